@@ -1,0 +1,92 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it: a virtual environment with fanout and the extras they need.
+#
+#   source "$(dirname "${BASH_SOURCE[0]}")/_venv.sh"
+#   ensure_venv test lint
+#   "$VENV/bin/python" ...
+#
+# FANOUT_PYTHON  the interpreter to use (default: the first of python3.11, python3 ... that is 3.11 or newer)
+# FANOUT_VENV    where the environment goes (default: .venv in the repository)
+# PIP_*          honoured by pip as always (index, certificates, timeouts ...)
+
+REPOSITORY="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+VENV="${FANOUT_VENV:-$REPOSITORY/.venv}"
+
+_fail() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+_is_recent_python() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+_find_python() {
+    local candidate
+    if [[ -n "${FANOUT_PYTHON:-}" ]]; then
+        _is_recent_python "$FANOUT_PYTHON" \
+            || _fail "FANOUT_PYTHON=$FANOUT_PYTHON is not a Python 3.11 or newer that runs"
+        printf '%s' "$FANOUT_PYTHON"
+        return
+    fi
+    for candidate in python3.11 python3 python3.12 python3.13 python3.14 python; do
+        if _is_recent_python "$candidate"; then
+            printf '%s' "$candidate"
+            return
+        fi
+    done
+    _fail "Python 3.11 or newer is needed, and none was found; install it, or name it: FANOUT_PYTHON=/path/to/python"
+}
+
+_create_venv() {
+    local python
+    python="$(_find_python)" || exit 1
+    printf 'creating %s with %s\n' "$VENV" "$("$python" --version)" >&2
+    "$python" -m venv --clear "$VENV" \
+        || _fail "'$python -m venv' failed: on Debian and Ubuntu install the package python3-venv"
+    "$VENV/bin/python" -m pip --version >/dev/null 2>&1 \
+        || _fail "the virtual environment has no pip: on Debian and Ubuntu install the package python3-venv"
+}
+
+# What an installation depends on; an environment cannot be moved, hence the paths.
+_fingerprint() {
+    "$VENV/bin/python" - "$REPOSITORY" "$VENV" <<'PYTHON'
+import hashlib
+import pathlib
+import sys
+
+project = pathlib.Path(sys.argv[1], "pyproject.toml").read_bytes()
+print(hashlib.sha256(repr((sys.argv[1:], sys.version, project)).encode()).hexdigest())
+PYTHON
+}
+
+_install_missing() {
+    local fingerprint extra missing=()
+    fingerprint="$(_fingerprint)"
+    for extra in core "$@"; do
+        [[ "$(cat "$VENV/.installed-$extra" 2>/dev/null)" == "$fingerprint" ]] || missing+=("$extra")
+    done
+    ((${#missing[@]})) || return 0
+    local names
+    names="$(IFS=,; printf '%s' "$*")"
+    printf 'installing fanout[%s] into %s\n' "$names" "$VENV" >&2
+    "$VENV/bin/python" -m pip install --quiet --editable "$REPOSITORY${names:+[$names]}" \
+        || _fail "pip could not install fanout[$names]; the reason is above (PIP_* variables are honoured)"
+    for extra in core "$@"; do
+        printf '%s\n' "$fingerprint" >"$VENV/.installed-$extra"
+    done
+}
+
+# ensure_venv EXTRA...: afterwards $VENV/bin/python has fanout and these extras. Fast when nothing changed.
+ensure_venv() {
+    # Two scripts at once must not install into one environment; the lock goes with the subshell.
+    (
+        mkdir -p "$(dirname "$VENV")"
+        if command -v flock >/dev/null; then
+            exec 9>"$VENV.lock"
+            flock 9
+        fi
+        _is_recent_python "$VENV/bin/python" || _create_venv
+        _install_missing "$@"
+    ) || exit 1
+}
