@@ -1,0 +1,295 @@
+"""The rules of the repository, executable: sizes, imports, documentation, words."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+
+FILE_LINES_MAX = 400  # one idea for each file
+FUNCTION_LINES_MAX = 50  # what fits on a screen; the docstring is not counted
+
+CORE_DEPENDENCIES = {"multiprocess", "msgpack", "psutil"}
+
+FANOUT = ("fanout/**/*.py",)
+WORKERS = ("workers/**/*.py",)
+PRODUCT = FANOUT + WORKERS
+
+# Pure files decide and compute. What they need of the world (time, chance, bytes) is passed in.
+PURE = (
+    "fanout/control.py",
+    "fanout/encoding.py",
+    "fanout/endpoints.py",
+    "fanout/errors.py",
+    "fanout/events.py",
+    "fanout/interest.py",
+    "fanout/roster.py",
+    "fanout/statistics.py",
+    "fanout/zmtp/**/*.py",
+    "workers/cohorts.py",
+    "workers/cursor.py",
+    "workers/heartbeat.py",
+    "workers/lag.py",
+)
+IMPURE_MODULES = {
+    *("asyncio", "concurrent", "fcntl", "logging", "mmap", "multiprocess", "multiprocessing"),
+    *("os", "pathlib", "psutil", "random", "secrets", "select", "selectors", "shutil", "signal"),
+    *("socket", "ssl", "subprocess", "tempfile", "threading", "time"),
+}
+
+# A worker knows the log and the wire; the side that owns the publisher is not its business.
+NOT_FOR_WORKERS = {
+    *("asyncio", "cli", "coordinator", "endpoints", "listeners", "poison", "publisher", "roster"),
+}
+
+# Paths that exist on one machine only, and hosts of package registries.
+BANNED_TEXT = re.compile(
+    r"/(?:root|home|work|opt|Users)/\w|/tmp/(?:venv|contract)|(?:pypi|pythonhosted)\.org",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A Python file of the project."""
+
+    path: str  # relative to the root
+    text: str
+
+    @property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text, self.path)
+
+    def imports(self, *, at_import_only: bool = False) -> Iterator[tuple[int, str]]:
+        """Line and dotted name of everything imported; `from a import b` is both a and a.b."""
+        nodes = _run_at_import(self.tree) if at_import_only else ast.walk(self.tree)
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                module = "." * node.level + (node.module or "")
+                yield node.lineno, module
+                yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+def _run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """Nodes that run when the module is imported: not function bodies, not `if TYPE_CHECKING`."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from _run_at_import(child)
+
+
+def _sources(patterns: tuple[str, ...]) -> list[Source]:
+    paths = {path for pattern in patterns for path in ROOT.glob(pattern)}
+    return [
+        Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+        for path in sorted(paths)
+    ]
+
+
+def _is_within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+# ---------------------------------------------------------------------- rules
+# A rule takes a file and yields one text for each violation.
+
+
+def long_files(source: Source) -> Iterator[str]:
+    lines = source.text.count("\n")
+    if lines > FILE_LINES_MAX:
+        yield f"{lines} lines"
+
+
+def long_functions(source: Source) -> Iterator[str]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = _line_count(node)
+            if ast.get_docstring(node, clean=False) is not None:
+                length -= _line_count(node.body[0])
+            if length > FUNCTION_LINES_MAX:
+                yield f"{node.lineno}: {node.name} has {length} lines"
+
+
+def _line_count(node: ast.stmt) -> int:
+    assert node.end_lineno is not None
+    return node.end_lineno - node.lineno + 1
+
+
+def relative_imports(source: Source) -> Iterator[str]:
+    for line, name in source.imports():
+        if name.startswith("."):
+            yield f"{line}: {name}"
+
+
+def imports_beyond_the_standard_library(source: Source) -> Iterator[str]:
+    for line, name in source.imports():
+        if _top(name) not in sys.stdlib_module_names and not _is_within(name, "fanout.zmtp"):
+            yield f"{line}: {name}"
+
+
+def imports_of_workers(source: Source) -> Iterator[str]:
+    for line, name in source.imports():
+        if _is_within(name, "workers"):
+            yield f"{line}: {name}"
+
+
+def imports_of_the_publishing_side(source: Source) -> Iterator[str]:
+    forbidden = [f"fanout.{module}" for module in NOT_FOR_WORKERS]
+    for line, name in source.imports():
+        is_public_name = name.startswith("fanout.") and name.split(".")[1][0].isupper()
+        if is_public_name or any(_is_within(name, module) for module in forbidden):
+            yield f"{line}: {name}"
+
+
+def imports_of_the_world(source: Source) -> Iterator[str]:
+    for line, name in source.imports():
+        if _top(name) in IMPURE_MODULES:
+            yield f"{line}: {name}"
+
+
+def early_imports_of_extras(source: Source) -> Iterator[str]:
+    allowed = CORE_DEPENDENCIES | {"fanout", "workers"} | sys.stdlib_module_names
+    for line, name in source.imports(at_import_only=True):
+        if _top(name) not in allowed:
+            yield f"{line}: {name}"
+
+
+def sleeps(source: Source) -> Iterator[str]:
+    for line, name in source.imports():
+        if name == "time.sleep":
+            yield f"{line}: from time import sleep"
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "time.sleep":
+            yield f"{node.lineno}: time.sleep"
+
+
+Rule = tuple["Callable[[Source], Iterator[str]]", tuple[str, ...], str]
+
+RULES: list[Rule] = [  # the rule, the files it is for, a text that breaks it
+    (long_files, PRODUCT, "x = 1\n" * (FILE_LINES_MAX + 1)),
+    (long_functions, PRODUCT, "def f():\n    'Text.'\n" + "    x = 1\n" * FUNCTION_LINES_MAX),
+    (relative_imports, PRODUCT, "from .errors import FanoutError"),
+    (imports_beyond_the_standard_library, ("fanout/zmtp/**/*.py",), "import fanout.errors"),
+    (imports_of_workers, FANOUT, "def f():\n    from workers.main import main"),
+    (imports_of_the_publishing_side, WORKERS, "from fanout import publisher"),
+    (imports_of_the_publishing_side, WORKERS, "from fanout import Publisher"),
+    (imports_of_the_world, PURE, "from os import environ"),
+    (early_imports_of_extras, PRODUCT, "try:\n    import zmq\nexcept ImportError:\n    pass"),
+    (sleeps, ("tests/**/*.py",), "import time\ntime.sleep(1)"),
+    (sleeps, ("tests/**/*.py",), "from time import sleep"),
+]
+
+
+@pytest.mark.parametrize(("rule", "patterns", "_bad"), RULES)
+def test_rule_is_kept(
+    rule: Callable[[Source], Iterator[str]], patterns: tuple[str, ...], _bad: str
+) -> None:
+    files = _sources(patterns)
+    assert files, f"no file matches {patterns}"
+    violations = [f"{file.path}:{text}" for file in files for text in rule(file)]
+    assert violations == []
+
+
+@pytest.mark.parametrize(("rule", "_patterns", "bad"), RULES)
+def test_rule_finds_its_violation(
+    rule: Callable[[Source], Iterator[str]], _patterns: tuple[str, ...], bad: str
+) -> None:
+    assert list(rule(Source("bad.py", bad)))
+
+
+# ------------------------------------------------------------------ packaging
+
+
+def test_the_core_depends_on_three_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[<>=!~ \[;]", entry)[0] for entry in project["dependencies"]}
+    assert names == CORE_DEPENDENCIES
+
+
+# -------------------------------------------------------------- documentation
+
+
+def _public() -> dict[str, object]:
+    fanout = importlib.import_module("fanout")
+    return {name: getattr(fanout, name) for name in fanout.__all__}
+
+
+def _documentable() -> Iterator[tuple[str, object]]:
+    """Public names that can have a docstring, and the public members of public classes."""
+    for name, value in _public().items():
+        if inspect.isclass(value) or inspect.isfunction(value):
+            yield name, value
+        if inspect.isclass(value):
+            for member, attribute in vars(value).items():
+                is_member = inspect.isfunction(attribute) or isinstance(
+                    attribute, (property, classmethod, staticmethod)
+                )
+                if is_member and not member.startswith("_"):
+                    yield f"{name}.{member}", attribute
+
+
+def test_the_publisher_is_public() -> None:
+    assert "Publisher" in _public()
+
+
+def test_public_names_are_documented() -> None:
+    undocumented = []
+    for name, value in _documentable():
+        text = (value.__doc__ or "").strip()
+        # A dataclass without a docstring is given its signature for one.
+        if not text or text.startswith(f"{name}("):
+            undocumented.append(name)
+    assert undocumented == []
+
+
+# ---------------------------------------------------------------------- words
+
+
+def _texts() -> list[Path]:
+    """Every text file that is published."""
+    suffixes = {".py", ".pyi", ".md", ".toml", ".sh", ".txt", ".cfg", ".yml", ".yaml", ".json", ""}
+    folders = ("fanout", "workers", "tests", "scripts", "docs", ".ci", ".github", "examples")
+    found = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    return sorted(
+        path
+        for path in [*ROOT.glob("*.*"), *found]
+        if path.is_file() and path.suffix in suffixes and "__pycache__" not in path.parts
+    )
+
+
+def test_no_text_names_one_machine() -> None:
+    texts = _texts()
+    assert ROOT / "README.md" in texts
+    hits = [
+        f"{path.relative_to(ROOT)}:{number} {match[0]}"
+        for path in texts
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if (match := BANNED_TEXT.search(line))
+    ]
+    assert hits == []
+
+
+@pytest.mark.parametrize("text", ["see " + "/home" + "/me/feed.py", "https://" + "pypi" + ".org/x"])
+def test_banned_text_is_found(text: str) -> None:
+    assert BANNED_TEXT.search(text)
