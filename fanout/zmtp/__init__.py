@@ -1,0 +1,63 @@
+"""ZMTP, the wire protocol of ZeroMQ, without I/O: bytes in, events out, bytes out.
+
+    Session             the publisher's half of a connection     session.py
+    SubscriberSession   the subscriber's half                    subscriber.py
+    encode_message ...  messages on the wire                     frames.py, legacy.py
+
+Standard library only; no socket, no clock, no thread.
+"""
+
+from __future__ import annotations
+
+from fanout.zmtp.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from fanout.zmtp.events import (
+    Cancelled,
+    Event,
+    Message,
+    PingReceived,
+    PongReceived,
+    Ready,
+    Subscribed,
+    Violation,
+)
+from fanout.zmtp.frames import (
+    COMMAND,
+    LONG,
+    MORE,
+    FrameReader,
+    encode_message,
+    first_frame,
+    frame_header,
+    split_message,
+)
+from fanout.zmtp.legacy import to_zmtp_1
+from fanout.zmtp.session import Session, SessionLimits
+from fanout.zmtp.states import SessionState
+from fanout.zmtp.subscriber import SubscriberSession
+
+__all__ = [
+    "COMMAND",
+    "LONG",
+    "MORE",
+    "Cancelled",
+    "Event",
+    "FrameReader",
+    "LocalProtocolError",
+    "Message",
+    "PingReceived",
+    "PongReceived",
+    "ProtocolError",
+    "Ready",
+    "RemoteProtocolError",
+    "Session",
+    "SessionLimits",
+    "SessionState",
+    "Subscribed",
+    "SubscriberSession",
+    "Violation",
+    "encode_message",
+    "first_frame",
+    "frame_header",
+    "split_message",
+    "to_zmtp_1",
+]

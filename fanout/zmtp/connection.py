@@ -1,0 +1,198 @@
+"""What both halves of a connection share: greeting, NULL handshake, heartbeats, and the end.
+
+Theory of operation
+-------------------
+Bytes go in by `receive_data`, which returns events; bytes to send come out by `data_to_send`.
+There is no socket, no clock and no thread here. The state is one of `states.py`; which object reads
+the input follows from it:
+
+    GREETING    `Greeting`; it is dropped when done, so that an idle connection stays small
+    HANDSHAKE   `FrameReader`; the first frame must be the READY (ZMTP 2.0: the identity)
+    TRAFFIC     `FrameReader`; each frame goes to `_on_command` or `_on_message` of the half.
+                ZMTP 1.0 peers have no frames for us: their input is ignored
+    CLOSED      nothing
+
+Nothing that a peer sends raises: the parts below raise `RemoteProtocolError`, which becomes the
+last event, `Violation`, here and only here. Frames are read in a loop, never by recursion.
+
+Rule R2 is why the handshake is so still: until the peer's READY was read we send nothing but our
+own, because libzmq closes for good if a message or PING arrives before it has sent its READY.
+"""
+
+from __future__ import annotations
+
+from fanout.zmtp import commands
+from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
+from fanout.zmtp.events import Event, PingReceived, PongReceived, Ready, Violation
+from fanout.zmtp.frames import COMMAND, MORE, SHORT_BODY_MAX, FrameReader
+from fanout.zmtp.greeting import Greeting, GreetingStage, Role
+from fanout.zmtp.metadata import (
+    IDENTITY,
+    SOCKET_TYPE,
+    WrongSocketTypeError,
+    parse_metadata,
+    ready,
+)
+from fanout.zmtp.states import SessionState, Step, advance
+
+HANDSHAKE_FRAME_BYTES_MAX = 64 * 1024  # a READY has some 30 bytes; a stranger gets no more
+PENDING_PONG_BYTES_MAX = 64 * 1024  # a peer that sends PINGs and never reads is cut off here
+
+
+class Connection:
+    """One half of a connection; private, see `Session` and `SubscriberSession`.
+
+    Owned by one thread. Mutable state: everything below.
+    """
+
+    __slots__ = ("_greeting", "_max_frame_bytes", "_output", "_reader", "_role", "metadata",
+                 "state", "version")  # fmt: skip
+
+    def __init__(self, role: Role, max_frame_bytes: int, *, allow_zmtp_1: bool = False) -> None:
+        self._role = role
+        self._max_frame_bytes = max_frame_bytes
+        self._output = bytearray()  # shared with the greeting: emptied, never replaced
+        # None when both greetings are through.
+        self._greeting: Greeting | None = Greeting(role, self._output, allow_zmtp_1=allow_zmtp_1)
+        self._reader = FrameReader(min(max_frame_bytes, HANDSHAKE_FRAME_BYTES_MAX))
+        self.state = SessionState.GREETING
+        # Of the peer: "3.1", "3.0", "2.0", "1.0"; None until its greeting is through.
+        self.version: str | None = None
+        # The peer's properties, names in lower case; empty until it is ready.
+        self.metadata: dict[str, bytes] = {}
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> list[Event]:
+        """Take bytes of the peer, cut anywhere, and return what happened, in order.
+
+        Never raises for anything that a peer sends: a `Violation` is then the last event, the state
+        is `CLOSED`, and later input is ignored. Call `data_to_send` afterwards in any case.
+        """
+        events: list[Event] = []
+        if self.state is SessionState.CLOSED:
+            return events
+        try:
+            self._receive(bytes(data), events)
+        except WrongSocketTypeError as error:
+            self._output += commands.error(b"Invalid socket type")
+            events.append(self._fail(error))
+        except RemoteProtocolError as error:
+            events.append(self._fail(error))
+        return events
+
+    def data_to_send(self) -> bytes:
+        """Return and forget what must go out now; to be sent whole and in order."""
+        data = bytes(self._output)
+        self._output.clear()
+        return data
+
+    def ping(self, context: bytes = b"", ttl_ds: int = 0) -> None:
+        """Queue a PING.
+
+        Args:
+            context: what the peer is to echo, 0 to 16 bytes (libzmq 4.2 does not echo it).
+            ttl_ds: the peer may close after so many tenths of a second of silence; 0 to 655.
+
+        Raises:
+            LocalProtocolError: not in `TRAFFIC`, not a ZMTP 3 peer, or an argument out of range;
+                nothing was queued.
+        """
+        if self.state is not SessionState.TRAFFIC:
+            raise LocalProtocolError(f"no PING in {self.state}")
+        if not self.speaks_commands:
+            raise LocalProtocolError(f"ZMTP {self.version} has no PING")
+        self._output += commands.ping(context, ttl_ds)
+
+    @property
+    def speaks_commands(self) -> bool:
+        """Whether the peer is one of ZMTP 3; false until its greeting is through."""
+        return self.version in ("3.1", "3.0")
+
+    def _receive(self, data: bytes, events: list[Event]) -> None:
+        taken = 0
+        if self._greeting is not None:
+            taken = self._greeting.receive(data)
+            if self._greeting.stage is not GreetingStage.DONE:
+                return
+            self._on_greeted(self._greeting, events)
+        if self.version == "1.0":
+            return
+        reader = self._reader
+        reader.feed(data, taken)
+        while (frame := reader.next_frame()) is not None:
+            flags, body = frame
+            if self.state is not SessionState.TRAFFIC:
+                self._on_handshake(flags, body, events)
+            elif flags & COMMAND and reader.repair:
+                self._on_command(body, events)
+            else:
+                self._on_message(flags, body, events)
+
+    def _on_greeted(self, greeting: Greeting, events: list[Event]) -> None:
+        self._greeting = None
+        self.version = greeting.version
+        if self.version == "1.0":
+            self._on_traffic(Step.UNFRAMED, events)
+            return
+        self.state = advance(self.state, Step.GREETED)
+        if self.speaks_commands:
+            self._output += ready(self._role.socket_type)
+        elif greeting.peer_type is not None:
+            self.metadata[SOCKET_TYPE] = greeting.peer_type
+
+    def _on_handshake(self, flags: int, body: bytes, events: list[Event]) -> None:
+        """Read the one frame of the handshake, whatever its flags: libzmq takes any READY."""
+        if not self.speaks_commands:
+            if flags & MORE or len(body) > SHORT_BODY_MAX:
+                raise RemoteProtocolError("a malformed ZMTP 2.0 identity frame")
+            if body:
+                self.metadata[IDENTITY] = body
+        else:
+            name, data = commands.split_command(body)
+            if name == commands.ERROR:
+                raise RemoteProtocolError(f"the peer refused us: {commands.error_reason(data)}")
+            if name != commands.READY:
+                raise RemoteProtocolError("a frame before READY")
+            self.metadata = parse_metadata(data, self._role.peer_types)
+        self._on_traffic(Step.PEER_READY, events)
+
+    def _on_traffic(self, step: Step, events: list[Event]) -> None:
+        self.state = advance(self.state, step)
+        assert self.version is not None  # it is known since the greeting
+        self._reader.max_frame_bytes = self._max_frame_bytes
+        self._reader.repair = self.speaks_commands
+        events.append(Ready(self.version, self.metadata))
+        self._on_ready(events)
+
+    def _on_ready(self, events: list[Event]) -> None:
+        """Do what the half does first."""
+
+    def _on_message(self, flags: int, body: bytes, events: list[Event]) -> None:
+        """Take one frame of a message."""
+        raise NotImplementedError
+
+    def _on_command(self, body: bytes, events: list[Event]) -> None:
+        """Take a command; unknown and malformed ones are ignored (rule R7)."""
+        name, data = commands.split_command(body)
+        if name == commands.PING:
+            self._on_ping(data, events)
+        elif name == commands.PONG:
+            events.append(PongReceived(data))
+
+    def _on_ping(self, data: bytes, events: list[Event]) -> None:
+        """Answer at once, one PONG for each PING, with its context exactly (rule R8)."""
+        ping = commands.split_ping(data)
+        if ping is None:
+            return
+        ttl_ds, context = ping
+        pong = commands.pong(context)
+        if len(self._output) + len(pong) > PENDING_PONG_BYTES_MAX:
+            self._output.clear()
+            raise RemoteProtocolError("PINGs come in faster than PONGs go out")
+        self._output += pong
+        events.append(PingReceived(ttl_ds / 10, context))
+
+    def _fail(self, error: RemoteProtocolError) -> Violation:
+        self.state = advance(self.state, Step.FAILED)
+        self._greeting = None
+        self._reader = FrameReader(0)  # lets go of what was kept
+        return Violation(str(error))

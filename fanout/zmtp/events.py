@@ -1,0 +1,69 @@
+"""What a session tells its shell, in the order in which it happened on the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The handshake is over: from here on messages may be sent to the peer."""
+
+    version: str
+    """Of the peer: "3.1", "3.0", "2.0" or "1.0"."""
+
+    metadata: dict[str, bytes]
+    """Properties of the peer, names in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The peer wants messages whose topic starts with `prefix`, and did not before."""
+
+    prefix: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The peer no longer wants messages because of `prefix`, and did before."""
+
+    prefix: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message for the application; a publisher's session never makes one."""
+
+    frames: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PingReceived:
+    """The peer asked for a sign of life; the PONG is queued already."""
+
+    ttl_s: float
+    """After so many seconds of silence the connection is to be closed; 0 = never."""
+
+    context: bytes
+    """What the PONG echoes, 0 to 16 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PongReceived:
+    """The peer answered a PING; libzmq 4.2 leaves the context out."""
+
+    context: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """The last event ever: send what `data_to_send` still returns, then close the connection."""
+
+    reason: str
+    """For logs and counters, printable ASCII, bounded."""
+
+
+Event: TypeAlias = (
+    Ready | Subscribed | Cancelled | Message | PingReceived | PongReceived | Violation
+)

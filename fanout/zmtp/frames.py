@@ -1,0 +1,235 @@
+"""Frames of ZMTP 2.0, 3.0 and 3.1: how a message looks on the wire, and how to read it back.
+
+    flags(1)  size(1 or 8, big-endian)  body(size)          RFC 37, "Framing"
+
+    bit 0 MORE     another frame of the same message follows
+    bit 1 LONG     the size takes 8 bytes
+    bit 2 COMMAND  for the protocol, not for the application
+    3 to 7         reserved: sent as zero, ignored on input (libzmq does the same)
+
+We always send the shortest form, and accept the long form for short bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
+
+MORE = 1
+LONG = 2
+COMMAND = 4
+
+SHORT_BODY_MAX = 255  # bytes of a body whose size fits into one byte
+SHORT_HEADER_BYTES = 2
+LONG_HEADER_BYTES = 9
+FRAME_BYTES_LIMIT = 1 << 63  # the top bit of a size must be zero
+
+_KNOWN_FLAGS = MORE | LONG | COMMAND
+_SHORT_LAST = tuple(bytes((0, size)) for size in range(SHORT_BODY_MAX + 1))
+_SHORT_MORE = tuple(bytes((MORE, size)) for size in range(SHORT_BODY_MAX + 1))
+
+# Commands of 256 bytes and more that libzmq 4.3.3 and 4.3.4 send without the LONG bit (libzmq
+# issue 4367): flags 04, then 8 bytes of size, of which all but the last are always the same.
+_LOST_LONG_HEAD = bytes((COMMAND, 0, 0, 0, 0, 0, 0, 1))
+_LOST_LONG_SIZE_MIN = 256
+_LOST_LONG_TOPIC_MAX = 255  # bytes; for longer topics libzmq sets the bit
+_LOST_LONG_COMMANDS = (b"\x09SUBSCRIBE", b"\x06CANCEL")
+_LOST_LONG_WINDOW = LONG_HEADER_BYTES + max(map(len, _LOST_LONG_COMMANDS))
+
+
+def frame_header(size: int, flags: int = 0) -> bytes:
+    """Build the shortest header of a frame.
+
+    Args:
+        size: bytes of the body, 0 to 2**63 - 1.
+        flags: `MORE`, `COMMAND`, both or none; `LONG` is added where it is needed.
+
+    Raises:
+        LocalProtocolError: the size or the flags are out of range.
+    """
+    if flags & ~(MORE | COMMAND):
+        raise LocalProtocolError(f"flags must be made of MORE and COMMAND, not {flags:#x}")
+    if 0 <= size <= SHORT_BODY_MAX:
+        return bytes((flags, size))
+    if SHORT_BODY_MAX < size < FRAME_BYTES_LIMIT:
+        return bytes((flags | LONG,)) + size.to_bytes(8, "big")
+    raise LocalProtocolError(f"a frame has 0 to 2**63 - 1 bytes, not {size}")
+
+
+def encode_message(frames: Sequence[bytes]) -> bytes:
+    """Build the wire bytes of one whole message, all frames of it.
+
+    Args:
+        frames: the bodies, at least one; each may be empty.
+
+    Raises:
+        LocalProtocolError: there is no frame.
+    """
+    if not frames:
+        raise LocalProtocolError("a message has at least one frame")
+    pieces: list[bytes] = []
+    last = len(frames) - 1
+    for index, body in enumerate(frames):
+        size = len(body)
+        if size <= SHORT_BODY_MAX:
+            pieces.append(_SHORT_MORE[size] if index < last else _SHORT_LAST[size])
+        else:
+            pieces.append(frame_header(size, MORE if index < last else 0))
+        pieces.append(body)
+    return b"".join(pieces)
+
+
+def first_frame(wire: bytes) -> bytes:
+    """Return the body of the first frame of an encoded message: its topic.
+
+    Raises:
+        LocalProtocolError: `wire` does not begin with a whole frame.
+    """
+    _, start, end = _frame_at(wire, 0)
+    return wire[start:end]
+
+
+def split_message(wire: bytes) -> list[bytes]:
+    """Return the frames of one encoded message; the inverse of `encode_message`.
+
+    Raises:
+        LocalProtocolError: `wire` is not exactly one whole message.
+    """
+    frames: list[bytes] = []
+    flags, end = MORE, 0
+    while flags & MORE:
+        flags, start, end = _frame_at(wire, end)
+        frames.append(wire[start:end])
+    if end != len(wire):
+        raise LocalProtocolError(f"{len(wire) - end} bytes follow the message")
+    return frames
+
+
+def _frame_at(wire: bytes, offset: int) -> tuple[int, int, int]:
+    """Return flags, start and end of the body of the frame at `offset`."""
+    header = wire[offset : offset + LONG_HEADER_BYTES]
+    start = offset + SHORT_HEADER_BYTES
+    if len(header) >= SHORT_HEADER_BYTES and not header[0] & LONG:
+        end = start + header[1]
+    elif len(header) == LONG_HEADER_BYTES:
+        start = offset + LONG_HEADER_BYTES
+        end = start + int.from_bytes(header[1:], "big")
+    else:
+        raise LocalProtocolError("the message ends inside a frame header")
+    if end > len(wire):
+        raise LocalProtocolError("the message ends inside a frame")
+    return header[0], start, end
+
+
+def lost_long_size(window: bytes) -> int | None:
+    """Tell an empty command from a long one whose LONG bit libzmq 4.3.3 and 4.3.4 forgot.
+
+    An empty command is never legal, so no correct peer is misread. The same bug for messages
+    (a topic of 255 bytes, towards a 3.0 or 2.0 peer) is left alone: there the bytes are also a
+    legal stream of empty messages, and libzmq never sends them to a peer that announces 3.1.
+
+    Args:
+        window: bytes of the stream from the flags byte 04 on.
+
+    Returns:
+        The true size of the body, 0 if it is an empty command, `None` if more bytes must come.
+    """
+    head = window[: len(_LOST_LONG_HEAD)]
+    if not _LOST_LONG_HEAD.startswith(head):
+        return 0
+    if len(window) < LONG_HEADER_BYTES:
+        return None
+    size = _LOST_LONG_SIZE_MIN + window[LONG_HEADER_BYTES - 1]
+    undecided = False
+    for command in _LOST_LONG_COMMANDS:
+        if size > len(command) + _LOST_LONG_TOPIC_MAX:
+            continue
+        name = window[LONG_HEADER_BYTES : LONG_HEADER_BYTES + len(command)]
+        if name == command:
+            return size
+        undecided = undecided or command.startswith(name)
+    return None if undecided else 0
+
+
+class FrameReader:
+    """Cuts a stream of bytes, however it was chunked, into frames.
+
+    Each byte is copied a bounded number of times even if it comes alone, and no more is kept than
+    one incomplete frame. Feed, then take frames until there is none, then feed again.
+
+    Attributes:
+        max_frame_bytes: a frame with a larger body is refused as soon as its header is there.
+        repair: read commands whose LONG bit was forgotten, see `lost_long_size`.
+    """
+
+    __slots__ = ("_buffer", "_offset", "max_frame_bytes", "repair")
+
+    def __init__(self, max_frame_bytes: int, *, repair: bool = False) -> None:
+        self.max_frame_bytes = max_frame_bytes
+        self.repair = repair
+        # The chunk that is being read (bytes, not copied), or the start of an incomplete frame
+        # (bytearray, to be appended to), or nothing.
+        self._buffer: bytes | bytearray = b""
+        self._offset = 0
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes held that no frame was made of yet."""
+        return len(self._buffer) - self._offset
+
+    def feed(self, data: bytes, start: int = 0) -> None:
+        """Take the bytes of `data` from `start` on."""
+        if self._buffer:
+            self._buffer += data[start:] if start else data
+        else:
+            self._buffer = data
+            self._offset = start
+
+    def next_frame(self) -> tuple[int, bytes] | None:
+        """Return flags and body of the next frame, `None` if it has not come in whole.
+
+        Raises:
+            RemoteProtocolError: the frame is too large; the reader is then of no more use.
+        """
+        buffer = self._buffer
+        offset = self._offset
+        if len(buffer) - offset >= SHORT_HEADER_BYTES:
+            flags = buffer[offset]
+            size = buffer[offset + 1]
+            start = offset + SHORT_HEADER_BYTES
+            if flags & LONG or (flags == COMMAND and not size and self.repair):
+                long_size, start = self._long_header()
+                if long_size is None:
+                    self._keep_rest()
+                    return None
+                size = long_size
+            if size > self.max_frame_bytes:
+                raise RemoteProtocolError(
+                    f"a frame of {size} bytes, the limit is {self.max_frame_bytes}"
+                )
+            end = start + size
+            if end <= len(buffer):
+                self._offset = end
+                return flags & _KNOWN_FLAGS, bytes(buffer[start:end])
+        self._keep_rest()
+        return None
+
+    def _long_header(self) -> tuple[int | None, int]:
+        """Return size (`None`: not known yet) and start of the body of a frame in long form."""
+        offset = self._offset
+        start = offset + LONG_HEADER_BYTES
+        if self._buffer[offset] & LONG:
+            if start > len(self._buffer):
+                return None, start
+            return int.from_bytes(self._buffer[offset + 1 : start], "big"), start
+        size = lost_long_size(bytes(self._buffer[offset : offset + _LOST_LONG_WINDOW]))
+        return size, start if size else offset + SHORT_HEADER_BYTES
+
+    def _keep_rest(self) -> None:
+        """Let go of what was read; the rest is at most as long as the last chunk, or one frame."""
+        if self._offset == len(self._buffer):
+            self._buffer = b""
+        elif self._offset or not isinstance(self._buffer, bytearray):
+            self._buffer = bytearray(memoryview(self._buffer)[self._offset :])
+        self._offset = 0

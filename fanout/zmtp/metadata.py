@@ -1,0 +1,70 @@
+"""The properties in a READY: `*( name-len(1) name value-len(4) value )` (RFC 37, "Metadata").
+
+Read strictly, as libzmq does: a leftover byte or a truncated value ends the connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+
+from fanout.zmtp.commands import READY, command, printable
+from fanout.zmtp.errors import RemoteProtocolError
+
+SOCKET_TYPE = "socket-type"
+IDENTITY = "identity"
+PROPERTIES_MAX = 100  # of one peer; libzmq sends 1 or 2, and each kept one costs us some 150 bytes
+VALUE_BYTES_LIMIT = 1 << 31
+
+_LENGTH_BYTES = 4
+_NAME = re.compile(rb"[A-Za-z0-9._+-]{1,255}")
+
+
+class WrongSocketTypeError(RemoteProtocolError):
+    """The peer is of a socket type that has nothing to say to ours; it is told so by ERROR."""
+
+
+def ready(socket_type: bytes) -> bytes:
+    """Build our READY; "Socket-Type" in exactly this case, libzmq compares bytes."""
+    length = len(socket_type).to_bytes(_LENGTH_BYTES, "big")
+    return command(READY, b"\x0bSocket-Type" + length + socket_type)
+
+
+def parse_metadata(data: bytes, accepted_types: Container[bytes]) -> dict[str, bytes]:
+    """Return the properties, names in lower case; of a name that comes twice the first value.
+
+    Args:
+        data: what follows the name of the READY.
+        accepted_types: socket types that may talk to ours; a peer need not tell its type.
+
+    Raises:
+        WrongSocketTypeError: a Socket-Type, the first or a later one, is not accepted.
+        RemoteProtocolError: the metadata is malformed or has too many properties.
+    """
+    properties: dict[str, bytes] = {}
+    offset = 0
+    while offset < len(data):
+        raw_name, value, offset = _property_at(data, offset)
+        name = raw_name.decode("ascii").lower()
+        if name == SOCKET_TYPE and value not in accepted_types:
+            raise WrongSocketTypeError(f"the peer's socket type is {printable(value)!r}")
+        properties.setdefault(name, value)
+        if len(properties) > PROPERTIES_MAX:
+            raise RemoteProtocolError(f"more than {PROPERTIES_MAX} metadata properties")
+    return properties
+
+
+def _property_at(data: bytes, offset: int) -> tuple[bytes, bytes, int]:
+    """Return name and value of the property at `offset`, and where the next one starts."""
+    name_end = offset + 1 + data[offset]
+    value_start = name_end + _LENGTH_BYTES
+    if value_start > len(data):
+        raise RemoteProtocolError("the metadata ends inside a property")
+    name = data[offset + 1 : name_end]
+    if not _NAME.fullmatch(name):
+        raise RemoteProtocolError(f"the metadata has a property named {printable(name)!r}")
+    size = int.from_bytes(data[name_end:value_start], "big")
+    value_end = value_start + size
+    if size >= VALUE_BYTES_LIMIT or value_end > len(data):
+        raise RemoteProtocolError("the metadata ends inside a value")
+    return name, data[value_start:value_end], value_end

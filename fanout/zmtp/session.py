@@ -1,0 +1,118 @@
+"""The publisher's half of a connection: who is there, and what it wants.
+
+Subscriptions come in two forms, both of which every ZMTP 3 peer may use, mixed (rule R4): SUBSCRIBE
+and CANCEL commands (RFC 37), and messages whose first byte is 01 or 00 (RFC 23). They make a set
+for each connection, not a count (rule R5): libzmq sends SUBSCRIBE for every subscribe() but CANCEL
+only for the last unsubscribe(), so that a count would never get to zero.
+All other input (user messages, unknown commands) is ignored (rule R7). See `connection.py` for the
+states, `events.py` for what comes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fanout.zmtp.commands import CANCEL, SUBSCRIBE
+from fanout.zmtp.connection import Connection
+from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
+from fanout.zmtp.events import Cancelled, Event, Subscribed
+from fanout.zmtp.greeting import ROLES
+
+_SUBSCRIBE_HEAD = bytes((len(SUBSCRIBE),)) + SUBSCRIBE
+_CANCEL_HEAD = bytes((len(CANCEL),)) + CANCEL
+_SUBSCRIBE_BYTE = 1
+_CANCEL_BYTE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What a peer may take of us; the defaults are meant for a port that strangers can reach."""
+
+    max_frame_bytes: int = 65_536
+    """Body of one inbound frame: only subscriptions and READY come in, 64 KiB is ample."""
+
+    max_subscriptions: int = 10_000
+    """Distinct subscriptions of the connection; one more closes it."""
+
+    max_subscription_bytes: int = 4_096
+    """Length of one subscription; a longer one closes the connection."""
+
+    allow_zmtp_1: bool = False
+    """Serve ZMTP 1.0 peers, which take everything and filter themselves."""
+
+
+_DEFAULT_LIMITS = SessionLimits()
+
+
+class Session(Connection):
+    """The publisher's half of a connection, without its socket.
+
+    Owned by one thread. Call `data_to_send` right after construction (the signature must go out
+    without waiting for input) and after every `receive_data`.
+
+    Attributes:
+        state: see `states.py`.
+        version: of the peer, "3.1", "3.0", "2.0" or "1.0"; `None` until known.
+        metadata: properties of the peer, names in lower case.
+        subscriptions: prefixes that the peer wants; only to be read, and as they were at the end
+            once the state is `CLOSED`.
+    """
+
+    __slots__ = ("_limits", "subscriptions")
+
+    def __init__(
+        self, limits: SessionLimits = _DEFAULT_LIMITS, *, socket_type: bytes = b"PUB"
+    ) -> None:
+        """Start a connection.
+
+        Raises:
+            LocalProtocolError: `socket_type` is neither PUB nor XPUB.
+        """
+        if socket_type not in (b"PUB", b"XPUB"):
+            raise LocalProtocolError(f"a publisher is PUB or XPUB, not {socket_type!r}")
+        super().__init__(
+            ROLES[socket_type], limits.max_frame_bytes, allow_zmtp_1=limits.allow_zmtp_1
+        )
+        self._limits = limits
+        self.subscriptions: set[bytes] = set()
+
+    def _on_ready(self, events: list[Event]) -> None:
+        if self.version == "1.0":  # its subscriptions stay at its side
+            self._subscribe(b"", events)
+
+    def _on_message(self, flags: int, body: bytes, events: list[Event]) -> None:
+        """Look at each frame of a message alone, as libzmq does, whatever its MORE bit says."""
+        del flags
+        if not body:
+            return
+        if body[0] == _SUBSCRIBE_BYTE:
+            self._subscribe(body[1:], events)
+        elif body[0] == _CANCEL_BYTE:
+            self._cancel(body[1:], events)
+
+    def _on_command(self, body: bytes, events: list[Event]) -> None:
+        if body.startswith(_SUBSCRIBE_HEAD):
+            self._subscribe(body[len(_SUBSCRIBE_HEAD) :], events)
+        elif body.startswith(_CANCEL_HEAD):
+            self._cancel(body[len(_CANCEL_HEAD) :], events)
+        else:
+            super()._on_command(body, events)
+
+    def _subscribe(self, prefix: bytes, events: list[Event]) -> None:
+        if prefix in self.subscriptions:
+            return
+        limits = self._limits
+        if len(prefix) > limits.max_subscription_bytes:
+            raise RemoteProtocolError(
+                f"a subscription of {len(prefix)} bytes, the limit is "
+                f"{limits.max_subscription_bytes}"
+            )
+        if len(self.subscriptions) >= limits.max_subscriptions:
+            raise RemoteProtocolError(f"more than {limits.max_subscriptions} subscriptions")
+        self.subscriptions.add(prefix)
+        events.append(Subscribed(prefix))
+
+    def _cancel(self, prefix: bytes, events: list[Event]) -> None:
+        if prefix in self.subscriptions:
+            self.subscriptions.remove(prefix)
+            events.append(Cancelled(prefix))
