@@ -1,0 +1,1 @@
+"""The command line: `fanout serve` and `fanout sub`, one file for each subcommand."""

@@ -1,0 +1,89 @@
+"""Reading of arguments: sizes, seconds, counts, and a parser whose errors are one line. Pure."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from typing import NoReturn
+
+OK = 0
+FAILURE = 1  # the world: an address in use, no memory, a subscriber missing
+USAGE = 2  # yours: an argument or option that cannot work
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+class UsageError(Exception):
+    """Arguments that cannot work; the text is the line that the user sees."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """An `argparse.ArgumentParser` whose errors are one line, with where to read on."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints one line on standard error and exits with `USAGE`."""
+        self.exit(USAGE, f"{self.prog}: {message} (see: {self.prog} --help)\n")
+
+
+def byte_size(text: str) -> int:
+    """Reads a number of bytes: `65536`, `64K`, `64KiB`, `1.5G`; a unit is a power of 1,024.
+
+    Raises:
+        argparse.ArgumentTypeError: not a size, or not a whole number of bytes.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 65536, 64K or 1.5G")
+    size = float(match[1]) * 1024 ** _POWER[match[2].upper()]
+    if not size.is_integer():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of bytes")
+    return int(size)
+
+
+def seconds(text: str) -> float:
+    """Reads seconds, 0 or more.
+
+    Raises:
+        argparse.ArgumentTypeError: not a number, negative, or not finite.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def count(text: str) -> int:
+    """Reads a whole number, 0 or more.
+
+    Raises:
+        argparse.ArgumentTypeError: anything else.
+    """
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
+    return int(text)
+
+
+def positive_count(text: str) -> int:
+    """Reads a whole number, 1 or more.
+
+    Raises:
+        argparse.ArgumentTypeError: anything else.
+    """
+    value = count(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("0 is too small: 1 or more")
+    return value
+
+
+def complain(program: str, message: object) -> None:
+    """Prints one line on standard error; a standard error that is gone is no reason to fail."""
+    try:
+        print(f"{program}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        return

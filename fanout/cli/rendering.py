@@ -1,0 +1,114 @@
+"""How `sub` shows a message: one line each, whatever is in it. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgpack
+
+Frames = Sequence[bytes]
+Render = Callable[[Frames], bytes]
+
+
+def as_text(frames: Frames) -> bytes:
+    r"""Returns the frames as text with TABs between them.
+
+    What is not UTF-8, and control characters but for TAB, come out as escapes (`\xff`, `\n`): a
+    message stays one line and cannot speak to the terminal.
+    """
+    return b"\t".join(_printable(frame).encode() for frame in frames) + b"\n"
+
+
+def as_hex(frames: Frames) -> bytes:
+    """Returns the frames in hexadecimal with TABs between them."""
+    return b"\t".join(frame.hex().encode() for frame in frames) + b"\n"
+
+
+def as_raw(frames: Frames) -> bytes:
+    """Returns what is behind the topic, as it is, without a newline; of one frame, that frame."""
+    return b"".join(frames[1:]) if len(frames) > 1 else bytes(frames[0])
+
+
+def as_json(frames: Frames) -> bytes:
+    """Reads the payload as JSON; returns a line of JSON with `topic` and `payload`.
+
+    A payload that is not JSON comes out as `payload_text`, or as `payload_base64` if it is not
+    UTF-8 either.
+    """
+    return _json_line(frames, json.loads)
+
+
+def as_msgpack(frames: Frames) -> bytes:
+    """Reads the payload as msgpack; returns a line of JSON with `topic` and `payload`.
+
+    A payload that is not msgpack comes out as in `as_json`. What JSON does not have is shown as
+    text: bytes, timestamps, keys that are no strings.
+    """
+    return _json_line(frames, _unpack)
+
+
+FORMATS: dict[str, Render] = {
+    "text": as_text,
+    "hex": as_hex,
+    "json": as_json,
+    "msgpack": as_msgpack,
+}
+
+
+def _printable(frame: bytes) -> str:
+    text = bytes(frame).decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one == "\t" else _escape(one) for one in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _unpack(payload: bytes) -> Any:
+    return msgpack.unpackb(payload, strict_map_key=False, timestamp=3)
+
+
+def _json_line(frames: Frames, decode: Callable[[bytes], Any]) -> bytes:
+    shown: dict[str, Any] = {"topic": _printable(frames[0])}
+    payloads = [bytes(frame) for frame in frames[1:]]
+    if len(payloads) == 1:
+        shown.update(_decoded(payloads[0], decode))
+    elif payloads:
+        shown["frames"] = [_decoded(payload, decode) for payload in payloads]
+    line = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+    return line.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _decoded(payload: bytes, decode: Callable[[bytes], Any]) -> dict[str, Any]:
+    try:
+        return {"payload": _json_ready(decode(payload))}
+    except (ValueError, TypeError, RecursionError, OverflowError):
+        pass  # not what it was said to be: shown as what it is
+    try:
+        return {"payload_text": payload.decode()}
+    except UnicodeDecodeError:
+        return {"payload_base64": base64.b64encode(payload).decode("ascii")}
+
+
+def _json_ready(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_key(key): _json_ready(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_ready(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)  # JSON has no NaN
+    if value is None or isinstance(value, (str, int)):
+        return value
+    return _key(value)
+
+
+def _key(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return _printable(value) if isinstance(value, bytes) else str(value)

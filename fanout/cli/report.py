@@ -1,0 +1,163 @@
+"""What `serve` says: rates between two snapshots, one line each. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fanout.events import Event, EventKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
+
+BAD_INPUT_LINES_MAX = 10
+"""Lines about bad input between two reports: enough to see what is wrong, and no flood."""
+
+EVENT_LINES_MAX = 20
+"""Lines about subscribers and workers between two reports."""
+
+UNDELIVERED_LINES_MAX = 10
+"""Subscribers that are named at the end; the others are summed up."""
+
+TOLD_EVENTS = frozenset(
+    {
+        EventKind.SUBSCRIBER_SLOW,
+        EventKind.SUBSCRIBER_RECOVERED,
+        EventKind.SUBSCRIBER_EVICTED,
+        EventKind.CONNECTION_REFUSED,
+        EventKind.ACCEPT_PAUSED,
+        EventKind.WORKER_LOST,
+    }
+)
+"""Events worth a line. Subscribers that come and go are in the counters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything one report line needs, read at `now` (monotonic seconds)."""
+
+    now: float
+    statistics: PublisherStatistics
+    subscribers: tuple[SubscriberStatistics, ...]
+    bad_input: int
+
+
+def report_line(before: Snapshot, after: Snapshot) -> str:
+    """Returns one line: rates since `before`, then how things stand at `after`."""
+    elapsed = max(after.now - before.now, 1e-9)
+    old, new = before.statistics, after.statistics
+    published = (new.published - old.published) / elapsed
+    published_bytes = (new.published_bytes - old.published_bytes) / elapsed
+    sent = (new.sent - old.sent) / elapsed
+    parts = [
+        f"published {short_count(published)}/s {short_size(published_bytes)}/s",
+        f"delivered {short_count(sent)}/s",
+        f"subscribers {new.subscribers}",
+        f"lag {_lag(after.subscribers)}",
+    ]
+    if new.dropped:
+        parts.append(f"dropped {new.dropped:,}")
+    if new.evicted:
+        parts.append(f"evicted {new.evicted:,}")
+    if after.bad_input:
+        parts.append(f"bad input {after.bad_input:,}")
+    return " | ".join(parts)
+
+
+def summary_line(last: Snapshot, elapsed_s: float, unit: str) -> str:
+    """Returns the line that ends a run."""
+    statistics = last.statistics
+    bad = f", {last.bad_input:,} bad input {unit}s" if last.bad_input else ""
+    return (
+        f"published {statistics.published:,} messages ({short_size(statistics.published_bytes)}) "
+        f"in {elapsed_s:.1f} s, delivered {statistics.sent:,}, dropped {statistics.dropped:,}{bad}"
+    )
+
+
+def undelivered_lines(undelivered: Sequence[Undelivered]) -> list[str]:
+    """Returns who did not get everything, the worst first, at most `UNDELIVERED_LINES_MAX` + 1."""
+    worst = sorted(undelivered, key=lambda one: (-one.messages, -one.kernel_bytes))
+    lines = [
+        f"not delivered to {one.peer}: {_plural(one.messages, 'message')} queued, "
+        f"{short_size(one.kernel_bytes)} unacknowledged"
+        for one in worst[:UNDELIVERED_LINES_MAX]
+    ]
+    others = worst[UNDELIVERED_LINES_MAX:]
+    if others:
+        messages = sum(one.messages for one in others)
+        lines.append(
+            f"not delivered to {_plural(len(others), 'further subscriber')}: "
+            f"{_plural(messages, 'message')}"
+        )
+    return lines
+
+
+def event_line(event: Event) -> str | None:
+    """Returns a line about an event, None for one that is not worth a line."""
+    if event.kind not in TOLD_EVENTS:
+        return None
+    parts = [event.kind.value.replace("_", " ")]
+    if event.peer is not None:
+        parts.append(event.peer)
+    elif event.worker is not None:
+        parts.append(str(event.worker))
+    line = " ".join(parts)
+    if event.dropped:
+        line += f", {_plural(event.dropped, 'message')} dropped so far"
+    return f"{line}: {event.reason}" if event.reason else line
+
+
+class LineBudget:
+    """Lets a number of lines through until it is refilled, and counts the others."""
+
+    def __init__(self, lines_max: int) -> None:
+        self._lines_max = lines_max
+        self._left = lines_max
+        self._withheld = 0
+
+    def take(self) -> bool:
+        """Returns True if one more line may be printed."""
+        if self._left:
+            self._left -= 1
+            return True
+        self._withheld += 1
+        return False
+
+    def refill(self) -> int:
+        """Starts anew; returns how many lines were withheld."""
+        withheld = self._withheld
+        self._left = self._lines_max
+        self._withheld = 0
+        return withheld
+
+
+def short_count(value: float) -> str:
+    """Returns `value` in at most five characters: 999, 1.2k, 34k, 5.6M."""
+    return _short(value, 1000.0, ("", "k", "M", "G", "T"))
+
+
+def short_size(value: float) -> str:
+    """Returns a number of bytes with its unit: 512 B, 1.2 KiB, 34 MiB."""
+    return _short(value, 1024.0, (" B", " KiB", " MiB", " GiB", " TiB"))
+
+
+def _short(value: float, step: float, units: tuple[str, ...]) -> str:
+    index = 0
+    while value >= step - 0.5 and index < len(units) - 1:
+        value /= step
+        index += 1
+    digits = 1 if index and value < 9.95 else 0
+    return f"{value:.{digits}f}{units[index]}"
+
+
+def _lag(subscribers: Iterable[SubscriberStatistics]) -> str:
+    worst = max(subscribers, key=lambda one: one.lag_bytes, default=None)
+    if worst is None or worst.lag_bytes == 0:
+        return "0 B"
+    return f"{short_size(worst.lag_bytes)} ({worst.peer})"
+
+
+def _plural(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

@@ -1,0 +1,131 @@
+"""`fanout sub`: prints what arrives from a publisher."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+from fanout.cli import arguments as args
+from fanout.cli.backoff import BackOff
+from fanout.cli.endpoints import parse_target
+from fanout.cli.link import Link
+from fanout.cli.rendering import FORMATS, Render, as_raw
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+DESCRIPTION = """\
+Prints what a ZeroMQ publisher sends, one message a line. Connects again when the connection is
+lost; what was published meanwhile is gone."""
+
+EPILOG = """\
+formats:
+  text     the frames with TABs between them, control characters escaped
+  hex      the frames in hexadecimal with TABs between them
+  json     the payload is JSON; prints {"topic": ..., "payload": ...}
+  msgpack  the payload is msgpack; prints {"topic": ..., "payload": ...}
+
+exit status:
+  0  ended as asked: --count reached, --timeout over, a signal, or nobody reads the output any more
+  1  failure: --count not reached, or never connected within --timeout
+  2  an argument that cannot work"""
+
+
+def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
+    """Adds the subcommand to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "sub",
+        help="print what arrives from a publisher",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("endpoint", metavar="ENDPOINT", help="tcp://host:port or ipc://path")
+    add(
+        "topics",
+        metavar="TOPIC",
+        nargs="*",
+        default=[],
+        help="prefix of the topics to subscribe to (default: everything)",
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--format", choices=tuple(FORMATS), default="text")
+    shown.add_argument(
+        "--raw", action="store_true", help="print payloads as they are, with nothing between them"
+    )
+    add("--count", type=args.positive_count, metavar="N", help="end after N messages")
+    add("--timeout", type=args.seconds, metavar="S", help="end after S seconds")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the subcommand; returns its exit status.
+
+    Raises:
+        ConfigError: the endpoint cannot work.
+    """
+    target = parse_target(arguments.endpoint)
+    timeout: float | None = arguments.timeout
+    output = sys.stdout.buffer
+    link = Link(
+        target,
+        [os.fsencode(topic) for topic in arguments.topics] or [b""],
+        back_off=BackOff(random.random),
+        output_fd=output.fileno(),
+        deadline=None if timeout is None else time.monotonic() + timeout,
+        on_note=lambda text: args.complain("fanout sub", f"{arguments.endpoint}: {text}"),
+    )
+    printer = Printer(output, as_raw if arguments.raw else FORMATS[arguments.format])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        printer.print_all(link, arguments.count)
+    except KeyboardInterrupt:
+        pass  # a signal is how this command normally ends
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+    return _status(arguments, link, printer)
+
+
+class Printer:
+    """Writes messages, flushed after each read.
+
+    Attributes:
+        printed: messages written so far.
+    """
+
+    def __init__(self, output: BinaryIO, render: Render) -> None:
+        self.printed = 0
+        self._output = output
+        self._render = render
+
+    def print_all(self, link: Link, count_max: int | None) -> None:
+        """Prints what arrives until `link` ends or `count_max` messages were printed.
+
+        Raises:
+            BrokenPipeError: nobody reads the output any more.
+        """
+        for messages in link.batches():
+            wanted = messages if count_max is None else messages[: count_max - self.printed]
+            self._output.write(b"".join(map(self._render, wanted)))
+            self._output.flush()
+            self.printed += len(wanted)
+            if self.printed == count_max:
+                return
+
+
+def _status(arguments: argparse.Namespace, link: Link, printer: Printer) -> int:
+    if arguments.count is not None and printer.printed < arguments.count:
+        got = f"{printer.printed:,} of {arguments.count:,} messages"
+        args.complain("fanout sub", f"{arguments.endpoint}: got {got}")
+        return args.FAILURE
+    if arguments.timeout is not None and not link.connections:
+        args.complain("fanout sub", f"{arguments.endpoint}: never connected")
+        return args.FAILURE
+    return args.OK
