@@ -1,0 +1,36 @@
+"""The process of the publisher under test: an adapter, driven by the harness."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+
+from benchmarks.channel import Channel
+from benchmarks.children import run_child
+from benchmarks.peers import PEERS
+from benchmarks.traffic import Traffic
+
+
+def main(channel: Channel, arguments: Sequence[str]) -> None:
+    """Starts the peer, serves the harness until it closes the channel, and closes the peer."""
+    name, traffic = arguments
+    peer = PEERS[name].create(Traffic(**json.loads(traffic)))
+    try:
+        channel.send(endpoints=peer.start())
+        while True:
+            request = channel.receive()
+            match request["do"]:
+                case "probe":
+                    peer.probe()
+                    channel.send(probed=True)
+                case "publish":
+                    start = time.monotonic_ns()
+                    peer.publish(request["count"])
+                    channel.send(start_ns=start, end_ns=time.monotonic_ns())
+    finally:
+        peer.close()
+
+
+if __name__ == "__main__":
+    run_child(main)

@@ -1,0 +1,70 @@
+"""The peers: one adapter each, loaded only in the process that runs it."""
+
+from __future__ import annotations
+
+from benchmarks.peers.base import Peer, PeerKind
+
+__all__ = ["PEERS", "Peer", "PeerKind"]
+
+_KINDS = (
+    PeerKind(
+        "fanout",
+        "zmtp",
+        "fanout, publish() for each message",
+        "benchmarks.peers.fanout:FanoutPeer",
+        needs_module="fanout.publisher",
+    ),
+    PeerKind(
+        "fanout-batch",
+        "zmtp",
+        "fanout, batches of messages",
+        "benchmarks.peers.fanout:FanoutPeer",
+        needs_module="fanout.publisher",
+        options=(("batch", 512),),
+    ),
+    PeerKind(
+        "libzmq-1io",
+        "zmtp",
+        "libzmq PUB by pyzmq, one I/O thread, XPUB_NODROP",
+        "benchmarks.peers.libzmq:LibzmqPeer",
+        needs_module="zmq",
+        options=(("io_threads", 1),),
+    ),
+    PeerKind(
+        "libzmq-2io",
+        "zmtp",
+        "libzmq PUB by pyzmq, two I/O threads, XPUB_NODROP",
+        "benchmarks.peers.libzmq:LibzmqPeer",
+        needs_module="zmq",
+        options=(("io_threads", 2),),
+    ),
+    PeerKind(
+        "nats",
+        "nats",
+        "nats-server, fed by raw PUB commands in batches",
+        "benchmarks.peers.nats:NatsPeer",
+        needs_program="nats-server",
+    ),
+    PeerKind(
+        "redis",
+        "redis",
+        "redis-server, fed by raw PUBLISH commands in batches",
+        "benchmarks.peers.redis:RedisPeer",
+        needs_program="redis-server",
+    ),
+    PeerKind(
+        "websockets",
+        "websocket",
+        "Python websockets, broadcast()",
+        "benchmarks.peers.websockets:WebsocketsPeer",
+        needs_module="websockets",
+    ),
+    PeerKind(
+        "limit",
+        "plain",
+        "reference: one process for each core, send() of one buffer and nothing else",
+        "benchmarks.peers.limit:LimitPeer",
+    ),
+)
+
+PEERS = {kind.name: kind for kind in _KINDS}

@@ -1,0 +1,75 @@
+"""What an adapter does, and how a peer is described."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import shutil
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.traffic import Traffic
+
+LOOPBACK = "127.0.0.1"
+BACKLOG = 4096  # all subscribers of a run connect at once
+
+
+class Peer(ABC):
+    """A publisher under test, in a process of its own."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self.traffic = traffic
+
+    @abstractmethod
+    def start(self) -> list[str]:
+        """Starts listening; returns the endpoints over which subscribers are spread in turn."""
+
+    @abstractmethod
+    def probe(self) -> None:
+        """Sends one message on the probe topic, which every subscriber wants."""
+
+    @abstractmethod
+    def publish(self, count: int) -> None:
+        """Publishes the first `count` messages of the traffic; may return before they are out."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends everything that was started."""
+
+
+@dataclass(frozen=True)
+class PeerKind:
+    """A peer as the harness knows it, before anything of it is loaded."""
+
+    name: str
+    dialect: str
+    summary: str
+    location: str  # "module:class" of its adapter
+    needs_module: str = ""
+    needs_program: str = ""
+    options: tuple[tuple[str, int], ...] = ()  # for the adapter's constructor
+
+    @property
+    def absent(self) -> str:
+        """Why this peer cannot be measured here; empty if it can."""
+        if self.needs_module and importlib.util.find_spec(self.needs_module) is None:
+            return f"Python package {self.needs_module} is not installed"
+        if self.needs_program and shutil.which(self.needs_program) is None:
+            return f"program {self.needs_program} is not installed"
+        return ""
+
+    def create(self, traffic: Traffic) -> Peer:
+        """Its adapter, not started."""
+        module, _, name = self.location.partition(":")
+        factory: Callable[..., Peer] = getattr(importlib.import_module(module), name)
+        return factory(traffic, **dict(self.options))
+
+
+def free_port() -> int:
+    """A port that is free now, for programs that cannot choose one by themselves."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port

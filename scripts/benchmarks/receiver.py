@@ -1,0 +1,199 @@
+"""The process that holds every subscriber: raw sockets whose bytes the kernel discards.
+
+`recv` with MSG_TRUNC takes bytes off a TCP socket without copying them, so that counting costs as
+little as it can and the publisher is what is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.channel import Channel, Message
+from benchmarks.children import run_child
+from benchmarks.traffic import PROBE_MARK, Traffic
+from benchmarks.wire import DIALECTS
+
+READ_BYTES = 1 << 20  # one system call takes all that a socket can reasonably hold
+QUIET_SECONDS = 0.05  # nothing arrives for so long: nothing is under way any more (loopback)
+CONNECT_SECONDS = 10.0
+SETTLE_SECONDS = 10.0  # a publisher that goes on for so long after a run has gone wrong
+EVENTS_AT_ONCE = 16_384
+
+
+@dataclass
+class Subscriber:
+    """One connection and what has come in on it."""
+
+    socket: socket.socket
+    missing: int = 0  # bytes still expected; negative: too many came
+    tail: bytes = b""  # the last bytes seen while the probe is awaited
+    subscribed: bool = False
+    closed: bool = False
+
+
+@dataclass
+class Arrival:
+    """When the bytes of a run came, on CLOCK_MONOTONIC in nanoseconds; 0 = never."""
+
+    first_ns: int = 0
+    last_ns: int = 0
+    reads: int = 0
+
+
+@dataclass
+class Crowd:
+    """All subscribers of a run."""
+
+    traffic: Traffic
+    subscribers: list[Subscriber] = field(default_factory=list)
+    stalled: list[socket.socket] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._poller = select.epoll()
+        self._by_descriptor: dict[int, Subscriber] = {}
+        self._buffer = bytearray(READ_BYTES)
+
+    def connect(self, endpoints: Sequence[str], dialect: str) -> None:
+        """Connects every subscriber, in turn over the endpoints, and subscribes."""
+        spoken = DIALECTS[dialect]
+        wanted = [*self.traffic.subscriptions, *([()] * self.traffic.stalled)]
+        connections = []
+        for index in range(len(wanted)):
+            host, _, port = endpoints[index % len(endpoints)].rpartition(":")
+            connections.append(socket.create_connection((host, int(port)), CONNECT_SECONDS))
+            connections[-1].sendall(spoken.hello)
+        for connection, topics in zip(connections, wanted, strict=True):
+            _await_welcome(connection, spoken.welcome)
+            connection.sendall(spoken.subscribe(topics))
+            connection.setblocking(False)
+        for connection in connections[: self.traffic.subscribers]:
+            subscriber = Subscriber(connection)
+            self.subscribers.append(subscriber)
+            self._by_descriptor[connection.fileno()] = subscriber
+            self._poller.register(connection, select.EPOLLIN)
+        self.stalled = connections[self.traffic.subscribers :]
+
+    def await_probe(self, deadline: float) -> bool:
+        """Reads until every subscriber has seen a probe; False if one has not by the deadline."""
+        waiting = len(self.subscribers)
+        while waiting and time.monotonic() < deadline:
+            for descriptor, _ in self._poller.poll(QUIET_SECONDS, EVENTS_AT_ONCE):
+                subscriber = self._by_descriptor[descriptor]
+                data = subscriber.tail + subscriber.socket.recv(READ_BYTES)
+                if data == subscriber.tail:
+                    return False  # closed by the publisher
+                if not subscriber.subscribed and PROBE_MARK in data:
+                    subscriber.subscribed = True
+                    waiting -= 1
+                subscriber.tail = data[-len(PROBE_MARK) :]
+        return not waiting
+
+    def settle(self) -> None:
+        """Discards what is still under way, until nothing more comes."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            arrival = Arrival()
+            self._discard(QUIET_SECONDS, arrival)
+            if not arrival.reads:
+                return
+
+    def expect(self, sizes: Sequence[int]) -> None:
+        """From now on each subscriber waits for so many bytes."""
+        for subscriber, size in zip(self.subscribers, sizes, strict=True):
+            subscriber.missing = size
+
+    def count(self, deadline: float) -> Arrival:
+        """Discards and counts until every subscriber has its bytes, or the deadline passes."""
+        arrival = Arrival()
+        unfinished = sum(1 for subscriber in self.subscribers if subscriber.missing > 0)
+        while unfinished and time.monotonic() < deadline:
+            unfinished -= self._discard(QUIET_SECONDS, arrival)
+        if not unfinished:
+            arrival.last_ns = time.monotonic_ns()
+        return arrival
+
+    def _discard(self, timeout: float, arrival: Arrival) -> int:
+        """One turn; returns for how many subscribers the wait is over."""
+        events = self._poller.poll(timeout, EVENTS_AT_ONCE)
+        if events and not arrival.first_ns:
+            arrival.first_ns = time.monotonic_ns()
+        arrival.reads += len(events)
+        buffer, subscribers, truncate = self._buffer, self._by_descriptor, socket.MSG_TRUNC
+        finished = 0
+        for descriptor, _ in events:
+            subscriber = subscribers[descriptor]
+            size = subscriber.socket.recv_into(buffer, READ_BYTES, truncate)
+            before = subscriber.missing
+            subscriber.missing = before - size
+            if size >= before > 0:
+                finished += 1
+            elif not size:
+                subscriber.closed = True
+                finished += before > 0
+                self._poller.unregister(descriptor)
+        return finished
+
+    def verdict(self, chatter: int) -> str:
+        """Why the run does not count; empty if every subscriber got exactly its bytes."""
+        closed = sum(subscriber.closed for subscriber in self.subscribers)
+        if closed:
+            return f"{closed} subscribers were closed by the publisher"
+        short = [subscriber.missing for subscriber in self.subscribers if subscriber.missing > 0]
+        if short:
+            return f"{len(short)} subscribers got too little, {sum(short):,} bytes in all"
+        allowed = {0, -chatter}
+        surplus = [s.missing for s in self.subscribers if s.missing not in allowed]
+        if surplus:
+            return f"{len(surplus)} subscribers got too much, {-sum(surplus):,} bytes in all"
+        return ""
+
+
+def _await_welcome(connection: socket.socket, welcome: bytes) -> None:
+    answer = b""
+    while welcome not in answer:
+        data = connection.recv(READ_BYTES)
+        if not data:
+            raise ConnectionError(f"the publisher closed a connection after {answer!r}")
+        answer += data
+
+
+def _run(crowd: Crowd, request: Message) -> Message:
+    cpu = time.process_time()
+    arrival = crowd.count(time.monotonic() + request["allowed_seconds"])
+    cpu = time.process_time() - cpu
+    crowd.settle()
+    return {
+        "first_ns": arrival.first_ns,
+        "last_ns": arrival.last_ns,
+        "reads": arrival.reads,
+        "cpu_seconds": cpu,
+        "invalid": crowd.verdict(request["chatter"]),
+    }
+
+
+def main(channel: Channel, arguments: Sequence[str]) -> None:
+    """Serves the harness until it closes the channel."""
+    crowd = Crowd(Traffic(**json.loads(arguments[0])))
+    while True:
+        request = channel.receive()
+        match request["do"]:
+            case "connect":
+                crowd.connect(request["endpoints"], request["dialect"])
+                channel.send(connected=len(crowd.subscribers))
+            case "await-probe":
+                deadline = time.monotonic() + request["allowed_seconds"]
+                channel.send(subscribed=crowd.await_probe(deadline))
+            case "expect":
+                crowd.settle()
+                crowd.expect(request["sizes"])
+                channel.send(ready=True)
+                channel.send(**_run(crowd, request))
+
+
+if __name__ == "__main__":
+    run_child(main)

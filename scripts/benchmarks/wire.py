@@ -1,0 +1,111 @@
+"""The dialects that receivers speak: what opens a connection, and what a message weighs.
+
+A receiver greets, waits for one word of the answer, subscribes, and then only listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.traffic import PROBE_TOPIC
+
+ZMTP_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
+# libzmq refuses a SUBSCRIBE that comes before it has sent its own READY, hence two steps.
+ZMTP_READY = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB"
+SHORT_FRAME = 255  # bytes of body that fit a frame with a one-byte size
+NATS_CONNECT = b'CONNECT {"verbose":false,"pedantic":false}\r\n'
+WEBSOCKET_UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+WEBSOCKET_SHORT, WEBSOCKET_MEDIUM = 125, 65_535
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How to subscribe to a peer, and how many bytes a message to a subscriber takes."""
+
+    subscribe: Callable[[Sequence[bytes]], bytes]  # topics, none = everything -> bytes to send
+    message_bytes: Callable[[int, int], int]  # topic and payload length -> bytes on the wire
+    hello: bytes = b""  # what the subscriber says first
+    welcome: bytes = b""  # what the answer has in it when the subscriber may go on
+    chatter_bytes: int = 0  # one keep-alive of the peer that may come among the messages
+
+
+def zmtp_subscribe(topic: bytes) -> bytes:
+    """A SUBSCRIBE command (ZMTP 3.1); topics here are short."""
+    body = b"\x09SUBSCRIBE" + topic
+    return bytes((4, len(body))) + body
+
+
+def _zmtp_subscribe_all(topics: Sequence[bytes]) -> bytes:
+    wanted = [*topics, PROBE_TOPIC] if topics else [b""]
+    return b"".join(map(zmtp_subscribe, wanted))
+
+
+def _zmtp_frame_bytes(body: int) -> int:
+    return body + (2 if body <= SHORT_FRAME else 9)
+
+
+def _zmtp_message_bytes(topic: int, payload: int) -> int:
+    return _zmtp_frame_bytes(topic) + _zmtp_frame_bytes(payload)
+
+
+def _nats_subscribe(topics: Sequence[bytes]) -> bytes:
+    wanted = [*topics, PROBE_TOPIC] if topics else [b">"]
+    return b"".join(b"SUB %b 1\r\n" % topic for topic in wanted)
+
+
+def _nats_message_bytes(topic: int, payload: int) -> int:
+    return len(b"MSG  1 \r\n\r\n") + topic + len(str(payload)) + payload
+
+
+def _redis_subscribe(topics: Sequence[bytes]) -> bytes:
+    # An exact channel is cheaper for redis than a pattern, so "everything" is the one topic.
+    wanted = [b"SUBSCRIBE", *(topics or [b"t0000000"]), PROBE_TOPIC]
+    return resp_command(*wanted)
+
+
+def _redis_message_bytes(topic: int, payload: int) -> int:
+    return len(resp_command(b"message", bytes(topic), bytes(payload)))
+
+
+def resp_command(*parts: bytes) -> bytes:
+    """A RESP array of bulk strings."""
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts)
+
+
+def _websocket_message_bytes(topic: int, payload: int) -> int:
+    body = topic + payload
+    return body + (2 if body <= WEBSOCKET_SHORT else 4 if body <= WEBSOCKET_MEDIUM else 10)
+
+
+def _subscribe_nothing(topics: Sequence[bytes]) -> bytes:
+    return b""
+
+
+DIALECTS = {
+    "zmtp": Dialect(
+        _zmtp_subscribe_all,
+        _zmtp_message_bytes,
+        hello=ZMTP_GREETING + ZMTP_READY,
+        welcome=b"READY",
+    ),
+    "nats": Dialect(
+        _nats_subscribe,
+        _nats_message_bytes,
+        hello=NATS_CONNECT,
+        welcome=b"INFO ",
+        chatter_bytes=len(b"PING\r\n"),
+    ),
+    "redis": Dialect(_redis_subscribe, _redis_message_bytes),
+    "websocket": Dialect(
+        _subscribe_nothing,
+        _websocket_message_bytes,
+        hello=WEBSOCKET_UPGRADE,
+        welcome=b"\r\n\r\n",
+    ),
+    # The reference sender has no protocol: it sends as many bytes as ZMTP would.
+    "plain": Dialect(_subscribe_nothing, _zmtp_message_bytes),
+}
