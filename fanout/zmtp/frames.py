@@ -12,9 +12,12 @@ We always send the shortest form, and accept the long form for short bodies.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MORE = 1
 LONG = 2

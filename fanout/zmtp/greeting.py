@@ -13,12 +13,15 @@ Sources: RFC 37 "Version Negotiation", RFC 23, RFC 15 (2.0), RFC 13 (1.0), libzm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from fanout.zmtp.errors import RemoteProtocolError
 from fanout.zmtp.frames import MORE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 SIGNATURE = b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f"
 MAJOR = b"\x03"

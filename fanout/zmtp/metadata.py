@@ -6,10 +6,13 @@ Read strictly, as libzmq does: a leftover byte or a truncated value ends the con
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from typing import TYPE_CHECKING
 
 from fanout.zmtp.commands import READY, command, printable
 from fanout.zmtp.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 SOCKET_TYPE = "socket-type"
 IDENTITY = "identity"
@@ -47,7 +50,7 @@ def parse_metadata(data: bytes, accepted_types: Container[bytes]) -> dict[str, b
         raw_name, value, offset = _property_at(data, offset)
         name = raw_name.decode("ascii").lower()
         if name == SOCKET_TYPE and value not in accepted_types:
-            raise WrongSocketTypeError(f"the peer's socket type is {printable(value)!r}")
+            raise WrongSocketTypeError(f'the peer has socket type "{printable(value)}"')
         properties.setdefault(name, value)
         if len(properties) > PROPERTIES_MAX:
             raise RemoteProtocolError(f"more than {PROPERTIES_MAX} metadata properties")
@@ -62,7 +65,7 @@ def _property_at(data: bytes, offset: int) -> tuple[bytes, bytes, int]:
         raise RemoteProtocolError("the metadata ends inside a property")
     name = data[offset + 1 : name_end]
     if not _NAME.fullmatch(name):
-        raise RemoteProtocolError(f"the metadata has a property named {printable(name)!r}")
+        raise RemoteProtocolError(f'the metadata has a property named "{printable(name)}"')
     size = int.from_bytes(data[name_end:value_start], "big")
     value_end = value_start + size
     if size >= VALUE_BYTES_LIMIT or value_end > len(data):

@@ -8,7 +8,7 @@ once, however often it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from fanout.zmtp import commands
 from fanout.zmtp.connection import Connection
@@ -17,6 +17,9 @@ from fanout.zmtp.events import Event, Message
 from fanout.zmtp.frames import MORE
 from fanout.zmtp.greeting import ROLES
 from fanout.zmtp.states import SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024  # a quarter of a log of 256 MiB; more is a wrong peer
 FRAME_COST_BYTES = 64  # what an empty frame takes in memory: so many must not come for nothing
@@ -35,7 +38,7 @@ class SubscriberSession(Connection):
     """
 
     __slots__ = ("_collected", "_collected_bytes", "_in_message", "_max_message_bytes",
-                 "subscriptions")  # fmt: skip
+                 "_prefixes", "subscriptions")  # fmt: skip
 
     def __init__(
         self, topics: Iterable[bytes] = (), *, max_message_bytes: int = MESSAGE_BYTES_MAX
@@ -53,6 +56,7 @@ class SubscriberSession(Connection):
         self._collected: list[bytes] | None = None  # its frames; None if nobody wants them
         self._collected_bytes = 0
         self.subscriptions: set[bytes] = set(topics)
+        self._prefixes = tuple(self.subscriptions)  # the same, in the form startswith() takes
 
     def subscribe(self, prefix: bytes) -> None:
         """Ask for messages whose topic starts with `prefix`; no effect if it was asked for.
@@ -63,6 +67,7 @@ class SubscriberSession(Connection):
         self._check_open()
         if prefix not in self.subscriptions:
             self.subscriptions.add(prefix)
+            self._prefixes = tuple(self.subscriptions)
             if self.state is SessionState.TRAFFIC:
                 self._output += commands.subscription(prefix, as_command=self.version == "3.1")
 
@@ -75,12 +80,13 @@ class SubscriberSession(Connection):
         self._check_open()
         if prefix in self.subscriptions:
             self.subscriptions.remove(prefix)
+            self._prefixes = tuple(self.subscriptions)
             if self.state is SessionState.TRAFFIC:
                 self._output += commands.cancellation(prefix, as_command=self.version == "3.1")
 
     def matches(self, topic: bytes) -> bool:
         """Tell whether a message on `topic` was asked for."""
-        return topic.startswith(tuple(self.subscriptions))
+        return topic.startswith(self._prefixes)
 
     def _check_open(self) -> None:
         if self.state is SessionState.CLOSED:
