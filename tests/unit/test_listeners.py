@@ -367,6 +367,85 @@ def test_stale_file_that_may_not_be_removed(
     assert (directory / "feed.sock").is_socket()
 
 
+def test_stale_file_that_may_not_be_probed(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing(socket.socket):
+        def connect(self, address: object) -> None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    leave_stale_file("feed.sock")
+    monkeypatch.setattr(socket, "socket", Refusing)
+    error = bind_error("ipc://feed.sock")
+    assert error.errno == errno.EACCES
+    assert "it cannot be replaced: Permission denied" in str(error)
+    assert Path("feed.sock").is_socket()
+
+
+def test_stale_file_that_vanishes_while_it_is_probed(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(path: str) -> bool:
+        Path(path).unlink()
+        return False
+
+    leave_stale_file("feed.sock")
+    monkeypatch.setattr(listeners, "_is_listening", vanish)
+    with closing(open_listener("ipc://feed.sock", BACKLOG)) as listener:
+        client, connection = connect(listener)
+        client.close()
+        connection.close()
+
+
+def test_stale_file_that_a_live_one_replaces_while_it_is_probed(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two publishers find one stale file: the slower one must not remove the faster one's."""
+    is_listening = listeners._is_listening
+    with ExitStack() as stack:
+        faster: list[Listener] = []
+
+        def be_overtaken(path: str) -> bool:
+            found = is_listening(path)
+            if not faster:
+                Path(path).rename("old")  # keeps its inode number from being used again
+                monkeypatch.setattr(listeners, "_is_listening", is_listening)
+                faster.append(stack.enter_context(closing(open_listener(f"ipc://{path}", 8))))
+            return found
+
+        leave_stale_file("feed.sock")
+        monkeypatch.setattr(listeners, "_is_listening", be_overtaken)
+        assert bind_error("ipc://feed.sock").errno == errno.EADDRINUSE
+        client, connection = connect(faster[0])
+        client.close()
+        connection.close()
+
+
+def test_stale_files_that_come_again_and_again_end_in_an_error(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_stale_file("feed.sock")
+    monkeypatch.setattr(os, "unlink", lambda path: None)
+    error = bind_error("ipc://feed.sock")
+    monkeypatch.undo()
+    assert error.errno == errno.EADDRINUSE
+    assert (directory / "feed.sock").is_socket()
+
+
+def test_file_removed_while_it_is_bound(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bind_path = listeners._bind_path
+
+    def bind_and_lose(endpoint: str, path: str, backlog: int) -> socket.socket:
+        listening = bind_path(endpoint, path, backlog)
+        Path(path).unlink()
+        return listening
+
+    monkeypatch.setattr(listeners, "_bind_path", bind_and_lose)
+    error = bind_error("ipc://feed.sock")
+    assert error.errno == errno.ENOENT
+    assert "removed while it was being bound" in str(error)
+
+
 def test_socket_file_that_somebody_else_put_there_is_left(directory: Path) -> None:
     first = open_listener("ipc://feed.sock", BACKLOG)
     Path("feed.sock").unlink()

@@ -224,6 +224,12 @@ def test_rule_finds_its_violation(
     assert list(rule(Source("bad.py", bad)))
 
 
+def test_test_folders_are_packages() -> None:
+    """Otherwise two test files of one name in two folders would be one module."""
+    folders = {path.parent for path in ROOT.glob("tests/**/*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
 # ------------------------------------------------------------------ packaging
 
 
