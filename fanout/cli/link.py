@@ -9,7 +9,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from fanout.cli.endpoints import IpcTarget, TcpTarget
+from fanout.endpoints import Endpoint, IpcEndpoint
 from fanout.zmtp import Message, PingReceived, Ready, SubscriberSession, Violation
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Link:
 
     def __init__(
         self,
-        target: TcpTarget | IpcTarget,
+        target: Endpoint,
         topics: Sequence[bytes],
         *,
         back_off: BackOff,
@@ -85,8 +85,10 @@ class Link:
                 return
 
     def _connect(self) -> socket.socket:
-        if isinstance(self._target, IpcTarget):
-            return self._connect_to(socket.AF_UNIX, self._target.address)
+        if isinstance(self._target, IpcEndpoint):
+            path = self._target.path
+            name = "\0" + path[1:] if self._target.is_abstract else path
+            return self._connect_to(socket.AF_UNIX, name)
         problem: OSError | LostError | None = None
         found = socket.getaddrinfo(self._target.host, self._target.port, type=socket.SOCK_STREAM)
         for family, _, _, _, address in found:

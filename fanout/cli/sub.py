@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from fanout.cli import arguments as args
 from fanout.cli.backoff import BackOff
-from fanout.cli.endpoints import parse_target
 from fanout.cli.link import Link
 from fanout.cli.rendering import FORMATS, Render, as_raw
+from fanout.endpoints import ANY, Endpoint, TcpEndpoint, parse_endpoint
+from fanout.errors import ConfigError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -91,6 +92,22 @@ def run(arguments: argparse.Namespace) -> int:
         # Python flushes standard output once more at exit, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
     return _status(arguments, link, printer)
+
+
+def parse_target(endpoint: str) -> Endpoint:
+    """Reads an endpoint that can be connected to.
+
+    Raises:
+        ConfigError: not an endpoint, or one that only makes sense for binding.
+    """
+    target = parse_endpoint(endpoint)
+    if isinstance(target, TcpEndpoint):
+        is_open = target.host == ANY or target.port == 0
+    else:
+        is_open = target.is_fresh
+    if is_open:
+        raise ConfigError(f"{endpoint!r} is for binding: a subscriber needs to know where")
+    return target
 
 
 class Printer:
