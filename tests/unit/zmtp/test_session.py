@@ -1,0 +1,152 @@
+"""The publisher's half: subscriptions are a set, limits hold, and an idle one is small."""
+
+from __future__ import annotations
+
+import sys
+import tracemalloc
+
+import pytest
+
+from fanout.zmtp import (
+    Cancelled,
+    LocalProtocolError,
+    Session,
+    SessionLimits,
+    SessionState,
+    Subscribed,
+    Violation,
+)
+from tests.unit.zmtp.corpus import OPEN
+from tests.unit.zmtp.wire import (
+    CANCEL_A,
+    GREETING,
+    READY_SUB,
+    SIGNATURE,
+    SUBSCRIBE_A,
+    connected,
+    drive,
+    long_frame,
+    short_frame,
+)
+
+IDLE_BYTES_MAX = 1536  # of one session after the handshake; measured: 700 to 800
+
+
+def subscribe(prefix: bytes) -> bytes:
+    return long_frame(b"\x09SUBSCRIBE" + prefix, 4)
+
+
+class TestConstruction:
+    def test_signature_is_there_at_once(self) -> None:
+        session = Session()
+        assert session.data_to_send() == SIGNATURE
+        assert session.data_to_send() == b""
+        assert session.state is SessionState.GREETING
+
+    def test_xpub_says_so(self) -> None:
+        session = Session(socket_type=b"XPUB")
+        outcome = drive(session, [GREETING + READY_SUB])
+        assert outcome.output.endswith(b"\x00\x00\x00\x04XPUB")
+
+    @pytest.mark.parametrize("name", [b"SUB", b"pub", b"PULL", b""])
+    def test_only_publishers(self, name: bytes) -> None:
+        with pytest.raises(LocalProtocolError):
+            Session(socket_type=name)
+
+
+class TestSubscriptions:
+    def test_events_are_the_changes(self) -> None:
+        session = connected()
+        assert session.receive_data(SUBSCRIBE_A * 3) == [Subscribed(b"A")]
+        assert session.receive_data(CANCEL_A * 2) == [Cancelled(b"A")]
+        assert session.subscriptions == set()
+
+    def test_the_empty_prefix_is_one_like_others(self) -> None:
+        session = connected()
+        session.receive_data(subscribe(b"") + SUBSCRIBE_A)
+        assert session.subscriptions == {b"", b"A"}
+        session.receive_data(short_frame(b"\x06CANCEL", 4))
+        assert session.subscriptions == {b"A"}
+
+    def test_prefixes_are_bytes_and_of_any_value(self) -> None:
+        session = connected()
+        prefix = bytes(range(256))
+        session.receive_data(subscribe(prefix))
+        session.receive_data(short_frame(b"\x01\x00\x01"))
+        assert session.subscriptions == {prefix, b"\x00\x01"}
+        assert {type(kept) for kept in session.subscriptions} == {bytes}
+
+    def test_stay_readable_after_the_end(self) -> None:
+        session = connected()
+        session.receive_data(SUBSCRIBE_A + b"\x02" + b"\xff" * 8)
+        assert session.state is SessionState.CLOSED
+        assert session.subscriptions == {b"A"}
+
+
+class TestLimits:
+    def test_number_of_subscriptions(self) -> None:
+        session = connected(session=Session(SessionLimits(max_subscriptions=2)))
+        session.receive_data(SUBSCRIBE_A + subscribe(b"B"))
+        assert session.receive_data(SUBSCRIBE_A) == []  # a duplicate takes no room
+        assert session.receive_data(CANCEL_A + subscribe(b"C")) == [
+            Cancelled(b"A"),
+            Subscribed(b"C"),
+        ]
+        (violation,) = session.receive_data(subscribe(b"D") + subscribe(b"E"))
+        assert isinstance(violation, Violation)
+        assert session.subscriptions == {b"B", b"C"}
+
+    @pytest.mark.parametrize("as_command", [True, False])
+    def test_length_of_a_subscription(self, as_command: bool) -> None:
+        session = connected(session=Session(SessionLimits(max_subscription_bytes=3)))
+        head = b"\x09SUBSCRIBE" if as_command else b"\x01"
+        flags = 4 if as_command else 0
+        assert session.receive_data(short_frame(head + b"abc", flags)) == [Subscribed(b"abc")]
+        (violation,) = session.receive_data(short_frame(head + b"abcd", flags))
+        assert isinstance(violation, Violation)
+
+    def test_a_cancel_above_the_limit_is_of_an_unknown_topic(self) -> None:
+        session = connected(session=Session(SessionLimits(max_subscription_bytes=3)))
+        assert session.receive_data(short_frame(b"\x06CANCELabcd", 4)) == []
+        assert session.state is SessionState.TRAFFIC
+
+    def test_frame_size(self) -> None:
+        session = connected(session=Session(SessionLimits(max_frame_bytes=100)))
+        assert session.receive_data(long_frame(b"x" * 100)) == []
+        (violation,) = session.receive_data(long_frame(b"x" * 101))
+        assert isinstance(violation, Violation)
+
+    def test_frame_size_may_be_above_that_of_the_handshake(self) -> None:
+        limits = SessionLimits(max_frame_bytes=200_000, max_subscription_bytes=200_000)
+        session = connected(session=Session(limits))
+        assert session.receive_data(subscribe(b"t" * 150_000)) == [Subscribed(b"t" * 150_000)]
+
+    def test_the_defaults(self) -> None:
+        assert SessionLimits() == SessionLimits(65_536, 10_000, 4_096, allow_zmtp_1=False)
+
+
+class TestMemory:
+    def test_of_an_idle_session(self) -> None:
+        count = 200
+        connected()  # what is made once is not counted
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            sessions = [connected(OPEN) for _ in range(count)]
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert (after - before) / count < IDLE_BYTES_MAX
+        assert not hasattr(sessions[0], "__dict__")
+
+    def test_user_messages_are_not_kept(self) -> None:
+        session = connected()
+        tracemalloc.start()
+        try:
+            for _ in range(100):
+                session.receive_data(long_frame(b"junk" * 15_000))
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert kept < 60_000
+        assert sys.getsizeof(session._reader._buffer) < 100
