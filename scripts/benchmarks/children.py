@@ -11,10 +11,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks.channel import Channel, ChannelClosed, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
 
 PR_SET_PDEATHSIG = 1
 CLOSE_SECONDS = 10.0  # a publisher with a drain timeout of 5 s ends by itself within this
@@ -110,13 +113,16 @@ class Child:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.close()
 
 
-def run_child(main: Any) -> None:
-    """Runs the body of a child process: `main(channel, arguments)`; its errors go to the harness."""
+def run_child(main: Callable[[Channel, Sequence[str]], None]) -> None:
+    """Runs the body of a child process; its errors go to the harness."""
     die_with_parent()
     raise_descriptor_limit()
     channel = Channel.from_descriptor(int(sys.argv[1]))
@@ -124,7 +130,7 @@ def run_child(main: Any) -> None:
         main(channel, sys.argv[2:])
     except ChannelClosed:
         pass  # the harness is done with us
-    except Exception as error:  # noqa: BLE001 (everything is reported, then the process ends)
+    except Exception as error:
         with contextlib.suppress(ChannelClosed):
             channel.send(error=f"{type(error).__name__}: {error}")
         raise

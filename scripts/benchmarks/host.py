@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from benchmarks.channel import Channel
 from benchmarks.children import run_child
 from benchmarks.peers import PEERS
 from benchmarks.traffic import Traffic
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.channel import Channel
+
 
 def main(channel: Channel, arguments: Sequence[str]) -> None:
     """Starts the peer, serves the harness until it closes the channel, and closes the peer."""
-    name, traffic = arguments
-    peer = PEERS[name].create(Traffic(**json.loads(traffic)))
+    name, traffic, options = arguments
+    peer = PEERS[name].create(Traffic(**json.loads(traffic)), json.loads(options))
     try:
         channel.send(endpoints=peer.start())
         while True:

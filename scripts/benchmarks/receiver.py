@@ -10,16 +10,22 @@ import json
 import select
 import socket
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from benchmarks.channel import Channel, Message
 from benchmarks.children import run_child
 from benchmarks.traffic import PROBE_MARK, Traffic
 from benchmarks.wire import DIALECTS
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.channel import Channel, Message
+
 READ_BYTES = 1 << 20  # one system call takes all that a socket can reasonably hold
 QUIET_SECONDS = 0.05  # nothing arrives for so long: nothing is under way any more (loopback)
+SMALL_READ_BYTES = 16 * 1024  # below this on average, a read is not worth its system call:
+NAP_SECONDS = 0.001  # let more come in; a thousandth of a run
 CONNECT_SECONDS = 10.0
 SETTLE_SECONDS = 10.0  # a publisher that goes on for so long after a run has gone wrong
 EVENTS_AT_ONCE = 16_384
@@ -124,10 +130,11 @@ class Crowd:
             arrival.first_ns = time.monotonic_ns()
         arrival.reads += len(events)
         buffer, subscribers, truncate = self._buffer, self._by_descriptor, socket.MSG_TRUNC
-        finished = 0
+        finished = total = 0
         for descriptor, _ in events:
             subscriber = subscribers[descriptor]
             size = subscriber.socket.recv_into(buffer, READ_BYTES, truncate)
+            total += size
             before = subscriber.missing
             subscriber.missing = before - size
             if size >= before > 0:
@@ -136,6 +143,8 @@ class Crowd:
                 subscriber.closed = True
                 finished += before > 0
                 self._poller.unregister(descriptor)
+        if 0 < total < SMALL_READ_BYTES * len(events):
+            time.sleep(NAP_SECONDS)
         return finished
 
     def verdict(self, chatter: int) -> str:

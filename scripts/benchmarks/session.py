@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from benchmarks.children import Child
-from benchmarks.channel import Message
-from benchmarks.peers import PeerKind
 from benchmarks.resources import ProcessTree
-from benchmarks.traffic import Traffic
 from benchmarks.wire import DIALECTS
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from benchmarks.channel import Message
+    from benchmarks.peers import PeerKind
+    from benchmarks.traffic import Traffic
 
 START_SECONDS = 30.0
 PROBE_SECONDS = 30.0
@@ -47,7 +50,8 @@ class Session:
         self._traffic = traffic
         self._dialect = DIALECTS[peer.dialect]
         described = json.dumps(asdict(traffic))
-        self._host = Child("benchmarks.host", peer.name, described)
+        options = json.dumps(dict(peer.options))
+        self._host = Child("benchmarks.host", peer.name, described, options)
         self._receiver = Child("benchmarks.receiver", described)
         self.publisher = ProcessTree(self._host.pid)
         try:
@@ -135,6 +139,9 @@ class Session:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.close()

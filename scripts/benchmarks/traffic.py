@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import cycle, islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROBE_TOPIC = b"~probe~~"  # as long as every other topic, so that all messages are of one size
 PROBE_MARK = b"<are-you-there?>"  # in no other payload: who has seen it is subscribed
@@ -65,7 +68,7 @@ class Traffic:
         if not self.watched:
             return [count] * self.subscribers
         laps, rest = divmod(count, self.topics)
-        times = Counter({topic: laps for topic in self.schedule})
+        times = Counter(dict.fromkeys(self.schedule, laps))
         times.update(self.schedule[:rest])
         return [sum(times[topic] for topic in topics) for topics in self.subscriptions]
 

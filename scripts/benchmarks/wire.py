@@ -5,10 +5,13 @@ A receiver greets, waits for one word of the answer, subscribes, and then only l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from benchmarks.traffic import PROBE_TOPIC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 ZMTP_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
 # libzmq refuses a SUBSCRIBE that comes before it has sent its own READY, hence two steps.

@@ -7,10 +7,13 @@ import importlib.util
 import shutil
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from benchmarks.traffic import Traffic
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from benchmarks.traffic import Traffic
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 4096  # all subscribers of a run connect at once
@@ -60,11 +63,15 @@ class PeerKind:
             return f"program {self.needs_program} is not installed"
         return ""
 
-    def create(self, traffic: Traffic) -> Peer:
+    def with_options(self, **options: int) -> PeerKind:
+        """The same peer, set up differently."""
+        return replace(self, options=tuple((dict(self.options) | options).items()))
+
+    def create(self, traffic: Traffic, options: Mapping[str, int]) -> Peer:
         """Its adapter, not started."""
         module, _, name = self.location.partition(":")
         factory: Callable[..., Peer] = getattr(importlib.import_module(module), name)
-        return factory(traffic, **dict(self.options))
+        return factory(traffic, **options)
 
 
 def free_port() -> int:

@@ -52,7 +52,7 @@ class BrokerPeer(Peer):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 (no threads here yet)
+            preexec_fn=die_with_parent,  # safe: there are no threads here yet
         )
         self._feed = self._connect()
         self.introduce(self._feed)
@@ -83,7 +83,9 @@ class BrokerPeer(Peer):
         while count >= messages:
             self._write(block)
             count -= messages
-        self._write(b"".join(self.publication(topic, payload) for topic in self.traffic.topics_of(count)))
+        self._write(
+            b"".join(self.publication(topic, payload) for topic in self.traffic.topics_of(count))
+        )
 
     def close(self) -> None:
         if self._feed is not None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from benchmarks.channel import Channel
 from benchmarks.children import Child, run_child
 from benchmarks.peers.base import BACKLOG, LOOPBACK, Peer
 from benchmarks.traffic import PROBE_MARK, Traffic
 from benchmarks.wire import DIALECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.channel import Channel
 
 KIB = 1024
 SPAN_BYTES = 256 * KIB

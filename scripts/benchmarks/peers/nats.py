@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.peers.base import LOOPBACK
 from benchmarks.peers.broker import BrokerPeer
 from benchmarks.wire import NATS_CONNECT
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
 
 CONFIGURATION = """
 listen: "{host}:{port}"

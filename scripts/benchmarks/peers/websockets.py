@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 
 from benchmarks.peers.base import BACKLOG, LOOPBACK, Peer
 from benchmarks.traffic import PROBE_TOPIC, Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 MAX_QUEUED_BYTES = 256 * 1024  # in a transport, before the publisher waits: broadcast never does
 START_SECONDS = 10.0

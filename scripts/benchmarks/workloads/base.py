@@ -1,0 +1,106 @@
+"""What a workload is: cases, and how one peer is measured on one of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from benchmarks.session import Run, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.peers import PeerKind
+    from benchmarks.traffic import Traffic
+
+MILLION = 1e6
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line asks for; empty tuples mean the workload's own choice."""
+
+    subscribers: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
+    peers: tuple[str, ...] = ()
+    rounds: int = 5
+    seconds: float = 1.0  # that one run should take
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured quantity; `scale` turns it into `unit` for people."""
+
+    name: str
+    unit: str
+    scale: float = 1.0
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of a workload: a load with a name."""
+
+    label: str
+    traffic: Traffic
+    peers: tuple[str, ...] | None = None  # where not every peer of the workload applies
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One round of one peer on one case."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    invalid: str = ""  # why it does not count
+
+
+class Workload(ABC):
+    """A workload; the first metric is the one that ratios are made of."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    metrics: ClassVar[tuple[Metric, ...]]
+    peers: ClassVar[tuple[str, ...]]
+
+    def kinds(self, settings: Settings) -> Sequence[PeerKind]:
+        """The peers to measure, in order."""
+        from benchmarks.peers import PEERS
+
+        return [PEERS[name] for name in settings.peers or self.peers]
+
+    @abstractmethod
+    def cases(self, settings: Settings) -> Sequence[Case]:
+        """The rows."""
+
+    @abstractmethod
+    def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
+        """One round, in fresh processes."""
+
+
+RATE = Metric("deliveries_per_second", "M/s", 1 / MILLION)
+CPU = Metric("cpu_seconds_per_million", "CPU s per M", 1.0, higher_is_better=False)
+MEMORY = Metric("memory_bytes", "MB", 1 / MILLION, higher_is_better=False)
+RECEIVER_CPU = Metric("receiver_cpu_share", "receivers' CPU", 1.0, higher_is_better=False)
+RUN_METRICS = (RATE, CPU, MEMORY, RECEIVER_CPU)
+
+
+def sample_of(run: Run) -> Sample:
+    """What every workload that counts deliveries reports."""
+    if run.invalid or not run.deliveries:
+        return Sample(invalid=run.invalid or "nothing was to be delivered")
+    return Sample(
+        {
+            RATE.name: run.deliveries / run.seconds,
+            CPU.name: run.cpu_seconds / run.deliveries * MILLION,
+            MEMORY.name: float(run.memory_bytes),
+            RECEIVER_CPU.name: run.receiver_cpu_seconds / run.seconds,
+        }
+    )
+
+
+def measure_run(peer: PeerKind, traffic: Traffic, settings: Settings) -> Sample:
+    """One run in fresh processes, as long as the settings say."""
+    with Session(peer, traffic) as session:
+        return sample_of(session.run(session.count_for(settings.seconds)))

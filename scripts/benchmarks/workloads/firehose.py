@@ -1,0 +1,46 @@
+"""Firehose: every subscriber wants every message, as fast as the publisher can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.traffic import Traffic
+from benchmarks.workloads.base import RUN_METRICS, Case, Sample, Settings, Workload, measure_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.peers import PeerKind
+
+SUBSCRIBERS = (10, 100, 1000)
+SIZES = (128, 4096)
+QUICK_SIZES = (128,)
+
+
+class Firehose(Workload):
+    """Deliveries a second, all subscribers together."""
+
+    name = "firehose"
+    summary = "every subscriber wants every message, as fast as the publisher can"
+    metrics = RUN_METRICS
+    peers = (
+        "fanout",
+        "fanout-batch",
+        "libzmq-1io",
+        "libzmq-2io",
+        "nats",
+        "redis",
+        "websockets",
+        "limit",
+    )
+
+    def cases(self, settings: Settings) -> Sequence[Case]:
+        sizes = settings.sizes or (QUICK_SIZES if settings.quick else SIZES)
+        return [
+            Case(f"{subscribers:,} subscribers, {size:,} B", Traffic(subscribers, size))
+            for size in sizes
+            for subscribers in settings.subscribers or SUBSCRIBERS
+        ]
+
+    def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
+        return measure_run(peer, case.traffic, settings)
