@@ -69,9 +69,9 @@ def report_line(before: Snapshot, after: Snapshot) -> str:
 def summary_line(last: Snapshot, elapsed_s: float, unit: str) -> str:
     """Returns the line that ends a run."""
     statistics = last.statistics
-    bad = f", {last.bad_input:,} bad input {unit}s" if last.bad_input else ""
+    bad = f", {_plural(last.bad_input, f'bad input {unit}')}" if last.bad_input else ""
     return (
-        f"published {statistics.published:,} messages ({short_size(statistics.published_bytes)}) "
+        f"published {_plural(statistics.published, 'message')} ({short_size(statistics.published_bytes)}) "
         f"in {elapsed_s:.1f} s, delivered {statistics.sent:,}, dropped {statistics.dropped:,}{bad}"
     )
 

@@ -1,0 +1,43 @@
+"""Bells: which workers to wake after a commit, and not to wake one twice for one sleep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fanout.shm import layout as at
+from fanout.shm.doorbell import Doorbell
+from fanout.shm.segment import Segment
+
+
+class Bell:
+    """The publisher's side of a worker's doorbell. Any thread may ring.
+
+    A worker that goes to sleep stores a number that is new for each sleep, checks the log once
+    more, and waits. So a publisher that rang for that number need not ring again.
+    """
+
+    __slots__ = ("_doorbell", "_index", "_rung", "_words")
+
+    def __init__(self, segment: Segment, worker: int, doorbell: Doorbell) -> None:
+        slot = segment.layout.worker_slots + worker * at.SLOT_BYTES
+        self._index = slot // at.WORD + at.W_SLEEPING
+        self._words = segment.words
+        self._doorbell = doorbell
+        self._rung = 0
+
+    def wake(self) -> None:
+        """Ring if the worker sleeps; the caller has passed a full barrier since its commit."""
+        sleep = self._words[self._index]
+        if sleep and sleep != self._rung:
+            self._doorbell.ring()
+            self._rung = sleep
+
+    def ring(self) -> None:
+        """Ring in any case."""
+        self._doorbell.ring()
+
+
+def wake_all(bells: Iterable[Bell]) -> None:
+    """Wake each of them that sleeps."""
+    for bell in bells:
+        bell.wake()

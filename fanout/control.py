@@ -1,0 +1,210 @@
+"""Control messages between coordinator and worker: dataclasses to msgpack and back; pure.
+
+They travel over a SOCK_SEQPACKET pair, one message a packet, descriptors beside them. A worker
+reports before it acts: what it reported can be read from the socket after its death.
+
+What arrives is checked as strictly as if it came from a stranger: a mismatch is a bug of ours or a
+mixture of versions, and must be seen at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields
+from typing import ClassVar, TypeAlias
+
+import msgpack
+
+PACKET_BYTES_MAX = 64 * 1024  # a Unix socket takes about 200 KiB at once; a third leaves room
+SUBSCRIPTIONS_PER_PACKET_BYTES = 32 * 1024  # of prefixes in one report; longer ones are split
+
+
+class ControlError(Exception):
+    """A control message that cannot be: a bug, or two versions of fanout in one publisher."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """To a new worker, with the descriptors of segment, doorbell and room bell."""
+
+    code: ClassVar[int] = 1
+    worker: int
+    coordinator_pid: int
+    options: dict[str, int | float | str | bool]
+    descriptors: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """From a worker: it has mapped the segment and serves."""
+
+    code: ClassVar[int] = 2
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """To a worker, with the descriptor of an accepted connection."""
+
+    code: ClassVar[int] = 3
+    subscriber: int
+    slot: int
+    tcp: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """From a worker: the handshake of this connection is done."""
+
+    code: ClassVar[int] = 4
+    subscriber: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """From a worker: it is about to apply this change, from message `sequence` on."""
+
+    code: ClassVar[int] = 5
+    subscriber: int
+    sequence: int
+    added: list[bytes]
+    cancelled: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """From a worker: it has shut the connection down; final figures."""
+
+    code: ClassVar[int] = 6
+    subscriber: int
+    evicted: bool
+    reason: str
+    matched: int
+    sent: int
+    dropped: int
+    discarded: int
+    kernel_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """From a worker: this subscriber takes nothing, or lost messages; or it has recovered."""
+
+    code: ClassVar[int] = 7
+    subscriber: int
+    recovered: bool
+    dropped: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """To a worker: bring the slots up to date and answer."""
+
+    code: ClassVar[int] = 8
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotDone:
+    """From a worker: the slots were exact when this was sent."""
+
+    code: ClassVar[int] = 9
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """To a worker: deliver what is queued within so many seconds, close everything, end."""
+
+    code: ClassVar[int] = 10
+    timeout: float
+
+
+Message: TypeAlias = (
+    Hello
+    | Started
+    | Adopt
+    | Connected
+    | Subscriptions
+    | Closed
+    | Slow
+    | Snapshot
+    | SnapshotDone
+    | Finish
+)
+
+_BY_CODE: dict[int, type[Message]] = {
+    kind.code: kind
+    for kind in (
+        Hello,
+        Started,
+        Adopt,
+        Connected,
+        Subscriptions,
+        Closed,
+        Slow,
+        Snapshot,
+        SnapshotDone,
+        Finish,
+    )
+}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "list[bytes]": (list,),
+    "dict[str, int | float | str | bool]": (dict,),
+}
+
+
+def encode(message: Message) -> bytes:
+    """One packet.
+
+    Raises:
+        ControlError: larger than a packet may be; a bug, since senders split what can grow.
+    """
+    packet: bytes = msgpack.packb([message.code, *astuple(message)], use_bin_type=True)
+    if len(packet) > PACKET_BYTES_MAX:
+        raise ControlError(f"{type(message).__name__} of {len(packet):,} bytes")
+    return packet
+
+
+def decode(packet: bytes) -> Message:
+    """The message in a packet.
+
+    Raises:
+        ControlError: it is not one of ours, or not of this version.
+    """
+    try:
+        code, *values = msgpack.unpackb(packet, raw=False, strict_map_key=True)
+        kind = _BY_CODE[code]
+    except Exception as error:
+        raise ControlError(f"not a control message: {packet[:40]!r}") from error
+    known = fields(kind)
+    if len(values) != len(known):
+        raise ControlError(f"{kind.__name__} with {len(values)} fields, not {len(known)}")
+    for field, value in zip(known, values, strict=True):
+        expected = _TYPES[str(field.type)]
+        if not isinstance(value, expected) or (int in expected and isinstance(value, bool)):
+            raise ControlError(f"{kind.__name__}.{field.name} is {value!r}, not {field.type}")
+    return kind(*values)
+
+
+def split_subscriptions(
+    subscriber: int, sequence: int, added: list[bytes], cancelled: list[bytes]
+) -> list[Subscriptions]:
+    """Reports for one change, none larger than a packet; cancellations come first."""
+    reports: list[Subscriptions] = []
+    size = 0
+    current = Subscriptions(subscriber, sequence, [], [])
+    for prefix, is_new in [(p, False) for p in cancelled] + [(p, True) for p in added]:
+        if size + len(prefix) > SUBSCRIPTIONS_PER_PACKET_BYTES and size:
+            reports.append(current)
+            current = Subscriptions(subscriber, sequence, [], [])
+            size = 0
+        (current.added if is_new else current.cancelled).append(prefix)
+        size += len(prefix) + 4  # and its msgpack header
+    reports.append(current)
+    return reports

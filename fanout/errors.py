@@ -1,0 +1,109 @@
+"""What fanout raises, and whose fault it is.
+
+    FanoutError
+    ├── ConfigError (ValueError)        yours: an option or endpoint that cannot work
+    ├── MessageTooLarge (ValueError)    yours: larger than the log can hold; nothing was sent
+    ├── ClosedError                     yours: the publisher was closed before
+    │   └── ForkedError                 yours: used in a process forked from its owner
+    ├── NestedSendError                 yours: a send from inside a send (signal handler, finalizer)
+    ├── Again (TimeoutError)            nobody's: ``slow_policy="block"`` and no space in time
+    ├── PoisonedError                   an interrupted send could not be rolled back: ``recover()``
+    ├── BindError (OSError)             the outside: address in use, not ours, not permitted
+    ├── StartupError                    the outside: no memory, no worker, wrong platform
+    └── BrokenError                     the outside: every worker is lost
+
+``TypeError`` is raised for arguments of a wrong type, and ``TimeoutError`` by waits that time out.
+"""
+
+from __future__ import annotations
+
+
+class FanoutError(Exception):
+    """Base of every exception that fanout raises on purpose."""
+
+
+class ConfigError(FanoutError, ValueError):
+    """An option or an endpoint cannot work; nothing was started or changed."""
+
+
+class MessageTooLarge(FanoutError, ValueError):
+    """A message is larger than a quarter of the log; nothing was sent.
+
+    Attributes:
+        size: bytes of the message on the wire.
+        limit: bytes that a message may have (a quarter of ``log_bytes``).
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(size, limit)
+        self.size = size
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"the message takes {self.size:,} bytes on the wire, the limit is {self.limit:,} "
+            f"(a quarter of log_bytes): raise log_bytes or split the message; nothing was sent"
+        )
+
+
+class ClosedError(FanoutError):
+    """The publisher is closed; nothing was sent."""
+
+
+class ForkedError(ClosedError):
+    """The publisher belongs to the parent of this forked process; create a new one here."""
+
+
+class NestedSendError(FanoutError):
+    """A send was called from inside a send of the same thread; nothing was sent by the inner one."""
+
+
+class Again(FanoutError, TimeoutError):
+    """``slow_policy="block"``: no space in the log within the timeout; nothing was sent."""
+
+
+class PoisonedError(FanoutError):
+    """An earlier send was interrupted where a clean rollback could not be proven.
+
+    Nothing uncommitted was or will be delivered. ``Publisher.recover()`` rolls back to the last
+    commit and makes the publisher usable again.
+    """
+
+
+class BindError(FanoutError, OSError):
+    """An endpoint could not be bound; the publisher is as it was.
+
+    Attributes:
+        endpoint: the endpoint as it was given.
+    """
+
+    def __init__(self, endpoint: str, message: str, errno: int | None = None) -> None:
+        super().__init__(errno, message)
+        self.endpoint = endpoint
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"cannot bind {self.endpoint!r}: {self.message}"
+
+    def __reduce__(self) -> tuple[type[BindError], tuple[str, str, int | None]]:
+        return type(self), (self.endpoint, self.message, self.errno)
+
+
+class StartupError(FanoutError):
+    """The publisher could not start; everything that it had begun is undone.
+
+    Attributes:
+        exit_code: of the worker that did not start, ``None`` if no worker was to blame.
+    """
+
+    def __init__(self, message: str, exit_code: int | None = None) -> None:
+        super().__init__(message, exit_code)
+        self.message = message
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class BrokenError(FanoutError):
+    """Every worker is lost and none can be started; the message was not sent."""

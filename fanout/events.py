@@ -1,0 +1,52 @@
+"""What happened, and to whom: the events a publisher reports to `on_event` and to its logger."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class EventKind(str, enum.Enum):
+    """Kinds of events; the values are stable and may be stored."""
+
+    SUBSCRIBER_CONNECTED = "subscriber_connected"  # handshake done
+    SUBSCRIBER_SLOW = "subscriber_slow"  # took nothing for a while, or reached its lag limit
+    SUBSCRIBER_RECOVERED = "subscriber_recovered"  # a slow one has caught up
+    SUBSCRIBER_EVICTED = "subscriber_evicted"  # closed by us: timeout, violation, lost worker
+    SUBSCRIBER_DISCONNECTED = "subscriber_disconnected"  # closed by the peer or by close()
+    CONNECTION_REFUSED = "connection_refused"  # over a limit, or no worker to serve it
+    ACCEPT_PAUSED = "accept_paused"  # out of descriptors or memory; resumes by itself
+    WORKER_STARTED = "worker_started"
+    WORKER_LOST = "worker_lost"  # died or hung; its subscribers were closed and will reconnect
+    CALLBACK_FAILED = "callback_failed"  # on_event raised; reported to the logger only
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    `subscriber` is the id that `subscribers()` shows, `peer` its address; both are None for events
+    about workers and listeners. `dropped` counts messages lost by this subscriber so far.
+    """
+
+    kind: EventKind
+    reason: str = ""
+    subscriber: int | None = None
+    peer: str | None = None
+    worker: int | None = None
+    dropped: int = 0
+
+    def __str__(self) -> str:
+        parts = [str(self.kind)]
+        if self.subscriber is not None:
+            parts.append(f"subscriber={self.subscriber} peer={self.peer}")
+        if self.worker is not None:
+            parts.append(f"worker={self.worker}")
+        if self.dropped:
+            parts.append(f"dropped={self.dropped}")
+        if self.reason:
+            parts.append(f"reason={self.reason!r}")
+        return " ".join(parts)

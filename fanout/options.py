@@ -1,0 +1,162 @@
+"""Every limit and default of a publisher, in one place: name, unit, reason.
+
+Times are in seconds, sizes in bytes. The defaults are meant for a port that strangers can reach.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from fanout.errors import ConfigError
+
+SlowPolicy = Literal["drop_oldest", "block"]
+
+KIB = 1024
+MIB = 1024 * KIB
+
+LOG_BYTES_MIN = 64 * KIB  # a quarter of it (the largest message) still holds a small JSON document
+LOG_BYTES_MAX = 64 * 1024 * MIB  # far above any machine this was tried on; catches a wrong unit
+WORKERS_MAX = 256  # one doorbell descriptor and one shared-memory slot each
+MESSAGE_SHARE = 4  # a message may take 1/4 of the log: the others then still fit beside it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of a publisher; every one has a default.
+
+    Raises:
+        ConfigError: a value is out of its range; the text names the option, value and range.
+    """
+
+    workers: int = 0
+    """Worker processes, 1 to 256; 0 = one for each core this process may run on."""
+
+    log_bytes: int = 64 * MIB
+    """Size of the log in shared memory; allocated at start. A message may take a quarter of it."""
+
+    slow_policy: SlowPolicy = "drop_oldest"
+    """What happens to a subscriber at its limit: it loses its oldest, or `publish` waits."""
+
+    slow_limit_bytes: int = 0
+    """How far a subscriber may be behind, in bytes of log; 0 = half of `log_bytes`."""
+
+    send_timeout: float = 5.0
+    """A subscriber that takes not one byte for so long is evicted. 5 s outlasts a GC pause or a
+    Wi-Fi roam, and is short enough that a dead peer does not lag for ever."""
+
+    handshake_timeout: float = 10.0
+    """From accept to READY. libzmq has 30 s; a third of that still serves a satellite link."""
+
+    heartbeat_interval: float = 10.0
+    """A PING to every ZMTP 3 subscriber each so many seconds; 0 = none. Below the 15 s after which
+    azmq gives up an idle publisher."""
+
+    heartbeat_timeout: float = 30.0
+    """A subscriber that has answered a PING before and is silent for so long is evicted."""
+
+    tcp_user_timeout: float = 30.0
+    """TCP_USER_TIMEOUT: unacknowledged data for so long means that the host is gone."""
+
+    drain_timeout: float = 5.0
+    """What `close()` and the `with` block allow for delivering what is queued."""
+
+    worker_timeout: float = 10.0
+    """A worker without a sign of life for so long is hung: it is killed and replaced."""
+
+    start_timeout: float = 30.0
+    """All workers must be ready within this. A worker takes 0.1 s on an idle machine."""
+
+    max_subscribers: int = 16_384
+    """Connections at once; 128 bytes of shared memory each. Further ones are refused, counted."""
+
+    max_half_open: int = 1_024
+    """Connections that have not finished the handshake; the next one is refused, counted."""
+
+    max_subscriptions: int = 10_000
+    """Distinct subscriptions for each connection; one more closes it."""
+
+    max_subscription_bytes: int = 4_096
+    """Length of one subscription; a longer one closes the connection."""
+
+    max_inbound_bytes: int = 64 * KIB
+    """Size of one inbound frame: subscriptions and READY only come in, 64 KiB is ample."""
+
+    max_topics: int = 65_536
+    """Topics interned at once (about 300 bytes each); a colder one is matched by its bytes."""
+
+    kernel_queue_bytes: int = 256 * KIB
+    """TCP_NOTSENT_LOWAT: what the kernel may hold unsent for each subscriber, so that it does not
+    hide the queue; the sender's window may hold more in flight."""
+
+    backlog: int = 4_096
+    """Length of the listen queue: a storm of reconnects must fit (the kernel caps it)."""
+
+    allow_zmtp_1: bool = False
+    """Serve ZMTP 1.0 peers (libzmq 2.x), which take everything and cannot subscribe. Off: on an
+    open port any byte stream, an HTTP request for one, would look like such a peer."""
+
+    def __post_init__(self) -> None:
+        _check_ranges(self)
+        if self.slow_policy not in ("drop_oldest", "block"):
+            raise ConfigError(
+                f"slow_policy must be 'drop_oldest' or 'block', not {self.slow_policy!r}"
+            )
+        if self.slow_limit_bytes > self.log_bytes // 2:
+            raise ConfigError(
+                f"slow_limit_bytes={self.slow_limit_bytes:,} is more than half of "
+                f"log_bytes={self.log_bytes:,}: raise log_bytes or lower the limit"
+            )
+
+    @property
+    def worker_count(self) -> int:
+        """Worker processes to start, 1 to 256."""
+        return self.workers or min(len(os.sched_getaffinity(0)), WORKERS_MAX)
+
+    @property
+    def lag_limit_bytes(self) -> int:
+        """How far a subscriber may be behind, in bytes of log."""
+        return self.slow_limit_bytes or self.log_bytes // 2
+
+    @property
+    def max_message_bytes(self) -> int:
+        """Largest message, in bytes on the wire."""
+        return self.log_bytes // MESSAGE_SHARE
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "workers": (0, WORKERS_MAX),
+    "log_bytes": (LOG_BYTES_MIN, LOG_BYTES_MAX),
+    "slow_limit_bytes": (0, LOG_BYTES_MAX),
+    "send_timeout": (0.001, 86_400),
+    "handshake_timeout": (0.001, 86_400),
+    "heartbeat_interval": (0, 86_400),
+    "heartbeat_timeout": (0.001, 86_400),
+    "tcp_user_timeout": (0.001, 86_400),
+    "drain_timeout": (0, 86_400),
+    "worker_timeout": (0.5, 86_400),
+    "start_timeout": (0.1, 86_400),
+    "max_subscribers": (1, 1_000_000),
+    "max_half_open": (1, 1_000_000),
+    "max_subscriptions": (1, 1_000_000),
+    "max_subscription_bytes": (1, 64 * KIB),
+    "max_inbound_bytes": (256, 64 * MIB),
+    "max_topics": (16, 16_777_216),
+    "kernel_queue_bytes": (4 * KIB, 1024 * MIB),
+    "backlog": (1, 65_535),
+}
+
+
+def _check_ranges(options: Options) -> None:
+    for field in fields(options):
+        value: Any = getattr(options, field.name)
+        if field.name not in _RANGES:
+            continue
+        whole = isinstance(field.default, int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            kind = "a whole number" if whole else "a number"
+            raise ConfigError(f"{field.name} must be {kind}, not {value!r}")
+        low, high = _RANGES[field.name]
+        if not low <= value <= high:
+            raise ConfigError(f"{field.name}={value:,} is out of range {low:,} to {high:,}")

@@ -1,0 +1,36 @@
+"""Events to the user's callback and to the `fanout` logger; nothing it does can raise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from fanout.events import Event, EventKind
+
+_LEVELS = {
+    EventKind.SUBSCRIBER_SLOW: logging.WARNING,
+    EventKind.SUBSCRIBER_EVICTED: logging.WARNING,
+    EventKind.CONNECTION_REFUSED: logging.WARNING,
+    EventKind.ACCEPT_PAUSED: logging.ERROR,
+    EventKind.WORKER_LOST: logging.ERROR,
+    EventKind.CALLBACK_FAILED: logging.ERROR,
+}
+
+
+class Reporter:
+    """Reports each event once to both; called on the coordinator's thread only."""
+
+    def __init__(self, on_event: Callable[[Event], None] | None, logger: logging.Logger) -> None:
+        self._on_event = on_event
+        self._logger = logger
+
+    def report(self, event: Event) -> None:
+        """Log the event, then call back; an exception of the callback is logged, not raised."""
+        self._logger.log(_LEVELS.get(event.kind, logging.DEBUG), "%s", event)
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception:
+            failed = Event(EventKind.CALLBACK_FAILED, f"on_event raised for {event}")
+            self._logger.exception("%s", failed)

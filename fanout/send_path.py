@@ -1,0 +1,287 @@
+"""The send path: what runs in the calling thread between `publish()` and the workers.
+
+Lock, check, append, unlock, wake. It never waits for a subscriber; waiting for room in the log is a
+step of its own (`wait_for_room`), outside the lock, that the caller repeats the append after.
+
+*Interruption.* Any line may be the last one that runs: KeyboardInterrupt, MemoryError, a thread's
+async exception. So there is one handler around everything from taking the lock to releasing it,
+and what it needs to know (is the lock mine, is the flag up) it asks the lock and shared memory, not
+a variable that may not have been set yet.
+"""
+
+from __future__ import annotations
+
+import mmap
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from types import FrameType
+from typing import Protocol, TypeVar
+
+from fanout.bells import Bell, wake_all
+from fanout.errors import (
+    BrokenError,
+    ClosedError,
+    FanoutError,
+    ForkedError,
+    NestedSendError,
+    PoisonedError,
+)
+from fanout.poison import PoisonGuard
+from fanout.shm import layout as at
+from fanout.shm.doorbell import Doorbell
+from fanout.shm.log import NO_SPACE, LogWriter
+from fanout.shm.segment import Segment
+from fanout.topics import Topic, TopicTable
+
+FORKED, OPEN, CLOSED, BROKEN = range(4)  # states of the gate; a forked child reads 0
+MADV_WIPEONFORK = 18  # Linux: the child of a fork finds this page zeroed
+
+LOCK_TIMEOUT = 30.0  # seconds; no holder of the send lock ever waits, so this is a lost holder
+ROOM_POLL = 0.01  # seconds; the net under the room doorbell, should a ring be missed
+ROOM_SHARE = 8  # a waiting publisher is woken when 1/8 of the log is free: no ping-pong
+NUDGE_SHARE = 4  # a sleeping worker further behind than 1/4 of the log is woken to skip forward
+
+T = TypeVar("T")
+
+_REASONS: dict[int, Callable[[], FanoutError]] = {
+    FORKED: lambda: ForkedError(
+        "this publisher belongs to the parent of this forked process: create a new one here"
+    ),
+    CLOSED: lambda: ClosedError("the publisher is closed"),
+    BROKEN: lambda: BrokenError("every worker is lost and none could be started again"),
+}
+
+
+class _OwnedLock(Protocol):
+    """A reentrant lock that knows its owner: `threading.RLock`."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
+    def release(self) -> None: ...
+    def _is_owned(self) -> bool: ...
+
+
+def _make_lock() -> _OwnedLock:
+    return threading.RLock()  # type: ignore[return-value]  # typeshed hides _is_owned
+
+
+class Interest(Protocol):
+    """Which workers want a topic; `generation` changes whenever an answer may."""
+
+    generation: int
+
+    def workers_for(self, topic: bytes) -> Iterable[int]:
+        """Indexes of the workers that have a subscriber for this topic."""
+
+
+class SendPath:
+    """Appends from any thread; owns the send lock, the topics and the gate.
+
+    The mutable state: the log (in shared memory), the topic table, the gate word, and for each
+    bell the sleep it was last rung for.
+    """
+
+    def __init__(
+        self,
+        segment: Segment,
+        bells: Sequence[Bell],
+        room: Doorbell,
+        interest: Interest,
+        max_topics: int,
+    ) -> None:
+        self.log = LogWriter(segment)
+        self.topics = TopicTable(max_topics)
+        self.bells = bells
+        self._append_one = self.log.append
+        self._words = segment.words
+        self._tail_words = [
+            (segment.layout.worker_slots + i * at.SLOT_BYTES) // at.WORD + at.W_TAIL
+            for i in range(len(bells))
+        ]
+        self._size = segment.layout.data_bytes
+        self._guard = PoisonGuard(segment.words, self.log)
+        self._lock = _make_lock()
+        self._room = room
+        self._interest = interest
+        self._gate_page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._gate_page.madvise(MADV_WIPEONFORK)
+        self._gate = memoryview(self._gate_page).cast("Q")
+        self._gate[0] = OPEN
+
+    @property
+    def state(self) -> int:
+        """OPEN, CLOSED, BROKEN, or FORKED in the child of a fork."""
+        return self._gate[0]
+
+    def shut(self, state: int) -> None:
+        """Refuse every later send; CLOSED or BROKEN. One that is under way is finished."""
+        if self._gate[0] in (OPEN, BROKEN):
+            self._gate[0] = state
+
+    def intern(self, name: bytes) -> Topic:
+        """The topic of this name; any thread."""
+        return self._locked(lambda: self.topics.intern(name))
+
+    def append(self, wire: bytes, topic: Topic) -> int:
+        """Commit one message and wake whom it concerns.
+
+        Returns:
+            Its sequence, or NO_SPACE: nothing was changed, `wait_for_room()` and try again.
+
+        Raises:
+            ClosedError, BrokenError, PoisonedError, NestedSendError: nothing was sent.
+            Anything else that interrupts: the message was sent whole or not at all.
+        """
+        lock = self._lock
+        if lock._is_owned():
+            self._nested_or_leaked()
+        try:
+            if not lock.acquire(False):
+                self._acquire_slowly()
+            if self._gate[0] != OPEN or self._words[at.H_POISON]:
+                self._refuse()
+            sequence = self._append_one(wire, topic.id)
+            lock.release()
+        except BaseException:
+            self._settle()
+            raise
+        if topic.generation != self._interest.generation:
+            self._find_bells(topic)
+        for bell in topic.bells:
+            bell.wake()
+        return sequence
+
+    def append_with(self, write: Callable[[LogWriter], int], bells: Iterable[Bell]) -> int:
+        """As `append`, for a message in parts or a batch: `write` appends it to the log."""
+
+        def checked() -> int:
+            if self._gate[0] != OPEN or self._words[at.H_POISON]:
+                self._refuse()
+            return write(self.log)
+
+        sequence = self._locked(checked)
+        wake_all(bells)
+        return sequence
+
+    def bells_for(self, topic: Topic) -> tuple[Bell, ...]:
+        """Bells of the workers that have a subscriber for this topic."""
+        if topic.generation != self._interest.generation:
+            self._find_bells(topic)
+        return topic.bells
+
+    def make_room(self, needed_bytes: int, count: int = 1) -> bool:
+        """Look at the tails again; True if so many bytes and messages may now fit.
+
+        Workers that are far behind are woken, since they may merely have slept through messages
+        that did not concern them.
+        """
+        return self._locked(lambda: self._look_for_room(needed_bytes, count))
+
+    def wait_for_room(self, timeout: float) -> None:
+        """Wait until a worker says that it has moved on, for at most ROOM_POLL seconds."""
+        self._room.wait(min(timeout, ROOM_POLL))
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether sends refuse because one was interrupted and could not be rolled back."""
+        if self._lock._is_owned():
+            return self._guard.poisoned
+        if not self._lock.acquire(True, 0.1):
+            return self._guard.poisoned
+        try:
+            return self._guard.poisoned
+        finally:
+            self._lock.release()
+
+    def recover(self) -> None:
+        """Roll back to the last commit and lower the poison flag; does nothing if it is not up.
+
+        Raises:
+            PoisonedError: the log is damaged; the publisher stays poisoned.
+            ClosedError, BrokenError: the publisher cannot be used any more.
+        """
+        if self._lock._is_owned():
+            self._nested_or_leaked()
+        if not self._lock.acquire(True, 1.0):
+            self._lock = _make_lock()  # its holder was interrupted twice and will not return
+            self._lock.acquire()
+        try:
+            if self._gate[0] != OPEN:
+                raise _REASONS[self._gate[0]]()
+            self._guard.recover()
+        finally:
+            self._lock.release()
+        wake_all(self.bells)
+
+    def _locked(self, work: Callable[[], T]) -> T:
+        """Run `work` under the send lock; interrupted anywhere, nothing stays locked."""
+        if self._lock._is_owned():
+            self._nested_or_leaked()
+        try:
+            if not self._lock.acquire(False):
+                self._acquire_slowly()
+            result = work()
+            self._lock.release()
+        except BaseException:
+            self._settle()
+            raise
+        return result
+
+    def _look_for_room(self, needed_bytes: int, count: int) -> bool:
+        tails = [self._words[index] for index in self._tail_words]
+        self.log.refresh(tails)
+        enough = self.log.fits(needed_bytes, count)
+        position = self.log.position
+        self._words[at.H_WANTED] = 0 if enough else self._wanted(position, needed_bytes)
+        for tail, bell in zip(tails, self.bells, strict=True):
+            behind = 0 if tail == at.NO_TAIL else position - self.log.start_of(tail)
+            if behind > self._size // NUDGE_SHARE or not enough:
+                bell.ring()
+        return enough
+
+    def _wanted(self, position: int, needed_bytes: int) -> int:
+        """The tail position to be woken at: what is needed and some more, but in reach."""
+        least = position + needed_bytes - self._size
+        return max(1, min(position, least + self._size // ROOM_SHARE))
+
+    def _find_bells(self, topic: Topic) -> None:
+        generation = self._interest.generation
+        topic.bells = tuple(self.bells[i] for i in self._interest.workers_for(topic.name))
+        topic.generation = generation
+
+    def _refuse(self) -> None:
+        """Raise why nothing can be sent; the lock is released first, the flag left as it is."""
+        state = self._gate[0]
+        error = self._guard.error() if state == OPEN else _REASONS[state]()
+        self._lock.release()
+        raise error
+
+    def _settle(self) -> None:
+        """After an interruption: roll back what this thread has begun, release what it holds."""
+        if self._lock._is_owned():
+            self._guard.settle()
+            self._lock.release()
+
+    def _acquire_slowly(self) -> None:
+        if not self._lock.acquire(True, LOCK_TIMEOUT):
+            raise PoisonedError(
+                f"the send lock was not released for {LOCK_TIMEOUT:.0f} s: a send in another "
+                f"thread was interrupted twice; recover() mends it"
+            )
+
+    def _nested_or_leaked(self) -> None:
+        """This thread holds the lock: inside a send, or it was interrupted twice in one."""
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            if frame.f_code in _SENDING:
+                raise NestedSendError(
+                    "a send was called from inside a send of the same thread, by a signal "
+                    "handler or a finalizer: let it put the message in a queue instead"
+                )
+            frame = frame.f_back
+        self._lock.release()
+
+
+_SENDING = frozenset({SendPath.append.__code__, SendPath._locked.__code__})
+
+__all__ = ["BROKEN", "CLOSED", "FORKED", "NO_SPACE", "OPEN", "Interest", "SendPath"]

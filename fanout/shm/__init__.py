@@ -1,0 +1,1 @@
+"""The shared memory of one publisher: layout, segment, log, slots and doorbells."""

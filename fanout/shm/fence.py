@@ -1,0 +1,31 @@
+"""A full memory barrier from pure Python, for processors that reorder stores.
+
+x86-64 keeps stores in order and loads in order, so a commit needs nothing; only a store that must be
+seen before a later *load* (the doorbell) needs a barrier. aarch64 may reorder all of them.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Callable
+
+STORES_STAY_IN_ORDER = platform.machine() in ("x86_64", "AMD64")
+
+
+def make_fence() -> Callable[[], None]:
+    """A function that is a full barrier for the thread that calls it.
+
+    Releasing a lock and taking it again is one: nothing moves down over the release or up over the
+    acquire, and a release is not reordered with a later acquire (Arm ARM, B2.3, "barrier-ordered-
+    before"). Each caller needs a fence of its own: a shared one would be a lock.
+    """
+    lock = threading.Lock()
+    lock.acquire()
+    release, acquire = lock.release, lock.acquire
+
+    def fence() -> None:
+        release()
+        acquire()
+
+    return fence

@@ -1,0 +1,243 @@
+"""The log: messages in shared memory exactly as they travel on the wire.
+
+`LogWriter` appends, in the coordinator, one caller at a time. `LogReader` finds messages, in any
+process, and never writes. Neither waits, locks or knows of subscribers.
+
+The writer's order of stores is the whole algorithm: poison up, bytes, index, HEAD (the commit),
+poison down. Everything it needs for the next message it reads from what it committed, so an
+interruption anywhere leaves nothing to undo but the poison word.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from fanout.options import MESSAGE_SHARE
+from fanout.shm import fence as fences
+from fanout.shm import layout as at
+from fanout.shm.segment import Segment
+
+NO_SPACE = -1
+REFRESH_SHARE = MESSAGE_SHARE  # the limits hold for 1/4 of the log at most: then look at the tails
+
+
+class LogWriter:
+    """Appends messages; not thread-safe: the caller holds the send lock.
+
+    Its mutable state is in shared memory, but for the two limits, which may lag behind the tails
+    and are then merely too careful.
+    """
+
+    def __init__(self, segment: Segment, tails: Sequence[int] = ()) -> None:
+        layout = segment.layout
+        self._map = segment.map
+        self._words = segment.words
+        self._base = layout.data
+        self._size = layout.data_bytes
+        self._ends = segment.words[layout.ends // at.WORD :][: layout.entries]
+        self._topics = segment.words[layout.topics // at.WORD :][: layout.entries]
+        self._mask = layout.entries - 1
+        self._fence = None if fences.STORES_STAY_IN_ORDER else fences.make_fence()
+        self._position_limit = 0
+        self._sequence_limit = 0
+        self.refresh(tails)
+
+    @property
+    def head(self) -> int:
+        """Sequence of the next message."""
+        return self._words[at.H_HEAD]
+
+    @property
+    def position(self) -> int:
+        """Bytes committed since the start."""
+        return self._ends[(self._words[at.H_HEAD] - 1) & self._mask]
+
+    def start_of(self, sequence: int) -> int:
+        """Position of the first byte of a message that is still in the index, or of head."""
+        return self._ends[(sequence - 1) & self._mask]
+
+    def refresh(self, tails: Iterable[int]) -> None:
+        """Compute how far may be written, from the sequences that the workers still need.
+
+        A worker that needs nothing (NO_TAIL) holds nothing back; when it wants to start at the
+        present head later, that is above every limit computed before.
+        """
+        head = self.head
+        tail = min(head, *tails)
+        self._position_limit = min(
+            self.start_of(tail) + self._size, self.position + self._size // REFRESH_SHARE
+        )
+        # One entry stays: the end of the message before the tail is the start of the tail.
+        self._sequence_limit = min(tail + self._mask, head + self._mask // REFRESH_SHARE)
+
+    def fits(self, size: int, count: int) -> bool:
+        """Whether so many bytes and messages fit, as of the last `refresh()`."""
+        return (
+            self.position + size <= self._position_limit
+            and self.head + count <= self._sequence_limit
+        )
+
+    def append(self, wire: bytes, topic_id: int) -> int:
+        """Commit one message; returns its sequence, or NO_SPACE with nothing changed."""
+        words = self._words
+        ends = self._ends
+        mask = self._mask
+        sequence = words[at.H_HEAD]
+        start = ends[(sequence - 1) & mask]
+        end = start + len(wire)
+        if end > self._position_limit or sequence >= self._sequence_limit:
+            return NO_SPACE
+        words[at.H_POISON] = sequence + 1
+        offset = start % self._size
+        stop = offset + len(wire)
+        if stop <= self._size:
+            base = self._base
+            self._map[base + offset : base + stop] = wire
+        else:
+            self._write(start, wire)
+        slot = sequence & mask
+        ends[slot] = end
+        self._topics[slot] = topic_id
+        if self._fence is not None:
+            self._fence()
+        words[at.H_HEAD] = sequence + 1
+        words[at.H_POISON] = 0
+        return sequence
+
+    def append_parts(self, parts: Sequence[bytes], topic_id: int) -> int:
+        """As `append`, for a message in pieces; large payloads are copied once, into the log."""
+        sequence = self.head
+        start = self.start_of(sequence)
+        end = start + sum(map(len, parts))
+        if end > self._position_limit or sequence >= self._sequence_limit:
+            return NO_SPACE
+        self._words[at.H_POISON] = sequence + 1
+        position = start
+        for part in parts:
+            self._write(position, part)
+            position += len(part)
+        self._ends[sequence & self._mask] = end
+        self._topics[sequence & self._mask] = topic_id
+        self._commit(sequence + 1)
+        return sequence
+
+    def append_batch(self, wires: Sequence[bytes], topic_ids: Sequence[int]) -> int:
+        """Commit many messages at once, all or none; returns the sequence of the first."""
+        sequence = self.head
+        start = self.start_of(sequence)
+        data = b"".join(wires)
+        count = len(wires)
+        if (
+            start + len(data) > self._position_limit
+            or sequence + count > self._sequence_limit
+        ):
+            return NO_SPACE
+        self._words[at.H_POISON] = sequence + 1
+        self._write(start, data)
+        positions = accumulate(map(len, wires), initial=start)
+        next(positions)
+        self._write_index(self._ends, sequence, array("Q", positions))
+        self._write_index(self._topics, sequence, array("Q", topic_ids))
+        self._commit(sequence + count)
+        return sequence
+
+    def _commit(self, head: int) -> None:
+        if self._fence is not None:
+            self._fence()
+        self._words[at.H_HEAD] = head
+        self._words[at.H_POISON] = 0
+
+    def _write(self, position: int, data: bytes) -> None:
+        offset = position % self._size
+        room = self._size - offset
+        first = self._base + offset
+        if len(data) <= room:
+            self._map[first : first + len(data)] = data
+            return
+        view = memoryview(data)
+        self._map[first : first + room] = view[:room]
+        self._map[self._base : self._base + len(data) - room] = view[room:]
+
+    def _write_index(self, area: memoryview, sequence: int, values: array[int]) -> None:
+        slot = sequence & self._mask
+        room = len(area) - slot
+        view = memoryview(values)
+        area[slot : slot + len(values)] = view[:room]
+        if len(values) > room:
+            area[: len(values) - room] = view[room:]
+
+
+class LogReader:
+    """Finds committed messages; the caller's tail must protect what it asks for.
+
+    Every method takes sequences or positions at or above that tail and below a head that was read
+    before. Views returned by `span` are valid only as long as the tail protects them: hand them to
+    calls that are done with them when they return.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        layout = segment.layout
+        self._words = segment.words
+        self._map = segment.map
+        self._base = layout.data
+        self.size = layout.data_bytes
+        self._data = segment.view[layout.data : layout.data + layout.data_bytes]
+        self._ends = segment.words[layout.ends // at.WORD :][: layout.entries]
+        self._topics = segment.words[layout.topics // at.WORD :][: layout.entries]
+        self._mask = layout.entries - 1
+        self._fence = None if fences.STORES_STAY_IN_ORDER else fences.make_fence()
+
+    def head(self) -> int:
+        """Sequence of the next message; everything below it may be read after this call."""
+        head = self._words[at.H_HEAD]
+        if self._fence is not None:
+            self._fence()
+        return head
+
+    def start_of(self, sequence: int) -> int:
+        """Position of the first byte of message `sequence` (of the next one, for head)."""
+        return self._ends[(sequence - 1) & self._mask]
+
+    def sequence_at(self, position: int, low: int, high: int) -> int:
+        """The message that contains `position`: `low` <= result <= `high`.
+
+        `high`, usually a head, is the result for a position at or behind its start.
+        """
+        ends, mask = self._ends, self._mask
+        return bisect_right(range(low, high), position, key=lambda s: ends[s & mask]) + low
+
+    def boundaries(self, first: int, stop: int) -> list[int]:
+        """Start positions of messages `first` to `stop`: `stop - first + 1` numbers."""
+        return self._column(self._ends, first - 1, stop)
+
+    def topic_ids(self, first: int, stop: int) -> list[int]:
+        """Topic ids of messages `first` up to, not including, `stop`."""
+        return self._column(self._topics, first, stop)
+
+    def copy(self, start: int, stop: int) -> bytes:
+        """The bytes of positions `start` to `stop` as a private copy."""
+        low = start % self.size
+        length = stop - start
+        if low + length <= self.size:
+            return self._map[self._base + low : self._base + low + length]
+        room = self.size - low
+        return (
+            self._map[self._base + low : self._base + self.size]
+            + self._map[self._base : self._base + length - room]
+        )
+
+    def span(self, start: int, stop: int) -> memoryview:
+        """The bytes from `start` towards `stop` that lie together: no copy, at least one byte."""
+        low = start % self.size
+        return self._data[low : min(low + stop - start, self.size)]
+
+    def _column(self, area: memoryview, first: int, stop: int) -> list[int]:
+        low = first & self._mask
+        length = stop - first
+        room = len(area) - low
+        if length <= room:
+            return area[low : low + length].tolist()
+        return area[low:].tolist() + area[: length - room].tolist()

@@ -1,0 +1,130 @@
+"""One shared memory segment: made by the coordinator, mapped by workers and readers.
+
+It is an anonymous memory file (memfd_create(2)) passed by descriptor. It has no name, so nothing
+can be left behind: it goes when the last process that maps it ends, SIGKILL included, and no
+resource tracker knows of it. It does not depend on the size of /dev/shm, which containers keep at
+64 MiB. Its pages are allocated at start, so that a lack of memory is an error then and not a SIGBUS
+later, and sealed, so that nobody can shrink it under a reader.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from pathlib import Path
+
+import psutil
+
+from fanout.errors import StartupError
+from fanout.shm import layout as at
+from fanout.shm.layout import Layout
+
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+
+class Segment:
+    """A mapped segment; owns its descriptor until `close()`.
+
+    Attributes:
+        fd: descriptor of the memory file.
+        map: the whole segment as bytes; slices of it are copies.
+        words: the same memory as native 8-byte words.
+        layout: where things are.
+    """
+
+    def __init__(self, fd: int, layout: Layout, *, writable: bool) -> None:
+        self.fd = fd
+        self.layout = layout
+        access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+        self.map = mmap.mmap(
+            fd, layout.total_bytes, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=access
+        )
+        self.view = memoryview(self.map)
+        self.words = self.view.cast("Q")
+
+    @classmethod
+    def create(cls, layout: Layout) -> Segment:
+        """Allocate a zeroed segment and write its header.
+
+        Raises:
+            StartupError: not enough memory; the text says how much is needed and free.
+        """
+        _check_available(layout.total_bytes)
+        fd = os.memfd_create("fanout-log", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.posix_fallocate(fd, 0, layout.total_bytes)
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+            segment = cls(fd, layout, writable=True)
+        except (OSError, ValueError) as error:
+            os.close(fd)
+            raise StartupError(_too_large(layout.total_bytes, str(error))) from error
+        words = segment.words
+        words[at.H_VERSION] = at.LAYOUT_VERSION
+        words[at.H_TOTAL_BYTES] = layout.total_bytes
+        words[at.H_DATA_BYTES] = layout.data_bytes
+        words[at.H_ENTRIES] = layout.entries
+        words[at.H_WORKERS] = at.WORKER_SLOTS
+        words[at.H_SUBSCRIBERS] = layout.subscribers
+        words[at.H_PID] = os.getpid()
+        words[at.H_MAGIC] = at.MAGIC
+        return segment
+
+    @classmethod
+    def attach(cls, fd: int, *, writable: bool = False) -> Segment:
+        """Map an existing segment; takes over `fd`, also when it raises.
+
+        A process that attaches to read opens `/proc/PID/fd/N` of the publisher or of a worker; it
+        cannot keep the publisher from ending, nor remove anything by ending itself.
+
+        Raises:
+            StartupError: not a segment of this version of fanout.
+        """
+        try:
+            header = memoryview(os.pread(fd, at.PAGE, 0)).cast("Q")
+            if len(header) * at.WORD < at.PAGE or header[at.H_MAGIC] != at.MAGIC:
+                raise StartupError("this is not a fanout segment")
+            if header[at.H_VERSION] != at.LAYOUT_VERSION:
+                raise StartupError(
+                    f"segment layout {header[at.H_VERSION]}, this fanout reads "
+                    f"{at.LAYOUT_VERSION}: publisher and reader must be of one version"
+                )
+            layout = Layout(
+                header[at.H_DATA_BYTES], header[at.H_ENTRIES], header[at.H_SUBSCRIBERS]
+            )
+            return cls(fd, layout, writable=writable)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def close(self) -> None:
+        """Close the descriptor; the mapping goes when the last view of it does."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def _check_available(needed: int) -> None:
+    available = psutil.virtual_memory().available
+    group = _group_available()
+    if group is not None:
+        available = min(available, group)
+    if needed > available:
+        raise StartupError(_too_large(needed, f"{available:,} bytes are available"))
+
+
+def _group_available() -> int | None:
+    """Bytes left in this container's memory limit (cgroup v2), None if there is none."""
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
+        return None if limit == "max" else int(limit) - int(used)
+    except (OSError, ValueError):
+        return None
+
+
+def _too_large(needed: int, why: str) -> str:
+    return (
+        f"the log needs {needed:,} bytes of memory: {why}; "
+        f"lower log_bytes or give the process more memory"
+    )
