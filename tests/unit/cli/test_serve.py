@@ -121,7 +121,7 @@ def test_bad_lines_are_named_and_no_failure(start: Callable[..., Serving]) -> No
     serving.end_input()
     assert serving.run() == 0
     assert "line 2: no TAB between topic and payload" in serving.lines
-    assert serving.lines[-1].endswith(", 1 bad input lines")
+    assert serving.lines[-1].endswith(", 1 bad input line")
 
 
 def test_a_flood_of_bad_lines_is_summed_up(start: Callable[..., Serving]) -> None:

@@ -1,0 +1,99 @@
+"""The `fanout` command as a process of its own, with its lines waited for by deadline."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+    from types import TracebackType
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 30.0
+
+
+class Command:
+    """A running `fanout ...`; killed when the block that holds it is left.
+
+    Attributes:
+        error_lines: what it has written to standard error so far.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        self.error_lines: list[str] = []
+        self._changed = threading.Condition()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "fanout", *arguments],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._thread = threading.Thread(target=self._read_errors, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._thread.join()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+    def write(self, data: bytes) -> None:
+        """Writes to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def end_input(self) -> None:
+        """Closes its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def read_line(self) -> bytes:
+        """Returns the next line of its standard output."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Waits for its end; returns its exit status."""
+        status = self.process.wait(DEADLINE_S)
+        self._thread.join(DEADLINE_S)
+        return status
+
+    def error_line(self, wanted: Callable[[str], bool]) -> str:
+        """Waits for a line on standard error that is `wanted`, and returns it."""
+
+        def found() -> str | None:
+            return next(filter(wanted, self.error_lines), None)
+
+        with self._changed:
+            assert self._changed.wait_for(found, DEADLINE_S), self.error_lines
+        line = found()
+        assert line is not None
+        return line
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._changed:
+                self.error_lines.append(line.decode().rstrip("\n"))
+                self._changed.notify_all()
