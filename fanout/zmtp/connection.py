@@ -134,9 +134,9 @@ class Connection:
             self._on_traffic(Step.UNFRAMED, events)
             return
         self.state = advance(self.state, Step.GREETED)
-        if self.speaks_commands:
+        if greeting.peer_type is None:
             self._output += ready(self._role.socket_type)
-        elif greeting.peer_type is not None:
+        else:  # ZMTP 2.0 has no READY
             self.metadata[SOCKET_TYPE] = greeting.peer_type
 
     def _on_handshake(self, flags: int, body: bytes, events: list[Event]) -> None:
