@@ -21,6 +21,7 @@ from fanout.zmtp import (
     Violation,
     encode_message,
 )
+from fanout.zmtp.greeting import GREETING_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,14 +136,26 @@ def test_xsub_subscribes_by_message(context: zmq.Context[zmq.Socket[bytes]]) -> 
 
 
 def test_wrong_socket_type_is_refused(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    """Our READY is held back: libzmq would refuse us by it, maybe before it has sent its own."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         peer = context.socket(zmq.PULL)
         peer.connect(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
         listener.settimeout(DEADLINE_S)
         connection, _ = listener.accept()
+    session = Session()
+    events: list[Event] = []
+    output, sent = b"", 0
     with peer, connection:
-        shell = Shell(Session(), connection)
-        shell.run_until_event(Violation)
+        connection.settimeout(DEADLINE_S)
+        while not events:
+            output += session.data_to_send()
+            connection.sendall(output[sent:GREETING_BYTES])
+            sent = min(len(output), GREETING_BYTES)
+            data = connection.recv(65536)
+            assert data, "libzmq closed before it sent its READY"
+            events += session.receive_data(data)
+    assert [type(event) for event in events] == [Violation]
+    assert session.data_to_send().endswith(b"Invalid socket type")
 
 
 def test_subscriber_half_with_a_libzmq_publisher(context: zmq.Context[zmq.Socket[bytes]]) -> None:
