@@ -27,7 +27,7 @@ Frames = tuple[bytes, ...]
 
 
 class Ended(Exception):
-    """Nothing more is wanted: the deadline passed, or nobody reads the output any more."""
+    """Nothing more is wanted: a signal, the deadline, or nobody reads the output any more."""
 
 
 class LostError(Exception):
@@ -42,6 +42,7 @@ class Link:
         topics: prefixes; b"" is everything.
         back_off: waits between attempts.
         output_fd: ends the link when it has no reader any more (only pipes and sockets can tell).
+        wake_fd: ends the link when it becomes readable.
         deadline: monotonic time at which the link ends; None = never.
         on_note: told, once for each change, why there is no connection.
 
@@ -56,6 +57,7 @@ class Link:
         *,
         back_off: BackOff,
         output_fd: int,
+        wake_fd: int,
         deadline: float | None,
         on_note: Callable[[str], None],
     ) -> None:
@@ -64,12 +66,13 @@ class Link:
         self._topics = topics
         self._back_off = back_off
         self._output_fd = output_fd
+        self._wake_fd = wake_fd
         self._deadline = deadline
         self._on_note = on_note
         self._noted = ""  # the last note, so that a refused connection is told once
 
     def batches(self) -> Iterator[list[Frames]]:
-        """Yields the messages of each read, until the deadline or the end of the output."""
+        """Yields the messages of each read, until nothing more is wanted."""
         while True:
             try:
                 with self._connect() as sock:
@@ -171,10 +174,11 @@ class Link:
         """Returns True when `sock` is ready for `events`, False when `until` passed.
 
         Raises:
-            Ended: the deadline passed, or the output lost its reader.
+            Ended: the deadline passed, the output lost its reader, or `wake_fd` is readable.
         """
         poll = select.poll()
         poll.register(self._output_fd, 0)  # errors are always reported
+        poll.register(self._wake_fd, select.POLLIN)
         if sock is not None:
             poll.register(sock, events)
         while True:
@@ -187,7 +191,7 @@ class Link:
             # Rounded up: poll counts whole milliseconds, and 0 would spin until the limit.
             timeout = int((min(limits) - now) * 1000) + 1 if limits else None
             ready = poll.poll(timeout)
-            if any(fd == self._output_fd for fd, _ in ready):
+            if any(fd in (self._output_fd, self._wake_fd) for fd, _ in ready):
                 raise Ended
             if ready:
                 return True

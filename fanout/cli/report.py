@@ -69,10 +69,11 @@ def report_line(before: Snapshot, after: Snapshot) -> str:
 def summary_line(last: Snapshot, elapsed_s: float, unit: str) -> str:
     """Returns the line that ends a run."""
     statistics = last.statistics
+    published = _plural(statistics.published, "message")
     bad = f", {_plural(last.bad_input, f'bad input {unit}')}" if last.bad_input else ""
     return (
-        f"published {_plural(statistics.published, 'message')} ({short_size(statistics.published_bytes)}) "
-        f"in {elapsed_s:.1f} s, delivered {statistics.sent:,}, dropped {statistics.dropped:,}{bad}"
+        f"published {published} ({short_size(statistics.published_bytes)}) in {elapsed_s:.1f} s, "
+        f"delivered {statistics.sent:,}, dropped {statistics.dropped:,}{bad}"
     )
 
 

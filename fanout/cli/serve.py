@@ -17,7 +17,8 @@ from fanout.cli.intake import Batch, Chunks, Feeder, InputError, Intake
 from fanout.cli.report import Snapshot, summary_line, undelivered_lines
 from fanout.cli.reporter import Reporter
 from fanout.cli.screen import Screen, open_screen
-from fanout.cli.stopping import StoppedAtOnce, Stopper
+from fanout.cli.stopping import Stopper
+from fanout.errors import FanoutError
 from fanout.events import Event
 from fanout.options import Options
 
@@ -190,18 +191,26 @@ def serve(
         raise args.UsageError(str(error)) from None
     _raise_descriptor_limit()
     reporter = Reporter(screen, interval_s=_interval(arguments), unit=parser.unit)
-    with contextlib.closing(screen), Stopper() as stopper:
-        publisher: ServedPublisher | None = None
+    publisher: ServedPublisher | None = None
+
+    def stop() -> None:
+        if publisher is not None:
+            publisher.stop()
+
+    with contextlib.closing(screen), Stopper(stop) as stopper:
         try:
             publisher = open_publisher(given, reporter.event)
             run = _Run(publisher, options, parser, reporter, screen, stopper)
-            return run.whole(arguments, input_fd)
-        except StoppedAtOnce:
-            screen.line("stopped at once by a second signal; nothing more was delivered")
-            return args.FAILURE
+            status = run.whole(arguments, input_fd)
+        except FanoutError:
+            if not stopper.is_at_once:
+                raise
         finally:
-            if publisher is not None:
-                publisher.stop()  # does nothing after close()
+            stop()  # does nothing after close()
+        if stopper.is_at_once:
+            screen.line("stopped at once by a second signal; not everything may be delivered")
+            return args.FAILURE
+        return status
 
 
 class _Run:

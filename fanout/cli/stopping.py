@@ -1,42 +1,67 @@
-"""Signals of the command line: the first one asks to end, the second one ends at once."""
+"""Signals of the command line: the first one asks to end, the second one ends at once.
+
+No exception is raised from a signal handler here. It could hit any line, also one inside a lock of
+the standard library, and it would come too late for a call that began to block just before: the
+handler in Python runs only when that call returns. The handler in C writes a byte to a pipe
+instead (`signal.set_wakeup_fd`), and a thread acts on it.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType, TracebackType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+GRACE_S = 1.0
+"""What the process may take to end after the second signal, before it is ended by force."""
 
-class StoppedAtOnce(BaseException):
-    """A second SIGINT or SIGTERM came: nothing is waited for any more.
-
-    Like `KeyboardInterrupt` no `Exception`, so that nothing on the way out swallows it.
-    """
+_QUIT = 0  # no signal has this number
 
 
 class Stopper:
-    """Takes SIGINT and SIGTERM over while it is entered; for the main thread only.
+    """Takes SIGINT and SIGTERM over while it is entered; entered and left on the main thread.
+
+    Args:
+        stop_at_once: called on a thread of its own at the second signal; should end whatever the
+            main thread waits for.
+        exit_now: called with the exit status 1 if the block is not left within `GRACE_S` then.
 
     Attributes:
         requested: True after the first signal.
-        wake_fd: becomes readable at the first signal, so that a `poll` that began before it ends.
+        is_at_once: True after the second.
+        wake_fd: becomes readable at the first signal.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, stop_at_once: Callable[[], object], exit_now: Callable[[int], object] = os._exit
+    ) -> None:
         self.requested = False
+        self.is_at_once = False
         self.wake_fd = -1
-        self._wake_write_fd = -1
+        self._stop_at_once = stop_at_once
+        self._exit_now = exit_now
+        self._read_fd = -1
+        self._write_fd = -1
+        self._left = threading.Event()
         self._previous: dict[signal.Signals, Any] = {}
+        self._previous_wakeup_fd = -1
+        self._thread = threading.Thread(target=self._watch, name="fanout-signals", daemon=True)
 
     def __enter__(self) -> Self:
-        self.wake_fd, self._wake_write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        for number in _SIGNALS:
-            self._previous[number] = signal.signal(number, self._handle)
+        self.wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._read_fd, self._write_fd = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._write_fd, False)
+        self._previous_wakeup_fd = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
+        for number in SIGNALS:
+            self._previous[number] = signal.signal(number, _do_nothing)
+        self._thread.start()
         return self
 
     def __exit__(
@@ -45,16 +70,37 @@ class Stopper:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._left.set()
         for number, previous in self._previous.items():
             signal.signal(number, previous)
-        os.close(self.wake_fd)
-        os.close(self._wake_write_fd)
+        signal.set_wakeup_fd(self._previous_wakeup_fd)
+        os.write(self._write_fd, bytes([_QUIT]))
+        self._thread.join()
+        for fd in (self.wake_fd, self._read_fd, self._write_fd):
+            os.close(fd)
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            # A third signal must find no handler of ours: it ends a stop that hangs.
-            for each in _SIGNALS:
-                signal.signal(each, signal.SIG_DFL)
-            raise StoppedAtOnce
-        self.requested = True
-        os.write(self._wake_write_fd, b"\0")
+    def _watch(self) -> None:
+        while True:
+            for number in os.read(self._read_fd, 64):
+                if number == _QUIT:
+                    return
+                if number in SIGNALS:
+                    self._on_signal()
+
+    def _on_signal(self) -> None:
+        if not self.requested:
+            self.requested = True
+            os.eventfd_write(self.wake_fd, 1)
+        elif not self.is_at_once:
+            self.is_at_once = True
+            threading.Thread(target=self._stop_at_once, daemon=True).start()
+            threading.Thread(target=self._end_by_force, daemon=True).start()
+
+    def _end_by_force(self) -> None:
+        if not self._left.wait(GRACE_S):
+            self._exit_now(1)
+
+
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    # A signal needs a handler in Python for the one in C to write to the pipe.
+    del number, frame

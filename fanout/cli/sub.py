@@ -79,11 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
         [os.fsencode(topic) for topic in arguments.topics] or [b""],
         back_off=BackOff(random.random),
         output_fd=output.fileno(),
+        wake_fd=_wake_on_signals(),
         deadline=None if timeout is None else time.monotonic() + timeout,
         on_note=lambda text: args.complain("fanout sub", f"{arguments.endpoint}: {text}"),
     )
     printer = Printer(output, as_raw if arguments.raw else FORMATS[arguments.format])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         printer.print_all(link, arguments.count)
     except KeyboardInterrupt:
@@ -135,6 +135,18 @@ class Printer:
             self.printed += len(wanted)
             if self.printed == count_max:
                 return
+
+
+def _wake_on_signals() -> int:
+    """Makes SIGTERM a `KeyboardInterrupt` too; returns a descriptor that signals make readable.
+
+    The exception alone is not enough: for a signal that comes just before a poll, it is raised only
+    after the poll. It is there for a write to an output that nobody takes from.
+    """
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return read_fd
 
 
 def _status(arguments: argparse.Namespace, link: Link, printer: Printer) -> int:
