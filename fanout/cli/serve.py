@@ -161,13 +161,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the subcommand; returns its exit status."""
-    return serve(arguments, _open_publisher, open_screen())
+    return serve(arguments, _open_publisher, open_screen)
 
 
 def serve(
     arguments: argparse.Namespace,
     open_publisher: OpenPublisher,
-    screen: Screen,
+    open_screen: Callable[[], Screen],
     input_fd: int = 0,
 ) -> int:
     """Publishes what comes from `input_fd`; returns the exit status.
@@ -190,6 +190,7 @@ def serve(
     except ValueError as error:
         raise args.UsageError(str(error)) from None
     _raise_descriptor_limit()
+    screen = open_screen()  # from here on the cursor may be hidden: it must be closed
     reporter = Reporter(screen, interval_s=_interval(arguments), unit=parser.unit)
     publisher: ServedPublisher | None = None
 

@@ -84,7 +84,7 @@ class Demonstration:
     def run(self, seconds: float) -> int:
         """Publishes for so many seconds, shows it, and returns the exit status."""
         self._began = now = time.monotonic()
-        sample_at = draw_at = now
+        sample_at, draw_at = now, now + self._screen.redraw_s
         while now < self._began + seconds:
             if now >= sample_at:
                 self._publish(self._telemetry.sample())

@@ -51,9 +51,9 @@ class Telemetry:
     def _readings(self) -> Iterator[Reading]:
         for core, percent in enumerate(psutil.cpu_percent(percpu=True)):
             yield f"cpu.{core}", {"percent": percent}
-        yield "memory", _fields(psutil.virtual_memory(), "total", "available", "used", "percent")
+        yield "memory", _fields(psutil.virtual_memory(), "percent", "used", "available", "total")
         usage = psutil.disk_usage("/")
-        yield "disk.root", _fields(usage, "total", "used", "free", "percent")
+        yield "disk.root", _fields(usage, "percent", "used", "free", "total")
         yield from _disks()
         yield from _interfaces()
         yield from self._process_readings()

@@ -84,7 +84,7 @@ def _healthy(rows: Sequence[Row], problems: Sequence[str]) -> str:
         return f"Not everything arrived: {'; '.join(problems)}."
     got = sum(row.report.messages for row in rows)
     return (
-        f"{len(rows)} stock ZeroMQ subscribers, each in a process of its own, got every message "
+        f"All {len(rows)} stock ZeroMQ subscribers, each in a process of its own, got every message "
         f"they had subscribed to: {got:,} in all, none missing, none twice, all in order."
     )
 

@@ -55,7 +55,7 @@ class Serving:
 
     def run(self) -> int:
         screen = PlainScreen(self._output, live=False)
-        return serve(self._arguments, self._open, screen, self._read_fd)
+        return serve(self._arguments, self._open, lambda: screen, self._read_fd)
 
     def close(self) -> None:
         os.close(self._read_fd)
