@@ -18,6 +18,7 @@ from fanout.cli.report import Snapshot, summary_line, undelivered_lines
 from fanout.cli.reporter import Reporter
 from fanout.cli.screen import Screen, open_screen
 from fanout.cli.stopping import Stopper
+from fanout.endpoints import parse_endpoint
 from fanout.errors import FanoutError
 from fanout.events import Event
 from fanout.options import Options
@@ -182,6 +183,8 @@ def serve(
     """
     given = publisher_options(arguments)
     options = Options(**given)
+    for endpoint in arguments.bind:
+        parse_endpoint(endpoint)  # said before anything is started
     message_bytes_max = options.max_message_bytes - FRAMING_BYTES
     try:
         parser = make_parser(

@@ -89,17 +89,15 @@ class Observer:
             facts.blocked_at = max(at - one.blocked_s, 0.0)
 
     def _take(self, event: Event, at: float) -> None:
-        told = (EventKind.SUBSCRIBER_SLOW, EventKind.SUBSCRIBER_EVICTED, EventKind.WORKER_LOST)
-        if event.kind not in told:
-            return
-        if event.subscriber is None or event.subscriber != self._stalled_id:
-            self.troubles.append(str(event))
-            return
+        is_stalled = event.subscriber is not None and event.subscriber == self._stalled_id
         facts = self.stalled
-        facts.dropped = max(facts.dropped, event.dropped)
-        if event.kind is EventKind.SUBSCRIBER_SLOW and facts.slow_at is None:
+        if is_stalled:
+            facts.dropped = max(facts.dropped, event.dropped)
+        if event.kind is EventKind.SUBSCRIBER_SLOW and is_stalled and facts.slow_at is None:
             facts.slow_at = at
             facts.slow_reason = event.reason
-        elif event.kind is EventKind.SUBSCRIBER_EVICTED:
+        elif event.kind is EventKind.SUBSCRIBER_EVICTED and is_stalled:
             facts.evicted_at = at
             facts.evicted_reason = event.reason
+        elif event.kind in (EventKind.SUBSCRIBER_EVICTED, EventKind.WORKER_LOST):
+            self.troubles.append(str(event))

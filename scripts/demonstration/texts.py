@@ -84,8 +84,8 @@ def _healthy(rows: Sequence[Row], problems: Sequence[str]) -> str:
         return f"Not everything arrived: {'; '.join(problems)}."
     got = sum(row.report.messages for row in rows)
     return (
-        f"All {len(rows)} stock ZeroMQ subscribers, each in a process of its own, got every message "
-        f"they had subscribed to: {got:,} in all, none missing, none twice, all in order."
+        f"All {len(rows)} stock ZeroMQ subscribers, each in a process of its own, got every "
+        f"message they had subscribed to: {got:,} in all, none missing, none twice, all in order."
     )
 
 

@@ -100,6 +100,7 @@ def test_arguments_that_cannot_be_read_are_one_line_and_status_2(
     ("line", "words"),
     [
         (["serve", "--bind", "tcp://*:*", "--workers", "1000"], "workers=1,000 is out of range"),
+        (["serve", "--bind", "tcp://*:5556", "--bind", "udp://*:1"], "udp://"),
         (["serve", "--bind", "tcp://*:*", "--format", "ndjson"], "needs --topic-key"),
         (["serve", "--bind", "tcp://*:*", "--topic-key", "a"], "of no use"),
         (["sub", "nonsense"], "must begin with tcp:// or ipc://"),
