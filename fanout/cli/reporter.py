@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from fanout.cli.report import (
     event_line,
     report_line,
 )
+from fanout.errors import FanoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +85,11 @@ class Reporter:
                 self._changed.notify()
 
     def _run(self) -> None:
+        # A publisher that ended at once has nothing more to tell; its owner says why it ended.
+        with contextlib.suppress(FanoutError):
+            self._report()
+
+    def _report(self) -> None:
         assert self._take is not None
         interval = self._interval_s or BUDGET_INTERVAL_S
         before = self._take()

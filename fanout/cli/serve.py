@@ -204,7 +204,9 @@ def serve(
     with contextlib.closing(screen), Stopper(stop) as stopper:
         try:
             publisher = open_publisher(given, reporter.event)
-            run = _Run(publisher, options, parser, reporter, screen, stopper)
+            run = _Run(
+                publisher, options, parser, reporter, screen, stopper, strict=arguments.strict
+            )
             status = run.whole(arguments, input_fd)
         except FanoutError:
             if not stopper.is_at_once:
@@ -228,6 +230,8 @@ class _Run:
         reporter: Reporter,
         screen: Screen,
         stopper: Stopper,
+        *,
+        strict: bool,
     ) -> None:
         self._publisher = publisher
         self._options = options
@@ -236,7 +240,13 @@ class _Run:
         self._screen = screen
         self._stopper = stopper
         self._began = time.monotonic()
-        self._feeder: Feeder | None = None  # None until the options of the input are known
+        self._feeder = Feeder(
+            publisher,
+            parser,
+            batch_bytes_max=options.max_message_bytes // 2,
+            on_bad_input=reporter.bad_input,
+            strict=strict,
+        )
 
     def whole(self, arguments: argparse.Namespace, input_fd: int) -> int:
         """Binds, publishes, drains and closes; returns the exit status."""
@@ -244,13 +254,6 @@ class _Run:
             self._publisher.bind(endpoint)
         for endpoint in self._publisher.endpoints:
             self._screen.line(f"publishing on {endpoint}")
-        self._feeder = Feeder(
-            self._publisher,
-            self._parser,
-            batch_bytes_max=self._options.max_message_bytes // 2,
-            on_bad_input=self._reporter.bad_input,
-            strict=arguments.strict,
-        )
         self._reporter.start(self._snapshot)
         try:
             self._wait_for_subscribers(arguments.wait_for)
@@ -278,7 +281,6 @@ class _Run:
             return
 
     def _publish(self, input_fd: int) -> tuple[str | None, Intake]:
-        assert self._feeder is not None
         chunks = Chunks(input_fd, self._stopper.wake_fd)
         try:
             return None, self._feeder.run(chunks, is_whole=lambda: chunks.at_end)
@@ -290,7 +292,7 @@ class _Run:
             now=time.monotonic(),
             statistics=self._publisher.statistics(),
             subscribers=self._publisher.subscribers(),
-            bad_input=self._feeder.bad_input if self._feeder is not None else 0,
+            bad_input=self._feeder.bad_input,
         )
 
     def _tell_end(self, last: Snapshot, undelivered: Sequence[Undelivered]) -> None:

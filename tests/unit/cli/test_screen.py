@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 
 from fanout.cli.formats import BadInput
 from fanout.cli.report import Snapshot
 from fanout.cli.reporter import Reporter
 from fanout.cli.screen import PlainScreen, open_screen
+from fanout.errors import ClosedError
 from tests.helpers.fake_publisher import statistics
 
 CLEAR = "\r\x1b[K"
@@ -87,7 +89,23 @@ def test_the_reporter_reports_without_being_asked() -> None:
 def test_without_an_interval_only_lines_are_printed() -> None:
     screen = WaitingScreen()
     reporter = Reporter(screen, interval_s=0, unit="item")
-    reporter.start(lambda: Snapshot(0.0, statistics(), (), 0))
+    reporter.start(lambda: Snapshot(time.monotonic(), statistics(), (), 0))
     reporter.bad_input(BadInput(1_234, "no good"))
     reporter.stop()
     assert screen.lines == ["item 1,234: no good"]
+
+
+def test_a_publisher_that_is_gone_ends_the_reports_and_nothing_else() -> None:
+    screen = WaitingScreen()
+    gone = threading.Event()
+
+    def take() -> Snapshot:
+        gone.set()
+        raise ClosedError("closed")
+
+    reporter = Reporter(screen, interval_s=0.001, unit="line")
+    reporter.start(take)
+    assert gone.wait(DEADLINE_S)
+    reporter.bad_input(BadInput(1, "no good"))
+    reporter.stop()
+    assert screen.lines == ["line 1: no good"]
