@@ -26,6 +26,7 @@ class Command:
 
     def __init__(self, *arguments: str) -> None:
         self.error_lines: list[str] = []
+        self._is_at_end = False  # of its standard error
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fanout", *arguments],
@@ -86,9 +87,9 @@ class Command:
             return next(filter(wanted, self.error_lines), None)
 
         with self._changed:
-            assert self._changed.wait_for(found, DEADLINE_S), self.error_lines
-        line = found()
-        assert line is not None
+            self._changed.wait_for(lambda: found() or self._is_at_end, DEADLINE_S)
+            line = found()
+        assert line is not None, self.error_lines
         return line
 
     def _read_errors(self) -> None:
@@ -97,3 +98,6 @@ class Command:
             with self._changed:
                 self.error_lines.append(line.decode().rstrip("\n"))
                 self._changed.notify_all()
+        with self._changed:
+            self._is_at_end = True
+            self._changed.notify_all()
