@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
-from fanout.shm.doorbell import Doorbell
-from fanout.shm.segment import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.shm.doorbell import Doorbell
+    from fanout.shm.segment import Segment
 
 
 class Bell:

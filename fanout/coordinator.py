@@ -16,9 +16,8 @@ import selectors
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fanout.control import (
     Closed,
@@ -36,7 +35,6 @@ from fanout.errors import ClosedError, StartupError
 from fanout.events import Event, EventKind
 from fanout.interest import Interest
 from fanout.ledger import Ledger
-from fanout.options import Options
 from fanout.pool import WorkerLink
 from fanout.reception import Reception
 from fanout.reporter import Reporter
@@ -46,7 +44,13 @@ from fanout.shm import layout as at
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.layout import Layout
 from fanout.shm.segment import Segment
+from fanout.snapshots import Snapshots
 from fanout.subscribers import final_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.options import Options
 
 T = TypeVar("T")
 
@@ -91,8 +95,7 @@ class Coordinator:
         self.reception = Reception(self, self._selector)
         self._wake = Doorbell()
         self._calls: deque[Callable[[], None]] = deque()
-        self._snapshots: dict[int, tuple[set[int], threading.Event]] = {}
-        self._next_token = 1
+        self.snapshots = Snapshots()
         self._ready: Future[None] = Future()
         self._finishing_until: float | None = None  # set once: the end has begun
         self._ended = threading.Event()
@@ -234,6 +237,7 @@ class Coordinator:
         if self._finishing_until is not None:
             return
         self._finishing_until = time.monotonic() + timeout + KILL_GRACE
+        self.ledger.closing = True
         self.reception.close()
         for link in self.links:
             if link.channel is not None and not link.channel.closed:
@@ -301,10 +305,7 @@ class Coordinator:
         for connection in lost:
             closed = final_of(self.segment, connection, "its worker was lost")
             self._end_connection(connection, closed)
-        for waiting, done in self._snapshots.values():
-            waiting.discard(link.index)
-            if not waiting:
-                done.set()
+        self.snapshots.forget(link.index)
         if self._finishing_until is not None:
             return
         self.report(Event(EventKind.WORKER_LOST, how, worker=link.index))
@@ -332,7 +333,7 @@ class Coordinator:
         elif isinstance(message, Slow):
             self._on_slow(message)
         elif isinstance(message, SnapshotDone):
-            self._on_snapshot(link, message)
+            self.snapshots.done(message.token, link.index)
         elif isinstance(message, Started):
             self.roster.worker_ready(link.index, time.monotonic())
             self.report(Event(EventKind.WORKER_STARTED, f"pid {message.pid}", worker=link.index))
@@ -357,35 +358,13 @@ class Coordinator:
         connection = self.roster.connections.get(message.subscriber)
         if connection is None:
             return
-        kind = (
-            EventKind.SUBSCRIBER_RECOVERED if message.recovered else EventKind.SUBSCRIBER_SLOW
-        )
+        kind = EventKind.SUBSCRIBER_RECOVERED if message.recovered else EventKind.SUBSCRIBER_SLOW
         self._report_on(kind, connection, message.reason, message.dropped)
 
-    def _on_snapshot(self, link: WorkerLink, message: SnapshotDone) -> None:
-        entry = self._snapshots.get(message.token)
-        if entry is None:
-            return
-        waiting, done = entry
-        waiting.discard(link.index)
-        if not waiting:
-            del self._snapshots[message.token]
-            done.set()
-
     def _request_snapshot(self, done: threading.Event) -> None:
-        ready = {
-            link.index
-            for link in self.links
-            if self.roster.workers[link.index].state is WorkerState.READY
-        }
-        if not ready:
-            done.set()
-            return
-        token = self._next_token
-        self._next_token += 1
-        self._snapshots = {t: e for t, e in self._snapshots.items() if e[0]}
-        self._snapshots[token] = (ready, done)
-        for index in tuple(ready):
+        ready = [w.index for w in self.roster.workers if w.state is WorkerState.READY]
+        token = self.snapshots.begin(ready, done)
+        for index in ready:
             channel = self.links[index].channel
             if channel is not None:
                 channel.send(Snapshot(token))
@@ -396,9 +375,7 @@ class Coordinator:
         if descriptor is not None:
             self.reception.shut(descriptor)
         self.ledger.close(connection, closed)
-        kind = (
-            EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
-        )
+        kind = EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
         self._report_on(kind, connection, closed.reason, closed.dropped)
 
     def _report_on(

@@ -55,7 +55,7 @@ class ForkedError(ClosedError):
 
 
 class NestedSendError(FanoutError):
-    """A send was called from inside a send of the same thread; nothing was sent by the inner one."""
+    """A send was called from inside a send of the same thread; the inner one sent nothing."""
 
 
 class Again(FanoutError, TimeoutError):

@@ -8,7 +8,10 @@ says which workers a message concerns.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class Interest:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fanout.control import Closed
-from fanout.roster import Connection
 from fanout.statistics import Undelivered
+
+if TYPE_CHECKING:
+    from fanout.control import Closed
+    from fanout.roster import Connection
 
 CLOSED_KEPT = 10_000  # final figures kept of connections that have ended, the newest
 
@@ -18,6 +21,7 @@ class Final:
 
     connection: Connection
     closed: Closed
+    at_close: bool  # whether the publisher's own end ended it
 
     def undelivered(self) -> Undelivered | None:
         """What it had not been sent, None if nothing."""
@@ -41,6 +45,7 @@ class Ledger:
         self.sent = 0
         self.dropped = 0
         self.discarded = 0
+        self.closing = False  # set when the publisher's end has begun
         self.finals: deque[Final] = deque(maxlen=CLOSED_KEPT)
 
     def close(self, connection: Connection, closed: Closed) -> None:
@@ -54,4 +59,4 @@ class Ledger:
         self.sent += closed.sent
         self.dropped += closed.dropped
         self.discarded += closed.discarded
-        self.finals.append(Final(connection, closed))
+        self.finals.append(Final(connection, closed, self.closing))

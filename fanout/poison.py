@@ -9,9 +9,13 @@ flag stays up, and every send refuses until `recover()`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fanout.errors import PoisonedError
 from fanout.shm import layout as at
-from fanout.shm.log import LogWriter
+
+if TYPE_CHECKING:
+    from fanout.shm.log import LogWriter
 
 
 class PoisonGuard:

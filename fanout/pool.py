@@ -1,20 +1,23 @@
-"""The worker processes of one publisher: start, talk to, watch and end them. Shell, no decisions."""
+"""The worker processes of a publisher: start, talk to, watch and end them. Shell."""
 
 from __future__ import annotations
 
 import os
 import signal
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from fanout.bells import Bell
 from fanout.channel import Channel
 from fanout.control import Adopt, Hello
-from fanout.options import Options
 from fanout.shm import layout as at
 from fanout.shm.doorbell import Doorbell
-from fanout.shm.segment import Segment
 from fanout.shm.slots import worker_slot
 from fanout.spawn import WorkerProcess
+
+if TYPE_CHECKING:
+    from fanout.options import Options
+    from fanout.shm.segment import Segment
 
 
 class WorkerLink:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.listeners import Listener, open_listener, peer_name
-from fanout.roster import Connection
 
 if TYPE_CHECKING:
     from fanout.coordinator import Coordinator
+    from fanout.roster import Connection
 
 ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in slices
 PAUSE = 0.5  # seconds without accepting after the system ran out of something

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fanout.events import Event, EventKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LEVELS = {
     EventKind.SUBSCRIBER_SLOW: logging.WARNING,

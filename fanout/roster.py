@@ -9,8 +9,11 @@ its back-off to pass, or GONE when it failed too often in a row.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BACKOFF_FIRST = 0.1  # seconds until a lost worker is started again; doubles with each failure
 BACKOFF_MAX = 10.0  # seconds; a machine out of memory gets time to recover
@@ -82,9 +85,7 @@ class Roster:
         """Whether every worker serves."""
         return all(worker.state is WorkerState.READY for worker in self.workers)
 
-    def admit(
-        self, peer: str, endpoint: str, tcp: bool, loads: Sequence[int]
-    ) -> Connection | str:
+    def admit(self, peer: str, endpoint: str, tcp: bool, loads: Sequence[int]) -> Connection | str:
         """Give a new connection a slot and the least loaded worker, or say why it is refused.
 
         Args:
@@ -155,9 +156,7 @@ class Roster:
 
     def due(self, now: float) -> list[int]:
         """Workers to start now; they are STARTING when this returns."""
-        starting = [
-            w for w in self.workers if w.state is WorkerState.WAITING and w.start_at <= now
-        ]
+        starting = [w for w in self.workers if w.state is WorkerState.WAITING and w.start_at <= now]
         for worker in starting:
             worker.state = WorkerState.STARTING
             worker.restarts += 1

@@ -14,9 +14,7 @@ from __future__ import annotations
 import mmap
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from types import FrameType
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fanout.bells import Bell, wake_all
 from fanout.errors import (
@@ -29,10 +27,15 @@ from fanout.errors import (
 )
 from fanout.poison import PoisonGuard
 from fanout.shm import layout as at
-from fanout.shm.doorbell import Doorbell
 from fanout.shm.log import NO_SPACE, LogWriter
-from fanout.shm.segment import Segment
 from fanout.topics import Topic, TopicTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import FrameType
+
+    from fanout.shm.doorbell import Doorbell
+    from fanout.shm.segment import Segment
 
 FORKED, OPEN, CLOSED, BROKEN = range(4)  # states of the gate; a forked child reads 0
 MADV_WIPEONFORK = 18  # Linux: the child of a fork finds this page zeroed

@@ -63,7 +63,7 @@ class WorkerProcess(process.BaseProcess):  # type: ignore[misc]  # multiprocess 
         self.control_fd = control_fd
 
     @staticmethod
-    def _Popen(process_obj: WorkerProcess) -> _ExecPopen:  # noqa: N802  # the name is multiprocess's
+    def _Popen(process_obj: WorkerProcess) -> _ExecPopen:  # the name is multiprocess's
         return _ExecPopen(process_obj)
 
     def start(self) -> None:

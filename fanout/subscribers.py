@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from fanout.control import Closed
-from fanout.roster import Connection
 from fanout.shm import layout as at
-from fanout.shm.segment import Segment
 from fanout.shm.slots import StuckSlot, read_consistent, subscriber_slot
 from fanout.statistics import SubscriberStatistics
+
+if TYPE_CHECKING:
+    from fanout.roster import Connection
+    from fanout.shm.segment import Segment
 
 
 def snapshot(

@@ -7,8 +7,12 @@ to "least recently used" and costs nothing when a topic is found, which is nearl
 
 from __future__ import annotations
 
-from fanout.bells import Bell
+from typing import TYPE_CHECKING
+
 from fanout.zmtp.frames import MORE, frame_header
+
+if TYPE_CHECKING:
+    from fanout.bells import Bell
 
 NOT_INTERNED = 0  # the worker looks at the bytes of the message
 

@@ -23,14 +23,14 @@ class Doorbell:
         try:
             os.eventfd_write(self.fd, 1)
         except BlockingIOError:
-            pass  # 2**64 - 2 rings are pending: it is ringing
+            return  # 2**64 - 2 rings are pending: it is ringing
 
     def clear(self) -> None:
         """Forget the rings so far."""
         try:
             os.eventfd_read(self.fd)
         except BlockingIOError:
-            pass  # nobody has rung
+            return  # nobody has rung
 
     def wait(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds; True if it rang. Clears it."""

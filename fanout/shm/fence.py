@@ -1,14 +1,17 @@
 """A full memory barrier from pure Python, for processors that reorder stores.
 
-x86-64 keeps stores in order and loads in order, so a commit needs nothing; only a store that must be
-seen before a later *load* (the doorbell) needs a barrier. aarch64 may reorder all of them.
+x86-64 keeps stores in order and loads in order, so a commit needs nothing; only a store that must
+be seen before a later *load* (the doorbell) needs a barrier. aarch64 may reorder all of them.
 """
 
 from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STORES_STAY_IN_ORDER = platform.machine() in ("x86_64", "AMD64")
 

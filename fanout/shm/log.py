@@ -12,13 +12,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from fanout.options import MESSAGE_SHARE
 from fanout.shm import fence as fences
 from fanout.shm import layout as at
-from fanout.shm.segment import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fanout.shm.segment import Segment
 
 NO_SPACE = -1
 REFRESH_SHARE = MESSAGE_SHARE  # the limits hold for 1/4 of the log at most: then look at the tails
@@ -66,7 +70,7 @@ class LogWriter:
         present head later, that is above every limit computed before.
         """
         head = self.head
-        tail = min(head, *tails)
+        tail = min([head, *tails])
         self._position_limit = min(
             self.start_of(tail) + self._size, self.position + self._size // REFRESH_SHARE
         )
@@ -130,10 +134,7 @@ class LogWriter:
         start = self.start_of(sequence)
         data = b"".join(wires)
         count = len(wires)
-        if (
-            start + len(data) > self._position_limit
-            or sequence + count > self._sequence_limit
-        ):
+        if start + len(data) > self._position_limit or sequence + count > self._sequence_limit:
             return NO_SPACE
         self._words[at.H_POISON] = sequence + 1
         self._write(start, data)

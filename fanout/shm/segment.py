@@ -89,9 +89,7 @@ class Segment:
                     f"segment layout {header[at.H_VERSION]}, this fanout reads "
                     f"{at.LAYOUT_VERSION}: publisher and reader must be of one version"
                 )
-            layout = Layout(
-                header[at.H_DATA_BYTES], header[at.H_ENTRIES], header[at.H_SUBSCRIBERS]
-            )
+            layout = Layout(header[at.H_DATA_BYTES], header[at.H_ENTRIES], header[at.H_SUBSCRIBERS])
             return cls(fd, layout, writable=writable)
         except BaseException:
             os.close(fd)

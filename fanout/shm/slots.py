@@ -7,8 +7,12 @@ again if the version was odd or has changed (a sequence lock).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fanout.shm import layout as at
-from fanout.shm.segment import Segment
+
+if TYPE_CHECKING:
+    from fanout.shm.segment import Segment
 
 _READ_ATTEMPTS = 100  # a writer is between two stores for a microsecond
 

@@ -1,0 +1,92 @@
+"""From what users pass to what travels: argument checks and wire bytes. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from fanout.errors import MessageTooLarge
+from fanout.zmtp.frames import MORE, encode_message, frame_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Bytes: TypeAlias = bytes | bytearray | memoryview
+TopicLike: TypeAlias = bytes | bytearray | memoryview | str
+
+COPY_ONCE_BYTES = 8 * 1024  # from this size on, a payload is not joined to its header first
+
+_SHORT_HEADERS = [frame_header(size) for size in range(256)]
+
+
+def as_bytes(value: object, name: str) -> bytes:
+    """The bytes of an argument.
+
+    Raises:
+        TypeError: it is not bytes, bytearray or memoryview; the text names the argument.
+    """
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    hint = ": encode it first" if isinstance(value, str) else ""
+    raise TypeError(
+        f"{name} must be bytes, bytearray or memoryview, not {type(value).__name__}{hint}"
+    )
+
+
+def as_topic(value: object, name: str = "topic") -> bytes:
+    """The bytes of a topic; `str` is encoded as UTF-8.
+
+    Raises:
+        TypeError: it is none of str, bytes, bytearray, memoryview.
+    """
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise TypeError(
+        f"{name} must be str, bytes, bytearray or memoryview, not {type(value).__name__}"
+    )
+
+
+def payload_header(size: int) -> bytes:
+    """The header of a message's last frame."""
+    return _SHORT_HEADERS[size] if size < len(_SHORT_HEADERS) else frame_header(size)
+
+
+def encode_frames(frames: Iterable[object]) -> tuple[bytes, bytes]:
+    """The topic (first frame) and the wire bytes of a multipart message.
+
+    Raises:
+        TypeError: a frame is not bytes-like, or `frames` is itself one frame.
+        ValueError: there are no frames.
+    """
+    if isinstance(frames, bytes | bytearray | memoryview | str):
+        raise TypeError("frames must be a sequence of frames, not one frame: use send()")
+    parts = [as_bytes(frame, f"frames[{index}]") for index, frame in enumerate(frames)]
+    if not parts:
+        raise ValueError("frames must not be empty: a message has at least one frame")
+    return parts[0], encode_message(parts)
+
+
+def check_size(size: int, limit: int) -> None:
+    """Refuse what can never fit.
+
+    Raises:
+        MessageTooLarge: with both numbers.
+    """
+    if size > limit:
+        raise MessageTooLarge(size, limit)
+
+
+__all__ = [
+    "COPY_ONCE_BYTES",
+    "MORE",
+    "Bytes",
+    "TopicLike",
+    "as_bytes",
+    "as_topic",
+    "check_size",
+    "encode_frames",
+    "payload_header",
+]

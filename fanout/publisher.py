@@ -1,0 +1,333 @@
+"""Publisher: the class that users hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import warnings
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from fanout.batch import Batch
+from fanout.coordinator import Coordinator
+from fanout.encoding import COPY_ONCE_BYTES, as_topic, payload_header
+from fanout.errors import Again, ClosedError, ForkedError, MessageTooLarge, StartupError
+from fanout.options import MESSAGE_SHARE, Options
+from fanout.send_path import CLOSED, FORKED, NO_SPACE
+from fanout.sending import Attempt, Encoder
+from fanout.watching import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from fanout.encoding import Bytes, TopicLike
+    from fanout.events import Event
+    from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
+
+
+class Publisher:
+    """Publishes messages to ZeroMQ SUB sockets through a pool of worker processes.
+
+    Every method may be called from any thread. Messages are delivered in the order of their
+    sequence numbers, which is the order of their commits.
+
+    Args:
+        endpoint: what to listen on, as with libzmq ("tcp://*:5556", "tcp://127.0.0.1:*",
+            "ipc:///run/feed"), one or several; None = nothing yet, `bind()` later.
+        on_event: called with every `Event`, on the coordinator's thread: return quickly. What it
+            raises is logged.
+        options: see `fanout.options.Options`.
+
+    Raises:
+        ConfigError: an option or an endpoint cannot work.
+        BindError: an endpoint could not be bound.
+        StartupError: no memory for the log, or the workers do not start.
+        After any of them nothing is left running.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | Iterable[str] | None = None,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        **options: Any,
+    ) -> None:
+        _check_platform()
+        self.options = Options(**options)
+        self._coordinator = Coordinator(self.options, on_event)
+        self._path = self._coordinator.send_path
+        self._encoder = Encoder(self._path, self.options.max_message_bytes)
+        self._watcher = Watcher(self._coordinator)
+        self._undelivered: tuple[Undelivered, ...] = ()
+        self._coordinator.start()
+        self._finalizer = weakref.finalize(
+            self, self._coordinator.close, self.options.drain_timeout
+        )
+        try:
+            for each in _endpoints(endpoint):
+                self.bind(each)
+        except BaseException:
+            self.stop()
+            raise
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else ", ".join(self.endpoints) or "not bound"
+        return f"<fanout.Publisher {state}>"
+
+    def __del__(self) -> None:
+        if hasattr(self, "_finalizer") and not self.closed and self._path.state != FORKED:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+
+    # Sending.
+
+    def publish(self, topic: TopicLike, payload: Bytes, *, timeout: float | None = None) -> int:
+        """Publish a message of two frames, topic and payload.
+
+        It costs the same for any number of subscribers and waits for none of them, unless
+        `slow_policy="block"`.
+
+        Args:
+            topic: what subscribers match by prefix; `str` is encoded as UTF-8.
+            payload: copied before this returns.
+            timeout: seconds to wait for room in the log; None = as long as it takes, which ends
+                when the slowest subscriber has been evicted (`send_timeout`).
+
+        Returns:
+            Its sequence number: 0 for the first message, then one more for each.
+
+        Raises:
+            TypeError: an argument is of a wrong type; the text names it. Nothing was sent.
+            MessageTooLarge, Again, ClosedError, BrokenError, PoisonedError: nothing was sent.
+            Anything that interrupts from outside (KeyboardInterrupt): sent whole or not at all.
+        """
+        path = self._path
+        if type(topic) is bytes and type(payload) is bytes:
+            known = path.topics.young.get(topic)
+            size = len(payload)
+            if known is not None and size < COPY_ONCE_BYTES:
+                wire = known.head + payload_header(size) + payload
+                if len(wire) <= self._encoder.limit:
+                    sequence = path.append(wire, known)
+                    if sequence != NO_SPACE:
+                        return sequence
+        return self._send(self._encoder.two_frames(topic, payload), timeout)
+
+    def send(self, frame: Bytes, *, timeout: float | None = None) -> int:
+        """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
+        return self._send(self._encoder.one_frame(frame), timeout)
+
+    def send_multipart(self, frames: Iterable[Bytes], *, timeout: float | None = None) -> int:
+        """Publish a message of any frames, the first being the topic; see `publish()`.
+
+        Raises:
+            ValueError: there are no frames.
+        """
+        return self._send(self._encoder.frames(frames), timeout)
+
+    def send_string(
+        self, text: str, *, encoding: str = "utf-8", timeout: float | None = None
+    ) -> int:
+        """Publish a `str` as one frame; see `publish()`."""
+        if not isinstance(text, str):
+            raise TypeError(f"text must be str, not {type(text).__name__}")
+        return self.send(text.encode(encoding), timeout=timeout)
+
+    def send_json(
+        self, value: object, *, topic: TopicLike | None = None, timeout: float | None = None
+    ) -> int:
+        """Publish a value as JSON: one frame, or two with a topic; see `publish()`."""
+        return self._send_value(json.dumps(value).encode(), topic, timeout)
+
+    def send_msgpack(
+        self, value: object, *, topic: TopicLike | None = None, timeout: float | None = None
+    ) -> int:
+        """Publish a value as msgpack: one frame, or two with a topic; see `publish()`."""
+        return self._send_value(msgpack.packb(value), topic, timeout)
+
+    def batch(self, *, timeout: float | None = None) -> Batch:
+        """A batch for a `with` block: its messages are committed together when the block ends.
+
+        Args:
+            timeout: seconds to wait for room in the log, as in `publish()`.
+        """
+        entries = self._coordinator.segment.layout.entries
+        return Batch(
+            self._encoder, entries // MESSAGE_SHARE, lambda attempt: self._send(attempt, timeout)
+        )
+
+    # Endpoints.
+
+    def bind(self, endpoint: str) -> str:
+        """Listen on one more endpoint; returns it as it is bound, with the real port.
+
+        Raises:
+            ConfigError, BindError: nothing has changed.
+        """
+        self._check_open()
+        return self._coordinator.call(lambda: self._coordinator.reception.bind(endpoint))
+
+    def unbind(self, endpoint: str) -> None:
+        """Stop listening on an endpoint, named as in `endpoints`; its subscribers stay.
+
+        Raises:
+            ConfigError: it is not bound.
+        """
+        self._check_open()
+        self._coordinator.call(lambda: self._coordinator.reception.unbind(endpoint))
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The bound endpoints with their real ports, in the order of binding."""
+        return self._coordinator.reception.endpoints
+
+    # Queries.
+
+    def wait_for_subscribers(
+        self, count: int, topic: TopicLike | None = None, timeout: float | None = None
+    ) -> None:
+        """Wait until a message would reach at least so many subscribers.
+
+        What is published after this has returned reaches all of them.
+
+        Args:
+            topic: of that message; None = subscribers with any subscription at all.
+            timeout: seconds; None = for ever.
+
+        Raises:
+            TimeoutError: there were not so many in time; the text says how many there were.
+            ClosedError: the publisher was closed meanwhile.
+        """
+        name = None if topic is None else as_topic(topic)
+        self._watcher.wait_for_subscribers(count, name, timeout)
+
+    def has_subscribers(self, topic: TopicLike | None = None) -> bool:
+        """Whether a message on this topic would reach any subscriber now."""
+        name = None if topic is None else as_topic(topic)
+        self._check_open()
+        return self._coordinator.interest.count(name) > 0
+
+    def subscribers(self) -> tuple[SubscriberStatistics, ...]:
+        """Exact figures of every connected subscriber, in the order of their ids."""
+        self._check_open()
+        return self._watcher.subscribers()
+
+    def statistics(self) -> PublisherStatistics:
+        """Totals of the publisher."""
+        self._check_open()
+        return self._watcher.statistics()
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether an interrupted send must be rolled back by `recover()` before the next."""
+        return self._path.poisoned
+
+    def recover(self) -> None:
+        """Roll back to the last commit after a PoisonedError; harmless if not poisoned.
+
+        Raises:
+            PoisonedError: the log itself is damaged; close the publisher.
+        """
+        self._path.recover()
+
+    # The end.
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` or `stop()` was called."""
+        return self._path.state == CLOSED
+
+    def drain(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
+        """Wait until everything published so far has been handed to the kernel.
+
+        Args:
+            timeout: seconds; None = `drain_timeout`.
+
+        Returns:
+            What was not, for each subscriber; empty if all of it was.
+        """
+        self._check_open()
+        return self._watcher.drain(self.options.drain_timeout if timeout is None else timeout)
+
+    def close(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
+        """Stop accepting, deliver what is queued, end all connections and workers. Idempotent.
+
+        Args:
+            timeout: seconds that delivery may take; None = `drain_timeout`.
+
+        Returns:
+            What was not delivered, for each subscriber; empty if everything was.
+        """
+        if self._path.state == FORKED:
+            return ()
+        if self._finalizer.detach() is not None:
+            seconds = self.options.drain_timeout if timeout is None else timeout
+            self._undelivered = self._watcher.close(max(0.0, seconds))
+        return self._undelivered
+
+    def stop(self) -> tuple[Undelivered, ...]:
+        """End at once; returns what was not delivered. Idempotent."""
+        return self.close(0.0)
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Inside.
+
+    def _send_value(self, body: bytes, topic: TopicLike | None, timeout: float | None) -> int:
+        if topic is None:
+            return self.send(body, timeout=timeout)
+        return self.publish(topic, body, timeout=timeout)
+
+    def _send(self, attempt: Attempt, timeout: float | None) -> int:
+        sequence = attempt.append()
+        if sequence != NO_SPACE:
+            return sequence
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if self._path.make_room(attempt.size, attempt.count):
+                sequence = attempt.append()
+                if sequence != NO_SPACE:
+                    return sequence
+            remaining = 1.0 if deadline is None else deadline - time.monotonic()
+            if remaining <= 0:
+                raise Again(
+                    f"no room in the log within {timeout} s: a subscriber does not keep up "
+                    f"(see subscribers()); nothing was sent"
+                )
+            self._path.wait_for_room(remaining)
+
+    def _check_open(self) -> None:
+        if self._path.state == FORKED:
+            raise ForkedError("this publisher belongs to the parent of this forked process")
+        if self.closed:
+            raise ClosedError("the publisher is closed")
+
+
+def _endpoints(endpoint: str | Iterable[str] | None) -> tuple[str, ...]:
+    if endpoint is None:
+        return ()
+    return (endpoint,) if isinstance(endpoint, str) else tuple(endpoint)
+
+
+def _check_platform() -> None:
+    machine = os.uname().machine
+    if sys.platform != "linux" or machine not in ("x86_64", "aarch64"):
+        raise StartupError(
+            f"fanout runs on Linux (x86-64 and aarch64), not on {sys.platform} ({machine})"
+        )
+
+
+__all__ = ["MessageTooLarge", "Publisher"]

@@ -1,0 +1,132 @@
+"""Questions to a running publisher, and waiting for its answers; any thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from fanout.errors import BrokenError, ClosedError
+from fanout.send_path import BROKEN, OPEN
+from fanout.shm import layout as at
+from fanout.statistics import (
+    PublisherStatistics,
+    SubscriberStatistics,
+    Undelivered,
+    WorkerStatistics,
+)
+from fanout.subscribers import snapshot
+
+if TYPE_CHECKING:
+    from fanout.coordinator import Coordinator
+
+REFRESH_TIMEOUT = 1.0  # seconds for the workers to bring their slots up to date; then as they are
+DRAIN_POLL = 0.002  # seconds between looks at the workers' flushed words
+
+
+class Watcher:
+    """Reads what the coordinator and the workers' slots say; owns nothing."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+
+    def wait_for_subscribers(self, count: int, topic: bytes | None, timeout: float | None) -> None:
+        """See `Publisher.wait_for_subscribers()`."""
+        interest = self._coordinator.interest
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with interest.changed:
+            while (found := interest.count(topic)) < count:
+                self._check_open()
+                remaining = 1.0 if deadline is None else deadline - time.monotonic()
+                if remaining <= 0:
+                    what = "any topic" if topic is None else f"topic {topic!r}"
+                    raise TimeoutError(
+                        f"{found} of {count} subscribers for {what} after {timeout} s"
+                    )
+                interest.changed.wait(min(remaining, 1.0))
+        self._check_open()
+
+    def subscribers(self) -> tuple[SubscriberStatistics, ...]:
+        """Every subscriber whose handshake is done, by id."""
+        self._coordinator.refresh(REFRESH_TIMEOUT)
+        return self._coordinator.call(self._collect)
+
+    def statistics(self) -> PublisherStatistics:
+        """Totals, with the figures of connected subscribers in them."""
+        live = self.subscribers()
+        return self._coordinator.call(lambda: self._total(live))
+
+    def drain(self, timeout: float) -> tuple[Undelivered, ...]:
+        """See `Publisher.drain()`."""
+        coordinator = self._coordinator
+        target = coordinator.send_path.log.head
+        deadline = time.monotonic() + timeout
+        pause = threading.Event()
+        for link in coordinator.links:
+            link.bell.ring()
+        while any(link.slot[at.W_FLUSHED] < target for link in coordinator.links):
+            if time.monotonic() >= deadline:
+                return tuple(
+                    Undelivered(one.id, one.peer, one.queued, 0)
+                    for one in self.subscribers()
+                    if one.queued
+                )
+            pause.wait(DRAIN_POLL)
+        return ()
+
+    def close(self, timeout: float) -> tuple[Undelivered, ...]:
+        """End the coordinator; returns what was not delivered to those connected until now."""
+        coordinator = self._coordinator
+        coordinator.close(timeout)
+        finals = [f for f in coordinator.ledger.finals if f.at_close]
+        return tuple(u for final in finals if (u := final.undelivered()) is not None)
+
+    def _check_open(self) -> None:
+        state = self._coordinator.send_path.state
+        if state == BROKEN:
+            raise BrokenError("every worker is lost and none could be started again")
+        if state != OPEN:
+            raise ClosedError("the publisher was closed")
+
+    def _collect(self) -> tuple[SubscriberStatistics, ...]:
+        coordinator = self._coordinator
+        position = coordinator.send_path.log.position
+        return tuple(
+            snapshot(
+                coordinator.segment,
+                connection,
+                coordinator.interest.subscriptions(connection.subscriber),
+                position,
+            )
+            for connection in sorted(
+                coordinator.roster.connections.values(), key=lambda c: c.subscriber
+            )
+            if connection.version is not None
+        )
+
+    def _total(self, live: tuple[SubscriberStatistics, ...]) -> PublisherStatistics:
+        coordinator = self._coordinator
+        ledger = coordinator.ledger
+        log = coordinator.send_path.log
+        return PublisherStatistics(
+            published=log.head,
+            published_bytes=log.position,
+            subscribers=len(live),
+            accepted=ledger.accepted,
+            refused=ledger.refused,
+            evicted=ledger.evicted,
+            disconnected=ledger.disconnected,
+            failed_handshakes=ledger.failed_handshakes,
+            sent=ledger.sent + sum(one.sent for one in live),
+            dropped=ledger.dropped + sum(one.dropped for one in live),
+            discarded=ledger.discarded,
+            workers=tuple(
+                WorkerStatistics(
+                    link.index,
+                    link.pid,
+                    link.slot[at.W_SUBSCRIBERS],
+                    coordinator.roster.workers[link.index].restarts,
+                )
+                for link in coordinator.links
+            ),
+        )

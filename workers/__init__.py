@@ -1,0 +1,1 @@
+"""One worker process of a fanout publisher. Private: users import `fanout`."""

@@ -1,0 +1,201 @@
+"""The backlog of a blocked member: what to send next, and how it jumps when it lags. Pure.
+
+Nothing is stored for a member that is behind: what it still has to get is picked out of the log
+again, from its cursor on. The one exception is the rest of a message that was partly sent when the
+log may no longer keep it: that moves to the member's `spill`, so that its stream stays valid.
+"""
+
+from __future__ import annotations
+
+import enum
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from fanout.zmtp.frames import first_frame
+
+if TYPE_CHECKING:
+    from fanout.shm.log import LogReader
+    from workers.cohorts import Cohort, Cohorts
+    from workers.member import Member
+
+SPAN_BYTES = 256 * 1024  # of one send: fits a core's cache, and is far above the system call's cost
+PICK_MESSAGES = 4096  # messages looked at for one send to a filtered member
+
+
+class Step(enum.Enum):
+    """What one step of a backlog came to."""
+
+    MORE = "more"  # there is more to send, and the socket took all of this
+    FULL = "full"  # the socket took less than it was given
+    DONE = "done"  # the member has everything up to the front
+
+
+class Backlog:
+    """Serves blocked members from their own cursors.
+
+    Args:
+        log: where the messages are.
+        cohorts: what topic ids stand for.
+    """
+
+    def __init__(self, log: LogReader, cohorts: Cohorts) -> None:
+        self._log = log
+        self._cohorts = cohorts
+
+    def step(self, member: Member, front: int) -> Step:
+        """Send one piece.
+
+        Raises:
+            OSError: the connection is dead; BlockingIOError is not raised but FULL returned.
+        """
+        if member.spill:
+            return self._send_spill(member)
+        until, cohort = member.older[0] if member.older else (front, member.cohort)
+        if cohort is None:
+            return self._end_segment(member, until)
+        if cohort.everything:
+            return self._send_span(member, until)
+        return self._send_picks(member, cohort, until)
+
+    def settle(self, member: Member, front: int) -> None:
+        """Bring `sequence`, `offset` and `sent` of a blocked member in line with its position."""
+        until, cohort = member.older[0] if member.older else (front, member.cohort)
+        if cohort is None or not cohort.everything:
+            return
+        sequence = self._log.sequence_at(member.position, member.sequence, until)
+        member.sent += sequence - member.sequence
+        member.sequence = sequence
+        member.offset = member.position - self._log.start_of(sequence)
+
+    def detach(self, member: Member, front: int) -> None:
+        """Move the rest of a partly sent message to the spill; the cursor is then between two."""
+        self.settle(member, front)
+        if not member.offset:
+            return
+        stop = self._log.start_of(member.sequence + 1)
+        rest = self._log.copy(member.position, stop)
+        assert not member.spill, "bytes from the log were sent before the spill"
+        member.spill = rest
+        member.rest = len(rest)
+        member.sequence += 1
+        member.offset = 0
+        member.position = stop
+
+    def jump(self, member: Member, target: int, front: int) -> int:
+        """Move the cursor forward to message `target`; returns how many it loses by that."""
+        self.detach(member, front)
+        lost = 0
+        while member.sequence < target:
+            until, cohort = member.older[0] if member.older else (front, member.cohort)
+            stop = min(until, target)
+            lost += self.count(cohort, member.sequence, stop)
+            member.sequence = stop
+            if stop == until and member.older:
+                member.older.popleft()
+        member.position = self._log.start_of(member.sequence)
+        member.dropped += lost
+        return lost
+
+    def count(self, cohort: Cohort | None, first: int, stop: int) -> int:
+        """How many of the messages from `first` up to, not including, `stop` a cohort wants."""
+        if cohort is None:
+            return 0
+        if cohort.everything:
+            return stop - first
+        return len(self.pick(cohort, first, stop))
+
+    def pick(self, cohort: Cohort, first: int, stop: int) -> list[int]:
+        """The messages from `first` up to, not including, `stop` that a cohort wants."""
+        ids = self._log.topic_ids(first, stop)
+        wanted = set()
+        for topic_id in set(ids):
+            if topic_id and cohort.wants(self._topic(topic_id, first + ids.index(topic_id))):
+                wanted.add(topic_id)
+        if 0 not in ids:
+            return [sequence for sequence, i in enumerate(ids, first) if i in wanted]
+        return [
+            sequence
+            for sequence, i in enumerate(ids, first)
+            if (i in wanted if i else cohort.wants(self.topic_of(sequence)))
+        ]
+
+    def topic_of(self, sequence: int) -> bytes:
+        """The first frame of a message."""
+        start, stop = self._log.start_of(sequence), self._log.start_of(sequence + 1)
+        return first_frame(self._log.copy(start, stop))
+
+    def _topic(self, topic_id: int, sequence: int) -> bytes:
+        name = self._cohorts.name(topic_id)
+        return self.topic_of(sequence) if name is None else name
+
+    def _send_spill(self, member: Member) -> Step:
+        spill = member.spill
+        count = _send(member, spill)
+        if member.rest:
+            member.rest -= min(count, member.rest)
+            if not member.rest:
+                member.sent += 1
+        if count < len(spill):
+            member.spill = memoryview(spill)[count:]
+            return Step.FULL
+        member.spill = b""
+        return Step.MORE
+
+    def _send_span(self, member: Member, until: int) -> Step:
+        stop = self._log.start_of(until)
+        if member.position >= stop:
+            self.settle(member, until)
+            return self._end_segment(member, until)
+        span = self._log.span(member.position, min(stop, member.position + SPAN_BYTES))
+        count = _send(member, span)
+        member.position += count
+        return Step.FULL if count < len(span) else Step.MORE
+
+    def _send_picks(self, member: Member, cohort: Cohort, until: int) -> Step:
+        first = member.sequence
+        if first >= until:
+            return self._end_segment(member, until)
+        stop = min(until, first + PICK_MESSAGES)
+        picked = self.pick(cohort, first, stop)
+        if not picked:
+            self._move(member, stop, 0)
+            return Step.MORE
+        starts = [self._log.start_of(sequence) for sequence in picked]
+        stops = [self._log.start_of(sequence + 1) for sequence in picked]
+        sizes = [b - a for a, b in zip(starts, stops, strict=True)]
+        ends = list(accumulate(sizes))
+        fitting = max(1, sum(end <= SPAN_BYTES for end in ends))
+        if fitting < len(picked):
+            stop = picked[fitting]
+        pieces = [self._log.copy(starts[i], stops[i]) for i in range(fitting)]
+        blob = memoryview(b"".join(pieces))[member.offset :]
+        count = _send(member, blob)
+        done = member.offset + count
+        whole = sum(end <= done for end in ends[:fitting])
+        member.sent += whole
+        if whole == fitting:
+            self._move(member, stop, 0)
+            return Step.MORE
+        self._move(member, picked[whole], done - (ends[whole - 1] if whole else 0))
+        return Step.FULL
+
+    def _move(self, member: Member, sequence: int, offset: int) -> None:
+        member.sequence = sequence
+        member.offset = offset
+        member.position = self._log.start_of(sequence) + offset
+
+    def _end_segment(self, member: Member, until: int) -> Step:
+        self._move(member, until, 0)
+        if not member.older:
+            return Step.DONE
+        member.older.popleft()
+        return Step.MORE
+
+
+def _send(member: Member, data: bytes | memoryview) -> int:
+    try:
+        count = member.send(data)
+    except BlockingIOError:
+        return 0
+    member.sent_bytes += count
+    return count

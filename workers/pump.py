@@ -1,0 +1,384 @@
+"""The pump: new messages to the members that are ready, and the blocked ones after them. Pure.
+
+It owns no socket and no clock: members have a `send`, `now` comes in, and what happened comes out
+as effects. One turn is bounded; whoever drives it says how often.
+
+The front is one sequence for the whole worker: every ready member has been sent all that it wants
+below it. `advance()` takes the next batch, sends each cohort its share of it, and moves the front.
+A member whose socket does not take its share becomes blocked and trails behind; the front does not
+wait. `serve()` lets it continue, from its own cursor, whenever its socket is writable, until it has
+caught up.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate, islice, pairwise
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from fanout.zmtp.frames import first_frame
+from workers.backlog import SPAN_BYTES, Backlog, Step
+from workers.cohorts import Append, Cohort, Cohorts
+from workers.effects import Effect, Lost, Recovered, Slowed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.shm.log import LogReader
+    from workers.lag import LagPolicy
+    from workers.member import Member
+
+BATCH_MESSAGES = 4096  # messages of one batch; with SPAN_BYTES, what bounds the work of a turn
+SERVE_STEPS = 4  # sends to one blocked member before others get their turn
+OLDER_MAX = 256  # changes of subscriptions of a member that takes nothing; each costs 100 bytes
+CONTROL_BYTES_MAX = 64 * 1024  # answers to its PINGs that a member may leave unread
+
+_position = attrgetter("position")
+
+
+class Pump:
+    """Serves the members of one worker.
+
+    Its mutable state: the front, the cohorts, the blocked members with the time of their last
+    progress (in that order, so that the longest blocked is first), and those of them that have
+    more to send although their socket is writable.
+    """
+
+    def __init__(self, log: LogReader, policy: LagPolicy) -> None:
+        self._log = log
+        self._policy = policy
+        self.cohorts = Cohorts()
+        self.backlog = Backlog(log, self.cohorts)
+        self.front = log.head()
+        self.cohorts.everything.matched = self.front
+        self.blocked: dict[Member, int] = {}
+        self.runnable: dict[Member, None] = {}
+        self.effects: list[Effect] = []
+        self._subscribed = 0  # members with a cohort
+        self._indexes: dict[int, int] = {}  # of the batch at hand: id(piece) -> index; or empty
+        self._tail = self.front
+
+    # Members.
+
+    @property
+    def needs_log(self) -> bool:
+        """Whether any member wants anything, now or from before."""
+        return bool(self._subscribed or self.blocked)
+
+    def follow(self, head: int) -> None:
+        """Nobody wants anything: let the front be the head."""
+        self.front = self._tail = head
+        self.cohorts.everything.matched = head
+
+    def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
+        """The member's subscriptions are now these, for messages from the front on."""
+        if member.blocked:
+            self._keep_until(member, self.front)
+        self._change_cohort(member, prefixes)
+
+    def hold(self, member: Member) -> None:
+        """Stop serving the member at the front, until `release()`."""
+        if not member.blocked:
+            self._block(member, self.front, 0, 0)
+        member.held = True
+
+    def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
+        """Serve a held member again; its subscriptions are these from message `since` on.
+
+        What came between `since` and the front was matched for it by its old subscriptions.
+        """
+        member.matched -= self.backlog.count(member.cohort, since, self.front)
+        self._keep_until(member, since)
+        self._change_cohort(member, prefixes)
+        member.matched += self.backlog.count(member.cohort, since, self.front)
+        member.held = False
+        self.blocked[member] = now
+        self.runnable[member] = None
+
+    def remove(self, member: Member) -> None:
+        """The member's connection is closed; afterwards its counters are final."""
+        if member.blocked:
+            self.backlog.settle(member, self.front)
+            self.blocked.pop(member, None)
+            self.runnable.pop(member, None)
+            member.blocked = False
+        else:
+            self._count_ready(member)
+        if member.cohort is not None:
+            member.cohort.ready.pop(member, None)
+            self.cohorts.leave(member.cohort)
+            self._subscribed -= 1
+            member.matched = member.matched_in_all
+            member.cohort = None
+
+    def speak(self, member: Member, data: bytes, now: int) -> None:
+        """Send the member something that is not in the log, between two messages."""
+        if not member.blocked:
+            count = self._try_send(member, data)
+            if count == len(data) or count < 0:
+                return
+            self._block(member, self.front, 0, now)
+            member.spill = data[count:]
+            return
+        if len(member.spill) - member.rest + len(data) > CONTROL_BYTES_MAX:
+            self._lose(member, "does not read the answers to its PINGs")
+            return
+        self.backlog.detach(member, self.front)
+        member.spill = bytes(member.spill) + data
+
+    # Turns.
+
+    def advance(self, head: int, now: int) -> bool:
+        """Send the next batch below `head` to all ready members; True if there is more."""
+        first = self.front
+        if first >= head:
+            return False
+        stop = self._batch_end(first, min(head, first + BATCH_MESSAGES))
+        everything = self.cohorts.everything
+        if everything.ready:
+            self._send_spans(everything, first, stop, now)
+        if self.cohorts.has_filtered:
+            self._distribute(first, stop, now)
+        self.front = stop
+        everything.matched = stop
+        return stop < head
+
+    def serve(self, member: Member, now: int) -> None:
+        """Continue with a blocked member whose socket is writable, for a few sends."""
+        if not member.blocked or member.held:
+            return
+        before = member.sent_bytes
+        step = Step.MORE
+        for _ in range(SERVE_STEPS):
+            try:
+                step = self.backlog.step(member, self.front)
+            except OSError as error:
+                self._lose(member, _broken(error), evicted=False)
+                return
+            if step is not Step.MORE:
+                break
+        if step is Step.DONE:
+            self._unblock(member)
+            return
+        if member.sent_bytes != before:
+            del self.blocked[member]  # the dict stays in the order of the last progress
+            self.blocked[member] = now
+        if step is Step.MORE:
+            self.runnable[member] = None
+
+    def serve_runnable(self, now: int, limit: int) -> None:
+        """Continue with members whose turn ended before their socket was full."""
+        for member in list(islice(self.runnable, limit)):
+            del self.runnable[member]
+            self.serve(member, now)
+
+    def enforce(self, now: int) -> None:
+        """Apply the limits: members that are too far behind jump, silent ones are lost."""
+        deadline = now - self._policy.send_timeout_ns
+        for member, since in self.blocked.items():
+            if since > deadline:
+                break
+            if not member.held:
+                seconds = self._policy.send_timeout_ns / 1e9
+                self._lose(member, f"took nothing for {seconds:g} s (send_timeout)")
+        position = self._log.start_of(self.front)
+        if self._policy.is_over(position - self._log.start_of(self.tail())):
+            self._drop_oldest(position)
+            self.tail()
+
+    def tail(self) -> int:
+        """The oldest message that a member may still have to be sent."""
+        position = self._log.start_of(self.front)
+        lowest = min(map(_position, self.blocked), default=position)
+        if lowest >= position:
+            self._tail = self.front
+        elif lowest >= self._log.start_of(self._tail + 1):
+            self._tail = self._log.sequence_at(lowest, self._tail, self.front)
+        return self._tail
+
+    def flushed(self) -> int:
+        """The message below which everything was handed to the sockets."""
+        if any(member.spill for member in self.blocked):
+            return min(self._tail, max(self.front - 1, 0))
+        return self._tail
+
+    def settle(self, member: Member) -> None:
+        """Bring the counters and the cursor of a member up to date."""
+        if member.blocked:
+            self.backlog.settle(member, self.front)
+            return
+        self._count_ready(member)
+        member.sequence, member.offset = self.front, 0
+        member.position = self._log.start_of(self.front)
+
+    # Inside a turn.
+
+    def _batch_end(self, first: int, stop: int) -> int:
+        """Where a batch ends that begins at `first`: SPAN_BYTES, but at least one message."""
+        limit = self._log.start_of(first) + SPAN_BYTES
+        if self._log.start_of(stop) <= limit:
+            return stop
+        return max(first + 1, self._log.sequence_at(limit, first, stop))
+
+    def _send_spans(self, cohort: Cohort, first: int, stop: int, now: int) -> None:
+        start, end = self._log.start_of(first), self._log.start_of(stop)
+        span = self._log.span(start, end)
+        size = len(span)
+        wrapped = self._log.span(start + size, end) if size < end - start else None
+        for member in tuple(cohort.ready):
+            count = self._try_send(member, span)
+            if count == size and wrapped is not None:
+                more = self._try_send(member, wrapped)
+                count = count + more if more >= 0 else -1
+            if count >= 0 and count < end - start:
+                self._block(member, first, count, now)
+
+    def _distribute(self, first: int, stop: int, now: int) -> None:
+        ids = self._log.topic_ids(first, stop)
+        bounds = self._log.boundaries(first, stop)
+        base = bounds[0]
+        data = self._log.copy(base, bounds[-1])
+        pieces = [data[a - base : b - base] for a, b in pairwise(bounds)]
+        for piece, appends in zip(pieces, self._find(ids, pieces), strict=True):
+            for append in appends:
+                append(piece)
+        self._indexes = {}
+        for cohort in self.cohorts.filtered:
+            if cohort.picks:
+                cohort.matched += len(cohort.picks)
+                if cohort.ready:
+                    self._send_picks(cohort, first, pieces, now)
+                cohort.picks.clear()
+
+    def _find(self, ids: list[int], pieces: list[bytes]) -> Iterable[tuple[Append, ...]]:
+        known = self.cohorts.known_ids
+        distinct = set(ids)
+        for topic_id in distinct - known.keys():
+            if topic_id:
+                name = self.cohorts.name(topic_id)
+                if name is None:
+                    name = first_frame(pieces[ids.index(topic_id)])
+                self.cohorts.remember(topic_id, name)
+        if 0 not in distinct:
+            return map(known.__getitem__, ids)
+        match = self.cohorts.match
+        return [
+            known[i] if i else tuple(c.picks.append for c in match(first_frame(piece)))
+            for i, piece in zip(ids, pieces, strict=True)
+        ]
+
+    def _send_picks(self, cohort: Cohort, first: int, pieces: list[bytes], now: int) -> None:
+        picks = cohort.picks
+        blob = b"".join(picks) if len(picks) > 1 else picks[0]
+        size = len(blob)
+        matches = len(picks)
+        for member in tuple(cohort.ready):
+            count = self._try_send(member, blob)
+            if count == size:
+                member.sent += matches
+            elif count >= 0:
+                ends = list(accumulate(map(len, picks)))
+                whole = bisect_right(ends, count)
+                member.sent += whole
+                sent_of_next = count - (ends[whole - 1] if whole else 0)
+                index = self._index_of(picks[whole], pieces)
+                self._block(member, first + index, sent_of_next, now)
+
+    def _index_of(self, piece: bytes, pieces: list[bytes]) -> int:
+        """Where this very piece stands in the batch; one with the same bytes is another."""
+        if not self._indexes:
+            self._indexes = {id(piece): index for index, piece in enumerate(pieces)}
+        return self._indexes[id(piece)]
+
+    def _try_send(self, member: Member, data: bytes | memoryview) -> int:
+        """Bytes that the socket took, -1 if the connection is dead."""
+        try:
+            count = member.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._lose(member, _broken(error), evicted=False)
+            return -1
+        member.sent_bytes += count
+        return count
+
+    # States of members.
+
+    def _block(self, member: Member, sequence: int, offset: int, now: int) -> None:
+        """Give a ready member a cursor of its own: `offset` bytes into message `sequence`.
+
+        For a member that takes everything, `offset` may reach into later messages.
+        """
+        self._count_ready(member)
+        if member.cohort is not None:
+            member.cohort.ready.pop(member, None)
+        member.blocked = True
+        member.sequence = sequence
+        member.offset = offset
+        member.position = self._log.start_of(sequence) + offset
+        self.blocked[member] = now
+
+    def _unblock(self, member: Member) -> None:
+        member.blocked = False
+        del self.blocked[member]
+        if member.cohort is not None:
+            member.cohort.ready[member] = None
+        if member.slow:
+            member.slow = False
+            self.effects.append(Recovered(member))
+
+    def _count_ready(self, member: Member) -> None:
+        """A ready member that takes everything was sent all that matched: count it now."""
+        if not member.blocked and member.cohort is not None and member.cohort.everything:
+            member.sent = member.matched_in_all - member.dropped
+
+    def _lose(self, member: Member, reason: str, *, evicted: bool = True) -> None:
+        self.effects.append(Lost(member, evicted, reason))
+        member.held = True  # not to be served again
+        if member.cohort is not None:
+            member.cohort.ready.pop(member, None)
+        if not member.blocked:
+            self._block(member, self.front, 0, 0)
+
+    def _keep_until(self, member: Member, sequence: int) -> None:
+        """Messages below `sequence` are for the member's present cohort, whatever it is later."""
+        if member.position >= self._log.start_of(sequence):
+            return
+        if len(member.older) >= OLDER_MAX:
+            self._lose(member, f"changed its subscriptions {OLDER_MAX} times and took nothing")
+            return
+        member.older.append((sequence, member.cohort))
+
+    def _change_cohort(self, member: Member, prefixes: Iterable[bytes]) -> None:
+        old = member.cohort
+        if old is not None:
+            self._count_ready(member)
+            member.matched += old.matched - member.joined_at
+            old.ready.pop(member, None)
+            self.cohorts.leave(old)
+            self._subscribed -= 1
+        new = self.cohorts.join(prefixes)
+        member.cohort = new
+        if new is not None:
+            member.joined_at = new.matched
+            self._subscribed += 1
+            if not member.blocked:
+                new.ready[member] = None
+
+    def _drop_oldest(self, position: int) -> None:
+        """Every member that is over the limit jumps to the newest that it may keep."""
+        target_position = position - self._policy.kept_bytes
+        target = self._log.sequence_at(target_position - 1, self._tail, self.front) + 1
+        target = min(target, self.front)
+        for member in self.blocked:
+            if not member.held and self._policy.is_over(position - member.position):
+                lost = self.backlog.jump(member, target, self.front)
+                if lost and not member.slow:
+                    member.slow = True
+                    reason = f"is more than {self._policy.limit_bytes:,} bytes behind"
+                    self.effects.append(Slowed(member, reason))
+
+
+def _broken(error: OSError) -> str:
+    return f"the connection broke: {error.strerror or error}"

@@ -1,0 +1,351 @@
+"""The worker: an asyncio loop around sockets, pump and control channel. Shell.
+
+Two epoll sets stand between the loop and the sockets. The *read* set is level-triggered: what is
+not read in one turn is there in the next. The *write* set is edge-triggered, with every socket in
+it from its adoption on: a socket that was full is reported once when it has room again, and
+registering costs nothing while streams block and unblock. So the write side needs no attention of
+the read side, nor the other way round, and a turn of either is bounded.
+
+A turn: control messages, reads, writable sockets, new messages, limits, and sleep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import time
+from typing import TYPE_CHECKING
+
+from fanout.control import Adopt, Closed, Connected, Finish, Slow, Snapshot, SnapshotDone
+from fanout.shm import fence
+from fanout.shm import layout as at
+from fanout.shm.log import LogReader
+from fanout.shm.slots import subscriber_slot, worker_slot
+from fanout.zmtp import SessionLimits
+from workers.effects import Effect, Lost, Slowed
+from workers.ending import Ending
+from workers.heartbeat import Schedule, is_silent
+from workers.lag import LagPolicy
+from workers.peer import Peer, prepare_socket
+from workers.pump import Pump
+from workers.reading import ReadSide
+
+if TYPE_CHECKING:
+    from fanout.channel import Channel
+    from fanout.control import Message
+    from fanout.options import Options
+    from fanout.shm.doorbell import Doorbell
+    from fanout.shm.segment import Segment
+    from workers.member import Member
+
+TICK = 0.1  # seconds; the net under the doorbell, and the resolution of the timeouts
+WRITABLE_PER_TURN = 256  # sockets served in a turn
+BATCHES_PER_TURN = 16  # batches of new messages in a turn; each of at most SPAN_BYTES
+NS = 1_000_000_000
+
+
+class Worker:
+    """Serves the subscribers that the coordinator hands over; everything runs on one loop.
+
+    Its mutable state: the peers by id and by descriptor, the schedules, and what the pump holds.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        options: Options,
+        segment: Segment,
+        channel: Channel,
+        doorbell: Doorbell,
+        room: Doorbell,
+    ) -> None:
+        self.options = options
+        self.segment = segment
+        self.channel = channel
+        self.peers: dict[int, Peer] = {}
+        self.by_descriptor: dict[int, Peer] = {}
+        self.log = LogReader(segment)
+        policy = LagPolicy(
+            options.slow_policy == "drop_oldest",
+            options.lag_limit_bytes,
+            int(options.send_timeout * NS),
+        )
+        self.pump = Pump(self.log, policy)
+        self.limits = SessionLimits(
+            max_frame_bytes=options.max_inbound_bytes,
+            max_subscriptions=options.max_subscriptions,
+            max_subscription_bytes=options.max_subscription_bytes,
+            allow_zmtp_1=options.allow_zmtp_1,
+        )
+        self.handshakes: Schedule[Peer] = Schedule(int(options.handshake_timeout * NS))
+        self.pings: Schedule[Peer] = Schedule(int(options.heartbeat_interval * NS))
+        self.write_set = select.epoll()
+        self.reads = ReadSide(self)
+        self.ending: Ending | None = None
+        self._slot = worker_slot(segment, index)
+        self._doorbell = doorbell
+        self._room = room
+        self._fence = fence.make_fence()
+        self._sleeps = 0
+        self._checked_front = -1
+        self._cpu = time.process_time_ns()
+        self._loop = asyncio.get_running_loop()
+        self._done = self._loop.create_future()
+        self._turn_scheduled = False
+        self._next_second = 0
+
+    async def run(self) -> None:
+        """Serve until the coordinator says to finish, or is gone."""
+        loop = self._loop
+        self.write_set.register(self._doorbell.fd, select.EPOLLIN | select.EPOLLET)
+        loop.add_reader(self.write_set.fileno(), self._turn)
+        loop.add_reader(self.reads.set.fileno(), self._turn)
+        loop.add_reader(self.channel.socket, self._turn)
+        self._tick()
+        try:
+            await self._done  # bounded: the coordinator's end is seen as end of file
+        finally:
+            loop.remove_reader(self.write_set.fileno())
+            loop.remove_reader(self.reads.set.fileno())
+            loop.remove_reader(self.channel.socket)
+            for peer in list(self.peers.values()):
+                self.close(peer, evicted=False, reason="the publisher was closed")
+            self.channel.flush()
+
+    def orphaned(self) -> None:
+        """The coordinator is gone: deliver what is committed, within a bound, and end."""
+        if self.ending is None:
+            self.ending = Ending(self, min(1.0, self.options.drain_timeout), self._now())
+
+    def finished(self) -> None:
+        """Nothing is left to do."""
+        if not self._done.done():
+            self._done.set_result(None)
+
+    def close(self, peer: Peer, *, evicted: bool, reason: str) -> None:
+        """End a connection and report its final figures."""
+        if self.peers.pop(peer.id, None) is None:
+            return
+        member = peer.member
+        self.pump.remove(member)
+        self.handshakes.drop(peer)
+        self.pings.drop(peer)
+        del self.by_descriptor[peer.socket.fileno()]
+        self.write_set.unregister(peer.socket)
+        self.reads.forget(peer)
+        kernel_bytes = 0 if evicted else peer.unsent_in_kernel()
+        peer.close()
+        self._slot[at.W_SUBSCRIBERS] = len(self.peers)
+        self.channel.send(
+            Closed(
+                subscriber=peer.id,
+                evicted=evicted,
+                reason=reason,
+                matched=member.matched,
+                sent=member.sent,
+                dropped=member.dropped,
+                discarded=member.queued,
+                kernel_bytes=kernel_bytes,
+            )
+        )
+
+    def say(self, peer: Peer, now: int) -> None:
+        """Send what the session wants to say, between two messages."""
+        data = peer.session.data_to_send()
+        if data:
+            self.pump.speak(peer.member, data, now)
+
+    def connected(self, peer: Peer, version: str, now: int) -> None:
+        """The handshake of this peer is done."""
+        peer.ready = True
+        self.handshakes.drop(peer)
+        if version.startswith("3"):
+            self.pings.put(peer, now)
+        self.channel.send(Connected(peer.id, version))
+
+    def protect_front(self) -> None:
+        """Make the log keep what comes from now on, before anybody is promised it."""
+        if not self.pump.needs_log:
+            self._slot[at.W_TAIL] = self.log.head()
+            self._fence()
+            self.pump.follow(self.log.head())
+
+    # Turns.
+
+    def _now(self) -> int:
+        return time.monotonic_ns()
+
+    def _turn(self) -> None:
+        """One bounded piece of everything there is to do."""
+        self._turn_scheduled = False
+        now = self._now()
+        self._take_control()
+        self.reads.turn(now)
+        self._serve_writable(now)
+        more = self._advance(now)
+        self._settle_turn(now)
+        if self._done.done():
+            return
+        if more or self.pump.runnable or not self._sleep():
+            self._schedule_turn()
+
+    def _schedule_turn(self) -> None:
+        if not self._turn_scheduled:
+            self._turn_scheduled = True
+            self._slot[at.W_SLEEPING] = 0
+            self._loop.call_soon(self._turn)
+
+    def _serve_writable(self, now: int) -> None:
+        pump = self.pump
+        if pump.runnable:
+            pump.serve_runnable(now, WRITABLE_PER_TURN)
+        for descriptor, _events in self.write_set.poll(0, WRITABLE_PER_TURN):
+            peer = self.by_descriptor.get(descriptor)
+            if peer is not None:
+                pump.serve(peer.member, now)
+
+    def _advance(self, now: int) -> bool:
+        pump = self.pump
+        head = self.log.head()
+        if not pump.needs_log:
+            pump.follow(head)
+            return False
+        for _ in range(BATCHES_PER_TURN):
+            if not pump.advance(head, now):
+                return self.log.head() != pump.front
+        return True
+
+    def _settle_turn(self, now: int) -> None:
+        """After the sends of a turn: limits, effects, and what the coordinator waits for."""
+        pump = self.pump
+        if pump.blocked:
+            pump.enforce(now)
+        while pump.effects:
+            effects, pump.effects = pump.effects, []
+            for effect in effects:
+                self._apply(effect)
+        slot = self._slot
+        if pump.needs_log:
+            tail = pump.tail()
+            slot[at.W_FLUSHED] = pump.flushed()
+            slot[at.W_TAIL] = tail
+            wanted = self.segment.words[at.H_WANTED]
+            if wanted and wanted != slot[at.W_WANTED_SEEN] and self.log.start_of(tail) >= wanted:
+                slot[at.W_WANTED_SEEN] = wanted
+                self._room.ring()
+        else:
+            slot[at.W_FLUSHED] = slot[at.W_TAIL] = at.NO_TAIL
+        if self.ending is not None:
+            self.ending.step(now)
+
+    def _sleep(self) -> bool:
+        """Ask to be woken by the next commit; False if there has been one meanwhile."""
+        if not self.pump.needs_log:
+            self._slot[at.W_SLEEPING] = 0
+            return True
+        self._sleeps += 1
+        self._slot[at.W_SLEEPING] = self._sleeps
+        self._fence()
+        return self.log.head() == self.pump.front
+
+    def _tick(self) -> None:
+        if self._done.done():
+            return
+        self._loop.call_later(TICK, self._tick)
+        now = self._now()
+        self._slot[at.W_HEARTBEAT] = now
+        for peer in self.handshakes.due(now):
+            self.close(peer, evicted=True, reason="no handshake in time (handshake_timeout)")
+        for peer in self.pings.due(now):
+            self._ping(peer, now)
+        for member in list(self.pump.blocked)[:WRITABLE_PER_TURN]:
+            self.pump.serve(member, now)  # the net under edge-triggered writability
+        if now >= self._next_second:
+            self._next_second = now + NS
+            self._every_second(now)
+        if self.pump.front != self._checked_front or self.pump.blocked:
+            self._checked_front = self.pump.front
+            self.checkpoint()
+        self._turn()
+
+    def _every_second(self, now: int) -> None:
+        cpu = time.process_time_ns()
+        self._slot[at.W_LOAD] = (cpu - self._cpu) * 1000 // NS
+        self._cpu = cpu
+        for peer in [p for p in self.peers.values() if p.ttl_ns]:
+            if now - peer.last_received > peer.ttl_ns:
+                self.close(peer, evicted=True, reason="silent for longer than the TTL of its PING")
+
+    def checkpoint(self) -> None:
+        """Bring every slot up to date."""
+        blocked = self.pump.blocked
+        for peer in self.peers.values():
+            self.pump.settle(peer.member)
+            peer.checkpoint(blocked.get(peer.member, 0))
+
+    def _ping(self, peer: Peer, now: int) -> None:
+        timeout = int(self.options.heartbeat_timeout * NS)
+        if is_silent(now, peer.last_received, peer.answers_pings, timeout):
+            self.close(peer, evicted=True, reason="answers no PING (heartbeat_timeout)")
+            return
+        self.pings.put(peer, now)
+        if not peer.member.blocked:  # else send_timeout judges it, and no PING gets through
+            peer.session.ping()
+            self.say(peer, now)
+
+    # Control.
+
+    def _take_control(self) -> None:
+        self.channel.flush()
+        for message, descriptors in self.channel.receive():
+            self._handle(message, descriptors)
+        if self.channel.closed:
+            with contextlib.suppress(ValueError, OSError):
+                self._loop.remove_reader(self.channel.socket)
+            self.orphaned()
+
+    def _handle(self, message: Message, descriptors: list[int]) -> None:
+        if isinstance(message, Adopt) and len(descriptors) == 1:
+            self._adopt(message, descriptors[0])
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if isinstance(message, Snapshot):
+            self.checkpoint()
+            self.channel.send(SnapshotDone(message.token))
+        elif isinstance(message, Finish) and self.ending is None:
+            self.ending = Ending(self, message.timeout, self._now())
+
+    def _adopt(self, message: Adopt, descriptor: int) -> None:
+        now = self._now()
+        slot = subscriber_slot(self.segment, message.slot)
+        try:
+            sock = prepare_socket(descriptor, self.options)
+        except OSError as error:
+            reason = f"gone before it was adopted: {error.strerror}"
+            self.channel.send(Closed(message.subscriber, False, reason, 0, 0, 0, 0, 0))
+            return
+        peer = Peer(message.subscriber, slot, sock, self.limits, now)
+        self.peers[peer.id] = peer
+        self.by_descriptor[sock.fileno()] = peer
+        self.handshakes.put(peer, now)
+        self.write_set.register(sock, select.EPOLLOUT | select.EPOLLET)
+        self.reads.watch(peer)
+        self._slot[at.W_SUBSCRIBERS] = len(self.peers)
+        self.say(peer, now)
+
+    def _apply(self, effect: Effect) -> None:
+        peer = self.peers.get(effect.member.id)
+        if peer is None:
+            return
+        if isinstance(effect, Lost):
+            self.close(peer, evicted=effect.evicted, reason=effect.reason)
+        elif isinstance(effect, Slowed):
+            self._report_slow(peer.member, False, effect.reason)
+        else:
+            self._report_slow(peer.member, True, "has caught up")
+
+    def _report_slow(self, member: Member, recovered: bool, reason: str) -> None:
+        self.channel.send(Slow(member.id, recovered, member.dropped, reason))
