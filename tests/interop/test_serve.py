@@ -26,6 +26,7 @@ class Subscribers:
 
     def __init__(self) -> None:
         self._context = zmq.Context()
+        self._sockets: list[zmq.Socket[bytes]] = []
 
     def connect(self, endpoint: str, *topics: bytes) -> zmq.Socket[bytes]:
         subscriber = self._context.socket(zmq.SUB)
@@ -33,6 +34,7 @@ class Subscribers:
         for topic in topics or (b"",):
             subscriber.subscribe(topic)
         subscriber.connect(endpoint)
+        self._sockets.append(subscriber)
         return subscriber
 
     def close(self) -> None:
