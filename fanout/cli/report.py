@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fanout.events import Event, EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
@@ -51,11 +51,12 @@ def report_line(before: Snapshot, after: Snapshot) -> str:
     published = (new.published - old.published) / elapsed
     published_bytes = (new.published_bytes - old.published_bytes) / elapsed
     sent = (new.sent - old.sent) / elapsed
+    slowest = max(after.subscribers, key=lambda one: one.lag_bytes, default=None)
     parts = [
         f"published {short_count(published)}/s {short_size(published_bytes)}/s",
         f"delivered {short_count(sent)}/s",
         f"subscribers {new.subscribers}",
-        f"lag {_lag(after.subscribers)}",
+        f"lag {short_size(slowest.lag_bytes if slowest else 0)}",
     ]
     if new.dropped:
         parts.append(f"dropped {new.dropped:,}")
@@ -63,6 +64,8 @@ def report_line(before: Snapshot, after: Snapshot) -> str:
         parts.append(f"evicted {new.evicted:,}")
     if after.bad_input:
         parts.append(f"bad input {after.bad_input:,}")
+    if slowest is not None and slowest.lag_bytes:
+        parts.append(f"slowest {slowest.peer}")  # last: a narrow terminal cuts it off
     return " | ".join(parts)
 
 
@@ -151,13 +154,6 @@ def _short(value: float, step: float, units: tuple[str, ...]) -> str:
         index += 1
     digits = 1 if index and value < 9.95 else 0
     return f"{value:.{digits}f}{units[index]}"
-
-
-def _lag(subscribers: Iterable[SubscriberStatistics]) -> str:
-    worst = max(subscribers, key=lambda one: one.lag_bytes, default=None)
-    if worst is None or worst.lag_bytes == 0:
-        return "0 B"
-    return f"{short_size(worst.lag_bytes)} ({worst.peer})"
 
 
 def _plural(number: int, word: str) -> str:

@@ -32,7 +32,7 @@ BUDGET_INTERVAL_S = 10.0
 class Reporter:
     """Prints events, bad input and a periodic report.
 
-    `bad_input` and `event` may be called from any thread and do not wait; `start` and `stop`
+    `bad_input`, `event` and `note` may be called from any thread and do not wait; `start` and `stop`
     belong to one thread.
 
     Args:
@@ -46,7 +46,7 @@ class Reporter:
         self._interval_s = interval_s
         self._unit = unit
         self._take: Callable[[], Snapshot] | None = None  # None until start()
-        self._lines: deque[str] = deque()  # bounded by the budgets
+        self._lines: deque[str] = deque()  # bounded by the budgets, but for notes
         self._bad_input_budget = LineBudget(BAD_INPUT_LINES_MAX)
         self._event_budget = LineBudget(EVENT_LINES_MAX)
         self._changed = threading.Condition()
@@ -77,6 +77,12 @@ class Reporter:
         text = event_line(event)
         if text is not None:
             self._enqueue(text, self._event_budget)
+
+    def note(self, text: str) -> None:
+        """Prints a line, whatever else there is to say."""
+        with self._changed:
+            self._lines.append(text)
+            self._changed.notify()
 
     def _enqueue(self, text: str, budget: LineBudget) -> None:
         with self._changed:

@@ -258,11 +258,13 @@ class _Run:
         try:
             self._wait_for_subscribers(arguments.wait_for)
             failure, intake = self._publish(input_fd)
+            if self._stopper.requested:
+                self._reporter.note("draining; a second signal ends at once")
             undelivered = self._publisher.drain(self._options.drain_timeout)
         finally:
             self._reporter.stop()
         last = self._snapshot()
-        self._publisher.close(timeout=0)
+        self._publisher.close(timeout=0)  # what was drained is with the kernel, which delivers it
         self._tell_end(last, undelivered)
         if failure is not None:
             self._screen.line(failure)

@@ -103,7 +103,7 @@ def _stalled(stalled: StalledFacts, *, healthy: bool) -> str:
     if stalled.dropped:
         told.append(f"; its {stalled.dropped:,} oldest waiting messages were dropped, and counted")
     if stalled.evicted_at is not None:
-        told.append(f"; at {stalled.evicted_at:.1f} s it was evicted ({stalled.evicted_reason})")
+        told.append(f"; at {stalled.evicted_at:.1f} s it was evicted: {stalled.evicted_reason}")
     told.append("; it hurt nobody but itself." if healthy else ".")
     return "".join(told)
 

@@ -40,7 +40,7 @@ def test_trouble_is_added_to_the_line() -> None:
     before = snapshot(10.0)
     after = snapshot(11.0, dropped=1_234, evicted=1, bad_input=3, lag_bytes=2_048)
     assert report_line(before, after).endswith(
-        "lag 2.0 KiB (10.0.0.2:7) | dropped 1,234 | evicted 1 | bad input 3"
+        "lag 2.0 KiB | dropped 1,234 | evicted 1 | bad input 3 | slowest 10.0.0.2:7"
     )
 
 

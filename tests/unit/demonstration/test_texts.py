@@ -29,7 +29,7 @@ def test_success_is_told_with_the_stalled_one() -> None:
     assert "none missing" in text
     assert "from 2.0 s on took nothing" in text
     assert "9 oldest waiting messages were dropped" in text
-    assert "at 7.0 s it was evicted (took nothing); it hurt nobody but itself." in text
+    assert "at 7.0 s it was evicted: took nothing; it hurt nobody but itself." in text
 
 
 def test_failure_is_not_told_as_success() -> None:
