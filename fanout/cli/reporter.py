@@ -32,8 +32,8 @@ BUDGET_INTERVAL_S = 10.0
 class Reporter:
     """Prints events, bad input and a periodic report.
 
-    `bad_input`, `event` and `note` may be called from any thread and do not wait; `start` and `stop`
-    belong to one thread.
+    `bad_input`, `event` and `note` may be called from any thread and do not wait; `start` and
+    `stop` belong to one thread.
 
     Args:
         screen: where to; only this thread writes to it between `start` and `stop`.

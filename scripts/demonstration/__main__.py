@@ -177,7 +177,7 @@ def main() -> int:
             demonstration = Demonstration(publisher, observer, TableScreen())
             with demonstration.subscribers(folder):
                 return demonstration.run(arguments.seconds)
-    except (FanoutError, TimeoutError) as error:
+    except (FanoutError, TimeoutError, BrokenPipeError) as error:
         print(f"scripts/demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
