@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks.children import run_child
-from benchmarks.peers import PEERS
+from benchmarks.peers.base import create_peer
 from benchmarks.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def main(channel: Channel, arguments: Sequence[str]) -> None:
     """Starts the peer, serves the harness until it closes the channel, and closes the peer."""
-    name, traffic, options = arguments
-    peer = PEERS[name].create(Traffic(**json.loads(traffic)), json.loads(options))
+    location, options, traffic = arguments
+    peer = create_peer(location, Traffic(**json.loads(traffic)), json.loads(options))
     try:
         channel.send(endpoints=peer.start())
         while True:

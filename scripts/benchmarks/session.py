@@ -51,7 +51,7 @@ class Session:
         self._dialect = DIALECTS[peer.dialect]
         described = json.dumps(asdict(traffic))
         options = json.dumps(dict(peer.options))
-        self._host = Child("benchmarks.host", peer.name, described, options)
+        self._host = Child("benchmarks.host", peer.location, options, described)
         self._receiver = Child("benchmarks.receiver", described)
         self.publisher = ProcessTree(self._host.pid)
         try:

@@ -63,15 +63,16 @@ class PeerKind:
             return f"program {self.needs_program} is not installed"
         return ""
 
-    def with_options(self, **options: int) -> PeerKind:
-        """The same peer, set up differently."""
-        return replace(self, options=tuple((dict(self.options) | options).items()))
+    def variant(self, name: str, **options: int) -> PeerKind:
+        """The same peer under another name, set up differently."""
+        return replace(self, name=name, options=tuple((dict(self.options) | options).items()))
 
-    def create(self, traffic: Traffic, options: Mapping[str, int]) -> Peer:
-        """Its adapter, not started."""
-        module, _, name = self.location.partition(":")
-        factory: Callable[..., Peer] = getattr(importlib.import_module(module), name)
-        return factory(traffic, **options)
+
+def create_peer(location: str, traffic: Traffic, options: Mapping[str, int]) -> Peer:
+    """The adapter at "module:class", not started."""
+    module, _, name = location.partition(":")
+    factory: Callable[..., Peer] = getattr(importlib.import_module(module), name)
+    return factory(traffic, **options)
 
 
 def free_port() -> int:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from benchmarks.peers import PEERS
 from benchmarks.session import Run, Session
 
 if TYPE_CHECKING:
@@ -66,8 +67,6 @@ class Workload(ABC):
 
     def kinds(self, settings: Settings) -> Sequence[PeerKind]:
         """The peers to measure, in order."""
-        from benchmarks.peers import PEERS
-
         return [PEERS[name] for name in settings.peers or self.peers]
 
     @abstractmethod
