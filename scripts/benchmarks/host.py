@@ -8,32 +8,58 @@ from typing import TYPE_CHECKING
 
 from benchmarks.children import run_child
 from benchmarks.peers.base import create_peer
-from benchmarks.traffic import Traffic
+from benchmarks.traffic import PROBE_TOPIC, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.channel import Channel
+    from benchmarks.channel import Channel, Message
+    from benchmarks.peers import Peer
 
 
 def main(channel: Channel, arguments: Sequence[str]) -> None:
     """Starts the peer, serves the harness until it closes the channel, and closes the peer."""
-    location, options, traffic = arguments
-    peer = create_peer(location, Traffic(**json.loads(traffic)), json.loads(options))
+    location, options, described = arguments
+    traffic = Traffic(**json.loads(described))
+    peer = create_peer(location, traffic, json.loads(options))
     try:
         channel.send(endpoints=peer.start())
         while True:
-            request = channel.receive()
-            match request["do"]:
-                case "probe":
-                    peer.probe()
-                    channel.send(probed=True)
-                case "publish":
-                    start = time.monotonic_ns()
-                    peer.publish(request["count"])
-                    channel.send(start_ns=start, end_ns=time.monotonic_ns())
+            channel.send(**_serve(peer, traffic, channel.receive()))
     finally:
         peer.close()
+
+
+def _serve(peer: Peer, traffic: Traffic, request: Message) -> Message:
+    match request["do"]:
+        case "probe":
+            peer.send(PROBE_TOPIC, traffic.probe_payload)
+            return {}
+        case "publish":
+            return _publish(peer, request["count"])
+        case "pace":
+            return {"sent_ns": _pace(peer, traffic, request["count"], request["per_second"])}
+        case other:
+            raise ValueError(f"no request {other!r}")
+
+
+def _publish(peer: Peer, count: int) -> Message:
+    cpu, start = time.thread_time(), time.monotonic_ns()
+    peer.publish(count)
+    end = time.monotonic_ns()
+    return {"start_ns": start, "end_ns": end, "thread_cpu_seconds": time.thread_time() - cpu}
+
+
+def _pace(peer: Peer, traffic: Traffic, count: int, per_second: float) -> list[int]:
+    sent_ns = []
+    start = time.monotonic()
+    for number in range(count):
+        wait = start + number / per_second - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        sent_ns.append(time.monotonic_ns())
+        peer.send(PROBE_TOPIC, traffic.probe_payload)
+    return sent_ns
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmarks.children import run_child
+from benchmarks.latency import arrival_times, summarise
 from benchmarks.traffic import PROBE_MARK, Traffic
 from benchmarks.wire import DIALECTS
 
@@ -40,13 +41,13 @@ class Subscriber:
     tail: bytes = b""  # the last bytes seen while the probe is awaited
     subscribed: bool = False
     closed: bool = False
+    trace: list[tuple[int, int]] = field(default_factory=list)  # (time, bytes) of each read
 
 
 @dataclass
 class Arrival:
-    """When the bytes of a run came, on CLOCK_MONOTONIC in nanoseconds; 0 = never."""
+    """When the last byte of a run came, on CLOCK_MONOTONIC in nanoseconds; 0 = never."""
 
-    first_ns: int = 0
     last_ns: int = 0
     reads: int = 0
 
@@ -61,11 +62,13 @@ class Crowd:
 
     def __post_init__(self) -> None:
         self._poller = select.epoll()
+        self._connect_began = 0.0
         self._by_descriptor: dict[int, Subscriber] = {}
         self._buffer = bytearray(READ_BYTES)
 
     def connect(self, endpoints: Sequence[str], dialect: str) -> None:
         """Connects every subscriber, in turn over the endpoints, and subscribes."""
+        self._connect_began = time.monotonic()
         spoken = DIALECTS[dialect]
         wanted = [*self.traffic.subscriptions, *([()] * self.traffic.stalled)]
         connections = []
@@ -84,20 +87,20 @@ class Crowd:
             self._poller.register(connection, select.EPOLLIN)
         self.stalled = connections[self.traffic.subscribers :]
 
-    def await_probe(self, deadline: float) -> bool:
-        """Reads until every subscriber has seen a probe; False if one has not by the deadline."""
+    def await_probe(self, deadline: float) -> Message:
+        """Reads until every subscriber has seen a probe, or the deadline has passed."""
         waiting = len(self.subscribers)
         while waiting and time.monotonic() < deadline:
             for descriptor, _ in self._poller.poll(QUIET_SECONDS, EVENTS_AT_ONCE):
                 subscriber = self._by_descriptor[descriptor]
                 data = subscriber.tail + subscriber.socket.recv(READ_BYTES)
                 if data == subscriber.tail:
-                    return False  # closed by the publisher
+                    return {"subscribed": False}  # closed by the publisher
                 if not subscriber.subscribed and PROBE_MARK in data:
                     subscriber.subscribed = True
                     waiting -= 1
                 subscriber.tail = data[-len(PROBE_MARK) :]
-        return not waiting
+        return {"subscribed": not waiting, "seconds": time.monotonic() - self._connect_began}
 
     def settle(self) -> None:
         """Discards what is still under way, until nothing more comes."""
@@ -112,13 +115,15 @@ class Crowd:
         """From now on each subscriber waits for so many bytes."""
         for subscriber, size in zip(self.subscribers, sizes, strict=True):
             subscriber.missing = size
+            subscriber.trace.clear()
 
-    def count(self, deadline: float) -> Arrival:
+    def count(self, deadline: float, traced: bool) -> Arrival:
         """Discards and counts until every subscriber has its bytes, or the deadline passes."""
         arrival = Arrival()
+        discard = self._discard_traced if traced else self._discard
         unfinished = sum(1 for subscriber in self.subscribers if subscriber.missing > 0)
         while unfinished and time.monotonic() < deadline:
-            unfinished -= self._discard(QUIET_SECONDS, arrival)
+            unfinished -= discard(QUIET_SECONDS, arrival)
         if not unfinished:
             arrival.last_ns = time.monotonic_ns()
         return arrival
@@ -126,8 +131,6 @@ class Crowd:
     def _discard(self, timeout: float, arrival: Arrival) -> int:
         """One turn; returns for how many subscribers the wait is over."""
         events = self._poller.poll(timeout, EVENTS_AT_ONCE)
-        if events and not arrival.first_ns:
-            arrival.first_ns = time.monotonic_ns()
         arrival.reads += len(events)
         buffer, subscribers, truncate = self._buffer, self._by_descriptor, socket.MSG_TRUNC
         finished = total = 0
@@ -146,6 +149,27 @@ class Crowd:
         if 0 < total < SMALL_READ_BYTES * len(events):
             time.sleep(NAP_SECONDS)
         return finished
+
+    def _discard_traced(self, timeout: float, arrival: Arrival) -> int:
+        """As `_discard`, and notes when each read was; no naps."""
+        finished = 0
+        for descriptor, _ in self._poller.poll(timeout, EVENTS_AT_ONCE):
+            arrival.reads += 1
+            subscriber = self._by_descriptor[descriptor]
+            size = subscriber.socket.recv_into(self._buffer, READ_BYTES, socket.MSG_TRUNC)
+            subscriber.trace.append((time.monotonic_ns(), size))
+            finished += size >= subscriber.missing > 0
+            subscriber.missing -= size
+            if not size:
+                subscriber.closed = True
+                self._poller.unregister(descriptor)
+        return finished
+
+    def latencies(self, message_bytes: int, sent_ns: Sequence[int]) -> Message:
+        """After a traced count: percentiles of what each message took."""
+        return summarise(
+            [arrival_times(s.trace, message_bytes, len(sent_ns)) for s in self.subscribers], sent_ns
+        )
 
     def verdict(self, chatter: int) -> str:
         """Why the run does not count; empty if every subscriber got exactly its bytes."""
@@ -173,13 +197,11 @@ def _await_welcome(connection: socket.socket, welcome: bytes) -> None:
 
 def _run(crowd: Crowd, request: Message) -> Message:
     cpu = time.process_time()
-    arrival = crowd.count(time.monotonic() + request["allowed_seconds"])
+    arrival = crowd.count(time.monotonic() + request["allowed_seconds"], request["traced"])
     cpu = time.process_time() - cpu
     crowd.settle()
     return {
-        "first_ns": arrival.first_ns,
         "last_ns": arrival.last_ns,
-        "reads": arrival.reads,
         "cpu_seconds": cpu,
         "invalid": crowd.verdict(request["chatter"]),
     }
@@ -188,6 +210,7 @@ def _run(crowd: Crowd, request: Message) -> Message:
 def main(channel: Channel, arguments: Sequence[str]) -> None:
     """Serves the harness until it closes the channel."""
     crowd = Crowd(Traffic(**json.loads(arguments[0])))
+    message_bytes = 0
     while True:
         request = channel.receive()
         match request["do"]:
@@ -196,12 +219,15 @@ def main(channel: Channel, arguments: Sequence[str]) -> None:
                 channel.send(connected=len(crowd.subscribers))
             case "await-probe":
                 deadline = time.monotonic() + request["allowed_seconds"]
-                channel.send(subscribed=crowd.await_probe(deadline))
+                channel.send(**crowd.await_probe(deadline))
             case "expect":
+                message_bytes = request["message_bytes"]
                 crowd.settle()
                 crowd.expect(request["sizes"])
                 channel.send(ready=True)
                 channel.send(**_run(crowd, request))
+            case "latencies":
+                channel.send(**crowd.latencies(message_bytes, request["sent_ns"]))
 
 
 if __name__ == "__main__":

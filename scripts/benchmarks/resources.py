@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 PSS = re.compile(rb"^Pss: +(\d+) kB$", re.MULTILINE)
-PRIVATE = re.compile(rb"^(?:Private_Dirty|Private_Clean): +(\d+) kB$", re.MULTILINE)
 KIB = 1024
+NANO = 1e-9
 
 
 class ProcessTree:
@@ -34,18 +34,23 @@ class ProcessTree:
                 total += times.user + times.system
         return total
 
+    def precise_cpu_seconds(self) -> float:
+        """As `cpu_seconds`, to the nanosecond, but without threads that have ended."""
+        total = 0
+        for process in self.members():
+            for statistics in Path(f"/proc/{process.pid}/task").glob("*/schedstat"):
+                with contextlib.suppress(OSError):
+                    total += int(statistics.read_text().split()[0])
+        return total * NANO
+
     def memory_bytes(self) -> int:
         """Proportional set size: what is shared is counted once."""
-        return sum(self._rollup(process.pid, PSS) for process in self.members())
+        return sum(_pss(process.pid) for process in self.members())
 
-    def private_bytes(self) -> int:
-        """Memory that belongs to one process alone, summed."""
-        return sum(self._rollup(process.pid, PRIVATE) for process in self.members())
 
-    @staticmethod
-    def _rollup(pid: int, pattern: re.Pattern[bytes]) -> int:
-        try:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_bytes()
-        except OSError:
-            return 0  # it has ended
-        return sum(int(number) for number in pattern.findall(text)) * KIB
+def _pss(pid: int) -> int:
+    try:
+        found = PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
+    except OSError:
+        return 0  # it has ended
+    return int(found[1]) * KIB if found else 0

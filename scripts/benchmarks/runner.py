@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.children import ChildFailed
+from benchmarks.session import InvalidRun
 from benchmarks.summary import CaseResult, PeerRounds, WorkloadResult
 from benchmarks.workloads import Case, Sample, Settings, Workload
 
@@ -57,5 +58,5 @@ def _run_case(workload: Workload, case: Case, settings: Settings, step: Step) ->
 def _measure(workload: Workload, kind: PeerKind, case: Case, settings: Settings) -> Sample:
     try:
         return workload.measure(kind, case, settings)
-    except (ChildFailed, TimeoutError, OSError) as error:
+    except (ChildFailed, InvalidRun, OSError) as error:  # TimeoutError is an OSError
         return Sample(invalid=f"{type(error).__name__}: {error}")

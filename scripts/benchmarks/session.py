@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from benchmarks.children import Child
-from benchmarks.resources import ProcessTree
-from benchmarks.wire import DIALECTS
+from benchmarks.audience import RUN_SECONDS, Arrival, Audience, Latencies
+from benchmarks.hosted import HostedPeer
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from benchmarks.channel import Message
     from benchmarks.peers import PeerKind
     from benchmarks.traffic import Traffic
 
-START_SECONDS = 30.0
-PROBE_SECONDS = 30.0
-PROBE_INTERVAL = 0.02  # seconds between probes: short against a run, long against a delivery
-RUN_SECONDS = 30.0  # a run is made to take one or two
 SAMPLE_SECONDS = 0.25  # between looks at the memory: a look costs the publisher about 1 ms
-WARM_UP_SECONDS = 0.1  # a run this long says how fast the peer is
+WARM_UP_SHARE = 0.25  # a warm-up of this share of a run says how fast the peer is
 FIRST_COUNT = 64
 GROWTH = 4
 NANO = 1e-9
@@ -37,103 +30,107 @@ class Run:
     deliveries: int
     seconds: float  # from the first publish to the last byte of the last subscriber
     publish_seconds: float  # the publisher's calls alone
+    publish_cpu_seconds: float  # of the publishing thread in these calls
     cpu_seconds: float  # of all the publisher's processes
     receiver_cpu_seconds: float
     memory_bytes: int  # peak of all the publisher's processes
-    invalid: str = ""  # why this run does not count
+
+
+class InvalidRun(Exception):
+    """Not every subscriber got exactly the bytes expected, or the pace was not kept."""
 
 
 class Session:
-    """Starts a peer and its receivers; `run` publishes and counts."""
+    """Starts a peer and its subscribers; `run` publishes and counts."""
 
-    def __init__(self, peer: PeerKind, traffic: Traffic) -> None:
+    def __init__(self, kind: PeerKind, traffic: Traffic) -> None:
         self._traffic = traffic
-        self._dialect = DIALECTS[peer.dialect]
-        described = json.dumps(asdict(traffic))
-        options = json.dumps(dict(peer.options))
-        self._host = Child("benchmarks.host", peer.location, options, described)
-        self._receiver = Child("benchmarks.receiver", described)
-        self.publisher = ProcessTree(self._host.pid)
+        self.peer = HostedPeer(kind, traffic)
+        self._audience = Audience(traffic, kind.dialect)
         try:
-            endpoints = self._host.answer(START_SECONDS)["endpoints"]
-            connect = {"do": "connect", "endpoints": endpoints, "dialect": peer.dialect}
-            self._receiver.ask(START_SECONDS, **connect)
-            self._await_subscribed()
+            self._audience.connect(self.peer.endpoints)
+            self._audience.await_probe()
+            self.peer.probe()
+            while self._audience.poll_probed() is None:
+                self.peer.probe()
         except BaseException:
             self.close()
             raise
 
-    def _await_subscribed(self) -> None:
-        deadline = time.monotonic() + PROBE_SECONDS
-        self._receiver.tell(do="await-probe", allowed_seconds=PROBE_SECONDS)
-        while time.monotonic() < deadline:
-            self._host.ask(PROBE_SECONDS, do="probe")
-            try:
-                answer = self._receiver.answer(PROBE_INTERVAL)
-            except TimeoutError:
-                continue
-            if answer["subscribed"]:
-                return
-            break
-        raise TimeoutError(f"not every subscriber was served within {PROBE_SECONDS:g} s")
-
     def run(self, count: int) -> Run:
-        """Publishes `count` messages and waits until every subscriber has its share."""
+        """Publishes `count` messages and waits until every subscriber has its share.
+
+        Raises:
+            InvalidRun: what came in is not what was expected.
+        """
         matches = self._traffic.matches(count)
-        topic = len(self._traffic.schedule[0])
-        size = self._dialect.message_bytes(topic, self._traffic.payload_bytes)
-        self._receiver.ask(
-            START_SECONDS,
-            do="expect",
-            sizes=[number * size for number in matches],
-            chatter=self._dialect.chatter_bytes,
-            allowed_seconds=RUN_SECONDS,
-        )
-        cpu = self.publisher.cpu_seconds()
-        self._host.tell(do="publish", count=count)
+        self._audience.expect(matches)
+        cpu = self.peer.processes.cpu_seconds()
+        self.peer.publish(count)
         arrival, memory = self._await_arrival()
-        cpu = self.publisher.cpu_seconds() - cpu
-        if arrival["invalid"]:
-            return Run(count, sum(matches), 0, 0, cpu, 0, memory, arrival["invalid"])
-        published = self._host.answer(RUN_SECONDS)
+        cpu = self.peer.processes.cpu_seconds() - cpu
+        published = self.peer.published()
         return Run(
             messages=count,
             deliveries=sum(matches),
-            seconds=(arrival["last_ns"] - published["start_ns"]) * NANO,
-            publish_seconds=(published["end_ns"] - published["start_ns"]) * NANO,
+            seconds=(arrival.last_ns - published.start_ns) * NANO,
+            publish_seconds=published.seconds,
+            publish_cpu_seconds=published.thread_cpu_seconds,
             cpu_seconds=cpu,
-            receiver_cpu_seconds=arrival["cpu_seconds"],
+            receiver_cpu_seconds=arrival.cpu_seconds,
             memory_bytes=memory,
         )
 
-    def _await_arrival(self) -> tuple[Message, int]:
+    def begin_paced(self, count: int, per_second: float, after: float = 0.0) -> None:
+        """Begins to send `count` messages to everyone at a fixed rate; returns `after` seconds."""
+        self._audience.expect([count] * self._traffic.subscribers, traced=True)
+        self.peer.pace(count, per_second)
+        time.sleep(after)
+
+    def end_paced(self, per_second: float) -> Latencies:
+        """Waits for the end of `begin_paced`; returns what the messages took.
+
+        Raises:
+            InvalidRun: what came in is not what was expected, or the pace was not kept.
+        """
+        self._await_arrival()
+        sent_ns = self.peer.paced()
+        check_pace(sent_ns, per_second)
+        return self._audience.latencies(sent_ns)
+
+    def paced(self, count: int, per_second: float) -> tuple[Latencies, float]:
+        """A whole paced run; returns also the CPU seconds of all the publisher's processes.
+
+        Raises:
+            InvalidRun: as with `end_paced`.
+        """
+        cpu = self.peer.processes.cpu_seconds()
+        self.begin_paced(count, per_second)
+        latencies = self.end_paced(per_second)
+        return latencies, self.peer.processes.cpu_seconds() - cpu
+
+    def _await_arrival(self) -> tuple[Arrival, int]:
         memory = 0
-        deadline = time.monotonic() + RUN_SECONDS + START_SECONDS
-        while True:
-            try:
-                arrival = self._receiver.answer(SAMPLE_SECONDS)
-            except TimeoutError:
-                if time.monotonic() > deadline:
-                    raise
-                memory = max(memory, self.publisher.memory_bytes())
-                continue
-            return arrival, memory or self.publisher.memory_bytes()
+        deadline = time.monotonic() + 2 * RUN_SECONDS
+        while (arrival := self._audience.poll_arrival(SAMPLE_SECONDS)) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the subscribers' process does not answer")
+            memory = max(memory, self.peer.processes.memory_bytes())
+        if arrival.invalid:
+            raise InvalidRun(arrival.invalid)
+        return arrival, memory or self.peer.processes.memory_bytes()
 
     def count_for(self, seconds: float) -> int:
         """Warms up, and says how many messages take about so long."""
         count = FIRST_COUNT
-        while True:
-            run = self.run(count)
-            if run.invalid:
-                return count
-            if run.seconds >= WARM_UP_SECONDS:
-                return max(1, int(count * seconds / run.seconds))
+        while (took := self.run(count).seconds) < seconds * WARM_UP_SHARE:
             count *= GROWTH
+        return max(1, int(count * seconds / took))
 
     def close(self) -> None:
         """Ends all processes."""
-        self._receiver.close()
-        self._host.close()
+        self._audience.close()
+        self.peer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -145,3 +142,14 @@ class Session:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+PACE_SLACK = 1.1  # a publisher that needs a tenth more time than planned has not kept the pace
+
+
+def check_pace(sent_ns: list[int], per_second: float) -> None:
+    """Raises InvalidRun if the messages went out too slowly."""
+    seconds = (sent_ns[-1] - sent_ns[0]) * NANO
+    planned = (len(sent_ns) - 1) / per_second
+    if seconds > planned * PACE_SLACK:
+        raise InvalidRun(f"the pace was not kept: {seconds:.2f} s instead of {planned:.2f} s")

@@ -30,8 +30,8 @@ class Peer(ABC):
         """Starts listening; returns the endpoints over which subscribers are spread in turn."""
 
     @abstractmethod
-    def probe(self) -> None:
-        """Sends one message on the probe topic, which every subscriber wants."""
+    def send(self, topic: bytes, payload: bytes) -> None:
+        """Publishes one message."""
 
     @abstractmethod
     def publish(self, count: int) -> None:

@@ -11,10 +11,13 @@ import tempfile
 import time
 from abc import abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.children import die_with_parent
 from benchmarks.peers.base import LOOPBACK, Peer, free_port
-from benchmarks.traffic import PROBE_TOPIC, Traffic
+
+if TYPE_CHECKING:
+    from benchmarks.traffic import Traffic
 
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
@@ -72,8 +75,8 @@ class BrokerPeer(Peer):
         assert self._feed is not None
         self._feed.sendall(data)
 
-    def probe(self) -> None:
-        self._write(self.publication(PROBE_TOPIC, self.traffic.probe_payload))
+    def send(self, topic: bytes, payload: bytes) -> None:
+        self._write(self.publication(topic, payload))
 
     def publish(self, count: int) -> None:
         payload = self.traffic.payload

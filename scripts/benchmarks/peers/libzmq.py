@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import zmq
 
 from benchmarks.peers.base import BACKLOG, LOOPBACK, Peer
-from benchmarks.traffic import PROBE_TOPIC, Traffic
+
+if TYPE_CHECKING:
+    from benchmarks.traffic import Traffic
 
 SEND_HWM = 1000  # messages queued for each subscriber: libzmq's default
 
@@ -13,12 +17,14 @@ SEND_HWM = 1000  # messages queued for each subscriber: libzmq's default
 class LibzmqPeer(Peer):
     """One PUB socket; two frames a message, as fanout sends them."""
 
-    def __init__(self, traffic: Traffic, io_threads: int, send_hwm: int = SEND_HWM) -> None:
+    def __init__(
+        self, traffic: Traffic, io_threads: int, send_hwm: int = SEND_HWM, nodrop: int = 1
+    ) -> None:
         super().__init__(traffic)
         self._context = zmq.Context(io_threads)
         self._context.set(zmq.MAX_SOCKETS, 65_000)
         self._socket = self._context.socket(zmq.PUB)
-        self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+        self._socket.setsockopt(zmq.XPUB_NODROP, nodrop)
         self._socket.setsockopt(zmq.SNDHWM, send_hwm)
         self._socket.setsockopt(zmq.BACKLOG, BACKLOG)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -27,8 +33,9 @@ class LibzmqPeer(Peer):
         port = self._socket.bind_to_random_port(f"tcp://{LOOPBACK}")
         return [f"{LOOPBACK}:{port}"]
 
-    def probe(self) -> None:
-        self._socket.send_multipart([PROBE_TOPIC, self.traffic.probe_payload])
+    def send(self, topic: bytes, payload: bytes) -> None:
+        self._socket.send(topic, zmq.SNDMORE)
+        self._socket.send(payload)
 
     def publish(self, count: int) -> None:
         # Two sends are what send_multipart does, without its checks: the fastest way in pyzmq.

@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from benchmarks.channel import Channel
 
 KIB = 1024
-SPAN_BYTES = 1024 * KIB  # measured by the workload "limits": `send` takes what fits, so offer plenty
+SPAN_BYTES = (
+    1024 * KIB
+)  # measured by the workload "limits": `send` takes what fits, so offer plenty
 SNDBUF_BYTES = 256 * KIB  # the kernel doubles it; keeps what is under way in the cache: +50 %
 RUN_SECONDS = 600.0  # longer than any run: the harness gives up before
 EVENTS_AT_ONCE = 16_384
 
 
 class LimitPeer(Peer):
-    """The reference senders; 0 leaves a socket option as the kernel has it."""
+    """The reference senders, 0 = one for each core; 0 leaves a socket option as it is."""
 
     def __init__(
         self,
@@ -37,19 +39,21 @@ class LimitPeer(Peer):
         span: int = SPAN_BYTES,
         lowat: int = 0,
         sndbuf: int = SNDBUF_BYTES,
+        senders: int = 0,
     ) -> None:
         super().__init__(traffic)
-        cores = len(os.sched_getaffinity(0))
+        senders = senders or len(os.sched_getaffinity(0))
         options = tuple(map(str, (span, lowat, sndbuf)))
-        self._senders = [Child("benchmarks.peers.limit", *options) for _ in range(cores)]
+        self._senders = [Child("benchmarks.peers.limit", *options) for _ in range(senders)]
         topic = len(traffic.schedule[0])
         self._message_bytes = DIALECTS["plain"].message_bytes(topic, traffic.payload_bytes)
 
     def start(self) -> list[str]:
         return [str(sender.answer(RUN_SECONDS)["endpoint"]) for sender in self._senders]
 
-    def probe(self) -> None:
-        self._all(do="probe")
+    def send(self, topic: bytes, payload: bytes) -> None:
+        # There are no messages: it sends as many bytes, and who has just connected sees the mark.
+        self._all(do="mark", size=DIALECTS["plain"].message_bytes(len(topic), len(payload)))
 
     def publish(self, count: int) -> None:
         self._all(do="send", size=count * self._message_bytes)
@@ -80,8 +84,8 @@ class Sender:
         """Where it listens."""
         return f"{LOOPBACK}:{self._listener.getsockname()[1]}"
 
-    def probe(self) -> None:
-        """Accepts who has connected and greets them all."""
+    def mark(self, size: int) -> None:
+        """Accepts who has connected, and sends them all so many bytes with the mark in them."""
         while True:
             try:
                 subscriber, _ = self._listener.accept()
@@ -95,7 +99,7 @@ class Sender:
             subscriber.setblocking(False)
             self._subscribers[subscriber.fileno()] = subscriber
         for subscriber in self._subscribers.values():
-            subscriber.send(PROBE_MARK)
+            subscriber.send(PROBE_MARK.ljust(size))
 
     def send(self, size: int) -> None:
         """Sends so many bytes to each subscriber."""
@@ -122,8 +126,8 @@ def main(channel: Channel, arguments: Sequence[str]) -> None:
     channel.send(endpoint=sender.endpoint)
     while True:
         request = channel.receive()
-        if request["do"] == "probe":
-            sender.probe()
+        if request["do"] == "mark":
+            sender.mark(request["size"])
         else:
             sender.send(request["size"])
         channel.send(done=True)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 
 from benchmarks.peers.base import BACKLOG, LOOPBACK, Peer
-from benchmarks.traffic import PROBE_TOPIC, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
+
+    from benchmarks.traffic import Traffic
 
 MAX_QUEUED_BYTES = 256 * 1024  # in a transport, before the publisher waits: broadcast never does
 START_SECONDS = 10.0
@@ -46,14 +47,14 @@ class WebsocketsPeer(Peer):
     async def _idle(connection: ServerConnection) -> None:
         await connection.wait_closed()
 
-    def probe(self) -> None:
-        self._do(self._broadcast([PROBE_TOPIC + self.traffic.probe_payload]))
+    def send(self, topic: bytes, payload: bytes) -> None:
+        self._do(self._broadcast([topic + payload]))
 
     def publish(self, count: int) -> None:
         payload = self.traffic.payload
         self._do(self._broadcast(topic + payload for topic in self.traffic.topics_of(count)))
 
-    async def _broadcast(self, messages: Any) -> None:
+    async def _broadcast(self, messages: Iterable[bytes]) -> None:
         assert self._server is not None
         connections = list(self._server.connections)
         queued = 0

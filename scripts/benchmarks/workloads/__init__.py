@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from benchmarks.workloads.base import Case, Metric, Sample, Settings, Workload
 from benchmarks.workloads.firehose import Firehose
+from benchmarks.workloads.idle import Idle
+from benchmarks.workloads.latency import Latency
 from benchmarks.workloads.limits import Limits
+from benchmarks.workloads.publish_cost import PublishCost
+from benchmarks.workloads.scaling import Scaling
+from benchmarks.workloads.stalled import Stalled
+from benchmarks.workloads.storm import Storm
+from benchmarks.workloads.watchlists import Watchlists
 
 __all__ = ["WORKLOADS", "Case", "Metric", "Sample", "Settings", "Workload"]
 
-_ALL: tuple[Workload, ...] = (Firehose(), Limits())
+_ALL: tuple[Workload, ...] = (
+    Firehose(),
+    PublishCost(),
+    Idle(),
+    Watchlists(),
+    Stalled(),
+    Latency(),
+    Storm(),
+    Scaling(),
+    Limits(),
+)
 
 WORKLOADS = {workload.name: workload for workload in _ALL}

@@ -1,0 +1,101 @@
+"""The process with all subscribers, as the harness sees it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.children import Child
+from benchmarks.traffic import PROBE_TOPIC
+from benchmarks.wire import DIALECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.traffic import Traffic
+
+CALL_SECONDS = 30.0
+RUN_SECONDS = 30.0  # a run is made to take one or two
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What came in, and when; `invalid` says why it does not count."""
+
+    last_ns: int
+    cpu_seconds: float
+    invalid: str
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Percentiles of a paced run in seconds, each of p50, p99, p99.9."""
+
+    every: tuple[float, float, float]  # of every delivery
+    last: tuple[float, float, float]  # of each message's last subscriber
+    spread: tuple[float, float, float]  # between its first and last
+
+
+class Audience:
+    """Starts the subscribers' process; one request at a time."""
+
+    def __init__(self, traffic: Traffic, dialect: str) -> None:
+        self._traffic = traffic
+        self._dialect = dialect
+        self._child = Child("benchmarks.receiver", json.dumps(asdict(traffic)))
+
+    def connect(self, endpoints: Sequence[str]) -> None:
+        """Connects and subscribes everyone; that all of it has been served is another matter."""
+        self._child.ask(CALL_SECONDS, do="connect", endpoints=endpoints, dialect=self._dialect)
+
+    def await_probe(self) -> None:
+        """Begins to wait until every subscriber has seen a probe; `poll_probed` asks."""
+        self._child.tell(do="await-probe", allowed_seconds=CALL_SECONDS)
+
+    def poll_probed(self, timeout: float = POLL_SECONDS) -> float | None:
+        """Seconds since `connect` began when all have seen a probe, None if not all have yet.
+
+        Raises:
+            TimeoutError: they will not.
+        """
+        try:
+            answer = self._child.answer(timeout)
+        except TimeoutError:
+            return None
+        if not answer["subscribed"]:
+            raise TimeoutError(f"not every subscriber was served within {CALL_SECONDS:g} s")
+        seconds: float = answer["seconds"]
+        return seconds
+
+    def expect(self, counts: Sequence[int], *, traced: bool = False) -> None:
+        """From now on subscriber i waits for exactly `counts[i]` messages."""
+        dialect = DIALECTS[self._dialect]
+        size = dialect.message_bytes(len(PROBE_TOPIC), self._traffic.payload_bytes)
+        self._child.ask(
+            CALL_SECONDS,
+            do="expect",
+            sizes=[count * size for count in counts],
+            message_bytes=size,
+            chatter=dialect.chatter_bytes,
+            traced=traced,
+            allowed_seconds=RUN_SECONDS,
+        )
+
+    def poll_arrival(self, timeout: float) -> Arrival | None:
+        """The end of what `expect` began, None if it has not come yet."""
+        try:
+            answer = self._child.answer(timeout)
+        except TimeoutError:
+            return None
+        return Arrival(answer["last_ns"], answer["cpu_seconds"], answer["invalid"])
+
+    def latencies(self, sent_ns: Sequence[int]) -> Latencies:
+        """After a traced run: how long each message took, given when it was sent."""
+        answer = self._child.ask(CALL_SECONDS, do="latencies", sent_ns=sent_ns)
+        return Latencies(*(tuple(answer[name]) for name in ("every", "last", "spread")))
+
+    def close(self) -> None:
+        """Ends all subscribers."""
+        self._child.close()

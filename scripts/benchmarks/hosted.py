@@ -1,0 +1,68 @@
+"""A peer in its own process, as the harness sees it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.children import Child
+from benchmarks.resources import ProcessTree
+
+if TYPE_CHECKING:
+    from benchmarks.peers import PeerKind
+    from benchmarks.traffic import Traffic
+
+START_SECONDS = 30.0
+CALL_SECONDS = 60.0  # for one request; a run is made to take one or two
+NANO = 1e-9
+
+
+@dataclass(frozen=True)
+class Published:
+    """When and at what cost a run was published; times on CLOCK_MONOTONIC."""
+
+    start_ns: int
+    seconds: float
+    thread_cpu_seconds: float  # of the publishing thread alone
+
+
+class HostedPeer:
+    """Starts the peer; one request at a time."""
+
+    def __init__(self, kind: PeerKind, traffic: Traffic) -> None:
+        options, described = json.dumps(dict(kind.options)), json.dumps(asdict(traffic))
+        self._child = Child("benchmarks.host", kind.location, options, described)
+        self.processes = ProcessTree(self._child.pid)
+        try:
+            self.endpoints: list[str] = self._child.answer(START_SECONDS)["endpoints"]
+        except BaseException:
+            self.close()
+            raise
+
+    def probe(self) -> None:
+        """Sends one message on the probe topic."""
+        self._child.ask(CALL_SECONDS, do="probe")
+
+    def publish(self, count: int) -> None:
+        """Begins to publish the first `count` messages; `published` waits for the end."""
+        self._child.tell(do="publish", count=count)
+
+    def published(self) -> Published:
+        """The end of `publish`."""
+        answer = self._child.answer(CALL_SECONDS)
+        seconds = (answer["end_ns"] - answer["start_ns"]) * NANO
+        return Published(answer["start_ns"], seconds, answer["thread_cpu_seconds"])
+
+    def pace(self, count: int, per_second: float) -> None:
+        """Begins to send `count` messages on the probe topic at a fixed rate; `paced` waits."""
+        self._child.tell(do="pace", count=count, per_second=per_second)
+
+    def paced(self) -> list[int]:
+        """The end of `pace`: when each message was sent, in nanoseconds on CLOCK_MONOTONIC."""
+        sent: list[int] = self._child.answer(CALL_SECONDS)["sent_ns"]
+        return sent
+
+    def close(self) -> None:
+        """Ends the peer and all its processes."""
+        self._child.close()

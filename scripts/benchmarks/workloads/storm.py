@@ -1,0 +1,73 @@
+"""Storm: a thousand subscribers arrive at once while others are being served."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from benchmarks.audience import Audience
+from benchmarks.session import Session
+from benchmarks.traffic import Traffic
+from benchmarks.workloads.base import LIBZMQ, Case, Metric, Sample, Settings, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.peers import PeerKind
+
+MILLI = 1e-3
+ARRIVING = (1000,)
+TOPICS, WATCHED = 10_000, 100
+HEALTHY = 100
+PER_SECOND = 500
+CALM_SECONDS = 0.5  # paced messages before the storm
+PACED_SECONDS = 8.0  # of them in all; a storm must be over before
+PAYLOAD_BYTES = 128
+
+
+class Storm(Workload):
+    """The newcomers are served when each has seen a message on the last topic it asked for."""
+
+    name = "storm"
+    summary = "1,000 subscribers arrive with 100 topics each; what the 100 there before feel"
+    metrics = (
+        Metric("seconds_until_served", "s until all served", 1.0, higher_is_better=False),
+        Metric("healthy_p50", "healthy p50 ms", 1 / MILLI, higher_is_better=False),
+        Metric("healthy_p99", "p99", 1 / MILLI, higher_is_better=False),
+        Metric("healthy_p999", "p99.9", 1 / MILLI, higher_is_better=False),
+    )
+    peers = ("fanout", *LIBZMQ)
+
+    def cases(self, settings: Settings) -> Sequence[Case]:
+        return [
+            Case(
+                f"{arriving:,} arrive with {WATCHED} of {TOPICS:,} topics each",
+                Traffic(arriving, PAYLOAD_BYTES, TOPICS, WATCHED),
+            )
+            for arriving in settings.subscribers or ARRIVING
+        ]
+
+    def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
+        healthy = replace(case.traffic, subscribers=HEALTHY, watched=0)
+        newcomers = Audience(case.traffic, peer.dialect)
+        try:
+            with Session(peer, healthy) as session:
+                count = int(PACED_SECONDS * PER_SECOND)
+                session.begin_paced(count, PER_SECOND, after=CALM_SECONDS)
+                newcomers.connect(session.peer.endpoints)
+                newcomers.await_probe()  # every paced message is one
+                seconds = newcomers.poll_probed(PACED_SECONDS)
+                latencies = session.end_paced(PER_SECOND)
+        finally:
+            newcomers.close()
+        if seconds is None:
+            return Sample(invalid=f"not all were served within {PACED_SECONDS:g} s")
+        p50, p99, p999 = latencies.every
+        return Sample(
+            {
+                "seconds_until_served": seconds,
+                "healthy_p50": p50,
+                "healthy_p99": p99,
+                "healthy_p999": p999,
+            }
+        )
