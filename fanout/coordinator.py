@@ -257,8 +257,6 @@ class Coordinator:
         self._selector.close()
         self._take_calls()
         self.segment.close()
-        with self.interest.changed:
-            self.interest.changed.notify_all()
 
     # Workers.
 

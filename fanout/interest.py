@@ -3,27 +3,31 @@
 Matching is by prefix on the first frame: a dict from prefix to subscribers, looked up once for each
 distinct length of a prefix. The workers match for delivery; this answers questions about topics and
 says which workers a message concerns.
+
+There is no lock. A reader in a user's thread may be interrupted anywhere, by Ctrl-C for one, and
+would leave a lock behind that the coordinator waits for. So the one writer counts a generation,
+which is odd during a change, and a reader that finds it changed reads again.
 """
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+T = TypeVar("T")
 
 
 class Interest:
-    """Subscriptions by prefix. Thread-safe; `changed` is notified after each change.
+    """Subscriptions by prefix. The coordinator's thread changes them, any thread asks.
 
     Attributes:
-        changed: the condition that guards everything here; wait on it for changes.
-        generation: differs whenever an answer may differ; read it without the lock.
+        generation: differs whenever an answer may differ; odd while a change is being made.
     """
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
         self.generation = 0
         self._workers: dict[int, int] = {}  # subscriber -> worker
         self._prefixes: dict[int, set[bytes]] = {}  # subscriber -> its subscriptions
@@ -35,7 +39,7 @@ class Interest:
         self, subscriber: int, worker: int, added: Iterable[bytes], cancelled: Iterable[bytes]
     ) -> None:
         """Apply a change that a worker reported; unknown cancellations have no effect."""
-        with self.changed:
+        with self._change():
             self._workers[subscriber] = worker
             mine = self._prefixes.setdefault(subscriber, set())
             for prefix in cancelled:
@@ -46,38 +50,58 @@ class Interest:
                 if prefix not in mine:
                     mine.add(prefix)
                     self._put(prefix, subscriber, worker)
-            self.generation += 1
-            self.changed.notify_all()
 
     def forget(self, subscriber: int) -> None:
         """The subscriber is gone, with all its subscriptions."""
-        with self.changed:
+        with self._change():
             worker = self._workers.pop(subscriber, None)
             if worker is None:
                 return
             for prefix in self._prefixes.pop(subscriber):
                 self._take(prefix, subscriber, worker)
-            self.generation += 1
-            self.changed.notify_all()
 
     def workers_for(self, topic: bytes) -> tuple[int, ...]:
         """Workers that have a subscriber for a message on `topic`."""
-        with self.changed:
-            found = {w for prefix in self._matching(topic) for w in self._by_worker[prefix]}
+        found = self._read(
+            lambda: {w for prefix in self._matching(topic) for w in self._by_worker[prefix]}
+        )
         return tuple(found)
 
     def count(self, topic: bytes | None) -> int:
         """Subscribers that would receive a message on `topic`; with any subscription if None."""
-        with self.changed:
-            if topic is None:
-                return sum(1 for prefixes in self._prefixes.values() if prefixes)
-            matching = [self._subscribers[prefix] for prefix in self._matching(topic)]
-            return len(matching[0]) if len(matching) == 1 else len(set().union(*matching))
+        return self._read(lambda: self._count(topic))
 
     def subscriptions(self, subscriber: int) -> int:
         """How many distinct subscriptions this subscriber has."""
-        with self.changed:
-            return len(self._prefixes.get(subscriber, ()))
+        return self._read(lambda: len(self._prefixes.get(subscriber, ())))
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        self.generation += 1
+        try:
+            yield
+        finally:
+            self.generation += 1
+
+    def _read(self, look: Callable[[], T]) -> T:
+        """What `look` finds between two changes; a change is short, so this ends soon."""
+        while True:
+            generation = self.generation
+            if generation % 2 == 0:
+                try:
+                    found = look()
+                except (RuntimeError, KeyError):  # a table was changed while it was read
+                    if generation == self.generation:
+                        raise
+                    continue
+                if generation == self.generation:
+                    return found
+
+    def _count(self, topic: bytes | None) -> int:
+        if topic is None:
+            return sum(1 for prefixes in self._prefixes.values() if prefixes)
+        matching = [self._subscribers[prefix] for prefix in self._matching(topic)]
+        return len(matching[0]) if len(matching) == 1 else len(set().union(*matching))
 
     def _matching(self, topic: bytes) -> Iterator[bytes]:
         for length in self._lengths:

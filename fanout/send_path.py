@@ -14,6 +14,7 @@ from __future__ import annotations
 import mmap
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fanout.bells import Bell, wake_all
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 FORKED, OPEN, CLOSED, BROKEN = range(4)  # states of the gate; a forked child reads 0
 MADV_WIPEONFORK = 18  # Linux: the child of a fork finds this page zeroed
 
-LOCK_TIMEOUT = 30.0  # seconds; no holder of the send lock ever waits, so this is a lost holder
+LOCK_TIMEOUT = 30.0  # seconds; no holder of the send lock waits: this is a debugger, or a signal
+LOCK_LOOK = 0.2  # seconds of waiting for the lock, then a look at who may hold it
+LOCK_LOOKS = 3  # looks in a row that find nobody, until it is said to be lost
 ROOM_POLL = 0.01  # seconds; the net under the room doorbell, should a ring be missed
 ROOM_SHARE = 8  # a waiting publisher is woken when 1/8 of the log is free: no ping-pong
 NUDGE_SHARE = 4  # a sleeping worker further behind than 1/4 of the log is woken to skip forward
@@ -121,6 +124,16 @@ class SendPath:
         if self._gate[0] in (OPEN, BROKEN):
             self._gate[0] = state
 
+    def check_gate(self) -> None:
+        """Raise why nothing can be sent, unless it can; any thread.
+
+        Raises:
+            ClosedError, ForkedError, BrokenError.
+        """
+        state = self._gate[0]
+        if state != OPEN:
+            raise _REASONS[state]()
+
     def intern(self, name: bytes) -> Topic:
         """The topic of this name; any thread."""
         return self._locked(lambda: self.topics.intern(name))
@@ -140,7 +153,7 @@ class SendPath:
             self._nested_or_leaked()
         try:
             if not lock.acquire(False):
-                self._acquire_slowly()
+                lock = self._acquire_slowly()
             if self._gate[0] != OPEN or self._words[at.H_POISON]:
                 self._refuse()
             sequence = self._append_one(wire, topic.id)
@@ -187,14 +200,12 @@ class SendPath:
     @property
     def poisoned(self) -> bool:
         """Whether sends refuse because one was interrupted and could not be rolled back."""
-        if self._lock._is_owned():
-            return self._guard.poisoned
-        if not self._lock.acquire(True, 0.1):
-            return self._guard.poisoned
         try:
-            return self._guard.poisoned
-        finally:
-            self._lock.release()
+            return self._locked(lambda: self._guard.poisoned)
+        except PoisonedError:
+            return True  # its thread did not even release the lock
+        except NestedSendError:
+            return False  # a send of this thread is under way
 
     def recover(self) -> None:
         """Roll back to the last commit and lower the poison flag; does nothing if it is not up.
@@ -203,28 +214,27 @@ class SendPath:
             PoisonedError: the log is damaged; the publisher stays poisoned.
             ClosedError, BrokenError: the publisher cannot be used any more.
         """
-        if self._lock._is_owned():
-            self._nested_or_leaked()
-        if not self._lock.acquire(True, 1.0):
-            self._lock = _make_lock()  # its holder was interrupted twice and will not return
-            self._lock.acquire()
-        try:
-            if self._gate[0] != OPEN:
-                raise _REASONS[self._gate[0]]()
-            self._guard.recover()
-        finally:
-            self._lock.release()
+        self._locked(self._recover_now, mending=True)
         wake_all(self.bells)
 
-    def _locked(self, work: Callable[[], T]) -> T:
-        """Run `work` under the send lock; interrupted anywhere, nothing stays locked."""
-        if self._lock._is_owned():
+    def _recover_now(self) -> None:
+        self.check_gate()
+        self._guard.recover()
+
+    def _locked(self, work: Callable[[], T], mending: bool = False) -> T:
+        """Run `work` under the send lock; interrupted anywhere, nothing stays locked.
+
+        Args:
+            mending: replace the lock if a thread has left it locked.
+        """
+        lock = self._lock
+        if lock._is_owned():
             self._nested_or_leaked()
         try:
-            if not self._lock.acquire(False):
-                self._acquire_slowly()
+            if not lock.acquire(False):
+                lock = self._acquire_slowly(mending)
             result = work()
-            self._lock.release()
+            lock.release()
         except BaseException:
             self._settle()
             raise
@@ -265,24 +275,64 @@ class SendPath:
             self._guard.settle()
             self._lock.release()
 
-    def _acquire_slowly(self) -> None:
-        if not self._lock.acquire(True, LOCK_TIMEOUT):
-            raise PoisonedError(
-                f"the send lock was not released for {LOCK_TIMEOUT:.0f} s: a send in another "
-                f"thread was interrupted twice; recover() mends it"
-            )
+    def _acquire_slowly(self, mending: bool = False) -> _OwnedLock:
+        """Wait for the lock; returns it, which is another one if it was replaced meanwhile.
+
+        Raises:
+            PoisonedError: a thread was interrupted twice in a send and left it locked.
+            ForkedError: in the child of a fork it may be locked for ever.
+        """
+        deadline = time.monotonic() + LOCK_TIMEOUT
+        nobody = 0
+        while self._gate[0] != FORKED:
+            lock = self._lock
+            if lock.acquire(True, LOCK_LOOK):
+                if lock is self._lock:
+                    return lock
+                lock.release()  # it was replaced while we waited
+                continue
+            nobody = 0 if _somebody_sends() else nobody + 1
+            is_lost = nobody >= LOCK_LOOKS
+            if is_lost and mending:
+                self._replace(lock)
+            elif is_lost or time.monotonic() >= deadline:
+                raise PoisonedError(
+                    "the send lock was not released: a send in another thread was interrupted "
+                    "twice, or is stopped by a debugger; recover() mends the former"
+                )
+        raise _REASONS[FORKED]()
+
+    def _replace(self, lost: _OwnedLock) -> None:
+        """Put a new lock in the place of a lost one, unless another thread has just done it."""
+        fresh = _make_lock()
+        # No other thread runs between the look and the store: there is no call and no loop.
+        if self._lock is lost:
+            self._lock = fresh
 
     def _nested_or_leaked(self) -> None:
         """This thread holds the lock: inside a send, or it was interrupted twice in one."""
-        frame: FrameType | None = sys._getframe(2)
-        while frame is not None:
-            if frame.f_code in _SENDING:
-                raise NestedSendError(
-                    "a send was called from inside a send of the same thread, by a signal "
-                    "handler or a finalizer: let it put the message in a queue instead"
-                )
-            frame = frame.f_back
+        if self._gate[0] == FORKED:
+            self.check_gate()
+        if _is_sending(sys._getframe(2)):
+            raise NestedSendError(
+                "a send was called from inside a send of the same thread, by a signal "
+                "handler or a finalizer: let it put the message in a queue instead"
+            )
         self._lock.release()
+
+
+def _is_sending(frame: FrameType | None) -> bool:
+    """Whether this stack is inside a send, and not one that merely waits for the lock."""
+    while frame is not None and frame.f_code is not SendPath._acquire_slowly.__code__:
+        if frame.f_code in _SENDING:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _somebody_sends() -> bool:
+    """Whether a thread may hold the send lock, of this publisher or of another one."""
+    return any(_is_sending(frame) for frame in sys._current_frames().values())
 
 
 _SENDING = frozenset({SendPath.append.__code__, SendPath._locked.__code__})

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
-from fanout.errors import BrokenError, ClosedError
-from fanout.send_path import BROKEN, OPEN
 from fanout.shm import layout as at
 from fanout.statistics import (
     PublisherStatistics,
@@ -18,9 +15,12 @@ from fanout.statistics import (
 from fanout.subscribers import snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fanout.coordinator import Coordinator
 
 REFRESH_TIMEOUT = 1.0  # seconds for the workers to bring their slots up to date; then as they are
+INTEREST_POLL = 0.002  # seconds between looks at whether a subscription has come
 DRAIN_POLL = 0.002  # seconds between looks at the workers' flushed words
 
 
@@ -32,19 +32,30 @@ class Watcher:
 
     def wait_for_subscribers(self, count: int, topic: bytes | None, timeout: float | None) -> None:
         """See `Publisher.wait_for_subscribers()`."""
+        for pause in self.pauses_until(count, topic, timeout):
+            time.sleep(pause)
+
+    def pauses_until(
+        self, count: int, topic: bytes | None, timeout: float | None
+    ) -> Iterator[float]:
+        """As `wait_for_subscribers`, but the caller does the waiting: seconds each time."""
         interest = self._coordinator.interest
         deadline = None if timeout is None else time.monotonic() + timeout
-        with interest.changed:
-            while (found := interest.count(topic)) < count:
-                self._check_open()
-                remaining = 1.0 if deadline is None else deadline - time.monotonic()
-                if remaining <= 0:
-                    what = "any topic" if topic is None else f"topic {topic!r}"
-                    raise TimeoutError(
-                        f"{found} of {count} subscribers for {what} after {timeout} s"
-                    )
-                interest.changed.wait(min(remaining, 1.0))
-        self._check_open()
+        seen = -1
+        found = 0
+        while True:
+            self._coordinator.send_path.check_gate()
+            generation = interest.generation
+            if generation != seen:
+                seen = generation
+                found = interest.count(topic)
+            if found >= count:
+                return
+            remaining = INTEREST_POLL if deadline is None else deadline - time.monotonic()
+            if remaining <= 0:
+                what = "any topic" if topic is None else f"topic {topic!r}"
+                raise TimeoutError(f"{found} of {count} subscribers for {what} after {timeout} s")
+            yield min(remaining, INTEREST_POLL)
 
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Every subscriber whose handshake is done, by id."""
@@ -58,21 +69,35 @@ class Watcher:
 
     def drain(self, timeout: float) -> tuple[Undelivered, ...]:
         """See `Publisher.drain()`."""
-        coordinator = self._coordinator
-        target = coordinator.send_path.log.head
+        target = self._coordinator.send_path.log.head
+        for pause in self.pauses_until_drained(target, timeout):
+            time.sleep(pause)
+        return self.undelivered(target)
+
+    def pauses_until_drained(self, target: int, timeout: float) -> Iterator[float]:
+        """Ends when all below `target` is delivered or the time is up; the caller does the waiting.
+
+        Yields:
+            Seconds to wait.
+        """
         deadline = time.monotonic() + timeout
-        pause = threading.Event()
-        for link in coordinator.links:
+        for link in self._coordinator.links:
             link.bell.ring()
-        while any(link.slot[at.W_FLUSHED] < target for link in coordinator.links):
-            if time.monotonic() >= deadline:
-                return tuple(
-                    Undelivered(one.id, one.peer, one.queued, 0)
-                    for one in self.subscribers()
-                    if one.queued
-                )
-            pause.wait(DRAIN_POLL)
-        return ()
+        while not self._is_drained(target) and time.monotonic() < deadline:
+            yield DRAIN_POLL
+
+    def undelivered(self, target: int) -> tuple[Undelivered, ...]:
+        """What is queued, for each subscriber, unless all below `target` is delivered."""
+        if self._is_drained(target):
+            return ()
+        return tuple(
+            Undelivered(one.id, one.peer, one.queued, 0)
+            for one in self.subscribers()
+            if one.queued
+        )
+
+    def _is_drained(self, target: int) -> bool:
+        return all(link.slot[at.W_FLUSHED] >= target for link in self._coordinator.links)
 
     def close(self, timeout: float) -> tuple[Undelivered, ...]:
         """End the coordinator; returns what was not delivered to those connected until now."""
@@ -80,13 +105,6 @@ class Watcher:
         coordinator.close(timeout)
         finals = [f for f in coordinator.ledger.finals if f.at_close]
         return tuple(u for final in finals if (u := final.undelivered()) is not None)
-
-    def _check_open(self) -> None:
-        state = self._coordinator.send_path.state
-        if state == BROKEN:
-            raise BrokenError("every worker is lost and none could be started again")
-        if state != OPEN:
-            raise ClosedError("the publisher was closed")
 
     def _collect(self) -> tuple[SubscriberStatistics, ...]:
         coordinator = self._coordinator
