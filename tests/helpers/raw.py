@@ -1,0 +1,139 @@
+"""Raw peers: bytes to and from a publisher, written down here and not taken from its codec."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Self
+
+from tests.helpers.waiting import DEADLINE_S
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+SIGNATURE = bytes.fromhex("ff00000000000000017f")
+READY_SUB = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB"
+READY_PUB = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB"
+
+
+def greeting_3(minor: int) -> bytes:
+    """The greeting of ZMTP 3.x with NULL, 64 bytes."""
+    return SIGNATURE + bytes((3, minor)) + b"NULL".ljust(20, b"\0") + bytes(32)
+
+
+def frame(body: bytes, flags: int = 0) -> bytes:
+    """A frame of ZMTP 2.0 and 3.x."""
+    if len(body) > 255:
+        return bytes((flags | 2,)) + len(body).to_bytes(8, "big") + body
+    return bytes((flags, len(body))) + body
+
+
+def command(name: bytes, data: bytes = b"") -> bytes:
+    """A command of ZMTP 3.x."""
+    return frame(bytes((len(name),)) + name + data, 4)
+
+
+class RawPeer:
+    """A connection to a publisher; everything it waits for has a deadline.
+
+    Args:
+        endpoint: tcp:// with an address, or ipc:// with a path.
+        receive_buffer: bytes of SO_RCVBUF; 0 = as the system likes.
+    """
+
+    def __init__(self, endpoint: str, receive_buffer: int = 0) -> None:
+        scheme, _, rest = endpoint.partition("://")
+        address: str | tuple[str, int]
+        if scheme == "ipc":
+            family, address = socket.AF_UNIX, "\0" + rest[1:] if rest[0] == "@" else rest
+        else:
+            host, _, port = rest.rpartition(":")
+            family, address = socket.AF_INET, (host, int(port))
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(DEADLINE_S)
+        self.socket.connect(address)
+
+    @classmethod
+    def version_3(
+        cls, endpoint: str, *topics: bytes, minor: int = 1, receive_buffer: int = 0
+    ) -> Self:
+        """A subscriber after the handshake of ZMTP 3.x."""
+        peer = cls(endpoint, receive_buffer)
+        peer.send(greeting_3(minor) + READY_SUB)
+        peer.expect(greeting_3(1) + READY_PUB)
+        for topic in topics:
+            peer.send(command(b"SUBSCRIBE", topic) if minor else frame(b"\x01" + topic))
+        return peer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave, without a word."""
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Send all of it."""
+        self.socket.sendall(data)
+
+    def read(self, count: int) -> bytes:
+        """Exactly so many bytes; the publisher must not close before."""
+        data = bytearray()
+        while len(data) < count:
+            piece = self.socket.recv(count - len(data))
+            assert piece, f"closed after {bytes(data)!r}"
+            data += piece
+        return bytes(data)
+
+    def expect(self, data: bytes) -> None:
+        """The next bytes are these."""
+        assert self.read(len(data)) == data
+
+    def read_to_end(self) -> bytes:
+        """Everything until the publisher closes."""
+        pieces = []
+        try:
+            while piece := self.socket.recv(65536):
+                pieces.append(piece)
+        except ConnectionResetError:
+            pass  # it had not read all that we sent
+        return b"".join(pieces)
+
+    def read_frame(self) -> tuple[int, bytes]:
+        """Flags and body of the next frame of ZMTP 2.0 or 3.x."""
+        flags = self.read(1)[0]
+        size = int.from_bytes(self.read(8 if flags & 2 else 1), "big")
+        return flags & ~2, self.read(size)
+
+    def read_message(self) -> list[bytes]:
+        """The frames of the next message; commands between messages are skipped."""
+        frames: list[bytes] = []
+        while True:
+            flags, body = self.read_frame()
+            if flags & 4:
+                assert not frames, "a command inside a message"
+                continue
+            frames.append(body)
+            if not flags & 1:
+                return frames
+
+    def read_message_1(self) -> list[bytes]:
+        """The frames of the next message of ZMTP 1.0."""
+        frames: list[bytes] = []
+        while True:
+            length = self.read(1)[0]
+            if length == 255:
+                length = int.from_bytes(self.read(8), "big")
+            flags = self.read(1)[0]
+            frames.append(self.read(length - 1))
+            if not flags & 1:
+                return frames

@@ -1,0 +1,54 @@
+"""The same script against libzmq's PUB and against fanout, over tcp and over ipc."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.helpers.adapters import PUBLISHERS, PublishingSocket
+from tests.helpers.stock import Stock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def stock() -> Iterator[Stock]:
+    """Stock sockets of libzmq."""
+    stock = Stock()
+    yield stock
+    stock.close()
+
+
+@pytest.fixture(params=list(PUBLISHERS))
+def start(request: pytest.FixtureRequest) -> Iterator[Callable[..., PublishingSocket]]:
+    """Starts publishers, which end with the test: of libzmq, and then of fanout."""
+    started: list[PublishingSocket] = []
+
+    def begin(heartbeat_ms: int = 0) -> PublishingSocket:
+        started.append(PUBLISHERS[request.param](heartbeat_ms))
+        return started[-1]
+
+    yield begin
+    for publisher in started:
+        publisher.close()
+
+
+@pytest.fixture
+def publisher(start: Callable[..., PublishingSocket]) -> PublishingSocket:
+    """A publisher that is not bound."""
+    return start()
+
+
+@pytest.fixture(params=["tcp", "ipc"])
+def unbound(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An endpoint to bind."""
+    return "tcp://127.0.0.1:*" if request.param == "tcp" else f"ipc://{tmp_path}/feed.sock"
+
+
+@pytest.fixture
+def endpoint(publisher: PublishingSocket, unbound: str) -> str:
+    """Where the publisher listens."""
+    return publisher.bind(unbound)
