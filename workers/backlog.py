@@ -36,9 +36,13 @@ class Backlog:
     Args:
         log: where the messages are.
         cohorts: what topic ids stand for.
+
+    Attributes:
+        tail: what is below this message may be overwritten; kept by the pump.
     """
 
     def __init__(self, log: LogReader, cohorts: Cohorts) -> None:
+        self.tail = log.head()
         self._log = log
         self._cohorts = cohorts
 
@@ -50,6 +54,8 @@ class Backlog:
         """
         if member.spill:
             return self._send_spill(member)
+        if member.control:
+            return self._send_control(member)
         until, cohort = member.older[0] if member.older else (front, member.cohort)
         if cohort is None:
             return self._end_segment(member, until)
@@ -62,7 +68,9 @@ class Backlog:
         until, cohort = member.older[0] if member.older else (front, member.cohort)
         if cohort is None or not cohort.everything:
             return
-        sequence = self._log.sequence_at(member.position, member.sequence, until)
+        # Since it was last settled, the log may have let go of the messages it was sent.
+        low = max(member.sequence, self.tail)
+        sequence = self._log.sequence_at(member.position, low, until)
         member.sent += sequence - member.sequence
         member.sequence = sequence
         member.offset = member.position - self._log.start_of(sequence)
@@ -73,10 +81,10 @@ class Backlog:
         if not member.offset:
             return
         stop = self._log.start_of(member.sequence + 1)
-        rest = self._log.copy(member.position, stop)
         assert not member.spill, "bytes from the log were sent before the spill"
-        member.spill = rest
-        member.rest = len(rest)
+        assert not member.control, "bytes from the log were sent before the control bytes"
+        member.spill = self._log.copy(member.position, stop)
+        member.spilled = member.sequence
         member.sequence += 1
         member.offset = 0
         member.position = stop
@@ -107,11 +115,9 @@ class Backlog:
     def pick(self, cohort: Cohort, first: int, stop: int) -> list[int]:
         """The messages from `first` up to, not including, `stop` that a cohort wants."""
         ids = self._log.topic_ids(first, stop)
-        wanted = set()
-        for topic_id in set(ids):
-            if topic_id and cohort.wants(self._topic(topic_id, first + ids.index(topic_id))):
-                wanted.add(topic_id)
-        if 0 not in ids:
+        seen_at = dict(zip(ids, range(first, stop), strict=True))
+        wanted = {i for i, at in seen_at.items() if i and cohort.wants(self._topic(i, at))}
+        if 0 not in seen_at:
             return [sequence for sequence, i in enumerate(ids, first) if i in wanted]
         return [
             sequence
@@ -131,15 +137,19 @@ class Backlog:
     def _send_spill(self, member: Member) -> Step:
         spill = member.spill
         count = _send(member, spill)
-        if member.rest:
-            member.rest -= min(count, member.rest)
-            if not member.rest:
-                member.sent += 1
         if count < len(spill):
             member.spill = memoryview(spill)[count:]
             return Step.FULL
         member.spill = b""
+        member.sent += 1
         return Step.MORE
+
+    def _send_control(self, member: Member) -> Step:
+        count = _send(member, member.control)
+        member.sent_bytes -= count
+        member.spoken_bytes += count
+        member.control = member.control[count:]
+        return Step.FULL if member.control else Step.MORE
 
     def _send_span(self, member: Member, until: int) -> Step:
         stop = self._log.start_of(until)

@@ -116,11 +116,16 @@ class Cohorts:
                 found += self._by_prefix.get(topic[:length], ())
         return found
 
+    def make_room(self, count: int) -> bool:
+        """Forget all topic ids if so many more would be too many; True if it did."""
+        if len(self._names) + count <= TOPICS_REMEMBERED_MAX:
+            return False
+        self._names.clear()
+        self._appends.clear()
+        return True
+
     def remember(self, topic_id: int, topic: bytes) -> tuple[Append, ...]:
         """Match a topic and remember the result for its id."""
-        if len(self._names) >= TOPICS_REMEMBERED_MAX:
-            self._names.clear()
-            self._appends.clear()
         appends = tuple(cohort.picks.append for cohort in self.match(topic))
         self._names[topic_id] = topic
         self._appends[topic_id] = appends

@@ -4,8 +4,8 @@ A member is *ready* while everything below the front has been handed to its sock
 is the front, and nothing of its own moves. It is *blocked* from the moment its socket does not take
 all of a batch: then it has a cursor of its own, and the socket's writability is waited for.
 
-The stream of a blocked member is, in this order: `spill`, the segments in `older`, and what its
-present cohort wants up to the front.
+The stream of a blocked member is, in this order: `spill`, `control`, the segments in `older`, and
+what its present cohort wants up to the front.
 """
 
 from __future__ import annotations
@@ -37,15 +37,18 @@ class Member:
         position: when blocked: the same as a position in the log, always up to date; sequence and
             offset follow it only when settled, if it takes everything.
         older: when blocked: (until, cohort) for messages below `until`, oldest first.
-        spill: bytes to send before anything from the log.
-        rest: how many of those end a message that the log need not hold any more; 0 = none.
-        sent, sent_bytes, dropped: messages handed over whole; bytes; messages lost.
+        spill: the rest of a message that the log need not hold any more.
+        spilled: which message that is.
+        control: what is not in the log and has to be said before anything from it.
+        sent, sent_bytes, dropped: messages handed over whole; bytes of messages; messages lost.
+        spoken_bytes: bytes handed over that are not of messages.
         slow: whether it was reported as slow and has not recovered.
     """
 
     __slots__ = (
         "blocked",
         "cohort",
+        "control",
         "dropped",
         "held",
         "id",
@@ -54,13 +57,14 @@ class Member:
         "offset",
         "older",
         "position",
-        "rest",
         "send",
         "sent",
         "sent_bytes",
         "sequence",
         "slow",
         "spill",
+        "spilled",
+        "spoken_bytes",
     )
 
     def __init__(self, identifier: int, send: Send) -> None:
@@ -76,10 +80,12 @@ class Member:
         self.position = 0
         self.older: deque[tuple[int, Cohort | None]] = deque()
         self.spill: bytes | memoryview = b""
-        self.rest = 0
+        self.spilled = 0
+        self.control = b""
         self.sent = 0
         self.sent_bytes = 0
         self.dropped = 0
+        self.spoken_bytes = 0
         self.slow = False
 
     @property

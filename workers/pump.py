@@ -57,7 +57,6 @@ class Pump:
         self.effects: list[Effect] = []
         self._subscribed = 0  # members with a cohort
         self._indexes: dict[int, int] = {}  # of the batch at hand: id(piece) -> index; or empty
-        self._tail = self.front
 
     # Members.
 
@@ -68,7 +67,7 @@ class Pump:
 
     def follow(self, head: int) -> None:
         """Nobody wants anything: let the front be the head."""
-        self.front = self._tail = head
+        self.front = self.backlog.tail = head
         self.cohorts.everything.matched = head
 
     def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
@@ -89,10 +88,11 @@ class Pump:
         What came between `since` and the front was matched for it by its old subscriptions.
         """
         member.matched -= self.backlog.count(member.cohort, since, self.front)
+        member.held = False
         self._keep_until(member, since)
         self._change_cohort(member, prefixes)
         member.matched += self.backlog.count(member.cohort, since, self.front)
-        member.held = False
+        del self.blocked[member]  # the dict stays in the order of the last progress
         self.blocked[member] = now
         self.runnable[member] = None
 
@@ -116,16 +116,19 @@ class Pump:
         """Send the member something that is not in the log, between two messages."""
         if not member.blocked:
             count = self._try_send(member, data)
-            if count == len(data) or count < 0:
+            if count < 0:
                 return
-            self._block(member, self.front, 0, now)
-            member.spill = data[count:]
+            member.sent_bytes -= count
+            member.spoken_bytes += count
+            if count < len(data):
+                self._block(member, self.front, 0, now)
+                member.control = data[count:]
             return
-        if len(member.spill) - member.rest + len(data) > CONTROL_BYTES_MAX:
+        if len(member.control) + len(data) > CONTROL_BYTES_MAX:
             self._lose(member, "does not read the answers to its PINGs")
             return
         self.backlog.detach(member, self.front)
-        member.spill = bytes(member.spill) + data
+        member.control += data
 
     # Turns.
 
@@ -148,7 +151,7 @@ class Pump:
         """Continue with a blocked member whose socket is writable, for a few sends."""
         if not member.blocked or member.held:
             return
-        before = member.sent_bytes
+        before = member.sent_bytes + member.spoken_bytes
         step = Step.MORE
         for _ in range(SERVE_STEPS):
             try:
@@ -161,7 +164,7 @@ class Pump:
         if step is Step.DONE:
             self._unblock(member)
             return
-        if member.sent_bytes != before:
+        if member.sent_bytes + member.spoken_bytes != before:
             del self.blocked[member]  # the dict stays in the order of the last progress
             self.blocked[member] = now
         if step is Step.MORE:
@@ -191,17 +194,17 @@ class Pump:
         """The oldest message that a member may still have to be sent."""
         position = self._log.start_of(self.front)
         lowest = min(map(_position, self.blocked), default=position)
+        backlog = self.backlog
         if lowest >= position:
-            self._tail = self.front
-        elif lowest >= self._log.start_of(self._tail + 1):
-            self._tail = self._log.sequence_at(lowest, self._tail, self.front)
-        return self._tail
+            backlog.tail = self.front
+        elif lowest >= self._log.start_of(backlog.tail + 1):
+            backlog.tail = self._log.sequence_at(lowest, backlog.tail, self.front)
+        return backlog.tail
 
     def flushed(self) -> int:
         """The message below which everything was handed to the sockets."""
-        if any(member.spill for member in self.blocked):
-            return min(self._tail, max(self.front - 1, 0))
-        return self._tail
+        spilled = (member.spilled for member in self.blocked if member.spill)
+        return min(self.backlog.tail, min(spilled, default=self.front))
 
     def settle(self, member: Member) -> None:
         """Bring the counters and the cursor of a member up to date."""
@@ -230,6 +233,8 @@ class Pump:
             count = self._try_send(member, span)
             if count == size and wrapped is not None:
                 more = self._try_send(member, wrapped)
+                if more < 0:
+                    member.position += count  # what the first piece completed was sent
                 count = count + more if more >= 0 else -1
             if count >= 0 and count < end - start:
                 self._block(member, first, count, now)
@@ -254,7 +259,10 @@ class Pump:
     def _find(self, ids: list[int], pieces: list[bytes]) -> Iterable[tuple[Append, ...]]:
         known = self.cohorts.known_ids
         distinct = set(ids)
-        for topic_id in distinct - known.keys():
+        missing = distinct - known.keys()
+        if missing and self.cohorts.make_room(len(missing)):
+            missing = distinct
+        for topic_id in missing:
             if topic_id:
                 name = self.cohorts.name(topic_id)
                 if name is None:
@@ -343,6 +351,7 @@ class Pump:
 
     def _keep_until(self, member: Member, sequence: int) -> None:
         """Messages below `sequence` are for the member's present cohort, whatever it is later."""
+        self.backlog.settle(member, self.front)
         if member.position >= self._log.start_of(sequence):
             return
         if len(member.older) >= OLDER_MAX:
@@ -369,7 +378,7 @@ class Pump:
     def _drop_oldest(self, position: int) -> None:
         """Every member that is over the limit jumps to the newest that it may keep."""
         target_position = position - self._policy.kept_bytes
-        target = self._log.sequence_at(target_position - 1, self._tail, self.front) + 1
+        target = self._log.sequence_at(target_position - 1, self.backlog.tail, self.front) + 1
         target = min(target, self.front)
         for member in self.blocked:
             if not member.held and self._policy.is_over(position - member.position):

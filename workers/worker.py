@@ -155,6 +155,7 @@ class Worker:
         """Send what the session wants to say, between two messages."""
         data = peer.session.data_to_send()
         if data:
+            self.protect_front()  # if its socket is full, its cursor will be the front
             self.pump.speak(peer.member, data, now)
 
     def connected(self, peer: Peer, version: str, now: int) -> None:

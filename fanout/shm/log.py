@@ -75,7 +75,7 @@ class LogWriter:
             self.start_of(tail) + self._size, self.position + self._size // REFRESH_SHARE
         )
         # One entry stays: the end of the message before the tail is the start of the tail.
-        self._sequence_limit = min(tail + self._mask, head + self._mask // REFRESH_SHARE)
+        self._sequence_limit = min(tail + self._mask, head + len(self._ends) // REFRESH_SHARE)
 
     def fits(self, size: int, count: int) -> bool:
         """Whether so many bytes and messages fit, as of the last `refresh()`."""
