@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from benchmarks.summary import CaseResult, PeerRounds, WorkloadResult, is_ours
+from benchmarks.summary import CaseResult, PeerRounds, WorkloadResult, is_ours, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def case_table(case: CaseResult, metrics: Sequence[Metric]) -> str:
     """The rows of one case: medians, (lowest-highest) of the first metric, and fanout's ratio."""
-    head = ["", f"{metrics[0].unit} (min-max)", *(m.unit for m in metrics[1:]), "fanout is"]
+    head = ["", f"{metrics[0].unit} (min-max)", *(m.unit for m in metrics[1:])]
+    head += [f"{row.peer} is" for row in case.ours]
     rows = [_row(case, row, metrics) for row in case.rounds]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [case.label]
@@ -47,8 +48,9 @@ def _row(case: CaseResult, row: PeerRounds, metrics: Sequence[Metric]) -> list[s
             figure(value * metric.scale) for value in (spread.median, spread.low, spread.high)
         )
         cells.append(median if index else f"{median} ({low}-{high})")
-    ratio = None if is_ours(row.peer) else case.ratio(row, metrics[0])
-    cells.append("" if ratio is None else f"{ratio:.2f} x")
+    for ours in case.ours:
+        times = None if is_ours(row.peer) else ratio(ours, row, metrics[0])
+        cells.append("" if times is None else f"{times:.2f} x")
     return cells
 
 

@@ -65,23 +65,19 @@ class CaseResult:
     label: str
     rounds: list[PeerRounds]
 
-    def best_of_ours(self, metric: Metric) -> float | None:
-        """The better median of fanout's rows."""
-        return self._best(metric, [row for row in self.rounds if is_ours(row.peer)])
+    @property
+    def ours(self) -> list[PeerRounds]:
+        """The rows of fanout."""
+        return [row for row in self.rounds if is_ours(row.peer)]
 
-    def ratio(self, row: PeerRounds, metric: Metric) -> float | None:
-        """How many times better fanout's best row is than this one; above 1 = fanout is ahead."""
-        ours, theirs = self.best_of_ours(metric), row.spread(metric)
-        if ours is None or theirs is None or not theirs.median or not ours:
-            return None
-        return ours / theirs.median if metric.higher_is_better else theirs.median / ours
 
-    @staticmethod
-    def _best(metric: Metric, rows: Sequence[PeerRounds]) -> float | None:
-        medians = [spread.median for row in rows if (spread := row.spread(metric))]
-        if not medians:
-            return None
-        return max(medians) if metric.higher_is_better else min(medians)
+def ratio(ours: PeerRounds, theirs: PeerRounds, metric: Metric) -> float | None:
+    """How many times better our median is than theirs; above 1 = fanout is ahead."""
+    mine, other = ours.spread(metric), theirs.spread(metric)
+    if mine is None or other is None or not mine.median or not other.median:
+        return None
+    quotient = mine.median / other.median
+    return quotient if metric.higher_is_better else 1 / quotient
 
 
 @dataclass

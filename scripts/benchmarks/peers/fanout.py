@@ -1,30 +1,50 @@
-"""fanout, lossless: `publish` waits for the slowest matching subscriber."""
+"""fanout, lossless by default: `publish` waits for the slowest matching subscriber."""
 
 from __future__ import annotations
 
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from benchmarks.peers.base import LOOPBACK, Peer
-from benchmarks.traffic import PROBE_TOPIC, Traffic
 from fanout import Publisher
+from fanout.options import Options
+
+if TYPE_CHECKING:
+    from benchmarks.traffic import Traffic
+
+HEARTBEAT_SECONDS = Options.heartbeat_interval
 
 
 class FanoutPeer(Peer):
-    """A Publisher with its default workers; `batch` messages for each commit, 0 = publish()."""
+    """A Publisher; `batch` messages for each commit, 0 = publish() one by one.
 
-    def __init__(self, traffic: Traffic, batch: int = 0, workers: int = 0) -> None:
+    By default without heartbeats, as libzmq has none: a PING would be bytes too many in a count.
+    """
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        batch: int = 0,
+        workers: int = 0,
+        block: int = 1,
+        heartbeats: int = 0,
+        send_timeout: int = 5,
+    ) -> None:
         super().__init__(traffic)
         self._batch = batch
-        # No heartbeats, as libzmq has none by default: a PING would be bytes too many in a count.
         self._publisher = Publisher(
-            f"tcp://{LOOPBACK}:*", workers=workers, slow_policy="block", heartbeat_interval=0
+            f"tcp://{LOOPBACK}:*",
+            workers=workers,
+            slow_policy="block" if block else "drop_oldest",
+            send_timeout=send_timeout,
+            heartbeat_interval=HEARTBEAT_SECONDS if heartbeats else 0,
         )
 
     def start(self) -> list[str]:
         return [endpoint.removeprefix("tcp://") for endpoint in self._publisher.endpoints]
 
-    def probe(self) -> None:
-        self._publisher.publish(PROBE_TOPIC, self.traffic.probe_payload)
+    def send(self, topic: bytes, payload: bytes) -> None:
+        self._publisher.publish(topic, payload)
 
     def publish(self, count: int) -> None:
         if self._batch:

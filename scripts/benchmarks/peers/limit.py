@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from benchmarks.channel import Channel
 
 KIB = 1024
-SPAN_BYTES = (
-    1024 * KIB
-)  # measured by the workload "limits": `send` takes what fits, so offer plenty
+# As measured by the workload "limits": offer plenty, `send` takes what fits.
+SPAN_BYTES = 1024 * KIB
 SNDBUF_BYTES = 256 * KIB  # the kernel doubles it; keeps what is under way in the cache: +50 %
 RUN_SECONDS = 600.0  # longer than any run: the harness gives up before
 EVENTS_AT_ONCE = 16_384

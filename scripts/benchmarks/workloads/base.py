@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from benchmarks.traffic import Traffic
 
 MILLION = 1e6
+MICRO = 1e-6
+LIBZMQ = ("libzmq-1io", "libzmq-2io")
+FANOUT = ("fanout", "fanout-batch")
+BROKERS = ("nats", "redis")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.traffic import Traffic
-from benchmarks.workloads.base import RUN_METRICS, Case, Sample, Settings, Workload, measure_run
+from benchmarks.workloads.base import (
+    BROKERS,
+    FANOUT,
+    LIBZMQ,
+    RUN_METRICS,
+    Case,
+    Sample,
+    Settings,
+    Workload,
+    measure_run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,16 +33,7 @@ class Firehose(Workload):
     name = "firehose"
     summary = "every subscriber wants every message, as fast as the publisher can"
     metrics = RUN_METRICS
-    peers = (
-        "fanout",
-        "fanout-batch",
-        "libzmq-1io",
-        "libzmq-2io",
-        "nats",
-        "redis",
-        "websockets",
-        "limit",
-    )
+    peers = (*FANOUT, *LIBZMQ, *BROKERS, "websockets", "limit")
 
     def cases(self, settings: Settings) -> Sequence[Case]:
         sizes = settings.sizes or (QUICK_SIZES if settings.quick else SIZES)
