@@ -74,14 +74,17 @@ class Channel:
             self._discard()
         return True
 
-    def receive(self) -> list[tuple[Message, list[int]]]:
+    def receive(self, limit: int = RECEIVE_PACKETS_MAX) -> list[tuple[Message, list[int]]]:
         """Messages that have arrived, with their descriptors, which the caller then owns.
+
+        Args:
+            limit: messages to take at most.
 
         Raises:
             ControlError: the other side sent something that is not of this version.
         """
         received: list[tuple[Message, list[int]]] = []
-        while len(received) < RECEIVE_PACKETS_MAX:
+        while len(received) < limit:
             try:
                 packet, descriptors = self._receive_packet()
             except BlockingIOError:

@@ -13,24 +13,15 @@ from __future__ import annotations
 import logging
 import os
 import selectors
+import signal
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from fanout.control import (
-    Closed,
-    Connected,
-    ControlError,
-    Finish,
-    Message,
-    Slow,
-    Snapshot,
-    SnapshotDone,
-    Started,
-    Subscriptions,
-)
+from fanout.control import ControlError, Finish, Snapshot
 from fanout.errors import ClosedError, StartupError
 from fanout.events import Event, EventKind
 from fanout.interest import Interest
@@ -38,7 +29,8 @@ from fanout.ledger import Ledger
 from fanout.pool import WorkerLink
 from fanout.reception import Reception
 from fanout.reporter import Reporter
-from fanout.roster import Connection, Roster, WorkerState
+from fanout.reports import Reports
+from fanout.roster import Roster, WorkerState
 from fanout.send_path import BROKEN, CLOSED, SendPath
 from fanout.shm import layout as at
 from fanout.shm.doorbell import Doorbell
@@ -48,6 +40,7 @@ from fanout.snapshots import Snapshots
 from fanout.subscribers import final_of
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from fanout.options import Options
@@ -57,6 +50,7 @@ T = TypeVar("T")
 TICK = 0.5  # seconds between looks at heartbeats; an idle publisher wakes twice a second
 TICK_TRUST = 2 * TICK  # a longer gap means that the coordinator itself was stopped
 CALL_TIMEOUT = 10.0  # seconds for a request to the coordinator's thread; it never blocks for long
+IGNORED_BY_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the publisher decides
 KILL_GRACE = 1.0  # seconds past its timeout that a finishing worker gets before it is killed
 
 log = logging.getLogger("fanout")
@@ -74,11 +68,12 @@ class Coordinator:
     def __init__(self, options: Options, on_event: Callable[[Event], None] | None) -> None:
         self.options = options
         count = options.worker_count
-        self.segment = Segment.create(
-            Layout.for_options(options.log_bytes, options.max_subscribers)
-        )
-        self.room = Doorbell()
-        self.links = [WorkerLink(index, self.segment, self.room) for index in range(count)]
+        with ExitStack() as undo:
+            try:
+                self._open(count, undo)
+            except OSError as error:
+                raise StartupError(f"the system gives no resources: {error}") from error
+            self._resources = undo.pop_all()
         self.interest = Interest()
         self.send_path = SendPath(
             self.segment,
@@ -91,11 +86,10 @@ class Coordinator:
         self.ledger = Ledger()
         self.reporter = Reporter(on_event, log)
         self.descriptors: dict[int, int] = {}  # subscriber -> our duplicate of its socket
-        self._selector = selectors.DefaultSelector()
         self.reception = Reception(self, self._selector)
-        self._wake = Doorbell()
         self._calls: deque[Callable[[], None]] = deque()
         self.snapshots = Snapshots()
+        self.reports = Reports(self)
         self._ready: Future[None] = Future()
         self._finishing_until: float | None = None  # set once: the end has begun
         self._ended = threading.Event()
@@ -103,14 +97,30 @@ class Coordinator:
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="fanout-coordinator", daemon=True)
 
+    def _open(self, workers: int, undo: ExitStack) -> None:
+        """Make everything that holds a descriptor."""
+        layout = Layout.for_options(self.options.log_bytes, self.options.max_subscribers)
+        self.segment = Segment.create(layout)
+        undo.callback(self.segment.close)
+        self.room = Doorbell()
+        undo.callback(self.room.close)
+        self._wake = Doorbell()
+        undo.callback(self._wake.close)
+        self._selector = selectors.DefaultSelector()
+        undo.callback(self._selector.close)
+        self.links: list[WorkerLink] = []
+        for index in range(workers):
+            self.links.append(WorkerLink(index, self.segment, self.room))
+            undo.callback(self.links[-1].close)
+
     def start(self) -> None:
         """Start the thread and the workers; returns when all of them serve.
 
         Raises:
             StartupError: a worker did not start; everything is released.
         """
-        self._thread.start()
         try:
+            self._thread.start()
             self._ready.result(self.options.start_timeout)
         except BaseException as error:
             self.close(0.0)
@@ -135,6 +145,8 @@ class Coordinator:
         def run() -> None:
             if future.set_running_or_notify_cancel():
                 try:
+                    if self._ended.is_set():
+                        raise ClosedError("the publisher is closed")
                     future.set_result(function())
                 except Exception as error:
                     future.set_exception(error)
@@ -157,20 +169,31 @@ class Coordinator:
     def close(self, timeout: float) -> None:
         """End everything; returns when it has ended. Idempotent, any thread.
 
+        On the coordinator's own thread (in `on_event`) it returns at once, and the end follows.
+        While an end is under way, a shorter timeout brings it forward.
+
         Args:
             timeout: seconds in which workers may still deliver what is queued; 0.0 = at once.
         """
         self.send_path.shut(CLOSED)
-        if os.getpid() != self._pid or self._thread is threading.current_thread():
+        if os.getpid() != self._pid:
+            return
+        if self._thread.ident is None:
+            self._resources.close()
             return
         self._calls.append(lambda: self._begin_end(timeout))
         self._wake.ring()
-        if self._thread.ident is not None:
-            self._ended.wait(timeout + KILL_GRACE + CALL_TIMEOUT)
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout + KILL_GRACE + CALL_TIMEOUT)
 
     def loads(self) -> list[int]:
         """The measured load of each worker, in thousandths of a core."""
         return [link.slot[at.W_LOAD] for link in self.links]
+
+    def worker_started(self) -> None:
+        """One more worker serves; the start is done when all of them do."""
+        if self.roster.all_ready and not self._ready.done():
+            self._ready.set_result(None)
 
     def report(self, event: Event) -> None:
         """Tell the world; never raises."""
@@ -179,6 +202,8 @@ class Coordinator:
     # The thread.
 
     def _run(self) -> None:
+        # Workers inherit this, until they have said that they ignore these signals.
+        signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_BY_WORKERS)
         try:
             self._selector.register(self._wake.fd, selectors.EVENT_READ, self._take_calls)
             for link in self.links:
@@ -234,13 +259,16 @@ class Coordinator:
             self._calls.popleft()()
 
     def _begin_end(self, timeout: float) -> None:
-        if self._finishing_until is not None:
+        until = time.monotonic() + timeout + KILL_GRACE
+        if self._finishing_until is not None and self._finishing_until <= until:
             return
-        self._finishing_until = time.monotonic() + timeout + KILL_GRACE
+        self._finishing_until = until
         self.ledger.closing = True
         self.reception.close()
         for link in self.links:
-            if link.channel is not None and not link.channel.closed:
+            if self.roster.workers[link.index].state is not WorkerState.READY:
+                link.kill()  # it serves nobody yet
+            elif link.channel is not None and not link.channel.closed:
                 link.channel.send(Finish(timeout))
 
     def _release(self) -> None:
@@ -249,14 +277,12 @@ class Coordinator:
         for link in self.links:
             link.kill()
             link.reap()
-            link.close()
         for descriptor in self.descriptors.values():
             os.close(descriptor)
         self.descriptors.clear()
         self.reception.close()
-        self._selector.close()
         self._take_calls()
-        self.segment.close()
+        self._resources.close()
 
     # Workers.
 
@@ -272,9 +298,10 @@ class Coordinator:
         self._selector.register(sentinel, selectors.EVENT_READ, lambda: self._on_exit(link))
         self._selector.register(channel, selectors.EVENT_READ, lambda: self._on_channel(link))
 
-    def _on_channel(self, link: WorkerLink) -> None:
+    def _on_channel(self, link: WorkerLink) -> bool:
+        """Take what the worker has sent; False if there was nothing."""
         if link.channel is None:
-            return
+            return False
         try:
             received = link.channel.receive()
         except ControlError:
@@ -284,25 +311,33 @@ class Coordinator:
         for message, descriptors in received:
             for descriptor in descriptors:
                 os.close(descriptor)  # workers send none
-            self._handle(link, message)
-        if link.channel.closed and not received:
-            self._selector.unregister(link.channel.socket)
+            self.reports.handle(link, message)
+        if link.channel.closed:
+            self._unwatch(link.channel.socket)
             if self._finishing_until is None:
                 link.kill()  # it cannot be talked to; its sentinel follows
+        return bool(received)
 
     def _on_exit(self, link: WorkerLink) -> None:
         assert link.process is not None
         assert link.channel is not None
-        while not link.channel.closed:  # what it reported before its end still counts
-            self._on_channel(link)
-        self._selector.unregister(link.process.sentinel)
+        while self._on_channel(link):
+            pass  # what it reported before its end still counts
+        self._unwatch(link.channel.socket)
+        self._unwatch(link.process.sentinel)
         self._worker_ended(link, link.reap())
 
+    def _unwatch(self, file: socket.socket | int) -> None:
+        with suppress(KeyError):  # it is not watched any more
+            self._selector.unregister(file)
+
     def _worker_ended(self, link: WorkerLink, how: str) -> None:
+        if not self._ready.done():
+            self._fail_start(StartupError(f"worker {link.index} did not start: {how}"))
         lost = self.roster.worker_lost(link.index, time.monotonic())
         for connection in lost:
             closed = final_of(self.segment, connection, "its worker was lost")
-            self._end_connection(connection, closed)
+            self.reports.end_connection(connection, closed)
         self.snapshots.forget(link.index)
         if self._finishing_until is not None:
             return
@@ -311,53 +346,10 @@ class Coordinator:
             log.error("worker %d failed too often and is given up: %s", link.index, how)
         if self.roster.broken:
             self.send_path.shut(BROKEN)
-            self._fail_start(StartupError(f"no worker could be started: {how}"))
 
     def _fail_start(self, error: StartupError) -> None:
         if not self._ready.done():
             self._ready.set_exception(error)
-
-    # Messages from workers.
-
-    def _handle(self, link: WorkerLink, message: Message) -> None:
-        if isinstance(message, Subscriptions):
-            self._on_subscriptions(link, message)
-        elif isinstance(message, Connected):
-            self._on_connected(message)
-        elif isinstance(message, Closed):
-            connection = self.roster.remove(message.subscriber)
-            if connection is not None:
-                self._end_connection(connection, message)
-        elif isinstance(message, Slow):
-            self._on_slow(message)
-        elif isinstance(message, SnapshotDone):
-            self.snapshots.done(message.token, link.index)
-        elif isinstance(message, Started):
-            self.roster.worker_ready(link.index, time.monotonic())
-            self.report(Event(EventKind.WORKER_STARTED, f"pid {message.pid}", worker=link.index))
-            if self.roster.all_ready and not self._ready.done():
-                self._ready.set_result(None)
-        else:
-            raise ControlError(f"{type(message).__name__} is not for a coordinator")
-
-    def _on_subscriptions(self, link: WorkerLink, message: Subscriptions) -> None:
-        if message.subscriber not in self.roster.connections:
-            return
-        self.interest.update(message.subscriber, link.index, message.added, message.cancelled)
-        # Messages published before this line did not ring for the new subscription.
-        link.bell.wake()
-
-    def _on_connected(self, message: Connected) -> None:
-        connection = self.roster.connected(message.subscriber, message.version)
-        if connection is not None:
-            self._report_on(EventKind.SUBSCRIBER_CONNECTED, connection, f"ZMTP {message.version}")
-
-    def _on_slow(self, message: Slow) -> None:
-        connection = self.roster.connections.get(message.subscriber)
-        if connection is None:
-            return
-        kind = EventKind.SUBSCRIBER_RECOVERED if message.recovered else EventKind.SUBSCRIBER_SLOW
-        self._report_on(kind, connection, message.reason, message.dropped)
 
     def _request_snapshot(self, done: threading.Event) -> None:
         ready = [w.index for w in self.roster.workers if w.state is WorkerState.READY]
@@ -366,26 +358,3 @@ class Coordinator:
             channel = self.links[index].channel
             if channel is not None:
                 channel.send(Snapshot(token))
-
-    def _end_connection(self, connection: Connection, closed: Closed) -> None:
-        self.interest.forget(connection.subscriber)
-        descriptor = self.descriptors.pop(connection.subscriber, None)
-        if descriptor is not None:
-            self.reception.shut(descriptor)
-        self.ledger.close(connection, closed)
-        kind = EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
-        self._report_on(kind, connection, closed.reason, closed.dropped)
-
-    def _report_on(
-        self, kind: EventKind, connection: Connection, reason: str, dropped: int = 0
-    ) -> None:
-        self.report(
-            Event(
-                kind,
-                reason,
-                subscriber=connection.subscriber,
-                peer=connection.peer,
-                worker=connection.worker,
-                dropped=dropped,
-            )
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -51,23 +52,22 @@ class WorkerLink:
         Raises:
             OSError: the system cannot give a process or a descriptor; nothing is left behind.
         """
-        ours, theirs = Channel.pair()
-        try:
-            process = WorkerProcess(self.index, theirs.fileno())
-            process.start()
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
+        with ExitStack() as undo:
+            descriptors = []
+            for fd in (self._segment.fd, self.doorbell.fd, self._room.fd):
+                descriptors.append(os.dup(fd))
+                undo.callback(os.close, descriptors[-1])
+            ours, theirs = Channel.pair()
+            undo.callback(ours.close)
+            with theirs:
+                process = WorkerProcess(self.index, theirs.fileno())
+                process.start()
+            undo.pop_all()
         self.process = process
         self.channel = Channel(ours)
         self.silent_for = 0.0
-        descriptors = tuple(
-            os.dup(fd) for fd in (self._segment.fd, self.doorbell.fd, self._room.fd)
-        )
         hello = Hello(self.index, os.getpid(), asdict(options), len(descriptors))
-        self.channel.send(hello, descriptors)
+        self.channel.send(hello, tuple(descriptors))
 
     def adopt(self, subscriber: int, slot: int, tcp: bool, descriptor: int) -> None:
         """Hand a connection over; takes over `descriptor`."""

@@ -15,6 +15,7 @@ import msgpack
 from fanout.batch import Batch
 from fanout.coordinator import Coordinator
 from fanout.encoding import COPY_ONCE_BYTES, as_topic, payload_header
+from fanout.endpoints import parse_endpoint
 from fanout.errors import Again, ClosedError, ForkedError, MessageTooLarge, StartupError
 from fanout.options import MESSAGE_SHARE, Options
 from fanout.send_path import CLOSED, FORKED, NO_SPACE
@@ -59,20 +60,22 @@ class Publisher:
     ) -> None:
         _check_platform()
         self.options = Options(**options)
+        endpoints = _endpoints(endpoint)
+        for each in endpoints:
+            parse_endpoint(each)  # before anything is started
         self._coordinator = Coordinator(self.options, on_event)
-        self._path = self._coordinator.send_path
-        self._encoder = Encoder(self._path, self.options.max_message_bytes)
-        self._watcher = Watcher(self._coordinator)
-        self._undelivered: tuple[Undelivered, ...] = ()
-        self._coordinator.start()
-        self._finalizer = weakref.finalize(
-            self, self._coordinator.close, self.options.drain_timeout
-        )
         try:
-            for each in _endpoints(endpoint):
+            self._path = self._coordinator.send_path
+            self._encoder = Encoder(self._path, self.options.max_message_bytes)
+            self._watcher = Watcher(self._coordinator)
+            self._coordinator.start()
+            self._finalizer = weakref.finalize(
+                self, self._coordinator.close, self.options.drain_timeout
+            )
+            for each in endpoints:
                 self.bind(each)
         except BaseException:
-            self.stop()
+            self._coordinator.close(0.0)
             raise
 
     def __repr__(self) -> str:
@@ -264,10 +267,10 @@ class Publisher:
         """
         if self._path.state == FORKED:
             return ()
-        if self._finalizer.detach() is not None:
-            seconds = self.options.drain_timeout if timeout is None else timeout
-            self._undelivered = self._watcher.close(max(0.0, seconds))
-        return self._undelivered
+        seconds = self.options.drain_timeout if timeout is None else timeout
+        undelivered = self._watcher.close(max(0.0, seconds))
+        self._finalizer.detach()
+        return undelivered
 
     def stop(self) -> tuple[Undelivered, ...]:
         """End at once; returns what was not delivered. Idempotent."""

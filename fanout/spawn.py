@@ -33,18 +33,18 @@ class _ExecPopen(Popen):  # type: ignore[misc]  # multiprocess has no types
     """Starts the worker's command instead of the user's main module."""
 
     def _launch(self, process_obj: WorkerProcess) -> None:
-        sentinel, held = os.pipe()  # end of file on `sentinel` = the process has ended
+        self.pid = util.spawnv_passfds(
+            spawn.get_executable(), process_obj.command(), [process_obj.control_fd]
+        )
+        # A pipe that its end closes would not tell, if the user forks while it is being made: the
+        # child of that fork would hold it open.
         try:
-            self.pid = util.spawnv_passfds(
-                spawn.get_executable(), process_obj.command(), [process_obj.control_fd, held]
-            )
+            self.sentinel = os.pidfd_open(self.pid)  # readable = the process has ended
         except BaseException:
-            os.close(sentinel)
+            self.kill()
+            self.wait()
             raise
-        finally:
-            os.close(held)
-        self.sentinel = sentinel
-        self.finalizer = util.Finalize(self, util.close_fds, (sentinel,))
+        self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
 
 
 class WorkerProcess(process.BaseProcess):  # type: ignore[misc]  # multiprocess has no types

@@ -91,9 +91,7 @@ class Watcher:
         if self._is_drained(target):
             return ()
         return tuple(
-            Undelivered(one.id, one.peer, one.queued, 0)
-            for one in self.subscribers()
-            if one.queued
+            Undelivered(one.id, one.peer, one.queued, 0) for one in self.subscribers() if one.queued
         )
 
     def _is_drained(self, target: int) -> bool:

@@ -45,7 +45,16 @@ def main(control_descriptor: int) -> int:
     """Run a worker; returns the exit code of its process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    # They were blocked until now, so that none could end us before we ignored it.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
     channel = Channel(socket.socket(fileno=control_descriptor))
+    try:
+        return _run(channel)
+    finally:
+        channel.close()
+
+
+def _run(channel: Channel) -> int:
     try:
         hello, descriptors = _wait_for_hello(channel)
         segment = Segment.attach(descriptors[0], writable=True)
@@ -115,7 +124,7 @@ def _wait_for_hello(channel: Channel) -> tuple[Hello, list[int]]:
     poller.register(channel.socket, select.POLLIN)
     if not poller.poll(HELLO_TIMEOUT * 1000):
         raise _NotStarted(f"no Hello within {HELLO_TIMEOUT} s")
-    received = channel.receive()
+    received = channel.receive(1)
     if not received:
         raise _NotStarted("the coordinator is gone")
     message, descriptors = received[0]

@@ -316,7 +316,7 @@ class Worker:
         if isinstance(message, Snapshot):
             self.checkpoint()
             self.channel.send(SnapshotDone(message.token))
-        elif isinstance(message, Finish) and self.ending is None:
+        elif isinstance(message, Finish):  # another one brings the end forward
             self.ending = Ending(self, message.timeout, self._now())
 
     def _adopt(self, message: Adopt, descriptor: int) -> None:
