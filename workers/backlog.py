@@ -83,7 +83,10 @@ class Backlog:
         stop = self._log.start_of(member.sequence + 1)
         assert not member.spill, "bytes from the log were sent before the spill"
         assert not member.control, "bytes from the log were sent before the control bytes"
-        member.spill = self._log.copy(member.position, stop)
+        if member.dialect is None:
+            member.spill = self._log.copy(member.position, stop)
+        else:
+            member.spill = member.dialect(self._log.copy(member.position, stop))[member.offset :]
         member.spilled = member.sequence
         member.sequence += 1
         member.offset = 0
@@ -178,6 +181,9 @@ class Backlog:
         if fitting < len(picked):
             stop = picked[fitting]
         pieces = [self._log.copy(starts[i], stops[i]) for i in range(fitting)]
+        if cohort.dialect is not None:
+            pieces = [cohort.dialect(piece) for piece in pieces]
+            ends = list(accumulate(map(len, pieces)))
         blob = memoryview(b"".join(pieces))[member.offset :]
         count = _send(member, blob)
         done = member.offset + count
@@ -192,7 +198,7 @@ class Backlog:
     def _move(self, member: Member, sequence: int, offset: int) -> None:
         member.sequence = sequence
         member.offset = offset
-        member.position = self._log.start_of(sequence) + offset
+        member.position = self._log.start_of(sequence) + (0 if member.dialect else offset)
 
     def _end_segment(self, member: Member, until: int) -> Step:
         self._move(member, until, 0)

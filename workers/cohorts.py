@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from workers.member import Member
+    from workers.member import Dialect, Member
 
 TOPICS_REMEMBERED_MAX = 131_072  # ids with their cohorts; the coordinator interns 65,536 by default
 
@@ -40,18 +40,20 @@ class Cohort:
 
     Attributes:
         key: what they want, minimal.
-        everything: whether that is every message.
+        dialect: what its picks go through before they are sent; see `Member`.
+        everything: whether that is every message, as it is in the log.
         members: how many subscribers it has, ready ones and others.
         ready: members that have been sent everything up to the front; in order of joining.
         picks: messages of the batch at hand that it wants; the same list for ever.
         matched: messages it wanted since it exists.
     """
 
-    __slots__ = ("_lengths", "everything", "key", "matched", "members", "picks", "ready")
+    __slots__ = ("_lengths", "dialect", "everything", "key", "matched", "members", "picks", "ready")
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, dialect: Dialect | None = None) -> None:
         self.key = key
-        self.everything = key == EVERYTHING
+        self.dialect = dialect
+        self.everything = key == EVERYTHING and dialect is None
         self.members = 0
         self.ready: dict[Member, None] = {}
         self.picks: list[bytes] = []
@@ -72,7 +74,9 @@ class Cohorts:
 
     def __init__(self) -> None:
         self.everything = Cohort(EVERYTHING)
-        self._by_key: dict[Key, Cohort] = {EVERYTHING: self.everything}
+        self._by_key: dict[tuple[Key, Dialect | None], Cohort] = {
+            (EVERYTHING, None): self.everything
+        }
         self._by_prefix: dict[bytes, list[Cohort]] = {}
         self._lengths: dict[int, int] = {}  # length of a prefix -> how many prefixes have it
         self._appends: dict[int, tuple[Append, ...]] = {}
@@ -93,12 +97,12 @@ class Cohorts:
         """Topic ids whose cohorts are remembered, with the `append` of each one's picks."""
         return self._appends
 
-    def join(self, prefixes: Iterable[bytes]) -> Cohort | None:
+    def join(self, prefixes: Iterable[bytes], dialect: Dialect | None = None) -> Cohort | None:
         """The cohort for these subscriptions, with one member more; None if there are none."""
         key = minimal(prefixes)
         if not key:
             return None
-        cohort = self._by_key.get(key) or self._add(key)
+        cohort = self._by_key.get((key, dialect)) or self._add(key, dialect)
         cohort.members += 1
         return cohort
 
@@ -135,9 +139,9 @@ class Cohorts:
         """The topic of an id, None if it is not remembered."""
         return self._names.get(topic_id)
 
-    def _add(self, key: Key) -> Cohort:
-        cohort = Cohort(key)
-        self._by_key[key] = cohort
+    def _add(self, key: Key, dialect: Dialect | None) -> Cohort:
+        cohort = Cohort(key, dialect)
+        self._by_key[key, dialect] = cohort
         for prefix in key:
             if prefix not in self._by_prefix:
                 self._by_prefix[prefix] = []
@@ -147,7 +151,7 @@ class Cohorts:
         return cohort
 
     def _remove(self, cohort: Cohort) -> None:
-        del self._by_key[cohort.key]
+        del self._by_key[cohort.key, cohort.dialect]
         for prefix in cohort.key:
             cohorts = self._by_prefix[prefix]
             cohorts.remove(cohort)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workers.cohorts import Cohort
 
 Send: TypeAlias = Callable[[bytes | memoryview], int]
+Dialect: TypeAlias = Callable[[bytes], bytes]
 
 
 class Member:
@@ -27,15 +28,18 @@ class Member:
         id: subscriber id.
         send: hands bytes to the socket, returns how many it took; BlockingIOError = none,
             OSError = the connection is dead.
+        dialect: makes what its peer reads (ZMTP 1.0) of a message of the log; None = it reads what
+            is in the log. Set before its first subscription.
         cohort: what it wants, for messages from the front on; None = nothing.
         joined_at: `cohort.matched` when it joined.
         matched: messages that matched before it joined its present cohort.
         blocked: whether it has a cursor of its own.
         held: blocked, and not to be served before a report of its subscriptions got out.
         sequence: when blocked: the next message that is not wholly sent.
-        offset: when blocked: bytes of it that were sent.
+        offset: when blocked: bytes of it that were sent, in its dialect.
         position: when blocked: the same as a position in the log, always up to date; sequence and
-            offset follow it only when settled, if it takes everything.
+            offset follow it only when settled, if it takes everything. In a dialect: the start of
+            that message, since offsets do not fit the log.
         older: when blocked: (until, cohort) for messages below `until`, oldest first.
         spill: the rest of a message that the log need not hold any more.
         spilled: which message that is.
@@ -49,6 +53,7 @@ class Member:
         "blocked",
         "cohort",
         "control",
+        "dialect",
         "dropped",
         "held",
         "id",
@@ -70,6 +75,7 @@ class Member:
     def __init__(self, identifier: int, send: Send) -> None:
         self.id = identifier
         self.send = send
+        self.dialect: Dialect | None = None
         self.cohort: Cohort | None = None
         self.joined_at = 0
         self.matched = 0

@@ -278,6 +278,8 @@ class Pump:
 
     def _send_picks(self, cohort: Cohort, first: int, pieces: list[bytes], now: int) -> None:
         picks = cohort.picks
+        if cohort.dialect is not None:
+            picks = [cohort.dialect(piece) for piece in picks]
         blob = b"".join(picks) if len(picks) > 1 else picks[0]
         size = len(blob)
         matches = len(picks)
@@ -290,7 +292,7 @@ class Pump:
                 whole = bisect_right(ends, count)
                 member.sent += whole
                 sent_of_next = count - (ends[whole - 1] if whole else 0)
-                index = self._index_of(picks[whole], pieces)
+                index = self._index_of(cohort.picks[whole], pieces)
                 self._block(member, first + index, sent_of_next, now)
 
     def _index_of(self, piece: bytes, pieces: list[bytes]) -> int:
@@ -324,7 +326,7 @@ class Pump:
         member.blocked = True
         member.sequence = sequence
         member.offset = offset
-        member.position = self._log.start_of(sequence) + offset
+        member.position = self._log.start_of(sequence) + (0 if member.dialect else offset)
         self.blocked[member] = now
 
     def _unblock(self, member: Member) -> None:
@@ -367,7 +369,7 @@ class Pump:
             old.ready.pop(member, None)
             self.cohorts.leave(old)
             self._subscribed -= 1
-        new = self.cohorts.join(prefixes)
+        new = self.cohorts.join(prefixes, member.dialect)
         member.cohort = new
         if new is not None:
             member.joined_at = new.matched

@@ -23,7 +23,7 @@ from fanout.shm import fence
 from fanout.shm import layout as at
 from fanout.shm.log import LogReader
 from fanout.shm.slots import subscriber_slot, worker_slot
-from fanout.zmtp import SessionLimits
+from fanout.zmtp import SessionLimits, to_zmtp_1
 from workers.effects import Effect, Lost, Slowed
 from workers.ending import Ending
 from workers.heartbeat import Schedule, is_silent
@@ -161,6 +161,8 @@ class Worker:
     def connected(self, peer: Peer, version: str, now: int) -> None:
         """The handshake of this peer is done."""
         peer.ready = True
+        if version == "1.0":
+            peer.member.dialect = to_zmtp_1
         self.handshakes.drop(peer)
         if version.startswith("3"):
             self.pings.put(peer, now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
 from typing import TYPE_CHECKING, Self
 
@@ -84,6 +86,15 @@ class RawPeer:
     def send(self, data: bytes) -> None:
         """Send all of it."""
         self.socket.sendall(data)
+
+    def send_if_open(self, data: bytes) -> None:
+        """Send it, unless the publisher has closed."""
+        with contextlib.suppress(ConnectionError):
+            self.send(data)
+
+    def is_readable(self, timeout_s: float) -> bool:
+        """Whether there is anything to read, or the publisher has closed."""
+        return bool(select.select([self.socket], [], [], timeout_s)[0])
 
     def read(self, count: int) -> bytes:
         """Exactly so many bytes; the publisher must not close before."""
