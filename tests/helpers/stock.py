@@ -17,6 +17,8 @@ from zmq.utils.monitor import recv_monitor_message
 from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.helpers.adapters import PublishingSocket
 
 Socket: TypeAlias = "zmq.Socket[bytes]"
@@ -38,7 +40,7 @@ class Stock:
         endpoint: str,
         *topics: bytes,
         kind: int = zmq.SUB,
-        options: dict[int, int] | None = None,
+        options: Mapping[zmq.SocketOption, int] | None = None,
     ) -> Socket:
         """A connected subscriber of these topics; none = it subscribes to nothing."""
         subscriber = self.socket(kind, options)
@@ -50,7 +52,7 @@ class Stock:
         subscriber.connect(endpoint)
         return subscriber
 
-    def socket(self, kind: int, options: dict[int, int] | None = None) -> Socket:
+    def socket(self, kind: int, options: Mapping[zmq.SocketOption, int] | None = None) -> Socket:
         """A socket that drops nothing and does not wait for ever."""
         subscriber = self.context.socket(kind)
         self._sockets.append(subscriber)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import zmq
@@ -126,7 +126,10 @@ def test_the_monitor_sees_a_connection_come_and_go(
     {zmq.HEARTBEAT_IVL: 0},
 ])  # fmt: skip
 def test_heartbeats_of_both_sides_keep_the_connection(
-    start: Callable[..., PublishingSocket], unbound: str, stock: Stock, options: dict[int, Any]
+    start: Callable[..., PublishingSocket],
+    unbound: str,
+    stock: Stock,
+    options: dict[zmq.SocketOption, int],
 ) -> None:
     publisher = start(heartbeat_ms=30)
     subscriber = stock.socket(zmq.SUB, options)
