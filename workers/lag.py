@@ -16,11 +16,13 @@ class LagPolicy:
         drops: whether a member over the limit loses its oldest messages (`drop_oldest`); if not,
             the publisher waits for it (`block`).
         limit_bytes: of log, between a member's cursor and the front.
+        limit_messages: the same in messages; small ones fill the index before the bytes.
         send_timeout_ns: without a byte of progress, after which a member is lost.
     """
 
     drops: bool
     limit_bytes: int
+    limit_messages: int
     send_timeout_ns: int
 
     @property
@@ -28,6 +30,11 @@ class LagPolicy:
         """The newest bytes of log that a member keeps when it jumps."""
         return self.limit_bytes - self.limit_bytes // HYSTERESIS_SHARE
 
-    def is_over(self, lag_bytes: int) -> bool:
+    @property
+    def kept_messages(self) -> int:
+        """The newest messages that a member keeps when it jumps, if they are not too large."""
+        return self.limit_messages - self.limit_messages // HYSTERESIS_SHARE
+
+    def is_over(self, lag_bytes: int, lag_messages: int) -> bool:
         """Whether a member that is so far behind has to jump."""
-        return self.drops and lag_bytes > self.limit_bytes
+        return self.drops and (lag_bytes > self.limit_bytes or lag_messages > self.limit_messages)

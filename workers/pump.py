@@ -185,9 +185,10 @@ class Pump:
             if not member.held:
                 seconds = self._policy.send_timeout_ns / 1e9
                 self._lose(member, f"took nothing for {seconds:g} s (send_timeout)")
-        position = self._log.start_of(self.front)
-        if self._policy.is_over(position - self._log.start_of(self.tail())):
-            self._drop_oldest(position)
+        lag_messages = self.front - self.tail()
+        lag_bytes = self._log.start_of(self.front) - self._log.start_of(self.backlog.tail)
+        if self._policy.is_over(lag_bytes, lag_messages):
+            self._drop_oldest()
             self.tail()
 
     def tail(self) -> int:
@@ -377,18 +378,22 @@ class Pump:
             if not member.blocked:
                 new.ready[member] = None
 
-    def _drop_oldest(self, position: int) -> None:
+    def _drop_oldest(self) -> None:
         """Every member that is over the limit jumps to the newest that it may keep."""
-        target_position = position - self._policy.kept_bytes
-        target = self._log.sequence_at(target_position - 1, self.backlog.tail, self.front) + 1
-        target = min(target, self.front)
+        log, policy, front, tail = self._log, self._policy, self.front, self.backlog.tail
+        position = log.start_of(front)
+        first_kept = log.sequence_at(position - policy.kept_bytes - 1, tail, front) + 1
+        target = min(max(first_kept, front - policy.kept_messages), front)
+        lowest = position - policy.limit_bytes
+        if front - policy.limit_messages > tail:
+            lowest = max(lowest, log.start_of(front - policy.limit_messages))
         for member in self.blocked:
-            if not member.held and self._policy.is_over(position - member.position):
-                lost = self.backlog.jump(member, target, self.front)
+            if not member.held and member.position < lowest:
+                lost = self.backlog.jump(member, target, front)
                 if lost and not member.slow:
                     member.slow = True
-                    reason = f"is more than {self._policy.limit_bytes:,} bytes behind"
-                    self.effects.append(Slowed(member, reason))
+                    lag = f"{policy.limit_bytes:,} bytes or {policy.limit_messages:,} messages"
+                    self.effects.append(Slowed(member, f"is more than {lag} behind"))
 
 
 def _broken(error: OSError) -> str:

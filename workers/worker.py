@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 TICK = 0.1  # seconds; the net under the doorbell, and the resolution of the timeouts
 WRITABLE_PER_TURN = 256  # sockets served in a turn
 BATCHES_PER_TURN = 16  # batches of new messages in a turn; each of at most SPAN_BYTES
+LAG_SHARE = (
+    2  # a subscriber may be half the index behind: room for what comes meanwhile
+)
 NS = 1_000_000_000
 
 
@@ -70,6 +73,7 @@ class Worker:
         policy = LagPolicy(
             options.slow_policy == "drop_oldest",
             options.lag_limit_bytes,
+            self.log.entries // LAG_SHARE,
             int(options.send_timeout * NS),
         )
         self.pump = Pump(self.log, policy)

@@ -185,6 +185,7 @@ class LogReader:
         self._map = segment.map
         self._base = layout.data
         self.size = layout.data_bytes
+        self.entries = layout.entries
         self._data = segment.view[layout.data : layout.data + layout.data_bytes]
         self._ends = segment.words[layout.ends // at.WORD :][: layout.entries]
         self._topics = segment.words[layout.topics // at.WORD :][: layout.entries]

@@ -1,0 +1,178 @@
+"""The checkers: the invariants, held against the models after every step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.options import MESSAGE_SHARE
+from fanout.shm import layout as at
+from tests.simulation.model import require
+from workers import pump as pumps
+
+if TYPE_CHECKING:
+    from fanout.control import Closed, Slow
+    from tests.simulation.model import SubscriberModel
+    from tests.simulation.workers import SimulatedWorker
+    from tests.simulation.world import World
+    from workers.member import Member
+
+
+class Checker:
+    """Looks at workers from outside; what it finds wrong is `Violated`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.reported_slow: set[int] = set()
+        self.deliveries = 0
+        self.drops = 0
+        self.evictions = 0
+
+    def look(self, worker: SimulatedWorker, call: str) -> None:
+        """Streams, order and conservation, after any call."""
+        pump = worker.pump
+        for peer in worker.peers.values():
+            member, model = peer.member, self._world.models[peer.id]
+            model.scan(pump.front)
+            model.take(self._world.now)
+            self._note_blocked(member, model)
+            self._conserved(member, model, call)
+            self._bounded(member)
+        require(set(pump.runnable) <= set(pump.blocked) | self._ready(worker), "runnable strangers")
+        require(
+            set(pump.blocked) == {p.member for p in worker.peers.values() if p.member.blocked},
+            "the blocked members are not those in the dict",
+        )
+        remembered = len(pump.cohorts.known_ids)
+        most = max(self._world.topics_max, pumps.BATCH_MESSAGES)
+        require(remembered <= most, f"{remembered} topic ids are remembered")
+
+    def limits(self, worker: SimulatedWorker, now: int) -> None:
+        """After `enforce`: nobody is too far behind, or silent for too long."""
+        pump, world = worker.pump, self._world
+        policy = pump._policy
+        front = world.history.start_of(pump.front)
+        for peer in worker.peers.values():
+            member, model = peer.member, world.models[peer.id]
+            lost = member.dropped - model.dropped
+            if lost:
+                require(policy.drops, "messages were dropped under a policy that does not")
+                model.drop(lost, front - policy.kept_bytes, pump.front - policy.kept_messages)
+                self.drops += lost
+                require(member.slow, "a loss that nobody is told of")
+            if not member.blocked or member.held:
+                continue
+            for sequence in model.unstarted[:1] if policy.drops else ():
+                lag = front - world.history.messages[sequence].start
+                require(lag <= policy.limit_bytes, f"{lag} bytes behind after enforce()")
+                count = pump.front - sequence
+                require(count <= policy.limit_messages, f"{count} messages behind")
+            since = max(model.blocked_at or 0, model.progress_at)
+            silent = now - since
+            require(silent < policy.send_timeout_ns, f"took nothing for {silent} ns, not evicted")
+        self.look(worker, "enforce")
+
+    def settled(self, worker: SimulatedWorker, member: Member) -> None:
+        """After `settle`, the counters of every kind of member are exact."""
+        model = self._world.models[member.id]
+        if member.held and not model.was_held:
+            return  # lost: its connection will be closed in this turn
+        require(member.sent == model.sent, f"settled: {member.sent} sent, not {model.sent}")
+        require(member.queued == len(model.queue), f"{member.queued} queued, {len(model.queue)}")
+
+    def flushed(self, worker: SimulatedWorker, flushed: int) -> None:
+        """Everything below `flushed` was handed over."""
+        for peer in worker.peers.values():
+            queue = self._world.models[peer.id].queue
+            require(not queue or queue[0] >= flushed, f"{queue} is not flushed ({flushed})")
+
+    def changed(
+        self, worker: SimulatedWorker, subscriber: int, since: int, prefixes: set[bytes]
+    ) -> None:
+        """A reported change of subscriptions is in force."""
+        model = self._world.models[subscriber]
+        if model.was_held:
+            model.blocked_at = self._world.now  # its time starts again
+            model.was_held = False
+        model.change(since, worker.pump.front, prefixes)
+
+    def closed(self, worker: SimulatedWorker, report: Closed) -> None:
+        """The final figures of a connection, and why it was closed."""
+        world = self._world
+        if worker.pending_change is not None and worker.pending_change[0] == report.subscriber:
+            worker.pending_change = None
+        model = world.models.pop(report.subscriber)
+        model.scan(worker.pump.front)
+        model.take(world.now)
+        got = (report.matched, report.sent, report.dropped, report.discarded)
+        want = (model.matched, model.sent, model.dropped, len(model.queue))
+        require(got == want, f"closed ({report.reason}): {got}, not {want}")
+        if "send_timeout" in report.reason:
+            since = max(model.blocked_at or 0, model.progress_at)
+            early = world.now - since < worker.pump._policy.send_timeout_ns
+            require(not early, "evicted although it took something")
+            self.evictions += 1
+        self.deliveries += report.sent
+        world.forget(worker, report.subscriber, model)
+
+    def slow(self, report: Slow) -> None:
+        """A subscriber was reported as slow, or as recovered."""
+        if report.recovered:
+            require(report.subscriber in self.reported_slow, "recovered, but was never slow")
+            self.reported_slow.discard(report.subscriber)
+        else:
+            self.reported_slow.add(report.subscriber)
+
+    def turn_ended(self, worker: SimulatedWorker) -> None:
+        """Between turns: what the slots say, and that no loss is silent."""
+        pump, slot = worker.pump, worker._slot
+        tail = slot[at.W_TAIL]
+        if pump.needs_log:
+            require(tail <= pump.front, "the tail is behind the front")
+        for peer in worker.peers.values():
+            model = self._world.models[peer.id]
+            require(not peer.socket.failed, "a broken connection that was not closed")  # type: ignore[attr-defined]
+            require(not peer.member.slow or peer.id in self.reported_slow, "slow, but not reported")
+            for sequence in model.queue if not model.in_message else model.unstarted:
+                require(tail <= sequence, f"message {sequence} is not protected by tail {tail}")
+                break
+
+    def _note_blocked(self, member: Member, model: SubscriberModel) -> None:
+        if not member.blocked:
+            model.blocked_at = None
+        elif model.blocked_at is None:
+            model.blocked_at = self._world.now
+        if (
+            member.blocked
+            and member.held
+            and not any(
+                effect.member is member for w in self._world.workers for effect in w.pump.effects
+            )
+        ):
+            model.was_held = True
+
+    def _conserved(self, member: Member, model: SubscriberModel, call: str) -> None:
+        who = f"{call}: subscriber {member.id}"
+        matched = member.matched_in_all
+        require(matched == model.matched, f"{who}: {matched} matched, not {model.matched}")
+        if call != "enforce" or member.dropped != model.dropped:
+            require(member.dropped == model.dropped, f"{who}: {member.dropped} dropped")
+        takes_all = member.cohort is not None and member.cohort.everything
+        lags = takes_all or any(c is not None and c.everything for _, c in member.older)
+        if not lags:
+            require(member.sent == model.sent, f"{who}: {member.sent} sent, not {model.sent}")
+            queued = len(model.queue)
+            require(member.queued == queued, f"{who}: {member.queued} queued, not {queued}")
+        messages, others = model.counted_bytes()
+        require(member.sent_bytes == messages, f"{who}: {member.sent_bytes} bytes, not {messages}")
+        require(member.spoken_bytes == others, f"{who}: {member.spoken_bytes} spoken, {others}")
+
+    def _bounded(self, member: Member) -> None:
+        largest = self._world.options.log_bytes // MESSAGE_SHARE
+        require(len(member.spill) <= largest, f"{len(member.spill)} bytes in the spill")
+        require(len(member.control) <= pumps.CONTROL_BYTES_MAX, "too many control bytes")
+        require(len(member.older) <= pumps.OLDER_MAX, f"{len(member.older)} older segments")
+        if not member.blocked:
+            require(not member.spill and not member.control, "a ready member with a spill")
+
+    def _ready(self, worker: SimulatedWorker) -> set[Member]:
+        return {peer.member for peer in worker.peers.values()}

@@ -1,0 +1,130 @@
+"""The shared memory under observation: who writes where, in which steps, and what may be read.
+
+Every store of the writer is a step of its own, with room for readers before and after it, and large
+ones are torn in two. What the writer may reuse is filled with garbage as soon as it may, so that
+whoever reads what is not protected reads garbage. Readers get memory that they cannot write.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from fanout.shm import layout as at
+from fanout.shm.log import LogReader, LogWriter
+from fanout.shm.segment import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from random import Random
+
+
+class Stores:
+    """A piece of memory as the writer sees it: `step` is called around every store.
+
+    Args:
+        low, high: what it may write, in elements.
+    """
+
+    def __init__(self, memory: Any, step: Callable[[], None], low: int, high: int) -> None:
+        self._memory = memory
+        self._step = step
+        self._low = low
+        self._high = high
+
+    def __len__(self) -> int:
+        return len(self._memory)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._memory[key]
+
+    def __setitem__(self, key: int | slice, value: Any) -> None:
+        first, stop = (key, key + 1) if isinstance(key, int) else key.indices(len(self))[:2]
+        assert self._low <= first <= stop <= self._high, "the writer wrote what is not its own"
+        self._step()
+        if isinstance(key, slice) and stop - first > 1:
+            middle = (first + stop) // 2
+            view = memoryview(value)
+            assert len(view) == stop - first, "the writer wrote more or less than it said"
+            self._memory[first:middle] = view[: middle - first]
+            self._step()
+            self._memory[middle:stop] = view[middle - first :]
+        else:
+            self._memory[key] = value
+        self._step()
+
+
+class SteppedWriter(LogWriter):
+    """The writer, with steps between its stores and garbage in what it may reuse."""
+
+    def __init__(self, segment: Segment, step: Callable[[], None], rng: Random) -> None:
+        super().__init__(segment)
+        layout = segment.layout
+        self._segment = segment
+        self._rng = rng
+        self._real_ends, self._real_topics = self._ends, self._topics
+        watched: Any = self  # the proxies stand in for memory, whatever the annotations say
+        watched._words = Stores(segment.words, step, at.H_HEAD, at.H_POISON + 1)
+        watched._map = Stores(segment.map, step, layout.data, layout.total_bytes)
+        watched._ends = Stores(self._ends, step, 0, layout.entries)
+        watched._topics = Stores(self._topics, step, 0, layout.entries)
+
+    def refresh(self, tails: Iterable[int]) -> None:
+        """As ever, and fill what may be written from now on."""
+        super().refresh(tails)
+        if not hasattr(self, "_segment"):
+            return
+        size, base = self._size, self._segment.layout.data
+        noise = self._rng.randbytes(64)
+        position = self.position
+        while position < self._position_limit:
+            offset = position % size
+            count = min(len(noise), self._position_limit - position, size - offset)
+            self._segment.map[base + offset : base + offset + count] = noise[:count]
+            position += count
+        for sequence in range(self.head, self._sequence_limit):
+            slot = sequence & self._mask
+            self._real_ends[slot] = self._rng.choice((0, position + sequence, 1 << 60))
+            self._real_topics[slot] = self._rng.randrange(9)
+
+
+class SteppedReader(LogReader):
+    """A reader that lets the writer work before everything it looks at."""
+
+    def __init__(self, segment: Segment, step: Callable[[], None]) -> None:
+        super().__init__(segment)
+        self._step = step
+
+    def head(self) -> int:
+        self._step()
+        return super().head()
+
+    def boundaries(self, first: int, stop: int) -> list[int]:
+        self._step()
+        return super().boundaries(first, stop)
+
+    def topic_ids(self, first: int, stop: int) -> list[int]:
+        self._step()
+        return super().topic_ids(first, stop)
+
+    def copy(self, start: int, stop: int) -> bytes:
+        self._step()
+        return super().copy(start, stop)
+
+    def sequence_at(self, position: int, low: int, high: int) -> int:
+        self._step()
+        return super().sequence_at(position, low, high)
+
+
+def attach(segment: Segment, *, writable: bool) -> Segment:
+    """A second mapping of the same memory, as another process has."""
+    return Segment.attach(os.dup(segment.fd), writable=writable)
+
+
+def read_tails(slots: Sequence[memoryview], step: Callable[[], None]) -> list[int]:
+    """The tails one after the other, with room for the workers in between."""
+    tails = []
+    for slot in slots:
+        step()
+        tails.append(slot[at.W_TAIL])
+    return tails

@@ -1,0 +1,130 @@
+"""A fake socket and the fake epoll sets around it."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+
+class FakeSocket:
+    """A connection's end in a worker: a send buffer of random size, with a peer that reads it.
+
+    Attributes:
+        accepted: bytes it took that no checker has looked at yet.
+        queued: bytes in its send buffer.
+        edge: whether it has become writable since it was last reported.
+    """
+
+    family = socket.AF_INET
+
+    def __init__(self, descriptor: int, rng: Random, before_send: Callable[[], None]) -> None:
+        self.descriptor = descriptor
+        self.capacity = rng.choice((1, 3, 50, 700, 5_000, 40_000, 400_000))
+        self.partial = rng.choice((0.0, 0.0, 0.1, 0.4))
+        self.faulty = rng.choice((0.0, 0.0, 0.0, 0.002))
+        self.accepted = bytearray()
+        self.queued = 0
+        self.edge = True
+        self.full = False
+        self.broken = False
+        self.failed = False
+        self.closed = False
+        self.ended = False
+        self.stalled = False
+        self.inbound: deque[bytes] = deque()
+        self._rng = rng
+        self._before_send = before_send
+
+    # What the worker does.
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Take some of it, none of it, or break."""
+        assert not self.closed, "a closed socket was used"
+        self._before_send()
+        if self.broken or self._rng.random() < self.faulty:
+            self.failed = True
+            raise ConnectionResetError(104, "Connection reset by peer")
+        room = self.capacity - self.queued
+        count = min(len(data), room)
+        if count > 1 and self._rng.random() < self.partial:
+            count = self._rng.randrange(1, count)
+        if count < len(data):
+            self.full = True
+            if count < room:  # the kernel was short of memory: it is writable again at once
+                self.edge = True
+        if count <= 0:
+            raise BlockingIOError
+        self.accepted += data[:count]
+        self.queued += count
+        return count
+
+    def recv(self, size: int) -> bytes:
+        if self.inbound:
+            data = self.inbound.popleft()
+            assert len(data) <= size
+            return data
+        if self.ended:
+            return b""
+        raise BlockingIOError
+
+    def shutdown(self, _how: int) -> None:
+        self.inbound.clear()
+
+    def close(self) -> None:
+        self.closed = True
+
+    # What the peer does.
+
+    def drain(self, size: int) -> None:
+        """The peer reads up to `size` bytes."""
+        taken = min(size, self.queued)
+        self.queued -= taken
+        if taken and self.full:
+            self.full = False
+            self.edge = True
+
+
+class FakeEpoll:
+    """A set of fake sockets, of which `poll` reports those that are `ready`, in random order."""
+
+    def __init__(self, rng: Random, ready: Callable[[FakeSocket], bool]) -> None:
+        self._rng = rng
+        self._ready = ready
+        self._sockets: dict[int, FakeSocket] = {}
+
+    def register(self, sock: FakeSocket, _events: int) -> None:
+        assert sock.descriptor not in self._sockets
+        self._sockets[sock.descriptor] = sock
+
+    def unregister(self, sock: FakeSocket) -> None:
+        del self._sockets[sock.descriptor]
+
+    def poll(self, _timeout: float, limit: int) -> list[tuple[int, int]]:
+        found = [sock for sock in self._sockets.values() if self._ready(sock)]
+        self._rng.shuffle(found)
+        for sock in found[:limit]:
+            sock.edge = sock.edge and self._ready is not is_writable
+        return [(sock.descriptor, select.EPOLLOUT) for sock in found[:limit]]
+
+    def any_ready(self) -> bool:
+        """Whether `poll` would report anything."""
+        return any(self._ready(sock) for sock in self._sockets.values())
+
+
+def is_writable(sock: FakeSocket) -> bool:
+    """Edge-triggered: reported once."""
+    return sock.edge
+
+
+def is_readable(sock: FakeSocket) -> bool:
+    """Level-triggered: reported as long as there is something."""
+    return bool(sock.inbound) or sock.ended

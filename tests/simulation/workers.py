@@ -1,0 +1,214 @@
+"""A worker in the simulation: the real turns, on a fake loop, fake sockets and a fake channel.
+
+`ObservedPump` is the real pump that lets the checkers look after every call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from fanout.control import Adopt, Closed, Slow, Subscriptions
+from fanout.shm.doorbell import Doorbell
+from tests.simulation.memory import SteppedReader, attach
+from tests.simulation.sockets import FakeEpoll, is_readable, is_writable
+from workers import worker as real
+from workers.lag import LagPolicy
+from workers.pump import Pump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fanout.control import Message
+    from tests.simulation.world import World
+    from workers.member import Member
+
+
+class FakeLoop:
+    """Remembers whether a turn was asked for."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def call_soon(self, _callback: Callable[[], None]) -> None:
+        self.asked = True
+
+    def call_later(self, _delay: float, _callback: Callable[[], None]) -> None:
+        """The world says when there is a tick."""
+
+
+class FakeChannel:
+    """The worker's end of its control channel; it may be stuck."""
+
+    closed = False
+
+    def __init__(self, on_report: Callable[[Message], None]) -> None:
+        self.stuck = False
+        self.waiting: list[Message] = []
+        self.reports: list[Message] = []
+        self._on_report = on_report
+
+    @property
+    def pending(self) -> int:
+        return len(self.waiting)
+
+    def send(self, message: Message) -> None:
+        self._on_report(message)
+        self.waiting.append(message)
+        self.flush()
+
+    def flush(self) -> None:
+        if not self.stuck:
+            self.waiting.clear()
+
+    def receive(self) -> list[tuple[Message, list[int]]]:
+        return []
+
+
+class ObservedPump(Pump):
+    """The real pump; `worker.check` looks at everybody after each call."""
+
+    def __init__(self, worker: SimulatedWorker, policy: LagPolicy) -> None:
+        super().__init__(worker.log, policy)
+        self._worker = worker
+
+    def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
+        front = self.front
+        super().subscribe(member, prefixes)
+        self._worker.apply_change(member.id, front)
+        self._worker.check("subscribe")
+
+    def hold(self, member: Member) -> None:
+        super().hold(member)
+        self._worker.check("hold")
+
+    def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
+        super().release(member, prefixes, since, now)
+        self._worker.apply_change(member.id, since)
+        self._worker.check("release")
+
+    def speak(self, member: Member, data: bytes, now: int) -> None:
+        super().speak(member, data, now)
+        self._worker.check("speak")
+
+    def advance(self, head: int, now: int) -> bool:
+        more = super().advance(head, now)
+        self._worker.check("advance")
+        return more
+
+    def serve(self, member: Member, now: int) -> None:
+        super().serve(member, now)
+        self._worker.check("serve")
+
+    def enforce(self, now: int) -> None:
+        super().enforce(now)
+        self._worker.check_limits(now)
+
+    def settle(self, member: Member) -> None:
+        super().settle(member)
+        self._worker.check_settled(member)
+
+    def flushed(self) -> int:
+        flushed = super().flushed()
+        self._worker.check_flushed(flushed)
+        return flushed
+
+
+class SimulatedWorker(real.Worker):
+    """The real worker, but for its surroundings."""
+
+    def __init__(self, index: int, world: World) -> None:
+        rng = world.rng
+        memory = attach(world.segment, writable=True)
+        bells = Doorbell(), Doorbell()
+        channel: Any = FakeChannel(self._on_report)
+        super().__init__(index, world.options, memory, channel, *bells)
+        for bell in bells:
+            bell.close()
+        self.world = world
+        self.index = index
+        self.busy = False
+        self.pending_change: tuple[int, int, set[bytes]] | None = None
+        self.loop = FakeLoop()
+        self.memory = memory
+        self.write_set.close()
+        self.reads.set.close()
+        self.writable = FakeEpoll(rng, is_writable)
+        self.readable = FakeEpoll(rng, is_readable)
+        surroundings: Any = self
+        surroundings._loop = self.loop
+        surroundings._room = mock.Mock()
+        surroundings.write_set = self.writable
+        surroundings.reads.set = self.readable
+        policy = self.pump._policy
+        surroundings.segment = world.readable  # nothing but its own slots can be written
+        self.log = SteppedReader(world.readable, lambda: world.writer_step(self))
+        self.pump = ObservedPump(self, policy)
+
+    def _now(self) -> int:
+        return self.world.now
+
+    def run_turn(self) -> None:
+        """One turn, unless it is in one."""
+        self._run(self._turn)
+
+    def run_tick(self) -> None:
+        """What its timer does."""
+        self._run(self._tick)
+
+    def adopt(self, subscriber: int, slot: int) -> None:
+        """Take over a connection."""
+        self._run(lambda: self._adopt(Adopt(subscriber, slot, True), subscriber))
+
+    def _run(self, work: Callable[[], None]) -> None:
+        if self.busy:
+            return
+        self.busy = True
+        self.loop.asked = False
+        try:
+            work()
+        finally:
+            self.busy = False
+
+    def _on_report(self, message: Message) -> None:
+        if isinstance(message, Subscriptions):
+            self._on_subscriptions(message)
+        elif isinstance(message, Closed):
+            self.world.checker.closed(self, message)
+        elif isinstance(message, Slow):
+            self.world.checker.slow(message)
+
+    def _on_subscriptions(self, report: Subscriptions) -> None:
+        model = self.world.models[report.subscriber]
+        before = model.prefixes
+        if self.pending_change is not None:  # the same change, in another packet
+            before = self.pending_change[2]
+        wanted = before.difference(report.cancelled).union(report.added)
+        self.pending_change = (report.subscriber, report.sequence, wanted)
+
+    def apply_change(self, subscriber: int, since: int) -> None:
+        """The reported change is in force."""
+        assert self.pending_change is not None, "a change was not reported before it was made"
+        reported, sequence, prefixes = self.pending_change
+        self.pending_change = None
+        self.world.checker.changed(self, reported, sequence, prefixes)
+        assert (reported, sequence) == (subscriber, since), "another change was reported"
+
+    def check(self, call: str) -> None:
+        self.world.checker.look(self, call)
+
+    def check_limits(self, now: int) -> None:
+        self.world.checker.limits(self, now)
+
+    def check_settled(self, member: Member) -> None:
+        self.world.checker.settled(self, member)
+
+    def check_flushed(self, flushed: int) -> None:
+        self.world.checker.flushed(self, flushed)
+
+
+async def start(index: int, world: World) -> SimulatedWorker:
+    """A worker looks for its loop when it is made."""
+    asyncio.get_running_loop()
+    return SimulatedWorker(index, world)

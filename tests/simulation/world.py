@@ -1,0 +1,374 @@
+"""The world of one seed: a publisher, some workers, many subscribers, and chance."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from fanout.options import MESSAGE_SHARE, Options
+from fanout.poison import PoisonGuard
+from fanout.shm import slots
+from fanout.shm.layout import Layout
+from fanout.shm.log import NO_SPACE
+from fanout.shm.segment import Segment
+from fanout.topics import NOT_INTERNED, TopicTable
+from fanout.zmtp.frames import encode_message
+from tests.simulation.checker import Checker
+from tests.simulation.memory import SteppedWriter, attach, read_tails
+from tests.simulation.model import SubscriberModel, require
+from tests.simulation.peers import PREFIXES, SUBSCRIBER_HELLO, command, random_input
+from tests.simulation.published import History
+from tests.simulation.sockets import FakeSocket
+from tests.simulation.workers import SimulatedWorker, start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MILLISECOND = 1_000_000
+TOPICS = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"BAB", b"C", b"x" * 300, b"ABxx", b"ACxx")
+SUBSCRIBERS_MAX = 8
+STEPS = 260  # enough for the log to wrap several times
+SETTLING_TURNS = 5_000  # more than any backlog of the largest log can take
+
+
+class Interrupted(BaseException):
+    """Stands for KeyboardInterrupt inside the send path."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What the publisher tries to commit."""
+
+    topics: list[bytes]
+    wires: list[bytes]
+    ids: list[int]
+
+
+class World:
+    """One run; everything in it follows from the seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = rng = Random(seed)
+        self.now = 10_000 * MILLISECOND
+        log_bytes = rng.choice((64, 64, 68, 100, 256)) * 1024
+        self.options = _options(rng, log_bytes)
+        entries = 1 << rng.randint(4, 10)
+        layout = Layout(log_bytes, entries, SUBSCRIBERS_MAX)
+        self.segment = Segment.create(layout)
+        self.readable = attach(self.segment, writable=False)
+        self.history = History()
+        self.models: dict[int, SubscriberModel] = {}
+        self.sockets: dict[int, FakeSocket] = {}
+        self.checker = Checker(self)
+        self.topics_max = rng.choice((12, 110, 10_000))
+        self.table = TopicTable(rng.choice((2, 6, 1_000)))
+        self.slots = [slots.worker_slot(self.segment, i) for i in range(self.options.workers)]
+        for slot in self.slots:
+            slot[0] = slot[1] = (1 << 64) - 1
+        self.writer = SteppedWriter(self.segment, self._reader_step, rng)
+        self.guard = PoisonGuard(self.segment.words, self.writer)
+        self.writing = False
+        self.settling = False
+        self.refused: Attempt | None = None
+        self.workers: list[SimulatedWorker] = []
+        self._interruptible = False
+        self._eager = rng.choice((0.0, 0.02, 0.1))
+        self._free = list(range(SUBSCRIBERS_MAX))
+        self._slot_of: dict[int, int] = {}
+        self._next_id = 1
+        self._largest = log_bytes // MESSAGE_SHARE
+        self._sizes = rng.choice(((0, 9), (0, 9, 60), (60, 300), (0, 30, 300, 5_000, 70_000)))
+
+    def run(self, steps: int = STEPS) -> Checker:
+        """Live for so many steps, then let everybody catch up.
+
+        Raises:
+            Violated, AssertionError: an invariant does not hold.
+        """
+        with ExitStack() as patches, asyncio.Runner() as runner:
+            self._patch(patches)
+            for index in range(self.options.workers):
+                self.workers.append(runner.run(start(index, self)))
+            for _ in range(self.rng.randrange(SUBSCRIBERS_MAX)):
+                self._connect()
+            actions, weights = zip(*self._actions(), strict=True)
+            for action in self.rng.choices(actions, weights, k=steps):
+                action()
+            self._catch_up()
+        self.checker.deliveries += sum(model.sent for model in self.models.values())
+        self.close()
+        return self.checker
+
+    def close(self) -> None:
+        """Give the memory back."""
+        for worker in self.workers:
+            worker.memory.close()
+        self.readable.close()
+        self.segment.close()
+
+    # What happens.
+
+    def _actions(self) -> list[tuple[Callable[[], None], int]]:
+        return [
+            (self._publish, 40),
+            (lambda: self._worker().run_turn(), 40),
+            (self._drain, 50),
+            (self._isolate, 4),
+            (self._listen, 12),
+            (self._stall, 3),
+            (self._connect, 4),
+            (self._disconnect, 1),
+            (self._stick, 2),
+            (self._pass_time, 8),
+            (lambda: self._worker().run_tick(), 3),
+        ]
+
+    def _worker(self) -> SimulatedWorker:
+        return self.rng.choice(self.workers)
+
+    def _socket(self) -> FakeSocket | None:
+        return self.rng.choice(list(self.sockets.values())) if self.sockets else None
+
+    def _drain(self) -> None:
+        for sock in self.sockets.values():
+            if not sock.stalled and self.rng.random() < 0.6:
+                sock.drain(self.rng.choice((1, 10, 1_000, 100_000)))
+
+    def _listen(self) -> None:
+        sock = self._socket()
+        if sock is not None and not sock.ended:
+            model = self.models[sock.descriptor]
+            sock.inbound.append(random_input(self.rng, model.spoken))
+
+    def _stall(self) -> None:
+        sock = self._socket()
+        if sock is not None:
+            sock.stalled = not sock.stalled
+
+    def _connect(self) -> None:
+        if not self._free or len(self.sockets) >= SUBSCRIBERS_MAX:
+            return
+        worker = self._worker()
+        subscriber = self._next_id
+        self._next_id += 1
+        sock = FakeSocket(subscriber, self.rng, lambda: self.writer_step(worker))
+        sock.inbound.append(SUBSCRIBER_HELLO)
+        if self.rng.random() < 0.8:
+            sock.inbound.append(command(b"\x09SUBSCRIBE" + self.rng.choice(PREFIXES)))
+        self.sockets[subscriber] = sock
+        self.models[subscriber] = SubscriberModel(subscriber, sock, self.history)
+        self._slot_of[subscriber] = self._free.pop()
+        worker.adopt(subscriber, self._slot_of[subscriber])
+
+    def _disconnect(self) -> None:
+        sock = self._socket()
+        if sock is not None:
+            if self.rng.random() < 0.5:
+                sock.broken = True
+            sock.ended = True
+
+    def forget(self, worker: SimulatedWorker, subscriber: int, model: SubscriberModel) -> None:
+        """The worker has closed a connection."""
+        del worker, model
+        del self.sockets[subscriber]
+        self.checker.reported_slow.discard(subscriber)
+        self._free.append(self._slot_of.pop(subscriber))
+
+    def _stick(self) -> None:
+        channel: Any = self._worker().channel
+        channel.stuck = not channel.stuck
+
+    def _pass_time(self) -> None:
+        self.now += self.rng.choice((1, 10, 100, 1_000)) * MILLISECOND
+
+    # Publishing.
+
+    def _publish(self) -> None:
+        for _ in range(self.rng.choice((1, 1, 3, 10))):
+            if self.writing:
+                return
+            attempt = self.refused or self._make_attempt()
+            self.refused = None if self._try(attempt) else attempt
+
+    def _make_attempt(self) -> Attempt:
+        attempt = Attempt([], [], [])
+        entries = self.segment.layout.entries
+        count = self.rng.choice((1, 1, 1, 1, 2, entries // MESSAGE_SHARE))
+        room = self._largest
+        for _ in range(count):
+            topic, wire = self._make_message(room)
+            if len(wire) > room:
+                break
+            room -= len(wire)
+            known = self.rng.random() < 0.7
+            attempt.topics.append(topic)
+            attempt.wires.append(wire)
+            attempt.ids.append(self.table.intern(topic).id if known else NOT_INTERNED)
+        return attempt if attempt.wires else self._make_attempt()
+
+    def _make_message(self, room: int) -> tuple[bytes, bytes]:
+        rng = self.rng
+        topic = rng.choice(TOPICS)
+        size = min(rng.choice(self._sizes), max(room - len(topic) - 30, 0))
+        number = len(self.history.messages) + rng.randrange(2)
+        payload = number.to_bytes(8, "little") + rng.randbytes(min(size, 40))
+        payload = (payload * (size // len(payload) + 1))[:size]
+        shape = rng.randrange(4)
+        if shape == 0:
+            return topic, encode_message([topic])
+        if shape == 1:
+            return topic, encode_message([topic, b"", payload])
+        return topic, encode_message([topic, payload])
+
+    def _try(self, attempt: Attempt) -> bool:
+        """Commit it, or nothing; True if it is settled, one way or the other."""
+        writer, history = self.writer, self.history
+        before = writer.head
+        self.writing = True
+        self._interruptible = self.rng.random() < 0.02
+        for topic, wire in zip(attempt.topics, attempt.wires, strict=True):
+            history.add(topic, wire)
+        try:
+            result = self._append(attempt)
+        except Interrupted:
+            self.guard.settle()
+            result = before
+        finally:
+            self.writing = self._interruptible = False
+        committed = writer.head - before
+        require(committed in (0, len(attempt.wires)), f"{committed} of a batch were committed")
+        require(not self.guard.poisoned, "the poison flag stayed up")
+        history.cut(writer.head)
+        require(history.position == writer.position, "the log has another length")
+        if result == NO_SPACE:
+            require(not committed, "a refused message was committed")
+            self._make_room()
+        return result != NO_SPACE
+
+    def _append(self, attempt: Attempt) -> int:
+        if len(attempt.wires) > 1:
+            return self.writer.append_batch(attempt.wires, attempt.ids)
+        wire, topic_id = attempt.wires[0], attempt.ids[0]
+        if self.rng.random() < 0.5:
+            return self.writer.append(wire, topic_id)
+        middle = len(wire) // 2
+        return self.writer.append_parts((wire[:middle], wire[middle:]), topic_id)
+
+    def _make_room(self) -> None:
+        self.writer.refresh(read_tails(self.slots, self._reader_step))
+
+    # Interleaving.
+
+    def _reader_step(self) -> None:
+        """The writer is between two stores: a worker may have its turn, or the user lose it."""
+        if self._interruptible and self.rng.random() < 0.2:
+            self._interruptible = False
+            raise Interrupted
+        if not self.settling and self.rng.random() < self._eager:
+            self._worker().run_turn()
+
+    def writer_step(self, worker: SimulatedWorker) -> None:
+        """A worker is between two steps: the publisher may have its turn."""
+        if (
+            worker.busy
+            and not self.writing
+            and not self.settling
+            and self.rng.random() < self._eager
+        ):
+            self._publish()
+
+    # The end.
+
+    def _catch_up(self) -> None:
+        """No chance any more: every socket takes all it gets, and everybody must get everything."""
+        self.settling = True
+        for worker in self.workers:
+            channel: Any = worker.channel
+            channel.stuck = False
+        for sock in self.sockets.values():
+            sock.capacity, sock.partial, sock.faulty = 1 << 60, 0.0, 0.0
+            sock.stalled = False
+            sock.drain(1 << 60)
+        self._run_until_idle()
+        self._require_room()
+        self._run_until_idle()
+        for worker in self.workers:
+            self._require_served(worker)
+            worker.run_tick()
+
+    def _isolate(self) -> None:
+        """A publisher that does not wait for subscribers finds room after a turn of the workers."""
+        stuck = any(worker.channel.pending for worker in self.workers)
+        if self.options.slow_policy == "drop_oldest" and not stuck and not self.writing:
+            self.settling = True
+            for worker in self.workers:
+                worker.run_turn()
+                for _ in range(SETTLING_TURNS):
+                    if not worker.loop.asked or worker.pump.front == self.writer.head:
+                        break
+                    worker.run_turn()
+            self._require_room()
+            self.settling = False
+
+    def _require_room(self) -> None:
+        """What was refused finds room now."""
+        for _ in range(2):  # it may be interrupted once
+            if self.refused is not None:
+                self._make_room()
+                self.refused = None if self._try(self.refused) else self.refused
+        require(self.refused is None, "a send still finds no room")
+
+    def _run_until_idle(self) -> None:
+        for worker in self.workers:
+            worker.run_turn()
+            turns = 0
+            while worker.loop.asked or worker.writable.any_ready() or worker.readable.any_ready():
+                worker.run_turn()
+                turns += 1
+                require(turns < SETTLING_TURNS, "a worker that does not come to rest")
+
+    def _require_served(self, worker: SimulatedWorker) -> None:
+        pump = worker.pump
+        require(not pump.blocked, "blocked although its socket takes everything")
+        for peer in worker.peers.values():
+            model = self.models[peer.id]
+            require(not model.queue, f"subscriber {peer.id} was forgotten with {model.queue}")
+            require(not model.partial, "a torn item at the end of a stream")
+            require(not model.spoken, "a PING without an answer")
+
+    def _patch(self, patches: ExitStack) -> None:
+        rng = self.rng
+        for target, value in (
+            ("workers.pump.SPAN_BYTES", span := rng.choice((100, 3_000, 30_000))),
+            ("workers.backlog.SPAN_BYTES", span),
+            ("workers.pump.BATCH_MESSAGES", rng.choice((2, 7, 100))),
+            ("workers.backlog.PICK_MESSAGES", rng.choice((2, 7, 100))),
+            ("workers.pump.SERVE_STEPS", rng.choice((1, 2, 4))),
+            ("workers.pump.OLDER_MAX", 6),
+            ("workers.pump.CONTROL_BYTES_MAX", 300),
+            ("workers.cohorts.TOPICS_REMEMBERED_MAX", self.topics_max),
+            ("workers.worker.BATCHES_PER_TURN", rng.choice((1, 3, 16))),
+            ("workers.worker.WRITABLE_PER_TURN", rng.choice((1, 3, 16))),
+            ("workers.worker.prepare_socket", lambda number, _options: self.sockets[number]),
+            ("workers.worker.subscriber_slot", lambda _memory, index: self._own_slot(index)),
+        ):
+            patches.enter_context(mock.patch(target, value))
+
+    def _own_slot(self, index: int) -> memoryview:
+        return slots.subscriber_slot(self.segment, index)
+
+
+def _options(rng: Random, log_bytes: int) -> Options:
+    return Options(
+        workers=rng.choice((1, 1, 2, 3)),
+        log_bytes=log_bytes,
+        slow_policy=rng.choice(("drop_oldest", "drop_oldest", "block")),
+        slow_limit_bytes=rng.choice((0, 0, 1_000, 10_000, log_bytes // 2)),
+        send_timeout=rng.choice((0.5, 5.0, 100.0)),
+        handshake_timeout=1_000.0,
+        heartbeat_interval=rng.choice((0.0, 3.0)),
+    )
