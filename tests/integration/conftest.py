@@ -1,0 +1,40 @@
+"""What the tests of a running publisher share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from fanout import Publisher
+from tests.helpers.stock import Stock
+from tests.helpers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """No test leaves a process."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    wait_until(
+        lambda: set(psutil.Process().children(recursive=True)) <= before, "all workers have ended"
+    )
+
+
+@pytest.fixture
+def stock() -> Iterator[Stock]:
+    """Stock sockets of libzmq."""
+    stock = Stock()
+    yield stock
+    stock.close()
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    """A small publisher on a free port."""
+    with Publisher("tcp://127.0.0.1:*", workers=2, log_bytes=1 << 22) as publisher:
+        yield publisher

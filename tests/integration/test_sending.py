@@ -1,0 +1,203 @@
+"""The verbs that send: what arrives, what they return, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+import pytest
+
+from fanout import ClosedError, MessageTooLarge, Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.helpers.stock import Socket, Stock
+
+
+@pytest.fixture
+def subscriber(publisher: Publisher, stock: Stock) -> Socket:
+    """Takes everything."""
+    subscriber = stock.connect(publisher.endpoints[0], b"")
+    publisher.wait_for_subscribers(1, timeout=10)
+    return subscriber
+
+
+def test_sequence_numbers_count_messages(publisher: Publisher) -> None:
+    sends: list[Callable[[], int]] = [
+        lambda: publisher.publish(b"a", b""),
+        lambda: publisher.send(b"a"),
+        lambda: publisher.send_multipart([b"a", b"b", b"c"]),
+        lambda: publisher.send_string("a"),
+        lambda: publisher.send_json({}),
+        lambda: publisher.send_msgpack({}),
+        lambda: publisher.publish("a", bytes(100_000)),
+    ]
+    assert [send() for send in sends] == list(range(len(sends)))
+    assert publisher.statistics().published == len(sends)
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        (b"t", b"p"),
+        ("t", b"p"),
+        (bytearray(b"t"), bytearray(b"p")),
+        (memoryview(b"t"), memoryview(b"xpx")[1:2]),
+    ],
+)
+def test_publish_takes_bytes_like_arguments(
+    publisher: Publisher, subscriber: Socket, topic: Any, payload: Any
+) -> None:
+    publisher.publish(topic, payload)
+    assert subscriber.recv_multipart() == [b"t", b"p"]
+
+
+def test_a_text_topic_is_utf_8(publisher: Publisher, stock: Stock) -> None:
+    subscriber = stock.connect(publisher.endpoints[0], "grün".encode())
+    publisher.wait_for_subscribers(1, topic="grüner", timeout=10)
+    assert publisher.has_subscribers("grün")
+    publisher.publish("grüner", b"")
+    assert subscriber.recv_multipart() == ["grüner".encode(), b""]
+
+
+def test_a_payload_may_be_changed_after_publish(publisher: Publisher, subscriber: Socket) -> None:
+    for size in (10, 100_000):
+        payload = bytearray(size)
+        publisher.publish(b"t", payload)
+        payload[:] = b"x" * size
+        assert subscriber.recv_multipart() == [b"t", bytes(size)]
+
+
+def test_values(publisher: Publisher, subscriber: Socket) -> None:
+    value = {"symbol": "EURUSD", "bid": 1.25, "levels": [1, 2, None]}
+    publisher.send_string("grün")
+    publisher.send_string("grün", encoding="latin-1")
+    publisher.send_json(value)
+    publisher.send_json(value, topic="json")
+    publisher.send_msgpack(value)
+    publisher.send_msgpack(value, topic=b"msgpack")
+    assert subscriber.recv_multipart() == ["grün".encode()]
+    assert subscriber.recv_multipart() == ["grün".encode("latin-1")]
+    assert json.loads(subscriber.recv()) == value
+    topic, body = subscriber.recv_multipart()
+    assert (topic, json.loads(body)) == (b"json", value)
+    assert msgpack.unpackb(subscriber.recv()) == value
+    topic, body = subscriber.recv_multipart()
+    assert (topic, msgpack.unpackb(body)) == (b"msgpack", value)
+
+
+@pytest.mark.parametrize(
+    ("send", "name"),
+    [
+        (lambda p: p.publish(1, b""), "topic must be"),
+        (lambda p: p.publish(None, b""), "topic must be"),
+        (lambda p: p.publish(b"t", "text"), "payload must be .* not str"),
+        (lambda p: p.publish(b"t", 1), "payload must be"),
+        (lambda p: p.send("text"), "frame must be .* not str"),
+        (lambda p: p.send([b"a"]), "frame must be .* not list"),
+        (lambda p: p.send_multipart(b"one"), "frames must be"),
+        (lambda p: p.send_multipart([b"a", "b"]), r"frames\[1\] must be"),
+        (lambda p: p.send_string(b"bytes"), "text must be str"),
+        (lambda p: p.send_json({}, topic=1), "topic must be"),
+        (lambda p: p.has_subscribers(1), "topic must be"),
+        (lambda p: p.wait_for_subscribers(0, topic=1), "topic must be"),
+    ],
+)
+def test_wrong_types_are_named_and_nothing_is_sent(
+    publisher: Publisher, subscriber: Socket, send: Callable[[Publisher], Any], name: str
+) -> None:
+    with pytest.raises(TypeError, match=name):
+        send(publisher)
+    assert publisher.publish(b"next", b"") == 0
+    assert subscriber.recv_multipart() == [b"next", b""]
+
+
+def test_no_frames_are_refused(publisher: Publisher) -> None:
+    with pytest.raises(ValueError, match="frames must not be empty"):
+        publisher.send_multipart([])
+    assert publisher.publish(b"next", b"") == 0
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda p, n: p.publish(b"t", bytes(n - 12)),
+        lambda p, n: p.send(bytes(n - 9)),
+        lambda p, n: p.send_multipart([b"t", bytes(n - 12)]),
+    ],
+)
+def test_the_largest_message_fits_and_one_byte_more_does_not(
+    publisher: Publisher, subscriber: Socket, send: Callable[[Publisher, int], int]
+) -> None:
+    limit = publisher.options.log_bytes // 4
+    with pytest.raises(MessageTooLarge) as caught:
+        send(publisher, limit + 1)
+    assert (caught.value.size, caught.value.limit) == (limit + 1, limit)
+    assert f"{limit + 1:,}" in str(caught.value)
+    assert f"{limit:,}" in str(caught.value)
+    assert send(publisher, limit) == 0
+    assert sum(map(len, subscriber.recv_multipart())) > limit - 20
+
+
+def test_a_batch_is_one_commit(publisher: Publisher, subscriber: Socket) -> None:
+    publisher.publish(b"before", b"")
+    with publisher.batch() as batch:
+        batch.publish("EURUSD", b"1")
+        batch.send(b"one frame")
+        batch.send_multipart([b"GBPUSD", b"2", b"3"])
+        assert publisher.statistics().published == 1
+        assert len(batch) == 3
+    assert batch.sequence == 1
+    assert publisher.publish(b"after", b"") == 4
+    assert [subscriber.recv_multipart() for _ in range(5)] == [
+        [b"before", b""],
+        [b"EURUSD", b"1"],
+        [b"one frame"],
+        [b"GBPUSD", b"2", b"3"],
+        [b"after", b""],
+    ]
+
+
+def test_a_batch_that_fails_sends_nothing(publisher: Publisher, subscriber: Socket) -> None:
+    with pytest.raises(RuntimeError, match="meant"), publisher.batch() as batch:
+        batch.publish(b"a", b"1")
+        raise RuntimeError("meant")
+    assert batch.sequence is None
+    with pytest.raises(TypeError, match="payload must be"), publisher.batch() as batch:
+        batch.publish(b"a", b"1")
+        batch.publish(b"b", "2")  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(MessageTooLarge), publisher.batch() as batch:
+        for _ in range(5):
+            batch.publish(b"a", bytes(publisher.options.log_bytes // 16))
+    with publisher.batch() as empty:
+        pass
+    assert empty.sequence is None
+    assert publisher.publish(b"next", b"") == 0
+    assert subscriber.recv_multipart() == [b"next", b""]
+
+
+def test_after_the_end_everything_says_closed(publisher: Publisher) -> None:
+    batch = publisher.batch()
+    publisher.stop()
+    assert publisher.closed
+    calls: list[Callable[[], Any]] = [
+        lambda: publisher.publish(b"a", b""),
+        lambda: publisher.send(b"a"),
+        lambda: publisher.send_multipart([b"a"]),
+        lambda: publisher.send_json(1),
+        lambda: publisher.bind("tcp://127.0.0.1:*"),
+        lambda: publisher.has_subscribers(b"a"),
+        lambda: publisher.wait_for_subscribers(1, timeout=1),
+        publisher.subscribers,
+        publisher.statistics,
+        publisher.drain,
+    ]
+    for call in calls:
+        with pytest.raises(ClosedError):
+            call()
+    with pytest.raises(ClosedError), batch:
+        batch.publish(b"a", b"")
+    assert publisher.close() == ()
+    assert publisher.stop() == ()
