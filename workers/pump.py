@@ -85,8 +85,11 @@ class Pump:
     def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
         """Serve a held member again; its subscriptions are these from message `since` on.
 
-        What came between `since` and the front was matched for it by its old subscriptions.
+        What came between `since` and the front was matched for it by its old subscriptions. If it
+        had to jump beyond `since`, what it lost was theirs.
         """
+        self.backlog.settle(member, self.front)
+        since = max(since, member.sequence)
         member.matched -= self.backlog.count(member.cohort, since, self.front)
         member.held = False
         self._keep_until(member, since)
@@ -388,7 +391,7 @@ class Pump:
         if front - policy.limit_messages > tail:
             lowest = max(lowest, log.start_of(front - policy.limit_messages))
         for member in self.blocked:
-            if not member.held and member.position < lowest:
+            if member.position < lowest:
                 lost = self.backlog.jump(member, target, front)
                 if lost and not member.slow:
                     member.slow = True

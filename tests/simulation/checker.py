@@ -59,13 +59,15 @@ class Checker:
                 model.drop(lost, front - policy.kept_bytes, pump.front - policy.kept_messages)
                 self.drops += lost
                 require(member.slow, "a loss that nobody is told of")
-            if not member.blocked or member.held:
+            if not member.blocked or (member.held and not model.was_held):
                 continue
             for sequence in model.unstarted[:1] if policy.drops else ():
                 lag = front - world.history.messages[sequence].start
                 require(lag <= policy.limit_bytes, f"{lag} bytes behind after enforce()")
                 count = pump.front - sequence
                 require(count <= policy.limit_messages, f"{count} messages behind")
+            if member.held:
+                continue
             since = max(model.blocked_at or 0, model.progress_at)
             silent = now - since
             require(silent < policy.send_timeout_ns, f"took nothing for {silent} ns, not evicted")

@@ -84,8 +84,9 @@ class ObservedPump(Pump):
         self._worker.check("hold")
 
     def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
+        jumped_to = member.sequence
         super().release(member, prefixes, since, now)
-        self._worker.apply_change(member.id, since)
+        self._worker.apply_change(member.id, since, jumped_to)
         self._worker.check("release")
 
     def speak(self, member: Member, data: bytes, now: int) -> None:
@@ -187,12 +188,12 @@ class SimulatedWorker(real.Worker):
         wanted = before.difference(report.cancelled).union(report.added)
         self.pending_change = (report.subscriber, report.sequence, wanted)
 
-    def apply_change(self, subscriber: int, since: int) -> None:
+    def apply_change(self, subscriber: int, since: int, jumped_to: int = 0) -> None:
         """The reported change is in force."""
         assert self.pending_change is not None, "a change was not reported before it was made"
         reported, sequence, prefixes = self.pending_change
         self.pending_change = None
-        self.world.checker.changed(self, reported, sequence, prefixes)
+        self.world.checker.changed(self, reported, max(sequence, jumped_to), prefixes)
         assert (reported, sequence) == (subscriber, since), "another change was reported"
 
     def check(self, call: str) -> None:

@@ -302,8 +302,7 @@ class World:
 
     def _isolate(self) -> None:
         """A publisher that does not wait for subscribers finds room after a turn of the workers."""
-        stuck = any(worker.channel.pending for worker in self.workers)
-        if self.options.slow_policy == "drop_oldest" and not stuck and not self.writing:
+        if self.options.slow_policy == "drop_oldest" and not self.writing:
             self.settling = True
             for worker in self.workers:
                 worker.run_turn()
