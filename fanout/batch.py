@@ -12,35 +12,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from fanout.bells import Bell
     from fanout.encoding import Bytes, TopicLike
     from fanout.sending import Encoder
     from fanout.topics import Topic
 
 
-class Batch:
-    """Messages that are published together when the `with` block ends, or not at all.
+class Messages:
+    """Messages that will be committed together.
 
-    Leaving the block by an exception publishes none of them. A batch belongs to one thread. In all
-    it may take as many bytes as one message may (a quarter of the log), and a quarter of the
-    index in messages.
+    A collection belongs to one thread. In all it may take as many bytes as one message may (a
+    quarter of the log), and a quarter of the index in messages.
 
     Attributes:
         sequence: of its first message, once it is published; None before, and if it is empty.
     """
 
-    def __init__(self, encoder: Encoder, count_max: int, commit: Callable[[Attempt], int]) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._count_max = count_max
-        self._commit = commit
-        self._wires: list[bytes] = []
-        self._topic_ids: list[int] = []
-        self._topics: set[Topic] = set()
-        self._loose = False  # whether a message concerns everybody
+        self._messages: list[tuple[bytes, Topic]] = []
         self.sequence: int | None = None
 
     def __len__(self) -> int:
-        return len(self._wires)
+        return len(self._messages)
 
     def publish(self, topic: TopicLike, payload: Bytes) -> None:
         """Add a message of two frames.
@@ -50,9 +43,7 @@ class Batch:
         """
         body = payload if type(payload) is bytes else as_bytes(payload, "payload")
         known = self._encoder.topic(topic)
-        self._topics.add(known)
-        self._wires.append(known.head + payload_header(len(body)) + body)
-        self._topic_ids.append(known.id)
+        self._messages.append((known.head + payload_header(len(body)) + body, known))
 
     def send_multipart(self, frames: Iterable[Bytes]) -> None:
         """Add a message of any frames.
@@ -61,10 +52,7 @@ class Batch:
             TypeError, ValueError: as `Publisher.send_multipart`; the batch is as it was.
         """
         name, wire = encode_frames(frames)
-        known = self._encoder.topic(name)
-        self._topics.add(known)
-        self._wires.append(wire)
-        self._topic_ids.append(known.id)
+        self._messages.append((wire, self._encoder.topic(name)))
 
     def send(self, frame: Bytes) -> None:
         """Add a message of one frame.
@@ -80,17 +68,28 @@ class Batch:
         Raises:
             MessageTooLarge: all of it together; nothing is published.
         """
-        if not self._wires:
+        if not self._messages:
             return None
-        size = sum(map(len, self._wires))
-        if size > self._encoder.limit:
-            raise MessageTooLarge(size, self._encoder.limit)
-        if len(self._wires) > self._count_max:
-            raise MessageTooLarge(len(self._wires), self._count_max)
-        bells: set[Bell] = set()
-        for topic in self._topics:
-            bells.update(self._encoder.path.bells_for(topic))
-        return Attempt(self._encoder.path, self._wires, self._topic_ids, bells, size)
+        encoder = self._encoder
+        if len(self._messages) > encoder.count_limit:
+            raise MessageTooLarge(len(self._messages), encoder.count_limit)
+        wires, topics = zip(*self._messages, strict=True)
+        size = sum(map(len, wires))
+        if size > encoder.limit:
+            raise MessageTooLarge(size, encoder.limit)
+        bells = {bell for topic in set(topics) for bell in encoder.path.bells_for(topic)}
+        return Attempt(encoder.path, wires, [topic.id for topic in topics], bells, size)
+
+
+class Batch(Messages):
+    """Messages that are published together when the `with` block ends, or not at all.
+
+    Leaving the block by an exception publishes none of them.
+    """
+
+    def __init__(self, encoder: Encoder, commit: Callable[[Attempt], int]) -> None:
+        super().__init__(encoder)
+        self._commit = commit
 
     def __enter__(self) -> Batch:
         return self

@@ -102,6 +102,7 @@ class Coordinator:
         layout = Layout.for_options(self.options.log_bytes, self.options.max_subscribers)
         self.segment = Segment.create(layout)
         undo.callback(self.segment.close)
+        undo.callback(self.segment.discard)
         self.room = Doorbell()
         undo.callback(self.room.close)
         self._wake = Doorbell()
@@ -142,7 +143,7 @@ class Coordinator:
             return function()
         future: Future[T] = Future()
 
-        def run() -> None:
+        def run(future: Future[T] = future) -> None:
             if future.set_running_or_notify_cancel():
                 try:
                     if self._ended.is_set():
@@ -159,6 +160,7 @@ class Coordinator:
             return future.result(timeout)
         finally:
             future.cancel()
+            del future, run  # else the traceback of an error holds the error, and us with it
 
     def refresh(self, timeout: float) -> bool:
         """Have every worker bring its slots up to date; False if one did not in time."""
@@ -181,8 +183,9 @@ class Coordinator:
         if self._thread.ident is None:
             self._resources.close()
             return
-        self._calls.append(lambda: self._begin_end(timeout))
-        self._wake.ring()
+        if not self._ended.is_set():
+            self._calls.append(lambda: self._begin_end(timeout))
+            self._wake.ring()
         if self._thread is not threading.current_thread():
             self._thread.join(timeout + KILL_GRACE + CALL_TIMEOUT)
 

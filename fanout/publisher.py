@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -10,16 +9,15 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import msgpack
-
 from fanout.batch import Batch
 from fanout.coordinator import Coordinator
 from fanout.encoding import COPY_ONCE_BYTES, as_topic, payload_header
 from fanout.endpoints import parse_endpoint
-from fanout.errors import Again, ClosedError, ForkedError, MessageTooLarge, StartupError
+from fanout.errors import ClosedError, ForkedError, MessageTooLarge, StartupError
 from fanout.options import MESSAGE_SHARE, Options
 from fanout.send_path import CLOSED, FORKED, NO_SPACE
 from fanout.sending import Attempt, Encoder
+from fanout.verbs import Verbs, no_room
 from fanout.watching import Watcher
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 
-class Publisher:
+class Publisher(Verbs[int]):
     """Publishes messages to ZeroMQ SUB sockets through a pool of worker processes.
 
     Every method may be called from any thread. Messages are delivered in the order of their
@@ -66,14 +64,16 @@ class Publisher:
         self._coordinator = Coordinator(self.options, on_event)
         try:
             self._path = self._coordinator.send_path
-            self._encoder = Encoder(self._path, self.options.max_message_bytes)
+            entries = self._coordinator.segment.layout.entries
+            limit = self.options.max_message_bytes
+            self._encoder = Encoder(self._path, limit, entries // MESSAGE_SHARE)
             self._watcher = Watcher(self._coordinator)
             self._coordinator.start()
+            for each in endpoints:
+                self.bind(each)
             self._finalizer = weakref.finalize(
                 self, self._coordinator.close, self.options.drain_timeout
             )
-            for each in endpoints:
-                self.bind(each)
         except BaseException:
             self._coordinator.close(0.0)
             raise
@@ -120,48 +120,13 @@ class Publisher:
                         return sequence
         return self._send(self._encoder.two_frames(topic, payload), timeout)
 
-    def send(self, frame: Bytes, *, timeout: float | None = None) -> int:
-        """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
-        return self._send(self._encoder.one_frame(frame), timeout)
-
-    def send_multipart(self, frames: Iterable[Bytes], *, timeout: float | None = None) -> int:
-        """Publish a message of any frames, the first being the topic; see `publish()`.
-
-        Raises:
-            ValueError: there are no frames.
-        """
-        return self._send(self._encoder.frames(frames), timeout)
-
-    def send_string(
-        self, text: str, *, encoding: str = "utf-8", timeout: float | None = None
-    ) -> int:
-        """Publish a `str` as one frame; see `publish()`."""
-        if not isinstance(text, str):
-            raise TypeError(f"text must be str, not {type(text).__name__}")
-        return self.send(text.encode(encoding), timeout=timeout)
-
-    def send_json(
-        self, value: object, *, topic: TopicLike | None = None, timeout: float | None = None
-    ) -> int:
-        """Publish a value as JSON: one frame, or two with a topic; see `publish()`."""
-        return self._send_value(json.dumps(value).encode(), topic, timeout)
-
-    def send_msgpack(
-        self, value: object, *, topic: TopicLike | None = None, timeout: float | None = None
-    ) -> int:
-        """Publish a value as msgpack: one frame, or two with a topic; see `publish()`."""
-        return self._send_value(msgpack.packb(value), topic, timeout)
-
     def batch(self, *, timeout: float | None = None) -> Batch:
         """A batch for a `with` block: its messages are committed together when the block ends.
 
         Args:
             timeout: seconds to wait for room in the log, as in `publish()`.
         """
-        entries = self._coordinator.segment.layout.entries
-        return Batch(
-            self._encoder, entries // MESSAGE_SHARE, lambda attempt: self._send(attempt, timeout)
-        )
+        return Batch(self._encoder, lambda attempt: self._send(attempt, timeout))
 
     # Endpoints.
 
@@ -289,10 +254,8 @@ class Publisher:
 
     # Inside.
 
-    def _send_value(self, body: bytes, topic: TopicLike | None, timeout: float | None) -> int:
-        if topic is None:
-            return self.send(body, timeout=timeout)
-        return self.publish(topic, body, timeout=timeout)
+    def _encoding(self) -> Encoder:
+        return self._encoder
 
     def _send(self, attempt: Attempt, timeout: float | None) -> int:
         sequence = attempt.append()
@@ -306,10 +269,7 @@ class Publisher:
                     return sequence
             remaining = 1.0 if deadline is None else deadline - time.monotonic()
             if remaining <= 0:
-                raise Again(
-                    f"no room in the log within {timeout} s: a subscriber does not keep up "
-                    f"(see subscribers()); nothing was sent"
-                )
+                raise no_room(timeout)
             self._path.wait_for_room(remaining)
 
     def _check_open(self) -> None:

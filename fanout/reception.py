@@ -12,6 +12,7 @@ import os
 import selectors
 import socket
 import time
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,8 @@ class Reception:
     """
 
     def __init__(self, coordinator: Coordinator, selector: selectors.BaseSelector) -> None:
-        self._coordinator = coordinator
+        # No cycle: the log's memory goes with the last reference, not with some later collection.
+        self._coordinator: Coordinator = weakref.proxy(coordinator)
         self._selector = selector
         self._listeners: dict[str, Listener] = {}
         self._paused_until: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 from fanout.control import (
@@ -27,7 +28,7 @@ class Reports:
     """Takes the messages of all workers; what they change belongs to the coordinator."""
 
     def __init__(self, coordinator: Coordinator) -> None:
-        self._coordinator = coordinator
+        self._coordinator: Coordinator = weakref.proxy(coordinator)  # no cycle, as in Reception
 
     def handle(self, link: WorkerLink, message: Message) -> None:
         """Act on one message.

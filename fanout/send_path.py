@@ -107,7 +107,7 @@ class SendPath:
         self._size = segment.layout.data_bytes
         self._guard = PoisonGuard(segment.words, self.log)
         self._lock = _make_lock()
-        self._room = room
+        self.room = room
         self._interest = interest
         self._gate_page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._gate_page.madvise(MADV_WIPEONFORK)
@@ -195,7 +195,7 @@ class SendPath:
 
     def wait_for_room(self, timeout: float) -> None:
         """Wait until a worker says that it has moved on, for at most ROOM_POLL seconds."""
-        self._room.wait(min(timeout, ROOM_POLL))
+        self.room.wait(min(timeout, ROOM_POLL))
 
     @property
     def poisoned(self) -> bool:

@@ -35,10 +35,11 @@ class Attempt:
     """A message or a batch that is ready to be appended.
 
     Attributes:
+        path: where it will be appended.
         size, count: bytes on the wire and messages, for which room is needed.
     """
 
-    __slots__ = ("_bells", "_path", "_topic_ids", "_wires", "count", "size")
+    __slots__ = ("_bells", "_topic_ids", "_wires", "count", "path", "size")
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Attempt:
         bells: Iterable[Bell],
         size: int,
     ) -> None:
-        self._path = path
+        self.path = path
         self._wires = wires
         self._topic_ids = topic_ids
         self._bells = bells
@@ -57,7 +58,7 @@ class Attempt:
 
     def append(self) -> int:
         """Try once; returns the sequence of the (first) message, or NO_SPACE."""
-        return self._path.append_with(self._write, self._bells)
+        return self.path.append_with(self._write, self._bells)
 
     def _write(self, log: LogWriter) -> int:
         if self.count == 1:
@@ -71,11 +72,13 @@ class Encoder:
     Args:
         path: where they will be appended.
         limit: bytes on the wire that a message may have, and a batch in all.
+        count_limit: messages that a batch may have.
     """
 
-    def __init__(self, path: SendPath, limit: int) -> None:
+    def __init__(self, path: SendPath, limit: int, count_limit: int) -> None:
         self.path = path
         self.limit = limit
+        self.count_limit = count_limit
 
     def topic(self, topic: TopicLike) -> Topic:
         """The interned topic of an argument."""

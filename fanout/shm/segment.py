@@ -95,6 +95,13 @@ class Segment:
             os.close(fd)
             raise
 
+    def discard(self) -> None:
+        """Give the memory back, whoever still maps it; all of it reads as zeros then.
+
+        For the end of a publisher, whose user may keep the closed object for long.
+        """
+        self.map.madvise(mmap.MADV_REMOVE)
+
     def close(self) -> None:
         """Close the descriptor; the mapping goes when the last view of it does."""
         if self.fd >= 0:

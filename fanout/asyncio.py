@@ -1,0 +1,312 @@
+"""The publisher for asyncio: the same verbs, awaitable where they can wait.
+
+Sending normally completes without suspending. Only without room in the log (`slow_policy="block"`)
+a task waits, for the doorbell that the workers ring; tasks that wait are served in their order.
+Whatever else may take a while (starting, binding, statistics, closing) runs in the loop's executor.
+
+Every method is cancel-safe: cancelled at any await, a message was sent whole or not at all, what
+was being started or bound is undone, and a close becomes a stop. What has to be undone is waited
+for before the cancellation goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fanout import publisher as blocking
+from fanout.batch import Messages
+from fanout.encoding import as_topic
+from fanout.errors import ClosedError
+from fanout.send_path import NO_SPACE, ROOM_POLL
+from fanout.verbs import Verbs, no_room
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from types import TracebackType
+
+    from fanout.encoding import TopicLike
+    from fanout.events import Event
+    from fanout.sending import Attempt, Encoder
+    from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
+
+T = TypeVar("T")
+
+
+class Publisher(Verbs[Coroutine[Any, Any, int]]):
+    """As `fanout.Publisher`; belongs to the event loop that starts it.
+
+    It is started by `async with Publisher(...)` or by `await Publisher.start(...)`, which take the
+    same arguments; the constructor itself does nothing. `on_event` is called on the loop. What the
+    blocking publisher raises when it is made is raised by the start.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | Iterable[str] | None = None,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        **options: Any,
+    ) -> None:
+        self._endpoint = endpoint
+        self._on_event = on_event
+        self._options = options
+        self._made: blocking.Publisher | None = None
+        self._is_started = False
+        self._turn = asyncio.Lock()  # of the tasks that wait for room
+
+    def __repr__(self) -> str:
+        return f"<fanout.asyncio.Publisher {self._made or 'not started'!r}>"
+
+    @classmethod
+    async def start(
+        cls,
+        endpoint: str | Iterable[str] | None = None,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        **options: Any,
+    ) -> Publisher:
+        """A publisher that is started; `close()` it."""
+        publisher = cls(endpoint, on_event=on_event, **options)
+        await publisher._start()
+        return publisher
+
+    async def __aenter__(self) -> Publisher:
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def batch(self, *, timeout: float | None = None) -> Batch:
+        """A batch for an `async with` block, committed when the block ends."""
+        return Batch(self._encoding(), lambda attempt: self._send(attempt, timeout))
+
+    # Endpoints.
+
+    async def bind(self, endpoint: str) -> str:
+        """Listen on one more endpoint; returns it as it is bound."""
+        publisher = self._open()
+        return await _in_thread(lambda: publisher.bind(endpoint), undo=publisher.unbind)
+
+    async def unbind(self, endpoint: str) -> None:
+        """Stop listening on an endpoint; its subscribers stay. Once begun it is done."""
+        publisher = self._open()
+        await _in_thread(lambda: publisher.unbind(endpoint))
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The bound endpoints with their real ports."""
+        return self._open().endpoints
+
+    # Queries.
+
+    async def wait_for_subscribers(
+        self, count: int, topic: TopicLike | None = None, timeout: float | None = None
+    ) -> None:
+        """Wait until a message would reach so many; see `fanout.Publisher`."""
+        name = None if topic is None else as_topic(topic)
+        for pause in self._open()._watcher.pauses_until(count, name, timeout):
+            await asyncio.sleep(pause)
+
+    def has_subscribers(self, topic: TopicLike | None = None) -> bool:
+        """Whether a message on this topic would reach any subscriber now."""
+        return self._open().has_subscribers(topic)
+
+    async def subscribers(self) -> tuple[SubscriberStatistics, ...]:
+        """Exact figures of every connected subscriber."""
+        return await _in_thread(self._open().subscribers)
+
+    async def statistics(self) -> PublisherStatistics:
+        """Totals of the publisher."""
+        return await _in_thread(self._open().statistics)
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether an interrupted send must be rolled back by `recover()` before the next."""
+        return self._open().poisoned
+
+    async def recover(self) -> None:
+        """Roll back to the last commit after a PoisonedError."""
+        await _in_thread(self._open().recover)
+
+    # The end.
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` or `stop()` was called."""
+        return self._made is not None and self._made.closed
+
+    async def drain(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
+        """Wait until everything published so far has been handed to the kernel."""
+        publisher = self._open()
+        publisher._check_open()
+        target = publisher._path.log.head
+        seconds = publisher.options.drain_timeout if timeout is None else timeout
+        for pause in publisher._watcher.pauses_until_drained(target, seconds):
+            await asyncio.sleep(pause)
+        return await _in_thread(lambda: publisher._watcher.undelivered(target))
+
+    async def close(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
+        """Deliver what is queued and end; cancelled, it ends at once. Idempotent."""
+        publisher = self._made
+        if publisher is None:
+            return ()
+        closing = asyncio.get_running_loop().run_in_executor(None, publisher.close, timeout)
+        try:
+            return await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await _outlast(_in_thread(publisher.stop))
+            raise
+
+    async def stop(self) -> tuple[Undelivered, ...]:
+        """End at once; returns what was not delivered. Idempotent."""
+        return await self.close(0.0)
+
+    # Inside.
+
+    async def _start(self) -> None:
+        if self._is_started:
+            raise RuntimeError("this publisher was started before; make a new one")
+        self._is_started = True
+        on_event = None if self._on_event is None else _on_loop(self._on_event)
+        self._made = await _in_thread(
+            lambda: blocking.Publisher(self._endpoint, on_event=on_event, **self._options),
+            undo=lambda made: made.stop(),
+        )
+
+    def _open(self) -> blocking.Publisher:
+        if self._made is None:
+            raise ClosedError(
+                "this publisher is not started: use it in `async with`, or "
+                "make it by `await Publisher.start(...)`"
+            )
+        return self._made
+
+    def _encoding(self) -> Encoder:
+        return self._open()._encoder
+
+    async def _send(self, attempt: Attempt, timeout: float | None) -> int:
+        if not self._turn.locked():  # else others have waited for longer
+            sequence = attempt.append()
+            if sequence != NO_SPACE:
+                return sequence
+        waiting = asyncio.timeout(timeout)
+        try:
+            async with waiting:
+                return await self._send_in_turn(attempt)
+        except TimeoutError:
+            if waiting.expired():
+                raise no_room(timeout) from None
+            raise
+
+    async def _send_in_turn(self, attempt: Attempt) -> int:
+        async with self._turn:
+            while True:
+                # Nothing suspends between a commit and the return: a task is told of either.
+                if attempt.path.make_room(attempt.size, attempt.count):
+                    sequence = attempt.append()
+                    if sequence != NO_SPACE:
+                        return sequence
+                await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        """Wait for the room doorbell, for at most ROOM_POLL seconds."""
+        loop = asyncio.get_running_loop()
+        room = self._open()._path.room
+        woken = loop.create_future()
+
+        def wake() -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        timer = loop.call_later(ROOM_POLL, wake)
+        descriptor = -1  # one of our own: the publisher may close the doorbell meanwhile
+        try:
+            with suppress(OSError):  # none left: then the timer alone
+                descriptor = room.duplicate()
+            if descriptor >= 0:
+                loop.add_reader(descriptor, wake)
+            await woken
+        finally:
+            timer.cancel()
+            if descriptor >= 0:
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
+        room.clear()
+
+
+class Batch(Messages):
+    """Messages that are published together when the `async with` block ends, or not at all.
+
+    Leaving the block by an exception, a cancellation too, publishes none of them.
+    """
+
+    def __init__(self, encoder: Encoder, commit: Callable[[Attempt], Awaitable[int]]) -> None:
+        super().__init__(encoder)
+        self._commit = commit
+
+    async def __aenter__(self) -> Batch:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            attempt = self.attempt()
+            if attempt is not None:
+                self.sequence = await self._commit(attempt)
+
+
+async def _in_thread(work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+    """Run `work` in the executor; cancelled, its result is undone before this returns."""
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        if undo is not None:
+            await _outlast(_undo(future, undo))
+        raise
+    finally:
+        del future  # a traceback must not keep what it holds
+
+
+async def _undo(future: asyncio.Future[T], undo: Callable[[T], object]) -> None:
+    await asyncio.wait({future})
+    if not future.cancelled() and future.exception() is None:
+        await _in_thread(lambda: undo(future.result()))
+
+
+async def _outlast(work: Coroutine[Any, Any, object]) -> None:
+    """Wait for `work` to end, however often the waiting is cancelled; its errors are dropped."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # looked at: the loop need not complain
+
+
+def _on_loop(callback: Callable[[Event], None]) -> Callable[[Event], None]:
+    """A callback for the coordinator's thread that calls `callback` on the running loop."""
+    loop = asyncio.get_running_loop()
+
+    def call(event: Event) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and with it whoever listened
+            loop.call_soon_threadsafe(callback, event)
+
+    return call
+
+
+__all__ = ["Batch", "Publisher"]
