@@ -1,0 +1,291 @@
+"""The documentation says what is true: examples run, links lead somewhere, tables are complete.
+
+How an example is marked is said in docs/README.md: a block that begins with ```python is a whole
+program; ```output after it is what it prints; ```python service is one that ends on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import fanout
+from fanout import EventKind, FanoutError, Options
+from fanout.cli.main import build_parser
+from fanout.options import _RANGES
+from fanout.statistics import (
+    PublisherStatistics,
+    SubscriberStatistics,
+    Undelivered,
+    WorkerStatistics,
+)
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+REFERENCE = ROOT / "docs" / "reference"
+
+EXAMPLE_TIMEOUT_S = 50  # below the timeout of a test; an example takes about a second
+
+BLOCK = re.compile(r"^```(\S*)[ ]?(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    mark: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """A Python program of a page, and what it prints, if the page says so."""
+
+    name: str
+    program: str
+    is_service: bool
+    output: str | None
+
+
+def blocks(page: str) -> list[Block]:
+    return [Block(*match.groups()) for match in BLOCK.finditer(page)]
+
+
+def examples(name: str, page: str) -> Iterator[Example]:
+    found = blocks(page)
+    for index, block in enumerate(found):
+        if block.language != "python":
+            continue
+        assert block.mark in ("", "service"), f"{name}: unknown mark {block.mark!r}"
+        following = found[index + 1] if index + 1 < len(found) else None
+        output = following.text if following and following.language == "output" else None
+        yield Example(f"{name}-{index}", block.text, block.mark == "service", output)
+
+
+def all_examples() -> list[Example]:
+    return [
+        example
+        for page in PAGES
+        for example in examples(page.relative_to(ROOT).as_posix(), page.read_text("utf-8"))
+    ]
+
+
+def prose(page: str) -> str:
+    return BLOCK.sub("", page)
+
+
+def code_words(path: Path) -> set[str]:
+    """Everything on a page that is set as code."""
+    return set(CODE.findall(prose(path.read_text("utf-8"))))
+
+
+def rows(path: Path) -> dict[str, list[str]]:
+    """The cells of each table row, by the code in its first cell."""
+    found = {}
+    for line in path.read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `") and len(cells) > 1:
+            found[CODE.findall(cells[0])[0]] = cells
+    return found
+
+
+# ------------------------------------------------------------------- examples
+
+
+def start(example: Example, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", example.program],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("example", all_examples(), ids=lambda example: example.name)
+def test_example_runs(example: Example, tmp_path: Path) -> None:
+    """Without a warning, in an empty folder, and prints what the page says."""
+    with start(example, tmp_path) as process:
+        try:
+            if example.is_service:
+                assert process.stdout is not None
+                assert process.stdout.readline(), "it ended and printed nothing"
+                process.send_signal(signal.SIGTERM)
+            printed, complaints = process.communicate(timeout=EXAMPLE_TIMEOUT_S)
+        finally:
+            process.kill()
+    assert complaints == ""
+    assert process.returncode == 0
+    if example.output is not None:
+        assert printed == example.output
+
+
+def test_examples_are_found() -> None:
+    page = "x\n```python\nprint(1)\n```\n\n```output\n1\n```\n\n```python service\nrun()\n```\n"
+    assert list(examples("page", page)) == [
+        Example("page-0", "print(1)\n", False, "1\n"),
+        Example("page-2", "run()\n", True, None),
+    ]
+    assert {example.name.partition("-")[0] for example in all_examples()} >= {"README.md"}
+
+
+def test_every_fence_is_a_block() -> None:
+    """A fence that is not closed would hide all examples behind it."""
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        fences = sum(line.startswith("```") for line in text.splitlines())
+        assert fences == 2 * len(blocks(text)), page
+
+
+# ---------------------------------------------------------------------- links
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors of the headings, made as GitHub does."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def broken_links(page: Path) -> Iterator[str]:
+    for link in LINK.findall(prose(page.read_text("utf-8"))):
+        if link.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists():
+            yield f"{link}: no such file"
+        elif anchor and anchor not in anchors(target.read_text("utf-8")):
+            yield f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    assert list(broken_links(page)) == []
+
+
+def test_broken_links_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A `b` title\n[a](missing.md) [b](#a-b-title) [c](#other)\n")
+    assert list(broken_links(page)) == ["missing.md: no such file", "#other: no such heading"]
+
+
+def test_every_page_is_linked_from_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link).resolve() for link in LINK.findall(index.read_text("utf-8"))}
+    pages = {page for page in PAGES if page.is_relative_to(index.parent) and page != index}
+    assert pages - linked == set()
+
+
+def test_named_source_files_exist() -> None:
+    """The tour of the source in the README names files that are there."""
+    tour = (ROOT / "README.md").read_text("utf-8").partition("## Where to find what")[2]
+    folder = ROOT
+    for name in CODE.findall(tour):
+        if "://" in name:
+            continue
+        if "/" in name:
+            folder = (ROOT / name).parent
+        if name.endswith((".py", "/")):
+            assert (ROOT / name if "/" in name else folder / name).exists(), name
+
+
+# --------------------------------------------------------------------- tables
+
+
+def test_options_are_complete_with_default_and_range() -> None:
+    table = rows(REFERENCE / "options.md")
+    for field in fields(Options):
+        assert field.name in table, f"the option {field.name} is not in the table"
+        _, default, in_range, _unit, reason = table[field.name]
+        shown = ast.literal_eval(CODE.findall(default)[0])
+        assert (type(shown), shown) == (type(field.default), field.default), field.name
+        if field.name in _RANGES and field.name != "slow_limit_bytes":  # half of another option
+            limits = tuple(ast.literal_eval(limit) for limit in CODE.findall(in_range))
+            assert limits == _RANGES[field.name], field.name
+        assert reason, f"no reason for {field.name}"
+
+
+def test_no_option_is_made_up() -> None:
+    options = {field.name for field in fields(Options)}
+    text = (REFERENCE / "options.md").read_text("utf-8").partition("\n## ")[0]
+    assert {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")} == options
+
+
+def test_public_names_are_in_the_reference() -> None:
+    assert set(fanout.__all__) - code_words(REFERENCE / "publisher.md") == set()
+
+
+def test_public_calls_are_in_the_reference() -> None:
+    words = {re.split(r"\W", word)[0] for word in code_words(REFERENCE / "publisher.md")}
+    members = {name for kind in fanout.Publisher.__mro__ for name in vars(kind)}
+    assert {name for name in members if not name.startswith("_")} - words == set()
+
+
+def test_errors_are_in_the_reference() -> None:
+    path = REFERENCE / "errors.md"
+    names = {
+        name
+        for name in fanout.__all__
+        if isinstance(getattr(fanout, name), type)
+        and issubclass(getattr(fanout, name), FanoutError)
+    }
+    assert names - {"FanoutError"} <= rows(path).keys()
+    tree = next(block.text for block in blocks(path.read_text("utf-8")))
+    assert names <= set(re.findall(r"\w+", tree))
+
+
+def test_events_are_in_the_reference() -> None:
+    table = rows(REFERENCE / "events.md")
+    for kind in EventKind:
+        assert CODE.findall(table[kind.name][1]) == [kind.value]
+    assert {field.name for field in fields(fanout.Event)} <= table.keys()
+
+
+@pytest.mark.parametrize(
+    "kind", [PublisherStatistics, SubscriberStatistics, WorkerStatistics, Undelivered]
+)
+def test_counters_are_in_the_reference(kind: type) -> None:
+    text = (REFERENCE / "statistics.md").read_text("utf-8")
+    section = text.partition(f"## `{kind.__name__}`")[2].partition("\n## ")[0]
+    listed = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
+    assert listed == {field.name for field in fields(kind)}
+
+
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    return next(dict(a.choices) for a in parser._actions if isinstance(a.choices, dict))
+
+
+def names_of(action: argparse.Action) -> Sequence[str]:
+    return action.option_strings or [str(action.metavar)]
+
+
+@pytest.mark.parametrize("command", sorted(subcommands(build_parser())))
+def test_command_line_is_in_the_reference(command: str) -> None:
+    text = (REFERENCE / "command-line.md").read_text("utf-8")
+    section = text.partition(f"## `fanout {command}`")[2].partition("\n## ")[0]
+    listed = {word.split()[0] for word in CODE.findall(section)}
+    options = {
+        option
+        for action in subcommands(build_parser())[command]._actions
+        for option in names_of(action)
+    }
+    assert options - {"-h", "--help"} - listed == set()
+    made_up = {word for word in listed if word.startswith("--")} - options
+    assert made_up == set()
