@@ -1,4 +1,4 @@
-"""A deterministic simulation: real log, real pump, real worker turns; fake sockets, clock and peers.
+"""A deterministic simulation: real log, real pump, real turns of workers; fake sockets and time.
 
 One thread, virtual time, one seed for each run. `python -m tests.simulation --seed N` replays one.
 """

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.simulation.sockets import FakeSocket
 
 GREETING_BYTES = 64
+LEGACY_GREETING_BYTES = 10  # ends where a ZMTP 1.0 peer takes the rest for messages
 COMMAND = 4
 LONG = 2
 
@@ -38,8 +39,11 @@ class SubscriberModel:
         spoken: answers to its PINGs that must come, in this order.
     """
 
-    def __init__(self, identifier: int, sock: FakeSocket, history: History) -> None:
+    def __init__(
+        self, identifier: int, sock: FakeSocket, history: History, legacy: bool = False
+    ) -> None:
         self.id = identifier
+        self.legacy = legacy
         self.socket = sock
         self.prefixes: set[bytes] = set()
         self.queue: deque[int] = deque()
@@ -57,7 +61,11 @@ class SubscriberModel:
     @property
     def in_message(self) -> bool:
         """Whether the first message of the queue was partly taken."""
-        return self._greeted and bool(self.partial) and not self.partial[0] & COMMAND
+        return self._greeted and bool(self.partial) and not self._in_command
+
+    @property
+    def _in_command(self) -> bool:
+        return not self.legacy and bool(self.partial[0] & COMMAND)
 
     @property
     def unstarted(self) -> list[int]:
@@ -117,10 +125,11 @@ class SubscriberModel:
     def _take_item(self) -> bool:
         if not self._greeted:
             return self._take_greeting()
-        if self.partial[0] & COMMAND:
+        if self._in_command:
             return self._take_command()
         require(bool(self.queue), f"bytes that nothing stands for: {bytes(self.partial[:40])!r}")
-        wire = self._history.messages[self.queue[0]].wire
+        message = self._history.messages[self.queue[0]]
+        wire = message.legacy_wire if self.legacy else message.wire
         size = min(len(wire), len(self.partial))
         if self.partial[:size] != wire[:size]:
             raise Violated(self._mismatch(wire))
@@ -137,11 +146,12 @@ class SubscriberModel:
         return f"subscriber {self.id}: message {self.queue[0]} is {wire[:40]!r}, it got {got!r}"
 
     def _take_greeting(self) -> bool:
-        if len(self.partial) < GREETING_BYTES:
+        greeting_bytes = LEGACY_GREETING_BYTES if self.legacy else GREETING_BYTES
+        if len(self.partial) < greeting_bytes:
             return False
         require(self.partial[0] == 0xFF and self.partial[9] == 0x7F, "not a ZMTP greeting")
-        self.other_bytes += GREETING_BYTES
-        del self.partial[:GREETING_BYTES]
+        self.other_bytes += greeting_bytes
+        del self.partial[:greeting_bytes]
         self._greeted = True
         return True
 

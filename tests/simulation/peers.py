@@ -23,6 +23,9 @@ def command(body: bytes) -> bytes:
 SUBSCRIBER_HELLO = _GREETING + command(b"\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB")
 
 
+LEGACY_HELLO = b"\x01\x00"  # ZMTP 1.0: an empty identity; it takes everything
+
+
 def random_input(rng: Random, spoken: deque[bytes]) -> bytes:
     """A few commands at once; the contexts of PINGs are appended to `spoken`."""
     said = b""

@@ -9,9 +9,23 @@ from dataclasses import dataclass
 class Published:
     """One committed message, or one that is being committed."""
 
-    topic: bytes
+    frames: tuple[bytes, ...]
     wire: bytes
     start: int  # position of its first byte
+
+    @property
+    def topic(self) -> bytes:
+        return self.frames[0]
+
+    @property
+    def legacy_wire(self) -> bytes:
+        """The same message for ZMTP 1.0: the length counts the flags, which come after it."""
+        wire = b""
+        for number, body in enumerate(self.frames, 1):
+            size = len(body) + 1
+            wire += bytes((size,)) if size < 255 else b"\xff" + size.to_bytes(8, "big")
+            wire += bytes((number < len(self.frames),)) + body
+        return wire
 
 
 class History:
@@ -21,9 +35,9 @@ class History:
         self.messages: list[Published] = []
         self.position = 0
 
-    def add(self, topic: bytes, wire: bytes) -> None:
+    def add(self, frames: tuple[bytes, ...], wire: bytes) -> None:
         """The next message."""
-        self.messages.append(Published(topic, wire, self.position))
+        self.messages.append(Published(frames, wire, self.position))
         self.position += len(wire)
 
     def cut(self, count: int) -> None:

@@ -14,7 +14,6 @@ from fanout.shm.doorbell import Doorbell
 from tests.simulation.memory import SteppedReader, attach
 from tests.simulation.sockets import FakeEpoll, is_readable, is_writable
 from workers import worker as real
-from workers.lag import LagPolicy
 from workers.pump import Pump
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from fanout.control import Message
     from tests.simulation.world import World
+    from workers.lag import LagPolicy
     from workers.member import Member
 
 

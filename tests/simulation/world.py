@@ -20,7 +20,7 @@ from fanout.zmtp.frames import encode_message
 from tests.simulation.checker import Checker
 from tests.simulation.memory import SteppedWriter, attach, read_tails
 from tests.simulation.model import SubscriberModel, require
-from tests.simulation.peers import PREFIXES, SUBSCRIBER_HELLO, command, random_input
+from tests.simulation.peers import LEGACY_HELLO, PREFIXES, SUBSCRIBER_HELLO, command, random_input
 from tests.simulation.published import History
 from tests.simulation.sockets import FakeSocket
 from tests.simulation.workers import SimulatedWorker, start
@@ -43,7 +43,7 @@ class Interrupted(BaseException):
 class Attempt:
     """What the publisher tries to commit."""
 
-    topics: list[bytes]
+    messages: list[tuple[bytes, ...]]  # their frames
     wires: list[bytes]
     ids: list[int]
 
@@ -140,8 +140,10 @@ class World:
 
     def _listen(self) -> None:
         sock = self._socket()
-        if sock is not None and not sock.ended:
-            model = self.models[sock.descriptor]
+        if sock is None or sock.ended:
+            return
+        model = self.models[sock.descriptor]
+        if not model.legacy:
             sock.inbound.append(random_input(self.rng, model.spoken))
 
     def _stall(self) -> None:
@@ -156,11 +158,12 @@ class World:
         subscriber = self._next_id
         self._next_id += 1
         sock = FakeSocket(subscriber, self.rng, lambda: self.writer_step(worker))
-        sock.inbound.append(SUBSCRIBER_HELLO)
-        if self.rng.random() < 0.8:
+        legacy = self.rng.random() < 0.1
+        sock.inbound.append(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
+        if self.rng.random() < 0.8 and not legacy:
             sock.inbound.append(command(b"\x09SUBSCRIBE" + self.rng.choice(PREFIXES)))
         self.sockets[subscriber] = sock
-        self.models[subscriber] = SubscriberModel(subscriber, sock, self.history)
+        self.models[subscriber] = SubscriberModel(subscriber, sock, self.history, legacy)
         self._slot_of[subscriber] = self._free.pop()
         worker.adopt(subscriber, self._slot_of[subscriber])
 
@@ -200,17 +203,18 @@ class World:
         count = self.rng.choice((1, 1, 1, 1, 2, entries // MESSAGE_SHARE))
         room = self._largest
         for _ in range(count):
-            topic, wire = self._make_message(room)
+            frames = self._make_message(room)
+            wire = encode_message(frames)
             if len(wire) > room:
                 break
             room -= len(wire)
             known = self.rng.random() < 0.7
-            attempt.topics.append(topic)
+            attempt.messages.append(frames)
             attempt.wires.append(wire)
-            attempt.ids.append(self.table.intern(topic).id if known else NOT_INTERNED)
+            attempt.ids.append(self.table.intern(frames[0]).id if known else NOT_INTERNED)
         return attempt if attempt.wires else self._make_attempt()
 
-    def _make_message(self, room: int) -> tuple[bytes, bytes]:
+    def _make_message(self, room: int) -> tuple[bytes, ...]:
         rng = self.rng
         topic = rng.choice(TOPICS)
         size = min(rng.choice(self._sizes), max(room - len(topic) - 30, 0))
@@ -219,10 +223,10 @@ class World:
         payload = (payload * (size // len(payload) + 1))[:size]
         shape = rng.randrange(4)
         if shape == 0:
-            return topic, encode_message([topic])
+            return (topic,)
         if shape == 1:
-            return topic, encode_message([topic, b"", payload])
-        return topic, encode_message([topic, payload])
+            return topic, b"", payload
+        return topic, payload
 
     def _try(self, attempt: Attempt) -> bool:
         """Commit it, or nothing; True if it is settled, one way or the other."""
@@ -230,8 +234,8 @@ class World:
         before = writer.head
         self.writing = True
         self._interruptible = self.rng.random() < 0.02
-        for topic, wire in zip(attempt.topics, attempt.wires, strict=True):
-            history.add(topic, wire)
+        for frames, wire in zip(attempt.messages, attempt.wires, strict=True):
+            history.add(frames, wire)
         try:
             result = self._append(attempt)
         except Interrupted:
@@ -369,5 +373,6 @@ def _options(rng: Random, log_bytes: int) -> Options:
         slow_limit_bytes=rng.choice((0, 0, 1_000, 10_000, log_bytes // 2)),
         send_timeout=rng.choice((0.5, 5.0, 100.0)),
         handshake_timeout=1_000.0,
+        allow_zmtp_1=True,
         heartbeat_interval=rng.choice((0.0, 3.0)),
     )
