@@ -88,7 +88,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """From a worker: this subscriber takes nothing, or lost messages; or it has recovered."""
+    """From a worker: this subscriber has begun to lose messages; or it has recovered."""
 
     code: ClassVar[int] = 7
     subscriber: int

@@ -10,7 +10,7 @@ class EventKind(str, enum.Enum):
     """Kinds of events; the values are stable and may be stored."""
 
     SUBSCRIBER_CONNECTED = "subscriber_connected"  # handshake done
-    SUBSCRIBER_SLOW = "subscriber_slow"  # took nothing for a while, or reached its lag limit
+    SUBSCRIBER_SLOW = "subscriber_slow"  # over its lag limit: it has begun to lose messages
     SUBSCRIBER_RECOVERED = "subscriber_recovered"  # a slow one has caught up
     SUBSCRIBER_EVICTED = "subscriber_evicted"  # closed by us: timeout, violation, lost worker
     SUBSCRIBER_DISCONNECTED = "subscriber_disconnected"  # closed by the peer or by close()

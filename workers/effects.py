@@ -20,7 +20,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Slowed:
-    """The member has begun to lose messages, or takes nothing."""
+    """The member is too far behind and has begun to lose messages."""
 
     member: Member
     reason: str
