@@ -57,11 +57,12 @@ def _zmtp_message_bytes(topic: int, payload: int) -> int:
 
 def _nats_subscribe(topics: Sequence[bytes]) -> bytes:
     wanted = [*topics, PROBE_TOPIC] if topics else [b">"]
-    return b"".join(b"SUB %b 1\r\n" % topic for topic in wanted)
+    # A subscription needs an id of its own, and comes with each message: all of one length.
+    return b"".join(b"SUB %b %05d\r\n" % (topic, number) for number, topic in enumerate(wanted))
 
 
 def _nats_message_bytes(topic: int, payload: int) -> int:
-    return len(b"MSG  1 \r\n\r\n") + topic + len(str(payload)) + payload
+    return len(b"MSG  00000 \r\n\r\n") + topic + len(str(payload)) + payload
 
 
 def _redis_subscribe(topics: Sequence[bytes]) -> bytes:

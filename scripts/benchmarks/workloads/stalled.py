@@ -60,7 +60,7 @@ class Stalled(Workload):
 def _dropping(kind: PeerKind) -> PeerKind:
     """The peer set to lose a slow subscriber's messages rather than to wait for it."""
     if kind.dialect == "zmtp" and "libzmq" in kind.name:
-        return kind.variant(kind.name, nodrop=0, send_hwm=BURST)
+        return kind.variant(kind.name, nodrop=0, send_hwm=2 * BURST)
     return kind.variant(kind.name, block=0, send_timeout=PATIENCE_SECONDS)
 
 
