@@ -111,6 +111,11 @@ class Crowd:
             if not arrival.reads:
                 return
 
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """All connections, those of stalled subscribers too."""
+        return [*(subscriber.socket for subscriber in self.subscribers), *self.stalled]
+
     def expect(self, sizes: Sequence[int]) -> None:
         """From now on each subscriber waits for so many bytes."""
         for subscriber, size in zip(self.subscribers, sizes, strict=True):

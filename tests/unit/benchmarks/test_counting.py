@@ -1,0 +1,111 @@
+"""Receivers count exactly: a byte too few or too many makes a run invalid."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.peers import PEERS
+from benchmarks.receiver import Crowd
+from benchmarks.session import InvalidRun, Session, check_pace
+from benchmarks.traffic import PROBE_MARK, Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MESSAGE_BYTES = 1000
+SECONDS = 5.0
+
+
+class Sender:
+    """A publisher by hand: one accepted connection for each subscriber."""
+
+    def __init__(self, subscribers: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.crowd = Crowd(Traffic(subscribers, 16))
+        port = self._listener.getsockname()[1]
+        self.crowd.connect([f"127.0.0.1:{port}"], "plain")
+        self.peers = [self._listener.accept()[0] for _ in range(subscribers)]
+
+    def send(self, *sizes: int) -> None:
+        """Sends so many bytes to each subscriber."""
+        for peer, size in zip(self.peers, sizes, strict=True):
+            peer.sendall(bytes(size))
+
+    def close(self) -> None:
+        for each in (self._listener, *self.peers, *self.crowd.sockets):
+            each.close()
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    made = Sender(2)
+    yield made
+    made.close()
+
+
+def _verdict(sender: Sender, *sizes: int, chatter: int = 0, seconds: float = SECONDS) -> str:
+    sender.crowd.expect([MESSAGE_BYTES, MESSAGE_BYTES])
+    sender.send(*sizes)
+    sender.crowd.count(time.monotonic() + seconds, traced=False)
+    sender.crowd.settle()
+    return sender.crowd.verdict(chatter)
+
+
+def test_exactly_the_bytes_expected_count(sender: Sender) -> None:
+    assert _verdict(sender, MESSAGE_BYTES, MESSAGE_BYTES) == ""
+
+
+def test_a_byte_too_few_does_not_count(sender: Sender) -> None:
+    found = _verdict(sender, MESSAGE_BYTES, MESSAGE_BYTES - 1, seconds=0.2)
+    assert found == "1 subscribers got too little, 1 bytes in all"
+
+
+def test_a_byte_too_many_does_not_count(sender: Sender) -> None:
+    found = _verdict(sender, MESSAGE_BYTES + 1, MESSAGE_BYTES)
+    assert found == "1 subscribers got too much, 1 bytes in all"
+
+
+def test_one_keep_alive_of_the_peer_is_no_surplus(sender: Sender) -> None:
+    assert _verdict(sender, MESSAGE_BYTES + 6, MESSAGE_BYTES, chatter=6) == ""
+
+
+def test_a_closed_subscriber_does_not_count(sender: Sender) -> None:
+    sender.peers[1].close()
+    sender.crowd.expect([MESSAGE_BYTES, MESSAGE_BYTES])
+    sender.peers[0].sendall(bytes(MESSAGE_BYTES))
+    sender.crowd.count(time.monotonic() + SECONDS, traced=False)
+    assert sender.crowd.verdict(0) == "1 subscribers were closed by the publisher"
+
+
+def test_a_probe_is_seen_across_two_reads(sender: Sender) -> None:
+    def send_halves() -> None:
+        for peer in sender.peers:
+            peer.sendall(b"..." + PROBE_MARK[:5])
+        for peer in sender.peers:
+            peer.sendall(PROBE_MARK[5:] + b"...")
+
+    thread = threading.Thread(target=send_halves)
+    thread.start()
+    assert sender.crowd.await_probe(time.monotonic() + SECONDS)["subscribed"]
+    thread.join()
+
+
+def test_a_pace_that_was_not_kept_does_not_count() -> None:
+    check_pace([0, 100_000_000, 200_000_000], 10)
+    with pytest.raises(InvalidRun, match="pace"):
+        check_pace([0, 100_000_000, 300_000_000], 10)
+
+
+@pytest.mark.parametrize("name", ["limit", "libzmq-1io", "fanout", "fanout-batch"])
+def test_a_whole_session_counts_every_delivery(name: str) -> None:
+    with Session(PEERS[name], Traffic(3, 64, topics=4, watched=2)) as session:
+        run = session.run(10)
+        assert session.peer.processes.members()
+    assert run.messages == 10
+    assert run.deliveries == sum(Traffic(3, 64, topics=4, watched=2).matches(10))
+    assert not session.peer.processes.members()

@@ -1,0 +1,59 @@
+"""Dialects: what a message weighs is what its encoding has in bytes."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.wire import DIALECTS, resp_command
+
+TOPIC = b"t0000000"
+SIZES = [0, 1, 117, 118, 128, 255, 256, 4096, 65_527, 65_528, 70_000]
+
+
+def _zmtp(payload: bytes) -> bytes:
+    def frame(flags: int, body: bytes) -> bytes:
+        if len(body) < 256:
+            return bytes((flags, len(body))) + body
+        return bytes((flags | 2,)) + len(body).to_bytes(8, "big") + body
+
+    return frame(1, TOPIC) + frame(0, payload)
+
+
+def _nats(payload: bytes) -> bytes:
+    return b"MSG %b %05d %d\r\n%b\r\n" % (TOPIC, 7, len(payload), payload)
+
+
+def _redis(payload: bytes) -> bytes:
+    return resp_command(b"message", TOPIC, payload)
+
+
+def _websocket(payload: bytes) -> bytes:
+    body = TOPIC + payload
+    if len(body) < 126:
+        return bytes((0x82, len(body))) + body
+    if len(body) < 65_536:
+        return b"\x82\x7e" + len(body).to_bytes(2, "big") + body
+    return b"\x82\x7f" + len(body).to_bytes(8, "big") + body
+
+
+ENCODERS = {
+    "zmtp": _zmtp,
+    "nats": _nats,
+    "redis": _redis,
+    "websocket": _websocket,
+    "plain": _zmtp,
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_message_weighs_what_its_encoding_has(dialect: str, size: int) -> None:
+    encoded = ENCODERS[dialect](bytes(size))
+    assert DIALECTS[dialect].message_bytes(len(TOPIC), size) == len(encoded)
+
+
+def test_nats_subscriptions_have_ids_of_one_length_and_their_own() -> None:
+    lines = DIALECTS["nats"].subscribe([b"a", b"b"]).splitlines()
+    ids = [line.split()[-1] for line in lines]
+    assert len(set(ids)) == len(ids) == 3  # two topics and the probe
+    assert {len(each) for each in ids} == {5}
