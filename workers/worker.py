@@ -43,9 +43,7 @@ if TYPE_CHECKING:
 TICK = 0.1  # seconds; the net under the doorbell, and the resolution of the timeouts
 WRITABLE_PER_TURN = 256  # sockets served in a turn
 BATCHES_PER_TURN = 16  # batches of new messages in a turn; each of at most SPAN_BYTES
-LAG_SHARE = (
-    2  # a subscriber may be half the index behind: room for what comes meanwhile
-)
+LAG_SHARE = 2  # a subscriber may be half the index behind: room for what comes meanwhile
 NS = 1_000_000_000
 
 
@@ -92,6 +90,7 @@ class Worker:
         self._doorbell = doorbell
         self._room = room
         self._fence = fence.make_fence()
+        self._snapshots: list[tuple[int, int]] = []  # token, and the head when it was asked for
         self._sleeps = 0
         self._checked_front = -1
         self._cpu = time.process_time_ns()
@@ -244,6 +243,8 @@ class Worker:
                 self._room.ring()
         else:
             slot[at.W_FLUSHED] = slot[at.W_TAIL] = at.NO_TAIL
+        if self._snapshots:
+            self._answer_snapshots()
         if self.ending is not None:
             self.ending.step(now)
 
@@ -292,6 +293,16 @@ class Worker:
             self.pump.settle(peer.member)
             peer.checkpoint(blocked.get(peer.member, 0))
 
+    def _answer_snapshots(self) -> None:
+        """Who asks wants to see what became of all that was published before."""
+        front = self.pump.front
+        due = [token for token, head in self._snapshots if head <= front]
+        if due:
+            self.checkpoint()
+            self._snapshots = self._snapshots[len(due) :]
+        for token in due:
+            self.channel.send(SnapshotDone(token))
+
     def _ping(self, peer: Peer, now: int) -> None:
         timeout = int(self.options.heartbeat_timeout * NS)
         if is_silent(now, peer.last_received, peer.answers_pings, timeout):
@@ -320,8 +331,7 @@ class Worker:
         for descriptor in descriptors:
             os.close(descriptor)
         if isinstance(message, Snapshot):
-            self.checkpoint()
-            self.channel.send(SnapshotDone(message.token))
+            self._snapshots.append((message.token, self.log.head()))
         elif isinstance(message, Finish):  # another one brings the end forward
             self.ending = Ending(self, message.timeout, self._now())
 

@@ -103,7 +103,7 @@ def test_statistics_are_exact(stock: Stock) -> None:
             assert (first.subscriptions, second.subscriptions) == (1, 3)
             assert (first.version, second.version) == ("3.1", "3.0")
             assert {first.endpoint, second.endpoint} == {endpoint}
-            assert first.peer == "127.0.0.1:%d" % everything.socket.getsockname()[1]
+            assert first.peer == f"127.0.0.1:{everything.socket.getsockname()[1]}"
             assert (first.dropped, first.discarded, first.lag_bytes) == (0, 0, 0)
             assert first.blocked_s == 0.0
             assert first.id < second.id
@@ -123,6 +123,19 @@ def test_statistics_are_exact(stock: Stock) -> None:
         assert total.sent == 1000 + len(wanted)
     connected = happenings.of(EventKind.SUBSCRIBER_CONNECTED)
     assert [event.subscriber for event in connected] == [first.id, second.id]
+
+
+def test_statistics_include_all_that_was_published_before_they_were_asked_for(
+    publisher: Publisher,
+) -> None:
+    with RawPeer.version_3(publisher.endpoints[0], b"a"):
+        publisher.wait_for_subscribers(1, timeout=10)
+        for number in range(1, 200):
+            with publisher.batch() as batch:
+                for _ in range(20):
+                    batch.publish(b"a", b"")
+            assert [one.matched for one in publisher.subscribers()] == [number * 20]
+            assert publisher.statistics().sent <= number * 20
 
 
 def test_more_than_the_limits_allow_are_refused_and_counted() -> None:

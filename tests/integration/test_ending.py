@@ -1,0 +1,158 @@
+"""drain(), close(), stop(): what was delivered, what was not, and that nothing is left."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from fanout import EventKind, Publisher
+from tests.helpers.happenings import Happenings
+from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from fanout import Undelivered
+
+COUNT = 500
+PAYLOAD = bytes(1000)
+
+
+def start(**options: Any) -> Publisher:
+    """A publisher whose subscribers' kernel queues are small."""
+    return Publisher(
+        "tcp://127.0.0.1:*", workers=2, log_bytes=1 << 22, kernel_queue_bytes=4096, **options
+    )
+
+
+def stalled(publisher: Publisher) -> RawPeer:
+    """A subscriber that does not read."""
+    return RawPeer.version_3(publisher.endpoints[0], b"", receive_buffer=4096)
+
+
+def publish(publisher: Publisher) -> None:
+    for number in range(COUNT):
+        publisher.publish(b"t", b"%d." % number + PAYLOAD)
+
+
+def read_all(peer: RawPeer) -> list[int]:
+    """Numbers of the messages until the publisher closes the connection."""
+    return [int(peer.read_message()[1].split(b".")[0]) for _ in range(COUNT)]
+
+
+def test_drain_waits_for_delivery() -> None:
+    with start() as publisher, stalled(publisher) as peer:
+        publisher.wait_for_subscribers(1, timeout=10)
+        publish(publisher)
+        (undelivered,) = publisher.drain(timeout=0.05)
+        (slow,) = publisher.subscribers()
+        assert undelivered.subscriber == slow.id
+        assert undelivered.peer == slow.peer
+        assert 0 < slow.queued <= undelivered.messages < COUNT
+        results: list[tuple[Undelivered, ...]] = []
+        draining = threading.Thread(target=lambda: results.append(publisher.drain(timeout=20)))
+        draining.start()
+        assert read_all(peer) == list(range(COUNT))
+        draining.join(DEADLINE_S)
+        assert results == [()]
+        assert publisher.drain(timeout=0) == ()
+        publisher.publish(b"t", b"0.more")  # it goes on
+        assert peer.read_message() == [b"t", b"0.more"]
+
+
+def test_drain_without_subscribers_is_at_once() -> None:
+    with start() as publisher:
+        publish(publisher)
+        assert publisher.drain(timeout=0) == ()
+
+
+def test_close_delivers_what_is_queued() -> None:
+    publisher = start()
+    with stalled(publisher) as peer, RawPeer.version_3(publisher.endpoints[0], b"") as other:
+        publisher.wait_for_subscribers(2, timeout=10)
+        publish(publisher)
+        results: list[tuple[Undelivered, ...]] = []
+        closing = threading.Thread(target=lambda: results.append(publisher.close(timeout=20)))
+        closing.start()
+        assert read_all(peer) == read_all(other) == list(range(COUNT))
+        assert peer.read_to_end() == other.read_to_end() == b""
+        closing.join(DEADLINE_S)
+    assert results == [()]
+    assert publisher.closed
+
+
+def test_close_names_those_that_did_not_take_it() -> None:
+    happenings = Happenings()
+    publisher = start(on_event=happenings)
+    with stalled(publisher) as peer, RawPeer.version_3(publisher.endpoints[0], b"") as other:
+        publisher.wait_for_subscribers(2, timeout=10)
+        publish(publisher)
+        assert read_all(other) == list(range(COUNT))
+        (slow,) = (one for one in publisher.subscribers() if one.blocked_s)
+        result = publisher.close(timeout=0.2)
+        (undelivered,) = result
+        assert (undelivered.subscriber, undelivered.peer) == (slow.id, slow.peer)
+        assert 0 < undelivered.messages < COUNT
+        assert undelivered.kernel_bytes > 0
+        assert publisher.close() == publisher.stop() == result
+        assert other.read_to_end() == b""
+        peer.read_to_end()
+    assert len(happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)) == 2
+
+
+def test_stop_ends_at_once_and_says_what_was_queued() -> None:
+    publisher = start(drain_timeout=60)
+    with stalled(publisher) as peer:
+        publisher.wait_for_subscribers(1, timeout=10)
+        publish(publisher)
+        wait_until(lambda: publisher.subscribers()[0].blocked_s, "it is stalled")
+        (undelivered,) = publisher.stop()
+        assert 0 < undelivered.messages < COUNT
+        peer.read_to_end()
+
+
+def test_the_block_closes_also_when_it_fails() -> None:
+    with pytest.raises(RuntimeError, match="meant"), start() as publisher:
+        raise RuntimeError("meant")
+    assert publisher.closed
+    assert repr(publisher) == "<fanout.Publisher closed>"
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    gc.collect()
+    process = psutil.Process()
+    shared = set(Path("/dev/shm").iterdir())
+    before = (process.num_fds(), threading.active_count(), process.children(recursive=True))
+    for _ in range(3):
+        with start() as publisher:
+            publisher.bind(f"ipc://{tmp_path}/feed.sock")
+            with RawPeer.version_3(publisher.endpoints[1], b"") as peer:
+                publisher.wait_for_subscribers(1, timeout=10)
+                publisher.publish(b"t", b"")
+                peer.read_message()
+        del publisher
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+    assert set(Path("/dev/shm").iterdir()) <= shared
+    after = (process.num_fds(), threading.active_count(), process.children(recursive=True))
+    assert after == before
+
+
+def test_an_unclosed_publisher_warns_and_ends() -> None:
+    publisher = start()
+    name = repr(publisher)
+    workers = [psutil.Process(worker.pid) for worker in publisher.statistics().workers]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del publisher
+        gc.collect()
+    found = [(w.category, str(w.message)) for w in caught if "fanout" in str(w.message)]
+    caught.clear()  # a recorded warning keeps what it is about alive
+    assert found == [(ResourceWarning, f"unclosed {name}")]
+    gone, alive = psutil.wait_procs(workers, timeout=DEADLINE_S)
+    assert (len(gone), alive) == (2, [])

@@ -1,0 +1,219 @@
+"""Subscribers that are slow or never read: what they lose, and that nobody else does."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fanout import Again, EventKind, Publisher, SubscriberStatistics
+from tests.helpers.happenings import Happenings
+from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PAYLOAD = bytes(1000)
+SMALL: dict[str, Any] = {
+    "workers": 2,
+    "log_bytes": 1 << 20,
+    "kernel_queue_bytes": 4096,
+    "heartbeat_interval": 0,
+}
+
+
+def publish_to_the_limit(publisher: Publisher) -> int:
+    """Publish numbered messages until there is no room; returns how many."""
+    number = 0
+    while True:
+        payload = b"%d." % number + PAYLOAD
+        number = 1 + publisher.publish(b"t%d" % (number % 2), payload, timeout=0)
+
+
+def start(**options: Any) -> Publisher:
+    """A publisher with little room."""
+    return Publisher("tcp://127.0.0.1:*", **SMALL, **options)
+
+
+def stalled(publisher: Publisher, topic: bytes = b"") -> RawPeer:
+    """A subscriber that does not read, with a small window."""
+    return RawPeer.version_3(publisher.endpoints[0], topic, receive_buffer=4096)
+
+
+def publish_until(publisher: Publisher, condition: Callable[[], object]) -> int:
+    """Publish numbered messages until the condition holds; returns how many."""
+    deadline = time.monotonic() + 20
+    published = 0
+    while not condition():
+        assert time.monotonic() < deadline
+        for _ in range(50):
+            publisher.publish(b"t%d" % (published % 2), b"%d." % published + PAYLOAD)
+            published += 1
+    return published
+
+
+def number_of(message: list[bytes]) -> int:
+    """The number of a message, if it is whole."""
+    number, _, rest = message[1].partition(b".")
+    assert rest == PAYLOAD
+    assert message[0] == b"t%d" % (int(number) % 2)
+    return int(number)
+
+
+def all_counted(publisher: Publisher) -> tuple[SubscriberStatistics, ...]:
+    """The statistics, when nothing is queued any more."""
+    wait_until(lambda: not any(s.queued for s in publisher.subscribers()), "all is counted")
+    return publisher.subscribers()
+
+
+@pytest.mark.parametrize("topic", [b"", b"t1"])
+def test_drop_oldest_loses_the_oldest_and_counts_them(topic: bytes) -> None:
+    happenings = Happenings()
+    with (
+        start(slow_limit_bytes=1 << 18, on_event=happenings) as publisher,
+        stalled(publisher, topic) as peer,
+    ):
+        publisher.wait_for_subscribers(1, topic=topic or None, timeout=10)
+        published = publish_until(publisher, lambda: happenings.of(EventKind.SUBSCRIBER_SLOW))
+        # It has lost something; now it loses more than the log holds.
+        for _ in range(2000):
+            publisher.publish(b"t%d" % (published % 2), b"%d." % published + PAYLOAD)
+            published += 1
+        publisher.send_multipart([topic + b"last"])
+        (slow,) = publisher.subscribers()
+        assert slow.lag_bytes <= 1 << 18
+        assert slow.matched == slow.sent + slow.queued + slow.dropped
+        numbers = []
+        while (message := peer.read_message()) != [topic + b"last"]:
+            numbers.append(number_of(message))
+        assert numbers == sorted(set(numbers))
+        matching = range(1 if topic else 0, published, 2 if topic else 1)
+        assert set(numbers) <= set(matching)
+        # The newest: all that fits well within the limit.
+        kept = (1 << 17) // (len(PAYLOAD) + 20) // (2 if topic else 1)
+        assert numbers[-kept:] == list(matching)[-kept:]
+        (slow,) = all_counted(publisher)
+        assert (slow.matched, slow.sent) == (len(matching) + 1, len(numbers) + 1)
+        assert slow.dropped == len(matching) - len(numbers) > 1000 // (2 if topic else 1)
+        happenings.wait_for(EventKind.SUBSCRIBER_RECOVERED)
+        publisher.publish(b"t1", b"1." + PAYLOAD)
+        assert number_of(peer.read_message()) == 1
+
+
+@pytest.mark.parametrize("topic", [b"", b"t1"])
+def test_block_loses_nothing(topic: bytes) -> None:
+    total = 4000
+    with start(slow_policy="block", send_timeout=60) as publisher, ExitStack() as stack:
+        reader = stack.enter_context(stalled(publisher, topic))
+        publisher.wait_for_subscribers(1, topic=topic or None, timeout=10)
+        with pytest.raises(Again, match="nothing was sent"):
+            publish_to_the_limit(publisher)
+        published = publisher.statistics().published
+        assert 500 < published < total
+        batch = publisher.batch(timeout=0)
+        for _ in range(100):
+            batch.publish(b"t1", PAYLOAD)
+        with pytest.raises(Again), batch:
+            pass
+        with pytest.raises(Again):
+            publisher.send(bytes(1 << 17), timeout=0.01)
+        assert publisher.statistics().published == published
+        wanted = list(range(1 if topic else 0, total, 2 if topic else 1))
+        numbers: list[int] = []
+        while published < total:
+            payload = b"%d." % published + PAYLOAD
+            try:
+                assert publisher.publish(b"t%d" % (published % 2), payload, timeout=0) == published
+                published += 1
+            except Again:
+                numbers.append(number_of(reader.read_message()))
+        while len(numbers) < len(wanted):
+            numbers.append(number_of(reader.read_message()))
+        assert numbers == wanted
+        (only,) = all_counted(publisher)
+        assert (only.matched, only.sent, only.dropped) == (len(wanted), len(wanted), 0)
+
+
+def test_block_waits_for_subscribers_that_match_only() -> None:
+    with (
+        start(slow_policy="block", send_timeout=60) as publisher,
+        stalled(publisher, b"other") as silent,
+        stalled(publisher, b"t") as reader,
+    ):
+        publisher.wait_for_subscribers(1, topic=b"t", timeout=10)
+        publisher.wait_for_subscribers(1, topic=b"other", timeout=10)
+        for number in range(5000):
+            publisher.publish(b"t%d" % (number % 2), b"%d." % number + PAYLOAD, timeout=20)
+            assert number_of(reader.read_message()) == number
+        publisher.publish(b"other", b"")
+        assert silent.read_message() == [b"other", b""]
+
+
+def test_block_goes_on_when_the_slowest_is_evicted() -> None:
+    with start(slow_policy="block", send_timeout=0.3) as publisher, stalled(publisher):
+        publisher.wait_for_subscribers(1, timeout=10)
+        for number in range(3000):
+            publisher.publish(b"t", b"%d." % number + PAYLOAD, timeout=20)
+        assert publisher.statistics().evicted == 1
+        assert publisher.subscribers() == ()
+
+
+def test_one_that_never_reads_is_evicted_and_twenty_others_lose_nothing() -> None:
+    happenings = Happenings()
+    with start(send_timeout=0.5, on_event=happenings) as publisher, ExitStack() as stack:
+        silent = stack.enter_context(stalled(publisher))
+        name = f"127.0.0.1:{silent.socket.getsockname()[1]}"
+        publisher.wait_for_subscribers(1, timeout=10)
+        healthy = [
+            stack.enter_context(RawPeer.version_3(publisher.endpoints[0], b"")) for _ in range(20)
+        ]
+        publisher.wait_for_subscribers(21, timeout=10)
+        published = 0
+        named: tuple[str, ...] = ()
+        while not happenings.of(EventKind.SUBSCRIBER_EVICTED):
+            for _ in range(20):
+                publisher.publish(b"t%d" % (published % 2), b"%d." % published + PAYLOAD)
+                published += 1
+            for peer in healthy:
+                assert [number_of(peer.read_message()) for _ in range(20)] == list(
+                    range(published - 20, published)
+                )
+            named = named or tuple(s.peer for s in publisher.subscribers() if s.blocked_s)
+        assert named == (name,)
+        (evicted,) = happenings.of(EventKind.SUBSCRIBER_EVICTED)
+        assert (evicted.peer, evicted.dropped > 0) == (name, True)
+        assert "send_timeout" in evicted.reason
+        assert evicted.subscriber is not None
+        slow = happenings.of(EventKind.SUBSCRIBER_SLOW)
+        assert {event.peer for event in slow} == {name}
+        rest = all_counted(publisher)
+        assert len(rest) == 20
+        assert {(s.sent, s.dropped) for s in rest} == {(published, 0)}
+        total = publisher.statistics()
+        assert total.evicted == 1
+        assert total.dropped == evicted.dropped
+        taken = total.sent - 20 * published
+        assert published - 20 <= taken + total.dropped + total.discarded <= published
+        silent.read_to_end()  # what was in flight, and then the end
+
+
+def test_a_slow_subscriber_may_change_its_subscriptions() -> None:
+    with start(slow_limit_bytes=1 << 18) as publisher, stalled(publisher, b"t0") as peer:
+        publisher.wait_for_subscribers(1, topic=b"t0", timeout=10)
+        published = publish_until(
+            publisher, lambda: any(one.blocked_s for one in publisher.subscribers())
+        )
+        peer.send(b"\x04\x0c\x09SUBSCRIBEt1" + b"\x04\x09\x06CANCELt0")
+        publisher.wait_for_subscribers(1, topic=b"t1", timeout=10)
+        wait_until(lambda: not publisher.has_subscribers(b"t0"), "the cancellation is seen")
+        for number in range(published, published + 50):
+            publisher.publish(b"t%d" % (number % 2), b"%d." % number + PAYLOAD)
+        numbers = [number_of(peer.read_message()) for _ in range(published // 2 + 25)]
+        before, after = numbers[:-25], numbers[-25:]
+        assert before == list(range(0, published, 2))
+        assert after == [n for n in range(published, published + 50) if n % 2]
+        (only,) = all_counted(publisher)
+        assert (only.matched, only.sent, only.dropped) == (len(numbers), len(numbers), 0)
