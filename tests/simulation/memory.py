@@ -8,6 +8,7 @@ whoever reads what is not protected reads garbage. Readers get memory that they 
 from __future__ import annotations
 
 import os
+from array import array
 from typing import TYPE_CHECKING, Any
 
 from fanout.shm import layout as at
@@ -60,8 +61,11 @@ class SteppedWriter(LogWriter):
     def __init__(self, segment: Segment, step: Callable[[], None], rng: Random) -> None:
         super().__init__(segment)
         layout = segment.layout
-        self._segment = segment
-        self._rng = rng
+        self._data = segment.view[layout.data :]
+        self._noise = memoryview(rng.randbytes(layout.data_bytes))
+        wrong = rng.choices((0, 1 << 20, 1 << 60), k=layout.entries)
+        self._wrong_ends = memoryview(array("Q", wrong))
+        self._wrong_topics = memoryview(array("Q", rng.choices(range(9), k=layout.entries)))
         self._real_ends, self._real_topics = self._ends, self._topics
         watched: Any = self  # the proxies stand in for memory, whatever the annotations say
         watched._words = Stores(segment.words, step, at.H_HEAD, at.H_POISON + 1)
@@ -72,20 +76,18 @@ class SteppedWriter(LogWriter):
     def refresh(self, tails: Iterable[int]) -> None:
         """As ever, and fill what may be written from now on."""
         super().refresh(tails)
-        if not hasattr(self, "_segment"):
-            return
-        size, base = self._size, self._segment.layout.data
-        noise = self._rng.randbytes(64)
-        position = self.position
-        while position < self._position_limit:
-            offset = position % size
-            count = min(len(noise), self._position_limit - position, size - offset)
-            self._segment.map[base + offset : base + offset + count] = noise[:count]
-            position += count
-        for sequence in range(self.head, self._sequence_limit):
-            slot = sequence & self._mask
-            self._real_ends[slot] = self._rng.choice((0, position + sequence, 1 << 60))
-            self._real_topics[slot] = self._rng.randrange(9)
+        if not hasattr(self, "_data"):
+            return  # it is being made
+        self._spoil(self._data, self._noise, self.position, self._position_limit)
+        self._spoil(self._real_ends, self._wrong_ends, self.head, self._sequence_limit)
+        self._spoil(self._real_topics, self._wrong_topics, self.head, self._sequence_limit)
+
+    def _spoil(self, area: memoryview, garbage: Any, first: int, stop: int) -> None:
+        """Overwrite elements `first` to `stop` of a ring with what stands there in `garbage`."""
+        low, length = first % len(area), max(stop - first, 0)
+        room = min(length, len(area) - low)
+        area[low : low + room] = garbage[low : low + room]
+        area[: length - room] = garbage[: length - room]
 
 
 class SteppedReader(LogReader):

@@ -263,7 +263,11 @@ class World:
         return self.writer.append_parts((wire[:middle], wire[middle:]), topic_id)
 
     def _make_room(self) -> None:
-        self.writer.refresh(read_tails(self.slots, self._reader_step))
+        self.writing = True  # under the send lock, like an append
+        try:
+            self.writer.refresh(read_tails(self.slots, self._reader_step))
+        finally:
+            self.writing = False
 
     # Interleaving.
 
