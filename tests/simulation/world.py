@@ -89,18 +89,13 @@ class World:
         Raises:
             Violated, AssertionError: an invariant does not hold.
         """
-        with ExitStack() as patches, asyncio.Runner() as runner:
-            self._patch(patches)
-            for index in range(self.options.workers):
-                self.workers.append(runner.run(start(index, self)))
-            for _ in range(self.rng.randrange(SUBSCRIBERS_MAX)):
-                self._connect()
-            actions, weights = zip(*self._actions(), strict=True)
-            for action in self.rng.choices(actions, weights, k=steps):
-                action()
-            self._catch_up()
+        try:
+            with ExitStack() as patches, asyncio.Runner() as runner:
+                self._patch(patches)
+                self._live(runner, steps)
+        finally:
+            self.close()
         self.checker.deliveries += sum(model.sent for model in self.models.values())
-        self.close()
         return self.checker
 
     def close(self) -> None:
@@ -111,6 +106,16 @@ class World:
         self.segment.close()
 
     # What happens.
+
+    def _live(self, runner: asyncio.Runner, steps: int) -> None:
+        for index in range(self.options.workers):
+            self.workers.append(runner.run(start(index, self)))
+        for _ in range(self.rng.randrange(SUBSCRIBERS_MAX)):
+            self._connect()
+        actions, weights = zip(*self._actions(), strict=True)
+        for action in self.rng.choices(actions, weights, k=steps):
+            action()
+        self._catch_up()
 
     def _actions(self) -> list[tuple[Callable[[], None], int]]:
         return [

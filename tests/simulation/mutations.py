@@ -1,0 +1,248 @@
+"""Ways to break the system on purpose, one for each way in which an invariant can be lost.
+
+Each is a small, plausible mistake. `MUTATIONS` maps its name to what replaces what.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fanout.poison import PoisonGuard
+from fanout.shm import layout as at
+from fanout.shm.log import NO_SPACE, LogWriter
+from tests.simulation.memory import SteppedWriter
+from tests.simulation.workers import ObservedPump, SimulatedWorker
+from workers.backlog import Backlog
+from workers.cohorts import Cohorts
+from workers.effects import Slowed
+from workers.lag import LagPolicy
+from workers.pump import Pump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from workers.member import Member
+
+Mutation = tuple[type, str, Any]
+MUTATIONS: dict[str, Mutation] = {}
+
+
+def replaces(owner: type, attribute: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """What is decorated takes the place of a method; it gets the original first."""
+
+    def register(mutant: Callable[..., Any]) -> Callable[..., Any]:
+        original = getattr(owner, attribute)
+
+        def broken(*arguments: Any, **keywords: Any) -> Any:
+            return mutant(original, *arguments, **keywords)
+
+        MUTATIONS[mutant.__name__] = (owner, attribute, broken)
+        return mutant
+
+    return register
+
+
+# The writer.
+
+
+@replaces(LogWriter, "append")
+def commit_before_bytes(_original: Any, self: LogWriter, wire: bytes, topic_id: int) -> int:
+    sequence = self.head
+    start = self.start_of(sequence)
+    if not self.fits(len(wire), 1):
+        return NO_SPACE
+    self._ends[sequence & self._mask] = start + len(wire)
+    self._topics[sequence & self._mask] = topic_id
+    self._words[at.H_HEAD] = sequence + 1
+    self._write(start, wire)
+    return sequence
+
+
+@replaces(LogWriter, "append")
+def commit_before_index(_original: Any, self: LogWriter, wire: bytes, topic_id: int) -> int:
+    sequence = self.head
+    start = self.start_of(sequence)
+    if not self.fits(len(wire), 1):
+        return NO_SPACE
+    self._write(start, wire)
+    self._words[at.H_HEAD] = sequence + 1
+    self._ends[sequence & self._mask] = start + len(wire)
+    self._topics[sequence & self._mask] = topic_id
+    return sequence
+
+
+@replaces(LogWriter, "append_batch")
+def commit_half_a_batch(
+    original: Any, self: LogWriter, wires: Sequence[bytes], topic_ids: Sequence[int]
+) -> int:
+    half = len(wires) // 2
+    first: int = original(self, wires[:half], topic_ids[:half])
+    second = original(self, wires[half:], topic_ids[half:])
+    return first if second != NO_SPACE else NO_SPACE
+
+
+@replaces(LogWriter, "refresh")
+def reuse_one_byte_too_many(original: Any, self: LogWriter, tails: Any) -> None:
+    tail = min([self.head, *tails])
+    original(self, [tail])
+    self._position_limit = self.start_of(tail) + self._size + 1
+
+
+@replaces(LogWriter, "refresh")
+def reuse_one_entry_too_many(original: Any, self: LogWriter, tails: Any) -> None:
+    tail = min([self.head, *tails])
+    original(self, [tail])
+    self._sequence_limit = tail + self._mask + 1
+
+
+@replaces(SteppedWriter, "append_parts")
+def write_a_workers_word(
+    original: Any, self: SteppedWriter, parts: Sequence[bytes], topic_id: int
+) -> int:
+    self._words[at.PAGE // at.WORD + at.W_TAIL] = self.head
+    result: int = original(self, parts, topic_id)
+    return result
+
+
+@replaces(PoisonGuard, "settle")
+def leave_the_poison(_original: Any, _self: PoisonGuard) -> None:
+    return
+
+
+# Streams and cursors.
+
+
+@replaces(Pump, "_block")
+def lose_the_offset(original: Any, self: Pump, member: Member, *rest: int) -> None:
+    sequence, _offset, now = rest
+    original(self, member, sequence, 0, now)
+
+
+@replaces(Backlog, "detach")
+def forget_the_spill(original: Any, self: Backlog, member: Member, front: int) -> None:
+    original(self, member, front)
+    member.spill = b""
+
+
+@replaces(Backlog, "_send_spill")
+def spill_from_its_start_again(original: Any, self: Backlog, member: Member) -> Any:
+    before = member.spill
+    step = original(self, member)
+    if member.spill:
+        member.spill = before
+    return step
+
+
+@replaces(Pump, "speak")
+def speak_inside_a_message(
+    original: Any, self: Pump, member: Member, data: bytes, now: int
+) -> None:
+    if member.blocked:
+        member.control += data
+    else:
+        original(self, member, data, now)
+
+
+@replaces(Backlog, "settle")
+def settle_from_where_the_log_was(original: Any, self: Backlog, member: Member, front: int) -> None:
+    tail, self.tail = self.tail, 0
+    try:
+        original(self, member, front)
+    finally:
+        self.tail = tail
+
+
+@replaces(Pump, "tail")
+def protect_one_message_too_few(original: Any, self: Pump) -> int:
+    return min(int(original(self)) + 1, self.front)
+
+
+@replaces(SimulatedWorker, "protect_front")
+def promise_without_protection(_original: Any, self: SimulatedWorker) -> None:
+    if not self.pump.needs_log:
+        self.pump.follow(self.log.head())
+
+
+@replaces(Pump, "_keep_until")
+def forget_the_old_subscriptions(
+    _original: Any, _self: Pump, _member: Member, _sequence: int
+) -> None:
+    return
+
+
+@replaces(Pump, "advance")
+def write_the_publishers_word(original: Any, self: Pump, head: int, now: int) -> bool:
+    self._log._words[at.H_WANTED] = 0
+    more: bool = original(self, head, now)
+    return more
+
+
+# Matching and counting.
+
+
+@replaces(Cohorts, "match")
+def match_twice(original: Any, self: Cohorts, topic: bytes) -> Any:
+    found = original(self, topic)
+    return found + found[:1]
+
+
+@replaces(Cohorts, "_forget_matches")
+def remember_old_matches(_original: Any, _self: Cohorts, _key: Any) -> None:
+    return
+
+
+@replaces(Backlog, "jump")
+def drop_without_counting(
+    original: Any, self: Backlog, member: Member, target: int, front: int
+) -> int:
+    lost: int = original(self, member, target, front)
+    member.dropped -= min(lost, 1)
+    return lost
+
+
+@replaces(Pump, "_drop_oldest")
+def drop_silently(original: Any, self: Pump) -> None:
+    original(self)
+    self.effects = [effect for effect in self.effects if not isinstance(effect, Slowed)]
+
+
+@replaces(Pump, "_count_ready")
+def never_count_the_ready(_original: Any, _self: Pump, _member: Member) -> None:
+    return
+
+
+@replaces(ObservedPump, "flushed")
+def say_flushed_too_early(_original: Any, self: ObservedPump) -> int:
+    self._worker.check_flushed(self.front)
+    return self.front
+
+
+# Limits.
+
+
+@replaces(Pump, "_drop_oldest")
+def never_drop(_original: Any, _self: Pump) -> None:
+    return
+
+
+@replaces(LagPolicy, "is_over")
+def limit_bytes_alone(_original: Any, self: LagPolicy, lag_bytes: int, _messages: int) -> bool:
+    return self.drops and lag_bytes > self.limit_bytes
+
+
+@replaces(Pump, "_lose")
+def never_evict(
+    original: Any, self: Pump, member: Member, reason: str, *, evicted: bool = True
+) -> None:
+    if "send_timeout" not in reason:
+        original(self, member, reason, evicted=evicted)
+
+
+@replaces(Cohorts, "make_room")
+def remember_topics_for_ever(_original: Any, _self: Cohorts, _count: int) -> bool:
+    return False
+
+
+@replaces(Pump, "serve_runnable")
+def forget_the_runnable(_original: Any, self: Pump, _now: int, _limit: int) -> None:
+    self.runnable.clear()
