@@ -14,7 +14,7 @@ from typing import ClassVar, TypeAlias
 
 import msgpack
 
-PACKET_BYTES_MAX = 64 * 1024  # a Unix socket takes about 200 KiB at once; a third leaves room
+PACKET_BYTES_MAX = 96 * 1024  # holds the longest subscription; a Unix socket takes 200 KiB at once
 SUBSCRIPTIONS_PER_PACKET_BYTES = 32 * 1024  # of prefixes in one report; longer ones are split
 
 
@@ -186,10 +186,17 @@ def decode(packet: bytes) -> Message:
     if len(values) != len(known):
         raise ControlError(f"{kind.__name__} with {len(values)} fields, not {len(known)}")
     for field, value in zip(known, values, strict=True):
-        expected = _TYPES[str(field.type)]
-        if not isinstance(value, expected) or (int in expected and isinstance(value, bool)):
+        if not _is_of(value, _TYPES[str(field.type)]):
             raise ControlError(f"{kind.__name__}.{field.name} is {value!r}, not {field.type}")
     return kind(*values)
+
+
+def _is_of(value: object, expected: tuple[type, ...]) -> bool:
+    if isinstance(value, bool):
+        return bool in expected
+    if isinstance(value, list):
+        return list in expected and all(isinstance(each, bytes) for each in value)
+    return isinstance(value, expected)
 
 
 def split_subscriptions(

@@ -48,7 +48,10 @@ class TopicTable:
 
     def intern(self, name: bytes) -> Topic:
         """The topic of this name, new if it is not known (any more)."""
-        topic = self.young.get(name) or self._old.pop(name, None)
+        topic = self.young.get(name)
+        if topic is not None:
+            return topic
+        topic = self._old.pop(name, None)
         if topic is None:
             topic = Topic(self._next_id, name)
             self._next_id += 1

@@ -81,16 +81,10 @@ class Segment:
             StartupError: not a segment of this version of fanout.
         """
         try:
-            header = memoryview(os.pread(fd, at.PAGE, 0)).cast("Q")
-            if len(header) * at.WORD < at.PAGE or header[at.H_MAGIC] != at.MAGIC:
-                raise StartupError("this is not a fanout segment")
-            if header[at.H_VERSION] != at.LAYOUT_VERSION:
-                raise StartupError(
-                    f"segment layout {header[at.H_VERSION]}, this fanout reads "
-                    f"{at.LAYOUT_VERSION}: publisher and reader must be of one version"
-                )
-            layout = Layout(header[at.H_DATA_BYTES], header[at.H_ENTRIES], header[at.H_SUBSCRIBERS])
-            return cls(fd, layout, writable=writable)
+            return cls(fd, _read_layout(fd), writable=writable)
+        except OSError as error:
+            os.close(fd)
+            raise StartupError(f"this cannot be mapped: {error.strerror}") from error
         except BaseException:
             os.close(fd)
             raise
@@ -107,6 +101,22 @@ class Segment:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def _read_layout(fd: int) -> Layout:
+    page = os.pread(fd, at.PAGE, 0)
+    header = memoryview(page.ljust(at.PAGE, b"\0")).cast("Q")
+    if header[at.H_MAGIC] != at.MAGIC:
+        raise StartupError("this is not a fanout segment")
+    if header[at.H_VERSION] != at.LAYOUT_VERSION:
+        raise StartupError(
+            f"segment layout {header[at.H_VERSION]}, this fanout reads "
+            f"{at.LAYOUT_VERSION}: publisher and reader must be of one version"
+        )
+    layout = Layout(header[at.H_DATA_BYTES], header[at.H_ENTRIES], header[at.H_SUBSCRIBERS])
+    if not layout.total_bytes == header[at.H_TOTAL_BYTES] == os.fstat(fd).st_size:
+        raise StartupError(f"this segment has {os.fstat(fd).st_size:,} bytes, its header differs")
+    return layout
 
 
 def _check_available(needed: int) -> None:

@@ -1,0 +1,76 @@
+"""A log in one process: writer and reader over a real segment."""
+
+from __future__ import annotations
+
+from fanout.shm.layout import PAGE, Layout
+from fanout.shm.log import LogReader, LogWriter
+from fanout.shm.segment import Segment
+from fanout.zmtp.frames import encode_message
+from workers.lag import LagPolicy
+from workers.member import Member
+from workers.pump import Pump
+
+SMALL = Layout(16 * PAGE, 64, 4)  # 64 KiB: wraps after a few messages
+
+
+class Log:
+    """A segment with its writer and a reader."""
+
+    def __init__(self, layout: Layout = SMALL) -> None:
+        self.segment = Segment.create(layout)
+        self.writer = LogWriter(self.segment)
+        self.reader = LogReader(self.segment)
+
+    def publish(self, *frames: bytes, topic_id: int = 0) -> int:
+        """Append a message; its sequence."""
+        self.writer.refresh([])
+        return self.writer.append(encode_message(frames), topic_id)
+
+
+class Sink:
+    """The `send` of a member: takes at most `room` bytes in all."""
+
+    def __init__(self, room: int = 1 << 40) -> None:
+        self.room = room
+        self.taken = b""
+        self.broken = False
+
+    def __call__(self, data: bytes | memoryview) -> int:
+        if self.broken:
+            raise ConnectionResetError(104, "Connection reset by peer")
+        count = min(len(data), self.room)
+        if not count:
+            raise BlockingIOError
+        self.room -= count
+        self.taken += bytes(data[:count])
+        return count
+
+
+class Worker:
+    """A pump over a log, with members that have sinks."""
+
+    def __init__(self, layout: Layout = SMALL, limit_bytes: int = 1 << 30) -> None:
+        self.log = Log(layout)
+        self.pump = Pump(
+            self.log.reader, LagPolicy(True, limit_bytes, layout.entries // 2, 1_000_000_000)
+        )
+        self._next_id = 1
+
+    def member(self, *prefixes: bytes, room: int = 1 << 40) -> tuple[Member, Sink]:
+        """A new member with these subscriptions."""
+        sink = Sink(room)
+        member = Member(self._next_id, sink)
+        self._next_id += 1
+        self.pump.subscribe(member, prefixes)
+        return member, sink
+
+    def advance(self, now: int = 0) -> None:
+        """Everything that was published, to everybody who takes it."""
+        while self.pump.advance(self.log.reader.head(), now):
+            continue
+
+    def serve(self, member: Member, now: int = 0) -> None:
+        """Continue until its sink is full or it has everything."""
+        self.pump.serve(member, now)
+        while member in self.pump.runnable:
+            self.pump.serve_runnable(now, 100)
