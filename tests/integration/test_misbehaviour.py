@@ -1,0 +1,180 @@
+"""Peers that break a limit, or fall silent: closed, named and counted, and nobody else is hurt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fanout import EventKind, Publisher
+from tests.helpers.happenings import Happenings
+from tests.helpers.raw import READY_PUB, READY_SUB, RawPeer, command, frame, greeting_3
+from tests.helpers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LIMITS: dict[str, Any] = {
+    "max_subscriptions": 10,
+    "max_subscription_bytes": 300,
+    "max_inbound_bytes": 1000,
+    "max_half_open": 4,
+}
+
+
+@pytest.fixture
+def happenings() -> Happenings:
+    """What the publisher reports."""
+    return Happenings()
+
+
+@pytest.fixture
+def strict(happenings: Happenings) -> Iterator[Publisher]:
+    """A publisher with low limits, and a healthy subscriber that must not notice anything."""
+    with (
+        Publisher(
+            "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings, **LIMITS
+        ) as publisher,
+        RawPeer.version_3(publisher.endpoints[0], b"A") as healthy,
+    ):
+        publisher.wait_for_subscribers(1, timeout=10)
+        yield publisher
+        publisher.publish(b"A", b"after")
+        assert healthy.read_message() == [b"A", b"after"]
+
+
+@pytest.mark.parametrize(
+    ("nonsense", "reason"),
+    [
+        (b"".join(command(b"SUBSCRIBE", b"%d" % n) for n in range(11)), "10 subscriptions"),
+        (b"".join(frame(b"\x01%d" % n) for n in range(11)), "10 subscriptions"),
+        (command(b"SUBSCRIBE", bytes(301)), "limit is 300"),
+        (frame(b"\x01" + bytes(301)), "limit is 300"),
+        (frame(bytes(1001)), "limit is 1000"),
+        (b"\x02" + b"\xff" * 8, "limit is 1000"),
+    ],
+)
+def test_a_broken_limit_ends_the_connection(
+    strict: Publisher, happenings: Happenings, nonsense: bytes, reason: str
+) -> None:
+    with RawPeer.version_3(strict.endpoints[0], b"B") as peer:
+        name = f"127.0.0.1:{peer.socket.getsockname()[1]}"
+        strict.wait_for_subscribers(1, topic=b"B", timeout=10)
+        peer.send(nonsense)
+        peer.read_to_end()
+        (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+        assert evicted.peer == name
+        assert "violated ZMTP" in evicted.reason
+        assert reason in evicted.reason
+        assert strict.statistics().evicted == 1
+        assert not strict.has_subscribers(b"B")
+
+
+def test_exactly_at_the_limits_all_is_well(strict: Publisher) -> None:
+    with RawPeer.version_3(strict.endpoints[0]) as peer:
+        peer.send(b"".join(command(b"SUBSCRIBE", b"%d" % n) for n in range(9)))
+        peer.send(command(b"SUBSCRIBE", b"B" * 300) + frame(bytes(1000)))
+        for _ in range(50):  # it may always change its mind
+            peer.send(command(b"CANCEL", b"1") + command(b"SUBSCRIBE", b"1"))
+        strict.wait_for_subscribers(1, topic=b"B" * 300, timeout=10)
+        strict.publish(b"B" * 300, b"")
+        assert peer.read_message() == [b"B" * 300, b""]
+        assert strict.subscribers()[-1].subscriptions == 10
+
+
+def test_half_open_connections_are_limited(strict: Publisher, happenings: Happenings) -> None:
+    silent = [RawPeer(strict.endpoints[0]) for _ in range(4)]
+    for peer in silent:
+        peer.read(10)
+    with RawPeer(strict.endpoints[0]) as refused:
+        assert refused.read_to_end() == b""
+    assert "max_half_open" in happenings.wait_for(EventKind.CONNECTION_REFUSED)[0].reason
+    for peer in silent:
+        peer.close()
+    wait_until(lambda: strict.statistics().failed_handshakes == 4, "they are gone")
+    with RawPeer.version_3(strict.endpoints[0], b"B"):
+        strict.wait_for_subscribers(1, topic=b"B", timeout=10)
+
+
+def test_no_zmtp_1_unless_it_is_allowed(strict: Publisher) -> None:
+    for greeting in (b"\x01\x00", b"GET / HTTP/1.1\r\n\r\n"):
+        with RawPeer(strict.endpoints[0]) as peer:
+            peer.send(greeting)
+            peer.read_to_end()
+    wait_until(lambda: strict.statistics().failed_handshakes == 2, "they are counted")
+
+
+def test_everything_in_one_segment_is_fine(strict: Publisher) -> None:
+    with RawPeer(strict.endpoints[0]) as peer:
+        peer.send(
+            greeting_3(1)
+            + READY_SUB
+            + command(b"SUBSCRIBE", b"B")
+            + command(b"PING", b"\0\0now")
+            + command(b"CANCEL", b"B")
+            + command(b"SUBSCRIBE", b"BC")
+        )
+        peer.expect(greeting_3(1) + READY_PUB + command(b"PONG", b"now"))
+        strict.wait_for_subscribers(1, topic=b"BC", timeout=10)
+        strict.publish(b"B", b"cancelled")
+        strict.publish(b"BC", b"")
+        assert peer.read_message() == [b"BC", b""]
+
+
+@pytest.mark.parametrize("said", [b"", greeting_3(1)[:11], greeting_3(1)])
+def test_a_handshake_that_does_not_end_is_ended(happenings: Happenings, said: bytes) -> None:
+    with (
+        Publisher(
+            "tcp://127.0.0.1:*", workers=1, handshake_timeout=0.2, on_event=happenings
+        ) as publisher,
+        RawPeer(publisher.endpoints[0]) as peer,
+    ):
+        peer.send(said)
+        peer.read_to_end()
+        (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+        assert "handshake_timeout" in evicted.reason
+        assert publisher.statistics().failed_handshakes == 1
+
+
+def test_one_that_stops_answering_is_evicted_and_one_that_never_did_is_not(
+    happenings: Happenings,
+) -> None:
+    with (
+        Publisher(
+            "tcp://127.0.0.1:*",
+            workers=1,
+            heartbeat_interval=0.1,
+            heartbeat_timeout=0.5,
+            on_event=happenings,
+        ) as publisher,
+        RawPeer.version_3(publisher.endpoints[0], b"A") as old,
+        RawPeer.version_3(publisher.endpoints[0], b"A") as answering,
+    ):
+        name = f"127.0.0.1:{answering.socket.getsockname()[1]}"
+        assert answering.read_frame()[1].startswith(b"\x04PING")
+        answering.send(command(b"PONG"))
+        answering.read_to_end()
+        (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+        assert (evicted.peer, "heartbeat_timeout" in evicted.reason) == (name, True)
+        publisher.publish(b"A", b"to the old one")
+        assert old.read_message() == [b"A", b"to the old one"]
+
+
+def test_the_ttl_of_a_ping_is_kept(happenings: Happenings) -> None:
+    with (
+        Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher,
+        RawPeer.version_3(publisher.endpoints[0], b"A") as peer,
+    ):
+        peer.send(command(b"PING", b"\x00\x03"))  # 0.3 s
+        peer.read_to_end()
+        assert "TTL" in happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)[0].reason
+
+
+def test_pings_without_end_and_pongs_unread_end_the_connection(
+    strict: Publisher, happenings: Happenings
+) -> None:
+    with RawPeer.version_3(strict.endpoints[0], receive_buffer=4096) as peer:
+        pings = command(b"PING", b"\0\0sixteen bytes ok") * 1000
+        while not happenings.of(EventKind.SUBSCRIBER_EVICTED):
+            peer.send_if_open(pings)
+        peer.read_to_end()
