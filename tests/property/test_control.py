@@ -1,0 +1,98 @@
+"""Control messages: there and back, and garbage is a ControlError and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanout import control
+from fanout.control import PACKET_BYTES_MAX, ControlError, Message, decode, encode
+from fanout.options import _RANGES
+
+integers = st.integers(0, (1 << 63) - 1)
+words = st.text(max_size=50)
+prefixes = st.lists(st.binary(max_size=30), max_size=8)
+messages: st.SearchStrategy[Message] = st.one_of(
+    st.builds(control.Hello, integers, integers, st.dictionaries(words, integers | words)),
+    st.builds(control.Started, integers),
+    st.builds(control.Adopt, integers, integers, st.booleans()),
+    st.builds(control.Connected, integers, words),
+    st.builds(control.Subscriptions, integers, integers, prefixes, prefixes),
+    st.builds(
+        control.Closed, integers, st.booleans(), words,
+        integers, integers, integers, integers, integers,
+    ),
+    st.builds(control.Slow, integers, st.booleans(), integers, words),
+    st.builds(control.Snapshot, integers),
+    st.builds(control.SnapshotDone, integers),
+    st.builds(control.Finish, st.floats(0, 1e6)),
+)  # fmt: skip
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | integers | st.floats() | words | st.binary(max_size=9),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(messages)
+def test_what_is_encoded_is_decoded(message: Message) -> None:
+    assert decode(encode(message)) == message
+
+
+@given(st.binary(max_size=60))
+def test_bytes_are_a_message_or_a_control_error(packet: bytes) -> None:
+    try:
+        message = decode(packet)
+    except ControlError:
+        return
+    assert encode(decode(encode(message))) == encode(message)
+
+
+@given(st.integers(0, 12), st.lists(values, max_size=9))
+def test_values_of_a_wrong_kind_are_a_control_error(code: int, fields: list[Any]) -> None:
+    try:
+        message = decode(msgpack.packb([code, *fields], use_bin_type=True))
+    except ControlError:
+        return
+    assert type(message).code == code
+    assert encode(decode(encode(message))) == encode(message)  # equal to itself, NaN too
+
+
+@given(messages, st.data())
+def test_a_packet_that_was_cut_is_a_control_error(message: Message, data: st.DataObject) -> None:
+    packet = encode(message)
+    cut = data.draw(st.integers(0, len(packet) - 1))
+    with pytest.raises(ControlError):
+        decode(packet[:cut])
+
+
+@given(st.lists(st.binary(max_size=9_000), max_size=30, unique=True), st.integers(0, 30))
+def test_reports_of_subscriptions_fit_and_say_all_of_it(prefixes: list[bytes], split: int) -> None:
+    added, cancelled = prefixes[:split], prefixes[split:]
+    reports = control.split_subscriptions(7, 99, added, cancelled)
+
+    assert all(len(encode(report)) <= PACKET_BYTES_MAX for report in reports)
+    assert [p for report in reports for p in report.added] == added
+    assert [p for report in reports for p in report.cancelled] == cancelled
+    assert {(report.subscriber, report.sequence) for report in reports} == {(7, 99)}
+    said = [
+        kind for report in reports for kind in [0] * len(report.cancelled) + [1] * len(report.added)
+    ]
+    assert said == sorted(said), "cancellations come first"
+
+
+def test_a_report_holds_the_longest_subscription_that_can_be_allowed() -> None:
+    longest = b"x" * int(_RANGES["max_subscription_bytes"][1])
+
+    (report,) = control.split_subscriptions(1 << 62, 1 << 62, [longest], [])
+
+    assert decode(encode(report)) == report
+
+
+def test_more_than_a_packet_holds_is_a_bug_that_is_seen() -> None:
+    with pytest.raises(ControlError, match="Connected"):
+        encode(control.Connected(1, "3" * PACKET_BYTES_MAX))

@@ -1,0 +1,169 @@
+"""Cohorts, the backlog's picks and the coordinator's interest agree with naive startswith."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from fanout.interest import Interest
+from fanout.topics import TopicTable
+from tests.helpers.log import Worker
+from workers.cohorts import Cohorts, minimal
+
+names = st.text("AB", max_size=4).map(str.encode)
+prefix_sets = st.sets(names, max_size=5)
+
+
+def wants(prefixes: set[bytes] | frozenset[bytes], topic: bytes) -> bool:
+    return any(topic.startswith(prefix) for prefix in prefixes)
+
+
+@given(prefix_sets, names)
+def test_the_minimal_wants_are_the_same_wants(prefixes: set[bytes], topic: bytes) -> None:
+    key = minimal(prefixes)
+
+    assert wants(key, topic) == wants(prefixes, topic)
+    assert key <= prefixes
+    assert not any(a != b and a.startswith(b) for a in key for b in key)
+
+
+class CohortMachine(RuleBasedStateMachine):
+    """Members join and leave; every cohort that wants a topic is found exactly once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cohorts = Cohorts()
+        self.joined: list[tuple[set[bytes], object]] = []
+
+    @rule(prefixes=prefix_sets)
+    def join(self, prefixes: set[bytes]) -> None:
+        cohort = self.cohorts.join(prefixes)
+        assert (cohort is None) == (not prefixes)
+        if cohort is not None:
+            assert cohort.everything == (b"" in prefixes)
+            self.joined.append((prefixes, cohort))
+
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        if self.joined:
+            _, cohort = self.joined.pop(data.draw(st.integers(0, len(self.joined) - 1)))
+            self.cohorts.leave(cohort)  # type: ignore[arg-type]
+
+    @rule(topic=names, number=st.integers(1, 40))
+    def remember(self, topic: bytes, number: int) -> None:
+        if self.cohorts.name(number) in (None, topic):
+            self.cohorts.remember(number, topic)
+
+    @rule(topic=names)
+    def match(self, topic: bytes) -> None:
+        found = self.cohorts.match(topic)
+        assert len(found) == len({id(cohort) for cohort in found})
+        for prefixes, cohort in self.joined:
+            filtered = cohort is not self.cohorts.everything
+            assert (cohort in found) == (filtered and wants(prefixes, topic))
+            assert cohort.wants(topic) == wants(prefixes, topic)  # type: ignore[attr-defined]
+
+    @invariant()
+    def what_is_remembered_is_true(self) -> None:
+        for number, appends in self.cohorts.known_ids.items():
+            topic = self.cohorts.name(number)
+            assert topic is not None
+            assert list(appends) == [c.picks.append for c in self.cohorts.match(topic)]
+
+    @invariant()
+    def nothing_is_kept_for_nobody(self) -> None:
+        alive = {id(cohort) for _, cohort in self.joined}
+        assert {id(cohort) for cohort in self.cohorts.filtered} <= alive
+
+
+TestCohorts = CohortMachine.TestCase
+TestCohorts.settings = settings(max_examples=50, stateful_step_count=30)
+
+
+@given(prefix_sets, st.lists(st.tuples(names, st.booleans()), min_size=1, max_size=12))
+def test_a_backlog_picks_what_is_wanted(
+    prefixes: set[bytes], messages: list[tuple[bytes, bool]]
+) -> None:
+    worker = Worker()
+    table = TopicTable(100)
+    for topic, interned in messages:
+        worker.log.publish(topic, topic_id=table.intern(topic).id if interned else 0)
+    cohort = worker.pump.cohorts.join(prefixes | {b"never"})
+    assert cohort is not None
+
+    picked = worker.pump.backlog.pick(cohort, 0, len(messages))
+
+    naive = [i for i, (topic, _) in enumerate(messages) if wants(prefixes, topic)]
+    assert picked == naive
+    assert worker.pump.backlog.count(cohort, 0, len(messages)) == len(naive)
+    worker.log.segment.close()
+
+
+class InterestMachine(RuleBasedStateMachine):
+    """Reports of workers in, answers out; the model is a dict of sets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interest = Interest()
+        self.model: dict[int, set[bytes]] = {}
+
+    @rule(
+        subscriber=st.integers(1, 6),
+        added=st.lists(names, max_size=4),
+        cancelled=st.lists(names, max_size=4),
+    )
+    def update(self, subscriber: int, added: list[bytes], cancelled: list[bytes]) -> None:
+        before = self.interest.generation
+        self.interest.update(subscriber, subscriber % 3, added, cancelled)
+        mine = self.model.setdefault(subscriber, set())
+        mine.difference_update(cancelled)
+        mine.update(added)
+        assert self.interest.generation != before
+
+    @rule(subscriber=st.integers(1, 7))
+    def forget(self, subscriber: int) -> None:
+        self.interest.forget(subscriber)
+        self.model.pop(subscriber, None)
+
+    @rule(topic=names)
+    def ask(self, topic: bytes) -> None:
+        wanting = [s for s, prefixes in self.model.items() if wants(prefixes, topic)]
+        assert self.interest.count(topic) == len(wanting)
+        assert sorted(self.interest.workers_for(topic)) == sorted({s % 3 for s in wanting})
+
+    @invariant()
+    def counts(self) -> None:
+        assert self.interest.count(None) == sum(1 for mine in self.model.values() if mine)
+        for subscriber in range(1, 8):
+            mine = self.model.get(subscriber, set())
+            assert self.interest.subscriptions(subscriber) == len(mine)
+
+
+TestInterest = InterestMachine.TestCase
+TestInterest.settings = settings(max_examples=50, stateful_step_count=30)
+
+
+@given(st.lists(names, max_size=60), st.integers(1, 8))
+def test_ids_of_topics_are_never_reused_and_the_table_is_bounded(
+    published: list[bytes], limit: int
+) -> None:
+    table = TopicTable(limit)
+    owner: dict[int, bytes] = {}
+    for name in published:
+        topic = table.intern(name)
+        assert topic.name == name
+        assert owner.setdefault(topic.id, name) == name
+        assert table.intern(name) is topic
+        assert table.young[name] is topic
+        assert len(table) <= max(limit, 2)
+    assert 0 not in owner
+
+
+def test_members_of_a_pump_are_in_one_cohort_for_equal_wants() -> None:
+    worker = Worker()
+    first, _ = worker.member(b"A", b"AB")
+    second, _ = worker.member(b"A")
+
+    assert first.cohort is second.cohort
+    assert [cohort.key for cohort in worker.pump.cohorts.filtered] == [frozenset((b"A",))]

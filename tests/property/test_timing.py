@@ -1,0 +1,83 @@
+"""Schedules and limits of lag, against what they say of themselves."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.heartbeat import Schedule, is_silent
+from workers.lag import LagPolicy
+
+DELAY = 10
+amounts = st.integers(0, 1 << 40)
+steps = st.lists(
+    st.tuples(st.sampled_from(("put", "drop", "due")), st.integers(0, 5), st.integers(0, 7)),
+    max_size=60,
+)
+
+
+@given(steps)
+def test_a_schedule_gives_what_is_due_once_and_the_longest_waiting_first(
+    happening: list[tuple[str, int, int]],
+) -> None:
+    schedule: Schedule[int] = Schedule(DELAY)
+    model: dict[int, int] = {}
+    now = 0
+    for what, key, passed in happening:
+        now += passed
+        if what == "put":
+            schedule.put(key, now)
+            model[key] = now
+        elif what == "drop":
+            schedule.drop(key)
+            model.pop(key, None)
+        else:
+            due = list(schedule.due(now))
+            assert set(due) == {k for k, since in model.items() if now - since >= DELAY}
+            times = [model.pop(k) for k in due]
+            assert times == sorted(times)
+        assert len(schedule) == len(model)
+
+
+@given(steps)
+def test_a_schedule_without_a_delay_never_gives_anything(
+    happening: list[tuple[str, int, int]],
+) -> None:
+    schedule: Schedule[int] = Schedule(0)
+    for what, key, now in happening:
+        if what == "put":
+            schedule.put(key, now)
+    assert list(schedule.due(1 << 60)) == []
+    assert len(schedule) == 0
+
+
+def test_what_is_put_again_while_it_is_taken_waits_for_its_turn() -> None:
+    schedule: Schedule[int] = Schedule(DELAY)
+    schedule.put(1, 0)
+    schedule.put(2, 1)
+    taken = []
+    for key in schedule.due(50):
+        taken.append(key)
+        schedule.put(key, 50)
+    assert taken == [1, 2]
+    assert list(schedule.due(59)) == []
+    assert list(schedule.due(60)) == [1, 2]
+
+
+@given(now=amounts, last=amounts, timeout=amounts)
+def test_who_never_answered_is_never_silent(now: int, last: int, timeout: int) -> None:
+    assert not is_silent(now, last, False, timeout)
+    assert is_silent(now, last, True, timeout) == (now > last + timeout)
+
+
+@given(limit_bytes=amounts, limit_messages=amounts, lag=amounts, messages=amounts)
+def test_a_member_that_keeps_what_it_may_is_not_over(
+    limit_bytes: int, limit_messages: int, lag: int, messages: int
+) -> None:
+    policy = LagPolicy(True, limit_bytes, limit_messages, 1)
+
+    assert 0 <= policy.kept_bytes <= limit_bytes
+    assert 0 <= policy.kept_messages <= limit_messages
+    assert not policy.is_over(policy.kept_bytes, policy.kept_messages)
+    assert policy.is_over(lag, messages) == (lag > limit_bytes or messages > limit_messages)
+    assert not LagPolicy(False, limit_bytes, limit_messages, 1).is_over(lag, messages)
