@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarks.children import run_child
 from benchmarks.latency import arrival_times, summarise
 from benchmarks.traffic import PROBE_MARK, Traffic
-from benchmarks.wire import DIALECTS
+from benchmarks.wire import DIALECTS, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ QUIET_SECONDS = 0.05  # nothing arrives for so long: nothing is under way any mo
 SMALL_READ_BYTES = 16 * 1024  # below this on average, a read is not worth its system call:
 NAP_SECONDS = 0.001  # let more come in; a thousandth of a run
 CONNECT_SECONDS = 10.0
+CONNECT_AT_ONCE = 1_000  # a storm, and below fanout's default limit of half-open connections
 SETTLE_SECONDS = 10.0  # a publisher that goes on for so long after a run has gone wrong
 EVENTS_AT_ONCE = 16_384
 
@@ -71,15 +72,10 @@ class Crowd:
         self._connect_began = time.monotonic()
         spoken = DIALECTS[dialect]
         wanted = [*self.traffic.subscriptions, *([()] * self.traffic.stalled)]
-        connections = []
-        for index in range(len(wanted)):
-            host, _, port = endpoints[index % len(endpoints)].rpartition(":")
-            connections.append(socket.create_connection((host, int(port)), CONNECT_SECONDS))
-            connections[-1].sendall(spoken.hello)
-        for connection, topics in zip(connections, wanted, strict=True):
-            _await_welcome(connection, spoken.welcome)
-            connection.sendall(spoken.subscribe(topics))
-            connection.setblocking(False)
+        connections: list[socket.socket] = []
+        for first in range(0, len(wanted), CONNECT_AT_ONCE):
+            group = wanted[first : first + CONNECT_AT_ONCE]
+            connections += _connect_group(endpoints, first, spoken, group)
         for connection in connections[: self.traffic.subscribers]:
             subscriber = Subscriber(connection)
             self.subscribers.append(subscriber)
@@ -189,6 +185,22 @@ class Crowd:
         if surplus:
             return f"{len(surplus)} subscribers got too much, {-sum(surplus):,} bytes in all"
         return ""
+
+
+def _connect_group(
+    endpoints: Sequence[str], first: int, spoken: Dialect, wanted: Sequence[Sequence[bytes]]
+) -> list[socket.socket]:
+    """Connects subscribers `first` and on, all at once, and subscribes each to what it wants."""
+    connections = []
+    for index in range(first, first + len(wanted)):
+        host, _, port = endpoints[index % len(endpoints)].rpartition(":")
+        connections.append(socket.create_connection((host, int(port)), CONNECT_SECONDS))
+        connections[-1].sendall(spoken.hello)
+    for connection, topics in zip(connections, wanted, strict=True):
+        _await_welcome(connection, spoken.welcome)
+        connection.sendall(spoken.subscribe(topics))
+        connection.setblocking(False)
+    return connections
 
 
 def _await_welcome(connection: socket.socket, welcome: bytes) -> None:
