@@ -8,10 +8,12 @@ log may no longer keep it: that moves to the member's `spill`, so that its strea
 from __future__ import annotations
 
 import enum
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.frames import first_frame
+from workers.chunks import Chunks
 
 if TYPE_CHECKING:
     from fanout.shm.log import LogReader
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from workers.member import Member
 
 SPAN_BYTES = 256 * 1024  # of one send: fits a core's cache, and is far above the system call's cost
-PICK_MESSAGES = 4096  # messages looked at for one send to a filtered member
 
 
 class Step(enum.Enum):
@@ -45,6 +46,7 @@ class Backlog:
         self.tail = log.head()
         self._log = log
         self._cohorts = cohorts
+        self.chunks = Chunks(log, cohorts)
 
     def step(self, member: Member, front: int) -> Step:
         """Send one piece.
@@ -61,7 +63,7 @@ class Backlog:
             return self._end_segment(member, until)
         if cohort.everything:
             return self._send_span(member, until)
-        return self._send_picks(member, cohort, until)
+        return self._send_picks(member, cohort, until, front)
 
     def settle(self, member: Member, front: int) -> None:
         """Bring `sequence`, `offset` and `sent` of a blocked member in line with its position."""
@@ -130,8 +132,7 @@ class Backlog:
 
     def topic_of(self, sequence: int) -> bytes:
         """The first frame of a message."""
-        start, stop = self._log.start_of(sequence), self._log.start_of(sequence + 1)
-        return first_frame(self._log.copy(start, stop))
+        return first_frame(self._log.piece(sequence))
 
     def _topic(self, topic_id: int, sequence: int) -> bytes:
         name = self._cohorts.name(topic_id)
@@ -164,35 +165,34 @@ class Backlog:
         member.position += count
         return Step.FULL if count < len(span) else Step.MORE
 
-    def _send_picks(self, member: Member, cohort: Cohort, until: int) -> Step:
+    def _send_picks(self, member: Member, cohort: Cohort, until: int, front: int) -> Step:
         first = member.sequence
         if first >= until:
             return self._end_segment(member, until)
-        stop = min(until, first + PICK_MESSAGES)
-        picked = self.pick(cohort, first, stop)
+        chunk = self.chunks.at(first, front)
+        stop = min(until, chunk.stop)
+        picked = chunk.pick(cohort)
+        picked = picked[bisect_left(picked, first - chunk.first) :]
+        picked = picked[: bisect_left(picked, stop - chunk.first)]
         if not picked:
             self._move(member, stop, 0)
             return Step.MORE
-        starts = [self._log.start_of(sequence) for sequence in picked]
-        stops = [self._log.start_of(sequence + 1) for sequence in picked]
-        sizes = [b - a for a, b in zip(starts, stops, strict=True)]
-        ends = list(accumulate(sizes))
-        fitting = max(1, sum(end <= SPAN_BYTES for end in ends))
-        if fitting < len(picked):
-            stop = picked[fitting]
-        pieces = [self._log.copy(starts[i], stops[i]) for i in range(fitting)]
+        pieces = [chunk.pieces[index] for index in picked]
         if cohort.dialect is not None:
             pieces = [cohort.dialect(piece) for piece in pieces]
-            ends = list(accumulate(map(len, pieces)))
-        blob = memoryview(b"".join(pieces))[member.offset :]
-        count = _send(member, blob)
+        ends = list(accumulate(map(len, pieces)))
+        fitting = max(1, bisect_right(ends, SPAN_BYTES))
+        if fitting < len(picked):
+            stop = chunk.first + picked[fitting]
+        count = _send(member, memoryview(b"".join(pieces[:fitting]))[member.offset :])
         done = member.offset + count
-        whole = sum(end <= done for end in ends[:fitting])
+        whole = bisect_right(ends, done, hi=fitting)
         member.sent += whole
         if whole == fitting:
             self._move(member, stop, 0)
             return Step.MORE
-        self._move(member, picked[whole], done - (ends[whole - 1] if whole else 0))
+        offset = done - (ends[whole - 1] if whole else 0)
+        self._move(member, chunk.first + picked[whole], offset)
         return Step.FULL
 
     def _move(self, member: Member, sequence: int, offset: int) -> None:

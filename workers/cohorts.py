@@ -82,6 +82,9 @@ class Cohorts:
         self._appends: dict[int, tuple[Append, ...]] = {}
         self._names: dict[int, bytes] = {}
 
+    def __len__(self) -> int:
+        return len(self._by_key)
+
     @property
     def filtered(self) -> Iterable[Cohort]:
         """The cohorts that do not want everything."""
@@ -130,10 +133,13 @@ class Cohorts:
 
     def remember(self, topic_id: int, topic: bytes) -> tuple[Append, ...]:
         """Match a topic and remember the result for its id."""
-        appends = tuple(cohort.picks.append for cohort in self.match(topic))
+        appends = self._appends[topic_id] = self.appends(topic)
         self._names[topic_id] = topic
-        self._appends[topic_id] = appends
         return appends
+
+    def appends(self, topic: bytes) -> tuple[Append, ...]:
+        """The `append` of the picks of each cohort that wants messages on this topic."""
+        return tuple(cohort.picks.append for cohort in self.match(topic))
 
     def name(self, topic_id: int) -> bytes | None:
         """The topic of an id, None if it is not remembered."""

@@ -13,14 +13,15 @@ caught up.
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from fanout.zmtp.frames import first_frame
 from workers.backlog import SPAN_BYTES, Backlog, Step
-from workers.cohorts import Append, Cohort, Cohorts
+from workers.cohorts import Cohort, Cohorts
 from workers.effects import Effect, Lost, Recovered, Slowed
+from workers.pace import Pace
+from workers.sorting import Sorting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from workers.lag import LagPolicy
     from workers.member import Member
 
-BATCH_MESSAGES = 4096  # messages of one batch; with SPAN_BYTES, what bounds the work of a turn
+BATCH_BYTES = 8 * 1024 * 1024  # of log in a batch that has to be sorted: copied once, then cut
 SERVE_STEPS = 4  # sends to one blocked member before others get their turn
 OLDER_MAX = 256  # changes of subscriptions of a member that takes nothing; each costs 100 bytes
 CONTROL_BYTES_MAX = 64 * 1024  # answers to its PINGs that a member may leave unread
@@ -50,13 +51,14 @@ class Pump:
         self._policy = policy
         self.cohorts = Cohorts()
         self.backlog = Backlog(log, self.cohorts)
+        self.sorting = Sorting(log, self.cohorts)
         self.front = log.head()
         self.cohorts.everything.matched = self.front
         self.blocked: dict[Member, int] = {}
         self.runnable: dict[Member, None] = {}
         self.effects: list[Effect] = []
         self._subscribed = 0  # members with a cohort
-        self._indexes: dict[int, int] = {}  # of the batch at hand: id(piece) -> index; or empty
+        self._pace = Pace()
 
     # Members.
 
@@ -140,7 +142,7 @@ class Pump:
         first = self.front
         if first >= head:
             return False
-        stop = self._batch_end(first, min(head, first + BATCH_MESSAGES))
+        stop = self._batch_end(first, head)
         everything = self.cohorts.everything
         if everything.ready:
             self._send_spans(everything, first, stop, now)
@@ -149,6 +151,11 @@ class Pump:
         self.front = stop
         everything.matched = stop
         return stop < head
+
+    def writable(self, member: Member) -> None:
+        """The socket of this member has room again."""
+        if member.blocked:
+            self.runnable[member] = None
 
     def serve(self, member: Member, now: int) -> None:
         """Continue with a blocked member whose socket is writable, for a few sends."""
@@ -174,8 +181,8 @@ class Pump:
             self.runnable[member] = None
 
     def serve_runnable(self, now: int, limit: int) -> None:
-        """Continue with members whose turn ended before their socket was full."""
-        for member in list(islice(self.runnable, limit)):
+        """Continue with members whose sockets have room; neighbours in the log share its work."""
+        for member in sorted(islice(self.runnable, limit), key=_position):
             del self.runnable[member]
             self.serve(member, now)
 
@@ -221,12 +228,11 @@ class Pump:
 
     # Inside a turn.
 
-    def _batch_end(self, first: int, stop: int) -> int:
-        """Where a batch ends that begins at `first`: SPAN_BYTES, but at least one message."""
-        limit = self._log.start_of(first) + SPAN_BYTES
-        if self._log.start_of(stop) <= limit:
-            return stop
-        return max(first + 1, self._log.sequence_at(limit, first, stop))
+    def _batch_end(self, first: int, head: int) -> int:
+        if self.cohorts.has_filtered:
+            stop = min(head, first + self._pace.messages)
+            return self._log.batch_end(first, stop, BATCH_BYTES)
+        return self._log.batch_end(first, head, SPAN_BYTES)
 
     def _send_spans(self, cohort: Cohort, first: int, stop: int, now: int) -> None:
         start, end = self._log.start_of(first), self._log.start_of(stop)
@@ -244,43 +250,18 @@ class Pump:
                 self._block(member, first, count, now)
 
     def _distribute(self, first: int, stop: int, now: int) -> None:
-        ids = self._log.topic_ids(first, stop)
-        bounds = self._log.boundaries(first, stop)
-        base = bounds[0]
-        data = self._log.copy(base, bounds[-1])
-        pieces = [data[a - base : b - base] for a, b in pairwise(bounds)]
-        for piece, appends in zip(pieces, self._find(ids, pieces), strict=True):
-            for append in appends:
-                append(piece)
-        self._indexes = {}
-        for cohort in self.cohorts.filtered:
+        sends = sent_bytes = 0
+        for cohort in self.sorting.sort(first, stop):
             if cohort.picks:
                 cohort.matched += len(cohort.picks)
                 if cohort.ready:
-                    self._send_picks(cohort, first, pieces, now)
+                    sends += len(cohort.ready)
+                    sent_bytes += len(cohort.ready) * self._send_picks(cohort, now)
                 cohort.picks.clear()
+        self._pace.learn(stop - first, sends, sent_bytes)
 
-    def _find(self, ids: list[int], pieces: list[bytes]) -> Iterable[tuple[Append, ...]]:
-        known = self.cohorts.known_ids
-        distinct = set(ids)
-        missing = distinct - known.keys()
-        if missing and self.cohorts.make_room(len(missing)):
-            missing = distinct
-        for topic_id in missing:
-            if topic_id:
-                name = self.cohorts.name(topic_id)
-                if name is None:
-                    name = first_frame(pieces[ids.index(topic_id)])
-                self.cohorts.remember(topic_id, name)
-        if 0 not in distinct:
-            return map(known.__getitem__, ids)
-        match = self.cohorts.match
-        return [
-            known[i] if i else tuple(c.picks.append for c in match(first_frame(piece)))
-            for i, piece in zip(ids, pieces, strict=True)
-        ]
-
-    def _send_picks(self, cohort: Cohort, first: int, pieces: list[bytes], now: int) -> None:
+    def _send_picks(self, cohort: Cohort, now: int) -> int:
+        """Send its picks to every ready member of a cohort; returns their size."""
         picks = cohort.picks
         if cohort.dialect is not None:
             picks = [cohort.dialect(piece) for piece in picks]
@@ -296,14 +277,9 @@ class Pump:
                 whole = bisect_right(ends, count)
                 member.sent += whole
                 sent_of_next = count - (ends[whole - 1] if whole else 0)
-                index = self._index_of(cohort.picks[whole], pieces)
-                self._block(member, first + index, sent_of_next, now)
-
-    def _index_of(self, piece: bytes, pieces: list[bytes]) -> int:
-        """Where this very piece stands in the batch; one with the same bytes is another."""
-        if not self._indexes:
-            self._indexes = {id(piece): index for index, piece in enumerate(pieces)}
-        return self._indexes[id(piece)]
+                sequence = self.sorting.sequence_of(cohort.picks[whole])
+                self._block(member, sequence, sent_of_next, now)
+        return size
 
     def _try_send(self, member: Member, data: bytes | memoryview) -> int:
         """Bytes that the socket took, -1 if the connection is dead."""

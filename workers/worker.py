@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 TICK = 0.1  # seconds; the net under the doorbell, and the resolution of the timeouts
 WRITABLE_PER_TURN = 256  # sockets served in a turn
-BATCHES_PER_TURN = 16  # batches of new messages in a turn; each of at most SPAN_BYTES
+BATCHES_PER_TURN = 16  # batches of new messages in a turn
+MESSAGES_PER_TURN = 16_384  # after which a turn takes no further batch
 LAG_SHARE = 2  # a subscriber may be half the index behind: room for what comes meanwhile
 NS = 1_000_000_000
 
@@ -204,13 +205,12 @@ class Worker:
             self._loop.call_soon(self._turn)
 
     def _serve_writable(self, now: int) -> None:
-        pump = self.pump
-        if pump.runnable:
-            pump.serve_runnable(now, WRITABLE_PER_TURN)
         for descriptor, _events in self.write_set.poll(0, WRITABLE_PER_TURN):
             peer = self.by_descriptor.get(descriptor)
             if peer is not None:
-                pump.serve(peer.member, now)
+                self.pump.writable(peer.member)
+        if self.pump.runnable:
+            self.pump.serve_runnable(now, WRITABLE_PER_TURN)
 
     def _advance(self, now: int) -> bool:
         pump = self.pump
@@ -218,9 +218,12 @@ class Worker:
         if not pump.needs_log:
             pump.follow(head)
             return False
+        last = pump.front + MESSAGES_PER_TURN
         for _ in range(BATCHES_PER_TURN):
             if not pump.advance(head, now):
                 return self.log.head() != pump.front
+            if pump.front >= last:
+                break
         return True
 
     def _settle_turn(self, now: int) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from fanout.options import MESSAGE_SHARE
@@ -230,6 +230,24 @@ class LogReader:
             self._map[self._base + low : self._base + self.size]
             + self._map[self._base : self._base + length - room]
         )
+
+    def piece(self, sequence: int) -> bytes:
+        """The wire bytes of one message as a private copy."""
+        return self.copy(self.start_of(sequence), self._ends[sequence & self._mask])
+
+    def pieces(self, first: int, stop: int) -> list[bytes]:
+        """The wire bytes of messages `first` up to, not including, `stop`, as private copies."""
+        bounds = self.boundaries(first, stop)
+        base = bounds[0]
+        data = self.copy(base, bounds[-1])
+        return [data[a - base : b - base] for a, b in pairwise(bounds)]
+
+    def batch_end(self, first: int, stop: int, size: int) -> int:
+        """How far a batch from `first` goes, `stop` at most: `size` bytes, or one message."""
+        limit = self.start_of(first) + size
+        if self.start_of(stop) <= limit:
+            return stop
+        return max(first + 1, self.sequence_at(limit, first, stop))
 
     def span(self, start: int, stop: int) -> memoryview:
         """The bytes from `start` towards `stop` that lie together: no copy, at least one byte."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fanout.options import MESSAGE_SHARE
 from fanout.shm import layout as at
 from tests.simulation.model import require
+from workers import pace
 from workers import pump as pumps
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Checker:
             "the blocked members are not those in the dict",
         )
         remembered = len(pump.cohorts.known_ids)
-        most = max(self._world.topics_max, pumps.BATCH_MESSAGES)
+        most = max(self._world.topics_max, pace.MESSAGES_MAX)
         require(remembered <= most, f"{remembered} topic ids are remembered")
 
     def limits(self, worker: SimulatedWorker, now: int) -> None:

@@ -1,0 +1,32 @@
+"""Pace: how many messages one batch takes when subscribers want only some of them. Pure.
+
+A system call costs as much as picking a hundred messages. So while there is a backlog, and what one
+send carries is small, batches grow: nobody gets anything later by that than by the backlog itself.
+Without a backlog a batch is what there is.
+"""
+
+from __future__ import annotations
+
+MESSAGES_MIN = 4096  # sorted in about a millisecond
+MESSAGES_MAX = 65_536  # some ten milliseconds; other work of the worker waits for so long
+SEND_BYTES_AIM = 48 * 1024  # of one send: from here on the system call is not what costs
+
+
+class Pace:
+    """Adapts the size of batches to what came of the last one.
+
+    Attributes:
+        messages: that the next batch may take, MESSAGES_MIN to MESSAGES_MAX.
+    """
+
+    __slots__ = ("messages",)
+
+    def __init__(self) -> None:
+        self.messages = MESSAGES_MIN
+
+    def learn(self, taken: int, sends: int, sent_bytes: int) -> None:
+        """A batch of `taken` messages came to so many sends and bytes."""
+        if sent_bytes > 2 * SEND_BYTES_AIM * sends:
+            self.messages = max(MESSAGES_MIN, self.messages // 2)
+        elif taken == self.messages and sent_bytes < SEND_BYTES_AIM * sends:
+            self.messages = min(MESSAGES_MAX, self.messages * 2)
