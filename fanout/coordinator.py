@@ -52,6 +52,7 @@ TICK_TRUST = 2 * TICK  # a longer gap means that the coordinator itself was stop
 CALL_TIMEOUT = 10.0  # seconds for a request to the coordinator's thread; it never blocks for long
 IGNORED_BY_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the publisher decides
 KILL_GRACE = 1.0  # seconds past its timeout that a finishing worker gets before it is killed
+_READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
 
 log = logging.getLogger("fanout")
 log.addHandler(logging.NullHandler())
@@ -229,6 +230,7 @@ class Coordinator:
         if self._finishing_until is None:
             for index in self.roster.due(now):
                 self._start_worker(self.links[index])
+        self._flush_channels()
 
     def _until_next(self) -> float:
         now = time.monotonic()
@@ -239,6 +241,17 @@ class Coordinator:
         if self._finishing_until is not None:
             times.append(self._finishing_until)
         return max(0.0, min(times) - now)
+
+    def _flush_channels(self) -> None:
+        """Send what waits for a worker to read, and be woken when it has read more."""
+        for link in self.links:
+            channel = link.channel
+            if channel is None or channel.closed:
+                continue
+            wanted = selectors.EVENT_READ if channel.flush() else _READ_AND_WRITE
+            key = self._selector.get_key(channel.socket)
+            if key.events != wanted:
+                self._selector.modify(channel.socket, wanted, key.data)
 
     def _tick(self, now: float) -> None:
         elapsed = min(now - self._last_tick, TICK_TRUST)
