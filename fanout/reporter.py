@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fanout.events import Event, EventKind
@@ -29,11 +30,14 @@ class Reporter:
 
     def report(self, event: Event) -> None:
         """Log the event, then call back; an exception of the callback is logged, not raised."""
-        self._logger.log(_LEVELS.get(event.kind, logging.DEBUG), "%s", event)
+        self._log(event)
         if self._on_event is None:
             return
         try:
             self._on_event(event)
-        except Exception:
-            failed = Event(EventKind.CALLBACK_FAILED, f"on_event raised for {event}")
-            self._logger.exception("%s", failed)
+        except BaseException as error:  # sys.exit() as well: it would end the coordinator
+            self._log(Event(EventKind.CALLBACK_FAILED, f"on_event raised for {event}"), error)
+
+    def _log(self, event: Event, error: BaseException | None = None) -> None:
+        with suppress(Exception):  # a filter or handler of the user's that raises
+            self._logger.log(_LEVELS.get(event.kind, logging.DEBUG), "%s", event, exc_info=error)

@@ -92,7 +92,7 @@ class Worker:
         self._room = room
         self._fence = fence.make_fence()
         self._snapshots: list[tuple[int, int]] = []  # token, and the head when it was asked for
-        self._sleeps = 0
+        self._sleeps = time.monotonic_ns()  # no sleep is numbered as one of its predecessor's
         self._checked_front = -1
         self._cpu = time.process_time_ns()
         self._loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.world import World
 
-SEEDS_MAX = 60  # most are caught by the first few
+SEEDS_MAX = 250  # most are caught by the first few
 
 
 def seeds_until_caught(name: str) -> int:

@@ -76,6 +76,7 @@ class World:
         self.refused: Attempt | None = None
         self.workers: list[SimulatedWorker] = []
         self._interruptible = False
+        self._most = rng.choice((1, 3, SUBSCRIBERS_MAX, SUBSCRIBERS_MAX))  # subscribers at once
         self._eager = rng.choice((0.0, 0.02, 0.1))
         self._free = list(range(SUBSCRIBERS_MAX))
         self._slot_of: dict[int, int] = {}
@@ -126,10 +127,10 @@ class World:
             (self._listen, 12),
             (self._stall, 3),
             (self._connect, 4),
-            (self._disconnect, 1),
+            (self._disconnect, 2 if self._most == SUBSCRIBERS_MAX else 6),
             (self._stick, 2),
             (self._pass_time, 8),
-            (lambda: self._worker().run_tick(), 3),
+            (lambda: self._worker().run_tick(), 1),
         ]
 
     def _worker(self) -> SimulatedWorker:
@@ -157,7 +158,7 @@ class World:
             sock.stalled = not sock.stalled
 
     def _connect(self) -> None:
-        if not self._free or len(self.sockets) >= SUBSCRIBERS_MAX:
+        if not self._free or len(self.sockets) >= self._most:
             return
         worker = self._worker()
         subscriber = self._next_id

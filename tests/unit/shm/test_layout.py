@@ -1,0 +1,49 @@
+"""The layout: nobody's area overlaps another's, and lines are not shared."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanout.options import LOG_BYTES_MIN
+from fanout.shm import layout as at
+from fanout.shm.layout import Layout
+
+
+@given(st.integers(LOG_BYTES_MIN, 1 << 36), st.integers(1, 1_000_000))
+def test_areas_follow_each_other(log_bytes: int, subscribers: int) -> None:
+    layout = Layout.for_options(log_bytes, subscribers)
+    areas = [
+        (layout.worker_slots, at.WORKER_SLOTS * at.SLOT_BYTES),
+        (layout.subscriber_slots, subscribers * at.SLOT_BYTES),
+        (layout.ends, layout.entries * at.WORD),
+        (layout.topics, layout.entries * at.WORD),
+        (layout.data, layout.data_bytes),
+    ]
+
+    assert layout.worker_slots >= at.PAGE, "the header is one page"
+    for (start, size), (following, _) in pairwise(areas):
+        assert start % at.LINE == 0, "two writers would share a line"
+        assert start + size <= following
+    assert layout.data + layout.data_bytes == layout.total_bytes
+    assert layout.data_bytes >= log_bytes
+    assert layout.entries & (layout.entries - 1) == 0
+    assert layout.entries * at.BYTES_PER_ENTRY >= layout.data_bytes
+
+
+@pytest.mark.parametrize(
+    "prefix", ["H_", "W_", "S_"], ids=["header", "worker slot", "subscriber slot"]
+)
+def test_every_word_has_a_place_of_its_own(prefix: str) -> None:
+    words = [value for name, value in vars(at).items() if name.startswith(prefix)]
+
+    assert len(set(words)) == len(words) > 5
+
+
+def test_what_changes_in_the_header_does_not_share_a_line_with_what_does_not() -> None:
+    lines = [word * at.WORD // at.LINE for word in (at.H_MAGIC, at.H_HEAD, at.H_POISON)]
+
+    assert len({*lines, at.H_WANTED * at.WORD // at.LINE}) == 4
