@@ -1,0 +1,86 @@
+"""The ledger: every end of a connection is booked once, under one heading."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanout import ledger as ledgers
+from fanout.control import Closed
+from fanout.ledger import Ledger
+from fanout.roster import Connection
+from fanout.statistics import Undelivered
+
+
+def connection(version: str | None = "3.1") -> Connection:
+    return Connection(7, 0, 0, "peer:1", "tcp://x", True, version)
+
+
+def closed(evicted: bool = False, discarded: int = 0, kernel_bytes: int = 0) -> Closed:
+    return Closed(7, evicted, "why", 10 + discarded, 9, 1, discarded, kernel_bytes)
+
+
+@pytest.mark.parametrize(
+    ("version", "evicted", "counter"),
+    [
+        (None, False, "failed_handshakes"),
+        (None, True, "failed_handshakes"),
+        ("3.1", True, "evicted"),
+        ("3.1", False, "disconnected"),
+    ],
+)
+def test_an_end_is_counted_under_one_heading(
+    version: str | None, evicted: bool, counter: str
+) -> None:
+    ledger = Ledger()
+
+    ledger.close(connection(version), closed(evicted))
+
+    counters = {
+        name: getattr(ledger, name) for name in ("failed_handshakes", "evicted", "disconnected")
+    }
+    assert counters.pop(counter) == 1
+    assert not any(counters.values())
+
+
+def test_totals_outlive_connections() -> None:
+    ledger = Ledger()
+
+    for _ in range(3):
+        ledger.close(connection(), closed(discarded=5))
+
+    assert (ledger.sent, ledger.dropped, ledger.discarded) == (27, 3, 15)
+
+
+@pytest.mark.parametrize(
+    ("discarded", "kernel_bytes", "expected"),
+    [
+        (0, 0, None),
+        (5, 0, Undelivered(7, "peer:1", 5, 0)),
+        (0, 99, Undelivered(7, "peer:1", 0, 99)),
+    ],
+)
+def test_what_was_not_delivered_is_named(
+    discarded: int, kernel_bytes: int, expected: Undelivered | None
+) -> None:
+    ledger = Ledger()
+    ledger.close(connection(), closed(discarded=discarded, kernel_bytes=kernel_bytes))
+
+    assert ledger.finals[0].undelivered() == expected
+
+
+def test_what_ended_before_the_publisher_did_is_told_apart() -> None:
+    ledger = Ledger()
+    ledger.close(connection(), closed())
+    ledger.closing = True
+    ledger.close(connection(), closed())
+
+    assert [final.at_close for final in ledger.finals] == [False, True]
+
+
+def test_finals_are_bounded_and_totals_are_not() -> None:
+    ledger = Ledger()
+    for _ in range(ledgers.CLOSED_KEPT + 5):
+        ledger.close(connection(), closed())
+
+    assert len(ledger.finals) == ledgers.CLOSED_KEPT
+    assert ledger.disconnected == ledgers.CLOSED_KEPT + 5
