@@ -1,0 +1,38 @@
+"""What the fault tests share."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout import Publisher, send_path
+from tests.faults.subject import SENDS, Subject
+from tests.helpers.collecting import Collector
+from tests.helpers.waiting import DEADLINE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KIB = 1024
+
+
+@pytest.fixture
+def subject(monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
+    monkeypatch.setattr(send_path, "LOCK_LOOK", 0.002)
+    with (
+        Publisher(
+            "tcp://127.0.0.1:*", workers=1, log_bytes=64 * KIB, slow_policy="block"
+        ) as publisher,
+        Collector(publisher.endpoints[0], b"") as collector,
+        ThreadPoolExecutor(1) as other,
+    ):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        subject = Subject(publisher, collector, other)
+        for send, messages in SENDS.values():  # a topic that is known takes other steps
+            send(publisher, 0)
+            subject.expected += messages(0)
+        subject.works_everywhere()
+        yield subject
+        subject.collector.expect(subject.expected)

@@ -1,0 +1,66 @@
+"""A raw subscriber that keeps everything it is sent, read by a thread of its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+Message = list[bytes]
+
+
+class Collector:
+    """Reads whole messages until the publisher closes; a torn byte would break its framing.
+
+    Attributes:
+        messages: what has arrived so far.
+        failure: what went wrong with the stream, None if nothing.
+    """
+
+    def __init__(self, endpoint: str, *topics: bytes) -> None:
+        self.messages: list[Message] = []
+        self.failure: BaseException | None = None
+        self._peer = RawPeer.version_3(endpoint, *topics)
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._is_closing = True
+        with suppress(OSError):  # the publisher has closed before
+            self._peer.socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._peer.close()
+
+    def expect(self, messages: list[Message]) -> None:
+        """Everything that arrives is exactly these messages, in their order."""
+        assert self.wait_for(len(messages)) == messages
+
+    def wait_for(self, count: int) -> list[Message]:
+        """Wait for so many messages in all; returns all that have arrived."""
+        wait_until(lambda: self.failure or len(self.messages) >= count, f"{count} messages")
+        assert self.failure is None
+        return self.messages
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self.messages.append(self._peer.read_message())
+        except BaseException as error:
+            if not self._is_closing:
+                self.failure = error
