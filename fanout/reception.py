@@ -105,6 +105,8 @@ class Reception:
                     return
                 continue  # that peer is gone already (ECONNABORTED and the like)
             self._welcome(connection, listener.endpoint)
+            if self._paused_until is not None:
+                return  # the rest waits in the listen queue
 
     def _welcome(self, sock: socket.socket, endpoint: str) -> None:
         coordinator = self._coordinator

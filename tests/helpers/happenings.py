@@ -35,5 +35,5 @@ class Happenings:
                 lambda: sum(event.kind is kind for event in self.events) >= count, DEADLINE_S
             )
         found = self.of(kind)
-        assert len(found) >= count, f"{len(found)} of {count} {kind}: {self.events}"
+        assert len(found) >= count, f"{len(found)} of {count} {kind}: {self.events[-20:]}"
         return found

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import resource
 import signal
+import socket
 from contextlib import ExitStack
 
-from fanout import Publisher
+from fanout import EventKind, Publisher
+from tests.helpers.happenings import Happenings
 from tests.helpers.raw import READY_SUB, RawPeer, command, greeting_3
 from tests.helpers.waiting import wait_until
 
@@ -31,3 +35,33 @@ def test_connections_that_came_while_a_worker_was_stopped_are_all_served() -> No
         publisher.publish(b"A", b"")
         assert publisher.drain(timeout=20) == ()
         assert publisher.statistics().sent == STORM
+
+
+def test_out_of_descriptors_pauses_accepting_and_nothing_else() -> None:
+    happenings = Happenings()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with (
+        Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher,
+        ExitStack() as stack,
+        RawPeer.version_3(publisher.endpoints[0], b"A") as before,
+    ):
+        publisher.wait_for_subscribers(1, timeout=10)
+        peers = [stack.enter_context(socket.socket()) for _ in range(60)]
+        in_use = {int(name) for name in os.listdir("/proc/self/fd")}
+        free = (number for number in itertools.count() if number not in in_use)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (next(itertools.islice(free, 20, None)), hard))
+        try:
+            for peer in peers:
+                peer.connect(before.socket.getpeername())
+                peer.sendall(greeting_3(1) + READY_SUB + command(b"SUBSCRIBE", b"A"))
+            paused = happenings.wait_for(EventKind.ACCEPT_PAUSED)[0]
+            assert "raise the limit of open files" in paused.reason
+            publisher.publish(b"A", b"1")
+            assert before.read_message() == [b"A", b"1"]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        wait_until(lambda: publisher.statistics().accepted == 61, "all are accepted")
+        refused = publisher.statistics().refused
+        assert refused < 10  # one for each pause, the others waited
+        publisher.wait_for_subscribers(61 - refused, timeout=20)
+        assert publisher.statistics().evicted == 0
