@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.frames import first_frame
+from workers.census import Censuses
 from workers.chunks import Chunks
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Backlog:
         self.tail = log.head()
         self._log = log
         self._cohorts = cohorts
+        self._censuses = Censuses(self._count_topics)
         self.chunks = Chunks(log, cohorts)
 
     def step(self, member: Member, front: int) -> Step:
@@ -115,7 +118,7 @@ class Backlog:
             return 0
         if cohort.everything:
             return stop - first
-        return len(self.pick(cohort, first, stop))
+        return self._censuses.count(cohort.key, first, stop)
 
     def pick(self, cohort: Cohort, first: int, stop: int) -> list[int]:
         """The messages from `first` up to, not including, `stop` that a cohort wants."""
@@ -133,6 +136,17 @@ class Backlog:
     def topic_of(self, sequence: int) -> bytes:
         """The first frame of a message."""
         return first_frame(self._log.piece(sequence))
+
+    def _count_topics(self, first: int, stop: int) -> Counter[bytes]:
+        ids = self._log.topic_ids(first, stop)
+        seen_at = dict(zip(ids, range(first, stop), strict=True))
+        counts: Counter[bytes] = Counter()
+        for topic_id, number in Counter(ids).items():
+            if topic_id:
+                counts[self._topic(topic_id, seen_at[topic_id])] += number
+        if 0 in seen_at:
+            counts.update(self.topic_of(first + index) for index, i in enumerate(ids) if not i)
+        return counts
 
     def _topic(self, topic_id: int, sequence: int) -> bytes:
         name = self._cohorts.name(topic_id)

@@ -369,6 +369,8 @@ class World:
             ("workers.pump.OLDER_MAX", 6),
             ("workers.pump.CONTROL_BYTES_MAX", 300),
             ("workers.cohorts.TOPICS_REMEMBERED_MAX", self.topics_max),
+            ("workers.census.PIECE_MESSAGES", rng.choice((4, 64))),
+            ("workers.census.PIECES_MAX", 3),
             ("workers.worker.BATCHES_PER_TURN", rng.choice((1, 3, 16))),
             ("workers.worker.WRITABLE_PER_TURN", rng.choice((1, 3, 16))),
             ("workers.worker.prepare_socket", lambda number, _options: self.sockets[number]),
