@@ -312,6 +312,7 @@ class Pump:
     def _unblock(self, member: Member) -> None:
         member.blocked = False
         del self.blocked[member]
+        self.runnable.pop(member, None)
         if member.cohort is not None:
             member.cohort.ready[member] = None
         if member.slow:

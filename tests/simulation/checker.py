@@ -38,7 +38,7 @@ class Checker:
             self._note_blocked(member, model)
             self._conserved(member, model, call)
             self._bounded(member)
-        require(set(pump.runnable) <= set(pump.blocked) | self._ready(worker), "runnable strangers")
+        require(set(pump.runnable) <= set(pump.blocked), "runnable without being blocked")
         require(
             set(pump.blocked) == {p.member for p in worker.peers.values() if p.member.blocked},
             "the blocked members are not those in the dict",
@@ -176,6 +176,3 @@ class Checker:
         require(len(member.older) <= pumps.OLDER_MAX, f"{len(member.older)} older segments")
         if not member.blocked:
             require(not member.spill and not member.control, "a ready member with a spill")
-
-    def _ready(self, worker: SimulatedWorker) -> set[Member]:
-        return {peer.member for peer in worker.peers.values()}

@@ -17,6 +17,7 @@ from workers.cohorts import Cohorts
 from workers.effects import Slowed
 from workers.lag import LagPolicy
 from workers.pump import Pump
+from workers.reading import ReadSide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,6 +132,18 @@ def spill_from_its_start_again(original: Any, self: Backlog, member: Member) -> 
     if member.spill:
         member.spill = before
     return step
+
+
+@replaces(Pump, "_send_picks")
+def send_the_newest_first(original: Any, self: Pump, cohort: Any, *rest: Any) -> Any:
+    cohort.picks.reverse()
+    return original(self, cohort, *rest)
+
+
+@replaces(ReadSide, "_change")
+def act_before_the_report(original: Any, self: ReadSide, peer: Any, *change: Any) -> None:
+    self._worker.pump.subscribe(peer.member, peer.session.subscriptions)
+    original(self, peer, *change)
 
 
 @replaces(Pump, "speak")

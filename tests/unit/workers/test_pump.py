@@ -226,3 +226,20 @@ def test_who_does_not_read_its_pongs_is_lost() -> None:
     assert isinstance(effect, Lost)
     assert effect.evicted
     assert len(member.control) <= pumps.CONTROL_BYTES_MAX
+
+
+def test_who_has_caught_up_and_leaves_is_not_remembered() -> None:
+    """Its turn had ended before its socket was full; the next event served it to the end."""
+    worker = Worker()
+    member, sink = worker.member(b"", room=0)
+    worker.log.publish(b"A", b"one")
+    worker.advance()
+    sink.room = 1 << 40
+    with mock.patch.object(pumps, "SERVE_STEPS", 1):
+        worker.pump.serve(member, 0)
+    assert member in worker.pump.runnable
+    worker.pump.serve(member, 0)
+
+    worker.pump.remove(member)
+
+    assert not worker.pump.runnable
