@@ -12,7 +12,6 @@ import os
 import socket
 import stat
 import struct
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -241,6 +240,8 @@ def _open_ipc(endpoint: str, parsed: IpcEndpoint, backlog: int) -> Listener:
 
 
 def _fresh_directory(endpoint: str) -> Path:
+    import tempfile  # needs `random`, for which a user's file of that name may stand
+
     try:
         return Path(tempfile.mkdtemp(prefix="fanout-"))
     except OSError as error:

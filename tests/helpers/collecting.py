@@ -59,7 +59,8 @@ class Collector:
 
     def _read(self) -> None:
         try:
-            while True:
+            # The publisher may close, but not in the middle of a message.
+            while self._peer.socket.recv(1, socket.MSG_PEEK):
                 self.messages.append(self._peer.read_message())
         except BaseException as error:
             if not self._is_closing:

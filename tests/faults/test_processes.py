@@ -1,0 +1,312 @@
+"""Real processes and signals: who dies, who notices, and what is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout import BindError, ConfigError, Event, EventKind, Publisher, StartupError, spawn
+from fanout.shm import segment
+from tests.helpers.collecting import Collector
+from tests.helpers.programs import Program, holdings, is_alive
+from tests.helpers.stock import Socket, Stock
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ENDPOINT = "tcp://127.0.0.1:*"
+
+SERVE = """
+import os, signal, sys, time
+from fanout import Publisher
+publisher = Publisher("tcp://127.0.0.1:*", workers=2)
+print(publisher.endpoints[0])
+print(*(worker.pid for worker in publisher.statistics().workers))
+"""
+WAIT = "sys.stdin.read()\n"
+
+
+@pytest.fixture
+def stock() -> Iterator[Stock]:
+    sockets = Stock()
+    yield sockets
+    sockets.close()
+
+
+def ended(pids: list[int]) -> bool:
+    return not any(map(is_alive, pids))
+
+
+# The publisher's process.
+
+
+@pytest.mark.parametrize("forks", [False, True], ids=["alone", "with a child that lives on"])
+def test_workers_end_when_the_publisher_is_killed(tmp_path: Path, forks: bool) -> None:
+    fork = "child = os.fork()\nif child == 0: signal.pause()\nprint(child)\n" if forks else ""
+    shared = set(os.listdir("/dev/shm"))
+    with Program(["-c", SERVE + fork + WAIT], tmp_path) as program:
+        program.line()
+        pids = list(map(int, program.line().split()))
+        child = int(program.line()) if forks else None
+        try:
+            assert all(map(is_alive, pids))
+            program.process.kill()
+            wait_until(lambda: ended(pids), "the end of the workers", 5.0)
+            assert child is None or is_alive(child)
+        finally:
+            if child is not None:
+                os.kill(child, signal.SIGKILL)
+    assert set(os.listdir("/dev/shm")) <= shared
+
+
+def test_an_exit_without_close_delivers_and_leaves_no_process(tmp_path: Path) -> None:
+    publish = """
+publisher.wait_for_subscribers(1, timeout=20)
+for number in range(1000):
+    publisher.publish(b"n", b"%d" % number)
+"""
+    with Program(["-c", SERVE + publish], tmp_path) as program:
+        with Collector(program.line(), b"") as collector:
+            pids = list(map(int, program.line().split()))
+            collector.expect([[b"n", b"%d" % number] for number in range(1000)])
+            program.finish()
+        wait_until(lambda: ended(pids), "the end of the workers", 5.0)
+
+
+def test_interrupts_to_the_group_do_not_reach_the_workers(tmp_path: Path) -> None:
+    source = (
+        "import signal; signal.signal(signal.SIGINT, lambda *_: None); print('begun')\n"
+        + SERVE
+        + "sys.stdin.read()\n"
+        + "print([(w.pid, w.restarts) for w in publisher.statistics().workers])\n"
+        + "publisher.close()\n"
+    )
+    with Program(["-c", source], tmp_path) as program:
+        assert program.line() == "begun"
+        group = os.getpgid(program.process.pid)
+        done = False
+
+        def interrupt() -> bool:
+            os.killpg(group, signal.SIGINT)
+            return done
+
+        ready = threading.Thread(target=program.line)
+        ready.start()
+        wait_until(lambda: interrupt() or not ready.is_alive(), "the start")
+        ready.join()
+        pids = list(map(int, program.line().split()))
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            for pid in pids:
+                os.kill(pid, number)
+        assert eval(program.finish()[0]) == [(pid, 0) for pid in pids]
+
+
+def test_a_child_of_the_user_that_exits_does_no_harm(tmp_path: Path) -> None:
+    source = """
+import os, sys
+from fanout import ForkedError, Publisher
+publisher = Publisher("ipc://feed", workers=1)
+print("ipc://" + os.path.abspath("feed"))
+publisher.wait_for_subscribers(1, timeout=20)
+child = os.fork()
+if child == 0:
+    try:
+        publisher.publish(b"a", b"from the child")
+    except ForkedError:
+        publisher.close()
+        sys.exit(7)  # exit handlers run, objects are finalized
+_, status = os.waitpid(child, 0)
+assert os.waitstatus_to_exitcode(status) == 7, status
+publisher.publish(b"a", b"from the parent")
+assert publisher.drain(10) == ()
+assert publisher.statistics().workers[0].restarts == 0
+assert os.path.exists("feed")
+publisher.close()
+assert not os.path.exists("feed")
+"""
+    with (
+        Program(["-c", source], tmp_path) as program,
+        Collector(program.line(), b"") as collector,
+    ):
+        collector.expect([[b"a", b"from the parent"]])
+        program.finish()
+
+
+# Workers.
+
+
+def wait_until_back(publisher: Publisher, sockets: list[Socket]) -> None:
+    """Wait until all have subscribed again, which libzmq does when its socket is next used."""
+
+    def are_back() -> bool:
+        for one in sockets:
+            one.poll(0)
+        return sum(1 for one in publisher.subscribers() if one.subscriptions) == len(sockets)
+
+    wait_until(are_back, "the subscribers")
+
+
+def test_a_killed_worker_is_replaced_and_its_subscribers_come_back(stock: Stock) -> None:
+    events: list[Event] = []
+    with Publisher(ENDPOINT, workers=2, on_event=events.append) as publisher:
+        sockets = [stock.connect(publisher.endpoints[0], b"") for _ in range(6)]
+        publisher.wait_for_subscribers(6, timeout=DEADLINE_S)
+        publisher.publish(b"n", b"0")
+        assert [one.recv_multipart() for one in sockets] == [[b"n", b"0"]] * 6
+        victim = publisher.statistics().workers[0]
+        assert victim.subscribers > 0
+        lost = {one.id for one in publisher.subscribers() if one.worker == 0}
+        os.kill(victim.pid, signal.SIGKILL)
+        wait_until(lambda: lost.isdisjoint({one.id for one in publisher.subscribers()}), "the loss")
+        publisher.publish(b"n", b"to those who are there")
+        wait_until_back(publisher, sockets)
+        publisher.publish(b"n", b"1")
+        for one in sockets:
+            received = list(iter(one.recv_multipart, [b"n", b"1"]))
+            assert received in ([], [[b"n", b"to those who are there"]])
+        wait_until(lambda: publisher.statistics().workers[0].restarts == 1, "the replacement")
+        statistics = publisher.statistics()
+        assert statistics.workers[1].restarts == 0
+        assert statistics.evicted == len(lost)
+        assert statistics.accepted == 6 + len(lost)
+        assert publisher.drain(DEADLINE_S) == ()
+        for subscriber in publisher.subscribers():
+            assert subscriber.matched == subscriber.sent + subscriber.queued + subscriber.dropped
+    assert [e.worker for e in events if e.kind is EventKind.WORKER_LOST] == [0]
+    evicted = {e.subscriber for e in events if e.kind is EventKind.SUBSCRIBER_EVICTED}
+    assert evicted == lost
+
+
+def test_a_stopped_worker_is_killed_and_replaced(stock: Stock) -> None:
+    events: list[Event] = []
+    with Publisher(ENDPOINT, workers=1, worker_timeout=2.0, on_event=events.append) as publisher:
+        subscriber = stock.connect(publisher.endpoints[0], b"")
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        pid = publisher.statistics().workers[0].pid
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: not is_alive(pid), "the end of the stopped worker")
+        lost = wait_until(
+            lambda: [e for e in events if e.kind is EventKind.WORKER_LOST], "its event"
+        )
+        assert "SIGKILL" in lost[0].reason
+        wait_until_back(publisher, [subscriber])
+        publisher.publish(b"n", b"1")
+        assert subscriber.recv_multipart() == [b"n", b"1"]
+
+
+# Starts that fail.
+
+
+@pytest.mark.parametrize(
+    ("executable", "reason"),
+    [(b"/bin/false", "exit status 1"), (b"/no/python", "exit status 255")],
+)
+def test_a_worker_that_cannot_start_is_an_error_with_its_reason(
+    executable: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("multiprocess.spawn.get_executable", lambda: executable)
+    before = holdings()
+    with pytest.raises(StartupError, match=f"did not start: {reason}"):
+        Publisher(ENDPOINT, workers=2)
+    assert holdings() == before
+
+
+def test_a_worker_that_says_nothing_is_an_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spawn, "_BOOT", "import time; time.sleep(60)")
+    before = holdings()
+    with pytest.raises(StartupError, match="start_timeout"):
+        Publisher(ENDPOINT, workers=1, start_timeout=0.5)
+    assert holdings() == before
+
+
+def test_not_enough_memory_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment, "_group_available", lambda: 1_000_000)
+    before = holdings()
+    with pytest.raises(StartupError, match=r"1,000,000 bytes are available; lower log_bytes"):
+        Publisher(ENDPOINT)
+    assert holdings() == before
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "error"),
+    [
+        ("tcp://nonsense", ConfigError),
+        ("ipc:///no/such/directory/socket", BindError),
+        ([ENDPOINT, "ipc:///no/such/directory/socket"], BindError),
+    ],
+)
+def test_a_start_that_fails_half_way_leaves_nothing(
+    endpoint: str | list[str], error: type[Exception]
+) -> None:
+    before = holdings()
+    with pytest.raises(error):
+        Publisher(endpoint, workers=2)
+    assert holdings() == before
+
+
+def test_a_publisher_that_ends_leaves_nothing(stock: Stock) -> None:
+    before = holdings()
+    with Publisher(ENDPOINT, workers=2) as publisher:
+        publisher.publish(b"a", b"b")
+        publisher.statistics()
+    del publisher
+    assert holdings() == before
+
+
+# Starts from anywhere.
+
+SHADOWS = {
+    "workers.py": "raise ImportError('the workers.py of the user')",
+    "fanout_x.py": "raise ImportError('the fanout_x.py of the user')",
+    "random.py": "def roll(): return 4",
+    "queue.py": "waiting = []",
+}
+PLAIN = """
+from fanout import Publisher
+publisher = Publisher("tcp://127.0.0.1:*", workers=1)
+print(publisher.publish(b"a", b"b"))
+publisher.close()
+"""
+
+
+@pytest.mark.parametrize("how", ["script", "-c", "stdin", "-i"])
+def test_it_starts_without_a_guard_and_beside_any_file(tmp_path: Path, how: str) -> None:
+    for name, text in SHADOWS.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "script.py").write_text(PLAIN)
+    arguments = {"script": ["script.py"], "-c": ["-c", PLAIN], "stdin": ["-"], "-i": ["-i", "-q"]}
+    source = PLAIN if how in ("stdin", "-i") else ""
+    with Program(arguments[how], tmp_path) as program:
+        output, errors = program.finish(source)
+    assert output.split()[:1] == ["0"], errors
+    assert "Error" not in errors
+
+
+# Readers.
+
+
+def test_a_reader_that_ends_removes_nothing(tmp_path: Path) -> None:
+    source = """
+import os, sys
+from fanout.shm import layout
+from fanout.shm.segment import Segment
+segment = Segment.attach(os.open(sys.argv[1], os.O_RDONLY))
+print(segment.words[layout.H_HEAD])
+"""
+    with (
+        Publisher(ENDPOINT, workers=1) as publisher,
+        Collector(publisher.endpoints[0], b"") as collector,
+    ):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        publisher.publish(b"n", b"0")
+        path = f"/proc/{os.getpid()}/fd/{publisher._coordinator.segment.fd}"
+        with Program(["-c", source, path], tmp_path) as program:
+            assert program.finish()[0].split() == ["1"]
+        publisher.publish(b"n", b"1")
+        collector.expect([[b"n", b"0"], [b"n", b"1"]])

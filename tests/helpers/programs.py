@@ -1,0 +1,93 @@
+"""Programs of users, in processes of their own, and what they leave behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import psutil
+
+from tests.helpers.waiting import DEADLINE_S
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ROOT = Path(__file__).parents[2]
+
+
+class Program:
+    """A running Python program; killed when the block that holds it is left.
+
+    Args:
+        arguments: of the interpreter.
+        directory: where it runs.
+    """
+
+    def __init__(self, arguments: list[str], directory: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+    def line(self) -> str:
+        """The next line of its output."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().rstrip("\n")
+        if not line:
+            assert self.process.stderr is not None
+            raise AssertionError(f"it ended: {self.process.stderr.read()}")
+        return line
+
+    def finish(self, text: str = "") -> tuple[str, str]:
+        """Give it the rest of its input; returns its output and errors when it has ended well."""
+        output, errors = self.process.communicate(text, timeout=DEADLINE_S)
+        assert self.process.returncode == 0, errors
+        return output, errors
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has collected yet does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def holdings() -> tuple[set[str], set[int], set[str]]:
+    """What this process has: descriptors, children and threads."""
+    gc.collect()  # what earlier tests have left in exceptions and frames
+    descriptors = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            descriptors.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
+        except FileNotFoundError:
+            continue  # that of the listing itself
+    process = psutil.Process()
+    tasks = Path("/proc/self/task").glob("*/comm")
+    threads = {str(task.parent.name) for task in tasks}
+    return descriptors, {child.pid for child in process.children()}, threads
