@@ -63,6 +63,21 @@ def test_they_are_not_counted_any_more_when_they_leave(publisher: Publisher) -> 
     wait_until(lambda: publisher.subscribers() == (), "it is gone")
 
 
+def test_the_last_unsubscribe_of_a_stock_socket_ends_a_duplicate_subscription(
+    publisher: Publisher, stock: Stock
+) -> None:
+    subscriber = stock.connect(publisher.endpoints[0], b"A", b"A", b"A", b"B")
+    publisher.wait_for_subscribers(1, topic=b"B", timeout=10)
+    subscriber.unsubscribe(b"A")
+    subscriber.unsubscribe(b"A")
+    subscriber.subscribe(b"C")  # the others were before it
+    publisher.wait_for_subscribers(1, topic=b"C", timeout=10)
+    assert publisher.has_subscribers(b"A")
+    subscriber.unsubscribe(b"A")  # for this one only libzmq sends a CANCEL
+    wait_until(lambda: not publisher.has_subscribers(b"A"), "the cancellation is seen")
+    assert [one.subscriptions for one in publisher.subscribers()] == [2]
+
+
 def test_closing_ends_a_wait(publisher: Publisher) -> None:
     caught: list[BaseException] = []
 
