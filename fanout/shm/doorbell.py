@@ -31,6 +31,11 @@ class Doorbell:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) if fd is None else fd
         self._users: list[None] = []  # one for each call that uses the descriptor right now
 
+    def __del__(self) -> None:
+        # An interrupted start may drop it before anybody is there to close it.
+        if getattr(self, "fd", -1) >= 0:
+            os.close(self.fd)
+
     def ring(self) -> None:
         """Wake whoever waits; a ring that nobody waits for is kept for the next wait."""
         self._users.append(None)

@@ -34,7 +34,7 @@ class Segment:
     """
 
     def __init__(self, fd: int, layout: Layout, *, writable: bool) -> None:
-        self.fd = fd
+        self.fd = -1
         self.layout = layout
         access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
         self.map = mmap.mmap(
@@ -42,6 +42,7 @@ class Segment:
         )
         self.view = memoryview(self.map)
         self.words = self.view.cast("Q")
+        self.fd = fd  # from here on it is ours to close
 
     @classmethod
     def create(cls, layout: Layout) -> Segment:
@@ -51,14 +52,18 @@ class Segment:
             StartupError: not enough memory; the text says how much is needed and free.
         """
         _check_available(layout.total_bytes)
-        fd = os.memfd_create("fanout-log", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        fd = -1
         try:
+            fd = os.memfd_create("fanout-log", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             os.posix_fallocate(fd, 0, layout.total_bytes)
             fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
             segment = cls(fd, layout, writable=True)
-        except (OSError, ValueError) as error:
-            os.close(fd)
-            raise StartupError(_too_large(layout.total_bytes, str(error))) from error
+        except BaseException as error:
+            if fd >= 0:
+                os.close(fd)
+            if isinstance(error, OSError | ValueError):
+                raise StartupError(_too_large(layout.total_bytes, str(error))) from error
+            raise
         words = segment.words
         words[at.H_VERSION] = at.LAYOUT_VERSION
         words[at.H_TOTAL_BYTES] = layout.total_bytes
@@ -88,6 +93,11 @@ class Segment:
         except BaseException:
             os.close(fd)
             raise
+
+    def __del__(self) -> None:
+        # An interrupted start may drop it before anybody is there to close it.
+        if getattr(self, "fd", -1) >= 0:
+            os.close(self.fd)
 
     def discard(self) -> None:
         """Give the memory back, whoever still maps it; all of it reads as zeros then.

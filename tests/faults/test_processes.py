@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fanout import BindError, ConfigError, Event, EventKind, Publisher, StartupError, spawn
 from fanout.shm import segment
+from tests.faults.subject import raiser
 from tests.helpers.collecting import Collector
+from tests.helpers.interrupting import Steps
 from tests.helpers.programs import Program, holdings, is_alive
 from tests.helpers.stock import Socket, Stock
 from tests.helpers.waiting import DEADLINE_S, wait_until
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+INTERRUPT_EVERY = 19  # steps: a start takes 0.2 s, so not every one
 ENDPOINT = "tcp://127.0.0.1:*"
 
 SERVE = """
@@ -248,6 +253,19 @@ def test_a_start_that_fails_half_way_leaves_nothing(
     with pytest.raises(error):
         Publisher(endpoint, workers=2)
     assert holdings() == before
+
+
+def test_a_start_that_is_interrupted_leaves_nothing() -> None:
+    Publisher(workers=1).close()  # what is imported late is imported now
+    before = holdings()
+    for number in itertools.count(1, INTERRUPT_EVERY):
+        steps = Steps(number, raiser(KeyboardInterrupt))
+        with suppress(KeyboardInterrupt), steps:
+            made = Publisher(ENDPOINT, workers=1)
+        if not steps.reached:
+            made.close()
+            break
+        assert holdings() == before, f"interrupted at step {number}"
 
 
 def test_a_publisher_that_ends_leaves_nothing(stock: Stock) -> None:
