@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workers.cohorts import Cohort, Cohorts
     from workers.member import Member
 
-SPAN_BYTES = 256 * 1024  # of one send: fits a core's cache, and is far above the system call's cost
+SPAN_BYTES = 1024 * 1024  # offered to one send: more than a socket takes, so that it is filled
 
 
 class Step(enum.Enum):

@@ -135,9 +135,8 @@ def prepare_socket(descriptor: int, options: Options) -> socket.socket:
     sock = socket.socket(fileno=descriptor)
     try:
         sock.setblocking(False)
-        if sock.family == socket.AF_UNIX:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.kernel_queue_bytes)
-        else:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.kernel_queue_bytes)
+        if sock.family != socket.AF_UNIX:
             _prepare_tcp(sock, options)
     except OSError:
         sock.close()
@@ -149,7 +148,6 @@ def _prepare_tcp(sock: socket.socket, options: Options) -> None:
     tcp = socket.IPPROTO_TCP
     sock.setsockopt(tcp, socket.TCP_NODELAY, 1)
     sock.setsockopt(tcp, socket.TCP_USER_TIMEOUT, int(options.tcp_user_timeout * 1000))
-    sock.setsockopt(tcp, socket.TCP_NOTSENT_LOWAT, options.kernel_queue_bytes)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(tcp, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
     sock.setsockopt(tcp, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
