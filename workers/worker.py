@@ -96,7 +96,7 @@ class Worker:
         self._snapshots: list[tuple[int, int]] = []  # token, and the head when it was asked for
         self._sleeps = time.monotonic_ns()  # no sleep is numbered as one of its predecessor's
         self._checked_front = -1
-        self._last_front, self._last_turn = self.pump.front, time.monotonic_ns()
+        self._last_front = self._last_turn = 0  # of the turn before
         self._cpu = time.process_time_ns()
         self._loop = asyncio.get_running_loop()
         self._done = self._loop.create_future()
@@ -263,7 +263,7 @@ class Worker:
         arrived = self.pump.front - self._last_front
         elapsed = now - self._last_turn
         self._last_front, self._last_turn = self.pump.front, now
-        if arrived * NS < FLOOD_RATE * elapsed or self.pump.blocked or self.ending is not None:
+        if arrived * NS <= FLOOD_RATE * elapsed or self.pump.blocked or self.ending is not None:
             return False
         time.sleep(NAP)
         return True
