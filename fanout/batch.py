@@ -72,13 +72,12 @@ class Messages:
             return None
         encoder = self._encoder
         if len(self._messages) > encoder.count_limit:
-            raise MessageTooLarge(len(self._messages), encoder.count_limit)
+            raise MessageTooLarge(len(self._messages), encoder.count_limit, "messages")
         wires, topics = zip(*self._messages, strict=True)
         size = sum(map(len, wires))
         if size > encoder.limit:
             raise MessageTooLarge(size, encoder.limit)
-        bells = {bell for topic in set(topics) for bell in encoder.path.bells_for(topic)}
-        return Attempt(encoder.path, wires, [topic.id for topic in topics], bells, size)
+        return Attempt(encoder.path, wires, [topic.id for topic in topics], set(topics), size)
 
 
 class Batch(Messages):

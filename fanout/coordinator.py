@@ -75,7 +75,7 @@ class Coordinator:
             except OSError as error:
                 raise StartupError(f"the system gives no resources: {error}") from error
             self._resources = undo.pop_all()
-        self.interest = Interest()
+        self.interest = Interest(lambda: time.sleep(0))  # lets another thread have the interpreter
         self.send_path = SendPath(
             self.segment,
             [link.bell for link in self.links],
@@ -266,8 +266,8 @@ class Coordinator:
             else:
                 silent = link.watch(elapsed) >= self.options.worker_timeout
             if silent or late:
-                log.warning("worker %d hangs and is killed", link.index)
-                link.kill()
+                hung = f"no sign of life for {self.options.worker_timeout:g} s (worker_timeout)"
+                link.kill(hung if silent else "did not finish in time")
 
     def _take_calls(self) -> None:
         self._wake.clear()
@@ -283,7 +283,7 @@ class Coordinator:
         self.reception.close()
         for link in self.links:
             if self.roster.workers[link.index].state is not WorkerState.READY:
-                link.kill()  # it serves nobody yet
+                link.kill("it served nobody yet")
             elif link.channel is not None and not link.channel.closed:
                 link.channel.send(Finish(timeout))
 
@@ -291,7 +291,7 @@ class Coordinator:
         self.send_path.shut(BROKEN)
         self._ended.set()
         for link in self.links:
-            link.kill()
+            link.kill("the publisher ends")
             link.reap()
         for descriptor in self.descriptors.values():
             os.close(descriptor)
@@ -321,8 +321,8 @@ class Coordinator:
         try:
             received = link.channel.receive()
         except ControlError:
-            log.exception("worker %d sent what it cannot send and is killed", link.index)
-            link.kill()
+            log.exception("worker %d sent what it cannot send", link.index)
+            link.kill("it sent what it cannot send")
             received = []
         for message, descriptors in received:
             for descriptor in descriptors:
@@ -331,7 +331,7 @@ class Coordinator:
         if link.channel.closed:
             self._unwatch(link.channel.socket)
             if self._finishing_until is None:
-                link.kill()  # it cannot be talked to; its sentinel follows
+                link.kill("")  # if it lives: it cannot be talked to
         return bool(received)
 
     def _on_exit(self, link: WorkerLink) -> None:

@@ -27,22 +27,25 @@ class ConfigError(FanoutError, ValueError):
 
 
 class MessageTooLarge(FanoutError, ValueError):
-    """A message is larger than a quarter of the log; nothing was sent.
+    """A message, or a batch, takes more than a quarter of the log; nothing was sent.
 
     Attributes:
-        size: bytes of the message on the wire.
-        limit: bytes that a message may have (a quarter of ``log_bytes``).
+        size: of the message or batch on the wire.
+        limit: what it may have.
+        unit: "bytes" (the limit is a quarter of ``log_bytes``) or "messages" (of a batch).
     """
 
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(size, limit)
+    def __init__(self, size: int, limit: int, unit: str = "bytes") -> None:
+        super().__init__(size, limit, unit)
         self.size = size
         self.limit = limit
+        self.unit = unit
 
     def __str__(self) -> str:
+        what = "the message takes" if self.unit == "bytes" else "the batch has"
         return (
-            f"the message takes {self.size:,} bytes on the wire, the limit is {self.limit:,} "
-            f"(a quarter of log_bytes): raise log_bytes or split the message; nothing was sent"
+            f"{what} {self.size:,} {self.unit} on the wire, the limit is {self.limit:,} "
+            f"(a quarter of the log): raise log_bytes or send less at once; nothing was sent"
         )
 
 
@@ -59,7 +62,11 @@ class NestedSendError(FanoutError):
 
 
 class Again(FanoutError, TimeoutError):
-    """``slow_policy="block"``: no space in the log within the timeout; nothing was sent."""
+    """No space in the log within the timeout; nothing was sent.
+
+    With ``slow_policy="block"`` a subscriber does not keep up; with ``"drop_oldest"`` a worker has
+    not had its turn yet.
+    """
 
 
 class PoisonedError(FanoutError):

@@ -23,12 +23,16 @@ T = TypeVar("T")
 class Interest:
     """Subscriptions by prefix. The coordinator's thread changes them, any thread asks.
 
+    Args:
+        pause: lets the coordinator's thread go on, for a reader that found it in a change.
+
     Attributes:
         generation: differs whenever an answer may differ; odd while a change is being made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[], None] = lambda: None) -> None:
         self.generation = 0
+        self._pause = pause
         self._workers: dict[int, int] = {}  # subscriber -> worker
         self._prefixes: dict[int, set[bytes]] = {}  # subscriber -> its subscriptions
         self._subscribers: dict[bytes, set[int]] = {}  # prefix -> subscribers
@@ -60,12 +64,14 @@ class Interest:
             for prefix in self._prefixes.pop(subscriber):
                 self._take(prefix, subscriber, worker)
 
-    def workers_for(self, topic: bytes) -> tuple[int, ...]:
-        """Workers that have a subscriber for a message on `topic`."""
-        found = self._read(
+    def workers_for(self, topic: bytes) -> set[int] | None:
+        """Workers that have a subscriber for a message on `topic`; None = being changed.
+
+        It looks once and never waits, for it is asked on the send path.
+        """
+        return self._try(
             lambda: {w for prefix in self._matching(topic) for w in self._by_worker[prefix]}
         )
-        return tuple(found)
 
     def count(self, topic: bytes | None) -> int:
         """Subscribers that would receive a message on `topic`; with any subscription if None."""
@@ -85,17 +91,22 @@ class Interest:
 
     def _read(self, look: Callable[[], T]) -> T:
         """What `look` finds between two changes; a change is short, so this ends soon."""
-        while True:
-            generation = self.generation
-            if generation % 2 == 0:
-                try:
-                    found = look()
-                except (RuntimeError, KeyError):  # a table was changed while it was read
-                    if generation == self.generation:
-                        raise
-                    continue
-                if generation == self.generation:
-                    return found
+        while (found := self._try(look)) is None:
+            self._pause()
+        return found
+
+    def _try(self, look: Callable[[], T]) -> T | None:
+        """What `look` finds, None if there was a change meanwhile."""
+        generation = self.generation
+        if generation % 2:
+            return None
+        try:
+            found = look()
+        except (RuntimeError, KeyError):  # a table was changed while it was read
+            if generation == self.generation:
+                raise
+            return None
+        return found if generation == self.generation else None
 
     def _count(self, topic: bytes | None) -> int:
         if topic is None:

@@ -71,14 +71,19 @@ class Options:
     max_subscribers: int = 16_384
     """Connections at once; 128 bytes of shared memory each. Further ones are refused, counted."""
 
-    max_half_open: int = 1_024
-    """Connections that have not finished the handshake; the next one is refused, counted."""
+    max_half_open: int = 4_096
+    """Connections that have not finished the handshake; the next one is refused, counted. As long
+    as the listen queue, so that a storm of reconnects fits."""
 
     max_subscriptions: int = 10_000
     """Distinct subscriptions for each connection; one more closes it."""
 
     max_subscription_bytes: int = 4_096
     """Length of one subscription; a longer one closes the connection."""
+
+    max_subscriptions_bytes: int = 1024 * KIB
+    """All subscriptions of a connection together: 4,000 topics of the longest kind that libzmq
+    encodes in short frames. They are kept twice, so this bounds what a stranger can take."""
 
     max_inbound_bytes: int = 64 * KIB
     """Size of one inbound frame: subscriptions and READY only come in, 64 KiB is ample."""
@@ -141,6 +146,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_half_open": (1, 1_000_000),
     "max_subscriptions": (1, 1_000_000),
     "max_subscription_bytes": (1, 64 * KIB),
+    "max_subscriptions_bytes": (1, 1024 * MIB),
     "max_inbound_bytes": (256, 64 * MIB),
     "max_topics": (16, 16_777_216),
     "kernel_queue_bytes": (4 * KIB, 1024 * MIB),

@@ -34,6 +34,7 @@ class WorkerLink:
         self.bell = Bell(segment, index, self.doorbell)
         self.process: WorkerProcess | None = None
         self.channel: Channel | None = None
+        self._killed_because = ""  # why we have killed the process, if we have
         self.silent_for = 0.0  # seconds without a heartbeat, as the coordinator has seen them
         self.last_heartbeat = 0
         self._segment = segment
@@ -90,9 +91,10 @@ class WorkerLink:
             self.silent_for += elapsed
         return self.silent_for
 
-    def kill(self) -> None:
-        """End the process at once, whatever it does."""
+    def kill(self, reason: str) -> None:
+        """End the process at once, whatever it does; `reap()` will say why."""
         if self.process is not None:
+            self._killed_because = reason
             self.process.kill()
 
     def reap(self) -> str:
@@ -111,7 +113,8 @@ class WorkerLink:
         process.join()
         code = process.exitcode
         process.close()
-        return describe_exit(code)
+        reason, self._killed_because = self._killed_because, ""
+        return f"killed by us: {reason}" if reason else describe_exit(code)
 
     def close(self) -> None:
         """Release the doorbell; the process has ended before."""

@@ -32,7 +32,7 @@ from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.topics import Topic, TopicTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from types import FrameType
 
     from fanout.shm.doorbell import Doorbell
@@ -76,8 +76,8 @@ class Interest(Protocol):
 
     generation: int
 
-    def workers_for(self, topic: bytes) -> Iterable[int]:
-        """Indexes of the workers that have a subscriber for this topic."""
+    def workers_for(self, topic: bytes) -> Collection[int] | None:
+        """Indexes of the workers that have a subscriber for this topic; None = ask again."""
 
 
 class SendPath:
@@ -167,8 +167,14 @@ class SendPath:
             bell.wake()
         return sequence
 
-    def append_with(self, write: Callable[[LogWriter], int], bells: Iterable[Bell]) -> int:
-        """As `append`, for a message in parts or a batch: `write` appends it to the log."""
+    def append_with(
+        self, write: Callable[[LogWriter], int], topics: Collection[Topic] | None
+    ) -> int:
+        """As `append`, for a message in parts or a batch: `write` appends it to the log.
+
+        Args:
+            topics: of its messages; None = not known, wake everybody.
+        """
 
         def checked() -> int:
             if self._gate[0] != OPEN or self._words[at.H_POISON]:
@@ -176,14 +182,15 @@ class SendPath:
             return write(self.log)
 
         sequence = self._locked(checked)
-        wake_all(bells)
+        if topics is None:
+            wake_all(self.bells)
+            return sequence
+        # Looked up after the commit: who subscribes later is woken by the coordinator.
+        for topic in topics:
+            if topic.generation != self._interest.generation:
+                self._find_bells(topic)
+            wake_all(topic.bells)
         return sequence
-
-    def bells_for(self, topic: Topic) -> tuple[Bell, ...]:
-        """Bells of the workers that have a subscriber for this topic."""
-        if topic.generation != self._interest.generation:
-            self._find_bells(topic)
-        return topic.bells
 
     def make_room(self, needed_bytes: int, count: int = 1) -> bool:
         """Look at the tails again; True if so many bytes and messages may now fit.
@@ -245,21 +252,21 @@ class SendPath:
         self.log.refresh(tails)
         enough = self.log.fits(needed_bytes, count)
         position = self.log.position
-        self._words[at.H_WANTED] = 0 if enough else self._wanted(position, needed_bytes)
+        wanted = 0 if enough else self.log.wanted_tail(needed_bytes, count, ROOM_SHARE)
+        self._words[at.H_WANTED] = wanted
         for tail, bell in zip(tails, self.bells, strict=True):
             behind = 0 if tail == at.NO_TAIL else position - self.log.start_of(tail)
             if behind > self._size // NUDGE_SHARE or not enough:
                 bell.ring()
         return enough
 
-    def _wanted(self, position: int, needed_bytes: int) -> int:
-        """The tail position to be woken at: what is needed and some more, but in reach."""
-        least = position + needed_bytes - self._size
-        return max(1, min(position, least + self._size // ROOM_SHARE))
-
     def _find_bells(self, topic: Topic) -> None:
         generation = self._interest.generation
-        topic.bells = tuple(self.bells[i] for i in self._interest.workers_for(topic.name))
+        workers = self._interest.workers_for(topic.name)
+        if workers is None:  # it is being changed: wake everybody, ask again next time
+            topic.bells = tuple(self.bells)
+            return
+        topic.bells = tuple(self.bells[i] for i in workers)
         topic.generation = generation
 
     def _refuse(self) -> None:

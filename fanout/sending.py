@@ -19,16 +19,13 @@ from fanout.encoding import (
 from fanout.topics import NOT_INTERNED, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
-    from fanout.bells import Bell
     from fanout.encoding import Bytes, TopicLike
     from fanout.send_path import SendPath
     from fanout.shm.log import LogWriter
 
-INTERN_BYTES_MAX = (
-    255  # longer topics are matched by their bytes: they would fill the table's memory
-)
+INTERN_BYTES_MAX = 255  # longer topics would fill the table's memory: matched by their bytes
 
 
 class Attempt:
@@ -39,26 +36,26 @@ class Attempt:
         size, count: bytes on the wire and messages, for which room is needed.
     """
 
-    __slots__ = ("_bells", "_topic_ids", "_wires", "count", "path", "size")
+    __slots__ = ("_topic_ids", "_topics", "_wires", "count", "path", "size")
 
     def __init__(
         self,
         path: SendPath,
         wires: Sequence[bytes],
         topic_ids: Sequence[int],
-        bells: Iterable[Bell],
+        topics: Collection[Topic] | None,
         size: int,
     ) -> None:
         self.path = path
         self._wires = wires
         self._topic_ids = topic_ids
-        self._bells = bells
+        self._topics = topics  # None = not known
         self.size = size
         self.count = len(topic_ids)
 
     def append(self) -> int:
         """Try once; returns the sequence of the (first) message, or NO_SPACE."""
-        return self.path.append_with(self._write, self._bells)
+        return self.path.append_with(self._write, self._topics)
 
     def _write(self, log: LogWriter) -> int:
         if self.count == 1:
@@ -100,7 +97,7 @@ class Encoder:
         small = len(body) < COPY_ONCE_BYTES
         head = known.head + header
         wires = (head + body,) if small else (head, body)
-        return Attempt(self.path, wires, (known.id,), self.path.bells_for(known), size)
+        return Attempt(self.path, wires, (known.id,), (known,), size)
 
     def one_frame(self, frame: Bytes) -> Attempt:
         """A message of one frame, which is its topic too."""
@@ -109,11 +106,11 @@ class Encoder:
         size = len(header) + len(body)
         check_size(size, self.limit)
         wires = (header + body,) if len(body) < COPY_ONCE_BYTES else (header, body)
-        return Attempt(self.path, wires, (NOT_INTERNED,), self.path.bells, size)
+        return Attempt(self.path, wires, (NOT_INTERNED,), None, size)
 
     def frames(self, frames: Iterable[Bytes]) -> Attempt:
         """A message of many frames, the first of which is its topic."""
         name, wire = encode_frames(frames)
         check_size(len(wire), self.limit)
         known = self.topic(name)
-        return Attempt(self.path, (wire,), (known.id,), self.path.bells_for(known), len(wire))
+        return Attempt(self.path, (wire,), (known.id,), (known,), len(wire))

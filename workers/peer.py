@@ -102,6 +102,7 @@ class Peer:
         slot[at.S_SENT_BYTES] = member.sent_bytes
         slot[at.S_DROPPED] = member.dropped
         slot[at.S_BLOCKED_SINCE] = now_blocked_since
+        slot[at.S_STREAM_BYTES] = member.sent_bytes + member.spoken_bytes
         slot[at.S_VERSION] = version + 2
 
     def unsent_in_kernel(self) -> int:

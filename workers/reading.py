@@ -52,8 +52,6 @@ class ReadSide:
     def turn(self, now: int) -> None:
         """Read from as many peers as one turn allows."""
         channel = self._worker.channel
-        if channel.pending:
-            return
         if self._waiting is not None:
             peer, since = self._waiting
             self._waiting = None

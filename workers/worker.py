@@ -19,7 +19,6 @@ import time
 from typing import TYPE_CHECKING
 
 from fanout.control import Adopt, Closed, Connected, Finish, Slow, Snapshot, SnapshotDone
-from fanout.shm import fence
 from fanout.shm import layout as at
 from fanout.shm.log import LogReader
 from fanout.shm.slots import subscriber_slot, worker_slot
@@ -31,6 +30,7 @@ from workers.lag import LagPolicy
 from workers.peer import Peer, prepare_socket
 from workers.pump import Pump
 from workers.reading import ReadSide
+from workers.rest import Rest
 
 if TYPE_CHECKING:
     from fanout.channel import Channel
@@ -44,8 +44,6 @@ TICK = 0.1  # seconds; the net under the doorbell, and the resolution of the tim
 WRITABLE_PER_TURN = 256  # sockets served in a turn
 BATCHES_PER_TURN = 16  # batches of new messages in a turn
 MESSAGES_PER_TURN = 16_384  # after which a turn takes no further batch
-FLOOD_RATE = 50_000  # messages per second, from which on the worker naps between turns
-NAP = 0.0002  # seconds: ten messages at FLOOD_RATE; what a flood adds to their latency
 LAG_SHARE = 2  # a subscriber may be half the index behind: room for what comes meanwhile
 NS = 1_000_000_000
 
@@ -82,6 +80,7 @@ class Worker:
             max_frame_bytes=options.max_inbound_bytes,
             max_subscriptions=options.max_subscriptions,
             max_subscription_bytes=options.max_subscription_bytes,
+            max_subscriptions_bytes=options.max_subscriptions_bytes,
             allow_zmtp_1=options.allow_zmtp_1,
         )
         self.handshakes: Schedule[Peer] = Schedule(int(options.handshake_timeout * NS))
@@ -90,17 +89,16 @@ class Worker:
         self.reads = ReadSide(self)
         self.ending: Ending | None = None
         self._slot = worker_slot(segment, index)
+        self.rest = Rest(self._slot)
         self._doorbell = doorbell
         self._room = room
-        self._fence = fence.make_fence()
         self._snapshots: list[tuple[int, int]] = []  # token, and the head when it was asked for
-        self._sleeps = time.monotonic_ns()  # no sleep is numbered as one of its predecessor's
         self._checked_front = -1
-        self._last_front = self._last_turn = 0  # of the turn before
         self._cpu = time.process_time_ns()
         self._loop = asyncio.get_running_loop()
         self._done = self._loop.create_future()
         self._turn_scheduled = False
+        self._reads_paused = False  # until the coordinator has read our reports
         self._next_second = 0
 
     async def run(self) -> None:
@@ -117,6 +115,7 @@ class Worker:
             loop.remove_reader(self.write_set.fileno())
             loop.remove_reader(self.reads.set.fileno())
             loop.remove_reader(self.channel.socket)
+            loop.remove_writer(self.channel.socket)
             for peer in list(self.peers.values()):
                 self.close(peer, evicted=False, reason="the publisher was closed")
             self.channel.flush()
@@ -179,7 +178,7 @@ class Worker:
         """Make the log keep what comes from now on, before anybody is promised it."""
         if not self.pump.needs_log:
             self._slot[at.W_TAIL] = self.log.head()
-            self._fence()
+            self.rest.fence()
             self.pump.follow(self.log.head())
 
     # Turns.
@@ -192,19 +191,20 @@ class Worker:
         self._turn_scheduled = False
         now = self._now()
         self._take_control()
-        self.reads.turn(now)
+        if not self._is_channel_full():
+            self.reads.turn(now)
         self._serve_writable(now)
         more = self._advance(now)
         self._settle_turn(now)
         if self._done.done():
             return
-        if more or self.pump.runnable or self._nap(now) or not self._sleep():
+        if more or self.pump.runnable or not self._rest(now):
             self._schedule_turn()
 
     def _schedule_turn(self) -> None:
         if not self._turn_scheduled:
             self._turn_scheduled = True
-            self._slot[at.W_SLEEPING] = 0
+            self.rest.wake()
             self._loop.call_soon(self._turn)
 
     def _serve_writable(self, now: int) -> None:
@@ -239,44 +239,27 @@ class Worker:
             for effect in effects:
                 self._apply(effect)
         slot = self._slot
-        if pump.needs_log:
-            tail = pump.tail()
-            slot[at.W_FLUSHED] = pump.flushed()
-            slot[at.W_TAIL] = tail
-            wanted = self.segment.words[at.H_WANTED]
-            if wanted and wanted != slot[at.W_WANTED_SEEN] and self.log.start_of(tail) >= wanted:
-                slot[at.W_WANTED_SEEN] = wanted
-                self._room.ring()
-        else:
-            slot[at.W_FLUSHED] = slot[at.W_TAIL] = at.NO_TAIL
+        tail = pump.tail() if pump.needs_log else at.NO_TAIL
+        slot[at.W_FLUSHED] = pump.flushed() if pump.needs_log else at.NO_TAIL
+        slot[at.W_TAIL] = tail
+        wanted = self.segment.words[at.H_WANTED]
+        if wanted and wanted != slot[at.W_WANTED_SEEN] and tail >= wanted:
+            slot[at.W_WANTED_SEEN] = wanted
+            self._room.ring()
         if self._snapshots:
             self._answer_snapshots()
         if self.ending is not None:
             self.ending.step(now)
 
-    def _nap(self, now: int) -> bool:
-        """In a flood, let a little accumulate instead of being woken for each message.
-
-        A wake-up costs the publisher a system call and this process a turn; shared by a dozen
-        messages they cost next to nothing. False, and no time passes, if there is no flood.
-        """
-        arrived = self.pump.front - self._last_front
-        elapsed = now - self._last_turn
-        self._last_front, self._last_turn = self.pump.front, now
-        if arrived * NS <= FLOOD_RATE * elapsed or self.pump.blocked or self.ending is not None:
-            return False
-        time.sleep(NAP)
-        return True
-
-    def _sleep(self) -> bool:
-        """Ask to be woken by the next commit; False if there has been one meanwhile."""
-        if not self.pump.needs_log:
-            self._slot[at.W_SLEEPING] = 0
+    def _rest(self, now: int) -> bool:
+        """Wait for what comes next; False if there is something to do already."""
+        pump = self.pump
+        if not pump.needs_log:
+            self.rest.wake()  # nothing that is published concerns this worker
             return True
-        self._sleeps += 1
-        self._slot[at.W_SLEEPING] = self._sleeps
-        self._fence()
-        return self.log.head() == self.pump.front
+        if not pump.blocked and self.ending is None and self.rest.nap(pump.front, now):
+            return False
+        return self.rest.sleep(self.log, pump.front)
 
     def _tick(self) -> None:
         if self._done.done():
@@ -334,6 +317,19 @@ class Worker:
             self.say(peer, now)
 
     # Control.
+
+    def _is_channel_full(self) -> bool:
+        """Whether reports wait for the coordinator; if so, its reading is what wakes us."""
+        full = self.channel.pending > 0
+        if full != self._reads_paused:
+            self._reads_paused = full
+            if full:
+                self._loop.remove_reader(self.reads.set.fileno())
+                self._loop.add_writer(self.channel.socket, self._turn)
+            else:
+                self._loop.remove_writer(self.channel.socket)
+                self._loop.add_reader(self.reads.set.fileno(), self._turn)
+        return full
 
     def _take_control(self) -> None:
         self.channel.flush()

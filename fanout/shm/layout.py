@@ -42,7 +42,7 @@ H_SUBSCRIBERS = 6
 H_PID = 7  # of the coordinator
 H_HEAD = 8  # sequence of the next message: everything below it is committed
 H_POISON = 16  # 0, or 1 + sequence of the message that is being written
-H_WANTED = 24  # 0, or the position which the smallest tail must reach to wake a waiting publisher
+H_WANTED = 24  # 0, or the sequence which the smallest tail must reach to wake a waiting publisher
 
 # Worker slot words (16 words = two lines).
 SLOT_BYTES = 128
@@ -53,9 +53,7 @@ W_SLEEPING = 2  # 0, or a number that is new for each sleep: ring after a commit
 W_HEARTBEAT = 3  # monotonic ns of its last tick
 W_LOAD = 4  # CPU time used in the last second, in thousandths
 W_SUBSCRIBERS = 5  # connections it owns, half-open ones too
-W_SENT = 6  # messages handed to the kernel, over all its subscribers
-W_SENT_BYTES = 7
-W_WANTED_SEEN = 8  # position it last rang the publisher for
+W_WANTED_SEEN = 6  # the H_WANTED that it last rang the publisher for
 
 NO_TAIL = (1 << 64) - 1  # holds nothing back
 

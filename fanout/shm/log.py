@@ -11,7 +11,7 @@ interruption anywhere leaves nothing to undo but the poison word.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
@@ -83,6 +83,18 @@ class LogWriter:
             self.position + size <= self._position_limit
             and self.head + count <= self._sequence_limit
         )
+
+    def wanted_tail(self, size: int, count: int, share: int) -> int:
+        """The tail at which so many bytes and messages would fit, and 1/share of the log more.
+
+        Never above head, so that it can be reached.
+        """
+        head, ends, mask = self.head, self._ends, self._mask
+        position = self.position + size - self._size + self._size // share
+        low = max(0, head - mask)
+        by_size = bisect_left(range(low, head), position, key=lambda s: ends[(s - 1) & mask]) + low
+        by_count = head + count - mask + mask // share
+        return max(1, min(head, max(by_size, by_count)))
 
     def append(self, wire: bytes, topic_id: int) -> int:
         """Commit one message; returns its sequence, or NO_SPACE with nothing changed."""

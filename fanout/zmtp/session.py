@@ -37,6 +37,9 @@ class SessionLimits:
     max_subscription_bytes: int = 4_096
     """Length of one subscription; a longer one closes the connection."""
 
+    max_subscriptions_bytes: int = 1_048_576
+    """All subscriptions of the connection together; one more closes it."""
+
     allow_zmtp_1: bool = False
     """Serve ZMTP 1.0 peers, which take everything and filter themselves."""
 
@@ -58,7 +61,7 @@ class Session(Connection):
             once the state is `CLOSED`.
     """
 
-    __slots__ = ("_limits", "subscriptions")
+    __slots__ = ("_limits", "_subscribed_bytes", "subscriptions")
 
     def __init__(
         self, limits: SessionLimits = _DEFAULT_LIMITS, *, socket_type: bytes = b"PUB"
@@ -74,6 +77,7 @@ class Session(Connection):
             ROLES[socket_type], limits.max_frame_bytes, allow_zmtp_1=limits.allow_zmtp_1
         )
         self._limits = limits
+        self._subscribed_bytes = 0
         self.subscriptions: set[bytes] = set()
 
     def _on_ready(self, events: list[Event]) -> None:
@@ -109,10 +113,16 @@ class Session(Connection):
             )
         if len(self.subscriptions) >= limits.max_subscriptions:
             raise RemoteProtocolError(f"more than {limits.max_subscriptions} subscriptions")
+        if self._subscribed_bytes + len(prefix) > limits.max_subscriptions_bytes:
+            raise RemoteProtocolError(
+                f"more than {limits.max_subscriptions_bytes} bytes of subscriptions"
+            )
+        self._subscribed_bytes += len(prefix)
         self.subscriptions.add(prefix)
         events.append(Subscribed(prefix))
 
     def _cancel(self, prefix: bytes, events: list[Event]) -> None:
         if prefix in self.subscriptions:
+            self._subscribed_bytes -= len(prefix)
             self.subscriptions.remove(prefix)
             events.append(Cancelled(prefix))

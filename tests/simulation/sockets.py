@@ -101,6 +101,10 @@ class FakeEpoll:
         self._ready = ready
         self._sockets: dict[int, FakeSocket] = {}
 
+    def fileno(self) -> int:
+        """Of no descriptor: it is the world that polls."""
+        return -1
+
     def register(self, sock: FakeSocket, _events: int) -> None:
         assert sock.descriptor not in self._sockets
         self._sockets[sock.descriptor] = sock

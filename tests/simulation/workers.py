@@ -34,6 +34,11 @@ class FakeLoop:
     def call_soon(self, _callback: Callable[[], None]) -> None:
         self.asked = True
 
+    def add_reader(self, *_watched: Any) -> None:
+        """The world says what is readable."""
+
+    remove_reader = add_writer = remove_writer = add_reader
+
     def call_later(self, _delay: float, _callback: Callable[[], None]) -> None:
         """The world says when there is a tick."""
 
@@ -42,6 +47,7 @@ class FakeChannel:
     """The worker's end of its control channel; it may be stuck."""
 
     closed = False
+    socket = None
 
     def __init__(self, on_report: Callable[[Message], None]) -> None:
         self.stuck = False

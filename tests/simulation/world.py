@@ -372,7 +372,7 @@ class World:
             ("workers.census.PIECE_MESSAGES", rng.choice((4, 64))),
             ("workers.census.PIECES_MAX", 3),
             ("workers.worker.BATCHES_PER_TURN", rng.choice((1, 3, 16))),
-            ("workers.worker.NAP", 0.0),
+            ("workers.rest.NAP", 0.0),
             ("workers.worker.WRITABLE_PER_TURN", rng.choice((1, 3, 16))),
             ("workers.worker.prepare_socket", lambda number, _options: self.sockets[number]),
             ("workers.worker.subscriber_slot", lambda _memory, index: self._own_slot(index)),

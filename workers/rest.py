@@ -1,0 +1,54 @@
+"""Rest: what a worker does between turns when there is nothing to do. Shell.
+
+It *sleeps* until the publisher rings. In a flood it *naps* instead: it lets a little accumulate
+before it looks again. A wake-up costs the publisher a system call and the worker a turn; shared by
+a dozen messages they cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from fanout.shm import fence
+from fanout.shm import layout as at
+
+if TYPE_CHECKING:
+    from fanout.shm.log import LogReader
+
+FLOOD_RATE = 50_000  # messages per second, from which on the worker naps
+NAP = 0.0002  # seconds: ten messages at FLOOD_RATE; what a flood adds to their latency
+NS = 1_000_000_000
+
+
+class Rest:
+    """Decides how a worker rests, and tells the publisher by its slot.
+
+    Its mutable state: the number of the last sleep, and where the last turn was, and when.
+    """
+
+    def __init__(self, slot: memoryview) -> None:
+        self._slot = slot
+        self.fence = fence.make_fence()
+        self._sleeps = time.monotonic_ns()  # no sleep is numbered as one of its predecessor's
+        self._last_front = self._last_turn = 0
+
+    def wake(self) -> None:
+        """The worker is awake: it need not be rung for."""
+        self._slot[at.W_SLEEPING] = 0
+
+    def nap(self, front: int, now: int) -> bool:
+        """Let a little time pass if messages flood in; False, at once, if they do not."""
+        arrived, elapsed = front - self._last_front, now - self._last_turn
+        self._last_front, self._last_turn = front, now
+        if arrived * NS <= FLOOD_RATE * elapsed:
+            return False
+        time.sleep(NAP)
+        return True
+
+    def sleep(self, log: LogReader, front: int) -> bool:
+        """Ask to be woken by the next commit; False if there has been one meanwhile."""
+        self._sleeps += 1
+        self._slot[at.W_SLEEPING] = self._sleeps
+        self.fence()
+        return log.head() == front
