@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fanout import publisher as blocking
 from fanout.batch import Messages
-from fanout.encoding import as_topic
+from fanout.encoding import as_topic, check_timeout
 from fanout.errors import ClosedError
 from fanout.send_path import NO_SPACE, ROOM_POLL
 from fanout.verbs import Verbs, no_room
@@ -177,6 +177,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         if self._is_started:
             raise RuntimeError("this publisher was started before; make a new one")
         self._is_started = True
+        blocking.check_callback(self._on_event)
         on_event = None if self._on_event is None else _on_loop(self._on_event)
         self._made = await _in_thread(
             lambda: blocking.Publisher(self._endpoint, on_event=on_event, **self._options),
@@ -195,6 +196,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         return self._open()._encoder
 
     async def _send(self, attempt: Attempt, timeout: float | None) -> int:
+        check_timeout(timeout)
         if not self._turn.locked():  # else others have waited for longer
             sequence = attempt.append()
             if sequence != NO_SPACE:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterable
+from typing import TypeAlias
 
 from fanout.errors import MessageTooLarge
 from fanout.zmtp.frames import MORE, encode_message, frame_header
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
 TopicLike: TypeAlias = bytes | bytearray | memoryview | str
@@ -58,11 +56,13 @@ def encode_frames(frames: Iterable[object]) -> tuple[bytes, bytes]:
     """The topic (first frame) and the wire bytes of a multipart message.
 
     Raises:
-        TypeError: a frame is not bytes-like, or `frames` is itself one frame.
+        TypeError: a frame is not bytes-like, or `frames` is itself one frame, or no sequence.
         ValueError: there are no frames.
     """
     if isinstance(frames, bytes | bytearray | memoryview | str):
         raise TypeError("frames must be a sequence of frames, not one frame: use send()")
+    if not isinstance(frames, Iterable):
+        raise TypeError(f"frames must be a sequence of frames, not {type(frames).__name__}")
     parts = [as_bytes(frame, f"frames[{index}]") for index, frame in enumerate(frames)]
     if not parts:
         raise ValueError("frames must not be empty: a message has at least one frame")
@@ -79,6 +79,35 @@ def check_size(size: int, limit: int) -> None:
         raise MessageTooLarge(size, limit)
 
 
+def check_timeout(timeout: object) -> None:
+    """Refuse what is no time to wait; below 0 means the same as 0.
+
+    Raises:
+        TypeError: it is neither None nor a number.
+        ValueError: it is not a number of the kind that one can wait for (NaN).
+    """
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        kind = type(timeout).__name__
+        raise TypeError(f"timeout must be a number of seconds or None, not {kind}")
+    if timeout != timeout:
+        raise ValueError("timeout must be a number of seconds or None, not NaN")
+
+
+def check_count(count: object) -> None:
+    """Refuse what is no number of subscribers.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is below 0.
+    """
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(f"count must be a whole number, not {type(count).__name__}")
+    if count < 0:
+        raise ValueError(f"count must be 0 or more, not {count}")
+
+
 __all__ = [
     "COPY_ONCE_BYTES",
     "MORE",
@@ -86,7 +115,9 @@ __all__ = [
     "TopicLike",
     "as_bytes",
     "as_topic",
+    "check_count",
     "check_size",
+    "check_timeout",
     "encode_frames",
     "payload_header",
 ]

@@ -42,10 +42,11 @@ class MessageTooLarge(FanoutError, ValueError):
         self.unit = unit
 
     def __str__(self) -> str:
-        what = "the message takes" if self.unit == "bytes" else "the batch has"
+        what = "the message or batch takes" if self.unit == "bytes" else "the batch has"
+        where = "of the log, on the wire" if self.unit == "bytes" else "of what the log can hold"
         return (
-            f"{what} {self.size:,} {self.unit} on the wire, the limit is {self.limit:,} "
-            f"(a quarter of the log): raise log_bytes or send less at once; nothing was sent"
+            f"{what} {self.size:,} {self.unit}, the limit is {self.limit:,} (a quarter {where}): "
+            f"raise log_bytes or send less at once; nothing was sent"
         )
 
 

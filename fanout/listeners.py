@@ -332,7 +332,7 @@ def _ipc_advice(error: OSError, path: str) -> str:
     directory = os.path.dirname(path) or "."
     if error.errno == errno.EADDRINUSE:
         return "the address is in use, another process listens on it (`ss -lxp` shows which)"
-    if error.errno == errno.ENOENT:
+    if error.errno == errno.ENOENT and not os.path.isdir(directory):
         return f"the directory {directory!r} does not exist; create it first"
     if error.errno == errno.ENOTDIR:
         return f"{directory!r} is not a directory"

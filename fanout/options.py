@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal
 
 from fanout.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SlowPolicy = Literal["drop_oldest", "block"]
 
@@ -105,6 +109,8 @@ class Options:
 
     def __post_init__(self) -> None:
         _check_ranges(self)
+        if not isinstance(self.allow_zmtp_1, bool):
+            raise ConfigError(f"allow_zmtp_1 must be True or False, not {self.allow_zmtp_1!r}")
         if self.slow_policy not in ("drop_oldest", "block"):
             raise ConfigError(
                 f"slow_policy must be 'drop_oldest' or 'block', not {self.slow_policy!r}"
@@ -153,6 +159,22 @@ _RANGES: dict[str, tuple[float, float]] = {
     "kernel_queue_bytes": (4 * KIB, 1024 * MIB),
     "backlog": (1, 65_535),
 }
+
+
+def make_options(keywords: Mapping[str, Any]) -> Options:
+    """The options of these keyword arguments.
+
+    Raises:
+        TypeError: there is no such option; the text names it, and what may have been meant.
+        ConfigError: as `Options`.
+    """
+    names = [field.name for field in fields(Options)]
+    for name in keywords:
+        if name not in names:
+            similar = get_close_matches(name, names, n=1)
+            hint = f"; did you mean {similar[0]!r}?" if similar else " (see fanout.Options)"
+            raise TypeError(f"there is no option {name!r}{hint}")
+    return Options(**keywords)
 
 
 def _check_ranges(options: Options) -> None:

@@ -7,21 +7,22 @@ import sys
 import time
 import warnings
 import weakref
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fanout.batch import Batch
 from fanout.coordinator import Coordinator
-from fanout.encoding import COPY_ONCE_BYTES, as_topic, payload_header
+from fanout.encoding import COPY_ONCE_BYTES, as_topic, check_timeout, payload_header
 from fanout.endpoints import parse_endpoint
 from fanout.errors import ClosedError, ForkedError, MessageTooLarge, StartupError
-from fanout.options import MESSAGE_SHARE, Options
+from fanout.options import MESSAGE_SHARE, make_options
 from fanout.send_path import CLOSED, FORKED, NO_SPACE
 from fanout.sending import Attempt, Encoder
 from fanout.verbs import Verbs, no_room
 from fanout.watching import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from types import TracebackType
 
     from fanout.encoding import Bytes, TopicLike
@@ -43,6 +44,7 @@ class Publisher(Verbs[int]):
         options: see `fanout.options.Options`.
 
     Raises:
+        TypeError: an argument is of a wrong type, or there is no such option.
         ConfigError: an option or an endpoint cannot work.
         BindError: an endpoint could not be bound.
         StartupError: no memory for the log, or the workers do not start.
@@ -57,7 +59,8 @@ class Publisher(Verbs[int]):
         **options: Any,
     ) -> None:
         _check_platform()
-        self.options = Options(**options)
+        self.options = make_options(options)
+        check_callback(on_event)
         endpoints = _endpoints(endpoint)
         for each in endpoints:
             parse_endpoint(each)  # before anything is started
@@ -218,6 +221,7 @@ class Publisher(Verbs[int]):
         Returns:
             What was not, for each subscriber; empty if all of it was.
         """
+        check_timeout(timeout)
         self._check_open()
         return self._watcher.drain(self.options.drain_timeout if timeout is None else timeout)
 
@@ -230,6 +234,7 @@ class Publisher(Verbs[int]):
         Returns:
             What was not delivered, for each subscriber; empty if everything was.
         """
+        check_timeout(timeout)
         if self._path.state == FORKED:
             return ()
         seconds = self.options.drain_timeout if timeout is None else timeout
@@ -258,6 +263,7 @@ class Publisher(Verbs[int]):
         return self._encoder
 
     def _send(self, attempt: Attempt, timeout: float | None) -> int:
+        check_timeout(timeout)
         sequence = attempt.append()
         if sequence != NO_SPACE:
             return sequence
@@ -279,10 +285,25 @@ class Publisher(Verbs[int]):
             raise ClosedError("the publisher is closed")
 
 
-def _endpoints(endpoint: str | Iterable[str] | None) -> tuple[str, ...]:
+def _endpoints(endpoint: Any) -> tuple[str, ...]:
     if endpoint is None:
         return ()
-    return (endpoint,) if isinstance(endpoint, str) else tuple(endpoint)
+    if isinstance(endpoint, str):
+        return (endpoint,)
+    if isinstance(endpoint, bytes) or not isinstance(endpoint, Iterable):
+        kind = type(endpoint).__name__
+        raise TypeError(f"endpoint must be a str, or several of them in a list, not {kind}")
+    return tuple(endpoint)
+
+
+def check_callback(on_event: object) -> None:
+    """Refuse an `on_event` that cannot be called.
+
+    Raises:
+        TypeError: it is neither None nor callable.
+    """
+    if on_event is not None and not callable(on_event):
+        raise TypeError(f"on_event must be callable, not {type(on_event).__name__}")
 
 
 def _check_platform() -> None:

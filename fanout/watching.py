@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from fanout.encoding import check_count, check_timeout
 from fanout.shm import layout as at
 from fanout.statistics import (
     PublisherStatistics,
@@ -39,6 +40,8 @@ class Watcher:
         self, count: int, topic: bytes | None, timeout: float | None
     ) -> Iterator[float]:
         """As `wait_for_subscribers`, but the caller does the waiting: seconds each time."""
+        check_count(count)
+        check_timeout(timeout)
         interest = self._coordinator.interest
         deadline = None if timeout is None else time.monotonic() + timeout
         seen = -1
