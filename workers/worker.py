@@ -188,7 +188,6 @@ class Worker:
 
     def _turn(self) -> None:
         """One bounded piece of everything there is to do."""
-        self._turn_scheduled = False
         now = self._now()
         self._take_control()
         if not self._is_channel_full():
@@ -202,10 +201,19 @@ class Worker:
             self._schedule_turn()
 
     def _schedule_turn(self) -> None:
+        """Ask the loop for one more turn; one at a time, however many turns ask for it.
+
+        Turns that follow on turns would else multiply while there is always something to do, and
+        keep the loop from its timers, the heartbeat above all.
+        """
+        self.rest.wake()
         if not self._turn_scheduled:
             self._turn_scheduled = True
-            self.rest.wake()
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._scheduled_turn)
+
+    def _scheduled_turn(self) -> None:
+        self._turn_scheduled = False
+        self._turn()
 
     def _serve_writable(self, now: int) -> None:
         for descriptor, _events in self.write_set.poll(0, WRITABLE_PER_TURN):

@@ -26,13 +26,23 @@ if TYPE_CHECKING:
 
 
 class FakeLoop:
-    """Remembers whether a turn was asked for."""
+    """Remembers the turn that was asked for."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self._turn: Callable[[], None] | None = None
 
-    def call_soon(self, _callback: Callable[[], None]) -> None:
-        self.asked = True
+    @property
+    def asked(self) -> bool:
+        return self._turn is not None
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        assert self._turn is None, "a second turn is asked for before the first: they multiply"
+        self._turn = callback
+
+    def take_turn(self) -> Callable[[], None] | None:
+        """What was asked for, once."""
+        turn, self._turn = self._turn, None
+        return turn
 
     def add_reader(self, *_watched: Any) -> None:
         """The world says what is readable."""
@@ -172,8 +182,9 @@ class SimulatedWorker(real.Worker):
         if self.busy:
             return
         self.busy = True
-        self.loop.asked = False
         try:
+            if work == self._turn:
+                work = self.loop.take_turn() or work
             work()
         finally:
             self.busy = False
