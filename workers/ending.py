@@ -2,7 +2,7 @@
 
 Order: no handshakes any more; members are served until they have everything or the time is up; each
 that has everything is sent end of file; what the kernel still holds is waited for, so that closing
-does not destroy it; then everything is closed and reported.
+does not destroy it; then everything is closed and reported, as fast as the coordinator reads.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ class Ending:
         if worker.pump.front < worker.log.head() and worker.pump.needs_log and not late:
             return
         for peer in list(worker.peers.values()):
+            if worker.channel.pending:
+                return  # what this process has not got rid of when it ends is lost
             if late or not peer.ready or self._is_through(peer):
                 worker.close(peer, evicted=False, reason="the publisher was closed")
-        if not worker.peers:
+        if not worker.peers and not worker.channel.pending:
             worker.finished()
 
     def _is_through(self, peer: Peer) -> bool:

@@ -258,6 +258,7 @@ class Worker:
             self._answer_snapshots()
         if self.ending is not None:
             self.ending.step(now)
+        self._is_channel_full()  # watched from now on, if this turn has filled it
 
     def _rest(self, now: int) -> bool:
         """Wait for what comes next; False if there is something to do already."""
