@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fanout.options import MESSAGE_SHARE
 from fanout.shm import layout as at
 from tests.simulation.model import require
-from workers import pace
+from workers import chunks, pace
 from workers import pump as pumps
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Checker:
         remembered = len(pump.cohorts.known_ids)
         most = max(self._world.topics_max, pace.MESSAGES_MAX)
         require(remembered <= most, f"{remembered} topic ids are remembered")
+        kept = len(pump.backlog.chunks._kept)
+        require(kept <= chunks.CHUNKS_KEPT, f"{kept} chunks are kept")
 
     def limits(self, worker: SimulatedWorker, now: int) -> None:
         """After `enforce`: nobody is too far behind, or silent for too long."""
@@ -126,8 +128,10 @@ class Checker:
             self.reported_slow.add(report.subscriber)
 
     def turn_ended(self, worker: SimulatedWorker) -> None:
-        """Between turns: what the slots say, and that no loss is silent."""
+        """Between turns: what the slots say, and that no loss and no end is silent."""
         pump, slot = worker.pump, worker._slot
+        for subscriber, sock in self._world.sockets.items():
+            require(not sock.closed, f"subscriber {subscriber} was closed, and nobody was told")
         tail = slot[at.W_TAIL]
         if pump.needs_log:
             require(tail <= pump.front, "the tail is behind the front")
@@ -138,6 +142,16 @@ class Checker:
             for sequence in model.queue if not model.in_message else model.unstarted:
                 require(tail <= sequence, f"message {sequence} is not protected by tail {tail}")
                 break
+
+    def isolated(self, worker: SimulatedWorker) -> None:
+        """At rest: whoever has room has everything, whatever others do."""
+        front, head = worker.pump.front, self._world.writer.head
+        require(front == head, f"the front is {front}, not {head}: it waits for somebody")
+        for peer in worker.peers.values():
+            has_room = not peer.socket.full  # type: ignore[attr-defined]
+            if has_room and not peer.member.held:
+                queue = self._world.models[peer.id].queue
+                require(not queue, f"subscriber {peer.id} has room and was not sent {queue}")
 
     def _note_blocked(self, member: Member, model: SubscriberModel) -> None:
         if not member.blocked:

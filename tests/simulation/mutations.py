@@ -5,6 +5,7 @@ Each is a small, plausible mistake. `MUTATIONS` maps its name to what replaces w
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from fanout.poison import PoisonGuard
@@ -13,6 +14,7 @@ from fanout.shm.log import NO_SPACE, LogWriter
 from tests.simulation.memory import SteppedWriter
 from tests.simulation.workers import ObservedPump, SimulatedWorker
 from workers.backlog import Backlog
+from workers.chunks import Chunks
 from workers.cohorts import Cohorts
 from workers.effects import Slowed
 from workers.lag import LagPolicy
@@ -230,7 +232,44 @@ def say_flushed_too_early(_original: Any, self: ObservedPump) -> int:
     return self.front
 
 
+@replaces(SimulatedWorker, "close")
+def end_silently(original: Any, self: SimulatedWorker, peer: Any, **why: Any) -> None:
+    send, self.channel.send = self.channel.send, lambda *_message: None  # type: ignore[method-assign]
+    try:
+        original(self, peer, **why)
+    finally:
+        self.channel.send = send  # type: ignore[method-assign]
+
+
+@replaces(SimulatedWorker, "_report_slow")
+def report_no_loss(_original: Any, _self: SimulatedWorker, *_what: Any) -> None:
+    return
+
+
+# Isolation.
+
+
+@replaces(Pump, "advance")
+def wait_for_the_blocked(original: Any, self: Pump, head: int, now: int) -> bool:
+    return False if self.blocked else bool(original(self, head, now))
+
+
+@replaces(Pump, "serve_runnable")
+def serve_the_first_only(original: Any, self: Pump, now: int, _limit: int) -> None:
+    first = next(iter(self.runnable))
+    original(self, now, 1)
+    self.runnable.clear()
+    if first.blocked:
+        self.runnable[first] = None
+
+
 # Limits.
+
+
+@replaces(Chunks, "_cut")
+def keep_every_chunk(original: Any, self: Chunks, first: int, front: int) -> Any:
+    self._kept = deque(self._kept)
+    return original(self, first, front)
 
 
 @replaces(Pump, "_drop_oldest")

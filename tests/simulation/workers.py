@@ -169,6 +169,8 @@ class SimulatedWorker(real.Worker):
     def run_turn(self) -> None:
         """One turn, unless it is in one."""
         self._run(self._turn)
+        if not self.busy:
+            self.world.checker.turn_ended(self)
 
     def run_tick(self) -> None:
         """What its timer does."""

@@ -315,17 +315,21 @@ class World:
             worker.run_tick()
 
     def _isolate(self) -> None:
-        """A publisher that does not wait for subscribers finds room after a turn of the workers."""
-        if self.options.slow_policy == "drop_oldest" and not self.writing:
-            self.settling = True
-            for worker in self.workers:
+        """Nobody waits for a subscriber that is stalled: no other one, and not the publisher."""
+        if self.writing or any(worker.busy for worker in self.workers):
+            return
+        self.settling = True
+        for worker in self.workers:
+            worker.run_turn()
+            turns = 0
+            while worker.loop.asked or worker.writable.any_ready():
                 worker.run_turn()
-                for _ in range(SETTLING_TURNS):
-                    if not worker.loop.asked or worker.pump.front == self.writer.head:
-                        break
-                    worker.run_turn()
+                turns += 1
+                require(turns < SETTLING_TURNS, "a worker that does not come to rest")
+            self.checker.isolated(worker)
+        if self.options.slow_policy == "drop_oldest":
             self._require_room()
-            self.settling = False
+        self.settling = False
 
     def _require_room(self) -> None:
         """What was refused finds room now."""
