@@ -22,7 +22,7 @@ from fanout import NestedSendError, PoisonedError, Publisher
 from fanout.send_path import SendPath
 from fanout.shm import layout as at
 from tests.faults.subject import BIG, SENDS, STEPS_MAX, Subject, every_step, raiser, send_batch
-from tests.helpers.interrupting import Steps
+from tests.helpers.interrupting import Steps, untraced
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -178,15 +178,17 @@ def test_a_signal_handler_may_publish_at_any_time(subject: Subject) -> None:
         except NestedSendError:
             refused += 1
 
-    before = signal.signal(signal.SIGALRM, on_signal)
-    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-    try:
-        for number in range(STEPS_MAX):
-            message = [b"known", b"%d" % number]
-            sent[subject.publisher.publish(*message)] = message
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with untraced():
+        before = signal.signal(signal.SIGALRM, on_signal)
+        limit = signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)  # the time limit of this test
+        try:
+            for number in range(STEPS_MAX):
+                message = [b"known", b"%d" % number]
+                sent[subject.publisher.publish(*message)] = message
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *limit)
     assert len(sent) > STEPS_MAX, "no signal came"
     subject.expected += [sent[sequence] for sequence in sorted(sent)]
     subject.works_everywhere()
@@ -204,17 +206,18 @@ def test_a_finalizer_may_publish_at_any_time(subject: Subject) -> None:
             with suppress(NestedSendError):
                 sent[subject.publisher.publish(*message)] = message
 
-    thresholds = gc.get_threshold()
-    gc.set_threshold(3)
-    try:
-        for number in range(2000):
-            Finalized()
-            batch = [[b"known", b"%d" % number, b""], [b"%d" % number, b"x"]]
-            first = send_batch(subject.publisher, batch)
-            sent |= {first + n: message for n, message in enumerate(batch)}
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.collect()
+    with untraced():
+        thresholds = gc.get_threshold()
+        gc.set_threshold(3)
+        try:
+            for number in range(2000):
+                Finalized()
+                batch = [[b"known", b"%d" % number, b""], [b"%d" % number, b"x"]]
+                first = send_batch(subject.publisher, batch)
+                sent |= {first + n: message for n, message in enumerate(batch)}
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.collect()
     assert len(sent) > 4000, "no finalizer ran"
     subject.expected += [sent[sequence] for sequence in sorted(sent)]
     subject.works_everywhere()
@@ -227,10 +230,12 @@ class Interrupted(BaseException):
 def test_a_thread_interrupted_from_outside_at_random_points(subject: Subject) -> None:
     publisher = subject.publisher
     done = threading.Event()
-    caught = 0
+    rounds = 0
     numbers = itertools.count()
 
     def publish_until_done() -> None:
+        nonlocal rounds
+        rounds += 1  # where an interruption is caught
         while not done.is_set():
             try:
                 publisher.publish(b"%d" % (next(numbers) % 100), b"%d" % next(numbers))
@@ -238,22 +243,21 @@ def test_a_thread_interrupted_from_outside_at_random_points(subject: Subject) ->
                 publisher.recover()
 
     def work() -> None:
-        nonlocal caught
-        while not done.is_set():
-            try:
-                publish_until_done()
-            except Interrupted:
-                caught += 1
+        with untraced():
+            while not done.is_set():
+                with suppress(Interrupted):
+                    publish_until_done()
 
     before = subject.head
     thread = threading.Thread(target=work)
     thread.start()
     assert thread.ident is not None
     try:
+        wait_until(lambda: rounds, "the thread")
         for _ in range(100):
-            seen = caught
+            seen = rounds
             raise_in(thread.ident, Interrupted)
-            wait_until(lambda seen=seen: caught > seen, "the interruption")  # type: ignore[misc]
+            wait_until(lambda seen=seen: rounds > seen, "the interruption")  # type: ignore[misc]
             subject.elsewhere(lambda: publisher.send(b"elsewhere"))
     finally:
         done.set()

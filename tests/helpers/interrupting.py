@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import fanout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
 
 PACKAGE = str(Path(fanout.__file__).parent)
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Nothing traces this thread in the block.
+
+    Around what interrupts it at any point, or runs code of fanout at any point: were that point in
+    the tracer of a coverage measurement, a lock of the tracer would stay locked for ever.
+    """
+    before = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 class Steps:
@@ -39,6 +55,9 @@ class Steps:
 
     def __enter__(self) -> Self:
         self._before = sys.gettrace()
+        if self._event == "opcode":
+            # Python 3.12 looks only in settrace() whether any frame wants events for instructions.
+            sys._getframe().f_trace_opcodes = True
         sys.settrace(self._on_call)
         return self
 
@@ -53,6 +72,7 @@ class Steps:
     def _on_call(self, frame: FrameType, event: str, argument: object) -> Any:
         if not frame.f_code.co_filename.startswith(PACKAGE):
             return None
+        frame.f_trace = self._on_step
         frame.f_trace_opcodes = self._event == "opcode"
         return self._on_step
 
