@@ -351,8 +351,10 @@ class Coordinator:
         if not self._ready.done():
             self._fail_start(StartupError(f"worker {link.index} did not start: {how}"))
         lost = self.roster.worker_lost(link.index, time.monotonic())
+        closing = self.ledger.closing
+        reason = "the publisher was closed" if closing else "its worker was lost"
         for connection in lost:
-            closed = final_of(self.segment, connection, "its worker was lost")
+            closed = final_of(self.segment, connection, reason, evicted=not closing)
             self.reports.end_connection(connection, closed)
         self.snapshots.forget(link.index)
         if self._finishing_until is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.statistics import Undelivered
@@ -11,26 +9,6 @@ from fanout.statistics import Undelivered
 if TYPE_CHECKING:
     from fanout.control import Closed
     from fanout.roster import Connection
-
-CLOSED_KEPT = 10_000  # final figures kept of connections that have ended, the newest
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """The last figures of a connection."""
-
-    connection: Connection
-    closed: Closed
-    at_close: bool  # whether the publisher's own end ended it
-
-    def undelivered(self) -> Undelivered | None:
-        """What it had not been sent, None if nothing."""
-        closed = self.closed
-        if not closed.discarded and not closed.kernel_bytes:
-            return None
-        return Undelivered(
-            closed.subscriber, self.connection.peer, closed.discarded, closed.kernel_bytes
-        )
 
 
 class Ledger:
@@ -46,7 +24,7 @@ class Ledger:
         self.dropped = 0
         self.discarded = 0
         self.closing = False  # set when the publisher's end has begun
-        self.finals: deque[Final] = deque(maxlen=CLOSED_KEPT)
+        self.undelivered: list[Undelivered] = []  # since then; one for each connection at most
 
     def close(self, connection: Connection, closed: Closed) -> None:
         """Book the end of a connection."""
@@ -59,4 +37,9 @@ class Ledger:
         self.sent += closed.sent
         self.dropped += closed.dropped
         self.discarded += closed.discarded
-        self.finals.append(Final(connection, closed, self.closing))
+        if self.closing and (closed.discarded or closed.kernel_bytes):
+            self.undelivered.append(
+                Undelivered(
+                    closed.subscriber, connection.peer, closed.discarded, closed.kernel_bytes
+                )
+            )

@@ -17,6 +17,7 @@ from fanout.control import (
     Subscriptions,
 )
 from fanout.events import Event, EventKind
+from fanout.subscribers import free
 
 if TYPE_CHECKING:
     from fanout.coordinator import Coordinator
@@ -84,6 +85,7 @@ class Reports:
         descriptor = self._coordinator.descriptors.pop(connection.subscriber, None)
         if descriptor is not None:
             self._coordinator.reception.shut(descriptor)
+        free(self._coordinator.segment, connection)
         self._coordinator.ledger.close(connection, closed)
         kind = EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
         self._report_on(kind, connection, closed.reason, closed.dropped)

@@ -45,19 +45,16 @@ def snapshot(
     )
 
 
-def final_of(segment: Segment, connection: Connection, reason: str) -> Closed:
+def final_of(segment: Segment, connection: Connection, reason: str, *, evicted: bool) -> Closed:
     """The last figures of a subscriber whose worker cannot report them any more.
 
     They are those of its last checkpoint; what its worker did after that is counted as discarded.
     """
     words = _words(segment, connection)
-    slot = subscriber_slot(segment, connection.slot)
-    slot[at.S_ID] = 0  # the slot is the coordinator's now
-    slot[at.S_VERSION] = 0
     matched, sent, dropped = (words[i] for i in (at.S_MATCHED, at.S_SENT, at.S_DROPPED))
     return Closed(
         subscriber=connection.subscriber,
-        evicted=True,
+        evicted=evicted,
         reason=reason,
         matched=matched,
         sent=sent,
@@ -65,6 +62,13 @@ def final_of(segment: Segment, connection: Connection, reason: str) -> Closed:
         discarded=matched - sent - dropped,
         kernel_bytes=0,
     )
+
+
+def free(segment: Segment, connection: Connection) -> None:
+    """Empty the slot of a connection that its worker has closed, or that has lost its worker."""
+    slot = subscriber_slot(segment, connection.slot)
+    slot[at.S_ID] = 0
+    slot[at.S_VERSION] = 0
 
 
 def _words(segment: Segment, connection: Connection) -> list[int]:

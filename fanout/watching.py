@@ -67,8 +67,9 @@ class Watcher:
 
     def statistics(self) -> PublisherStatistics:
         """Totals, with the figures of connected subscribers in them."""
-        live = self.subscribers()
-        return self._coordinator.call(lambda: self._total(live))
+        self._coordinator.refresh(REFRESH_TIMEOUT)
+        # In one step: who is closed between two would be counted twice.
+        return self._coordinator.call(lambda: self._total(self._collect()))
 
     def drain(self, timeout: float) -> tuple[Undelivered, ...]:
         """See `Publisher.drain()`."""
@@ -104,8 +105,7 @@ class Watcher:
         """End the coordinator; returns what was not delivered to those connected until now."""
         coordinator = self._coordinator
         coordinator.close(timeout)
-        finals = [f for f in coordinator.ledger.finals if f.at_close]
-        return tuple(u for final in finals if (u := final.undelivered()) is not None)
+        return tuple(coordinator.ledger.undelivered)
 
     def _collect(self) -> tuple[SubscriberStatistics, ...]:
         coordinator = self._coordinator

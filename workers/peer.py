@@ -120,11 +120,13 @@ class Peer:
             self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """End the connection for every process that holds a duplicate, and free the slot."""
+        """End the connection for every process that holds a duplicate.
+
+        The slot keeps the final figures until the coordinator has been told of the end.
+        """
         with contextlib.suppress(OSError):  # it is gone already
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
-        self.slot[at.S_ID] = 0
 
 
 def prepare_socket(descriptor: int, options: Options) -> socket.socket:

@@ -142,6 +142,7 @@ class Worker:
         self.write_set.unregister(peer.socket)
         self.reads.forget(peer)
         kernel_bytes = 0 if evicted else peer.unsent_in_kernel()
+        peer.checkpoint(0)
         peer.close()
         self._slot[at.W_SUBSCRIBERS] = len(self.peers)
         self.channel.send(

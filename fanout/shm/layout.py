@@ -6,7 +6,7 @@ seen whole by another process (`struct` with "!" or ">" writes byte by byte and 
     offset        area              written by            content
     0             header            coordinator           sizes, head, poison, wanted
     4096          worker slots      that worker           tail, flushed, sleeping, heartbeat, load
-    + 256 x 128   subscriber slots  the owning worker     cursor, counters
+    + 256 x 128   subscriber slots  the owning worker     cursor, counters; a free one: coordinator
     + n x 128     ends              coordinator           end position of each message
     + m x 8       topics            coordinator           topic id of each message
     + m x 8       data              coordinator           ZMTP wire bytes, back to back

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from fanout import ledger as ledgers
 from fanout.control import Closed
 from fanout.ledger import Ledger
 from fanout.roster import Connection
@@ -54,33 +53,35 @@ def test_totals_outlive_connections() -> None:
 @pytest.mark.parametrize(
     ("discarded", "kernel_bytes", "expected"),
     [
-        (0, 0, None),
-        (5, 0, Undelivered(7, "peer:1", 5, 0)),
-        (0, 99, Undelivered(7, "peer:1", 0, 99)),
+        (0, 0, []),
+        (5, 0, [Undelivered(7, "peer:1", 5, 0)]),
+        (0, 99, [Undelivered(7, "peer:1", 0, 99)]),
     ],
 )
 def test_what_was_not_delivered_is_named(
-    discarded: int, kernel_bytes: int, expected: Undelivered | None
+    discarded: int, kernel_bytes: int, expected: list[Undelivered]
 ) -> None:
     ledger = Ledger()
+    ledger.closing = True
+
     ledger.close(connection(), closed(discarded=discarded, kernel_bytes=kernel_bytes))
 
-    assert ledger.finals[0].undelivered() == expected
+    assert ledger.undelivered == expected
 
 
-def test_what_ended_before_the_publisher_did_is_told_apart() -> None:
+def test_what_ended_before_the_publisher_did_is_not_its_doing() -> None:
     ledger = Ledger()
-    ledger.close(connection(), closed())
+
+    ledger.close(connection(), closed(discarded=5))
+
+    assert ledger.undelivered == []
+
+
+def test_everybody_is_named_however_many_there_are() -> None:
+    ledger = Ledger()
     ledger.closing = True
-    ledger.close(connection(), closed())
 
-    assert [final.at_close for final in ledger.finals] == [False, True]
+    for _ in range(16_384):
+        ledger.close(connection(), closed(discarded=1))
 
-
-def test_finals_are_bounded_and_totals_are_not() -> None:
-    ledger = Ledger()
-    for _ in range(ledgers.CLOSED_KEPT + 5):
-        ledger.close(connection(), closed())
-
-    assert len(ledger.finals) == ledgers.CLOSED_KEPT
-    assert ledger.disconnected == ledgers.CLOSED_KEPT + 5
+    assert len(ledger.undelivered) == 16_384

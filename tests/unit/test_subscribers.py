@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,10 @@ from fanout.roster import Connection
 from fanout.shm import layout as at
 from fanout.shm.segment import Segment
 from fanout.shm.slots import subscriber_slot
-from fanout.subscribers import final_of, snapshot
+from fanout.subscribers import final_of, free, snapshot
+from fanout.zmtp import SessionLimits
 from tests.helpers.log import SMALL
+from workers.peer import Peer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,8 +72,28 @@ def test_what_a_dead_worker_had_not_sent_is_discarded(segment: Segment, version:
     slot = subscriber_slot(segment, CONNECTION.slot)
     slot[at.S_VERSION] = version
 
-    final = final_of(segment, CONNECTION, "its worker was lost")
+    final = final_of(segment, CONNECTION, "its worker was lost", evicted=True)
 
     assert (final.matched, final.sent, final.dropped, final.discarded) == (100, 60, 30, 10)
     assert (final.evicted, final.reason) == (True, "its worker was lost")
-    assert (slot[at.S_ID], slot[at.S_VERSION]) == (0, 0), "the next owner finds it free"
+
+
+def test_a_free_slot_is_nobodys(segment: Segment) -> None:
+    free(segment, CONNECTION)
+
+    slot = subscriber_slot(segment, CONNECTION.slot)
+    assert (slot[at.S_ID], slot[at.S_VERSION]) == (0, 0)
+
+
+def test_what_a_worker_has_closed_is_known_until_it_is_told(segment: Segment) -> None:
+    """It may die before its report is out."""
+    theirs, ours = socket.socketpair()
+    peer = Peer(7, subscriber_slot(segment, CONNECTION.slot), ours, SessionLimits(), 0)
+    peer.member.matched, peer.member.sent, peer.member.dropped = 20, 15, 3
+    peer.checkpoint(0)
+
+    peer.close()
+    theirs.close()
+
+    final = final_of(segment, CONNECTION, "its worker was lost", evicted=True)
+    assert (final.matched, final.sent, final.dropped, final.discarded) == (20, 15, 3, 2)
