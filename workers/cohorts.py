@@ -77,7 +77,7 @@ class Cohorts:
         self._by_key: dict[tuple[Key, Dialect | None], Cohort] = {
             (EVERYTHING, None): self.everything
         }
-        self._by_prefix: dict[bytes, list[Cohort]] = {}
+        self._by_prefix: dict[bytes, dict[Cohort, None]] = {}
         self._lengths: dict[int, int] = {}  # length of a prefix -> how many prefixes have it
         self._appends: dict[int, tuple[Append, ...]] = {}
         self._names: dict[int, bytes] = {}
@@ -150,9 +150,9 @@ class Cohorts:
         self._by_key[key, dialect] = cohort
         for prefix in key:
             if prefix not in self._by_prefix:
-                self._by_prefix[prefix] = []
+                self._by_prefix[prefix] = {}
                 self._lengths[len(prefix)] = self._lengths.get(len(prefix), 0) + 1
-            self._by_prefix[prefix].append(cohort)
+            self._by_prefix[prefix][cohort] = None
         self._forget_matches(key)
         return cohort
 
@@ -160,7 +160,7 @@ class Cohorts:
         del self._by_key[cohort.key, cohort.dialect]
         for prefix in cohort.key:
             cohorts = self._by_prefix[prefix]
-            cohorts.remove(cohort)
+            del cohorts[cohort]
             if not cohorts:
                 del self._by_prefix[prefix]
                 self._lengths[len(prefix)] -= 1

@@ -277,6 +277,7 @@ class Worker:
         self._loop.call_later(TICK, self._tick)
         now = self._now()
         self._slot[at.W_HEARTBEAT] = now
+        self.reads.end_rests(now)
         for peer in self.handshakes.due(now):
             self.close(peer, evicted=True, reason="no handshake in time (handshake_timeout)")
         for peer in self.pings.due(now):

@@ -32,6 +32,7 @@ MILLISECOND = 1_000_000
 TOPICS = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"BAB", b"C", b"x" * 300, b"ABxx", b"ACxx")
 SUBSCRIBERS_MAX = 8
 STEPS = 260  # enough for the log to wrap several times
+END_OF_TIME = 1 << 62  # monotonic ns
 SETTLING_TURNS = 5_000  # more than any backlog of the largest log can take
 
 
@@ -343,7 +344,13 @@ class World:
         for worker in self.workers:
             worker.run_turn()
             turns = 0
-            while worker.loop.asked or worker.writable.any_ready() or worker.readable.any_ready():
+            while (
+                worker.loop.asked
+                or worker.writable.any_ready()
+                or worker.readable.any_ready()
+                or worker.reads._resting
+            ):
+                worker.reads.end_rests(END_OF_TIME)
                 worker.run_turn()
                 turns += 1
                 require(turns < SETTLING_TURNS, "a worker that does not come to rest")
@@ -377,6 +384,7 @@ class World:
             ("workers.census.PIECES_MAX", 3),
             ("workers.worker.BATCHES_PER_TURN", rng.choice((1, 3, 16))),
             ("workers.rest.NAP", 0.0),
+            ("workers.reading.REST_FROM", rng.choice((1, 3, 1_000))),
             ("workers.worker.WRITABLE_PER_TURN", rng.choice((1, 3, 16))),
             ("workers.worker.prepare_socket", lambda number, _options: self.sockets[number]),
             ("workers.worker.subscriber_slot", lambda _memory, index: self._own_slot(index)),
