@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEARDOWN_S = 50  # far above what any teardown takes
 
 # Tests never judge by the clock: a busy machine must not make them fail. The timeout for each test
 # (pyproject.toml) is what ends one that hangs.
@@ -10,3 +19,21 @@ settings.register_profile(
     "fanout", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("fanout")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Limit a teardown after a failure: pytest-timeout does not, for the sake of debuggers."""
+
+    def give_up(_number: int, _frame: object) -> None:
+        pytest.fail(f"the teardown of {item.nodeid} took more than {TEARDOWN_S} s")
+
+    if signal.getitimer(signal.ITIMER_REAL)[0]:
+        return (yield)  # the timeout of the test still runs
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, TEARDOWN_S)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanout import ForkedError, Publisher
 from tests.faults.subject import BIG, SENDS, Subject, every_step, send_batch
-from tests.helpers.interrupting import Steps
+from tests.helpers.interrupting import Steps, untraced
 from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -58,16 +58,16 @@ def wrong_in_child(publisher: Publisher) -> list[str]:
 def fork_and_look(publisher: Publisher) -> str:
     """Fork; returns what was wrong in the child, in words."""
     reading, writing = os.pipe()
-    with warnings.catch_warnings():
+    with untraced(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads, Python 3.12
         pid = os.fork()
-    if pid == 0:
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(int(DEADLINE_S))  # ends it if it hangs
-            os.write(writing, ", ".join(wrong_in_child(publisher)).encode() or b"nothing")
-        finally:
-            os._exit(0)
+        if pid == 0:
+            try:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(int(DEADLINE_S))  # ends it if it hangs
+                os.write(writing, ", ".join(wrong_in_child(publisher)).encode() or b"nothing")
+            finally:
+                os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         answer = pipe.read()
