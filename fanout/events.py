@@ -28,8 +28,9 @@ class EventKind(str, enum.Enum):
 class Event:
     """One thing that happened.
 
-    `subscriber` is the id that `subscribers()` shows, `peer` its address; both are None for events
-    about workers and listeners. `dropped` counts messages lost by this subscriber so far.
+    `subscriber` is the id that `subscribers()` shows, None for events about workers, listeners and
+    connections that were refused. `peer` is its address, None for events about no connection. `dropped`
+    counts messages lost by this subscriber so far.
     """
 
     kind: EventKind
@@ -42,7 +43,9 @@ class Event:
     def __str__(self) -> str:
         parts = [str(self.kind)]
         if self.subscriber is not None:
-            parts.append(f"subscriber={self.subscriber} peer={self.peer}")
+            parts.append(f"subscriber={self.subscriber}")
+        if self.peer is not None:
+            parts.append(f"peer={self.peer}")
         if self.worker is not None:
             parts.append(f"worker={self.worker}")
         if self.dropped:

@@ -10,6 +10,7 @@ import pytest
 
 from fanout import BindError, ConfigError, Publisher
 from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,3 +135,27 @@ def test_a_stale_socket_file_is_replaced_and_a_live_one_is_not(
     check(publisher, stock, endpoint)
     publisher.unbind(endpoint)
     assert not path.exists()
+
+
+def test_a_stream_goes_on_while_endpoints_come_and_go() -> None:
+    """In order and complete for who was connected before; newcomers join at a message."""
+    with (
+        Publisher("tcp://127.0.0.1:*", workers=2, slow_policy="block") as publisher,
+        RawPeer.version_3(publisher.endpoints[0], b"") as stays,
+    ):
+        publisher.wait_for_subscribers(1, timeout=10)
+        sent = 0
+        for _ in range(10):
+            publisher.unbind(publisher.endpoints[0])
+            endpoint = publisher.bind("tcp://127.0.0.1:*")
+            with RawPeer.version_3(endpoint, b"") as newcomer:
+                publisher.wait_for_subscribers(2, timeout=10)
+                numbers = [b"%d" % n for n in range(sent, sent + 200)]
+                for number in numbers:
+                    publisher.publish(b"n", number)
+                sent += 200
+                assert [newcomer.read_message()[1] for _ in numbers] == numbers
+            wait_until(lambda: len(publisher.subscribers()) == 1, "the newcomer has left")
+        received = [int(stays.read_message()[1]) for _ in range(sent)]
+        assert received == list(range(sent))
+        assert publisher.statistics().dropped == 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LIMITS: dict[str, Any] = {
     "max_subscriptions": 10,
     "max_subscription_bytes": 300,
+    "max_subscriptions_bytes": 1000,
     "max_inbound_bytes": 1000,
     "max_half_open": 4,
 }
@@ -50,6 +51,7 @@ def strict(happenings: Happenings) -> Iterator[Publisher]:
         (b"".join(frame(b"\x01%d" % n) for n in range(11)), "10 subscriptions"),
         (command(b"SUBSCRIBE", bytes(301)), "limit is 300"),
         (frame(b"\x01" + bytes(301)), "limit is 300"),
+        (b"".join(command(b"SUBSCRIBE", bytes(n)) for n in range(250, 255)), "1000 bytes of"),
         (frame(bytes(1001)), "limit is 1000"),
         (b"\x02" + b"\xff" * 8, "limit is 1000"),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -170,3 +172,48 @@ def test_more_than_the_limits_allow_are_refused_and_counted() -> None:
             wait_until(lambda: len(publisher.subscribers()) == 1, "one has left")
             with RawPeer.version_3(endpoint, b"A"):
                 publisher.wait_for_subscribers(2, timeout=10)
+
+
+def test_it_keeps_its_promise_in_a_flood(publisher: Publisher) -> None:
+    """Workers that are busy, and behind the head, promise nothing that they do not keep."""
+    endpoint = publisher.endpoints[0]
+    stopped = threading.Event()
+
+    def flood() -> None:
+        number = 0
+        while not stopped.is_set():
+            with publisher.batch() as batch:
+                for _ in range(100):
+                    batch.publish(b"flood%d" % (number % 50), bytes(200))
+                    number += 1
+
+    def read(peer: RawPeer) -> None:
+        while peer.socket.recv(1 << 20):
+            pass
+
+    with ExitStack() as stack:
+        readers = []
+        for prefix in (b"flood", b"flood1", b"flood", b"flood2"):
+            peer = stack.enter_context(RawPeer.version_3(endpoint, prefix))
+            readers.append((peer, threading.Thread(target=read, args=(peer,))))
+        publisher.wait_for_subscribers(4, timeout=10)
+        threads = [threading.Thread(target=flood), *(thread for _, thread in readers)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(20):
+                topic = b"marker%d" % number
+                with ExitStack() as newcomers:
+                    peers = [
+                        newcomers.enter_context(RawPeer.version_3(endpoint, topic, minor=minor))
+                        for minor in (0, 1, 1, 1)
+                    ]
+                    publisher.wait_for_subscribers(4, topic=topic, timeout=10)
+                    publisher.publish(topic, b"at once")
+                    assert [peer.read_message() for peer in peers] == [[topic, b"at once"]] * 4
+        finally:
+            stopped.set()
+            for peer, _ in readers:
+                peer.socket.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join(DEADLINE_S)

@@ -96,6 +96,20 @@ class TestLimits:
         assert isinstance(violation, Violation)
         assert session.subscriptions == {b"B", b"C"}
 
+    def test_bytes_of_all_subscriptions(self) -> None:
+        session = connected(session=Session(SessionLimits(max_subscriptions_bytes=5)))
+        session.receive_data(subscribe(b"AB") + subscribe(b"ABC") + subscribe(b""))
+        assert session.receive_data(subscribe(b"AB")) == []  # a duplicate takes no room
+        cancel = short_frame(b"\x06CANCELAB", 4)
+        assert session.receive_data(cancel * 2 + subscribe(b"XY")) == [
+            Cancelled(b"AB"),
+            Subscribed(b"XY"),
+        ]
+        (violation,) = session.receive_data(subscribe(b"Z") + subscribe(b""))
+        assert isinstance(violation, Violation)
+        assert "5 bytes of subscriptions" in violation.reason
+        assert session.subscriptions == {b"ABC", b"", b"XY"}
+
     @pytest.mark.parametrize("as_command", [True, False])
     def test_length_of_a_subscription(self, as_command: bool) -> None:
         session = connected(session=Session(SessionLimits(max_subscription_bytes=3)))

@@ -1,0 +1,91 @@
+"""One subscriber that never reads, next to a hundred that do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import psutil
+
+from fanout import EventKind, Publisher, SubscriberStatistics
+from tests.helpers.audience import DEADLINE_S, TOPICS, payload_of, prefix_of, topic_of
+from tests.helpers.command import ROOT
+from tests.helpers.happenings import Happenings
+from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import wait_until
+
+HEALTHY = 100
+MESSAGES = 40_000  # 8.5 MB: eight times the log
+SLICE = 400  # published at once: well below what a healthy subscriber may be behind
+WARM = 8_000  # messages after which every buffer has been used, and the log has gone round
+GROWTH_BYTES = 1024 * 1024  # some ten KiB, measured; the stalled one misses 6.5 MB after WARM
+
+
+def own_memory(publisher: Publisher) -> list[int]:
+    """Bytes that the publisher's process and each worker have for themselves: not the log."""
+    pids = [worker.pid for worker in publisher.statistics().workers]
+    processes = [psutil.Process(), *map(psutil.Process, pids)]
+    return [process.memory_full_info().uss for process in processes]
+
+
+def is_served(figures: tuple[SubscriberStatistics, ...], stalled: str) -> bool:
+    """Whether nothing is queued for anybody but the stalled one."""
+    return not any(one.queued for one in figures if one.peer != stalled)
+
+
+def test_a_hundred_lose_nothing_beside_one_that_never_reads() -> None:
+    happenings = Happenings()
+    with (
+        Publisher(
+            "tcp://127.0.0.1:*",
+            workers=2,
+            log_bytes=1 << 20,
+            kernel_queue_bytes=64 * 1024,
+            send_timeout=600,
+            heartbeat_interval=0,
+            on_event=happenings,
+        ) as publisher,
+        RawPeer.version_3(publisher.endpoints[0], b"", receive_buffer=4096) as stalled,
+    ):
+        name = f"127.0.0.1:{stalled.socket.getsockname()[1]}"
+        port = publisher.endpoints[0].rpartition(":")[2]
+        arguments = ["127.0.0.1", port, str(HEALTHY), str(MESSAGES)]
+        audience = subprocess.Popen(
+            [sys.executable, "-m", "tests.helpers.audience", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+        )
+        with audience:
+            try:
+                publisher.wait_for_subscribers(1 + HEALTHY, timeout=DEADLINE_S)
+                before: list[int] = []
+                for start in range(0, MESSAGES, SLICE):
+                    if start == WARM:
+                        before = own_memory(publisher)
+                    for number in range(start, start + SLICE):
+                        publisher.publish(topic_of(number), payload_of(number))
+                    wait_until(lambda: is_served(publisher.subscribers(), name), "all are served")
+                after = own_memory(publisher)
+                output, _ = audience.communicate(timeout=DEADLINE_S)
+            finally:
+                audience.kill()
+        happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED, HEALTHY)
+        (slow,) = publisher.subscribers()
+        total = publisher.statistics()
+    assert slow.peer == name
+    assert json.loads(output) == {"complete": HEALTHY, "wrong": []}
+    growth = [later - earlier for earlier, later in zip(before, after, strict=True)]
+    assert max(growth) < GROWTH_BYTES, f"coordinator and workers took {growth} more"
+    # It is named, and what it lost is counted.
+    assert slow.blocked_s > 0
+    assert slow.matched == MESSAGES == slow.sent + slow.queued + slow.dropped
+    assert slow.dropped > MESSAGES // 2
+    assert slow.lag_bytes <= publisher.options.lag_limit_bytes
+    assert {(e.peer, e.subscriber) for e in happenings.of(EventKind.SUBSCRIBER_SLOW)} == {
+        (name, slow.id)
+    }
+    # The others, who leave when they have everything, lost nothing.
+    wanted = sum(MESSAGES if prefix_of(n) == b"" else MESSAGES // TOPICS for n in range(HEALTHY))
+    assert (total.sent - slow.sent, total.discarded) == (wanted, 0)
+    assert (total.dropped, total.evicted) == (slow.dropped, 0)

@@ -1,0 +1,93 @@
+"""Whatever is dropped, evicted, refused or restarted: a counter and an event agree about it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import ExitStack
+
+from fanout import EventKind, Publisher
+from tests.helpers.happenings import Happenings
+from tests.helpers.raw import RawPeer, command, frame
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+PAYLOAD = bytes(2000)
+
+
+def name_of(peer: RawPeer) -> str:
+    """What the publisher calls a peer."""
+    return f"127.0.0.1:{peer.socket.getsockname()[1]}"
+
+
+def test_events_and_counters_agree() -> None:
+    happenings = Happenings()
+    with (
+        ExitStack() as stack,
+        Publisher(
+            "tcp://127.0.0.1:*",
+            workers=2,
+            log_bytes=1 << 20,
+            kernel_queue_bytes=4096,
+            max_subscribers=5,
+            max_subscriptions=3,
+            send_timeout=0.5,
+            handshake_timeout=0.5,
+            heartbeat_interval=0,
+            on_event=happenings,
+        ) as publisher,
+    ):
+        endpoint = publisher.endpoints[0]
+
+        def join(topic: bytes, receive_buffer: int = 0) -> RawPeer:
+            peer = RawPeer.version_3(endpoint, topic, receive_buffer=receive_buffer)
+            return stack.enter_context(peer)
+
+        slow, rude, healthy, leaver = join(b"t", 4096), join(b"r"), join(b"h"), join(b"l")
+        half_open = stack.enter_context(RawPeer(endpoint))
+        for topic in (b"t", b"r", b"h", b"l"):
+            publisher.wait_for_subscribers(1, topic=topic, timeout=10)
+        names = [name_of(peer) for peer in (slow, rude, healthy, leaver, half_open)]
+
+        with RawPeer(endpoint) as refused:
+            assert refused.read_to_end() == b""
+            (event,) = happenings.wait_for(EventKind.CONNECTION_REFUSED)
+            assert f"peer={name_of(refused)} reason='5 connections are open" in str(event)
+        leaver.close()
+        happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED)
+        rude.send(b"".join(command(b"SUBSCRIBE", b"%d" % n) for n in range(9)) + frame(b"\x01x"))
+        half_open.read_to_end()
+        deadline = time.monotonic() + DEADLINE_S
+        while len(happenings.of(EventKind.SUBSCRIBER_EVICTED)) < 3:  # rude, half open, slow
+            assert time.monotonic() < deadline
+            publisher.publish(b"t", PAYLOAD)
+
+        victim = publisher.subscribers()[0].worker
+        os.kill(publisher.statistics().workers[victim].pid, signal.SIGKILL)
+        happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, 4)
+        lost = happenings.wait_for(EventKind.WORKER_LOST)
+        happenings.wait_for(EventKind.WORKER_STARTED, 3)
+        wait_until(lambda: publisher.statistics().subscribers == 0, "all are gone")
+
+        total = publisher.statistics()
+        evicted = happenings.of(EventKind.SUBSCRIBER_EVICTED)
+        assert Counter(event.peer for event in evicted) == Counter(
+            names[i]
+            for i in (0, 1, 2, 4)  # slow, rude, healthy, half open
+        )
+        assert all(event.reason and event.subscriber for event in evicted)
+        assert total.evicted + total.failed_handshakes == len(evicted)
+        gone = happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)
+        assert [event.peer for event in gone] == [names[3]]
+        assert total.disconnected == len(gone)
+        assert total.refused == len(happenings.of(EventKind.CONNECTION_REFUSED)) == 1
+        assert total.accepted == len(evicted) + len(gone) + total.refused
+        dropped = {event.peer: event.dropped for event in (*evicted, *gone)}
+        assert total.dropped == sum(dropped.values()) == dropped[names[0]] > 0
+        assert [event.peer for event in happenings.of(EventKind.SUBSCRIBER_SLOW)] == [names[0]]
+        assert sum(worker.restarts for worker in total.workers) == len(lost) == 1
+        assert "SIGKILL" in lost[0].reason
+        assert lost[0].worker == victim
+        # Only the slow one had any messages; the last were published when it had gone.
+        assert 0 < total.sent + total.dropped + total.discarded <= total.published
