@@ -58,7 +58,8 @@ class Options:
     azmq gives up an idle publisher."""
 
     heartbeat_timeout: float = 30.0
-    """A subscriber that has answered a PING before and is silent for so long is evicted."""
+    """A subscriber that has answered a PING before and leaves one unanswered for so long is
+    evicted."""
 
     tcp_user_timeout: float = 30.0
     """TCP_USER_TIMEOUT: unacknowledged data for so long means that the host is gone."""

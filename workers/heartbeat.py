@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+GRACE_NS = 1_000_000_000  # of reading after a time without, until silence counts again
+
 K = TypeVar("K")
 
 
@@ -48,9 +50,30 @@ class Schedule(Generic[K]):
             yield key
 
 
-def is_silent(now: int, last_received: int, answers_pings: bool, timeout_ns: int) -> bool:
-    """Whether a peer that used to answer PINGs has been silent for too long.
+class Attention:
+    """Whether anybody listens, so that the silence of a peer means anything. Times are ns.
 
-    One that never answered is not judged: libzmq before 4.2 ignores PINGs (zmtp.md, 2.2).
+    While the coordinator does not read reports, or the whole process is stopped, what peers say
+    waits unread. So silence counts only while there is reading, and some time of it after a gap.
     """
-    return answers_pings and now - last_received > timeout_ns
+
+    def __init__(self) -> None:
+        self._listened = 0
+        self._since = 0
+
+    def look(self, now: int, listening: bool) -> bool:
+        """Whether silence counts at `now`; called each tick."""
+        if listening:
+            if now - self._listened > GRACE_NS:
+                self._since = now
+            self._listened = now
+        return listening and now - self._since >= GRACE_NS
+
+
+def is_silent(now: int, asked: int, last_received: int, timeout_ns: int) -> bool:
+    """Whether a peer has left a PING without any answer for too long.
+
+    Args:
+        asked: when it was sent the first PING that it has not answered.
+    """
+    return last_received < asked < now - timeout_ns

@@ -33,10 +33,13 @@ class Peer:
         last_received: monotonic ns of the last bytes from it.
         ttl_ns: after so long a silence it wants to be closed; 0 = never.
         answers_pings: whether it has ever answered one.
+        asked: monotonic ns of the first PING that it has not answered, if later than
+            `last_received`.
     """
 
     __slots__ = (
         "answers_pings",
+        "asked",
         "id",
         "last_received",
         "member",
@@ -68,6 +71,7 @@ class Peer:
         self.last_received = now
         self.ttl_ns = 0
         self.answers_pings = False
+        self.asked = 0
         slot[at.S_VERSION] = 1
         for word in range(at.S_ID, at.SLOT_WORDS):
             slot[word] = 0

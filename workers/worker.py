@@ -23,9 +23,9 @@ from fanout.shm import layout as at
 from fanout.shm.log import LogReader
 from fanout.shm.slots import subscriber_slot, worker_slot
 from fanout.zmtp import SessionLimits, to_zmtp_1
+from workers.deadlines import Deadlines
 from workers.effects import Effect, Lost, Slowed
 from workers.ending import Ending
-from workers.heartbeat import Schedule, is_silent
 from workers.lag import LagPolicy
 from workers.peer import Peer, prepare_socket
 from workers.pump import Pump
@@ -51,7 +51,7 @@ NS = 1_000_000_000
 class Worker:
     """Serves the subscribers that the coordinator hands over; everything runs on one loop.
 
-    Its mutable state: the peers by id and by descriptor, the schedules, and what the pump holds.
+    Its mutable state: the peers by id and by descriptor, the deadlines, and what the pump holds.
     """
 
     def __init__(
@@ -83,8 +83,7 @@ class Worker:
             max_subscriptions_bytes=options.max_subscriptions_bytes,
             allow_zmtp_1=options.allow_zmtp_1,
         )
-        self.handshakes: Schedule[Peer] = Schedule(int(options.handshake_timeout * NS))
-        self.pings: Schedule[Peer] = Schedule(int(options.heartbeat_interval * NS))
+        self.deadlines = Deadlines(self)
         self.write_set = select.epoll()
         self.reads = ReadSide(self)
         self.ending: Ending | None = None
@@ -136,8 +135,7 @@ class Worker:
             return
         member = peer.member
         self.pump.remove(member)
-        self.handshakes.drop(peer)
-        self.pings.drop(peer)
+        self.deadlines.forget(peer)
         del self.by_descriptor[peer.socket.fileno()]
         self.write_set.unregister(peer.socket)
         self.reads.forget(peer)
@@ -170,9 +168,7 @@ class Worker:
         peer.ready = True
         if version == "1.0":
             peer.member.dialect = to_zmtp_1
-        self.handshakes.drop(peer)
-        if version.startswith("3"):
-            self.pings.put(peer, now)
+        self.deadlines.connected(peer, version, now)
         self.channel.send(Connected(peer.id, version))
 
     def protect_front(self) -> None:
@@ -278,27 +274,21 @@ class Worker:
         now = self._now()
         self._slot[at.W_HEARTBEAT] = now
         self.reads.end_rests(now)
-        for peer in self.handshakes.due(now):
-            self.close(peer, evicted=True, reason="no handshake in time (handshake_timeout)")
-        for peer in self.pings.due(now):
-            self._ping(peer, now)
+        self.deadlines.tick(now, listening=not self._reads_paused)
         for member in list(self.pump.blocked)[:WRITABLE_PER_TURN]:
             self.pump.serve(member, now)  # the net under edge-triggered writability
         if now >= self._next_second:
             self._next_second = now + NS
-            self._every_second(now)
+            self._measure_load()
         if self.pump.front != self._checked_front or self.pump.blocked:
             self._checked_front = self.pump.front
             self.checkpoint()
         self._turn()
 
-    def _every_second(self, now: int) -> None:
+    def _measure_load(self) -> None:
         cpu = time.process_time_ns()
         self._slot[at.W_LOAD] = (cpu - self._cpu) * 1000 // NS
         self._cpu = cpu
-        for peer in [p for p in self.peers.values() if p.ttl_ns]:
-            if now - peer.last_received > peer.ttl_ns:
-                self.close(peer, evicted=True, reason="silent for longer than the TTL of its PING")
 
     def checkpoint(self) -> None:
         """Bring every slot up to date."""
@@ -316,16 +306,6 @@ class Worker:
             self._snapshots = self._snapshots[len(due) :]
         for token in due:
             self.channel.send(SnapshotDone(token))
-
-    def _ping(self, peer: Peer, now: int) -> None:
-        timeout = int(self.options.heartbeat_timeout * NS)
-        if is_silent(now, peer.last_received, peer.answers_pings, timeout):
-            self.close(peer, evicted=True, reason="answers no PING (heartbeat_timeout)")
-            return
-        self.pings.put(peer, now)
-        if not peer.member.blocked:  # else send_timeout judges it, and no PING gets through
-            peer.session.ping()
-            self.say(peer, now)
 
     # Control.
 
@@ -374,7 +354,7 @@ class Worker:
         peer = Peer(message.subscriber, slot, sock, self.limits, now)
         self.peers[peer.id] = peer
         self.by_descriptor[sock.fileno()] = peer
-        self.handshakes.put(peer, now)
+        self.deadlines.adopted(peer, now)
         self.write_set.register(sock, select.EPOLLOUT | select.EPOLLET)
         self.reads.watch(peer)
         self._slot[at.W_SUBSCRIBERS] = len(self.peers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.heartbeat import Schedule, is_silent
+from workers.heartbeat import GRACE_NS, Attention, Schedule, is_silent
 from workers.lag import LagPolicy
 
 DELAY = 10
@@ -64,10 +64,28 @@ def test_what_is_put_again_while_it_is_taken_waits_for_its_turn() -> None:
     assert list(schedule.due(60)) == [1, 2]
 
 
-@given(now=amounts, last=amounts, timeout=amounts)
-def test_who_never_answered_is_never_silent(now: int, last: int, timeout: int) -> None:
-    assert not is_silent(now, last, False, timeout)
-    assert is_silent(now, last, True, timeout) == (now > last + timeout)
+@given(now=amounts, asked=amounts, last=amounts, timeout=amounts)
+def test_only_a_ping_without_answer_is_held_against_a_peer(
+    now: int, asked: int, last: int, timeout: int
+) -> None:
+    silent = is_silent(now, asked, last, timeout)
+
+    assert silent == (asked > last and now > asked + timeout)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3 * GRACE_NS), st.booleans())))
+def test_silence_counts_after_a_time_of_listening_without_a_gap(
+    looks: list[tuple[int, bool]],
+) -> None:
+    attention = Attention()
+    now, listened, since = 0, 0, 0
+    for gap, listening in looks:
+        now += gap
+        counts = attention.look(now, listening)
+        if listening:
+            since = now if now - listened > GRACE_NS else since
+            listened = now
+        assert counts == (listening and now - since >= GRACE_NS)
 
 
 @given(limit_bytes=amounts, limit_messages=amounts, lag=amounts, messages=amounts)
