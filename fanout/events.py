@@ -29,8 +29,8 @@ class Event:
     """One thing that happened.
 
     `subscriber` is the id that `subscribers()` shows, None for events about workers, listeners and
-    connections that were refused. `peer` is its address, None for events about no connection. `dropped`
-    counts messages lost by this subscriber so far.
+    connections that were refused. `peer` is its address, None for events about no connection.
+    `dropped` counts messages lost by this subscriber so far.
     """
 
     kind: EventKind
