@@ -7,6 +7,7 @@ and must stop taking on work until the channel has drained.
 from __future__ import annotations
 
 import array
+import errno
 import os
 import socket
 from collections import deque
@@ -16,6 +17,8 @@ from fanout.control import PACKET_BYTES_MAX, Message, decode, encode
 DESCRIPTORS_MAX = 8  # descriptors in one packet; Hello has three
 QUEUE_PACKETS_MAX = 65_536  # packets waiting for the other side; a worker's subscribers, each twice
 RECEIVE_PACKETS_MAX = 256  # packets taken in one turn, so that others get theirs
+# The system is short of something, descriptors in flight for one: it is worth trying again later.
+_EXHAUSTED = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
 
 
 class ChannelFull(Exception):
@@ -58,14 +61,19 @@ class Channel:
         self.flush()
 
     def flush(self) -> bool:
-        """Send what waits; True if nothing waits any more."""
+        """Send what waits; False if something waits for the other side to read.
+
+        What the system has no resources for waits too, for the next call.
+        """
         while self._waiting and not self.closed:
             packet, descriptors = self._waiting[0]
             try:
                 self._send_packet(packet, descriptors)
             except BlockingIOError:
                 return False
-            except OSError:
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    return True
                 self.closed = True
                 break
             self._waiting.popleft()

@@ -268,6 +268,9 @@ class Coordinator:
             if silent or late:
                 hung = f"no sign of life for {self.options.worker_timeout:g} s (worker_timeout)"
                 link.kill(hung if silent else "did not finish in time")
+            elif link.hung_up:
+                link.kill("it closed its control channel and did not end")
+            link.hung_up = link.channel is not None and link.channel.closed
 
     def _take_calls(self) -> None:
         self._wake.clear()
@@ -284,8 +287,8 @@ class Coordinator:
         for link in self.links:
             if self.roster.workers[link.index].state is not WorkerState.READY:
                 link.kill("it served nobody yet")
-            elif link.channel is not None and not link.channel.closed:
-                link.channel.send(Finish(timeout))
+            else:
+                link.say(Finish(timeout))
 
     def _release(self) -> None:
         self.send_path.shut(BROKEN)
@@ -318,20 +321,18 @@ class Coordinator:
         """Take what the worker has sent; False if there was nothing."""
         if link.channel is None:
             return False
+        received = []
         try:
             received = link.channel.receive()
+            for message, descriptors in received:
+                for descriptor in descriptors:
+                    os.close(descriptor)  # workers send none
+                self.reports.handle(link, message)
         except ControlError:
             log.exception("worker %d sent what it cannot send", link.index)
             link.kill("it sent what it cannot send")
-            received = []
-        for message, descriptors in received:
-            for descriptor in descriptors:
-                os.close(descriptor)  # workers send none
-            self.reports.handle(link, message)
         if link.channel.closed:
             self._unwatch(link.channel.socket)
-            if self._finishing_until is None:
-                link.kill("")  # if it lives: it cannot be talked to
         return bool(received)
 
     def _on_exit(self, link: WorkerLink) -> None:
@@ -373,6 +374,4 @@ class Coordinator:
         ready = [w.index for w in self.roster.workers if w.state is WorkerState.READY]
         token = self.snapshots.begin(ready, done)
         for index in ready:
-            channel = self.links[index].channel
-            if channel is not None:
-                channel.send(Snapshot(token))
+            self.links[index].say(Snapshot(token))

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from fanout.bells import Bell
-from fanout.channel import Channel
+from fanout.channel import Channel, ChannelFull
 from fanout.control import Adopt, Hello
 from fanout.shm import layout as at
 from fanout.shm.doorbell import Doorbell
@@ -17,6 +17,7 @@ from fanout.shm.slots import worker_slot
 from fanout.spawn import WorkerProcess
 
 if TYPE_CHECKING:
+    from fanout.control import Message
     from fanout.options import Options
     from fanout.shm.segment import Segment
 
@@ -37,6 +38,7 @@ class WorkerLink:
         self._killed_because = ""  # why we have killed the process, if we have
         self.silent_for = 0.0  # seconds without a heartbeat, as the coordinator has seen them
         self.last_heartbeat = 0
+        self.hung_up = False  # its channel was closed when the coordinator last looked
         self._segment = segment
         self._room = room
         self.slot[at.W_TAIL] = at.NO_TAIL
@@ -65,8 +67,10 @@ class WorkerLink:
                 process.start()
             undo.pop_all()
         self.process = process
+        self._killed_because = ""
         self.channel = Channel(ours)
         self.silent_for = 0.0
+        self.hung_up = False
         hello = Hello(self.index, os.getpid(), asdict(options), len(descriptors))
         self.channel.send(hello, tuple(descriptors))
 
@@ -75,7 +79,18 @@ class WorkerLink:
         if self.channel is None:
             os.close(descriptor)
             return
-        self.channel.send(Adopt(subscriber, slot, tcp), (descriptor,))
+        self.say(Adopt(subscriber, slot, tcp), (descriptor,))
+
+    def say(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        """Send it a message; a worker that has not read for very long is killed.
+
+        Takes over the descriptors. Without a channel there is nobody to say it to.
+        """
+        try:
+            if self.channel is not None:
+                self.channel.send(message, descriptors)
+        except ChannelFull as error:
+            self.kill(f"it does not read: {error}")
 
     def watch(self, elapsed: float) -> float:
         """Note whether the worker lives; returns for how many seconds it has not been seen to.
@@ -94,7 +109,7 @@ class WorkerLink:
     def kill(self, reason: str) -> None:
         """End the process at once, whatever it does; `reap()` will say why."""
         if self.process is not None:
-            self._killed_because = reason
+            self._killed_because = self._killed_because or reason  # what follows from it is none
             self.process.kill()
 
     def reap(self) -> str:
@@ -113,7 +128,7 @@ class WorkerLink:
         process.join()
         code = process.exitcode
         process.close()
-        reason, self._killed_because = self._killed_because, ""
+        reason = self._killed_because
         return f"killed by us: {reason}" if reason else describe_exit(code)
 
     def close(self) -> None:

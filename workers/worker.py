@@ -337,7 +337,10 @@ class Worker:
             return
         for descriptor in descriptors:
             os.close(descriptor)
-        if isinstance(message, Snapshot):
+        if isinstance(message, Adopt):  # the system drops what it finds no number for
+            reason = "its worker has no descriptors left (raise the limit of open files)"
+            self.channel.send(Closed(message.subscriber, True, reason, 0, 0, 0, 0, 0))
+        elif isinstance(message, Snapshot):
             self._snapshots.append((message.token, self.log.head()))
         elif isinstance(message, Finish):  # another one brings the end forward
             self.ending = Ending(self, message.timeout, self._now())
