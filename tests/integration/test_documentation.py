@@ -28,6 +28,7 @@ from fanout.statistics import (
     Undelivered,
     WorkerStatistics,
 )
+from tests.simulation.mutations import MUTATIONS
 
 if TYPE_CHECKING:
     import argparse
@@ -289,3 +290,14 @@ def test_command_line_is_in_the_reference(command: str) -> None:
     assert options - {"-h", "--help"} - listed == set()
     made_up = {word for word in listed if word.startswith("--")} - options
     assert made_up == set()
+
+
+def test_named_tests_and_mutations_exist() -> None:
+    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    text = (ROOT / "docs" / "design" / "invariants.md").read_text("utf-8")
+    table = [line.split("|") for line in text.splitlines() if re.match(r"\| \d", line)]
+    assert len(table) == 8
+    named = [name for row in table for name in re.findall(r"`(\w+)`", row[3])]
+    assert set(named) == set(MUTATIONS)
+    for name in re.findall(r"`(test_\w+)`", text):
+        assert f"def {name}(" in code, f"there is no {name}"
