@@ -153,8 +153,7 @@ class Coordinator:
                 except Exception as error:
                     future.set_exception(error)
 
-        self._calls.append(run)
-        self._wake.ring()
+        self.post(run)
         if self._ended.is_set():
             raise ClosedError("the publisher is closed")
         try:
@@ -163,8 +162,23 @@ class Coordinator:
             future.cancel()
             del future, run  # else the traceback of an error holds the error, and us with it
 
+    def post(self, function: Callable[[], None]) -> None:
+        """Have the coordinator's thread run `function` soon, unless it has ended; any thread."""
+        self._calls.append(function)
+        self._wake.ring()
+
+    @property
+    def ended(self) -> bool:
+        """Whether its thread takes no calls any more."""
+        return self._ended.is_set()
+
     def refresh(self, timeout: float) -> bool:
-        """Have every worker bring its slots up to date; False if one did not in time."""
+        """Have every worker bring its slots up to date; False if one did not in time.
+
+        On the coordinator's own thread (in `on_event`) the answers could not be taken: False.
+        """
+        if threading.current_thread() is self._thread:
+            return False
         done = threading.Event()
         self.call(lambda: self._request_snapshot(done))
         return done.wait(timeout)
@@ -185,8 +199,7 @@ class Coordinator:
             self._resources.close()
             return
         if not self._ended.is_set():
-            self._calls.append(lambda: self._begin_end(timeout))
-            self._wake.ring()
+            self.post(lambda: self._begin_end(timeout))
         if self._thread is not threading.current_thread():
             self._thread.join(timeout + KILL_GRACE + CALL_TIMEOUT)
 
@@ -274,7 +287,7 @@ class Coordinator:
 
     def _take_calls(self) -> None:
         self._wake.clear()
-        while self._calls:
+        for _ in range(len(self._calls)):  # who calls meanwhile has rung again
             self._calls.popleft()()
 
     def _begin_end(self, timeout: float) -> None:
@@ -360,9 +373,10 @@ class Coordinator:
         self.snapshots.forget(link.index)
         if self._finishing_until is not None:
             return
+        entry = self.roster.workers[link.index]
+        if entry.state is WorkerState.GONE:
+            how += f"; given up after {entry.failures} failures in a row"
         self.report(Event(EventKind.WORKER_LOST, how, worker=link.index))
-        if self.roster.workers[link.index].state is WorkerState.GONE:
-            log.error("worker %d failed too often and is given up: %s", link.index, how)
         if self.roster.broken:
             self.send_path.shut(BROKEN)
 

@@ -140,7 +140,7 @@ class Publisher(Verbs[int]):
             ConfigError, BindError: nothing has changed.
         """
         self._check_open()
-        return self._coordinator.call(lambda: self._coordinator.reception.bind(endpoint))
+        return self._coordinator.reception.bind(endpoint)
 
     def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint, named as in `endpoints`; its subscribers stay.

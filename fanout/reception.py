@@ -30,7 +30,7 @@ _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Reception:
-    """Accepts for the coordinator, on its thread.
+    """Accepts for the coordinator; on its thread, but for `bind()` and `endpoints`.
 
     Its mutable state: the listeners by endpoint, and until when accepting is paused.
     """
@@ -48,12 +48,25 @@ class Reception:
         return tuple(self._listeners)
 
     def bind(self, endpoint: str) -> str:
-        """Listen on an endpoint; returns it with the real port.
+        """Listen on an endpoint; returns it with the real port. Any thread.
+
+        The address is looked up and bound by the calling thread: a resolver may take its time.
 
         Raises:
-            ConfigError, BindError: nothing has changed.
+            ConfigError, BindError, ClosedError: nothing has changed.
+            TimeoutError as from `Coordinator.call()`, anything that interrupts: it is undone.
         """
-        listener = open_listener(endpoint, self._coordinator.options.backlog)
+        coordinator = self._coordinator
+        listener = open_listener(endpoint, coordinator.options.backlog)
+        try:
+            return coordinator.call(lambda: self._add(listener))
+        except BaseException:
+            coordinator.post(lambda: self._drop(listener))
+            if coordinator.ended:
+                listener.close()
+            raise
+
+    def _add(self, listener: Listener) -> str:
         self._listeners[listener.endpoint] = listener
         if self._paused_until is None:
             self._watch(listener)
@@ -70,6 +83,12 @@ class Reception:
             bound = ", ".join(self._listeners) or "none"
             raise ConfigError(f"{endpoint!r} is not bound; bound are: {bound}")
         self._unwatch(listener)
+        listener.close()
+
+    def _drop(self, listener: Listener) -> None:
+        """Close a listener, whether it was added or not."""
+        if self._listeners.get(listener.endpoint) is listener:
+            self.unbind(listener.endpoint)
         listener.close()
 
     def close(self) -> None:
@@ -119,11 +138,13 @@ class Reception:
                 peer = "unknown"  # it has left already; its worker will notice
             admitted = coordinator.roster.admit(peer, endpoint, tcp, coordinator.loads())
             if isinstance(admitted, str):
-                coordinator.ledger.refused += 1
-                event = Event(EventKind.CONNECTION_REFUSED, admitted, peer=peer)
-                coordinator.report(event)
+                self._refuse(peer, admitted)
                 return
             self._hand_over(sock, admitted)
+
+    def _refuse(self, peer: str, reason: str) -> None:
+        self._coordinator.ledger.refused += 1
+        self._coordinator.report(Event(EventKind.CONNECTION_REFUSED, reason, peer=peer))
 
     def _hand_over(self, sock: socket.socket, connection: Connection) -> None:
         coordinator = self._coordinator
@@ -132,7 +153,7 @@ class Reception:
             duplicate = os.dup(sock.fileno())
         except OSError as error:
             coordinator.roster.remove(connection.subscriber)
-            coordinator.ledger.refused += 1
+            self._refuse(connection.peer, error.strerror or str(error))
             self._pause(error)
             return
         coordinator.descriptors[connection.subscriber] = duplicate
