@@ -131,6 +131,8 @@ class Coordinator:
                     f"the workers were not ready within {self.options.start_timeout} s "
                     f"(start_timeout): the machine is overloaded, or a worker hangs"
                 ) from None
+            if isinstance(error, RuntimeError) and self._thread.ident is None:
+                raise StartupError(f"the system gives no thread: {error}") from error
             raise
 
     def call(self, function: Callable[[], T], timeout: float = CALL_TIMEOUT) -> T:

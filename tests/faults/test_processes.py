@@ -230,6 +230,17 @@ def test_a_worker_that_says_nothing_is_an_error_in_time(monkeypatch: pytest.Monk
     assert holdings() == before
 
 
+def test_no_thread_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    before = holdings()
+    with pytest.raises(StartupError, match="gives no thread: can't start new thread"):
+        Publisher(ENDPOINT)
+    assert holdings() == before
+
+
 def test_not_enough_memory_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segment, "_group_available", lambda: 1_000_000)
     before = holdings()

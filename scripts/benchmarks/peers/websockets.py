@@ -69,7 +69,8 @@ class WebsocketsPeer(Peer):
         """Waits until no transport holds more than the limit; returns what the fullest holds."""
         while True:
             await asyncio.sleep(0)
-            queued = max(connection.transport.get_write_buffer_size() for connection in connections)
+            sizes = [one.transport.get_write_buffer_size() for one in connections]
+            queued: int = max(sizes)
             if queued <= MAX_QUEUED_BYTES:
                 return queued
 
