@@ -22,6 +22,7 @@ class LiveScreen:
         self._live = Live(
             console=self._console,
             auto_refresh=False,
+            transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -38,7 +39,7 @@ class LiveScreen:
         self._attempt(lambda: self._live.update(shown, refresh=True))
 
     def close(self) -> None:
-        """Leaves the cursor on a fresh line."""
+        """Takes the live line away, which would be out of date below the last lines."""
         self._attempt(self._live.stop)
 
     def _attempt(self, draw: Callable[[], None]) -> None:

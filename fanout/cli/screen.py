@@ -23,7 +23,7 @@ class Screen(Protocol):
         """Shows how things stand, in place of the status before on a terminal."""
 
     def close(self) -> None:
-        """Leaves the cursor on a fresh line."""
+        """Takes the live line away and leaves the cursor on a fresh line."""
 
 
 class PlainScreen:
@@ -58,11 +58,11 @@ class PlainScreen:
             self._write(_CLEAR_LINE + self._status)
 
     def close(self) -> None:
-        """Leaves the cursor on a fresh line."""
+        """Takes the live line away, which would be out of date below the last lines."""
         with self._lock:
             if self._status:
                 self._status = ""
-                self._write("\n")
+                self._write(_CLEAR_LINE)
 
     def _write(self, text: str) -> None:
         if self._broken:

@@ -33,7 +33,7 @@ def test_a_line_goes_above_the_live_one() -> None:
     screen.status("1/s")
     screen.line("slow")
     screen.close()
-    assert stream.getvalue() == f"{CLEAR}1/s{CLEAR}slow\n1/s\n"
+    assert stream.getvalue() == f"{CLEAR}1/s{CLEAR}slow\n1/s{CLEAR}"
 
 
 def test_without_a_terminal_everything_is_a_line() -> None:
