@@ -13,7 +13,7 @@ TopicLike: TypeAlias = bytes | bytearray | memoryview | str
 
 COPY_ONCE_BYTES = 8 * 1024  # from this size on, a payload is not joined to its header first
 
-_SHORT_HEADERS = [frame_header(size) for size in range(256)]
+PAYLOAD_HEADERS = [frame_header(size) for size in range(COPY_ONCE_BYTES)]  # of a last frame
 
 
 def as_bytes(value: object, name: str) -> bytes:
@@ -49,7 +49,7 @@ def as_topic(value: object, name: str = "topic") -> bytes:
 
 def payload_header(size: int) -> bytes:
     """The header of a message's last frame."""
-    return _SHORT_HEADERS[size] if size < len(_SHORT_HEADERS) else frame_header(size)
+    return PAYLOAD_HEADERS[size] if size < COPY_ONCE_BYTES else frame_header(size)
 
 
 def encode_frames(frames: Iterable[object]) -> tuple[bytes, bytes]:
@@ -111,6 +111,7 @@ def check_count(count: object) -> None:
 __all__ = [
     "COPY_ONCE_BYTES",
     "MORE",
+    "PAYLOAD_HEADERS",
     "Bytes",
     "TopicLike",
     "as_bytes",

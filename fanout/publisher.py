@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.batch import Batch
 from fanout.coordinator import Coordinator
-from fanout.encoding import COPY_ONCE_BYTES, as_topic, check_timeout, payload_header
+from fanout.encoding import COPY_ONCE_BYTES, PAYLOAD_HEADERS, as_topic, check_timeout
 from fanout.endpoints import parse_endpoint
 from fanout.errors import ClosedError, ForkedError, MessageTooLarge, StartupError
 from fanout.options import MESSAGE_SHARE, make_options
@@ -116,7 +116,7 @@ class Publisher(Verbs[int]):
             known = path.topics.young.get(topic)
             size = len(payload)
             if known is not None and size < COPY_ONCE_BYTES:
-                wire = known.head + payload_header(size) + payload
+                wire = known.head + PAYLOAD_HEADERS[size] + payload
                 if len(wire) <= self._encoder.limit:
                     sequence = path.append(wire, known)
                     if sequence != NO_SPACE:

@@ -28,6 +28,7 @@ from fanout.errors import (
 )
 from fanout.poison import PoisonGuard
 from fanout.shm import layout as at
+from fanout.shm.layout import H_POISON
 from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.topics import Topic, TopicTable
 
@@ -154,7 +155,7 @@ class SendPath:
         try:
             if not lock.acquire(False):
                 lock = self._acquire_slowly()
-            if self._gate[0] != OPEN or self._words[at.H_POISON]:
+            if self._gate[0] != OPEN or self._words[H_POISON]:
                 self._refuse()
             sequence = self._append_one(wire, topic.id)
             lock.release()
@@ -177,7 +178,7 @@ class SendPath:
         """
 
         def checked() -> int:
-            if self._gate[0] != OPEN or self._words[at.H_POISON]:
+            if self._gate[0] != OPEN or self._words[H_POISON]:
                 self._refuse()
             return write(self.log)
 

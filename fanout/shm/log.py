@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from fanout.options import MESSAGE_SHARE
 from fanout.shm import fence as fences
 from fanout.shm import layout as at
+from fanout.shm.layout import H_HEAD, H_POISON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,12 +53,12 @@ class LogWriter:
     @property
     def head(self) -> int:
         """Sequence of the next message."""
-        return self._words[at.H_HEAD]
+        return self._words[H_HEAD]
 
     @property
     def position(self) -> int:
         """Bytes committed since the start."""
-        return self._ends[(self._words[at.H_HEAD] - 1) & self._mask]
+        return self._ends[(self._words[H_HEAD] - 1) & self._mask]
 
     def start_of(self, sequence: int) -> int:
         """Position of the first byte of a message that is still in the index, or of head."""
@@ -101,12 +102,12 @@ class LogWriter:
         words = self._words
         ends = self._ends
         mask = self._mask
-        sequence = words[at.H_HEAD]
+        sequence = words[H_HEAD]
         start = ends[(sequence - 1) & mask]
         end = start + len(wire)
         if end > self._position_limit or sequence >= self._sequence_limit:
             return NO_SPACE
-        words[at.H_POISON] = sequence + 1
+        words[H_POISON] = sequence + 1
         offset = start % self._size
         stop = offset + len(wire)
         if stop <= self._size:
@@ -119,8 +120,8 @@ class LogWriter:
         self._topics[slot] = topic_id
         if self._fence is not None:
             self._fence()
-        words[at.H_HEAD] = sequence + 1
-        words[at.H_POISON] = 0
+        words[H_HEAD] = sequence + 1
+        words[H_POISON] = 0
         return sequence
 
     def append_parts(self, parts: Sequence[bytes], topic_id: int) -> int:
@@ -130,7 +131,7 @@ class LogWriter:
         end = start + sum(map(len, parts))
         if end > self._position_limit or sequence >= self._sequence_limit:
             return NO_SPACE
-        self._words[at.H_POISON] = sequence + 1
+        self._words[H_POISON] = sequence + 1
         position = start
         for part in parts:
             self._write(position, part)
@@ -148,7 +149,7 @@ class LogWriter:
         count = len(wires)
         if start + len(data) > self._position_limit or sequence + count > self._sequence_limit:
             return NO_SPACE
-        self._words[at.H_POISON] = sequence + 1
+        self._words[H_POISON] = sequence + 1
         self._write(start, data)
         positions = accumulate(map(len, wires), initial=start)
         next(positions)
@@ -160,8 +161,8 @@ class LogWriter:
     def _commit(self, head: int) -> None:
         if self._fence is not None:
             self._fence()
-        self._words[at.H_HEAD] = head
-        self._words[at.H_POISON] = 0
+        self._words[H_HEAD] = head
+        self._words[H_POISON] = 0
 
     def _write(self, position: int, data: bytes) -> None:
         offset = position % self._size
@@ -206,7 +207,7 @@ class LogReader:
 
     def head(self) -> int:
         """Sequence of the next message; everything below it may be read after this call."""
-        head = self._words[at.H_HEAD]
+        head = self._words[H_HEAD]
         if self._fence is not None:
             self._fence()
         return head
