@@ -37,6 +37,7 @@ class Interest:
         self._prefixes: dict[int, set[bytes]] = {}  # subscriber -> its subscriptions
         self._subscribers: dict[bytes, set[int]] = {}  # prefix -> subscribers
         self._by_worker: dict[bytes, dict[int, int]] = {}  # prefix -> worker -> how many
+        self._subscribed = 0  # subscribers with any subscription
         self._lengths: dict[int, int] = {}  # length of a prefix -> how many prefixes have it
 
     def update(
@@ -49,9 +50,11 @@ class Interest:
             for prefix in cancelled:
                 if prefix in mine:
                     mine.remove(prefix)
+                    self._subscribed -= not mine
                     self._take(prefix, subscriber, worker)
             for prefix in added:
                 if prefix not in mine:
+                    self._subscribed += not mine
                     mine.add(prefix)
                     self._put(prefix, subscriber, worker)
 
@@ -61,7 +64,9 @@ class Interest:
             worker = self._workers.pop(subscriber, None)
             if worker is None:
                 return
-            for prefix in self._prefixes.pop(subscriber):
+            mine = self._prefixes.pop(subscriber)
+            self._subscribed -= bool(mine)
+            for prefix in mine:
                 self._take(prefix, subscriber, worker)
 
     def workers_for(self, topic: bytes) -> set[int] | None:
@@ -110,12 +115,14 @@ class Interest:
 
     def _count(self, topic: bytes | None) -> int:
         if topic is None:
-            return sum(1 for prefixes in self._prefixes.values() if prefixes)
+            return self._subscribed
         matching = [self._subscribers[prefix] for prefix in self._matching(topic)]
         return len(matching[0]) if len(matching) == 1 else len(set().union(*matching))
 
     def _matching(self, topic: bytes) -> Iterator[bytes]:
-        for length in self._lengths:
+        # Lengths come from subscribers, a topic from the publisher, who waits for the answer.
+        few = len(self._lengths) <= len(topic)
+        for length in self._lengths if few else range(len(topic) + 1):
             if length <= len(topic) and (prefix := topic[:length]) in self._subscribers:
                 yield prefix
 

@@ -162,9 +162,10 @@ class SendPath:
         except BaseException:
             self._settle()
             raise
-        if topic.generation != self._interest.generation:
-            self._find_bells(topic)
-        for bell in topic.bells:
+        generation, bells = topic.rings
+        if generation != self._interest.generation:
+            bells = self._find_bells(topic)
+        for bell in bells:
             bell.wake()
         return sequence
 
@@ -188,9 +189,8 @@ class SendPath:
             return sequence
         # Looked up after the commit: who subscribes later is woken by the coordinator.
         for topic in topics:
-            if topic.generation != self._interest.generation:
-                self._find_bells(topic)
-            wake_all(topic.bells)
+            generation, bells = topic.rings
+            wake_all(bells if generation == self._interest.generation else self._find_bells(topic))
         return sequence
 
     def make_room(self, needed_bytes: int, count: int = 1) -> bool:
@@ -261,14 +261,14 @@ class SendPath:
                 bell.ring()
         return enough
 
-    def _find_bells(self, topic: Topic) -> None:
+    def _find_bells(self, topic: Topic) -> tuple[Bell, ...]:
         generation = self._interest.generation
         workers = self._interest.workers_for(topic.name)
         if workers is None:  # it is being changed: wake everybody, ask again next time
-            topic.bells = tuple(self.bells)
-            return
-        topic.bells = tuple(self.bells[i] for i in workers)
-        topic.generation = generation
+            return tuple(self.bells)
+        bells = tuple(self.bells[i] for i in workers)
+        topic.rings = generation, bells
+        return bells
 
     def _refuse(self) -> None:
         """Raise why nothing can be sent; the lock is released first, the flag left as it is."""

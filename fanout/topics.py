@@ -20,14 +20,15 @@ NOT_INTERNED = 0  # the worker looks at the bytes of the message
 class Topic:
     """What the send path needs to know of a topic: no computing for each message."""
 
-    __slots__ = ("bells", "generation", "head", "id", "name")
+    __slots__ = ("head", "id", "name", "rings")
 
     def __init__(self, identifier: int, name: bytes) -> None:
         self.id = identifier
         self.name = name
         self.head = frame_header(len(name), MORE) + name  # first frame, with more to come
-        self.generation = -1  # of the interest that `bells` was computed from
-        self.bells: tuple[Bell, ...] = ()  # workers with a subscriber that wants it
+        # A generation of the interest, and the workers that had a subscriber for it then: together,
+        # since threads may look them up at once.
+        self.rings: tuple[int, tuple[Bell, ...]] = (-1, ())
 
 
 class TopicTable:

@@ -51,3 +51,38 @@ def test_a_change_that_fails_does_not_stop_the_answers() -> None:
 
     assert interest.count(b"A") == 1
     assert interest.generation > before
+
+
+def test_prefixes_of_a_thousand_lengths_cost_a_short_topic_nothing() -> None:
+    """A stranger may have them all; the publisher asks on its send path."""
+
+    class Unwalked(dict[int, int]):
+        def __iter__(self) -> Iterator[int]:
+            raise AssertionError("all lengths were walked")
+
+    interest = Interest()
+    interest.update(1, 0, [b"A" * length for length in range(1_000)], [])
+    interest._lengths = Unwalked(interest._lengths)
+
+    assert interest.workers_for(b"AAB") == {0}
+    assert interest.count(b"B") == 1
+
+
+def test_subscribers_with_any_subscription_are_counted() -> None:
+    interest = Interest()
+    counts: list[int] = []
+    for subscriber, added, cancelled in (
+        (1, [b"A", b"B"], []),
+        (2, [], [b"unknown"]),
+        (2, [b"A"], []),
+        (1, [], [b"A"]),
+        (1, [b"C"], [b"B"]),
+        (2, [], [b"A"]),
+    ):
+        interest.update(subscriber, 0, added, cancelled)
+        counts.append(interest.count(None))
+    for subscriber in (1, 2):
+        interest.forget(subscriber)
+        counts.append(interest.count(None))
+
+    assert counts == [1, 1, 2, 2, 2, 1, 0, 0]
