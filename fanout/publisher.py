@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 import warnings
 import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from fanout._platform import check_machine
 from fanout.batch import Batch
 from fanout.coordinator import Coordinator
 from fanout.encoding import COPY_ONCE_BYTES, PAYLOAD_HEADERS, as_topic, check_timeout
 from fanout.endpoints import parse_endpoint
-from fanout.errors import ClosedError, ForkedError, MessageTooLarge, StartupError
+from fanout.errors import ClosedError, ForkedError, MessageTooLarge
 from fanout.options import MESSAGE_SHARE, make_options
 from fanout.send_path import CLOSED, FORKED, NO_SPACE
 from fanout.sending import Attempt, Encoder
@@ -58,7 +57,7 @@ class Publisher(Verbs[int]):
         on_event: Callable[[Event], None] | None = None,
         **options: Any,
     ) -> None:
-        _check_platform()
+        check_machine()
         self.options = make_options(options)
         check_callback(on_event)
         endpoints = _endpoints(endpoint)
@@ -304,14 +303,6 @@ def check_callback(on_event: object) -> None:
     """
     if on_event is not None and not callable(on_event):
         raise TypeError(f"on_event must be callable, not {type(on_event).__name__}")
-
-
-def _check_platform() -> None:
-    machine = os.uname().machine
-    if sys.platform != "linux" or machine not in ("x86_64", "aarch64"):
-        raise StartupError(
-            f"fanout runs on Linux (x86-64 and aarch64), not on {sys.platform} ({machine})"
-        )
 
 
 __all__ = ["MessageTooLarge", "Publisher"]
