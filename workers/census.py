@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 PIECE_MESSAGES = 4096  # small beside what a member loses at once, large beside adding it up
 PIECES_MAX = 64  # remembered; each takes up to 64 KiB, beside the topics themselves
@@ -31,14 +31,25 @@ class Census:
         self._topics = sorted(counts)
         self._sums = [0, *accumulate(counts[topic] for topic in self._topics)]
 
-    def count(self, key: Iterable[bytes]) -> int:
+    def count(self, key: Collection[bytes]) -> int:
         """Messages that begin with one of these prefixes, none of which implies another."""
+        if len(key) > len(self._topics):  # then it costs less to go through the topics
+            return self._count_topics(sorted(key))
         total = 0
         for prefix in key:
             size = len(prefix)
             low = bisect_left(self._topics, prefix)
             high = bisect_right(self._topics, prefix, low, key=lambda topic: topic[:size])
             total += self._sums[high] - self._sums[low]
+        return total
+
+    def _count_topics(self, key: list[bytes]) -> int:
+        total = 0
+        for index, topic in enumerate(self._topics):
+            # Of prefixes that do not imply one another, only the last one up to it can be its own.
+            place = bisect_right(key, topic)
+            if place and topic.startswith(key[place - 1]):
+                total += self._sums[index + 1] - self._sums[index]
         return total
 
 
@@ -53,7 +64,7 @@ class Censuses:
         self._look = look
         self._pieces: dict[tuple[int, int], Census] = {}
 
-    def count(self, key: Iterable[bytes], first: int, stop: int) -> int:
+    def count(self, key: Collection[bytes], first: int, stop: int) -> int:
         """How many messages from `first` up to, not including, `stop` begin with these prefixes."""
         total = 0
         while first < stop:

@@ -28,13 +28,14 @@ class Chunk:
         pieces: their wire bytes, copies.
     """
 
-    __slots__ = ("_by_name", "_by_prefix", "first", "pieces", "stop")
+    __slots__ = ("_by_name", "_by_prefix", "_longest", "first", "pieces", "stop")
 
     def __init__(self, first: int, pieces: list[bytes], by_name: dict[bytes, list[int]]) -> None:
         self.first = first
         self.stop = first + len(pieces)
         self.pieces = pieces
         self._by_name = by_name
+        self._longest = max(map(len, by_name))
         self._by_prefix: dict[int, dict[bytes, list[int]]] = {}  # for each length asked for
 
     def pick(self, cohort: Cohort) -> list[int]:
@@ -46,7 +47,8 @@ class Chunk:
                     found += indexes
         else:
             for prefix in cohort.key:
-                found += self._having(len(prefix)).get(prefix, ())
+                if len(prefix) <= self._longest:  # a stranger's lengths cost a look at each topic
+                    found += self._having(len(prefix)).get(prefix, ())
         found.sort()
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from unittest import mock
 
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers import census
-from workers.census import Censuses
-from workers.cohorts import minimal
+from workers.census import Census, Censuses
+from workers.chunks import Chunk
+from workers.cohorts import Cohort, minimal
 
 names = st.text("AB", max_size=4).map(str.encode)
 
@@ -54,3 +56,24 @@ def test_what_is_remembered_is_bounded() -> None:
         censuses.count((b"A",), 0, census.PIECES_MAX * 3)
 
     assert len(censuses._pieces) == census.PIECES_MAX
+
+
+def test_a_stranger_with_many_wants_costs_no_more_than_there_are_topics() -> None:
+    key = minimal(b"X%05d" % number for number in range(10_000))
+
+    with (
+        mock.patch.object(census, "bisect_left", wraps=bisect_left) as low,
+        mock.patch.object(census, "bisect_right", wraps=bisect_right) as high,
+    ):
+        found = Census({b"X00007": 3, b"Y": 5, b"X000": 7}).count(key)
+
+    assert found == 3
+    assert low.call_count + high.call_count <= 3
+
+
+def test_a_chunk_is_not_sorted_by_lengths_that_no_topic_has() -> None:
+    chunk = Chunk(0, [b"", b""], {b"AAA": [0], b"BB": [1], b"C": [2], b"D": [3]})
+    cohort = Cohort(minimal([b"BB", b"A" * 1_000, b"E" * 2_000]))
+
+    assert chunk.pick(cohort) == [1]
+    assert len(chunk._by_prefix) == 1
