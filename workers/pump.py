@@ -13,7 +13,7 @@ caught up.
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import accumulate, islice
+from itertools import accumulate, islice, takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 8 * 1024 * 1024  # of log in a batch that has to be sorted: copied once, then cut
 SERVE_STEPS = 4  # sends to one blocked member before others get their turn
+LAST_CHANCES_PER_TURN = 64  # members lost in a turn, each after one more try to send to it
 OLDER_MAX = 256  # changes of subscriptions of a member that takes nothing; each costs 100 bytes
 CONTROL_BYTES_MAX = 64 * 1024  # answers to its PINGs that a member may leave unread
 
@@ -189,10 +190,10 @@ class Pump:
     def enforce(self, now: int) -> None:
         """Apply the limits: members that are too far behind jump, silent ones are lost."""
         deadline = now - self._policy.send_timeout_ns
-        for member, since in self.blocked.items():
-            if since > deadline:
-                break
-            if not member.held:
+        late = takewhile(lambda entry: entry[1] <= deadline, self.blocked.items())
+        for member, since in list(islice(late, LAST_CHANCES_PER_TURN)):
+            self.serve(member, now)  # a socket that drains slowly has room before it says so
+            if not member.held and self.blocked.get(member) == since:
                 seconds = self._policy.send_timeout_ns / 1e9
                 self._lose(member, f"took nothing for {seconds:g} s (send_timeout)")
         lag_messages = self.front - self.tail()

@@ -33,6 +33,8 @@ from workers.reading import ReadSide
 from workers.rest import Rest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fanout.channel import Channel
     from fanout.control import Message
     from fanout.options import Options
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 TICK = 0.1  # seconds; the net under the doorbell, and the resolution of the timeouts
 WRITABLE_PER_TURN = 256  # sockets served in a turn
+CHECKPOINTS_PER_TICK = 1_024  # slots brought up to date in a tick: some milliseconds
 BATCHES_PER_TURN = 16  # batches of new messages in a turn
 MESSAGES_PER_TURN = 16_384  # after which a turn takes no further batch
 LAG_SHARE = 2  # a subscriber may be half the index behind: room for what comes meanwhile
@@ -93,6 +96,7 @@ class Worker:
         self._room = room
         self._snapshots: list[tuple[int, int]] = []  # token, and the head when it was asked for
         self._checked_front = -1
+        self._stale: list[Peer] = []  # whose slots have still to be brought up to that front
         self._cpu = time.process_time_ns()
         self._loop = asyncio.get_running_loop()
         self._done = self._loop.create_future()
@@ -275,14 +279,14 @@ class Worker:
         self._slot[at.W_HEARTBEAT] = now
         self.reads.end_rests(now)
         self.deadlines.tick(now, listening=not self._reads_paused)
-        for member in list(self.pump.blocked)[:WRITABLE_PER_TURN]:
-            self.pump.serve(member, now)  # the net under edge-triggered writability
         if now >= self._next_second:
             self._next_second = now + NS
             self._measure_load()
-        if self.pump.front != self._checked_front or self.pump.blocked:
+        if not self._stale and (self.pump.front != self._checked_front or self.pump.blocked):
             self._checked_front = self.pump.front
-            self.checkpoint()
+            self._stale = list(self.peers.values())
+        self._checkpoint(self._stale[:CHECKPOINTS_PER_TICK])
+        del self._stale[:CHECKPOINTS_PER_TICK]
         self._turn()
 
     def _measure_load(self) -> None:
@@ -290,19 +294,20 @@ class Worker:
         self._slot[at.W_LOAD] = (cpu - self._cpu) * 1000 // NS
         self._cpu = cpu
 
-    def checkpoint(self) -> None:
-        """Bring every slot up to date."""
+    def _checkpoint(self, peers: Iterable[Peer]) -> None:
+        """Bring the slots of those who are still here up to date."""
         blocked = self.pump.blocked
-        for peer in self.peers.values():
-            self.pump.settle(peer.member)
-            peer.checkpoint(blocked.get(peer.member, 0))
+        for peer in peers:
+            if peer.id in self.peers:
+                self.pump.settle(peer.member)
+                peer.checkpoint(blocked.get(peer.member, 0))
 
     def _answer_snapshots(self) -> None:
         """Who asks wants to see what became of all that was published before."""
         front = self.pump.front
         due = [token for token, head in self._snapshots if head <= front]
         if due:
-            self.checkpoint()
+            self._checkpoint(self.peers.values())
             self._snapshots = self._snapshots[len(due) :]
         for token in due:
             self.channel.send(SnapshotDone(token))

@@ -243,3 +243,32 @@ def test_who_has_caught_up_and_leaves_is_not_remembered() -> None:
     worker.pump.remove(member)
 
     assert not worker.pump.runnable
+
+
+def test_who_drains_without_saying_so_is_not_lost() -> None:
+    """A socket is reported when a third of its buffer is free; a trickle frees less in time."""
+    worker = Worker()
+    member, sink = worker.member(b"A", room=0)
+    worker.log.publish(b"A", b"one")
+    worker.advance(now=0)
+    sink.room = 1
+
+    worker.pump.enforce(10_000_000_000)
+
+    assert not [e for e in worker.pump.effects if isinstance(e, Lost)]
+    assert worker.pump.blocked[member] == 10_000_000_000
+    worker.pump.enforce(20_000_000_000)
+    assert [e.member for e in worker.pump.effects if isinstance(e, Lost)] == [member]
+
+
+def test_members_are_lost_in_slices() -> None:
+    worker = Worker()
+    limit = pumps.LAST_CHANCES_PER_TURN
+    for _ in range(limit + 1):
+        worker.member(b"A", room=0)
+    worker.log.publish(b"A", b"one")
+    worker.advance(now=0)
+
+    worker.pump.enforce(10_000_000_000)
+
+    assert len([e for e in worker.pump.effects if isinstance(e, Lost)]) == limit

@@ -1,0 +1,27 @@
+"""Ticks: what a worker does ten times a second is bounded."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+from workers import worker as workers
+from workers.worker import Worker
+
+
+def test_slots_are_brought_up_to_date_in_slices() -> None:
+    count = 2 * workers.CHECKPOINTS_PER_TICK + 1
+    worker: Any = mock.Mock(peers=dict(enumerate(range(count))), _stale=[], _checked_front=-1)
+    worker._done.done.return_value = False
+    worker._slot = [0] * 16
+    worker._now.return_value = worker._next_second = 0
+    worker.pump.blocked, worker.pump.front = {}, 0
+    worker._measure_load = mock.Mock()
+
+    for _ in range(4):
+        Worker._tick(worker)
+
+    slices = [list(call.args[0]) for call in worker._checkpoint.call_args_list]
+    assert [len(peers) for peers in slices] == [count // 2, count // 2, 1, 0]
+    checked = [peer for peers in slices for peer in peers]
+    assert sorted(checked) == list(range(count)), "everybody's, once"
