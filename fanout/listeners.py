@@ -75,6 +75,11 @@ class Listener:
     def __repr__(self) -> str:
         return f"<Listener {self.endpoint}>"
 
+    def __del__(self) -> None:
+        # An interrupted bind may drop it before anybody is there to close it, or half made.
+        if hasattr(self, "_file"):
+            self.close()
+
     def close(self) -> None:
         """Close the socket and remove its file; calling it again does nothing.
 
@@ -133,11 +138,9 @@ def peer_name(connection: socket.socket) -> str:
 
 def _open_tcp(endpoint: str, parsed: TcpEndpoint, backlog: int) -> Listener:
     family, address = _resolve(endpoint, parsed)
+    listening: socket.socket | None = None
     try:
         listening = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise _bind_error(endpoint, error, _tcp_advice(error, parsed)) from error
-    try:
         # A publisher that restarts finds its port full of connections in TIME_WAIT.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -146,10 +149,13 @@ def _open_tcp(endpoint: str, parsed: TcpEndpoint, backlog: int) -> Listener:
         listening.listen(backlog)
         listening.setblocking(False)
         host, port = listening.getsockname()[:2]
-    except OSError as error:
-        listening.close()
-        raise _bind_error(endpoint, error, _tcp_advice(error, parsed)) from error
-    return Listener(listening, str(TcpEndpoint(host, port)), endpoint)
+        return Listener(listening, str(TcpEndpoint(host, port)), endpoint)
+    except BaseException as error:  # the user may interrupt it at any line
+        if listening is not None:
+            listening.close()
+        if isinstance(error, OSError):
+            raise _bind_error(endpoint, error, _tcp_advice(error, parsed)) from error
+        raise
 
 
 def _resolve(endpoint: str, parsed: TcpEndpoint) -> tuple[int, tuple[Any, ...]]:
@@ -217,26 +223,46 @@ def _tcp_advice(error: OSError, parsed: TcpEndpoint) -> str:
 
 
 def _open_ipc(endpoint: str, parsed: IpcEndpoint, backlog: int) -> Listener:
-    if parsed.is_abstract:
-        listening = _bind_unix(endpoint, "\0" + parsed.path[1:], backlog)
-        return Listener(listening, str(parsed), endpoint)
-    directory = _fresh_directory(endpoint) if parsed.is_fresh else None
-    path = parsed.path if directory is None else str(directory / "socket")
+    directory: Path | None = None
+    listening: socket.socket | None = None
     try:
+        if parsed.is_abstract:
+            listening = _bind_unix(endpoint, "\0" + parsed.path[1:], backlog)
+            return Listener(listening, str(parsed), endpoint)
+        directory = _fresh_directory(endpoint) if parsed.is_fresh else None
+        path = parsed.path if directory is None else str(directory / "socket")
         if problem := ipc_path_problem(path):
             raise BindError(endpoint, problem, errno.ENAMETOOLONG)
         listening = _bind_path(endpoint, path, backlog)
-    except BaseException:
+        file = _SocketFile(
+            Path(path).absolute(), _file_made(endpoint, path), directory, os.getpid()
+        )
+        return Listener(listening, str(IpcEndpoint(path)), endpoint, file)
+    except BaseException:  # the user may interrupt it at any line
+        if listening is not None:
+            _abandon(listening)
         if directory is not None:
-            directory.rmdir()
+            with suppress(OSError):  # not empty: somebody else put something there
+                directory.rmdir()
         raise
+
+
+def _file_made(endpoint: str, path: str) -> _FileIdentity:
+    """The identity of the socket file that was just bound."""
     try:
-        file = _SocketFile(Path(path).absolute(), _identity(path), directory, os.getpid())
+        return _identity(path)
     except OSError as error:
-        listening.close()
         problem = "the socket file was removed while it was being bound"
         raise _bind_error(endpoint, error, problem) from error
-    return Listener(listening, str(IpcEndpoint(path)), endpoint, file)
+
+
+def _abandon(listening: socket.socket) -> None:
+    """Close a unix socket, and remove the file that it has made, if it got so far."""
+    name = listening.getsockname()
+    if name and isinstance(name, str):  # an abstract name is bytes
+        with suppress(OSError):  # somebody else has removed it
+            os.unlink(name)
+    listening.close()
 
 
 def _fresh_directory(endpoint: str) -> Path:
@@ -261,18 +287,19 @@ def _bind_path(endpoint: str, path: str, backlog: int) -> socket.socket:
 
 
 def _bind_unix(endpoint: str, address: str, backlog: int) -> socket.socket:
+    listening: socket.socket | None = None
     try:
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    except OSError as error:
-        raise _bind_error(endpoint, error, _advice(error)) from error
-    try:
         listening.bind(os.fsencode(address))
         listening.listen(backlog)
         listening.setblocking(False)
-    except OSError as error:
-        listening.close()
-        raise _bind_error(endpoint, error, _ipc_advice(error, address)) from error
-    return listening
+        return listening
+    except BaseException as error:
+        if listening is not None:
+            _abandon(listening)
+        if isinstance(error, OSError):
+            raise _bind_error(endpoint, error, _ipc_advice(error, address)) from error
+        raise
 
 
 def _remove_stale(endpoint: str, path: str) -> bool:

@@ -57,13 +57,16 @@ class Reception:
             TimeoutError as from `Coordinator.call()`, anything that interrupts: it is undone.
         """
         coordinator = self._coordinator
-        listener = open_listener(endpoint, coordinator.options.backlog)
+        listener: Listener | None = None
         try:
-            return coordinator.call(lambda: self._add(listener))
+            listener = opened = open_listener(endpoint, coordinator.options.backlog)
+            return coordinator.call(lambda: self._add(opened))
         except BaseException:
-            coordinator.post(lambda: self._drop(listener))
-            if coordinator.ended:
-                listener.close()
+            if listener is not None:
+                made = listener
+                coordinator.post(lambda: self._drop(made))
+                if coordinator.ended:
+                    made.close()
             raise
 
     def _add(self, listener: Listener) -> str:

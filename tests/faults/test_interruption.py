@@ -10,7 +10,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import itertools
+import os
 import signal
+import tempfile
 import threading
 from contextlib import suppress
 from functools import partial
@@ -19,13 +21,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout import NestedSendError, PoisonedError, Publisher
+from fanout.listeners import open_listener
 from fanout.send_path import SendPath
 from fanout.shm import layout as at
 from tests.faults.subject import BIG, SENDS, STEPS_MAX, Subject, every_step, raiser, send_batch
 from tests.helpers.interrupting import Steps, untraced
+from tests.helpers.programs import holdings
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import FrameType
 
     from tests.helpers.collecting import Message
@@ -133,6 +138,29 @@ def test_waiting_without_end_can_be_interrupted() -> None:
         assert not publisher.poisoned
         del publisher._path.make_room
         assert publisher.publish(b"big", BIG) == before
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:*", "ipc://*", "ipc://feed", "ipc://@*"])
+def test_an_interrupted_bind_leaves_nothing(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file either; and no socket that only the collector closes, which would be a warning."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    endpoint = endpoint.replace("@*", f"@fanout-test-{os.getpid()}")
+    before = holdings()
+
+    def run(number: int) -> Steps:
+        steps = Steps(number, raiser(KeyboardInterrupt))
+        with suppress(KeyboardInterrupt), steps:
+            listener = open_listener(endpoint, 5)
+        if not steps.reached:
+            listener.close()
+        assert holdings() == before
+        assert os.listdir(tmp_path) == []
+        return steps
+
+    every_step(run)
 
 
 def test_a_send_inside_a_send_is_refused_or_whole(subject: Subject) -> None:
