@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 TICK = 0.5  # seconds between looks at heartbeats; an idle publisher wakes twice a second
 TICK_TRUST = 2 * TICK  # a longer gap means that the coordinator itself was stopped
-CALL_TIMEOUT = 10.0  # seconds for a request to the coordinator's thread; it never blocks for long
+CALL_TIMEOUT = 10.0  # seconds for a request to the coordinator's thread: it waits for on_event only
 IGNORED_BY_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the publisher decides
 KILL_GRACE = 1.0  # seconds past its timeout that a finishing worker gets before it is killed
 _READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE

@@ -120,19 +120,6 @@ class Backlog:
             return stop - first
         return self._censuses.count(cohort.key, first, stop)
 
-    def pick(self, cohort: Cohort, first: int, stop: int) -> list[int]:
-        """The messages from `first` up to, not including, `stop` that a cohort wants."""
-        ids = self._log.topic_ids(first, stop)
-        seen_at = dict(zip(ids, range(first, stop), strict=True))
-        wanted = {i for i, at in seen_at.items() if i and cohort.wants(self._topic(i, at))}
-        if 0 not in seen_at:
-            return [sequence for sequence, i in enumerate(ids, first) if i in wanted]
-        return [
-            sequence
-            for sequence, i in enumerate(ids, first)
-            if (i in wanted if i else cohort.wants(self.topic_of(sequence)))
-        ]
-
     def topic_of(self, sequence: int) -> bytes:
         """The first frame of a message."""
         return first_frame(self._log.piece(sequence))

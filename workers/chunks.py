@@ -85,10 +85,6 @@ class Chunks:
         self._kept.append(chunk)
         return chunk
 
-    def clear(self) -> None:
-        """Nobody is behind any more: give the memory back."""
-        self._kept.clear()
-
     def _cut(self, first: int, front: int) -> Chunk:
         stop = self._log.batch_end(first, min(front, first + CHUNK_MESSAGES), CHUNK_BYTES)
         pieces = self._log.pieces(first, stop)

@@ -92,7 +92,7 @@ def test_a_backlog_picks_what_is_wanted(
     cohort = worker.pump.cohorts.join(prefixes | {b"never"})
     assert cohort is not None
 
-    picked = worker.pump.backlog.pick(cohort, 0, len(messages))
+    picked = worker.pump.backlog.chunks.at(0, len(messages)).pick(cohort)
 
     naive = [i for i, (topic, _) in enumerate(messages) if wants(prefixes, topic)]
     assert picked == naive
