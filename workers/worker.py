@@ -48,6 +48,7 @@ CHECKPOINTS_PER_TICK = 1_024  # slots brought up to date in a tick: some millise
 BATCHES_PER_TURN = 16  # batches of new messages in a turn
 MESSAGES_PER_TURN = 16_384  # after which a turn takes no further batch
 LAG_SHARE = 2  # a subscriber may be half the index behind: room for what comes meanwhile
+ORPHAN_DRAIN = 0.7  # seconds for deliveries once the publisher is gone: it is to end within one
 NS = 1_000_000_000
 
 
@@ -126,7 +127,7 @@ class Worker:
     def orphaned(self) -> None:
         """The coordinator is gone: deliver what is committed, within a bound, and end."""
         if self.ending is None:
-            self.ending = Ending(self, min(1.0, self.options.drain_timeout), self._now())
+            self.ending = Ending(self, min(ORPHAN_DRAIN, self.options.drain_timeout), self._now())
 
     def finished(self) -> None:
         """Nothing is left to do."""
