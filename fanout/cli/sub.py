@@ -74,16 +74,16 @@ def run(arguments: argparse.Namespace) -> int:
     target = parse_target(arguments.endpoint)
     timeout: float | None = arguments.timeout
     output = sys.stdout.buffer
+    printer = Printer(output, as_raw if arguments.raw else FORMATS[arguments.format])
     link = Link(
         target,
         [os.fsencode(topic) for topic in arguments.topics] or [b""],
         back_off=BackOff(random.random),
         output_fd=output.fileno(),
-        wake_fd=_wake_on_signals(),
+        wake_fd=_end_on_signals(printer),
         deadline=None if timeout is None else time.monotonic() + timeout,
         on_note=lambda text: args.complain("fanout sub", f"{arguments.endpoint}: {text}"),
     )
-    printer = Printer(output, as_raw if arguments.raw else FORMATS[arguments.format])
     try:
         printer.print_all(link, arguments.count)
     except KeyboardInterrupt:
@@ -121,31 +121,55 @@ class Printer:
         self.printed = 0
         self._output = output
         self._render = render
+        self._is_writing = False
+        self._is_interrupted = False
 
     def print_all(self, link: Link, count_max: int | None) -> None:
         """Prints what arrives until `link` ends or `count_max` messages were printed.
 
         Raises:
             BrokenPipeError: nobody reads the output any more.
+            KeyboardInterrupt: `interrupt()` was called.
         """
         for messages in link.batches():
             wanted = messages if count_max is None else messages[: count_max - self.printed]
-            self._output.write(b"".join(map(self._render, wanted)))
-            self._output.flush()
+            self._write(b"".join(map(self._render, wanted)))
             self.printed += len(wanted)
             if self.printed == count_max:
                 return
 
+    def interrupt(self) -> None:
+        """Ends a write to an output that nobody takes from, now or later; from a signal handler.
 
-def _wake_on_signals() -> int:
-    """Makes SIGTERM a `KeyboardInterrupt` too; returns a descriptor that signals make readable.
+        Raises:
+            KeyboardInterrupt: a write is under way.
+        """
+        self._is_interrupted = True
+        if self._is_writing:
+            raise KeyboardInterrupt
 
-    The exception alone is not enough: for a signal that comes just before a poll, it is raised only
-    after the poll. It is there for a write to an output that nobody takes from.
+    def _write(self, data: bytes) -> None:
+        self._is_writing = True
+        try:
+            if self._is_interrupted:
+                raise KeyboardInterrupt
+            self._output.write(data)
+            self._output.flush()
+        finally:
+            self._is_writing = False
+
+
+def _end_on_signals(printer: Printer) -> int:
+    """Takes SIGINT and SIGTERM over; returns a descriptor that they make readable.
+
+    No exception is raised, unless a write waits: it could hit any line, also one inside a lock.
     """
     read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            continue  # a shell starts jobs in the background so: its Ctrl-C is not for them
+        signal.signal(number, lambda _number, _frame: printer.interrupt())
     return read_fd
 
 
