@@ -118,6 +118,12 @@ class WorkerLink:
         if self.channel is not None:
             self.channel.close()
             self.channel = None
+        code: int | None = None
+        if process is not None:
+            process.join()
+            code = process.exitcode
+            process.close()
+        # Its slot is ours from here on.
         self.slot[at.W_TAIL] = at.NO_TAIL
         self.slot[at.W_FLUSHED] = at.NO_TAIL
         self.slot[at.W_SLEEPING] = 0
@@ -125,9 +131,6 @@ class WorkerLink:
         self.slot[at.W_LOAD] = 0
         if process is None:
             return "never started"
-        process.join()
-        code = process.exitcode
-        process.close()
         reason = self._killed_because
         return f"killed by us: {reason}" if reason else describe_exit(code)
 

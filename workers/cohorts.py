@@ -62,7 +62,13 @@ class Cohort:
 
     def wants(self, topic: bytes) -> bool:
         """Whether a message on this topic is for it."""
-        return any(topic[:length] in self.key for length in self._lengths)
+        longest = len(topic)
+        for length in self._lengths:  # sorted
+            if length > longest:
+                break
+            if topic[:length] in self.key:
+                return True
+        return False
 
 
 class Cohorts:
@@ -118,7 +124,10 @@ class Cohorts:
     def match(self, topic: bytes) -> list[Cohort]:
         """The filtered cohorts that want messages on this topic, each once."""
         found: list[Cohort] = []
-        for length in self._lengths:
+        lengths: Iterable[int] = self._lengths
+        if len(self._lengths) > len(topic):  # as many as somebody pleases: try all that can be
+            lengths = range(len(topic) + 1)
+        for length in lengths:
             if length <= len(topic):
                 found += self._by_prefix.get(topic[:length], ())
         return found
