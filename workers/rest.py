@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FLOOD_RATE = 50_000  # messages per second, from which on the worker naps
 NAP = 0.0002  # seconds: ten messages at FLOOD_RATE; what a flood adds to their latency
+NAP_RATE = 100_000  # messages per second, from which on naps grow with the rate
+NAPS_MAX = 5  # times NAP: a millisecond, in which 500 messages or more fill a send
 NS = 1_000_000_000
 
 
@@ -43,7 +45,8 @@ class Rest:
         self._last_front, self._last_turn = front, now
         if arrived * NS <= FLOOD_RATE * elapsed:
             return False
-        time.sleep(NAP)
+        rate = arrived * NS / max(elapsed, 1)
+        time.sleep(NAP * min(max(rate / NAP_RATE, 1), NAPS_MAX))
         return True
 
     def sleep(self, log: LogReader, front: int) -> bool:

@@ -268,7 +268,7 @@ class Worker:
         if not pump.needs_log:
             self.rest.wake()  # nothing that is published concerns this worker
             return True
-        if not pump.blocked and self.ending is None and self.rest.nap(pump.front, now):
+        if self.ending is None and self.rest.nap(pump.front, now):
             return False
         return self.rest.sleep(self.log, pump.front)
 
