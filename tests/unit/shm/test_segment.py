@@ -21,11 +21,11 @@ from fanout.shm.log import LogReader
 from fanout.shm.segment import Segment
 segment = Segment.attach(os.open(sys.argv[1], os.O_RDONLY))
 reader = LogReader(segment)
-print(reader.copy(0, reader.start_of(reader.head())).hex())
+print(reader.copy(0, reader.start_of(reader.head())).hex(), flush=True)
 try:
     segment.words[0] = 1
 except TypeError as error:
-    print(error)
+    print(error, flush=True)
 os._exit(9)  # it may end as it likes
 """
 
