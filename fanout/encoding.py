@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from fanout.errors import MessageTooLarge
-from fanout.zmtp.frames import MORE, encode_message, frame_header
+from fanout.zmtp.frames import encode_message, frame_header
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
 TopicLike: TypeAlias = bytes | bytearray | memoryview | str
@@ -110,7 +110,6 @@ def check_count(count: object) -> None:
 
 __all__ = [
     "COPY_ONCE_BYTES",
-    "MORE",
     "PAYLOAD_HEADERS",
     "Bytes",
     "TopicLike",

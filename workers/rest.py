@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fanout.shm.log import LogReader
 
 FLOOD_RATE = 50_000  # messages per second, from which on the worker naps
-NAP = 0.0002  # seconds: ten messages at FLOOD_RATE; what a flood adds to their latency
+NAP = 0.0002  # seconds: ten messages at FLOOD_RATE; the least that a flood adds to their latency
 NAP_RATE = 100_000  # messages per second, from which on naps grow with the rate
 NAPS_MAX = 5  # times NAP: a millisecond, in which 500 messages or more fill a send
 NS = 1_000_000_000
