@@ -1,10 +1,10 @@
 """PoisonGuard: a send that is interrupted was made whole, or not at all, or says so.
 
-The flag is a word of shared memory. The log raises it (to 1 + the sequence being written) before
-the first byte of a message and lowers it after the commit. Finding it raised means that somebody
-was interrupted in between. As nothing before the commit is visible to anyone, a rollback only has
-to prove that the last commit is intact. Where that cannot be done, or is interrupted itself, the
-flag stays up, and every send refuses until `recover()`.
+The flag is a word of shared memory. Before the first byte of a message or a batch the log stores in
+it the head that it is about to commit; it is up for as long as HEAD is another one. Finding it up
+means that somebody was interrupted in between. As nothing before the commit is visible to anyone, a
+rollback only has to prove that the last commit is intact. Where that cannot be done, or is
+interrupted itself, the flag stays up, and every send refuses until `recover()`.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ class PoisonGuard:
     def __init__(self, words: memoryview, log: LogWriter) -> None:
         self._words = words
         self._log = log
+        self._entries = words[at.H_ENTRIES]
 
     @property
     def poisoned(self) -> bool:
-        """Whether the flag is up: to a caller that holds the lock, a send was interrupted."""
-        return self._words[at.H_POISON] != 0
+        """Whether a send was interrupted, to a caller that holds the lock."""
+        return self._log.following is None
 
     def settle(self) -> None:
         """Lower the flag if the interrupted send is proven to be committed or not begun.
 
         Raises nothing of its own; interrupted, it leaves the flag as it was.
         """
-        armed = self._words[at.H_POISON]
-        if armed and self._is_clean(armed - 1):
-            self._words[at.H_POISON] = 0
+        head = self._log.head
+        if head <= self._words[at.H_POISON] <= head + self._entries and self._is_intact():
+            self._lower()
 
     def recover(self) -> None:
         """Roll back to the last commit, whatever was interrupted.
@@ -48,22 +49,26 @@ class PoisonGuard:
         Raises:
             PoisonedError: the log itself is damaged; the publisher stays poisoned: close it.
         """
-        head = self._log.head
-        if not self._is_clean(head):
+        if not self._is_intact():
             raise PoisonedError(
-                f"the log is damaged at its last commit (head {head}): close this publisher"
+                f"the log is damaged at its last commit (head {self._log.head}): "
+                "close this publisher"
             )
-        self._words[at.H_POISON] = 0
+        self._lower()
 
     def error(self) -> PoisonedError:
         """What to raise instead of sending."""
+        head = self._log.head
         return PoisonedError(
-            f"the send of message {self._words[at.H_POISON] - 1} was interrupted and could not be "
-            f"rolled back; nothing of it will be delivered. recover() rolls back to the last "
-            f"commit (head {self._log.head})"
+            f"a send was interrupted and could not be rolled back (flag {self._words[at.H_POISON]},"
+            f" head {head}): nothing from message {head} on was sent or will be. recover() rolls"
+            " back to the last commit"
         )
 
-    def _is_clean(self, sequence: int) -> bool:
-        """Whether the last commit is intact, and `sequence` the next message or one committed."""
-        head = self._log.head
-        return sequence <= head and self._log.start_of(head - 1) <= self._log.position
+    def _lower(self) -> None:
+        self._words[at.H_POISON] = self._log.head
+        self._log.load()
+
+    def _is_intact(self) -> bool:
+        """Whether the last commit is as a commit leaves it."""
+        return self._log.start_of(self._log.head - 1) <= self._log.position

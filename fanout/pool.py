@@ -13,7 +13,7 @@ from fanout.channel import Channel, ChannelFull
 from fanout.control import Adopt, Hello
 from fanout.shm import layout as at
 from fanout.shm.doorbell import Doorbell
-from fanout.shm.slots import worker_slot
+from fanout.shm.slots import sleeper_byte, worker_slot
 from fanout.spawn import WorkerProcess
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class WorkerLink:
     def __init__(self, index: int, segment: Segment, room: Doorbell) -> None:
         self.index = index
         self.slot = worker_slot(segment, index)
+        self.sleeper = sleeper_byte(segment, index)
         self.doorbell = Doorbell()
         self.bell = Bell(segment, index, self.doorbell)
         self.process: WorkerProcess | None = None
@@ -126,6 +127,7 @@ class WorkerLink:
         # Its slot is ours from here on.
         self.slot[at.W_TAIL] = at.NO_TAIL
         self.slot[at.W_FLUSHED] = at.NO_TAIL
+        self.sleeper[0] = 0
         self.slot[at.W_SLEEPING] = 0
         self.slot[at.W_SUBSCRIBERS] = 0
         self.slot[at.W_LOAD] = 0

@@ -27,8 +27,9 @@ from fanout.errors import (
     PoisonedError,
 )
 from fanout.poison import PoisonGuard
+from fanout.shm import fence as fences
 from fanout.shm import layout as at
-from fanout.shm.layout import H_POISON
+from fanout.shm.layout import H_SLEEPERS
 from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.topics import Topic, TopicTable
 
@@ -106,6 +107,7 @@ class SendPath:
             for i in range(len(bells))
         ]
         self._size = segment.layout.data_bytes
+        self._ask_each = len(bells) > at.SLEEPERS_EACH
         self._guard = PoisonGuard(segment.words, self.log)
         self._lock = _make_lock()
         self.room = room
@@ -155,18 +157,15 @@ class SendPath:
         try:
             if not lock.acquire(False):
                 lock = self._acquire_slowly()
-            if self._gate[0] != OPEN or self._words[H_POISON]:
+            if self._gate[0] != OPEN or self.log.following is None:
                 self._refuse()
             sequence = self._append_one(wire, topic.id)
             lock.release()
         except BaseException:
             self._settle()
             raise
-        generation, bells = topic.rings
-        if generation != self._interest.generation:
-            bells = self._find_bells(topic)
-        for bell in bells:
-            bell.wake()
+        if self._words[H_SLEEPERS] or self._ask_each:
+            self._wake(topic)
         return sequence
 
     def append_with(
@@ -179,7 +178,7 @@ class SendPath:
         """
 
         def checked() -> int:
-            if self._gate[0] != OPEN or self._words[H_POISON]:
+            if self._gate[0] != OPEN or self.log.following is None:
                 self._refuse()
             return write(self.log)
 
@@ -189,8 +188,7 @@ class SendPath:
             return sequence
         # Looked up after the commit: who subscribes later is woken by the coordinator.
         for topic in topics:
-            generation, bells = topic.rings
-            wake_all(bells if generation == self._interest.generation else self._find_bells(topic))
+            self._wake(topic)
         return sequence
 
     def make_room(self, needed_bytes: int, count: int = 1) -> bool:
@@ -260,6 +258,15 @@ class SendPath:
             if behind > self._size // NUDGE_SHARE or not enough:
                 bell.ring()
         return enough
+
+    def _wake(self, topic: Topic) -> None:
+        """Wake the workers that sleep and have a subscriber for this topic, after the commit."""
+        if not fences.STORES_STAY_IN_ORDER:
+            fences.make_fence()()  # the number of a sleep is not read before its byte was
+        generation, bells = topic.rings
+        if generation != self._interest.generation:
+            bells = self._find_bells(topic)
+        wake_all(bells)
 
     def _find_bells(self, topic: Topic) -> tuple[Bell, ...]:
         generation = self._interest.generation

@@ -29,14 +29,16 @@ class Rest:
     Its mutable state: the number of the last sleep, and where the last turn was, and when.
     """
 
-    def __init__(self, slot: memoryview) -> None:
+    def __init__(self, slot: memoryview, sleeper: memoryview) -> None:
         self._slot = slot
+        self._sleeper = sleeper
         self.fence = fence.make_fence()
         self._sleeps = time.monotonic_ns()  # no sleep is numbered as one of its predecessor's
         self._last_front = self._last_turn = 0
 
     def wake(self) -> None:
         """The worker is awake: it need not be rung for."""
+        self._sleeper[0] = 0
         self._slot[at.W_SLEEPING] = 0
 
     def nap(self, front: int, now: int) -> bool:
@@ -53,5 +55,8 @@ class Rest:
         """Ask to be woken by the next commit; False if there has been one meanwhile."""
         self._sleeps += 1
         self._slot[at.W_SLEEPING] = self._sleeps
+        if not fence.STORES_STAY_IN_ORDER:
+            self.fence()  # who finds the byte set finds the number too
+        self._sleeper[0] = 1
         self.fence()
         return log.head() == front

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from fanout.control import Adopt, Closed, Connected, Finish, Slow, Snapshot, SnapshotDone
 from fanout.shm import layout as at
 from fanout.shm.log import LogReader
-from fanout.shm.slots import subscriber_slot, worker_slot
+from fanout.shm.slots import sleeper_byte, subscriber_slot, worker_slot
 from fanout.zmtp import SessionLimits, to_zmtp_1
 from workers.deadlines import Deadlines
 from workers.effects import Effect, Lost, Slowed
@@ -92,7 +92,7 @@ class Worker:
         self.reads = ReadSide(self)
         self.ending: Ending | None = None
         self._slot = worker_slot(segment, index)
-        self.rest = Rest(self._slot)
+        self.rest = Rest(self._slot, sleeper_byte(segment, index))
         self._doorbell = doorbell
         self._room = room
         self._snapshots: list[tuple[int, int]] = []  # token, and the head when it was asked for

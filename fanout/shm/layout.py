@@ -5,6 +5,7 @@ seen whole by another process (`struct` with "!" or ">" writes byte by byte and 
 
     offset        area              written by            content
     0             header            coordinator           sizes, head, poison, wanted
+    256           sleepers          each worker its byte  whether it sleeps
     4096          worker slots      that worker           tail, flushed, sleeping, heartbeat, load
     + 256 x 128   subscriber slots  the owning worker     cursor, counters; a free one: coordinator
     + n x 128     ends              coordinator           end position of each message
@@ -17,7 +18,7 @@ seen whole by another process (`struct` with "!" or ">" writes byte by byte and 
 one span of positions, which is at most two pieces of memory.
 
 The only commit point is the store of HEAD. Nothing at or above it may be read by a worker.
-Two parties never write one cache line of 64 bytes.
+Two parties never write one cache line of 64 bytes, but for the sleepers.
 """
 
 from __future__ import annotations
@@ -41,8 +42,14 @@ H_WORKERS = 5
 H_SUBSCRIBERS = 6
 H_PID = 7  # of the coordinator
 H_HEAD = 8  # sequence of the next message: everything below it is committed
-H_POISON = 16  # 0, or 1 + sequence of the message that is being written
+H_POISON = 16  # the head that is being, or was last, committed: a flag that is up if not HEAD
 H_WANTED = 24  # 0, or the sequence which the smallest tail must reach to wake a waiting publisher
+
+# A byte for each worker: 1 while it sleeps. The publisher looks at those of eight workers with one
+# load after each commit; so here, and only here, workers share a line, which they write when they
+# fall asleep and when they wake.
+H_SLEEPERS = 32  # first word of them
+SLEEPERS_EACH = WORD  # workers for each word
 
 # Worker slot words (16 words = two lines).
 SLOT_BYTES = 128
@@ -125,6 +132,7 @@ class Layout:
 
 
 assert SLOT_BYTES % LINE == 0, "two writers would share a line"
-assert max(H_HEAD, H_POISON, H_WANTED) * WORD < PAGE, "the header is one page"
+assert H_SLEEPERS * WORD % LINE == 0, "a line of the coordinator would be shared"
+assert H_SLEEPERS * WORD + WORKER_SLOTS <= PAGE, "the header is one page"
 assert S_STREAM_BYTES < SLOT_WORDS, "a subscriber slot is 16 words"
 assert W_WANTED_SEEN < SLOT_WORDS, "a worker slot is 16 words"

@@ -3,9 +3,10 @@
 `LogWriter` appends, in the coordinator, one caller at a time. `LogReader` finds messages, in any
 process, and never writes. Neither waits, locks or knows of subscribers.
 
-The writer's order of stores is the whole algorithm: poison up, bytes, index, HEAD (the commit),
-poison down. Everything it needs for the next message it reads from what it committed, so an
-interruption anywhere leaves nothing to undo but the poison word.
+The writer's order of stores is the whole algorithm: poison, bytes, index, HEAD. The poison word
+names the head that will be committed, so the one store of HEAD both commits and lowers the flag.
+Where the next message goes follows from the last commit (`load()`), so an interruption anywhere
+leaves nothing to undo but the poison word.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ class LogWriter:
     """Appends messages; not thread-safe: the caller holds the send lock.
 
     Its mutable state is in shared memory, but for the two limits, which may lag behind the tails
-    and are then merely too careful.
+    and are then merely too careful, and for a note of where the next message goes.
+
+    Attributes:
+        following: sequence and position of the next message and the offset of its first byte in the
+            segment; None while a message is being written, and after that was interrupted.
     """
 
     def __init__(self, segment: Segment, tails: Sequence[int] = ()) -> None:
@@ -42,12 +47,15 @@ class LogWriter:
         self._words = segment.words
         self._base = layout.data
         self._size = layout.data_bytes
+        self._stop = layout.data + layout.data_bytes
         self._ends = segment.words[layout.ends // at.WORD :][: layout.entries]
         self._topics = segment.words[layout.topics // at.WORD :][: layout.entries]
         self._mask = layout.entries - 1
         self._fence = None if fences.STORES_STAY_IN_ORDER else fences.make_fence()
         self._position_limit = 0
         self._sequence_limit = 0
+        self.following: tuple[int, int, int] | None = None
+        self.load()
         self.refresh(tails)
 
     @property
@@ -63,6 +71,13 @@ class LogWriter:
     def start_of(self, sequence: int) -> int:
         """Position of the first byte of a message that is still in the index, or of head."""
         return self._ends[(sequence - 1) & self._mask]
+
+    def load(self) -> None:
+        """Read from shared memory where the next message goes; nowhere if the flag is up."""
+        head, position = self.head, self.position
+        is_poisoned = self._words[H_POISON] != head
+        offset = self._base + position % self._size
+        self.following = None if is_poisoned else (head, position, offset)
 
     def refresh(self, tails: Iterable[int]) -> None:
         """Compute how far may be written, from the sequences that the workers still need.
@@ -98,30 +113,32 @@ class LogWriter:
         return max(1, min(head, max(by_size, by_count)))
 
     def append(self, wire: bytes, topic_id: int) -> int:
-        """Commit one message; returns its sequence, or NO_SPACE with nothing changed."""
-        words = self._words
-        ends = self._ends
-        mask = self._mask
-        sequence = words[H_HEAD]
-        start = ends[(sequence - 1) & mask]
-        end = start + len(wire)
+        """Commit one message; returns its sequence, or NO_SPACE with nothing changed.
+
+        None of the methods that append may be called while `following` is None.
+        """
+        sequence, start, offset = self.following  # type: ignore[misc]  # not None: see above
+        size = len(wire)
+        end = start + size
         if end > self._position_limit or sequence >= self._sequence_limit:
             return NO_SPACE
-        words[H_POISON] = sequence + 1
-        offset = start % self._size
-        stop = offset + len(wire)
-        if stop <= self._size:
-            base = self._base
-            self._map[base + offset : base + stop] = wire
+        words = self._words
+        head = sequence + 1
+        self.following = None
+        words[H_POISON] = head
+        stop = offset + size
+        if stop < self._stop:
+            self._map[offset:stop] = wire
         else:
             self._write(start, wire)
-        slot = sequence & mask
-        ends[slot] = end
+            stop = self._base + end % self._size
+        slot = sequence & self._mask
+        self._ends[slot] = end
         self._topics[slot] = topic_id
         if self._fence is not None:
             self._fence()
-        words[H_HEAD] = sequence + 1
-        words[H_POISON] = 0
+        words[H_HEAD] = head
+        self.following = head, end, stop
         return sequence
 
     def append_parts(self, parts: Sequence[bytes], topic_id: int) -> int:
@@ -131,7 +148,7 @@ class LogWriter:
         end = start + sum(map(len, parts))
         if end > self._position_limit or sequence >= self._sequence_limit:
             return NO_SPACE
-        self._words[H_POISON] = sequence + 1
+        self._raise_flag(sequence + 1)
         position = start
         for part in parts:
             self._write(position, part)
@@ -149,7 +166,7 @@ class LogWriter:
         count = len(wires)
         if start + len(data) > self._position_limit or sequence + count > self._sequence_limit:
             return NO_SPACE
-        self._words[H_POISON] = sequence + 1
+        self._raise_flag(sequence + count)
         self._write(start, data)
         positions = accumulate(map(len, wires), initial=start)
         next(positions)
@@ -158,11 +175,15 @@ class LogWriter:
         self._commit(sequence + count)
         return sequence
 
+    def _raise_flag(self, head: int) -> None:
+        self.following = None
+        self._words[H_POISON] = head
+
     def _commit(self, head: int) -> None:
         if self._fence is not None:
             self._fence()
         self._words[H_HEAD] = head
-        self._words[H_POISON] = 0
+        self.load()
 
     def _write(self, position: int, data: bytes) -> None:
         offset = position % self._size

@@ -27,6 +27,12 @@ def worker_slot(segment: Segment, index: int) -> memoryview:
     return segment.words[first : first + at.SLOT_WORDS]
 
 
+def sleeper_byte(segment: Segment, index: int) -> memoryview:
+    """The byte that says whether worker `index` sleeps; written as its slot is."""
+    first = at.H_SLEEPERS * at.WORD + index
+    return segment.view[first : first + 1]
+
+
 def subscriber_slot(segment: Segment, index: int) -> memoryview:
     """The words of subscriber slot `index`; only its worker may write them while it owns it."""
     first = (segment.layout.subscriber_slots + index * at.SLOT_BYTES) // at.WORD

@@ -88,9 +88,16 @@ def test_interrupted_again_while_it_settles(
     assert subject.mended > 0, "no interruption was bad enough to need recover()"
 
 
+def poison(publisher: Publisher) -> None:
+    """Leave the send path as after a send that was interrupted and not rolled back."""
+    log = publisher._path.log
+    publisher._path._words[at.H_POISON] = 1 + log.head
+    log.load()
+
+
 def test_poisoned_it_refuses_every_send_until_it_is_recovered(subject: Subject) -> None:
     publisher = subject.publisher
-    publisher._path._words[at.H_POISON] = 1 + subject.head
+    poison(publisher)
     before = subject.head
     for send, _messages in SENDS.values():
         with pytest.raises(PoisonedError, match=r"recover\(\)"):
@@ -105,7 +112,7 @@ def test_poisoned_it_refuses_every_send_until_it_is_recovered(subject: Subject) 
 
 def test_a_recovery_can_be_interrupted_and_repeated(subject: Subject) -> None:
     def run(number: int) -> Steps:
-        subject.publisher._path._words[at.H_POISON] = 1 + subject.head
+        poison(subject.publisher)
         steps = Steps(number, raiser(KeyboardInterrupt), opcodes=True)
         with suppress(KeyboardInterrupt), steps:
             subject.publisher.recover()

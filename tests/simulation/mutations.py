@@ -54,9 +54,10 @@ def commit_before_bytes(_original: Any, self: LogWriter, wire: bytes, topic_id: 
     start = self.start_of(sequence)
     if not self.fits(len(wire), 1):
         return NO_SPACE
+    self._raise_flag(sequence + 1)
     self._ends[sequence & self._mask] = start + len(wire)
     self._topics[sequence & self._mask] = topic_id
-    self._words[at.H_HEAD] = sequence + 1
+    self._commit(sequence + 1)
     self._write(start, wire)
     return sequence
 
@@ -67,10 +68,12 @@ def commit_before_index(_original: Any, self: LogWriter, wire: bytes, topic_id: 
     start = self.start_of(sequence)
     if not self.fits(len(wire), 1):
         return NO_SPACE
+    self._raise_flag(sequence + 1)
     self._write(start, wire)
     self._words[at.H_HEAD] = sequence + 1
     self._ends[sequence & self._mask] = start + len(wire)
     self._topics[sequence & self._mask] = topic_id
+    self.load()
     return sequence
 
 
