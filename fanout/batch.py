@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from fanout.encoding import as_bytes, encode_frames, payload_header
+from fanout.encoding import (
+    COPY_ONCE_BYTES,
+    PAYLOAD_HEADERS,
+    as_bytes,
+    encode_frames,
+    payload_header,
+)
 from fanout.errors import MessageTooLarge
 from fanout.sending import Attempt
 
@@ -29,11 +35,12 @@ class Messages:
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._messages: list[tuple[bytes, Topic]] = []
+        # Wire bytes and topic in turn: one call adds both, or neither.
+        self._messages: list[bytes | Topic] = []
         self.sequence: int | None = None
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return len(self._messages) // 2
 
     def publish(self, topic: TopicLike, payload: Bytes) -> None:
         """Add a message of two frames.
@@ -41,9 +48,15 @@ class Messages:
         Raises:
             TypeError: an argument is not bytes-like; the batch is as it was.
         """
-        body = payload if type(payload) is bytes else as_bytes(payload, "payload")
+        if type(topic) is bytes and type(payload) is bytes:
+            found = self._encoder.path.topics.young.get(topic)
+            size = len(payload)
+            if found is not None and size < COPY_ONCE_BYTES:
+                self._messages += found.head + PAYLOAD_HEADERS[size] + payload, found
+                return
+        body = as_bytes(payload, "payload")
         known = self._encoder.topic(topic)
-        self._messages.append((known.head + payload_header(len(body)) + body, known))
+        self._messages += known.head + payload_header(len(body)) + body, known
 
     def send_multipart(self, frames: Iterable[Bytes]) -> None:
         """Add a message of any frames.
@@ -52,7 +65,7 @@ class Messages:
             TypeError, ValueError: as `Publisher.send_multipart`; the batch is as it was.
         """
         name, wire = encode_frames(frames)
-        self._messages.append((wire, self._encoder.topic(name)))
+        self._messages += wire, self._encoder.topic(name)
 
     def send(self, frame: Bytes) -> None:
         """Add a message of one frame.
@@ -71,13 +84,14 @@ class Messages:
         if not self._messages:
             return None
         encoder = self._encoder
-        if len(self._messages) > encoder.count_limit:
-            raise MessageTooLarge(len(self._messages), encoder.count_limit, "messages")
-        wires, topics = zip(*self._messages, strict=True)
+        if len(self) > encoder.count_limit:
+            raise MessageTooLarge(len(self), encoder.count_limit, "messages")
+        wires = cast("list[bytes]", self._messages[::2])
+        topics = cast("list[Topic]", self._messages[1::2])
         size = sum(map(len, wires))
         if size > encoder.limit:
             raise MessageTooLarge(size, encoder.limit)
-        return Attempt(encoder.path, wires, [topic.id for topic in topics], set(topics), size)
+        return Attempt(encoder.path, wires, [topic.id for topic in topics], topics, size)
 
 
 class Batch(Messages):

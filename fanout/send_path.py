@@ -187,8 +187,9 @@ class SendPath:
             wake_all(self.bells)
             return sequence
         # Looked up after the commit: who subscribes later is woken by the coordinator.
-        for topic in topics:
-            self._wake(topic)
+        if self._words[H_SLEEPERS] or self._ask_each:
+            for topic in set(topics):
+                self._wake(topic)
         return sequence
 
     def make_room(self, needed_bytes: int, count: int = 1) -> bool:
