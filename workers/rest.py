@@ -20,6 +20,8 @@ FLOOD_RATE = 50_000  # messages per second, from which on the worker naps
 NAP = 0.0002  # seconds: ten messages at FLOOD_RATE; the least that a flood adds to their latency
 NAP_RATE = 100_000  # messages per second, from which on naps grow with the rate
 NAPS_MAX = 5  # times NAP: a millisecond, in which 500 messages or more fill a send
+NAP_BYTES = 256 * 1024  # what there is to send after a nap: more makes a send no cheaper per byte
+NAP_MIN = 0.0001  # seconds; a system call and two switches are not worth less
 NS = 1_000_000_000
 
 
@@ -34,21 +36,30 @@ class Rest:
         self._sleeper = sleeper
         self.fence = fence.make_fence()
         self._sleeps = time.monotonic_ns()  # no sleep is numbered as one of its predecessor's
-        self._last_front = self._last_turn = 0
+        self._last_front = self._last_position = self._last_turn = 0
 
     def wake(self) -> None:
         """The worker is awake: it need not be rung for."""
         self._sleeper[0] = 0
         self._slot[at.W_SLEEPING] = 0
 
-    def nap(self, front: int, now: int) -> bool:
-        """Let a little time pass if messages flood in; False, at once, if they do not."""
-        arrived, elapsed = front - self._last_front, now - self._last_turn
-        self._last_front, self._last_turn = front, now
+    def nap(self, log: LogReader, front: int, now: int) -> bool:
+        """Let a little time pass if messages flood in; False, at once, if they do not.
+
+        Not longer than it takes until there is enough for a large send.
+        """
+        position = log.start_of(front)
+        arrived, size = front - self._last_front, position - self._last_position
+        elapsed = max(now - self._last_turn, 1)
+        self._last_front, self._last_position, self._last_turn = front, position, now
         if arrived * NS <= FLOOD_RATE * elapsed:
             return False
-        rate = arrived * NS / max(elapsed, 1)
-        time.sleep(NAP * min(max(rate / NAP_RATE, 1), NAPS_MAX))
+        pause = NAP * min(max(arrived * NS / (NAP_RATE * elapsed), 1), NAPS_MAX)
+        missing = NAP_BYTES - (log.start_of(log.head()) - position)
+        pause = min(pause, missing * elapsed / (size * NS))
+        if pause < NAP_MIN:
+            return False
+        time.sleep(pause)
         return True
 
     def sleep(self, log: LogReader, front: int) -> bool:

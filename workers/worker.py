@@ -199,7 +199,7 @@ class Worker:
         self._settle_turn(now)
         if self._done.done():
             return
-        if more or self.pump.runnable or not self._rest(now):
+        if self.pump.runnable or not self._rest(now, more):
             self._schedule_turn()
 
     def _schedule_turn(self) -> None:
@@ -262,15 +262,15 @@ class Worker:
             self.ending.step(now)
         self._is_channel_full()  # watched from now on, if this turn has filled it
 
-    def _rest(self, now: int) -> bool:
+    def _rest(self, now: int, more: bool) -> bool:
         """Wait for what comes next; False if there is something to do already."""
         pump = self.pump
         if not pump.needs_log:
             self.rest.wake()  # nothing that is published concerns this worker
             return True
-        if self.ending is None and self.rest.nap(pump.front, now):
+        if self.ending is None and self.rest.nap(self.log, pump.front, now):
             return False
-        return self.rest.sleep(self.log, pump.front)
+        return not more and self.rest.sleep(self.log, pump.front)
 
     def _tick(self) -> None:
         if self._done.done():
