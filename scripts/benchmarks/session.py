@@ -93,7 +93,8 @@ class Session:
         Raises:
             InvalidRun: what came in is not what was expected, or the pace was not kept.
         """
-        self._await_arrival()
+        # No looks at the memory here: each would hold up a message that just passes.
+        self._await_arrival(2 * RUN_SECONDS)
         sent_ns = self.peer.paced()
         check_pace(sent_ns, per_second)
         return self._audience.latencies(sent_ns)
@@ -104,15 +105,15 @@ class Session:
         Raises:
             InvalidRun: as with `end_paced`.
         """
-        cpu = self.peer.processes.cpu_seconds()
+        cpu = self.peer.processes.precise_cpu_seconds()
         self.begin_paced(count, per_second)
         latencies = self.end_paced(per_second)
-        return latencies, self.peer.processes.cpu_seconds() - cpu
+        return latencies, self.peer.processes.precise_cpu_seconds() - cpu
 
-    def _await_arrival(self) -> tuple[Arrival, int]:
+    def _await_arrival(self, sample_seconds: float = SAMPLE_SECONDS) -> tuple[Arrival, int]:
         memory = 0
         deadline = time.monotonic() + 2 * RUN_SECONDS
-        while (arrival := self._audience.poll_arrival(SAMPLE_SECONDS)) is None:
+        while (arrival := self._audience.poll_arrival(sample_seconds)) is None:
             if time.monotonic() > deadline:
                 raise TimeoutError("the subscribers' process does not answer")
             memory = max(memory, self.peer.processes.memory_bytes())
