@@ -6,6 +6,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from benchmarks.peers.base import LOOPBACK, Peer
+from benchmarks.traffic import PROBE_TOPIC
+from benchmarks.wire import DIALECTS
 from fanout import Publisher
 from fanout.options import Options
 
@@ -13,10 +15,13 @@ if TYPE_CHECKING:
     from benchmarks.traffic import Traffic
 
 HEARTBEAT_SECONDS = Options.heartbeat_interval
+# A batch is written to the log as a whole: a sixteenth of it (64 MiB by default) leaves room for
+# the next while the last ones are being sent, and is far below the quarter that a batch may take.
+BATCH_BYTES = 4 * 1024 * 1024
 
 
 class FanoutPeer(Peer):
-    """A Publisher; `batch` messages for each commit, 0 = publish() one by one.
+    """A Publisher; at most `batch` messages for each commit, 0 = publish() one by one.
 
     By default without heartbeats, as libzmq has none: a PING would be bytes too many in a count.
     """
@@ -31,7 +36,8 @@ class FanoutPeer(Peer):
         send_timeout: int = 5,
     ) -> None:
         super().__init__(traffic)
-        self._batch = batch
+        message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), traffic.payload_bytes)
+        self._batch = messages_per_batch(batch, message_bytes)
         self._publisher = Publisher(
             f"tcp://{LOOPBACK}:*",
             workers=workers,
@@ -63,3 +69,8 @@ class FanoutPeer(Peer):
 
     def close(self) -> None:
         self._publisher.stop()
+
+
+def messages_per_batch(most: int, message_bytes: int) -> int:
+    """How many messages of so many bytes go into one batch, 0 if there are to be no batches."""
+    return min(most, max(1, BATCH_BYTES // message_bytes))

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.peers import PEERS
+from benchmarks.peers.fanout import BATCH_BYTES, messages_per_batch
 from benchmarks.receiver import Crowd
 from benchmarks.session import InvalidRun, Session, check_pace
 from benchmarks.traffic import PROBE_MARK, Traffic
+from fanout.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,3 +123,26 @@ def test_a_whole_session_counts_every_delivery(name: str, traffic: Traffic) -> N
     assert run.messages == 10
     assert run.deliveries == sum(traffic.matches(10))
     assert not session.peer.processes.members()
+
+
+def test_batches_of_large_messages_fit_the_log() -> None:
+    traffic = Traffic(2, 256 * 1024)
+    count = Options().max_message_bytes // traffic.payload_bytes + 1  # more than one batch may take
+    with Session(PEERS["fanout-batch"], traffic) as session:
+        assert session.run(count).deliveries == 2 * count
+
+
+@pytest.mark.parametrize(
+    ("most", "message_bytes", "expected"),
+    [
+        (512, 140, 512),
+        (512, BATCH_BYTES // 4, 4),
+        (512, BATCH_BYTES // 4 + 1, 3),
+        (512, 2 * BATCH_BYTES, 1),
+        (0, 140, 0),
+    ],
+)
+def test_a_batch_is_bounded_in_messages_and_in_bytes(
+    most: int, message_bytes: int, expected: int
+) -> None:
+    assert messages_per_batch(most, message_bytes) == expected
