@@ -109,7 +109,7 @@ class Worker:
         """Serve until the coordinator says to finish, or is gone."""
         loop = self._loop
         self.write_set.register(self._doorbell.fd, select.EPOLLIN | select.EPOLLET)
-        loop.add_reader(self.write_set.fileno(), self._turn)
+        loop.add_reader(self.write_set.fileno(), self._sending_turn)
         loop.add_reader(self.reads.set.fileno(), self._turn)
         loop.add_reader(self.channel.socket, self._turn)
         self._tick()
@@ -190,12 +190,16 @@ class Worker:
 
     def _turn(self) -> None:
         """One bounded piece of everything there is to do."""
-        now = self._now()
         self._take_control()
         if not self._is_channel_full():
-            self.reads.turn(now)
-        self._serve_writable(now)
+            self.reads.turn(self._now())
+        self._sending_turn()
+
+    def _sending_turn(self) -> None:
+        """As `_turn`, but for reading: that has events of its own, and who was rung hurries."""
+        now = self._now()
         more = self._advance(now)
+        self._serve_writable(now)
         self._settle_turn(now)
         if self._done.done():
             return
@@ -266,6 +270,7 @@ class Worker:
         """Wait for what comes next; False if there is something to do already."""
         pump = self.pump
         if not pump.needs_log:
+            pump.follow(self.log.head())
             self.rest.wake()  # nothing that is published concerns this worker
             return True
         if self.ending is None and self.rest.nap(self.log, pump.front, now):

@@ -172,6 +172,12 @@ class SimulatedWorker(real.Worker):
         if not self.busy:
             self.world.checker.turn_ended(self)
 
+    def run_sending_turn(self) -> None:
+        """What the doorbell and sockets that have room again do, unless it is in a turn."""
+        self._run(self._sending_turn)
+        if not self.busy:
+            self.world.checker.turn_ended(self)
+
     def run_tick(self) -> None:
         """What its timer does."""
         self._run(self._tick)

@@ -122,7 +122,8 @@ class World:
     def _actions(self) -> list[tuple[Callable[[], None], int]]:
         return [
             (self._publish, 40),
-            (lambda: self._worker().run_turn(), 40),
+            (lambda: self._worker().run_turn(), 30),
+            (lambda: self._worker().run_sending_turn(), 10),
             (self._drain, 50),
             (self._isolate, 4),
             (self._listen, 12),
