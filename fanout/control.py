@@ -9,7 +9,7 @@ mixture of versions, and must be seen at once.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import ClassVar, TypeAlias
 
 import msgpack
@@ -149,6 +149,7 @@ _BY_CODE: dict[int, type[Message]] = {
         Finish,
     )
 }
+_NAMES = {code: [field.name for field in fields(kind)] for code, kind in _BY_CODE.items()}
 _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
@@ -165,7 +166,8 @@ def encode(message: Message) -> bytes:
     Raises:
         ControlError: larger than a packet may be; a bug, since senders split what can grow.
     """
-    packet: bytes = msgpack.packb([message.code, *astuple(message)], use_bin_type=True)
+    values = [getattr(message, name) for name in _NAMES[message.code]]
+    packet: bytes = msgpack.packb([message.code, *values], use_bin_type=True)
     if len(packet) > PACKET_BYTES_MAX:
         raise ControlError(f"{type(message).__name__} of {len(packet):,} bytes")
     return packet

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.children import run_child
 from benchmarks.peers.base import create_peer
-from benchmarks.traffic import PROBE_TOPIC, Traffic
+from benchmarks.traffic import PROBE_MARK, PROBE_TOPIC, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,8 @@ def main(channel: Channel, arguments: Sequence[str]) -> None:
 def _serve(peer: Peer, traffic: Traffic, request: Message) -> Message:
     match request["do"]:
         case "probe":
-            peer.send(PROBE_TOPIC, traffic.probe_payload)
+            # As short as can be: of 256 KiB, some for each poll would be gigabytes to 5,000.
+            peer.send(PROBE_TOPIC, PROBE_MARK)
             return {}
         case "publish":
             return _publish(peer, request["count"])

@@ -63,6 +63,12 @@ class Traffic:
         ]
         return tuple(drawn[index % lists] for index in range(self.subscribers))
 
+    @property
+    def bytes_per_message(self) -> float:
+        """Payload that one message brings to all who want it together, on average."""
+        wanted = self.watched / self.topics if self.watched else 1.0
+        return self.subscribers * self.payload_bytes * wanted
+
     def matches(self, count: int) -> list[int]:
         """How many of the first `count` messages each subscriber gets."""
         if not self.watched:

@@ -12,7 +12,14 @@ import pytest
 from benchmarks.peers import PEERS
 from benchmarks.peers.fanout import BATCH_BYTES, messages_per_batch
 from benchmarks.receiver import Crowd
-from benchmarks.session import InvalidRun, Session, check_pace
+from benchmarks.session import (
+    FIRST_BYTES,
+    FIRST_COUNT,
+    InvalidRun,
+    Session,
+    check_pace,
+    first_count,
+)
 from benchmarks.traffic import PROBE_MARK, Traffic
 from fanout.options import Options
 
@@ -123,6 +130,19 @@ def test_a_whole_session_counts_every_delivery(name: str, traffic: Traffic) -> N
     assert run.messages == 10
     assert run.deliveries == sum(traffic.matches(10))
     assert not session.peer.processes.members()
+
+
+@pytest.mark.parametrize("subscribers", [10, 100, 1000, 5000])
+@pytest.mark.parametrize("size", [32, 128, 1024, 16 * 1024, 256 * 1024])
+def test_a_warm_up_begins_small_whatever_is_asked_for(subscribers: int, size: int) -> None:
+    traffic = Traffic(subscribers, size)
+    count = first_count(traffic)
+    assert 1 <= count <= FIRST_COUNT
+    assert count == 1 or count * traffic.bytes_per_message <= FIRST_BYTES
+
+
+def test_a_warm_up_of_small_messages_is_not_cut() -> None:
+    assert first_count(Traffic(1000, 128)) == FIRST_COUNT
 
 
 def test_batches_of_large_messages_fit_the_log() -> None:

@@ -46,3 +46,13 @@ def test_every_topic_is_as_long_as_the_probe(index: int) -> None:
 def test_a_probe_weighs_what_a_message_weighs() -> None:
     traffic = Traffic(1, 128)
     assert len(traffic.probe_payload) == len(traffic.payload)
+
+
+@pytest.mark.parametrize(
+    ("traffic", "expected"),
+    [(Traffic(10, 128), 1280), (Traffic(10, 128, topics=100, watched=25), 320)],
+)
+def test_bytes_per_message_are_those_of_the_deliveries(traffic: Traffic, expected: int) -> None:
+    assert traffic.bytes_per_message == expected
+    laps = 3 * traffic.topics
+    assert sum(traffic.matches(laps)) * traffic.payload_bytes == expected * laps
