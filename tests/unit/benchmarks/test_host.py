@@ -1,0 +1,43 @@
+"""What the publisher's process sends at the harness' request."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.host import _serve
+from benchmarks.peers.base import Peer
+from benchmarks.traffic import PROBE_MARK, PROBE_TOPIC, Traffic
+
+
+class Recorder(Peer):
+    """Keeps what it is asked to send."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        super().__init__(traffic)
+        self.sent: list[tuple[bytes, bytes]] = []
+
+    def start(self) -> list[str]:
+        return []
+
+    def send(self, topic: bytes, payload: bytes) -> None:
+        self.sent.append((topic, payload))
+
+    def publish(self, count: int) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("payload_bytes", [32, 256 * 1024])
+def test_a_probe_is_short_whatever_the_messages_are(payload_bytes: int) -> None:
+    peer = Recorder(Traffic(5000, payload_bytes))
+    _serve(peer, peer.traffic, {"do": "probe"})
+    assert peer.sent == [(PROBE_TOPIC, PROBE_MARK)]
+
+
+def test_a_paced_message_weighs_what_all_do_and_is_a_probe() -> None:
+    peer = Recorder(Traffic(10, 128))
+    _serve(peer, peer.traffic, {"do": "pace", "count": 2, "per_second": 1e6})
+    assert [topic for topic, _ in peer.sent] == [PROBE_TOPIC] * 2
+    assert all(len(payload) == 128 and PROBE_MARK in payload for _, payload in peer.sent)
