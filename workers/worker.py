@@ -31,6 +31,7 @@ from workers.peer import Peer, prepare_socket
 from workers.pump import Pump
 from workers.reading import ReadSide
 from workers.rest import Rest
+from workers.slowness import SlowReports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,6 +91,7 @@ class Worker:
         self.deadlines = Deadlines(self)
         self.write_set = select.epoll()
         self.reads = ReadSide(self)
+        self.slow_reports = SlowReports(channel)
         self.ending: Ending | None = None
         self._slot = worker_slot(segment, index)
         self.rest = Rest(self._slot, sleeper_byte(segment, index))
@@ -148,6 +150,7 @@ class Worker:
         peer.checkpoint(0)
         peer.close()
         self._slot[at.W_SUBSCRIBERS] = len(self.peers)
+        self.slow_reports.finish(peer.id)
         self.channel.send(
             Closed(
                 subscriber=peer.id,
@@ -335,6 +338,7 @@ class Worker:
 
     def _take_control(self) -> None:
         self.channel.flush()
+        self.slow_reports.flush()
         for message, descriptors in self.channel.receive():
             self._handle(message, descriptors)
         if self.channel.closed:
@@ -386,4 +390,4 @@ class Worker:
             self._report_slow(peer.member, True, "has caught up")
 
     def _report_slow(self, member: Member, recovered: bool, reason: str) -> None:
-        self.channel.send(Slow(member.id, recovered, member.dropped, reason))
+        self.slow_reports.add(Slow(member.id, recovered, member.dropped, reason))

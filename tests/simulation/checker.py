@@ -138,7 +138,9 @@ class Checker:
         for peer in worker.peers.values():
             model = self._world.models[peer.id]
             require(not peer.socket.failed, "a broken connection that was not closed")  # type: ignore[attr-defined]
-            require(not peer.member.slow or peer.id in self.reported_slow, "slow, but not reported")
+            if not worker.slow_reports:  # none that waits for the coordinator to read
+                known = peer.id in self.reported_slow
+                require(peer.member.slow == known, "slow or not, but not reported")
             for sequence in model.queue if not model.in_message else model.unstarted:
                 require(tail <= sequence, f"message {sequence} is not protected by tail {tail}")
                 break
