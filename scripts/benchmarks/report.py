@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.summary import CaseResult, PeerRounds, WorkloadResult, is_ours, ratio
+from benchmarks.verdict import judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def case_table(case: CaseResult, metrics: Sequence[Metric]) -> str:
-    """The rows of one case: medians, (lowest-highest) of the first metric, and fanout's ratio."""
+    """The rows of one case: medians, (lowest-highest) of the first metric, and fanout's ratios.
+
+    The last line is the verdict, by the first metric.
+    """
     head = ["", f"{metrics[0].unit} (min-max)", *(m.unit for m in metrics[1:])]
     head += [f"{row.peer} is" for row in case.ours]
     rows = [_row(case, row, metrics) for row in case.rounds]
@@ -26,6 +30,8 @@ def case_table(case: CaseResult, metrics: Sequence[Metric]) -> str:
         text = "  ".join(_align(cells, widths))
         problem = f"  {row.problem}" if row and row.problem else ""
         lines.append(f"  {text.rstrip()}{problem}")
+    if verdict := judge(case, metrics[0]):
+        lines.append(f"  => {verdict}")
     return "\n".join(lines)
 
 
@@ -64,6 +70,14 @@ def figure(value: float) -> str:
 
 
 def write_json(path: Path, machine: Mapping[str, str], results: Sequence[WorkloadResult]) -> None:
-    """Everything: machine, versions, every round as it was measured."""
-    document = {"machine": dict(machine), "workloads": [asdict(result) for result in results]}
+    """Everything: machine, versions, every round as it was measured, and the verdicts."""
+    document = {"machine": dict(machine), "workloads": [_workload(result) for result in results]}
     path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _workload(result: WorkloadResult) -> dict[str, Any]:
+    document = asdict(result)
+    for case, described in zip(result.cases, document["cases"], strict=True):
+        verdict = judge(case, result.metrics[0])
+        described["verdict"] = asdict(verdict) if verdict else None
+    return document

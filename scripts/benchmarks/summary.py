@@ -74,8 +74,8 @@ class CaseResult:
 def ratio(ours: PeerRounds, theirs: PeerRounds, metric: Metric) -> float | None:
     """How many times better our median is than theirs; above 1 = fanout is ahead."""
     mine, other = ours.spread(metric), theirs.spread(metric)
-    if mine is None or other is None or not mine.median or not other.median:
-        return None
+    if mine is None or other is None or min(mine.median, other.median) <= 0:
+        return None  # nothing is no multiple of anything
     quotient = mine.median / other.median
     return quotient if metric.higher_is_better else 1 / quotient
 
@@ -92,3 +92,8 @@ class WorkloadResult:
 def is_ours(peer: str) -> bool:
     """Whether a row is one of fanout's."""
     return peer.split("-")[0] == OURS
+
+
+def is_reference(peer: str) -> bool:
+    """Whether a row is the limit, in whatever setting."""
+    return peer.split("-")[0] == REFERENCE
