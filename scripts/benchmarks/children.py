@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 CLOSE_SECONDS = 10.0  # a publisher with a drain timeout of 5 s ends by itself within this
+OTHER_DESCRIPTORS = 100  # of a process besides its subscribers: its own, and those of its children
 OUTPUT_TAIL = 2_000  # bytes of a failed child's output that are shown
 
 
@@ -38,6 +40,22 @@ def raise_descriptor_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
+
+
+def require_descriptors(sockets: int) -> None:
+    """Says what is missing before so many sockets fail to open one by one.
+
+    Raises:
+        OSError: the hard limit of open files is too low for them.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = sockets + OTHER_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise OSError(
+            errno.EMFILE,
+            f"{sockets:,} subscribers need {needed:,} open files in one process, and the hard "
+            f"limit is {hard:,} (ulimit -Hn)",
+        )
 
 
 class Child:

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmarks.children import run_child
+from benchmarks.children import require_descriptors, run_child
 from benchmarks.latency import arrival_times, summarise
 from benchmarks.traffic import PROBE_MARK, Traffic
 from benchmarks.wire import DIALECTS, Dialect
@@ -72,6 +72,7 @@ class Crowd:
         self._connect_began = time.monotonic()
         spoken = DIALECTS[dialect]
         wanted = [*self.traffic.subscriptions, *([()] * self.traffic.stalled)]
+        require_descriptors(len(wanted))
         connections: list[socket.socket] = []
         for first in range(0, len(wanted), CONNECT_AT_ONCE):
             group = wanted[first : first + CONNECT_AT_ONCE]
