@@ -9,6 +9,7 @@ from benchmarks.workloads.latency import Latency
 from benchmarks.workloads.limits import Limits
 from benchmarks.workloads.publish_cost import PublishCost
 from benchmarks.workloads.scaling import Scaling
+from benchmarks.workloads.single import Single
 from benchmarks.workloads.stalled import Stalled
 from benchmarks.workloads.storm import Storm
 from benchmarks.workloads.watchlists import Watchlists
@@ -23,6 +24,7 @@ _ALL: tuple[Workload, ...] = (
     Stalled(),
     Latency(),
     Storm(),
+    Single(),
     Scaling(),
     Limits(),
 )

@@ -37,11 +37,16 @@ class Firehose(Workload):
 
     def cases(self, settings: Settings) -> Sequence[Case]:
         sizes = settings.sizes or (QUICK_SIZES if settings.quick else SIZES)
-        return [
-            Case(f"{subscribers:,} subscribers, {size:,} B", Traffic(subscribers, size))
-            for size in sizes
-            for subscribers in settings.subscribers or SUBSCRIBERS
-        ]
+        return firehose_cases(settings.subscribers or SUBSCRIBERS, sizes)
 
     def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
         return measure_run(peer, case.traffic, settings)
+
+
+def firehose_cases(subscribers: Sequence[int], sizes: Sequence[int]) -> list[Case]:
+    """Every number of subscribers with every size; subscribers who want everything."""
+    return [
+        Case(f"{number:,} subscribers, {size:,} B", Traffic(number, size))
+        for size in sizes
+        for number in subscribers
+    ]

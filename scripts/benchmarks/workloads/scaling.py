@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from benchmarks.peers import PEERS, PeerKind
-from benchmarks.traffic import Traffic
 from benchmarks.workloads.base import RUN_METRICS, Case, Sample, Settings, Workload, measure_run
+from benchmarks.workloads.firehose import firehose_cases
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +35,7 @@ class Scaling(Workload):
 
     def cases(self, settings: Settings) -> Sequence[Case]:
         sizes = settings.sizes or (QUICK_SIZES if settings.quick else SIZES)
-        return [
-            Case(f"{subscribers:,} subscribers, {size:,} B", Traffic(subscribers, size))
-            for size in sizes
-            for subscribers in settings.subscribers or SUBSCRIBERS
-        ]
+        return firehose_cases(settings.subscribers or SUBSCRIBERS, sizes)
 
     def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
         return measure_run(peer, case.traffic, settings)

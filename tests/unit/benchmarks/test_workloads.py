@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from itertools import product
 
 import pytest
 
@@ -33,3 +34,25 @@ def test_too_few_open_files_are_said_before_the_first_socket() -> None:
     require_descriptors(hard - OTHER_DESCRIPTORS)
     with pytest.raises(OSError, match=f"the hard limit is {hard:,}"):
         require_descriptors(hard)
+
+
+def test_single_has_one_worker_one_thread_and_one_sender_under_their_own_names() -> None:
+    kinds = {kind.name: dict(kind.options) for kind in WORKLOADS["single"].kinds(Settings())}
+    assert list(kinds) == ["fanout", "fanout-batch", "libzmq-1io", "limit"]
+    assert kinds["fanout"]["workers"] == kinds["fanout-batch"]["workers"] == 1
+    assert kinds["fanout-batch"]["batch"] > 1
+    assert kinds["libzmq-1io"]["io_threads"] == kinds["limit"]["senders"] == 1
+
+
+def test_single_has_the_loads_that_other_engines_publish() -> None:
+    cases = WORKLOADS["single"].cases(Settings())
+    loads = [(case.traffic.subscribers, case.traffic.payload_bytes) for case in cases]
+    assert loads == [(32, 64), (32, 256), (32, 1024), (32, 16 * 1024)]
+
+
+def test_firehose_takes_every_load_that_is_asked_for() -> None:
+    subscribers, sizes = (10, 100, 1000, 5000), (32, 128, 1024, 16 * KIB, 256 * KIB)
+    cases = WORKLOADS["firehose"].cases(Settings(subscribers=subscribers, sizes=sizes))
+    loads = {(case.traffic.subscribers, case.traffic.payload_bytes) for case in cases}
+    assert loads == set(product(subscribers, sizes))
+    assert len({case.label for case in cases}) == len(cases) == 20
