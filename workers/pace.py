@@ -17,15 +17,19 @@ class Pace:
 
     Attributes:
         messages: that the next batch may take, MESSAGES_MIN to MESSAGES_MAX.
+        share: of a batch's bytes that one of its sends carries, on average; 1.0 = all of them.
     """
 
-    __slots__ = ("messages",)
+    __slots__ = ("messages", "share")
 
     def __init__(self) -> None:
         self.messages = MESSAGES_MIN
+        self.share = 1.0
 
-    def learn(self, taken: int, sends: int, sent_bytes: int) -> None:
-        """A batch of `taken` messages came to so many sends and bytes."""
+    def learn(self, taken: int, taken_bytes: int, sends: int, sent_bytes: int) -> None:
+        """A batch of so many messages and bytes came to so many sends and bytes."""
+        if sends:
+            self.share = sent_bytes / (sends * taken_bytes)
         if sent_bytes > 2 * SEND_BYTES_AIM * sends:
             self.messages = max(MESSAGES_MIN, self.messages // 2)
         elif taken == self.messages and sent_bytes < SEND_BYTES_AIM * sends:

@@ -68,6 +68,11 @@ class Pump:
         """Whether any member wants anything, now or from before."""
         return bool(self._subscribed or self.blocked)
 
+    @property
+    def share(self) -> float:
+        """Of the log's bytes that one send carries to a member, on average; 1.0 = all of them."""
+        return 1.0 if self.cohorts.everything.ready else self._pace.share
+
     def follow(self, head: int) -> None:
         """Nobody wants anything: let the front be the head."""
         self.front = self.backlog.tail = head
@@ -259,7 +264,8 @@ class Pump:
                     sends += len(cohort.ready)
                     sent_bytes += len(cohort.ready) * self._send_picks(cohort, now)
                 cohort.picks.clear()
-        self._pace.learn(stop - first, sends, sent_bytes)
+        size = self._log.start_of(stop) - self._log.start_of(first)
+        self._pace.learn(stop - first, size, sends, sent_bytes)
 
     def _send_picks(self, cohort: Cohort, now: int) -> int:
         """Send its picks to every ready member of a cohort; returns their size."""

@@ -20,8 +20,10 @@ FLOOD_RATE = 50_000  # messages per second, from which on the worker naps
 NAP = 0.0002  # seconds: ten messages at FLOOD_RATE; the least that a flood adds to their latency
 NAP_RATE = 100_000  # messages per second, from which on naps grow with the rate
 NAPS_MAX = 5  # times NAP: a millisecond, in which 500 messages or more fill a send
-NAP_BYTES = 256 * 1024  # what there is to send after a nap: more makes a send no cheaper per byte
+NAP_WORK = 2  # times the work of the last turn: a worker that is busy works for a third of the time
+NAP_MAX = 0.005  # seconds: the most that a flood adds to the latency
 NAP_MIN = 0.0001  # seconds; a system call and two switches are not worth less
+SEND_BYTES = 256 * 1024  # that a send has after a nap: more makes it no cheaper for each byte
 NS = 1_000_000_000
 
 
@@ -43,20 +45,25 @@ class Rest:
         self._sleeper[0] = 0
         self._slot[at.W_SLEEPING] = 0
 
-    def nap(self, log: LogReader, front: int, now: int) -> bool:
+    def nap(self, log: LogReader, front: int, began: int, share: float) -> bool:
         """Let a little time pass if messages flood in; False, at once, if they do not.
 
         Not longer than it takes until there is enough for a large send.
+
+        Args:
+            began: when the turn that ends now began, monotonic ns.
+            share: of the log's bytes that one send carries, 0 to 1.
         """
         position = log.start_of(front)
         arrived, size = front - self._last_front, position - self._last_position
-        elapsed = max(now - self._last_turn, 1)
-        self._last_front, self._last_position, self._last_turn = front, position, now
+        elapsed = max(began - self._last_turn, 1)
+        self._last_front, self._last_position, self._last_turn = front, position, began
         if arrived * NS <= FLOOD_RATE * elapsed:
             return False
-        pause = NAP * min(max(arrived * NS / (NAP_RATE * elapsed), 1), NAPS_MAX)
-        missing = NAP_BYTES - (log.start_of(log.head()) - position)
-        pause = min(pause, missing * elapsed / (size * NS))
+        by_rate = NAP * min(max(arrived * NS / (NAP_RATE * elapsed), 1), NAPS_MAX)
+        by_work = NAP_WORK * (time.monotonic_ns() - began) / NS
+        missing = SEND_BYTES / share - (log.start_of(log.head()) - position)
+        pause = min(max(by_rate, by_work), NAP_MAX, missing * elapsed / (size * NS))
         if pause < NAP_MIN:
             return False
         time.sleep(pause)

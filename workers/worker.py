@@ -276,7 +276,7 @@ class Worker:
             pump.follow(self.log.head())
             self.rest.wake()  # nothing that is published concerns this worker
             return True
-        if self.ending is None and self.rest.nap(self.log, pump.front, now):
+        if self.ending is None and self.rest.nap(self.log, pump.front, now, pump.share):
             return False
         return not more and self.rest.sleep(self.log, pump.front)
 
