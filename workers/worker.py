@@ -49,7 +49,7 @@ CHECKPOINTS_PER_TICK = 1_024  # slots brought up to date in a tick: some millise
 BATCHES_PER_TURN = 16  # batches of new messages in a turn
 MESSAGES_PER_TURN = 16_384  # after which a turn takes no further batch
 LAG_SHARE = 2  # a subscriber may be half the index behind: room for what comes meanwhile
-ORPHAN_DRAIN = 0.5  # seconds for deliveries once the publisher is gone: it is to end within one
+ORPHAN_DRAIN = 0.3  # seconds for deliveries once the publisher is gone: it is to end within one
 NS = 1_000_000_000
 
 
