@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class PoisonGuard:
     """Settles interrupted sends; the caller holds the send lock.
 
-    Its only state is the poison word of the segment.
+    It has no state of its own: there is the poison word, and the log's note of where to go on,
+    which is missing for as long as a send is under way or was interrupted.
     """
 
     def __init__(self, words: memoryview, log: LogWriter) -> None:

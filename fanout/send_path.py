@@ -107,7 +107,8 @@ class SendPath:
             for i in range(len(bells))
         ]
         self._size = segment.layout.data_bytes
-        self._ask_each = len(bells) > at.SLEEPERS_EACH
+        # Their bytes tell only of so many, and only if they were not read before the commit.
+        self._ask_each = len(bells) > at.SLEEPERS_EACH or not fences.STORES_STAY_IN_ORDER
         self._guard = PoisonGuard(segment.words, self.log)
         self._lock = _make_lock()
         self.room = room
@@ -184,6 +185,7 @@ class SendPath:
 
         sequence = self._locked(checked)
         if topics is None:
+            self._pass_barrier()
             wake_all(self.bells)
             return sequence
         # Looked up after the commit: who subscribes later is woken by the coordinator.
@@ -262,12 +264,16 @@ class SendPath:
 
     def _wake(self, topic: Topic) -> None:
         """Wake the workers that sleep and have a subscriber for this topic, after the commit."""
-        if not fences.STORES_STAY_IN_ORDER:
-            fences.make_fence()()  # the number of a sleep is not read before its byte was
+        self._pass_barrier()
         generation, bells = topic.rings
         if generation != self._interest.generation:
             bells = self._find_bells(topic)
         wake_all(bells)
+
+    def _pass_barrier(self) -> None:
+        """Between the commit and the look at who sleeps; releasing the lock may not be one."""
+        if not fences.STORES_STAY_IN_ORDER:
+            fences.make_fence()()
 
     def _find_bells(self, topic: Topic) -> tuple[Bell, ...]:
         generation = self._interest.generation
@@ -288,7 +294,8 @@ class SendPath:
     def _settle(self) -> None:
         """After an interruption: roll back what this thread has begun, release what it holds."""
         if self._lock._is_owned():
-            self._guard.settle()
+            if self._gate[0] != FORKED:  # the flag is the parent's, which may be sending
+                self._guard.settle()
             self._lock.release()
 
     def _acquire_slowly(self, mending: bool = False) -> _OwnedLock:

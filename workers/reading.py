@@ -55,20 +55,22 @@ class ReadSide:
         if self._waiting is not None and self._waiting[0] is peer:
             self._waiting = None
 
-    def turn(self, now: int) -> None:
-        """Read from as many peers as one turn allows."""
+    def turn(self, now: int) -> bool:
+        """Read from as many peers as one turn allows; True if there may be more to read."""
         channel = self._worker.channel
         if self._waiting is not None:
             peer, since = self._waiting
             self._waiting = None
             self._worker.pump.release(peer.member, peer.session.subscriptions, since, now)
         left = BYTES_PER_TURN
-        for descriptor, _events in self.set.poll(0, READS_PER_TURN):
+        readable = self.set.poll(0, READS_PER_TURN)
+        for descriptor, _events in readable:
             peer_or_none = self._worker.by_descriptor.get(descriptor)
             if peer_or_none is not None:
                 left -= self._read(peer_or_none, now)
                 if left <= 0 or channel.pending > 0:
-                    return
+                    return True
+        return len(readable) == READS_PER_TURN
 
     def end_rests(self, now: int) -> None:
         """Read again from peers that have rested long enough; once a tick."""

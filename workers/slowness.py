@@ -54,6 +54,10 @@ class SlowReports:
             self._outlet.send(report)
 
     def finish(self, subscriber: int) -> None:
-        """Report all that waits of a subscriber in any case: the last report of it comes next."""
-        for report in self._waiting.pop(subscriber, ()):
-            self._outlet.send(report)
+        """The last report of this subscriber comes next: report in any case what it now is.
+
+        Two reports that wait cancel each other out, and its final figures follow.
+        """
+        waiting = self._waiting.pop(subscriber, [])
+        if len(waiting) % 2:
+            self._outlet.send(waiting[-1])

@@ -6,7 +6,8 @@ it from its adoption on: a socket that was full is reported once when it has roo
 registering costs nothing while streams block and unblock. So the write side needs no attention of
 the read side, nor the other way round, and a turn of either is bounded.
 
-A turn: control messages, reads, writable sockets, new messages, limits, and sleep.
+A turn: control messages, reads, new messages, writable sockets, limits, and rest. What the doorbell
+or a writable socket has asked for begins with the new messages.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Worker:
         self.slow_reports = SlowReports(channel)
         self.ending: Ending | None = None
         self._slot = worker_slot(segment, index)
-        self.rest = Rest(self._slot, sleeper_byte(segment, index))
+        self.rest = Rest(self._slot, sleeper_byte(segment, index), self.log)
         self._doorbell = doorbell
         self._room = room
         self._snapshots: list[tuple[int, int]] = []  # token, and the head when it was asked for
@@ -194,11 +195,10 @@ class Worker:
     def _turn(self) -> None:
         """One bounded piece of everything there is to do."""
         self._take_control()
-        if not self._is_channel_full():
-            self.reads.turn(self._now())
-        self._sending_turn()
+        cut_off = not self._is_channel_full() and self.reads.turn(self._now())
+        self._sending_turn(hurry=cut_off)
 
-    def _sending_turn(self) -> None:
+    def _sending_turn(self, *, hurry: bool = False) -> None:
         """As `_turn`, but for reading: that has events of its own, and who was rung hurries."""
         now = self._now()
         more = self._advance(now)
@@ -206,7 +206,7 @@ class Worker:
         self._settle_turn(now)
         if self._done.done():
             return
-        if self.pump.runnable or not self._rest(now, more):
+        if self.pump.runnable or not self._rest(now, more, hurry):
             self._schedule_turn()
 
     def _schedule_turn(self) -> None:
@@ -269,16 +269,18 @@ class Worker:
             self.ending.step(now)
         self._is_channel_full()  # watched from now on, if this turn has filled it
 
-    def _rest(self, now: int, more: bool) -> bool:
+    def _rest(self, now: int, more: bool, hurry: bool) -> bool:
         """Wait for what comes next; False if there is something to do already."""
         pump = self.pump
         if not pump.needs_log:
             pump.follow(self.log.head())
             self.rest.wake()  # nothing that is published concerns this worker
             return True
-        if self.ending is None and self.rest.nap(self.log, pump.front, now, pump.share):
+        # In a nap nothing would accumulate if the publisher waits for room.
+        hurry = hurry or self.ending is not None or self.segment.words[at.H_WANTED] != 0
+        if self.rest.nap(pump.front, now, pump.share, hurry=hurry):
             return False
-        return not more and self.rest.sleep(self.log, pump.front)
+        return not more and self.rest.sleep(pump.front)
 
     def _tick(self) -> None:
         if self._done.done():
@@ -334,6 +336,7 @@ class Worker:
             else:
                 self._loop.remove_writer(self.channel.socket)
                 self._loop.add_reader(self.reads.set.fileno(), self._turn)
+                self._schedule_turn()  # for those who were held until their change was reported
         return full
 
     def _take_control(self) -> None:

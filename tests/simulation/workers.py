@@ -162,6 +162,8 @@ class SimulatedWorker(real.Worker):
         surroundings.segment = world.readable  # nothing but its own slots can be written
         self.log = SteppedReader(world.readable, lambda: world.writer_step(self))
         self.pump = ObservedPump(self, policy)
+        surroundings.rest._log = self.log
+        surroundings.rest.nap = lambda *_what, **_how: False  # time passes when the world says so
 
     def _now(self) -> int:
         return self.world.now

@@ -384,7 +384,6 @@ class World:
             ("workers.census.PIECE_MESSAGES", rng.choice((4, 64))),
             ("workers.census.PIECES_MAX", 3),
             ("workers.worker.BATCHES_PER_TURN", rng.choice((1, 3, 16))),
-            ("workers.rest.NAP", 0.0),
             ("workers.reading.REST_FROM", rng.choice((1, 3, 1_000))),
             ("workers.worker.WRITABLE_PER_TURN", rng.choice((1, 3, 16))),
             ("workers.worker.prepare_socket", lambda number, _options: self.sockets[number]),

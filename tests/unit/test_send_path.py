@@ -70,7 +70,8 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
     reader = LogReader(segment)
     doorbells = [Doorbell() for _ in range(workers)]
     rests = [
-        Rest(worker_slot(segment, index), sleeper_byte(segment, index)) for index in range(workers)
+        Rest(worker_slot(segment, index), sleeper_byte(segment, index), reader)
+        for index in range(workers)
     ]
     bells = [Bell(segment, index, doorbell) for index, doorbell in enumerate(doorbells)]
     last = workers - 1
@@ -85,11 +86,11 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
 
     awake = rung_by(b"its own")
     for rest in rests:
-        assert rest.sleep(reader, reader.head())
+        assert rest.sleep(reader.head())
     asleep = [rung_by(b"another"), rung_by(b"its own"), rung_by(b"its own")]
     rests[last].wake()
     woken = rung_by(b"its own")
-    assert not rests[last].sleep(reader, reader.head() - 1), "it has missed one"
+    assert not rests[last].sleep(reader.head() - 1), "it has missed one"
     again = rung_by(b"its own")
 
     assert (awake, asleep, woken, again) == ([], [[], [last], []], [], [last])

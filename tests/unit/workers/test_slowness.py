@@ -87,14 +87,14 @@ def test_it_stops_as_soon_as_the_channel_is_full_again() -> None:
     assert len(reports) == 1
 
 
-def test_before_the_last_report_of_a_subscriber_all_others_of_it_go_out() -> None:
+def test_before_the_last_report_of_a_subscriber_goes_out_what_it_now_is() -> None:
     channel = Channel(stuck=True)
     reports = SlowReports(channel)
-    reports.add(slow(1))
-    reports.add(slow(1, subscriber=2))
+    for report in (slow(1), slow(1, 2), recovered(1, 2), slow(1, subscriber=3)):
+        reports.add(report)
 
-    reports.finish(1)
-    reports.finish(3)
+    for subscriber in (1, 2, 4):
+        reports.finish(subscriber)
 
     assert channel.sent == [slow(1)]
     assert len(reports) == 1

@@ -1,0 +1,95 @@
+"""Naps: only in a flood, never for long, and not while there is enough to send."""
+
+from __future__ import annotations
+
+import pytest
+
+from workers.naps import (
+    FLOOD_RATE,
+    LOG_SHARE,
+    NAP,
+    NAP_MAX,
+    NAP_WORK,
+    NAPS_MAX,
+    NS,
+    SEND_BYTES,
+    WINDOW_NS,
+    Naps,
+)
+
+LOG_BYTES = 64 << 20
+
+
+def naps_at(rate: float, message_bytes: int = 100, log_bytes: int = LOG_BYTES) -> Naps:
+    """Naps that have seen one window with so many messages a second."""
+    naps = Naps(log_bytes)
+    naps.learn(0, 0, NS)
+    count = int(rate * WINDOW_NS / NS)
+    naps.learn(count, count * message_bytes, NS + WINDOW_NS)
+    return naps
+
+
+def test_below_a_flood_nobody_naps() -> None:
+    assert naps_at(FLOOD_RATE).pause(NS, 0, 1.0) == 0.0
+
+
+def test_naps_grow_with_the_rate() -> None:
+    pauses = [naps_at(rate, 4).pause(0, 0, 1.0) for rate in (60_000, 300_000, 9_000_000)]
+
+    assert pauses == pytest.approx([NAP, 3 * NAP, NAPS_MAX * NAP])
+
+
+def test_who_works_much_naps_longer_but_not_for_ever() -> None:
+    naps = naps_at(60_000, 10)
+
+    assert naps.pause(1_000_000, 0, 1.0) == pytest.approx(NAP_WORK * 0.001)
+    assert naps.pause(NS, 0, 1.0) == NAP_MAX
+
+
+def test_a_burst_is_no_flood_however_close_its_turns_are() -> None:
+    naps = naps_at(1_000)
+    now = NS + WINDOW_NS
+    for turn in range(1, 40):
+        naps.learn(10 + turn * 10, 1_000, now + turn * 50_000)
+
+        assert naps.pause(NS, 0, 1.0) == 0.0
+
+
+def test_turns_without_messages_do_not_make_a_flood_of_those_with() -> None:
+    naps = Naps(LOG_BYTES)
+    front = 0
+    for number in range(200):
+        tick = NS + number * 10_000_000
+        naps.learn(front, front * 100, tick)
+        front += 100
+        naps.learn(front, front * 100, tick + 30_000)
+
+        assert naps.pause(NS, 0, 1.0) == 0.0
+
+
+def test_after_a_flood_and_a_rest_it_is_over() -> None:
+    naps = naps_at(1_000_000)
+    front = int(1_000_000 * WINDOW_NS / NS)
+    naps.learn(front + 1, (front + 1) * 100, 2 * NS)
+
+    assert naps.pause(NS, 0, 1.0) == 0.0
+
+
+def test_a_nap_ends_when_there_is_enough_to_send() -> None:
+    naps = naps_at(100_000, 5_000)
+
+    assert naps.pause(NS, 0, 1.0) == pytest.approx(SEND_BYTES / 500_000_000)
+    assert naps.pause(NS, SEND_BYTES, 1.0) == 0.0
+
+
+def test_where_a_send_carries_little_of_the_log_more_may_accumulate() -> None:
+    naps = naps_at(100_000, 5_000)
+
+    assert naps.pause(NS, SEND_BYTES, 0.01) == NAP_MAX
+
+
+@pytest.mark.parametrize("log_bytes", [64 * 1024, 1 << 20, LOG_BYTES])
+def test_whatever_a_send_carries_most_of_the_log_is_left_to_the_publisher(log_bytes: int) -> None:
+    naps = naps_at(100_000, 100, log_bytes)
+
+    assert naps.pause(NS, log_bytes // LOG_SHARE, 1e-6) == 0.0

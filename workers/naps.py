@@ -1,0 +1,60 @@
+"""Naps: how long a worker lets messages accumulate in a flood. Pure.
+
+A wake-up costs the publisher a system call and the worker a turn, and a send costs as much for one
+message as for a hundred. Shared by many messages they cost next to nothing.
+"""
+
+from __future__ import annotations
+
+FLOOD_RATE = 50_000  # messages per second, from which on the worker naps
+WINDOW_NS = 10_000_000  # over which the rate is taken: a burst of 500 messages is no flood
+NAP = 0.0002  # seconds: ten messages at FLOOD_RATE
+NAP_RATE = 100_000  # messages per second, from which on naps grow with the rate
+NAPS_MAX = 5  # times NAP: a millisecond, in which 500 messages or more fill a send
+NAP_WORK = 2  # times the work of the last turn: a worker that is busy works for a third of the time
+NAP_MAX = 0.005  # seconds: the most that a flood adds to the latency
+NAP_MIN = 0.0001  # seconds; a system call and two switches are not worth less
+SEND_BYTES = 256 * 1024  # that a send has after a nap: more makes it no cheaper for each byte
+LOG_SHARE = 8  # at most 1/8 of the log waits for a nap to end: the publisher shall have room
+NS = 1_000_000_000
+
+
+class Naps:
+    """Knows how fast messages come in, and decides.
+
+    Its mutable state: where the front was when the window began, and the rates of the last window.
+
+    Args:
+        log_bytes: size of the log.
+    """
+
+    def __init__(self, log_bytes: int) -> None:
+        self._most_bytes = log_bytes // LOG_SHARE
+        self._front = self._position = self._since = 0
+        self._rate = self._byte_rate = 0.0
+
+    def learn(self, front: int, position: int, now: int) -> None:
+        """A turn has brought the front to this message, at this position, at `now` in ns."""
+        elapsed = now - self._since
+        if elapsed >= WINDOW_NS:
+            self._rate = (front - self._front) * NS / elapsed
+            self._byte_rate = (position - self._position) * NS / elapsed
+            self._front, self._position, self._since = front, position, now
+
+    def pause(self, work_ns: int, waiting_bytes: int, share: float) -> float:
+        """Seconds to let pass now, 0.0 = none.
+
+        Not longer than it takes until there is enough for a large send.
+
+        Args:
+            work_ns: what the last turn took.
+            waiting_bytes: in the log, above the front.
+            share: of the log's bytes that one send carries, above 0.0, up to 1.0.
+        """
+        if self._rate <= FLOOD_RATE:
+            return 0.0
+        by_rate = NAP * min(max(self._rate / NAP_RATE, 1), NAPS_MAX)
+        by_work = NAP_WORK * work_ns / NS
+        missing = min(SEND_BYTES / share, self._most_bytes) - waiting_bytes
+        pause = min(max(by_rate, by_work), NAP_MAX, missing / self._byte_rate)
+        return pause if pause >= NAP_MIN else 0.0
