@@ -276,8 +276,7 @@ class Worker:
             pump.follow(self.log.head())
             self.rest.wake()  # nothing that is published concerns this worker
             return True
-        # In a nap nothing would accumulate if the publisher waits for room.
-        hurry = hurry or self.ending is not None or self.segment.words[at.H_WANTED] != 0
+        hurry = hurry or self.ending is not None
         if self.rest.nap(pump.front, now, pump.share, hurry=hurry):
             return False
         return not more and self.rest.sleep(pump.front)
