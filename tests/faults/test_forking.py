@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout import ForkedError, Publisher
+from fanout.shm import layout as at
 from tests.faults.subject import BIG, SENDS, Subject, every_step, send_batch
 from tests.helpers.interrupting import Steps, untraced
 from tests.helpers.waiting import DEADLINE_S
@@ -107,4 +108,17 @@ def test_forked_while_another_thread_is_in_a_send(subject: Subject) -> None:
     finally:
         may_leave.set()
         thread.join()
+    subject.works_everywhere()
+
+
+def test_the_child_leaves_the_flag_of_the_parents_send_alone(subject: Subject) -> None:
+    """The parent is in the middle of a send; whatever the child tries, its flag stays up."""
+    words, log = subject.publisher._path._words, subject.publisher._path.log
+    words[at.H_POISON] = during = log.head + 1
+    log.load()
+
+    answer = fork_and_look(subject.publisher)
+
+    assert (answer, words[at.H_POISON]) == ("nothing", during)
+    subject.publisher.recover()
     subject.works_everywhere()
