@@ -149,7 +149,7 @@ _BY_CODE: dict[int, type[Message]] = {
         Finish,
     )
 }
-_NAMES = {code: [field.name for field in fields(kind)] for code, kind in _BY_CODE.items()}
+_FIELDS = {code: fields(kind) for code, kind in _BY_CODE.items()}
 _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
@@ -166,7 +166,7 @@ def encode(message: Message) -> bytes:
     Raises:
         ControlError: larger than a packet may be; a bug, since senders split what can grow.
     """
-    values = [getattr(message, name) for name in _NAMES[message.code]]
+    values = [getattr(message, field.name) for field in _FIELDS[message.code]]
     packet: bytes = msgpack.packb([message.code, *values], use_bin_type=True)
     if len(packet) > PACKET_BYTES_MAX:
         raise ControlError(f"{type(message).__name__} of {len(packet):,} bytes")
@@ -184,7 +184,7 @@ def decode(packet: bytes) -> Message:
         kind = _BY_CODE[code]
     except Exception as error:
         raise ControlError(f"not a control message: {packet[:40]!r}") from error
-    known = fields(kind)
+    known = _FIELDS[code]
     if len(values) != len(known):
         raise ControlError(f"{kind.__name__} with {len(values)} fields, not {len(known)}")
     for field, value in zip(known, values, strict=True):

@@ -34,7 +34,7 @@ from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.topics import Topic, TopicTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from types import FrameType
 
     from fanout.shm.doorbell import Doorbell
@@ -166,7 +166,7 @@ class SendPath:
             self._settle()
             raise
         if self._words[H_SLEEPERS] or self._ask_each:
-            self._wake(topic)
+            self._wake((topic,))
         return sequence
 
     def append_with(
@@ -184,14 +184,8 @@ class SendPath:
             return write(self.log)
 
         sequence = self._locked(checked)
-        if topics is None:
-            self._pass_barrier()
-            wake_all(self.bells)
-            return sequence
-        # Looked up after the commit: who subscribes later is woken by the coordinator.
         if self._words[H_SLEEPERS] or self._ask_each:
-            for topic in set(topics):
-                self._wake(topic)
+            self._wake(None if topics is None else set(topics))
         return sequence
 
     def make_room(self, needed_bytes: int, count: int = 1) -> bool:
@@ -262,18 +256,24 @@ class SendPath:
                 bell.ring()
         return enough
 
-    def _wake(self, topic: Topic) -> None:
-        """Wake the workers that sleep and have a subscriber for this topic, after the commit."""
-        self._pass_barrier()
-        generation, bells = topic.rings
-        if generation != self._interest.generation:
-            bells = self._find_bells(topic)
-        wake_all(bells)
+    def _wake(self, topics: Iterable[Topic] | None) -> None:
+        """After a commit, wake the workers that sleep and have a subscriber for one of the topics.
 
-    def _pass_barrier(self) -> None:
-        """Between the commit and the look at who sleeps; releasing the lock may not be one."""
+        Who subscribes later than this looks it up is woken by the coordinator.
+
+        Args:
+            topics: None = not known, wake everybody.
+        """
         if not fences.STORES_STAY_IN_ORDER:
-            fences.make_fence()()
+            fences.make_fence()()  # releasing the lock is no full barrier there
+        if topics is None:
+            wake_all(self.bells)
+            return
+        for topic in topics:
+            generation, bells = topic.rings
+            if generation != self._interest.generation:
+                bells = self._find_bells(topic)
+            wake_all(bells)
 
     def _find_bells(self, topic: Topic) -> tuple[Bell, ...]:
         generation = self._interest.generation
