@@ -34,6 +34,22 @@ def is_served(figures: tuple[SubscriberStatistics, ...], stalled: str) -> bool:
     return not any(one.queued for one in figures if one.peer != stalled)
 
 
+def publish_all(publisher: Publisher, stalled: str) -> tuple[list[int], list[int]]:
+    """Publish in slices, each when all but the stalled one have the last.
+
+    Returns:
+        The memory of all processes when they were warm, and in the end.
+    """
+    before: list[int] = []
+    for start in range(0, MESSAGES, SLICE):
+        if start == WARM:
+            before = own_memory(publisher)
+        for number in range(start, start + SLICE):
+            publisher.publish(topic_of(number), payload_of(number))
+        wait_until(lambda: is_served(publisher.subscribers(), stalled), "all are served")
+    return before, own_memory(publisher)
+
+
 def test_a_hundred_lose_nothing_beside_one_that_never_reads() -> None:
     happenings = Happenings()
     with (
@@ -59,14 +75,7 @@ def test_a_hundred_lose_nothing_beside_one_that_never_reads() -> None:
         with audience:
             try:
                 publisher.wait_for_subscribers(1 + HEALTHY, timeout=DEADLINE_S)
-                before: list[int] = []
-                for start in range(0, MESSAGES, SLICE):
-                    if start == WARM:
-                        before = own_memory(publisher)
-                    for number in range(start, start + SLICE):
-                        publisher.publish(topic_of(number), payload_of(number))
-                    wait_until(lambda: is_served(publisher.subscribers(), name), "all are served")
-                after = own_memory(publisher)
+                before, after = publish_all(publisher, name)
                 output, _ = audience.communicate(timeout=DEADLINE_S)
             finally:
                 audience.kill()

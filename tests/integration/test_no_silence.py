@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 
-from fanout import EventKind, Publisher
+from fanout import EventKind, Publisher, PublisherStatistics
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer, command, frame
 from tests.helpers.waiting import DEADLINE_S, wait_until
@@ -19,6 +19,43 @@ PAYLOAD = bytes(2000)
 def name_of(peer: RawPeer) -> str:
     """What the publisher calls a peer."""
     return f"127.0.0.1:{peer.socket.getsockname()[1]}"
+
+
+def be_refused(endpoint: str, happenings: Happenings) -> None:
+    """Be one connection too many."""
+    with RawPeer(endpoint) as refused:
+        assert refused.read_to_end() == b""
+        (event,) = happenings.wait_for(EventKind.CONNECTION_REFUSED)
+        assert f"peer={name_of(refused)} reason='5 connections are open" in str(event)
+
+
+def publish_until_evicted(publisher: Publisher, happenings: Happenings, count: int) -> None:
+    """Publish what the slow one wants until so many have been evicted, for whatever reason."""
+    deadline = time.monotonic() + DEADLINE_S
+    while len(happenings.of(EventKind.SUBSCRIBER_EVICTED)) < count:
+        assert time.monotonic() < deadline
+        publisher.publish(b"t", PAYLOAD)
+
+
+def check_agreement(
+    total: PublisherStatistics, happenings: Happenings, *, slow: str, leaver: str
+) -> None:
+    """Each counter has its events; only `slow` has lost messages, and only `leaver` has left."""
+    evicted = happenings.of(EventKind.SUBSCRIBER_EVICTED)
+    assert all(event.reason and event.subscriber for event in evicted)
+    assert total.evicted + total.failed_handshakes == len(evicted)
+    gone = happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)
+    assert [event.peer for event in gone] == [leaver]
+    assert total.disconnected == len(gone)
+    assert total.refused == len(happenings.of(EventKind.CONNECTION_REFUSED)) == 1
+    assert total.accepted == len(evicted) + len(gone) + total.refused
+    dropped = {event.peer: event.dropped for event in (*evicted, *gone)}
+    assert total.dropped == sum(dropped.values()) == dropped[slow] > 0
+    assert [event.peer for event in happenings.of(EventKind.SUBSCRIBER_SLOW)] == [slow]
+    lost = happenings.of(EventKind.WORKER_LOST)
+    assert sum(worker.restarts for worker in total.workers) == len(lost) == 1
+    # Only the slow one had any messages; the last were published when it had gone.
+    assert 0 < total.sent + total.dropped + total.discarded <= total.published
 
 
 def test_events_and_counters_agree() -> None:
@@ -50,18 +87,12 @@ def test_events_and_counters_agree() -> None:
             publisher.wait_for_subscribers(1, topic=topic, timeout=10)
         names = [name_of(peer) for peer in (slow, rude, healthy, leaver, half_open)]
 
-        with RawPeer(endpoint) as refused:
-            assert refused.read_to_end() == b""
-            (event,) = happenings.wait_for(EventKind.CONNECTION_REFUSED)
-            assert f"peer={name_of(refused)} reason='5 connections are open" in str(event)
+        be_refused(endpoint, happenings)
         leaver.close()
         happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED)
         rude.send(b"".join(command(b"SUBSCRIBE", b"%d" % n) for n in range(9)) + frame(b"\x01x"))
         half_open.read_to_end()
-        deadline = time.monotonic() + DEADLINE_S
-        while len(happenings.of(EventKind.SUBSCRIBER_EVICTED)) < 3:  # rude, half open, slow
-            assert time.monotonic() < deadline
-            publisher.publish(b"t", PAYLOAD)
+        publish_until_evicted(publisher, happenings, 3)  # rude, half open, slow
 
         victim = publisher.subscribers()[0].worker
         os.kill(publisher.statistics().workers[victim].pid, signal.SIGKILL)
@@ -70,24 +101,9 @@ def test_events_and_counters_agree() -> None:
         happenings.wait_for(EventKind.WORKER_STARTED, 3)
         wait_until(lambda: publisher.statistics().subscribers == 0, "all are gone")
 
-        total = publisher.statistics()
+        check_agreement(publisher.statistics(), happenings, slow=names[0], leaver=names[3])
         evicted = happenings.of(EventKind.SUBSCRIBER_EVICTED)
-        assert Counter(event.peer for event in evicted) == Counter(
-            names[i]
-            for i in (0, 1, 2, 4)  # slow, rude, healthy, half open
-        )
-        assert all(event.reason and event.subscriber for event in evicted)
-        assert total.evicted + total.failed_handshakes == len(evicted)
-        gone = happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)
-        assert [event.peer for event in gone] == [names[3]]
-        assert total.disconnected == len(gone)
-        assert total.refused == len(happenings.of(EventKind.CONNECTION_REFUSED)) == 1
-        assert total.accepted == len(evicted) + len(gone) + total.refused
-        dropped = {event.peer: event.dropped for event in (*evicted, *gone)}
-        assert total.dropped == sum(dropped.values()) == dropped[names[0]] > 0
-        assert [event.peer for event in happenings.of(EventKind.SUBSCRIBER_SLOW)] == [names[0]]
-        assert sum(worker.restarts for worker in total.workers) == len(lost) == 1
+        # Slow, rude, healthy and half open.
+        assert Counter(event.peer for event in evicted) == Counter(names[:3] + names[4:])
         assert "SIGKILL" in lost[0].reason
         assert lost[0].worker == victim
-        # Only the slow one had any messages; the last were published when it had gone.
-        assert 0 < total.sent + total.dropped + total.discarded <= total.published
