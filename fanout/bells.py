@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
+from fanout.shm.slots import sleeper_byte
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,14 +19,18 @@ class Bell:
 
     A worker that goes to sleep stores a number that is new for each sleep, checks the log once
     more, and waits. So a publisher that rang for that number need not ring again.
+
+    It also takes the worker from the sleepers, since it may take long until the worker gets a core
+    to do so itself, and every `publish()` until then would look here in vain.
     """
 
-    __slots__ = ("_doorbell", "_index", "_rung", "_words")
+    __slots__ = ("_doorbell", "_index", "_rung", "_sleeper", "_words")
 
     def __init__(self, segment: Segment, worker: int, doorbell: Doorbell) -> None:
         slot = segment.layout.worker_slots + worker * at.SLOT_BYTES
         self._index = slot // at.WORD + at.W_SLEEPING
         self._words = segment.words
+        self._sleeper = sleeper_byte(segment, worker)
         self._doorbell = doorbell
         self._rung = 0
 
@@ -33,7 +38,13 @@ class Bell:
         """Ring if the worker sleeps; the caller has passed a full barrier since its commit."""
         sleep = self._words[self._index]
         if sleep and sleep != self._rung:
-            self._doorbell.ring()
+            # Before the ring: it may be a later sleep that is hidden by this, and the ring ends it.
+            self._sleeper[0] = 0
+            try:
+                self._doorbell.ring()
+            except BaseException:
+                self._sleeper[0] = 1  # it may not have rung: let the next commit do it
+                raise
             self._rung = sleep
 
     def ring(self) -> None:

@@ -5,7 +5,7 @@ seen whole by another process (`struct` with "!" or ">" writes byte by byte and 
 
     offset        area              written by            content
     0             header            coordinator           sizes, head, poison, wanted
-    256           sleepers          each worker its byte  whether it sleeps
+    256           sleepers          that worker, bells    whether it sleeps
     4096          worker slots      that worker           tail, flushed, sleeping, heartbeat, load
     + 256 x 128   subscriber slots  the owning worker     cursor, counters; a free one: coordinator
     + n x 128     ends              coordinator           end position of each message
@@ -46,8 +46,8 @@ H_POISON = 16  # the head that is being, or was last, committed: a flag that is 
 H_WANTED = 24  # 0, or the sequence which the smallest tail must reach to wake a waiting publisher
 
 # A byte for each worker: 1 while it sleeps. The publisher looks at those of eight workers with one
-# load after each commit; so here, and only here, workers share a line, which they write when they
-# fall asleep and when they wake.
+# load after each commit, and zeroes the byte of one before it rings for it; so here, and only here,
+# a line has several writers. It changes when a worker falls asleep and when it is woken.
 H_SLEEPERS = 32  # first word of them
 SLEEPERS_EACH = WORD  # workers for each word
 

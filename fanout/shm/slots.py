@@ -28,7 +28,7 @@ def worker_slot(segment: Segment, index: int) -> memoryview:
 
 
 def sleeper_byte(segment: Segment, index: int) -> memoryview:
-    """The byte that says whether worker `index` sleeps; written as its slot is."""
+    """The byte of worker `index`: 1 while it sleeps; who rings for it sets it to 0, too."""
     first = at.H_SLEEPERS * at.WORD + index
     return segment.view[first : first + 1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -10,7 +11,7 @@ from fanout.bells import Bell, wake_all
 from fanout.shm import layout as at
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
-from fanout.shm.slots import worker_slot
+from fanout.shm.slots import sleeper_byte, worker_slot
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
@@ -22,11 +23,13 @@ class Sleeper:
 
     def __init__(self, segment: Segment, index: int) -> None:
         self.slot = worker_slot(segment, index)
+        self.byte = sleeper_byte(segment, index)
         self.doorbell = Doorbell()
         self.bell = Bell(segment, index, self.doorbell)
 
     def sleep(self, number: int) -> None:
         self.slot[at.W_SLEEPING] = number
+        self.byte[0] = 1
 
     def woken(self) -> bool:
         return self.doorbell.wait(0)
@@ -59,6 +62,29 @@ def test_one_sleep_is_one_ring(sleepers: list[Sleeper]) -> None:
     sleeper.bell.wake()
 
     assert (first, second, sleeper.woken()) == (True, False, True)
+
+
+def test_who_was_rung_is_no_sleeper_any_more(sleepers: list[Sleeper]) -> None:
+    """It may take long until the worker says so itself, and every publish() would look at it."""
+    sleeper = sleepers[0]
+    sleeper.sleep(1)
+    sleeper.bell.wake()
+
+    assert sleeper.byte[0] == 0
+
+
+def test_who_could_not_be_rung_still_sleeps(sleepers: list[Sleeper]) -> None:
+    sleeper = sleepers[0]
+    sleeper.sleep(1)
+    with (
+        mock.patch.object(Doorbell, "ring", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        sleeper.bell.wake()
+
+    assert sleeper.byte[0] == 1
+    sleeper.bell.wake()
+    assert sleeper.woken()
 
 
 def test_in_any_case_means_in_any_case(sleepers: list[Sleeper]) -> None:
