@@ -37,6 +37,10 @@ class Options:
     workers: int = 0
     """Worker processes, 1 to 256; 0 = one for each core this process may run on."""
 
+    worker_nice: int = 0
+    """Added to the publisher's own niceness for each worker, 0 to 19. On cores that are all busy, a
+    `publish()` is then interrupted less by the workers, which deliver when it has had its turn."""
+
     log_bytes: int = 64 * MIB
     """Size of the log in shared memory; allocated at start. A message may take a quarter of it."""
 
@@ -140,6 +144,7 @@ class Options:
 
 _RANGES: dict[str, tuple[float, float]] = {
     "workers": (0, WORKERS_MAX),
+    "worker_nice": (0, 19),
     "log_bytes": (LOG_BYTES_MIN, LOG_BYTES_MAX),
     "slow_limit_bytes": (0, LOG_BYTES_MAX),
     "send_timeout": (0.001, 86_400),

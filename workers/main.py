@@ -76,7 +76,9 @@ async def _serve(
     hello: Hello, segment: Segment, channel: Channel, doorbell: Doorbell, room: Doorbell
 ) -> None:
     settings: dict[str, Any] = dict(hello.options)
-    worker = Worker(hello.worker, Options(**settings), segment, channel, doorbell, room)
+    options = Options(**settings)
+    os.nice(options.worker_nice)
+    worker = Worker(hello.worker, options, segment, channel, doorbell, room)
     failures: list[BaseException] = []
     loop = asyncio.get_running_loop()
 

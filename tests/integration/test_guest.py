@@ -11,13 +11,14 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from fanout import EventKind, ForkedError, Publisher
 from tests.helpers.command import ROOT
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer
-from tests.helpers.waiting import DEADLINE_S
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,6 +148,17 @@ def test_signal_handlers_and_logging_are_left_alone() -> None:
     logger = logging.getLogger("fanout")
     assert {type(handler) for handler in logger.handlers} == {logging.NullHandler}
     assert (logger.level, logger.propagate) == (logging.NOTSET, True)
+
+
+def test_nice_workers_give_way_also_when_they_replace_a_lost_one() -> None:
+    mine = psutil.Process().nice()
+    with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, worker_nice=2) as publisher:
+        first = publisher.statistics().workers[0].pid
+        assert psutil.Process(first).nice() == min(mine + 2, 19)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: publisher.statistics().workers[0].pid not in (0, first), "it is back")
+        second = psutil.Process(publisher.statistics().workers[0].pid)
+        wait_until(lambda: second.nice() == min(mine + 2, 19), "it is nice as well")
 
 
 def test_workers_outlive_the_users_ctrl_c() -> None:
