@@ -23,6 +23,14 @@ _KINDS = (
         options=(("batch", 512),),
     ),
     PeerKind(
+        "fanout-nice",
+        "zmtp",
+        "fanout, publish() for each message, workers that give way (worker_nice=10)",
+        "benchmarks.peers.fanout:FanoutPeer",
+        needs_module="fanout.publisher",
+        options=(("worker_nice", 10),),
+    ),
+    PeerKind(
         "libzmq-1io",
         "zmtp",
         "libzmq PUB by pyzmq, one I/O thread, XPUB_NODROP",

@@ -31,6 +31,7 @@ class FanoutPeer(Peer):
         traffic: Traffic,
         batch: int = 0,
         workers: int = 0,
+        worker_nice: int = 0,
         block: int = 1,
         heartbeats: int = 0,
         send_timeout: int = 5,
@@ -41,6 +42,7 @@ class FanoutPeer(Peer):
         self._publisher = Publisher(
             f"tcp://{LOOPBACK}:*",
             workers=workers,
+            worker_nice=worker_nice,
             slow_policy="block" if block else "drop_oldest",
             send_timeout=send_timeout,
             heartbeat_interval=HEARTBEAT_SECONDS if heartbeats else 0,

@@ -31,7 +31,7 @@ class PublishCost(Workload):
         Metric("thread_cpu_per_message", "CPU us/call", 1 / MICRO, higher_is_better=False),
         Metric("cpu_seconds_per_million", "CPU s per M", 1.0, higher_is_better=False),
     )
-    peers = ("fanout", "fanout-batch", "libzmq-1io")
+    peers = ("fanout", "fanout-nice", "fanout-batch", "libzmq-1io")
 
     def kinds(self, settings: Settings) -> Sequence[PeerKind]:
         chosen = [PEERS[name] for name in settings.peers or self.peers]
