@@ -1,16 +1,18 @@
 """Rest: what a worker does between turns when there is nothing to do. Shell.
 
-It *sleeps* until the publisher rings. In a flood it *naps* instead, and looks again by itself.
+It *sleeps* until the publisher rings. In a flood it *naps* instead, and looks again by itself. A
+nap lets new messages accumulate; those who are behind have theirs, and are served meanwhile.
 """
 
 from __future__ import annotations
 
+import select
 import time
 from typing import TYPE_CHECKING
 
 from fanout.shm import fence
 from fanout.shm import layout as at
-from workers.naps import Naps
+from workers.naps import NAP_MIN, NS, Naps
 
 if TYPE_CHECKING:
     from fanout.shm.log import LogReader
@@ -19,15 +21,23 @@ if TYPE_CHECKING:
 class Rest:
     """Decides how a worker rests, and tells the publisher by its slot.
 
-    Its mutable state: the number of the last sleep, and what is known of the flood.
+    Its mutable state: the number of the last sleep, when the nap ends that it is in, and what is
+    known of the flood.
+
+    Args:
+        write_set: has an event when a socket that was full has room; a nap is interrupted by it.
     """
 
-    def __init__(self, slot: memoryview, sleeper: memoryview, log: LogReader) -> None:
+    def __init__(
+        self, slot: memoryview, sleeper: memoryview, log: LogReader, write_set: select.epoll
+    ) -> None:
         self._naps = Naps(log.size)
         self._log = log
         self._slot = slot
         self._sleeper = sleeper
+        self._write_set = write_set
         self.fence = fence.make_fence()
+        self._nap_ends = 0  # monotonic ns
         self._sleeps = time.monotonic_ns()  # no sleep is numbered as one of its predecessor's
 
     def wake(self) -> None:
@@ -35,23 +45,37 @@ class Rest:
         self._sleeper[0] = 0
         self._slot[at.W_SLEEPING] = 0
 
-    def nap(self, front: int, began: int, share: float, *, hurry: bool) -> bool:
+    def is_napping(self, now: int) -> bool:
+        """Whether a nap was interrupted and goes on: new messages shall still accumulate."""
+        return self._nap_ends - now >= NAP_MIN * NS
+
+    def nap(self, front: int, began: int, share: float, *, hurry: bool, blocked: bool) -> bool:
         """Let a little time pass if messages flood in; False, at once, if they do not.
 
         Args:
             began: when the turn that ends now began, monotonic ns.
             share: of the log's bytes that one send carries, above 0.0, up to 1.0.
             hurry: somebody waits for the next turn.
+            blocked: so do members whose sockets are full, for room in them.
         """
-        log = self._log
-        position = log.start_of(front)
-        self._naps.learn(front, position, began)
-        waiting = log.start_of(log.head()) - position
-        pause = self._naps.pause(time.monotonic_ns() - began, waiting, share)
-        if hurry or not pause:
+        now = time.monotonic_ns()
+        if not self.is_napping(now):
+            self._nap_ends = now + int(self._pause(front, began, now, share) * NS)
+        if hurry or self._nap_ends <= now:
+            self._nap_ends = 0
             return False
-        time.sleep(pause)
+        seconds = (self._nap_ends - now) / NS
+        if blocked:
+            select.select([self._write_set], (), (), seconds)
+        else:
+            time.sleep(seconds)
         return True
+
+    def _pause(self, front: int, began: int, now: int, share: float) -> float:
+        position = self._log.start_of(front)
+        self._naps.learn(front, position, began)
+        waiting = self._log.start_of(self._log.head()) - position
+        return self._naps.pause(now - began, waiting, share)
 
     def sleep(self, front: int) -> bool:
         """Ask to be woken by the next commit; False if there has been one meanwhile."""

@@ -95,7 +95,7 @@ class Worker:
         self.slow_reports = SlowReports(channel)
         self.ending: Ending | None = None
         self._slot = worker_slot(segment, index)
-        self.rest = Rest(self._slot, sleeper_byte(segment, index), self.log)
+        self.rest = Rest(self._slot, sleeper_byte(segment, index), self.log, self.write_set)
         self._doorbell = doorbell
         self._room = room
         self._snapshots: list[tuple[int, int]] = []  # token, and the head when it was asked for
@@ -201,7 +201,8 @@ class Worker:
     def _sending_turn(self, *, hurry: bool = False) -> None:
         """As `_turn`, but for reading: that has events of its own, and who was rung hurries."""
         now = self._now()
-        more = self._advance(now)
+        # A nap is for new messages, so what interrupts it does not end it, unless it hurries.
+        more = self._advance(now) if hurry or not self.rest.is_napping(now) else True
         self._serve_writable(now)
         self._settle_turn(now)
         if self._done.done():
@@ -277,7 +278,8 @@ class Worker:
             self.rest.wake()  # nothing that is published concerns this worker
             return True
         hurry = hurry or self.ending is not None
-        if self.rest.nap(pump.front, now, pump.share, hurry=hurry):
+        blocked = bool(pump.blocked)
+        if self.rest.nap(pump.front, now, pump.share, hurry=hurry, blocked=blocked):
             return False
         return not more and self.rest.sleep(pump.front)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -69,8 +70,9 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
     segment = Segment.create(SMALL)
     reader = LogReader(segment)
     doorbells = [Doorbell() for _ in range(workers)]
+    write_set = select.epoll()
     rests = [
-        Rest(worker_slot(segment, index), sleeper_byte(segment, index), reader)
+        Rest(worker_slot(segment, index), sleeper_byte(segment, index), reader, write_set)
         for index in range(workers)
     ]
     bells = [Bell(segment, index, doorbell) for index, doorbell in enumerate(doorbells)]
@@ -96,4 +98,5 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
     assert (awake, asleep, woken, again) == ([], [[], [last], []], [], [last])
     for doorbell in doorbells:
         doorbell.close()
+    write_set.close()
     segment.close()
