@@ -6,6 +6,8 @@ look-up of its topic id; what it costs for each cohort that wants it is one appe
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.frames import first_frame
@@ -46,10 +48,11 @@ class Sorting:
         """
         found = self._find(first, stop)
         wanted: Sequence[int] = range(stop - first)
-        if found.count(()) * SPARSE_SHARE > len(found) * (SPARSE_SHARE - 1):
-            wanted = [index for index, appends in enumerate(found) if appends]
+        hits = list(filter(None, found))
+        if len(hits) * SPARSE_SHARE < len(found):
+            wanted = list(compress(wanted, found))
             pieces = [self._log.piece(first + index) for index in wanted]
-            found = [found[index] for index in wanted]
+            found = hits
         else:
             pieces = self._log.pieces(first, stop)
         for piece, appends in zip(pieces, found, strict=True):
@@ -72,6 +75,8 @@ class Sorting:
         """For each message, the appends of the cohorts that want it."""
         ids = self._log.topic_ids(first, stop)
         known = self._cohorts.known_ids
+        with suppress(KeyError):
+            return list(map(known.__getitem__, ids))
         distinct = set(ids)
         missing = distinct - known.keys()
         if missing and self._cohorts.make_room(len(missing)):
