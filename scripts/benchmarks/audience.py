@@ -91,9 +91,9 @@ class Audience:
             return None
         return Arrival(answer["last_ns"], answer["cpu_seconds"], answer["invalid"])
 
-    def latencies(self, sent_ns: Sequence[int]) -> Latencies:
-        """After a traced run: how long each message took, given when it was sent."""
-        answer = self._child.ask(CALL_SECONDS, do="latencies", sent_ns=sent_ns)
+    def latencies(self, sent_ns: Sequence[int], first: int = 0) -> Latencies:
+        """After a traced run: how long the messages from `first` on took, given when sent."""
+        answer = self._child.ask(CALL_SECONDS, do="latencies", first=first, sent_ns=sent_ns)
         return Latencies(*(tuple(answer[name]) for name in ("every", "last", "spread")))
 
     def close(self) -> None:

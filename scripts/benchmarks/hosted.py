@@ -55,7 +55,7 @@ class HostedPeer:
         return Published(answer["start_ns"], seconds, answer["thread_cpu_seconds"])
 
     def pace(self, count: int, per_second: float) -> None:
-        """Begins to send `count` messages on the probe topic at a fixed rate; `paced` waits."""
+        """Begins to send `count` messages, some of them probes, at a fixed rate; `paced` waits."""
         self._child.tell(do="pace", count=count, per_second=per_second)
 
     def paced(self) -> list[int]:

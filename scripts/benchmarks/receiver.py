@@ -167,11 +167,11 @@ class Crowd:
                 self._poller.unregister(descriptor)
         return finished
 
-    def latencies(self, message_bytes: int, sent_ns: Sequence[int]) -> Message:
-        """After a traced count: percentiles of what each message took."""
-        return summarise(
-            [arrival_times(s.trace, message_bytes, len(sent_ns)) for s in self.subscribers], sent_ns
-        )
+    def latencies(self, message_bytes: int, first: int, sent_ns: Sequence[int]) -> Message:
+        """After a traced count: percentiles of what each message took, from the `first` on."""
+        stop = first + len(sent_ns)
+        arrivals = [arrival_times(s.trace, message_bytes, stop)[first:] for s in self.subscribers]
+        return summarise(arrivals, sent_ns)
 
     def verdict(self, chatter: int) -> str:
         """Why the run does not count; empty if every subscriber got exactly its bytes."""
@@ -245,7 +245,7 @@ def main(channel: Channel, arguments: Sequence[str]) -> None:
                 channel.send(ready=True)
                 channel.send(**_run(crowd, request))
             case "latencies":
-                channel.send(**crowd.latencies(message_bytes, request["sent_ns"]))
+                channel.send(**crowd.latencies(message_bytes, request["first"], request["sent_ns"]))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -90,8 +91,13 @@ class Session:
         self.peer.pace(count, per_second)
         time.sleep(after)
 
-    def end_paced(self, per_second: float) -> Latencies:
+    def end_paced(
+        self, per_second: float, since_ns: int = 0, until_ns: int | None = None
+    ) -> Latencies:
         """Waits for the end of `begin_paced`; returns what the messages took.
+
+        Args:
+            since_ns, until_ns: on CLOCK_MONOTONIC; only those sent between count.
 
         Raises:
             InvalidRun: what came in is not what was expected, or the pace was not kept.
@@ -100,7 +106,9 @@ class Session:
         self._await_arrival(2 * RUN_SECONDS)
         sent_ns = self.peer.paced()
         check_pace(sent_ns, per_second)
-        return self._audience.latencies(sent_ns)
+        first = bisect_left(sent_ns, since_ns)
+        stop = len(sent_ns) if until_ns is None else bisect_right(sent_ns, until_ns)
+        return self._audience.latencies(sent_ns[first:stop], first)
 
     def paced(self, count: int, per_second: float) -> tuple[Latencies, float]:
         """A whole paced run; returns also the CPU seconds of all the publisher's processes.

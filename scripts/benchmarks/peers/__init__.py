@@ -31,6 +31,14 @@ _KINDS = (
         options=(("worker_nice", 10),),
     ),
     PeerKind(
+        "fanout-1w",
+        "zmtp",
+        "fanout, publish() for each message, one worker",
+        "benchmarks.peers.fanout:FanoutPeer",
+        needs_module="fanout.publisher",
+        options=(("workers", 1),),
+    ),
+    PeerKind(
         "libzmq-1io",
         "zmtp",
         "libzmq PUB by pyzmq, one I/O thread, XPUB_NODROP",

@@ -49,7 +49,7 @@ class Latency(Workload):
         _milliseconds("spread_p99", "p99"),
         Metric("cpu_seconds_per_million", "CPU s per M", 1.0, higher_is_better=False),
     )
-    peers = ("fanout", *LIBZMQ, *BROKERS)
+    peers = ("fanout", "fanout-1w", *LIBZMQ, *BROKERS)
 
     def cases(self, settings: Settings) -> Sequence[Case]:
         return [

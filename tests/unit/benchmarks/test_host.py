@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.host import _serve
+from benchmarks.host import PROBE_EVERY, _serve
 from benchmarks.peers.base import Peer
-from benchmarks.traffic import PROBE_MARK, PROBE_TOPIC, Traffic
+from benchmarks.traffic import PROBE_MARK, PROBE_TOPIC, Traffic, topic_name
 
 
 class Recorder(Peer):
@@ -36,8 +36,9 @@ def test_a_probe_is_short_whatever_the_messages_are(payload_bytes: int) -> None:
     assert peer.sent == [(PROBE_TOPIC, PROBE_MARK)]
 
 
-def test_a_paced_message_weighs_what_all_do_and_is_a_probe() -> None:
+def test_a_paced_message_weighs_what_all_do_and_some_are_probes() -> None:
     peer = Recorder(Traffic(10, 128))
-    _serve(peer, peer.traffic, {"do": "pace", "count": 2, "per_second": 1e6})
-    assert [topic for topic, _ in peer.sent] == [PROBE_TOPIC] * 2
+    _serve(peer, peer.traffic, {"do": "pace", "count": PROBE_EVERY + 1, "per_second": 1e6})
+    topics = [topic for topic, _ in peer.sent]
+    assert topics == [PROBE_TOPIC, *[topic_name(0)] * (PROBE_EVERY - 1), PROBE_TOPIC]
     assert all(len(payload) == 128 and PROBE_MARK in payload for _, payload in peer.sent)
