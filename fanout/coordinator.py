@@ -227,6 +227,7 @@ class Coordinator:
             self._selector.register(self._wake.fd, selectors.EVENT_READ, self._take_calls)
             for link in self.links:
                 self._start_worker(link)
+            self.reception.reserve(self.options.max_subscribers)  # while the workers start
             while self._finishing_until is None or any(link.process for link in self.links):
                 self._turn()
         except Exception as error:

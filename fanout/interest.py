@@ -12,6 +12,7 @@ which is odd during a change, and a reader that finds it changed reads again.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ class Interest:
         self._pause = pause
         self._workers: dict[int, int] = {}  # subscriber -> worker
         self._prefixes: dict[int, set[bytes]] = {}  # subscriber -> its subscriptions
-        self._subscribers: dict[bytes, set[int]] = {}  # prefix -> subscribers
-        self._by_worker: dict[bytes, dict[int, int]] = {}  # prefix -> worker -> how many
+        self._wanted: dict[bytes, dict[int, set[int]]] = {}  # prefix -> worker -> subscribers
         self._subscribed = 0  # subscribers with any subscription
         self._lengths: dict[int, int] = {}  # length of a prefix -> how many prefixes have it
 
@@ -45,18 +45,17 @@ class Interest:
     ) -> None:
         """Apply a change that a worker reported; unknown cancellations have no effect."""
         with self._change():
+            new = set(added)
             self._workers[subscriber] = worker
             mine = self._prefixes.setdefault(subscriber, set())
-            for prefix in cancelled:
-                if prefix in mine:
-                    mine.remove(prefix)
-                    self._subscribed -= not mine
-                    self._take(prefix, subscriber, worker)
-            for prefix in added:
-                if prefix not in mine:
-                    self._subscribed += not mine
-                    mine.add(prefix)
-                    self._put(prefix, subscriber, worker)
+            self._subscribed -= bool(mine)
+            given_up = mine.intersection(cancelled)
+            mine -= given_up
+            self._take(given_up, subscriber, worker)
+            new -= mine
+            mine |= new
+            self._put(new, subscriber, worker)
+            self._subscribed += bool(mine)
 
     def forget(self, subscriber: int) -> None:
         """The subscriber is gone, with all its subscriptions."""
@@ -66,8 +65,7 @@ class Interest:
                 return
             mine = self._prefixes.pop(subscriber)
             self._subscribed -= bool(mine)
-            for prefix in mine:
-                self._take(prefix, subscriber, worker)
+            self._take(mine, subscriber, worker)
 
     def workers_for(self, topic: bytes) -> set[int] | None:
         """Workers that have a subscriber for a message on `topic`; None = being changed.
@@ -75,7 +73,7 @@ class Interest:
         It looks once and never waits, for it is asked on the send path.
         """
         return self._try(
-            lambda: {w for prefix in self._matching(topic) for w in self._by_worker[prefix]}
+            lambda: {w for prefix in self._matching(topic) for w in self._wanted[prefix]}
         )
 
     def count(self, topic: bytes | None) -> int:
@@ -116,32 +114,39 @@ class Interest:
     def _count(self, topic: bytes | None) -> int:
         if topic is None:
             return self._subscribed
-        matching = [self._subscribers[prefix] for prefix in self._matching(topic)]
-        return len(matching[0]) if len(matching) == 1 else len(set().union(*matching))
+        matching = [self._wanted[prefix].values() for prefix in self._matching(topic)]
+        if len(matching) == 1:  # no subscriber has two workers
+            return sum(map(len, matching[0]))
+        return len(set().union(*chain.from_iterable(matching)))
 
     def _matching(self, topic: bytes) -> Iterator[bytes]:
         # Lengths come from subscribers, a topic from the publisher, who waits for the answer.
         few = len(self._lengths) <= len(topic)
         for length in self._lengths if few else range(len(topic) + 1):
-            if length <= len(topic) and (prefix := topic[:length]) in self._subscribers:
+            if length <= len(topic) and (prefix := topic[:length]) in self._wanted:
                 yield prefix
 
-    def _put(self, prefix: bytes, subscriber: int, worker: int) -> None:
-        if prefix not in self._subscribers:
-            self._lengths[len(prefix)] = self._lengths.get(len(prefix), 0) + 1
-        self._subscribers.setdefault(prefix, set()).add(subscriber)
-        workers = self._by_worker.setdefault(prefix, {})
-        workers[worker] = workers.get(worker, 0) + 1
+    def _put(self, prefixes: Iterable[bytes], subscriber: int, worker: int) -> None:
+        wanted = self._wanted
+        for prefix in prefixes:
+            workers = wanted.get(prefix)
+            if workers is None:
+                wanted[prefix] = {worker: {subscriber}}
+                self._lengths[len(prefix)] = self._lengths.get(len(prefix), 0) + 1
+            elif worker in workers:
+                workers[worker].add(subscriber)
+            else:
+                workers[worker] = {subscriber}
 
-    def _take(self, prefix: bytes, subscriber: int, worker: int) -> None:
-        workers = self._by_worker[prefix]
-        workers[worker] -= 1
-        if not workers[worker]:
+    def _take(self, prefixes: Iterable[bytes], subscriber: int, worker: int) -> None:
+        for prefix in prefixes:
+            workers = self._wanted[prefix]
+            workers[worker].remove(subscriber)
+            if workers[worker]:
+                continue
             del workers[worker]
-        subscribers = self._subscribers[prefix]
-        subscribers.remove(subscriber)
-        if not subscribers:
-            del self._subscribers[prefix], self._by_worker[prefix]
-            self._lengths[len(prefix)] -= 1
-            if not self._lengths[len(prefix)]:
-                del self._lengths[len(prefix)]
+            if not workers:
+                del self._wanted[prefix]
+                self._lengths[len(prefix)] -= 1
+                if not self._lengths[len(prefix)]:
+                    del self._lengths[len(prefix)]

@@ -28,6 +28,9 @@ EVERYTHING: Key = frozenset((b"",))
 
 def minimal(prefixes: Iterable[bytes]) -> Key:
     """The prefixes that are not implied by a shorter one among them."""
+    prefixes = frozenset(prefixes)
+    if len(set(map(len, prefixes))) == 1:  # the usual case, and much faster
+        return prefixes
     kept: list[bytes] = []
     for prefix in sorted(prefixes):
         if not kept or not prefix.startswith(kept[-1]):
@@ -58,7 +61,7 @@ class Cohort:
         self.ready: dict[Member, None] = {}
         self.picks: list[bytes] = []
         self.matched = 0
-        self._lengths = sorted({len(prefix) for prefix in key})
+        self._lengths = sorted(set(map(len, key)))
 
     def wants(self, topic: bytes) -> bool:
         """Whether a message on this topic is for it."""
@@ -157,11 +160,14 @@ class Cohorts:
     def _add(self, key: Key, dialect: Dialect | None) -> Cohort:
         cohort = Cohort(key, dialect)
         self._by_key[key, dialect] = cohort
+        by_prefix, lengths = self._by_prefix, self._lengths
         for prefix in key:
-            if prefix not in self._by_prefix:
-                self._by_prefix[prefix] = {}
-                self._lengths[len(prefix)] = self._lengths.get(len(prefix), 0) + 1
-            self._by_prefix[prefix][cohort] = None
+            cohorts = by_prefix.get(prefix)
+            if cohorts is None:
+                by_prefix[prefix] = {cohort: None}
+                lengths[len(prefix)] = lengths.get(len(prefix), 0) + 1
+            else:
+                cohorts[cohort] = None
         self._forget_matches(key)
         return cohort
 

@@ -118,9 +118,9 @@ class Connection:
             return
         reader = self._reader
         reader.feed(data, taken)
-        while (frame := reader.next_frame()) is not None:
-            flags, body = frame
-            if self.state is not SessionState.TRAFFIC:
+        traffic = SessionState.TRAFFIC
+        for flags, body in reader.frames():
+            if self.state is not traffic:
                 self._on_handshake(flags, body, events)
             elif flags & COMMAND and reader.repair:
                 self._on_command(body, events)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 MORE = 1
 LONG = 2
@@ -159,7 +159,7 @@ class FrameReader:
     """Cuts a stream of bytes, however it was chunked, into frames.
 
     Each byte is copied a bounded number of times even if it comes alone, and no more is kept than
-    one incomplete frame. Feed, then take frames until there is none, then feed again.
+    one incomplete frame. Feed, then take all frames, then feed again.
 
     Attributes:
         max_frame_bytes: a frame with a larger body is refused as soon as its header is there.
@@ -189,34 +189,34 @@ class FrameReader:
             self._buffer = data
             self._offset = start
 
-    def next_frame(self) -> tuple[int, bytes] | None:
-        """Return flags and body of the next frame, `None` if it has not come in whole.
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """Take flags and body of each frame that has come in whole, before the next `feed`.
 
         Raises:
-            RemoteProtocolError: the frame is too large; the reader is then of no more use.
+            RemoteProtocolError: a frame is too large; the reader is then of no more use.
         """
         buffer = self._buffer
+        length = len(buffer)
         offset = self._offset
-        if len(buffer) - offset >= SHORT_HEADER_BYTES:
+        while length - offset >= SHORT_HEADER_BYTES:
             flags = buffer[offset]
             size = buffer[offset + 1]
             start = offset + SHORT_HEADER_BYTES
             if flags & LONG or (flags == COMMAND and not size and self.repair):
                 long_size, start = self._long_header()
                 if long_size is None:
-                    self._keep_rest()
-                    return None
+                    break
                 size = long_size
             if size > self.max_frame_bytes:
                 raise RemoteProtocolError(
                     f"a frame of {size} bytes, the limit is {self.max_frame_bytes}"
                 )
             end = start + size
-            if end <= len(buffer):
-                self._offset = end
-                return flags & _KNOWN_FLAGS, bytes(buffer[start:end])
+            if end > length:
+                break
+            self._offset = offset = end
+            yield flags & _KNOWN_FLAGS, bytes(buffer[start:end])
         self._keep_rest()
-        return None
 
     def _long_header(self) -> tuple[int | None, int]:
         """Return size (`None`: not known yet) and start of the body of a frame in long form."""

@@ -19,6 +19,7 @@ from fanout.zmtp.events import Cancelled, Event, Subscribed
 from fanout.zmtp.greeting import ROLES
 
 _SUBSCRIBE_HEAD = bytes((len(SUBSCRIBE),)) + SUBSCRIBE
+_SUBSCRIBE_HEAD_BYTES = len(_SUBSCRIBE_HEAD)
 _CANCEL_HEAD = bytes((len(CANCEL),)) + CANCEL
 _SUBSCRIBE_BYTE = 1
 _CANCEL_BYTE = 0
@@ -95,8 +96,8 @@ class Session(Connection):
             self._cancel(body[1:], events)
 
     def _on_command(self, body: bytes, events: list[Event]) -> None:
-        if body.startswith(_SUBSCRIBE_HEAD):
-            self._subscribe(body[len(_SUBSCRIBE_HEAD) :], events)
+        if body[:_SUBSCRIBE_HEAD_BYTES] == _SUBSCRIBE_HEAD:
+            self._subscribe(body[_SUBSCRIBE_HEAD_BYTES:], events)
         elif body.startswith(_CANCEL_HEAD):
             self._cancel(body[len(_CANCEL_HEAD) :], events)
         else:
@@ -106,18 +107,18 @@ class Session(Connection):
         if prefix in self.subscriptions:
             return
         limits = self._limits
-        if len(prefix) > limits.max_subscription_bytes:
+        size = len(prefix)
+        if size > limits.max_subscription_bytes:
             raise RemoteProtocolError(
-                f"a subscription of {len(prefix)} bytes, the limit is "
-                f"{limits.max_subscription_bytes}"
+                f"a subscription of {size} bytes, the limit is {limits.max_subscription_bytes}"
             )
         if len(self.subscriptions) >= limits.max_subscriptions:
             raise RemoteProtocolError(f"more than {limits.max_subscriptions} subscriptions")
-        if self._subscribed_bytes + len(prefix) > limits.max_subscriptions_bytes:
+        if self._subscribed_bytes + size > limits.max_subscriptions_bytes:
             raise RemoteProtocolError(
                 f"more than {limits.max_subscriptions_bytes} bytes of subscriptions"
             )
-        self._subscribed_bytes += len(prefix)
+        self._subscribed_bytes += size
         self.subscriptions.add(prefix)
         events.append(Subscribed(prefix))
 

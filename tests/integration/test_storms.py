@@ -7,12 +7,15 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
 from contextlib import ExitStack
 
 from fanout import EventKind, Publisher
+from tests.helpers.command import ROOT
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import READY_SUB, RawPeer, command, greeting_3
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 STORM = 900  # above what the socket to a worker holds, below max_half_open
 
@@ -65,3 +68,22 @@ def test_out_of_descriptors_pauses_accepting_and_nothing_else() -> None:
         assert refused < 5  # one for each pause, the others waited
         publisher.wait_for_subscribers(61 - refused, timeout=20)
         assert publisher.statistics().evicted == 0
+
+
+def test_the_kernel_has_room_for_all_descriptors_before_they_come() -> None:
+    program = (
+        "import fanout, pathlib\n"
+        "with fanout.Publisher('tcp://127.0.0.1:*', workers=1, log_bytes=1 << 20,\n"
+        "                      max_subscribers=500):\n"
+        "    print(pathlib.Path('/proc/self/status').read_text('utf-8'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    (size,) = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("FDSize")]
+    assert int(size) >= 500

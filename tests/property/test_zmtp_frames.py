@@ -53,10 +53,10 @@ def test_a_stream_of_messages_comes_back_in_any_cut(
 ) -> None:
     wire = b"".join(map(encode_message, stream))
     reader = FrameReader(1000)
-    found = []
+    found: list[tuple[int, bytes]] = []
     for piece in cut(wire, places):
         reader.feed(piece)
-        found += list(iter(reader.next_frame, None))
+        found += reader.frames()
     last_of_each = [0] * sum(map(len, stream))
     expected = [body for message in stream for body in message]
     assert [body for _, body in found] == expected

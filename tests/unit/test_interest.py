@@ -38,7 +38,7 @@ def test_an_answer_is_not_from_the_middle_of_a_change() -> None:
     assert answers == [2]
 
 
-def test_a_change_that_fails_does_not_stop_the_answers() -> None:
+def test_a_change_that_fails_changes_nothing_and_does_not_stop_the_answers() -> None:
     interest = Interest()
 
     def added() -> Iterator[bytes]:
@@ -49,8 +49,10 @@ def test_a_change_that_fails_does_not_stop_the_answers() -> None:
     with pytest.raises(ValueError, match="garbage"):
         interest.update(1, 0, added(), [])
 
-    assert interest.count(b"A") == 1
+    assert interest.count(b"A") == interest.count(None) == 0
     assert interest.generation > before
+    interest.update(1, 0, [b"B"], [])
+    assert interest.count(b"B") == interest.count(None) == 1
 
 
 def test_prefixes_of_a_thousand_lengths_cost_a_short_topic_nothing() -> None:

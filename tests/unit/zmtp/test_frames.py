@@ -23,7 +23,7 @@ from tests.unit.zmtp.wire import each_byte, long_frame, lost_long_bit, short_fra
 def frames_of(reader: FrameReader, data: bytes) -> list[tuple[int, bytes]]:
     """Feed and take everything."""
     reader.feed(data)
-    return list(iter(reader.next_frame, None))
+    return list(reader.frames())
 
 
 class TestHeader:
@@ -111,7 +111,7 @@ class TestReader:
     def test_starts_where_it_is_told(self) -> None:
         reader = FrameReader(10)
         reader.feed(b"xyz\x00\x01A", 3)
-        assert reader.next_frame() == (0, b"A")
+        assert next(reader.frames(), None) == (0, b"A")
 
     def test_takes_bytes_before_the_frames_were_taken(self) -> None:
         reader = FrameReader(10)
@@ -132,16 +132,16 @@ class TestReader:
         reader = FrameReader(10)
         reader.feed(build(b"x" * size))
         if size == 10:
-            assert reader.next_frame() is not None
+            assert next(reader.frames(), None) is not None
         else:
             with pytest.raises(RemoteProtocolError, match="11 bytes, the limit is 10"):
-                reader.next_frame()
+                next(reader.frames(), None)
 
     def test_refuses_a_large_frame_at_its_header(self) -> None:
         reader = FrameReader(1000)
         reader.feed(bytes.fromhex("02 00000000000003e9"))
         with pytest.raises(RemoteProtocolError):
-            reader.next_frame()
+            next(reader.frames(), None)
 
     def test_does_not_hold_a_chunk_that_was_read(self) -> None:
         reader = FrameReader(1000)
@@ -198,7 +198,7 @@ class TestLostLongBit:
         reader = FrameReader(255, repair=True)
         reader.feed(lost_long_bit(b"\x09SUBSCRIBE" + b"t" * 246, COMMAND))
         with pytest.raises(RemoteProtocolError):
-            reader.next_frame()
+            next(reader.frames(), None)
 
     def test_messages_are_not_repaired_because_they_may_be_meant(self) -> None:
         """`00 00` three times and `00 01 00` are empty messages and a cancel: a legal stream."""
