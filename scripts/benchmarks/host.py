@@ -39,18 +39,20 @@ def _serve(peer: Peer, traffic: Traffic, request: Message) -> Message:
             peer.send(PROBE_TOPIC, PROBE_MARK)
             return {}
         case "publish":
-            return _publish(peer, request["count"])
+            return _publish(peer, request["count"], request["stretches"])
         case "pace":
             return {"sent_ns": _pace(peer, traffic, request["count"], request["per_second"])}
         case other:
             raise ValueError(f"no request {other!r}")
 
 
-def _publish(peer: Peer, count: int) -> Message:
-    cpu, start = time.thread_time(), time.monotonic_ns()
-    peer.publish(count)
-    end = time.monotonic_ns()
-    return {"start_ns": start, "end_ns": end, "thread_cpu_seconds": time.thread_time() - cpu}
+def _publish(peer: Peer, count: int, stretches: int) -> Message:
+    """Publishes in so many stretches of equal length."""
+    cpu, marks_ns = time.thread_time(), [time.monotonic_ns()]
+    for _ in range(stretches):
+        peer.publish(count // stretches)
+        marks_ns.append(time.monotonic_ns())
+    return {"marks_ns": marks_ns, "thread_cpu_seconds": time.thread_time() - cpu}
 
 
 def _pace(peer: Peer, traffic: Traffic, count: int, per_second: float) -> list[int]:

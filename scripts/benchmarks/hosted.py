@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from benchmarks.children import Child
@@ -24,6 +25,7 @@ class Published:
 
     start_ns: int
     seconds: float
+    stretch_seconds: list[float]
     thread_cpu_seconds: float  # of the publishing thread alone
 
 
@@ -44,15 +46,22 @@ class HostedPeer:
         """Sends one message on the probe topic."""
         self._child.ask(CALL_SECONDS, do="probe")
 
-    def publish(self, count: int) -> None:
-        """Begins to publish the first `count` messages; `published` waits for the end."""
-        self._child.tell(do="publish", count=count)
+    def publish(self, count: int, stretches: int = 1) -> None:
+        """Begins to publish the first `count` messages; `published` waits for the end.
+
+        Args:
+            stretches: timed one by one; more than one only if there is one topic, and `count` is
+                a multiple.
+        """
+        self._child.tell(do="publish", count=count, stretches=stretches)
 
     def published(self) -> Published:
         """The end of `publish`."""
         answer = self._child.answer(CALL_SECONDS)
-        seconds = (answer["end_ns"] - answer["start_ns"]) * NANO
-        return Published(answer["start_ns"], seconds, answer["thread_cpu_seconds"])
+        marks: list[int] = answer["marks_ns"]
+        stretches = [(end - start) * NANO for start, end in pairwise(marks)]
+        seconds = (marks[-1] - marks[0]) * NANO
+        return Published(marks[0], seconds, stretches, answer["thread_cpu_seconds"])
 
     def pace(self, count: int, per_second: float) -> None:
         """Begins to send `count` messages, some of them probes, at a fixed rate; `paced` waits."""

@@ -34,6 +34,7 @@ class Run:
     deliveries: int
     seconds: float  # from the first publish to the last byte of the last subscriber
     publish_seconds: float  # the publisher's calls alone
+    stretch_seconds: list[float]  # the same, for each stretch of them
     publish_cpu_seconds: float  # of the publishing thread in these calls
     cpu_seconds: float  # of all the publisher's processes
     receiver_cpu_seconds: float
@@ -61,8 +62,11 @@ class Session:
             self.close()
             raise
 
-    def run(self, count: int) -> Run:
+    def run(self, count: int, stretches: int = 1) -> Run:
         """Publishes `count` messages and waits until every subscriber has its share.
+
+        Args:
+            stretches: as for `HostedPeer.publish`.
 
         Raises:
             InvalidRun: what came in is not what was expected.
@@ -70,7 +74,7 @@ class Session:
         matches = self._traffic.matches(count)
         self._audience.expect(matches)
         cpu = self.peer.processes.cpu_seconds()
-        self.peer.publish(count)
+        self.peer.publish(count, stretches)
         arrival, memory = self._await_arrival()
         cpu = self.peer.processes.cpu_seconds() - cpu
         published = self.peer.published()
@@ -79,6 +83,7 @@ class Session:
             deliveries=sum(matches),
             seconds=(arrival.last_ns - published.start_ns) * NANO,
             publish_seconds=published.seconds,
+            stretch_seconds=published.stretch_seconds,
             publish_cpu_seconds=published.thread_cpu_seconds,
             cpu_seconds=cpu,
             receiver_cpu_seconds=arrival.cpu_seconds,
