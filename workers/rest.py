@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Rest:
     """Decides how a worker rests, and tells the publisher by its slot.
 
-    Its mutable state: the number of the last sleep, when the nap ends that it is in, and what is
-    known of the flood.
+    Its mutable state: the number of the last sleep, when the nap ends that was interrupted (0 =
+    none was), and what is known of the flood.
 
     Args:
         write_set: has an event when a socket that was full has room; a nap is interrupted by it.
@@ -59,9 +59,9 @@ class Rest:
             blocked: so do members whose sockets are full, for room in them.
         """
         now = time.monotonic_ns()
-        if not self.is_napping(now):
+        if not self._nap_ends:
             self._nap_ends = now + int(self._pause(front, began, now, share) * NS)
-        if hurry or self._nap_ends <= now:
+        if hurry or not self.is_napping(now):
             self._nap_ends = 0
             return False
         seconds = (self._nap_ends - now) / NS
@@ -69,6 +69,8 @@ class Rest:
             select.select([self._write_set], (), (), seconds)
         else:
             time.sleep(seconds)
+        if not self.is_napping(time.monotonic_ns()):
+            self._nap_ends = 0
         return True
 
     def _pause(self, front: int, began: int, now: int, share: float) -> float:

@@ -100,6 +100,19 @@ def test_a_socket_with_room_interrupts_a_nap_and_does_not_end_it(resting: Restin
     assert resting.clock.now - NS == pytest.approx(NAP_SECONDS * NS, rel=1)
 
 
+def test_a_nap_that_is_over_when_its_interruption_is_dealt_with_is_not_followed_by_another(
+    resting: Resting,
+) -> None:
+    """New messages have waited for as long as they shall."""
+    resting.flood()
+    os.eventfd_write(resting.socket, 1)
+    assert resting.nap(1_000, began=NS - WINDOW_NS, blocked=True)
+    began = resting.clock.now
+    resting.clock.now += 3 * WINDOW_NS
+
+    assert not resting.nap(1_000, began=began, blocked=True)
+
+
 def test_a_hurry_ends_a_nap_that_was_interrupted(resting: Resting) -> None:
     resting.flood()
     os.eventfd_write(resting.socket, 1)
