@@ -1,8 +1,8 @@
 """Who wants what: all subscriptions of all subscribers, as the coordinator knows them.
 
-Matching is by prefix on the first frame: a dict from prefix to subscribers, looked up once for each
-distinct length of a prefix. The workers match for delivery; this answers questions about topics and
-says which workers a message concerns.
+Matching is by prefix on the first frame: a dict from prefix to workers and their subscribers,
+looked up once for each distinct length of a prefix. The workers match for delivery; this answers
+questions about topics and says which workers a message concerns.
 
 There is no lock. A reader in a user's thread may be interrupted anywhere, by Ctrl-C for one, and
 would leave a lock behind that the coordinator waits for. So the one writer counts a generation,
@@ -45,11 +45,11 @@ class Interest:
     ) -> None:
         """Apply a change that a worker reported; unknown cancellations have no effect."""
         with self._change():
-            new = set(added)
+            new, given_up = set(added), set(cancelled)
             self._workers[subscriber] = worker
             mine = self._prefixes.setdefault(subscriber, set())
             self._subscribed -= bool(mine)
-            given_up = mine.intersection(cancelled)
+            given_up &= mine
             mine -= given_up
             self._take(given_up, subscriber, worker)
             new -= mine

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fanout.roster import Connection
 
 ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in slices
+OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -52,7 +53,8 @@ class Reception:
         """
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         with suppress(OSError), socket.socket() as any_one:  # if it fails, it grows later
-            os.close(fcntl.fcntl(any_one, fcntl.F_DUPFD_CLOEXEC, min(count, allowed - 1)))
+            highest = min(count + OTHER_DESCRIPTORS, allowed - 1)
+            os.close(fcntl.fcntl(any_one, fcntl.F_DUPFD_CLOEXEC, highest))
 
     @property
     def endpoints(self) -> tuple[str, ...]:

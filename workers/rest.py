@@ -25,7 +25,8 @@ class Rest:
     none was), and what is known of the flood.
 
     Args:
-        write_set: has an event when a socket that was full has room; a nap is interrupted by it.
+        write_set: has an event when a socket has room again, or the publisher has rung; a nap of
+            a worker with blocked members is interrupted by it.
     """
 
     def __init__(
@@ -49,6 +50,10 @@ class Rest:
         """Whether a nap was interrupted and goes on: new messages shall still accumulate."""
         return self._nap_ends - now >= NAP_MIN * NS
 
+    def end_nap(self) -> None:
+        """New messages are being sent: what is left of a nap that was interrupted is void."""
+        self._nap_ends = 0
+
     def nap(self, front: int, began: int, share: float, *, hurry: bool, blocked: bool) -> bool:
         """Let a little time pass if messages flood in; False, at once, if they do not.
 
@@ -64,9 +69,11 @@ class Rest:
         if hurry or not self.is_napping(now):
             self._nap_ends = 0
             return False
+        self.wake()
         seconds = (self._nap_ends - now) / NS
         if blocked:
-            select.select([self._write_set], (), (), seconds)
+            time.sleep(NAP_MIN)  # what has an event by then shares one turn
+            select.select([self._write_set], (), (), max(0.0, seconds - NAP_MIN))
         else:
             time.sleep(seconds)
         if not self.is_napping(time.monotonic_ns()):

@@ -201,8 +201,10 @@ class Worker:
     def _sending_turn(self, *, hurry: bool = False) -> None:
         """As `_turn`, but for reading: that has events of its own, and who was rung hurries."""
         now = self._now()
-        # A nap is for new messages, so what interrupts it does not end it, unless it hurries.
-        more = self._advance(now) if hurry or not self.rest.is_napping(now) else True
+        more = True
+        if hurry or not self.rest.is_napping(now):  # else the new messages wait for its end
+            self.rest.end_nap()
+            more = self._advance(now)
         self._serve_writable(now)
         self._settle_turn(now)
         if self._done.done():

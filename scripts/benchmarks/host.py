@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.channel import Channel, Message
     from benchmarks.peers import Peer
 
-PROBE_EVERY = 10  # of the paced messages one goes to those, too, who only await a probe
+PROBE_EVERY = 5  # of the paced messages one goes to those, too, who only await a probe
 
 
 def main(channel: Channel, arguments: Sequence[str]) -> None:
@@ -62,9 +62,11 @@ def _pace(peer: Peer, traffic: Traffic, count: int, per_second: float) -> list[i
         wait = start + number / per_second - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        topic = topic_name(0) if number % PROBE_EVERY else PROBE_TOPIC
+        message = (topic_name(0), traffic.payload)
+        if number % PROBE_EVERY == 0:
+            message = (PROBE_TOPIC, traffic.probe_payload)
         sent_ns.append(time.monotonic_ns())
-        peer.send(topic, traffic.probe_payload)
+        peer.send(*message)
     return sent_ns
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from workers.lag import LagPolicy
     from workers.member import Member
 
+NAP_CHANCE = 0.2  # that a worker naps where it may
+NAP_NS_MAX = 5_000_000
+
 
 class FakeLoop:
     """Remembers the turn that was asked for."""
@@ -163,7 +166,7 @@ class SimulatedWorker(real.Worker):
         self.log = SteppedReader(world.readable, lambda: world.writer_step(self))
         self.pump = ObservedPump(self, policy)
         surroundings.rest._log = self.log
-        surroundings.rest.nap = lambda *_what, **_how: False  # time passes when the world says so
+        surroundings.rest.nap = self._nap  # time passes when the world says so
 
     def _now(self) -> int:
         return self.world.now
@@ -187,6 +190,17 @@ class SimulatedWorker(real.Worker):
     def adopt(self, subscriber: int, slot: int) -> None:
         """Take over a connection."""
         self._run(lambda: self._adopt(Adopt(subscriber, slot, True), subscriber))
+
+    def _nap(self, *_what: object, hurry: bool, **_how: object) -> bool:
+        """A nap is interrupted as soon as it is begun; there is none while time stands still."""
+        rest, rng = self.rest, self.world.rng
+        if not (hurry or self.world.settling) and (
+            rest.is_napping(self.world.now) or rng.random() < NAP_CHANCE
+        ):
+            rest._nap_ends = rest._nap_ends or self.world.now + rng.randrange(NAP_NS_MAX)
+            return True
+        rest.end_nap()
+        return False
 
     def _run(self, work: Callable[[], None]) -> None:
         if self.busy:

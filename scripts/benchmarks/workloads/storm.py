@@ -30,7 +30,7 @@ PAYLOAD_BYTES = 128
 class Storm(Workload):
     """The newcomers are served when each has seen a message on the last topic it asked for.
 
-    What the others feel is taken from the messages of that time only.
+    There is one for them each 10 ms. What the others feel is taken from the messages of that time.
     """
 
     name = "storm"

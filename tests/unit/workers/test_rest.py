@@ -12,17 +12,18 @@ from fanout.shm.layout import Layout
 from fanout.shm.slots import sleeper_byte, worker_slot
 from tests.helpers.log import Log
 from workers import rest as rests
-from workers.naps import NAP, NS, WINDOW_NS
+from workers.naps import NAP_MIN, NS, WINDOW_NS
 from workers.rest import Rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NAP_SECONDS = 2 * WINDOW_NS / NS  # twice the work of the turn, which is what a window takes here
+WORK_NS = 1_000_000  # of a turn: it naps twice as long, so that it is a third of the time at work
+NAP_SECONDS = 0.002
 
 
 class Clock:
-    """Time that stands still until somebody sleeps; naps are noted."""
+    """Time that stands still until somebody waits; stands for `time` and `select`."""
 
     def __init__(self) -> None:
         self.now = NS
@@ -33,7 +34,11 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self.now += int(seconds * NS)
+        self.now += round(seconds * NS)
+
+    def select(self, readers: list[select.epoll], _w: object, _x: object, seconds: float) -> None:
+        if not readers[0].poll(0):
+            self.sleep(seconds)
 
 
 class Resting:
@@ -49,14 +54,25 @@ class Resting:
         slot, sleeper = worker_slot(segment, 0), sleeper_byte(segment, 0)
         self.rest = Rest(slot, sleeper, self.log.reader, self.write_set)
 
-    def nap(self, front: int, *, began: int, hurry: bool = False, blocked: bool = False) -> bool:
-        return self.rest.nap(front, began, 1.0, hurry=hurry, blocked=blocked)
-
     def flood(self) -> None:
-        """The rate of a flood: 1,000 messages in one window."""
-        assert not self.nap(0, began=NS - 2 * WINDOW_NS)
+        """Naps are due from now on: 1,000 messages came in one window."""
+        self.rest.nap(0, NS - WINDOW_NS, 1.0, hurry=False, blocked=False)
         for _ in range(1_000):
             self.log.publish(b"A", b"flood")
+        self.rest.nap(1_000, NS, 1.0, hurry=True, blocked=False)
+        assert self.clock.slept == []
+
+    def nap(self, *, hurry: bool = False, blocked: bool = False) -> bool:
+        """At the end of a turn that took WORK_NS."""
+        began = self.clock.now - WORK_NS
+        return self.rest.nap(1_000, began, 1.0, hurry=hurry, blocked=blocked)
+
+    def interrupted(self) -> None:
+        """Nap, and be interrupted as soon as that is possible."""
+        os.eventfd_write(self.socket, 1)
+        assert self.nap(blocked=True)
+        assert self.clock.slept == [NAP_MIN]
+        os.eventfd_read(self.socket)
 
     def close(self) -> None:
         self.write_set.close()
@@ -68,36 +84,38 @@ class Resting:
 def resting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resting]:
     clock = Clock()
     monkeypatch.setattr(rests, "time", clock)
+    monkeypatch.setattr(rests, "select", clock)
     resting = Resting(clock)
     yield resting
     resting.close()
 
 
-@pytest.mark.parametrize("hurry", [False, True])
-def test_in_a_flood_it_naps_unless_it_is_in_a_hurry(resting: Resting, hurry: bool) -> None:
+@pytest.mark.parametrize("blocked", [False, True])
+def test_in_a_flood_it_naps(resting: Resting, blocked: bool) -> None:
     resting.flood()
 
-    napped = resting.nap(1_000, began=NS - WINDOW_NS, hurry=hurry)
+    assert resting.nap(blocked=blocked)
 
-    slept = resting.clock.slept
-    assert napped is not hurry
-    assert slept == ([] if hurry else [pytest.approx(NAP_SECONDS, rel=1)])
-    assert all(seconds >= NAP for seconds in slept)
+    assert sum(resting.clock.slept) == pytest.approx(NAP_SECONDS)
     assert not resting.rest.is_napping(resting.clock.now)
+
+
+def test_without_a_flood_or_in_a_hurry_it_does_not(resting: Resting) -> None:
+    calm = resting.nap()
+    resting.flood()
+
+    assert (calm, resting.nap(hurry=True)) == (False, False)
+    assert resting.clock.slept == []
 
 
 def test_a_socket_with_room_interrupts_a_nap_and_does_not_end_it(resting: Resting) -> None:
     resting.flood()
-    os.eventfd_write(resting.socket, 1)
+    resting.interrupted()
 
-    assert resting.nap(1_000, began=NS - WINDOW_NS, blocked=True)
-
-    assert resting.clock.slept == []
     assert resting.rest.is_napping(resting.clock.now)
-    resting.clock.now += WINDOW_NS // 10
-    assert resting.nap(1_000, began=resting.clock.now, blocked=False), "what is left of it"
+    assert resting.nap()
+    assert sum(resting.clock.slept) == pytest.approx(NAP_SECONDS)
     assert not resting.rest.is_napping(resting.clock.now)
-    assert resting.clock.now - NS == pytest.approx(NAP_SECONDS * NS, rel=1)
 
 
 def test_a_nap_that_is_over_when_its_interruption_is_dealt_with_is_not_followed_by_another(
@@ -105,28 +123,29 @@ def test_a_nap_that_is_over_when_its_interruption_is_dealt_with_is_not_followed_
 ) -> None:
     """New messages have waited for as long as they shall."""
     resting.flood()
-    os.eventfd_write(resting.socket, 1)
-    assert resting.nap(1_000, began=NS - WINDOW_NS, blocked=True)
-    began = resting.clock.now
-    resting.clock.now += 3 * WINDOW_NS
+    resting.interrupted()
+    resting.clock.now += round(NAP_SECONDS * NS)
 
-    assert not resting.nap(1_000, began=began, blocked=True)
+    assert not resting.nap(blocked=True)
+    assert resting.nap(blocked=True), "after a turn that sent them"
 
 
-def test_a_hurry_ends_a_nap_that_was_interrupted(resting: Resting) -> None:
+def test_new_messages_or_a_hurry_end_a_nap_that_was_interrupted(resting: Resting) -> None:
     resting.flood()
-    os.eventfd_write(resting.socket, 1)
-    assert resting.nap(1_000, began=NS - WINDOW_NS, blocked=True)
+    resting.interrupted()
+    resting.rest.end_nap()
+    by_messages = resting.rest.is_napping(resting.clock.now)
+    resting.clock.slept.clear()
+    resting.interrupted()
 
-    assert not resting.nap(1_000, began=resting.clock.now, hurry=True)
-
-    assert not resting.rest.is_napping(resting.clock.now)
+    assert not resting.nap(hurry=True)
+    assert (by_messages, resting.rest.is_napping(resting.clock.now)) == (False, False)
 
 
 def test_nobody_blocked_sleeps_through_whatever_the_sockets_say(resting: Resting) -> None:
     resting.flood()
     os.eventfd_write(resting.socket, 1)
 
-    assert resting.nap(1_000, began=NS - WINDOW_NS)
+    assert resting.nap()
 
-    assert len(resting.clock.slept) == 1
+    assert resting.clock.slept == [pytest.approx(NAP_SECONDS)]

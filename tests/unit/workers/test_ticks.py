@@ -1,9 +1,11 @@
-"""Ticks: what a worker does ten times a second is bounded."""
+"""Ticks and turns: what a worker does in one is bounded, and a nap is for new messages only."""
 
 from __future__ import annotations
 
 from typing import Any
 from unittest import mock
+
+import pytest
 
 from workers import worker as workers
 from workers.worker import Worker
@@ -25,3 +27,22 @@ def test_slots_are_brought_up_to_date_in_slices() -> None:
     assert [len(peers) for peers in slices] == [count // 2, count // 2, 1, 0]
     checked = [peer for peers in slices for peer in peers]
     assert sorted(checked) == list(range(count)), "everybody's, once"
+
+
+@pytest.mark.parametrize(
+    ("napping", "hurry", "advanced"), [(False, False, 1), (True, False, 0), (True, True, 1)]
+)
+def test_in_a_nap_only_those_who_are_behind_are_served(
+    napping: bool, hurry: bool, advanced: int
+) -> None:
+    worker: Any = mock.Mock()
+    worker._done.done.return_value = False
+    worker.rest.is_napping.return_value = napping
+    worker._rest.return_value = False
+
+    Worker._sending_turn(worker, hurry=hurry)
+
+    assert worker._advance.call_count == worker.rest.end_nap.call_count == advanced
+    worker._serve_writable.assert_called_once()
+    worker._settle_turn.assert_called_once()
+    worker._schedule_turn.assert_called_once()
