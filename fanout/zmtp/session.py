@@ -21,6 +21,7 @@ from fanout.zmtp.greeting import ROLES
 _SUBSCRIBE_HEAD = bytes((len(SUBSCRIBE),)) + SUBSCRIBE
 _SUBSCRIBE_HEAD_BYTES = len(_SUBSCRIBE_HEAD)
 _CANCEL_HEAD = bytes((len(CANCEL),)) + CANCEL
+_CANCEL_HEAD_BYTES = len(_CANCEL_HEAD)
 _SUBSCRIBE_BYTE = 1
 _CANCEL_BYTE = 0
 
@@ -98,8 +99,8 @@ class Session(Connection):
     def _on_command(self, body: bytes, events: list[Event]) -> None:
         if body[:_SUBSCRIBE_HEAD_BYTES] == _SUBSCRIBE_HEAD:
             self._subscribe(body[_SUBSCRIBE_HEAD_BYTES:], events)
-        elif body.startswith(_CANCEL_HEAD):
-            self._cancel(body[len(_CANCEL_HEAD) :], events)
+        elif body[:_CANCEL_HEAD_BYTES] == _CANCEL_HEAD:
+            self._cancel(body[_CANCEL_HEAD_BYTES:], events)
         else:
             super()._on_command(body, events)
 

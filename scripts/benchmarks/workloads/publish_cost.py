@@ -59,7 +59,7 @@ class PublishCost(Workload):
             bursts = QUICK_BURSTS if settings.quick else BURSTS
             runs = [session.run(BURST, STRETCHES) for _ in range(bursts)]
         seconds = statistics.median(run.publish_seconds for run in runs) / BURST
-        stretches = [seconds for run in runs for seconds in run.stretch_seconds]
+        stretches = [stretch for run in runs for stretch in run.stretch_seconds]
         thread = statistics.median(run.publish_cpu_seconds for run in runs) / BURST
         deliveries = sum(run.deliveries for run in runs)
         return Sample(
