@@ -30,6 +30,14 @@ class Arrival:
 
 
 @dataclass(frozen=True)
+class Served:
+    """From the first connection to the last probe seen, on CLOCK_MONOTONIC in nanoseconds."""
+
+    began_ns: int
+    ended_ns: int
+
+
+@dataclass(frozen=True)
 class Latencies:
     """Percentiles of a paced run in seconds, each of p50, p99, p99.9."""
 
@@ -54,8 +62,8 @@ class Audience:
         """Begins to wait until every subscriber has seen a probe; `poll_probed` asks."""
         self._child.tell(do="await-probe", allowed_seconds=CALL_SECONDS)
 
-    def poll_probed(self, timeout: float = POLL_SECONDS) -> float | None:
-        """Seconds since `connect` began when all have seen a probe, None if not all have yet.
+    def poll_probed(self, timeout: float = POLL_SECONDS) -> Served | None:
+        """When all have seen a probe, None if not all have yet.
 
         Raises:
             TimeoutError: they will not.
@@ -66,8 +74,7 @@ class Audience:
             return None
         if not answer["subscribed"]:
             raise TimeoutError(f"not every subscriber was served within {CALL_SECONDS:g} s")
-        seconds: float = answer["seconds"]
-        return seconds
+        return Served(answer["began_ns"], answer["served_ns"])
 
     def expect(self, counts: Sequence[int], *, traced: bool = False) -> None:
         """From now on subscriber i waits for exactly `counts[i]` messages."""

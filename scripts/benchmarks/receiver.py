@@ -63,19 +63,20 @@ class Crowd:
 
     def __post_init__(self) -> None:
         self._poller = select.epoll()
-        self._connect_began = 0.0
+        self._connect_began_ns = 0
         self._by_descriptor: dict[int, Subscriber] = {}
         self._buffer = bytearray(READ_BYTES)
 
     def connect(self, endpoints: Sequence[str], dialect: str) -> None:
         """Connects every subscriber, in turn over the endpoints, and subscribes."""
-        self._connect_began = time.monotonic()
         spoken = DIALECTS[dialect]
         wanted = [*self.traffic.subscriptions, *([()] * self.traffic.stalled)]
+        requests = list(map(spoken.subscribe, wanted))  # not while the clock runs
         require_descriptors(len(wanted))
+        self._connect_began_ns = time.monotonic_ns()
         connections: list[socket.socket] = []
-        for first in range(0, len(wanted), CONNECT_AT_ONCE):
-            group = wanted[first : first + CONNECT_AT_ONCE]
+        for first in range(0, len(requests), CONNECT_AT_ONCE):
+            group = requests[first : first + CONNECT_AT_ONCE]
             connections += _connect_group(endpoints, first, spoken, group)
         for connection in connections[: self.traffic.subscribers]:
             subscriber = Subscriber(connection)
@@ -97,7 +98,12 @@ class Crowd:
                     subscriber.subscribed = True
                     waiting -= 1
                 subscriber.tail = data[-len(PROBE_MARK) :]
-        return {"subscribed": not waiting, "seconds": time.monotonic() - self._connect_began}
+        served_ns = 0 if waiting else time.monotonic_ns()
+        return {
+            "subscribed": not waiting,
+            "began_ns": self._connect_began_ns,
+            "served_ns": served_ns,
+        }
 
     def settle(self) -> None:
         """Discards what is still under way, until nothing more comes."""
@@ -189,17 +195,17 @@ class Crowd:
 
 
 def _connect_group(
-    endpoints: Sequence[str], first: int, spoken: Dialect, wanted: Sequence[Sequence[bytes]]
+    endpoints: Sequence[str], first: int, spoken: Dialect, requests: Sequence[bytes]
 ) -> list[socket.socket]:
-    """Connects subscribers `first` and on, all at once, and subscribes each to what it wants."""
+    """Connects subscribers `first` and on, all at once, and sends each one's subscriptions."""
     connections = []
-    for index in range(first, first + len(wanted)):
+    for index in range(first, first + len(requests)):
         host, _, port = endpoints[index % len(endpoints)].rpartition(":")
         connections.append(socket.create_connection((host, int(port)), CONNECT_SECONDS))
         connections[-1].sendall(spoken.hello)
-    for connection, topics in zip(connections, wanted, strict=True):
+    for connection, request in zip(connections, requests, strict=True):
         _await_welcome(connection, spoken.welcome)
-        connection.sendall(spoken.subscribe(topics))
+        connection.sendall(request)
         connection.setblocking(False)
     return connections
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -59,20 +58,18 @@ class Storm(Workload):
             with Session(peer, healthy) as session:
                 count = int(PACED_SECONDS * PER_SECOND)
                 session.begin_paced(count, PER_SECOND, after=CALM_SECONDS)
-                began_ns = time.monotonic_ns()
                 newcomers.connect(session.peer.endpoints)
                 newcomers.await_probe()  # some of the paced messages are
-                seconds = newcomers.poll_probed(PACED_SECONDS)
-                if seconds is None:
+                served = newcomers.poll_probed(PACED_SECONDS)
+                if served is None:
                     return Sample(invalid=f"not all were served within {PACED_SECONDS:g} s")
-                served_ns = began_ns + int(seconds / NANO)
-                latencies = session.end_paced(PER_SECOND, began_ns, served_ns)
+                latencies = session.end_paced(PER_SECOND, served.began_ns, served.ended_ns)
         finally:
             newcomers.close()
         p50, p99, p999 = latencies.every
         return Sample(
             {
-                "seconds_until_served": seconds,
+                "seconds_until_served": (served.ended_ns - served.began_ns) * NANO,
                 "healthy_p50": p50,
                 "healthy_p99": p99,
                 "healthy_p999": p999,
