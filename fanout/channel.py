@@ -1,7 +1,8 @@
-"""The control channel: packets and descriptors over a Unix socket pair, never blocking.
+"""The control channel: messages and descriptors over a Unix socket pair, never blocking.
 
 What does not fit into the socket waits in a bounded queue here; who sends more than that is told,
-and must stop taking on work until the channel has drained.
+and must stop taking on work until the channel has drained. What waits together travels together:
+a packet costs both sides a system call, and one of them perhaps a wake-up.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ import errno
 import os
 import socket
 from collections import deque
+from typing import TYPE_CHECKING
 
-from fanout.control import PACKET_BYTES_MAX, Message, decode, encode
+from fanout.control import PACKET_BYTES_MAX, Message, decode, descriptors_with, encode, pack
 
-DESCRIPTORS_MAX = 8  # descriptors in one packet; Hello has three
-QUEUE_PACKETS_MAX = 65_536  # packets waiting for the other side; a worker's subscribers, each twice
-RECEIVE_PACKETS_MAX = 256  # packets taken in one turn, so that others get theirs
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DESCRIPTORS_MAX = 16  # descriptors in one packet; Hello has three, an Adopt one
+PACKET_BYTES_AIM = 32 * 1024  # a packet that has so many bytes takes no further message
+QUEUE_MAX = 65_536  # messages waiting for the other side; a worker's subscribers, each twice
+RECEIVE_MAX = 256  # messages after which a turn takes no further packet, so that others get theirs
 # The system is short of something, descriptors in flight for one: it is worth trying again later.
 _EXHAUSTED = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
 
@@ -45,7 +51,7 @@ class Channel:
 
     @property
     def pending(self) -> int:
-        """Packets that wait for the other side to read."""
+        """Messages that wait for the other side to read, or for `flush`."""
         return len(self._waiting)
 
     def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
@@ -54,11 +60,19 @@ class Channel:
         Raises:
             ChannelFull: too much is waiting; the descriptors are closed.
         """
-        if len(self._waiting) >= QUEUE_PACKETS_MAX:
-            _close_all(descriptors)
-            raise ChannelFull(f"{QUEUE_PACKETS_MAX:,} control packets wait to be read")
-        self._waiting.append((encode(message), descriptors))
+        self.post(message, descriptors)
         self.flush()
+
+    def post(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        """As `send`, but it goes out with the next `flush`, in one packet with what else there is.
+
+        Raises:
+            ChannelFull: as with `send`.
+        """
+        if len(self._waiting) >= QUEUE_MAX:
+            _close_all(descriptors)
+            raise ChannelFull(f"{QUEUE_MAX:,} control messages wait to be read")
+        self._waiting.append((encode(message), descriptors))
 
     def flush(self) -> bool:
         """Send what waits; False if something waits for the other side to read.
@@ -66,9 +80,9 @@ class Channel:
         What the system has no resources for waits too, for the next call.
         """
         while self._waiting and not self.closed:
-            packet, descriptors = self._waiting[0]
+            messages, descriptors = self._next_packet()
             try:
-                self._send_packet(packet, descriptors)
+                self._send_packet(pack(messages), descriptors)
             except BlockingIOError:
                 return False
             except OSError as error:
@@ -76,17 +90,21 @@ class Channel:
                     return True
                 self.closed = True
                 break
-            self._waiting.popleft()
+            for _ in messages:
+                self._waiting.popleft()
             _close_all(descriptors)
         if self.closed:
             self._discard()
         return True
 
-    def receive(self, limit: int = RECEIVE_PACKETS_MAX) -> list[tuple[Message, list[int]]]:
+    def receive(self, limit: int = RECEIVE_MAX) -> list[tuple[Message, list[int]]]:
         """Messages that have arrived, with their descriptors, which the caller then owns.
 
+        A message may have fewer descriptors than it should: the system drops what it finds no
+        number for.
+
         Args:
-            limit: messages to take at most.
+            limit: messages after which no further packet is taken.
 
         Raises:
             ControlError: the other side sent something that is not of this version.
@@ -103,7 +121,11 @@ class Channel:
             if not packet:
                 self.closed = True
                 break
-            received.append((decode(packet), descriptors))
+            for message in decode(packet):
+                count = descriptors_with(message)
+                received.append((message, descriptors[:count]))
+                del descriptors[:count]
+            _close_all(descriptors)  # nobody's: a worker sends none
         return received
 
     def close(self) -> None:
@@ -111,6 +133,20 @@ class Channel:
         self.closed = True
         self._discard()
         self.socket.close()
+
+    def _next_packet(self) -> tuple[list[bytes], tuple[int, ...]]:
+        """The first messages that wait, as many as one packet takes; at least one."""
+        messages: list[bytes] = []
+        carried: tuple[int, ...] = ()
+        size = 0
+        for encoded, descriptors in self._waiting:
+            size += len(encoded)
+            many = len(carried) + len(descriptors) > DESCRIPTORS_MAX
+            if messages and (many or size > PACKET_BYTES_AIM):
+                break
+            messages.append(encoded)
+            carried += descriptors
+        return messages, carried
 
     def _send_packet(self, packet: bytes, descriptors: tuple[int, ...]) -> None:
         if not descriptors:
@@ -136,6 +172,6 @@ class Channel:
         self._waiting.clear()
 
 
-def _close_all(descriptors: tuple[int, ...]) -> None:
+def _close_all(descriptors: Iterable[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)

@@ -1,6 +1,6 @@
 """Control messages between coordinator and worker: dataclasses to msgpack and back; pure.
 
-They travel over a SOCK_SEQPACKET pair, one message a packet, descriptors beside them. A worker
+They travel over a SOCK_SEQPACKET pair, one or more to a packet, descriptors beside them. A worker
 reports before it acts: what it reported can be read from the socket after its death.
 
 What arrives is checked as strictly as if it came from a stranger: a mismatch is a bug of ours or a
@@ -10,11 +10,15 @@ mixture of versions, and must be seen at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import msgpack
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 PACKET_BYTES_MAX = 96 * 1024  # holds the longest subscription; a Unix socket takes 200 KiB at once
+_PACKET_HEADER_BYTES = 5  # at most: of a list, in msgpack
 SUBSCRIPTIONS_PER_PACKET_BYTES = 32 * 1024  # of prefixes in one report; longer ones are split
 
 
@@ -27,10 +31,10 @@ class Hello:
     """To a new worker, with the descriptors of segment, doorbell and room bell."""
 
     code: ClassVar[int] = 1
+    descriptors: ClassVar[int] = 3
     worker: int
     coordinator_pid: int
     options: dict[str, int | float | str | bool]
-    descriptors: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Adopt:
     """To a worker, with the descriptor of an accepted connection."""
 
     code: ClassVar[int] = 3
+    descriptors: ClassVar[int] = 1
     subscriber: int
     slot: int
     tcp: bool
@@ -161,30 +166,50 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def encode(message: Message) -> bytes:
-    """One packet.
+    """One message, to be made part of a packet.
 
     Raises:
         ControlError: larger than a packet may be; a bug, since senders split what can grow.
     """
     values = [getattr(message, field.name) for field in _FIELDS[message.code]]
-    packet: bytes = msgpack.packb([message.code, *values], use_bin_type=True)
-    if len(packet) > PACKET_BYTES_MAX:
-        raise ControlError(f"{type(message).__name__} of {len(packet):,} bytes")
-    return packet
+    encoded: bytes = msgpack.packb([message.code, *values], use_bin_type=True)
+    if _PACKET_HEADER_BYTES + len(encoded) > PACKET_BYTES_MAX:
+        raise ControlError(f"{type(message).__name__} of {len(encoded):,} bytes")
+    return encoded
 
 
-def decode(packet: bytes) -> Message:
-    """The message in a packet.
+def pack(encoded: Sequence[bytes]) -> bytes:
+    """A packet of these messages; the caller sees to it that it is not too large."""
+    header: bytes = msgpack.Packer().pack_array_header(len(encoded))
+    return header + b"".join(encoded)
+
+
+def decode(packet: bytes) -> list[Message]:
+    """The messages in a packet.
 
     Raises:
-        ControlError: it is not one of ours, or not of this version.
+        ControlError: they are not ours, or not of this version.
     """
     try:
-        code, *values = msgpack.unpackb(packet, raw=False, strict_map_key=True)
-        kind = _BY_CODE[code]
+        parts = msgpack.unpackb(packet, raw=False, strict_map_key=True)
     except Exception as error:
-        raise ControlError(f"not a control message: {packet[:40]!r}") from error
-    known = _FIELDS[code]
+        raise ControlError(f"not a control packet: {packet[:40]!r}") from error
+    if not isinstance(parts, list):
+        raise ControlError(f"a control packet is a list of messages, not {parts!r:.40}")
+    return list(map(_decode, parts))
+
+
+def descriptors_with(message: Message) -> int:
+    """How many descriptors travel with such a message."""
+    return message.descriptors if isinstance(message, Hello | Adopt) else 0
+
+
+def _decode(part: object) -> Message:
+    code, values = (part[0], part[1:]) if isinstance(part, list) and part else (None, [])
+    kind = _BY_CODE.get(code) if isinstance(code, int) else None
+    if kind is None:
+        raise ControlError(f"not a control message: {part!r:.40}")
+    known = _FIELDS[kind.code]
     if len(values) != len(known):
         raise ControlError(f"{kind.__name__} with {len(values)} fields, not {len(known)}")
     for field, value in zip(known, values, strict=True):

@@ -72,7 +72,7 @@ class WorkerLink:
         self.channel = Channel(ours)
         self.silent_for = 0.0
         self.hung_up = False
-        hello = Hello(self.index, os.getpid(), asdict(options), len(descriptors))
+        hello = Hello(self.index, os.getpid(), asdict(options))
         self.channel.send(hello, tuple(descriptors))
 
     def adopt(self, subscriber: int, slot: int, tcp: bool, descriptor: int) -> None:
@@ -83,13 +83,13 @@ class WorkerLink:
         self.say(Adopt(subscriber, slot, tcp), (descriptor,))
 
     def say(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
-        """Send it a message; a worker that has not read for very long is killed.
+        """Send it a message at the end of this turn; if it has not read for very long, kill it.
 
         Takes over the descriptors. Without a channel there is nobody to say it to.
         """
         try:
             if self.channel is not None:
-                self.channel.send(message, descriptors)
+                self.channel.post(message, descriptors)
         except ChannelFull as error:
             self.kill(f"it does not read: {error}")
 

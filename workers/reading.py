@@ -1,8 +1,9 @@
 """The read side: what subscribers say. Shell around their sessions.
 
 A change of subscriptions is reported to the coordinator before it is applied, and the report's copy
-in the kernel outlives this process. While a report has not got out, nothing more is read: the
-subscriber it is about is held, and everybody's input waits where it is.
+in the kernel outlives this process. The reports of a turn go out together at its end, and then the
+changes are applied. If the reports do not get out, nothing more is read until they have: those they
+are about are held, and everybody's input waits where it is.
 """
 
 from __future__ import annotations
@@ -34,14 +35,17 @@ REST_NS_EACH = 100_000  # ns without reading for each of them: 1 % of the worker
 class ReadSide:
     """Reads from the peers of a worker.
 
-    Its mutable state: the level-triggered epoll set, the one change whose report waits, and the
-    peers that are not read for a while, until when.
+    Its mutable state: the level-triggered epoll set, the changes that wait for their reports to get
+    out, and the peers that are not read for a while, until when.
+
+    Attributes:
+        changed: peers whose change was reported and not applied, and from which message on it is.
     """
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self.set = select.epoll()
-        self._waiting: tuple[Peer, int] | None = None  # a held peer, and since which message
+        self.changed: dict[Peer, int] = {}
         self._resting: dict[Peer, int] = {}  # monotonic ns
 
     def watch(self, peer: Peer) -> None:
@@ -52,23 +56,29 @@ class ReadSide:
         """Do not read from this peer any more."""
         if self._resting.pop(peer, None) is None:
             self.set.unregister(peer.socket)
-        if self._waiting is not None and self._waiting[0] is peer:
-            self._waiting = None
+        self.changed.pop(peer, None)
 
     def turn(self, now: int) -> bool:
-        """Read from as many peers as one turn allows; True if there may be more to read."""
-        channel = self._worker.channel
-        if self._waiting is not None:
-            peer, since = self._waiting
-            self._waiting = None
-            self._worker.pump.release(peer.member, peer.session.subscriptions, since, now)
+        """Read from as many peers as one turn allows; True if there may be more to read.
+
+        Not to be called while reports wait for the coordinator to read.
+        """
+        pump = self._worker.pump
+        for peer, since in self.changed.items():  # who is held since an earlier turn
+            pump.release(peer.member, peer.session.subscriptions, since, now)
+        self.changed.clear()
+        more = self._read_some(now)
+        self._apply_changes(now)
+        return more
+
+    def _read_some(self, now: int) -> bool:
         left = BYTES_PER_TURN
         readable = self.set.poll(0, READS_PER_TURN)
         for descriptor, _events in readable:
             peer_or_none = self._worker.by_descriptor.get(descriptor)
             if peer_or_none is not None:
                 left -= self._read(peer_or_none, now)
-                if left <= 0 or channel.pending > 0:
+                if left <= 0:
                     return True
         return len(readable) == READS_PER_TURN
 
@@ -129,18 +139,25 @@ class ReadSide:
         if violation is not None:
             worker.close(peer, evicted=peer.ready, reason=f"violated ZMTP: {violation}")
         elif added or cancelled:
-            self._change(peer, list(added), list(cancelled), now)
+            self._change(peer, list(added), list(cancelled))
 
-    def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes], now: int) -> None:
-        """Report the change, then apply it from the message on that the report names."""
+    def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
+        """Report the change, and note from which message on it is."""
         worker = self._worker
         worker.protect_front()
-        since = worker.pump.front
+        self.changed[peer] = since = worker.pump.front
         for report in split_subscriptions(peer.id, since, added, cancelled):
-            worker.channel.send(report)
+            worker.channel.post(report)
+
+    def _apply_changes(self, now: int) -> None:
+        """Send the reports of this turn, and act as they say; who cannot be reported is held."""
+        worker = self._worker
+        worker.channel.flush()
         if worker.channel.pending:
-            worker.pump.hold(peer.member)
-            self._waiting = (peer, since)
-        else:
+            for peer in self.changed:
+                worker.pump.hold(peer.member)
+            return
+        for peer in self.changed:
             worker.pump.subscribe(peer.member, peer.session.subscriptions)
             self._rest(peer, now)
+        self.changed.clear()

@@ -178,11 +178,11 @@ class Worker:
         if version == "1.0":
             peer.member.dialect = to_zmtp_1
         self.deadlines.connected(peer, version, now)
-        self.channel.send(Connected(peer.id, version))
+        self.channel.post(Connected(peer.id, version))
 
     def protect_front(self) -> None:
         """Make the log keep what comes from now on, before anybody is promised it."""
-        if not self.pump.needs_log:
+        if not self.pump.needs_log and not self.reads.changed:
             self._slot[at.W_TAIL] = self.log.head()
             self.rest.fence()
             self.pump.follow(self.log.head())

@@ -214,9 +214,37 @@ class FrameReader:
             end = start + size
             if end > length:
                 break
-            self._offset = offset = end
+            self._offset = end
             yield flags & _KNOWN_FLAGS, bytes(buffer[start:end])
+            offset = self._offset  # `run` may have taken more
         self._keep_rest()
+
+    def run(self, head: bytes) -> list[bytes]:
+        """Take the short commands that come next and whose body begins with `head`.
+
+        For use between two frames of `frames`: a peer says hundreds of the same kind in a row, and
+        here one costs a quarter of what it costs there.
+
+        Returns:
+            What follows `head` in each, in order; empty if the next frame is not of that kind, not
+            there as a whole, or too large.
+        """
+        buffer = self._buffer
+        length = len(buffer)
+        offset = self._offset
+        least, most = len(head), min(SHORT_BODY_MAX, self.max_frame_bytes)
+        skip = SHORT_HEADER_BYTES + least
+        taken: list[bytes] = []
+        while length - offset >= skip and buffer[offset] == COMMAND:
+            size = buffer[offset + 1]
+            end = offset + SHORT_HEADER_BYTES + size
+            is_whole = least <= size <= most and end <= length
+            if not is_whole or not buffer.startswith(head, offset + SHORT_HEADER_BYTES):
+                break
+            taken.append(bytes(buffer[offset + skip : end]))
+            offset = end
+        self._offset = offset
+        return taken
 
     def _long_header(self) -> tuple[int | None, int]:
         """Return size (`None`: not known yet) and start of the body of a frame in long form."""

@@ -99,6 +99,7 @@ class Session(Connection):
     def _on_command(self, body: bytes, events: list[Event]) -> None:
         if body[:_SUBSCRIBE_HEAD_BYTES] == _SUBSCRIBE_HEAD:
             self._subscribe(body[_SUBSCRIBE_HEAD_BYTES:], events)
+            self._subscribe_all(self._reader.run(_SUBSCRIBE_HEAD), events)
         elif body[:_CANCEL_HEAD_BYTES] == _CANCEL_HEAD:
             self._cancel(body[_CANCEL_HEAD_BYTES:], events)
         else:
@@ -122,6 +123,23 @@ class Session(Connection):
         self._subscribed_bytes += size
         self.subscriptions.add(prefix)
         events.append(Subscribed(prefix))
+
+    def _subscribe_all(self, prefixes: list[bytes], events: list[Event]) -> None:
+        """As `_subscribe` one after another; all at once if there is room for all."""
+        limits, mine = self._limits, self.subscriptions
+        new = [prefix for prefix in dict.fromkeys(prefixes) if prefix not in mine]
+        size = sum(map(len, new))
+        if (
+            len(mine) + len(new) > limits.max_subscriptions
+            or self._subscribed_bytes + size > limits.max_subscriptions_bytes
+            or max(map(len, new), default=0) > limits.max_subscription_bytes
+        ):
+            for prefix in new:
+                self._subscribe(prefix, events)
+            return
+        self._subscribed_bytes += size
+        mine.update(new)
+        events += map(Subscribed, new)
 
     def _cancel(self, prefix: bytes, events: list[Event]) -> None:
         if prefix in self.subscriptions:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout import control
-from fanout.control import PACKET_BYTES_MAX, ControlError, Message, decode, encode
+from fanout.control import PACKET_BYTES_MAX, ControlError, Message, decode, encode, pack
 from fanout.options import _RANGES
 
 integers = st.integers(0, (1 << 63) - 1)
@@ -38,33 +38,47 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@given(messages)
-def test_what_is_encoded_is_decoded(message: Message) -> None:
-    assert decode(encode(message)) == message
+def packet_of(messages: list[Message]) -> bytes:
+    return pack(list(map(encode, messages)))
+
+
+@given(st.lists(messages, max_size=20))
+def test_what_is_encoded_is_decoded(some: list[Message]) -> None:
+    assert decode(packet_of(some)) == some
 
 
 @given(st.binary(max_size=60))
-def test_bytes_are_a_message_or_a_control_error(packet: bytes) -> None:
+def test_bytes_are_messages_or_a_control_error(packet: bytes) -> None:
     try:
-        message = decode(packet)
+        found = decode(packet)
     except ControlError:
         return
-    assert encode(decode(encode(message))) == encode(message)
+    assert packet_of(decode(packet_of(found))) == packet_of(found)
+
+
+@given(values)
+def test_values_that_are_no_packet_are_a_control_error(value: Any) -> None:
+    try:
+        found = decode(msgpack.packb(value, use_bin_type=True))
+    except ControlError:
+        return
+    assert len(found) == len(value)
 
 
 @given(st.integers(0, 12), st.lists(values, max_size=9))
 def test_values_of_a_wrong_kind_are_a_control_error(code: int, fields: list[Any]) -> None:
     try:
-        message = decode(msgpack.packb([code, *fields], use_bin_type=True))
+        (message,) = decode(msgpack.packb([[code, *fields]], use_bin_type=True))
     except ControlError:
         return
     assert type(message).code == code
-    assert encode(decode(encode(message))) == encode(message)  # equal to itself, NaN too
+    again = decode(packet_of([message]))
+    assert packet_of(again) == packet_of([message])  # equal to itself, NaN too
 
 
-@given(messages, st.data())
-def test_a_packet_that_was_cut_is_a_control_error(message: Message, data: st.DataObject) -> None:
-    packet = encode(message)
+@given(st.lists(messages, min_size=1, max_size=4), st.data())
+def test_a_packet_that_was_cut_is_a_control_error(some: list[Message], data: st.DataObject) -> None:
+    packet = packet_of(some)
     cut = data.draw(st.integers(0, len(packet) - 1))
     with pytest.raises(ControlError):
         decode(packet[:cut])
@@ -75,7 +89,7 @@ def test_reports_of_subscriptions_fit_and_say_all_of_it(prefixes: list[bytes], s
     added, cancelled = prefixes[:split], prefixes[split:]
     reports = control.split_subscriptions(7, 99, added, cancelled)
 
-    assert all(len(encode(report)) <= PACKET_BYTES_MAX for report in reports)
+    assert all(len(packet_of([report])) <= PACKET_BYTES_MAX for report in reports)
     assert [p for report in reports for p in report.added] == added
     assert [p for report in reports for p in report.cancelled] == cancelled
     assert {(report.subscriber, report.sequence) for report in reports} == {(7, 99)}
@@ -90,7 +104,7 @@ def test_a_report_holds_the_longest_subscription_that_can_be_allowed() -> None:
 
     (report,) = control.split_subscriptions(1 << 62, 1 << 62, [longest], [])
 
-    assert decode(encode(report)) == report
+    assert decode(packet_of([report])) == [report]
 
 
 def test_more_than_a_packet_holds_is_a_bug_that_is_seen() -> None:

@@ -103,8 +103,7 @@ class Checker:
     def closed(self, worker: SimulatedWorker, report: Closed) -> None:
         """The final figures of a connection, and why it was closed."""
         world = self._world
-        if worker.pending_change is not None and worker.pending_change[0] == report.subscriber:
-            worker.pending_change = None
+        worker.changes.pop(report.subscriber, None)
         model = world.models.pop(report.subscriber)
         model.scan(worker.pump.front)
         model.take(world.now)

@@ -151,6 +151,21 @@ def act_before_the_report(original: Any, self: ReadSide, peer: Any, *change: Any
     original(self, peer, *change)
 
 
+@replaces(ReadSide, "_apply_changes")
+def act_although_the_report_waits(original: Any, self: ReadSide, now: int) -> None:
+    for peer in self.changed:
+        self._worker.pump.subscribe(peer.member, peer.session.subscriptions)
+    self.changed.clear()
+    original(self, now)
+
+
+@replaces(SimulatedWorker, "protect_front")
+def move_a_front_that_was_promised(original: Any, self: SimulatedWorker) -> None:
+    changed, self.reads.changed = self.reads.changed, {}
+    original(self)
+    self.reads.changed = changed
+
+
 @replaces(Pump, "speak")
 def speak_inside_a_message(
     original: Any, self: Pump, member: Member, data: bytes, now: int

@@ -62,24 +62,29 @@ class FakeChannel:
     closed = False
     socket = None
 
-    def __init__(self, on_report: Callable[[Message], None]) -> None:
+    def __init__(
+        self, on_report: Callable[[Message], None], on_departure: Callable[[Message], None]
+    ) -> None:
         self.stuck = False
         self.waiting: list[Message] = []
-        self.reports: list[Message] = []
         self._on_report = on_report
+        self._on_departure = on_departure
 
     @property
     def pending(self) -> int:
         return len(self.waiting)
 
     def send(self, message: Message) -> None:
-        self._on_report(message)
-        self.waiting.append(message)
+        self.post(message)
         self.flush()
 
+    def post(self, message: Message) -> None:
+        self._on_report(message)
+        self.waiting.append(message)
+
     def flush(self) -> None:
-        if not self.stuck:
-            self.waiting.clear()
+        while self.waiting and not self.stuck:
+            self._on_departure(self.waiting.pop(0))
 
     def receive(self) -> list[tuple[Message, list[int]]]:
         return []
@@ -142,14 +147,14 @@ class SimulatedWorker(real.Worker):
         rng = world.rng
         memory = attach(world.segment, writable=True)
         bells = Doorbell(), Doorbell()
-        channel: Any = FakeChannel(self._on_report)
+        channel: Any = FakeChannel(self._on_report, self._on_departure)
         super().__init__(index, world.options, memory, channel, *bells)
         for bell in bells:
             bell.close()
         self.world = world
         self.index = index
         self.busy = False
-        self.pending_change: tuple[int, int, set[bytes]] | None = None
+        self.changes: dict[int, tuple[int, set[bytes]]] = {}  # whose report is out
         self.loop = FakeLoop()
         self.memory = memory
         self.write_set.close()
@@ -214,28 +219,29 @@ class SimulatedWorker(real.Worker):
             self.busy = False
 
     def _on_report(self, message: Message) -> None:
-        if isinstance(message, Subscriptions):
-            self._on_subscriptions(message)
-        elif isinstance(message, Closed):
+        if isinstance(message, Closed):
             self.world.checker.closed(self, message)
         elif isinstance(message, Slow):
             self.world.checker.slow(message)
 
-    def _on_subscriptions(self, report: Subscriptions) -> None:
-        model = self.world.models[report.subscriber]
-        before = model.prefixes
-        if self.pending_change is not None:  # the same change, in another packet
-            before = self.pending_change[2]
-        wanted = before.difference(report.cancelled).union(report.added)
-        self.pending_change = (report.subscriber, report.sequence, wanted)
+    def _on_departure(self, message: Message) -> None:
+        if not isinstance(message, Subscriptions):
+            return
+        model = self.world.models.get(message.subscriber)
+        if model is None:  # it was closed while its report waited
+            return
+        # One change may be in several packets.
+        _, before = self.changes.get(message.subscriber, (0, model.prefixes))
+        wanted = before.difference(message.cancelled).union(message.added)
+        self.changes[message.subscriber] = message.sequence, wanted
 
     def apply_change(self, subscriber: int, since: int, jumped_to: int = 0) -> None:
         """The reported change is in force."""
-        assert self.pending_change is not None, "a change was not reported before it was made"
-        reported, sequence, prefixes = self.pending_change
-        self.pending_change = None
-        self.world.checker.changed(self, reported, max(sequence, jumped_to), prefixes)
-        assert (reported, sequence) == (subscriber, since), "another change was reported"
+        change = self.changes.pop(subscriber, None)
+        assert change is not None, "a change was made before its report was out"
+        sequence, prefixes = change
+        self.world.checker.changed(self, subscriber, max(sequence, jumped_to), prefixes)
+        assert sequence == since, "another change was reported"
 
     def check(self, call: str) -> None:
         self.world.checker.look(self, call)

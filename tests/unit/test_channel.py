@@ -66,7 +66,7 @@ def test_what_the_system_cannot_take_now_is_sent_later(
 def test_a_worker_that_does_not_read_is_killed_and_the_publisher_lives(link: WorkerLink) -> None:
     ours, theirs = Channel.pair()
     link.channel, link.process = Channel(ours), mock.Mock(exitcode=-9)
-    with mock.patch.object(channels, "QUEUE_PACKETS_MAX", 1), socket.socket() as adopted:
+    with mock.patch.object(channels, "QUEUE_MAX", 1), socket.socket() as adopted:
         while not link.process.kill.called:
             link.say(Snapshot(1))
         link.adopt(1, 2, True, adopted.detach())

@@ -31,7 +31,7 @@ class Desk:
         self.session = SubscriberSession(topics)
         self.pump = mock.Mock(front=0)
         worker: Any = SimpleNamespace(
-            channel=SimpleNamespace(pending=0, send=mock.Mock()),
+            channel=mock.Mock(pending=0),
             by_descriptor={ours.fileno(): self.peer},
             pump=self.pump,
             protect_front=mock.Mock(),
