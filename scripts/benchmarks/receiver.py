@@ -94,11 +94,15 @@ class Crowd:
                 data = subscriber.tail + subscriber.socket.recv(READ_BYTES)
                 if data == subscriber.tail:
                     return {"subscribed": False}  # closed by the publisher
-                if not subscriber.subscribed and PROBE_MARK in data:
+                subscriber.tail = data[-len(PROBE_MARK) :]
+                if PROBE_MARK in data:
                     subscriber.subscribed = True
                     waiting -= 1
-                subscriber.tail = data[-len(PROBE_MARK) :]
+                    self._poller.unregister(descriptor)  # its next probes cost us nothing
         served_ns = 0 if waiting else time.monotonic_ns()
+        for descriptor, subscriber in self._by_descriptor.items():
+            if subscriber.subscribed:
+                self._poller.register(descriptor, select.EPOLLIN)
         return {
             "subscribed": not waiting,
             "began_ns": self._connect_began_ns,

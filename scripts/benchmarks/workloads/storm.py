@@ -22,7 +22,7 @@ TOPICS, WATCHED = 10_000, 100
 HEALTHY = 100
 PER_SECOND = 500
 CALM_SECONDS = 0.5  # paced messages before the storm
-PACED_SECONDS = 8.0  # of them in all; a storm must be over before
+PACED_SECONDS = 4.0  # of them in all; a storm must be over before
 PAYLOAD_BYTES = 128
 
 
