@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fanout.channel import Channel
@@ -34,6 +35,7 @@ EXIT_OK = 0
 EXIT_START = 3
 EXIT_BUG = 4
 
+TIMER_SLACK_NS = 1_000  # that a sleep may take longer than asked for
 HELLO_TIMEOUT = 30.0  # seconds; the coordinator sends Hello right after it has started us
 
 
@@ -63,6 +65,7 @@ def _run(channel: Channel) -> int:
         print(f"fanout worker: cannot start: {error}", file=sys.stderr)
         return EXIT_START
     _use_all_descriptors()
+    _keep_naps_short()
     gc.disable()  # nothing here makes cycles at a rate; a collection would be a pause
     try:
         asyncio.run(_serve(hello, segment, channel, *bells))
@@ -141,3 +144,9 @@ def _use_all_descriptors() -> None:
     if soft != hard:
         with contextlib.suppress(ValueError, OSError):  # then the soft limit is what we have
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _keep_naps_short() -> None:
+    """Have sleeps end on time: by default the kernel adds 50 us, more than some naps last."""
+    with contextlib.suppress(OSError):  # a kernel or a sandbox without it: naps are longer
+        Path("/proc/self/timerslack_ns").write_text(str(TIMER_SLACK_NS))

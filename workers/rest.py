@@ -17,6 +17,8 @@ from workers.naps import NAP_MIN, NS, Naps
 if TYPE_CHECKING:
     from fanout.shm.log import LogReader
 
+GATHER = 0.00002  # seconds; as long as a turn takes beside its sends
+
 
 class Rest:
     """Decides how a worker rests, and tells the publisher by its slot.
@@ -72,8 +74,8 @@ class Rest:
         self.wake()
         seconds = (self._nap_ends - now) / NS
         if blocked:
-            time.sleep(NAP_MIN)  # what has an event by then shares one turn
-            select.select([self._write_set], (), (), max(0.0, seconds - NAP_MIN))
+            time.sleep(GATHER)  # what has an event by then shares one turn
+            select.select([self._write_set], (), (), max(0.0, seconds - GATHER))
         else:
             time.sleep(seconds)
         if not self.is_napping(time.monotonic_ns()):

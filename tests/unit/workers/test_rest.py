@@ -12,7 +12,7 @@ from fanout.shm.layout import Layout
 from fanout.shm.slots import sleeper_byte, worker_slot
 from tests.helpers.log import Log
 from workers import rest as rests
-from workers.naps import NAP_MIN, NS, WINDOW_NS
+from workers.naps import NS, WINDOW_NS
 from workers.rest import Rest
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Resting:
         """Nap, and be interrupted as soon as that is possible."""
         os.eventfd_write(self.socket, 1)
         assert self.nap(blocked=True)
-        assert self.clock.slept == [NAP_MIN]
+        assert self.clock.slept == [rests.GATHER]
         os.eventfd_read(self.socket)
 
     def close(self) -> None:
