@@ -9,7 +9,8 @@ from __future__ import annotations
 
 MESSAGES_MIN = 4096  # sorted in about a millisecond
 MESSAGES_MAX = 65_536  # some ten milliseconds; other work of the worker waits for so long
-SEND_BYTES_AIM = 96 * 1024  # of one send: with twice as much a byte costs no less
+SEND_BYTES_AIM = 48 * 1024  # of one send: from here on the system call is not what costs
+SHARED_SENDS = 4  # of the same bytes, from which on a send may have twice as many: in the cache
 
 
 class Pace:
@@ -26,11 +27,16 @@ class Pace:
         self.messages = MESSAGES_MIN
         self.share = 1.0
 
-    def learn(self, taken: int, taken_bytes: int, sends: int, sent_bytes: int) -> None:
-        """A batch of so many messages and bytes came to so many sends and bytes."""
+    def learn(self, taken: int, taken_bytes: int, joined: int, sends: int, sent_bytes: int) -> None:
+        """A batch of so many messages and bytes came to so many sends and bytes.
+
+        Args:
+            joined: how many different bytes these sends had: what many get alike is joined once.
+        """
+        aim = SEND_BYTES_AIM * (2 if sends >= SHARED_SENDS * joined else 1)
         if sends:
             self.share = sent_bytes / (sends * taken_bytes)
-        if sent_bytes > 2 * SEND_BYTES_AIM * sends:
+        if sent_bytes > 2 * aim * sends:
             self.messages = max(MESSAGES_MIN, self.messages // 2)
-        elif taken == self.messages and sent_bytes < SEND_BYTES_AIM * sends:
+        elif taken == self.messages and sent_bytes < aim * sends:
             self.messages = min(MESSAGES_MAX, self.messages * 2)
