@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DESCRIPTORS_MAX = 16  # descriptors in one packet; Hello has three, an Adopt one
-PACKET_BYTES_AIM = 32 * 1024  # a packet that has so many bytes takes no further message
-QUEUE_MAX = 65_536  # messages waiting for the other side; a worker's subscribers, each twice
-RECEIVE_MAX = 256  # messages after which a turn takes no further packet, so that others get theirs
+PACKET_BYTES_AIM = 32 * 1024  # a packet takes no message that would make it larger, but one
+QUEUE_MESSAGES_MAX = (
+    65_536  # messages waiting for the other side; a worker's subscribers, each twice
+)
+RECEIVE_MESSAGES = (
+    256  # messages after which a turn takes no further packet, so that others get theirs
+)
 # The system is short of something, descriptors in flight for one: it is worth trying again later.
 _EXHAUSTED = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
 
@@ -43,6 +47,8 @@ class Channel:
         self.socket = sock
         self.closed = False
         self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._descriptors = 0  # that wait
+        self._stuck = False  # the last packet could not be sent: `flush` tries again
 
     @staticmethod
     def pair() -> tuple[socket.socket, socket.socket]:
@@ -61,43 +67,56 @@ class Channel:
             ChannelFull: too much is waiting; the descriptors are closed.
         """
         self.post(message, descriptors)
-        self.flush()
+        if not self._stuck:
+            self.flush()
 
     def post(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
         """As `send`, but it goes out with the next `flush`, in one packet with what else there is.
 
+        Descriptors do not wait: they are few, and open here until they are sent.
+
         Raises:
             ChannelFull: as with `send`.
         """
-        if len(self._waiting) >= QUEUE_MAX:
+        if self.closed:
             _close_all(descriptors)
-            raise ChannelFull(f"{QUEUE_MAX:,} control messages wait to be read")
+            return
+        if len(self._waiting) >= QUEUE_MESSAGES_MAX:
+            _close_all(descriptors)
+            raise ChannelFull(f"{QUEUE_MESSAGES_MAX:,} control messages wait to be read")
         self._waiting.append((encode(message), descriptors))
+        self._descriptors += len(descriptors)
+        if self._descriptors >= DESCRIPTORS_MAX and not self._stuck:
+            self.flush()
 
     def flush(self) -> bool:
         """Send what waits; False if something waits for the other side to read.
 
         What the system has no resources for waits too, for the next call.
         """
+        self._stuck = False
         while self._waiting and not self.closed:
             messages, descriptors = self._next_packet()
             try:
                 self._send_packet(pack(messages), descriptors)
             except BlockingIOError:
+                self._stuck = True
                 return False
             except OSError as error:
                 if error.errno in _EXHAUSTED:
+                    self._stuck = True
                     return True
                 self.closed = True
                 break
             for _ in messages:
                 self._waiting.popleft()
+            self._descriptors -= len(descriptors)
             _close_all(descriptors)
         if self.closed:
             self._discard()
         return True
 
-    def receive(self, limit: int = RECEIVE_MAX) -> list[tuple[Message, list[int]]]:
+    def receive(self, limit: int = RECEIVE_MESSAGES) -> list[tuple[Message, list[int]]]:
         """Messages that have arrived, with their descriptors, which the caller then owns.
 
         A message may have fewer descriptors than it should: the system drops what it finds no
@@ -121,11 +140,13 @@ class Channel:
             if not packet:
                 self.closed = True
                 break
-            for message in decode(packet):
-                count = descriptors_with(message)
-                received.append((message, descriptors[:count]))
-                del descriptors[:count]
-            _close_all(descriptors)  # nobody's: a worker sends none
+            try:
+                for message in decode(packet):
+                    count = descriptors_with(message)
+                    received.append((message, descriptors[:count]))
+                    del descriptors[:count]
+            finally:
+                _close_all(descriptors)  # nobody's: a worker sends none
         return received
 
     def close(self) -> None:
@@ -141,8 +162,8 @@ class Channel:
         size = 0
         for encoded, descriptors in self._waiting:
             size += len(encoded)
-            many = len(carried) + len(descriptors) > DESCRIPTORS_MAX
-            if messages and (many or size > PACKET_BYTES_AIM):
+            too_many = len(carried) + len(descriptors) > DESCRIPTORS_MAX
+            if messages and (too_many or size > PACKET_BYTES_AIM):
                 break
             messages.append(encoded)
             carried += descriptors
@@ -170,6 +191,7 @@ class Channel:
         for _packet, descriptors in self._waiting:
             _close_all(descriptors)
         self._waiting.clear()
+        self._descriptors = 0
 
 
 def _close_all(descriptors: Iterable[int]) -> None:

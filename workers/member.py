@@ -34,7 +34,8 @@ class Member:
         joined_at: `cohort.matched` when it joined.
         matched: messages that matched before it joined its present cohort.
         blocked: whether it has a cursor of its own.
-        held: blocked, and not to be served before a report of its subscriptions got out.
+        held: blocked, and not to be served before the reports of the turn in which its
+            subscriptions changed got out.
         sequence: when blocked: the next message that is not wholly sent.
         offset: when blocked: bytes of it that were sent, in its dialect.
         position: when blocked: the same as a position in the log, always up to date; sequence and

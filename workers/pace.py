@@ -27,13 +27,15 @@ class Pace:
         self.messages = MESSAGES_MIN
         self.share = 1.0
 
-    def learn(self, taken: int, taken_bytes: int, joined: int, sends: int, sent_bytes: int) -> None:
+    def learn(
+        self, taken: int, taken_bytes: int, distinct: int, sends: int, sent_bytes: int
+    ) -> None:
         """A batch of so many messages and bytes came to so many sends and bytes.
 
         Args:
-            joined: how many different bytes these sends had: what many get alike is joined once.
+            distinct: how many different bytes these sends had: what many get alike is joined once.
         """
-        aim = SEND_BYTES_AIM * (2 if sends >= SHARED_SENDS * joined else 1)
+        aim = SEND_BYTES_AIM * (2 if sends >= SHARED_SENDS * distinct else 1)
         if sends:
             self.share = sent_bytes / (sends * taken_bytes)
         if sent_bytes > 2 * aim * sends:

@@ -256,17 +256,17 @@ class Pump:
                 self._block(member, first, count, now)
 
     def _distribute(self, first: int, stop: int, now: int) -> None:
-        joined = sends = sent_bytes = 0
+        distinct = sends = sent_bytes = 0
         for cohort in self.sorting.sort(first, stop):
             if cohort.picks:
                 cohort.matched += len(cohort.picks)
                 if cohort.ready:
-                    joined += 1
+                    distinct += 1
                     sends += len(cohort.ready)
                     sent_bytes += len(cohort.ready) * self._send_picks(cohort, now)
                 cohort.picks.clear()
         size = self._log.start_of(stop) - self._log.start_of(first)
-        self._pace.learn(stop - first, size, joined, sends, sent_bytes)
+        self._pace.learn(stop - first, size, distinct, sends, sent_bytes)
 
     def _send_picks(self, cohort: Cohort, now: int) -> int:
         """Send its picks to every ready member of a cohort; returns their size."""

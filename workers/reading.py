@@ -39,13 +39,13 @@ class ReadSide:
     out, and the peers that are not read for a while, until when.
 
     Attributes:
-        changed: peers whose change was reported and not applied, and from which message on it is.
+        unapplied: peers whose change was reported and not applied, and from which message on it is.
     """
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self.set = select.epoll()
-        self.changed: dict[Peer, int] = {}
+        self.unapplied: dict[Peer, int] = {}
         self._resting: dict[Peer, int] = {}  # monotonic ns
 
     def watch(self, peer: Peer) -> None:
@@ -56,7 +56,7 @@ class ReadSide:
         """Do not read from this peer any more."""
         if self._resting.pop(peer, None) is None:
             self.set.unregister(peer.socket)
-        self.changed.pop(peer, None)
+        self.unapplied.pop(peer, None)
 
     def turn(self, now: int) -> bool:
         """Read from as many peers as one turn allows; True if there may be more to read.
@@ -64,9 +64,9 @@ class ReadSide:
         Not to be called while reports wait for the coordinator to read.
         """
         pump = self._worker.pump
-        for peer, since in self.changed.items():  # who is held since an earlier turn
+        for peer, since in self.unapplied.items():  # who is held since an earlier turn
             pump.release(peer.member, peer.session.subscriptions, since, now)
-        self.changed.clear()
+        self.unapplied.clear()
         more = self._read_some(now)
         self._apply_changes(now)
         return more
@@ -145,7 +145,7 @@ class ReadSide:
         """Report the change, and note from which message on it is."""
         worker = self._worker
         worker.protect_front()
-        self.changed[peer] = since = worker.pump.front
+        self.unapplied[peer] = since = worker.pump.front
         for report in split_subscriptions(peer.id, since, added, cancelled):
             worker.channel.post(report)
 
@@ -154,10 +154,10 @@ class ReadSide:
         worker = self._worker
         worker.channel.flush()
         if worker.channel.pending:
-            for peer in self.changed:
+            for peer in self.unapplied:
                 worker.pump.hold(peer.member)
             return
-        for peer in self.changed:
+        for peer in self.unapplied:
             worker.pump.subscribe(peer.member, peer.session.subscriptions)
             self._rest(peer, now)
-        self.changed.clear()
+        self.unapplied.clear()

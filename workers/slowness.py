@@ -15,7 +15,7 @@ WAITING_EACH = 2  # reports of one subscriber: that it became slow, and that it 
 
 
 class Outlet(Protocol):
-    """A channel to the coordinator; `pending` packets wait there to be read."""
+    """A channel to the coordinator; `pending` messages wait there to be read."""
 
     @property
     def pending(self) -> int: ...

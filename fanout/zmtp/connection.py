@@ -8,7 +8,8 @@ the input follows from it:
 
     GREETING    `Greeting`; it is dropped when done, so that an idle connection stays small
     HANDSHAKE   `FrameReader`; the first frame must be the READY (ZMTP 2.0: the identity)
-    TRAFFIC     `FrameReader`; each frame goes to `_on_command` or `_on_message` of the half.
+    TRAFFIC     `FrameReader`; each frame goes to `_on_command` or `_on_message` of the half,
+                which may take a run of commands of one kind at once.
                 ZMTP 1.0 peers have no frames for us: their input is ignored
     CLOSED      nothing
 

@@ -216,10 +216,10 @@ class FrameReader:
                 break
             self._offset = end
             yield flags & _KNOWN_FLAGS, bytes(buffer[start:end])
-            offset = self._offset  # `run` may have taken more
+            offset = self._offset  # `take_run` may have taken more
         self._keep_rest()
 
-    def run(self, head: bytes) -> list[bytes]:
+    def take_run(self, head: bytes) -> list[bytes]:
         """Take the short commands that come next and whose body begins with `head`.
 
         For use between two frames of `frames`: a peer says hundreds of the same kind in a row, and

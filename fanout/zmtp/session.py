@@ -99,7 +99,7 @@ class Session(Connection):
     def _on_command(self, body: bytes, events: list[Event]) -> None:
         if body[:_SUBSCRIBE_HEAD_BYTES] == _SUBSCRIBE_HEAD:
             self._subscribe(body[_SUBSCRIBE_HEAD_BYTES:], events)
-            self._subscribe_all(self._reader.run(_SUBSCRIBE_HEAD), events)
+            self._subscribe_all(self._reader.take_run(_SUBSCRIBE_HEAD), events)
         elif body[:_CANCEL_HEAD_BYTES] == _CANCEL_HEAD:
             self._cancel(body[_CANCEL_HEAD_BYTES:], events)
         else:

@@ -153,17 +153,17 @@ def act_before_the_report(original: Any, self: ReadSide, peer: Any, *change: Any
 
 @replaces(ReadSide, "_apply_changes")
 def act_although_the_report_waits(original: Any, self: ReadSide, now: int) -> None:
-    for peer in self.changed:
+    for peer in self.unapplied:
         self._worker.pump.subscribe(peer.member, peer.session.subscriptions)
-    self.changed.clear()
+    self.unapplied.clear()
     original(self, now)
 
 
 @replaces(SimulatedWorker, "protect_front")
 def move_a_front_that_was_promised(original: Any, self: SimulatedWorker) -> None:
-    changed, self.reads.changed = self.reads.changed, {}
+    changed, self.reads.unapplied = self.reads.unapplied, {}
     original(self)
-    self.reads.changed = changed
+    self.reads.unapplied = changed
 
 
 @replaces(Pump, "speak")

@@ -57,7 +57,7 @@ class FakeLoop:
 
 
 class FakeChannel:
-    """The worker's end of its control channel; it may be stuck."""
+    """The worker's end of its control channel; it may be stuck, after `room` further messages."""
 
     closed = False
     socket = None
@@ -66,6 +66,7 @@ class FakeChannel:
         self, on_report: Callable[[Message], None], on_departure: Callable[[Message], None]
     ) -> None:
         self.stuck = False
+        self.room = 0
         self.waiting: list[Message] = []
         self._on_report = on_report
         self._on_departure = on_departure
@@ -83,7 +84,8 @@ class FakeChannel:
         self.waiting.append(message)
 
     def flush(self) -> None:
-        while self.waiting and not self.stuck:
+        while self.waiting and (self.room or not self.stuck):
+            self.room = max(0, self.room - 1)
             self._on_departure(self.waiting.pop(0))
 
     def receive(self) -> list[tuple[Message, list[int]]]:

@@ -192,6 +192,7 @@ class World:
     def _stick(self) -> None:
         channel: Any = self._worker().channel
         channel.stuck = not channel.stuck
+        channel.room = self.rng.randrange(4)
 
     def _pass_time(self) -> None:
         self.now += self.rng.choice((1, 10, 100, 1_000)) * MILLISECOND

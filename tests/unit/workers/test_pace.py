@@ -30,11 +30,11 @@ def test_large_sends_make_batches_smaller_again() -> None:
     assert pace.messages == MESSAGES_MAX // 2
 
 
-@pytest.mark.parametrize(("joined", "grown"), [(1, 2), (2, 1)])
-def test_what_many_get_alike_may_be_twice_as_large(joined: int, grown: int) -> None:
+@pytest.mark.parametrize(("distinct", "grown"), [(1, 2), (2, 1)])
+def test_what_many_get_alike_may_be_twice_as_large(distinct: int, grown: int) -> None:
     pace = Pace()
     sends = SHARED_SENDS
-    pace.learn(MESSAGES_MIN, 1 << 30, joined, sends, sends * SEND_BYTES_AIM * 3 // 2)
+    pace.learn(MESSAGES_MIN, 1 << 30, distinct, sends, sends * SEND_BYTES_AIM * 3 // 2)
 
     assert pace.messages == MESSAGES_MIN * grown
 

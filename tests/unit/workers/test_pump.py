@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from unittest import mock
 
+import pytest
+
 from fanout.shm.layout import PAGE, Layout
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Worker
 from workers import pump as pumps
 from workers.effects import Lost, Recovered, Slowed
+from workers.pace import Pace
 
 A1, A2 = encode_message([b"A", b"one"]), encode_message([b"A", b"two"])
 
@@ -272,3 +275,17 @@ def test_members_are_lost_in_slices() -> None:
     worker.pump.enforce(10_000_000_000)
 
     assert len([e for e in worker.pump.effects if isinstance(e, Lost)]) == limit
+
+
+@pytest.mark.parametrize(("topics", "distinct"), [([b"A", b"B", b"C"], 3), ([b"A"] * 3, 1)])
+def test_what_is_sent_to_many_alike_is_learnt_as_such(topics: list[bytes], distinct: int) -> None:
+    worker = Worker()
+    for topic in topics:
+        worker.member(topic)
+    for topic in set(topics):
+        worker.log.publish(topic, b"one")
+    with mock.patch.object(Pace, "learn") as learn:
+        worker.advance()
+
+    ((_messages, _bytes, learnt, sends, _sent),) = (call.args for call in learn.call_args_list)
+    assert (learnt, sends) == (distinct, 3)

@@ -21,47 +21,62 @@ if TYPE_CHECKING:
 
 
 class Desk:
-    """A read side with one peer, and the other end of its connection."""
+    """A read side with one peer or more, and the other ends of their connections.
 
-    def __init__(self, topics: list[bytes]) -> None:
-        ours, self.far = socket.socketpair()
-        ours.setblocking(False)
-        slot = memoryview(bytearray(at.SLOT_BYTES)).cast("Q")
-        self.peer = Peer(1, slot, ours, SessionLimits(), 0)
-        self.session = SubscriberSession(topics)
-        self.pump = mock.Mock(front=0)
+    Attributes:
+        calls: of the pump and the channel, in their order.
+        peer, session: the first peer, and what is at the other end of its connection.
+    """
+
+    def __init__(self, topics: list[bytes], peers: int = 1) -> None:
+        self.calls = mock.Mock()
+        self.calls.pump.front = self.calls.channel.pending = 0
+        by_descriptor: dict[int, Peer] = {}
         worker: Any = SimpleNamespace(
-            channel=mock.Mock(pending=0),
-            by_descriptor={ours.fileno(): self.peer},
-            pump=self.pump,
+            channel=self.calls.channel,
+            by_descriptor=by_descriptor,
+            pump=self.calls.pump,
             protect_front=mock.Mock(),
             connected=mock.Mock(),
             close=mock.Mock(),
-            say=lambda peer, _now: ours.send(peer.session.data_to_send()),
+            say=lambda peer, _now: peer.socket.send(peer.session.data_to_send()),
         )
         self.side = ReadSide(worker)
-        self.side.watch(self.peer)
-        ours.send(self.peer.session.data_to_send())
-        self.far.setblocking(False)
+        self.peers: list[Peer] = []
+        self.ends: list[tuple[SubscriberSession, socket.socket]] = []
+        for number in range(peers):
+            ours, far = socket.socketpair()
+            ours.setblocking(False)
+            far.setblocking(False)
+            slot = memoryview(bytearray(at.SLOT_BYTES)).cast("Q")
+            self.peers.append(Peer(number, slot, ours, SessionLimits(), 0))
+            self.ends.append((SubscriberSession(topics), far))
+            by_descriptor[ours.fileno()] = self.peers[-1]
+            self.side.watch(self.peers[-1])
+            ours.send(self.peers[-1].session.data_to_send())
+        self.peer, self.session = self.peers[0], self.ends[0][0]
 
     def talk(self, now: int) -> int:
-        """One turn after all that the subscriber has to say; how often its wants were changed."""
-        self.far.send(self.session.data_to_send())
-        before: int = self.pump.subscribe.call_count
+        """One turn after all that the subscribers have to say; how often wants were changed."""
+        for session, far in self.ends:
+            far.send(session.data_to_send())
+        before: int = self.calls.pump.subscribe.call_count
         self.side.turn(now)
-        after: int = self.pump.subscribe.call_count
+        after: int = self.calls.pump.subscribe.call_count
         return after - before
 
     def shake_hands(self) -> None:
-        while not self.peer.session.subscriptions:
+        while not all(peer.session.subscriptions for peer in self.peers):
             self.talk(0)
-            with contextlib.suppress(BlockingIOError):
-                self.session.receive_data(self.far.recv(4096))
+            for session, far in self.ends:
+                with contextlib.suppress(BlockingIOError):
+                    session.receive_data(far.recv(4096))
 
     def close(self) -> None:
         self.side.set.close()
-        self.peer.socket.close()
-        self.far.close()
+        for peer, (_, far) in zip(self.peers, self.ends, strict=True):
+            peer.socket.close()
+            far.close()
 
 
 @pytest.fixture
@@ -96,3 +111,33 @@ def test_a_resting_peer_can_be_forgotten(desk: Desk) -> None:
     desk.side.end_rests(1 << 62)
     desk.session.subscribe(b"one more")
     assert desk.talk(1 << 62) == 0
+
+
+@pytest.fixture
+def two() -> Iterator[Desk]:
+    desk = Desk([b"A"], peers=2)
+    desk.shake_hands()
+    desk.calls.reset_mock()
+    for session, _ in desk.ends:
+        session.subscribe(b"B")
+    yield desk
+    desk.close()
+
+
+def test_the_changes_of_a_turn_go_out_together_and_are_then_applied(two: Desk) -> None:
+    assert two.talk(1) == 2
+
+    called = [name for name, _, _ in two.calls.mock_calls]
+    assert called == ["channel.post"] * 2 + ["channel.flush"] + ["pump.subscribe"] * 2
+
+
+def test_if_the_reports_do_not_get_out_all_are_held_until_they_have(two: Desk) -> None:
+    two.calls.channel.pending = 1  # one of them did
+    assert two.talk(1) == 0
+    held = [call.args[0] for call in two.calls.pump.hold.call_args_list]
+    two.calls.channel.pending = 0
+    assert two.talk(2) == 0
+    released = [call.args[0] for call in two.calls.pump.release.call_args_list]
+
+    assert held == released == [peer.member for peer in two.peers]
+    assert not two.side.unapplied

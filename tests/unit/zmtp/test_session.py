@@ -36,6 +36,10 @@ def subscribe(prefix: bytes) -> bytes:
     return long_frame(b"\x09SUBSCRIBE" + prefix, 4)
 
 
+def run_of(prefixes: list[bytes]) -> bytes:
+    return b"".join(short_frame(b"\x09SUBSCRIBE" + prefix, 4) for prefix in prefixes)
+
+
 class TestConstruction:
     def test_signature_is_there_at_once(self) -> None:
         session = Session()
@@ -117,6 +121,30 @@ class TestLimits:
         flags = 4 if as_command else 0
         assert session.receive_data(short_frame(head + b"abc", flags)) == [Subscribed(b"abc")]
         (violation,) = session.receive_data(short_frame(head + b"abcd", flags))
+        assert isinstance(violation, Violation)
+
+    @pytest.mark.parametrize(
+        ("limits", "kept", "refused"),
+        [
+            (SessionLimits(max_subscriptions=3), [b"A", b"B", b"C"], b"D"),
+            (SessionLimits(max_subscriptions_bytes=5), [b"A", b"BB", b"CC"], b"D"),
+            (SessionLimits(max_subscription_bytes=2), [b"A", b"BB", b""], b"DDD"),
+        ],
+    )
+    def test_limits_hold_in_a_run_of_short_commands(
+        self, limits: SessionLimits, kept: list[bytes], refused: bytes
+    ) -> None:
+        """Of all but the first of them at once."""
+        session = connected(session=Session(limits))
+        said = [kept[0], *kept, kept[1]]
+        assert session.receive_data(run_of(said)) == list(map(Subscribed, kept))
+        cancelled = session.receive_data(short_frame(b"\x06CANCEL" + kept[1], 4))
+        again = session.receive_data(run_of([kept[0], kept[1]]))
+        assert (cancelled, again) == ([Cancelled(kept[1])], [Subscribed(kept[1])])
+
+        session = connected(session=Session(limits))
+        *events, violation = session.receive_data(run_of([*kept, refused, b"E"]))
+        assert events == list(map(Subscribed, kept))
         assert isinstance(violation, Violation)
 
     def test_a_cancel_above_the_limit_is_of_an_unknown_topic(self) -> None:
