@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.summary import WorkloadResult
 
 INCHES_PER_CASE, INCHES_BESIDE, INCHES_HIGH = 2.8, 2.4, 5.0  # beside: the axis and the legend
+CASES_IN_A_ROW = 4  # more would be unreadable on a page; the firehose has so many for each size
 LINE_STYLES = ("--", ":", "-.")  # of the limit in its several settings
 
 
@@ -34,9 +35,17 @@ def plot_results(directory: Path, results: Sequence[WorkloadResult]) -> None:
 def _plot(directory: Path, chart: Chart) -> None:
     from matplotlib import pyplot
 
-    width = INCHES_BESIDE + INCHES_PER_CASE * len(chart.ticks)
-    figure, axes = pyplot.subplots(figsize=(width, INCHES_HIGH))
-    _draw(axes, chart)
+    cases = len(chart.ticks)
+    rows = -(-cases // CASES_IN_A_ROW)
+    in_a_row = -(-cases // rows)
+    width = INCHES_BESIDE + INCHES_PER_CASE * in_a_row
+    figure, grid = pyplot.subplots(rows, figsize=(width, INCHES_HIGH * rows), squeeze=False)
+    for row, (axes,) in enumerate(grid):
+        _draw(axes, chart)
+        axes.set_xlim(row * in_a_row - 0.5, (row + 1) * in_a_row - 0.5)  # a case is 1 wide
+    grid[0][0].set_title(chart.title)
+    # Beside the bars: on them it would hide some.
+    grid[0][0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.tight_layout()
     for suffix in ("png", "svg"):
         figure.savefig(directory / f"{chart.name}.{suffix}", dpi=150)
@@ -67,6 +76,3 @@ def _draw(axes: Any, chart: Chart) -> None:
     axes.tick_params(axis="x", labelsize=7)
     axes.set_ylabel(chart.axis)
     axes.set_yscale("log" if chart.logarithmic else "linear")
-    axes.set_title(chart.title)
-    # Beside the bars: on them it would hide some.
-    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -87,7 +87,8 @@ class Crowd:
 
     def await_probe(self, deadline: float) -> Message:
         """Reads until every subscriber has seen a probe, or the deadline has passed."""
-        waiting = len(self.subscribers)
+        waiting = sum(not subscriber.subscribed for subscriber in self.subscribers)
+        served: list[int] = []
         while waiting and time.monotonic() < deadline:
             for descriptor, _ in self._poller.poll(QUIET_SECONDS, EVENTS_AT_ONCE):
                 subscriber = self._by_descriptor[descriptor]
@@ -95,14 +96,14 @@ class Crowd:
                 if data == subscriber.tail:
                     return {"subscribed": False}  # closed by the publisher
                 subscriber.tail = data[-len(PROBE_MARK) :]
-                if PROBE_MARK in data:
+                if not subscriber.subscribed and PROBE_MARK in data:
                     subscriber.subscribed = True
                     waiting -= 1
+                    served.append(descriptor)
                     self._poller.unregister(descriptor)  # its next probes cost us nothing
         served_ns = 0 if waiting else time.monotonic_ns()
-        for descriptor, subscriber in self._by_descriptor.items():
-            if subscriber.subscribed:
-                self._poller.register(descriptor, select.EPOLLIN)
+        for descriptor in served:
+            self._poller.register(descriptor, select.EPOLLIN)
         return {
             "subscribed": not waiting,
             "began_ns": self._connect_began_ns,

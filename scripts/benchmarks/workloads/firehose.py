@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
     from benchmarks.peers import PeerKind
 
-SUBSCRIBERS = (10, 100, 1000)
-SIZES = (128, 4096)
-QUICK_SIZES = (128,)
+SUBSCRIBERS, QUICK_SUBSCRIBERS = (10, 100, 1000, 5000), (100, 1000)
+SIZES, QUICK_SIZES = (32, 128, 1024, 16 * 1024, 256 * 1024), (128,)
 
 
 class Firehose(Workload):
@@ -37,7 +36,8 @@ class Firehose(Workload):
 
     def cases(self, settings: Settings) -> Sequence[Case]:
         sizes = settings.sizes or (QUICK_SIZES if settings.quick else SIZES)
-        return firehose_cases(settings.subscribers or SUBSCRIBERS, sizes)
+        subscribers = QUICK_SUBSCRIBERS if settings.quick else SUBSCRIBERS
+        return firehose_cases(settings.subscribers or subscribers, sizes)
 
     def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
         return measure_run(peer, case.traffic, settings)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
@@ -102,6 +103,34 @@ def test_a_probe_is_seen_across_two_reads(sender: Sender) -> None:
     thread.start()
     assert sender.crowd.await_probe(time.monotonic() + SECONDS)["subscribed"]
     thread.join()
+
+
+def test_who_has_seen_its_probe_is_read_again_only_when_all_have(sender: Sender) -> None:
+    """Its further probes would cost the harness more than the storm costs the publisher."""
+    first, second = sender.peers
+    first.sendall(PROBE_MARK)
+    assert not sender.crowd.await_probe(time.monotonic() + 0.2)["subscribed"]
+    before = time.monotonic_ns()
+    second.sendall(PROBE_MARK)
+    answer = sender.crowd.await_probe(time.monotonic() + SECONDS)
+
+    assert answer["subscribed"]
+    assert answer["began_ns"] < before < answer["served_ns"] < time.monotonic_ns()
+    assert _verdict(sender, MESSAGE_BYTES, MESSAGE_BYTES) == "", "both are read"
+
+
+@pytest.mark.parametrize(
+    ("window", "counted", "first"), [((0, None), [10, 20, 30], 0), ((11, 20), [20], 1)]
+)
+def test_what_was_sent_outside_of_the_window_does_not_count(
+    window: tuple[int, int | None], counted: list[int], first: int
+) -> None:
+    session: Any = mock.Mock()
+    session.peer.paced.return_value = [10, 20, 30]
+
+    Session.end_paced(session, 1e8, *window)
+
+    session._audience.latencies.assert_called_once_with(counted, first)
 
 
 def test_a_pace_that_was_not_kept_does_not_count() -> None:

@@ -15,6 +15,7 @@ class Recorder(Peer):
     def __init__(self, traffic: Traffic) -> None:
         super().__init__(traffic)
         self.sent: list[tuple[bytes, bytes]] = []
+        self.published: list[int] = []
 
     def start(self) -> list[str]:
         return []
@@ -23,7 +24,7 @@ class Recorder(Peer):
         self.sent.append((topic, payload))
 
     def publish(self, count: int) -> None:
-        raise NotImplementedError
+        self.published.append(count)
 
     def close(self) -> None:
         raise NotImplementedError
@@ -43,3 +44,11 @@ def test_a_paced_message_weighs_what_all_do_and_some_are_probes() -> None:
     assert topics == [PROBE_TOPIC, *[topic_name(0)] * (PROBE_EVERY - 1), PROBE_TOPIC]
     assert all(len(payload) == 128 for _, payload in peer.sent)
     assert all((PROBE_MARK in payload) == (topic == PROBE_TOPIC) for topic, payload in peer.sent)
+
+
+def test_stretches_are_parts_of_one_run_with_a_mark_between() -> None:
+    peer = Recorder(Traffic(10, 128))
+    answer = _serve(peer, peer.traffic, {"do": "publish", "count": 12, "stretches": 3})
+    assert peer.published == [4, 4, 4]
+    assert len(answer["marks_ns"]) == 4
+    assert answer["marks_ns"] == sorted(answer["marks_ns"])
