@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from benchmarks.summary import CaseResult, WorkloadResult, is_ours, is_reference
@@ -62,6 +63,27 @@ def charts_of(result: WorkloadResult) -> list[Chart]:
         ticks = [_wrapped(case.label) for case in result.cases]
         charts.append(_chart(result, f"{result.workload}-memory", MEMORY, ticks, rest, []))
     return charts
+
+
+def part_of(chart: Chart, first: int, stop: int) -> Chart:
+    """The same chart with only the cases from `first` up to, not including, `stop`."""
+    return replace(
+        chart,
+        ticks=chart.ticks[first:stop],
+        bars=tuple(_part_of(series, first, stop) for series in chart.bars),
+        lines=tuple(_part_of(series, first, stop) for series in chart.lines),
+    )
+
+
+def _part_of(series: Series, first: int, stop: int) -> Series:
+    inside = [first <= round(place) < stop for place in series.places]  # case i is around i
+    return replace(
+        series,
+        places=tuple(place - first for place in compress(series.places, inside)),
+        medians=tuple(compress(series.medians, inside)),
+        below=tuple(compress(series.below, inside)),
+        above=tuple(compress(series.above, inside)),
+    )
 
 
 def _chart(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.charts import BAR_SPACE, Chart, charts_of
+from benchmarks.charts import BAR_SPACE, Chart, charts_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from benchmarks.summary import WorkloadResult
 
-INCHES_PER_CASE, INCHES_BESIDE, INCHES_HIGH = 2.8, 2.4, 5.0  # beside: the axis and the legend
+INCHES_PER_CASE, INCHES_BESIDE = 2.8, 2.4  # beside: the axis and the legend
+INCHES_HIGH, INCHES_HIGH_IN_ROWS = 5.0, 2.6
 CASES_IN_A_ROW = 4  # more would be unreadable on a page; the firehose has so many for each size
 LINE_STYLES = ("--", ":", "-.")  # of the limit in its several settings
 
@@ -39,13 +40,15 @@ def _plot(directory: Path, chart: Chart) -> None:
     rows = -(-cases // CASES_IN_A_ROW)
     in_a_row = -(-cases // rows)
     width = INCHES_BESIDE + INCHES_PER_CASE * in_a_row
-    figure, grid = pyplot.subplots(rows, figsize=(width, INCHES_HIGH * rows), squeeze=False)
+    height = INCHES_HIGH if rows == 1 else INCHES_HIGH_IN_ROWS * rows
+    figure, grid = pyplot.subplots(rows, figsize=(width, height), squeeze=False)
     for row, (axes,) in enumerate(grid):
-        _draw(axes, chart)
-        axes.set_xlim(row * in_a_row - 0.5, (row + 1) * in_a_row - 0.5)  # a case is 1 wide
+        first = row * in_a_row
+        _draw(axes, part_of(chart, first, min(first + in_a_row, cases)))
     grid[0][0].set_title(chart.title)
     # Beside the bars: on them it would hide some.
     grid[0][0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.supylabel(chart.axis, fontsize="medium")
     figure.tight_layout()
     for suffix in ("png", "svg"):
         figure.savefig(directory / f"{chart.name}.{suffix}", dpi=150)
@@ -74,5 +77,4 @@ def _draw(axes: Any, chart: Chart) -> None:
         )
     axes.set_xticks(range(len(chart.ticks)), chart.ticks)
     axes.tick_params(axis="x", labelsize=7)
-    axes.set_ylabel(chart.axis)
     axes.set_yscale("log" if chart.logarithmic else "linear")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.charts import BAR_SPACE, Chart, charts_of
+from benchmarks.charts import BAR_SPACE, Chart, charts_of, part_of
 from benchmarks.summary import CaseResult, PeerRounds, WorkloadResult
 from benchmarks.workloads import Metric, Sample
 from benchmarks.workloads.base import MEMORY
@@ -45,6 +45,16 @@ def test_the_memory_is_a_second_picture_without_the_limit() -> None:
 @pytest.mark.parametrize("metrics", [(RATE,), (MEMORY,), (MEMORY, RATE)])
 def test_there_is_no_second_picture_of_nothing_or_of_the_same(metrics: tuple[Metric, ...]) -> None:
     assert len(_charts([_rounds("fanout", 6.0)], metrics=metrics)) == 1
+
+
+def test_a_part_of_a_chart_has_its_cases_alone_and_begins_at_0() -> None:
+    both = [_rounds("fanout", 6.0), _rounds("redis", 2.0), _rounds("limit", 8.0)]
+    chart = _charts(both, [_rounds("fanout", 7.0), _rounds("limit", 9.0)])[0]
+    part = part_of(chart, 1, 2)
+    assert part.ticks == chart.ticks[1:]
+    assert [series.medians for series in part.bars] == [(7.0,), ()]
+    assert part.bars[0].places == pytest.approx((chart.bars[0].places[1] - 1,))
+    assert part.lines[0].medians == pytest.approx((9.0,))
 
 
 def test_bars_have_the_spread_of_the_rounds_and_do_not_overlap() -> None:
