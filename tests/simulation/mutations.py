@@ -159,13 +159,6 @@ def act_although_the_report_waits(original: Any, self: ReadSide, now: int) -> No
     original(self, now)
 
 
-@replaces(SimulatedWorker, "protect_front")
-def move_a_front_that_was_promised(original: Any, self: SimulatedWorker) -> None:
-    changed, self.reads.unapplied = self.reads.unapplied, {}
-    original(self)
-    self.reads.unapplied = changed
-
-
 @replaces(Pump, "speak")
 def speak_inside_a_message(
     original: Any, self: Pump, member: Member, data: bytes, now: int

@@ -46,3 +46,18 @@ def test_in_a_nap_only_those_who_are_behind_are_served(
     worker._serve_writable.assert_called_once()
     worker._settle_turn.assert_called_once()
     worker._schedule_turn.assert_called_once()
+
+
+@pytest.mark.parametrize(("needs_log", "unapplied", "moved"), [(0, 0, 1), (0, 1, 0), (1, 0, 0)])
+def test_a_front_that_was_promised_to_the_first_of_a_turn_is_not_moved_for_the_next(
+    needs_log: bool, unapplied: bool, moved: int
+) -> None:
+    """The report of the first says from which message on it is; nobody else needs the log yet."""
+    worker: Any = mock.Mock()
+    worker.pump.needs_log = needs_log
+    worker.reads.unapplied = {mock.Mock(): 7} if unapplied else {}
+    worker._slot = [0] * 16
+
+    Worker.protect_front(worker)
+
+    assert worker.pump.follow.call_count == moved
