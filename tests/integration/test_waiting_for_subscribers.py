@@ -140,7 +140,7 @@ def test_statistics_are_exact(stock: Stock) -> None:
         assert total.sent == 1000 + len(wanted)
     connected = happenings.of(EventKind.SUBSCRIBER_CONNECTED)
     # Two workers told, and whose report is read first is open.
-    assert sorted(event.subscriber for event in connected) == [first.id, second.id]
+    assert sorted(event.subscriber or 0 for event in connected) == [first.id, second.id]
 
 
 def test_statistics_include_all_that_was_published_before_they_were_asked_for(
