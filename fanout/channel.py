@@ -21,12 +21,8 @@ if TYPE_CHECKING:
 
 DESCRIPTORS_MAX = 16  # descriptors in one packet; Hello has three, an Adopt one
 PACKET_BYTES_AIM = 32 * 1024  # a packet takes no message that would make it larger, but one
-QUEUE_MESSAGES_MAX = (
-    65_536  # messages waiting for the other side; a worker's subscribers, each twice
-)
-RECEIVE_MESSAGES = (
-    256  # messages after which a turn takes no further packet, so that others get theirs
-)
+QUEUE_MESSAGES_MAX = 65_536  # that wait for the other side; a worker's subscribers, each twice
+RECEIVE_MESSAGES = 256  # after which a turn takes no further packet, so that others get theirs
 # The system is short of something, descriptors in flight for one: it is worth trying again later.
 _EXHAUSTED = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
 
@@ -188,7 +184,7 @@ class Channel:
         return packet, descriptors.tolist()
 
     def _discard(self) -> None:
-        for _packet, descriptors in self._waiting:
+        for _encoded, descriptors in self._waiting:
             _close_all(descriptors)
         self._waiting.clear()
         self._descriptors = 0

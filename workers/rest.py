@@ -75,7 +75,7 @@ class Rest:
         seconds = (self._nap_ends - now) / NS
         if blocked:
             time.sleep(GATHER)  # what has an event by then shares one turn
-            select.select([self._write_set], (), (), max(0.0, seconds - GATHER))
+            select.select([self._write_set], (), (), seconds - GATHER)
         else:
             time.sleep(seconds)
         if not self.is_napping(time.monotonic_ns()):

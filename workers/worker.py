@@ -182,7 +182,7 @@ class Worker:
 
     def protect_front(self) -> None:
         """Make the log keep what comes from now on, before anybody is promised it."""
-        if not self.pump.needs_log and not self.reads.unapplied:
+        if not self.pump.needs_log and not self.reads.unapplied:  # else somebody is promised it
             self._slot[at.W_TAIL] = self.log.head()
             self.rest.fence()
             self.pump.follow(self.log.head())
