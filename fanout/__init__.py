@@ -8,7 +8,6 @@ Event, EventKind    what happened, to whom
 
 from __future__ import annotations
 
-from fanout.batch import Batch
 from fanout.errors import (
     Again,
     BindError,
@@ -25,6 +24,7 @@ from fanout.errors import (
 from fanout.events import Event, EventKind
 from fanout.options import Options
 from fanout.publisher import Publisher
+from fanout.send.batch import Batch
 from fanout.statistics import (
     PublisherStatistics,
     SubscriberStatistics,

@@ -18,19 +18,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fanout import publisher as blocking
-from fanout.batch import Messages
-from fanout.encoding import as_topic, check_timeout
 from fanout.errors import ClosedError
-from fanout.send_path import NO_SPACE, ROOM_POLL
-from fanout.verbs import Verbs, no_room
+from fanout.send.batch import Messages
+from fanout.send.path import NO_SPACE, ROOM_POLL
+from fanout.send.verbs import Verbs, no_room
+from fanout.send.wire import as_topic, check_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
 
-    from fanout.encoding import TopicLike
     from fanout.events import Event
-    from fanout.sending import Attempt, Encoder
+    from fanout.send.attempt import Attempt, Encoder
+    from fanout.send.wire import TopicLike
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 T = TypeVar("T")

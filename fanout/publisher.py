@@ -9,23 +9,23 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fanout._platform import check_machine
-from fanout.batch import Batch
-from fanout.coordinator import Coordinator
-from fanout.encoding import COPY_ONCE_BYTES, PAYLOAD_HEADERS, as_topic, check_timeout
-from fanout.endpoints import parse_endpoint
+from fanout.coordinator.coordinator import Coordinator
 from fanout.errors import ClosedError, ForkedError, MessageTooLarge
 from fanout.options import MESSAGE_SHARE, make_options
-from fanout.send_path import CLOSED, FORKED, NO_SPACE
-from fanout.sending import Attempt, Encoder
-from fanout.verbs import Verbs, no_room
-from fanout.watching import Watcher
+from fanout.questions import Watcher
+from fanout.send.attempt import Attempt, Encoder
+from fanout.send.batch import Batch
+from fanout.send.path import CLOSED, FORKED, NO_SPACE
+from fanout.send.verbs import Verbs, no_room
+from fanout.send.wire import COPY_ONCE_BYTES, PAYLOAD_HEADERS, as_topic, check_timeout
+from fanout.transport.endpoints import parse_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from fanout.encoding import Bytes, TopicLike
     from fanout.events import Event
+    from fanout.send.wire import Bytes, TopicLike
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 

@@ -69,9 +69,9 @@ _install_missing() {
     ((${#missing[@]})) || return 0
     local names
     names="$(IFS=,; printf '%s' "$*")"
-    printf 'installing fanout[%s] into %s\n' "$names" "$VENV" >&2
+    printf 'installing fanout-zmq[%s] into %s\n' "$names" "$VENV" >&2
     "$VENV/bin/python" -m pip install --quiet --editable "$REPOSITORY${names:+[$names]}" \
-        || _fail "pip could not install fanout[$names]; the reason is above (PIP_* variables are honoured)"
+        || _fail "pip could not install fanout-zmq[$names]; the reason is above (PIP_* variables are honoured)"
     for extra in core "$@"; do
         printf '%s\n' "$fingerprint" >"$VENV/.installed-$extra"
     done

@@ -21,12 +21,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fanout.channel import Channel
-from fanout.control import Hello, Started
+from fanout.control.channel import Channel
+from fanout.control.messages import Hello, Started
 from fanout.options import Options
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
-from workers.worker import Worker
+from fanout.workers.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

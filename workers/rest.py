@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fanout.shm import fence
 from fanout.shm import layout as at
-from workers.naps import NAP_MIN, NS, Naps
+from fanout.workers.naps import NAP_MIN, NS, Naps
 
 if TYPE_CHECKING:
     from fanout.shm.log import LogReader

@@ -19,30 +19,30 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from fanout.control import Adopt, Closed, Connected, Finish, Slow, Snapshot, SnapshotDone
+from fanout.control.messages import Adopt, Closed, Connected, Finish, Slow, Snapshot, SnapshotDone
 from fanout.shm import layout as at
 from fanout.shm.log import LogReader
 from fanout.shm.slots import sleeper_byte, subscriber_slot, worker_slot
+from fanout.workers.connections.deadlines import Deadlines
+from fanout.workers.connections.ending import Ending
+from fanout.workers.connections.peer import Peer, prepare_socket
+from fanout.workers.connections.reading import ReadSide
+from fanout.workers.connections.slowness import SlowReports
+from fanout.workers.policy.limits import LagPolicy
+from fanout.workers.rest import Rest
+from fanout.workers.stream.effects import Effect, Lost, Slowed
+from fanout.workers.stream.pump import Pump
 from fanout.zmtp import SessionLimits, to_zmtp_1
-from workers.deadlines import Deadlines
-from workers.effects import Effect, Lost, Slowed
-from workers.ending import Ending
-from workers.lag import LagPolicy
-from workers.peer import Peer, prepare_socket
-from workers.pump import Pump
-from workers.reading import ReadSide
-from workers.rest import Rest
-from workers.slowness import SlowReports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fanout.channel import Channel
-    from fanout.control import Message
+    from fanout.control.channel import Channel
+    from fanout.control.messages import Message
     from fanout.options import Options
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
-    from workers.member import Member
+    from fanout.workers.stream.member import Member
 
 TICK = 0.1  # seconds; the net under the doorbell, and the resolution of the timeouts
 WRITABLE_PER_TURN = 256  # sockets served in a turn

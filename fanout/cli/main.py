@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING
 
-from fanout.cli import serve, sub
 from fanout.cli.arguments import FAILURE, USAGE, ArgumentParser, UsageError, complain
+from fanout.cli.serve import serve
+from fanout.cli.sub import sub
 from fanout.errors import ConfigError, FanoutError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout import Publisher, send_path
+from fanout import Publisher
+from fanout.send import path as send_path
 from tests.faults.subject import SENDS, Subject
 from tests.helpers.collecting import Collector
 from tests.helpers.waiting import DEADLINE_S

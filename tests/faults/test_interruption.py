@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout import NestedSendError, PoisonedError, Publisher
-from fanout.listeners import open_listener
-from fanout.send_path import SendPath
+from fanout.send.path import SendPath
 from fanout.shm import layout as at
+from fanout.transport.listeners import open_listener
 from tests.faults.subject import BIG, SENDS, STEPS_MAX, Subject, every_step, raiser, send_batch
 from tests.helpers.interrupting import Steps, untraced
 from tests.helpers.programs import holdings

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout import BindError, ConfigError, Event, EventKind, Publisher, StartupError, spawn
+from fanout import BindError, ConfigError, Event, EventKind, Publisher, StartupError
+from fanout.coordinator import spawn
 from fanout.shm import segment
 from tests.faults.subject import raiser
 from tests.helpers.collecting import Collector

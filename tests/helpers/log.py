@@ -5,10 +5,10 @@ from __future__ import annotations
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import LogReader, LogWriter
 from fanout.shm.segment import Segment
+from fanout.workers.policy.limits import LagPolicy
+from fanout.workers.stream.member import Member
+from fanout.workers.stream.pump import Pump
 from fanout.zmtp.frames import encode_message
-from workers.lag import LagPolicy
-from workers.member import Member
-from workers.pump import Pump
 
 SMALL = Layout(16 * PAGE, 64, 4)  # 64 KiB: wraps after a few messages
 

@@ -9,10 +9,10 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers import census
-from workers.census import Census, Censuses
-from workers.chunks import Chunk
-from workers.cohorts import Cohort, minimal
+from fanout.workers.stream import census
+from fanout.workers.stream.census import Census, Censuses
+from fanout.workers.stream.chunks import Chunk
+from fanout.workers.stream.cohorts import Cohort, minimal
 
 names = st.text("AB", max_size=4).map(str.encode)
 

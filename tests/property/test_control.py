@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout import control
-from fanout.control import PACKET_BYTES_MAX, ControlError, Message, decode, encode, pack
+from fanout.control import messages as control
+from fanout.control.messages import PACKET_BYTES_MAX, ControlError, Message, decode, encode, pack
 from fanout.options import _RANGES
 
 integers = st.integers(0, (1 << 63) - 1)

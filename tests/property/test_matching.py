@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fanout.interest import Interest
-from fanout.topics import TopicTable
+from fanout.coordinator.interest import Interest
+from fanout.send.topics import TopicTable
+from fanout.workers.stream.cohorts import Cohorts, minimal
 from tests.helpers.log import Worker
-from workers.cohorts import Cohorts, minimal
 
 names = st.text("AB", max_size=4).map(str.encode)
 prefix_sets = st.sets(names, max_size=5)

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fanout.roster import (
+from fanout.coordinator.roster import (
     BACKOFF_MAX,
     FAILURES_MAX,
     STABLE_AFTER,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.heartbeat import GRACE_NS, Attention, Schedule, is_silent
-from workers.lag import LagPolicy
+from fanout.workers.connections.heartbeat import GRACE_NS, Attention, Schedule, is_silent
+from fanout.workers.policy.limits import LagPolicy
 
 DELAY = 10
 amounts = st.integers(0, 1 << 40)

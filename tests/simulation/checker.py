@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from fanout.options import MESSAGE_SHARE
 from fanout.shm import layout as at
+from fanout.workers.stream import chunks, pace
+from fanout.workers.stream import pump as pumps
 from tests.simulation.model import require
-from workers import chunks, pace
-from workers import pump as pumps
 
 if TYPE_CHECKING:
-    from fanout.control import Closed, Slow
+    from fanout.control.messages import Closed, Slow
+    from fanout.workers.stream.member import Member
     from tests.simulation.model import SubscriberModel
     from tests.simulation.workers import SimulatedWorker
     from tests.simulation.world import World
-    from workers.member import Member
 
 
 class Checker:

@@ -8,23 +8,23 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from fanout.poison import PoisonGuard
+from fanout.send.poison import PoisonGuard
 from fanout.shm import layout as at
 from fanout.shm.log import NO_SPACE, LogWriter
+from fanout.workers.connections.reading import ReadSide
+from fanout.workers.policy.limits import LagPolicy
+from fanout.workers.stream.backlog import Backlog
+from fanout.workers.stream.chunks import Chunks
+from fanout.workers.stream.cohorts import Cohorts
+from fanout.workers.stream.effects import Slowed
+from fanout.workers.stream.pump import Pump
 from tests.simulation.memory import SteppedWriter
 from tests.simulation.workers import ObservedPump, SimulatedWorker
-from workers.backlog import Backlog
-from workers.chunks import Chunks
-from workers.cohorts import Cohorts
-from workers.effects import Slowed
-from workers.lag import LagPolicy
-from workers.pump import Pump
-from workers.reading import ReadSide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from workers.member import Member
+    from fanout.workers.stream.member import Member
 
 Mutation = tuple[type, str, Any]
 MUTATIONS: dict[str, Mutation] = {}

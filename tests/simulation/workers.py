@@ -9,20 +9,20 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from fanout.control import Adopt, Closed, Slow, Subscriptions
+from fanout.control.messages import Adopt, Closed, Slow, Subscriptions
 from fanout.shm.doorbell import Doorbell
+from fanout.workers import worker as real
+from fanout.workers.stream.pump import Pump
 from tests.simulation.memory import SteppedReader, attach
 from tests.simulation.sockets import FakeEpoll, is_readable, is_writable
-from workers import worker as real
-from workers.pump import Pump
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fanout.control import Message
+    from fanout.control.messages import Message
+    from fanout.workers.policy.limits import LagPolicy
+    from fanout.workers.stream.member import Member
     from tests.simulation.world import World
-    from workers.lag import LagPolicy
-    from workers.member import Member
 
 NAP_CHANCE = 0.2  # that a worker naps where it may
 NAP_NS_MAX = 5_000_000

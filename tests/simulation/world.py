@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from fanout.options import MESSAGE_SHARE, Options
-from fanout.poison import PoisonGuard
+from fanout.send.poison import PoisonGuard
+from fanout.send.topics import NOT_INTERNED, TopicTable
 from fanout.shm import slots
 from fanout.shm.layout import Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
-from fanout.topics import NOT_INTERNED, TopicTable
 from fanout.zmtp.frames import encode_message
 from tests.simulation.checker import Checker
 from tests.simulation.memory import SteppedWriter, attach, read_tails
@@ -369,26 +369,26 @@ class World:
     def _patch(self, patches: ExitStack) -> None:
         rng = self.rng
         for target, value in (
-            ("workers.pump.SPAN_BYTES", span := rng.choice((100, 3_000, 30_000))),
-            ("workers.backlog.SPAN_BYTES", span),
-            ("workers.pace.MESSAGES_MIN", batch := rng.choice((2, 7, 100))),
-            ("workers.pace.MESSAGES_MAX", 4 * batch),
-            ("workers.pace.SEND_BYTES_AIM", rng.choice((100, 3_000))),
-            ("workers.pump.BATCH_BYTES", rng.choice((100, 3_000, 30_000))),
-            ("workers.chunks.CHUNK_MESSAGES", rng.choice((2, 7, 100))),
-            ("workers.chunks.CHUNK_BYTES", rng.choice((100, 3_000, 30_000))),
-            ("workers.chunks.CHUNKS_KEPT", rng.choice((1, 8))),
-            ("workers.pump.SERVE_STEPS", rng.choice((1, 2, 4))),
-            ("workers.pump.OLDER_MAX", 6),
-            ("workers.pump.CONTROL_BYTES_MAX", 300),
-            ("workers.cohorts.TOPICS_REMEMBERED_MAX", self.topics_max),
-            ("workers.census.PIECE_MESSAGES", rng.choice((4, 64))),
-            ("workers.census.PIECES_MAX", 3),
-            ("workers.worker.BATCHES_PER_TURN", rng.choice((1, 3, 16))),
-            ("workers.reading.REST_FROM", rng.choice((1, 3, 1_000))),
-            ("workers.worker.WRITABLE_PER_TURN", rng.choice((1, 3, 16))),
-            ("workers.worker.prepare_socket", lambda number, _options: self.sockets[number]),
-            ("workers.worker.subscriber_slot", lambda _memory, index: self._own_slot(index)),
+            ("fanout.workers.stream.pump.SPAN_BYTES", span := rng.choice((100, 3_000, 30_000))),
+            ("fanout.workers.stream.backlog.SPAN_BYTES", span),
+            ("fanout.workers.stream.pace.MESSAGES_MIN", batch := rng.choice((2, 7, 100))),
+            ("fanout.workers.stream.pace.MESSAGES_MAX", 4 * batch),
+            ("fanout.workers.stream.pace.SEND_BYTES_AIM", rng.choice((100, 3_000))),
+            ("fanout.workers.stream.pump.BATCH_BYTES", rng.choice((100, 3_000, 30_000))),
+            ("fanout.workers.stream.chunks.CHUNK_MESSAGES", rng.choice((2, 7, 100))),
+            ("fanout.workers.stream.chunks.CHUNK_BYTES", rng.choice((100, 3_000, 30_000))),
+            ("fanout.workers.stream.chunks.CHUNKS_KEPT", rng.choice((1, 8))),
+            ("fanout.workers.stream.pump.SERVE_STEPS", rng.choice((1, 2, 4))),
+            ("fanout.workers.stream.pump.OLDER_MAX", 6),
+            ("fanout.workers.stream.pump.CONTROL_BYTES_MAX", 300),
+            ("fanout.workers.stream.cohorts.TOPICS_REMEMBERED_MAX", self.topics_max),
+            ("fanout.workers.stream.census.PIECE_MESSAGES", rng.choice((4, 64))),
+            ("fanout.workers.stream.census.PIECES_MAX", 3),
+            ("fanout.workers.worker.BATCHES_PER_TURN", rng.choice((1, 3, 16))),
+            ("fanout.workers.connections.reading.REST_FROM", rng.choice((1, 3, 1_000))),
+            ("fanout.workers.worker.WRITABLE_PER_TURN", rng.choice((1, 3, 16))),
+            ("fanout.workers.worker.prepare_socket", lambda number, _options: self.sockets[number]),
+            ("fanout.workers.worker.subscriber_slot", lambda _memory, index: self._own_slot(index)),
         ):
             patches.enter_context(mock.patch(target, value))
 

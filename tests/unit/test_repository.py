@@ -25,7 +25,7 @@ FUNCTION_LINES_MAX = 50  # what fits on a screen; the docstring is not counted
 CORE_DEPENDENCIES = {"multiprocess", "msgpack", "psutil"}
 
 # Files that need an extra: others import them only where they are used, inside a function.
-USES_EXTRAS = {"fanout/cli/live.py": "fanout.cli.live"}
+USES_EXTRAS = {"fanout/cli/serve/live.py": "fanout.cli.serve.live"}
 
 FANOUT = ("fanout/**/*.py",)
 WORKERS = ("workers/**/*.py",)
@@ -33,19 +33,18 @@ PRODUCT = FANOUT + WORKERS
 
 # Pure files decide and compute. What they need of the world (time, chance, bytes) is passed in.
 PURE = (
-    "fanout/control.py",
-    "fanout/encoding.py",
-    "fanout/endpoints.py",
+    "fanout/control/messages.py",
+    "fanout/send/wire.py",
+    "fanout/transport/endpoints.py",
     "fanout/errors.py",
     "fanout/events.py",
-    "fanout/interest.py",
-    "fanout/roster.py",
+    "fanout/coordinator/interest.py",
+    "fanout/coordinator/roster.py",
     "fanout/statistics.py",
     "fanout/zmtp/**/*.py",
-    "workers/cohorts.py",
-    "workers/cursor.py",
-    "workers/heartbeat.py",
-    "workers/lag.py",
+    "workers/stream/**/*.py",
+    "workers/policy/**/*.py",
+    "workers/connections/heartbeat.py",
 )
 # A lock is allowed: it guards memory, and waits for no more than that.
 IMPURE_MODULES = {
@@ -56,7 +55,7 @@ IMPURE_MODULES = {
 
 # A worker knows the log and the wire; the side that owns the publisher is not its business.
 NOT_FOR_WORKERS = {
-    *("asyncio", "cli", "coordinator", "endpoints", "listeners", "poison", "publisher", "roster"),
+    *("asyncio", "cli", "coordinator", "publisher", "send", "subscriber"),
 }
 
 # Paths that exist on one machine only, and hosts of package registries.
@@ -154,7 +153,7 @@ def imports_beyond_the_standard_library(source: Source) -> Iterator[str]:
 
 def imports_of_workers(source: Source) -> Iterator[str]:
     for line, name in source.imports():
-        if _is_within(name, "workers"):
+        if _is_within(name, "fanout.workers") or _is_within(name, "workers"):
             yield f"{line}: {name}"
 
 
@@ -173,7 +172,7 @@ def imports_of_the_world(source: Source) -> Iterator[str]:
 
 
 def early_imports_of_extras(source: Source) -> Iterator[str]:
-    allowed = CORE_DEPENDENCIES | {"fanout", "workers"} | sys.stdlib_module_names
+    allowed = CORE_DEPENDENCIES | {"fanout"} | sys.stdlib_module_names
     for line, name in source.imports(at_import_only=True):
         needs_an_extra = _top(name) not in allowed and source.path not in USES_EXTRAS
         if needs_an_extra or name in USES_EXTRAS.values():
@@ -196,11 +195,11 @@ RULES: list[Rule] = [  # the rule, the files it is for, a text that breaks it
     (long_functions, PRODUCT, "def f():\n    'Text.'\n" + "    x = 1\n" * FUNCTION_LINES_MAX),
     (relative_imports, PRODUCT, "from .errors import FanoutError"),
     (imports_beyond_the_standard_library, ("fanout/zmtp/**/*.py",), "import fanout.errors"),
-    (imports_of_workers, FANOUT, "def f():\n    from workers.main import main"),
+    (imports_of_workers, FANOUT, "def f():\n    from fanout.workers.main import main"),
     (imports_of_the_publishing_side, WORKERS, "from fanout import publisher"),
     (imports_of_the_publishing_side, WORKERS, "from fanout import Publisher"),
     (imports_of_the_world, PURE, "from os import environ"),
-    (early_imports_of_extras, PRODUCT, "from fanout.cli import live"),
+    (early_imports_of_extras, PRODUCT, "from fanout.cli.serve import live"),
     (early_imports_of_extras, PRODUCT, "try:\n    import zmq\nexcept ImportError:\n    pass"),
     (sleeps, ("tests/**/*.py",), "import time\ntime.sleep(1)"),
     (sleeps, ("tests/**/*.py",), "from time import sleep"),

@@ -9,8 +9,8 @@ import pytest
 
 from fanout.cli.arguments import byte_size, complain, count, positive_count, seconds
 from fanout.cli.main import build_parser, main
-from fanout.cli.serve import publisher_options
-from fanout.cli.sub import parse_target
+from fanout.cli.serve.serve import publisher_options
+from fanout.cli.sub.sub import parse_target
 from fanout.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgpack
+
 from demonstration.telemetry import Telemetry
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from demonstration.observation import Observer, StalledFacts
 from demonstration.processes import Report
 from demonstration.texts import Row, Totals, last_value, paragraph, table
-
 from fanout.events import Event, EventKind
 from tests.helpers.fake_publisher import subscriber
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from fanout.workers.main import TIMER_SLACK_NS
 from tests.helpers.programs import ROOT
-from workers.main import TIMER_SLACK_NS
 
 SLACK = """
 from pathlib import Path
-from workers.main import _keep_naps_short
+from fanout.workers.main import _keep_naps_short
 _keep_naps_short()
 print(Path("/proc/self/timerslack_ns").read_text())
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.naps import (
+from fanout.workers.naps import (
     FLOOD_RATE,
     LOG_SHARE,
     NAP,

@@ -10,10 +10,10 @@ import pytest
 
 from fanout.shm.layout import Layout
 from fanout.shm.slots import sleeper_byte, worker_slot
+from fanout.workers import rest as rests
+from fanout.workers.naps import NS, WINDOW_NS
+from fanout.workers.rest import Rest
 from tests.helpers.log import Log
-from workers import rest as rests
-from workers.naps import NS, WINDOW_NS
-from workers.rest import Rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from unittest import mock
 
 import pytest
 
-from workers import worker as workers
-from workers.worker import Worker
+from fanout.workers import worker as workers
+from fanout.workers.worker import Worker
 
 
 def test_slots_are_brought_up_to_date_in_slices() -> None:

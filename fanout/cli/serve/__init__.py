@@ -1,0 +1,1 @@
+"""`fanout serve`: publishes what comes on standard input."""

@@ -1,0 +1,340 @@
+"""`fanout serve`: publishes what comes on standard input."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fanout.cli import arguments as args
+from fanout.cli.serve.formats import Parser, make_parser
+from fanout.cli.serve.intake import Batch, Chunks, Feeder, InputError, Intake
+from fanout.cli.serve.report import Snapshot, summary_line, undelivered_lines
+from fanout.cli.serve.reporter import Reporter
+from fanout.cli.serve.screen import Screen, open_screen
+from fanout.cli.stopping import Stopper
+from fanout.errors import FanoutError
+from fanout.events import Event
+from fanout.options import Options
+from fanout.transport.endpoints import parse_endpoint
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
+
+DESCRIPTORS_MAX = 1_048_576
+"""The soft limit on descriptors is not raised above this: some systems have a hard limit of a
+billion, and programs that walk through all possible descriptors then take minutes."""
+
+FRAMING_BYTES = 64
+"""What the wire adds to topic and payload, generously: two frame headers are 18 bytes."""
+
+WAIT_STEP_S = 0.1
+"""How long `--wait-for` may overlook a signal."""
+
+REPORT_INTERVAL_TERMINAL_S = 1.0
+REPORT_INTERVAL_PLAIN_S = 10.0
+
+DESCRIPTION = """\
+Publishes what comes on standard input to ZeroMQ SUB sockets, until the end of the input, SIGINT or
+SIGTERM; then waits until everything is delivered. A second signal ends at once."""
+
+EPILOG = """\
+formats:
+  lines    topic<TAB>payload, one message a line, taken as bytes
+  ndjson   one JSON object a line, which is the payload; --topic-key names the topic's member
+  msgpack  a stream of [topic, payload] arrays, or of maps (the payload) with --topic-key
+
+exit status:
+  0  everything was published (slow subscribers may have lost messages; the last lines say which)
+  1  failure: address in use, unreadable input, bad input with --strict, stopped by a second signal,
+     or with --slow-policy block something was not delivered
+  2  an argument or option that cannot work"""
+
+
+class ServedPublisher(Protocol):
+    """The publisher, as far as `serve` uses it."""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]: ...
+    def bind(self, endpoint: str) -> object: ...
+    def batch(self) -> AbstractContextManager[Batch]: ...
+    def statistics(self) -> PublisherStatistics: ...
+    def subscribers(self) -> tuple[SubscriberStatistics, ...]: ...
+    def wait_for_subscribers(
+        self, count: int, *, topic: bytes | None = None, timeout: float | None = None
+    ) -> object: ...
+    def drain(self, timeout: float) -> Sequence[Undelivered]: ...
+    def close(self, timeout: float) -> Sequence[Undelivered]: ...
+    def stop(self) -> object: ...
+
+
+OpenPublisher = Callable[[dict[str, Any], Callable[[Event], None]], ServedPublisher]
+"""Makes a publisher of its options and its event callback."""
+
+
+def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
+    """Adds the subcommand to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="publish what comes on standard input",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "--bind",
+        action="append",
+        required=True,
+        metavar="ENDPOINT",
+        help="tcp://*:5556, tcp://127.0.0.1:* (a free port), ipc:///run/feed; may be given again",
+    )
+    add("--format", choices=("lines", "ndjson", "msgpack"), default="lines")
+    add("--topic-key", metavar="KEY", help="the member of an object or map that is the topic")
+    add("--strict", action="store_true", help="end at the first input that is not a message")
+    add(
+        "--wait-for",
+        type=args.count,
+        default=0,
+        metavar="N",
+        help="read nothing before N subscribers are there",
+    )
+    add(
+        "--report-interval",
+        type=args.seconds,
+        metavar="S",
+        help="seconds between reports, 0 = none (default: 1 on a terminal, else 10)",
+    )
+    _add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("options of the publisher")
+    defaults = Options()
+    add = group.add_argument
+    add("--workers", type=args.count, metavar="N", help="worker processes (default: one a core)")
+    add(
+        "--log-bytes",
+        type=args.byte_size,
+        metavar="SIZE",
+        help=f"shared memory, such as 64M (default: {defaults.log_bytes >> 20}M)",
+    )
+    add(
+        "--slow-policy",
+        choices=("drop_oldest", "block"),
+        help="a slow subscriber loses its oldest messages, or everybody waits for it "
+        f"(default: {defaults.slow_policy})",
+    )
+    add(
+        "--slow-limit-bytes",
+        type=args.byte_size,
+        metavar="SIZE",
+        help="how far a subscriber may be behind (default: half of --log-bytes)",
+    )
+    add(
+        "--send-timeout",
+        type=args.seconds,
+        metavar="S",
+        help="evict a subscriber that takes nothing for so long "
+        f"(default: {defaults.send_timeout:g})",
+    )
+    add(
+        "--drain-timeout",
+        type=args.seconds,
+        metavar="S",
+        help=f"wait so long for deliveries at the end (default: {defaults.drain_timeout:g})",
+    )
+    add(
+        "--max-subscribers",
+        type=args.positive_count,
+        metavar="N",
+        help=f"refuse connections above (default: {defaults.max_subscribers:,})",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the subcommand; returns its exit status."""
+    return serve(arguments, _open_publisher, open_screen)
+
+
+def serve(
+    arguments: argparse.Namespace,
+    open_publisher: OpenPublisher,
+    open_screen: Callable[[], Screen],
+    input_fd: int = 0,
+) -> int:
+    """Publishes what comes from `input_fd`; returns the exit status.
+
+    For the main thread of a process of its own: takes SIGINT and SIGTERM over and raises the soft
+    limit on descriptors.
+
+    Raises:
+        ConfigError: an option cannot work; nothing was started.
+        UsageError: arguments that do not go together; nothing was started.
+        FanoutError: the publisher could not start or bind, or lost all its workers.
+    """
+    given = publisher_options(arguments)
+    options = Options(**given)
+    for endpoint in arguments.bind:
+        parse_endpoint(endpoint)  # said before anything is started
+    message_bytes_max = options.max_message_bytes - FRAMING_BYTES
+    try:
+        parser = make_parser(
+            arguments.format, topic_key=arguments.topic_key, item_bytes_max=message_bytes_max
+        )
+    except ValueError as error:
+        raise args.UsageError(str(error)) from None
+    _raise_descriptor_limit()
+    screen = open_screen()  # from here on the cursor may be hidden: it must be closed
+    reporter = Reporter(screen, interval_s=_interval(arguments), unit=parser.unit)
+    publisher: ServedPublisher | None = None
+
+    def stop() -> None:
+        if publisher is not None:
+            publisher.stop()
+
+    with contextlib.closing(screen), Stopper(stop) as stopper:
+        try:
+            publisher = open_publisher(given, reporter.event)
+            run = _Run(
+                publisher, options, parser, reporter, screen, stopper, strict=arguments.strict
+            )
+            status = run.whole(arguments, input_fd)
+        except FanoutError:
+            if not stopper.is_at_once:
+                raise
+        finally:
+            stop()  # does nothing after close()
+        if stopper.is_at_once:
+            screen.line("stopped at once by a second signal; not everything may be delivered")
+            return args.FAILURE
+        return status
+
+
+class _Run:
+    """One run, from bind to close; lives as long as its publisher."""
+
+    def __init__(
+        self,
+        publisher: ServedPublisher,
+        options: Options,
+        parser: Parser,
+        reporter: Reporter,
+        screen: Screen,
+        stopper: Stopper,
+        *,
+        strict: bool,
+    ) -> None:
+        self._publisher = publisher
+        self._options = options
+        self._parser = parser
+        self._reporter = reporter
+        self._screen = screen
+        self._stopper = stopper
+        self._began = time.monotonic()
+        self._feeder = Feeder(
+            publisher,
+            parser,
+            batch_bytes_max=options.max_message_bytes // 2,
+            on_bad_input=reporter.bad_input,
+            strict=strict,
+        )
+
+    def whole(self, arguments: argparse.Namespace, input_fd: int) -> int:
+        """Binds, publishes, drains and closes; returns the exit status."""
+        for endpoint in arguments.bind:
+            self._publisher.bind(endpoint)
+        for endpoint in self._publisher.endpoints:
+            self._screen.line(f"publishing on {endpoint}")
+        self._reporter.start(self._snapshot)
+        try:
+            self._wait_for_subscribers(arguments.wait_for)
+            failure, intake = self._publish(input_fd)
+            if self._stopper.requested:
+                self._reporter.note("draining; a second signal ends at once")
+            undelivered = self._publisher.drain(self._options.drain_timeout)
+        finally:
+            self._reporter.stop()
+        last = self._snapshot()
+        self._publisher.close(timeout=0)  # what was drained is with the kernel, which delivers it
+        self._tell_end(last, undelivered)
+        if failure is not None:
+            self._screen.line(failure)
+        elif intake.refused:
+            failure = "the input was given up: see above"
+            self._screen.line(failure)
+        lossy = bool(undelivered) and self._options.slow_policy == "block"
+        return args.FAILURE if failure is not None or lossy else args.OK
+
+    def _wait_for_subscribers(self, wanted: int) -> None:
+        while wanted and not self._stopper.requested:
+            try:
+                self._publisher.wait_for_subscribers(wanted, timeout=WAIT_STEP_S)
+            except TimeoutError:
+                continue
+            return
+
+    def _publish(self, input_fd: int) -> tuple[str | None, Intake]:
+        chunks = Chunks(input_fd, self._stopper.wake_fd)
+        try:
+            return None, self._feeder.run(chunks, is_whole=lambda: chunks.at_end)
+        except InputError as error:
+            return str(error), Intake(self._feeder.bad_input, refused=True)
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            now=time.monotonic(),
+            statistics=self._publisher.statistics(),
+            subscribers=self._publisher.subscribers(),
+            bad_input=self._feeder.bad_input,
+        )
+
+    def _tell_end(self, last: Snapshot, undelivered: Sequence[Undelivered]) -> None:
+        for line in undelivered_lines(undelivered):
+            self._screen.line(line)
+        self._screen.line(summary_line(last, last.now - self._began, self._parser.unit))
+
+
+def publisher_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Returns the options of the publisher that were given, without those left at their default."""
+    names = (
+        "workers",
+        "log_bytes",
+        "slow_policy",
+        "slow_limit_bytes",
+        "send_timeout",
+        "drain_timeout",
+        "max_subscribers",
+    )
+    given = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _interval(arguments: argparse.Namespace) -> float:
+    if arguments.report_interval is not None:
+        return float(arguments.report_interval)
+    return REPORT_INTERVAL_TERMINAL_S if sys.stderr.isatty() else REPORT_INTERVAL_PLAIN_S
+
+
+def _raise_descriptor_limit() -> None:
+    # The library does not touch the limits of its user's process; this process is our own.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _open_publisher(options: dict[str, Any], on_event: Callable[[Event], None]) -> ServedPublisher:
+    from fanout.publisher import Publisher  # not needed for --help, nor by the tests
+
+    return Publisher(**options, on_event=on_event)

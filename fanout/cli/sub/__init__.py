@@ -1,0 +1,1 @@
+"""`fanout sub`: prints what arrives."""

@@ -1,0 +1,184 @@
+"""`fanout sub`: prints what arrives from a publisher."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+from fanout.cli import arguments as args
+from fanout.cli.sub.rendering import FORMATS, Render, as_raw
+from fanout.errors import ConfigError
+from fanout.subscriber.backoff import BackOff
+from fanout.subscriber.link import Link
+from fanout.transport.endpoints import ANY, Endpoint, TcpEndpoint, parse_endpoint
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+DESCRIPTION = """\
+Prints what a ZeroMQ publisher sends, one message a line. Connects again when the connection is
+lost; what was published meanwhile is gone."""
+
+EPILOG = """\
+formats:
+  text     the frames with TABs between them, control characters escaped
+  hex      the frames in hexadecimal with TABs between them
+  json     the payload is JSON; prints {"topic": ..., "payload": ...}
+  msgpack  the payload is msgpack; prints {"topic": ..., "payload": ...}
+
+exit status:
+  0  ended as asked: --count reached, --timeout over, a signal, or nobody reads the output any more
+  1  failure: --count not reached, or never connected within --timeout
+  2  an argument that cannot work"""
+
+
+def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
+    """Adds the subcommand to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "sub",
+        help="print what arrives from a publisher",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("endpoint", metavar="ENDPOINT", help="tcp://host:port or ipc://path")
+    add(
+        "topics",
+        metavar="TOPIC",
+        nargs="*",
+        default=[],
+        help="prefix of the topics to subscribe to (default: everything)",
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--format", choices=tuple(FORMATS), default="text")
+    shown.add_argument(
+        "--raw", action="store_true", help="print payloads as they are, with nothing between them"
+    )
+    add("--count", type=args.positive_count, metavar="N", help="end after N messages")
+    add("--timeout", type=args.seconds, metavar="S", help="end after S seconds")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the subcommand; returns its exit status.
+
+    Raises:
+        ConfigError: the endpoint cannot work.
+    """
+    target = parse_target(arguments.endpoint)
+    timeout: float | None = arguments.timeout
+    output = sys.stdout.buffer
+    printer = Printer(output, as_raw if arguments.raw else FORMATS[arguments.format])
+    link = Link(
+        target,
+        [os.fsencode(topic) for topic in arguments.topics] or [b""],
+        back_off=BackOff(random.random),
+        output_fd=output.fileno(),
+        wake_fd=_end_on_signals(printer),
+        deadline=None if timeout is None else time.monotonic() + timeout,
+        on_note=lambda text: args.complain("fanout sub", f"{arguments.endpoint}: {text}"),
+    )
+    try:
+        printer.print_all(link, arguments.count)
+    except KeyboardInterrupt:
+        pass  # a signal is how this command normally ends
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+    return _status(arguments, link, printer)
+
+
+def parse_target(endpoint: str) -> Endpoint:
+    """Reads an endpoint that can be connected to.
+
+    Raises:
+        ConfigError: not an endpoint, or one that only makes sense for binding.
+    """
+    target = parse_endpoint(endpoint)
+    if isinstance(target, TcpEndpoint):
+        is_open = target.host == ANY or target.port == 0
+    else:
+        is_open = target.is_fresh
+    if is_open:
+        raise ConfigError(f"{endpoint!r} is for binding: a subscriber needs to know where")
+    return target
+
+
+class Printer:
+    """Writes messages, flushed after each read.
+
+    Attributes:
+        printed: messages written so far.
+    """
+
+    def __init__(self, output: BinaryIO, render: Render) -> None:
+        self.printed = 0
+        self._output = output
+        self._render = render
+        self._is_writing = False
+        self._is_interrupted = False
+
+    def print_all(self, link: Link, count_max: int | None) -> None:
+        """Prints what arrives until `link` ends or `count_max` messages were printed.
+
+        Raises:
+            BrokenPipeError: nobody reads the output any more.
+            KeyboardInterrupt: `interrupt()` was called.
+        """
+        for messages in link.batches():
+            wanted = messages if count_max is None else messages[: count_max - self.printed]
+            self._write(b"".join(map(self._render, wanted)))
+            self.printed += len(wanted)
+            if self.printed == count_max:
+                return
+
+    def interrupt(self) -> None:
+        """Ends a write to an output that nobody takes from, now or later; from a signal handler.
+
+        Raises:
+            KeyboardInterrupt: a write is under way.
+        """
+        self._is_interrupted = True
+        if self._is_writing:
+            raise KeyboardInterrupt
+
+    def _write(self, data: bytes) -> None:
+        self._is_writing = True
+        try:
+            if self._is_interrupted:
+                raise KeyboardInterrupt
+            self._output.write(data)
+            self._output.flush()
+        finally:
+            self._is_writing = False
+
+
+def _end_on_signals(printer: Printer) -> int:
+    """Takes SIGINT and SIGTERM over; returns a descriptor that they make readable.
+
+    No exception is raised, unless a write waits: it could hit any line, also one inside a lock.
+    """
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            continue  # a shell starts jobs in the background so: its Ctrl-C is not for them
+        signal.signal(number, lambda _number, _frame: printer.interrupt())
+    return read_fd
+
+
+def _status(arguments: argparse.Namespace, link: Link, printer: Printer) -> int:
+    if arguments.count is not None and printer.printed < arguments.count:
+        got = f"{printer.printed:,} of {arguments.count:,} messages"
+        args.complain("fanout sub", f"{arguments.endpoint}: got {got}")
+        return args.FAILURE
+    if arguments.timeout is not None and not link.connections:
+        args.complain("fanout sub", f"{arguments.endpoint}: never connected")
+        return args.FAILURE
+    return args.OK

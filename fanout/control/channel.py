@@ -1,0 +1,202 @@
+"""The control channel: messages and descriptors over a Unix socket pair, never blocking.
+
+What does not fit into the socket waits in a bounded queue here; who sends more than that is told,
+and must stop taking on work until the channel has drained. What waits together travels together:
+a packet costs both sides a system call, and one of them perhaps a wake-up.
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import os
+import socket
+from collections import deque
+from typing import TYPE_CHECKING
+
+from fanout.control.messages import (
+    PACKET_BYTES_MAX,
+    Message,
+    decode,
+    descriptors_with,
+    encode,
+    pack,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DESCRIPTORS_MAX = 16  # descriptors in one packet; Hello has three, an Adopt one
+PACKET_BYTES_AIM = 32 * 1024  # a packet takes no message that would make it larger, but one
+QUEUE_MESSAGES_MAX = 65_536  # that wait for the other side; a worker's subscribers, each twice
+RECEIVE_MESSAGES = 256  # after which a turn takes no further packet, so that others get theirs
+# The system is short of something, descriptors in flight for one: it is worth trying again later.
+_EXHAUSTED = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
+
+
+class ChannelFull(Exception):
+    """The other side has not read for very long; nothing was queued."""
+
+
+class Channel:
+    """One end; not thread-safe. Owns the socket and descriptors that wait to be sent.
+
+    Attributes:
+        closed: the other side is gone (end of file) or the socket broke.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.socket = sock
+        self.closed = False
+        self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._descriptors = 0  # that wait
+        self._stuck = False  # the last packet could not be sent: `flush` tries again
+
+    @staticmethod
+    def pair() -> tuple[socket.socket, socket.socket]:
+        """Two connected sockets, for a coordinator and its worker."""
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    @property
+    def pending(self) -> int:
+        """Messages that wait for the other side to read, or for `flush`."""
+        return len(self._waiting)
+
+    def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        """Send, or queue in order; takes over `descriptors` and closes them once they are sent.
+
+        Raises:
+            ChannelFull: too much is waiting; the descriptors are closed.
+        """
+        self.post(message, descriptors)
+        if not self._stuck:
+            self.flush()
+
+    def post(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        """As `send`, but it goes out with the next `flush`, in one packet with what else there is.
+
+        Descriptors do not wait: they are few, and open here until they are sent.
+
+        Raises:
+            ChannelFull: as with `send`.
+        """
+        if self.closed:
+            _close_all(descriptors)
+            return
+        if len(self._waiting) >= QUEUE_MESSAGES_MAX:
+            _close_all(descriptors)
+            raise ChannelFull(f"{QUEUE_MESSAGES_MAX:,} control messages wait to be read")
+        self._waiting.append((encode(message), descriptors))
+        self._descriptors += len(descriptors)
+        if self._descriptors >= DESCRIPTORS_MAX and not self._stuck:
+            self.flush()
+
+    def flush(self) -> bool:
+        """Send what waits; False if something waits for the other side to read.
+
+        What the system has no resources for waits too, for the next call.
+        """
+        self._stuck = False
+        while self._waiting and not self.closed:
+            messages, descriptors = self._next_packet()
+            try:
+                self._send_packet(pack(messages), descriptors)
+            except BlockingIOError:
+                self._stuck = True
+                return False
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._stuck = True
+                    return True
+                self.closed = True
+                break
+            for _ in messages:
+                self._waiting.popleft()
+            self._descriptors -= len(descriptors)
+            _close_all(descriptors)
+        if self.closed:
+            self._discard()
+        return True
+
+    def receive(self, limit: int = RECEIVE_MESSAGES) -> list[tuple[Message, list[int]]]:
+        """Messages that have arrived, with their descriptors, which the caller then owns.
+
+        A message may have fewer descriptors than it should: the system drops what it finds no
+        number for.
+
+        Args:
+            limit: messages after which no further packet is taken.
+
+        Raises:
+            ControlError: the other side sent something that is not of this version.
+        """
+        received: list[tuple[Message, list[int]]] = []
+        while len(received) < limit:
+            try:
+                packet, descriptors = self._receive_packet()
+            except BlockingIOError:
+                break
+            except OSError:
+                self.closed = True
+                break
+            if not packet:
+                self.closed = True
+                break
+            try:
+                for message in decode(packet):
+                    count = descriptors_with(message)
+                    received.append((message, descriptors[:count]))
+                    del descriptors[:count]
+            finally:
+                _close_all(descriptors)  # nobody's: a worker sends none
+        return received
+
+    def close(self) -> None:
+        """Close this end; the other side reads what was sent, then end of file."""
+        self.closed = True
+        self._discard()
+        self.socket.close()
+
+    def _next_packet(self) -> tuple[list[bytes], tuple[int, ...]]:
+        """The first messages that wait, as many as one packet takes; at least one."""
+        messages: list[bytes] = []
+        carried: tuple[int, ...] = ()
+        size = 0
+        for encoded, descriptors in self._waiting:
+            size += len(encoded)
+            too_many = len(carried) + len(descriptors) > DESCRIPTORS_MAX
+            if messages and (too_many or size > PACKET_BYTES_AIM):
+                break
+            messages.append(encoded)
+            carried += descriptors
+        return messages, carried
+
+    def _send_packet(self, packet: bytes, descriptors: tuple[int, ...]) -> None:
+        if not descriptors:
+            self.socket.send(packet)
+            return
+        rights = array.array("i", descriptors)
+        self.socket.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+
+    def _receive_packet(self) -> tuple[bytes, list[int]]:
+        space = socket.CMSG_SPACE(DESCRIPTORS_MAX * 4)
+        packet, ancillary, _flags, _address = self.socket.recvmsg(
+            PACKET_BYTES_MAX, space, socket.MSG_CMSG_CLOEXEC
+        )
+        descriptors = array.array("i")
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+        return packet, descriptors.tolist()
+
+    def _discard(self) -> None:
+        for _encoded, descriptors in self._waiting:
+            _close_all(descriptors)
+        self._waiting.clear()
+        self._descriptors = 0
+
+
+def _close_all(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

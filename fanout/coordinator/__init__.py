@@ -1,0 +1,1 @@
+"""The background thread of a publisher: accepts, assigns, supervises."""

@@ -1,0 +1,394 @@
+"""The coordinator: one background thread that accepts, assigns and supervises. Shell.
+
+It decides nothing itself: the roster says who serves whom, the ledger keeps the totals. It never
+reads from a subscriber and does no protocol work. All its state belongs to its thread; other
+threads reach it through `call()`.
+
+Order of its end: stop accepting, tell the workers to finish, collect what they report, kill who
+overstays, reap, release descriptors. Each step has its own limit.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from fanout.control.messages import ControlError, Finish, Snapshot
+from fanout.coordinator.announcer import Reporter
+from fanout.coordinator.answers import Snapshots
+from fanout.coordinator.figures import final_of
+from fanout.coordinator.interest import Interest
+from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.links import WorkerLink
+from fanout.coordinator.reception import Reception
+from fanout.coordinator.reports import Reports
+from fanout.coordinator.roster import Roster, WorkerState
+from fanout.errors import ClosedError, StartupError
+from fanout.events import Event, EventKind
+from fanout.send.path import BROKEN, CLOSED, SendPath
+from fanout.shm import layout as at
+from fanout.shm.doorbell import Doorbell
+from fanout.shm.layout import Layout
+from fanout.shm.segment import Segment
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from fanout.options import Options
+
+T = TypeVar("T")
+
+TICK = 0.5  # seconds between looks at heartbeats; an idle publisher wakes twice a second
+TICK_TRUST = 2 * TICK  # a longer gap means that the coordinator itself was stopped
+CALL_TIMEOUT = 10.0  # seconds for a request to the coordinator's thread: it waits for on_event only
+IGNORED_BY_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the publisher decides
+KILL_GRACE = 1.0  # seconds past its timeout that a finishing worker gets before it is killed
+_READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
+
+log = logging.getLogger("fanout")
+log.addHandler(logging.NullHandler())
+
+
+class Coordinator:
+    """Owns the segment, the workers and the listeners of one publisher.
+
+    Created and started by the publisher's thread; everything after that runs on its own thread,
+    except `call()`, `close()` and the attributes that are thread-safe by themselves (`send_path`,
+    `interest`).
+    """
+
+    def __init__(self, options: Options, on_event: Callable[[Event], None] | None) -> None:
+        self.options = options
+        count = options.worker_count
+        with ExitStack() as undo:
+            try:
+                self._open(count, undo)
+            except OSError as error:
+                raise StartupError(f"the system gives no resources: {error}") from error
+            self._resources = undo.pop_all()
+        self.interest = Interest(lambda: time.sleep(0))  # lets another thread have the interpreter
+        self.send_path = SendPath(
+            self.segment,
+            [link.bell for link in self.links],
+            self.room,
+            self.interest,
+            options.max_topics,
+        )
+        self.roster = Roster(count, options.max_subscribers, options.max_half_open)
+        self.ledger = Ledger()
+        self.reporter = Reporter(on_event, log)
+        self.descriptors: dict[int, int] = {}  # subscriber -> our duplicate of its socket
+        self.reception = Reception(self, self._selector)
+        self._calls: deque[Callable[[], None]] = deque()
+        self.snapshots = Snapshots()
+        self.reports = Reports(self)
+        self._ready: Future[None] = Future()
+        self._finishing_until: float | None = None  # set once: the end has begun
+        self._ended = threading.Event()
+        self._last_tick = time.monotonic()
+        self._pid = os.getpid()
+        self._thread = threading.Thread(target=self._run, name="fanout-coordinator", daemon=True)
+
+    def _open(self, workers: int, undo: ExitStack) -> None:
+        """Make everything that holds a descriptor."""
+        layout = Layout.for_options(self.options.log_bytes, self.options.max_subscribers)
+        self.segment = Segment.create(layout)
+        undo.callback(self.segment.close)
+        undo.callback(self.segment.discard)
+        self.room = Doorbell()
+        undo.callback(self.room.close)
+        self._wake = Doorbell()
+        undo.callback(self._wake.close)
+        self._selector = selectors.DefaultSelector()
+        undo.callback(self._selector.close)
+        self.links: list[WorkerLink] = []
+        for index in range(workers):
+            self.links.append(WorkerLink(index, self.segment, self.room))
+            undo.callback(self.links[-1].close)
+
+    def start(self) -> None:
+        """Start the thread and the workers; returns when all of them serve.
+
+        Raises:
+            StartupError: a worker did not start; everything is released.
+        """
+        try:
+            self._thread.start()
+            self._ready.result(self.options.start_timeout)
+        except BaseException as error:
+            self.close(0.0)
+            if isinstance(error, TimeoutError):
+                raise StartupError(
+                    f"the workers were not ready within {self.options.start_timeout} s "
+                    f"(start_timeout): the machine is overloaded, or a worker hangs"
+                ) from None
+            if isinstance(error, RuntimeError) and self._thread.ident is None:
+                raise StartupError(f"the system gives no thread: {error}") from error
+            raise
+
+    def call(self, function: Callable[[], T], timeout: float = CALL_TIMEOUT) -> T:
+        """Run `function` on the coordinator's thread and return its result.
+
+        Raises:
+            ClosedError: the coordinator has ended.
+            TimeoutError: it did not answer in time.
+        """
+        if threading.current_thread() is self._thread:
+            return function()
+        future: Future[T] = Future()
+
+        def run(future: Future[T] = future) -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    if self._ended.is_set():
+                        raise ClosedError("the publisher is closed")
+                    future.set_result(function())
+                except Exception as error:
+                    future.set_exception(error)
+
+        self.post(run)
+        if self._ended.is_set():
+            raise ClosedError("the publisher is closed")
+        try:
+            return future.result(timeout)
+        finally:
+            future.cancel()
+            del future, run  # else the traceback of an error holds the error, and us with it
+
+    def post(self, function: Callable[[], None]) -> None:
+        """Have the coordinator's thread run `function` soon, unless it has ended; any thread."""
+        self._calls.append(function)
+        self._wake.ring()
+
+    @property
+    def ended(self) -> bool:
+        """Whether its thread takes no calls any more."""
+        return self._ended.is_set()
+
+    def refresh(self, timeout: float) -> bool:
+        """Have every worker bring its slots up to date; False if one did not in time.
+
+        On the coordinator's own thread (in `on_event`) the answers could not be taken: False.
+        """
+        if threading.current_thread() is self._thread:
+            return False
+        done = threading.Event()
+        self.call(lambda: self._request_snapshot(done))
+        return done.wait(timeout)
+
+    def close(self, timeout: float) -> None:
+        """End everything; returns when it has ended. Idempotent, any thread.
+
+        On the coordinator's own thread (in `on_event`) it returns at once, and the end follows.
+        While an end is under way, a shorter timeout brings it forward.
+
+        Args:
+            timeout: seconds in which workers may still deliver what is queued; 0.0 = at once.
+        """
+        self.send_path.shut(CLOSED)
+        if os.getpid() != self._pid:
+            return
+        if self._thread.ident is None:
+            self._resources.close()
+            return
+        if not self._ended.is_set():
+            self.post(lambda: self._begin_end(timeout))
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout + KILL_GRACE + CALL_TIMEOUT)
+
+    def loads(self) -> list[int]:
+        """The measured load of each worker, in thousandths of a core."""
+        return [link.slot[at.W_LOAD] for link in self.links]
+
+    def worker_started(self) -> None:
+        """One more worker serves; the start is done when all of them do."""
+        if self.roster.all_ready and not self._ready.done():
+            self._ready.set_result(None)
+
+    def report(self, event: Event) -> None:
+        """Tell the world; never raises."""
+        self.reporter.report(event)
+
+    # The thread.
+
+    def _run(self) -> None:
+        # Workers inherit this, until they have said that they ignore these signals.
+        signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_BY_WORKERS)
+        try:
+            self._selector.register(self._wake.fd, selectors.EVENT_READ, self._take_calls)
+            for link in self.links:
+                self._start_worker(link)
+            self.reception.reserve(self.options.max_subscribers)  # while the workers start
+            while self._finishing_until is None or any(link.process for link in self.links):
+                self._turn()
+        except Exception as error:
+            log.exception("the coordinator failed; the publisher is broken")
+            self.send_path.shut(BROKEN)
+            self._fail_start(StartupError(f"the coordinator failed: {error}"))
+        finally:
+            self._release()
+
+    def _turn(self) -> None:
+        for key, _mask in self._selector.select(self._until_next()):
+            key.data()
+        now = time.monotonic()
+        if now - self._last_tick >= TICK or self._finishing_until is not None:
+            self._tick(now)
+        if self._finishing_until is None:
+            for index in self.roster.due(now):
+                self._start_worker(self.links[index])
+        self._flush_channels()
+
+    def _until_next(self) -> float:
+        now = time.monotonic()
+        times = [self._last_tick + TICK]
+        due = self.roster.next_due()
+        if due is not None and self._finishing_until is None:
+            times.append(due)
+        if self._finishing_until is not None:
+            times.append(self._finishing_until)
+        return max(0.0, min(times) - now)
+
+    def _flush_channels(self) -> None:
+        """Send what waits for a worker to read, and be woken when it has read more."""
+        for link in self.links:
+            channel = link.channel
+            if channel is None or channel.closed:
+                continue
+            wanted = selectors.EVENT_READ if channel.flush() else _READ_AND_WRITE
+            key = self._selector.get_key(channel.socket)
+            if key.events != wanted:
+                self._selector.modify(channel.socket, wanted, key.data)
+
+    def _tick(self, now: float) -> None:
+        elapsed = min(now - self._last_tick, TICK_TRUST)
+        self._last_tick = now
+        self.reception.resume(now)
+        late = self._finishing_until is not None and now >= self._finishing_until
+        for link in self.links:
+            if link.process is None:
+                continue
+            if self.roster.workers[link.index].state is not WorkerState.READY:
+                silent = False  # start_timeout is its limit
+            else:
+                silent = link.watch(elapsed) >= self.options.worker_timeout
+            if silent or late:
+                hung = f"no sign of life for {self.options.worker_timeout:g} s (worker_timeout)"
+                link.kill(hung if silent else "did not finish in time")
+            elif link.hung_up:
+                link.kill("it closed its control channel and did not end")
+            link.hung_up = link.channel is not None and link.channel.closed
+
+    def _take_calls(self) -> None:
+        self._wake.clear()
+        for _ in range(len(self._calls)):  # who calls meanwhile has rung again
+            self._calls.popleft()()
+
+    def _begin_end(self, timeout: float) -> None:
+        until = time.monotonic() + timeout + KILL_GRACE
+        if self._finishing_until is not None and self._finishing_until <= until:
+            return
+        self._finishing_until = until
+        self.ledger.closing = True
+        self.reception.close()
+        for link in self.links:
+            if self.roster.workers[link.index].state is not WorkerState.READY:
+                link.kill("it served nobody yet")
+            else:
+                link.say(Finish(timeout))
+
+    def _release(self) -> None:
+        self.send_path.shut(BROKEN)
+        self._ended.set()
+        for link in self.links:
+            link.kill("the publisher ends")
+            link.reap()
+        for descriptor in self.descriptors.values():
+            os.close(descriptor)
+        self.descriptors.clear()
+        self.reception.close()
+        self._take_calls()
+        self._resources.close()
+
+    # Workers.
+
+    def _start_worker(self, link: WorkerLink) -> None:
+        try:
+            link.start(self.options)
+        except OSError as error:
+            self._worker_ended(link, f"could not be started: {error}")
+            return
+        assert link.process is not None
+        assert link.channel is not None
+        sentinel, channel = link.process.sentinel, link.channel.socket
+        self._selector.register(sentinel, selectors.EVENT_READ, lambda: self._on_exit(link))
+        self._selector.register(channel, selectors.EVENT_READ, lambda: self._on_channel(link))
+
+    def _on_channel(self, link: WorkerLink) -> bool:
+        """Take what the worker has sent; False if there was nothing."""
+        if link.channel is None:
+            return False
+        received = []
+        try:
+            received = link.channel.receive()
+            for message, descriptors in received:
+                for descriptor in descriptors:
+                    os.close(descriptor)  # workers send none
+                self.reports.handle(link, message)
+        except ControlError:
+            log.exception("worker %d sent what it cannot send", link.index)
+            link.kill("it sent what it cannot send")
+        if link.channel.closed:
+            self._unwatch(link.channel.socket)
+        return bool(received)
+
+    def _on_exit(self, link: WorkerLink) -> None:
+        assert link.process is not None
+        assert link.channel is not None
+        while self._on_channel(link):
+            pass  # what it reported before its end still counts
+        self._unwatch(link.channel.socket)
+        self._unwatch(link.process.sentinel)
+        self._worker_ended(link, link.reap())
+
+    def _unwatch(self, file: socket.socket | int) -> None:
+        with suppress(KeyError):  # it is not watched any more
+            self._selector.unregister(file)
+
+    def _worker_ended(self, link: WorkerLink, how: str) -> None:
+        if not self._ready.done():
+            self._fail_start(StartupError(f"worker {link.index} did not start: {how}"))
+        lost = self.roster.worker_lost(link.index, time.monotonic())
+        closing = self.ledger.closing
+        reason = "the publisher was closed" if closing else "its worker was lost"
+        for connection in lost:
+            closed = final_of(self.segment, connection, reason, evicted=not closing)
+            self.reports.end_connection(connection, closed)
+        self.snapshots.forget(link.index)
+        if self._finishing_until is not None:
+            return
+        entry = self.roster.workers[link.index]
+        if entry.state is WorkerState.GONE:
+            how += f"; given up after {entry.failures} failures in a row"
+        self.report(Event(EventKind.WORKER_LOST, how, worker=link.index))
+        if self.roster.broken:
+            self.send_path.shut(BROKEN)
+
+    def _fail_start(self, error: StartupError) -> None:
+        if not self._ready.done():
+            self._ready.set_exception(error)
+
+    def _request_snapshot(self, done: threading.Event) -> None:
+        ready = [w.index for w in self.roster.workers if w.state is WorkerState.READY]
+        token = self.snapshots.begin(ready, done)
+        for index in ready:
+            self.links[index].say(Snapshot(token))

@@ -1,0 +1,194 @@
+"""Reception: listeners, accepting, and the duplicates of accepted sockets. Shell.
+
+The coordinator keeps a duplicate of every subscriber's socket: that is what a connection survives
+its worker by. So a worker ends a connection with shutdown(2), and says so, and the duplicate is
+closed here.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import selectors
+import socket
+import time
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from fanout.errors import ConfigError
+from fanout.events import Event, EventKind
+from fanout.transport.listeners import Listener, open_listener, peer_name
+
+if TYPE_CHECKING:
+    from fanout.coordinator.coordinator import Coordinator
+    from fanout.coordinator.roster import Connection
+
+ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in slices
+OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
+PAUSE = 0.5  # seconds without accepting after the system ran out of something
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Reception:
+    """Accepts for the coordinator; on its thread, but for `bind()` and `endpoints`.
+
+    Its mutable state: the listeners by endpoint, and until when accepting is paused.
+    """
+
+    def __init__(self, coordinator: Coordinator, selector: selectors.BaseSelector) -> None:
+        # No cycle: the log's memory goes with the last reference, not with some later collection.
+        self._coordinator: Coordinator = weakref.proxy(coordinator)
+        self._selector = selector
+        self._listeners: dict[str, Listener] = {}
+        self._paused_until: float | None = None
+
+    def reserve(self, count: int) -> None:
+        """Let the kernel make room for so many descriptors now, or for as many as are allowed.
+
+        It doubles the table of a process with threads by and by, and each time whoever opens a
+        descriptor waits some 10 ms for all cores to let go of the old one: in a storm, us.
+        """
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(OSError), socket.socket() as any_one:  # if it fails, it grows later
+            highest = min(count + OTHER_DESCRIPTORS, allowed - 1)
+            os.close(fcntl.fcntl(any_one, fcntl.F_DUPFD_CLOEXEC, highest))
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Resolved endpoints, in the order of their binding."""
+        return tuple(self._listeners)
+
+    def bind(self, endpoint: str) -> str:
+        """Listen on an endpoint; returns it with the real port. Any thread.
+
+        The address is looked up and bound by the calling thread: a resolver may take its time.
+
+        Raises:
+            ConfigError, BindError, ClosedError: nothing has changed.
+            TimeoutError as from `Coordinator.call()`, anything that interrupts: it is undone.
+        """
+        coordinator = self._coordinator
+        listener: Listener | None = None
+        try:
+            listener = opened = open_listener(endpoint, coordinator.options.backlog)
+            return coordinator.call(lambda: self._add(opened))
+        except BaseException:
+            if listener is not None:
+                made = listener
+                coordinator.post(lambda: self._drop(made))
+                if coordinator.ended:
+                    made.close()
+            raise
+
+    def _add(self, listener: Listener) -> str:
+        self._listeners[listener.endpoint] = listener
+        if self._paused_until is None:
+            self._watch(listener)
+        return listener.endpoint
+
+    def unbind(self, endpoint: str) -> None:
+        """Stop listening; connections stay.
+
+        Raises:
+            ConfigError: not an endpoint of this publisher.
+        """
+        listener = self._listeners.pop(endpoint, None)
+        if listener is None:
+            bound = ", ".join(self._listeners) or "none"
+            raise ConfigError(f"{endpoint!r} is not bound; bound are: {bound}")
+        self._unwatch(listener)
+        listener.close()
+
+    def _drop(self, listener: Listener) -> None:
+        """Close a listener, whether it was added or not."""
+        if self._listeners.get(listener.endpoint) is listener:
+            self.unbind(listener.endpoint)
+        listener.close()
+
+    def close(self) -> None:
+        """Stop listening everywhere."""
+        for endpoint in self.endpoints:
+            self.unbind(endpoint)
+
+    def resume(self, now: float) -> None:
+        """Accept again if the pause is over."""
+        if self._paused_until is not None and now >= self._paused_until:
+            self._paused_until = None
+            for listener in self._listeners.values():
+                self._watch(listener)
+
+    def shut(self, descriptor: int) -> None:
+        """End the connection of this duplicate, whoever else holds it, and close it."""
+        with suppress(OSError):  # it is closed on the other side already
+            duplicate = socket.socket(fileno=descriptor)
+            try:
+                duplicate.shutdown(socket.SHUT_RDWR)
+            finally:
+                duplicate.close()
+
+    def _accept(self, listener: Listener) -> None:
+        for _ in range(ACCEPTS_PER_TURN):
+            try:
+                connection, _address = listener.socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._pause(error)
+                    return
+                continue  # that peer is gone already (ECONNABORTED and the like)
+            self._welcome(connection, listener.endpoint)
+            if self._paused_until is not None:
+                return  # the rest waits in the listen queue
+
+    def _welcome(self, sock: socket.socket, endpoint: str) -> None:
+        coordinator = self._coordinator
+        coordinator.ledger.accepted += 1
+        tcp = sock.family != socket.AF_UNIX
+        with sock:
+            try:
+                peer = peer_name(sock)
+            except OSError:
+                peer = "unknown"  # it has left already; its worker will notice
+            admitted = coordinator.roster.admit(peer, endpoint, tcp, coordinator.loads())
+            if isinstance(admitted, str):
+                self._refuse(peer, admitted)
+                return
+            self._hand_over(sock, admitted)
+
+    def _refuse(self, peer: str, reason: str) -> None:
+        self._coordinator.ledger.refused += 1
+        self._coordinator.report(Event(EventKind.CONNECTION_REFUSED, reason, peer=peer))
+
+    def _hand_over(self, sock: socket.socket, connection: Connection) -> None:
+        coordinator = self._coordinator
+        link = coordinator.links[connection.worker]
+        try:
+            duplicate = os.dup(sock.fileno())
+        except OSError as error:
+            coordinator.roster.remove(connection.subscriber)
+            self._refuse(connection.peer, error.strerror or str(error))
+            self._pause(error)
+            return
+        coordinator.descriptors[connection.subscriber] = duplicate
+        link.adopt(connection.subscriber, connection.slot, connection.tcp, sock.detach())
+
+    def _pause(self, error: OSError) -> None:
+        self._paused_until = time.monotonic() + PAUSE
+        for listener in self._listeners.values():
+            self._unwatch(listener)
+        hint = " (raise the limit of open files)" if error.errno == errno.EMFILE else ""
+        event = Event(EventKind.ACCEPT_PAUSED, f"{error.strerror}{hint}; again in {PAUSE} s")
+        self._coordinator.report(event)
+
+    def _watch(self, listener: Listener) -> None:
+        self._selector.register(
+            listener.socket, selectors.EVENT_READ, lambda: self._accept(listener)
+        )
+
+    def _unwatch(self, listener: Listener) -> None:
+        with suppress(KeyError):  # accepting is paused: it is not watched
+            self._selector.unregister(listener.socket)

@@ -1,0 +1,1 @@
+"""From a call to the commit; runs in the calling thread."""

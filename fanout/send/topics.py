@@ -1,0 +1,63 @@
+"""Topics that were published lately: an id for each, so that workers match a number.
+
+Ids are never reused: a worker may remember what an id matched for as long as it likes. The table is
+bounded: it keeps two generations, and forgets the older one when the younger is full. That is close
+to "least recently used" and costs nothing when a topic is found, which is nearly always.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.zmtp.frames import MORE, frame_header
+
+if TYPE_CHECKING:
+    from fanout.shm.bells import Bell
+
+NOT_INTERNED = 0  # the worker looks at the bytes of the message
+
+
+class Topic:
+    """What the send path needs to know of a topic: no computing for each message."""
+
+    __slots__ = ("head", "id", "name", "rings")
+
+    def __init__(self, identifier: int, name: bytes) -> None:
+        self.id = identifier
+        self.name = name
+        self.head = frame_header(len(name), MORE) + name  # first frame, with more to come
+        # A generation of the interest, and the workers that had a subscriber for it then: together,
+        # since threads may look them up at once.
+        self.rings: tuple[int, tuple[Bell, ...]] = (-1, ())
+
+
+class TopicTable:
+    """Topic by name; the caller holds the send lock, but for a look-up in `young`.
+
+    Args:
+        limit: topics to remember, in both generations together.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._half = max(limit // 2, 1)
+        self.young: dict[bytes, Topic] = {}
+        self._old: dict[bytes, Topic] = {}
+        self._next_id = NOT_INTERNED + 1
+
+    def __len__(self) -> int:
+        return len(self.young) + len(self._old)
+
+    def intern(self, name: bytes) -> Topic:
+        """The topic of this name, new if it is not known (any more)."""
+        topic = self.young.get(name)
+        if topic is not None:
+            return topic
+        topic = self._old.pop(name, None)
+        if topic is None:
+            topic = Topic(self._next_id, name)
+            self._next_id += 1
+        if len(self.young) >= self._half:
+            self._old = self.young
+            self.young = {}
+        self.young[name] = topic
+        return topic

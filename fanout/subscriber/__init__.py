@@ -1,0 +1,1 @@
+"""The subscribing side of a connection."""

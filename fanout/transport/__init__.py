@@ -1,0 +1,1 @@
+"""Endpoints and sockets: `tcp://` and `ipc://`."""

@@ -1,0 +1,248 @@
+"""`serve` as a whole, with a publisher that keeps what it is given."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fanout.cli.main import build_parser
+from fanout.cli.serve.screen import PlainScreen
+from fanout.cli.serve.serve import serve
+from fanout.errors import BindError, ClosedError
+from fanout.events import Event, EventKind
+from fanout.statistics import Undelivered
+from tests.helpers.fake_publisher import FakePublisher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEADLINE_S = 20.0
+
+
+class Serving:
+    """The command with its input in our hands.
+
+    Attributes:
+        publisher: what it published to.
+        options: what the publisher was opened with.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        self.publisher = FakePublisher()
+        self.options: dict[str, Any] = {}
+        self.events: list[Event] = []
+        self._read_fd, self._write_fd = os.pipe()
+        self._output = io.StringIO()
+        self._arguments = build_parser().parse_args(
+            ["serve", "--bind", "tcp://127.0.0.1:5556", *arguments]
+        )
+
+    @property
+    def lines(self) -> list[str]:
+        return self._output.getvalue().splitlines()
+
+    def write(self, data: bytes) -> None:
+        os.write(self._write_fd, data)
+
+    def end_input(self) -> None:
+        os.close(self._write_fd)
+        self._write_fd = -1
+
+    def run(self) -> int:
+        screen = PlainScreen(self._output, live=False)
+        return serve(self._arguments, self._open, lambda: screen, self._read_fd)
+
+    def close(self) -> None:
+        os.close(self._read_fd)
+        if self._write_fd >= 0:
+            os.close(self._write_fd)
+
+    def _open(self, options: dict[str, Any], on_event: Callable[[Event], None]) -> FakePublisher:
+        self.options = options
+        for event in self.events:
+            on_event(event)
+        return self.publisher
+
+
+@pytest.fixture
+def start() -> Any:
+    started: list[Serving] = []
+
+    def start(*arguments: str) -> Serving:
+        started.append(Serving(*arguments))
+        return started[-1]
+
+    yield start
+    for serving in started:
+        serving.close()
+
+
+def signal_when(event: threading.Event, *numbers: signal.Signals) -> threading.Thread:
+    """Sends signals to this process once `event` is set."""
+
+    def send() -> None:
+        assert event.wait(DEADLINE_S)
+        for number in numbers:
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    return thread
+
+
+def test_the_end_of_the_input_is_a_clean_end(start: Callable[..., Serving]) -> None:
+    serving = start("--workers", "2", "--log-bytes", "1M")
+    serving.write(b"a\t1\nb\t2\n")
+    serving.end_input()
+    assert serving.run() == 0
+    assert serving.options == {"workers": 2, "log_bytes": 1024**2}
+    assert serving.publisher.messages == [(b"a", b"1"), (b"b", b"2")]
+    assert serving.publisher.calls == ["drain", "close", "stop"]
+    assert serving.lines[0] == "publishing on tcp://127.0.0.1:5556"
+    assert serving.lines[-1].startswith("published 2 messages (0 B) in ")
+
+
+def test_several_endpoints_are_bound(start: Callable[..., Serving]) -> None:
+    serving = start("--bind", "ipc://@feed")
+    serving.end_input()
+    assert serving.run() == 0
+    assert serving.publisher.endpoints == ("tcp://127.0.0.1:5556", "ipc://@feed")
+
+
+def test_bad_lines_are_named_and_no_failure(start: Callable[..., Serving]) -> None:
+    serving = start()
+    serving.write(b"a\t1\noops\nb\t2\n")
+    serving.end_input()
+    assert serving.run() == 0
+    assert "line 2: no TAB between topic and payload" in serving.lines
+    assert serving.lines[-1].endswith(", 1 bad input line")
+
+
+def test_a_flood_of_bad_lines_is_summed_up(start: Callable[..., Serving]) -> None:
+    serving = start()
+    serving.write(b"oops\n" * 1000)
+    serving.end_input()
+    assert serving.run() == 0
+    assert "and 990 more bad input lines" in serving.lines
+    assert len(serving.lines) < 20
+
+
+def test_strict_fails_at_the_first_bad_line(start: Callable[..., Serving]) -> None:
+    serving = start("--strict")
+    serving.write(b"a\t1\noops\nb\t2\n")
+    assert serving.run() == 1
+    assert serving.publisher.messages == [(b"a", b"1")]
+    assert "drain" in serving.publisher.calls
+
+
+def test_msgpack_that_is_lost_fails(start: Callable[..., Serving]) -> None:
+    serving = start("--format", "msgpack")
+    serving.write(b"\x92\xa1a\xa11\xc1")
+    assert serving.run() == 1
+    assert serving.publisher.messages == [(b"a", b"1")]
+    assert "item 2: not msgpack; the rest of the input is unreadable" in serving.lines
+
+
+@pytest.mark.parametrize(("policy", "status"), [("drop_oldest", 0), ("block", 1)])
+def test_what_was_not_delivered_is_told_and_fails_if_lossless_was_asked_for(
+    start: Callable[..., Serving], policy: str, status: int
+) -> None:
+    serving = start("--slow-policy", policy)
+    serving.publisher.undelivered = (Undelivered(1, "10.0.0.1:7", 3, 2048),)
+    serving.end_input()
+    assert serving.run() == status
+    assert "not delivered to 10.0.0.1:7: 3 messages queued, 2.0 KiB unacknowledged" in serving.lines
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_drains(start: Callable[..., Serving], number: signal.Signals) -> None:
+    serving = start()
+    serving.write(b"a\t1\nhalf")
+    sender = signal_when(serving.publisher.committed, number)
+    assert serving.run() == 0
+    sender.join()
+    assert serving.publisher.messages == [(b"a", b"1")]
+    assert serving.publisher.calls == ["drain", "close", "stop"]
+
+
+def test_a_second_signal_ends_at_once(start: Callable[..., Serving]) -> None:
+    serving = start("--drain-timeout", "60")
+    publisher = serving.publisher
+    draining = threading.Event()
+    stopped = threading.Event()
+
+    def drain(timeout: float | None = None) -> tuple[Undelivered, ...]:
+        draining.set()
+        assert stopped.wait(DEADLINE_S)
+        raise ClosedError
+
+    def stop() -> None:
+        stopped.set()
+
+    publisher.drain = drain  # type: ignore[method-assign]
+    publisher.stop = stop  # type: ignore[method-assign]
+    serving.write(b"a\t1\n")
+    first = signal_when(publisher.committed, signal.SIGINT)
+    second = signal_when(draining, signal.SIGTERM)
+    assert serving.run() == 1
+    first.join()
+    second.join()
+    assert serving.lines[-1].startswith("stopped at once by a second signal")
+
+
+def test_signals_are_given_back(start: Callable[..., Serving]) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    serving = start()
+    serving.end_input()
+    serving.run()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_wait_for_reads_nothing_before_the_subscribers_are_there(
+    start: Callable[..., Serving],
+) -> None:
+    serving = start("--wait-for", "2")
+    publisher = serving.publisher
+    found: list[int] = []
+
+    def wait(count: int, topic: bytes | None = None, timeout: float | None = None) -> None:
+        assert publisher.commits == []
+        found.append(count)
+        if len(found) < 3:
+            raise TimeoutError
+
+    publisher.wait_for_subscribers = wait  # type: ignore[method-assign]
+    serving.write(b"a\t1\n")
+    serving.end_input()
+    assert serving.run() == 0
+    assert found == [2, 2, 2]
+    assert publisher.messages == [(b"a", b"1")]
+
+
+def test_an_endpoint_in_use_stops_the_publisher(start: Callable[..., Serving]) -> None:
+    serving = start()
+
+    def bind(endpoint: str) -> str:
+        raise BindError(endpoint, "address in use")
+
+    serving.publisher.bind = bind  # type: ignore[method-assign]
+    with pytest.raises(BindError):
+        serving.run()
+    assert serving.publisher.calls == ["stop"]
+
+
+def test_events_about_slow_subscribers_are_told(start: Callable[..., Serving]) -> None:
+    serving = start()
+    serving.events = [
+        Event(EventKind.SUBSCRIBER_CONNECTED, subscriber=1, peer="10.0.0.1:7"),
+        Event(EventKind.SUBSCRIBER_SLOW, "lag", subscriber=1, peer="10.0.0.1:7"),
+    ]
+    serving.end_input()
+    assert serving.run() == 0
+    assert "subscriber slow 10.0.0.1:7: lag" in serving.lines
+    assert not any("connected" in line for line in serving.lines)

@@ -1,0 +1,102 @@
+"""Bells: a worker that sleeps is woken once for each sleep, one that does not is left alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+
+from fanout.shm import layout as at
+from fanout.shm.bells import Bell, wake_all
+from fanout.shm.doorbell import Doorbell
+from fanout.shm.segment import Segment
+from fanout.shm.slots import sleeper_byte, worker_slot
+from tests.helpers.log import SMALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Sleeper:
+    """A worker's slot and doorbell, and the publisher's bell for it."""
+
+    def __init__(self, segment: Segment, index: int) -> None:
+        self.slot = worker_slot(segment, index)
+        self.byte = sleeper_byte(segment, index)
+        self.doorbell = Doorbell()
+        self.bell = Bell(segment, index, self.doorbell)
+
+    def sleep(self, number: int) -> None:
+        self.slot[at.W_SLEEPING] = number
+        self.byte[0] = 1
+
+    def woken(self) -> bool:
+        return self.doorbell.wait(0)
+
+
+@pytest.fixture
+def sleepers() -> Iterator[list[Sleeper]]:
+    segment = Segment.create(SMALL)
+    sleepers = [Sleeper(segment, index) for index in range(3)]
+    yield sleepers
+    for sleeper in sleepers:
+        sleeper.doorbell.close()
+    segment.close()
+
+
+def test_who_is_awake_is_not_rung(sleepers: list[Sleeper]) -> None:
+    sleepers[0].bell.wake()
+
+    assert not sleepers[0].woken()
+
+
+def test_one_sleep_is_one_ring(sleepers: list[Sleeper]) -> None:
+    sleeper = sleepers[0]
+    sleeper.sleep(1)
+    sleeper.bell.wake()
+    first = sleeper.woken()
+    sleeper.bell.wake()
+    second = sleeper.woken()
+    sleeper.sleep(2)
+    sleeper.bell.wake()
+
+    assert (first, second, sleeper.woken()) == (True, False, True)
+
+
+def test_who_was_rung_is_no_sleeper_any_more(sleepers: list[Sleeper]) -> None:
+    """It may take long until the worker says so itself, and every publish() would look at it."""
+    sleeper = sleepers[0]
+    sleeper.sleep(1)
+    sleeper.bell.wake()
+
+    assert sleeper.byte[0] == 0
+
+
+def test_who_could_not_be_rung_still_sleeps(sleepers: list[Sleeper]) -> None:
+    sleeper = sleepers[0]
+    sleeper.sleep(1)
+    with (
+        mock.patch.object(Doorbell, "ring", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        sleeper.bell.wake()
+
+    assert sleeper.byte[0] == 1
+    sleeper.bell.wake()
+    assert sleeper.woken()
+
+
+def test_in_any_case_means_in_any_case(sleepers: list[Sleeper]) -> None:
+    sleepers[0].bell.ring()
+
+    assert sleepers[0].woken()
+
+
+def test_all_sleepers_are_woken_and_nobody_else(sleepers: list[Sleeper]) -> None:
+    sleepers[0].sleep(5)
+    sleepers[2].sleep(1)
+
+    wake_all(sleeper.bell for sleeper in sleepers)
+
+    assert [sleeper.woken() for sleeper in sleepers] == [True, False, True]

@@ -1,0 +1,49 @@
+"""Totals: what is asked of a running publisher fits together."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, TypeVar
+from unittest import mock
+
+import pytest
+
+from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.roster import Connection
+from fanout.questions import Watcher
+from fanout.shm import layout as at
+from fanout.shm.segment import Segment
+from fanout.shm.slots import subscriber_slot
+from tests.helpers.log import SMALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def segment() -> Iterator[Segment]:
+    segment = Segment.create(SMALL)
+    yield segment
+    segment.close()
+
+
+def test_who_is_closed_while_totals_are_taken_is_counted_once(segment: Segment) -> None:
+    connection = Connection(7, 2, 1, "peer:1", "tcp://x", True, "3.1")
+    slot = subscriber_slot(segment, connection.slot)
+    slot[at.S_ID], slot[at.S_MATCHED], slot[at.S_SENT] = 7, 5, 5
+    coordinator = mock.Mock(segment=segment, ledger=Ledger(), links=[])
+    coordinator.roster = SimpleNamespace(connections={7: connection})
+    coordinator.interest.subscriptions.return_value = 1
+    coordinator.send_path.log.position = 0
+
+    def call(function: Callable[[], T]) -> T:
+        result = function()
+        if coordinator.roster.connections.pop(7, None) is not None:
+            coordinator.ledger.sent += 5  # it ends right after the coordinator was asked
+        return result
+
+    coordinator.call = call
+
+    assert Watcher(coordinator).statistics().sent == 5

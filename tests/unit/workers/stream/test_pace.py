@@ -1,0 +1,56 @@
+"""Pace: batches grow while sends are small, and shrink when they are large."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanout.workers.stream.pace import (
+    MESSAGES_MAX,
+    MESSAGES_MIN,
+    SEND_BYTES_AIM,
+    SHARED_SENDS,
+    Pace,
+)
+
+
+def test_full_batches_of_small_sends_grow_to_a_limit() -> None:
+    pace = Pace()
+    for _ in range(10):
+        pace.learn(pace.messages, 1 << 20, 10, 10, 10 * 100)
+
+    assert pace.messages == MESSAGES_MAX
+
+
+def test_a_batch_that_was_not_full_changes_nothing() -> None:
+    pace = Pace()
+    pace.learn(pace.messages - 1, 1 << 20, 10, 10, 10 * 100)
+
+    assert pace.messages == MESSAGES_MIN
+
+
+def test_large_sends_make_batches_smaller_again() -> None:
+    pace = Pace()
+    pace.messages = MESSAGES_MAX
+    pace.learn(MESSAGES_MAX, 1 << 30, 10, 10, 10 * 3 * SEND_BYTES_AIM)
+
+    assert pace.messages == MESSAGES_MAX // 2
+
+
+@pytest.mark.parametrize(("distinct", "grown"), [(1, 2), (2, 1)])
+def test_what_many_get_alike_may_be_twice_as_large(distinct: int, grown: int) -> None:
+    pace = Pace()
+    sends = SHARED_SENDS
+    pace.learn(MESSAGES_MIN, 1 << 30, distinct, sends, sends * SEND_BYTES_AIM * 3 // 2)
+
+    assert pace.messages == MESSAGES_MIN * grown
+
+
+def test_the_share_of_a_send_is_that_of_the_last_batch_with_sends() -> None:
+    pace = Pace()
+    before = pace.share
+    pace.learn(100, 10_000, 4, 4, 2_000)
+    learnt = pace.share
+    pace.learn(100, 10_000, 0, 0, 0)
+
+    assert before == 1.0
+    assert learnt == pace.share == pytest.approx(0.05)

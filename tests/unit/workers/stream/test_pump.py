@@ -1,0 +1,291 @@
+"""The pump: stories of single members; the simulation tells the rest."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+
+from fanout.shm.layout import PAGE, Layout
+from fanout.workers.stream import pump as pumps
+from fanout.workers.stream.effects import Lost, Recovered, Slowed
+from fanout.workers.stream.pace import Pace
+from fanout.zmtp.frames import encode_message
+from tests.helpers.log import Worker
+
+A1, A2 = encode_message([b"A", b"one"]), encode_message([b"A", b"two"])
+
+
+def test_a_change_of_subscriptions_right_after_everything_was_sent_repeats_nothing() -> None:
+    """It was blocked, took all there is, and changes before its cursor was settled."""
+    worker = Worker()
+    member, sink = worker.member(b"", room=1)
+    worker.log.publish(b"A", b"one")
+    worker.advance()
+    sink.room = 1 << 40
+    with mock.patch.object(pumps, "SERVE_STEPS", 1):
+        worker.pump.serve(member, 0)  # sends all, but does not see yet that it is done
+
+    worker.pump.subscribe(member, [b"A"])
+    worker.log.publish(b"A", b"two")
+    worker.advance()
+    worker.serve(member)
+
+    assert sink.taken == A1 + A2
+    assert (member.matched_in_all, member.sent, member.queued) == (2, 2, 0)
+
+
+def test_a_cursor_that_is_settled_after_the_index_was_reused_counts_right() -> None:
+    layout = Layout(16 * PAGE, 16, 1)
+    worker = Worker(layout)
+    member, sink = worker.member(b"", room=1)
+    for number in range(70):
+        size = len(encode_message([b"", b"x"]))
+        worker.log.publish(b"", b"x")
+        worker.advance()
+        if number >= 14:  # it stays 14 messages behind, and one byte ahead
+            sink.room += size
+        worker.pump.serve(member, 0)
+        worker.pump.tail()
+
+    worker.pump.settle(member)
+
+    assert (member.sent, member.queued, member.offset) == (56, 14, 1)
+
+
+def test_a_release_does_not_hide_who_is_blocked_for_longer() -> None:
+    worker = Worker()
+    held, _ = worker.member(b"", room=0)
+    worker.pump.hold(held)
+    silent, _ = worker.member(b"", room=0)
+    worker.log.publish(b"A")
+    worker.advance(now=0)
+    worker.pump.release(held, [b""], worker.pump.front, now=900_000_000)
+
+    worker.pump.enforce(1_000_000_000)
+
+    assert [e.member for e in worker.pump.effects if isinstance(e, Lost)] == [silent]
+
+
+def test_a_held_member_that_changed_too_often_is_not_served_again() -> None:
+    worker = Worker()
+    member, sink = worker.member(b"A", room=0)
+    worker.log.publish(b"A")
+    worker.advance()
+    for number in range(pumps.OLDER_MAX):
+        worker.pump.subscribe(member, [b"A", b"B%d" % number])
+    worker.pump.hold(member)
+    worker.pump.release(member, [b""], worker.pump.front, now=0)
+    sink.room = 1 << 40
+
+    worker.serve(member)
+
+    assert isinstance(worker.pump.effects[0], Lost)
+    assert sink.taken == b""
+
+
+def test_a_held_member_jumps_beyond_the_change_that_waits() -> None:
+    worker = Worker(limit_bytes=64)
+    member, sink = worker.member(b"A", room=0)
+    worker.pump.hold(member)
+    for number in range(20):
+        worker.log.publish(b"A", b"%08d" % number)
+    worker.advance()
+    worker.pump.enforce(0)
+    sink.room = 1 << 40
+
+    worker.pump.release(member, [b"B"], 0, now=0)
+    worker.serve(member)
+
+    assert member.dropped == member.matched_in_all > 0
+    assert (sink.taken, member.queued) == (b"", 0)
+
+
+def test_flushed_waits_for_the_rest_of_a_message_outside_the_log() -> None:
+    worker = Worker()
+    member, sink = worker.member(b"", room=3)
+    worker.log.publish(b"A", b"one")
+    worker.advance()
+    worker.pump.speak(member, b"PONG", 0)  # goes after the message, whose rest is spilled now
+    for _ in range(5):
+        worker.log.publish(b"A", b"two")
+    worker.advance()
+    sink.room = 1
+
+    worker.serve(member)
+
+    assert worker.pump.tail() == 1
+    assert worker.pump.flushed() == 0
+
+
+def test_bytes_of_messages_are_not_counted_with_what_is_spoken() -> None:
+    worker = Worker()
+    member, sink = worker.member(b"", room=2)
+    worker.pump.speak(member, b"PONG", 0)
+    worker.log.publish(b"A", b"one")
+    worker.advance()
+    sink.room = 1 << 40
+
+    worker.serve(member)
+
+    assert sink.taken == b"PONG" + A1
+    assert (member.sent_bytes, member.spoken_bytes) == (len(A1), 4)
+
+
+def test_many_answers_after_a_torn_large_message_do_not_copy_it_each_time() -> None:
+    worker = Worker()
+    member, _ = worker.member(b"", room=1)
+    worker.log.publish(b"A" * 10_000)
+    worker.advance()
+    worker.pump.speak(member, b"PONG", 0)
+    spill = member.spill
+
+    worker.pump.speak(member, b"PONG", 0)
+
+    assert member.spill is spill
+    assert member.control == b"PONGPONG"
+
+
+def test_whole_messages_before_a_broken_second_piece_are_sent() -> None:
+    """The batch wraps round the end of the ring, and the connection breaks in between."""
+    worker = Worker(Layout(PAGE, 64, 1))
+    body = b"x" * 996  # 1,000 bytes on the wire with its header
+    for _ in range(3):
+        worker.log.publish(b"", body)
+    worker.advance()
+    member, sink = worker.member(b"")
+    worker.log.publish(b"", body)
+    worker.log.publish(b"", body)
+    send = member.send
+
+    def break_after_this(data: bytes | memoryview) -> int:
+        sink.broken, broken = True, sink.broken
+        if broken:
+            raise ConnectionResetError(104, "Connection reset by peer")
+        del data
+        return 4096 - 3 * worker.log.reader.start_of(1)
+
+    member.send = break_after_this
+    worker.advance()
+    worker.pump.remove(member)
+
+    assert send is not member.send
+    assert (member.matched, member.sent, member.queued) == (2, 1, 1)
+
+
+def test_topics_beyond_what_is_remembered_are_matched_all_the_same() -> None:
+    worker = Worker()
+    member, sink = worker.member(b"A")
+    with mock.patch("fanout.workers.stream.cohorts.TOPICS_REMEMBERED_MAX", 3):
+        for topic_id in range(1, 6):
+            worker.log.publish(b"A%d" % topic_id, topic_id=topic_id)
+        worker.advance()
+        for topic_id in (1, 6, 7, 8):  # 1 is remembered until room is made for the others
+            worker.log.publish(b"A%d" % topic_id, topic_id=topic_id)
+        worker.advance()
+
+    assert member.sent == 9
+    assert sink.taken.endswith(encode_message([b"A8"]))
+
+
+def test_small_messages_reach_the_limit_before_they_fill_the_index() -> None:
+    """Of the smallest messages, the index holds fewer than the limit in bytes allows."""
+    worker = Worker()
+    member, _ = worker.member(b"", room=0)
+    for _ in range(40):
+        worker.log.publish(b"")
+    worker.advance()
+
+    worker.pump.enforce(0)
+
+    assert worker.pump.front - worker.pump.tail() <= 32  # half of 64
+    assert member.dropped == 40 - member.queued
+    assert [type(effect) for effect in worker.pump.effects] == [Slowed]
+
+
+def test_who_lost_messages_and_catches_up_is_reported_once() -> None:
+    worker = Worker(limit_bytes=64)
+    member, sink = worker.member(b"", room=0)
+    for _ in range(3):
+        for number in range(20):
+            worker.log.publish(b"A", b"%08d" % number)
+        worker.advance()
+        worker.pump.enforce(0)
+    sink.room = 1 << 40
+
+    worker.serve(member)
+
+    assert [type(effect) for effect in worker.pump.effects] == [Slowed, Recovered]
+    assert member.matched_in_all == member.sent + member.dropped == 60
+
+
+def test_who_does_not_read_its_pongs_is_lost() -> None:
+    worker = Worker()
+    member, _ = worker.member(b"", room=0)
+    for _ in range(pumps.CONTROL_BYTES_MAX // 1000 + 1):
+        worker.pump.speak(member, b"x" * 1000, 0)
+
+    (effect,) = worker.pump.effects
+    assert isinstance(effect, Lost)
+    assert effect.evicted
+    assert len(member.control) <= pumps.CONTROL_BYTES_MAX
+
+
+def test_who_has_caught_up_and_leaves_is_not_remembered() -> None:
+    """Its turn had ended before its socket was full; the next event served it to the end."""
+    worker = Worker()
+    member, sink = worker.member(b"", room=0)
+    worker.log.publish(b"A", b"one")
+    worker.advance()
+    sink.room = 1 << 40
+    with mock.patch.object(pumps, "SERVE_STEPS", 1):
+        worker.pump.serve(member, 0)
+    assert member in worker.pump.runnable
+    worker.pump.serve(member, 0)
+
+    worker.pump.remove(member)
+
+    assert not worker.pump.runnable
+
+
+def test_who_drains_without_saying_so_is_not_lost() -> None:
+    """A socket is reported when a third of its buffer is free; a trickle frees less in time."""
+    worker = Worker()
+    member, sink = worker.member(b"A", room=0)
+    worker.log.publish(b"A", b"one")
+    worker.advance(now=0)
+    sink.room = 1
+
+    worker.pump.enforce(10_000_000_000)
+
+    assert not [e for e in worker.pump.effects if isinstance(e, Lost)]
+    assert worker.pump.blocked[member] == 10_000_000_000
+    worker.pump.enforce(20_000_000_000)
+    assert [e.member for e in worker.pump.effects if isinstance(e, Lost)] == [member]
+
+
+def test_members_are_lost_in_slices() -> None:
+    worker = Worker()
+    limit = pumps.LAST_CHANCES_PER_TURN
+    for _ in range(limit + 1):
+        worker.member(b"A", room=0)
+    worker.log.publish(b"A", b"one")
+    worker.advance(now=0)
+
+    worker.pump.enforce(10_000_000_000)
+
+    assert len([e for e in worker.pump.effects if isinstance(e, Lost)]) == limit
+
+
+@pytest.mark.parametrize(("topics", "distinct"), [([b"A", b"B", b"C"], 3), ([b"A"] * 3, 1)])
+def test_what_is_sent_to_many_alike_is_learnt_as_such(topics: list[bytes], distinct: int) -> None:
+    worker = Worker()
+    for topic in topics:
+        worker.member(topic)
+    for topic in set(topics):
+        worker.log.publish(topic, b"one")
+    with mock.patch.object(Pace, "learn") as learn:
+        worker.advance()
+
+    ((_messages, _bytes, learnt, sends, _sent),) = (call.args for call in learn.call_args_list)
+    assert (learnt, sends) == (distinct, 3)

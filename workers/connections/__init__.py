@@ -1,0 +1,1 @@
+"""The sockets of a worker, and what their peers say."""

@@ -1,0 +1,160 @@
+"""A peer: one connection with its socket, its session and its place in the log. Shell."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import fcntl
+import socket
+import termios
+from typing import TYPE_CHECKING
+
+from fanout.shm import layout as at
+from fanout.workers.stream.member import Member
+from fanout.zmtp import Session, SessionLimits
+
+if TYPE_CHECKING:
+    from fanout.options import Options
+
+RECEIVE_BYTES = 16 * 1024  # read at once: some hundred subscriptions
+KEEPALIVE_IDLE_S = 60  # seconds of silence before TCP asks whether the host is there
+KEEPALIVE_INTERVAL_S = 15  # seconds between such questions
+
+
+class Peer:
+    """Owns the socket; every other piece is passive.
+
+    Attributes:
+        id, slot, tcp: as the coordinator gave them.
+        member: its place in the log.
+        session: its side of the protocol.
+        ready: whether its handshake is done.
+        since: monotonic ns when it was adopted.
+        last_received: monotonic ns of the last bytes from it.
+        ttl_ns: after so long a silence it wants to be closed; 0 = never.
+        answers_pings: whether it has ever answered one.
+        asked: monotonic ns of the first PING that it has not answered, if later than
+            `last_received`.
+    """
+
+    __slots__ = (
+        "answers_pings",
+        "asked",
+        "id",
+        "last_received",
+        "member",
+        "ready",
+        "session",
+        "since",
+        "slot",
+        "socket",
+        "tcp",
+        "ttl_ns",
+    )
+
+    def __init__(
+        self,
+        identifier: int,
+        slot: memoryview,
+        sock: socket.socket,
+        limits: SessionLimits,
+        now: int,
+    ) -> None:
+        self.id = identifier
+        self.slot = slot
+        self.socket = sock
+        self.tcp = sock.family != socket.AF_UNIX
+        self.member = Member(identifier, sock.send)
+        self.session = Session(limits)
+        self.ready = False
+        self.since = now
+        self.last_received = now
+        self.ttl_ns = 0
+        self.answers_pings = False
+        self.asked = 0
+        slot[at.S_VERSION] = 1
+        for word in range(at.S_ID, at.SLOT_WORDS):
+            slot[word] = 0
+        slot[at.S_ID] = identifier
+        slot[at.S_VERSION] = 2
+
+    def receive(self) -> bytes | None:
+        """Bytes that have arrived; empty = end of file, None = nothing yet.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        try:
+            return self.socket.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return None
+
+    def checkpoint(self, now_blocked_since: int) -> None:
+        """Write the member's settled state to its slot.
+
+        Args:
+            now_blocked_since: monotonic ns of its last progress, 0 if it is ready.
+        """
+        slot, member = self.slot, self.member
+        version = slot[at.S_VERSION]
+        slot[at.S_VERSION] = version + 1
+        slot[at.S_POSITION] = member.position
+        slot[at.S_SEQUENCE] = member.sequence
+        slot[at.S_OFFSET] = member.offset
+        slot[at.S_MATCHED] = member.matched_in_all
+        slot[at.S_SENT] = member.sent
+        slot[at.S_SENT_BYTES] = member.sent_bytes
+        slot[at.S_DROPPED] = member.dropped
+        slot[at.S_BLOCKED_SINCE] = now_blocked_since
+        slot[at.S_STREAM_BYTES] = member.sent_bytes + member.spoken_bytes
+        slot[at.S_VERSION] = version + 2
+
+    def unsent_in_kernel(self) -> int:
+        """Bytes that the kernel took and the peer has not acknowledged; 0 once it broke."""
+        queued = array.array("i", [0])
+        try:
+            fcntl.ioctl(self.socket.fileno(), termios.TIOCOUTQ, queued)
+        except OSError:
+            return 0
+        return queued[0]
+
+    def finish_sending(self) -> None:
+        """Send end of file after what is queued in the kernel; reading still works."""
+        with contextlib.suppress(OSError):  # it is gone already
+            self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """End the connection for every process that holds a duplicate.
+
+        The slot keeps the final figures until the coordinator has been told of the end.
+        """
+        with contextlib.suppress(OSError):  # it is gone already
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def prepare_socket(descriptor: int, options: Options) -> socket.socket:
+    """Make a socket of an adopted descriptor and set its options.
+
+    Raises:
+        OSError: the connection is gone already; the descriptor is closed.
+    """
+    sock = socket.socket(fileno=descriptor)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.kernel_queue_bytes)
+        if sock.family != socket.AF_UNIX:
+            _prepare_tcp(sock, options)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _prepare_tcp(sock: socket.socket, options: Options) -> None:
+    tcp = socket.IPPROTO_TCP
+    sock.setsockopt(tcp, socket.TCP_NODELAY, 1)
+    sock.setsockopt(tcp, socket.TCP_USER_TIMEOUT, int(options.tcp_user_timeout * 1000))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(tcp, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+    sock.setsockopt(tcp, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)

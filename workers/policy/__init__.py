@@ -1,0 +1,1 @@
+"""What happens to a subscriber that is behind. Pure."""

@@ -1,0 +1,1 @@
+"""Who is sent what. Pure: no socket, no clock, no channel."""

@@ -1,0 +1,218 @@
+"""The backlog of a blocked member: what to send next, and how it jumps when it lags. Pure.
+
+Nothing is stored for a member that is behind: what it still has to get is picked out of the log
+again, from its cursor on. The one exception is the rest of a message that was partly sent when the
+log may no longer keep it: that moves to the member's `spill`, so that its stream stays valid.
+"""
+
+from __future__ import annotations
+
+import enum
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from fanout.workers.stream.census import Censuses
+from fanout.workers.stream.chunks import Chunks
+from fanout.zmtp.frames import first_frame
+
+if TYPE_CHECKING:
+    from fanout.shm.log import LogReader
+    from fanout.workers.stream.cohorts import Cohort, Cohorts
+    from fanout.workers.stream.member import Member
+
+SPAN_BYTES = 1024 * 1024  # offered to one send: more than a socket takes, so that it is filled
+
+
+class Step(enum.Enum):
+    """What one step of a backlog came to."""
+
+    MORE = "more"  # there is more to send, and the socket took all of this
+    FULL = "full"  # the socket took less than it was given
+    DONE = "done"  # the member has everything up to the front
+
+
+class Backlog:
+    """Serves blocked members from their own cursors.
+
+    Args:
+        log: where the messages are.
+        cohorts: what topic ids stand for.
+
+    Attributes:
+        tail: what is below this message may be overwritten; kept by the pump.
+    """
+
+    def __init__(self, log: LogReader, cohorts: Cohorts) -> None:
+        self.tail = log.head()
+        self._log = log
+        self._cohorts = cohorts
+        self._censuses = Censuses(self._count_topics)
+        self.chunks = Chunks(log, cohorts)
+
+    def step(self, member: Member, front: int) -> Step:
+        """Send one piece.
+
+        Raises:
+            OSError: the connection is dead; BlockingIOError is not raised but FULL returned.
+        """
+        if member.spill:
+            return self._send_spill(member)
+        if member.control:
+            return self._send_control(member)
+        until, cohort = member.older[0] if member.older else (front, member.cohort)
+        if cohort is None:
+            return self._end_segment(member, until)
+        if cohort.everything:
+            return self._send_span(member, until)
+        return self._send_picks(member, cohort, until, front)
+
+    def settle(self, member: Member, front: int) -> None:
+        """Bring `sequence`, `offset` and `sent` of a blocked member in line with its position."""
+        until, cohort = member.older[0] if member.older else (front, member.cohort)
+        if cohort is None or not cohort.everything:
+            return
+        # Since it was last settled, the log may have let go of the messages it was sent.
+        low = max(member.sequence, self.tail)
+        sequence = self._log.sequence_at(member.position, low, until)
+        member.sent += sequence - member.sequence
+        member.sequence = sequence
+        member.offset = member.position - self._log.start_of(sequence)
+
+    def detach(self, member: Member, front: int) -> None:
+        """Move the rest of a partly sent message to the spill; the cursor is then between two."""
+        self.settle(member, front)
+        if not member.offset:
+            return
+        stop = self._log.start_of(member.sequence + 1)
+        assert not member.spill, "bytes from the log were sent before the spill"
+        assert not member.control, "bytes from the log were sent before the control bytes"
+        if member.dialect is None:
+            member.spill = self._log.copy(member.position, stop)
+        else:
+            member.spill = member.dialect(self._log.copy(member.position, stop))[member.offset :]
+        member.spilled = member.sequence
+        member.sequence += 1
+        member.offset = 0
+        member.position = stop
+
+    def jump(self, member: Member, target: int, front: int) -> int:
+        """Move the cursor forward to message `target`; returns how many it loses by that."""
+        self.detach(member, front)
+        lost = 0
+        while member.sequence < target:
+            until, cohort = member.older[0] if member.older else (front, member.cohort)
+            stop = min(until, target)
+            lost += self.count(cohort, member.sequence, stop)
+            member.sequence = stop
+            if stop == until and member.older:
+                member.older.popleft()
+        member.position = self._log.start_of(member.sequence)
+        member.dropped += lost
+        return lost
+
+    def count(self, cohort: Cohort | None, first: int, stop: int) -> int:
+        """How many of the messages from `first` up to, not including, `stop` a cohort wants."""
+        if cohort is None:
+            return 0
+        if cohort.everything:
+            return stop - first
+        return self._censuses.count(cohort.key, first, stop)
+
+    def topic_of(self, sequence: int) -> bytes:
+        """The first frame of a message."""
+        return first_frame(self._log.piece(sequence))
+
+    def _count_topics(self, first: int, stop: int) -> Counter[bytes]:
+        ids = self._log.topic_ids(first, stop)
+        seen_at = dict(zip(ids, range(first, stop), strict=True))
+        counts: Counter[bytes] = Counter()
+        for topic_id, number in Counter(ids).items():
+            if topic_id:
+                counts[self._topic(topic_id, seen_at[topic_id])] += number
+        if 0 in seen_at:
+            counts.update(self.topic_of(first + index) for index, i in enumerate(ids) if not i)
+        return counts
+
+    def _topic(self, topic_id: int, sequence: int) -> bytes:
+        name = self._cohorts.name(topic_id)
+        return self.topic_of(sequence) if name is None else name
+
+    def _send_spill(self, member: Member) -> Step:
+        spill = member.spill
+        count = _send(member, spill)
+        if count < len(spill):
+            member.spill = memoryview(spill)[count:]
+            return Step.FULL
+        member.spill = b""
+        member.sent += 1
+        return Step.MORE
+
+    def _send_control(self, member: Member) -> Step:
+        count = _send(member, member.control)
+        member.sent_bytes -= count
+        member.spoken_bytes += count
+        member.control = member.control[count:]
+        return Step.FULL if member.control else Step.MORE
+
+    def _send_span(self, member: Member, until: int) -> Step:
+        stop = self._log.start_of(until)
+        if member.position >= stop:
+            self.settle(member, until)
+            return self._end_segment(member, until)
+        span = self._log.span(member.position, min(stop, member.position + SPAN_BYTES))
+        count = _send(member, span)
+        member.position += count
+        return Step.FULL if count < len(span) else Step.MORE
+
+    def _send_picks(self, member: Member, cohort: Cohort, until: int, front: int) -> Step:
+        first = member.sequence
+        if first >= until:
+            return self._end_segment(member, until)
+        chunk = self.chunks.at(first, front)
+        stop = min(until, chunk.stop)
+        picked = chunk.pick(cohort)
+        picked = picked[bisect_left(picked, first - chunk.first) :]
+        picked = picked[: bisect_left(picked, stop - chunk.first)]
+        if not picked:
+            self._move(member, stop, 0)
+            return Step.MORE
+        pieces = [chunk.pieces[index] for index in picked]
+        if cohort.dialect is not None:
+            pieces = [cohort.dialect(piece) for piece in pieces]
+        ends = list(accumulate(map(len, pieces)))
+        fitting = max(1, bisect_right(ends, SPAN_BYTES))
+        if fitting < len(picked):
+            stop = chunk.first + picked[fitting]
+        count = _send(member, memoryview(b"".join(pieces[:fitting]))[member.offset :])
+        done = member.offset + count
+        whole = bisect_right(ends, done, hi=fitting)
+        member.sent += whole
+        if whole == fitting:
+            self._move(member, stop, 0)
+            return Step.MORE
+        offset = done - (ends[whole - 1] if whole else 0)
+        self._move(member, chunk.first + picked[whole], offset)
+        return Step.FULL
+
+    def _move(self, member: Member, sequence: int, offset: int) -> None:
+        member.sequence = sequence
+        member.offset = offset
+        member.position = self._log.start_of(sequence) + (0 if member.dialect else offset)
+
+    def _end_segment(self, member: Member, until: int) -> Step:
+        self._move(member, until, 0)
+        if not member.older:
+            return Step.DONE
+        member.older.popleft()
+        return Step.MORE
+
+
+def _send(member: Member, data: bytes | memoryview) -> int:
+    try:
+        count = member.send(data)
+    except BlockingIOError:
+        return 0
+    member.sent_bytes += count
+    return count

@@ -1,0 +1,103 @@
+"""Chunks: stretches of the log, sorted by topic once, for members that are behind. Pure.
+
+Each blocked member picks what it wants out of the log again. Those that are at about the same place
+share the work that does not depend on who is asking: cutting the bytes into messages and grouping
+them by topic. What is left for each costs as much as it gets, not as much as there is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from fanout.zmtp.frames import first_frame
+
+if TYPE_CHECKING:
+    from fanout.shm.log import LogReader
+    from fanout.workers.stream.cohorts import Cohort, Cohorts
+
+CHUNK_MESSAGES = 4096  # about a millisecond to cut and group
+CHUNK_BYTES = 1024 * 1024  # of log in a chunk, or one message
+CHUNKS_KEPT = 8  # at once; with CHUNK_BYTES, the memory that all members behind share
+
+
+class Chunk:
+    """Messages `first` up to, not including, `stop`.
+
+    Attributes:
+        pieces: their wire bytes, copies.
+    """
+
+    __slots__ = ("_by_name", "_by_prefix", "_longest", "first", "pieces", "stop")
+
+    def __init__(self, first: int, pieces: list[bytes], by_name: dict[bytes, list[int]]) -> None:
+        self.first = first
+        self.stop = first + len(pieces)
+        self.pieces = pieces
+        self._by_name = by_name
+        self._longest = max(map(len, by_name))
+        self._by_prefix: dict[int, dict[bytes, list[int]]] = {}  # for each length asked for
+
+    def pick(self, cohort: Cohort) -> list[int]:
+        """Indexes of the messages that a cohort wants, in order."""
+        found: list[int] = []
+        if len(cohort.key) > len(self._by_name):
+            for name, indexes in self._by_name.items():
+                if cohort.wants(name):
+                    found += indexes
+        else:
+            for prefix in cohort.key:
+                if len(prefix) <= self._longest:  # a stranger's lengths cost a look at each topic
+                    found += self._having(len(prefix)).get(prefix, ())
+        found.sort()
+        return found
+
+    def _having(self, length: int) -> dict[bytes, list[int]]:
+        """Indexes by the first `length` bytes of the topic."""
+        table = self._by_prefix.get(length)
+        if table is None:
+            table = self._by_prefix[length] = {}
+            for name, indexes in self._by_name.items():
+                if len(name) >= length:
+                    table.setdefault(name[:length], []).extend(indexes)
+        return table
+
+
+class Chunks:
+    """The chunks that were used lately.
+
+    Args:
+        log: where the messages are.
+        cohorts: what topic ids stand for.
+    """
+
+    def __init__(self, log: LogReader, cohorts: Cohorts) -> None:
+        self._log = log
+        self._cohorts = cohorts
+        self._kept: deque[Chunk] = deque(maxlen=CHUNKS_KEPT)
+
+    def at(self, sequence: int, front: int) -> Chunk:
+        """A chunk that contains message `sequence`, which is below `front` and protected."""
+        for chunk in self._kept:
+            if chunk.first <= sequence < chunk.stop:
+                return chunk
+        chunk = self._cut(sequence, front)
+        self._kept.append(chunk)
+        return chunk
+
+    def _cut(self, first: int, front: int) -> Chunk:
+        stop = self._log.batch_end(first, min(front, first + CHUNK_MESSAGES), CHUNK_BYTES)
+        pieces = self._log.pieces(first, stop)
+        by_id: dict[int, list[int]] = {}
+        by_name: dict[bytes, list[int]] = {}
+        for index, topic_id in enumerate(self._log.topic_ids(first, stop)):
+            if topic_id:
+                by_id.setdefault(topic_id, []).append(index)
+            else:
+                by_name.setdefault(first_frame(pieces[index]), []).append(index)
+        for topic_id, indexes in by_id.items():
+            name = self._cohorts.name(topic_id)
+            if name is None:
+                name = first_frame(pieces[indexes[0]])
+            by_name.setdefault(name, []).extend(indexes)
+        return Chunk(first, pieces, by_name)

@@ -1,0 +1,188 @@
+"""Cohorts: subscribers that want the same, and which of them want a message. Pure.
+
+This is the only prefix matcher of the data path. Subscribers with equal wants share a cohort, and
+what a cohort wants is picked out of a batch once. The wants of a cohort are *minimal*: "A" makes
+"AB" superfluous, so that no message can match a cohort twice.
+
+Matching is a dict from prefix to cohorts, looked up once for each distinct length of a prefix, and
+remembered for each topic id. Ids are never reused, so what is remembered stays true until
+subscriptions change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from fanout.workers.stream.member import Dialect, Member
+
+TOPICS_REMEMBERED_MAX = 131_072  # ids with their cohorts; the coordinator interns 65,536 by default
+
+Append: TypeAlias = Callable[[bytes], None]
+Key: TypeAlias = frozenset[bytes]
+
+EVERYTHING: Key = frozenset((b"",))
+
+
+def minimal(prefixes: Iterable[bytes]) -> Key:
+    """The prefixes that are not implied by a shorter one among them."""
+    prefixes = frozenset(prefixes)
+    if len(set(map(len, prefixes))) == 1:  # the usual case, and much faster
+        return prefixes
+    kept: list[bytes] = []
+    for prefix in sorted(prefixes):
+        if not kept or not prefix.startswith(kept[-1]):
+            kept.append(prefix)
+    return frozenset(kept)
+
+
+class Cohort:
+    """Subscribers with the same wants.
+
+    Attributes:
+        key: what they want, minimal.
+        dialect: what its picks go through before they are sent; see `Member`.
+        everything: whether that is every message, as it is in the log.
+        members: how many subscribers it has, ready ones and others.
+        ready: members that have been sent everything up to the front; in order of joining.
+        picks: messages of the batch at hand that it wants; the same list for ever.
+        matched: messages it wanted since it exists.
+    """
+
+    __slots__ = ("_lengths", "dialect", "everything", "key", "matched", "members", "picks", "ready")
+
+    def __init__(self, key: Key, dialect: Dialect | None = None) -> None:
+        self.key = key
+        self.dialect = dialect
+        self.everything = key == EVERYTHING and dialect is None
+        self.members = 0
+        self.ready: dict[Member, None] = {}
+        self.picks: list[bytes] = []
+        self.matched = 0
+        self._lengths = sorted(set(map(len, key)))
+
+    def wants(self, topic: bytes) -> bool:
+        """Whether a message on this topic is for it."""
+        longest = len(topic)
+        for length in self._lengths:  # sorted
+            if length > longest:
+                break
+            if topic[:length] in self.key:
+                return True
+        return False
+
+
+class Cohorts:
+    """All cohorts of a worker.
+
+    Its mutable state: the cohorts by key, the filtered ones by prefix, and what is remembered of
+    topic ids.
+    """
+
+    def __init__(self) -> None:
+        self.everything = Cohort(EVERYTHING)
+        self._by_key: dict[tuple[Key, Dialect | None], Cohort] = {
+            (EVERYTHING, None): self.everything
+        }
+        self._by_prefix: dict[bytes, dict[Cohort, None]] = {}
+        self._lengths: dict[int, int] = {}  # length of a prefix -> how many prefixes have it
+        self._appends: dict[int, tuple[Append, ...]] = {}
+        self._names: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    @property
+    def filtered(self) -> Iterable[Cohort]:
+        """The cohorts that do not want everything."""
+        return islice(self._by_key.values(), 1, None)  # the first one wants everything
+
+    @property
+    def has_filtered(self) -> bool:
+        """Whether any cohort does not want everything."""
+        return len(self._by_key) > 1
+
+    @property
+    def known_ids(self) -> dict[int, tuple[Append, ...]]:
+        """Topic ids whose cohorts are remembered, with the `append` of each one's picks."""
+        return self._appends
+
+    def join(self, prefixes: Iterable[bytes], dialect: Dialect | None = None) -> Cohort | None:
+        """The cohort for these subscriptions, with one member more; None if there are none."""
+        key = minimal(prefixes)
+        if not key:
+            return None
+        cohort = self._by_key.get((key, dialect)) or self._add(key, dialect)
+        cohort.members += 1
+        return cohort
+
+    def leave(self, cohort: Cohort) -> None:
+        """One member less; a cohort without members is forgotten."""
+        cohort.members -= 1
+        if not cohort.members and not cohort.everything:
+            self._remove(cohort)
+
+    def match(self, topic: bytes) -> list[Cohort]:
+        """The filtered cohorts that want messages on this topic, each once."""
+        found: list[Cohort] = []
+        lengths: Iterable[int] = self._lengths
+        if len(self._lengths) > len(topic):  # as many as somebody pleases: try all that can be
+            lengths = range(len(topic) + 1)
+        for length in lengths:
+            if length <= len(topic):
+                found += self._by_prefix.get(topic[:length], ())
+        return found
+
+    def make_room(self, count: int) -> bool:
+        """Forget all topic ids if so many more would be too many; True if it did."""
+        if len(self._names) + count <= TOPICS_REMEMBERED_MAX:
+            return False
+        self._names.clear()
+        self._appends.clear()
+        return True
+
+    def remember(self, topic_id: int, topic: bytes) -> tuple[Append, ...]:
+        """Match a topic and remember the result for its id."""
+        appends = self._appends[topic_id] = self.appends(topic)
+        self._names[topic_id] = topic
+        return appends
+
+    def appends(self, topic: bytes) -> tuple[Append, ...]:
+        """The `append` of the picks of each cohort that wants messages on this topic."""
+        return tuple(cohort.picks.append for cohort in self.match(topic))
+
+    def name(self, topic_id: int) -> bytes | None:
+        """The topic of an id, None if it is not remembered."""
+        return self._names.get(topic_id)
+
+    def _add(self, key: Key, dialect: Dialect | None) -> Cohort:
+        cohort = Cohort(key, dialect)
+        self._by_key[key, dialect] = cohort
+        by_prefix, lengths = self._by_prefix, self._lengths
+        for prefix in key:
+            cohorts = by_prefix.get(prefix)
+            if cohorts is None:
+                by_prefix[prefix] = {cohort: None}
+                lengths[len(prefix)] = lengths.get(len(prefix), 0) + 1
+            else:
+                cohorts[cohort] = None
+        self._forget_matches(key)
+        return cohort
+
+    def _remove(self, cohort: Cohort) -> None:
+        del self._by_key[cohort.key, cohort.dialect]
+        for prefix in cohort.key:
+            cohorts = self._by_prefix[prefix]
+            del cohorts[cohort]
+            if not cohorts:
+                del self._by_prefix[prefix]
+                self._lengths[len(prefix)] -= 1
+                if not self._lengths[len(prefix)]:
+                    del self._lengths[len(prefix)]
+        self._forget_matches(cohort.key)
+
+    def _forget_matches(self, key: Key) -> None:
+        """What is remembered of topics that this key concerns is not true any more."""
+        self._appends.clear()
