@@ -23,9 +23,10 @@ from fanout.control.messages import Adopt, Closed, Connected, Finish, Slow, Snap
 from fanout.shm import layout as at
 from fanout.shm.log import LogReader
 from fanout.shm.slots import sleeper_byte, subscriber_slot, worker_slot
+from fanout.transport.kernel import prepare_socket
 from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.ending import Ending
-from fanout.workers.connections.peer import Peer, prepare_socket
+from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.reading import ReadSide
 from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.policy.limits import LagPolicy

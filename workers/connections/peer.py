@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import array
 import contextlib
-import fcntl
 import socket
-import termios
-from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
+from fanout.transport import kernel
 from fanout.workers.stream.member import Member
 from fanout.zmtp import Session, SessionLimits
 
-if TYPE_CHECKING:
-    from fanout.options import Options
-
 RECEIVE_BYTES = 16 * 1024  # read at once: some hundred subscriptions
-KEEPALIVE_IDLE_S = 60  # seconds of silence before TCP asks whether the host is there
-KEEPALIVE_INTERVAL_S = 15  # seconds between such questions
 
 
 class Peer:
@@ -111,12 +103,7 @@ class Peer:
 
     def unsent_in_kernel(self) -> int:
         """Bytes that the kernel took and the peer has not acknowledged; 0 once it broke."""
-        queued = array.array("i", [0])
-        try:
-            fcntl.ioctl(self.socket.fileno(), termios.TIOCOUTQ, queued)
-        except OSError:
-            return 0
-        return queued[0]
+        return kernel.unsent_in_kernel(self.socket)
 
     def finish_sending(self) -> None:
         """Send end of file after what is queued in the kernel; reading still works."""
@@ -131,30 +118,3 @@ class Peer:
         with contextlib.suppress(OSError):  # it is gone already
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
-
-
-def prepare_socket(descriptor: int, options: Options) -> socket.socket:
-    """Make a socket of an adopted descriptor and set its options.
-
-    Raises:
-        OSError: the connection is gone already; the descriptor is closed.
-    """
-    sock = socket.socket(fileno=descriptor)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.kernel_queue_bytes)
-        if sock.family != socket.AF_UNIX:
-            _prepare_tcp(sock, options)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _prepare_tcp(sock: socket.socket, options: Options) -> None:
-    tcp = socket.IPPROTO_TCP
-    sock.setsockopt(tcp, socket.TCP_NODELAY, 1)
-    sock.setsockopt(tcp, socket.TCP_USER_TIMEOUT, int(options.tcp_user_timeout * 1000))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(tcp, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
-    sock.setsockopt(tcp, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)

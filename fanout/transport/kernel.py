@@ -1,0 +1,57 @@
+"""What the publisher asks of the kernel about a subscriber's socket: its options, and its queue."""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import socket
+import termios
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanout.options import Options
+
+KEEPALIVE_IDLE_S = 60  # seconds of silence before TCP asks whether the host is there
+KEEPALIVE_INTERVAL_S = 15  # seconds between such questions
+
+
+def prepare_socket(descriptor: int, options: Options) -> socket.socket:
+    """Make a socket of an accepted connection, non-blocking, and set its options.
+
+    The options belong to the connection: every process that holds a duplicate shares them.
+
+    Raises:
+        OSError: the connection is gone already; the descriptor is closed.
+    """
+    sock = socket.socket(fileno=descriptor)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.kernel_queue_bytes)
+        if sock.family != socket.AF_UNIX:
+            _prepare_tcp(sock, options)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def unsent_in_kernel(sock: socket.socket) -> int:
+    """Bytes that the kernel took and the peer has not acknowledged; 0 if it does not say.
+
+    On a Unix socket it is the memory of what the peer has not read, more than its bytes.
+    """
+    queued = array.array("i", [0])
+    try:
+        fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, queued)  # SIOCOUTQ is the same number
+    except OSError:
+        return 0
+    return queued[0]
+
+
+def _prepare_tcp(sock: socket.socket, options: Options) -> None:
+    tcp = socket.IPPROTO_TCP
+    sock.setsockopt(tcp, socket.TCP_NODELAY, 1)  # batches are made in the pump, not in the kernel
+    sock.setsockopt(tcp, socket.TCP_USER_TIMEOUT, int(options.tcp_user_timeout * 1000))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(tcp, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+    sock.setsockopt(tcp, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)

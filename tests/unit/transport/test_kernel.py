@@ -1,0 +1,81 @@
+"""What is asked of the kernel, on real sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import closing, suppress
+
+import pytest
+
+from fanout.options import Options
+from fanout.transport.kernel import (
+    KEEPALIVE_IDLE_S,
+    KEEPALIVE_INTERVAL_S,
+    prepare_socket,
+    unsent_in_kernel,
+)
+
+OPTIONS = Options(kernel_queue_bytes=64 * 1024, tcp_user_timeout=7.5)
+TIMEOUT_S = 10.0
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a TCP connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname(), TIMEOUT_S)
+        return listening.accept()[0], client
+
+
+def test_a_tcp_socket_gets_every_option() -> None:
+    ours, client = tcp_pair()
+    with client, closing(prepare_socket(ours.detach(), OPTIONS)) as sock:
+        wanted = [
+            (socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * 64 * 1024),  # the kernel doubles it
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+            (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 7500),  # ms
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S),
+        ]
+        assert [sock.getsockopt(level, option) for level, option, _ in wanted] == [
+            value for _, _, value in wanted
+        ]
+        assert not sock.getblocking()
+
+
+def test_a_unix_socket_gets_what_it_knows() -> None:
+    ours, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with client, closing(prepare_socket(ours.detach(), OPTIONS)) as sock:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 64 * 1024
+        assert not sock.getblocking()
+
+
+def test_a_descriptor_that_takes_no_option_is_closed() -> None:
+    """It would be lost otherwise: only its number is known to the caller."""
+    datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # knows no TCP_NODELAY
+    descriptor = datagram.detach()
+    with pytest.raises(OSError, match="not available"):
+        prepare_socket(descriptor, OPTIONS)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+def test_unsent_is_what_the_peer_has_not_acknowledged() -> None:
+    ours, client = tcp_pair()
+    with client, closing(prepare_socket(ours.detach(), OPTIONS)) as sock:
+        assert unsent_in_kernel(sock) == 0
+        taken = 0
+        with suppress(BlockingIOError):
+            while True:
+                taken += sock.send(bytes(100_000))
+        assert 0 < unsent_in_kernel(sock) < taken  # the rest waits at the client
+        received = 0
+        while received < taken:
+            received += len(client.recv(100_000))
+        assert unsent_in_kernel(sock) == 0
+
+
+def test_nothing_is_unsent_where_the_kernel_does_not_tell() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        assert unsent_in_kernel(listening) == 0
