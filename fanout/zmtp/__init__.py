@@ -2,13 +2,15 @@
 
     Session             the publisher's half of a connection     session.py
     SubscriberSession   the subscriber's half                    subscriber.py
-    encode_message ...  messages on the wire                     frames.py, legacy.py
+    encode_message ...  messages on the wire                     frames.py
+    Encoding, ZMTP_1    what a peer reads in place of them       encoding.py, legacy.py
 
 Standard library only; no socket, no clock, no thread.
 """
 
 from __future__ import annotations
 
+from fanout.zmtp.encoding import Encoding
 from fanout.zmtp.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from fanout.zmtp.events import (
     Cancelled,
@@ -30,7 +32,7 @@ from fanout.zmtp.frames import (
     frame_header,
     split_message,
 )
-from fanout.zmtp.legacy import to_zmtp_1
+from fanout.zmtp.legacy import ZMTP_1, to_zmtp_1
 from fanout.zmtp.session import Session, SessionLimits
 from fanout.zmtp.states import SessionState
 from fanout.zmtp.subscriber import SubscriberSession
@@ -39,7 +41,9 @@ __all__ = [
     "COMMAND",
     "LONG",
     "MORE",
+    "ZMTP_1",
     "Cancelled",
+    "Encoding",
     "Event",
     "FrameReader",
     "LocalProtocolError",

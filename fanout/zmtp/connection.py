@@ -99,13 +99,17 @@ class Connection:
         """
         if self.state is not SessionState.TRAFFIC:
             raise LocalProtocolError(f"no PING in {self.state}")
-        if not self.speaks_commands:
+        if not self.speaks_pings:
             raise LocalProtocolError(f"ZMTP {self.version} has no PING")
         self._output += commands.ping(context, ttl_ds)
 
     @property
-    def speaks_commands(self) -> bool:
-        """Whether the peer is one of ZMTP 3; false until its greeting is through."""
+    def speaks_pings(self) -> bool:
+        """Whether the peer's version has PING and PONG; false until its greeting is through."""
+        return self._speaks_commands
+
+    @property
+    def _speaks_commands(self) -> bool:
         return self.version in ("3.1", "3.0")
 
     def _receive(self, data: bytes, events: list[Event]) -> None:
@@ -142,7 +146,7 @@ class Connection:
 
     def _on_handshake(self, flags: int, body: bytes, events: list[Event]) -> None:
         """Read the one frame of the handshake, whatever its flags: libzmq takes any READY."""
-        if not self.speaks_commands:
+        if not self._speaks_commands:
             if flags & MORE or len(body) > SHORT_BODY_MAX:
                 raise RemoteProtocolError("a malformed ZMTP 2.0 identity frame")
             if body:
@@ -160,7 +164,7 @@ class Connection:
         self.state = advance(self.state, step)
         assert self.version is not None  # it is known since the greeting
         self._reader.max_frame_bytes = self._max_frame_bytes
-        self._reader.repair = self.speaks_commands
+        self._reader.repair = self._speaks_commands
         events.append(Ready(self.version, self.metadata))
         self._on_ready(events)
 

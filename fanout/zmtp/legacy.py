@@ -1,11 +1,16 @@
-"""ZMTP 1.0 framing, for libzmq 2.x (RFC 13).
+"""ZMTP 1.0 framing, for libzmq 2.x (RFC 13): `ZMTP_1` is the encoding of its peers.
 
 length(1, or FF and 8 bytes)  flags(1)  body            length = 1 + size of the body
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fanout.zmtp.frames import MORE, split_message
+
+if TYPE_CHECKING:
+    from fanout.zmtp.encoding import Encoding
 
 _LONG_LENGTH = 0xFF  # as the first byte: 8 bytes of length follow
 
@@ -30,3 +35,22 @@ def to_zmtp_1(wire: bytes) -> bytes:
         pieces.append(bytes((MORE if index < len(frames) else 0,)))
         pieces.append(body)
     return b"".join(pieces)
+
+
+class _Zmtp1:
+    """The one instance is `ZMTP_1`; an `Encoding`."""
+
+    __slots__ = ()
+
+    @property
+    def shared(self) -> bool:
+        """True: peers read the same bytes."""
+        return True
+
+    def encode(self, piece: bytes, number: int) -> bytes:
+        """As `to_zmtp_1`; the number of the message plays no part."""
+        del number
+        return to_zmtp_1(piece)
+
+
+ZMTP_1: Encoding = _Zmtp1()

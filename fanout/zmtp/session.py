@@ -11,12 +11,17 @@ states, `events.py` for what comes out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fanout.zmtp.commands import CANCEL, SUBSCRIBE
 from fanout.zmtp.connection import Connection
 from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
 from fanout.zmtp.events import Cancelled, Event, Subscribed
 from fanout.zmtp.greeting import ROLES
+from fanout.zmtp.legacy import ZMTP_1
+
+if TYPE_CHECKING:
+    from fanout.zmtp.encoding import Encoding
 
 _SUBSCRIBE_HEAD = bytes((len(SUBSCRIBE),)) + SUBSCRIBE
 _SUBSCRIBE_HEAD_BYTES = len(_SUBSCRIBE_HEAD)
@@ -26,27 +31,24 @@ _SUBSCRIBE_BYTE = 1
 _CANCEL_BYTE = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionLimits:
-    """What a peer may take of us; the defaults are meant for a port that strangers can reach."""
+    """What a peer may take of us. Who runs the sessions knows the numbers: none has a default."""
 
-    max_frame_bytes: int = 65_536
-    """Body of one inbound frame: only subscriptions and READY come in, 64 KiB is ample."""
+    max_frame_bytes: int
+    """Body of one inbound frame; only subscriptions and READY come in."""
 
-    max_subscriptions: int = 10_000
+    max_subscriptions: int
     """Distinct subscriptions of the connection; one more closes it."""
 
-    max_subscription_bytes: int = 4_096
+    max_subscription_bytes: int
     """Length of one subscription; a longer one closes the connection."""
 
-    max_subscriptions_bytes: int = 1_048_576
+    max_subscriptions_bytes: int
     """All subscriptions of the connection together; one more closes it."""
 
-    allow_zmtp_1: bool = False
+    allow_zmtp_1: bool
     """Serve ZMTP 1.0 peers, which take everything and filter themselves."""
-
-
-_DEFAULT_LIMITS = SessionLimits()
 
 
 class Session(Connection):
@@ -65,9 +67,7 @@ class Session(Connection):
 
     __slots__ = ("_limits", "_subscribed_bytes", "subscriptions")
 
-    def __init__(
-        self, limits: SessionLimits = _DEFAULT_LIMITS, *, socket_type: bytes = b"PUB"
-    ) -> None:
+    def __init__(self, limits: SessionLimits, *, socket_type: bytes = b"PUB") -> None:
         """Start a connection.
 
         Raises:
@@ -81,6 +81,14 @@ class Session(Connection):
         self._limits = limits
         self._subscribed_bytes = 0
         self.subscriptions: set[bytes] = set()
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """What messages must go through for this peer; `None`: they are sent as the log has them.
+
+        Known from `Ready` on, and the same ever after.
+        """
+        return ZMTP_1 if self.version == "1.0" else None
 
     def _on_ready(self, events: list[Event]) -> None:
         if self.version == "1.0":  # its subscriptions stay at its side

@@ -22,6 +22,7 @@ from fanout.zmtp import (
     encode_message,
 )
 from fanout.zmtp.greeting import GREETING_BYTES
+from tests.helpers.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ def serve(
         peer.connect(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
         listener.settimeout(DEADLINE_S)
         connection, _ = listener.accept()
-    shell = Shell(Session(), connection)
+    shell = Shell(Session(LIMITS), connection)
     shell.run_until(lambda: shell.half.state is SessionState.TRAFFIC)
     return peer, shell
 
@@ -142,7 +143,7 @@ def test_wrong_socket_type_is_refused(context: zmq.Context[zmq.Socket[bytes]]) -
         peer.connect(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
         listener.settimeout(DEADLINE_S)
         connection, _ = listener.accept()
-    session = Session()
+    session = Session(LIMITS)
     events: list[Event] = []
     output, sent = b"", 0
     with peer, connection:

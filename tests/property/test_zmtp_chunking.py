@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanout.zmtp import Session, SessionState, SubscriberSession, commands, encode_message
+from tests.helpers.limits import LIMITS
 from tests.property.test_zmtp_frames import bodies, cut
 from tests.unit.zmtp.corpus import CORPUS, OPEN, OPEN_3_0, Capture
 from tests.unit.zmtp.wire import (
@@ -68,9 +69,9 @@ def test_captures(capture: Capture, places: list[int]) -> None:
 @given(openings, st.lists(inputs, max_size=10), places)
 def test_streams_of_a_subscriber(opening: bytes, pieces: list[bytes], places: list[int]) -> None:
     wire = opening + b"".join(pieces)
-    whole = observed(Session(), [wire])
-    assert observed(Session(), cut(wire, places)) == whole
-    assert observed(Session(), each_byte(wire)) == whole
+    whole = observed(Session(LIMITS), [wire])
+    assert observed(Session(LIMITS), cut(wire, places)) == whole
+    assert observed(Session(LIMITS), each_byte(wire)) == whole
 
 
 @given(st.lists(inputs, max_size=10), places)
@@ -84,8 +85,8 @@ def test_streams_of_a_publisher(pieces: list[bytes], places: list[int]) -> None:
 @given(st.lists(inputs.filter(lambda piece: len(piece) > 12), max_size=10))
 def test_output_may_be_taken_at_any_time(pieces: list[bytes]) -> None:
     wire = OPEN + b"".join(pieces)
-    late = Session()
+    late = Session(LIMITS)
     for byte in each_byte(wire):
         late.receive_data(byte)
-    assert late.data_to_send() == drive(Session(), each_byte(wire)).output
+    assert late.data_to_send() == drive(Session(LIMITS), each_byte(wire)).output
     assert late.state in (SessionState.TRAFFIC, SessionState.CLOSED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -19,13 +20,14 @@ from fanout.zmtp import (
     Violation,
 )
 from fanout.zmtp.metadata import PROPERTIES_MAX
+from tests.helpers.limits import LIMITS
 from tests.property.test_zmtp_chunking import inputs, places
 from tests.property.test_zmtp_frames import cut
 from tests.unit.zmtp.corpus import CORPUS
 from tests.unit.zmtp.wire import GREETING, READY_PUB, Half, each_byte, long_frame
 
-LIMITS = SessionLimits(max_frame_bytes=400, max_subscriptions=5, max_subscription_bytes=300)
-LIMITS_1_0 = SessionLimits(400, 5, 300, allow_zmtp_1=True)
+SMALL = replace(LIMITS, max_frame_bytes=400, max_subscriptions=5, max_subscription_bytes=300)
+SMALL_1_0 = replace(SMALL, allow_zmtp_1=True)
 MESSAGE_BYTES_MAX = 1000
 HEADER_BYTES = 9
 EVENTS = get_args(Event)
@@ -81,21 +83,21 @@ def check_publisher(wire: bytes, cut_at: list[int], limits: SessionLimits) -> No
 
 
 @settings(max_examples=300)
-@given(mutated(), places, st.sampled_from([LIMITS, LIMITS_1_0]))
+@given(mutated(), places, st.sampled_from([SMALL, SMALL_1_0]))
 def test_mutated_captures(wire: bytes, cut_at: list[int], limits: SessionLimits) -> None:
     check_publisher(wire, cut_at, limits)
 
 
-@given(st.binary(max_size=200), places, st.sampled_from([LIMITS, LIMITS_1_0]))
-@example(b"\xff" * 200, [], LIMITS_1_0)
-@example(bytes(200), [], LIMITS_1_0)
+@given(st.binary(max_size=200), places, st.sampled_from([SMALL, SMALL_1_0]))
+@example(b"\xff" * 200, [], SMALL_1_0)
+@example(bytes(200), [], SMALL_1_0)
 def test_any_bytes(wire: bytes, cut_at: list[int], limits: SessionLimits) -> None:
     check_publisher(wire, cut_at, limits)
 
 
 @pytest.mark.parametrize("head", range(256))
 def test_any_first_byte(head: int) -> None:
-    for limits in (LIMITS, LIMITS_1_0):
+    for limits in (SMALL, SMALL_1_0):
         check_publisher(bytes((head,)) + GREETING[1:] * 5, [], limits)
 
 
@@ -104,7 +106,7 @@ def test_any_byte_of_the_greeting_may_be_wrong(position: int) -> None:
     for value in range(256):
         wire = bytearray(GREETING + READY_PUB)
         wire[position] = value
-        check_publisher(bytes(wire), [], LIMITS_1_0)
+        check_publisher(bytes(wire), [], SMALL_1_0)
 
 
 @settings(max_examples=200)
@@ -119,7 +121,7 @@ def test_subscriber(wire: bytes, cut_at: list[int]) -> None:
 
 @given(mutated())
 def test_subscriptions_are_what_the_events_add_up_to(wire: bytes) -> None:
-    session = Session(LIMITS)
+    session = Session(SMALL)
     expected: set[bytes] = set()
     for chunk in each_byte(wire):
         for event in session.receive_data(chunk):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fanout.zmtp import Message, Session, SessionState, SubscriberSession, Violation, encode_message
+from tests.helpers.limits import LIMITS
 from tests.property.test_zmtp_frames import bodies
 
 prefixes = st.one_of(st.sampled_from([b"", b"A", b"AB", b"B"]), bodies)
@@ -19,7 +20,7 @@ class Pair(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.publisher = Session()
+        self.publisher = Session(LIMITS)
         self.wanted = {b"A"}  # the model: what the application asked for
         self.expected: list[Message] = []  # the model: what it must see
         self.received: list[Any] = []

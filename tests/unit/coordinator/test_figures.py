@@ -14,7 +14,7 @@ from fanout.shm import layout as at
 from fanout.shm.segment import Segment
 from fanout.shm.slots import subscriber_slot
 from fanout.workers.connections.peer import Peer
-from fanout.zmtp import SessionLimits
+from tests.helpers.limits import LIMITS
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_a_free_slot_is_nobodys(segment: Segment) -> None:
 def test_what_a_worker_has_closed_is_known_until_it_is_told(segment: Segment) -> None:
     """It may die before its report is out."""
     theirs, ours = socket.socketpair()
-    peer = Peer(7, subscriber_slot(segment, CONNECTION.slot), ours, SessionLimits(), 0)
+    peer = Peer(7, subscriber_slot(segment, CONNECTION.slot), ours, LIMITS, 0)
     peer.member.matched, peer.member.sent, peer.member.dropped = 20, 15, 3
     peer.checkpoint(0)
 

@@ -5,7 +5,7 @@ Every stream begins with the first byte that the peer sent. The fuzz tests start
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from fanout.zmtp import (
     Cancelled,
@@ -16,6 +16,7 @@ from fanout.zmtp import (
     SessionLimits,
     Subscribed,
 )
+from tests.helpers.limits import LIMITS
 from tests.unit.zmtp.wire import (
     CANCEL_A,
     GREETING,
@@ -50,7 +51,7 @@ class Capture:
     events: tuple[Event, ...] = ()
     violation: str | None = None  # a part of the reason; None if the connection stays
     output: bytes = OUR_HANDSHAKE
-    limits: SessionLimits = field(default_factory=SessionLimits)
+    limits: SessionLimits = LIMITS
 
 
 def _subscribe(topic: bytes) -> bytes:
@@ -139,24 +140,24 @@ HEALTHY = (
             (Ready("2.0", {"socket-type": b"XSUB", "identity": b"me"}), Subscribed(b"A")),
             output=OUR_2_0),
     Capture("ZMTP 1.0, anonymous", _h("0100"), (Ready("1.0", {}), Subscribed(b"")),
-            output=SIGNATURE, limits=SessionLimits(allow_zmtp_1=True)),
+            output=SIGNATURE, limits=replace(LIMITS, allow_zmtp_1=True)),
     Capture("ZMTP 1.0 with an identity in long form",
             _h("ff 0000000000000003 00 6d65") + b"whatever follows",
             (Ready("1.0", {}), Subscribed(b"")),
-            output=SIGNATURE, limits=SessionLimits(allow_zmtp_1=True)),
+            output=SIGNATURE, limits=replace(LIMITS, allow_zmtp_1=True)),
 )  # fmt: skip
 
 REFUSED = (
     Capture("HTTP", b"GET / HTTP/1.1\r\n\r\n", violation="not a ZMTP greeting", output=SIGNATURE),
     Capture("HTTP with 1.0 allowed", b"GET / HTTP/1.1\r\n" + b"x" * 80, violation="MORE",
-            output=SIGNATURE, limits=SessionLimits(allow_zmtp_1=True)),
+            output=SIGNATURE, limits=replace(LIMITS, allow_zmtp_1=True)),
     Capture("ZMTP 1.0 without being allowed", _h("0100"), violation="1.0", output=SIGNATURE),
     Capture("ZMTP 1.0 long form without being allowed", _h("ff000000000000000300"),
             violation="1.0", output=SIGNATURE),
     Capture("ZMTP 1.0 length 0", _h("00"), violation="length 0", output=SIGNATURE,
-            limits=SessionLimits(allow_zmtp_1=True)),
+            limits=replace(LIMITS, allow_zmtp_1=True)),
     Capture("ZMTP 1.0 huge identity", _h("ff7f0000000000000000"), violation="length",
-            output=SIGNATURE, limits=SessionLimits(allow_zmtp_1=True)),
+            output=SIGNATURE, limits=replace(LIMITS, allow_zmtp_1=True)),
     Capture("revision 0", SIGNATURE + b"\x00", violation="revision 0", output=SIGNATURE + b"\x03"),
     Capture("ZMTP 2.0 PUSH", SIGNATURE + _h("0108"), violation="socket type is 8",
             output=OUR_2_0),
@@ -201,7 +202,7 @@ REFUSED = (
     Capture("one subscription too many",
             OPEN + _h("00020141 00020141 00020142 00020143"),
             (READY_3_1, Subscribed(b"A"), Subscribed(b"B")), "more than 2 subscriptions",
-            limits=SessionLimits(max_subscriptions=2)),
+            limits=replace(LIMITS, max_subscriptions=2)),
 )  # fmt: skip
 
 CORPUS = HEALTHY + REFUSED

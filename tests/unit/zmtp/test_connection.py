@@ -16,6 +16,7 @@ from fanout.zmtp import (
 )
 from fanout.zmtp.connection import HANDSHAKE_FRAME_BYTES_MAX, PENDING_PONG_BYTES_MAX, Connection
 from fanout.zmtp.greeting import ROLES
+from tests.helpers.limits import LIMITS
 from tests.unit.zmtp.corpus import OPEN, OPEN_3_0
 from tests.unit.zmtp.wire import (
     GREETING,
@@ -36,17 +37,17 @@ PING = bytes.fromhex("0407 04 50494e47 0000")
 
 
 def at_greeting() -> Session:
-    return Session()
+    return Session(LIMITS)
 
 
 def at_handshake() -> Session:
-    session = Session()
+    session = Session(LIMITS)
     session.receive_data(GREETING)
     return session
 
 
 def at_close() -> Session:
-    session = Session()
+    session = Session(LIMITS)
     session.receive_data(b"GET")
     return session
 
@@ -54,7 +55,7 @@ def at_close() -> Session:
 class TestInput:
     @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
     def test_takes_any_buffer(self, kind: type) -> None:
-        outcome = drive(Session(), [kind(OPEN + SUBSCRIBE_A)])
+        outcome = drive(Session(LIMITS), [kind(OPEN + SUBSCRIBE_A)])
         assert outcome.events[-1] == Subscribed(b"A")
 
     def test_does_not_hold_the_buffer_of_the_caller(self) -> None:
@@ -94,7 +95,7 @@ class TestStates:
         assert session.state is state
 
     def test_version_and_metadata_are_known_when_they_can_be(self) -> None:
-        session = Session()
+        session = Session(LIMITS)
         assert (session.version, session.metadata) == (None, {})
         session.receive_data(GREETING)
         assert (session.version, session.metadata) == ("3.1", {})
@@ -110,7 +111,7 @@ class TestStates:
 
 class TestViolation:
     def test_is_the_last_event(self) -> None:
-        session = Session()
+        session = Session(LIMITS)
         outcome = drive(session, [OPEN + SUBSCRIBE_A + b"\x02\xff" + bytes(7) + SUBSCRIBE_A])
         assert [type(event) for event in outcome.events] == [Ready, Subscribed, Violation]
         assert session.receive_data(OPEN) == []
@@ -134,12 +135,12 @@ class TestViolation:
         assert str(HANDSHAKE_FRAME_BYTES_MAX) in outcome.violation
 
     def test_large_metadata_within_the_limit_is_taken(self) -> None:
-        outcome = drive(Session(), [GREETING + ready((b"X-big", bytes(65_000)))])
+        outcome = drive(Session(LIMITS), [GREETING + ready((b"X-big", bytes(65_000)))])
         assert outcome.events == [Ready("3.1", {"x-big": bytes(65_000)})]
 
     def test_reason_is_printable(self) -> None:
         for name in (b"\n\x1b[31m", b"\xff" * 250):
-            outcome = drive(Session(), [GREETING + ready((b"Socket-Type", name))])
+            outcome = drive(Session(LIMITS), [GREETING + ready((b"Socket-Type", name))])
             assert outcome.violation is not None
             assert outcome.violation.isprintable()
             assert outcome.violation.isascii()
@@ -183,7 +184,7 @@ class TestPing:
         with pytest.raises(LocalProtocolError, match=r"2\.0"):
             session.ping()
 
-    @pytest.mark.parametrize("half", [Session(), SubscriberSession()])
+    @pytest.mark.parametrize("half", [Session(LIMITS), SubscriberSession()])
     def test_both_halves_answer(self, half: Half) -> None:
         drive(half, [GREETING + (READY_SUB if isinstance(half, Session) else READY_PUB)])
         assert half.receive_data(PING) == [PingReceived(0.0, b"")]
@@ -226,6 +227,6 @@ class TestZmtp2:
 
     def test_identity_by_single_bytes(self) -> None:
         outcome = drive(
-            Session(), each_byte(SIGNATURE + bytes.fromhex("0102 0200000000000000026d65"))
+            Session(LIMITS), each_byte(SIGNATURE + bytes.fromhex("0102 0200000000000000026d65"))
         )
         assert outcome.events == [Ready("2.0", {"socket-type": b"SUB", "identity": b"me"})]

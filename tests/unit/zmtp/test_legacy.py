@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.zmtp import LocalProtocolError, encode_message, to_zmtp_1
+from fanout.zmtp import ZMTP_1, LocalProtocolError, encode_message, to_zmtp_1
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,10 @@ def test_reframes(frames: list[bytes], expected: str) -> None:
 def test_refuses_half_a_message() -> None:
     with pytest.raises(LocalProtocolError):
         to_zmtp_1(encode_message([b"A", b"B"])[:-1])
+
+
+def test_the_encoding_is_one_object_for_all_peers() -> None:
+    message = encode_message([b"A", b"B"])
+    assert ZMTP_1.encode(message, 1) == ZMTP_1.encode(message, 2) == to_zmtp_1(message)
+    assert ZMTP_1.shared
+    assert {ZMTP_1: "cohorts are found by it"}

@@ -12,6 +12,7 @@ from fanout.zmtp import (
     Session,
     Subscribed,
 )
+from tests.helpers.limits import LIMITS
 from tests.unit.zmtp.corpus import OPEN, OPEN_3_0
 from tests.unit.zmtp.wire import (
     CANCEL_A,
@@ -32,7 +33,7 @@ from tests.unit.zmtp.wire import (
 
 
 def test_r1_the_greeting_goes_out_in_stages() -> None:
-    session = Session()
+    session = Session(LIMITS)
     assert session.data_to_send() == SIGNATURE
     session.receive_data(SIGNATURE[:9])
     assert session.data_to_send() == b""
@@ -47,13 +48,13 @@ def test_r1_the_greeting_goes_out_in_stages() -> None:
 
 
 def test_r1_a_zmtp_2_peer_never_sees_a_zmtp_3_greeting() -> None:
-    session = Session()
+    session = Session(LIMITS)
     outcome = drive(session, [SIGNATURE, b"\x01", b"\x02", b"\x00\x00"])
     assert outcome.output == SIGNATURE + b"\x03" + b"\x01" + b"\x00\x00"
 
 
 def test_r2_nothing_but_ready_before_the_peer_is_ready() -> None:
-    session = Session()
+    session = Session(LIMITS)
     assert drive(session, [GREETING]).output == GREETING + READY_PUB
     with pytest.raises(LocalProtocolError):
         session.ping()
@@ -77,16 +78,16 @@ def test_r2_nothing_but_ready_before_the_peer_is_ready() -> None:
 )
 def test_r3_the_end_is_a_close_without_garbage(fault: bytes) -> None:
     """ERROR is final for a libzmq SUB; only a wrong socket type deserves that."""
-    outcome = drive(Session(), [fault])
+    outcome = drive(Session(LIMITS), [fault])
     assert outcome.violation is not None
     assert (GREETING + READY_PUB).startswith(outcome.output)
 
 
 def test_r3_a_wrong_socket_type_is_told_only_after_the_peers_ready() -> None:
     wrong = ready((b"Socket-Type", b"PULL"))
-    outcome = drive(Session(), [GREETING + wrong[:-1]])
+    outcome = drive(Session(LIMITS), [GREETING + wrong[:-1]])
     assert outcome.output == GREETING + READY_PUB
-    outcome = drive(Session(), [GREETING + wrong])
+    outcome = drive(Session(LIMITS), [GREETING + wrong])
     error = short_frame(b"\x05ERROR\x13Invalid socket type", 4)
     assert outcome.output == GREETING + READY_PUB + error
 
@@ -109,19 +110,23 @@ def test_r5_subscriptions_are_a_set() -> None:
 
 
 def test_r6_names_are_sent_in_exact_case() -> None:
-    output = drive(Session(), [GREETING]).output
+    output = drive(Session(LIMITS), [GREETING]).output
     assert b"\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB" in output
 
 
 @pytest.mark.parametrize("name", [b"socket-type", b"SOCKET-TYPE", b"Socket-type"])
 def test_r6_property_names_are_read_without_case(name: bytes) -> None:
-    good, bad = (drive(Session(), [GREETING + ready((name, kind))]) for kind in (b"SUB", b"PUB"))
+    good, bad = (
+        drive(Session(LIMITS), [GREETING + ready((name, kind))]) for kind in (b"SUB", b"PUB")
+    )
     assert good.violation is None
     assert bad.violation is not None
 
 
 def test_r6_unknown_properties_are_ignored() -> None:
-    outcome = drive(Session(), [GREETING + ready((b"Resource", b"x"), (b"Socket-Type", b"SUB"))])
+    outcome = drive(
+        Session(LIMITS), [GREETING + ready((b"Resource", b"x"), (b"Socket-Type", b"SUB"))]
+    )
     assert outcome.violation is None
 
 
@@ -180,7 +185,7 @@ def test_r8_a_ping_has_its_ttl_and_never_above_655() -> None:
 def test_r10_we_announce_minor_1() -> None:
     """Towards 3.0, libzmq 4.3.3 and later corrupt the stream with a 255-byte topic."""
     for opening in (GREETING, GREETING_3_0, SIGNATURE + b"\x04\x09" + GREETING[12:]):
-        assert drive(Session(), [opening]).output[10:12] == b"\x03\x01"
+        assert drive(Session(LIMITS), [opening]).output[10:12] == b"\x03\x01"
 
 
 @pytest.mark.parametrize("size", range(246, 256))

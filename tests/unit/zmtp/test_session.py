@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
 from fanout.zmtp import (
+    ZMTP_1,
     Cancelled,
+    Encoding,
     LocalProtocolError,
     Session,
     SessionLimits,
@@ -16,10 +19,12 @@ from fanout.zmtp import (
     Subscribed,
     Violation,
 )
+from tests.helpers.limits import LIMITS
 from tests.unit.zmtp.corpus import OPEN
 from tests.unit.zmtp.wire import (
     CANCEL_A,
     GREETING,
+    GREETING_3_0,
     READY_SUB,
     SIGNATURE,
     SUBSCRIBE_A,
@@ -42,20 +47,20 @@ def run_of(prefixes: list[bytes]) -> bytes:
 
 class TestConstruction:
     def test_signature_is_there_at_once(self) -> None:
-        session = Session()
+        session = Session(LIMITS)
         assert session.data_to_send() == SIGNATURE
         assert session.data_to_send() == b""
         assert session.state is SessionState.GREETING
 
     def test_xpub_says_so(self) -> None:
-        session = Session(socket_type=b"XPUB")
+        session = Session(LIMITS, socket_type=b"XPUB")
         outcome = drive(session, [GREETING + READY_SUB])
         assert outcome.output.endswith(b"\x00\x00\x00\x04XPUB")
 
     @pytest.mark.parametrize("name", [b"SUB", b"pub", b"PULL", b""])
     def test_only_publishers(self, name: bytes) -> None:
         with pytest.raises(LocalProtocolError):
-            Session(socket_type=name)
+            Session(LIMITS, socket_type=name)
 
 
 class TestSubscriptions:
@@ -89,7 +94,7 @@ class TestSubscriptions:
 
 class TestLimits:
     def test_number_of_subscriptions(self) -> None:
-        session = connected(session=Session(SessionLimits(max_subscriptions=2)))
+        session = connected(session=Session(replace(LIMITS, max_subscriptions=2)))
         session.receive_data(SUBSCRIBE_A + subscribe(b"B"))
         assert session.receive_data(SUBSCRIBE_A) == []  # a duplicate takes no room
         assert session.receive_data(CANCEL_A + subscribe(b"C")) == [
@@ -101,7 +106,7 @@ class TestLimits:
         assert session.subscriptions == {b"B", b"C"}
 
     def test_bytes_of_all_subscriptions(self) -> None:
-        session = connected(session=Session(SessionLimits(max_subscriptions_bytes=5)))
+        session = connected(session=Session(replace(LIMITS, max_subscriptions_bytes=5)))
         session.receive_data(subscribe(b"AB") + subscribe(b"ABC") + subscribe(b""))
         assert session.receive_data(subscribe(b"AB")) == []  # a duplicate takes no room
         cancel = short_frame(b"\x06CANCELAB", 4)
@@ -116,7 +121,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("as_command", [True, False])
     def test_length_of_a_subscription(self, as_command: bool) -> None:
-        session = connected(session=Session(SessionLimits(max_subscription_bytes=3)))
+        session = connected(session=Session(replace(LIMITS, max_subscription_bytes=3)))
         head = b"\x09SUBSCRIBE" if as_command else b"\x01"
         flags = 4 if as_command else 0
         assert session.receive_data(short_frame(head + b"abc", flags)) == [Subscribed(b"abc")]
@@ -126,9 +131,9 @@ class TestLimits:
     @pytest.mark.parametrize(
         ("limits", "kept", "refused"),
         [
-            (SessionLimits(max_subscriptions=3), [b"A", b"B", b"C"], b"D"),
-            (SessionLimits(max_subscriptions_bytes=5), [b"A", b"BB", b"CC"], b"D"),
-            (SessionLimits(max_subscription_bytes=2), [b"A", b"BB", b""], b"DDD"),
+            (replace(LIMITS, max_subscriptions=3), [b"A", b"B", b"C"], b"D"),
+            (replace(LIMITS, max_subscriptions_bytes=5), [b"A", b"BB", b"CC"], b"D"),
+            (replace(LIMITS, max_subscription_bytes=2), [b"A", b"BB", b""], b"DDD"),
         ],
     )
     def test_limits_hold_in_a_run_of_short_commands(
@@ -148,23 +153,53 @@ class TestLimits:
         assert isinstance(violation, Violation)
 
     def test_a_cancel_above_the_limit_is_of_an_unknown_topic(self) -> None:
-        session = connected(session=Session(SessionLimits(max_subscription_bytes=3)))
+        session = connected(session=Session(replace(LIMITS, max_subscription_bytes=3)))
         assert session.receive_data(short_frame(b"\x06CANCELabcd", 4)) == []
         assert session.state is SessionState.TRAFFIC
 
     def test_frame_size(self) -> None:
-        session = connected(session=Session(SessionLimits(max_frame_bytes=100)))
+        session = connected(session=Session(replace(LIMITS, max_frame_bytes=100)))
         assert session.receive_data(long_frame(b"x" * 100)) == []
         (violation,) = session.receive_data(long_frame(b"x" * 101))
         assert isinstance(violation, Violation)
 
     def test_frame_size_may_be_above_that_of_the_handshake(self) -> None:
-        limits = SessionLimits(max_frame_bytes=200_000, max_subscription_bytes=200_000)
+        limits = replace(LIMITS, max_frame_bytes=200_000, max_subscription_bytes=200_000)
         session = connected(session=Session(limits))
         assert session.receive_data(subscribe(b"t" * 150_000)) == [Subscribed(b"t" * 150_000)]
 
     def test_the_defaults(self) -> None:
-        assert SessionLimits() == SessionLimits(65_536, 10_000, 4_096, allow_zmtp_1=False)
+        assert (
+            SessionLimits(
+                max_frame_bytes=65_536,
+                max_subscriptions=10_000,
+                max_subscription_bytes=4_096,
+                max_subscriptions_bytes=1_048_576,
+                allow_zmtp_1=False,
+            )
+            == LIMITS
+        )
+
+
+class TestWhatAPeerSpeaks:
+    @pytest.mark.parametrize(
+        ("greeting", "version", "encoding", "speaks_pings"),
+        [
+            (GREETING, "3.1", None, True),
+            (GREETING_3_0, "3.0", None, True),
+            (SIGNATURE + b"\x01\x02\x00\x00", "2.0", None, False),
+            (b"\x01\x00", "1.0", ZMTP_1, False),
+        ],
+    )
+    def test_follows_from_its_version(
+        self, greeting: bytes, version: str, encoding: Encoding | None, speaks_pings: bool
+    ) -> None:
+        session = Session(replace(LIMITS, allow_zmtp_1=True))
+        assert not session.speaks_pings
+        session.receive_data(greeting)
+        assert session.version == version
+        assert session.encoding is encoding
+        assert session.speaks_pings is speaks_pings
 
 
 class TestMemory:

@@ -18,6 +18,7 @@ from fanout.zmtp import (
     encode_message,
 )
 from fanout.zmtp.subscriber import FRAME_COST_BYTES
+from tests.helpers.limits import LIMITS
 from tests.unit.zmtp.wire import (
     CANCEL_A,
     GREETING,
@@ -43,7 +44,7 @@ def ready_subscriber(*topics: bytes, max_message_bytes: int = 10_000) -> Subscri
 
 
 def settled_pair(*topics: bytes) -> SessionPair:
-    pair = SessionPair(Session(), SubscriberSession(topics))
+    pair = SessionPair(Session(LIMITS), SubscriberSession(topics))
     pair.settle()
     return pair
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fanout.zmtp import Event, Session, SubscriberSession, Violation
+from tests.helpers.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,7 +80,7 @@ def drive(half: Half, chunks: Iterable[bytes]) -> Outcome:
 
 def connected(peer: bytes = GREETING + READY_SUB, session: Session | None = None) -> Session:
     """A publisher's session after the handshake, with nothing left to send."""
-    session = session or Session()
+    session = session or Session(LIMITS)
     assert drive(session, [peer]).violation is None
     return session
 

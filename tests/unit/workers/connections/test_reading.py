@@ -14,7 +14,8 @@ from fanout.shm import layout as at
 from fanout.workers.connections import reading
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.reading import ReadSide
-from fanout.zmtp import SessionLimits, SubscriberSession
+from fanout.zmtp import SubscriberSession
+from tests.helpers.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ class Desk:
             ours.setblocking(False)
             far.setblocking(False)
             slot = memoryview(bytearray(at.SLOT_BYTES)).cast("Q")
-            self.peers.append(Peer(number, slot, ours, SessionLimits(), 0))
+            self.peers.append(Peer(number, slot, ours, LIMITS, 0))
             self.ends.append((SubscriberSession(topics), far))
             by_descriptor[ours.fileno()] = self.peers[-1]
             self.side.watch(self.peers[-1])
