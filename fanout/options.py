@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 from fanout.errors import ConfigError
+from fanout.shm.layout import MESSAGE_SHARE, WORKERS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +23,6 @@ MIB = 1024 * KIB
 
 LOG_BYTES_MIN = 64 * KIB  # a quarter of it (the largest message) still holds a small JSON document
 LOG_BYTES_MAX = 64 * 1024 * MIB  # far above any machine this was tried on; catches a wrong unit
-WORKERS_MAX = 256  # one doorbell descriptor and one shared-memory slot each
-MESSAGE_SHARE = 4  # a message may take 1/4 of the log: the others then still fit beside it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +77,7 @@ class Options:
     """All workers must be ready within this. A worker takes 0.1 s on an idle machine."""
 
     max_subscribers: int = 16_384
-    """Connections at once; 128 bytes of shared memory each. Further ones are refused, counted."""
+    """Connections at once; 896 bytes of shared memory each. Further ones are refused, counted."""
 
     max_half_open: int = 4_096
     """Connections that have not finished the handshake; the next one is refused, counted. As long

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from fanout._platform import check_machine
 from fanout.coordinator.coordinator import Coordinator
 from fanout.errors import ClosedError, ForkedError, MessageTooLarge
-from fanout.options import MESSAGE_SHARE, make_options
+from fanout.options import make_options
 from fanout.questions import Watcher
 from fanout.send.attempt import Attempt, Encoder
 from fanout.send.batch import Batch
 from fanout.send.path import CLOSED, FORKED, NO_SPACE
 from fanout.send.verbs import Verbs, no_room
 from fanout.send.wire import COPY_ONCE_BYTES, PAYLOAD_HEADERS, as_topic, check_timeout
+from fanout.shm.layout import MESSAGE_SHARE
 from fanout.transport.endpoints import parse_endpoint
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from fanout.coordinator.figures import snapshot
 from fanout.send.wire import check_count, check_timeout
-from fanout.shm import layout as at
 from fanout.statistics import (
     PublisherStatistics,
     SubscriberStatistics,
@@ -99,7 +98,7 @@ class Watcher:
         )
 
     def _is_drained(self, target: int) -> bool:
-        return all(link.slot[at.W_FLUSHED] >= target for link in self._coordinator.links)
+        return all(link.slot.flushed >= target for link in self._coordinator.links)
 
     def close(self, timeout: float) -> tuple[Undelivered, ...]:
         """End the coordinator; returns what was not delivered to those connected until now."""
@@ -143,7 +142,7 @@ class Watcher:
                 WorkerStatistics(
                     link.index,
                     link.pid,
-                    link.slot[at.W_SUBSCRIBERS],
+                    link.slot.subscribers,
                     coordinator.roster.workers[link.index].restarts,
                 )
                 for link in coordinator.links

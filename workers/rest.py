@@ -11,11 +11,11 @@ import time
 from typing import TYPE_CHECKING
 
 from fanout.shm import fence
-from fanout.shm import layout as at
 from fanout.workers.naps import NAP_MIN, NS, Naps
 
 if TYPE_CHECKING:
-    from fanout.shm.log import LogReader
+    from fanout.shm.reader import LogReader
+    from fanout.shm.worker_slot import WorkerSlot
 
 GATHER = 0.00002  # seconds; as long as a turn takes beside its sends
 
@@ -31,13 +31,10 @@ class Rest:
             a worker with blocked members is interrupted by it.
     """
 
-    def __init__(
-        self, slot: memoryview, sleeper: memoryview, log: LogReader, write_set: select.epoll
-    ) -> None:
+    def __init__(self, slot: WorkerSlot, log: LogReader, write_set: select.epoll) -> None:
         self._naps = Naps(log.size)
         self._log = log
         self._slot = slot
-        self._sleeper = sleeper
         self._write_set = write_set
         self.fence = fence.make_fence()
         self._nap_ends = 0  # monotonic ns
@@ -45,8 +42,7 @@ class Rest:
 
     def wake(self) -> None:
         """The worker is awake: it need not be rung for."""
-        self._sleeper[0] = 0
-        self._slot[at.W_SLEEPING] = 0
+        self._slot.wake()
 
     def is_napping(self, now: int) -> bool:
         """Whether a nap was interrupted and goes on: new messages shall still accumulate."""
@@ -91,7 +87,6 @@ class Rest:
     def sleep(self, front: int) -> bool:
         """Ask to be woken by the next commit; False if there has been one meanwhile."""
         self._sleeps += 1
-        self._slot[at.W_SLEEPING] = self._sleeps
-        self._sleeper[0] = 1
+        self._slot.fall_asleep(self._sleeps)
         self.fence()
         return self._log.head() == front

@@ -2,9 +2,8 @@
 
 Two epoll sets stand between the loop and the sockets. The *read* set is level-triggered: what is
 not read in one turn is there in the next. The *write* set is edge-triggered, with every socket in
-it from its adoption on: a socket that was full is reported once when it has room again, and
-registering costs nothing while streams block and unblock. So the write side needs no attention of
-the read side, nor the other way round, and a turn of either is bounded.
+it from its adoption on: a socket that was full is reported once when it has room again. So neither
+side needs the attention of the other, and a turn of either is bounded.
 
 A turn: control messages, reads, new messages, writable sockets, limits, and rest. What the doorbell
 or a writable socket has asked for begins with the new messages.
@@ -20,9 +19,10 @@ import time
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import Adopt, Closed, Connected, Finish, Slow, Snapshot, SnapshotDone
-from fanout.shm import layout as at
-from fanout.shm.log import LogReader
-from fanout.shm.slots import sleeper_byte, subscriber_slot, worker_slot
+from fanout.shm.header import Header
+from fanout.shm.reader import LogReader
+from fanout.shm.subscriber_slot import SubscriberSlot
+from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.transport.kernel import prepare_socket
 from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.ending import Ending
@@ -95,8 +95,9 @@ class Worker:
         self.reads = ReadSide(self)
         self.slow_reports = SlowReports(channel)
         self.ending: Ending | None = None
-        self._slot = worker_slot(segment, index)
-        self.rest = Rest(self._slot, sleeper_byte(segment, index), self.log, self.write_set)
+        self._slot = WorkerSlot(segment, index)
+        self._header = Header(segment)
+        self.rest = Rest(self._slot, self.log, self.write_set)
         self._doorbell = doorbell
         self._room = room
         self._snapshots: list[tuple[int, int]] = []  # token, and the head when it was asked for
@@ -151,7 +152,7 @@ class Worker:
         kernel_bytes = 0 if evicted else peer.unsent_in_kernel()
         peer.checkpoint(0)
         peer.close()
-        self._slot[at.W_SUBSCRIBERS] = len(self.peers)
+        self._slot.subscribers = len(self.peers)
         self.slow_reports.finish(peer.id)
         self.channel.send(
             Closed(
@@ -184,7 +185,7 @@ class Worker:
     def protect_front(self) -> None:
         """Make the log keep what comes from now on, before anybody is promised it."""
         if not self.pump.needs_log and not self.reads.unapplied:  # else somebody is promised it
-            self._slot[at.W_TAIL] = self.log.head()
+            self._slot.tail = self.log.head()
             self.rest.fence()
             self.pump.follow(self.log.head())
 
@@ -260,12 +261,12 @@ class Worker:
             for effect in effects:
                 self._apply(effect)
         slot = self._slot
-        tail = pump.tail() if pump.needs_log else at.NO_TAIL
-        slot[at.W_FLUSHED] = pump.flushed() if pump.needs_log else at.NO_TAIL
-        slot[at.W_TAIL] = tail
-        wanted = self.segment.words[at.H_WANTED]
-        if wanted and wanted != slot[at.W_WANTED_SEEN] and tail >= wanted:
-            slot[at.W_WANTED_SEEN] = wanted
+        tail = pump.tail() if pump.needs_log else NO_TAIL
+        slot.flushed = pump.flushed() if pump.needs_log else NO_TAIL
+        slot.tail = tail
+        wanted = self._header.wanted
+        if wanted and wanted != slot.wanted_seen and tail >= wanted:
+            slot.wanted_seen = wanted
             self._room.ring()
         if self._snapshots:
             self._answer_snapshots()
@@ -291,7 +292,7 @@ class Worker:
             return
         self._loop.call_later(TICK, self._tick)
         now = self._now()
-        self._slot[at.W_HEARTBEAT] = now
+        self._slot.heartbeat = now
         self.reads.end_rests(now)
         self.deadlines.tick(now, listening=not self._reads_paused)
         if now >= self._next_second:
@@ -306,7 +307,7 @@ class Worker:
 
     def _measure_load(self) -> None:
         cpu = time.process_time_ns()
-        self._slot[at.W_LOAD] = (cpu - self._cpu) * 1000 // NS
+        self._slot.load = (cpu - self._cpu) * 1000 // NS
         self._cpu = cpu
 
     def _checkpoint(self, peers: Iterable[Peer]) -> None:
@@ -369,7 +370,7 @@ class Worker:
 
     def _adopt(self, message: Adopt, descriptor: int) -> None:
         now = self._now()
-        slot = subscriber_slot(self.segment, message.slot)
+        slot = SubscriberSlot(self.segment, message.slot)
         try:
             sock = prepare_socket(descriptor, self.options)
         except OSError as error:
@@ -382,7 +383,7 @@ class Worker:
         self.deadlines.adopted(peer, now)
         self.write_set.register(sock, select.EPOLLOUT | select.EPOLLET)
         self.reads.watch(peer)
-        self._slot[at.W_SUBSCRIBERS] = len(self.peers)
+        self._slot.subscribers = len(self.peers)
         self.say(peer, now)
 
     def _apply(self, effect: Effect) -> None:

@@ -34,7 +34,6 @@ from fanout.coordinator.roster import Roster, WorkerState
 from fanout.errors import ClosedError, StartupError
 from fanout.events import Event, EventKind
 from fanout.send.path import BROKEN, CLOSED, SendPath
-from fanout.shm import layout as at
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.layout import Layout
 from fanout.shm.segment import Segment
@@ -207,7 +206,7 @@ class Coordinator:
 
     def loads(self) -> list[int]:
         """The measured load of each worker, in thousandths of a core."""
-        return [link.slot[at.W_LOAD] for link in self.links]
+        return [link.slot.load for link in self.links]
 
     def worker_started(self) -> None:
         """One more worker serves; the start is done when all of them do."""

@@ -6,8 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import Closed
-from fanout.shm import layout as at
-from fanout.shm.slots import StuckSlot, read_consistent, subscriber_slot
+from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.statistics import SubscriberStatistics
 
 if TYPE_CHECKING:
@@ -24,9 +23,8 @@ def snapshot(
         subscriptions: how many distinct ones it has.
         position: bytes committed to the log.
     """
-    words = _words(segment, connection)
-    matched, sent, dropped = (words[i] for i in (at.S_MATCHED, at.S_SENT, at.S_DROPPED))
-    since = words[at.S_BLOCKED_SINCE]
+    now = SubscriberSlot(segment, connection.slot).read(connection.subscriber)
+    since = now.blocked_since
     return SubscriberStatistics(
         id=connection.subscriber,
         peer=connection.peer,
@@ -34,13 +32,13 @@ def snapshot(
         worker=connection.worker,
         version=connection.version or "",
         subscriptions=subscriptions,
-        matched=matched,
-        sent=sent,
-        queued=matched - sent - dropped,
-        dropped=dropped,
+        matched=now.matched,
+        sent=now.sent,
+        queued=now.queued,
+        dropped=now.dropped,
         discarded=0,
-        sent_bytes=words[at.S_SENT_BYTES],
-        lag_bytes=max(0, position - words[at.S_POSITION]) if since else 0,
+        sent_bytes=now.sent_bytes,
+        lag_bytes=max(0, position - now.position) if since else 0,
         blocked_s=(time.monotonic_ns() - since) / 1e9 if since else 0.0,
     )
 
@@ -50,34 +48,19 @@ def final_of(segment: Segment, connection: Connection, reason: str, *, evicted: 
 
     They are those of its last checkpoint; what its worker did after that is counted as discarded.
     """
-    words = _words(segment, connection)
-    matched, sent, dropped = (words[i] for i in (at.S_MATCHED, at.S_SENT, at.S_DROPPED))
+    last = SubscriberSlot(segment, connection.slot).read(connection.subscriber)
     return Closed(
         subscriber=connection.subscriber,
         evicted=evicted,
         reason=reason,
-        matched=matched,
-        sent=sent,
-        dropped=dropped,
-        discarded=matched - sent - dropped,
+        matched=last.matched,
+        sent=last.sent,
+        dropped=last.dropped,
+        discarded=last.queued,
         kernel_bytes=0,
     )
 
 
 def free(segment: Segment, connection: Connection) -> None:
     """Empty the slot of a connection that its worker has closed, or that has lost its worker."""
-    slot = subscriber_slot(segment, connection.slot)
-    slot[at.S_ID] = 0
-    slot[at.S_VERSION] = 0
-
-
-def _words(segment: Segment, connection: Connection) -> list[int]:
-    """The words of its slot, zeros if it has not been taken over by its worker yet."""
-    slot = subscriber_slot(segment, connection.slot)
-    try:
-        words = read_consistent(slot)
-    except StuckSlot:
-        words = slot.tolist()
-    if words[at.S_ID] != connection.subscriber:
-        return [0] * at.SLOT_WORDS
-    return words
+    SubscriberSlot(segment, connection.slot).free()

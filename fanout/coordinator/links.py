@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from fanout.control.channel import Channel, ChannelFull
 from fanout.control.messages import Adopt, Hello
 from fanout.coordinator.spawn import WorkerProcess
-from fanout.shm import layout as at
 from fanout.shm.bells import Bell
 from fanout.shm.doorbell import Doorbell
-from fanout.shm.slots import sleeper_byte, worker_slot
+from fanout.shm.worker_slot import WorkerSlot
 
 if TYPE_CHECKING:
     from fanout.control.messages import Message
@@ -30,8 +29,7 @@ class WorkerLink:
 
     def __init__(self, index: int, segment: Segment, room: Doorbell) -> None:
         self.index = index
-        self.slot = worker_slot(segment, index)
-        self.sleeper = sleeper_byte(segment, index)
+        self.slot = WorkerSlot(segment, index)
         self.doorbell = Doorbell()
         self.bell = Bell(segment, index, self.doorbell)
         self.process: WorkerProcess | None = None
@@ -42,8 +40,7 @@ class WorkerLink:
         self.hung_up = False  # its channel was closed when the coordinator last looked
         self._segment = segment
         self._room = room
-        self.slot[at.W_TAIL] = at.NO_TAIL
-        self.slot[at.W_FLUSHED] = at.NO_TAIL
+        self.slot.release()
 
     @property
     def pid(self) -> int:
@@ -99,7 +96,7 @@ class WorkerLink:
         Counts what the coordinator itself has witnessed: time in which it was stopped too (a
         laptop that slept, a paused machine) is no evidence against the worker.
         """
-        heartbeat = self.slot[at.W_HEARTBEAT]
+        heartbeat = self.slot.heartbeat
         if heartbeat != self.last_heartbeat:
             self.last_heartbeat = heartbeat
             self.silent_for = 0.0
@@ -124,13 +121,7 @@ class WorkerLink:
             process.join()
             code = process.exitcode
             process.close()
-        # Its slot is ours from here on.
-        self.slot[at.W_TAIL] = at.NO_TAIL
-        self.slot[at.W_FLUSHED] = at.NO_TAIL
-        self.sleeper[0] = 0
-        self.slot[at.W_SLEEPING] = 0
-        self.slot[at.W_SUBSCRIBERS] = 0
-        self.slot[at.W_LOAD] = 0
+        self.slot.release()  # it is ours from here on
         if process is None:
             return "never started"
         reason = self._killed_because

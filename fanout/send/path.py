@@ -28,10 +28,10 @@ from fanout.errors import (
 from fanout.send.poison import PoisonGuard
 from fanout.send.topics import Topic, TopicTable
 from fanout.shm import fence as fences
-from fanout.shm import layout as at
 from fanout.shm.bells import Bell, wake_all
-from fanout.shm.layout import H_SLEEPERS
+from fanout.shm.layout import SLEEPERS_EACH
 from fanout.shm.log import NO_SPACE, LogWriter
+from fanout.shm.worker_slot import NO_TAIL, Tails, sleepers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -101,15 +101,12 @@ class SendPath:
         self.topics = TopicTable(max_topics)
         self.bells = bells
         self._append_one = self.log.append
-        self._words = segment.words
-        self._tail_words = [
-            (segment.layout.worker_slots + i * at.SLOT_BYTES) // at.WORD + at.W_TAIL
-            for i in range(len(bells))
-        ]
+        self._sleepers = sleepers(segment)
+        self._tails = Tails(segment, len(bells))
         self._size = segment.layout.data_bytes
         # Their bytes tell only of so many, and only if they were not read before the commit.
-        self._ask_each = len(bells) > at.SLEEPERS_EACH or not fences.STORES_STAY_IN_ORDER
-        self._guard = PoisonGuard(segment.words, self.log)
+        self._ask_each = len(bells) > SLEEPERS_EACH or not fences.STORES_STAY_IN_ORDER
+        self._guard = PoisonGuard(self.log)
         self._lock = _make_lock()
         self.room = room
         self._interest = interest
@@ -165,7 +162,7 @@ class SendPath:
         except BaseException:
             self._settle()
             raise
-        if self._words[H_SLEEPERS] or self._ask_each:
+        if self._sleepers[0] or self._ask_each:
             self._wake((topic,))
         return sequence
 
@@ -184,7 +181,7 @@ class SendPath:
             return write(self.log)
 
         sequence = self._locked(checked)
-        if self._words[H_SLEEPERS] or self._ask_each:
+        if self._sleepers[0] or self._ask_each:
             self._wake(None if topics is None else set(topics))
         return sequence
 
@@ -244,14 +241,14 @@ class SendPath:
         return result
 
     def _look_for_room(self, needed_bytes: int, count: int) -> bool:
-        tails = [self._words[index] for index in self._tail_words]
+        tails = self._tails.read()
         self.log.refresh(tails)
         enough = self.log.fits(needed_bytes, count)
         position = self.log.position
         wanted = 0 if enough else self.log.wanted_tail(needed_bytes, count, ROOM_SHARE)
-        self._words[at.H_WANTED] = wanted
+        self.log.ask_for(wanted)
         for tail, bell in zip(tails, self.bells, strict=True):
-            behind = 0 if tail == at.NO_TAIL else position - self.log.start_of(tail)
+            behind = 0 if tail == NO_TAIL else position - self.log.start_of(tail)
             if behind > self._size // NUDGE_SHARE or not enough:
                 bell.ring()
         return enough

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.errors import PoisonedError
-from fanout.shm import layout as at
 
 if TYPE_CHECKING:
     from fanout.shm.log import LogWriter
@@ -25,10 +24,8 @@ class PoisonGuard:
     which is missing for as long as a send is under way or was interrupted.
     """
 
-    def __init__(self, words: memoryview, log: LogWriter) -> None:
-        self._words = words
+    def __init__(self, log: LogWriter) -> None:
         self._log = log
-        self._entries = words[at.H_ENTRIES]
 
     @property
     def poisoned(self) -> bool:
@@ -41,7 +38,7 @@ class PoisonGuard:
         Raises nothing of its own; interrupted, it leaves the flag as it was.
         """
         head = self._log.head
-        if head <= self._words[at.H_POISON] <= head + self._entries and self._is_intact():
+        if head <= self._log.flag <= head + self._log.entries and self._is_intact():
             self._lower()
 
     def recover(self) -> None:
@@ -61,14 +58,13 @@ class PoisonGuard:
         """What to raise instead of sending."""
         head = self._log.head
         return PoisonedError(
-            f"a send was interrupted and could not be rolled back (flag {self._words[at.H_POISON]},"
+            f"a send was interrupted and could not be rolled back (flag {self._log.flag},"
             f" head {head}): nothing from message {head} on was sent or will be. recover() rolls"
             " back to the last commit"
         )
 
     def _lower(self) -> None:
-        self._words[at.H_POISON] = self._log.head
-        self._log.load()
+        self._log.lower_flag()
 
     def _is_intact(self) -> bool:
         """Whether the last commit is as a commit leaves it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
-from fanout.shm.slots import sleeper_byte
+from fanout.shm.worker_slot import sleeper_byte
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ class Bell:
     __slots__ = ("_doorbell", "_index", "_rung", "_sleeper", "_words")
 
     def __init__(self, segment: Segment, worker: int, doorbell: Doorbell) -> None:
-        slot = segment.layout.worker_slots + worker * at.SLOT_BYTES
+        slot = segment.layout.worker_slots + worker * at.WORKER_SLOT_BYTES
         self._index = slot // at.WORD + at.W_SLEEPING
         self._words = segment.words
         self._sleeper = sleeper_byte(segment, worker)

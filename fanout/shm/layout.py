@@ -3,14 +3,17 @@
 One segment for each publisher. All words are native, 8 bytes, 8-byte aligned: only such a store is
 seen whole by another process (`struct` with "!" or ">" writes byte by byte and tears).
 
-    offset        area              written by            content
-    0             header            coordinator           sizes, head, poison, wanted
-    256           sleepers          that worker, bells    whether it sleeps
-    4096          worker slots      that worker           tail, flushed, sleeping, heartbeat, load
-    + 256 x 128   subscriber slots  the owning worker     cursor, counters; a free one: coordinator
-    + n x 128     ends              coordinator           end position of each message
-    + m x 8       topics            coordinator           topic id of each message
-    + m x 8       data              coordinator           ZMTP wire bytes, back to back
+    area              written by            one each            content
+    header            coordinator                               sizes, head, poison, wanted, name
+      sleepers        that worker, bells    worker              whether it sleeps
+    worker slots      worker, coordinator   worker              tail, progress, totals; its state
+    subscriber slots  the owning worker     subscriber          cursor and counters
+    cards             coordinator           subscriber          who it is
+    clock             coordinator           100 ms              when the log was how long
+    closed            coordinator           end                 the last 10,000 final figures
+    ends              coordinator           message             where it ends
+    topics            coordinator           message             topic id
+    data              coordinator                               ZMTP wire bytes, back to back
 
 *Positions* count bytes since the publisher started and never wrap; the byte at position p lies at
 `data[p % data_bytes]`. *Sequences* count messages and never wrap; message s ends at position
@@ -19,28 +22,34 @@ one span of positions, which is at most two pieces of memory.
 
 The only commit point is the store of HEAD. Nothing at or above it may be read by a worker.
 Two parties never write one cache line of 64 bytes, but for the sleepers.
+
+Only this package knows the numbers below. What others read and write of a record are the attributes
+of `Header`, `WorkerSlot`, `SubscriberSlot`, `Card`, `ClosedRing` and `Clock`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-MAGIC = 0x31544F4E4146  # "FANOT1", little-endian
-LAYOUT_VERSION = 1
+MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
+LAYOUT_VERSION = 2
 
 WORD = 8
 LINE = 64
 PAGE = 4096
 
-# Header words. Each group below has a cache line of its own.
+MESSAGE_SHARE = 4  # a message may take 1/4 of the log: the others then still fit beside it
+WORKERS_MAX = 256  # one doorbell descriptor and one slot each
+
+# Header words; the coordinator writes them. Each group has cache lines of its own.
 H_MAGIC = 0
 H_VERSION = 1
 H_TOTAL_BYTES = 2
 H_DATA_BYTES = 3
 H_ENTRIES = 4
-H_WORKERS = 5
+H_WORKERS = 5  # how many there are, for who attaches
 H_SUBSCRIBERS = 6
-H_PID = 7  # of the coordinator
+H_PID = 7  # of the coordinator, for who attaches
 H_HEAD = 8  # sequence of the next message: everything below it is committed
 H_POISON = 16  # the head that is being, or was last, committed: a flag that is up if not HEAD
 H_WANTED = 24  # 0, or the sequence which the smallest tail must reach to wake a waiting publisher
@@ -51,9 +60,22 @@ H_WANTED = 24  # 0, or the sequence which the smallest tail must reach to wake a
 H_SLEEPERS = 32  # first word of them
 SLEEPERS_EACH = WORD  # workers for each word
 
-# Worker slot words (16 words = two lines).
-SLOT_BYTES = 128
-SLOT_WORDS = SLOT_BYTES // WORD
+H_EPOCH = 64  # this run of the publisher: another number after each restart
+H_STARTED = 65  # wall clock ns, for people
+H_STATE = 66  # see `header.State`
+H_HEARTBEAT = 67  # monotonic ns of the coordinator's last tick: a tool sees that it hangs
+H_CLOCK_COUNT = 68  # notes ever written to the clock
+H_CLOSED_COUNT = 69  # entries ever written to the ring of ends
+H_NAME = 72  # NAME_BYTES of UTF-8, then zeros
+NAME_BYTES = 64
+H_LEDGER = 80  # totals of connections and messages: see `header.Ledger`; two lines
+H_REASONS = 96  # a counter for each number of `fanout.reasons.Reason`; eight lines
+REASONS = 64
+# Lines 20 to 63 are free: the floor of the writer and the mark of kept values (last values), the
+# hold of the coordinator (takeover), events by kind (metrics).
+
+# Worker slot: 64 words. The first half is the worker's, the second the coordinator's.
+WORKER_SLOT_BYTES = 512
 W_TAIL = 0  # sequence: the oldest message it may still read, or NO_TAIL
 W_FLUSHED = 1  # sequence: everything below is handed to the kernel, for every subscriber
 W_SLEEPING = 2  # 0, or a number that is new for each sleep: ring after a commit
@@ -61,12 +83,30 @@ W_HEARTBEAT = 3  # monotonic ns of its last tick
 W_LOAD = 4  # CPU time used in the last second, in thousandths
 W_SUBSCRIBERS = 5  # connections it owns, half-open ones too
 W_WANTED_SEEN = 6  # the H_WANTED that it last rang the publisher for
+W_PROGRESS = 7  # turns that did something or found nothing to do: who stands still counts none
+# Line 1 is free: the oldest resumable record, and who is being sent to (takeover).
+W_CPU_NS = 16  # CPU time of its process
+W_RSS_BYTES = 17  # resident memory of its process, shared pages too
+W_COHORTS = 18  # different wants
+W_FRONT = 19  # sequence up to which every ready subscriber was served
+# Totals over all connections that it ever had: they only grow, and a replacement goes on from them.
+W_MATCHED = 24
+W_SENT = 25
+W_SENT_BYTES = 26
+W_DROPPED = 27
+W_DISCARDED = 28
+WC_PID = 32  # of its process, 0 = none runs
+WC_STATE = 33  # see `worker_slot.WorkerState`
+WC_RESTARTS = 34  # how often it was replaced
+WC_STARTED = 35  # monotonic ns
 
 NO_TAIL = (1 << 64) - 1  # holds nothing back
 
-# Subscriber slot words.
+# Subscriber slot: 64 words, the owning worker's.
+SUBSCRIBER_SLOT_BYTES = 512
 S_VERSION = 0  # odd while the words below are being changed
 S_ID = 1  # subscriber id, 0 = free
+# From here on in the order of `subscriber_slot.Checkpoint`.
 S_POSITION = 2  # position of the next byte to send, when it takes everything
 S_SEQUENCE = 3  # next message that is not wholly sent
 S_OFFSET = 4  # bytes of that message that were sent
@@ -76,8 +116,50 @@ S_SENT_BYTES = 7
 S_DROPPED = 8
 S_BLOCKED_SINCE = 9  # monotonic ns, 0 = its socket takes what it gets
 S_STREAM_BYTES = 10  # every byte ever handed to the kernel on this connection
+# Words 11 to 23 are free: bytes dropped, drops by reason, conflated (policies); words 24 to 63: two
+# banks of 20 words, from which another worker can go on with the stream (takeover).
 
-WORKER_SLOTS = 256  # options.WORKERS_MAX
+# Card: 48 words, the coordinator's. Words 7 and 32 to 47 are free: a name, a prefix (`top`).
+CARD_BYTES = 384
+C_VERSION = 0  # odd while the words below are being changed
+C_ID = 1  # subscriber id, 0 = free
+C_WORKER = 2
+C_PROTOCOL = 3  # ZMTP version in tenths, 0 = in its handshake
+C_POLICY = 4  # see `cards.POLICIES`
+C_SINCE = 5  # monotonic ns when it was accepted
+C_SUBSCRIPTIONS = 6  # distinct ones
+C_PEER = 8  # PEER_BYTES of UTF-8, then zeros
+PEER_BYTES = 64
+C_ENDPOINT = 16  # ENDPOINT_BYTES of UTF-8, then zeros; the longest path of a Unix socket fits
+ENDPOINT_BYTES = 128
+
+# Clock: a ring of notes of four words, the coordinator's.
+CLOCK_NOTES = 4_096  # seven minutes of traffic, an hour of idleness
+CLOCK_NOTE_BYTES = 32
+K_TIME = 0  # monotonic ns
+K_HEAD = 1
+K_POSITION = 2
+K_NUMBER = 3  # of the note, from 1; stored last
+
+# Ring of ends: entries of 32 words, the coordinator's.
+CLOSED_ENTRIES = 10_000
+CLOSED_ENTRY_BYTES = 256
+E_NUMBER = 0  # of the end, from 1; 0 while the entry is being changed
+E_ID = 1
+E_WORKER = 2
+E_OPENED = 3  # monotonic ns
+E_CLOSED = 4  # monotonic ns
+E_REASON = 5  # number of `fanout.reasons.Reason`
+E_MATCHED = 6
+E_SENT = 7
+E_DROPPED = 8
+E_DISCARDED = 9
+E_KERNEL_BYTES = 10
+# Words 11 to 15 are free: bytes, conflated (policies).
+E_PEER = 16  # PEER_BYTES
+E_TEXT = 24  # TEXT_BYTES of UTF-8, cut if it is longer
+TEXT_BYTES = 64
+
 BYTES_PER_ENTRY = 64  # one index entry for each so many bytes of log; smaller messages wait for it
 
 
@@ -112,11 +194,23 @@ class Layout:
 
     @property
     def subscriber_slots(self) -> int:
-        return self.worker_slots + WORKER_SLOTS * SLOT_BYTES
+        return self.worker_slots + WORKERS_MAX * WORKER_SLOT_BYTES
+
+    @property
+    def cards(self) -> int:
+        return self.subscriber_slots + self.subscribers * SUBSCRIBER_SLOT_BYTES
+
+    @property
+    def clock(self) -> int:
+        return self.cards + self.subscribers * CARD_BYTES
+
+    @property
+    def closed(self) -> int:
+        return self.clock + CLOCK_NOTES * CLOCK_NOTE_BYTES
 
     @property
     def ends(self) -> int:
-        return _round_up(self.subscriber_slots + self.subscribers * SLOT_BYTES, PAGE)
+        return _round_up(self.closed + CLOSED_ENTRIES * CLOSED_ENTRY_BYTES, PAGE)
 
     @property
     def topics(self) -> int:
@@ -131,8 +225,15 @@ class Layout:
         return self.data + self.data_bytes
 
 
-assert SLOT_BYTES % LINE == 0, "two writers would share a line"
+for _bytes in (WORKER_SLOT_BYTES, SUBSCRIBER_SLOT_BYTES, CARD_BYTES, CLOSED_ENTRY_BYTES):
+    assert _bytes % LINE == 0, "two writers would share a line"
 assert H_SLEEPERS * WORD % LINE == 0, "a line of the coordinator would be shared"
-assert H_SLEEPERS * WORD + WORKER_SLOTS <= PAGE, "the header is one page"
-assert S_STREAM_BYTES < SLOT_WORDS, "a subscriber slot is 16 words"
-assert W_WANTED_SEEN < SLOT_WORDS, "a worker slot is 16 words"
+assert H_SLEEPERS + WORKERS_MAX // SLEEPERS_EACH <= H_EPOCH, "the sleepers have lines of their own"
+assert H_NAME + NAME_BYTES // WORD <= H_LEDGER, "the name would reach into the totals"
+assert H_REASONS + REASONS <= PAGE // WORD, "the header is one page"
+assert W_DISCARDED < WC_PID, "the first half of a worker's slot is the worker's"
+assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
+assert S_STREAM_BYTES < 24, "what follows is for the banks of takeover"
+assert C_PEER + PEER_BYTES // WORD <= C_ENDPOINT, "the peer would reach into the endpoint"
+assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= CARD_BYTES // WORD, "a card is 48 words"
+assert E_TEXT + TEXT_BYTES // WORD <= CLOSED_ENTRY_BYTES // WORD, "an end is 32 words"

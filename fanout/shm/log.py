@@ -1,7 +1,7 @@
-"""The log: messages in shared memory exactly as they travel on the wire.
+"""The log's writer: messages in shared memory exactly as they travel on the wire.
 
-`LogWriter` appends, in the coordinator, one caller at a time. `LogReader` finds messages, in any
-process, and never writes. Neither waits, locks or knows of subscribers.
+`LogWriter` appends, in the publisher's process, one caller at a time. `LogReader` (reader.py) finds
+messages, in any process, and never writes. Neither waits, locks or knows of subscribers.
 
 The writer's order of stores is the whole algorithm: poison, bytes, index, HEAD. The poison word
 names the head that will be committed, so the one store of HEAD both commits and lowers the flag.
@@ -12,14 +12,13 @@ leaves nothing to undo but the poison word.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
-from itertools import accumulate, pairwise
+from bisect import bisect_left
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from fanout.options import MESSAGE_SHARE
 from fanout.shm import fence as fences
 from fanout.shm import layout as at
-from fanout.shm.layout import H_HEAD, H_POISON
+from fanout.shm.layout import H_HEAD, H_POISON, MESSAGE_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,6 +66,25 @@ class LogWriter:
     def position(self) -> int:
         """Bytes committed since the start."""
         return self._ends[(self._words[H_HEAD] - 1) & self._mask]
+
+    @property
+    def entries(self) -> int:
+        """Messages that the index holds."""
+        return len(self._ends)
+
+    @property
+    def flag(self) -> int:
+        """The poison word: the head that is being, or was last, committed."""
+        return self._words[H_POISON]
+
+    def lower_flag(self) -> None:
+        """Forget what was being written; the caller has proven that nothing of it was committed."""
+        self._words[H_POISON] = self.head
+        self.load()
+
+    def ask_for(self, tail: int) -> None:
+        """Have the workers ring when the smallest of their tails is there; 0 = they need not."""
+        self._words[at.H_WANTED] = tail
 
     def start_of(self, sequence: int) -> int:
         """Position of the first byte of a message that is still in the index, or of head."""
@@ -203,95 +221,3 @@ class LogWriter:
         area[slot : slot + len(values)] = view[:room]
         if len(values) > room:
             area[: len(values) - room] = view[room:]
-
-
-class LogReader:
-    """Finds committed messages; the caller's tail must protect what it asks for.
-
-    Every method takes sequences or positions at or above that tail and below a head that was read
-    before. Views returned by `span` are valid only as long as the tail protects them: hand them to
-    calls that are done with them when they return.
-    """
-
-    def __init__(self, segment: Segment) -> None:
-        layout = segment.layout
-        self._words = segment.words
-        self._map = segment.map
-        self._base = layout.data
-        self.size = layout.data_bytes
-        self.entries = layout.entries
-        self._data = segment.view[layout.data : layout.data + layout.data_bytes]
-        self._ends = segment.words[layout.ends // at.WORD :][: layout.entries]
-        self._topics = segment.words[layout.topics // at.WORD :][: layout.entries]
-        self._mask = layout.entries - 1
-        self._fence = None if fences.STORES_STAY_IN_ORDER else fences.make_fence()
-
-    def head(self) -> int:
-        """Sequence of the next message; everything below it may be read after this call."""
-        head = self._words[H_HEAD]
-        if self._fence is not None:
-            self._fence()
-        return head
-
-    def start_of(self, sequence: int) -> int:
-        """Position of the first byte of message `sequence` (of the next one, for head)."""
-        return self._ends[(sequence - 1) & self._mask]
-
-    def sequence_at(self, position: int, low: int, high: int) -> int:
-        """The message that contains `position`: `low` <= result <= `high`.
-
-        `high`, usually a head, is the result for a position at or behind its start.
-        """
-        ends, mask = self._ends, self._mask
-        return bisect_right(range(low, high), position, key=lambda s: ends[s & mask]) + low
-
-    def boundaries(self, first: int, stop: int) -> list[int]:
-        """Start positions of messages `first` to `stop`: `stop - first + 1` numbers."""
-        return self._column(self._ends, first - 1, stop)
-
-    def topic_ids(self, first: int, stop: int) -> list[int]:
-        """Topic ids of messages `first` up to, not including, `stop`."""
-        return self._column(self._topics, first, stop)
-
-    def copy(self, start: int, stop: int) -> bytes:
-        """The bytes of positions `start` to `stop` as a private copy."""
-        low = start % self.size
-        length = stop - start
-        if low + length <= self.size:
-            return self._map[self._base + low : self._base + low + length]
-        room = self.size - low
-        return (
-            self._map[self._base + low : self._base + self.size]
-            + self._map[self._base : self._base + length - room]
-        )
-
-    def piece(self, sequence: int) -> bytes:
-        """The wire bytes of one message as a private copy."""
-        return self.copy(self.start_of(sequence), self._ends[sequence & self._mask])
-
-    def pieces(self, first: int, stop: int) -> list[bytes]:
-        """The wire bytes of messages `first` up to, not including, `stop`, as private copies."""
-        bounds = self.boundaries(first, stop)
-        base = bounds[0]
-        data = self.copy(base, bounds[-1])
-        return [data[a - base : b - base] for a, b in pairwise(bounds)]
-
-    def batch_end(self, first: int, stop: int, size: int) -> int:
-        """How far a batch from `first` goes, `stop` at most: `size` bytes, or one message."""
-        limit = self.start_of(first) + size
-        if self.start_of(stop) <= limit:
-            return stop
-        return max(first + 1, self.sequence_at(limit, first, stop))
-
-    def span(self, start: int, stop: int) -> memoryview:
-        """The bytes from `start` towards `stop` that lie together: no copy, at least one byte."""
-        low = start % self.size
-        return self._data[low : min(low + stop - start, self.size)]
-
-    def _column(self, area: memoryview, first: int, stop: int) -> list[int]:
-        low = first & self._mask
-        length = stop - first
-        room = len(area) - low
-        if length <= room:
-            return area[low : low + length].tolist()
-        return area[low:].tolist() + area[: length - room].tolist()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,8 @@ from fanout.errors import StartupError
 from fanout.shm import layout as at
 from fanout.shm.layout import Layout
 
+MADV_POPULATE_READ = 22  # Linux 5.14: map all pages now, to read
+MADV_POPULATE_WRITE = 23  # and to write
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
@@ -37,9 +40,8 @@ class Segment:
         self.fd = -1
         self.layout = layout
         access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
-        self.map = mmap.mmap(
-            fd, layout.total_bytes, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=access
-        )
+        self.map = mmap.mmap(fd, layout.total_bytes, flags=mmap.MAP_SHARED, prot=access)
+        _populate(self.map, layout.ends, writable=writable)
         self.view = memoryview(self.map)
         self.words = self.view.cast("Q")
         self.fd = fd  # from here on it is ours to close
@@ -69,9 +71,9 @@ class Segment:
         words[at.H_TOTAL_BYTES] = layout.total_bytes
         words[at.H_DATA_BYTES] = layout.data_bytes
         words[at.H_ENTRIES] = layout.entries
-        words[at.H_WORKERS] = at.WORKER_SLOTS
         words[at.H_SUBSCRIBERS] = layout.subscribers
         words[at.H_PID] = os.getpid()
+        words[at.H_EPOCH] = int.from_bytes(os.urandom(7), "little") + 1
         words[at.H_MAGIC] = at.MAGIC
         return segment
 
@@ -111,6 +113,17 @@ class Segment:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def _populate(memory: mmap.mmap, start: int, *, writable: bool) -> None:
+    """Map the pages of the log now, not one by one while messages are sent.
+
+    What lies below is mapped when it is used: slots for thousands of subscribers, most of which may
+    never come.
+    """
+    advice = MADV_POPULATE_WRITE if writable else MADV_POPULATE_READ
+    with suppress(OSError):  # Linux before 5.14 does not know it: then one by one
+        memory.madvise(advice, start)
 
 
 def _read_layout(fd: int) -> Layout:

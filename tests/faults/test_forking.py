@@ -113,7 +113,8 @@ def test_forked_while_another_thread_is_in_a_send(subject: Subject) -> None:
 
 def test_the_child_leaves_the_flag_of_the_parents_send_alone(subject: Subject) -> None:
     """The parent is in the middle of a send; whatever the child tries, its flag stays up."""
-    words, log = subject.publisher._path._words, subject.publisher._path.log
+    log = subject.publisher._path.log
+    words = log._words
     words[at.H_POISON] = during = log.head + 1
     log.load()
 

@@ -91,7 +91,7 @@ def test_interrupted_again_while_it_settles(
 def poison(publisher: Publisher) -> None:
     """Leave the send path as after a send that was interrupted and not rolled back."""
     log = publisher._path.log
-    publisher._path._words[at.H_POISON] = 1 + log.head
+    log._words[at.H_POISON] = 1 + log.head
     log.load()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fanout.shm.layout import PAGE, Layout
-from fanout.shm.log import LogReader, LogWriter
+from fanout.shm.log import LogWriter
+from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
 from fanout.workers.policy.limits import LagPolicy
 from fanout.workers.stream.member import Member

@@ -6,9 +6,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fanout.options import MESSAGE_SHARE
-from fanout.shm.layout import PAGE, Layout
-from fanout.shm.log import NO_SPACE, LogReader, LogWriter
+from fanout.shm.layout import MESSAGE_SHARE, PAGE, Layout
+from fanout.shm.log import NO_SPACE, LogWriter
+from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
 
 DATA_BYTES = PAGE

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.options import MESSAGE_SHARE
-from fanout.shm import layout as at
+from fanout.shm.layout import MESSAGE_SHARE
 from fanout.workers.stream import chunks, pace
 from fanout.workers.stream import pump as pumps
 from tests.simulation.model import require
@@ -131,7 +130,7 @@ class Checker:
         pump, slot = worker.pump, worker._slot
         for subscriber, sock in self._world.sockets.items():
             require(not sock.closed, f"subscriber {subscriber} was closed, and nobody was told")
-        tail = slot[at.W_TAIL]
+        tail = slot.tail
         if pump.needs_log:
             require(tail <= pump.front, "the tail is behind the front")
         for peer in worker.peers.values():

@@ -12,12 +12,15 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from fanout.shm import layout as at
-from fanout.shm.log import LogReader, LogWriter
+from fanout.shm.log import LogWriter
+from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from random import Random
+
+    from fanout.shm.worker_slot import WorkerSlot
 
 
 class Stores:
@@ -123,10 +126,10 @@ def attach(segment: Segment, *, writable: bool) -> Segment:
     return Segment.attach(os.dup(segment.fd), writable=writable)
 
 
-def read_tails(slots: Sequence[memoryview], step: Callable[[], None]) -> list[int]:
+def read_tails(slots: Sequence[WorkerSlot], step: Callable[[], None]) -> list[int]:
     """The tails one after the other, with room for the workers in between."""
     tails = []
     for slot in slots:
         step()
-        tails.append(slot[at.W_TAIL])
+        tails.append(slot.tail)
     return tails

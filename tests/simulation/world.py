@@ -9,13 +9,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from fanout.options import MESSAGE_SHARE, Options
+from fanout.options import Options
 from fanout.send.poison import PoisonGuard
 from fanout.send.topics import NOT_INTERNED, TopicTable
-from fanout.shm import slots
-from fanout.shm.layout import Layout
+from fanout.shm.layout import MESSAGE_SHARE, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
+from fanout.shm.subscriber_slot import SubscriberSlot
+from fanout.shm.worker_slot import WorkerSlot
 from fanout.zmtp.frames import encode_message
 from tests.simulation.checker import Checker
 from tests.simulation.memory import SteppedWriter, attach, read_tails
@@ -67,11 +68,11 @@ class World:
         self.checker = Checker(self)
         self.topics_max = rng.choice((12, 110, 10_000))
         self.table = TopicTable(rng.choice((2, 6, 1_000)))
-        self.slots = [slots.worker_slot(self.segment, i) for i in range(self.options.workers)]
+        self.slots = [WorkerSlot(self.segment, i) for i in range(self.options.workers)]
         for slot in self.slots:
-            slot[0] = slot[1] = (1 << 64) - 1
+            slot.release()
         self.writer = SteppedWriter(self.segment, self._reader_step, rng)
-        self.guard = PoisonGuard(self.segment.words, self.writer)
+        self.guard = PoisonGuard(self.writer)
         self.writing = False
         self.settling = False
         self.refused: Attempt | None = None
@@ -388,12 +389,12 @@ class World:
             ("fanout.workers.connections.reading.REST_FROM", rng.choice((1, 3, 1_000))),
             ("fanout.workers.worker.WRITABLE_PER_TURN", rng.choice((1, 3, 16))),
             ("fanout.workers.worker.prepare_socket", lambda number, _options: self.sockets[number]),
-            ("fanout.workers.worker.subscriber_slot", lambda _memory, index: self._own_slot(index)),
+            ("fanout.workers.worker.SubscriberSlot", lambda _memory, index: self._own_slot(index)),
         ):
             patches.enter_context(mock.patch(target, value))
 
-    def _own_slot(self, index: int) -> memoryview:
-        return slots.subscriber_slot(self.segment, index)
+    def _own_slot(self, index: int) -> SubscriberSlot:
+        return SubscriberSlot(self.segment, index)
 
 
 def _options(rng: Random, log_bytes: int) -> Options:

@@ -11,9 +11,8 @@ import pytest
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.roster import Connection
 from fanout.questions import Watcher
-from fanout.shm import layout as at
 from fanout.shm.segment import Segment
-from fanout.shm.slots import subscriber_slot
+from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
@@ -31,8 +30,9 @@ def segment() -> Iterator[Segment]:
 
 def test_who_is_closed_while_totals_are_taken_is_counted_once(segment: Segment) -> None:
     connection = Connection(7, 2, 1, "peer:1", "tcp://x", True, "3.1")
-    slot = subscriber_slot(segment, connection.slot)
-    slot[at.S_ID], slot[at.S_MATCHED], slot[at.S_SENT] = 7, 5, 5
+    slot = SubscriberSlot(segment, connection.slot)
+    slot.take(7)
+    slot.checkpoint(NOTHING._replace(matched=5, sent=5))
     coordinator = mock.Mock(segment=segment, ledger=Ledger(), links=[])
     coordinator.roster = SimpleNamespace(connections={7: connection})
     coordinator.interest.subscriptions.return_value = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from fanout.shm import layout as at
+from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
 from fanout.transport import kernel
 from fanout.workers.stream.member import Member
 from fanout.zmtp import Session, SessionLimits
@@ -47,7 +47,7 @@ class Peer:
     def __init__(
         self,
         identifier: int,
-        slot: memoryview,
+        slot: SubscriberSlot,
         sock: socket.socket,
         limits: SessionLimits,
         now: int,
@@ -64,11 +64,7 @@ class Peer:
         self.ttl_ns = 0
         self.answers_pings = False
         self.asked = 0
-        slot[at.S_VERSION] = 1
-        for word in range(at.S_ID, at.SLOT_WORDS):
-            slot[word] = 0
-        slot[at.S_ID] = identifier
-        slot[at.S_VERSION] = 2
+        slot.take(identifier)
 
     def receive(self) -> bytes | None:
         """Bytes that have arrived; empty = end of file, None = nothing yet.
@@ -87,19 +83,20 @@ class Peer:
         Args:
             now_blocked_since: monotonic ns of its last progress, 0 if it is ready.
         """
-        slot, member = self.slot, self.member
-        version = slot[at.S_VERSION]
-        slot[at.S_VERSION] = version + 1
-        slot[at.S_POSITION] = member.position
-        slot[at.S_SEQUENCE] = member.sequence
-        slot[at.S_OFFSET] = member.offset
-        slot[at.S_MATCHED] = member.matched_in_all
-        slot[at.S_SENT] = member.sent
-        slot[at.S_SENT_BYTES] = member.sent_bytes
-        slot[at.S_DROPPED] = member.dropped
-        slot[at.S_BLOCKED_SINCE] = now_blocked_since
-        slot[at.S_STREAM_BYTES] = member.sent_bytes + member.spoken_bytes
-        slot[at.S_VERSION] = version + 2
+        member = self.member
+        self.slot.checkpoint(
+            Checkpoint(
+                member.position,
+                member.sequence,
+                member.offset,
+                member.matched_in_all,
+                member.sent,
+                member.sent_bytes,
+                member.dropped,
+                now_blocked_since,
+                member.sent_bytes + member.spoken_bytes,
+            )
+        )
 
     def unsent_in_kernel(self) -> int:
         """Bytes that the kernel took and the peer has not acknowledged; 0 once it broke."""

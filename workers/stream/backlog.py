@@ -18,7 +18,7 @@ from fanout.workers.stream.chunks import Chunks
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
-    from fanout.shm.log import LogReader
+    from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohorts import Cohort, Cohorts
     from fanout.workers.stream.member import Member
 

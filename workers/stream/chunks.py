@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
-    from fanout.shm.log import LogReader
+    from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohorts import Cohort, Cohorts
 
 CHUNK_MESSAGES = 4096  # about a millisecond to cut and group

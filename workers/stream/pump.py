@@ -26,7 +26,7 @@ from fanout.workers.stream.sorting import Sorting
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fanout.shm.log import LogReader
+    from fanout.shm.reader import LogReader
     from fanout.workers.policy.limits import LagPolicy
     from fanout.workers.stream.member import Member
 

@@ -15,7 +15,7 @@ from fanout.zmtp.frames import first_frame
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fanout.shm.log import LogReader
+    from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohorts import Append, Cohort, Cohorts
 
 SPARSE_SHARE = 4  # when less than 1/4 of the messages are wanted, only those are cut out

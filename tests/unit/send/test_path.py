@@ -13,9 +13,9 @@ from fanout.send.path import SendPath
 from fanout.send.topics import Topic
 from fanout.shm.bells import Bell
 from fanout.shm.doorbell import Doorbell
-from fanout.shm.log import LogReader
+from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
-from fanout.shm.slots import sleeper_byte, worker_slot
+from fanout.shm.worker_slot import WorkerSlot, sleeper_byte
 from fanout.workers.rest import Rest
 from tests.helpers.log import SMALL
 
@@ -71,10 +71,7 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
     reader = LogReader(segment)
     doorbells = [Doorbell() for _ in range(workers)]
     write_set = select.epoll()
-    rests = [
-        Rest(worker_slot(segment, index), sleeper_byte(segment, index), reader, write_set)
-        for index in range(workers)
-    ]
+    rests = [Rest(WorkerSlot(segment, index), reader, write_set) for index in range(workers)]
     bells = [Bell(segment, index, doorbell) for index, doorbell in enumerate(doorbells)]
     last = workers - 1
     interest: Any = SimpleNamespace(

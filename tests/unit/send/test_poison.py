@@ -24,7 +24,7 @@ def log() -> Iterator[Log]:
 
 
 def guard_of(log: Log) -> PoisonGuard:
-    return PoisonGuard(log.segment.words, log.writer)
+    return PoisonGuard(log.writer)
 
 
 def leave_flag(log: Log, head: int) -> None:

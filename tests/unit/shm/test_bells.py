@@ -7,11 +7,10 @@ from unittest import mock
 
 import pytest
 
-from fanout.shm import layout as at
 from fanout.shm.bells import Bell, wake_all
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
-from fanout.shm.slots import sleeper_byte, worker_slot
+from fanout.shm.worker_slot import WorkerSlot, sleeper_byte
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
@@ -22,14 +21,13 @@ class Sleeper:
     """A worker's slot and doorbell, and the publisher's bell for it."""
 
     def __init__(self, segment: Segment, index: int) -> None:
-        self.slot = worker_slot(segment, index)
+        self.slot = WorkerSlot(segment, index)
         self.byte = sleeper_byte(segment, index)
         self.doorbell = Doorbell()
         self.bell = Bell(segment, index, self.doorbell)
 
     def sleep(self, number: int) -> None:
-        self.slot[at.W_SLEEPING] = number
-        self.byte[0] = 1
+        self.slot.fall_asleep(number)
 
     def woken(self) -> bool:
         return self.doorbell.wait(0)

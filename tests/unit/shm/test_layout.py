@@ -17,8 +17,11 @@ from fanout.shm.layout import Layout
 def test_areas_follow_each_other(log_bytes: int, subscribers: int) -> None:
     layout = Layout.for_options(log_bytes, subscribers)
     areas = [
-        (layout.worker_slots, at.WORKER_SLOTS * at.SLOT_BYTES),
-        (layout.subscriber_slots, subscribers * at.SLOT_BYTES),
+        (layout.worker_slots, at.WORKERS_MAX * at.WORKER_SLOT_BYTES),
+        (layout.subscriber_slots, subscribers * at.SUBSCRIBER_SLOT_BYTES),
+        (layout.cards, subscribers * at.CARD_BYTES),
+        (layout.clock, at.CLOCK_NOTES * at.CLOCK_NOTE_BYTES),
+        (layout.closed, at.CLOSED_ENTRIES * at.CLOSED_ENTRY_BYTES),
         (layout.ends, layout.entries * at.WORD),
         (layout.topics, layout.entries * at.WORD),
         (layout.data, layout.data_bytes),
@@ -35,12 +38,22 @@ def test_areas_follow_each_other(log_bytes: int, subscribers: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "prefix", ["H_", "W_", "S_"], ids=["header", "worker slot", "subscriber slot"]
+    ("prefixes", "size"),
+    [
+        (("H_",), at.PAGE),
+        (("W_", "WC_"), at.WORKER_SLOT_BYTES),
+        (("S_",), at.SUBSCRIBER_SLOT_BYTES),
+        (("C_",), at.CARD_BYTES),
+        (("K_",), at.CLOCK_NOTE_BYTES),
+        (("E_",), at.CLOSED_ENTRY_BYTES),
+    ],
+    ids=["header", "worker slot", "subscriber slot", "card", "clock", "ring of ends"],
 )
-def test_every_word_has_a_place_of_its_own(prefix: str) -> None:
-    words = [value for name, value in vars(at).items() if name.startswith(prefix)]
+def test_every_word_has_a_place_of_its_own(prefixes: tuple[str, ...], size: int) -> None:
+    words = [value for name, value in vars(at).items() if name.startswith(prefixes)]
 
-    assert len(set(words)) == len(words) > 5
+    assert len(set(words)) == len(words) > 3
+    assert max(words) < size // at.WORD
 
 
 def test_what_changes_in_the_header_does_not_share_a_line_with_what_does_not() -> None:

@@ -17,7 +17,7 @@ from tests.helpers.log import SMALL, Log
 
 READER = """
 import os, sys
-from fanout.shm.log import LogReader
+from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
 segment = Segment.attach(os.open(sys.argv[1], os.O_RDONLY))
 reader = LogReader(segment)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.shm.layout import Layout
-from fanout.shm.slots import sleeper_byte, worker_slot
+from fanout.shm.worker_slot import WorkerSlot
 from fanout.workers import rest as rests
 from fanout.workers.naps import NS, WINDOW_NS
 from fanout.workers.rest import Rest
@@ -51,8 +51,7 @@ class Resting:
         self.write_set = select.epoll()
         self.write_set.register(self.socket, select.EPOLLIN)
         segment = self.log.segment
-        slot, sleeper = worker_slot(segment, 0), sleeper_byte(segment, 0)
-        self.rest = Rest(slot, sleeper, self.log.reader, self.write_set)
+        self.rest = Rest(WorkerSlot(segment, 0), self.log.reader, self.write_set)
 
     def flood(self) -> None:
         """Naps are due from now on: 1,000 messages came in one window."""

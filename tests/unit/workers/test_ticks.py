@@ -15,7 +15,6 @@ def test_slots_are_brought_up_to_date_in_slices() -> None:
     count = 2 * workers.CHECKPOINTS_PER_TICK + 1
     worker: Any = mock.Mock(peers=dict(enumerate(range(count))), _stale=[], _checked_front=-1)
     worker._done.done.return_value = False
-    worker._slot = [0] * 16
     worker._now.return_value = worker._next_second = 0
     worker.pump.blocked, worker.pump.front = {}, 0
     worker._measure_load = mock.Mock()
@@ -56,7 +55,6 @@ def test_a_front_that_was_promised_to_the_first_of_a_turn_is_not_moved_for_the_n
     worker: Any = mock.Mock()
     worker.pump.needs_log = needs_log
     worker.reads.unapplied = {mock.Mock(): 7} if unapplied else {}
-    worker._slot = [0] * 16
 
     Worker.protect_front(worker)
 

@@ -10,12 +10,14 @@ from unittest import mock
 
 import pytest
 
-from fanout.shm import layout as at
+from fanout.shm.segment import Segment
+from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.workers.connections import reading
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.reading import ReadSide
 from fanout.zmtp import SubscriberSession
 from tests.helpers.limits import LIMITS
+from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,7 @@ class Desk:
     """
 
     def __init__(self, topics: list[bytes], peers: int = 1) -> None:
+        self.segment = Segment.create(SMALL)
         self.calls = mock.Mock()
         self.calls.pump.front = self.calls.channel.pending = 0
         by_descriptor: dict[int, Peer] = {}
@@ -49,7 +52,7 @@ class Desk:
             ours, far = socket.socketpair()
             ours.setblocking(False)
             far.setblocking(False)
-            slot = memoryview(bytearray(at.SLOT_BYTES)).cast("Q")
+            slot = SubscriberSlot(self.segment, number)
             self.peers.append(Peer(number, slot, ours, LIMITS, 0))
             self.ends.append((SubscriberSession(topics), far))
             by_descriptor[ours.fileno()] = self.peers[-1]

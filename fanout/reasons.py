@@ -1,0 +1,97 @@
+"""Why something was closed, dropped or refused: one list for events, counters and metrics.
+
+Each reason has a number, which is stable and goes over the control channel and into shared memory;
+a label, which is stable too and fit for a metric; a sentence for people; and whose fault it is.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Fault(enum.Enum):
+    """Who can do something about it."""
+
+    NOBODY = "nobody"  # it was meant to happen
+    SUBSCRIBER = "subscriber"  # the peer, or the program behind it
+    PUBLISHER = "publisher"  # this program, or its options
+    SYSTEM = "system"  # the machine: descriptors, memory, a killed process
+    NETWORK = "network"  # whatever lies between
+
+
+class Reason(enum.Enum):
+    """A reason: number, label, text and fault."""
+
+    def __init__(self, number: int, label: str, text: str, fault: Fault) -> None:
+        self.number = number
+        self.label = label
+        self.text = text
+        self.fault = fault
+
+    @classmethod
+    def of(cls, number: int) -> Reason:
+        """The reason of this number.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return _BY_NUMBER[number]
+
+    # Closing.
+    PUBLISHER_CLOSED = 1, "publisher_closed", "the publisher was closed", Fault.NOBODY
+    LEFT = 2, "left", "closed by the subscriber", Fault.NOBODY
+    BROKEN = 3, "broken", "the connection broke", Fault.NETWORK
+    GONE_EARLY = 4, "gone_early", "gone before it was adopted", Fault.SUBSCRIBER
+    NO_DESCRIPTOR = (
+        5,
+        "no_descriptor",
+        "its worker has no descriptors left (raise the limit of open files)",
+        Fault.SYSTEM,
+    )
+    WORKER_LOST = 6, "worker_lost", "its worker was lost", Fault.SYSTEM
+    VIOLATION = 7, "violation", "violated ZMTP", Fault.SUBSCRIBER
+    HANDSHAKE_TIMEOUT = (
+        8,
+        "handshake_timeout",
+        "no handshake in time (handshake_timeout)",
+        Fault.SUBSCRIBER,
+    )
+    HEARTBEAT_TIMEOUT = (
+        9,
+        "heartbeat_timeout",
+        "answers no PING (heartbeat_timeout)",
+        Fault.NETWORK,
+    )
+    TTL = 10, "ttl", "silent for longer than the TTL of its PING", Fault.SUBSCRIBER
+    SEND_TIMEOUT = 11, "send_timeout", "took nothing for too long (send_timeout)", Fault.SUBSCRIBER
+    UNREAD_ANSWERS = (
+        12,
+        "unread_answers",
+        "does not read the answers to its PINGs",
+        Fault.SUBSCRIBER,
+    )
+    RESTLESS = (
+        13,
+        "restless",
+        "changed its subscriptions again and again and took nothing",
+        Fault.SUBSCRIBER,
+    )
+
+    # Dropping.
+    LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER
+
+    # Refusing.
+    HALF_OPEN = (
+        48,
+        "half_open",
+        "too many connections are in their handshake (max_half_open)",
+        Fault.PUBLISHER,
+    )
+    FULL = 49, "full", "too many connections are open (max_subscribers)", Fault.PUBLISHER
+    NO_WORKER = 50, "no_worker", "no worker is ready to serve it", Fault.PUBLISHER
+    NO_RESOURCES = 51, "no_resources", "the system gives no descriptor or memory", Fault.SYSTEM
+
+
+NUMBERS_MAX = 63  # there is a counter for each number in the header of the shared memory
+
+_BY_NUMBER = {reason.number: reason for reason in Reason}

@@ -1,0 +1,98 @@
+"""Cards: who each subscriber is, for readers that do not ask the coordinator, which writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fanout.shm import layout as at
+from fanout.shm.words import Record, Word, read_consistent, read_text, words_at, write_text
+
+if TYPE_CHECKING:
+    from fanout.shm.segment import Segment
+
+POLICIES = ("drop_oldest", "block")  # their numbers on a card; only ever longer
+_TENTHS = 10  # of a protocol version
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a subscriber is."""
+
+    subscriber: int
+    worker: int
+    version: str  # of ZMTP, "" while it is in its handshake
+    policy: str
+    since: int  # monotonic ns when it was accepted
+    subscriptions: int  # distinct ones
+    peer: str
+    endpoint: str
+
+
+class Card(Record):
+    """The words of one card.
+
+    Args:
+        index: of the subscriber's slot.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, segment: Segment, index: int) -> None:
+        offset = segment.layout.cards + index * at.CARD_BYTES
+        super().__init__(words_at(segment, offset, at.CARD_BYTES))
+
+    id = Word(at.C_ID, "subscriber id, 0 = free")
+    subscriptions = Word(at.C_SUBSCRIPTIONS, "distinct ones")
+
+    def write(self, identity: Identity) -> None:
+        """Say who has this slot from now on."""
+        words = self.words
+        version = words[at.C_VERSION] | 1
+        words[at.C_VERSION] = version
+        words[at.C_ID] = identity.subscriber
+        words[at.C_WORKER] = identity.worker
+        words[at.C_PROTOCOL] = _number(identity.version)
+        words[at.C_POLICY] = POLICIES.index(identity.policy)
+        words[at.C_SINCE] = identity.since
+        words[at.C_SUBSCRIPTIONS] = identity.subscriptions
+        write_text(words, at.C_PEER, at.PEER_BYTES, identity.peer)
+        write_text(words, at.C_ENDPOINT, at.ENDPOINT_BYTES, identity.endpoint)
+        words[at.C_VERSION] = version + 1
+
+    def connected(self, version: str) -> None:
+        """Its handshake is done."""
+        self.words[at.C_PROTOCOL] = _number(version)
+
+    def free(self) -> None:
+        """Nobody has this slot."""
+        self.words[at.C_ID] = 0
+
+    def read(self) -> Identity | None:
+        """Who has this slot, None if nobody.
+
+        Raises:
+            StuckRecord: the publisher died or hangs in the middle of writing it.
+        """
+        values = read_consistent(self.words, at.C_VERSION)
+        if not values[at.C_ID]:
+            return None
+        return Identity(
+            subscriber=values[at.C_ID],
+            worker=values[at.C_WORKER],
+            version=_text(values[at.C_PROTOCOL]),
+            policy=POLICIES[values[at.C_POLICY]],
+            since=values[at.C_SINCE],
+            subscriptions=values[at.C_SUBSCRIPTIONS],
+            peer=read_text(values, at.C_PEER, at.PEER_BYTES),
+            endpoint=read_text(values, at.C_ENDPOINT, at.ENDPOINT_BYTES),
+        )
+
+
+def _number(version: str) -> int:
+    major, _, minor = version.partition(".")
+    return int(major) * _TENTHS + int(minor) if version else 0
+
+
+def _text(number: int) -> str:
+    return f"{number // _TENTHS}.{number % _TENTHS}" if number else ""

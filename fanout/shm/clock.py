@@ -1,0 +1,67 @@
+"""The clock: notes of when the log was how long, so that a cursor tells an age, and a rate.
+
+The coordinator notes at most one each CLOCK_STEP while messages come, and one each second if none
+do. A message itself has no time: a look at the clock costs a twentieth of `publish()`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.shm import layout as at
+from fanout.shm.words import words_at
+
+if TYPE_CHECKING:
+    from fanout.shm.segment import Segment
+
+_WORDS = at.CLOCK_NOTE_BYTES // at.WORD
+
+
+class Note(NamedTuple):
+    """The log had this head and this length at this time."""
+
+    time: int  # monotonic ns
+    head: int
+    position: int
+
+
+class Clock:
+    """The last CLOCK_NOTES notes. One process writes, any reads."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._header = segment.words
+        size = at.CLOCK_NOTES * at.CLOCK_NOTE_BYTES
+        self._words = words_at(segment, segment.layout.clock, size)
+
+    def add(self, note: Note) -> None:
+        """Write one more note, in the place of the oldest."""
+        number = self._header[at.H_CLOCK_COUNT] + 1
+        first = (number - 1) % at.CLOCK_NOTES * _WORDS
+        words = self._words
+        words[first + at.K_NUMBER] = 0
+        words[first + at.K_TIME] = note.time
+        words[first + at.K_HEAD] = note.head
+        words[first + at.K_POSITION] = note.position
+        words[first + at.K_NUMBER] = number
+        self._header[at.H_CLOCK_COUNT] = number
+
+    def notes(self) -> list[Note]:
+        """All notes that are whole, oldest first."""
+        count = self._header[at.H_CLOCK_COUNT]
+        found = []
+        for number in range(max(0, count - at.CLOCK_NOTES) + 1, count + 1):
+            first = (number - 1) % at.CLOCK_NOTES * _WORDS
+            values = self._words[first : first + _WORDS].tolist()
+            if values[at.K_NUMBER] == number == self._words[first + at.K_NUMBER]:
+                found.append(Note(*values[: at.K_NUMBER]))
+        return found
+
+
+def age_of(sequence: int, notes: list[Note], now: int) -> int:
+    """How long ago message `sequence` was published, in ns, to the distance of two notes.
+
+    It is the age of the first note that saw it in the log; 0 if none has yet.
+    """
+    index = bisect_left(notes, sequence + 1, key=lambda note: note.head)
+    return max(0, now - notes[index].time) if index < len(notes) else 0

@@ -1,0 +1,104 @@
+"""The ring of ends: final figures of the last connections, written by the coordinator.
+
+An entry says which end it is of, so that a reader which is overtaken sees that it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fanout.reasons import Reason
+from fanout.shm import layout as at
+from fanout.shm.words import read_text, words_at, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.shm.segment import Segment
+
+_WORDS = at.CLOSED_ENTRY_BYTES // at.WORD
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a connection ended; counters are in messages."""
+
+    subscriber: int
+    worker: int
+    opened: int  # monotonic ns
+    closed: int  # monotonic ns
+    reason: Reason
+    matched: int
+    sent: int
+    dropped: int
+    discarded: int
+    kernel_bytes: int  # handed to the kernel, not acknowledged by the peer
+    peer: str
+    text: str  # the reason in words, cut to TEXT_BYTES
+
+
+class ClosedRing:
+    """The last CLOSED_ENTRIES ends. One process writes, any reads."""
+
+    def __init__(self, segment: Segment) -> None:
+        layout = segment.layout
+        self._header = segment.words
+        size = at.CLOSED_ENTRIES * at.CLOSED_ENTRY_BYTES
+        self._words = words_at(segment, layout.closed, size)
+
+    @property
+    def count(self) -> int:
+        """Ends ever written."""
+        count: int = self._header[at.H_CLOSED_COUNT]
+        return count
+
+    def add(self, end: End) -> None:
+        """Write one more end, in the place of the oldest."""
+        number = self.count + 1
+        entry = self._entry(number)
+        entry[at.E_NUMBER] = 0
+        entry[at.E_ID] = end.subscriber
+        entry[at.E_WORKER] = end.worker
+        entry[at.E_OPENED] = end.opened
+        entry[at.E_CLOSED] = end.closed
+        entry[at.E_REASON] = end.reason.number
+        entry[at.E_MATCHED] = end.matched
+        entry[at.E_SENT] = end.sent
+        entry[at.E_DROPPED] = end.dropped
+        entry[at.E_DISCARDED] = end.discarded
+        entry[at.E_KERNEL_BYTES] = end.kernel_bytes
+        write_text(entry, at.E_PEER, at.PEER_BYTES, end.peer)
+        write_text(entry, at.E_TEXT, at.TEXT_BYTES, end.text)
+        entry[at.E_NUMBER] = number
+        self._header[at.H_CLOSED_COUNT] = number
+
+    def since(self, number: int) -> Iterator[tuple[int, End]]:
+        """Ends after the one of this number, each with its own; those overwritten are left out."""
+        count = self.count
+        for each in range(max(number, count - at.CLOSED_ENTRIES) + 1, count + 1):
+            entry = self._entry(each)
+            values = entry.tolist()
+            if values[at.E_NUMBER] == each == entry[at.E_NUMBER]:
+                yield each, _end_of(values)
+
+    def _entry(self, number: int) -> memoryview:
+        first = (number - 1) % at.CLOSED_ENTRIES * _WORDS
+        return self._words[first : first + _WORDS]
+
+
+def _end_of(values: list[int]) -> End:
+    return End(
+        subscriber=values[at.E_ID],
+        worker=values[at.E_WORKER],
+        opened=values[at.E_OPENED],
+        closed=values[at.E_CLOSED],
+        reason=Reason.of(values[at.E_REASON]),
+        matched=values[at.E_MATCHED],
+        sent=values[at.E_SENT],
+        dropped=values[at.E_DROPPED],
+        discarded=values[at.E_DISCARDED],
+        kernel_bytes=values[at.E_KERNEL_BYTES],
+        peer=read_text(values, at.E_PEER, at.PEER_BYTES),
+        text=read_text(values, at.E_TEXT, at.TEXT_BYTES),
+    )

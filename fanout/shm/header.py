@@ -1,0 +1,76 @@
+"""The header: what there is once for each publisher. The coordinator's process writes all of it."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from fanout.shm import layout as at
+from fanout.shm.words import Record, Word, read_text, write_text
+
+if TYPE_CHECKING:
+    from fanout.shm.segment import Segment
+
+
+class State(enum.IntEnum):
+    """Where a publisher is in its life; a segment that was given back reads as NONE."""
+
+    NONE = 0
+    STARTING = 1
+    SERVING = 2
+    ENDING = 3
+    ENDED = 4
+
+
+class Header(Record):
+    """The first page of the segment.
+
+    Head and poison are the log's and the guard's affair; they are here for who only reads.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, segment: Segment) -> None:
+        super().__init__(segment.words[: at.PAGE // at.WORD])
+
+    head = Word(at.H_HEAD, "sequence of the next message; the writer's")
+    poison = Word(at.H_POISON, "the head that is being, or was last, committed; the writer's")
+    wanted = Word(at.H_WANTED, "0, or the tail at which the waiting publisher is to be woken")
+    workers = Word(at.H_WORKERS, "how many workers there are")
+    pid = Word(at.H_PID, "of the publisher's process")
+    epoch = Word(at.H_EPOCH, "another number for each run of a publisher")
+    started = Word(at.H_STARTED, "wall clock when it started, ns since 1970")
+    state = Word(at.H_STATE, "see `State`")
+    heartbeat = Word(at.H_HEARTBEAT, "monotonic ns of the coordinator's last tick")
+
+    @property
+    def name(self) -> str:
+        """What the user calls this publisher; empty if nothing."""
+        return read_text(self.words, at.H_NAME, at.NAME_BYTES)
+
+    @name.setter
+    def name(self, name: str) -> None:
+        write_text(self.words, at.H_NAME, at.NAME_BYTES, name)
+
+
+class Totals(Record):
+    """What became of connections, and of the messages of those that have ended; only grows."""
+
+    __slots__ = ()
+
+    def __init__(self, segment: Segment) -> None:
+        super().__init__(segment.words[at.H_LEDGER : at.H_REASONS])
+
+    accepted = Word(0, "connections ever accepted")
+    refused = Word(1, "connections refused because of a limit")
+    evicted = Word(2, "subscribers closed by us")
+    disconnected = Word(3, "subscribers that left, or were closed by close()")
+    failed_handshakes = Word(4, "connections that never became a subscriber")
+    sent = Word(5, "messages handed to the kernel, of connections that have ended")
+    dropped = Word(6, "messages lost by slow subscribers, of connections that have ended")
+    discarded = Word(7, "messages queued for a subscriber when its connection ended")
+
+
+def reason_counters(segment: Segment) -> memoryview:
+    """A counter for each number of a `Reason`: connections that were closed or refused for it."""
+    return segment.words[at.H_REASONS : at.H_REASONS + at.REASONS]

@@ -1,0 +1,106 @@
+"""The log's reader: finds committed messages, in any process; it never writes, waits or locks."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from fanout.shm import fence as fences
+from fanout.shm import layout as at
+from fanout.shm.layout import H_HEAD
+
+if TYPE_CHECKING:
+    from fanout.shm.segment import Segment
+
+
+class LogReader:
+    """Finds committed messages; the caller's tail must protect what it asks for.
+
+    Every method takes sequences or positions at or above that tail and below a head that was read
+    before. Views returned by `span` are valid only as long as the tail protects them: hand them to
+    calls that are done with them when they return.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        layout = segment.layout
+        self._words = segment.words
+        self._map = segment.map
+        self._base = layout.data
+        self.size = layout.data_bytes
+        self.entries = layout.entries
+        self._data = segment.view[layout.data : layout.data + layout.data_bytes]
+        self._ends = segment.words[layout.ends // at.WORD :][: layout.entries]
+        self._topics = segment.words[layout.topics // at.WORD :][: layout.entries]
+        self._mask = layout.entries - 1
+        self._fence = None if fences.STORES_STAY_IN_ORDER else fences.make_fence()
+
+    def head(self) -> int:
+        """Sequence of the next message; everything below it may be read after this call."""
+        head = self._words[H_HEAD]
+        if self._fence is not None:
+            self._fence()
+        return head
+
+    def start_of(self, sequence: int) -> int:
+        """Position of the first byte of message `sequence` (of the next one, for head)."""
+        return self._ends[(sequence - 1) & self._mask]
+
+    def sequence_at(self, position: int, low: int, high: int) -> int:
+        """The message that contains `position`: `low` <= result <= `high`.
+
+        `high`, usually a head, is the result for a position at or behind its start.
+        """
+        ends, mask = self._ends, self._mask
+        return bisect_right(range(low, high), position, key=lambda s: ends[s & mask]) + low
+
+    def boundaries(self, first: int, stop: int) -> list[int]:
+        """Start positions of messages `first` to `stop`: `stop - first + 1` numbers."""
+        return self._column(self._ends, first - 1, stop)
+
+    def topic_ids(self, first: int, stop: int) -> list[int]:
+        """Topic ids of messages `first` up to, not including, `stop`."""
+        return self._column(self._topics, first, stop)
+
+    def copy(self, start: int, stop: int) -> bytes:
+        """The bytes of positions `start` to `stop` as a private copy."""
+        low = start % self.size
+        length = stop - start
+        if low + length <= self.size:
+            return self._map[self._base + low : self._base + low + length]
+        room = self.size - low
+        return (
+            self._map[self._base + low : self._base + self.size]
+            + self._map[self._base : self._base + length - room]
+        )
+
+    def piece(self, sequence: int) -> bytes:
+        """The wire bytes of one message as a private copy."""
+        return self.copy(self.start_of(sequence), self._ends[sequence & self._mask])
+
+    def pieces(self, first: int, stop: int) -> list[bytes]:
+        """The wire bytes of messages `first` up to, not including, `stop`, as private copies."""
+        bounds = self.boundaries(first, stop)
+        base = bounds[0]
+        data = self.copy(base, bounds[-1])
+        return [data[a - base : b - base] for a, b in pairwise(bounds)]
+
+    def batch_end(self, first: int, stop: int, size: int) -> int:
+        """How far a batch from `first` goes, `stop` at most: `size` bytes, or one message."""
+        limit = self.start_of(first) + size
+        if self.start_of(stop) <= limit:
+            return stop
+        return max(first + 1, self.sequence_at(limit, first, stop))
+
+    def span(self, start: int, stop: int) -> memoryview:
+        """The bytes from `start` towards `stop` that lie together: no copy, at least one byte."""
+        low = start % self.size
+        return self._data[low : min(low + stop - start, self.size)]
+
+    def _column(self, area: memoryview, first: int, stop: int) -> list[int]:
+        low = first & self._mask
+        length = stop - first
+        room = len(area) - low
+        if length <= room:
+            return area[low : low + length].tolist()
+        return area[low:].tolist() + area[: length - room].tolist()

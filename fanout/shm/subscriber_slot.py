@@ -1,0 +1,90 @@
+"""Subscriber slots: where each subscriber's stream stands, as its worker last wrote it down."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.shm import layout as at
+from fanout.shm.words import Record, StuckRecord, Word, read_consistent, words_at
+
+if TYPE_CHECKING:
+    from fanout.shm.segment import Segment
+
+
+class Checkpoint(NamedTuple):
+    """The stream position of a subscriber, and its counters at that position.
+
+    The fields are in the order of the words in the slot.
+    """
+
+    position: int  # in the log, of the next byte to send, when it takes everything
+    sequence: int  # next message that is not wholly sent
+    offset: int  # bytes of that message that were sent
+    matched: int  # messages, as all that follow but for bytes
+    sent: int
+    sent_bytes: int  # of messages
+    dropped: int
+    blocked_since: int  # monotonic ns of its last progress, 0 = its socket takes what it gets
+    stream_bytes: int  # every byte ever handed to the kernel on this connection
+
+    @property
+    def queued(self) -> int:
+        """Messages that matched and were neither sent nor dropped."""
+        return self.matched - self.sent - self.dropped
+
+
+NOTHING = Checkpoint(0, 0, 0, 0, 0, 0, 0, 0, 0)
+_FIRST = at.S_POSITION
+_STOP = _FIRST + len(Checkpoint._fields)
+assert at.S_STREAM_BYTES == _STOP - 1, "the fields of a checkpoint are the words of a slot"
+
+
+class SubscriberSlot(Record):
+    """The words of one subscriber; the worker that owns it writes, everybody reads.
+
+    Args:
+        index: of the slot, 0 to `max_subscribers` - 1.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, segment: Segment, index: int) -> None:
+        offset = segment.layout.subscriber_slots + index * at.SUBSCRIBER_SLOT_BYTES
+        super().__init__(words_at(segment, offset, at.SUBSCRIBER_SLOT_BYTES))
+
+    id = Word(at.S_ID, "subscriber id, 0 = free")
+
+    def take(self, subscriber: int) -> None:
+        """Make it this subscriber's, with nothing counted yet."""
+        words = self.words
+        words[at.S_VERSION] = 1
+        words[at.S_ID] = subscriber
+        words[_FIRST:_STOP] = array("Q", NOTHING)
+        words[at.S_VERSION] = 2
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write down where the stream stands."""
+        words = self.words
+        version = words[at.S_VERSION]
+        words[at.S_VERSION] = version + 1
+        words[_FIRST:_STOP] = array("Q", checkpoint)
+        words[at.S_VERSION] = version + 2
+
+    def read(self, subscriber: int) -> Checkpoint:
+        """What was last written for this subscriber; zeros if its worker has not taken it yet.
+
+        A slot whose worker died while it wrote is read as it is.
+        """
+        try:
+            values = read_consistent(self.words, at.S_VERSION)
+        except StuckRecord:
+            values = self.words.tolist()
+        if values[at.S_ID] != subscriber:
+            return NOTHING
+        return Checkpoint(*values[_FIRST:_STOP])
+
+    def free(self) -> None:
+        """Nobody's any more: the coordinator's, when the worker is done with it."""
+        self.words[at.S_ID] = 0
+        self.words[at.S_VERSION] = 0

@@ -1,0 +1,114 @@
+"""Worker slots: what a worker says about itself, and what the coordinator says about it.
+
+A worker writes the first half while it lives, and nobody else does; the coordinator writes the
+second half, and the first between the end of one process and the start of the next.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from fanout.shm import layout as at
+from fanout.shm.words import Record, Word, words_at
+
+if TYPE_CHECKING:
+    from fanout.shm.segment import Segment
+
+NO_TAIL = at.NO_TAIL
+_HALF = at.WC_PID  # words
+
+
+class WorkerState(enum.IntEnum):
+    """Where a worker is in its life."""
+
+    STARTING = 1  # until it has said that it serves
+    READY = 2
+    WAITING = 3  # for its back-off to pass
+    GONE = 4  # it failed too often in a row
+
+
+class WorkerSlot(Record):
+    """The words of one worker.
+
+    Args:
+        index: of the worker, 0 to WORKERS_MAX - 1.
+    """
+
+    __slots__ = ("_sleeper",)
+
+    def __init__(self, segment: Segment, index: int) -> None:
+        offset = segment.layout.worker_slots + index * at.WORKER_SLOT_BYTES
+        super().__init__(words_at(segment, offset, at.WORKER_SLOT_BYTES))
+        self._sleeper = sleeper_byte(segment, index)
+
+    # Written by the worker.
+    tail = Word(at.W_TAIL, "oldest message it may still read, NO_TAIL = none")
+    flushed = Word(at.W_FLUSHED, "everything below was handed to the kernel, for every subscriber")
+    heartbeat = Word(at.W_HEARTBEAT, "monotonic ns of its last tick")
+    load = Word(at.W_LOAD, "CPU time used in the last second, in thousandths")
+    subscribers = Word(at.W_SUBSCRIBERS, "connections it owns, half-open ones too")
+    wanted_seen = Word(at.W_WANTED_SEEN, "the `wanted` that it last rang the publisher for")
+    progress = Word(at.W_PROGRESS, "turns that did something or found nothing to do")
+    cpu_ns = Word(at.W_CPU_NS, "CPU time of its process")
+    rss_bytes = Word(at.W_RSS_BYTES, "resident memory of its process")
+    cohorts = Word(at.W_COHORTS, "different wants of its subscribers")
+    front = Word(at.W_FRONT, "sequence up to which every ready subscriber was served")
+    matched = Word(at.W_MATCHED, "messages that matched, all connections it ever had")
+    sent = Word(at.W_SENT, "of those: handed to the kernel, whole")
+    sent_bytes = Word(at.W_SENT_BYTES, "bytes of messages handed to the kernel")
+    dropped = Word(at.W_DROPPED, "lost by subscribers that were too slow")
+    discarded = Word(at.W_DISCARDED, "not delivered when their connections ended")
+
+    # Written by the coordinator.
+    pid = Word(at.WC_PID, "of its process, 0 = none runs")
+    state = Word(at.WC_STATE, "see `WorkerState`")
+    restarts = Word(at.WC_RESTARTS, "how often it was replaced")
+    started = Word(at.WC_STARTED, "monotonic ns")
+
+    def fall_asleep(self, sleep: int) -> None:
+        """Ask to be rung for; `sleep` is a number that is new each time. The worker's."""
+        self.words[at.W_SLEEPING] = sleep
+        self._sleeper[0] = 1
+
+    def wake(self) -> None:
+        """Be rung for no more. The worker's, and the coordinator's once its process has ended."""
+        self._sleeper[0] = 0
+        self.words[at.W_SLEEPING] = 0
+
+    def release(self) -> None:
+        """Hold nothing back any more: no process runs. The coordinator's.
+
+        The totals stay, for the replacement to go on from.
+        """
+        self.tail = at.NO_TAIL
+        self.flushed = at.NO_TAIL
+        self.wake()
+        self.subscribers = 0
+        self.load = 0
+        self.pid = 0
+
+
+class Tails:
+    """The tails of the first so many workers, read all at once."""
+
+    def __init__(self, segment: Segment, workers: int) -> None:
+        first = segment.layout.worker_slots // at.WORD + at.W_TAIL
+        each = at.WORKER_SLOT_BYTES // at.WORD
+        self._words = segment.words
+        self._indexes = [first + index * each for index in range(workers)]
+
+    def read(self) -> list[int]:
+        """In the order of the workers; NO_TAIL = it holds nothing back."""
+        return [self._words[index] for index in self._indexes]
+
+
+def sleeper_byte(segment: Segment, index: int) -> memoryview:
+    """The byte of worker `index`: 1 while it sleeps; who rings for it sets it to 0, too."""
+    first = at.H_SLEEPERS * at.WORD + index
+    return segment.view[first : first + 1]
+
+
+def sleepers(segment: Segment) -> memoryview:
+    """The bytes of the first SLEEPERS_EACH workers, as one word: 0 if none of them sleeps."""
+    return segment.words[at.H_SLEEPERS : at.H_SLEEPERS + 1]

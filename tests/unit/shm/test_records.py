@@ -1,0 +1,184 @@
+"""What is written of workers, subscribers and ends is what is read of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.reasons import NUMBERS_MAX, Reason
+from fanout.shm import layout as at
+from fanout.shm.cards import Card, Identity
+from fanout.shm.clock import Clock, Note, age_of
+from fanout.shm.closed import ClosedRing, End
+from fanout.shm.header import Header, State, Totals, reason_counters
+from fanout.shm.segment import Segment
+from fanout.shm.subscriber_slot import NOTHING, Checkpoint, SubscriberSlot
+from fanout.shm.words import StuckRecord
+from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot, sleepers
+from tests.helpers.log import SMALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHECKPOINT = Checkpoint(1, 2, 3, 100, 60, 6_000, 30, 8, 9)
+IDENTITY = Identity(7, 1, "3.1", "block", 5, 3, "127.0.0.1:4", "tcp://127.0.0.1:5")
+
+
+@pytest.fixture
+def segment() -> Iterator[Segment]:
+    segment = Segment.create(SMALL)
+    yield segment
+    segment.close()
+
+
+def end_of(number: int) -> End:
+    return End(number, 1, 2, 3, Reason.SEND_TIMEOUT, 9, 5, 3, 1, 64, "peer:1", "took nothing")
+
+
+def test_a_checkpoint_is_read_as_it_was_written(segment: Segment) -> None:
+    slot = SubscriberSlot(segment, 1)
+    slot.take(7)
+    before = slot.read(7)
+    slot.checkpoint(CHECKPOINT)
+
+    assert (before, slot.read(7), slot.read(8)) == (NOTHING, CHECKPOINT, NOTHING)
+    assert CHECKPOINT.queued == 10
+
+
+def test_who_takes_a_slot_finds_nothing_of_its_predecessor(segment: Segment) -> None:
+    slot = SubscriberSlot(segment, 1)
+    slot.take(7)
+    slot.checkpoint(CHECKPOINT)
+    slot.free()
+    slot.take(8)
+
+    assert (slot.read(7), slot.read(8)) == (NOTHING, NOTHING)
+
+
+def test_a_released_worker_holds_nothing_back_and_keeps_its_totals(segment: Segment) -> None:
+    slot = WorkerSlot(segment, 0)
+    slot.tail, slot.flushed, slot.subscribers, slot.sent, slot.restarts = 5, 4, 3, 1_000, 2
+    slot.fall_asleep(9)
+    asleep = sleepers(segment)[0]
+    slot.release()
+
+    assert asleep != 0
+    assert (slot.tail, slot.flushed, slot.subscribers, sleepers(segment)[0]) == (
+        NO_TAIL,
+        NO_TAIL,
+        0,
+        0,
+    )
+    assert (slot.sent, slot.restarts) == (1_000, 2)
+
+
+def test_tails_are_those_of_the_workers_in_their_order(segment: Segment) -> None:
+    for index in range(4):
+        WorkerSlot(segment, index).tail = 10 + index
+
+    assert Tails(segment, 3).read() == [10, 11, 12]
+
+
+def test_a_card_says_who_it_is(segment: Segment) -> None:
+    card = Card(segment, 2)
+    before = card.read()
+    card.write(IDENTITY)
+    known = card.read()
+    card.subscriptions = 4
+    card.free()
+
+    assert (before, known, card.read()) == (None, IDENTITY, None)
+
+
+def test_a_card_is_known_before_its_handshake(segment: Segment) -> None:
+    card = Card(segment, 2)
+    card.write(Identity(7, 1, "", "drop_oldest", 5, 0, "unknown", "ipc:///run/feed"))
+    first = card.read()
+    card.connected("1.0")
+    second = card.read()
+
+    assert first is not None
+    assert second is not None
+    assert (first.version, second.version, second.policy) == ("", "1.0", "drop_oldest")
+
+
+def test_half_a_card_is_not_read(segment: Segment) -> None:
+    card = Card(segment, 2)
+    card.write(IDENTITY)
+    card.words[at.C_VERSION] += 1
+
+    with pytest.raises(StuckRecord):
+        card.read()
+
+
+def test_the_header_tells_what_a_publisher_is_called(segment: Segment) -> None:
+    header = Header(segment)
+    header.name = "feed of prices"
+    header.state = State.SERVING
+
+    assert (header.name, header.state) == ("feed of prices", State.SERVING)
+    assert header.pid != 0
+    assert header.epoch != 0
+
+
+def test_totals_and_counters_do_not_share_a_word(segment: Segment) -> None:
+    totals, counters = Totals(segment), reason_counters(segment)
+    counters[:] = memoryview(bytearray(b"\xff" * at.REASONS * at.WORD)).cast("Q")
+    totals.accepted, totals.discarded = 1, 2
+
+    assert (totals.accepted, totals.refused, totals.discarded) == (1, 0, 2)
+    assert set(counters.tolist()) == {at.NO_TAIL}
+
+
+def test_every_reason_has_a_counter_a_number_and_a_label_of_its_own() -> None:
+    assert max(reason.number for reason in Reason) <= NUMBERS_MAX < at.REASONS
+    assert len({reason.number for reason in Reason}) == len(Reason)
+    assert len({reason.label for reason in Reason}) == len(Reason)
+    assert [Reason.of(reason.number) for reason in Reason] == list(Reason)
+
+
+def test_ends_are_read_in_their_order_once_each(segment: Segment) -> None:
+    ring = ClosedRing(segment)
+    for number in range(1, 4):
+        ring.add(end_of(number))
+
+    assert list(ring.since(1)) == [(2, end_of(2)), (3, end_of(3))]
+    assert list(ring.since(ring.count)) == []
+
+
+def test_the_ring_of_ends_keeps_the_last_ones(segment: Segment) -> None:
+    ring = ClosedRing(segment)
+    for number in range(1, at.CLOSED_ENTRIES + 3):
+        ring.add(end_of(number))
+    found = [number for number, _end in ring.since(0)]
+
+    assert found == list(range(3, at.CLOSED_ENTRIES + 3))
+
+
+def test_an_end_that_is_being_overwritten_is_left_out(segment: Segment) -> None:
+    ring = ClosedRing(segment)
+    ring.add(end_of(1))
+    ring.add(end_of(2))
+    ring._entry(1)[at.E_NUMBER] = 0
+
+    assert [number for number, _end in ring.since(0)] == [2]
+
+
+def test_the_clock_tells_how_old_a_message_is(segment: Segment) -> None:
+    clock = Clock(segment)
+    for time in range(100, 500, 100):
+        clock.add(Note(time, time // 10, time))  # 10 messages each 100 ns
+    notes = clock.notes()
+
+    assert notes == [Note(t, t // 10, t) for t in range(100, 500, 100)]
+    assert [age_of(s, notes, 450) for s in (0, 9, 10, 39, 40)] == [350, 350, 250, 50, 0]
+
+
+def test_the_clock_keeps_the_last_notes(segment: Segment) -> None:
+    clock = Clock(segment)
+    for number in range(at.CLOCK_NOTES + 2):
+        clock.add(Note(number, number, number))
+    notes = clock.notes()
+
+    assert (len(notes), notes[0].time, notes[-1].time) == (at.CLOCK_NOTES, 2, at.CLOCK_NOTES + 1)
