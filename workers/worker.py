@@ -5,8 +5,7 @@ not read in one turn is there in the next. The *write* set is edge-triggered, wi
 it from its adoption on: a socket that was full is reported once when it has room again. So neither
 side needs the attention of the other, and a turn of either is bounded.
 
-A turn: control messages, reads, new messages, writable sockets, limits, and rest. What the doorbell
-or a writable socket has asked for begins with the new messages.
+A turn: control messages, reads, new messages, writable sockets, limits, and rest.
 """
 
 from __future__ import annotations
