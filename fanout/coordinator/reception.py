@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
-from fanout.transport.listeners import Listener, open_listener, peer_name
+from fanout.transport.listener import Listener, peer_name
+from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
     from fanout.coordinator.coordinator import Coordinator

@@ -23,7 +23,7 @@ import pytest
 from fanout import NestedSendError, PoisonedError, Publisher
 from fanout.send.path import SendPath
 from fanout.shm import layout as at
-from fanout.transport.listeners import open_listener
+from fanout.transport.opening import open_listener
 from tests.faults.subject import BIG, SENDS, STEPS_MAX, Subject, every_step, raiser, send_batch
 from tests.helpers.interrupting import Steps, untraced
 from tests.helpers.programs import holdings

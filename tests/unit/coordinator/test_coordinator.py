@@ -21,10 +21,10 @@ from fanout.coordinator.roster import FAILURES_MAX, Roster
 from fanout.events import Event, EventKind
 from fanout.options import Options
 from fanout.publisher import Publisher
-from fanout.transport.listeners import open_listener
+from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
-    from fanout.transport.listeners import Listener
+    from fanout.transport.listener import Listener
 
 
 def test_calls_that_make_calls_let_it_go_on() -> None:

@@ -1,0 +1,69 @@
+"""A listening socket, and the names of those who connect to it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanout.transport.socket_file import SocketFile
+
+_UCRED = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+
+
+class Listener:
+    """One listening socket, non-blocking and close-on-exec.
+
+    Not safe for use by several threads at once.
+
+    Attributes:
+        socket: the listening socket; ready to accept from the moment the listener exists.
+        endpoint: what is bound, with the real port or path: "tcp://127.0.0.1:49213".
+    """
+
+    def __init__(
+        self, listening: socket.socket, endpoint: str, file: SocketFile | None = None
+    ) -> None:
+        self.socket = listening
+        self.endpoint = endpoint
+        self._file = file  # None for tcp and abstract names
+
+    def __repr__(self) -> str:
+        return f"<Listener {self.endpoint}>"
+
+    def __del__(self) -> None:
+        # An interrupted bind may drop it before anybody is there to close it, or half made.
+        if hasattr(self, "_file"):
+            self.close()
+
+    def close(self) -> None:
+        """Close the socket and remove its file; calling it again does nothing.
+
+        In a forked child only the child's copy of the descriptor is closed: the file belongs to the
+        parent, which goes on listening.
+        """
+        if self._file is not None:
+            # Before the socket is closed: until then nobody takes the file for a stale one, and
+            # its inode number cannot be given to another file.
+            self._file.remove()
+            self._file = None
+        self.socket.close()
+
+
+def peer_name(connection: socket.socket) -> str:
+    """Name the other end of an accepted connection, for people.
+
+    Returns:
+        "203.0.113.7:41234", "[::1]:41234", "ipc:1234" with the process id of the peer (0 if it
+        lives in a process namespace that this one cannot see), or "unknown" if it has left.
+    """
+    try:
+        if connection.family == socket.AF_UNIX:
+            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+            return f"ipc:{_UCRED.unpack(credentials)[0]}"
+        host, port = connection.getpeername()[:2]
+    except OSError:
+        return "unknown"
+    host = host.removeprefix("::ffff:") if "." in host else host  # IPv4 on a dual-stack listener
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,33 @@
+"""From an endpoint to a listener: the one entry, whatever the transport."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.transport.endpoints import TcpEndpoint, parse_endpoint
+from fanout.transport.ipc import open_ipc
+from fanout.transport.tcp import open_tcp
+
+if TYPE_CHECKING:
+    from fanout.transport.listener import Listener
+
+
+def open_listener(endpoint: str, backlog: int) -> Listener:
+    """Bind `endpoint` and listen.
+
+    A host name is looked up, which may block for as long as the resolver takes. `*` is all of IPv4,
+    as in libzmq; `[::]` is IPv6 and IPv4. A name is an interface first and a host name second, and
+    its first IPv4 address is preferred to an IPv6 one.
+
+    Args:
+        endpoint: as `fanout.transport.endpoints` describes it.
+        backlog: length of the queue of connections not yet accepted; the kernel caps it.
+
+    Raises:
+        ConfigError: the endpoint is no endpoint; nothing was opened.
+        BindError: it cannot be bound, and what to do about it; nothing is left open or on disk.
+    """
+    parsed = parse_endpoint(endpoint)
+    if isinstance(parsed, TcpEndpoint):
+        return open_tcp(endpoint, parsed, backlog)
+    return open_ipc(endpoint, parsed, backlog)

@@ -1,0 +1,62 @@
+"""Listeners: their end in a fork, and the names of those who connect."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import multiprocess
+import pytest
+
+from fanout.transport.listener import peer_name
+from fanout.transport.opening import open_listener
+from tests.unit.transport.listening import (
+    ACCEPT_TIMEOUT_S,
+    BACKLOG,
+    accept,
+    connect,
+)
+
+
+def test_forked_child_closes_its_copy_only(directory: Path) -> None:
+    with closing(open_listener("ipc://feed.sock", BACKLOG)) as listener:
+        child = multiprocess.get_context("fork").Process(target=listener.close)
+        child.start()
+        child.join(ACCEPT_TIMEOUT_S)
+        assert child.exitcode == 0
+        assert Path("feed.sock").is_socket()
+        client, connection = connect(listener)
+        client.close()
+        connection.close()
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "client_host", "name"),
+    [
+        ("tcp://127.0.0.1:*", "127.0.0.1", "127.0.0.1:{port}"),
+        ("tcp://[::1]:*", "::1", "[::1]:{port}"),
+        ("tcp://[::]:*", "127.0.0.1", "127.0.0.1:{port}"),
+    ],
+)
+def test_tcp_peer_has_its_address_for_a_name(endpoint: str, client_host: str, name: str) -> None:
+    with closing(open_listener(endpoint, BACKLOG)) as listener:
+        port = listener.socket.getsockname()[1]
+        client = socket.create_connection((client_host, port), ACCEPT_TIMEOUT_S)
+        with client, accept(listener) as connection:
+            assert peer_name(connection) == name.format(port=client.getsockname()[1])
+
+
+@pytest.mark.parametrize("endpoint", ["ipc://feed.sock", "ipc://@fanout-test-peer"])
+def test_ipc_peer_has_its_process_id_for_a_name(endpoint: str, directory: Path) -> None:
+    with closing(open_listener(endpoint, BACKLOG)) as listener:
+        client, connection = connect(listener)
+        with client, connection:
+            assert peer_name(connection) == f"ipc:{os.getpid()}"
+
+
+def test_peer_that_has_left_is_unknown() -> None:
+    with socket.socket() as never_connected:
+        assert peer_name(never_connected) == "unknown"
