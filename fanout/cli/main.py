@@ -10,8 +10,8 @@ import importlib.metadata
 from typing import TYPE_CHECKING
 
 from fanout.cli.arguments import FAILURE, USAGE, ArgumentParser, UsageError, complain
-from fanout.cli.serve import serve
-from fanout.cli.sub import sub
+from fanout.cli.serve import command as serve
+from fanout.cli.sub import command as sub
 from fanout.errors import ConfigError, FanoutError
 
 if TYPE_CHECKING:
@@ -53,6 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _version() -> str:
     try:
-        return importlib.metadata.version("fanout")
+        return importlib.metadata.version("fanout-zmq")
     except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
         return "(not installed)"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ITEM_BYTES_DEFAULT = 16 * 1024 * 1024
 """Longest line or msgpack item: the largest message of a publisher with the default log."""
 
-Message = tuple[bytes, bytes]
+TopicAndPayload = tuple[bytes, bytes]
 """Topic and payload."""
 
 
@@ -34,7 +34,7 @@ class BadInput:
     reason: str
 
 
-Parsed = Message | BadInput
+Parsed = TopicAndPayload | BadInput
 
 
 class Parser(Protocol):
@@ -70,7 +70,7 @@ class LineParser:
 
     def __init__(
         self,
-        read_line: Callable[[bytes], Message | None],
+        read_line: Callable[[bytes], TopicAndPayload | None],
         item_bytes_max: int = ITEM_BYTES_DEFAULT,
     ) -> None:
         self.lost = False
@@ -132,7 +132,7 @@ class LineParser:
             parsed.append(BadInput(self._number, str(error)))
 
 
-def read_tabbed(line: bytes) -> Message:
+def read_tabbed(line: bytes) -> TopicAndPayload:
     """Reads `topic<TAB>payload`; the payload may hold further TABs and any byte but a newline.
 
     Raises:
@@ -150,7 +150,7 @@ class JsonLine:
     def __init__(self, topic_key: str) -> None:
         self._topic_key = topic_key
 
-    def __call__(self, line: bytes) -> Message | None:
+    def __call__(self, line: bytes) -> TopicAndPayload | None:
         """Returns the message, None for a blank line.
 
         Raises:
@@ -247,7 +247,7 @@ class MsgpackParser:
         except InvalidItem as error:
             parsed.append(BadInput(self._number, str(error)))
 
-    def _read_item(self, raw: bytes) -> Message:
+    def _read_item(self, raw: bytes) -> TopicAndPayload:
         try:
             value = msgpack.unpackb(raw, strict_map_key=False)
         except (ValueError, TypeError, RecursionError) as error:
@@ -295,7 +295,7 @@ def _topic_bytes(topic: object, what: str) -> bytes:
         raise InvalidItem(f"{what} is not valid Unicode") from None
 
 
-def _check_size(message: Message, bytes_max: int) -> None:
+def _check_size(message: TopicAndPayload, bytes_max: int) -> None:
     # A topic out of the payload counts twice, and a float of 4 bytes is repacked as one of 8.
     topic, payload = message
     if len(topic) + len(payload) > bytes_max:

@@ -7,7 +7,7 @@ import select
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from fanout.cli.serve.formats import BadInput, Message, Parsed, Parser
+from fanout.cli.serve.formats import BadInput, Parsed, Parser, TopicAndPayload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ BATCH_MESSAGES_MAX = 256
 one does not wait noticeably for the last."""
 
 
-class Batch(Protocol):
+class OpenBatch(Protocol):
     """A batch of the publisher, as far as it is used here."""
 
     def publish(self, topic: bytes, payload: bytes) -> object:
@@ -31,7 +31,7 @@ class Batch(Protocol):
 class Sink(Protocol):
     """The publisher, as far as it is used here."""
 
-    def batch(self) -> AbstractContextManager[Batch]:
+    def batch(self) -> AbstractContextManager[OpenBatch]:
         """Returns a batch, which is committed when it is left."""
 
 
@@ -39,7 +39,7 @@ class InputError(Exception):
     """Standard input cannot be read; the text says why."""
 
 
-class Chunks:
+class InputChunks:
     """Reads of a descriptor that end when `wake_fd` becomes readable.
 
     Args:
@@ -131,7 +131,7 @@ class Feeder:
         return Intake(self.bad_input, refused=False)
 
     def _take(self, parsed: Sequence[Parsed]) -> bool:
-        messages: list[Message] = []
+        messages: list[TopicAndPayload] = []
         for item in parsed:
             if not isinstance(item, BadInput):
                 messages.append(item)
@@ -144,14 +144,16 @@ class Feeder:
         self._publish(messages)
         return not self._parser.lost
 
-    def _publish(self, messages: Sequence[Message]) -> None:
+    def _publish(self, messages: Sequence[TopicAndPayload]) -> None:
         for batch_messages in batches(messages, self._batch_bytes_max):
             with self._sink.batch() as batch:
                 for topic, payload in batch_messages:
                     batch.publish(topic, payload)
 
 
-def batches(messages: Sequence[Message], bytes_max: int) -> Iterator[Sequence[Message]]:
+def batches(
+    messages: Sequence[TopicAndPayload], bytes_max: int
+) -> Iterator[Sequence[TopicAndPayload]]:
     """Yields `messages` in order, cut so that a batch has at most `bytes_max` bytes.
 
     A batch has at most `BATCH_MESSAGES_MAX` messages; one message may exceed `bytes_max` alone.

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.cli.serve.formats import BadInput, Message, Parsed, Parser, make_parser
+from fanout.cli.serve.formats import BadInput, Parsed, Parser, TopicAndPayload, make_parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ def pack(value: Any) -> bytes:
         (b"a\t1\nb\t2\n", [(b"a", b"1"), (b"b", b"2")]),
     ],
 )
-def test_lines_are_taken_as_bytes(data: bytes, expected: list[Message]) -> None:
+def test_lines_are_taken_as_bytes(data: bytes, expected: list[TopicAndPayload]) -> None:
     assert parse("lines", data) == expected
 
 

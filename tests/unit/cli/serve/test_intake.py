@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.cli.serve.formats import BadInput, make_parser
-from fanout.cli.serve.intake import BATCH_MESSAGES_MAX, Chunks, Feeder, InputError, Intake, batches
+from fanout.cli.serve.intake import (
+    BATCH_MESSAGES_MAX,
+    Feeder,
+    InputChunks,
+    InputError,
+    Intake,
+    batches,
+)
 from tests.helpers.fake_publisher import FakePublisher
 
 if TYPE_CHECKING:
@@ -23,8 +30,8 @@ class Pipes:
         self.input_fd, self.feed_fd = os.pipe()
         self.wake_fd, self.wake_write_fd = os.pipe()
 
-    def chunks(self) -> Chunks:
-        return Chunks(self.input_fd, self.wake_fd)
+    def chunks(self) -> InputChunks:
+        return InputChunks(self.input_fd, self.wake_fd)
 
 
 @pytest.fixture
@@ -111,7 +118,7 @@ def test_regular_files_can_be_read(pipes: Pipes, tmp_path: Path) -> None:
     file.write_bytes(b"a\t1\n" * 100_000)
     fd = os.open(file, os.O_RDONLY)
     try:
-        assert b"".join(Chunks(fd, pipes.wake_fd)) == file.read_bytes()
+        assert b"".join(InputChunks(fd, pipes.wake_fd)) == file.read_bytes()
     finally:
         os.close(fd)
 
@@ -121,6 +128,6 @@ def test_a_directory_is_an_error_with_a_reason(pipes: Pipes, tmp_path: Path) -> 
     fd = os.open(tmp_path, os.O_RDONLY)
     try:
         with pytest.raises(InputError, match="cannot read standard input: Is a directory"):
-            list(Chunks(fd, pipes.wake_fd))
+            list(InputChunks(fd, pipes.wake_fd))
     finally:
         os.close(fd)

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import io
-import threading
-import time
 
-from fanout.cli.serve.formats import BadInput
-from fanout.cli.serve.report import Snapshot
-from fanout.cli.serve.reporter import Reporter
 from fanout.cli.serve.screen import PlainScreen, open_screen
-from fanout.errors import ClosedError
-from tests.helpers.fake_publisher import statistics
 
 CLEAR = "\r\x1b[K"
-DEADLINE_S = 20.0
 
 
 class BrokenStream(io.StringIO):
@@ -52,60 +44,3 @@ def test_a_broken_stream_is_written_to_once() -> None:
     screen.line("b")
     screen.close()
     assert stream.writes == 1
-
-
-class WaitingScreen:
-    """Keeps what is shown; tells when a status came."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.status_came = threading.Event()
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def status(self, text: str) -> None:
-        self.lines.append(text)
-        self.status_came.set()
-
-    def close(self) -> None:
-        pass
-
-
-def test_the_reporter_reports_without_being_asked() -> None:
-    screen = WaitingScreen()
-    numbers = iter(range(1_000_000))
-
-    def take() -> Snapshot:
-        return Snapshot(next(numbers), statistics(), (), 0)
-
-    reporter = Reporter(screen, interval_s=0.001, unit="line")
-    reporter.start(take)
-    assert screen.status_came.wait(DEADLINE_S)
-    reporter.stop()
-    assert screen.lines[0].startswith("published 0/s")
-
-
-def test_without_an_interval_only_lines_are_printed() -> None:
-    screen = WaitingScreen()
-    reporter = Reporter(screen, interval_s=0, unit="item")
-    reporter.start(lambda: Snapshot(time.monotonic(), statistics(), (), 0))
-    reporter.bad_input(BadInput(1_234, "no good"))
-    reporter.stop()
-    assert screen.lines == ["item 1,234: no good"]
-
-
-def test_a_publisher_that_is_gone_ends_the_reports_and_nothing_else() -> None:
-    screen = WaitingScreen()
-    gone = threading.Event()
-
-    def take() -> Snapshot:
-        gone.set()
-        raise ClosedError("closed")
-
-    reporter = Reporter(screen, interval_s=0.001, unit="line")
-    reporter.start(take)
-    assert gone.wait(DEADLINE_S)
-    reporter.bad_input(BadInput(1, "no good"))
-    reporter.stop()
-    assert screen.lines == ["line 1: no good"]

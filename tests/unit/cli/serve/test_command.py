@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout.cli.main import build_parser
+from fanout.cli.serve.command import publisher_options, serve
 from fanout.cli.serve.screen import PlainScreen
-from fanout.cli.serve.serve import serve
 from fanout.errors import BindError, ClosedError
 from fanout.events import Event, EventKind
 from fanout.statistics import Undelivered
@@ -246,3 +246,11 @@ def test_events_about_slow_subscribers_are_told(start: Callable[..., Serving]) -
     assert serving.run() == 0
     assert "subscriber slow 10.0.0.1:7: lag" in serving.lines
     assert not any("connected" in line for line in serving.lines)
+
+
+def test_only_given_options_go_to_the_publisher() -> None:
+    line = ["serve", "--bind", "tcp://*:5556", "--workers", "2", "--log-bytes", "1M"]
+    assert publisher_options(build_parser().parse_args(line)) == {
+        "workers": 2,
+        "log_bytes": 1024**2,
+    }

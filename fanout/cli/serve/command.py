@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fanout.cli import arguments as args
 from fanout.cli.serve.formats import Parser, make_parser
-from fanout.cli.serve.intake import Batch, Chunks, Feeder, InputError, Intake
-from fanout.cli.serve.report import Snapshot, summary_line, undelivered_lines
-from fanout.cli.serve.reporter import Reporter
+from fanout.cli.serve.intake import Feeder, InputChunks, InputError, Intake, OpenBatch
+from fanout.cli.serve.lines import Figures, summary_line, undelivered_lines
 from fanout.cli.serve.screen import Screen, open_screen
+from fanout.cli.serve.screen_writer import ScreenWriter
 from fanout.cli.stopping import Stopper
 from fanout.errors import FanoutError
 from fanout.events import Event
@@ -64,7 +64,7 @@ class ServedPublisher(Protocol):
     @property
     def endpoints(self) -> tuple[str, ...]: ...
     def bind(self, endpoint: str) -> object: ...
-    def batch(self) -> AbstractContextManager[Batch]: ...
+    def batch(self) -> AbstractContextManager[OpenBatch]: ...
     def statistics(self) -> PublisherStatistics: ...
     def subscribers(self) -> tuple[SubscriberStatistics, ...]: ...
     def wait_for_subscribers(
@@ -194,7 +194,7 @@ def serve(
         raise args.UsageError(str(error)) from None
     _raise_descriptor_limit()
     screen = open_screen()  # from here on the cursor may be hidden: it must be closed
-    reporter = Reporter(screen, interval_s=_interval(arguments), unit=parser.unit)
+    writer = ScreenWriter(screen, interval_s=_interval(arguments), unit=parser.unit)
     publisher: ServedPublisher | None = None
 
     def stop() -> None:
@@ -203,10 +203,8 @@ def serve(
 
     with contextlib.closing(screen), Stopper(stop) as stopper:
         try:
-            publisher = open_publisher(given, reporter.event)
-            run = _Run(
-                publisher, options, parser, reporter, screen, stopper, strict=arguments.strict
-            )
+            publisher = open_publisher(given, writer.event)
+            run = _Run(publisher, options, parser, writer, screen, stopper, strict=arguments.strict)
             status = run.whole(arguments, input_fd)
         except FanoutError:
             if not stopper.is_at_once:
@@ -227,7 +225,7 @@ class _Run:
         publisher: ServedPublisher,
         options: Options,
         parser: Parser,
-        reporter: Reporter,
+        writer: ScreenWriter,
         screen: Screen,
         stopper: Stopper,
         *,
@@ -236,7 +234,7 @@ class _Run:
         self._publisher = publisher
         self._options = options
         self._parser = parser
-        self._reporter = reporter
+        self._writer = writer
         self._screen = screen
         self._stopper = stopper
         self._began = time.monotonic()
@@ -244,7 +242,7 @@ class _Run:
             publisher,
             parser,
             batch_bytes_max=options.max_message_bytes // 2,
-            on_bad_input=reporter.bad_input,
+            on_bad_input=writer.bad_input,
             strict=strict,
         )
 
@@ -254,16 +252,16 @@ class _Run:
             self._publisher.bind(endpoint)
         for endpoint in self._publisher.endpoints:
             self._screen.line(f"publishing on {endpoint}")
-        self._reporter.start(self._snapshot)
+        self._writer.start(self._figures)
         try:
             self._wait_for_subscribers(arguments.wait_for)
             failure, intake = self._publish(input_fd)
             if self._stopper.requested:
-                self._reporter.note("draining; a second signal ends at once")
+                self._writer.note("draining; a second signal ends at once")
             undelivered = self._publisher.drain(self._options.drain_timeout)
         finally:
-            self._reporter.stop()
-        last = self._snapshot()
+            self._writer.stop()
+        last = self._figures()
         self._publisher.close(timeout=0)  # what was drained is with the kernel, which delivers it
         self._tell_end(last, undelivered)
         if failure is not None:
@@ -283,21 +281,21 @@ class _Run:
             return
 
     def _publish(self, input_fd: int) -> tuple[str | None, Intake]:
-        chunks = Chunks(input_fd, self._stopper.wake_fd)
+        chunks = InputChunks(input_fd, self._stopper.wake_fd)
         try:
             return None, self._feeder.run(chunks, is_whole=lambda: chunks.at_end)
         except InputError as error:
             return str(error), Intake(self._feeder.bad_input, refused=True)
 
-    def _snapshot(self) -> Snapshot:
-        return Snapshot(
+    def _figures(self) -> Figures:
+        return Figures(
             now=time.monotonic(),
             statistics=self._publisher.statistics(),
             subscribers=self._publisher.subscribers(),
             bad_input=self._feeder.bad_input,
         )
 
-    def _tell_end(self, last: Snapshot, undelivered: Sequence[Undelivered]) -> None:
+    def _tell_end(self, last: Figures, undelivered: Sequence[Undelivered]) -> None:
         for line in undelivered_lines(undelivered):
             self._screen.line(line)
         self._screen.line(summary_line(last, last.now - self._began, self._parser.unit))

@@ -1,4 +1,4 @@
-"""What `serve` says: rates between two snapshots, one line each. Pure."""
+"""What `serve` says, one line each: rates between two readings of the figures. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 BAD_INPUT_LINES_MAX = 10
-"""Lines about bad input between two reports: enough to see what is wrong, and no flood."""
+"""Lines about bad input between two status lines: enough to see what is wrong, and no flood."""
 
 EVENT_LINES_MAX = 20
-"""Lines about subscribers and workers between two reports."""
+"""Lines about subscribers and workers between two status lines."""
 
 UNDELIVERED_LINES_MAX = 10
 """Subscribers that are named at the end; the others are summed up."""
@@ -35,8 +35,8 @@ TOLD_EVENTS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything one report line needs, read at `now` (monotonic seconds)."""
+class Figures:
+    """Everything a status line is made of, read at `now` (monotonic seconds)."""
 
     now: float
     statistics: PublisherStatistics
@@ -44,7 +44,7 @@ class Snapshot:
     bad_input: int
 
 
-def report_line(before: Snapshot, after: Snapshot) -> str:
+def status_line(before: Figures, after: Figures) -> str:
     """Returns one line: rates since `before`, then how things stand at `after`."""
     elapsed = max(after.now - before.now, 1e-9)
     old, new = before.statistics, after.statistics
@@ -69,7 +69,7 @@ def report_line(before: Snapshot, after: Snapshot) -> str:
     return " | ".join(parts)
 
 
-def summary_line(last: Snapshot, elapsed_s: float, unit: str) -> str:
+def summary_line(last: Figures, elapsed_s: float, unit: str) -> str:
     """Returns the line that ends a run."""
     statistics = last.statistics
     published = _plural(statistics.published, "message")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.cli.serve.report import (
+from fanout.cli.serve.lines import (
+    Figures,
     LineBudget,
-    Snapshot,
     event_line,
-    report_line,
     short_count,
     short_size,
+    status_line,
     summary_line,
     undelivered_lines,
 )
@@ -19,8 +19,8 @@ from fanout.statistics import Undelivered
 from tests.helpers.fake_publisher import statistics, subscriber
 
 
-def snapshot(now: float, *, bad_input: int = 0, lag_bytes: int = 0, **counters: int) -> Snapshot:
-    return Snapshot(
+def snapshot(now: float, *, bad_input: int = 0, lag_bytes: int = 0, **counters: int) -> Figures:
+    return Figures(
         now=now,
         statistics=statistics(**counters),
         subscribers=(subscriber(id=1), subscriber(id=2, peer="10.0.0.2:7", lag_bytes=lag_bytes)),
@@ -31,7 +31,7 @@ def snapshot(now: float, *, bad_input: int = 0, lag_bytes: int = 0, **counters: 
 def test_a_quiet_line_has_rates_subscribers_and_lag() -> None:
     before = snapshot(10.0, published=100, published_bytes=1_000, sent=100)
     after = snapshot(12.0, published=4_100, published_bytes=5_121_000, sent=8_100, subscribers=2)
-    assert report_line(before, after) == (
+    assert status_line(before, after) == (
         "published 2.0k/s 2.4 MiB/s | delivered 4.0k/s | subscribers 2 | lag 0 B"
     )
 
@@ -39,14 +39,14 @@ def test_a_quiet_line_has_rates_subscribers_and_lag() -> None:
 def test_trouble_is_added_to_the_line() -> None:
     before = snapshot(10.0)
     after = snapshot(11.0, dropped=1_234, evicted=1, bad_input=3, lag_bytes=2_048)
-    assert report_line(before, after).endswith(
+    assert status_line(before, after).endswith(
         "lag 2.0 KiB | dropped 1,234 | evicted 1 | bad input 3 | slowest 10.0.0.2:7"
     )
 
 
 def test_two_snapshots_at_one_instant_are_no_division_by_zero() -> None:
     same = snapshot(10.0)
-    assert "published 0/s" in report_line(same, same)
+    assert "published 0/s" in status_line(same, same)
 
 
 def test_the_summary() -> None:

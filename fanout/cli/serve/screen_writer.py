@@ -1,4 +1,4 @@
-"""The thread that writes reports: neither input nor coordinator waits for standard error."""
+"""The thread that writes on the screen, so that no other waits for standard error."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from fanout.cli.serve.report import (
+from fanout.cli.serve.lines import (
     BAD_INPUT_LINES_MAX,
     EVENT_LINES_MAX,
+    Figures,
     LineBudget,
-    Snapshot,
     event_line,
-    report_line,
+    status_line,
 )
 from fanout.errors import FanoutError
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from fanout.events import Event
 
 BUDGET_INTERVAL_S = 10.0
-"""How often the line budgets are refilled when there are no periodic reports."""
+"""How often the line budgets are refilled when there are no status lines."""
 
 
-class Reporter:
-    """Prints events, bad input and a periodic report.
+class ScreenWriter:
+    """Prints events, bad input and, at intervals, a status line.
 
     `bad_input`, `event` and `note` may be called from any thread and do not wait; `start` and
     `stop` belong to one thread.
 
     Args:
         screen: where to; only this thread writes to it between `start` and `stop`.
-        interval_s: seconds between reports; 0 = none, only events and bad input.
+        interval_s: seconds between status lines; 0 = none, only events and bad input.
         unit: what an item of the input is called.
     """
 
@@ -45,15 +45,15 @@ class Reporter:
         self._screen = screen
         self._interval_s = interval_s
         self._unit = unit
-        self._take: Callable[[], Snapshot] | None = None  # None until start()
+        self._take: Callable[[], Figures] | None = None  # None until start()
         self._lines: deque[str] = deque()  # bounded by the budgets, but for notes
         self._bad_input_budget = LineBudget(BAD_INPUT_LINES_MAX)
         self._event_budget = LineBudget(EVENT_LINES_MAX)
         self._changed = threading.Condition()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="fanout-reporter", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="fanout-screen", daemon=True)
 
-    def start(self, take: Callable[[], Snapshot]) -> None:
+    def start(self, take: Callable[[], Figures]) -> None:
         """Starts the thread; `take` is called on it."""
         self._take = take
         self._thread.start()
@@ -93,9 +93,9 @@ class Reporter:
     def _run(self) -> None:
         # A publisher that ended at once has nothing more to tell; its owner says why it ended.
         with contextlib.suppress(FanoutError):
-            self._report()
+            self._write()
 
-    def _report(self) -> None:
+    def _write(self) -> None:
         assert self._take is not None
         interval = self._interval_s or BUDGET_INTERVAL_S
         before = self._take()
@@ -112,7 +112,7 @@ class Reporter:
                 continue
             after = self._take()
             if self._interval_s:
-                self._screen.status(report_line(before, after))
+                self._screen.status(status_line(before, after))
             before = after
             due = after.now + interval
 

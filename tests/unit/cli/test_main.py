@@ -1,0 +1,77 @@
+"""The command line as a whole: help, version, errors of one line with the right exit status."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fanout.cli.main import main
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        [],
+        ["serve"],
+        ["serve", "--bind"],
+        ["serve", "--bind", "tcp://*:*", "--log-bytes", "many"],
+        ["serve", "--bind", "tcp://*:*", "--slow-policy", "hope"],
+        ["sub"],
+        ["sub", "tcp://127.0.0.1:5556", "--count", "0"],
+        ["sub", "tcp://127.0.0.1:5556", "--raw", "--format", "hex"],
+        ["nothing"],
+    ],
+)
+def test_arguments_that_cannot_be_read_are_one_line_and_status_2(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(line)
+    output = capsys.readouterr()
+    assert stop.value.code == 2
+    assert output.out == ""
+    assert output.err.startswith("fanout")
+    assert output.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (["serve", "--bind", "tcp://*:*", "--workers", "1000"], "workers=1,000 is out of range"),
+        (["serve", "--bind", "tcp://*:5556", "--bind", "udp://*:1"], "udp://"),
+        (["serve", "--bind", "tcp://*:*", "--format", "ndjson"], "needs --topic-key"),
+        (["serve", "--bind", "tcp://*:*", "--topic-key", "a"], "of no use"),
+        (["sub", "nonsense"], "must begin with tcp:// or ipc://"),
+        (["sub", "tcp://*:5556"], "is for binding"),
+    ],
+)
+def test_options_that_cannot_work_are_one_line_and_status_2(
+    line: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"fanout {line[0]}: ")
+    assert words in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "line", [["--help"], ["serve", "--help"], ["sub", "--help"], ["--version"]]
+)
+def test_help_and_version(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(line)
+    assert stop.value.code == 0
+    assert "fanout" in capsys.readouterr().out
+
+
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"fanout {importlib.metadata.version(project['name'])}\n"
