@@ -85,9 +85,10 @@ class Publisher(Verbs[int]):
         state = "closed" if self.closed else ", ".join(self.endpoints) or "not bound"
         return f"<fanout.Publisher {state}>"
 
-    def __del__(self) -> None:
-        if hasattr(self, "_finalizer") and not self.closed and self._path.state != FORKED:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+    def __del__(self, _warn: Any = warnings.warn, _ended: Any = (CLOSED, FORKED)) -> None:
+        # Defaults: at the interpreter's exit the names of this module may be gone before us.
+        if hasattr(self, "_finalizer") and self._path.state not in _ended:
+            _warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
 
     # Sending.
 
