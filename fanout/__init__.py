@@ -4,33 +4,41 @@ Publisher           publish, send, batch, bind, wait_for_subscribers, drain, clo
 fanout.asyncio      the same verbs, awaitable where they can wait
 Options             every limit and default
 Event, EventKind    what happened, to whom
+
+A name is imported when it is first asked for: a worker process imports this package too, and has
+no use for the publishing side.
 """
 
 from __future__ import annotations
 
-from fanout.errors import (
-    Again,
-    BindError,
-    BrokenError,
-    ClosedError,
-    ConfigError,
-    FanoutError,
-    ForkedError,
-    MessageTooLarge,
-    NestedSendError,
-    PoisonedError,
-    StartupError,
-)
-from fanout.events import Event, EventKind
-from fanout.options import Options
-from fanout.publisher import Publisher
-from fanout.send.batch import Batch
-from fanout.statistics import (
-    PublisherStatistics,
-    SubscriberStatistics,
-    Undelivered,
-    WorkerStatistics,
-)
+from typing import TYPE_CHECKING
+
+from fanout import _platform as _platform  # first of all: elsewhere than on Linux it says so
+
+if TYPE_CHECKING:
+    from fanout.errors import (
+        Again,
+        BindError,
+        BrokenError,
+        ClosedError,
+        ConfigError,
+        FanoutError,
+        ForkedError,
+        MessageTooLarge,
+        NestedSendError,
+        PoisonedError,
+        StartupError,
+    )
+    from fanout.events import Event, EventKind
+    from fanout.options import Options
+    from fanout.publisher import Publisher
+    from fanout.send.batch import Batch
+    from fanout.statistics import (
+        PublisherStatistics,
+        SubscriberStatistics,
+        Undelivered,
+        WorkerStatistics,
+    )
 
 __version__ = "0.1.0"
 
@@ -56,3 +64,38 @@ __all__ = [
     "Undelivered",
     "WorkerStatistics",
 ]
+
+_DEFINED_IN = {
+    "fanout.errors": (
+        *("Again", "BindError", "BrokenError", "ClosedError", "ConfigError", "FanoutError"),
+        *("ForkedError", "MessageTooLarge", "NestedSendError", "PoisonedError", "StartupError"),
+    ),
+    "fanout.events": ("Event", "EventKind"),
+    "fanout.options": ("Options",),
+    "fanout.publisher": ("Publisher",),
+    "fanout.send.batch": ("Batch",),
+    "fanout.statistics": (
+        *("PublisherStatistics", "SubscriberStatistics", "Undelivered", "WorkerStatistics"),
+    ),
+}
+_HOME = {name: module for module, names in _DEFINED_IN.items() for name in names}
+_MODULES = ("errors", "events", "options", "publisher", "statistics")  # `fanout.options` and so on
+
+
+if not TYPE_CHECKING:  # type checkers are to find misspelt names, not to be told that all exist
+
+    def __getattr__(name: str) -> object:
+        """A public name, or one of the modules that define them, imported now."""
+        from importlib import import_module
+
+        if name in _MODULES:
+            return import_module(f"fanout.{name}")
+        if name not in _HOME:
+            raise AttributeError(f"module 'fanout' has no attribute {name!r}")
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value  # the next time it is found without us
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

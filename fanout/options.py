@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 from fanout.errors import ConfigError
@@ -176,6 +175,8 @@ def make_options(keywords: Mapping[str, Any]) -> Options:
     names = [field.name for field in fields(Options)]
     for name in keywords:
         if name not in names:
+            from difflib import get_close_matches  # workers have no use for it
+
             similar = get_close_matches(name, names, n=1)
             hint = f"; did you mean {similar[0]!r}?" if similar else " (see fanout.Options)"
             raise TypeError(f"there is no option {name!r}{hint}")

@@ -18,7 +18,6 @@ import select
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fanout.control.channel import Channel
@@ -148,5 +147,8 @@ def _use_all_descriptors() -> None:
 
 def _keep_naps_short() -> None:
     """Have sleeps end on time: by default the kernel adds 50 us, more than some naps last."""
-    with contextlib.suppress(OSError):  # a kernel or a sandbox without it: naps are longer
-        Path("/proc/self/timerslack_ns").write_text(str(TIMER_SLACK_NS))
+    with (
+        contextlib.suppress(OSError),  # a kernel or a sandbox without it: naps are longer
+        open("/proc/self/timerslack_ns", "w", encoding="ascii") as file,
+    ):
+        file.write(str(TIMER_SLACK_NS))

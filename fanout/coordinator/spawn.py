@@ -8,10 +8,8 @@ the user's program, so their command imports our entry point only. The process i
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from multiprocess import process, spawn, util
@@ -19,14 +17,27 @@ from multiprocess.popen_spawn_posix import Popen
 
 import fanout
 
-# -P keeps the current directory out of sys.path, and the root of fanout comes first: a user's own
-# workers.py does no harm. The parent's path follows, so that what fanout needs is found where the
-# parent found it.
-_BOOT = (
-    "import sys, json; root, path, fd = json.loads(sys.argv[1]); sys.path.insert(0, root); "
-    "sys.path.extend(p for p in path if p not in sys.path); "
-    "from fanout.workers.main import main; sys.exit(main(fd))"
-)
+# What a worker does before it is one. The path of the parent comes first of all, so that every
+# module is the one that the parent would find. `fanout` itself is taken from where the parent has
+# it, whatever is found on the path. asyncio does without ssl, which we have no use for and which
+# takes 4 MB of each worker.
+_BOOT = """\
+import sys
+name, control, root, *path = sys.argv[1:]
+sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+spec = PathFinder.find_spec("fanout", [root])
+sys.modules["fanout"] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules["fanout"])
+if "ssl" not in sys.modules:
+    sys.modules["ssl"] = None
+    import asyncio
+    del sys.modules["ssl"]
+from fanout.workers.main import main
+sys.exit(main(int(control)))
+"""
+_ENTRY_BYTES_MAX = 4096  # PATH_MAX: nothing can be there under a longer name
 
 
 class _ExecPopen(Popen):  # type: ignore[misc]  # multiprocess has no types
@@ -73,9 +84,40 @@ class WorkerProcess(process.BaseProcess):  # type: ignore[misc]  # multiprocess 
 
     def command(self) -> list[str]:
         """The command line; it names the worker for people who read process lists."""
-        root = str(Path(fanout.__file__).resolve().parent.parent)
-        path = [entry for entry in sys.path if entry and Path(entry).exists()]
-        arguments = json.dumps([root, path, self.control_fd])
+        root = os.path.dirname(os.path.abspath(fanout.__path__[0]))
         flags: list[str] = util._args_from_interpreter_flags()
         executable: Any = spawn.get_executable()
-        return [os.fsdecode(executable), *flags, "-P", "-c", _BOOT, arguments, self.name]
+        program = [os.fsdecode(executable), *flags, "-P", "-c", _BOOT]
+        return [*program, self.name, str(self.control_fd), root, *path_for_workers()]
+
+
+def path_for_workers() -> list[str]:
+    """This program's `sys.path` in its order, but for the folder of the script, which comes last.
+
+    Python puts that folder first, or the current one for `-c`, `-m` and standard input; a user's
+    own `queue.py` there must not stand for that of the standard library. What is vendored in it is
+    still found. Entries that cannot be handed over are left out: Python would skip them as well.
+    """
+    entries = [entry for entry in sys.path if _can_be_an_argument(entry)]
+    folders = _script_folders()
+    return sorted(dict.fromkeys(entries), key=lambda entry: entry in folders)  # a stable sort
+
+
+def _script_folders() -> set[str]:
+    """What `sys.path[0]` may be because of how this program was started."""
+    if sys.flags.safe_path:
+        return set()
+    main = sys.modules.get("__main__")
+    script, spec = (getattr(main, name, None) for name in ("__file__", "__spec__"))
+    if isinstance(script, str) and (spec is None or spec.name == "__main__"):  # a folder or zip
+        return {os.path.dirname(script), os.path.dirname(os.path.realpath(script))}
+    return {"", process.ORIGINAL_DIR or ""}  # the current directory at the start
+
+
+def _can_be_an_argument(entry: object) -> bool:
+    if not isinstance(entry, str) or "\0" in entry:
+        return False
+    try:
+        return len(os.fsencode(entry)) < _ENTRY_BYTES_MAX
+    except UnicodeEncodeError:  # a name that no file can have
+        return False

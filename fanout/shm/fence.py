@@ -6,14 +6,14 @@ be seen before a later *load* (the doorbell) needs a barrier. aarch64 may reorde
 
 from __future__ import annotations
 
-import platform
+import os
 import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STORES_STAY_IN_ORDER = platform.machine() in ("x86_64", "AMD64")
+STORES_STAY_IN_ORDER = os.uname().machine == "x86_64"
 
 
 def make_fence() -> Callable[[], None]:

@@ -13,9 +13,6 @@ import fcntl
 import mmap
 import os
 from contextlib import suppress
-from pathlib import Path
-
-import psutil
 
 from fanout.errors import StartupError
 from fanout.shm import layout as at
@@ -143,6 +140,8 @@ def _read_layout(fd: int) -> Layout:
 
 
 def _check_available(needed: int) -> None:
+    import psutil  # for who makes a segment only: each worker would carry a megabyte of it
+
     available = psutil.virtual_memory().available
     group = _group_available()
     if group is not None:
@@ -154,11 +153,15 @@ def _check_available(needed: int) -> None:
 def _group_available() -> int | None:
     """Bytes left in this container's memory limit (cgroup v2), None if there is none."""
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
+        limit, used = (_group_file(name) for name in ("memory.max", "memory.current"))
         return None if limit == "max" else int(limit) - int(used)
     except (OSError, ValueError):
         return None
+
+
+def _group_file(name: str) -> str:
+    with open(f"/sys/fs/cgroup/{name}", encoding="ascii") as file:
+        return file.read().strip()
 
 
 def _too_large(needed: int, why: str) -> str:

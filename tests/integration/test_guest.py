@@ -5,23 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import warnings
 from typing import TYPE_CHECKING
 
 import psutil
-import pytest
 
 from fanout import EventKind, ForkedError, Publisher
-from tests.helpers.command import ROOT
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import pytest
 
     from fanout import Event
     from tests.helpers.stock import Stock
@@ -196,26 +192,3 @@ def test_a_forked_child_is_told_and_harms_nothing() -> None:
         assert os.waitpid(child, 0)[1] == 0
         publisher.publish(b"a", b"1")
         assert peer.read_message() == [b"a", b"1"]
-
-
-@pytest.mark.parametrize("way", ["stdin", "-c", "script"])
-def test_no_main_guard_is_needed(way: str, tmp_path: Path) -> None:
-    program = (
-        "import fanout\n"
-        "publisher = fanout.Publisher('tcp://127.0.0.1:*', workers=1, log_bytes=1 << 20)\n"
-        "print(publisher.publish(b'a', b''), publisher.close())\n"
-    )
-    (tmp_path / "workers.py").write_text("raise SystemExit('the wrong workers')\n")
-    (tmp_path / "script.py").write_text(program)
-    arguments = {"stdin": ["-"], "-c": ["-c", program], "script": ["script.py"]}[way]
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        input=program if way == "stdin" else "",
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert (done.stdout, done.stderr, done.returncode) == ("0 ()\n", "", 0)

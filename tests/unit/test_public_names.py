@@ -1,0 +1,82 @@
+"""`import fanout`: all names are there, and none is loaded before it is asked for."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fanout
+from tests.helpers.programs import ROOT
+
+
+def in_new_process(program: str) -> str:
+    """What a program prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    return done.stdout
+
+
+def seen_by_type_checkers() -> dict[str, str]:
+    """Name and module of what is imported under `if TYPE_CHECKING`."""
+    tree = ast.parse(Path(fanout.__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    found: dict[str, str] = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        found.update((alias.name, node.module or "") for alias in node.names)
+    return found
+
+
+def test_type_checkers_see_what_there_is() -> None:
+    assert seen_by_type_checkers() == fanout._HOME
+    assert sorted(fanout._HOME) == fanout.__all__
+
+
+@pytest.mark.parametrize("name", fanout.__all__)
+def test_a_name_is_what_its_module_defines(name: str) -> None:
+    assert getattr(fanout, name) is getattr(importlib.import_module(fanout._HOME[name]), name)
+
+
+def test_all_names_are_listed() -> None:
+    listed = in_new_process("import fanout; print(*dir(fanout))").split()
+    assert {*fanout.__all__, "__version__", "options"} <= {*listed}
+
+
+def test_names_can_be_imported_and_are_found_without_a_search_then() -> None:
+    program = "from fanout import *\nimport fanout\nprint(vars(fanout)['Publisher'] is Publisher)"
+    assert in_new_process(program) == "True\n"
+
+
+def test_modules_are_found_as_attributes() -> None:
+    program = "import fanout; print(fanout.options.Options is fanout.Options)"
+    assert in_new_process(program) == "True\n"
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'fanout' has no attribute 'Pubisher'$"):
+        fanout.Pubisher  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(ImportError):
+        from fanout import Pubisher  # type: ignore[attr-defined]  # noqa: F401
+    assert not hasattr(fanout, "workers_")
+
+
+def test_nothing_is_loaded_before_it_is_asked_for() -> None:
+    program = "import sys, fanout; print(*(name for name in sys.modules if 'fanout.' in name))"
+    assert in_new_process(program).split() == ["fanout.errors", "fanout._platform"]
+
+
+def test_a_closed_publisher_says_nothing_at_the_interpreters_exit() -> None:
+    """The names of its module may be gone by then."""
+    program = """
+import fanout, psutil
+publisher = fanout.Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20)
+publisher.close()
+"""
+    assert in_new_process(program) == ""
