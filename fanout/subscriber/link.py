@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fanout.transport.endpoints import Endpoint, IpcEndpoint
-from fanout.zmtp import Message, PingReceived, Ready, SubscriberSession, Violation
+from fanout.zmtp import MessageReceived, PingReceived, Ready, SubscriberSession, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -138,7 +138,7 @@ class Link:
             messages: list[Frames] = []
             violation: Violation | None = None
             for event in session.receive_data(data):
-                if isinstance(event, Message):
+                if isinstance(event, MessageReceived):
                     messages.append(event.frames)
                 elif isinstance(event, PingReceived):
                     ttl_s = event.ttl_s

@@ -5,7 +5,8 @@
     encode_message ...  messages on the wire                     frames.py
     Encoding, ZMTP_1    what a peer reads in place of them       encoding.py, legacy.py
 
-Standard library only; no socket, no clock, no thread.
+Standard library only; no socket, no clock, no thread. "Rule R1" to "R10" in comments are those of
+docs/design/connections.md, which says why each is there.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from fanout.zmtp.encoding import Encoding
 from fanout.zmtp.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from fanout.zmtp.events import (
     Cancelled,
-    Event,
-    Message,
+    MessageReceived,
     PingReceived,
     PongReceived,
     Ready,
+    SessionEvent,
     Subscribed,
     Violation,
 )
@@ -44,16 +45,16 @@ __all__ = [
     "ZMTP_1",
     "Cancelled",
     "Encoding",
-    "Event",
     "FrameReader",
     "LocalProtocolError",
-    "Message",
+    "MessageReceived",
     "PingReceived",
     "PongReceived",
     "ProtocolError",
     "Ready",
     "RemoteProtocolError",
     "Session",
+    "SessionEvent",
     "SessionLimits",
     "SessionState",
     "Subscribed",

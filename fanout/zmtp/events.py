@@ -32,7 +32,7 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class MessageReceived:
     """A message for the application; a publisher's session never makes one."""
 
     frames: tuple[bytes, ...]
@@ -64,6 +64,6 @@ class Violation:
     """For logs and counters, printable ASCII, bounded."""
 
 
-Event: TypeAlias = (
-    Ready | Subscribed | Cancelled | Message | PingReceived | PongReceived | Violation
+SessionEvent: TypeAlias = (
+    Ready | Subscribed | Cancelled | MessageReceived | PingReceived | PongReceived | Violation
 )

@@ -4,7 +4,7 @@ Subscriptions come in two forms, both of which every ZMTP 3 peer may use, mixed 
 and CANCEL commands (RFC 37), and messages whose first byte is 01 or 00 (RFC 23). They make a set
 for each connection, not a count (rule R5): libzmq sends SUBSCRIBE for every subscribe() but CANCEL
 only for the last unsubscribe(), so that a count would never get to zero.
-All other input (user messages, unknown commands) is ignored (rule R7). See `connection.py` for the
+All other input (user messages, unknown commands) is ignored (rule R7). See `half.py` for the
 states, `events.py` for what comes out.
 """
 
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.commands import CANCEL, SUBSCRIBE
-from fanout.zmtp.connection import Connection
 from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
-from fanout.zmtp.events import Cancelled, Event, Subscribed
+from fanout.zmtp.events import Cancelled, SessionEvent, Subscribed
 from fanout.zmtp.greeting import ROLES
+from fanout.zmtp.half import Half
 from fanout.zmtp.legacy import ZMTP_1
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class SessionLimits:
     """Serve ZMTP 1.0 peers, which take everything and filter themselves."""
 
 
-class Session(Connection):
+class Session(Half):
     """The publisher's half of a connection, without its socket.
 
     Owned by one thread. Call `data_to_send` right after construction (the signature must go out
@@ -90,11 +90,11 @@ class Session(Connection):
         """
         return ZMTP_1 if self.version == "1.0" else None
 
-    def _on_ready(self, events: list[Event]) -> None:
+    def _on_ready(self, events: list[SessionEvent]) -> None:
         if self.version == "1.0":  # its subscriptions stay at its side
             self._subscribe(b"", events)
 
-    def _on_message(self, flags: int, body: bytes, events: list[Event]) -> None:
+    def _on_message(self, flags: int, body: bytes, events: list[SessionEvent]) -> None:
         """Look at each frame of a message alone, as libzmq does, whatever its MORE bit says."""
         del flags
         if not body:
@@ -104,7 +104,7 @@ class Session(Connection):
         elif body[0] == _CANCEL_BYTE:
             self._cancel(body[1:], events)
 
-    def _on_command(self, body: bytes, events: list[Event]) -> None:
+    def _on_command(self, body: bytes, events: list[SessionEvent]) -> None:
         if body[:_SUBSCRIBE_HEAD_BYTES] == _SUBSCRIBE_HEAD:
             self._subscribe(body[_SUBSCRIBE_HEAD_BYTES:], events)
             self._subscribe_all(self._reader.take_run(_SUBSCRIBE_HEAD), events)
@@ -113,7 +113,7 @@ class Session(Connection):
         else:
             super()._on_command(body, events)
 
-    def _subscribe(self, prefix: bytes, events: list[Event]) -> None:
+    def _subscribe(self, prefix: bytes, events: list[SessionEvent]) -> None:
         if prefix in self.subscriptions:
             return
         limits = self._limits
@@ -132,7 +132,7 @@ class Session(Connection):
         self.subscriptions.add(prefix)
         events.append(Subscribed(prefix))
 
-    def _subscribe_all(self, prefixes: list[bytes], events: list[Event]) -> None:
+    def _subscribe_all(self, prefixes: list[bytes], events: list[SessionEvent]) -> None:
         """As `_subscribe` one after another; all at once if there is room for all."""
         limits, mine = self._limits, self.subscriptions
         new = [prefix for prefix in dict.fromkeys(prefixes) if prefix not in mine]
@@ -149,7 +149,7 @@ class Session(Connection):
         mine.update(new)
         events += map(Subscribed, new)
 
-    def _cancel(self, prefix: bytes, events: list[Event]) -> None:
+    def _cancel(self, prefix: bytes, events: list[SessionEvent]) -> None:
         if prefix in self.subscriptions:
             self._subscribed_bytes -= len(prefix)
             self.subscriptions.remove(prefix)

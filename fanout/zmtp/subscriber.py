@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.zmtp import commands
-from fanout.zmtp.connection import Connection
 from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
-from fanout.zmtp.events import Event, Message
+from fanout.zmtp.events import MessageReceived, SessionEvent
 from fanout.zmtp.frames import MORE
 from fanout.zmtp.greeting import ROLES
+from fanout.zmtp.half import Half
 from fanout.zmtp.states import SessionState
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MESSAGE_BYTES_MAX = 64 * 1024 * 1024  # a quarter of a log of 256 MiB; more is a
 FRAME_COST_BYTES = 64  # what an empty frame takes in memory: so many must not come for nothing
 
 
-class SubscriberSession(Connection):
+class SubscriberSession(Half):
     """The subscriber's half of a connection, without its socket.
 
     Owned by one thread. Call `data_to_send` right after construction and after every other call.
@@ -92,13 +92,13 @@ class SubscriberSession(Connection):
         if self.state is SessionState.CLOSED:
             raise LocalProtocolError("the connection is closed")
 
-    def _on_ready(self, events: list[Event]) -> None:
+    def _on_ready(self, events: list[SessionEvent]) -> None:
         del events
         as_command = self.version == "3.1"
         for prefix in sorted(self.subscriptions):
             self._output += commands.subscription(prefix, as_command=as_command)
 
-    def _on_message(self, flags: int, body: bytes, events: list[Event]) -> None:
+    def _on_message(self, flags: int, body: bytes, events: list[SessionEvent]) -> None:
         if not self._in_message:
             self._collected = [] if self.matches(body) else None
             self._collected_bytes = 0
@@ -113,5 +113,5 @@ class SubscriberSession(Connection):
             )
         self._collected.append(body)
         if not self._in_message:
-            events.append(Message(tuple(self._collected)))
+            events.append(MessageReceived(tuple(self._collected)))
             self._collected = None

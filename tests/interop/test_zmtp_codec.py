@@ -11,11 +11,11 @@ import pytest
 import zmq
 
 from fanout.zmtp import (
-    Event,
-    Message,
+    MessageReceived,
     PingReceived,
     PongReceived,
     Session,
+    SessionEvent,
     SessionState,
     SubscriberSession,
     Violation,
@@ -37,7 +37,7 @@ class Shell:
     def __init__(self, half: Session | SubscriberSession, connection: socket.socket) -> None:
         self.half = half
         self.connection = connection
-        self.events: list[Event] = []
+        self.events: list[SessionEvent] = []
 
     def run_until(self, condition: Callable[[], bool]) -> None:
         """Carry bytes until the condition holds; fails at the deadline or when the peer closes."""
@@ -144,7 +144,7 @@ def test_wrong_socket_type_is_refused(context: zmq.Context[zmq.Socket[bytes]]) -
         listener.settimeout(DEADLINE_S)
         connection, _ = listener.accept()
     session = Session(LIMITS)
-    events: list[Event] = []
+    events: list[SessionEvent] = []
     output, sent = b"", 0
     with peer, connection:
         connection.settimeout(DEADLINE_S)
@@ -170,12 +170,14 @@ def test_subscriber_half_with_a_libzmq_publisher(context: zmq.Context[zmq.Socket
         assert {publisher.recv(), publisher.recv()} == {b"\x01A", b"\x01" + b"t" * 255}
         for message in ([b"A1", b"x" * 300, b""], [b"B"], [b"t" * 256]):
             publisher.send_multipart(message)
-        shell.run_until(lambda: len([e for e in shell.events if isinstance(e, Message)]) == 2)
+        shell.run_until(
+            lambda: len([e for e in shell.events if isinstance(e, MessageReceived)]) == 2
+        )
         subscriber.cancel(b"A")
         subscriber.ping(b"still there")
         shell.run_until_event(PongReceived)
         assert publisher.recv() == b"\x00A"
-    assert [event.frames for event in shell.events if isinstance(event, Message)] == [
+    assert [event.frames for event in shell.events if isinstance(event, MessageReceived)] == [
         (b"A1", b"x" * 300, b""),
         (b"t" * 256,),
     ]

@@ -16,7 +16,7 @@ from tests.unit.zmtp.wire import (
     GREETING,
     READY_PUB,
     SIGNATURE,
-    Half,
+    EitherHalf,
     drive,
     each_byte,
     long_frame,
@@ -44,7 +44,7 @@ inputs = st.one_of(
 openings = st.sampled_from([OPEN, OPEN_3_0, SIGNATURE + b"\x01\x02\x00\x00"])
 
 
-def observed(half: Half, chunks: Any) -> tuple[Any, ...]:
+def observed(half: EitherHalf, chunks: Any) -> tuple[Any, ...]:
     """All that a user of the session can see."""
     outcome = drive(half, chunks)
     return (

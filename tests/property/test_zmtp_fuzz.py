@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fanout.zmtp import (
     Cancelled,
-    Event,
     Session,
+    SessionEvent,
     SessionLimits,
     SessionState,
     Subscribed,
@@ -24,13 +24,13 @@ from tests.helpers.limits import LIMITS
 from tests.property.test_zmtp_chunking import inputs, places
 from tests.property.test_zmtp_frames import cut
 from tests.unit.zmtp.corpus import CORPUS
-from tests.unit.zmtp.wire import GREETING, READY_PUB, Half, each_byte, long_frame
+from tests.unit.zmtp.wire import GREETING, READY_PUB, EitherHalf, each_byte, long_frame
 
 SMALL = replace(LIMITS, max_frame_bytes=400, max_subscriptions=5, max_subscription_bytes=300)
 SMALL_1_0 = replace(SMALL, allow_zmtp_1=True)
 MESSAGE_BYTES_MAX = 1000
 HEADER_BYTES = 9
-EVENTS = get_args(Event)
+EVENTS = get_args(SessionEvent)
 
 streams = st.sampled_from([capture.wire for capture in CORPUS])
 
@@ -56,10 +56,10 @@ def mutated(draw: st.DrawFn, originals: st.SearchStrategy[bytes] = streams) -> b
     return wire
 
 
-def check(half: Half, chunks: object, frame_bytes_max: int) -> None:
+def check(half: EitherHalf, chunks: object, frame_bytes_max: int) -> None:
     """The invariant of every test here."""
     assert hasattr(chunks, "__iter__")
-    events: list[Event] = []
+    events: list[SessionEvent] = []
     for chunk in chunks:
         closed = half.state is SessionState.CLOSED
         new = half.receive_data(chunk)

@@ -8,7 +8,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fanout.zmtp import Message, Session, SessionState, SubscriberSession, Violation, encode_message
+from fanout.zmtp import (
+    MessageReceived,
+    Session,
+    SessionState,
+    SubscriberSession,
+    Violation,
+    encode_message,
+)
 from tests.helpers.limits import LIMITS
 from tests.property.test_zmtp_frames import bodies
 
@@ -22,7 +29,7 @@ class Pair(RuleBasedStateMachine):
         super().__init__()
         self.publisher = Session(LIMITS)
         self.wanted = {b"A"}  # the model: what the application asked for
-        self.expected: list[Message] = []  # the model: what it must see
+        self.expected: list[MessageReceived] = []  # the model: what it must see
         self.received: list[Any] = []
         self.to_publisher = b""  # bytes on the wire
         self.to_subscriber = b""
@@ -65,7 +72,7 @@ class Pair(RuleBasedStateMachine):
             self.to_subscriber += encode_message(message)
         self.settle()
         if any(topic.startswith(prefix) for prefix in self.wanted):
-            self.expected.append(Message(tuple(message)))
+            self.expected.append(MessageReceived(tuple(message)))
 
     def settle(self) -> None:
         while True:
@@ -80,7 +87,7 @@ class Pair(RuleBasedStateMachine):
 
     def check(self, events: list[Any]) -> None:
         assert not any(isinstance(event, Violation) for event in events)
-        self.received += [event for event in events if isinstance(event, Message)]
+        self.received += [event for event in events if isinstance(event, MessageReceived)]
 
     @invariant()
     def everything_wanted_and_nothing_else_was_received(self) -> None:

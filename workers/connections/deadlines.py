@@ -68,7 +68,7 @@ class Deadlines:
         if peer.member.blocked:  # send_timeout judges it, and no PING gets through
             peer.asked = 0
             return
-        # One that never answered is not judged: libzmq before 4.2 ignores PINGs (zmtp.md, 2.2).
+        # One that never answered is not judged: libzmq before 4.2 ignores PINGs.
         silent = is_silent(now, peer.asked, peer.last_received, self._timeout_ns)
         if counts and peer.answers_pings and silent:
             self._evict(peer, "answers no PING (heartbeat_timeout)")

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from fanout.control.messages import split_subscriptions
 from fanout.zmtp import (
     Cancelled,
-    Event,
     PingReceived,
     PongReceived,
     Ready,
+    SessionEvent,
     Subscribed,
     Violation,
 )
@@ -115,7 +115,7 @@ class ReadSide:
         self._handle(peer, peer.session.receive_data(data), now)
         return len(data)
 
-    def _handle(self, peer: Peer, events: list[Event], now: int) -> None:
+    def _handle(self, peer: Peer, events: list[SessionEvent], now: int) -> None:
         worker = self._worker
         added: dict[bytes, None] = {}
         cancelled: dict[bytes, None] = {}

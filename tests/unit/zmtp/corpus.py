@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from fanout.zmtp import (
     Cancelled,
-    Event,
     PingReceived,
     PongReceived,
     Ready,
+    SessionEvent,
     SessionLimits,
     Subscribed,
 )
@@ -48,7 +48,7 @@ class Capture:
 
     name: str
     wire: bytes
-    events: tuple[Event, ...] = ()
+    events: tuple[SessionEvent, ...] = ()
     violation: str | None = None  # a part of the reason; None if the connection stays
     output: bytes = OUR_HANDSHAKE
     limits: SessionLimits = LIMITS

@@ -1,6 +1,12 @@
-"""One test for each rule that decides whether any SUB connects unchanged, and each sender bug."""
+"""One test for each rule that decides whether any SUB connects unchanged, and each sender bug.
+
+The rules: docs/design/connections.md.
+"""
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +36,22 @@ from tests.unit.zmtp.wire import (
     ready,
     short_frame,
 )
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_rule_that_is_cited_is_listed() -> None:
+    listed = set(
+        re.findall(r"^\| (R\d+) \|", (ROOT / "docs/design/connections.md").read_text(), re.M)
+    )
+    cited = {
+        name
+        for path in (*ROOT.glob("fanout/**/*.py"), *ROOT.glob("workers/**/*.py"))
+        for name in re.findall(r"[Rr]ule\s+(?:#\s*)?(R\d+)", path.read_text())
+    }
+    tested = {name.upper() for name in re.findall(r"def test_(r\d+)_", Path(__file__).read_text())}
+    assert cited | tested <= listed
+    assert listed - tested == {"R9"}  # of CURVE, which nothing here speaks
 
 
 def test_r1_the_greeting_goes_out_in_stages() -> None:

@@ -7,7 +7,7 @@ import pytest
 from fanout.zmtp import (
     Cancelled,
     LocalProtocolError,
-    Message,
+    MessageReceived,
     PongReceived,
     Ready,
     Session,
@@ -123,25 +123,27 @@ class TestMessages:
         subscriber = ready_subscriber(b"")
         wire = bytes.fromhex("00024142 0101410100000178")
         outcome = drive(subscriber, each_byte(wire))
-        assert outcome.events == [Message((b"AB",)), Message((b"A", b"", b"x"))]
+        assert outcome.events == [MessageReceived((b"AB",)), MessageReceived((b"A", b"", b"x"))]
 
     def test_filtered_by_the_first_frame_only(self) -> None:
         subscriber = ready_subscriber(b"A", b"BC")
         for frames in ([b"B", b"A"], [b""], [b"xA"], [b"B", b"C"]):
             assert subscriber.receive_data(encode_message(frames)) == []
         for frames in ([b"A"], [b"AB", b"x"], [b"BCD", b""]):
-            assert subscriber.receive_data(encode_message(frames)) == [Message(tuple(frames))]
+            assert subscriber.receive_data(encode_message(frames)) == [
+                MessageReceived(tuple(frames))
+            ]
 
     def test_nothing_without_a_subscription(self) -> None:
         assert ready_subscriber().receive_data(encode_message([b"", b"x"])) == []
 
     def test_the_empty_prefix_takes_an_empty_first_frame(self) -> None:
-        assert ready_subscriber(b"").receive_data(b"\x00\x00") == [Message((b"",))]
+        assert ready_subscriber(b"").receive_data(b"\x00\x00") == [MessageReceived((b"",))]
 
     def test_commands_do_not_disturb_a_message(self) -> None:
         subscriber = ready_subscriber(b"")
         events = subscriber.receive_data(b"\x01\x01A" + short_frame(b"\x04PONG", 4) + b"\x00\x01B")
-        assert events == [PongReceived(b""), Message((b"A", b"B"))]
+        assert events == [PongReceived(b""), MessageReceived((b"A", b"B"))]
 
     def test_a_message_in_flight_after_a_cancel_is_not_seen(self) -> None:
         subscriber = ready_subscriber(b"A")
@@ -156,7 +158,7 @@ class TestLimit:
             subscriber = ready_subscriber(b"", max_message_bytes=limit)
             frames = [bytes(500), bytes(500 + extra)]
             (event,) = subscriber.receive_data(encode_message(frames))
-            assert isinstance(event, Violation if violated else Message)
+            assert isinstance(event, Violation if violated else MessageReceived)
 
     def test_empty_frames_are_not_free(self) -> None:
         subscriber = ready_subscriber(b"", max_message_bytes=1000)
@@ -187,7 +189,7 @@ class TestPair:
     def test_messages(self) -> None:
         pair = settled_pair(b"A")
         pair.send(encode_message([b"A", b"1"]) + encode_message([b"B"]) + encode_message([b"A2"]))
-        assert pair.received[1:] == [Message((b"A", b"1")), Message((b"A2",))]
+        assert pair.received[1:] == [MessageReceived((b"A", b"1")), MessageReceived((b"A2",))]
 
     def test_heartbeat_both_ways(self) -> None:
         pair = settled_pair()

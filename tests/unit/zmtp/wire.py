@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fanout.zmtp import Event, Session, SubscriberSession, Violation
+from fanout.zmtp import Session, SessionEvent, SubscriberSession, Violation
 from tests.helpers.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Half = Session | SubscriberSession
+
+EitherHalf = Session | SubscriberSession
 
 SIGNATURE = bytes.fromhex("ff00000000000000017f")
 NULL = b"NULL" + bytes(16)
@@ -59,7 +60,7 @@ def each_byte(data: bytes) -> Iterator[bytes]:
 class Outcome:
     """What a session made of a stream."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[SessionEvent] = field(default_factory=list)
     output: bytes = b""
 
     @property
@@ -69,7 +70,7 @@ class Outcome:
         return last.reason if isinstance(last, Violation) else None
 
 
-def drive(half: Half, chunks: Iterable[bytes]) -> Outcome:
+def drive(half: EitherHalf, chunks: Iterable[bytes]) -> Outcome:
     """Bring the chunks to a session as a shell does: receive, then take the output."""
     outcome = Outcome(output=half.data_to_send())
     for chunk in chunks:
@@ -91,8 +92,8 @@ class SessionPair:
     def __init__(self, publisher: Session, subscriber: SubscriberSession) -> None:
         self.publisher = publisher
         self.subscriber = subscriber
-        self.published: list[Event] = []  # events of the publisher's half
-        self.received: list[Event] = []  # events of the subscriber's half
+        self.published: list[SessionEvent] = []  # events of the publisher's half
+        self.received: list[SessionEvent] = []  # events of the subscriber's half
 
     def settle(self) -> None:
         """Carry bytes to and fro until both are silent."""

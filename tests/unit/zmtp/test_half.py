@@ -14,8 +14,8 @@ from fanout.zmtp import (
     SubscriberSession,
     Violation,
 )
-from fanout.zmtp.connection import HANDSHAKE_FRAME_BYTES_MAX, PENDING_PONG_BYTES_MAX, Connection
 from fanout.zmtp.greeting import ROLES
+from fanout.zmtp.half import HANDSHAKE_FRAME_BYTES_MAX, PENDING_PONG_BYTES_MAX, Half
 from tests.helpers.limits import LIMITS
 from tests.unit.zmtp.corpus import OPEN, OPEN_3_0
 from tests.unit.zmtp.wire import (
@@ -24,7 +24,7 @@ from tests.unit.zmtp.wire import (
     READY_SUB,
     SIGNATURE,
     SUBSCRIBE_A,
-    Half,
+    EitherHalf,
     connected,
     drive,
     each_byte,
@@ -76,9 +76,9 @@ class TestInput:
         assert session.receive_data(b"\x00\x00" * 100_000 + SUBSCRIBE_A) == [Subscribed(b"A")]
 
     def test_a_half_must_say_what_it_does_with_messages(self) -> None:
-        connection = Connection(ROLES[b"PUB"], 1000)
+        half = Half(ROLES[b"PUB"], 1000)
         with pytest.raises(NotImplementedError):
-            connection.receive_data(OPEN + b"\x00\x00")
+            half.receive_data(OPEN + b"\x00\x00")
 
 
 class TestStates:
@@ -185,7 +185,7 @@ class TestPing:
             session.ping()
 
     @pytest.mark.parametrize("half", [Session(LIMITS), SubscriberSession()])
-    def test_both_halves_answer(self, half: Half) -> None:
+    def test_both_halves_answer(self, half: EitherHalf) -> None:
         drive(half, [GREETING + (READY_SUB if isinstance(half, Session) else READY_PUB)])
         assert half.receive_data(PING) == [PingReceived(0.0, b"")]
         assert half.data_to_send() == bytes.fromhex("0405 04 504f4e47")

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from fanout.zmtp import commands
 from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
-from fanout.zmtp.events import Event, PingReceived, PongReceived, Ready, Violation
+from fanout.zmtp.events import PingReceived, PongReceived, Ready, SessionEvent, Violation
 from fanout.zmtp.frames import COMMAND, MORE, SHORT_BODY_MAX, FrameReader
 from fanout.zmtp.greeting import Greeting, GreetingStage, Role
 from fanout.zmtp.metadata import (
@@ -40,7 +40,7 @@ HANDSHAKE_FRAME_BYTES_MAX = 64 * 1024  # a READY has some 30 bytes; a stranger g
 PENDING_PONG_BYTES_MAX = 64 * 1024  # a peer that sends PINGs and never reads is cut off here
 
 
-class Connection:
+class Half:
     """One half of a connection; private, see `Session` and `SubscriberSession`.
 
     Owned by one thread. Mutable state: everything below.
@@ -62,13 +62,13 @@ class Connection:
         # The peer's properties, names in lower case; empty until it is ready.
         self.metadata: dict[str, bytes] = {}
 
-    def receive_data(self, data: bytes | bytearray | memoryview) -> list[Event]:
+    def receive_data(self, data: bytes | bytearray | memoryview) -> list[SessionEvent]:
         """Take bytes of the peer, cut anywhere, and return what happened, in order.
 
         Never raises for anything that a peer sends: a `Violation` is then the last event, the state
         is `CLOSED`, and later input is ignored. Call `data_to_send` afterwards in any case.
         """
-        events: list[Event] = []
+        events: list[SessionEvent] = []
         if self.state is SessionState.CLOSED:
             return events
         try:
@@ -112,7 +112,7 @@ class Connection:
     def _speaks_commands(self) -> bool:
         return self.version in ("3.1", "3.0")
 
-    def _receive(self, data: bytes, events: list[Event]) -> None:
+    def _receive(self, data: bytes, events: list[SessionEvent]) -> None:
         taken = 0
         if self._greeting is not None:
             taken = self._greeting.receive(data)
@@ -132,7 +132,7 @@ class Connection:
             else:
                 self._on_message(flags, body, events)
 
-    def _on_greeted(self, greeting: Greeting, events: list[Event]) -> None:
+    def _on_greeted(self, greeting: Greeting, events: list[SessionEvent]) -> None:
         self._greeting = None
         self.version = greeting.version
         if self.version == "1.0":
@@ -144,7 +144,7 @@ class Connection:
         else:  # ZMTP 2.0 has no READY
             self.metadata[SOCKET_TYPE] = greeting.peer_type
 
-    def _on_handshake(self, flags: int, body: bytes, events: list[Event]) -> None:
+    def _on_handshake(self, flags: int, body: bytes, events: list[SessionEvent]) -> None:
         """Read the one frame of the handshake, whatever its flags: libzmq takes any READY."""
         if not self._speaks_commands:
             if flags & MORE or len(body) > SHORT_BODY_MAX:
@@ -160,7 +160,7 @@ class Connection:
             self.metadata = parse_metadata(data, self._role.peer_types)
         self._on_traffic(Step.PEER_READY, events)
 
-    def _on_traffic(self, step: Step, events: list[Event]) -> None:
+    def _on_traffic(self, step: Step, events: list[SessionEvent]) -> None:
         self.state = advance(self.state, step)
         assert self.version is not None  # it is known since the greeting
         self._reader.max_frame_bytes = self._max_frame_bytes
@@ -168,14 +168,14 @@ class Connection:
         events.append(Ready(self.version, self.metadata))
         self._on_ready(events)
 
-    def _on_ready(self, events: list[Event]) -> None:
+    def _on_ready(self, events: list[SessionEvent]) -> None:
         """Do what the half does first."""
 
-    def _on_message(self, flags: int, body: bytes, events: list[Event]) -> None:
+    def _on_message(self, flags: int, body: bytes, events: list[SessionEvent]) -> None:
         """Take one frame of a message."""
         raise NotImplementedError
 
-    def _on_command(self, body: bytes, events: list[Event]) -> None:
+    def _on_command(self, body: bytes, events: list[SessionEvent]) -> None:
         """Take a command; unknown and malformed ones are ignored (rule R7)."""
         name, data = commands.split_command(body)
         if name == commands.PING:
@@ -183,7 +183,7 @@ class Connection:
         elif name == commands.PONG:
             events.append(PongReceived(data))
 
-    def _on_ping(self, data: bytes, events: list[Event]) -> None:
+    def _on_ping(self, data: bytes, events: list[SessionEvent]) -> None:
         """Answer at once, one PONG for each PING, with its context exactly (rule R8)."""
         ping = commands.split_ping(data)
         if ping is None:
