@@ -23,10 +23,12 @@ from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.transport.kernel import prepare_socket
+from fanout.workers.connections.causes import cause_of, never_served
 from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.ending import Ending
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.reading import ReadSide
+from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.policy.limits import LagPolicy
 from fanout.workers.rest import Rest
@@ -155,14 +157,8 @@ class Worker:
         self.slow_reports.finish(peer.id)
         self.channel.send(
             Closed(
-                subscriber=peer.id,
-                evicted=evicted,
-                reason=reason,
-                matched=member.matched,
-                sent=member.sent,
-                dropped=member.dropped,
-                discarded=member.queued,
-                kernel_bytes=kernel_bytes,
+                *(peer.id, evicted, cause_of(reason), reason),
+                *(member.matched, member.sent, member.dropped, member.queued, kernel_bytes),
             )
         )
 
@@ -361,7 +357,7 @@ class Worker:
             os.close(descriptor)
         if isinstance(message, Adopt):  # the system drops what it finds no number for
             reason = "its worker has no descriptors left (raise the limit of open files)"
-            self.channel.send(Closed(message.subscriber, True, reason, 0, 0, 0, 0, 0))
+            self.channel.send(never_served(message.subscriber, True, reason))
         elif isinstance(message, Snapshot):
             self._snapshots.append((message.token, self.log.head()))
         elif isinstance(message, Finish):  # another one brings the end forward
@@ -374,9 +370,10 @@ class Worker:
             sock = prepare_socket(descriptor, self.options)
         except OSError as error:
             reason = f"gone before it was adopted: {error.strerror}"
-            self.channel.send(Closed(message.subscriber, False, reason, 0, 0, 0, 0, 0))
+            self.channel.send(never_served(message.subscriber, False, reason))
             return
-        peer = Peer(message.subscriber, slot, sock, self.limits, now)
+        session = SESSIONS[message.protocol](self.limits)
+        peer = Peer(message.subscriber, slot, sock, session, now)
         self.peers[peer.id] = peer
         self.by_descriptor[sock.fileno()] = peer
         self.deadlines.adopted(peer, now)

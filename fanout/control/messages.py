@@ -53,7 +53,7 @@ class Adopt:
     descriptors: ClassVar[int] = 1
     subscriber: int
     slot: int
-    tcp: bool
+    protocol: str  # what its listener speaks: "zmtp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ class Closed:
     code: ClassVar[int] = 6
     subscriber: int
     evicted: bool
-    reason: str
+    cause: int  # the number of a `Reason`
+    reason: str  # in words, with the figures of this case
     matched: int
     sent: int
     dropped: int

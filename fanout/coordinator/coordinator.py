@@ -33,6 +33,7 @@ from fanout.coordinator.reports import Reports
 from fanout.coordinator.roster import Roster, WorkerState
 from fanout.errors import ClosedError, StartupError
 from fanout.events import Event, EventKind
+from fanout.reasons import Reason
 from fanout.send.path import BROKEN, CLOSED, SendPath
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.layout import Layout
@@ -368,9 +369,9 @@ class Coordinator:
             self._fail_start(StartupError(f"worker {link.index} did not start: {how}"))
         lost = self.roster.worker_lost(link.index, time.monotonic())
         closing = self.ledger.closing
-        reason = "the publisher was closed" if closing else "its worker was lost"
+        cause = Reason.PUBLISHER_CLOSED if closing else Reason.WORKER_LOST
         for connection in lost:
-            closed = final_of(self.segment, connection, reason, evicted=not closing)
+            closed = final_of(self.segment, connection, cause, evicted=not closing)
             self.reports.end_connection(connection, closed)
         self.snapshots.forget(link.index)
         if self._finishing_until is not None:

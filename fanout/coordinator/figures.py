@@ -10,12 +10,13 @@ from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.statistics import SubscriberStatistics
 
 if TYPE_CHECKING:
-    from fanout.coordinator.roster import Connection
+    from fanout.coordinator.roster import Accepted
+    from fanout.reasons import Reason
     from fanout.shm.segment import Segment
 
 
 def snapshot(
-    segment: Segment, connection: Connection, subscriptions: int, position: int
+    segment: Segment, connection: Accepted, subscriptions: int, position: int
 ) -> SubscriberStatistics:
     """The figures of one subscriber.
 
@@ -43,7 +44,7 @@ def snapshot(
     )
 
 
-def final_of(segment: Segment, connection: Connection, reason: str, *, evicted: bool) -> Closed:
+def final_of(segment: Segment, connection: Accepted, cause: Reason, *, evicted: bool) -> Closed:
     """The last figures of a subscriber whose worker cannot report them any more.
 
     They are those of its last checkpoint; what its worker did after that is counted as discarded.
@@ -52,7 +53,8 @@ def final_of(segment: Segment, connection: Connection, reason: str, *, evicted: 
     return Closed(
         subscriber=connection.subscriber,
         evicted=evicted,
-        reason=reason,
+        cause=cause.number,
+        reason=cause.text,
         matched=last.matched,
         sent=last.sent,
         dropped=last.dropped,
@@ -61,6 +63,6 @@ def final_of(segment: Segment, connection: Connection, reason: str, *, evicted: 
     )
 
 
-def free(segment: Segment, connection: Connection) -> None:
+def free(segment: Segment, connection: Accepted) -> None:
     """Empty the slot of a connection that its worker has closed, or that has lost its worker."""
     SubscriberSlot(segment, connection.slot).free()

@@ -8,7 +8,7 @@ from fanout.statistics import Undelivered
 
 if TYPE_CHECKING:
     from fanout.control.messages import Closed
-    from fanout.coordinator.roster import Connection
+    from fanout.coordinator.roster import Accepted
 
 
 class Ledger:
@@ -26,7 +26,7 @@ class Ledger:
         self.closing = False  # set when the publisher's end has begun
         self.undelivered: list[Undelivered] = []  # since then; one for each connection at most
 
-    def close(self, connection: Connection, closed: Closed) -> None:
+    def close(self, connection: Accepted, closed: Closed) -> None:
         """Book the end of a connection."""
         if connection.version is None:
             self.failed_handshakes += 1

@@ -17,6 +17,7 @@ from fanout.shm.worker_slot import WorkerSlot
 
 if TYPE_CHECKING:
     from fanout.control.messages import Message
+    from fanout.coordinator.roster import Accepted
     from fanout.options import Options
     from fanout.shm.segment import Segment
 
@@ -72,12 +73,13 @@ class WorkerLink:
         hello = Hello(self.index, os.getpid(), asdict(options))
         self.channel.send(hello, tuple(descriptors))
 
-    def adopt(self, subscriber: int, slot: int, tcp: bool, descriptor: int) -> None:
+    def adopt(self, connection: Accepted, descriptor: int) -> None:
         """Hand a connection over; takes over `descriptor`."""
         if self.channel is None:
             os.close(descriptor)
             return
-        self.say(Adopt(subscriber, slot, tcp), (descriptor,))
+        message = Adopt(connection.subscriber, connection.slot, connection.protocol)
+        self.say(message, (descriptor,))
 
     def say(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
         """Send it a message at the end of this turn; if it has not read for very long, kill it.

@@ -18,14 +18,16 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from fanout.coordinator.roster import Refusal
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
+from fanout.reasons import Reason
 from fanout.transport.listener import Listener, peer_name
 from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
     from fanout.coordinator.coordinator import Coordinator
-    from fanout.coordinator.roster import Connection
+    from fanout.coordinator.roster import Accepted
 
 ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in slices
 OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
@@ -141,41 +143,43 @@ class Reception:
                     self._pause(error)
                     return
                 continue  # that peer is gone already (ECONNABORTED and the like)
-            self._welcome(connection, listener.endpoint)
+            self._welcome(connection, listener)
             if self._paused_until is not None:
                 return  # the rest waits in the listen queue
 
-    def _welcome(self, sock: socket.socket, endpoint: str) -> None:
+    def _welcome(self, sock: socket.socket, listener: Listener) -> None:
         coordinator = self._coordinator
         coordinator.ledger.accepted += 1
-        tcp = sock.family != socket.AF_UNIX
         with sock:
             try:
                 peer = peer_name(sock)
             except OSError:
                 peer = "unknown"  # it has left already; its worker will notice
-            admitted = coordinator.roster.admit(peer, endpoint, tcp, coordinator.loads())
-            if isinstance(admitted, str):
+            admitted = coordinator.roster.admit(
+                peer, listener.endpoint, listener.protocol, coordinator.loads()
+            )
+            if isinstance(admitted, Refusal):
                 self._refuse(peer, admitted)
                 return
             self._hand_over(sock, admitted)
 
-    def _refuse(self, peer: str, reason: str) -> None:
+    def _refuse(self, peer: str, refusal: Refusal) -> None:
         self._coordinator.ledger.refused += 1
-        self._coordinator.report(Event(EventKind.CONNECTION_REFUSED, reason, peer=peer))
+        self._coordinator.report(Event(EventKind.CONNECTION_REFUSED, refusal.text, peer=peer))
 
-    def _hand_over(self, sock: socket.socket, connection: Connection) -> None:
+    def _hand_over(self, sock: socket.socket, connection: Accepted) -> None:
         coordinator = self._coordinator
         link = coordinator.links[connection.worker]
         try:
             duplicate = os.dup(sock.fileno())
         except OSError as error:
             coordinator.roster.remove(connection.subscriber)
-            self._refuse(connection.peer, error.strerror or str(error))
+            refusal = Refusal(Reason.NO_RESOURCES, error.strerror or str(error))
+            self._refuse(connection.peer, refusal)
             self._pause(error)
             return
         coordinator.descriptors[connection.subscriber] = duplicate
-        link.adopt(connection.subscriber, connection.slot, connection.tcp, sock.detach())
+        link.adopt(connection, sock.detach())
 
     def _pause(self, error: OSError) -> None:
         self._paused_until = time.monotonic() + PAUSE

@@ -22,7 +22,7 @@ from fanout.events import Event, EventKind
 if TYPE_CHECKING:
     from fanout.coordinator.coordinator import Coordinator
     from fanout.coordinator.links import WorkerLink
-    from fanout.coordinator.roster import Connection
+    from fanout.coordinator.roster import Accepted
 
 
 class Reports:
@@ -79,7 +79,7 @@ class Reports:
         kind = EventKind.SUBSCRIBER_RECOVERED if message.recovered else EventKind.SUBSCRIBER_SLOW
         self._report_on(kind, connection, message.reason, message.dropped)
 
-    def end_connection(self, connection: Connection, closed: Closed) -> None:
+    def end_connection(self, connection: Accepted, closed: Closed) -> None:
         """Forget a connection, and book and report its end."""
         self._coordinator.interest.forget(connection.subscriber)
         descriptor = self._coordinator.descriptors.pop(connection.subscriber, None)
@@ -91,7 +91,7 @@ class Reports:
         self._report_on(kind, connection, closed.reason, closed.dropped)
 
     def _report_on(
-        self, kind: EventKind, connection: Connection, reason: str, dropped: int = 0
+        self, kind: EventKind, connection: Accepted, reason: str, dropped: int = 0
     ) -> None:
         self._coordinator.report(
             Event(

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +46,7 @@ class WorkerEntry:
 
 
 @dataclass(slots=True)
-class Connection:
+class Accepted:
     """One accepted connection; `version` is None until its handshake is done."""
 
     subscriber: int
@@ -52,8 +54,15 @@ class Connection:
     worker: int
     peer: str
     endpoint: str
-    tcp: bool
+    protocol: str  # what its listener speaks
     version: str | None = None
+
+
+class Refusal(NamedTuple):
+    """Why a connection is not served: the reason, and in words with the figures of this case."""
+
+    cause: Reason
+    text: str
 
 
 class Roster:
@@ -69,7 +78,7 @@ class Roster:
 
     def __init__(self, workers: int, max_subscribers: int, max_half_open: int) -> None:
         self.workers = [WorkerEntry(index) for index in range(workers)]
-        self.connections: dict[int, Connection] = {}
+        self.connections: dict[int, Accepted] = {}
         self.half_open = 0
         self._max_half_open = max_half_open
         self._free_slots = list(range(max_subscribers - 1, -1, -1))
@@ -85,23 +94,27 @@ class Roster:
         """Whether every worker serves."""
         return all(worker.state is WorkerState.READY for worker in self.workers)
 
-    def admit(self, peer: str, endpoint: str, tcp: bool, loads: Sequence[int]) -> Connection | str:
+    def admit(
+        self, peer: str, endpoint: str, protocol: str, loads: Sequence[int]
+    ) -> Accepted | Refusal:
         """Give a new connection a slot and the least loaded worker, or say why it is refused.
 
         Args:
             loads: the measured load of each worker, in thousandths of a core.
         """
         if self.half_open >= self._max_half_open:
-            return f"{self.half_open} connections are in their handshake (max_half_open)"
+            text = f"{self.half_open} connections are in their handshake (max_half_open)"
+            return Refusal(Reason.HALF_OPEN, text)
         if not self._free_slots:
-            return f"{len(self.connections)} connections are open (max_subscribers)"
+            text = f"{len(self.connections)} connections are open (max_subscribers)"
+            return Refusal(Reason.FULL, text)
         ready = [w for w in self.workers if w.state is WorkerState.READY]
         if not ready:
-            return "no worker is ready to serve it"
+            return Refusal(Reason.NO_WORKER, Reason.NO_WORKER.text)
         # Loads within a tenth of a core are equal: measured noise must not decide.
         chosen = min(ready, key=lambda w: (loads[w.index] // 100, len(w.connections)))
-        connection = Connection(
-            self._next_id, self._free_slots.pop(), chosen.index, peer, endpoint, tcp
+        connection = Accepted(
+            self._next_id, self._free_slots.pop(), chosen.index, peer, endpoint, protocol
         )
         self._next_id += 1
         self.connections[connection.subscriber] = connection
@@ -109,7 +122,7 @@ class Roster:
         self.half_open += 1
         return connection
 
-    def connected(self, subscriber: int, version: str) -> Connection | None:
+    def connected(self, subscriber: int, version: str) -> Accepted | None:
         """Its handshake is done; None if it is not known (any more)."""
         connection = self.connections.get(subscriber)
         if connection is not None and connection.version is None:
@@ -117,7 +130,7 @@ class Roster:
             self.half_open -= 1
         return connection
 
-    def remove(self, subscriber: int) -> Connection | None:
+    def remove(self, subscriber: int) -> Accepted | None:
         """The connection is closed; its slot is free. None if it was not known (any more)."""
         connection = self.connections.pop(subscriber, None)
         if connection is None:
@@ -134,7 +147,7 @@ class Roster:
         worker.state = WorkerState.READY
         worker.ready_since = now
 
-    def worker_lost(self, index: int, now: float) -> list[Connection]:
+    def worker_lost(self, index: int, now: float) -> list[Accepted]:
         """The worker has ended; returns the connections that it had, which are removed.
 
         It becomes WAITING until `start_at`, or GONE.

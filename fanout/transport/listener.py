@@ -20,13 +20,19 @@ class Listener:
     Attributes:
         socket: the listening socket; ready to accept from the moment the listener exists.
         endpoint: what is bound, with the real port or path: "tcp://127.0.0.1:49213".
+        protocol: what is spoken on its connections; workers choose their sessions by it.
     """
 
     def __init__(
-        self, listening: socket.socket, endpoint: str, file: SocketFile | None = None
+        self,
+        listening: socket.socket,
+        endpoint: str,
+        file: SocketFile | None = None,
+        protocol: str = "zmtp",
     ) -> None:
         self.socket = listening
         self.endpoint = endpoint
+        self.protocol = protocol
         self._file = file  # None for tcp and abstract names
 
     def __repr__(self) -> str:

@@ -19,11 +19,11 @@ prefixes = st.lists(st.binary(max_size=30), max_size=8)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(control.Hello, integers, integers, st.dictionaries(words, integers | words)),
     st.builds(control.Started, integers),
-    st.builds(control.Adopt, integers, integers, st.booleans()),
+    st.builds(control.Adopt, integers, integers, words),
     st.builds(control.Connected, integers, words),
     st.builds(control.Subscriptions, integers, integers, prefixes, prefixes),
     st.builds(
-        control.Closed, integers, st.booleans(), words,
+        control.Closed, integers, st.booleans(), integers, words,
         integers, integers, integers, integers, integers,
     ),
     st.builds(control.Slow, integers, st.booleans(), integers, words),

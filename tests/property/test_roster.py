@@ -10,7 +10,8 @@ from fanout.coordinator.roster import (
     BACKOFF_MAX,
     FAILURES_MAX,
     STABLE_AFTER,
-    Connection,
+    Accepted,
+    Refusal,
     Roster,
     WorkerState,
 )
@@ -34,11 +35,11 @@ class RosterMachine(RuleBasedStateMachine):
         sizes = {w.index: len(w.connections) for w in ready}
         half_open = self.roster.half_open
         full = len(self.roster.connections) == SLOTS
-        result = self.roster.admit("peer", "endpoint", True, loads)
+        result = self.roster.admit("peer", "endpoint", "zmtp", loads)
         if half_open == HALF_OPEN or full or not ready:
-            assert isinstance(result, str)
+            assert isinstance(result, Refusal)
             return
-        assert isinstance(result, Connection)
+        assert isinstance(result, Accepted)
         assert result.subscriber not in self.ids, "an id was used again"
         self.ids.add(result.subscriber)
         least = min((loads[i] // 100, sizes[i]) for i in sizes)

@@ -196,7 +196,7 @@ class SimulatedWorker(real.Worker):
 
     def adopt(self, subscriber: int, slot: int) -> None:
         """Take over a connection."""
-        self._run(lambda: self._adopt(Adopt(subscriber, slot, True), subscriber))
+        self._run(lambda: self._adopt(Adopt(subscriber, slot, "zmtp"), subscriber))
 
     def _nap(self, *_what: object, hurry: bool, **_how: object) -> bool:
         """A nap is interrupted as soon as it is begun; there is none while time stands still."""

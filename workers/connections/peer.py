@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from typing import TYPE_CHECKING
 
 from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
 from fanout.transport import kernel
 from fanout.workers.stream.member import Member
-from fanout.zmtp import Session, SessionLimits
+
+if TYPE_CHECKING:
+    from fanout.zmtp import Session
 
 RECEIVE_BYTES = 16 * 1024  # read at once: some hundred subscriptions
 
@@ -17,7 +20,7 @@ class Peer:
     """Owns the socket; every other piece is passive.
 
     Attributes:
-        id, slot, tcp: as the coordinator gave them.
+        id, slot: as the coordinator gave them.
         member: its place in the log.
         session: its side of the protocol.
         ready: whether its handshake is done.
@@ -40,7 +43,6 @@ class Peer:
         "since",
         "slot",
         "socket",
-        "tcp",
         "ttl_ns",
     )
 
@@ -49,15 +51,14 @@ class Peer:
         identifier: int,
         slot: SubscriberSlot,
         sock: socket.socket,
-        limits: SessionLimits,
+        session: Session,
         now: int,
     ) -> None:
         self.id = identifier
         self.slot = slot
         self.socket = sock
-        self.tcp = sock.family != socket.AF_UNIX
         self.member = Member(identifier, sock.send)
-        self.session = Session(limits)
+        self.session = session
         self.ready = False
         self.since = now
         self.last_received = now

@@ -50,14 +50,14 @@ def test_what_the_system_cannot_take_now_is_sent_later(
     ours, theirs = pair
     descriptor = os.dup(0)
     with mock.patch.object(ours, "_send_packet", side_effect=OSError(number, "short")):
-        ours.send(Adopt(1, 2, True), (descriptor,))
+        ours.send(Adopt(1, 2, "zmtp"), (descriptor,))
     assert not ours.closed
     assert ours.pending == 1
 
     assert ours.flush()
 
     ((message, descriptors),) = theirs.receive()
-    assert message == Adopt(1, 2, True)
+    assert message == Adopt(1, 2, "zmtp")
     assert len(descriptors) == 1
     os.close(descriptors[0])
     with pytest.raises(OSError, match="Bad file descriptor"):
@@ -78,7 +78,7 @@ def test_each_connection_arrives_with_its_own_descriptor(pair: tuple[Channel, Ch
 
     ours.post(Snapshot(1))
     for number, (reader, _) in enumerate(pipes):
-        ours.post(Adopt(number, 0, True), (reader,))
+        ours.post(Adopt(number, 0, "zmtp"), (reader,))
     before_the_end = ours.pending
     ours.post(Snapshot(2))
     ours.flush()
@@ -101,7 +101,7 @@ def test_descriptors_that_were_dropped_on_the_way_are_those_of_the_last(
     """A process at its limit of open files gets as many as it has numbers for."""
     ours, theirs = pair
     for number in range(3):
-        ours.post(Adopt(number, 0, True), (os.dup(0),))
+        ours.post(Adopt(number, 0, "zmtp"), (os.dup(0),))
     ours.flush()
     packet, descriptors = theirs._receive_packet()
     with mock.patch.object(theirs, "_receive_packet") as receive:
@@ -151,7 +151,7 @@ def test_a_closed_channel_keeps_no_descriptor(pair: tuple[Channel, Channel]) -> 
     descriptor = os.dup(0)
     ours.close()
 
-    ours.post(Adopt(1, 2, True), (descriptor,))
+    ours.post(Adopt(1, 2, "zmtp"), (descriptor,))
 
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)

@@ -71,7 +71,7 @@ def test_who_is_refused_for_want_of_descriptors_is_named() -> None:
     ours, theirs = socket.socketpair()
 
     with theirs, mock.patch.object(os, "dup", side_effect=OSError(24, "Too many open files")):
-        reception._welcome(ours, "ipc://x")
+        reception._welcome(ours, mock.Mock(endpoint="ipc://x", protocol="zmtp"))
 
     assert [event.kind for event in events] == [
         EventKind.CONNECTION_REFUSED,

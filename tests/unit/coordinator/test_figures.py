@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.coordinator.figures import final_of, free, snapshot
-from fanout.coordinator.roster import Connection
+from fanout.coordinator.roster import Accepted
+from fanout.reasons import Reason
 from fanout.shm import layout as at
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
 from fanout.workers.connections.peer import Peer
+from fanout.zmtp import Session
 from tests.helpers.limits import LIMITS
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONNECTION = Connection(7, 2, 1, "peer:1", "tcp://x", True, "3.1")
+CONNECTION = Accepted(7, 2, 1, "peer:1", "tcp://x", "zmtp", "3.1")
 CHECKPOINT = Checkpoint(
     position=8_000,
     sequence=90,
@@ -83,10 +85,11 @@ def test_what_a_dead_worker_had_not_sent_is_discarded(segment: Segment, version:
     slot = SubscriberSlot(segment, CONNECTION.slot)
     slot.words[at.S_VERSION] = version
 
-    final = final_of(segment, CONNECTION, "its worker was lost", evicted=True)
+    final = final_of(segment, CONNECTION, Reason.WORKER_LOST, evicted=True)
 
     assert (final.matched, final.sent, final.dropped, final.discarded) == (100, 60, 30, 10)
-    assert (final.evicted, final.reason) == (True, "its worker was lost")
+    assert (final.evicted, final.cause) == (True, Reason.WORKER_LOST.number)
+    assert final.reason == "its worker was lost"
 
 
 def test_a_free_slot_is_nobodys(segment: Segment) -> None:
@@ -99,12 +102,12 @@ def test_a_free_slot_is_nobodys(segment: Segment) -> None:
 def test_what_a_worker_has_closed_is_known_until_it_is_told(segment: Segment) -> None:
     """It may die before its report is out."""
     theirs, ours = socket.socketpair()
-    peer = Peer(7, SubscriberSlot(segment, CONNECTION.slot), ours, LIMITS, 0)
+    peer = Peer(7, SubscriberSlot(segment, CONNECTION.slot), ours, Session(LIMITS), 0)
     peer.member.matched, peer.member.sent, peer.member.dropped = 20, 15, 3
     peer.checkpoint(0)
 
     peer.close()
     theirs.close()
 
-    final = final_of(segment, CONNECTION, "its worker was lost", evicted=True)
+    final = final_of(segment, CONNECTION, Reason.WORKER_LOST, evicted=True)
     assert (final.matched, final.sent, final.dropped, final.discarded) == (20, 15, 3, 2)

@@ -6,16 +6,16 @@ import pytest
 
 from fanout.control.messages import Closed
 from fanout.coordinator.ledger import Ledger
-from fanout.coordinator.roster import Connection
+from fanout.coordinator.roster import Accepted
 from fanout.statistics import Undelivered
 
 
-def connection(version: str | None = "3.1") -> Connection:
-    return Connection(7, 0, 0, "peer:1", "tcp://x", True, version)
+def connection(version: str | None = "3.1") -> Accepted:
+    return Accepted(7, 0, 0, "peer:1", "tcp://x", "zmtp", version)
 
 
 def closed(evicted: bool = False, discarded: int = 0, kernel_bytes: int = 0) -> Closed:
-    return Closed(7, evicted, "why", 10 + discarded, 9, 1, discarded, kernel_bytes)
+    return Closed(7, evicted, 2, "why", 10 + discarded, 9, 1, discarded, kernel_bytes)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def test_a_connection_whose_descriptor_was_lost_on_the_way_is_given_back() -> No
     """A process at its limit of open files gets the message without the descriptor."""
     worker: Any = mock.Mock()
 
-    Worker._handle(worker, Adopt(7, 3, True), [])
+    Worker._handle(worker, Adopt(7, 3, "zmtp"), [])
 
     (closed,) = worker.channel.send.call_args.args
     assert isinstance(closed, Closed)

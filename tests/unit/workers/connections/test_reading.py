@@ -15,7 +15,7 @@ from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.workers.connections import reading
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.reading import ReadSide
-from fanout.zmtp import SubscriberSession
+from fanout.zmtp import Session, SubscriberSession
 from tests.helpers.limits import LIMITS
 from tests.helpers.log import SMALL
 
@@ -53,7 +53,7 @@ class Desk:
             ours.setblocking(False)
             far.setblocking(False)
             slot = SubscriberSlot(self.segment, number)
-            self.peers.append(Peer(number, slot, ours, LIMITS, 0))
+            self.peers.append(Peer(number, slot, ours, Session(LIMITS), 0))
             self.ends.append((SubscriberSession(topics), far))
             by_descriptor[ours.fileno()] = self.peers[-1]
             self.side.watch(self.peers[-1])
