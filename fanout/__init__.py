@@ -4,6 +4,7 @@ Publisher           publish, send, batch, bind, wait_for_subscribers, drain, clo
 fanout.asyncio      the same verbs, awaitable where they can wait
 Options             every limit and default
 Event, EventKind    what happened, to whom
+Reason, Fault       why, and who can do something about it
 
 A name is imported when it is first asked for: a worker process imports this package too, and has
 no use for the publishing side.
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from fanout.events import Event, EventKind
     from fanout.options import Options
     from fanout.publisher import Publisher
+    from fanout.reasons import Fault, Reason
     from fanout.send.batch import Batch
     from fanout.statistics import (
         PublisherStatistics,
@@ -52,6 +54,7 @@ __all__ = [
     "Event",
     "EventKind",
     "FanoutError",
+    "Fault",
     "ForkedError",
     "MessageTooLarge",
     "NestedSendError",
@@ -59,6 +62,7 @@ __all__ = [
     "PoisonedError",
     "Publisher",
     "PublisherStatistics",
+    "Reason",
     "StartupError",
     "SubscriberStatistics",
     "Undelivered",
@@ -73,13 +77,21 @@ _DEFINED_IN = {
     "fanout.events": ("Event", "EventKind"),
     "fanout.options": ("Options",),
     "fanout.publisher": ("Publisher",),
+    "fanout.reasons": ("Fault", "Reason"),
     "fanout.send.batch": ("Batch",),
     "fanout.statistics": (
         *("PublisherStatistics", "SubscriberStatistics", "Undelivered", "WorkerStatistics"),
     ),
 }
 _HOME = {name: module for module, names in _DEFINED_IN.items() for name in names}
-_MODULES = ("errors", "events", "options", "publisher", "statistics")  # `fanout.options` and so on
+_MODULES = (
+    "errors",
+    "events",
+    "options",
+    "publisher",
+    "reasons",
+    "statistics",
+)  # `fanout.options` and so on
 
 
 if not TYPE_CHECKING:  # type checkers are to find misspelt names, not to be told that all exist

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanout.reasons import Reason
 
 
 class EventKind(str, enum.Enum):
@@ -30,7 +34,9 @@ class Event:
 
     `subscriber` is the id that `subscribers()` shows, None for events about workers, listeners and
     connections that were refused. `peer` is its address, None for events about no connection.
-    `dropped` counts messages lost by this subscriber so far.
+    `dropped` counts messages lost by this subscriber so far. `cause` is from
+    a fixed list, for programs, what `reason` says to people; None where no connection ended, was
+    refused or became slow.
     """
 
     kind: EventKind
@@ -39,6 +45,7 @@ class Event:
     peer: str | None = None
     worker: int | None = None
     dropped: int = 0
+    cause: Reason | None = None
 
     def __str__(self) -> str:
         parts = [str(self.kind)]

@@ -165,7 +165,9 @@ class Reception:
 
     def _refuse(self, peer: str, refusal: Refusal) -> None:
         self._coordinator.ledger.refused += 1
-        self._coordinator.report(Event(EventKind.CONNECTION_REFUSED, refusal.text, peer=peer))
+        self._coordinator.report(
+            Event(EventKind.CONNECTION_REFUSED, refusal.text, peer=peer, cause=refusal.cause)
+        )
 
     def _hand_over(self, sock: socket.socket, connection: Accepted) -> None:
         coordinator = self._coordinator
@@ -186,7 +188,8 @@ class Reception:
         for listener in self._listeners.values():
             self._unwatch(listener)
         hint = " (raise the limit of open files)" if error.errno == errno.EMFILE else ""
-        event = Event(EventKind.ACCEPT_PAUSED, f"{error.strerror}{hint}; again in {PAUSE} s")
+        text = f"{error.strerror}{hint}; again in {PAUSE} s"
+        event = Event(EventKind.ACCEPT_PAUSED, text, cause=Reason.NO_RESOURCES)
         self._coordinator.report(event)
 
     def _watch(self, listener: Listener) -> None:

@@ -18,6 +18,7 @@ from fanout.control.messages import (
 )
 from fanout.coordinator.figures import free
 from fanout.events import Event, EventKind
+from fanout.reasons import Reason
 
 if TYPE_CHECKING:
     from fanout.coordinator.coordinator import Coordinator
@@ -77,7 +78,8 @@ class Reports:
         if connection is None:
             return
         kind = EventKind.SUBSCRIBER_RECOVERED if message.recovered else EventKind.SUBSCRIBER_SLOW
-        self._report_on(kind, connection, message.reason, message.dropped)
+        cause = None if message.recovered else Reason.LAG
+        self._report_on(kind, connection, message.reason, message.dropped, cause)
 
     def end_connection(self, connection: Accepted, closed: Closed) -> None:
         """Forget a connection, and book and report its end."""
@@ -88,10 +90,15 @@ class Reports:
         free(self._coordinator.segment, connection)
         self._coordinator.ledger.close(connection, closed)
         kind = EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
-        self._report_on(kind, connection, closed.reason, closed.dropped)
+        self._report_on(kind, connection, closed.reason, closed.dropped, Reason.of(closed.cause))
 
     def _report_on(
-        self, kind: EventKind, connection: Accepted, reason: str, dropped: int = 0
+        self,
+        kind: EventKind,
+        connection: Accepted,
+        reason: str,
+        dropped: int = 0,
+        cause: Reason | None = None,
     ) -> None:
         self._coordinator.report(
             Event(
@@ -101,5 +108,6 @@ class Reports:
                 peer=connection.peer,
                 worker=connection.worker,
                 dropped=dropped,
+                cause=cause,
             )
         )

@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 
 from fanout.coordinator.ledger import Ledger
-from fanout.coordinator.roster import Connection
+from fanout.coordinator.roster import Accepted
 from fanout.questions import Watcher
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
@@ -29,7 +29,7 @@ def segment() -> Iterator[Segment]:
 
 
 def test_who_is_closed_while_totals_are_taken_is_counted_once(segment: Segment) -> None:
-    connection = Connection(7, 2, 1, "peer:1", "tcp://x", True, "3.1")
+    connection = Accepted(7, 2, 1, "peer:1", "tcp://x", "zmtp", "3.1")
     slot = SubscriberSlot(segment, connection.slot)
     slot.take(7)
     slot.checkpoint(NOTHING._replace(matched=5, sent=5))

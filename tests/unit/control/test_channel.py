@@ -15,6 +15,7 @@ from fanout.control import channel as channels
 from fanout.control.channel import DESCRIPTORS_MAX, Channel
 from fanout.control.messages import Adopt, ControlError, Message, Snapshot, Subscriptions, decode
 from fanout.coordinator.links import WorkerLink
+from fanout.coordinator.roster import Accepted
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
 from tests.helpers.log import SMALL
@@ -175,7 +176,7 @@ def test_a_worker_that_does_not_read_is_killed_and_the_publisher_lives(link: Wor
         while not link.process.kill.called:
             link.say(Snapshot(1))
             link.channel.flush()
-        link.adopt(1, 2, True, adopted.detach())
+        link.adopt(Accepted(1, 2, 0, "peer:1", "tcp://x", "zmtp"), adopted.detach())
 
     assert "does not read" in link.reap()
     theirs.close()
