@@ -177,7 +177,7 @@ class Link:
             Ended: the deadline passed, the output lost its reader, or `wake_fd` is readable.
         """
         poll = select.poll()
-        poll.register(self._output_fd, 0)  # errors are always reported
+        poll.register(self._output_fd, 0)  # 0 = no event but errors: the reader has left
         poll.register(self._wake_fd, select.POLLIN)
         if sock is not None:
             poll.register(sock, events)

@@ -17,7 +17,7 @@ from fanout.transport.socket_file import file_made, fresh_directory, remove_stal
 if TYPE_CHECKING:
     from pathlib import Path
 
-STALE_ATTEMPTS_MAX = 3  # a stale file replaced by us and by others at once; then say "in use"
+STALE_ATTEMPTS_MAX = 3  # stale files removed for one bind; others may put new ones there
 
 
 def open_ipc(endpoint: str, parsed: IpcEndpoint, backlog: int) -> Listener:

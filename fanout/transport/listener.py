@@ -39,7 +39,7 @@ class Listener:
         return f"<Listener {self.endpoint}>"
 
     def __del__(self) -> None:
-        # An interrupted bind may drop it before anybody is there to close it, or half made.
+        # Ctrl-C may come before anybody holds the listener, or in __init__, before `_file` is set.
         if hasattr(self, "_file"):
             self.close()
 

@@ -67,7 +67,8 @@ def fresh_directory(endpoint: str) -> Path:
     Raises:
         BindError: none can be made there.
     """
-    import tempfile  # needs `random`, for which a user's file of that name may stand
+    # Imported here: it imports `random`, and a user's own random.py may be found in its place.
+    import tempfile
 
     try:
         return Path(tempfile.mkdtemp(prefix="fanout-"))

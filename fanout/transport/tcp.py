@@ -25,7 +25,7 @@ def open_tcp(endpoint: str, parsed: TcpEndpoint, backlog: int) -> Listener:
     listening: socket.socket | None = None
     try:
         listening = socket.socket(family, socket.SOCK_STREAM)
-        # A publisher that restarts finds its port full of connections in TIME_WAIT.
+        # Otherwise a publisher that restarts cannot bind while old connections are in TIME_WAIT.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -66,7 +66,7 @@ def _resolve(endpoint: str, parsed: TcpEndpoint) -> tuple[int, tuple[Any, ...]]:
 
 def _interfaces() -> dict[str, list[tuple[int, str]]]:
     """Name the interfaces of this machine, each with the family and text of its IP addresses."""
-    import psutil  # costs 20 ms, and addresses need no interfaces
+    import psutil  # here: it costs 20 ms, and numeric addresses do without it
 
     return {
         name: [

@@ -19,7 +19,7 @@ PING_CONTEXT_BYTES_MAX = 16  # RFC 37
 PING_TTL_BYTES = 2
 PING_TTL_MAX_DS = 655  # libzmq multiplies by 100 in 16 bits: 656 closed us after 0.065 s
 ERROR_REASON_BYTES_MAX = 255  # its length is one byte
-_ERROR_REASON_SHOWN_MAX = 100  # bytes; a peer's text ends in our logs
+_ERROR_REASON_SHOWN_MAX = 100  # bytes; it goes into our logs, and the peer wrote it
 
 
 def command(name: bytes, data: bytes = b"") -> bytes:

@@ -159,7 +159,7 @@ class Greeting:
         self._expect(GreetingStage.V1_IDENTITY, header_bytes + length)
 
     def _read_v1_identity(self) -> None:
-        # An HTTP request ("GE...") looks like a ZMTP 1.0 identity but for this bit.
+        # An HTTP request ("GET") reads as a length (G), then flags with MORE among them (E).
         flags = self._received[9 if self._received[0] == SIGNATURE[0] else 1]
         if flags & MORE:
             raise RemoteProtocolError("a ZMTP 1.0 identity frame with the MORE bit")

@@ -91,7 +91,7 @@ class Session(Half):
         return ZMTP_1 if self.version == "1.0" else None
 
     def _on_ready(self, events: list[SessionEvent]) -> None:
-        if self.version == "1.0":  # its subscriptions stay at its side
+        if self.version == "1.0":  # it filters at its own side and never says what it wants
             self._subscribe(b"", events)
 
     def _on_message(self, flags: int, body: bytes, events: list[SessionEvent]) -> None:

@@ -21,8 +21,10 @@ from fanout.zmtp.states import SessionState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MESSAGE_BYTES_MAX = 64 * 1024 * 1024  # a quarter of a log of 256 MiB; more is a wrong peer
-FRAME_COST_BYTES = 64  # what an empty frame takes in memory: so many must not come for nothing
+MESSAGE_BYTES_MAX = (
+    64 * 1024 * 1024
+)  # a quarter of a log of 256 MiB; a peer with more is taken for faulty
+FRAME_COST_BYTES = 64  # counted for each frame: empty ones take memory too, about so much
 
 
 class SubscriberSession(Half):

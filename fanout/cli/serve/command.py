@@ -184,7 +184,7 @@ def serve(
     given = publisher_options(arguments)
     options = Options(**given)
     for endpoint in arguments.bind:
-        parse_endpoint(endpoint)  # said before anything is started
+        parse_endpoint(endpoint)  # a wrong one is refused before anything is started
     message_bytes_max = options.max_message_bytes - FRAMING_BYTES
     try:
         parser = make_parser(
@@ -193,7 +193,7 @@ def serve(
     except ValueError as error:
         raise args.UsageError(str(error)) from None
     _raise_descriptor_limit()
-    screen = open_screen()  # from here on the cursor may be hidden: it must be closed
+    screen = open_screen()  # it may hide the cursor: from here on it must be closed
     writer = ScreenWriter(screen, interval_s=_interval(arguments), unit=parser.unit)
     publisher: ServedPublisher | None = None
 

@@ -296,14 +296,15 @@ def _topic_bytes(topic: object, what: str) -> bytes:
 
 
 def _check_size(message: TopicAndPayload, bytes_max: int) -> None:
-    # A topic out of the payload counts twice, and a float of 4 bytes is repacked as one of 8.
+    # More than the item had: a topic that is in the payload counts twice, and a float of 4 bytes
+    # is packed again as one of 8.
     topic, payload = message
     if len(topic) + len(payload) > bytes_max:
         raise InvalidItem(f"topic and payload are longer than {bytes_max:,} bytes")
 
 
 def _boundary_finder(item_bytes_max: int) -> msgpack.Unpacker:
-    # Only lengths are looked at by skip(), so the limits here are on counts and bytes alone.
+    # skip() builds no objects, so that only its buffer needs a limit.
     return msgpack.Unpacker(max_buffer_size=2 * item_bytes_max + 1)
 
 

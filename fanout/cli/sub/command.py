@@ -168,7 +168,7 @@ def _end_on_signals(printer: Printer) -> int:
     signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is signal.SIG_IGN:
-            continue  # a shell starts jobs in the background so: its Ctrl-C is not for them
+            continue  # a shell starts background jobs so: Ctrl-C is not meant for them
         signal.signal(number, lambda _number, _frame: printer.interrupt())
     return read_fd
 

@@ -89,7 +89,7 @@ def _decoded(payload: bytes, decode: Callable[[bytes], Any]) -> dict[str, Any]:
     try:
         return {"payload": _json_ready(decode(payload))}
     except (ValueError, TypeError, RecursionError, OverflowError):
-        pass  # not what it was said to be: shown as what it is
+        pass  # not in the format that the user named: shown as text or base64
     try:
         return {"payload_text": payload.decode()}
     except UnicodeDecodeError:
