@@ -17,20 +17,22 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fanout import publisher as blocking
+from fanout import engine as engines
+from fanout.arguments import as_topic_or_any, check_callback, check_timeout
 from fanout.errors import ClosedError
 from fanout.send.batch import Messages
-from fanout.send.path import NO_SPACE, ROOM_POLL
+from fanout.send.path import ROOM_POLL
 from fanout.send.verbs import Verbs, no_room
-from fanout.send.wire import as_topic, check_timeout
+from fanout.shm.log import NO_SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
 
+    from fanout.arguments import TopicLike
+    from fanout.engine import Engine
     from fanout.events import Event
     from fanout.send.attempt import Attempt, Encoder
-    from fanout.send.wire import TopicLike
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 T = TypeVar("T")
@@ -51,15 +53,20 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         on_event: Callable[[Event], None] | None = None,
         **options: Any,
     ) -> None:
+        self._engine: Engine | None = None
         self._endpoint = endpoint
         self._on_event = on_event
         self._options = options
-        self._made: blocking.Publisher | None = None
         self._is_started = False
         self._turn = asyncio.Lock()  # of the tasks that wait for room
 
     def __repr__(self) -> str:
-        return f"<fanout.asyncio.Publisher {self._made or 'not started'!r}>"
+        condition = "not started" if self._engine is None else self._engine.condition
+        return f"<fanout.asyncio.Publisher {condition}>"
+
+    def __del__(self) -> None:
+        if self._engine is not None:
+            self._engine.warn_if_unclosed(self)
 
     @classmethod
     async def start(
@@ -94,18 +101,18 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
 
     async def bind(self, endpoint: str) -> str:
         """Listen on one more endpoint; returns it as it is bound."""
-        publisher = self._open()
-        return await _in_thread(lambda: publisher.bind(endpoint), undo=publisher.unbind)
+        engine = self._running()
+        return await _in_thread(lambda: engine.bind(endpoint), undo=engine.unbind)
 
     async def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint; its subscribers stay. Once begun it is done."""
-        publisher = self._open()
-        await _in_thread(lambda: publisher.unbind(endpoint))
+        engine = self._running()
+        await _in_thread(lambda: engine.unbind(endpoint))
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """The bound endpoints with their real ports."""
-        return self._open().endpoints
+        return self._running().endpoints
 
     # Queries.
 
@@ -113,58 +120,60 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         self, count: int, topic: TopicLike | None = None, timeout: float | None = None
     ) -> None:
         """Wait until a message would reach so many; see `fanout.Publisher`."""
-        name = None if topic is None else as_topic(topic)
-        for pause in self._open()._watcher.pauses_until(count, name, timeout):
+        name = as_topic_or_any(topic)
+        for pause in self._running().watcher.pauses_until(count, name, timeout):
             await asyncio.sleep(pause)
 
     def has_subscribers(self, topic: TopicLike | None = None) -> bool:
         """Whether a message on this topic would reach any subscriber now."""
-        return self._open().has_subscribers(topic)
+        name = as_topic_or_any(topic)
+        engine = self._running()
+        engine.check_open()
+        return engine.interest.count(name) > 0
 
     async def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Exact figures of every connected subscriber."""
-        return await _in_thread(self._open().subscribers)
+        return await _in_thread(self._running().watcher.subscribers)
 
     async def statistics(self) -> PublisherStatistics:
         """Totals of the publisher."""
-        return await _in_thread(self._open().statistics)
+        return await _in_thread(self._running().watcher.statistics)
 
     @property
     def poisoned(self) -> bool:
         """Whether an interrupted send must be rolled back by `recover()` before the next."""
-        return self._open().poisoned
+        return self._running().path.poisoned
 
     async def recover(self) -> None:
         """Roll back to the last commit after a PoisonedError."""
-        await _in_thread(self._open().recover)
+        await _in_thread(self._running().path.recover)
 
     # The end.
 
     @property
     def closed(self) -> bool:
         """Whether `close()` or `stop()` was called."""
-        return self._made is not None and self._made.closed
+        return self._engine is not None and self._engine.closed
 
     async def drain(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
         """Wait until everything published so far has been handed to the kernel."""
-        publisher = self._open()
-        publisher._check_open()
-        target = publisher._path.log.head
-        seconds = publisher.options.drain_timeout if timeout is None else timeout
-        for pause in publisher._watcher.pauses_until_drained(target, seconds):
+        engine = self._running()
+        watcher = engine.watcher
+        target = engine.path.log.head
+        for pause in watcher.pauses_until_drained(target, engine.seconds(timeout)):
             await asyncio.sleep(pause)
-        return await _in_thread(lambda: publisher._watcher.undelivered(target))
+        return await _in_thread(lambda: watcher.undelivered(target))
 
     async def close(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
         """Deliver what is queued and end; cancelled, it ends at once. Idempotent."""
-        publisher = self._made
-        if publisher is None:
+        engine = self._engine
+        if engine is None:
             return ()
-        closing = asyncio.get_running_loop().run_in_executor(None, publisher.close, timeout)
+        closing = asyncio.get_running_loop().run_in_executor(None, engine.close, timeout)
         try:
             return await asyncio.shield(closing)
         except asyncio.CancelledError:
-            await _outlast(_in_thread(publisher.stop))
+            await _outlast(_in_thread(lambda: engine.close(0.0)))
             raise
 
     async def stop(self) -> tuple[Undelivered, ...]:
@@ -177,23 +186,23 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         if self._is_started:
             raise RuntimeError("this publisher was started before; make a new one")
         self._is_started = True
-        blocking.check_callback(self._on_event)
+        check_callback(self._on_event)
         on_event = None if self._on_event is None else _on_loop(self._on_event)
-        self._made = await _in_thread(
-            lambda: blocking.Publisher(self._endpoint, on_event=on_event, **self._options),
-            undo=lambda made: made.stop(),
+        self._engine = await _in_thread(
+            lambda: engines.start(self._endpoint, on_event, self._options),
+            undo=lambda engine: engine.close(0.0),
         )
 
-    def _open(self) -> blocking.Publisher:
-        if self._made is None:
+    def _running(self) -> Engine:
+        if self._engine is None:
             raise ClosedError(
                 "this publisher is not started: use it in `async with`, or "
                 "make it by `await Publisher.start(...)`"
             )
-        return self._made
+        return self._engine
 
     def _encoding(self) -> Encoder:
-        return self._open()._encoder
+        return self._running().encoder
 
     async def _send(self, attempt: Attempt, timeout: float | None) -> int:
         check_timeout(timeout)
@@ -223,7 +232,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     async def _wait_for_room(self) -> None:
         """Wait for the room doorbell, for at most ROOM_POLL seconds."""
         loop = asyncio.get_running_loop()
-        room = self._open()._path.room
+        room = self._running().path.room
         woken = loop.create_future()
 
         def wake() -> None:

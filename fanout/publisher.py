@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import time
-import warnings
-import weakref
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from fanout._platform import check_machine
-from fanout.coordinator.coordinator import Coordinator
-from fanout.errors import ClosedError, ForkedError, MessageTooLarge
-from fanout.options import make_options
-from fanout.questions import Watcher
-from fanout.send.attempt import Attempt, Encoder
+from fanout.arguments import as_topic_or_any
+from fanout.engine import start
 from fanout.send.batch import Batch
-from fanout.send.path import CLOSED, FORKED, NO_SPACE
-from fanout.send.verbs import Verbs, no_room
-from fanout.send.wire import COPY_ONCE_BYTES, PAYLOAD_HEADERS, as_topic, check_timeout
-from fanout.shm.layout import MESSAGE_SHARE
-from fanout.transport.endpoints import parse_endpoint
+from fanout.send.verbs import Verbs
+from fanout.send.wire import COPY_ONCE_BYTES, PAYLOAD_HEADERS
+from fanout.shm.log import NO_SPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
+    from fanout.arguments import Bytes, TopicLike
     from fanout.events import Event
-    from fanout.send.wire import Bytes, TopicLike
+    from fanout.send.attempt import Attempt, Encoder
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 
@@ -58,37 +49,17 @@ class Publisher(Verbs[int]):
         on_event: Callable[[Event], None] | None = None,
         **options: Any,
     ) -> None:
-        check_machine()
-        self.options = make_options(options)
-        check_callback(on_event)
-        endpoints = _endpoints(endpoint)
-        for each in endpoints:
-            parse_endpoint(each)  # before anything is started
-        self._coordinator = Coordinator(self.options, on_event)
-        try:
-            self._path = self._coordinator.send_path
-            entries = self._coordinator.segment.layout.entries
-            limit = self.options.max_message_bytes
-            self._encoder = Encoder(self._path, limit, entries // MESSAGE_SHARE)
-            self._watcher = Watcher(self._coordinator)
-            self._coordinator.start()
-            for each in endpoints:
-                self.bind(each)
-            self._finalizer = weakref.finalize(
-                self, self._coordinator.close, self.options.drain_timeout
-            )
-        except BaseException:
-            self._coordinator.close(0.0)
-            raise
+        self._engine = engine = start(endpoint, on_event, options)
+        self.options = engine.options
+        self._path = engine.path
+        self._encoder = engine.encoder
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else ", ".join(self.endpoints) or "not bound"
-        return f"<fanout.Publisher {state}>"
+        return f"<fanout.Publisher {self._engine.condition}>"
 
-    def __del__(self, _warn: Any = warnings.warn, _ended: Any = (CLOSED, FORKED)) -> None:
-        # Defaults: at the interpreter's exit the names of this module may be gone before us.
-        if hasattr(self, "_finalizer") and self._path.state not in _ended:
-            _warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+    def __del__(self) -> None:
+        if hasattr(self, "_engine"):
+            self._engine.warn_if_unclosed(self)
 
     # Sending.
 
@@ -140,8 +111,7 @@ class Publisher(Verbs[int]):
         Raises:
             ConfigError, BindError: nothing has changed.
         """
-        self._check_open()
-        return self._coordinator.reception.bind(endpoint)
+        return self._engine.bind(endpoint)
 
     def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint, named as in `endpoints`; its subscribers stay.
@@ -149,13 +119,12 @@ class Publisher(Verbs[int]):
         Raises:
             ConfigError: it is not bound.
         """
-        self._check_open()
-        self._coordinator.call(lambda: self._coordinator.reception.unbind(endpoint))
+        self._engine.unbind(endpoint)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """The bound endpoints with their real ports, in the order of binding."""
-        return self._coordinator.reception.endpoints
+        return self._engine.endpoints
 
     # Queries.
 
@@ -174,24 +143,22 @@ class Publisher(Verbs[int]):
             TimeoutError: there were not so many in time; the text says how many there were.
             ClosedError: the publisher was closed meanwhile.
         """
-        name = None if topic is None else as_topic(topic)
-        self._watcher.wait_for_subscribers(count, name, timeout)
+        name = as_topic_or_any(topic)
+        self._engine.watcher.wait_for_subscribers(count, name, timeout)
 
     def has_subscribers(self, topic: TopicLike | None = None) -> bool:
         """Whether a message on this topic would reach any subscriber now."""
-        name = None if topic is None else as_topic(topic)
-        self._check_open()
-        return self._coordinator.interest.count(name) > 0
+        name = as_topic_or_any(topic)
+        self._engine.check_open()
+        return self._engine.interest.count(name) > 0
 
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Exact figures of every connected subscriber, in the order of their ids."""
-        self._check_open()
-        return self._watcher.subscribers()
+        return self._engine.watcher.subscribers()
 
     def statistics(self) -> PublisherStatistics:
         """Totals of the publisher."""
-        self._check_open()
-        return self._watcher.statistics()
+        return self._engine.watcher.statistics()
 
     @property
     def poisoned(self) -> bool:
@@ -211,7 +178,7 @@ class Publisher(Verbs[int]):
     @property
     def closed(self) -> bool:
         """Whether `close()` or `stop()` was called."""
-        return self._path.state == CLOSED
+        return self._engine.closed
 
     def drain(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
         """Wait until everything published so far has been handed to the kernel.
@@ -222,9 +189,7 @@ class Publisher(Verbs[int]):
         Returns:
             What was not, for each subscriber; empty if all of it was.
         """
-        check_timeout(timeout)
-        self._check_open()
-        return self._watcher.drain(self.options.drain_timeout if timeout is None else timeout)
+        return self._engine.watcher.drain(self._engine.seconds(timeout))
 
     def close(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
         """Stop accepting, deliver what is queued, end all connections and workers. Idempotent.
@@ -235,13 +200,7 @@ class Publisher(Verbs[int]):
         Returns:
             What was not delivered, for each subscriber; empty if everything was.
         """
-        check_timeout(timeout)
-        if self._path.state == FORKED:
-            return ()
-        seconds = self.options.drain_timeout if timeout is None else timeout
-        undelivered = self._watcher.close(max(0.0, seconds))
-        self._finalizer.detach()
-        return undelivered
+        return self._engine.close(timeout)
 
     def stop(self) -> tuple[Undelivered, ...]:
         """End at once; returns what was not delivered. Idempotent."""
@@ -264,47 +223,4 @@ class Publisher(Verbs[int]):
         return self._encoder
 
     def _send(self, attempt: Attempt, timeout: float | None) -> int:
-        check_timeout(timeout)
-        sequence = attempt.append()
-        if sequence != NO_SPACE:
-            return sequence
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            if self._path.make_room(attempt.size, attempt.count):
-                sequence = attempt.append()
-                if sequence != NO_SPACE:
-                    return sequence
-            remaining = 1.0 if deadline is None else deadline - time.monotonic()
-            if remaining <= 0:
-                raise no_room(timeout)
-            self._path.wait_for_room(remaining)
-
-    def _check_open(self) -> None:
-        if self._path.state == FORKED:
-            raise ForkedError("this publisher belongs to the parent of this forked process")
-        if self.closed:
-            raise ClosedError("the publisher is closed")
-
-
-def _endpoints(endpoint: Any) -> tuple[str, ...]:
-    if endpoint is None:
-        return ()
-    if isinstance(endpoint, str):
-        return (endpoint,)
-    if isinstance(endpoint, bytes) or not isinstance(endpoint, Iterable):
-        kind = type(endpoint).__name__
-        raise TypeError(f"endpoint must be a str, or several of them in a list, not {kind}")
-    return tuple(endpoint)
-
-
-def check_callback(on_event: object) -> None:
-    """Refuse an `on_event` that cannot be called.
-
-    Raises:
-        TypeError: it is neither None nor callable.
-    """
-    if on_event is not None and not callable(on_event):
-        raise TypeError(f"on_event must be callable, not {type(on_event).__name__}")
-
-
-__all__ = ["MessageTooLarge", "Publisher"]
+        return self._engine.send(attempt, timeout)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from fanout.arguments import check_count, check_timeout
 from fanout.coordinator.figures import snapshot
-from fanout.send.wire import check_count, check_timeout
 from fanout.statistics import (
     PublisherStatistics,
     SubscriberStatistics,
@@ -15,9 +15,10 @@ from fanout.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fanout.coordinator.coordinator import Coordinator
+    from fanout.shm.log import LogWriter
 
 REFRESH_TIMEOUT = 1.0  # seconds for the workers to bring their slots up to date; then as they are
 INTEREST_POLL = 0.002  # seconds between looks at whether a subscription has come
@@ -27,8 +28,12 @@ DRAIN_POLL = 0.002  # seconds between looks at the workers' flushed words
 class Watcher:
     """Reads what the coordinator and the workers' slots say; owns nothing."""
 
-    def __init__(self, coordinator: Coordinator) -> None:
+    def __init__(
+        self, coordinator: Coordinator, log: LogWriter, check_gate: Callable[[], None]
+    ) -> None:
         self._coordinator = coordinator
+        self._log = log
+        self._check_gate = check_gate  # raises why nothing can be sent any more
 
     def wait_for_subscribers(self, count: int, topic: bytes | None, timeout: float | None) -> None:
         """See `Publisher.wait_for_subscribers()`."""
@@ -46,7 +51,7 @@ class Watcher:
         seen = -1
         found = 0
         while True:
-            self._coordinator.send_path.check_gate()
+            self._check_gate()
             generation = interest.generation
             if generation != seen:
                 seen = generation
@@ -72,7 +77,7 @@ class Watcher:
 
     def drain(self, timeout: float) -> tuple[Undelivered, ...]:
         """See `Publisher.drain()`."""
-        target = self._coordinator.send_path.log.head
+        target = self._log.head
         for pause in self.pauses_until_drained(target, timeout):
             time.sleep(pause)
         return self.undelivered(target)
@@ -100,15 +105,9 @@ class Watcher:
     def _is_drained(self, target: int) -> bool:
         return all(link.slot.flushed >= target for link in self._coordinator.links)
 
-    def close(self, timeout: float) -> tuple[Undelivered, ...]:
-        """End the coordinator; returns what was not delivered to those connected until now."""
-        coordinator = self._coordinator
-        coordinator.close(timeout)
-        return tuple(coordinator.ledger.undelivered)
-
     def _collect(self) -> tuple[SubscriberStatistics, ...]:
         coordinator = self._coordinator
-        position = coordinator.send_path.log.position
+        position = self._log.position
         return tuple(
             snapshot(
                 coordinator.segment,
@@ -125,7 +124,7 @@ class Watcher:
     def _total(self, live: tuple[SubscriberStatistics, ...]) -> PublisherStatistics:
         coordinator = self._coordinator
         ledger = coordinator.ledger
-        log = coordinator.send_path.log
+        log = self._log
         return PublisherStatistics(
             published=log.head,
             published_bytes=log.position,

@@ -25,7 +25,6 @@ from fanout.control.messages import ControlError, Finish, Snapshot
 from fanout.coordinator.announcer import Reporter
 from fanout.coordinator.answers import Snapshots
 from fanout.coordinator.figures import final_of
-from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.links import WorkerLink
 from fanout.coordinator.reception import Reception
@@ -34,16 +33,16 @@ from fanout.coordinator.roster import Roster, WorkerState
 from fanout.errors import ClosedError, StartupError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
-from fanout.send.path import BROKEN, CLOSED, SendPath
 from fanout.shm.doorbell import Doorbell
-from fanout.shm.layout import Layout
-from fanout.shm.segment import Segment
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from fanout.coordinator.interest import Interest
     from fanout.options import Options
+    from fanout.shm.bells import Bell
+    from fanout.shm.segment import Segment
 
 T = TypeVar("T")
 
@@ -59,30 +58,46 @@ log.addHandler(logging.NullHandler())
 
 
 class Coordinator:
-    """Owns the segment, the workers and the listeners of one publisher.
+    """Owns the workers and the listeners of one publisher; the memory they share is lent to it.
 
     Created and started by the publisher's thread; everything after that runs on its own thread,
-    except `call()`, `close()` and the attributes that are thread-safe by themselves (`send_path`,
-    `interest`).
+    except `call()`, `close()` and the attributes that are thread-safe by themselves (`interest`).
+
+    Args:
+        bells: of the workers, one for each.
+        room: rung by a worker that has moved on, for who waits for room in the log.
+        on_broken: called when no worker is left and none can be started; its thread.
+        on_ended: called last, when nothing uses any more what was lent; mostly its thread.
+
+    Raises:
+        OSError: the system gives no descriptors; none is left open.
     """
 
-    def __init__(self, options: Options, on_event: Callable[[Event], None] | None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        segment: Segment,
+        bells: Sequence[Bell],
+        room: Doorbell,
+        interest: Interest,
+        *,
+        on_event: Callable[[Event], None] | None,
+        on_broken: Callable[[], object],
+        on_ended: Callable[[], object],
+    ) -> None:
         self.options = options
-        count = options.worker_count
+        self.segment = segment
+        self.interest = interest
+        self._on_broken = on_broken
+        self._on_ended = on_ended
         with ExitStack() as undo:
-            try:
-                self._open(count, undo)
-            except OSError as error:
-                raise StartupError(f"the system gives no resources: {error}") from error
+            self._wake = Doorbell()
+            undo.callback(self._wake.close)
+            self._selector = selectors.DefaultSelector()
+            undo.callback(self._selector.close)
             self._resources = undo.pop_all()
-        self.interest = Interest(lambda: time.sleep(0))  # lets another thread have the interpreter
-        self.send_path = SendPath(
-            self.segment,
-            [link.bell for link in self.links],
-            self.room,
-            self.interest,
-            options.max_topics,
-        )
+        self.links = [WorkerLink(index, segment, bell, room) for index, bell in enumerate(bells)]
+        count = len(bells)
         self.roster = Roster(count, options.max_subscribers, options.max_half_open)
         self.ledger = Ledger()
         self.reporter = Reporter(on_event, log)
@@ -97,23 +112,6 @@ class Coordinator:
         self._last_tick = time.monotonic()
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="fanout-coordinator", daemon=True)
-
-    def _open(self, workers: int, undo: ExitStack) -> None:
-        """Make everything that holds a descriptor."""
-        layout = Layout.for_options(self.options.log_bytes, self.options.max_subscribers)
-        self.segment = Segment.create(layout)
-        undo.callback(self.segment.close)
-        undo.callback(self.segment.discard)
-        self.room = Doorbell()
-        undo.callback(self.room.close)
-        self._wake = Doorbell()
-        undo.callback(self._wake.close)
-        self._selector = selectors.DefaultSelector()
-        undo.callback(self._selector.close)
-        self.links: list[WorkerLink] = []
-        for index in range(workers):
-            self.links.append(WorkerLink(index, self.segment, self.room))
-            undo.callback(self.links[-1].close)
 
     def start(self) -> None:
         """Start the thread and the workers; returns when all of them serve.
@@ -194,11 +192,10 @@ class Coordinator:
         Args:
             timeout: seconds in which workers may still deliver what is queued; 0.0 = at once.
         """
-        self.send_path.shut(CLOSED)
         if os.getpid() != self._pid:
             return
         if self._thread.ident is None:
-            self._resources.close()
+            self._give_back()
             return
         if not self._ended.is_set():
             self.post(lambda: self._begin_end(timeout))
@@ -232,7 +229,7 @@ class Coordinator:
                 self._turn()
         except Exception as error:
             log.exception("the coordinator failed; the publisher is broken")
-            self.send_path.shut(BROKEN)
+            self._on_broken()
             self._fail_start(StartupError(f"the coordinator failed: {error}"))
         finally:
             self._release()
@@ -307,7 +304,7 @@ class Coordinator:
                 link.say(Finish(timeout))
 
     def _release(self) -> None:
-        self.send_path.shut(BROKEN)
+        self._on_broken()
         self._ended.set()
         for link in self.links:
             link.kill("the publisher ends")
@@ -317,7 +314,11 @@ class Coordinator:
         self.descriptors.clear()
         self.reception.close()
         self._take_calls()
+        self._give_back()
+
+    def _give_back(self) -> None:
         self._resources.close()
+        self._on_ended()
 
     # Workers.
 
@@ -381,7 +382,7 @@ class Coordinator:
             how += f"; given up after {entry.failures} failures in a row"
         self.report(Event(EventKind.WORKER_LOST, how, worker=link.index))
         if self.roster.broken:
-            self.send_path.shut(BROKEN)
+            self._on_broken()
 
     def _fail_start(self, error: StartupError) -> None:
         if not self._ready.done():

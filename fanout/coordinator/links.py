@@ -11,28 +11,27 @@ from typing import TYPE_CHECKING
 from fanout.control.channel import Channel, ChannelFull
 from fanout.control.messages import Adopt, Hello
 from fanout.coordinator.spawn import WorkerProcess
-from fanout.shm.bells import Bell
-from fanout.shm.doorbell import Doorbell
 from fanout.shm.worker_slot import WorkerSlot
 
 if TYPE_CHECKING:
     from fanout.control.messages import Message
     from fanout.coordinator.roster import Accepted
     from fanout.options import Options
+    from fanout.shm.bells import Bell
+    from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
 
 
 class WorkerLink:
     """The coordinator's end of one worker: its process, channel, slot and doorbell.
 
-    The doorbell and slot outlive the process: a replacement takes them over.
+    The bell and the slot outlive the process: a replacement takes them over.
     """
 
-    def __init__(self, index: int, segment: Segment, room: Doorbell) -> None:
+    def __init__(self, index: int, segment: Segment, bell: Bell, room: Doorbell) -> None:
         self.index = index
         self.slot = WorkerSlot(segment, index)
-        self.doorbell = Doorbell()
-        self.bell = Bell(segment, index, self.doorbell)
+        self.bell = bell
         self.process: WorkerProcess | None = None
         self.channel: Channel | None = None
         self._killed_because = ""  # why we have killed the process, if we have
@@ -56,7 +55,7 @@ class WorkerLink:
         """
         with ExitStack() as undo:
             descriptors = []
-            for fd in (self._segment.fd, self.doorbell.fd, self._room.fd):
+            for fd in (self._segment.fd, self.bell.doorbell.fd, self._room.fd):
                 descriptors.append(os.dup(fd))
                 undo.callback(os.close, descriptors[-1])
             ours, theirs = Channel.pair()
@@ -128,10 +127,6 @@ class WorkerLink:
             return "never started"
         reason = self._killed_because
         return f"killed by us: {reason}" if reason else describe_exit(code)
-
-    def close(self) -> None:
-        """Release the doorbell; the process has ended before."""
-        self.doorbell.close()
 
 
 def describe_exit(code: int | None) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.arguments import as_bytes, as_topic
 from fanout.send.topics import NOT_INTERNED, Topic
 from fanout.send.wire import (
     COPY_ONCE_BYTES,
-    as_bytes,
-    as_topic,
     check_size,
     encode_frames,
     payload_header,
@@ -21,8 +20,8 @@ from fanout.send.wire import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from fanout.arguments import Bytes, TopicLike
     from fanout.send.path import SendPath
-    from fanout.send.wire import Bytes, TopicLike
     from fanout.shm.log import LogWriter
 
 INTERN_BYTES_MAX = 255  # longer topics would fill the table's memory: matched by their bytes

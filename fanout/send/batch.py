@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from fanout.arguments import as_bytes
 from fanout.errors import MessageTooLarge
 from fanout.send.attempt import Attempt
 from fanout.send.wire import (
     COPY_ONCE_BYTES,
     PAYLOAD_HEADERS,
-    as_bytes,
     encode_frames,
     payload_header,
 )
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
+    from fanout.arguments import Bytes, TopicLike
     from fanout.send.attempt import Encoder
     from fanout.send.topics import Topic
-    from fanout.send.wire import Bytes, TopicLike
 
 
 class Messages:

@@ -120,10 +120,16 @@ class SendPath:
         """OPEN, CLOSED, BROKEN, or FORKED in the child of a fork."""
         return self._gate[0]
 
-    def shut(self, state: int) -> None:
-        """Refuse every later send; CLOSED or BROKEN. One that is under way is finished."""
-        if self._gate[0] in (OPEN, BROKEN):
-            self._gate[0] = state
+    def shut(self, state: int) -> bool:
+        """Refuse every later send; CLOSED or BROKEN. One that is under way is finished.
+
+        Returns:
+            Whether that is new; not if it was shut before, nor in a fork.
+        """
+        if self._gate[0] not in (OPEN, BROKEN) or self._gate[0] == state:
+            return False
+        self._gate[0] = state
+        return True
 
     def check_gate(self) -> None:
         """Raise why nothing can be sent, unless it can; any thread.

@@ -12,8 +12,8 @@ from fanout.errors import Again
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fanout.arguments import Bytes, TopicLike
     from fanout.send.attempt import Attempt, Encoder
-    from fanout.send.wire import Bytes, TopicLike
 
 R = TypeVar("R")
 

@@ -22,16 +22,19 @@ class Bell:
 
     It also takes the worker from the sleepers, since it may take long until the worker gets a core
     to do so itself, and every `publish()` until then would look here in vain.
+
+    Attributes:
+        doorbell: what it rings; belongs to who made it.
     """
 
-    __slots__ = ("_doorbell", "_index", "_rung", "_sleeper", "_words")
+    __slots__ = ("_index", "_rung", "_sleeper", "_words", "doorbell")
 
     def __init__(self, segment: Segment, worker: int, doorbell: Doorbell) -> None:
         slot = segment.layout.worker_slots + worker * at.WORKER_SLOT_BYTES
         self._index = slot // at.WORD + at.W_SLEEPING
         self._words = segment.words
         self._sleeper = sleeper_byte(segment, worker)
-        self._doorbell = doorbell
+        self.doorbell = doorbell
         self._rung = 0
 
     def wake(self) -> None:
@@ -41,7 +44,7 @@ class Bell:
             # Before the ring: it may be a later sleep that is hidden by this, and the ring ends it.
             self._sleeper[0] = 0
             try:
-                self._doorbell.ring()
+                self.doorbell.ring()
             except BaseException:
                 self._sleeper[0] = 1  # it may not have rung: let the next commit do it
                 raise
@@ -49,7 +52,7 @@ class Bell:
 
     def ring(self) -> None:
         """Ring in any case."""
-        self._doorbell.ring()
+        self.doorbell.ring()
 
 
 def wake_all(bells: Iterable[Bell]) -> None:

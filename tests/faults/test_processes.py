@@ -335,7 +335,7 @@ print(segment.words[layout.H_HEAD])
     ):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         publisher.publish(b"n", b"0")
-        path = f"/proc/{os.getpid()}/fd/{publisher._coordinator.segment.fd}"
+        path = f"/proc/{os.getpid()}/fd/{publisher._engine._coordinator.segment.fd}"
         with Program(["-c", source, path], tmp_path) as program:
             assert program.finish()[0].split() == ["1"]
         publisher.publish(b"n", b"1")

@@ -26,7 +26,7 @@ def test_connections_that_came_while_a_worker_was_stopped_are_all_served() -> No
         ExitStack() as stack,
     ):
         (worker,) = publisher.statistics().workers
-        channel = publisher._coordinator.links[0].channel
+        channel = publisher._engine._coordinator.links[0].channel
         assert channel is not None
         channel.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as little as it can
         os.kill(worker.pid, signal.SIGSTOP)

@@ -36,7 +36,7 @@ def test_who_is_closed_while_totals_are_taken_is_counted_once(segment: Segment) 
     coordinator = mock.Mock(segment=segment, ledger=Ledger(), links=[])
     coordinator.roster = SimpleNamespace(connections={7: connection})
     coordinator.interest.subscriptions.return_value = 1
-    coordinator.send_path.log.position = 0
+    log = mock.Mock(head=0, position=0)
 
     def call(function: Callable[[], T]) -> T:
         result = function()
@@ -46,4 +46,4 @@ def test_who_is_closed_while_totals_are_taken_is_counted_once(segment: Segment) 
 
     coordinator.call = call
 
-    assert Watcher(coordinator).statistics().sent == 5
+    assert Watcher(coordinator, log, lambda: None).statistics().sent == 5

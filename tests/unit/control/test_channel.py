@@ -16,6 +16,7 @@ from fanout.control.channel import DESCRIPTORS_MAX, Channel
 from fanout.control.messages import Adopt, ControlError, Message, Snapshot, Subscriptions, decode
 from fanout.coordinator.links import WorkerLink
 from fanout.coordinator.roster import Accepted
+from fanout.shm.bells import Bell
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
 from tests.helpers.log import SMALL
@@ -35,10 +36,9 @@ def pair() -> Iterator[tuple[Channel, Channel]]:
 @pytest.fixture
 def link() -> Iterator[WorkerLink]:
     segment = Segment.create(SMALL)
-    room = Doorbell()
-    link = WorkerLink(0, segment, room)
-    yield link
-    link.close()
+    doorbell, room = Doorbell(), Doorbell()
+    yield WorkerLink(0, segment, Bell(segment, 0, doorbell), room)
+    doorbell.close()
     room.close()
     segment.close()
 

@@ -1,0 +1,258 @@
+"""The engine: one running publisher, whichever face it has.
+
+It makes the shared memory, the send path that writes to it and the coordinator that serves from it,
+and is the only file that knows both of the latter: neither knows the other.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+import weakref
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from fanout._platform import check_machine
+from fanout.arguments import as_endpoints, check_callback, check_timeout
+from fanout.coordinator.coordinator import Coordinator
+from fanout.coordinator.interest import Interest
+from fanout.errors import ClosedError, ForkedError, StartupError
+from fanout.options import make_options
+from fanout.questions import Watcher
+from fanout.send.attempt import Encoder
+from fanout.send.path import BROKEN, CLOSED, FORKED, NO_SPACE, SendPath
+from fanout.send.verbs import no_room
+from fanout.shm.bells import Bell
+from fanout.shm.doorbell import Doorbell
+from fanout.shm.header import Header, State
+from fanout.shm.layout import MESSAGE_SHARE, Layout
+from fanout.shm.segment import Segment
+from fanout.transport.endpoints import parse_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from fanout.events import Event
+    from fanout.options import Options
+    from fanout.send.attempt import Attempt
+    from fanout.statistics import Undelivered
+
+
+class Engine:
+    """One running publisher; any thread.
+
+    Dropped without `close()`, it ends as if closed with `drain_timeout`.
+
+    Attributes:
+        options: what it was made with.
+        path: where sends go.
+        encoder: turns arguments into what `path` takes.
+        interest: who wants which topics.
+
+    Raises:
+        StartupError: no memory, no descriptors; nothing is left.
+    """
+
+    def __init__(self, options: Options, on_event: Callable[[Event], None] | None) -> None:
+        self.options = options
+        resources = ExitStack()  # what the coordinator gives back when it has ended
+        try:
+            self._make(on_event, resources)
+        except BaseException as error:
+            resources.close()
+            if isinstance(error, OSError):
+                raise StartupError(f"the system gives no resources: {error}") from error
+            raise
+        self._finalizer = weakref.finalize(
+            self, _end, self.path, self._header, self._coordinator, options.drain_timeout
+        )
+
+    def _make(self, on_event: Callable[[Event], None] | None, resources: ExitStack) -> None:
+        """Make all of it, in this order; `resources` undoes it in reverse."""
+        options = self.options
+        segment = Segment.create(Layout.for_options(options.log_bytes, options.max_subscribers))
+        resources.callback(segment.close)
+        resources.callback(segment.discard)
+        self._header = header = Header(segment)
+        header.workers = options.worker_count
+        header.started = time.time_ns()
+        header.state = State.STARTING
+        resources.callback(setattr, header, "state", State.ENDED)
+        room = Doorbell()
+        resources.callback(room.close)
+        bells = []
+        for index in range(options.worker_count):
+            doorbell = Doorbell()
+            resources.callback(doorbell.close)
+            bells.append(Bell(segment, index, doorbell))
+        self.interest = Interest(lambda: time.sleep(0))  # lets another thread have the interpreter
+        self.path = path = SendPath(segment, bells, room, self.interest, options.max_topics)
+        entries = segment.layout.entries
+        self.encoder = Encoder(path, options.max_message_bytes, entries // MESSAGE_SHARE)
+        # Nothing below refers to us: the log's memory goes with the last reference to the
+        # publisher, not with some later garbage collection.
+        self._coordinator = Coordinator(
+            options,
+            segment,
+            bells,
+            room,
+            self.interest,
+            on_event=on_event,
+            on_broken=lambda: path.shut(BROKEN),
+            on_ended=resources.close,
+        )
+        self._watcher = Watcher(self._coordinator, path.log, path.check_gate)
+
+    def start(self, endpoints: Iterable[str]) -> None:
+        """Start the coordinator and the workers, and listen; once.
+
+        Raises:
+            StartupError, ConfigError, BindError: all of it has ended.
+        """
+        try:
+            self._coordinator.start()
+            for each in endpoints:
+                self.bind(each)
+            self._header.state = State.SERVING
+        except BaseException:
+            self.close(0.0)
+            raise
+
+    @property
+    def condition(self) -> str:
+        """For a `repr`: where it listens, or that it is closed."""
+        return "closed" if self.closed else ", ".join(self.endpoints) or "not bound"
+
+    def warn_if_unclosed(self, owner: object) -> None:
+        """Complain, when `owner` is dropped, that nobody has closed it."""
+        if not self.closed and not self.forked:
+            warnings.warn(f"unclosed {owner!r}", ResourceWarning, source=owner, stacklevel=3)
+
+    # Sending.
+
+    def send(self, attempt: Attempt, timeout: float | None) -> int:
+        """Append, and wait for room if there is none; returns the sequence.
+
+        Args:
+            timeout: seconds; None = for ever.
+
+        Raises:
+            As `fanout.Publisher.publish()`.
+        """
+        check_timeout(timeout)
+        sequence = attempt.append()
+        if sequence != NO_SPACE:
+            return sequence
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if self.path.make_room(attempt.size, attempt.count):
+                sequence = attempt.append()
+                if sequence != NO_SPACE:
+                    return sequence
+            remaining = 1.0 if deadline is None else deadline - time.monotonic()
+            if remaining <= 0:
+                raise no_room(timeout)
+            self.path.wait_for_room(remaining)
+
+    # Endpoints.
+
+    def bind(self, endpoint: str) -> str:
+        """Listen on one more endpoint; returns it as it is bound.
+
+        Raises:
+            ConfigError, BindError, ClosedError: nothing has changed.
+        """
+        self.check_open()
+        return self._coordinator.reception.bind(endpoint)
+
+    def unbind(self, endpoint: str) -> None:
+        """Stop listening on an endpoint; its subscribers stay.
+
+        Raises:
+            ConfigError, ClosedError: nothing has changed.
+        """
+        self.check_open()
+        reception = self._coordinator.reception
+        self._coordinator.call(lambda: reception.unbind(endpoint))
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The bound endpoints, in the order of binding."""
+        return self._coordinator.reception.endpoints
+
+    # Questions.
+
+    @property
+    def forked(self) -> bool:
+        """Whether this process is a fork of the one that it belongs to."""
+        return self.path.state == FORKED
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` was called."""
+        return self.path.state == CLOSED
+
+    def check_open(self) -> None:
+        """Refuse what makes no sense any more after `close()`, or in a fork.
+
+        Raises:
+            ForkedError, ClosedError.
+        """
+        if self.forked:
+            raise ForkedError("this publisher belongs to the parent of this forked process")
+        if self.closed:
+            raise ClosedError("the publisher is closed")
+
+    @property
+    def watcher(self) -> Watcher:
+        """Who answers questions.
+
+        Raises:
+            ForkedError, ClosedError: nobody any more.
+        """
+        self.check_open()
+        return self._watcher
+
+    # The end.
+
+    def seconds(self, timeout: float | None) -> float:
+        """How long a drain or a close may take; None = `drain_timeout`.
+
+        Raises:
+            TypeError, ValueError: it is no time to wait.
+        """
+        check_timeout(timeout)
+        return max(0.0, self.options.drain_timeout if timeout is None else timeout)
+
+    def close(self, timeout: float | None) -> tuple[Undelivered, ...]:
+        """End everything; returns what was not delivered. Idempotent; does nothing in a fork."""
+        seconds = self.seconds(timeout)
+        if self.forked:
+            return ()
+        _end(self.path, self._header, self._coordinator, seconds)
+        self._finalizer.detach()
+        return tuple(self._coordinator.ledger.undelivered)
+
+
+def _end(path: SendPath, header: Header, coordinator: Coordinator, timeout: float) -> None:
+    """Refuse further sends, then end the coordinator. No method: that would keep the engine."""
+    if path.shut(CLOSED):
+        header.state = State.ENDING
+    coordinator.close(timeout)
+
+
+def start(
+    endpoint: str | Iterable[str] | None,
+    on_event: Callable[[Event], None] | None,
+    options: Mapping[str, Any],
+) -> Engine:
+    """An engine that runs, from what users pass; see `fanout.Publisher` for what it raises."""
+    check_machine()
+    checked = make_options(options)
+    check_callback(on_event)
+    endpoints = as_endpoints(endpoint)
+    for each in endpoints:
+        parse_endpoint(each)  # before anything is started
+    engine = Engine(checked, on_event)
+    engine.start(endpoints)
+    return engine

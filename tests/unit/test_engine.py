@@ -1,0 +1,117 @@
+"""The engine: what is made in order is undone in reverse, whatever fails."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import psutil
+import pytest
+
+from fanout.engine import Engine
+from fanout.errors import BindError, ClosedError, StartupError
+from fanout.options import Options
+from fanout.shm.doorbell import Doorbell
+from fanout.shm.header import Header, State
+from fanout.shm.segment import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+SMALL = Options(workers=2, log_bytes=64 * 1024, max_subscribers=8)
+
+
+def holdings() -> tuple[int, int, list[psutil.Process]]:
+    process = psutil.Process()
+    return process.num_fds(), threading.active_count(), process.children(recursive=True)
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    gc.collect()
+    before = holdings()
+    yield
+    gc.collect()
+    assert holdings() == before
+
+
+STEPS = ["Segment.create", "Doorbell", "Bell", "Interest", "SendPath", "Encoder", "Coordinator"]
+
+
+@pytest.mark.parametrize("kind", [OSError, MemoryError, KeyboardInterrupt])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_of_making_that_fails_undoes_those_before(
+    step: str, kind: type[BaseException], nothing_left: None
+) -> None:
+    error = kind(24, "Too many open files")
+    raised = StartupError if kind is OSError else kind
+    with (
+        mock.patch(f"fanout.engine.{step}", side_effect=error),
+        pytest.raises(raised, match="Too many open files"),
+    ):
+        Engine(SMALL, None)
+
+
+def test_the_second_doorbell_that_fails_closes_the_first(nothing_left: None) -> None:
+    real = Doorbell
+    bells = [real(), OSError(24, "Too many open files")]
+    with mock.patch("fanout.engine.Doorbell", side_effect=bells), pytest.raises(StartupError):
+        Engine(SMALL, None)
+
+
+def test_an_endpoint_that_cannot_be_bound_ends_all_of_it(nothing_left: None) -> None:
+    engine = Engine(SMALL, None)
+
+    with pytest.raises(BindError):
+        engine.start(["tcp://127.0.0.1:*", "tcp://192.0.2.1:1"])
+
+    assert engine.closed
+    with pytest.raises(ClosedError):
+        engine.check_open()
+
+
+def test_one_that_was_never_started_gives_back_what_it_holds(nothing_left: None) -> None:
+    engine = Engine(SMALL, None)
+
+    assert engine.close(0.0) == ()
+    assert engine.close(None) == ()
+
+
+def test_the_memory_goes_with_the_last_reference() -> None:
+    """Not with some later collection, which a program with much memory may wait for for long."""
+    gc.collect()
+    gc.disable()
+    try:
+        engine = Engine(SMALL, lambda _event: None)
+        engine.start(["tcp://127.0.0.1:*"])
+        memory = weakref.ref(engine.path)
+        engine.close(0.0)
+        del engine
+        assert memory() is None
+    finally:
+        gc.enable()
+
+
+def test_its_header_says_where_it_is_in_its_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    last: list[int] = []
+
+    def discard(segment: Segment) -> None:
+        last.append(Header(segment).state)
+
+    monkeypatch.setattr(Segment, "discard", discard)
+
+    engine = Engine(SMALL, None)
+    header = engine._header
+    made = header.state, header.workers
+    engine.start(["tcp://127.0.0.1:*"])
+    serving = header.state
+    engine.close(0.0)
+
+    assert made == (State.STARTING, 2)
+    assert serving == State.SERVING
+    assert header.started > 0
+    assert last == [State.ENDED]
