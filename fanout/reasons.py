@@ -37,6 +37,8 @@ class Reason(enum.Enum):
         """
         return _BY_NUMBER[number]
 
+    OTHER = 0, "other", "for a reason that has no name here", Fault.NOBODY
+
     # Closing.
     PUBLISHER_CLOSED = 1, "publisher_closed", "the publisher was closed", Fault.NOBODY
     LEFT = 2, "left", "closed by the subscriber", Fault.NOBODY

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fanout.control.messages import ControlError, Finish, Snapshot
 from fanout.coordinator.announcer import Reporter
 from fanout.coordinator.answers import Snapshots
-from fanout.coordinator.figures import final_of
+from fanout.coordinator.figures import Figures, final_of
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.links import WorkerLink
 from fanout.coordinator.reception import Reception
@@ -99,7 +99,8 @@ class Coordinator:
         self.links = [WorkerLink(index, segment, bell, room) for index, bell in enumerate(bells)]
         count = len(bells)
         self.roster = Roster(count, options.max_subscribers, options.max_half_open)
-        self.ledger = Ledger()
+        self.ledger = Ledger(segment.words)
+        self.figures = Figures(segment, self.ledger, options.slow_policy)
         self.reporter = Reporter(on_event, log)
         self.descriptors: dict[int, int] = {}  # subscriber -> our duplicate of its socket
         self.reception = Reception(self, self._selector)
@@ -243,6 +244,7 @@ class Coordinator:
         if self._finishing_until is None:
             for index in self.roster.due(now):
                 self._start_worker(self.links[index])
+        self.figures.turned(time.monotonic_ns())
         self._flush_channels()
 
     def _until_next(self) -> float:
@@ -330,6 +332,7 @@ class Coordinator:
             return
         assert link.process is not None
         assert link.channel is not None
+        self.figures.worker(self.roster.workers[link.index], link.pid)
         sentinel, channel = link.process.sentinel, link.channel.socket
         self._selector.register(sentinel, selectors.EVENT_READ, lambda: self._on_exit(link))
         self._selector.register(channel, selectors.EVENT_READ, lambda: self._on_channel(link))
@@ -369,6 +372,7 @@ class Coordinator:
         if not self._ready.done():
             self._fail_start(StartupError(f"worker {link.index} did not start: {how}"))
         lost = self.roster.worker_lost(link.index, time.monotonic())
+        self.figures.worker(self.roster.workers[link.index], link.pid)
         closing = self.ledger.closing
         cause = Reason.PUBLISHER_CLOSED if closing else Reason.WORKER_LOST
         for connection in lost:

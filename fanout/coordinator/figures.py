@@ -1,4 +1,8 @@
-"""What the slots say of subscribers, as frozen snapshots."""
+"""What the coordinator writes into shared memory, for readers that do not ask it.
+
+Who each subscriber is, how the last connections ended, where each worker is in its life, and when
+the log was how long. Its thread writes, any process reads, also while this one hangs.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,118 @@ import time
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import Closed
+from fanout.reasons import Reason
+from fanout.shm.cards import Card, Identity
+from fanout.shm.clock import Clock, Note, is_due
+from fanout.shm.closed import ClosedRing, End
+from fanout.shm.header import Header
+from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
+from fanout.shm.worker_slot import WorkerSlot, WorkerState
 from fanout.statistics import SubscriberStatistics
 
 if TYPE_CHECKING:
-    from fanout.coordinator.roster import Accepted
-    from fanout.reasons import Reason
+    from fanout.coordinator.ledger import Ledger
+    from fanout.coordinator.roster import Accepted, WorkerEntry
     from fanout.shm.segment import Segment
+
+
+class Figures:
+    """The coordinator's part of the shared memory; its thread's alone.
+
+    Args:
+        ledger: of the same segment.
+        policy: what happens to subscribers that are too slow, as the option says.
+    """
+
+    def __init__(self, segment: Segment, ledger: Ledger, policy: str) -> None:
+        self._segment = segment
+        self._ledger = ledger
+        self._policy = policy
+        self._header = Header(segment)
+        self._log = LogReader(segment)
+        self._clock = Clock(segment)
+        self._ring = ClosedRing(segment)
+        self._last_note: Note | None = None
+
+    def turned(self, now: int) -> None:
+        """The coordinator is alive at this time, in monotonic ns; the log is so long, if it is due.
+
+        It has a turn each half second at least.
+        """
+        self._header.heartbeat = now
+        if not is_due(self._last_note, self._header.head, now):
+            return
+        head, position = self._log.length()
+        self._last_note = Note(now, head, position)
+        self._clock.add(self._last_note)
+
+    def worker(self, entry: WorkerEntry, pid: int) -> None:
+        """Say where a worker is in its life.
+
+        Args:
+            pid: of its process, 0 = none runs.
+        """
+        slot = WorkerSlot(self._segment, entry.index)
+        if pid and pid != slot.pid:
+            slot.started = time.monotonic_ns()
+        slot.pid = pid
+        slot.state = WorkerState[entry.state.name]
+        slot.restarts = entry.restarts
+
+    # Connections.
+
+    def admitted(self, connection: Accepted) -> None:
+        """A connection has a slot; say who it is before its worker takes the slot."""
+        Card(self._segment, connection.slot).write(
+            Identity(
+                subscriber=connection.subscriber,
+                worker=connection.worker,
+                version=connection.version or "",
+                policy=self._policy,
+                since=time.monotonic_ns(),
+                subscriptions=0,
+                peer=connection.peer,
+                endpoint=connection.endpoint,
+            )
+        )
+
+    def connected(self, connection: Accepted) -> None:
+        """Its handshake is done."""
+        Card(self._segment, connection.slot).connected(connection.version or "")
+
+    def subscribed(self, connection: Accepted, count: int) -> None:
+        """It has so many distinct subscriptions."""
+        Card(self._segment, connection.slot).subscriptions = count
+
+    def ended(self, connection: Accepted, closed: Closed) -> None:
+        """Book the end of a connection, and free its card and its slot.
+
+        A reader sees from the header that this is under way, so that for it, too, somebody who
+        leaves is either connected or has left.
+        """
+        card = Card(self._segment, connection.slot)
+        identity = card.read()
+        now = time.monotonic_ns()
+        end = End(
+            subscriber=closed.subscriber,
+            worker=connection.worker,
+            opened=now if identity is None else identity.since,
+            closed=now,
+            reason=Reason.of(closed.cause),
+            matched=closed.matched,
+            sent=closed.sent,
+            dropped=closed.dropped,
+            discarded=closed.discarded,
+            kernel_bytes=closed.kernel_bytes,
+            peer=connection.peer,
+            text=closed.reason,
+        )
+        self._header.ends_begun = self._ring.count + 1
+        self._ledger.close(connection, closed)
+        card.free()
+        SubscriberSlot(self._segment, connection.slot).free()
+        self._ring.add(end)  # its last store says that the end is booked
 
 
 def snapshot(
@@ -61,8 +170,3 @@ def final_of(segment: Segment, connection: Accepted, cause: Reason, *, evicted: 
         discarded=last.queued,
         kernel_bytes=0,
     )
-
-
-def free(segment: Segment, connection: Accepted) -> None:
-    """Empty the slot of a connection that its worker has closed, or that has lost its worker."""
-    SubscriberSlot(segment, connection.slot).free()

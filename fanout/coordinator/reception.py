@@ -164,7 +164,7 @@ class Reception:
             self._hand_over(sock, admitted)
 
     def _refuse(self, peer: str, refusal: Refusal) -> None:
-        self._coordinator.ledger.refused += 1
+        self._coordinator.ledger.refuse(refusal.cause)
         self._coordinator.report(
             Event(EventKind.CONNECTION_REFUSED, refusal.text, peer=peer, cause=refusal.cause)
         )
@@ -181,6 +181,7 @@ class Reception:
             self._pause(error)
             return
         coordinator.descriptors[connection.subscriber] = duplicate
+        coordinator.figures.admitted(connection)
         link.adopt(connection, sock.detach())
 
     def _pause(self, error: OSError) -> None:

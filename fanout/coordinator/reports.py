@@ -16,7 +16,6 @@ from fanout.control.messages import (
     Started,
     Subscriptions,
 )
-from fanout.coordinator.figures import free
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 
@@ -52,6 +51,8 @@ class Reports:
             self._coordinator.snapshots.done(message.token, link.index)
         elif isinstance(message, Started):
             self._coordinator.roster.worker_ready(link.index, time.monotonic())
+            entry = self._coordinator.roster.workers[link.index]
+            self._coordinator.figures.worker(entry, link.pid)
             self._coordinator.report(
                 Event(EventKind.WORKER_STARTED, f"pid {message.pid}", worker=link.index)
             )
@@ -60,17 +61,22 @@ class Reports:
             raise ControlError(f"{type(message).__name__} is not for a coordinator")
 
     def _on_subscriptions(self, link: WorkerLink, message: Subscriptions) -> None:
-        if message.subscriber not in self._coordinator.roster.connections:
+        connection = self._coordinator.roster.connections.get(message.subscriber)
+        if connection is None:
             return
         self._coordinator.interest.update(
             message.subscriber, link.index, message.added, message.cancelled
         )
         # Messages published before this line did not ring for the new subscription.
         link.bell.wake()
+        self._coordinator.figures.subscribed(
+            connection, self._coordinator.interest.subscriptions(message.subscriber)
+        )
 
     def _on_connected(self, message: Connected) -> None:
         connection = self._coordinator.roster.connected(message.subscriber, message.version)
         if connection is not None:
+            self._coordinator.figures.connected(connection)
             self._report_on(EventKind.SUBSCRIBER_CONNECTED, connection, f"ZMTP {message.version}")
 
     def _on_slow(self, message: Slow) -> None:
@@ -87,8 +93,7 @@ class Reports:
         descriptor = self._coordinator.descriptors.pop(connection.subscriber, None)
         if descriptor is not None:
             self._coordinator.reception.shut(descriptor)
-        free(self._coordinator.segment, connection)
-        self._coordinator.ledger.close(connection, closed)
+        self._coordinator.figures.ended(connection, closed)
         kind = EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
         self._report_on(kind, connection, closed.reason, closed.dropped, Reason.of(closed.cause))
 

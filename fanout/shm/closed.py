@@ -93,7 +93,7 @@ def _end_of(values: list[int]) -> End:
         worker=values[at.E_WORKER],
         opened=values[at.E_OPENED],
         closed=values[at.E_CLOSED],
-        reason=Reason.of(values[at.E_REASON]),
+        reason=_reason(values[at.E_REASON]),
         matched=values[at.E_MATCHED],
         sent=values[at.E_SENT],
         dropped=values[at.E_DROPPED],
@@ -102,3 +102,10 @@ def _end_of(values: list[int]) -> End:
         peer=read_text(values, at.E_PEER, at.PEER_BYTES),
         text=read_text(values, at.E_TEXT, at.TEXT_BYTES),
     )
+
+
+def _reason(number: int) -> Reason:
+    try:
+        return Reason.of(number)
+    except KeyError:  # the publisher is of a later version
+        return Reason.OTHER

@@ -41,7 +41,9 @@ class Header(Record):
     epoch = Word(at.H_EPOCH, "another number for each run of a publisher")
     started = Word(at.H_STARTED, "wall clock when it started, ns since 1970")
     state = Word(at.H_STATE, "see `State`")
-    heartbeat = Word(at.H_HEARTBEAT, "monotonic ns of the coordinator's last tick")
+    heartbeat = Word(at.H_HEARTBEAT, "monotonic ns of the coordinator's last turn")
+    ends_begun = Word(at.H_ENDS_BEGUN, "ends of connections that are booked or being booked")
+    ends_booked = Word(at.H_CLOSED_COUNT, "the same, but for one that is being booked")
 
     @property
     def name(self) -> str:
@@ -54,12 +56,16 @@ class Header(Record):
 
 
 class Totals(Record):
-    """What became of connections, and of the messages of those that have ended; only grows."""
+    """What became of connections, and of the messages of those that have ended; only grows.
+
+    Args:
+        words: of the segment, or of a page that stands for its first.
+    """
 
     __slots__ = ()
 
-    def __init__(self, segment: Segment) -> None:
-        super().__init__(segment.words[at.H_LEDGER : at.H_REASONS])
+    def __init__(self, words: memoryview) -> None:
+        super().__init__(words[at.H_LEDGER : at.H_REASONS])
 
     accepted = Word(0, "connections ever accepted")
     refused = Word(1, "connections refused because of a limit")
@@ -71,6 +77,6 @@ class Totals(Record):
     discarded = Word(7, "messages queued for a subscriber when its connection ended")
 
 
-def reason_counters(segment: Segment) -> memoryview:
+def reason_counters(words: memoryview) -> memoryview:
     """A counter for each number of a `Reason`: connections that were closed or refused for it."""
-    return segment.words[at.H_REASONS : at.H_REASONS + at.REASONS]
+    return words[at.H_REASONS : at.H_REASONS + at.REASONS]

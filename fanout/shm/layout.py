@@ -63,12 +63,13 @@ SLEEPERS_EACH = WORD  # workers for each word
 H_EPOCH = 64  # this run of the publisher: another number after each restart
 H_STARTED = 65  # wall clock ns, for people
 H_STATE = 66  # see `header.State`
-H_HEARTBEAT = 67  # monotonic ns of the coordinator's last tick: a tool sees that it hangs
+H_HEARTBEAT = 67  # monotonic ns of the coordinator's last turn: a tool sees that it hangs
 H_CLOCK_COUNT = 68  # notes ever written to the clock
 H_CLOSED_COUNT = 69  # entries ever written to the ring of ends
+H_ENDS_BEGUN = 70  # ends that are booked, or being booked: the same as the count if none is
 H_NAME = 72  # NAME_BYTES of UTF-8, then zeros
 NAME_BYTES = 64
-H_LEDGER = 80  # totals of connections and messages: see `header.Ledger`; two lines
+H_LEDGER = 80  # totals of connections and messages: see `header.Totals`; two lines
 H_REASONS = 96  # a counter for each number of `fanout.reasons.Reason`; eight lines
 REASONS = 64
 # Lines 20 to 63 are free: the floor of the writer and the mark of kept values (last values), the

@@ -42,6 +42,14 @@ class LogReader:
             self._fence()
         return head
 
+    def length(self) -> tuple[int, int]:
+        """The head, and how many bytes were committed below it; no tail is needed."""
+        while True:
+            head = self.head()
+            position = self.start_of(head)
+            if self.head() - head < self.entries:  # else that entry was used again
+                return head, position
+
     def start_of(self, sequence: int) -> int:
         """Position of the first byte of message `sequence` (of the next one, for head)."""
         return self._ends[(sequence - 1) & self._mask]

@@ -58,10 +58,11 @@ class SubscriberSlot(Record):
     def take(self, subscriber: int) -> None:
         """Make it this subscriber's, with nothing counted yet."""
         words = self.words
-        words[at.S_VERSION] = 1
-        words[at.S_ID] = subscriber
+        version = words[at.S_VERSION] | 1  # no number of a former owner comes again
+        words[at.S_VERSION] = version
         words[_FIRST:_STOP] = array("Q", NOTHING)
-        words[at.S_VERSION] = 2
+        words[at.S_ID] = subscriber  # last: even a torn slot never gives it another's figures
+        words[at.S_VERSION] = version + 1
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Write down where the stream stands."""
@@ -86,5 +87,6 @@ class SubscriberSlot(Record):
 
     def free(self) -> None:
         """Nobody's any more: the coordinator's, when the worker is done with it."""
-        self.words[at.S_ID] = 0
-        self.words[at.S_VERSION] = 0
+        words = self.words
+        words[at.S_ID] = 0
+        words[at.S_VERSION] += words[at.S_VERSION] & 1  # whose worker died while it wrote

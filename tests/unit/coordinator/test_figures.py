@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.coordinator.figures import final_of, free, snapshot
-from fanout.coordinator.roster import Accepted
+from fanout.control.messages import Closed
+from fanout.coordinator.figures import Figures, final_of, snapshot
+from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.roster import Accepted, WorkerEntry, WorkerState
 from fanout.reasons import Reason
 from fanout.shm import layout as at
+from fanout.shm.cards import Card
+from fanout.shm.clock import Clock, Note
+from fanout.shm.closed import ClosedRing
+from fanout.shm.header import Header
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
+from fanout.shm.worker_slot import WorkerSlot
+from fanout.shm.worker_slot import WorkerState as SharedState
 from fanout.workers.connections.peer import Peer
 from fanout.zmtp import Session
 from tests.helpers.limits import LIMITS
-from tests.helpers.log import SMALL
+from tests.helpers.log import SMALL, Log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONNECTION = Accepted(7, 2, 1, "peer:1", "tcp://x", "zmtp", "3.1")
+CLOSED = Closed(
+    7, True, Reason.SEND_TIMEOUT.number, "took nothing for too long", 100, 60, 30, 10, 0
+)
 CHECKPOINT = Checkpoint(
     position=8_000,
     sequence=90,
@@ -44,6 +56,10 @@ def segment() -> Iterator[Segment]:
     slot.checkpoint(CHECKPOINT)
     yield segment
     segment.close()
+
+
+def figures_of(segment: Segment, ledger: Ledger | None = None) -> Figures:
+    return Figures(segment, ledger or Ledger(segment.words), "block")
 
 
 def test_what_is_neither_sent_nor_dropped_is_queued(segment: Segment) -> None:
@@ -92,11 +108,102 @@ def test_what_a_dead_worker_had_not_sent_is_discarded(segment: Segment, version:
     assert final.reason == "its worker was lost"
 
 
-def test_a_free_slot_is_nobodys(segment: Segment) -> None:
-    free(segment, CONNECTION)
+def test_a_card_follows_its_connection(segment: Segment) -> None:
+    figures = figures_of(segment)
+    card = Card(segment, CONNECTION.slot)
+    half_open = Accepted(7, 2, 1, "peer:1", "tcp://x", "zmtp")
 
-    words = SubscriberSlot(segment, CONNECTION.slot).words
-    assert (words[at.S_ID], words[at.S_VERSION]) == (0, 0)
+    figures.admitted(half_open)
+    first = card.read()
+    half_open.version = "3.1"
+    figures.connected(half_open)
+    figures.subscribed(half_open, 5)
+    second = card.read()
+
+    assert first is not None
+    assert (first.subscriber, first.worker, first.version) == (7, 1, "")
+    assert (first.peer, first.endpoint, first.policy) == ("peer:1", "tcp://x", "block")
+    assert second == replace(first, version="3.1", subscriptions=5)
+
+
+def test_an_end_frees_card_and_slot_and_is_booked(segment: Segment) -> None:
+    ledger = Ledger(segment.words)
+    figures = figures_of(segment, ledger)
+    figures.admitted(CONNECTION)
+    identity = Card(segment, CONNECTION.slot).read()
+    slot = SubscriberSlot(segment, CONNECTION.slot)
+
+    figures.ended(CONNECTION, CLOSED)
+
+    ((number, end),) = ClosedRing(segment).since(0)
+    assert identity is not None
+    assert (number, end.subscriber, end.opened, end.peer) == (1, 7, identity.since, "peer:1")
+    assert (end.matched, end.sent, end.dropped, end.discarded) == (100, 60, 30, 10)
+    assert (end.reason, end.text) == (Reason.SEND_TIMEOUT, "took nothing for too long")
+    assert (ledger.evicted, ledger.sent, ledger.dropped, ledger.discarded) == (1, 60, 30, 10)
+    assert Card(segment, CONNECTION.slot).read() is None
+    assert (slot.id, slot.words[at.S_VERSION] & 1) == (0, 0)
+
+
+def test_a_reader_sees_that_an_end_is_being_booked(segment: Segment) -> None:
+    header = Header(segment)
+    seen: list[tuple[int, int]] = []
+
+    class Watched(Ledger):
+        def close(self, connection: Accepted, closed: Closed) -> None:
+            seen.append((header.ends_begun, header.ends_booked))
+            super().close(connection, closed)
+
+    figures_of(segment, Watched(segment.words)).ended(CONNECTION, CLOSED)
+
+    assert seen == [(1, 0)]
+    assert (header.ends_begun, header.ends_booked) == (1, 1)
+
+
+def test_where_a_worker_is_in_its_life(segment: Segment) -> None:
+    figures = figures_of(segment)
+    entry = WorkerEntry(1, restarts=3)
+    slot = WorkerSlot(segment, 1)
+
+    figures.worker(entry, 4_321)
+    started = slot.started
+    entry.state = WorkerState.READY
+    figures.worker(entry, 4_321)
+
+    assert (slot.pid, slot.state, slot.restarts) == (4_321, SharedState.READY, 3)
+    assert 0 < started == slot.started
+
+    entry.state = WorkerState.GONE
+    figures.worker(entry, 0)
+
+    assert (slot.pid, slot.state) == (0, SharedState.GONE)
+
+
+def test_the_length_of_the_log_is_noted_while_it_changes_and_each_second_else() -> None:
+    log = Log()
+    figures = figures_of(log.segment)
+    clock = Clock(log.segment)
+
+    for step in range(12):  # 0.05 s each, a message in the first four
+        if step < 4:
+            log.publish(b"topic", b"payload")
+        figures.turned(step * 50_000_000)
+    figures.turned(1_199_999_999)
+    figures.turned(1_200_000_000)
+
+    size = log.writer.position // 4
+    assert clock.notes() == [
+        Note(0, 1, size),
+        Note(100_000_000, 3, 3 * size),
+        Note(200_000_000, 4, 4 * size),
+        Note(1_200_000_000, 4, 4 * size),
+    ]
+
+
+def test_each_turn_is_a_sign_of_life(segment: Segment) -> None:
+    figures_of(segment).turned(77)
+
+    assert Header(segment).heartbeat == 77
 
 
 def test_what_a_worker_has_closed_is_known_until_it_is_told(segment: Segment) -> None:

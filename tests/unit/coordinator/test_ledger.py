@@ -7,6 +7,9 @@ import pytest
 from fanout.control.messages import Closed
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.roster import Accepted
+from fanout.reasons import Reason
+from fanout.shm.header import Totals, reason_counters
+from fanout.shm.layout import PAGE
 from fanout.statistics import Undelivered
 
 
@@ -85,3 +88,21 @@ def test_everybody_is_named_however_many_there_are() -> None:
         ledger.close(connection(), closed(discarded=1))
 
     assert len(ledger.undelivered) == 16_384
+
+
+def test_totals_are_seen_by_who_maps_the_memory() -> None:
+    page = memoryview(bytearray(PAGE)).cast("Q")
+    ledger = Ledger(page)
+
+    ledger.accepted += 2
+    ledger.close(connection(), closed(discarded=5))
+    ledger.refuse(Reason.FULL)
+
+    seen = Totals(page)
+    counters = reason_counters(page)
+    assert (seen.accepted, seen.refused, seen.disconnected) == (2, 1, 1)
+    assert (seen.sent, seen.discarded) == (9, 5)
+    assert {number for number, count in enumerate(counters) if count} == {
+        Reason.FULL.number,
+        Reason.LEFT.number,
+    }

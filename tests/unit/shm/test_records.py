@@ -56,6 +56,21 @@ def test_who_takes_a_slot_finds_nothing_of_its_predecessor(segment: Segment) -> 
     assert (slot.read(7), slot.read(8)) == (NOTHING, NOTHING)
 
 
+def test_a_version_never_comes_again(segment: Segment) -> None:
+    """Else a reader that was stopped between would take two subscribers for one."""
+    slot = SubscriberSlot(segment, 1)
+    seen = []
+    for subscriber in (7, 8, 9):
+        slot.take(subscriber)
+        seen.append(slot.words[at.S_VERSION])
+        slot.words[at.S_VERSION] += subscriber == 8  # its worker died while it wrote
+        slot.free()
+
+    assert all(version % 2 == 0 for version in seen)
+    assert len(set(seen)) == 3
+    assert slot.words[at.S_VERSION] % 2 == 0
+
+
 def test_a_released_worker_holds_nothing_back_and_keeps_its_totals(segment: Segment) -> None:
     slot = WorkerSlot(segment, 0)
     slot.tail, slot.flushed, slot.subscribers, slot.sent, slot.restarts = 5, 4, 3, 1_000, 2
@@ -123,12 +138,20 @@ def test_the_header_tells_what_a_publisher_is_called(segment: Segment) -> None:
 
 
 def test_totals_and_counters_do_not_share_a_word(segment: Segment) -> None:
-    totals, counters = Totals(segment), reason_counters(segment)
+    totals, counters = Totals(segment.words), reason_counters(segment.words)
     counters[:] = memoryview(bytearray(b"\xff" * at.REASONS * at.WORD)).cast("Q")
     totals.accepted, totals.discarded = 1, 2
 
     assert (totals.accepted, totals.refused, totals.discarded) == (1, 0, 2)
     assert set(counters.tolist()) == {at.NO_TAIL}
+
+
+def test_an_end_for_a_reason_of_a_later_version_is_read(segment: Segment) -> None:
+    ring = ClosedRing(segment)
+    ring.add(end_of(1))
+    ring._entry(1)[at.E_REASON] = 63
+
+    assert [end.reason for _number, end in ring.since(0)] == [Reason.OTHER]
 
 
 def test_every_reason_has_a_counter_a_number_and_a_label_of_its_own() -> None:
