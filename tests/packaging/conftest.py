@@ -1,0 +1,63 @@
+"""The distributions, built once: from a copy of the repository, and the wheel from the sdist."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.helpers.programs import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOT_OF_THE_PROJECT = shutil.ignore_patterns(
+    ".git", ".venv*", ".coverage*", ".*_cache", ".hypothesis", "*.egg-info", "__pycache__",
+    *("build", "dist", "htmlcov"),
+)  # fmt: skip
+
+
+def build(kind: str, project: Path, into: Path) -> Path:
+    """Build a `sdist` or `wheel` as any build tool does, with the setuptools that is here."""
+    program = f"import sys; from setuptools.build_meta import *; build_{kind}(sys.argv[1])"
+    into.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(into)],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (found,) = into.iterdir()
+    return found
+
+
+@pytest.fixture(scope="session")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source distribution."""
+    folder = tmp_path_factory.mktemp("building")
+    shutil.copytree(ROOT, folder / "project", symlinks=True, ignore=NOT_OF_THE_PROJECT)
+    return build("sdist", folder / "project", folder / "sdist")
+
+
+@pytest.fixture(scope="session")
+def unpacked(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the project in the source distribution."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")  # the strictest there is
+    (project,) = folder.iterdir()
+    return project
+
+
+@pytest.fixture(scope="session")
+def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel, built from the source distribution."""
+    copy = tmp_path_factory.mktemp("wheel")
+    shutil.copytree(unpacked, copy / "project", symlinks=True)
+    return build("wheel", copy / "project", copy / "wheel")

@@ -1,0 +1,108 @@
+"""Clean environments of the interpreters there are, and what is installed into them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
+DEPENDENCIES = ("multiprocess", "dill", "msgpack", "psutil")
+
+
+def interpreters() -> dict[str, str]:
+    """Version and program of each Python that can be tried: the one of the tests, and others."""
+    found = {OURS: sys.executable}
+    for version in ("3.11", "3.12", "3.13"):
+        pyenv = Path(os.environ.get("PYENV_ROOT", "nowhere"), "versions")
+        candidates = [shutil.which(f"python{version}")]
+        candidates += [str(each) for each in sorted(pyenv.glob(f"{version}.*/bin/python"))]
+        for candidate in filter(None, candidates):
+            if version not in found and _runs(candidate):
+                found[version] = candidate
+    return found
+
+
+def _runs(python: str) -> bool:
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+def untouched_environment() -> dict[str, str]:
+    """Environment variables without what would lead to this tree, or measure another."""
+    left_out = ("PYTHONPATH", "COVERAGE")
+    return {name: os.environ[name] for name in os.environ if not name.startswith(left_out)}
+
+
+class Environment:
+    """A virtual environment without pip; ours installs into it."""
+
+    def __init__(self, version: str, folder: Path) -> None:
+        self.python = str(folder / "bin" / "python")
+        base = [interpreters()[version], "-m", "venv", "--without-pip"]
+        subprocess.run([*base, str(folder)], check=True)
+        (self.site,) = folder.glob("lib/python*/site-packages")
+        self.is_ours = version == OURS
+
+    def run(self, *arguments: str, directory: Path) -> str:
+        """What its interpreter prints; it must end well and have nothing to complain about."""
+        done = subprocess.run(
+            [self.python, *arguments],
+            cwd=directory,
+            env=untouched_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.stderr, done.returncode) == ("", 0)
+        return done.stdout
+
+    def pip(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run our pip on it."""
+        pip = [sys.executable, "-m", "pip", "--python", self.python, "--disable-pip-version-check"]
+        return subprocess.run([*pip, *arguments], capture_output=True, text=True, check=False)
+
+    def install(self, wheel: Path) -> None:
+        """Install a wheel that needs nothing, or nothing that is not there by now."""
+        done = self.pip("install", "--no-index", "--no-deps", str(wheel))
+        assert done.returncode == 0, done.stderr
+
+    def install_with_dependencies(self, wheel: Path) -> None:
+        """Install it; another Python's dependencies come from a registry, ours are what we have."""
+        if self.is_ours:
+            self._copy_dependencies()
+            self.install(wheel)
+            return
+        done = self.pip("install", "--only-binary", ":all:", str(wheel))
+        if "from versions: none" in done.stderr:
+            pytest.skip("there is no package registry to install dependencies from")
+        assert done.returncode == 0, done.stderr
+
+    def _copy_dependencies(self) -> None:
+        for name in DEPENDENCIES:
+            for file in distribution(name).files or ():
+                if ".." not in file.parts:
+                    target = self.site / file
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(str(file.locate()), target)
+
+
+def make_wheel(folder: Path, name: str, files: dict[str, str]) -> Path:
+    """A wheel of somebody else's distribution."""
+    info = f"{name}-1.0.dist-info"
+    files = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, text in {**files, f"{info}/RECORD": record}.items():
+            archive.writestr(file, text)
+    return path

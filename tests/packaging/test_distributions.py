@@ -1,0 +1,166 @@
+"""What users and packagers get: a wheel and a source distribution that are whole, and no more."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.programs import ROOT
+from tests.packaging.environments import (
+    OURS,
+    Environment,
+    interpreters,
+    make_wheel,
+    untouched_environment,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
+
+# A publisher that delivers to the least of a subscriber; then whose `workers` it is.
+PROGRAM = """
+import socket
+import fanout
+publisher = fanout.Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20)
+host, _, port = publisher.endpoints[0].removeprefix("tcp://").partition(":")
+peer = socket.create_connection((host, int(port)), 20)
+greeting = b"\\xff" + bytes(8) + b"\\x7f\\x03\\x00" + b"NULL".ljust(52, b"\\0")
+ready = b"\\x04\\x19\\x05READY\\x0bSocket-Type\\x00\\x00\\x00\\x03SUB"
+peer.sendall(greeting + ready + b"\\x00\\x02\\x01a")
+publisher.wait_for_subscribers(1, topic=b"a", timeout=20)
+publisher.publish(b"a", b"delivered")
+received = b""
+while not received.endswith(b"delivered"):
+    more = peer.recv(4096)
+    assert more, received
+    received += more
+peer.close()
+publisher.close()
+try:
+    from workers.main import whose
+except ImportError as error:
+    whose = error.name
+print(whose)
+"""
+RELATIVE = re.compile(
+    r"""\]\((?!https?://|mailto:|\#)   # [text](docs/page.md), ![picture](docs/image.png)
+    | ^\[[^\]]+\]:\s+(?!https?://)     # [name]: docs/page.md
+    | (?:src|href)=["'](?!https?://|\#)""",
+    re.MULTILINE | re.VERBOSE,
+)
+
+
+def names_in(archive: Path) -> set[str]:
+    """Paths of the files in a wheel."""
+    with zipfile.ZipFile(archive) as opened:
+        return set(opened.namelist())
+
+
+def metadata_of(wheel: Path) -> tuple[str, str]:
+    """Name and description."""
+    with zipfile.ZipFile(wheel) as opened:
+        (name,) = (name for name in opened.namelist() if name.endswith(".dist-info/METADATA"))
+        message = message_from_bytes(opened.read(name))
+    payload = message.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    assert message["Description-Content-Type"] == "text/markdown"
+    return message["Name"], payload.decode()
+
+
+def sources_of(folder: Path, *patterns: str) -> set[str]:
+    """Paths of the files of the project that match."""
+    found = (path for pattern in patterns for path in folder.glob(pattern))
+    return {
+        path.relative_to(folder).as_posix()
+        for path in found
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_wheel_has_nothing_at_top_level_but_fanout(wheel: Path) -> None:
+    tops = {name.partition("/")[0] for name in names_in(wheel)}
+    assert tops == {"fanout", next(top for top in tops if top.endswith(".dist-info"))}
+
+
+def test_the_wheel_has_all_of_the_product(wheel: Path) -> None:
+    workers = {f"fanout/{name}" for name in sources_of(ROOT, "workers/**/*.py")}
+    expected = sources_of(ROOT, "fanout/**/*.py") | workers | {"fanout/py.typed"}
+    assert workers
+    assert {name for name in names_in(wheel) if name.startswith("fanout/")} == expected
+
+
+def test_the_description_is_readable_without_its_neighbours(wheel: Path) -> None:
+    name, description = metadata_of(wheel)
+    assert name == "fanout-zmq"
+    assert description.startswith("# fanout\n")
+    assert RELATIVE.findall(description) == []
+    assert RELATIVE.findall((ROOT / "README.md").read_text(encoding="utf-8"))  # it can find them
+
+
+def test_the_sdist_is_the_repository(unpacked: Path) -> None:
+    folders = ("fanout", "workers", "tests", "docs", "scripts", ".ci")
+    patterns = [f"{folder}/**/*" for folder in folders]
+    patterns += ["*.md", "pyproject.toml", "setup.py", "LICENSE", ".gitignore"]
+    assert sources_of(unpacked, *patterns) == sources_of(ROOT, *patterns)
+    assert (unpacked / "fanout" / "workers").readlink() == Path("../workers")
+
+
+def test_the_sdist_holds_each_file_once(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = archive.getnames()
+    assert [name for name in names if "/fanout/workers/" in name] == []
+    assert len(names) == len(set(names))
+
+
+def test_the_tests_in_the_sdist_run(unpacked: Path) -> None:
+    """All are collected; a few run, those that look at the tree itself among them."""
+    some = "test_repository or test_cohorts or test_pump or test_session"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", some],
+        cwd=unpacked,
+        env=untouched_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def programs(folder: Path) -> tuple[Path, Path]:
+    """A program on its own, and one with a folder `workers` beside it, without `__init__.py`."""
+    alone, beside = folder / "alone" / "program.py", folder / "beside" / "program.py"
+    for path in (alone, beside):
+        path.parent.mkdir()
+        path.write_text(PROGRAM)
+    (beside.parent / "workers").mkdir()
+    (beside.parent / "workers" / "main.py").write_text("whose = 'beside'\n")
+    return alone, beside
+
+
+@pytest.mark.parametrize("version", sorted(interpreters()))
+def test_users_have_workers_beside_their_program(version: str, wheel: Path, tmp_path: Path) -> None:
+    environment = Environment(version, tmp_path / "environment")
+    environment.install_with_dependencies(wheel)
+    alone, beside = programs(tmp_path)
+    assert environment.run(str(alone), directory=alone.parent) == "workers\n"
+    assert environment.run(str(beside), directory=beside.parent) == "beside\n"
+
+
+def test_users_have_workers_installed(wheel: Path, tmp_path: Path) -> None:
+    """By a distribution that has them at top level, and takes them with it when it goes."""
+    environment = Environment(OURS, tmp_path / "environment")
+    environment.install_with_dependencies(wheel)
+    alone, _ = programs(tmp_path)
+    theirs = {"workers/__init__.py": "", "workers/main.py": "whose = 'installed'\n"}
+    environment.install(make_wheel(tmp_path, "workers", theirs))
+    assert environment.run(str(alone), directory=alone.parent) == "installed\n"
+    removed = environment.pip("uninstall", "--yes", "workers")
+    assert removed.returncode == 0, removed.stderr
+    assert environment.run(str(alone), directory=alone.parent) == "workers\n"
+    assert (environment.site / "fanout" / "workers" / "main.py").is_file()
