@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,30 +27,17 @@ from fanout.statistics import (
     Undelivered,
     WorkerStatistics,
 )
+from tests.helpers.pages import CODE, PAGES, REFERENCE, ROOT, blocks, code_words, prose, rows
 from tests.simulation.mutations import MUTATIONS
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
-
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-REFERENCE = ROOT / "docs" / "reference"
+    from pathlib import Path
 
 EXAMPLE_TIMEOUT_S = 50  # below the timeout of a test; an example takes about a second
 
-BLOCK = re.compile(r"^```(\S*)[ ]?(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-CODE = re.compile(r"`([^`\n]+)`")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    language: str
-    mark: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -62,10 +48,6 @@ class Example:
     program: str
     is_service: bool
     output: str | None
-
-
-def blocks(page: str) -> list[Block]:
-    return [Block(*match.groups()) for match in BLOCK.finditer(page)]
 
 
 def examples(name: str, page: str) -> Iterator[Example]:
@@ -85,25 +67,6 @@ def all_examples() -> list[Example]:
         for page in PAGES
         for example in examples(page.relative_to(ROOT).as_posix(), page.read_text("utf-8"))
     ]
-
-
-def prose(page: str) -> str:
-    return BLOCK.sub("", page)
-
-
-def code_words(path: Path) -> set[str]:
-    """Everything on a page that is set as code."""
-    return set(CODE.findall(prose(path.read_text("utf-8"))))
-
-
-def rows(path: Path) -> dict[str, list[str]]:
-    """The cells of each table row, by the code in its first cell."""
-    found = {}
-    for line in path.read_text("utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("| `") and len(cells) > 1:
-            found[CODE.findall(cells[0])[0]] = cells
-    return found
 
 
 # ------------------------------------------------------------------- examples
@@ -194,19 +157,6 @@ def test_every_page_is_linked_from_the_index() -> None:
     assert pages - linked == set()
 
 
-def test_named_source_files_exist() -> None:
-    """The tour of the source in the README names files that are there."""
-    tour = (ROOT / "README.md").read_text("utf-8").partition("## Where to find what")[2]
-    folder = ROOT
-    for name in CODE.findall(tour):
-        if "://" in name:
-            continue
-        if "/" in name:
-            folder = (ROOT / name).parent
-        if name.endswith((".py", "/")):
-            assert (ROOT / name if "/" in name else folder / name).exists(), name
-
-
 # --------------------------------------------------------------------- tables
 
 
@@ -295,8 +245,8 @@ def test_command_line_is_in_the_reference(command: str) -> None:
 def test_named_tests_and_mutations_exist() -> None:
     code = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     text = (ROOT / "docs" / "design" / "invariants.md").read_text("utf-8")
-    table = [line.split("|") for line in text.splitlines() if re.match(r"\| \d", line)]
-    assert len(table) == 8
+    table = [line.split("|") for line in text.splitlines() if re.match(r"\| I\d", line)]
+    assert len(table) == 9
     named = [name for row in table for name in re.findall(r"`(\w+)`", row[3])]
     assert set(named) == set(MUTATIONS)
     for name in re.findall(r"`(test_\w+)`", text):
