@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fanout import engine as engines
 from fanout.arguments import as_topic_or_any, check_callback, check_timeout
 from fanout.errors import ClosedError
+from fanout.loop_callback import LoopCallback
 from fanout.send.batch import Messages
 from fanout.send.path import ROOM_POLL
 from fanout.send.verbs import Verbs, no_room
@@ -42,7 +43,8 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     """As `fanout.Publisher`; belongs to the event loop that starts it.
 
     It is started by `async with Publisher(...)` or by `await Publisher.start(...)`, which take the
-    same arguments; the constructor itself does nothing. `on_event` is called on the loop. What the
+    same arguments; the constructor itself does nothing. `on_event` is called on the loop: it must
+    not block, and while the loop is busy, events wait as for any other slow callback. What the
     blocking publisher raises when it is made is raised by the start.
     """
 
@@ -187,7 +189,9 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
             raise RuntimeError("this publisher was started before; make a new one")
         self._is_started = True
         check_callback(self._on_event)
-        on_event = None if self._on_event is None else _on_loop(self._on_event)
+        on_event = self._on_event
+        if on_event is not None:
+            on_event = LoopCallback(on_event, asyncio.get_running_loop())
         self._engine = await _in_thread(
             lambda: engines.start(self._endpoint, on_event, self._options),
             undo=lambda engine: engine.close(0.0),
@@ -307,17 +311,6 @@ async def _outlast(work: Coroutine[Any, Any, object]) -> None:
             await asyncio.wait({task})
     if not task.cancelled():
         task.exception()  # looked at: the loop need not complain
-
-
-def _on_loop(callback: Callable[[Event], None]) -> Callable[[Event], None]:
-    """A callback for the coordinator's thread that calls `callback` on the running loop."""
-    loop = asyncio.get_running_loop()
-
-    def call(event: Event) -> None:
-        with suppress(RuntimeError):  # the loop is closed, and with it whoever listened
-            loop.call_soon_threadsafe(callback, event)
-
-    return call
 
 
 __all__ = ["Batch", "Publisher"]

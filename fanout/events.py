@@ -22,6 +22,7 @@ class EventKind(str, enum.Enum):
     ACCEPT_PAUSED = "accept_paused"  # out of descriptors or memory; resumes by itself
     WORKER_STARTED = "worker_started"
     WORKER_LOST = "worker_lost"  # died or hung; its subscribers were closed and will reconnect
+    EVENTS_LOST = "events_lost"  # on_event, or a log handler, is too slow: here events are missing
     CALLBACK_FAILED = "callback_failed"  # on_event raised; reported to the logger only
 
     def __str__(self) -> str:
@@ -34,9 +35,9 @@ class Event:
 
     `subscriber` is the id that `subscribers()` shows, None for events about workers, listeners and
     connections that were refused. `peer` is its address, None for events about no connection.
-    `dropped` counts messages lost by this subscriber so far. `cause` is from
-    a fixed list, for programs, what `reason` says to people; None where no connection ended, was
-    refused or became slow.
+    `dropped` counts messages lost by this subscriber so far, `lost` the events that are missing
+    before an EVENTS_LOST. `cause` is from a fixed list, for programs, what `reason` says to people;
+    None where no connection ended, was refused or became slow.
     """
 
     kind: EventKind
@@ -46,6 +47,7 @@ class Event:
     worker: int | None = None
     dropped: int = 0
     cause: Reason | None = None
+    lost: int = 0
 
     def __str__(self) -> str:
         parts = [str(self.kind)]
@@ -57,6 +59,8 @@ class Event:
             parts.append(f"worker={self.worker}")
         if self.dropped:
             parts.append(f"dropped={self.dropped}")
+        if self.lost:
+            parts.append(f"lost={self.lost}")
         if self.reason:
             parts.append(f"reason={self.reason!r}")
         return " ".join(parts)

@@ -30,8 +30,9 @@ class Publisher(Verbs[int]):
     Args:
         endpoint: what to listen on, as with libzmq ("tcp://*:5556", "tcp://127.0.0.1:*",
             "ipc:///run/feed"), one or several; None = nothing yet, `bind()` later.
-        on_event: called with every `Event`, on the coordinator's thread: return quickly. What it
-            raises is logged.
+        on_event: called with every `Event`, on a thread of its own, and may use the publisher.
+            What it raises is logged; it holds nobody up, and events that it is too slow for are
+            counted (`EVENTS_LOST`).
         options: see `fanout.options.Options`.
 
     Raises:

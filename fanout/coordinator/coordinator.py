@@ -22,7 +22,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from fanout.control.messages import ControlError, Finish, Snapshot
-from fanout.coordinator.announcer import Reporter
+from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.answers import Snapshots
 from fanout.coordinator.figures import Figures, final_of
 from fanout.coordinator.ledger import Ledger
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 TICK = 0.5  # seconds between looks at heartbeats; an idle publisher wakes twice a second
 TICK_TRUST = 2 * TICK  # a longer gap means that the coordinator itself was stopped
-CALL_TIMEOUT = 10.0  # seconds for a request to the coordinator's thread: it waits for on_event only
+CALL_TIMEOUT = 10.0  # seconds for a request to the coordinator's thread, which waits for nobody
 IGNORED_BY_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the publisher decides
 KILL_GRACE = 1.0  # seconds past its timeout that a finishing worker gets before it is killed
 _READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
@@ -101,7 +101,7 @@ class Coordinator:
         self.roster = Roster(count, options.max_subscribers, options.max_half_open)
         self.ledger = Ledger(segment.words)
         self.figures = Figures(segment, self.ledger, options.slow_policy)
-        self.reporter = Reporter(on_event, log)
+        self.announcer = Announcer(on_event, log)
         self.descriptors: dict[int, int] = {}  # subscriber -> our duplicate of its socket
         self.reception = Reception(self, self._selector)
         self._calls: deque[Callable[[], None]] = deque()
@@ -174,12 +174,7 @@ class Coordinator:
         return self._ended.is_set()
 
     def refresh(self, timeout: float) -> bool:
-        """Have every worker bring its slots up to date; False if one did not in time.
-
-        On the coordinator's own thread (in `on_event`) the answers could not be taken: False.
-        """
-        if threading.current_thread() is self._thread:
-            return False
+        """Have every worker bring its slots up to date; False if one did not in time."""
         done = threading.Event()
         self.call(lambda: self._request_snapshot(done))
         return done.wait(timeout)
@@ -187,8 +182,8 @@ class Coordinator:
     def close(self, timeout: float) -> None:
         """End everything; returns when it has ended. Idempotent, any thread.
 
-        On the coordinator's own thread (in `on_event`) it returns at once, and the end follows.
-        While an end is under way, a shorter timeout brings it forward.
+        While an end is under way, a shorter timeout brings it forward. On the coordinator's own
+        thread (which may happen to collect a publisher as garbage) it returns at once.
 
         Args:
             timeout: seconds in which workers may still deliver what is queued; 0.0 = at once.
@@ -202,6 +197,7 @@ class Coordinator:
             self.post(lambda: self._begin_end(timeout))
         if self._thread is not threading.current_thread():
             self._thread.join(timeout + KILL_GRACE + CALL_TIMEOUT)
+            self.announcer.close(timeout)
 
     def loads(self) -> list[int]:
         """The measured load of each worker, in thousandths of a core."""
@@ -213,8 +209,8 @@ class Coordinator:
             self._ready.set_result(None)
 
     def report(self, event: Event) -> None:
-        """Tell the world; never raises."""
-        self.reporter.report(event)
+        """Tell the world; never waits, never raises."""
+        self.announcer.tell(event)
 
     # The thread.
 
@@ -229,7 +225,7 @@ class Coordinator:
             while self._finishing_until is None or any(link.process for link in self.links):
                 self._turn()
         except Exception as error:
-            log.exception("the coordinator failed; the publisher is broken")
+            self.announcer.complain("the coordinator failed; the publisher is broken", error)
             self._on_broken()
             self._fail_start(StartupError(f"the coordinator failed: {error}"))
         finally:
@@ -308,6 +304,7 @@ class Coordinator:
     def _release(self) -> None:
         self._on_broken()
         self._ended.set()
+        self.announcer.end()
         for link in self.links:
             link.kill("the publisher ends")
             link.reap()
@@ -348,8 +345,8 @@ class Coordinator:
                 for descriptor in descriptors:
                     os.close(descriptor)  # workers send none
                 self.reports.handle(link, message)
-        except ControlError:
-            log.exception("worker %d sent what it cannot send", link.index)
+        except ControlError as error:
+            self.announcer.complain(f"worker {link.index} sent what it cannot send", error)
             link.kill("it sent what it cannot send")
         if link.channel.closed:
             self._unwatch(link.channel.socket)

@@ -1,28 +1,84 @@
-"""The reporter: once to the logger, once to the callback, and nothing comes back."""
+"""The announcer: once to the logger, once to the callback, and nothing of the user's comes back."""
 
 from __future__ import annotations
 
 import logging
+import signal
+import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.coordinator.announcer import Reporter
+from fanout.coordinator import announcer as announcers
+from fanout.coordinator.announcer import Announcer
 from fanout.events import Event, EventKind
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SLOW = Event(EventKind.SUBSCRIBER_SLOW, "behind", subscriber=3, peer="peer:1", dropped=7)
+QUIET = logging.getLogger("fanout.test_announcer.quiet")
 
 
 @pytest.fixture
 def logger() -> logging.Logger:
-    logger = logging.getLogger("fanout.test_reporter")
+    logger = logging.getLogger("fanout.test_announcer")
     logger.setLevel(logging.DEBUG)
     return logger
+
+
+@pytest.fixture(autouse=True)
+def a_quick_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is: the limits are for those who do not come back."""
+    monkeypatch.setattr(announcers, "FAREWELL", DEADLINE_S)
+
+
+def announce(
+    on_event: Callable[[Event], None] | None, logger: logging.Logger, *events: Event
+) -> None:
+    announcer = Announcer(on_event, logger)
+    for event in events:
+        announcer.tell(event)
+    announcer.close(1.0)
+
+
+def numbered(number: int) -> Event:
+    return Event(EventKind.SUBSCRIBER_CONNECTED, subscriber=number)
+
+
+class Blocked:
+    """An `on_event` that does not come back from its first call until it is let go."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.began = threading.Event()
+        self._let_go = threading.Event()
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        self.began.set()
+        assert self._let_go.wait(DEADLINE_S)
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+
+@pytest.fixture
+def blocked() -> Iterator[Blocked]:
+    blocked = Blocked()
+    yield blocked
+    blocked.let_go()
+
+
+def event_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "fanout-events"]
 
 
 def test_both_get_the_event_once(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
     events: list[Event] = []
 
-    Reporter(events.append, logger).report(SLOW)
+    announce(events.append, logger, SLOW)
 
     assert events == [SLOW]
     (record,) = caplog.records
@@ -35,20 +91,34 @@ def test_both_get_the_event_once(logger: logging.Logger, caplog: pytest.LogCaptu
 def test_without_a_callback_it_is_logged(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Reporter(None, logger).report(Event(EventKind.WORKER_LOST, worker=1))
+    announce(None, logger, Event(EventKind.WORKER_LOST, worker=1))
 
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_nobody_who_listens_costs_no_thread() -> None:
+    announcer = Announcer(None, QUIET)
+    QUIET.setLevel(logging.CRITICAL)
+
+    announcer.tell(SLOW)
+
+    assert event_threads() == []
+    announcer.close(1.0)
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3), KeyboardInterrupt()])
 def test_a_callback_that_raises_is_logged_with_its_traceback(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture, error: BaseException
 ) -> None:
-    def callback(_event: Event) -> None:
+    calls: list[Event] = []
+
+    def callback(event: Event) -> None:
+        calls.append(event)
         raise error
 
-    Reporter(callback, logger).report(SLOW)
+    announce(callback, logger, SLOW, SLOW)
 
+    assert calls == [SLOW, SLOW]
     failed = caplog.records[-1]
     assert failed.getMessage().startswith("callback_failed")
     assert failed.levelno == logging.ERROR
@@ -56,18 +126,185 @@ def test_a_callback_that_raises_is_logged_with_its_traceback(
     assert failed.exc_info[1] is error
 
 
+@pytest.mark.parametrize("error", [ValueError("a mistake in the set-up"), SystemExit(3)])
 def test_a_log_filter_that_raises_does_not_keep_the_event_from_the_callback(
-    logger: logging.Logger,
+    logger: logging.Logger, error: BaseException
 ) -> None:
     events: list[Event] = []
 
     def broken(_record: logging.LogRecord) -> bool:
-        raise ValueError("a mistake in the user's logging set-up")
+        raise error
 
     logger.addFilter(broken)
     try:
-        Reporter(events.append, logger).report(SLOW)
+        announce(events.append, logger, SLOW, SLOW)
     finally:
         logger.removeFilter(broken)
 
-    assert events == [SLOW]
+    assert events == [SLOW, SLOW]
+
+
+def test_a_bug_of_ours_is_logged_with_its_traceback_and_does_not_keep_its_frames(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    announcer = Announcer(None, logger)
+
+    try:
+        raise ValueError("ours")
+    except ValueError as error:
+        announcer.complain("it failed", error)
+    announcer.close(1.0)
+
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert "it failed\nTraceback" in record.getMessage()
+    assert "ValueError: ours" in record.getMessage()
+    assert not record.exc_info
+
+
+def test_a_callback_that_blocks_holds_up_neither_who_tells_nor_the_end(
+    blocked: Blocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcers, "FAREWELL_AT_ONCE", 0.01)
+    announcer = Announcer(blocked, QUIET)
+    events = [numbered(number) for number in range(100)]
+
+    for event in events:
+        announcer.tell(event)
+    announcer.close(0.0)
+    assert blocked.began.wait(DEADLINE_S)
+    assert blocked.events == events[:1], "the others wait"
+    (thread,) = event_threads()
+    assert thread.daemon, "else the interpreter would wait for it"
+
+    blocked.let_go()
+    wait_until(lambda: not event_threads(), "the end of its thread")
+    assert blocked.events == events
+
+
+def test_a_log_handler_that_blocks_holds_up_nobody_either(
+    logger: logging.Logger, blocked: Blocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcers, "FAREWELL_AT_ONCE", 0.01)
+
+    def block(_record: logging.LogRecord) -> bool:
+        blocked(SLOW)
+        return True
+
+    logger.addFilter(block)
+    announcer = Announcer(None, logger)
+    try:
+        announcer.tell(SLOW)
+        announcer.complain("a bug", ValueError("ours"))
+        announcer.close(0.0)
+        assert blocked.began.wait(DEADLINE_S)
+        assert len(event_threads()) == 1
+    finally:
+        blocked.let_go()
+        wait_until(lambda: not event_threads(), "the end of its thread")
+        logger.removeFilter(block)
+
+
+def test_what_is_lost_is_counted_and_told_where_it_is_missing(
+    blocked: Blocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcers, "EVENTS_MAX", 4)
+    monkeypatch.setattr(announcers, "EVENTS_RESUME", 2)
+    announcer = Announcer(blocked, QUIET)
+
+    announcer.tell(numbered(0))
+    assert blocked.began.wait(DEADLINE_S)
+    for number in range(1, 11):  # 1 to 4 wait, six are lost
+        announcer.tell(numbered(number))
+    blocked.let_go()
+    wait_until(lambda: len(blocked.events) == 6, "the delivery")
+    for number in range(11, 15):
+        announcer.tell(numbered(number))
+    announcer.close(1.0)
+
+    assert [event.subscriber for event in blocked.events] == [
+        *(0, 1, 2, 3, 4),
+        *(None, 11, 12, 13, 14),
+    ]
+    told = blocked.events[5]
+    assert (told.kind, told.lost) == (EventKind.EVENTS_LOST, 6)
+    assert "6 events" in told.reason
+
+
+def test_losses_come_in_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A callback that is always too slow is told of losses now and then, not with every event."""
+    monkeypatch.setattr(announcers, "EVENTS_MAX", 8)
+    monkeypatch.setattr(announcers, "EVENTS_RESUME", 4)
+    one_more = threading.Semaphore(0)
+    events: list[Event] = []
+
+    def slow(event: Event) -> None:
+        assert one_more.acquire(timeout=DEADLINE_S)
+        events.append(event)
+
+    announcer = Announcer(slow, QUIET)
+    told = 0
+    for call in range(40):  # two are told for each that is taken
+        for _ in range(2):
+            announcer.tell(numbered(told))
+            told += 1
+        one_more.release()
+        wait_until(lambda call=call: len(events) == call + 1, "a call")  # type: ignore[misc]
+    for _ in range(told):
+        one_more.release()
+    announcer.close(1.0)
+
+    losses = [event.lost for event in events if event.kind is EventKind.EVENTS_LOST]
+    assert len(events) - len(losses) + sum(losses) == told
+    assert 2 <= len(losses) <= 12
+    order = [event.subscriber for event in events if event.subscriber is not None]
+    assert order == sorted(order)
+
+
+def test_an_end_in_the_callback_does_not_wait_for_itself() -> None:
+    events: list[Event] = []
+
+    def close(event: Event) -> None:
+        events.append(event)
+        announcer.close(1.0)
+
+    announcer = Announcer(close, QUIET)
+    announcer.tell(SLOW)
+    announcer.tell(SLOW)
+    wait_until(lambda: not event_threads(), "the end of its thread")
+
+    assert events[:1] == [SLOW]
+
+
+def test_the_system_has_no_thread_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = []
+    announcer = Announcer(events.append, QUIET)
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        announcer.tell(numbered(1))
+    announcer.tell(numbered(2))
+    announcer.close(1.0)
+
+    assert [event.subscriber for event in events] == [1, 2]
+
+
+def test_what_the_callback_starts_has_the_signal_mask_of_the_program() -> None:
+    """The coordinator's thread blocks signals, and whom it starts would inherit that."""
+    masks: list[set[signal.Signals | int]] = []
+
+    def note(_event: Event) -> None:
+        masks.append(set(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+
+    announcer = Announcer(note, QUIET)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    try:
+        announcer.tell(SLOW)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    announcer.close(1.0)
+
+    assert masks == [set(before)]

@@ -42,13 +42,6 @@ def test_calls_that_make_calls_let_it_go_on() -> None:
     assert len(made) == 2
 
 
-def test_a_callback_that_asks_for_statistics_gets_them_as_they_are() -> None:
-    """The workers' answers could not be taken while it waits for them."""
-    coordinator = SimpleNamespace(_thread=threading.current_thread())
-
-    assert not Coordinator.refresh(coordinator, timeout=3600.0)  # type: ignore[arg-type]
-
-
 def test_a_worker_that_is_given_up_is_reported_as_such() -> None:
     events: list[Event] = []
     coordinator: Any = mock.Mock(roster=Roster(1, 10, 10), ledger=Ledger(), report=events.append)
