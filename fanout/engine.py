@@ -6,6 +6,7 @@ and is the only file that knows both of the latter: neither knows the other.
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 import weakref
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout._platform import check_machine
 from fanout.arguments import as_endpoints, check_callback, check_timeout
+from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import Coordinator
 from fanout.coordinator.interest import Interest
 from fanout.errors import ClosedError, ForkedError, StartupError
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.send.attempt import Attempt
     from fanout.statistics import Undelivered
+
+log = logging.getLogger("fanout")
+log.addHandler(logging.NullHandler())
 
 
 class Engine:
@@ -97,7 +102,7 @@ class Engine:
             bells,
             room,
             self.interest,
-            on_event=on_event,
+            Announcer(on_event, log),
             on_broken=lambda: path.shut(BROKEN),
             on_ended=resources.close,
         )
@@ -231,7 +236,7 @@ class Engine:
             return ()
         _end(self.path, self._header, self._coordinator, seconds)
         self._finalizer.detach()
-        return tuple(self._coordinator.ledger.undelivered)
+        return tuple(self._coordinator.state.ledger.undelivered)
 
 
 def _end(path: SendPath, header: Header, coordinator: Coordinator, timeout: float) -> None:

@@ -46,7 +46,7 @@ class Watcher:
         """As `wait_for_subscribers`, but the caller does the waiting: seconds each time."""
         check_count(count)
         check_timeout(timeout)
-        interest = self._coordinator.interest
+        interest = self._coordinator.state.interest
         deadline = None if timeout is None else time.monotonic() + timeout
         seen = -1
         found = 0
@@ -112,18 +112,18 @@ class Watcher:
             snapshot(
                 coordinator.segment,
                 connection,
-                coordinator.interest.subscriptions(connection.subscriber),
+                coordinator.state.interest.subscriptions(connection.subscriber),
                 position,
             )
             for connection in sorted(
-                coordinator.roster.connections.values(), key=lambda c: c.subscriber
+                coordinator.state.roster.connections.values(), key=lambda c: c.subscriber
             )
             if connection.version is not None
         )
 
     def _total(self, live: tuple[SubscriberStatistics, ...]) -> PublisherStatistics:
         coordinator = self._coordinator
-        ledger = coordinator.ledger
+        ledger = coordinator.state.ledger
         log = self._log
         return PublisherStatistics(
             published=log.head,
@@ -142,7 +142,7 @@ class Watcher:
                     link.index,
                     link.pid,
                     link.slot.subscribers,
-                    coordinator.roster.workers[link.index].restarts,
+                    coordinator.state.supervision.lives[link.index].restarts,
                 )
                 for link in coordinator.links
             ),

@@ -1,4 +1,4 @@
-"""Who still owes an answer to which request for a snapshot. Pure."""
+"""Who still owes an answer to which question. Pure."""
 
 from __future__ import annotations
 
@@ -13,40 +13,42 @@ if TYPE_CHECKING:
         def set(self) -> None: ...
 
 
-class Snapshots:
-    """Requests that wait for workers; one owner, the coordinator's thread.
+class Answers:
+    """Questions that wait for workers to answer; one owner, the coordinator's thread.
 
-    A request whose workers never answer stays until they are lost, so there are never more than
-    their requesters were willing to make.
+    A question whose workers never answer stays until they are lost, so there are never more than
+    those who ask were willing to make.
     """
 
     def __init__(self) -> None:
         self._waiting: dict[int, tuple[set[int], Flag]] = {}
         self._next_token = 1
 
-    def begin(self, workers: Iterable[int], flag: Flag) -> int:
-        """A new request to these workers; returns its token. `flag` is set when all are done."""
+    def expect(self, workers: Iterable[int], flag: Flag) -> int | None:
+        """A new question to these workers: its token, None if there is nobody to wait for."""
+        waiting = set(workers)
+        if not waiting:
+            return None
         token = self._next_token
         self._next_token += 1
-        waiting = set(workers)
-        if waiting:
-            self._waiting[token] = (waiting, flag)
-        else:
-            flag.set()
+        self._waiting[token] = (waiting, flag)
         return token
 
-    def done(self, token: int, worker: int) -> None:
-        """This worker has answered; an unknown token was given up."""
-        entry = self._waiting.get(token)
-        if entry is None:
-            return
-        waiting, flag = entry
-        waiting.discard(worker)
-        if not waiting:
-            del self._waiting[token]
-            flag.set()
+    def came(self, token: int, worker: int) -> Flag | None:
+        """This worker has answered; returns the flag to set if it was the last.
 
-    def forget(self, worker: int) -> None:
-        """This worker is lost and owes nothing any more."""
-        for token in list(self._waiting):
-            self.done(token, worker)
+        A token that is not known was given up.
+        """
+        if token not in self._waiting:
+            return None
+        waiting, flag = self._waiting[token]
+        waiting.discard(worker)
+        if waiting:
+            return None
+        del self._waiting[token]
+        return flag
+
+    def forget(self, worker: int) -> list[Flag]:
+        """This worker is lost and owes nothing any more; returns the flags to set."""
+        flags = [self.came(token, worker) for token in list(self._waiting)]
+        return [flag for flag in flags if flag is not None]

@@ -17,12 +17,13 @@ from fanout.shm.closed import ClosedRing, End
 from fanout.shm.header import Header
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
-from fanout.shm.worker_slot import WorkerSlot, WorkerState
+from fanout.shm.worker_slot import WorkerSlot
 from fanout.statistics import SubscriberStatistics
 
 if TYPE_CHECKING:
     from fanout.coordinator.ledger import Ledger
-    from fanout.coordinator.roster import Accepted, WorkerEntry
+    from fanout.coordinator.roster import Accepted
+    from fanout.coordinator.supervision import Life
     from fanout.shm.segment import Segment
 
 
@@ -56,18 +57,18 @@ class Figures:
         self._last_note = Note(now, head, position)
         self._clock.add(self._last_note)
 
-    def worker(self, entry: WorkerEntry, pid: int) -> None:
+    def worker(self, life: Life, pid: int) -> None:
         """Say where a worker is in its life.
 
         Args:
             pid: of its process, 0 = none runs.
         """
-        slot = WorkerSlot(self._segment, entry.index)
+        slot = WorkerSlot(self._segment, life.index)
         if pid and pid != slot.pid:
             slot.started = time.monotonic_ns()
         slot.pid = pid
-        slot.state = WorkerState[entry.state.name]
-        slot.restarts = entry.restarts
+        slot.state = life.state
+        slot.restarts = life.restarts
 
     # Connections.
 

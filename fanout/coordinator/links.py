@@ -8,14 +8,16 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from fanout.control.channel import Channel, ChannelFull
-from fanout.control.messages import Adopt, Hello
-from fanout.coordinator.spawn import WorkerProcess
+from fanout.control.channel import Channel
+from fanout.control.messages import Hello
+from fanout.coordinator.supervision import Sight
 from fanout.shm.worker_slot import WorkerSlot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.control.messages import Message
-    from fanout.coordinator.roster import Accepted
+    from fanout.coordinator.surroundings import Process
     from fanout.options import Options
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
@@ -32,12 +34,8 @@ class WorkerLink:
         self.index = index
         self.slot = WorkerSlot(segment, index)
         self.bell = bell
-        self.process: WorkerProcess | None = None
+        self.process: Process | None = None
         self.channel: Channel | None = None
-        self._killed_because = ""  # why we have killed the process, if we have
-        self.silent_for = 0.0  # seconds without a heartbeat, as the coordinator has seen them
-        self.last_heartbeat = 0
-        self.hung_up = False  # its channel was closed when the coordinator last looked
         self._segment = segment
         self._room = room
         self.slot.release()
@@ -47,8 +45,16 @@ class WorkerLink:
         """Process id, 0 if there is none."""
         return self.process.pid or 0 if self.process is not None else 0
 
-    def start(self, options: Options) -> None:
+    @property
+    def sight(self) -> Sight:
+        """What a look at it shows."""
+        return Sight(self.slot.heartbeat, self.channel is not None and self.channel.closed)
+
+    def start(self, options: Options, start_process: Callable[[int, int], Process]) -> None:
         """Start a process; it says `Started` over the channel when it serves.
+
+        Args:
+            start_process: as `surroundings.start_process`.
 
         Raises:
             OSError: the system cannot give a process or a descriptor; nothing is left behind.
@@ -61,72 +67,44 @@ class WorkerLink:
             ours, theirs = Channel.pair()
             undo.callback(ours.close)
             with theirs:
-                process = WorkerProcess(self.index, theirs.fileno())
-                process.start()
+                process = start_process(self.index, theirs.fileno())
             undo.pop_all()
         self.process = process
-        self._killed_because = ""
         self.channel = Channel(ours)
-        self.silent_for = 0.0
-        self.hung_up = False
         hello = Hello(self.index, os.getpid(), asdict(options))
         self.channel.send(hello, tuple(descriptors))
 
-    def adopt(self, connection: Accepted, descriptor: int) -> None:
-        """Hand a connection over; takes over `descriptor`."""
-        if self.channel is None:
-            os.close(descriptor)
-            return
-        message = Adopt(connection.subscriber, connection.slot, connection.protocol)
-        self.say(message, (descriptor,))
-
     def say(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
-        """Send it a message at the end of this turn; if it has not read for very long, kill it.
+        """Send it a message at the end of this turn; takes over the descriptors.
 
-        Takes over the descriptors. Without a channel there is nobody to say it to.
+        Without a channel there is nobody to say it to.
+
+        Raises:
+            ChannelFull: it has not read for very long.
         """
-        try:
-            if self.channel is not None:
-                self.channel.post(message, descriptors)
-        except ChannelFull as error:
-            self.kill(f"it does not read: {error}")
+        if self.channel is not None:
+            self.channel.post(message, descriptors)
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
 
-    def watch(self, elapsed: float) -> float:
-        """Note whether the worker lives; returns for how many seconds it has not been seen to.
-
-        Counts what the coordinator itself has witnessed: time in which it was stopped too (a
-        laptop that slept, a paused machine) is no evidence against the worker.
-        """
-        heartbeat = self.slot.heartbeat
-        if heartbeat != self.last_heartbeat:
-            self.last_heartbeat = heartbeat
-            self.silent_for = 0.0
-        else:
-            self.silent_for += elapsed
-        return self.silent_for
-
-    def kill(self, reason: str) -> None:
-        """End the process at once, whatever it does; `reap()` will say why."""
+    def kill(self) -> None:
+        """End the process at once, whatever it does."""
         if self.process is not None:
-            self._killed_because = self._killed_because or reason  # what follows from it is none
             self.process.kill()
 
     def reap(self) -> str:
-        """After its end: release what belonged to the process; returns how it ended."""
+        """After its end: release what we held for the process; returns how it ended."""
         process, self.process = self.process, None
         if self.channel is not None:
             self.channel.close()
             self.channel = None
-        code: int | None = None
-        if process is not None:
-            process.join()
-            code = process.exitcode
-            process.close()
-        self.slot.release()  # it is ours from here on
         if process is None:
             return "never started"
-        reason = self._killed_because
-        return f"killed by us: {reason}" if reason else describe_exit(code)
+        process.join()
+        code = process.exitcode
+        process.close()
+        return describe_exit(code)
 
 
 def describe_exit(code: int | None) -> str:

@@ -13,11 +13,10 @@ import os
 import resource
 import selectors
 import socket
-import time
-import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.roster import Refusal
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
@@ -26,8 +25,12 @@ from fanout.transport.listener import Listener, peer_name
 from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
-    from fanout.coordinator.coordinator import Coordinator
+    from collections.abc import Callable, Sequence
+
+    from fanout.coordinator.actions import Action
+    from fanout.coordinator.calls import Calls
     from fanout.coordinator.roster import Accepted
+    from fanout.coordinator.state import State
 
 ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in slices
 OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
@@ -39,12 +42,32 @@ class Reception:
     """Accepts for the coordinator; on its thread, but for `bind()` and `endpoints`.
 
     Its mutable state: the listeners by endpoint, and until when accepting is paused.
+
+    Args:
+        state: who is admitted is entered there, with our duplicate of the socket.
+        calls: to the coordinator's thread.
+        selector: that thread's. A listener is watched there with a function that accepts, and
+            returns what to do about who came.
+        now: seconds, see `Supervision`.
+        loads: the measured load of each worker, in thousandths of a core.
+        backlog: length of the queue of connections not yet accepted.
     """
 
-    def __init__(self, coordinator: Coordinator, selector: selectors.BaseSelector) -> None:
-        # No cycle: the log's memory goes with the last reference, not with some later collection.
-        self._coordinator: Coordinator = weakref.proxy(coordinator)
+    def __init__(
+        self,
+        state: State,
+        calls: Calls,
+        selector: selectors.BaseSelector,
+        now: Callable[[], float],
+        loads: Callable[[], Sequence[int]],
+        backlog: int,
+    ) -> None:
+        self._state = state
+        self._calls = calls
         self._selector = selector
+        self._now = now
+        self._loads = loads
+        self._backlog = backlog
         self._listeners: dict[str, Listener] = {}
         self._paused_until: float | None = None
 
@@ -71,18 +94,17 @@ class Reception:
 
         Raises:
             ConfigError, BindError, ClosedError: nothing has changed.
-            TimeoutError as from `Coordinator.call()`, anything that interrupts: it is undone.
+            TimeoutError as from `Calls.call()`, anything that interrupts: it is undone.
         """
-        coordinator = self._coordinator
         listener: Listener | None = None
         try:
-            listener = opened = open_listener(endpoint, coordinator.options.backlog)
-            return coordinator.call(lambda: self._add(opened))
+            listener = opened = open_listener(endpoint, self._backlog)
+            return self._calls.call(lambda: self._add(opened))
         except BaseException:
             if listener is not None:
                 made = listener
-                coordinator.post(lambda: self._drop(made))
-                if coordinator.ended:
+                self._calls.post(lambda: self._drop(made))
+                if self._calls.ended:
                     made.close()
             raise
 
@@ -123,75 +145,60 @@ class Reception:
             for listener in self._listeners.values():
                 self._watch(listener)
 
-    def shut(self, descriptor: int) -> None:
-        """End the connection of this duplicate, whoever else holds it, and close it."""
-        with suppress(OSError):  # it is closed on the other side already
-            duplicate = socket.socket(fileno=descriptor)
-            try:
-                duplicate.shutdown(socket.SHUT_RDWR)
-            finally:
-                duplicate.close()
-
-    def _accept(self, listener: Listener) -> None:
+    def _accept(self, listener: Listener) -> list[Action]:
+        actions: list[Action] = []
         for _ in range(ACCEPTS_PER_TURN):
             try:
                 connection, _address = listener.socket.accept()
             except BlockingIOError:
-                return
+                break
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    self._pause(error)
-                    return
+                    actions += self._pause(error)
+                    break
                 continue  # that peer is gone already (ECONNABORTED and the like)
-            self._welcome(connection, listener)
+            actions += self._welcome(connection, listener)
             if self._paused_until is not None:
-                return  # the rest waits in the listen queue
+                break  # the rest waits in the listen queue
+        return actions
 
-    def _welcome(self, sock: socket.socket, listener: Listener) -> None:
-        coordinator = self._coordinator
-        coordinator.ledger.accepted += 1
+    def _welcome(self, sock: socket.socket, listener: Listener) -> list[Action]:
+        state = self._state
+        state.ledger.accepted += 1
         with sock:
             try:
                 peer = peer_name(sock)
             except OSError:
                 peer = "unknown"  # it has left already; its worker will notice
-            admitted = coordinator.roster.admit(
-                peer, listener.endpoint, listener.protocol, coordinator.loads()
+            admitted = state.roster.admit(
+                peer, listener.endpoint, listener.protocol, state.supervision.ready, self._loads()
             )
             if isinstance(admitted, Refusal):
-                self._refuse(peer, admitted)
-                return
-            self._hand_over(sock, admitted)
+                return [self._refuse(peer, admitted)]
+            return self._hand_over(sock, admitted)
 
-    def _refuse(self, peer: str, refusal: Refusal) -> None:
-        self._coordinator.ledger.refuse(refusal.cause)
-        self._coordinator.report(
-            Event(EventKind.CONNECTION_REFUSED, refusal.text, peer=peer, cause=refusal.cause)
-        )
+    def _refuse(self, peer: str, refusal: Refusal) -> Action:
+        self._state.ledger.refuse(refusal.cause)
+        kind = EventKind.CONNECTION_REFUSED
+        return Tell(Event(kind, refusal.text, peer=peer, cause=refusal.cause))
 
-    def _hand_over(self, sock: socket.socket, connection: Accepted) -> None:
-        coordinator = self._coordinator
-        link = coordinator.links[connection.worker]
+    def _hand_over(self, sock: socket.socket, connection: Accepted) -> list[Action]:
         try:
             duplicate = os.dup(sock.fileno())
         except OSError as error:
-            coordinator.roster.remove(connection.subscriber)
+            self._state.roster.remove(connection.subscriber)
             refusal = Refusal(Reason.NO_RESOURCES, error.strerror or str(error))
-            self._refuse(connection.peer, refusal)
-            self._pause(error)
-            return
-        coordinator.descriptors[connection.subscriber] = duplicate
-        coordinator.figures.admitted(connection)
-        link.adopt(connection, sock.detach())
+            return [self._refuse(connection.peer, refusal), *self._pause(error)]
+        self._state.duplicates[connection.subscriber] = duplicate
+        return [HandOver(connection, sock.detach())]
 
-    def _pause(self, error: OSError) -> None:
-        self._paused_until = time.monotonic() + PAUSE
+    def _pause(self, error: OSError) -> list[Action]:
+        self._paused_until = self._now() + PAUSE
         for listener in self._listeners.values():
             self._unwatch(listener)
         hint = " (raise the limit of open files)" if error.errno == errno.EMFILE else ""
         text = f"{error.strerror}{hint}; again in {PAUSE} s"
-        event = Event(EventKind.ACCEPT_PAUSED, text, cause=Reason.NO_RESOURCES)
-        self._coordinator.report(event)
+        return [Tell(Event(EventKind.ACCEPT_PAUSED, text, cause=Reason.NO_RESOURCES))]
 
     def _watch(self, listener: Listener) -> None:
         self._selector.register(
@@ -201,3 +208,13 @@ class Reception:
     def _unwatch(self, listener: Listener) -> None:
         with suppress(KeyError):  # accepting is paused: it is not watched
             self._selector.unregister(listener.socket)
+
+
+def shut(descriptor: int) -> None:
+    """End the connection of this duplicate, whoever else holds it, and close it."""
+    with suppress(OSError):  # it is closed on the other side already
+        duplicate = socket.socket(fileno=descriptor)
+        try:
+            duplicate.shutdown(socket.SHUT_RDWR)
+        finally:
+            duplicate.close()

@@ -1,9 +1,7 @@
-"""What workers report, and what the coordinator does about it; on its thread."""
+"""What workers report, and what follows from it. Pure: state and message in, actions out."""
 
 from __future__ import annotations
 
-import time
-import weakref
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import (
@@ -12,107 +10,155 @@ from fanout.control.messages import (
     ControlError,
     Message,
     Slow,
+    Snapshot,
     SnapshotDone,
     Started,
     Subscriptions,
+)
+from fanout.coordinator.actions import (
+    Answer,
+    Book,
+    NoteConnected,
+    NoteSubscriptions,
+    Release,
+    Say,
+    Shut,
+    Tell,
+    Wake,
 )
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:
-    from fanout.coordinator.coordinator import Coordinator
-    from fanout.coordinator.links import WorkerLink
+    from collections.abc import Callable
+
+    from fanout.coordinator.actions import Action
+    from fanout.coordinator.answers import Flag
     from fanout.coordinator.roster import Accepted
+    from fanout.coordinator.state import State
 
 
-class Reports:
-    """Takes the messages of all workers; what they change belongs to the coordinator."""
+def take(state: State, worker: int, message: Message, now: float) -> list[Action]:
+    """A worker has said this.
 
-    def __init__(self, coordinator: Coordinator) -> None:
-        self._coordinator: Coordinator = weakref.proxy(coordinator)  # no cycle, as in Reception
+    What is about a subscriber that is not known any more has no effect.
 
-    def handle(self, link: WorkerLink, message: Message) -> None:
-        """Act on one message.
+    Args:
+        worker: its index.
+        now: seconds, see `Supervision`.
 
-        Raises:
-            ControlError: it is not for a coordinator.
-        """
-        if isinstance(message, Subscriptions):
-            self._on_subscriptions(link, message)
-        elif isinstance(message, Connected):
-            self._on_connected(message)
-        elif isinstance(message, Closed):
-            connection = self._coordinator.roster.remove(message.subscriber)
-            if connection is not None:
-                self.end_connection(connection, message)
-        elif isinstance(message, Slow):
-            self._on_slow(message)
-        elif isinstance(message, SnapshotDone):
-            self._coordinator.snapshots.done(message.token, link.index)
-        elif isinstance(message, Started):
-            self._coordinator.roster.worker_ready(link.index, time.monotonic())
-            entry = self._coordinator.roster.workers[link.index]
-            self._coordinator.figures.worker(entry, link.pid)
-            self._coordinator.report(
-                Event(EventKind.WORKER_STARTED, f"pid {message.pid}", worker=link.index)
-            )
-            self._coordinator.worker_started()
-        else:
-            raise ControlError(f"{type(message).__name__} is not for a coordinator")
+    Raises:
+        ControlError: it is not for a coordinator; nothing has changed.
+    """
+    if isinstance(message, Subscriptions):
+        return _subscriptions(state, worker, message)
+    if isinstance(message, Connected):
+        return _connected(state, message)
+    if isinstance(message, Closed):
+        return _closed(state, message)
+    if isinstance(message, Slow):
+        return _slow(state, message)
+    if isinstance(message, SnapshotDone):
+        flag = state.answers.came(message.token, worker)
+        return [] if flag is None else [Answer(flag)]
+    if isinstance(message, Started):
+        told = Tell(Event(EventKind.WORKER_STARTED, f"pid {message.pid}", worker=worker))
+        return [told, *state.supervision.serves(worker, now)]
+    raise ControlError(f"{type(message).__name__} is not for a coordinator")
 
-    def _on_subscriptions(self, link: WorkerLink, message: Subscriptions) -> None:
-        connection = self._coordinator.roster.connections.get(message.subscriber)
-        if connection is None:
-            return
-        self._coordinator.interest.update(
-            message.subscriber, link.index, message.added, message.cancelled
+
+def ended(
+    state: State, worker: int, how: str, now: float, last_of: Callable[[Accepted, Reason], Closed]
+) -> list[Action]:
+    """The process of a worker has ended, or could not be started; its reports are all taken.
+
+    Args:
+        how: it ended, for people.
+        last_of: the last figures of a connection that it had, from its slot.
+    """
+    closing = state.ledger.closing
+    cause = Reason.PUBLISHER_CLOSED if closing else Reason.WORKER_LOST
+    actions: list[Action] = [Release(worker)]
+    for connection in state.roster.served_by(worker):
+        actions += _end(state, connection, last_of(connection, cause))
+    actions += [Answer(flag) for flag in state.answers.forget(worker)]
+    return actions + state.supervision.ended(worker, how, now)
+
+
+def ask(state: State, flag: Flag) -> list[Action]:
+    """Have all workers bring their slots up to date; then `flag` is set."""
+    ready = state.supervision.ready
+    token = state.answers.expect(ready, flag)
+    if token is None:
+        return [Answer(flag)]
+    return [Say(worker, Snapshot(token)) for worker in ready]
+
+
+def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Action]:
+    connection = state.roster.connections.get(message.subscriber)
+    if connection is None:
+        return []
+    state.interest.update(message.subscriber, worker, message.added, message.cancelled)
+    count = state.interest.subscriptions(message.subscriber)
+    # Messages published before this did not ring for the new subscription.
+    return [Wake(worker), NoteSubscriptions(connection, count)]
+
+
+def _connected(state: State, message: Connected) -> list[Action]:
+    connection = state.roster.connected(message.subscriber, message.version)
+    if connection is None:
+        return []
+    text = f"ZMTP {message.version}"
+    return [NoteConnected(connection), _tell(EventKind.SUBSCRIBER_CONNECTED, connection, text)]
+
+
+def _closed(state: State, message: Closed) -> list[Action]:
+    try:
+        Reason.of(message.cause)
+    except KeyError:
+        raise ControlError(f"there is no reason {message.cause}") from None
+    connection = state.roster.connections.get(message.subscriber)
+    return [] if connection is None else _end(state, connection, message)
+
+
+def _slow(state: State, message: Slow) -> list[Action]:
+    connection = state.roster.connections.get(message.subscriber)
+    if connection is None:
+        return []
+    kind = EventKind.SUBSCRIBER_RECOVERED if message.recovered else EventKind.SUBSCRIBER_SLOW
+    cause = None if message.recovered else Reason.LAG
+    return [_tell(kind, connection, message.reason, message.dropped, cause)]
+
+
+def _end(state: State, connection: Accepted, closed: Closed) -> list[Action]:
+    """Forget a connection; it is shut, booked and told of."""
+    state.roster.remove(connection.subscriber)
+    state.interest.forget(connection.subscriber)
+    actions: list[Action] = []
+    duplicate = state.duplicates.pop(connection.subscriber, None)
+    if duplicate is not None:
+        actions.append(Shut(duplicate))
+    kind = EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
+    cause = Reason.of(closed.cause)
+    told = _tell(kind, connection, closed.reason, closed.dropped, cause)
+    return [*actions, Book(connection, closed), told]
+
+
+def _tell(
+    kind: EventKind,
+    connection: Accepted,
+    reason: str,
+    dropped: int = 0,
+    cause: Reason | None = None,
+) -> Tell:
+    return Tell(
+        Event(
+            kind,
+            reason,
+            subscriber=connection.subscriber,
+            peer=connection.peer,
+            worker=connection.worker,
+            dropped=dropped,
+            cause=cause,
         )
-        # Messages published before this line did not ring for the new subscription.
-        link.bell.wake()
-        self._coordinator.figures.subscribed(
-            connection, self._coordinator.interest.subscriptions(message.subscriber)
-        )
-
-    def _on_connected(self, message: Connected) -> None:
-        connection = self._coordinator.roster.connected(message.subscriber, message.version)
-        if connection is not None:
-            self._coordinator.figures.connected(connection)
-            self._report_on(EventKind.SUBSCRIBER_CONNECTED, connection, f"ZMTP {message.version}")
-
-    def _on_slow(self, message: Slow) -> None:
-        connection = self._coordinator.roster.connections.get(message.subscriber)
-        if connection is None:
-            return
-        kind = EventKind.SUBSCRIBER_RECOVERED if message.recovered else EventKind.SUBSCRIBER_SLOW
-        cause = None if message.recovered else Reason.LAG
-        self._report_on(kind, connection, message.reason, message.dropped, cause)
-
-    def end_connection(self, connection: Accepted, closed: Closed) -> None:
-        """Forget a connection, and book and report its end."""
-        self._coordinator.interest.forget(connection.subscriber)
-        descriptor = self._coordinator.descriptors.pop(connection.subscriber, None)
-        if descriptor is not None:
-            self._coordinator.reception.shut(descriptor)
-        self._coordinator.figures.ended(connection, closed)
-        kind = EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
-        self._report_on(kind, connection, closed.reason, closed.dropped, Reason.of(closed.cause))
-
-    def _report_on(
-        self,
-        kind: EventKind,
-        connection: Accepted,
-        reason: str,
-        dropped: int = 0,
-        cause: Reason | None = None,
-    ) -> None:
-        self._coordinator.report(
-            Event(
-                kind,
-                reason,
-                subscriber=connection.subscriber,
-                peer=connection.peer,
-                worker=connection.worker,
-                dropped=dropped,
-                cause=cause,
-            )
-        )
+    )

@@ -1,4 +1,4 @@
-"""The roster against naive bookkeeping: slots, half-open connections, workers that fail."""
+"""Roster and supervision against naive bookkeeping: slots, handshakes, workers that fail."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fanout.coordinator.roster import (
-    BACKOFF_MAX,
-    FAILURES_MAX,
-    STABLE_AFTER,
-    Accepted,
-    Refusal,
-    Roster,
-    WorkerState,
-)
+from fanout.coordinator.actions import Start
+from fanout.coordinator.roster import Accepted, Refusal, Roster
+from fanout.coordinator.supervision import BACKOFF_MAX, FAILURES_MAX, STABLE_AFTER, Supervision
+from fanout.shm.worker_slot import WorkerState
 
 WORKERS, SLOTS, HALF_OPEN = 3, 5, 3
 workers = st.integers(0, WORKERS - 1)
@@ -27,15 +22,16 @@ class RosterMachine(RuleBasedStateMachine):
         super().__init__()
         self.roster = Roster(WORKERS, SLOTS, HALF_OPEN)
         self.now = 0.0
+        self.supervision = Supervision(WORKERS, 10.0, 30.0, self.now)
         self.ids: set[int] = set()
 
     @rule(loads=st.lists(st.integers(0, 1000), min_size=WORKERS, max_size=WORKERS))
     def admit(self, loads: list[int]) -> None:
-        ready = [w for w in self.roster.workers if w.state is WorkerState.READY]
-        sizes = {w.index: len(w.connections) for w in ready}
+        ready = self.supervision.ready
+        sizes = {index: len(self.roster.served_by(index)) for index in ready}
         half_open = self.roster.half_open
         full = len(self.roster.connections) == SLOTS
-        result = self.roster.admit("peer", "endpoint", "zmtp", loads)
+        result = self.roster.admit("peer", "endpoint", "zmtp", ready, loads)
         if half_open == HALF_OPEN or full or not ready:
             assert isinstance(result, Refusal)
             return
@@ -57,34 +53,38 @@ class RosterMachine(RuleBasedStateMachine):
         assert self.roster.remove(subscriber) is None
 
     @rule(index=workers)
-    def worker_ready(self, index: int) -> None:
-        if self.roster.workers[index].state is WorkerState.STARTING:
-            self.roster.worker_ready(index, self.now)
+    def worker_serves(self, index: int) -> None:
+        if self.supervision.lives[index].state is WorkerState.STARTING:
+            self.supervision.serves(index, self.now)
 
     @rule(index=workers)
-    def worker_lost(self, index: int) -> None:
-        worker = self.roster.workers[index]
-        if worker.state not in (WorkerState.STARTING, WorkerState.READY):
+    def worker_ends(self, index: int) -> None:
+        life = self.supervision.lives[index]
+        if life.state not in (WorkerState.STARTING, WorkerState.READY):
             return
-        stable = worker.state is WorkerState.READY and self.now - worker.ready_since >= STABLE_AFTER
-        failures = 1 if stable else worker.failures + 1
-        mine = set(worker.connections)
-        lost = self.roster.worker_lost(index, self.now)
-        assert {connection.subscriber for connection in lost} == mine
-        assert not mine & self.roster.connections.keys()
+        stable = life.state is WorkerState.READY and self.now - life.ready_since >= STABLE_AFTER
+        failures = 1 if stable else life.failures + 1
+        for connection in self.roster.served_by(index):
+            assert connection.worker == index
+            self.roster.remove(connection.subscriber)
+        assert self.roster.served_by(index) == []
+        self.supervision.ended(index, "exit status 4", self.now)
         gone = failures > FAILURES_MAX
-        after = self.roster.workers[index]
+        after = self.supervision.lives[index]
         assert after.state is (WorkerState.GONE if gone else WorkerState.WAITING)
         assert gone or self.now < after.start_at <= self.now + BACKOFF_MAX
 
     @rule(seconds=st.sampled_from((0.05, 1.0, 20.0)))
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        next_due = self.roster.next_due()
-        due = self.roster.due(self.now)
-        assert bool(due) == (next_due is not None and next_due <= self.now)
-        assert all(self.roster.workers[i].state is WorkerState.STARTING for i in due)
-        assert not self.roster.due(self.now)
+        lives = self.supervision.lives
+        waiting = [one for one in lives if one.state is WorkerState.WAITING]
+        expected = [Start(one.index) for one in waiting if one.start_at <= self.now]
+        next_look = self.supervision.next_look()
+        assert self.supervision.due(self.now) == expected
+        assert not expected or next_look <= self.now
+        assert all(lives[each.worker].state is WorkerState.STARTING for each in expected)
+        assert not self.supervision.due(self.now)
 
     @invariant()
     def no_two_connections_share_a_slot(self) -> None:
@@ -99,15 +99,15 @@ class RosterMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_connection_has_one_worker(self) -> None:
-        by_worker = {s: w.index for w in self.roster.workers for s in w.connections}
-        assert sum(len(w.connections) for w in self.roster.workers) == len(by_worker)
-        assert by_worker == {s: c.worker for s, c in self.roster.connections.items()}
+        served = [(c.subscriber, i) for i in range(WORKERS) for c in self.roster.served_by(i)]
+        assert len(served) == len(self.roster.connections)
+        assert dict(served) == {s: c.worker for s, c in self.roster.connections.items()}
 
     @invariant()
     def broken_means_that_all_are_gone(self) -> None:
-        states = {worker.state for worker in self.roster.workers}
-        assert self.roster.broken == (states == {WorkerState.GONE})
-        assert self.roster.all_ready == (states == {WorkerState.READY})
+        states = {life.state for life in self.supervision.lives}
+        assert self.supervision.broken == (states == {WorkerState.GONE})
+        assert (len(self.supervision.ready) == WORKERS) == (states == {WorkerState.READY})
 
 
 TestRoster = RosterMachine.TestCase

@@ -33,15 +33,17 @@ def test_who_is_closed_while_totals_are_taken_is_counted_once(segment: Segment) 
     slot = SubscriberSlot(segment, connection.slot)
     slot.take(7)
     slot.checkpoint(NOTHING._replace(matched=5, sent=5))
-    coordinator = mock.Mock(segment=segment, ledger=Ledger(), links=[])
-    coordinator.roster = SimpleNamespace(connections={7: connection})
-    coordinator.interest.subscriptions.return_value = 1
+    coordinator = mock.Mock(segment=segment, links=[])
+    state = coordinator.state
+    state.ledger = Ledger()
+    state.roster = SimpleNamespace(connections={7: connection})
+    state.interest.subscriptions.return_value = 1
     log = mock.Mock(head=0, position=0)
 
     def call(function: Callable[[], T]) -> T:
         result = function()
-        if coordinator.roster.connections.pop(7, None) is not None:
-            coordinator.ledger.sent += 5  # it ends right after the coordinator was asked
+        if state.roster.connections.pop(7, None) is not None:
+            state.ledger.sent += 5  # it ends right after the coordinator was asked
         return result
 
     coordinator.call = call

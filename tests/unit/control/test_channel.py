@@ -1,25 +1,17 @@
-"""The control channel and the worker's link: what happens when something runs out."""
+"""The control channel: what happens when something runs out."""
 
 from __future__ import annotations
 
 import errno
 import os
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
-from fanout.control import channel as channels
 from fanout.control.channel import DESCRIPTORS_MAX, Channel
 from fanout.control.messages import Adopt, ControlError, Message, Snapshot, Subscriptions, decode
-from fanout.coordinator.links import WorkerLink
-from fanout.coordinator.roster import Accepted
-from fanout.shm.bells import Bell
-from fanout.shm.doorbell import Doorbell
-from fanout.shm.segment import Segment
-from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,16 +23,6 @@ def pair() -> Iterator[tuple[Channel, Channel]]:
     yield ours, theirs
     ours.close()
     theirs.close()
-
-
-@pytest.fixture
-def link() -> Iterator[WorkerLink]:
-    segment = Segment.create(SMALL)
-    doorbell, room = Doorbell(), Doorbell()
-    yield WorkerLink(0, segment, Bell(segment, 0, doorbell), room)
-    doorbell.close()
-    room.close()
-    segment.close()
 
 
 @pytest.mark.parametrize("number", [errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM])
@@ -167,25 +149,3 @@ def test_a_packet_that_is_no_packet_leaves_no_descriptor(pair: tuple[Channel, Ch
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(given)
     assert not ours.closed
-
-
-def test_a_worker_that_does_not_read_is_killed_and_the_publisher_lives(link: WorkerLink) -> None:
-    ours, theirs = Channel.pair()
-    link.channel, link.process = Channel(ours), mock.Mock(exitcode=-9)
-    with mock.patch.object(channels, "QUEUE_MESSAGES_MAX", 1), socket.socket() as adopted:
-        while not link.process.kill.called:
-            link.say(Snapshot(1))
-            link.channel.flush()
-        link.adopt(Accepted(1, 2, 0, "peer:1", "tcp://x", "zmtp"), adopted.detach())
-
-    assert "does not read" in link.reap()
-    theirs.close()
-
-
-def test_why_a_worker_was_killed_is_not_what_followed_from_it(link: WorkerLink) -> None:
-    link.process = mock.Mock(exitcode=-9)
-
-    link.kill("no sign of life")
-    link.kill("it closed its control channel")
-
-    assert link.reap() == "killed by us: no sign of life"

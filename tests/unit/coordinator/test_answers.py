@@ -1,59 +1,52 @@
-"""Snapshots: a request is done when the last worker has answered or is lost."""
+"""Answers: a question is done with when the last worker has answered it or is lost."""
 
 from __future__ import annotations
 
 from threading import Event
 
-from fanout.coordinator.answers import Snapshots
+from fanout.coordinator.answers import Answers
 
 
 def test_it_is_done_when_all_have_answered() -> None:
-    snapshots, flag = Snapshots(), Event()
-    token = snapshots.begin([0, 2], flag)
+    answers, flag = Answers(), Event()
+    token = answers.expect([0, 2], flag)
+    assert token is not None
 
-    snapshots.done(token, 0)
-    snapshots.done(token, 0)
-    assert not flag.is_set()
-    snapshots.done(token, 2)
-
-    assert flag.is_set()
+    assert answers.came(token, 0) is None
+    assert answers.came(token, 0) is None
+    assert answers.came(token, 2) is flag
+    assert answers.came(token, 2) is None, "it was done before"
 
 
-def test_nobody_to_ask_is_done_at_once() -> None:
-    flag = Event()
-
-    Snapshots().begin([], flag)
-
-    assert flag.is_set()
+def test_with_nobody_to_ask_there_is_nothing_to_wait_for() -> None:
+    assert Answers().expect([], Event()) is None
 
 
 def test_a_lost_worker_owes_nothing() -> None:
-    snapshots, first, second = Snapshots(), Event(), Event()
-    token = snapshots.begin([0, 1], first)
-    snapshots.begin([1], second)
+    answers, first, second = Answers(), Event(), Event()
+    token = answers.expect([0, 1], first)
+    answers.expect([1], second)
+    assert token is not None
 
-    snapshots.forget(1)
-    assert (first.is_set(), second.is_set()) == (False, True)
-    snapshots.done(token, 0)
-
-    assert first.is_set()
+    assert answers.forget(1) == [second]
+    assert answers.came(token, 0) is first
 
 
-def test_requests_do_not_answer_each_other() -> None:
-    snapshots, first, second = Snapshots(), Event(), Event()
-    one, other = snapshots.begin([0], first), snapshots.begin([0], second)
-
-    snapshots.done(other, 0)
+def test_questions_do_not_answer_each_other() -> None:
+    answers, first, second = Answers(), Event(), Event()
+    one, other = answers.expect([0], first), answers.expect([0], second)
+    assert one is not None
+    assert other is not None
 
     assert one != other
-    assert (first.is_set(), second.is_set()) == (False, True)
+    assert answers.came(other, 0) is second
+    assert answers.came(one, 0) is first
 
 
 def test_an_answer_to_what_nobody_asked_is_ignored() -> None:
-    snapshots, flag = Snapshots(), Event()
-    token = snapshots.begin([0], flag)
+    answers, flag = Answers(), Event()
+    token = answers.expect([0], flag)
+    assert token is not None
 
-    snapshots.done(token + 1, 0)
-    snapshots.done(token, 5)
-
-    assert not flag.is_set()
+    assert answers.came(token + 1, 0) is None
+    assert answers.came(token, 5) is None

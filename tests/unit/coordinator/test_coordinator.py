@@ -1,77 +1,60 @@
-"""The coordinator's thread: nothing that is asked of it holds it up."""
+"""The coordinator's thread: nothing that is asked of it holds it up, and nothing is left behind."""
 
 from __future__ import annotations
 
 import os
-import selectors
-import socket
 import threading
-from collections import deque
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
 from fanout.coordinator import reception as receptions
-from fanout.coordinator.coordinator import Coordinator
-from fanout.coordinator.ledger import Ledger
-from fanout.coordinator.reception import Reception
-from fanout.coordinator.roster import FAILURES_MAX, Roster
-from fanout.events import Event, EventKind
-from fanout.options import Options
+from fanout.coordinator.calls import Calls
+from fanout.events import EventKind
 from fanout.publisher import Publisher
+from fanout.reasons import Reason
 from fanout.transport.opening import open_listener
+from tests.unit.coordinator.bench import Bench
 
 if TYPE_CHECKING:
     from fanout.transport.listener import Listener
 
 
 def test_calls_that_make_calls_let_it_go_on() -> None:
-    calls: deque[Any] = deque()
+    calls = Calls()
     made: list[None] = []
 
     def again() -> None:
         made.append(None)
         assert len(made) < 3, "it never gets to anything else"
-        calls.append(again)
+        calls.post(again)
 
-    again()
-    Coordinator._take_calls(SimpleNamespace(_wake=mock.Mock(), _calls=calls))  # type: ignore[arg-type]
+    calls.post(again)
+    calls.take()
+    calls.take()
+    calls.close()
 
     assert len(made) == 2
 
 
-def test_a_worker_that_is_given_up_is_reported_as_such() -> None:
-    events: list[Event] = []
-    coordinator: Any = mock.Mock(roster=Roster(1, 10, 10), ledger=Ledger(), report=events.append)
-    coordinator._finishing_until = None
-
-    for _ in range(FAILURES_MAX + 1):
-        Coordinator._worker_ended(coordinator, mock.Mock(index=0), "exit status 3")
-
-    assert [event.kind for event in events] == [EventKind.WORKER_LOST] * (FAILURES_MAX + 1)
-    assert ["given up" in event.reason for event in events] == [False] * FAILURES_MAX + [True]
-
-
 def test_who_is_refused_for_want_of_descriptors_is_named() -> None:
-    events: list[Event] = []
-    coordinator = mock.Mock(roster=Roster(1, 10, 10), ledger=Ledger(), report=events.append)
-    coordinator.links = [mock.Mock()]
-    coordinator.loads.return_value = [0]
-    coordinator.roster.worker_ready(0, 0.0)
-    reception = Reception(coordinator, mock.Mock())
-    ours, theirs = socket.socketpair()
+    with Bench() as bench:
+        connect = bench.listen()
+        with connect() as sock, mock.patch.object(os, "dup", side_effect=OSError(24, "Too many")):
+            host, port = sock.getsockname()
+            bench.turn()
 
-    with theirs, mock.patch.object(os, "dup", side_effect=OSError(24, "Too many open files")):
-        reception._welcome(ours, mock.Mock(endpoint="ipc://x", protocol="zmtp"))
-
-    assert [event.kind for event in events] == [
-        EventKind.CONNECTION_REFUSED,
-        EventKind.ACCEPT_PAUSED,
-    ]
-    assert events[0].peer == f"ipc:{os.getpid()}"
-    assert coordinator.ledger.refused == 1
+        (refused,) = bench.of(EventKind.CONNECTION_REFUSED)
+        assert (refused.peer, refused.cause) == (f"{host}:{port}", Reason.NO_RESOURCES)
+        assert len(bench.of(EventKind.ACCEPT_PAUSED)) == 1
+        assert bench.state.ledger.refused == 1
+        with connect():
+            bench.turn()
+            assert bench.state.ledger.accepted == 1, "it accepts before its pause is over"
+            bench.pass_time(receptions.PAUSE)
+            bench.turn()
+            assert bench.state.ledger.accepted == 2
 
 
 def test_an_address_is_looked_up_by_who_binds_it() -> None:
@@ -90,24 +73,18 @@ def test_an_address_is_looked_up_by_who_binds_it() -> None:
 
 
 def test_a_bind_that_is_interrupted_is_undone() -> None:
-    listener = mock.Mock(endpoint="tcp://host:1")
-    coordinator: Any = mock.Mock(options=Options(), ended=False)
-    posted: list[Any] = []
-    coordinator.post = posted.append
-    reception = Reception(coordinator, mock.Mock(spec=selectors.BaseSelector))
+    with Bench() as bench:
+        reception = bench.coordinator.reception
+        add = reception._add
 
-    def interrupted(function: Any) -> None:
-        function()
-        raise KeyboardInterrupt
+        def interrupted(listener: Listener) -> str:
+            add(listener)
+            raise KeyboardInterrupt
 
-    coordinator.call = interrupted
-    with (
-        mock.patch.object(receptions, "open_listener", return_value=listener),
-        pytest.raises(KeyboardInterrupt),
-    ):
-        reception.bind("tcp://host:1")
-    for function in posted:
-        function()
+        with mock.patch.object(reception, "_add", interrupted), pytest.raises(KeyboardInterrupt):
+            reception.bind("tcp://127.0.0.1:*")
+        bound = [len(reception.endpoints)]
+        bench.turn()
+        bound.append(len(reception.endpoints))
 
-    assert reception.endpoints == ()
-    listener.close.assert_called()
+        assert bound == [1, 0]

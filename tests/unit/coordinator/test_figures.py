@@ -12,7 +12,8 @@ import pytest
 from fanout.control.messages import Closed
 from fanout.coordinator.figures import Figures, final_of, snapshot
 from fanout.coordinator.ledger import Ledger
-from fanout.coordinator.roster import Accepted, WorkerEntry, WorkerState
+from fanout.coordinator.roster import Accepted
+from fanout.coordinator.supervision import Life
 from fanout.reasons import Reason
 from fanout.shm import layout as at
 from fanout.shm.cards import Card
@@ -21,8 +22,7 @@ from fanout.shm.closed import ClosedRing
 from fanout.shm.header import Header
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
-from fanout.shm.worker_slot import WorkerSlot
-from fanout.shm.worker_slot import WorkerState as SharedState
+from fanout.shm.worker_slot import WorkerSlot, WorkerState
 from fanout.workers.connections.peer import Peer
 from fanout.zmtp import Session
 from tests.helpers.limits import LIMITS
@@ -162,7 +162,7 @@ def test_a_reader_sees_that_an_end_is_being_booked(segment: Segment) -> None:
 
 def test_where_a_worker_is_in_its_life(segment: Segment) -> None:
     figures = figures_of(segment)
-    entry = WorkerEntry(1, restarts=3)
+    entry = Life(1, restarts=3)
     slot = WorkerSlot(segment, 1)
 
     figures.worker(entry, 4_321)
@@ -170,13 +170,13 @@ def test_where_a_worker_is_in_its_life(segment: Segment) -> None:
     entry.state = WorkerState.READY
     figures.worker(entry, 4_321)
 
-    assert (slot.pid, slot.state, slot.restarts) == (4_321, SharedState.READY, 3)
+    assert (slot.pid, slot.state, slot.restarts) == (4_321, WorkerState.READY, 3)
     assert 0 < started == slot.started
 
     entry.state = WorkerState.GONE
     figures.worker(entry, 0)
 
-    assert (slot.pid, slot.state) == (0, SharedState.GONE)
+    assert (slot.pid, slot.state) == (0, WorkerState.GONE)
 
 
 def test_the_length_of_the_log_is_noted_while_it_changes_and_each_second_else() -> None:

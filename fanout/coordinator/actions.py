@@ -1,0 +1,150 @@
+"""Actions: what the coordinator's loop is to do, as pure code has decided. Pure data.
+
+They are carried out in the order in which they stand, before anything else is decided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from fanout.control.messages import Closed, Message
+    from fanout.coordinator.answers import Flag
+    from fanout.coordinator.roster import Accepted
+    from fanout.events import Event
+
+
+# To a worker; named by its index.
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a process for it; if the system gives none, it has ended at once."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End its process, which does not end by itself."""
+
+    worker: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give up, in shared memory, what its ended process held back: the log above all."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Send it a message with the end of this turn."""
+
+    worker: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Ring for it if it sleeps: it may have slept through a message that concerns it now."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteWorker:
+    """Write down where it is in its life, for who looks from outside."""
+
+    worker: int
+
+
+# About a connection.
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Give it to its worker; takes over the descriptor, which is not our duplicate of it."""
+
+    connection: Accepted
+    descriptor: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteConnected:
+    """Write down that its handshake is done."""
+
+    connection: Accepted
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSubscriptions:
+    """Write down how many distinct subscriptions it has."""
+
+    connection: Accepted
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """End the connection of this duplicate, whoever else holds it, and close it."""
+
+    descriptor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Write down how it ended, in the ledger above all, and empty its slot."""
+
+    connection: Accepted
+    closed: Closed
+
+
+# To others.
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell the user."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Complain:
+    """Log a bug of ours, with the traceback of `error`."""
+
+    text: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who has asked need not wait any more."""
+
+    flag: Flag
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """All workers serve for the first time: the start is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailStart:
+    """The start has failed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """No worker is left: nothing can be delivered any more."""
+
+
+OfALife: TypeAlias = Start | Kill | Release | NoteWorker | Serve | FailStart | Break
+OfAConnection: TypeAlias = HandOver | NoteConnected | NoteSubscriptions | Shut | Book
+Action: TypeAlias = OfALife | OfAConnection | Say | Wake | Tell | Complain | Answer

@@ -1,0 +1,172 @@
+"""The pool: all workers of a publisher, and what they say. Shell around their links.
+
+What has to be done about it is returned as actions; who calls carries them out.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from fanout.control.channel import ChannelFull
+from fanout.control.messages import Adopt, ControlError
+from fanout.coordinator import reports
+from fanout.coordinator.actions import Complain
+from fanout.coordinator.figures import final_of
+from fanout.coordinator.links import WorkerLink
+from fanout.reasons import Reason
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from fanout.control.messages import Closed, Message
+    from fanout.coordinator.actions import Action
+    from fanout.coordinator.roster import Accepted
+    from fanout.coordinator.state import State
+    from fanout.coordinator.supervision import Sight
+    from fanout.coordinator.surroundings import Surroundings
+    from fanout.options import Options
+    from fanout.shm.bells import Bell
+    from fanout.shm.doorbell import Doorbell
+    from fanout.shm.segment import Segment
+
+_READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
+
+
+class Pool:
+    """Starts workers, talks to them and takes their reports; on the coordinator's thread.
+
+    Its mutable state: the links, and which of their descriptors the selector watches. One is
+    watched there with a function that acts on it, and returns what is to be done.
+
+    Args:
+        state: what reports change.
+        selector: the coordinator's.
+        bells: of the workers, one for each.
+        room: rung by a worker that has moved on.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        segment: Segment,
+        bells: Sequence[Bell],
+        room: Doorbell,
+        state: State,
+        selector: selectors.BaseSelector,
+        surroundings: Surroundings,
+    ) -> None:
+        self.links = [WorkerLink(index, segment, bell, room) for index, bell in enumerate(bells)]
+        self._options = options
+        self._segment = segment
+        self._state = state
+        self._selector = selector
+        self._now = surroundings.now
+        self._start_process = surroundings.start_process
+
+    def sights(self) -> list[Sight]:
+        """A look at all workers."""
+        return [link.sight for link in self.links]
+
+    def start(self, worker: int) -> list[Action]:
+        """Start a process for a worker; if the system gives none, it has ended."""
+        link = self.links[worker]
+        try:
+            link.start(self._options, self._start_process)
+        except OSError as error:
+            return self._ended(link, f"could not be started: {error}")
+        assert link.process is not None
+        assert link.channel is not None
+        sentinel, channel = link.process.sentinel, link.channel.socket
+        self._selector.register(sentinel, selectors.EVENT_READ, lambda: self._on_exit(link))
+        self._selector.register(channel, selectors.EVENT_READ, lambda: self._on_channel(link))
+        return self._state.supervision.started(worker)
+
+    def say(self, worker: int, message: Message, descriptors: tuple[int, ...] = ()) -> list[Action]:
+        """Send a message with the end of this turn; who has not read for very long is condemned.
+
+        Takes over the descriptors.
+        """
+        try:
+            self.links[worker].say(message, descriptors)
+        except ChannelFull as error:
+            return self._state.supervision.condemn(worker, f"it does not read: {error}")
+        return []
+
+    def hand_over(self, connection: Accepted, descriptor: int) -> list[Action]:
+        """Give a connection to its worker; takes over `descriptor`."""
+        adopt = Adopt(connection.subscriber, connection.slot, connection.protocol)
+        return self.say(connection.worker, adopt, (descriptor,))
+
+    def flush(self) -> None:
+        """Send what waits for a worker to read, and be woken when it has read more."""
+        for link in self.links:
+            channel = link.channel
+            if channel is None or channel.closed:
+                continue
+            wanted = selectors.EVENT_READ if channel.flush() else _READ_AND_WRITE
+            key = self._selector.get_key(channel.socket)
+            if key.events != wanted:
+                self._selector.modify(channel.socket, wanted, key.data)
+
+    def close(self) -> None:
+        """End every process that is left, and release what belongs to the workers."""
+        for link in self.links:
+            link.kill()
+            link.reap()
+            link.slot.release()
+
+    def _on_channel(self, link: WorkerLink) -> list[Action]:
+        return self._take_reports(link)[1]
+
+    def _on_exit(self, link: WorkerLink) -> list[Action]:
+        assert link.process is not None
+        assert link.channel is not None
+        actions = self._take_last_reports(link)
+        self._unwatch(link.channel.socket)
+        self._unwatch(link.process.sentinel)
+        return actions + self._ended(link, link.reap())
+
+    def _take_reports(self, link: WorkerLink) -> tuple[bool, list[Action]]:
+        """Take what a worker has sent: whether there was anything, and what is to be done."""
+        channel = link.channel
+        if channel is None:
+            return False, []
+        received = []
+        actions: list[Action] = []
+        try:
+            received = channel.receive()
+            for message, descriptors in received:
+                for descriptor in descriptors:
+                    os.close(descriptor)  # workers send none
+                actions += reports.take(self._state, link.index, message, self._now())
+        except ControlError as error:
+            actions.append(Complain(f"worker {link.index} sent what it cannot send", error))
+            reason = "it sent what it cannot send"
+            actions += self._state.supervision.condemn(link.index, reason)
+        if channel.closed:
+            self._unwatch(channel.socket)
+        return bool(received), actions
+
+    def _take_last_reports(self, link: WorkerLink) -> list[Action]:
+        """What a worker has reported before its end still counts, however much it is."""
+        actions: list[Action] = []
+        more = True
+        while more:
+            more, taken = self._take_reports(link)
+            actions += taken
+        return actions
+
+    def _ended(self, link: WorkerLink, how: str) -> list[Action]:
+        def last_of(connection: Accepted, cause: Reason) -> Closed:
+            evicted = cause is not Reason.PUBLISHER_CLOSED
+            return final_of(self._segment, connection, cause, evicted=evicted)
+
+        return reports.ended(self._state, link.index, how, self._now(), last_of)
+
+    def _unwatch(self, file: socket.socket | int) -> None:
+        with suppress(KeyError):  # it is not watched any more
+            self._selector.unregister(file)

@@ -1,0 +1,46 @@
+"""State: all that the coordinator's thread owns, as data. No thread, no socket, no process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fanout.coordinator.answers import Answers
+from fanout.coordinator.roster import Roster
+from fanout.coordinator.supervision import Supervision
+
+if TYPE_CHECKING:
+    from fanout.coordinator.interest import Interest
+    from fanout.coordinator.ledger import Ledger
+    from fanout.options import Options
+
+
+@dataclass(slots=True)
+class State:
+    """What the coordinator knows; its thread alone changes it.
+
+    `interest` may be asked by any thread.
+    """
+
+    roster: Roster
+    supervision: Supervision
+    interest: Interest
+    ledger: Ledger
+    answers: Answers = field(default_factory=Answers)
+    duplicates: dict[int, int] = field(default_factory=dict)  # subscriber -> our descriptor of it
+
+
+def make_state(
+    options: Options, workers: int, interest: Interest, ledger: Ledger, now: float
+) -> State:
+    """Nobody is connected, and no worker was started.
+
+    Args:
+        now: seconds of the clock by which the workers are watched.
+    """
+    return State(
+        Roster(workers, options.max_subscribers, options.max_half_open),
+        Supervision(workers, options.worker_timeout, options.start_timeout, now),
+        interest,
+        ledger,
+    )

@@ -1,0 +1,251 @@
+"""Supervision: when to start, kill and give up which worker. Pure.
+
+A worker is STARTING until it has said that it serves, and READY until its process has ended. Then
+it is WAITING for its back-off to pass, or GONE if it has failed too often in a row.
+
+A worker is killed that gives no sign of life, that does not begin to serve, that has closed its
+control channel and does not end, that does what it must not, or that does not finish in time. The
+first reason is the one that is told: what is seen of a worker that dies says nothing more.
+
+Silence is counted in *witnessed* time. The coordinator looks once a tick; if it comes late to a
+look, then it was itself stopped (a laptop that slept, a paused machine), the workers with it most
+likely, and what passed beyond TICK_TRUST is no evidence against anybody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.control.messages import Finish
+from fanout.coordinator.actions import Break, FailStart, Kill, NoteWorker, Say, Serve, Start, Tell
+from fanout.events import Event, EventKind
+from fanout.shm.worker_slot import WorkerState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanout.coordinator.actions import Action
+
+TICK = 0.5  # seconds between looks at the workers; an idle publisher wakes twice a second
+TICK_TRUST = 2 * TICK  # seconds between two looks that count as witnessed, at most
+HANG_UP_GRACE = TICK  # seconds of witnessed time from the end of its channel to that of a worker
+KILL_GRACE = 1.0  # seconds past its timeout that a finishing worker gets before it is killed
+BACKOFF_FIRST = 0.1  # seconds until a lost worker is started again; doubles with each failure
+BACKOFF_MAX = 10.0  # seconds; a machine out of memory gets time to recover
+FAILURES_MAX = 5  # failures in a row after which a worker is given up
+STABLE_AFTER = 30.0  # seconds of service after which earlier failures are forgotten
+
+
+class Sight(NamedTuple):
+    """What a look at a worker shows."""
+
+    heartbeat: int  # a word that it changes as long as it lives
+    has_hung_up: bool  # its end of the control channel is closed
+
+
+@dataclass(slots=True)
+class Life:
+    """One worker, from process to process."""
+
+    index: int
+    state: WorkerState = WorkerState.STARTING
+    restarts: int = 0
+    failures: int = 0  # in a row
+    ready_since: float = 0.0
+    start_at: float = 0.0  # when WAITING: the time to start it again
+    has_process: bool = False
+    heartbeat: int = 0  # at the last look
+    silent_for: float = 0.0  # witnessed seconds without a sign of life, or of starting
+    hung_up_for: float | None = None  # witnessed seconds since its channel was seen closed
+    condemned: str = ""  # why its process was killed, if it was
+
+
+class Supervision:
+    """The lives of all workers; times are in seconds of one clock that never goes back.
+
+    Its mutable state: the lives, the time of the last look, and until when the end may take.
+
+    Args:
+        workers: how many, 1 or more.
+        worker_timeout: seconds without a sign of life after which a worker is hung.
+        start_timeout: seconds that a process may take until it serves.
+        now: the time.
+    """
+
+    def __init__(
+        self, workers: int, worker_timeout: float, start_timeout: float, now: float
+    ) -> None:
+        self.lives = [Life(index) for index in range(workers)]
+        self.finishing_until: float | None = None  # set once: the end has begun
+        self._worker_timeout = worker_timeout
+        self._start_timeout = start_timeout
+        self._looked = now
+        self._has_served = False  # all of them at once, since the beginning
+
+    @property
+    def broken(self) -> bool:
+        """Whether every worker was given up."""
+        return all(life.state is WorkerState.GONE for life in self.lives)
+
+    @property
+    def over(self) -> bool:
+        """Whether the end has begun and no process is left."""
+        return self.finishing_until is not None and not any(one.has_process for one in self.lives)
+
+    @property
+    def ready(self) -> list[int]:
+        """The workers that serve."""
+        return [life.index for life in self.lives if life.state is WorkerState.READY]
+
+    # The life of a worker.
+
+    def begin(self) -> list[Action]:
+        """Start all of them."""
+        return [Start(life.index) for life in self.lives]
+
+    def started(self, worker: int) -> list[Action]:
+        """A process has been started for it; nothing is held against this one yet."""
+        life = self.lives[worker]
+        life.has_process = True
+        life.silent_for = 0.0
+        life.hung_up_for = None
+        life.condemned = ""
+        return [NoteWorker(worker)]
+
+    def serves(self, worker: int, now: float) -> list[Action]:
+        """Its process has said that it serves."""
+        life = self.lives[worker]
+        life.state = WorkerState.READY
+        life.ready_since = now
+        life.silent_for = 0.0
+        actions: list[Action] = [NoteWorker(worker)]
+        if not self._has_served and len(self.ready) == len(self.lives):
+            self._has_served = True
+            actions.append(Serve())
+        return actions
+
+    def condemn(self, worker: int, reason: str) -> list[Action]:
+        """Kill its process, if it has one; `reason` is told unless there was one before."""
+        life = self.lives[worker]
+        if not life.has_process:
+            return []
+        life.condemned = life.condemned or reason
+        return [Kill(worker, life.condemned)]
+
+    def ended(self, worker: int, how: str, now: float) -> list[Action]:
+        """Its process has ended, or could not be started.
+
+        It is WAITING until `start_at` when this returns, or GONE.
+
+        Args:
+            how: it ended, for people, in case that it was not killed by us.
+        """
+        life = self.lives[worker]
+        if life.condemned:
+            how = f"killed by us: {life.condemned}"
+        if life.state is WorkerState.READY and now - life.ready_since >= STABLE_AFTER:
+            life.failures = 0
+        life.has_process = False
+        life.failures += 1
+        if life.failures > FAILURES_MAX:
+            life.state = WorkerState.GONE
+        else:
+            life.state = WorkerState.WAITING
+            life.start_at = now + min(BACKOFF_FIRST * 2 ** (life.failures - 1), BACKOFF_MAX)
+        return [NoteWorker(worker), *self._tell_of_loss(life, how)]
+
+    def _tell_of_loss(self, life: Life, how: str) -> list[Action]:
+        actions: list[Action] = []
+        if not self._has_served:
+            actions.append(FailStart(f"worker {life.index} did not start: {how}"))
+        if self.finishing_until is not None:
+            return actions  # it was meant to end
+        if life.state is WorkerState.GONE:
+            how += f"; given up after {life.failures} failures in a row"
+        actions.append(Tell(Event(EventKind.WORKER_LOST, how, worker=life.index)))
+        if self.broken:
+            actions.append(Break())
+        return actions
+
+    # What time brings.
+
+    def next_look(self) -> float:
+        """The time at which `look()` or `due()` has something to do, if nothing comes before."""
+        times = [self._looked + TICK]
+        if self.finishing_until is not None:
+            times.append(self.finishing_until)
+        else:
+            times += [one.start_at for one in self.lives if one.state is WorkerState.WAITING]
+        return min(times)
+
+    def is_time_to_look(self, now: float) -> bool:
+        """Whether a tick has passed, or the end is near, which is not to wait for one."""
+        return self.finishing_until is not None or now - self._looked >= TICK
+
+    def look(self, now: float, sights: Sequence[Sight]) -> list[Action]:
+        """Judge every worker that has a process.
+
+        Args:
+            sights: of all workers, in their order.
+        """
+        witnessed = min(now - self._looked, TICK_TRUST)
+        self._looked = now
+        actions: list[Action] = []
+        for life, sight in zip(self.lives, sights, strict=True):
+            if life.has_process:
+                reason = self._judge(life, sight, now, witnessed)
+                if reason:
+                    actions += self.condemn(life.index, reason)
+        return actions
+
+    def _judge(self, life: Life, sight: Sight, now: float, witnessed: float) -> str:
+        """Why to kill it; empty = there is no reason to."""
+        if life.state is WorkerState.READY and sight.heartbeat != life.heartbeat:
+            life.silent_for = 0.0
+        else:
+            life.silent_for += witnessed
+        life.heartbeat = sight.heartbeat
+        if sight.has_hung_up:
+            life.hung_up_for = 0.0 if life.hung_up_for is None else life.hung_up_for + witnessed
+        if life.state is WorkerState.READY and life.silent_for >= self._worker_timeout:
+            return f"no sign of life for {self._worker_timeout:g} s (worker_timeout)"
+        if life.state is WorkerState.STARTING and life.silent_for >= self._start_timeout:
+            return f"it did not begin to serve within {self._start_timeout:g} s (start_timeout)"
+        if self.finishing_until is not None and now >= self.finishing_until:
+            return "did not finish in time"
+        if life.hung_up_for is not None and life.hung_up_for >= HANG_UP_GRACE:
+            return "it closed its control channel and did not end"
+        return ""
+
+    def due(self, now: float) -> list[Action]:
+        """Start again whose back-off has passed; they are STARTING when this returns."""
+        if self.finishing_until is not None:
+            return []
+        due = [
+            one for one in self.lives if one.state is WorkerState.WAITING and one.start_at <= now
+        ]
+        for life in due:
+            life.state = WorkerState.STARTING
+            life.restarts += 1
+        return [Start(life.index) for life in due]
+
+    # The end.
+
+    def finish(self, timeout: float, now: float) -> list[Action]:
+        """Have all of them end; again, with a time that is up sooner, brings it forward.
+
+        Args:
+            timeout: seconds in which they may still deliver what is queued.
+        """
+        until = now + timeout + KILL_GRACE
+        if self.finishing_until is not None and self.finishing_until <= until:
+            return []
+        self.finishing_until = until
+        actions: list[Action] = []
+        for life in self.lives:
+            if life.state is WorkerState.READY:
+                actions.append(Say(life.index, Finish(timeout)))
+            else:
+                actions += self.condemn(life.index, "it served nobody yet")
+        return actions

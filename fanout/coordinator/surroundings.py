@@ -1,0 +1,67 @@
+"""What the coordinator gets from outside: clock, selector, processes. Tests hand in their own."""
+
+from __future__ import annotations
+
+import selectors
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from fanout.coordinator.spawn import WorkerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Process(Protocol):
+    """A worker's process that was started."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id."""
+
+    @property
+    def sentinel(self) -> int:
+        """A descriptor that is readable once it has ended."""
+
+    @property
+    def exitcode(self) -> int | None:
+        """Once it has ended: its exit status, or -N for signal N; None = nobody knows."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    def join(self) -> None:
+        """Wait for its end."""
+
+    def close(self) -> None:
+        """Release what is held for it; it has ended."""
+
+
+def start_process(index: int, control_descriptor: int) -> Process:
+    """Start the process of a worker; the caller closes its copy of the descriptor.
+
+    Raises:
+        OSError: the system gives none; nothing is left behind.
+    """
+    process = WorkerProcess(index, control_descriptor)
+    process.start()
+    return process
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Clock, selector and processes of one coordinator.
+
+    Attributes:
+        now: seconds of a clock that never goes back.
+        make_selector: what tells that a descriptor is readable; the coordinator closes it.
+        start_process: as the function of this name.
+    """
+
+    now: Callable[[], float] = time.monotonic
+    make_selector: Callable[[], selectors.BaseSelector] = selectors.DefaultSelector
+    start_process: Callable[[int, int], Process] = start_process
+
+
+REAL = Surroundings()
