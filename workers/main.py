@@ -1,40 +1,37 @@
 """Entry point of a worker process: from a control descriptor to a running worker.
 
-Exit codes: 0 the coordinator said to finish, or is gone; 3 could not start; 4 met a bug of ours.
-Signals: SIGINT, SIGTERM and SIGHUP are ignored, because terminals and service managers send them to
-the whole process group and it is the publisher that decides when to end. Its end is seen at once,
-as end of file on the control channel and through a pidfd, so a worker never outlives it for long.
+Its exit code (`fanout.exits`) says why it ended. SIGINT, SIGTERM and SIGHUP are ignored, because
+terminals and service managers send them to the whole process group and it is the publisher that
+decides when to end. Its end is seen at once, as end of file on the control channel and through a
+pidfd, so a worker never outlives it for long.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import os
-import resource
 import select
-import signal
 import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
 from fanout.control.channel import Channel
-from fanout.control.messages import Hello, Started
+from fanout.control.messages import ControlError, Hello, Started
+from fanout.errors import ConfigError, StartupError
+from fanout.exits import Exit
 from fanout.options import Options
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
+from fanout.workers import own_process
 from fanout.workers.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXIT_OK = 0
-EXIT_START = 3
-EXIT_BUG = 4
-
-TIMER_SLACK_NS = 1_000  # that a sleep may take longer than asked for
 HELLO_TIMEOUT = 30.0  # seconds; the coordinator sends Hello right after it has started us
 
 
@@ -42,12 +39,16 @@ class _NotStarted(Exception):
     """Nothing to serve: the coordinator is gone, or said something else than Hello."""
 
 
-def main(control_descriptor: int) -> int:
+class _OtherVersion(Exception):
+    """The publisher is of another version: its files were replaced since it was started."""
+
+
+def main(control_descriptor: int) -> Exit:
     """Run a worker; returns the exit code of its process."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    # They were blocked until now, so that none could end us before we ignored it.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+    own_process.ignore_signals()
+    own_process.print_stacks()
+    own_process.use_all_descriptors()
+    own_process.keep_naps_short()
     channel = Channel(socket.socket(fileno=control_descriptor))
     try:
         return _run(channel)
@@ -55,30 +56,46 @@ def main(control_descriptor: int) -> int:
         channel.close()
 
 
-def _run(channel: Channel) -> int:
+def _run(channel: Channel) -> Exit:
     try:
         hello, descriptors = _wait_for_hello(channel)
-        segment = Segment.attach(descriptors[0], writable=True)
+        own_process.take_name(hello.worker)
+        options = _options_of(hello)
+        segment = _attach(descriptors[0])
         bells = Doorbell(descriptors[1]), Doorbell(descriptors[2])
     except Exception as error:
         print(f"fanout worker: cannot start: {error}", file=sys.stderr)
-        return EXIT_START
-    _use_all_descriptors()
-    _keep_naps_short()
+        return _exit_for(error, Exit.START)
     gc.disable()  # nothing here makes cycles at a rate; a collection would be a pause
     try:
-        asyncio.run(_serve(hello, segment, channel, *bells))
-    except Exception:
-        logging.getLogger("fanout").exception("worker %d met a bug and ends", hello.worker)
-        return EXIT_BUG
-    return EXIT_OK
+        asyncio.run(_serve(hello, options, segment, channel, *bells))
+    except Exception as error:
+        code = _exit_for(error, Exit.BUG)
+        logging.getLogger("fanout").exception("worker %d ends: %s", hello.worker, code.text)
+        return code
+    return Exit.OK
+
+
+def _exit_for(error: BaseException, otherwise: Exit) -> Exit:
+    """The exit code that says most of what an error means."""
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+        return Exit.MEMORY
+    if number in (errno.EMFILE, errno.ENFILE):
+        return Exit.DESCRIPTORS
+    if isinstance(error, _OtherVersion):
+        return Exit.VERSION
+    return otherwise
 
 
 async def _serve(
-    hello: Hello, segment: Segment, channel: Channel, doorbell: Doorbell, room: Doorbell
+    hello: Hello,
+    options: Options,
+    segment: Segment,
+    channel: Channel,
+    doorbell: Doorbell,
+    room: Doorbell,
 ) -> None:
-    settings: dict[str, Any] = dict(hello.options)
-    options = Options(**settings)
     os.nice(options.worker_nice)
     worker = Worker(hello.worker, options, segment, channel, doorbell, room)
     failures: list[BaseException] = []
@@ -128,27 +145,32 @@ def _wait_for_hello(channel: Channel) -> tuple[Hello, list[int]]:
     poller.register(channel.socket, select.POLLIN)
     if not poller.poll(HELLO_TIMEOUT * 1000):
         raise _NotStarted(f"no Hello within {HELLO_TIMEOUT} s")
-    received = channel.receive(1)
+    try:
+        received = channel.receive(1)
+    except ControlError as error:
+        raise _OtherVersion(f"not understood: {error}") from error
     if not received:
         raise _NotStarted("the coordinator is gone")
     message, descriptors = received[0]
-    if not isinstance(message, Hello) or len(descriptors) != message.descriptors:
-        raise _NotStarted(f"expected Hello with descriptors, got {message}")
+    if not isinstance(message, Hello):
+        raise _NotStarted(f"expected Hello, got {message}")
+    if len(descriptors) != message.descriptors:  # the system drops what it finds no number for
+        raise OSError(errno.EMFILE, "no descriptors left for the log and the doorbells")
     return message, descriptors
 
 
-def _use_all_descriptors() -> None:
-    """Raise this process's soft limit of open files to the hard one: one for each subscriber."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(ValueError, OSError):  # then the soft limit is what we have
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+def _options_of(hello: Hello) -> Options:
+    settings: dict[str, Any] = dict(hello.options)
+    try:
+        return Options(**settings)
+    except (TypeError, ConfigError) as error:
+        raise _OtherVersion(str(error)) from error
 
 
-def _keep_naps_short() -> None:
-    """Have sleeps end on time: by default the kernel adds 50 us, more than some naps last."""
-    with (
-        contextlib.suppress(OSError),  # a kernel or a sandbox without it: naps are longer
-        open("/proc/self/timerslack_ns", "w", encoding="ascii") as file,
-    ):
-        file.write(str(TIMER_SLACK_NS))
+def _attach(descriptor: int) -> Segment:
+    try:
+        return Segment.attach(descriptor, writable=True)
+    except StartupError as error:
+        if isinstance(error.__cause__, OSError):
+            raise OSError(error.__cause__.errno, str(error)) from error
+        raise _OtherVersion(str(error)) from error

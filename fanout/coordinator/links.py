@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from fanout.control.channel import Channel
 from fanout.control.messages import Hello
 from fanout.coordinator.supervision import Sight
+from fanout.exits import describe_exit
 from fanout.shm.worker_slot import WorkerSlot
 
 if TYPE_CHECKING:
@@ -105,17 +105,3 @@ class WorkerLink:
         code = process.exitcode
         process.close()
         return describe_exit(code)
-
-
-def describe_exit(code: int | None) -> str:
-    """How a process ended, for people."""
-    if code is None:
-        return "ended; another part of this program collected its exit status"
-    if code >= 0:
-        return f"exit status {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    hint = " (out of memory?)" if -code == signal.SIGKILL else ""
-    return f"killed by {name}{hint}"

@@ -82,6 +82,12 @@ class WorkerProcess(process.BaseProcess):  # type: ignore[misc]  # multiprocess 
         super().start()
         process._children.discard(self)
 
+    def close(self) -> None:
+        """Release what is held for it; it has ended, also where nobody knows how."""
+        if self._popen is not None and self._popen.poll() is None:
+            self._popen.returncode = 0  # collected by somebody else: it does not run any more
+        super().close()
+
     def command(self) -> list[str]:
         """The command line; it names the worker for people who read process lists."""
         root = os.path.dirname(os.path.abspath(fanout.__path__[0]))

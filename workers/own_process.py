@@ -1,0 +1,69 @@
+"""What a worker sets up in its own process: signals, name, limits, what it leaves of a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import resource
+import signal
+import sys
+
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STACKS = signal.SIGUSR1  # prints the stacks of all threads; the worker goes on
+
+TIMER_SLACK_NS = 1_000  # that a sleep may take longer than asked for
+NAME_MAX = 15  # bytes that the kernel keeps of a name
+
+
+def ignore_signals() -> None:
+    """Ignore what is sent to the whole process group: the publisher decides when to end.
+
+    The signals were blocked until now, so that none could end us before we ignored it.
+    """
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+
+
+def print_stacks() -> None:
+    """Print the stacks of all threads to standard error at a crash, an abort, and on STACKS.
+
+    That is done by the signal's handler, whatever Python is doing. The coordinator aborts a worker
+    that hangs before it kills it, so that one sees where.
+
+    Nothing is left of it on the disk: a core would hold the whole log. Only the soft limit is set,
+    so who wants one can raise it (prlimit). A core that is piped to a program is up to that.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if sys.stderr is None:  # closed; its number may be a subscriber's socket soon
+        signal.signal(STACKS, signal.SIG_IGN)
+        return
+    faulthandler.enable(all_threads=True)
+    faulthandler.register(STACKS, all_threads=True, chain=False)
+
+
+def take_name(worker: int) -> None:
+    """Be `fanout-worker-N` in lists of processes; `fanout-work-N` from 10 on, or N were cut."""
+    name = f"fanout-worker-{worker}"
+    if len(name) > NAME_MAX:
+        name = f"fanout-work-{worker}"
+    _write("/proc/self/comm", name)
+
+
+def use_all_descriptors() -> None:
+    """Raise the soft limit of open files to the hard one: we need one for each subscriber."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # then the soft limit is what we have
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def keep_naps_short() -> None:
+    """Have sleeps end on time: by default the kernel adds 50 us, more than some naps last."""
+    _write("/proc/self/timerslack_ns", str(TIMER_SLACK_NS))
+
+
+def _write(path: str, text: str) -> None:
+    # A kernel or a sandbox without it: we do without.
+    with contextlib.suppress(OSError), open(path, "w", encoding="ascii") as file:
+        file.write(text)
