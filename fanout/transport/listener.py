@@ -1,9 +1,19 @@
-"""A listening socket, and the names of those who connect to it."""
+"""A listening socket, its end, and the names of those who connect to it.
+
+A process that forks gives the child a copy of every listening socket. As long as one copy is open
+the kernel listens, and who connects waits for a process that has no publisher. Two things prevent
+it: the owner shuts the socket down before it closes it, which holds for all copies, however they
+were made; and a child forked from Python closes its own at once, since a parent that is killed
+shuts nothing down, and an abstract name is free only when the last copy is closed.
+"""
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
+import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,7 +43,9 @@ class Listener:
         self.socket = listening
         self.endpoint = endpoint
         self.protocol = protocol
+        self._owner_pid = os.getpid()
         self._file = file  # None for tcp and abstract names
+        _open_listeners.add(self)
 
     def __repr__(self) -> str:
         return f"<Listener {self.endpoint}>"
@@ -44,9 +56,10 @@ class Listener:
             self.close()
 
     def close(self) -> None:
-        """Close the socket and remove its file; calling it again does nothing.
+        """Stop listening and remove the socket's file; calling it again does nothing.
 
-        In a forked child only the child's copy of the descriptor is closed: the file belongs to the
+        From then on nobody can connect, whoever else holds a copy of the socket. In a forked child
+        only the child's copy of the descriptor is closed: the socket and its file belong to the
         parent, which goes on listening.
         """
         if self._file is not None:
@@ -54,7 +67,23 @@ class Listener:
             # its inode number cannot be given to another file.
             self._file.remove()
             self._file = None
+        if os.getpid() == self._owner_pid:
+            with suppress(OSError):  # it is closed already
+                self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
+
+
+_open_listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
+
+
+def _close_copies() -> None:
+    """Close the copies that a forked child has got; runs in the child."""
+    for listener in list(_open_listeners):
+        with suppress(OSError):  # somebody has closed it: it is closed
+            listener.socket.close()
+
+
+os.register_at_fork(after_in_child=_close_copies)
 
 
 def peer_name(connection: socket.socket) -> str:

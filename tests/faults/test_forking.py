@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import warnings
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from fanout import ForkedError, Publisher
 from fanout.shm import layout as at
 from tests.faults.subject import BIG, SENDS, Subject, every_step, send_batch
 from tests.helpers.interrupting import Steps, untraced
-from tests.helpers.waiting import DEADLINE_S
+from tests.helpers.programs import Program
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 # Every verb of a publisher.
 VERBS: list[Callable[[Publisher], object]] = [
@@ -123,3 +128,85 @@ def test_the_child_leaves_the_flag_of_the_parents_send_alone(subject: Subject) -
     assert (answer, words[at.H_POISON]) == ("nothing", during)
     subject.publisher.recover()
     subject.works_everywhere()
+
+
+# A program with a publisher and a forked child. It says which child and where it listens, and
+# after each line of its input, which it runs, that the line is done.
+PROGRAM = """
+import ctypes, os, signal, sys, warnings
+from fanout import Publisher
+
+endpoint, how = sys.argv[1:]
+warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads
+c = ctypes.PyDLL(None)
+publisher = Publisher(endpoint, workers=1, log_bytes=65536)
+endpoint = publisher.endpoints[0]
+child = os.fork() if how == "os.fork" else c.fork()
+if not child:
+    c.alarm(60)  # ends it if nobody else does
+    while True:
+        c.pause()
+print(child, endpoint, flush=True)
+for line in sys.stdin:
+    try:
+        exec(line, {"publisher": publisher, "Publisher": Publisher, "endpoint": endpoint})
+        print("done", flush=True)
+    except Exception as error:
+        print(repr(error), flush=True)
+os.kill(child, signal.SIGKILL)
+"""
+
+
+def connects(endpoint: str) -> bool:
+    """Whether somebody listens there."""
+    scheme, _, rest = endpoint.partition("://")
+    host, _, port = rest.rpartition(":")
+    with socket.socket(socket.AF_INET if scheme == "tcp" else socket.AF_UNIX) as client:
+        try:
+            client.connect((host, int(port)) if scheme == "tcp" else rest.replace("@", "\0"))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+    return True
+
+
+def ask(program: Program, line: str) -> str:
+    """Let the program run a line; returns what it says."""
+    assert program.process.stdin is not None
+    program.process.stdin.write(line + "\n")
+    program.process.stdin.flush()
+    return program.line()
+
+
+@pytest.mark.parametrize("end", ["publisher.close()", "publisher.unbind(endpoint)"])
+@pytest.mark.parametrize(
+    ("endpoint", "how"),
+    [
+        ("tcp://127.0.0.1:*", "fork of C"),  # no hook of Python runs
+        ("ipc://{tmp_path}/feed.sock", "os.fork"),
+        ("tcp://127.0.0.1:*", "os.fork"),
+        ("ipc://@{tmp_path}", "os.fork"),  # free when nobody holds a copy
+    ],
+)
+def test_a_forked_child_does_not_keep_the_port(
+    endpoint: str, how: str, end: str, tmp_path: Path
+) -> None:
+    """Nobody connects into the void afterwards, and the address is free for a new publisher."""
+    endpoint = endpoint.format(tmp_path=tmp_path)
+    with Program(["-c", PROGRAM, endpoint, how], tmp_path) as program:
+        _, endpoint = program.line().split()
+        assert connects(endpoint)
+        assert ask(program, end) == "done"
+        assert not connects(endpoint)
+        assert ask(program, "Publisher(endpoint, workers=1, log_bytes=65536).close()") == "done"
+        program.finish()
+
+
+def test_a_forked_child_does_not_listen_for_a_parent_that_was_killed(tmp_path: Path) -> None:
+    with Program(["-c", PROGRAM, "tcp://127.0.0.1:*", "os.fork"], tmp_path) as program:
+        pid, endpoint = program.line().split()
+        try:
+            program.process.kill()
+            program.process.wait()
+            wait_until(lambda: not connects(endpoint), "nobody listens")
+        finally:
+            os.kill(int(pid), signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 from contextlib import closing
@@ -20,16 +21,55 @@ from tests.unit.transport.listening import (
 )
 
 
-def test_forked_child_closes_its_copy_only(directory: Path) -> None:
+@pytest.mark.parametrize("forked_by", ["Python", "C"])  # in the latter no hook of Python runs
+def test_forked_child_closes_its_copy_only(directory: Path, forked_by: str) -> None:
     with closing(open_listener("ipc://feed.sock", BACKLOG)) as listener:
-        child = multiprocess.get_context("fork").Process(target=listener.close)
-        child.start()
-        child.join(ACCEPT_TIMEOUT_S)
-        assert child.exitcode == 0
+        if forked_by == "Python":
+            child = multiprocess.get_context("fork").Process(target=listener.close)
+            child.start()
+            child.join(ACCEPT_TIMEOUT_S)
+            status = child.exitcode
+        else:
+            pid = ctypes.PyDLL(None).fork()
+            if not pid:
+                listener.close()
+                os._exit(0)
+            status = os.waitpid(pid, 0)[1]
+        assert status == 0
         assert Path("feed.sock").is_socket()
         client, connection = connect(listener)
         client.close()
         connection.close()
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:*", "tcp://[::]:*"])
+def test_a_copy_elsewhere_does_not_go_on_listening(endpoint: str) -> None:
+    """Copies get about by forks, in C too; here one stands for all."""
+    listener = open_listener(endpoint, BACKLOG)
+    with listener.socket.dup() as copy:
+        address = copy.getsockname()
+        listener.close()
+        with socket.socket(copy.family) as client, pytest.raises(ConnectionRefusedError):
+            client.connect(address)
+        with closing(open_listener(listener.endpoint, BACKLOG)) as again:
+            client, connection = connect(again)
+            client.close()
+            connection.close()
+
+
+def test_a_copy_of_a_unix_socket_does_not_go_on_listening(directory: Path) -> None:
+    """Not even where its file could not be removed; a second link stands for that."""
+    listener = open_listener("ipc://feed.sock", BACKLOG)
+    Path("second.sock").hardlink_to("feed.sock")
+    with listener.socket.dup():
+        listener.close()
+        with socket.socket(socket.AF_UNIX) as client, pytest.raises(ConnectionRefusedError):
+            client.connect("second.sock")
+        with closing(open_listener("ipc://second.sock", BACKLOG)) as again:
+            client, connection = connect(again)
+            client.close()
+            connection.close()
     assert list(directory.iterdir()) == []
 
 
