@@ -93,7 +93,8 @@ class Options:
     encodes in short frames. They are kept twice, so this bounds what a stranger can take."""
 
     max_inbound_bytes: int = 64 * KIB
-    """Size of one inbound frame: subscriptions and READY only come in, 64 KiB is ample."""
+    """Size of one inbound frame: a command or subscription above it closes the connection; a user's
+    message, which nobody reads here, is skipped. 64 KiB is ample."""
 
     max_topics: int = 65_536
     """Topics interned at once (about 300 bytes each); a colder one is matched by its bytes."""

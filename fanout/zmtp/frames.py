@@ -162,15 +162,21 @@ class FrameReader:
     one incomplete frame. Feed, then take all frames, then feed again.
 
     Attributes:
-        max_frame_bytes: a frame with a larger body is refused as soon as its header is there.
-        repair: read commands whose LONG bit was forgotten, see `lost_long_size`.
+        max_frame_bytes: a frame with a larger body is refused, or skipped, as soon as its header
+            is there (and the first byte of its body, where that decides).
+        repair: the peer has commands; read those whose LONG bit was forgotten, see
+            `lost_long_size`.
+        skip_but: None: every frame that is too large is refused. Otherwise only commands, and
+            messages whose body begins with one of these bytes; others are skipped as they come.
     """
 
-    __slots__ = ("_buffer", "_offset", "max_frame_bytes", "repair")
+    __slots__ = ("_buffer", "_offset", "_skipping", "max_frame_bytes", "repair", "skip_but")
 
     def __init__(self, max_frame_bytes: int, *, repair: bool = False) -> None:
         self.max_frame_bytes = max_frame_bytes
         self.repair = repair
+        self.skip_but: bytes | None = None
+        self._skipping = 0  # bytes still to come of a frame that is skipped
         # The chunk that is being read (bytes, not copied), or the start of an incomplete frame
         # (bytearray, to be appended to), or nothing.
         self._buffer: bytes | bytearray = b""
@@ -195,6 +201,8 @@ class FrameReader:
         Raises:
             RemoteProtocolError: a frame is too large; the reader is then of no more use.
         """
+        if self._skipping:
+            self._skip(self._offset + self._skipping)
         buffer = self._buffer
         length = len(buffer)
         offset = self._offset
@@ -207,11 +215,13 @@ class FrameReader:
                 if long_size is None:
                     break
                 size = long_size
-            if size > self.max_frame_bytes:
-                raise RemoteProtocolError(
-                    f"a frame of {size} bytes, the limit is {self.max_frame_bytes}"
-                )
             end = start + size
+            if size > self.max_frame_bytes:
+                if not self._may_skip(flags, size, start):
+                    break
+                self._skip(end)
+                offset = self._offset
+                continue
             if end > length:
                 break
             self._offset = end
@@ -245,6 +255,25 @@ class FrameReader:
             offset = end
         self._offset = offset
         return taken
+
+    def _may_skip(self, flags: int, size: int, start: int) -> bool:
+        """Tell whether a frame that is too large is to be skipped; False: not known yet.
+
+        Raises:
+            RemoteProtocolError: it is refused.
+        """
+        is_command = flags & COMMAND and self.repair
+        if self.skip_but is not None and not is_command and size < FRAME_BYTES_LIMIT:
+            if start >= len(self._buffer):
+                return False
+            if self._buffer[start] not in self.skip_but:
+                return True
+        raise RemoteProtocolError(f"a frame of {size} bytes, the limit is {self.max_frame_bytes}")
+
+    def _skip(self, end: int) -> None:
+        """Let go of everything before `end`, also of what has yet to come."""
+        self._offset = min(end, len(self._buffer))
+        self._skipping = end - self._offset
 
     def _long_header(self) -> tuple[int | None, int]:
         """Return size (`None`: not known yet) and start of the body of a frame in long form."""

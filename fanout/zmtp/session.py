@@ -4,8 +4,9 @@ Subscriptions come in two forms, both of which every ZMTP 3 peer may use, mixed 
 and CANCEL commands (RFC 37), and messages whose first byte is 01 or 00 (RFC 23). They make a set
 for each connection, not a count (rule R5): libzmq sends SUBSCRIBE for every subscribe() but CANCEL
 only for the last unsubscribe(), so that a count would never get to zero.
-All other input (user messages, unknown commands) is ignored (rule R7). See `half.py` for the
-states, `events.py` for what comes out.
+All other input is ignored (rule R7): unknown commands, and user messages of any length, since what
+the user of an XSUB socket sends goes upstream, and libzmq takes it. See `half.py` for the states,
+`events.py` for what comes out.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _CANCEL_HEAD = bytes((len(CANCEL),)) + CANCEL
 _CANCEL_HEAD_BYTES = len(_CANCEL_HEAD)
 _SUBSCRIBE_BYTE = 1
 _CANCEL_BYTE = 0
+_SUBSCRIPTION_BYTES = bytes((_SUBSCRIBE_BYTE, _CANCEL_BYTE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,8 @@ class SessionLimits:
     """What a peer may take of us. Who runs the sessions knows the numbers: none has a default."""
 
     max_frame_bytes: int
-    """Body of one inbound frame; only subscriptions and READY come in."""
+    """Body of one inbound frame. A longer command or subscription closes the connection, another
+    message is skipped as it comes."""
 
     max_subscriptions: int
     """Distinct subscriptions of the connection; one more closes it."""
@@ -91,6 +94,7 @@ class Session(Half):
         return ZMTP_1 if self.version == "1.0" else None
 
     def _on_ready(self, events: list[SessionEvent]) -> None:
+        self._reader.skip_but = _SUBSCRIPTION_BYTES
         if self.version == "1.0":  # it filters at its own side and never says what it wants
             self._subscribe(b"", events)
 

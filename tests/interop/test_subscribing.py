@@ -102,6 +102,22 @@ def test_a_duplicate_subscription_delivers_once_and_lasts_to_the_last_unsubscrib
     stop_receiving(publisher, subscriber, b"A")
 
 
+def test_what_an_xsub_sends_upstream_harms_nobody(
+    publisher: PublishingSocket, endpoint: str, stock: Stock
+) -> None:
+    """A user's message goes to the publisher, where nobody reads it, however long it is."""
+    subscriber = stock.connect(endpoint, b"A", kind=zmq.XSUB)
+    synchronize(publisher, subscriber, b"A")
+    monitor = stock.monitor(subscriber)
+    subscriber.send(b"x" * 100_000)
+    subscriber.send_multipart([b"topic", b"x" * 300, b"x" * 1_000_000, b""])
+    subscriber.send(b"\x01B")  # comes behind them, and is understood
+    synchronize(publisher, subscriber, b"B")
+    publisher.send_multipart([b"A", b"still"])
+    assert received(publisher, subscriber, b"B") == [[b"A", b"still"]]
+    assert zmq.EVENT_DISCONNECTED not in monitor.read_all()
+
+
 def test_overlapping_prefixes_deliver_once(
     publisher: PublishingSocket, endpoint: str, stock: Stock
 ) -> None:

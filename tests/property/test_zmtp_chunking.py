@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,9 @@ from tests.unit.zmtp.wire import (
     lost_long_bit,
     short_frame,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 places = st.lists(st.integers(0, 5000), max_size=12)
 topics = st.one_of(bodies, st.sampled_from([b"", b"A", b"AB", b"t" * 246, b"t" * 255]))
@@ -72,6 +76,59 @@ def test_streams_of_a_subscriber(opening: bytes, pieces: list[bytes], places: li
     whole = observed(Session(LIMITS), [wire])
     assert observed(Session(LIMITS), cut(wire, places)) == whole
     assert observed(Session(LIMITS), each_byte(wire)) == whole
+
+
+# With a limit so low that the inputs above are above it, too.
+TIGHT = replace(LIMITS, max_frame_bytes=100)
+
+# What a user of an XSUB socket sends: longer than the limit, in any form, of many frames.
+too_long = st.builds(
+    lambda first, size, flags, build: build(first + b"x" * size, flags),
+    st.binary(min_size=1, max_size=1).filter(lambda first: first > b"\x01"),
+    st.integers(100, 400),
+    st.sampled_from([0, 1, 0xF8]),
+    st.sampled_from([long_frame, lambda body, flags: short_frame(body[:255], flags & ~2)]),
+)
+
+
+@given(openings, st.lists(st.one_of(inputs, too_long), max_size=10), places)
+def test_streams_with_frames_above_the_limit(
+    opening: bytes, pieces: list[bytes], places: list[int]
+) -> None:
+    wire = opening + b"".join(pieces)
+    whole = observed(Session(TIGHT), [wire])
+    assert observed(Session(TIGHT), cut(wire, places)) == whole
+    assert observed(Session(TIGHT), each_byte(wire)) == whole
+
+
+@given(
+    openings,
+    st.lists(
+        st.one_of(
+            st.builds(commands.subscription, st.binary(max_size=80), as_command=st.booleans()),
+            st.builds(commands.cancellation, st.binary(max_size=80), as_command=st.booleans()),
+            too_long,
+        ),
+        max_size=10,
+    ),
+    places,
+)
+def test_messages_above_the_limit_are_as_if_they_were_not_there(
+    opening: bytes, pieces: list[bytes], places: list[int]
+) -> None:
+    """And nothing of them is kept: at most a header, or what an honest frame may have."""
+    honest = [piece for piece in pieces if len(piece) <= TIGHT.max_frame_bytes]
+    session = Session(TIGHT)
+    expected = observed(Session(TIGHT), [opening + b"".join(honest)])
+    kept = []
+
+    def chunks() -> Iterator[bytes]:
+        for chunk in cut(opening + b"".join(pieces), places):
+            yield chunk
+            kept.append(session._reader.kept_bytes)
+
+    assert observed(session, chunks()) == expected
+    assert max(kept) <= 9 + TIGHT.max_frame_bytes
 
 
 @given(st.lists(inputs, max_size=10), places)

@@ -143,6 +143,53 @@ class TestReader:
         with pytest.raises(RemoteProtocolError):
             next(reader.frames(), None)
 
+    @pytest.mark.parametrize("flags", [0, MORE])
+    @pytest.mark.parametrize("build", [short_frame, long_frame])
+    def test_skips_a_large_message_without_holding_it(self, build: object, flags: int) -> None:
+        assert callable(build)
+        wire = build(b"x" * 200, flags) + short_frame(b"next")
+        reader = FrameReader(10)
+        reader.skip_but = b"\x00\x01"
+        assert frames_of(reader, wire) == [(0, b"next")]
+        found = []
+        for byte in each_byte(wire):
+            found += frames_of(reader, byte)
+            assert reader.kept_bytes <= 9
+        assert found == [(0, b"next")]
+
+    def test_skips_the_largest_message_there_can_be(self) -> None:
+        reader = FrameReader(10)
+        reader.skip_but = b""
+        reader.feed(b"\x02" + (2**63 - 1).to_bytes(8, "big"))
+        for _ in range(3):
+            assert frames_of(reader, b"x" * 1000) == []
+            assert reader.kept_bytes == 0
+        reader = FrameReader(10)
+        reader.skip_but = b""
+        reader.feed(b"\x02" + (2**63).to_bytes(8, "big"))
+        with pytest.raises(RemoteProtocolError):
+            next(reader.frames(), None)
+
+    @pytest.mark.parametrize("first", [b"\x00", b"\x01"])
+    def test_what_is_not_to_be_skipped_is_refused_at_its_first_byte(self, first: bytes) -> None:
+        reader = FrameReader(10)
+        reader.skip_but = b"\x00\x01"
+        assert frames_of(reader, b"\x02" + (11).to_bytes(8, "big")) == []
+        reader.feed(first)
+        with pytest.raises(RemoteProtocolError, match="11 bytes, the limit is 10"):
+            next(reader.frames(), None)
+
+    def test_a_large_command_is_not_skipped_where_there_are_commands(self) -> None:
+        for repair in (False, True):
+            reader = FrameReader(10, repair=repair)
+            reader.skip_but = b"\x00\x01"
+            reader.feed(b"\x06" + (11).to_bytes(8, "big"))
+            if repair:
+                with pytest.raises(RemoteProtocolError, match="11 bytes, the limit is 10"):
+                    next(reader.frames(), None)
+            else:
+                assert frames_of(reader, b"x" * 11 + b"\x00\x01A") == [(0, b"A")]
+
     def test_does_not_hold_a_chunk_that_was_read(self) -> None:
         reader = FrameReader(1000)
         chunk = short_frame(b"x" * 200) * 100

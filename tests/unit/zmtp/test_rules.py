@@ -6,6 +6,7 @@ The rules: docs/design/connections.md.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from fanout.zmtp import (
     Ready,
     Session,
     Subscribed,
+    encode_message,
 )
 from tests.helpers.limits import LIMITS
 from tests.unit.zmtp.corpus import OPEN, OPEN_3_0
@@ -169,6 +171,21 @@ def test_r6_unknown_properties_are_ignored() -> None:
 def test_r7_unknown_commands_are_ignored(frame: bytes) -> None:
     session = connected()
     assert session.receive_data(frame + SUBSCRIBE_A) == [Subscribed(b"A")]
+    assert session.data_to_send() == b""
+
+
+@pytest.mark.parametrize("opening", [OPEN, OPEN_3_0, SIGNATURE + b"\x01\x02\x00\x00", b"\x01\x00"])
+def test_r7_user_messages_of_any_length_are_ignored(opening: bytes) -> None:
+    """From every version, a whole message or frame by frame; what follows is understood."""
+    limits = replace(LIMITS, max_frame_bytes=100, allow_zmtp_1=True)
+    session = connected(opening, Session(limits))
+    junk = [b"x" * 101, b"", b"x" * 100_000, b"\xff" * 256]
+    events = session.receive_data(encode_message(junk))
+    for frame in junk:
+        events += session.receive_data(encode_message([frame]))
+    assert (events, session._reader.kept_bytes) == ([], 0)
+    wanted = [] if session.version == "1.0" else [Subscribed(b"A")]
+    assert session.receive_data(b"\x00\x02\x01A") == wanted
     assert session.data_to_send() == b""
 
 

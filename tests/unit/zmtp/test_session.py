@@ -157,10 +157,13 @@ class TestLimits:
         assert session.receive_data(short_frame(b"\x06CANCELabcd", 4)) == []
         assert session.state is SessionState.TRAFFIC
 
-    def test_frame_size(self) -> None:
+    @pytest.mark.parametrize(
+        ("first", "flags"), [(b"\x00", 0), (b"\x01", 0), (b"\x01", 1), (b"x", 4)]
+    )
+    def test_frame_size(self, first: bytes, flags: int) -> None:
         session = connected(session=Session(replace(LIMITS, max_frame_bytes=100)))
-        assert session.receive_data(long_frame(b"x" * 100)) == []
-        (violation,) = session.receive_data(long_frame(b"x" * 101))
+        assert session.receive_data(long_frame(b"x" * 100, flags)) == []
+        (violation,) = session.receive_data(long_frame(first + b"x" * 100, flags))
         assert isinstance(violation, Violation)
 
     def test_frame_size_may_be_above_that_of_the_handshake(self) -> None:
