@@ -87,7 +87,7 @@ def named_files(page: str) -> Iterator[str]:
 def test_named_files_exist(page: Path) -> None:
     """A path is one from the root, or the end of one: `shm/layout.py`, `pump.py`."""
     ends = {f"/{path}" for path in FILES} | {f"/{path}/" for path in FILES}
-    ends |= {f"/{folder}" for folder in FOLDERS}
+    ends |= {f"/{folder}" for folder in FOLDERS} | {f"/{path.name}" for path in ROOT.glob("*.py")}
     missing = [
         name for name in named_files(read(page)) if not any(e.endswith(f"/{name}") for e in ends)
     ]
