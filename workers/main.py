@@ -27,6 +27,7 @@ from fanout.options import Options
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
 from fanout.workers import own_process
+from fanout.workers.surroundings import Process
 from fanout.workers.worker import Worker
 
 if TYPE_CHECKING:
@@ -97,9 +98,10 @@ async def _serve(
     room: Doorbell,
 ) -> None:
     os.nice(options.worker_nice)
-    worker = Worker(hello.worker, options, segment, channel, doorbell, room)
-    failures: list[BaseException] = []
     loop = asyncio.get_running_loop()
+    around = Process(hello.worker, options, segment, channel, (doorbell, room), loop)
+    worker = Worker(options, around)
+    failures: list[BaseException] = []
 
     def on_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")

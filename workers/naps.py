@@ -10,12 +10,12 @@ FLOOD_RATE = 50_000  # messages per second, from which on the worker naps
 WINDOW_NS = 10_000_000  # over which the rate is taken: a burst of 500 messages is no flood
 NAP = 0.0002  # seconds: ten messages at FLOOD_RATE
 NAP_RATE = 100_000  # messages per second, from which on naps grow with the rate
-NAPS_MAX = 5  # times NAP: a millisecond, in which 500 messages or more fill a send
-NAP_WORK = 2  # times the work of the last turn: a worker that is busy works for a third of the time
+NAPS_MAX = 5  # times NAP: the longest nap by rate, a millisecond, in which 500 messages come in
+NAP_WORK = 2  # times the work of the last turn: who is busy works for a third of the time
 NAP_MAX = 0.005  # seconds: the most that a flood adds to the latency
 NAP_MIN = 0.0001  # seconds; a system call and two switches are not worth less
 SEND_BYTES = 256 * 1024  # that a send has after a nap: more makes it no cheaper for each byte
-LOG_SHARE = 8  # at most 1/8 of the log waits for a nap to end: the publisher shall have room
+LOG_PART = 8  # at most 1/8 of the log waits for a nap to end: the publisher shall have room
 NS = 1_000_000_000
 
 
@@ -29,7 +29,7 @@ class Naps:
     """
 
     def __init__(self, log_bytes: int) -> None:
-        self._most_bytes = log_bytes // LOG_SHARE
+        self._most_bytes = log_bytes // LOG_PART
         self._front = self._position = self._since = 0
         self._rate = self._byte_rate = 0.0
 

@@ -6,16 +6,15 @@ nap lets new messages accumulate; those who are behind have theirs, and are serv
 
 from __future__ import annotations
 
-import select
-import time
 from typing import TYPE_CHECKING
 
 from fanout.shm import fence
-from fanout.workers.naps import NAP_MIN, NS, Naps
+from fanout.workers.naps import NAP_MIN, NS
 
 if TYPE_CHECKING:
-    from fanout.shm.reader import LogReader
-    from fanout.shm.worker_slot import WorkerSlot
+    import select
+
+    from fanout.workers.surroundings import Surroundings
 
 GATHER = 0.00002  # seconds; as long as a turn takes beside its sends
 
@@ -31,14 +30,17 @@ class Rest:
             a worker with blocked members is interrupted by it.
     """
 
-    def __init__(self, slot: WorkerSlot, log: LogReader, write_set: select.epoll) -> None:
-        self._naps = Naps(log.size)
-        self._log = log
-        self._slot = slot
+    def __init__(self, around: Surroundings, write_set: select.epoll) -> None:
+        self._around = around
+        self._naps = around.naps()
+        self._log = around.log
+        self._slot = around.slot
+        self._now = around.now
         self._write_set = write_set
         self.fence = fence.make_fence()
         self._nap_ends = 0  # monotonic ns
-        self._sleeps = time.monotonic_ns()  # no sleep is numbered as one of its predecessor's
+        # Begin at the clock: no number of the slot's former worker comes again.
+        self._sleeps = self._now()
 
     def wake(self) -> None:
         """The worker is awake: it need not be rung for."""
@@ -61,7 +63,7 @@ class Rest:
             hurry: somebody waits for the next turn.
             blocked: so do members whose sockets are full, for room in them.
         """
-        now = time.monotonic_ns()
+        now = self._now()
         if not self._nap_ends:
             self._nap_ends = now + int(self._pause(front, began, now, share) * NS)
         if hurry or not self.is_napping(now):
@@ -70,11 +72,11 @@ class Rest:
         self.wake()
         seconds = (self._nap_ends - now) / NS
         if blocked:
-            time.sleep(GATHER)  # what has an event by then shares one turn
-            select.select([self._write_set], (), (), seconds - GATHER)
+            self._around.sleep(GATHER)  # what has an event by then shares one turn
+            self._around.wait(self._write_set, seconds - GATHER)
         else:
-            time.sleep(seconds)
-        if not self.is_napping(time.monotonic_ns()):
+            self._around.sleep(seconds)
+        if not self.is_napping(self._now()):
             self._nap_ends = 0
         return True
 

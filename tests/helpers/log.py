@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import LogWriter
 from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
-from fanout.workers.policy.limits import LagPolicy
+from fanout.workers.policy.drop_oldest import DropOldest
+from fanout.workers.policy.limits import Limits
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.pump import Pump
+from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import encode_message
+
+if TYPE_CHECKING:
+    from fanout.workers.policy.base import Policy
+    from fanout.zmtp.encoding import Encoding
 
 SMALL = Layout(16 * PAGE, 64, 4)  # 64 KiB: wraps after a few messages
 
@@ -50,17 +58,21 @@ class Sink:
 class Worker:
     """A pump over a log, with members that have sinks."""
 
-    def __init__(self, layout: Layout = SMALL, limit_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self, layout: Layout = SMALL, limit_bytes: int = 1 << 30, tuning: Tuning = TUNING
+    ) -> None:
         self.log = Log(layout)
-        self.pump = Pump(
-            self.log.reader, LagPolicy(True, limit_bytes, layout.entries // 2, 1_000_000_000)
-        )
+        self.policy: Policy = DropOldest(Limits(limit_bytes, layout.entries // 2))
+        self.pump = Pump(self.log.reader, self.policy.limits, 1_000_000_000, tuning)
         self._next_id = 1
 
-    def member(self, *prefixes: bytes, room: int = 1 << 40) -> tuple[Member, Sink]:
+    def member(
+        self, *prefixes: bytes, room: int = 1 << 40, encoding: Encoding | None = None
+    ) -> tuple[Member, Sink]:
         """A new member with these subscriptions."""
         sink = Sink(room)
-        member = Member(self._next_id, sink)
+        member = Member(self._next_id, sink, self.policy)
+        member.encoding = encoding
         self._next_id += 1
         self.pump.subscribe(member, prefixes)
         return member, sink

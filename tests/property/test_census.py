@@ -13,6 +13,7 @@ from fanout.workers.stream import census
 from fanout.workers.stream.census import Census, Censuses
 from fanout.workers.stream.chunks import Chunk
 from fanout.workers.stream.cohorts import Cohort, minimal
+from fanout.workers.tuning import Tuning
 
 names = st.text("AB", max_size=4).map(str.encode)
 
@@ -25,13 +26,13 @@ names = st.text("AB", max_size=4).map(str.encode)
 def test_counts_are_those_of_startswith(
     log: list[bytes], keys: list[set[bytes]], data: st.DataObject
 ) -> None:
-    censuses = Censuses(lambda first, stop: Counter(log[first:stop]))
-    with mock.patch.multiple(census, PIECE_MESSAGES=4, PIECES_MAX=3):
-        for key in keys:
-            first = data.draw(st.integers(0, len(log)))
-            stop = data.draw(st.integers(first, len(log)))
-            naive = sum(topic.startswith(tuple(key)) for topic in log[first:stop])
-            assert censuses.count(minimal(key), first, stop) == naive
+    tuning = Tuning(census_messages=4, censuses_kept=3)
+    censuses = Censuses(lambda first, stop: Counter(log[first:stop]), tuning)
+    for key in keys:
+        first = data.draw(st.integers(0, len(log)))
+        stop = data.draw(st.integers(first, len(log)))
+        naive = sum(topic.startswith(tuple(key)) for topic in log[first:stop])
+        assert censuses.count(minimal(key), first, stop) == naive
 
 
 def test_members_that_lose_the_same_share_the_looking() -> None:
@@ -41,21 +42,20 @@ def test_members_that_lose_the_same_share_the_looking() -> None:
         looked.append((first, stop))
         return Counter({b"A": stop - first})
 
-    censuses = Censuses(look)
-    with mock.patch.object(census, "PIECE_MESSAGES", 100):
-        counts = [censuses.count((b"A",), first, 350) for first in (50, 60, 50)]
+    censuses = Censuses(look, Tuning(census_messages=100))
+    counts = [censuses.count((b"A",), first, 350) for first in (50, 60, 50)]
 
     assert counts == [300, 290, 300]
     assert looked == [(50, 100), (100, 200), (200, 300), (300, 350), (60, 100)]
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    censuses = Censuses(lambda first, stop: {b"A": stop - first})
+    tuning = Tuning(census_messages=1, censuses_kept=5)
+    censuses = Censuses(lambda first, stop: {b"A": stop - first}, tuning)
 
-    with mock.patch.object(census, "PIECE_MESSAGES", 1):
-        censuses.count((b"A",), 0, census.PIECES_MAX * 3)
+    censuses.count((b"A",), 0, 15)
 
-    assert len(censuses._pieces) == census.PIECES_MAX
+    assert len(censuses._pieces) == 5
 
 
 def test_a_stranger_with_many_wants_costs_no_more_than_there_are_topics() -> None:
@@ -73,7 +73,7 @@ def test_a_stranger_with_many_wants_costs_no_more_than_there_are_topics() -> Non
 
 def test_a_chunk_is_not_sorted_by_lengths_that_no_topic_has() -> None:
     chunk = Chunk(0, [b"", b""], {b"AAA": [0], b"BB": [1], b"C": [2], b"D": [3]})
-    cohort = Cohort(minimal([b"BB", b"A" * 1_000, b"E" * 2_000]))
+    cohort: Cohort[object] = Cohort(minimal([b"BB", b"A" * 1_000, b"E" * 2_000]))
 
     assert chunk.pick(cohort) == [1]
     assert len(chunk._by_prefix) == 1

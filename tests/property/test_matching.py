@@ -33,7 +33,7 @@ class CohortMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cohorts = Cohorts()
+        self.cohorts: Cohorts[object] = Cohorts()
         self.joined: list[tuple[set[bytes], object]] = []
 
     @rule(prefixes=prefix_sets)

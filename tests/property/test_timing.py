@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.workers.connections.heartbeat import GRACE_NS, Attention, Schedule, is_silent
-from fanout.workers.policy.limits import LagPolicy
+from fanout.workers.policy.base import Lag, Wait
+from fanout.workers.policy.block import Block
+from fanout.workers.policy.drop_oldest import DropOldest
+from fanout.workers.policy.limits import Limits
 
 DELAY = 10
 amounts = st.integers(0, 1 << 40)
@@ -92,10 +95,15 @@ def test_silence_counts_after_a_time_of_listening_without_a_gap(
 def test_a_member_that_keeps_what_it_may_is_not_over(
     limit_bytes: int, limit_messages: int, lag: int, messages: int
 ) -> None:
-    policy = LagPolicy(True, limit_bytes, limit_messages, 1)
+    limits = Limits(limit_bytes, limit_messages)
+    kept = DropOldest(limits).judge(Lag(lag, messages, 0))
 
-    assert 0 <= policy.kept_bytes <= limit_bytes
-    assert 0 <= policy.kept_messages <= limit_messages
-    assert not policy.is_over(policy.kept_bytes, policy.kept_messages)
-    assert policy.is_over(lag, messages) == (lag > limit_bytes or messages > limit_messages)
-    assert not LagPolicy(False, limit_bytes, limit_messages, 1).is_over(lag, messages)
+    assert 0 <= kept.bytes <= limit_bytes
+    assert 0 <= kept.messages <= limit_messages
+    assert not limits.are_exceeded(*kept)
+    assert limits.are_exceeded(lag, messages) == (lag > limit_bytes or messages > limit_messages)
+    assert not Block().limits.are_exceeded(lag, messages)
+
+
+def test_who_blocks_the_publisher_is_waited_for() -> None:
+    assert isinstance(Block().judge(Lag(1 << 40, 1 << 40, 0)), Wait)

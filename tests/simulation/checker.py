@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.shm.layout import MESSAGE_SHARE
-from fanout.workers.stream import chunks, pace
-from fanout.workers.stream import pump as pumps
-from tests.simulation.model import require
+from fanout.workers.stream.member import HELD, LOST
+from tests.simulation.model import Sums, require
 
 if TYPE_CHECKING:
     from fanout.control.messages import Closed, Slow
@@ -43,43 +42,44 @@ class Checker:
             "the blocked members are not those in the dict",
         )
         remembered = len(pump.cohorts.known_ids)
-        most = max(self._world.topics_max, pace.MESSAGES_MAX)
+        tuning = self._world.tuning
+        most = max(tuning.topics_remembered, tuning.batch_messages_max)
         require(remembered <= most, f"{remembered} topic ids are remembered")
-        kept = len(pump.backlog.chunks._kept)
-        require(kept <= chunks.CHUNKS_KEPT, f"{kept} chunks are kept")
+        kept = len(pump.backlog.chunks)
+        require(kept <= tuning.chunks_kept, f"{kept} chunks are kept")
 
     def limits(self, worker: SimulatedWorker, now: int) -> None:
         """After `enforce`: nobody is too far behind, or silent for too long."""
         pump, world = worker.pump, self._world
-        policy = pump._policy
+        allowed = world.allowed
         front = world.history.start_of(pump.front)
         for peer in worker.peers.values():
             member, model = peer.member, world.models[peer.id]
             lost = member.dropped - model.dropped
             if lost:
-                require(policy.drops, "messages were dropped under a policy that does not")
-                model.drop(lost, front - policy.kept_bytes, pump.front - policy.kept_messages)
+                require(allowed.drops, "messages were dropped under a policy that does not")
+                model.drop(lost, front - allowed.kept_bytes, pump.front - allowed.kept_messages)
                 self.drops += lost
                 require(member.slow, "a loss that nobody is told of")
-            if not member.blocked or (member.held and not model.was_held):
+            if not member.blocked or member.state is LOST:
                 continue
-            for sequence in model.unstarted[:1] if policy.drops else ():
+            for sequence in model.unstarted[:1] if allowed.drops else ():
                 lag = front - world.history.messages[sequence].start
-                require(lag <= policy.limit_bytes, f"{lag} bytes behind after enforce()")
+                require(lag <= allowed.bytes, f"{lag} bytes behind after enforce()")
                 count = pump.front - sequence
-                require(count <= policy.limit_messages, f"{count} messages behind")
-            if member.held:
+                require(count <= allowed.messages, f"{count} messages behind")
+            if member.state is HELD:
                 continue
             since = max(model.blocked_at or 0, model.progress_at)
             silent = now - since
-            require(silent < policy.send_timeout_ns, f"took nothing for {silent} ns, not evicted")
+            require(silent < allowed.silent_ns, f"took nothing for {silent} ns, not evicted")
         self.look(worker, "enforce")
 
     def settled(self, worker: SimulatedWorker, member: Member) -> None:
         """After `settle`, the counters of every kind of member are exact."""
         model = self._world.models[member.id]
-        if member.held and not model.was_held:
-            return  # lost: its connection will be closed in this turn
+        if member.state is LOST:
+            return  # its connection will be closed in this turn
         require(member.sent == model.sent, f"settled: {member.sent} sent, not {model.sent}")
         require(member.queued == len(model.queue), f"{member.queued} queued, {len(model.queue)}")
 
@@ -90,13 +90,17 @@ class Checker:
             require(not queue or queue[0] >= flushed, f"{queue} is not flushed ({flushed})")
 
     def changed(
-        self, worker: SimulatedWorker, subscriber: int, since: int, prefixes: set[bytes]
+        self,
+        worker: SimulatedWorker,
+        subscriber: int,
+        since: int,
+        prefixes: set[bytes],
+        was_held: bool,
     ) -> None:
         """A reported change of subscriptions is in force."""
         model = self._world.models[subscriber]
-        if model.was_held:
+        if was_held:
             model.blocked_at = self._world.now  # its time starts again
-            model.was_held = False
         model.change(since, worker.pump.front, prefixes)
 
     def closed(self, worker: SimulatedWorker, report: Closed) -> None:
@@ -111,10 +115,11 @@ class Checker:
         require(got == want, f"closed ({report.reason}): {got}, not {want}")
         if "send_timeout" in report.reason:
             since = max(model.blocked_at or 0, model.progress_at)
-            early = world.now - since < worker.pump._policy.send_timeout_ns
+            early = world.now - since < world.allowed.silent_ns
             require(not early, "evicted although it took something")
             self.evictions += 1
         self.deliveries += report.sent
+        worker.past.add(model, discarded=len(model.queue))
         world.forget(worker, report.subscriber, model)
 
     def slow(self, report: Slow) -> None:
@@ -125,9 +130,28 @@ class Checker:
         else:
             self.reported_slow.add(report.subscriber)
 
+    def answered(self, worker: SimulatedWorker, head: int) -> None:
+        """It says that its slots are exact, and that it is through with all below `head`."""
+        world, pump, slot = self._world, worker.pump, worker.slot
+        require(pump.front >= head, f"answered at {pump.front}, before {head}")
+        sums = worker.past.copy()
+        for peer in worker.peers.values():
+            model = world.models[peer.id]
+            model.scan(pump.front)
+            model.take(world.now)
+            sums.add(model)
+            at = peer.slot.read(peer.id)
+            figures = (at.matched, at.sent, at.dropped, at.sent_bytes)
+            require(figures == model.figures, f"slot of {peer.id}: {figures}, not {model.figures}")
+            unstarted = model.unstarted[:1] or [pump.front]
+            behind = at.sequence <= unstarted[0]
+            require(behind, f"slot of {peer.id}: at {at.sequence}, but {unstarted} is not sent")
+        totals = Sums(slot.matched, slot.sent, slot.sent_bytes, slot.dropped, slot.discarded)
+        require(totals == sums, f"the totals are {totals}, not {sums}")
+
     def turn_ended(self, worker: SimulatedWorker) -> None:
         """Between turns: what the slots say, and that no loss and no end is silent."""
-        pump, slot = worker.pump, worker._slot
+        pump, slot = worker.pump, worker.slot
         for subscriber, sock in self._world.sockets.items():
             require(not sock.closed, f"subscriber {subscriber} was closed, and nobody was told")
         tail = slot.tail
@@ -136,7 +160,7 @@ class Checker:
         for peer in worker.peers.values():
             model = self._world.models[peer.id]
             require(not peer.socket.failed, "a broken connection that was not closed")  # type: ignore[attr-defined]
-            if not worker.slow_reports:  # none that waits for the coordinator to read
+            if not worker.real.desk.slow_reports:  # none that waits for the coordinator to read
                 known = peer.id in self.reported_slow
                 require(peer.member.slow == known, "slow or not, but not reported")
             for sequence in model.queue if not model.in_message else model.unstarted:
@@ -149,7 +173,7 @@ class Checker:
         require(front == head, f"the front is {front}, not {head}: it waits for somebody")
         for peer in worker.peers.values():
             has_room = not peer.socket.full  # type: ignore[attr-defined]
-            if has_room and not peer.member.held:
+            if has_room and peer.member.state not in (HELD, LOST):
                 queue = self._world.models[peer.id].queue
                 require(not queue, f"subscriber {peer.id} has room and was not sent {queue}")
 
@@ -158,18 +182,10 @@ class Checker:
             model.blocked_at = None
         elif model.blocked_at is None:
             model.blocked_at = self._world.now
-        if (
-            member.blocked
-            and member.held
-            and not any(
-                effect.member is member for w in self._world.workers for effect in w.pump.effects
-            )
-        ):
-            model.was_held = True
 
     def _conserved(self, member: Member, model: SubscriberModel, call: str) -> None:
         who = f"{call}: subscriber {member.id}"
-        matched = member.matched_in_all
+        matched = member.matched
         require(matched == model.matched, f"{who}: {matched} matched, not {model.matched}")
         if call != "enforce" or member.dropped != model.dropped:
             require(member.dropped == model.dropped, f"{who}: {member.dropped} dropped")
@@ -186,7 +202,11 @@ class Checker:
     def _bounded(self, member: Member) -> None:
         largest = self._world.options.log_bytes // MESSAGE_SHARE
         require(len(member.spill) <= largest, f"{len(member.spill)} bytes in the spill")
-        require(len(member.control) <= pumps.CONTROL_BYTES_MAX, "too many control bytes")
-        require(len(member.older) <= pumps.OLDER_MAX, f"{len(member.older)} older segments")
+        require(
+            len(member.control) <= self._world.tuning.control_bytes_max, "too many control bytes"
+        )
+        require(
+            len(member.older) <= self._world.tuning.older_max, f"{len(member.older)} older segments"
+        )
         if not member.blocked:
             require(not member.spill and not member.control, "a ready member with a spill")

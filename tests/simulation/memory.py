@@ -15,12 +15,14 @@ from fanout.shm import layout as at
 from fanout.shm.log import LogWriter
 from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
+from tests.simulation.model import Violated, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from random import Random
 
     from fanout.shm.worker_slot import WorkerSlot
+    from tests.simulation.published import History
 
 
 class Stores:
@@ -44,12 +46,13 @@ class Stores:
 
     def __setitem__(self, key: int | slice, value: Any) -> None:
         first, stop = (key, key + 1) if isinstance(key, int) else key.indices(len(self))[:2]
-        assert self._low <= first <= stop <= self._high, "the writer wrote what is not its own"
+        mine = self._low <= first <= stop <= self._high
+        require(mine, "the writer wrote what is not its own")
         self._step()
         if isinstance(key, slice) and stop - first > 1:
             middle = (first + stop) // 2
             view = memoryview(value)
-            assert len(view) == stop - first, "the writer wrote more or less than it said"
+            require(len(view) == stop - first, "the writer wrote more or less than it said")
             self._memory[first:middle] = view[: middle - first]
             self._step()
             self._memory[middle:stop] = view[middle - first :]
@@ -93,12 +96,33 @@ class SteppedWriter(LogWriter):
         area[: length - room] = garbage[: length - room]
 
 
-class SteppedReader(LogReader):
-    """A reader that lets the writer work before everything it looks at."""
+class ForeignWords:
+    """The words of somebody else."""
 
-    def __init__(self, segment: Segment, step: Callable[[], None]) -> None:
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+
+    def __getitem__(self, index: int) -> int:
+        value: int = self._words[index]
+        return value
+
+    def __setitem__(self, _index: int, _value: int) -> None:
+        raise Violated("a reader wrote a word that is not its own")
+
+
+class SteppedReader(LogReader):
+    """A reader that lets the writer work before everything it looks at.
+
+    Everything it finds must be what was published. What it is not sure of to be there, since no
+    tail protects it or nobody has committed it, is garbage: see above.
+    """
+
+    def __init__(self, segment: Segment, history: History, step: Callable[[], None]) -> None:
         super().__init__(segment)
+        self._history = history
         self._step = step
+        watched: Any = self
+        watched._words = ForeignWords(self._words)
 
     def head(self) -> int:
         self._step()
@@ -106,7 +130,10 @@ class SteppedReader(LogReader):
 
     def boundaries(self, first: int, stop: int) -> list[int]:
         self._step()
-        return super().boundaries(first, stop)
+        found = super().boundaries(first, stop)
+        right = found == self._history.starts[first : stop + 1]
+        require(right, f"garbage: messages {first} to {stop} lie at {found[:9]}")
+        return found
 
     def topic_ids(self, first: int, stop: int) -> list[int]:
         self._step()
@@ -114,11 +141,23 @@ class SteppedReader(LogReader):
 
     def copy(self, start: int, stop: int) -> bytes:
         self._step()
-        return super().copy(start, stop)
+        found = super().copy(start, stop)
+        right = found == self._history.wire[start:stop]
+        require(right, f"garbage: {found[:40]!r} at {start}, up to {stop}")
+        return found
+
+    def span(self, start: int, stop: int) -> memoryview:
+        found = super().span(start, stop)
+        right = found == self._history.wire[start : start + len(found)]
+        require(right, f"garbage: {bytes(found[:40])!r} at {start}, up to {stop}")
+        return found
 
     def sequence_at(self, position: int, low: int, high: int) -> int:
         self._step()
-        return super().sequence_at(position, low, high)
+        found = super().sequence_at(position, low, high)
+        right = found == self._history.sequence_at(position, low, high)
+        require(right, f"garbage: position {position} is in message {found}")
+        return found
 
 
 def attach(segment: Segment, *, writable: bool) -> Segment:

@@ -7,9 +7,13 @@ everything else from the bytes that the fake socket took.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tests.simulation.peers import Kind
+
 if TYPE_CHECKING:
+    from fanout.options import Options
     from tests.simulation.published import History
     from tests.simulation.sockets import FakeSocket
 
@@ -29,6 +33,47 @@ def require(condition: bool, text: str) -> None:
         raise Violated(text)
 
 
+class Allowed:
+    """What a slow subscriber may do, from what the documentation of the options says.
+
+    Attributes:
+        drops: whether it loses its oldest messages beyond these limits.
+        bytes, messages: of log that it may be behind: half of the index, if that is less.
+        kept_bytes, kept_messages: that it has at least when it has lost some: a sixteenth less.
+        silent_ns: after which it is evicted.
+    """
+
+    def __init__(self, options: Options, entries: int) -> None:
+        self.drops = options.slow_policy == "drop_oldest"
+        self.bytes = options.slow_limit_bytes or options.log_bytes // 2
+        self.messages = entries // 2
+        self.kept_bytes = self.bytes - self.bytes // 16
+        self.kept_messages = self.messages - self.messages // 16
+        self.silent_ns = round(options.send_timeout * 1e9)
+
+
+@dataclass
+class Sums:
+    """What a worker has done for all subscribers it ever had."""
+
+    matched: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+    dropped: int = 0
+    discarded: int = 0
+
+    def add(self, model: SubscriberModel, discarded: int = 0) -> None:
+        """One subscriber more."""
+        self.matched += model.matched
+        self.sent += model.sent
+        self.sent_bytes += model.counted_bytes()[0]
+        self.dropped += model.dropped
+        self.discarded += discarded
+
+    def copy(self) -> Sums:
+        return replace(self)
+
+
 class SubscriberModel:
     """One subscriber's stream, and what must be in it.
 
@@ -40,10 +85,11 @@ class SubscriberModel:
     """
 
     def __init__(
-        self, identifier: int, sock: FakeSocket, history: History, legacy: bool = False
+        self, identifier: int, sock: FakeSocket, history: History, kind: Kind = Kind.PLAIN
     ) -> None:
         self.id = identifier
-        self.legacy = legacy
+        self.kind = kind
+        self.legacy = kind is Kind.LEGACY
         self.socket = sock
         self.prefixes: set[bytes] = set()
         self.queue: deque[int] = deque()
@@ -53,7 +99,6 @@ class SubscriberModel:
         self.spoken: deque[bytes] = deque()
         self.progress_at = 0
         self.blocked_at: int | None = None
-        self.was_held = False
         self._history = history
         self._scanned = 0
         self._greeted = False
@@ -71,6 +116,11 @@ class SubscriberModel:
     def unstarted(self) -> list[int]:
         """Messages of the queue of which nothing was taken."""
         return list(self.queue)[1:] if self.in_message else list(self.queue)
+
+    @property
+    def figures(self) -> tuple[int, int, int, int]:
+        """Matched, sent, dropped, and bytes of messages sent."""
+        return self.matched, self.sent, self.dropped, self.counted_bytes()[0]
 
     def wants(self, topic: bytes) -> bool:
         """Whether a message is for it."""
@@ -129,7 +179,7 @@ class SubscriberModel:
             return self._take_command()
         require(bool(self.queue), f"bytes that nothing stands for: {bytes(self.partial[:40])!r}")
         message = self._history.messages[self.queue[0]]
-        wire = message.legacy_wire if self.legacy else message.wire
+        wire = self.kind.read(self.queue[0], message.wire, message.legacy_wire)
         size = min(len(wire), len(self.partial))
         if self.partial[:size] != wire[:size]:
             raise Violated(self._mismatch(wire))

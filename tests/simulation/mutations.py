@@ -8,29 +8,42 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from fanout.reasons import Reason
 from fanout.send.poison import PoisonGuard
 from fanout.shm import layout as at
 from fanout.shm.log import NO_SPACE, LogWriter
+from fanout.workers import worker
+from fanout.workers.checkpoints import Checkpoints
+from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.reading import ReadSide
-from fanout.workers.policy.limits import LagPolicy
+from fanout.workers.figures import Figures
+from fanout.workers.policy.base import KeepNewest
+from fanout.workers.policy.block import Block
+from fanout.workers.policy.drop_oldest import DropOldest
+from fanout.workers.policy.limits import Limits
 from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Slowed
+from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, Member
+from fanout.workers.stream.members import Members
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.sorting import Sorting
+from fanout.workers.tail import Tail
 from tests.simulation.memory import SteppedWriter
-from tests.simulation.workers import ObservedPump, SimulatedWorker
+from tests.simulation.peers import NUMBER_MARK, Numbered
+from tests.simulation.workers import ObservedPump
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fanout.workers.stream.member import Member
+    from fanout.zmtp.encoding import Encoding
 
-Mutation = tuple[type, str, Any]
+Mutation = tuple[Any, str, Any]
 MUTATIONS: dict[str, Mutation] = {}
 
 
-def replaces(owner: type, attribute: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def replaces(owner: Any, attribute: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What is decorated takes the place of a method; it gets the original first."""
 
     def register(mutant: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,6 +56,17 @@ def replaces(owner: type, attribute: str) -> Callable[[Callable[..., Any]], Call
         return mutant
 
     return register
+
+
+class Shifted:
+    """An encoding with the number of the next message."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self.shared = encoding.shared
+        self._encoding = encoding
+
+    def encode(self, piece: bytes, number: int) -> bytes:
+        return self._encoding.encode(piece, number + 1)
 
 
 # The writer.
@@ -118,10 +142,11 @@ def leave_the_poison(_original: Any, _self: PoisonGuard) -> None:
 # Streams and cursors.
 
 
-@replaces(Pump, "_block")
-def lose_the_offset(original: Any, self: Pump, member: Member, *rest: int) -> None:
-    sequence, _offset, now = rest
-    original(self, member, sequence, 0, now)
+@replaces(Members, "_block")
+def lose_the_offset(
+    original: Any, self: Members, member: Member, sequence: int, _offset: int, *rest: Any
+) -> None:
+    original(self, member, sequence, 0, *rest)
 
 
 @replaces(Backlog, "detach")
@@ -147,15 +172,15 @@ def send_the_newest_first(original: Any, self: Pump, cohort: Any, *rest: Any) ->
 
 @replaces(ReadSide, "_change")
 def act_before_the_report(original: Any, self: ReadSide, peer: Any, *change: Any) -> None:
-    self._worker.pump.subscribe(peer.member, peer.session.subscriptions)
+    self._pump.subscribe(peer.member, peer.session.subscriptions)
     original(self, peer, *change)
 
 
 @replaces(ReadSide, "_apply_changes")
 def act_although_the_report_waits(original: Any, self: ReadSide, now: int) -> None:
-    for peer in self.unapplied:
-        self._worker.pump.subscribe(peer.member, peer.session.subscriptions)
-    self.unapplied.clear()
+    for peer in self._tail.promised:
+        self._pump.subscribe(peer.member, peer.session.subscriptions)
+    self._tail.promised.clear()
     original(self, now)
 
 
@@ -178,20 +203,20 @@ def settle_from_where_the_log_was(original: Any, self: Backlog, member: Member, 
         self.tail = tail
 
 
-@replaces(Pump, "tail")
-def protect_one_message_too_few(original: Any, self: Pump) -> int:
+@replaces(Members, "move_tail")
+def protect_one_message_too_few(original: Any, self: Members) -> int:
     return min(int(original(self)) + 1, self.front)
 
 
-@replaces(SimulatedWorker, "protect_front")
-def promise_without_protection(_original: Any, self: SimulatedWorker) -> None:
-    if not self.pump.needs_log:
-        self.pump.follow(self.log.head())
+@replaces(Tail, "protect_front")
+def promise_without_protection(_original: Any, self: Tail[Any]) -> None:
+    if not self._pump.needs_log:
+        self._pump.follow(self._log.head())
 
 
-@replaces(Pump, "_keep_until")
+@replaces(Members, "_keep_until")
 def forget_the_old_subscriptions(
-    _original: Any, _self: Pump, _member: Member, _sequence: int
+    _original: Any, _self: Members, _member: Member, _sequence: int
 ) -> None:
     return
 
@@ -207,13 +232,13 @@ def write_the_publishers_word(original: Any, self: Pump, head: int, now: int) ->
 
 
 @replaces(Cohorts, "match")
-def match_twice(original: Any, self: Cohorts, topic: bytes) -> Any:
+def match_twice(original: Any, self: Cohorts[Any], topic: bytes) -> Any:
     found = original(self, topic)
     return found + found[:1]
 
 
 @replaces(Cohorts, "_forget_matches")
-def remember_old_matches(_original: Any, _self: Cohorts, _key: Any) -> None:
+def remember_old_matches(_original: Any, _self: Cohorts[Any], _key: Any) -> None:
     return
 
 
@@ -226,14 +251,14 @@ def drop_without_counting(
     return lost
 
 
-@replaces(Pump, "_drop_oldest")
-def drop_silently(original: Any, self: Pump) -> None:
-    original(self)
+@replaces(Pump, "_judge")
+def drop_silently(original: Any, self: Pump, now: int) -> None:
+    original(self, now)
     self.effects = [effect for effect in self.effects if not isinstance(effect, Slowed)]
 
 
-@replaces(Pump, "_count_ready")
-def never_count_the_ready(_original: Any, _self: Pump, _member: Member) -> None:
+@replaces(Members, "_count_ready")
+def never_count_the_ready(_original: Any, _self: Members, _member: Member) -> None:
     return
 
 
@@ -243,18 +268,135 @@ def say_flushed_too_early(_original: Any, self: ObservedPump) -> int:
     return self.front
 
 
-@replaces(SimulatedWorker, "close")
-def end_silently(original: Any, self: SimulatedWorker, peer: Any, **why: Any) -> None:
-    send, self.channel.send = self.channel.send, lambda *_message: None  # type: ignore[method-assign]
+@replaces(Desk, "close")
+def end_silently(original: Any, self: Desk, peer: Any, *why: Any) -> None:
+    channel: Any = self._channel
+    send, channel.send = channel.send, lambda *_message: None
     try:
-        original(self, peer, **why)
+        original(self, peer, *why)
     finally:
-        self.channel.send = send  # type: ignore[method-assign]
+        channel.send = send
 
 
-@replaces(SimulatedWorker, "_report_slow")
-def report_no_loss(_original: Any, _self: SimulatedWorker, *_what: Any) -> None:
+@replaces(Desk, "_report_slow")
+def report_no_loss(_original: Any, _self: Desk, *_what: Any) -> None:
     return
+
+
+# Totals, slots, states, and numbers of messages.
+
+
+@replaces(Pump, "_send_spans")
+def total_for_those_who_are_blocked_too(
+    original: Any, self: Pump, cohort: Any, first: int, stop: int, now: int
+) -> None:
+    before = len(cohort.ready)
+    original(self, cohort, first, stop, now)
+    self.totals.sent += (before - len(cohort.ready)) * (stop - first)
+
+
+@replaces(Pump, "_distribute")
+def total_of_the_ready_alone(original: Any, self: Pump, *batch: int) -> None:
+    blocked = [member for member in self.blocked if member.cohort is not None]
+    before = sum(member.matched for member in blocked)
+    original(self, *batch)
+    self.totals.matched -= sum(member.matched for member in blocked) - before
+
+
+@replaces(Backlog, "_send_spill")
+def total_without_spills(original: Any, self: Backlog, member: Member) -> Any:
+    before = self._totals.sent
+    step = original(self, member)
+    self._totals.sent = before
+    return step
+
+
+@replaces(Backlog, "jump")
+def total_without_losses(original: Any, self: Backlog, *jump: Any) -> int:
+    lost: int = original(self, *jump)
+    self._totals.dropped -= lost
+    return lost
+
+
+@replaces(Members, "remove")
+def total_without_what_is_discarded(original: Any, self: Members, member: Member) -> None:
+    before = self.totals.discarded
+    original(self, member)
+    self.totals.discarded = before
+
+
+@replaces(Members, "release")
+def total_of_what_was_not_wanted_after_all(original: Any, self: Members, *release: Any) -> None:
+    before = self.totals.matched
+    original(self, *release)
+    self.totals.matched = before
+
+
+@replaces(Figures, "publish")
+def publish_no_totals(_original: Any, _self: Figures) -> None:
+    return
+
+
+@replaces(ObservedPump, "settle")
+def answer_without_settling(_original: Any, _self: ObservedPump, _member: Member) -> None:
+    return
+
+
+@replaces(Checkpoints, "answer")
+def answer_before_the_front_is_there(original: Any, self: Checkpoints) -> None:
+    self._asked = [(token, 0) for token, _head in self._asked]
+    original(self)
+
+
+@replaces(Pump, "serve")
+def serve_the_held(original: Any, self: Pump, member: Member, now: int) -> None:
+    state = member.state
+    if state is HELD:
+        member.state = BLOCKED
+    original(self, member, now)
+    if state is HELD and member.state is BLOCKED:
+        member.state = HELD
+
+
+@replaces(Members, "hold")
+def hold_nobody(_original: Any, _self: Members, _member: Member) -> None:
+    return
+
+
+@replaces(Member, "become")
+def go_on_with_the_lost(original: Any, self: Member, state: Any) -> None:
+    original(self, BLOCKED if state is LOST and self.state is BLOCKED else state)
+
+
+@replaces(Member, "become")
+def let_the_lost_come_back(_original: Any, self: Member, state: Any) -> None:
+    if self.state is LOST and state is LOST:
+        state = READY
+    self.state = state
+    self.blocked = state is not READY
+
+
+@replaces(Numbered, "encode")
+def number_anew(_original: Any, self: Numbered, piece: bytes, _number: int) -> bytes:
+    self.__dict__["count"] = count = self.__dict__.get("count", 0) + 1
+    return NUMBER_MARK + int(count).to_bytes(8, "big") + piece
+
+
+@replaces(Backlog, "detach")
+def number_the_rest_as_the_next(original: Any, self: Backlog, member: Member, front: int) -> None:
+    encoding = member.encoding
+    if encoding is None or not member.offset:
+        original(self, member, front)
+        return
+    member.encoding = Shifted(encoding)
+    original(self, member, front)
+    member.encoding = encoding
+
+
+@replaces(Sorting, "sequence_of")
+def number_from_the_start_of_a_batch(original: Any, self: Sorting, piece: bytes) -> int:
+    sequence: int = original(self, piece)
+    return sequence - self._first
 
 
 # Isolation.
@@ -283,26 +425,48 @@ def keep_every_chunk(original: Any, self: Chunks, first: int, front: int) -> Any
     return original(self, first, front)
 
 
-@replaces(Pump, "_drop_oldest")
-def never_drop(_original: Any, _self: Pump) -> None:
+@replaces(Pump, "_judge")
+def never_drop(_original: Any, _self: Pump, _now: int) -> None:
     return
 
 
-@replaces(LagPolicy, "is_over")
-def limit_bytes_alone(_original: Any, self: LagPolicy, lag_bytes: int, _messages: int) -> bool:
-    return self.drops and lag_bytes > self.limit_bytes
+@replaces(Limits, "are_exceeded")
+def limit_bytes_alone(_original: Any, self: Limits, lag_bytes: int, _messages: int) -> bool:
+    return lag_bytes > self.bytes
 
 
-@replaces(Pump, "_lose")
-def never_evict(
-    original: Any, self: Pump, member: Member, reason: str, *, evicted: bool = True
-) -> None:
-    if "send_timeout" not in reason:
-        original(self, member, reason, evicted=evicted)
+@replaces(DropOldest, "judge")
+def drop_more_than_one_must(original: Any, self: DropOldest, lag: Any) -> KeepNewest:
+    kept: KeepNewest = original(self, lag)
+    return KeepNewest(kept.bytes // 2, kept.messages // 2)
+
+
+@replaces(worker, "policy_for")
+def drop_where_the_publisher_has_to_wait(_original: Any, options: Any, entries: int) -> DropOldest:
+    return DropOldest(Limits(options.lag_limit_bytes, entries // 2))
+
+
+@replaces(worker, "policy_for")
+def wait_where_the_oldest_are_to_be_dropped(_original: Any, *_for: Any) -> Block:
+    return Block()
+
+
+@replaces(Pump, "_first_of")
+def keep_one_message_too_many(original: Any, self: Pump, newest: KeepNewest) -> int:
+    del newest
+    limits = self._limits
+    first: int = original(self, KeepNewest(limits.bytes, limits.messages))
+    return first - 1
+
+
+@replaces(Members, "_lose")
+def never_evict(original: Any, self: Members, member: Member, reason: Reason, text: str) -> None:
+    if reason is not Reason.SEND_TIMEOUT:
+        original(self, member, reason, text)
 
 
 @replaces(Cohorts, "make_room")
-def remember_topics_for_ever(_original: Any, _self: Cohorts, _count: int) -> bool:
+def remember_topics_for_ever(_original: Any, _self: Cohorts[Any], _count: int) -> bool:
     return False
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING
+
+from fanout.zmtp import Session, SessionLimits
 
 if TYPE_CHECKING:
     from collections import deque
     from random import Random
+
+    from fanout.zmtp.encoding import Encoding
 
 PREFIXES = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"C", b"x" * 255, b"nobody")
 
@@ -24,6 +29,65 @@ SUBSCRIBER_HELLO = _GREETING + command(b"\x05READY\x0bSocket-Type\x00\x00\x00\x0
 
 
 LEGACY_HELLO = b"\x01\x00"  # ZMTP 1.0: an empty identity; it takes everything
+
+
+class Kind(enum.Enum):
+    """How a peer reads messages; the value is the protocol of its listener."""
+
+    PLAIN = "zmtp"
+    LEGACY = "zmtp 1"  # ZMTP 1.0
+    NUMBERED = "numbered"  # an encoding that shows the number of the message, served together
+    ALONE = "alone"  # the same, but each for himself
+
+    def read(self, number: int, wire: bytes, legacy_wire: bytes) -> bytes:
+        """What such a peer reads of a message."""
+        if self is Kind.LEGACY:
+            return legacy_wire
+        return wire if self is Kind.PLAIN else NUMBER_MARK + number.to_bytes(8, "big") + wire
+
+
+NUMBER_MARK = b"\x40"  # no flag of ZMTP
+
+
+class Numbered:
+    """An encoding that writes the number of the message before it."""
+
+    def __init__(self, shared: bool) -> None:
+        self.shared = shared
+
+    def encode(self, piece: bytes, number: int) -> bytes:
+        return NUMBER_MARK + number.to_bytes(8, "big") + piece
+
+
+_SHARED = Numbered(shared=True)
+
+
+class NumberedSession(Session):
+    """For peers that are served together."""
+
+    @property
+    def encoding(self) -> Encoding:
+        return _SHARED
+
+
+class LonelySession(Session):
+    """For peers that are served each for himself."""
+
+    def __init__(self, limits: SessionLimits) -> None:
+        super().__init__(limits)
+        self._own = Numbered(shared=False)
+
+    @property
+    def encoding(self) -> Encoding:
+        return self._own
+
+
+SESSIONS = {
+    Kind.PLAIN.value: Session,
+    Kind.LEGACY.value: Session,
+    Kind.NUMBERED.value: NumberedSession,
+    Kind.ALONE.value: LonelySession,
+}
 
 
 def random_input(rng: Random, spoken: deque[bytes]) -> bytes:

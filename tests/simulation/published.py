@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 
@@ -33,23 +34,30 @@ class History:
 
     def __init__(self) -> None:
         self.messages: list[Published] = []
-        self.position = 0
+        self.wire = bytearray()  # of all messages
+        self.starts = [0]  # of each message, and of the next one
+
+    @property
+    def position(self) -> int:
+        """Of the next message."""
+        return self.starts[-1]
 
     def add(self, frames: tuple[bytes, ...], wire: bytes) -> None:
         """The next message."""
         self.messages.append(Published(frames, wire, self.position))
-        self.position += len(wire)
+        self.wire += wire
+        self.starts.append(len(self.wire))
 
     def cut(self, count: int) -> None:
         """Only the first `count` messages were committed."""
         del self.messages[count:]
-        self.position = self.start_of(count)
+        del self.starts[count + 1 :]
+        del self.wire[self.position :]
 
     def start_of(self, sequence: int) -> int:
         """Position of a message, or of the next one."""
-        if sequence < len(self.messages):
-            return self.messages[sequence].start
-        if not self.messages:
-            return 0
-        last = self.messages[-1]
-        return last.start + len(last.wire)
+        return self.starts[min(sequence, len(self.messages))]
+
+    def sequence_at(self, position: int, low: int, high: int) -> int:
+        """The message that contains a position, not below `low` nor above `high`."""
+        return bisect_right(self.starts, position, low + 1, high + 1) - 1

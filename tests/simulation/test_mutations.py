@@ -6,6 +6,7 @@ from unittest import mock
 
 import pytest
 
+from tests.simulation.model import Violated
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.world import World
 
@@ -19,7 +20,7 @@ def seeds_until_caught(name: str) -> int:
         for seed in range(SEEDS_MAX):
             try:
                 World(seed).run()
-            except Exception:  # Violated, or what garbage leads to: all of it fails a run
+            except Violated:
                 return seed
     return SEEDS_MAX
 

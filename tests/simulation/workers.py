@@ -5,27 +5,38 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
-from fanout.control.messages import Adopt, Closed, Slow, Subscriptions
-from fanout.shm.doorbell import Doorbell
-from fanout.workers import worker as real
+from fanout.control.messages import (
+    Adopt,
+    Closed,
+    Slow,
+    Snapshot,
+    SnapshotDone,
+    Subscriptions,
+)
+from fanout.shm.header import Header
+from fanout.shm.subscriber_slot import SubscriberSlot
+from fanout.shm.worker_slot import WorkerSlot
+from fanout.workers.naps import Naps
+from fanout.workers.stream.member import HELD, LOST
 from fanout.workers.stream.pump import Pump
+from fanout.workers.worker import Worker
 from tests.simulation.memory import SteppedReader, attach
+from tests.simulation.model import Sums, require
+from tests.simulation.peers import SESSIONS
 from tests.simulation.sockets import FakeEpoll, is_readable, is_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fanout.control.messages import Message
-    from fanout.workers.policy.limits import LagPolicy
+    from fanout.workers.connections.peer import Peer
     from fanout.workers.stream.member import Member
     from tests.simulation.world import World
 
 NAP_CHANCE = 0.2  # that a worker naps where it may
-NAP_NS_MAX = 5_000_000
+NAP_SECONDS_MAX = 0.005
 
 
 class FakeLoop:
@@ -68,6 +79,7 @@ class FakeChannel:
         self.stuck = False
         self.room = 0
         self.waiting: list[Message] = []
+        self.inbound: list[tuple[Message, list[int]]] = []
         self._on_report = on_report
         self._on_departure = on_departure
 
@@ -89,20 +101,21 @@ class FakeChannel:
             self._on_departure(self.waiting.pop(0))
 
     def receive(self) -> list[tuple[Message, list[int]]]:
-        return []
+        received, self.inbound = self.inbound, []
+        return received
 
 
 class ObservedPump(Pump):
     """The real pump; `worker.check` looks at everybody after each call."""
 
-    def __init__(self, worker: SimulatedWorker, policy: LagPolicy) -> None:
-        super().__init__(worker.log, policy)
+    def __init__(self, worker: SimulatedWorker, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self._worker = worker
 
     def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
         front = self.front
         super().subscribe(member, prefixes)
-        self._worker.apply_change(member.id, front)
+        self._worker.apply_change(member.id, front, was_held=False)
         self._worker.check("subscribe")
 
     def hold(self, member: Member) -> None:
@@ -110,9 +123,10 @@ class ObservedPump(Pump):
         self._worker.check("hold")
 
     def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
-        jumped_to = member.sequence
+        require(member.state in (HELD, LOST), "somebody is released who was not held")
+        jumped_to, was_held = member.sequence, member.state is HELD
         super().release(member, prefixes, since, now)
-        self._worker.apply_change(member.id, since, jumped_to)
+        self._worker.apply_change(member.id, since, jumped_to, was_held=was_held)
         self._worker.check("release")
 
     def speak(self, member: Member, data: bytes, now: int) -> None:
@@ -142,80 +156,148 @@ class ObservedPump(Pump):
         return flushed
 
 
-class SimulatedWorker(real.Worker):
-    """The real worker, but for its surroundings."""
+class SimulatedNaps(Naps):
+    """Decides by chance, and not at all while everybody is to come to rest."""
+
+    def __init__(self, world: World, log_bytes: int) -> None:
+        super().__init__(log_bytes)
+        self._world = world
+
+    def pause(self, *_what: Any) -> float:
+        rng = self._world.rng
+        if self._world.settling or rng.random() >= NAP_CHANCE:
+            return 0.0
+        return rng.uniform(0.0, NAP_SECONDS_MAX)
+
+
+class SimulatedSurroundings:
+    """What the world lets a worker see of itself; time passes when the world says so.
+
+    Nothing can be written through it but the worker's own slots.
+    """
+
+    doorbell = -1
+    sessions = SESSIONS
+
+    def __init__(self, worker: SimulatedWorker, world: World, channel: FakeChannel) -> None:
+        self._world = world
+        self._memory = attach(world.segment, writable=True)
+        self.loop = FakeLoop()
+        self.channel = channel
+        self.header = Header(world.readable)
+        self.log = SteppedReader(world.readable, world.history, lambda: world.writer_step(worker))
+        self.slot = WorkerSlot(self._memory, worker.index)
+        self.writable = FakeEpoll(world.rng, is_writable)
+        self.readable = FakeEpoll(world.rng, is_readable)
+        self._sets = [self.readable, self.writable]
+
+    def now(self) -> int:
+        return self._world.now
+
+    def cpu_ns(self) -> int:
+        return 0
+
+    def rss_bytes(self) -> int:
+        return 0
+
+    def sleep(self, _seconds: float) -> None:
+        """A nap is interrupted as soon as it is begun."""
+
+    def wait(self, _poll_set: FakeEpoll, _seconds: float) -> None:
+        """As `sleep`."""
+
+    def poll_set(self) -> FakeEpoll:
+        """First the one for sockets that have room, then the one for those to be read."""
+        return self._sets.pop()
+
+    def naps(self) -> Naps:
+        return SimulatedNaps(self._world, self.log.size)
+
+    def prepare(self, descriptor: int) -> Any:
+        return self._world.sockets[descriptor]
+
+    def subscriber_slot(self, index: int) -> SubscriberSlot:
+        return SubscriberSlot(self._memory, index)
+
+    def ring_publisher(self) -> None:
+        """The publisher does not wait here: it tries again."""
+
+    def close(self) -> None:
+        self._memory.close()
+
+
+class SimulatedWorker:
+    """The real worker in simulated surroundings.
+
+    Attributes:
+        past: what it did for the subscribers that it has no more, as their models say.
+        changes: the subscriptions of those whose report is out, and from which message on.
+    """
 
     def __init__(self, index: int, world: World) -> None:
-        rng = world.rng
-        memory = attach(world.segment, writable=True)
-        bells = Doorbell(), Doorbell()
-        channel: Any = FakeChannel(self._on_report, self._on_departure)
-        super().__init__(index, world.options, memory, channel, *bells)
-        for bell in bells:
-            bell.close()
         self.world = world
         self.index = index
         self.busy = False
-        self.changes: dict[int, tuple[int, set[bytes]]] = {}  # whose report is out
-        self.loop = FakeLoop()
-        self.memory = memory
-        self.write_set.close()
-        self.reads.set.close()
-        self.writable = FakeEpoll(rng, is_writable)
-        self.readable = FakeEpoll(rng, is_readable)
-        surroundings: Any = self
-        surroundings._loop = self.loop
-        surroundings._room = mock.Mock()
-        surroundings.write_set = self.writable
-        surroundings.reads.set = self.readable
-        policy = self.pump._policy
-        surroundings.segment = world.readable  # nothing but its own slots can be written
-        self.log = SteppedReader(world.readable, lambda: world.writer_step(self))
-        self.pump = ObservedPump(self, policy)
-        surroundings.rest._log = self.log
-        surroundings.rest.nap = self._nap  # time passes when the world says so
+        self.past = Sums()
+        self.changes: dict[int, tuple[int, set[bytes]]] = {}
+        self.channel = FakeChannel(self._on_report, self._on_departure)
+        self.around = SimulatedSurroundings(self, world, self.channel)
+        surroundings: Any = self.around
+        self.real = Worker(
+            world.options, surroundings, world.tuning, lambda *a: ObservedPump(self, *a)
+        )
+        self.pump = self.real.pump
+        self.slot = self.around.slot
+        self.writable, self.readable = self.around.writable, self.around.readable
 
-    def _now(self) -> int:
-        return self.world.now
+    @property
+    def peers(self) -> dict[int, Peer]:
+        return self.real.desk.peers
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another turn would do something for those whose sockets have room."""
+        return self.around.loop.asked or self.writable.any_ready()
 
     def run_turn(self) -> None:
         """One turn, unless it is in one."""
-        self._run(self._turn)
+        self._run(self.real.turn)
         if not self.busy:
             self.world.checker.turn_ended(self)
 
     def run_sending_turn(self) -> None:
         """What the doorbell and sockets that have room again do, unless it is in a turn."""
-        self._run(self._sending_turn)
+        self._run(self.real.sending_turn)
         if not self.busy:
             self.world.checker.turn_ended(self)
 
     def run_tick(self) -> None:
         """What its timer does."""
-        self._run(self._tick)
+        self._run(self.real.tick)
 
-    def adopt(self, subscriber: int, slot: int) -> None:
+    def adopt(self, subscriber: int, slot: int, protocol: str) -> None:
         """Take over a connection."""
-        self._run(lambda: self._adopt(Adopt(subscriber, slot, "zmtp"), subscriber))
+        adopt = Adopt(subscriber, slot, protocol)
+        self._run(lambda: self.real.desk.adopt(adopt, [subscriber]))
 
-    def _nap(self, *_what: object, hurry: bool, **_how: object) -> bool:
-        """A nap is interrupted as soon as it is begun; there is none while time stands still."""
-        rest, rng = self.rest, self.world.rng
-        if not (hurry or self.world.settling) and (
-            rest.is_napping(self.world.now) or rng.random() < NAP_CHANCE
-        ):
-            rest._nap_ends = rest._nap_ends or self.world.now + rng.randrange(NAP_NS_MAX)
-            return True
-        rest.end_nap()
-        return False
+    def ask(self) -> None:
+        """Somebody wants to see what has become of all that is published now."""
+        self.channel.inbound.append((Snapshot(self.world.writer.head), []))
+
+    def end_nap(self) -> None:
+        """Nothing more accumulates."""
+        self.real.rest.end_nap()
+
+    def close(self) -> None:
+        self.around.close()
 
     def _run(self, work: Callable[[], None]) -> None:
         if self.busy:
             return
         self.busy = True
         try:
-            if work == self._turn:
-                work = self.loop.take_turn() or work
+            if work == self.real.turn:
+                work = self.around.loop.take_turn() or work
             work()
         finally:
             self.busy = False
@@ -225,6 +307,8 @@ class SimulatedWorker(real.Worker):
             self.world.checker.closed(self, message)
         elif isinstance(message, Slow):
             self.world.checker.slow(message)
+        elif isinstance(message, SnapshotDone):
+            self.world.checker.answered(self, message.token)
 
     def _on_departure(self, message: Message) -> None:
         if not isinstance(message, Subscriptions):
@@ -237,13 +321,17 @@ class SimulatedWorker(real.Worker):
         wanted = before.difference(message.cancelled).union(message.added)
         self.changes[message.subscriber] = message.sequence, wanted
 
-    def apply_change(self, subscriber: int, since: int, jumped_to: int = 0) -> None:
+    def apply_change(
+        self, subscriber: int, since: int, jumped_to: int = 0, *, was_held: bool
+    ) -> None:
         """The reported change is in force."""
         change = self.changes.pop(subscriber, None)
-        assert change is not None, "a change was made before its report was out"
+        require(change is not None, "a change was made before its report was out")
+        assert change is not None
         sequence, prefixes = change
-        self.world.checker.changed(self, subscriber, max(sequence, jumped_to), prefixes)
-        assert sequence == since, "another change was reported"
+        since_then = max(sequence, jumped_to)
+        self.world.checker.changed(self, subscriber, since_then, prefixes, was_held)
+        require(sequence == since, "another change was reported")
 
     def check(self, call: str) -> None:
         self.world.checker.look(self, call)
@@ -256,9 +344,3 @@ class SimulatedWorker(real.Worker):
 
     def check_flushed(self, flushed: int) -> None:
         self.world.checker.flushed(self, flushed)
-
-
-async def start(index: int, world: World) -> SimulatedWorker:
-    """A worker looks for its loop when it is made."""
-    asyncio.get_running_loop()
-    return SimulatedWorker(index, world)

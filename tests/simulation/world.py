@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import ExitStack
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any
-from unittest import mock
+from typing import TYPE_CHECKING
 
 from fanout.options import Options
 from fanout.send.poison import PoisonGuard
@@ -15,16 +12,23 @@ from fanout.send.topics import NOT_INTERNED, TopicTable
 from fanout.shm.layout import MESSAGE_SHARE, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
-from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
+from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message
 from tests.simulation.checker import Checker
 from tests.simulation.memory import SteppedWriter, attach, read_tails
-from tests.simulation.model import SubscriberModel, require
-from tests.simulation.peers import LEGACY_HELLO, PREFIXES, SUBSCRIBER_HELLO, command, random_input
+from tests.simulation.model import Allowed, SubscriberModel, require
+from tests.simulation.peers import (
+    LEGACY_HELLO,
+    PREFIXES,
+    SUBSCRIBER_HELLO,
+    Kind,
+    command,
+    random_input,
+)
 from tests.simulation.published import History
 from tests.simulation.sockets import FakeSocket
-from tests.simulation.workers import SimulatedWorker, start
+from tests.simulation.workers import SimulatedWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +70,8 @@ class World:
         self.models: dict[int, SubscriberModel] = {}
         self.sockets: dict[int, FakeSocket] = {}
         self.checker = Checker(self)
-        self.topics_max = rng.choice((12, 110, 10_000))
+        self.allowed = Allowed(self.options, entries)
+        self.tuning = _tuning(rng)
         self.table = TopicTable(rng.choice((2, 6, 1_000)))
         self.slots = [WorkerSlot(self.segment, i) for i in range(self.options.workers)]
         for slot in self.slots:
@@ -93,9 +98,7 @@ class World:
             Violated, AssertionError: an invariant does not hold.
         """
         try:
-            with ExitStack() as patches, asyncio.Runner() as runner:
-                self._patch(patches)
-                self._live(runner, steps)
+            self._live(steps)
         finally:
             self.close()
         self.checker.deliveries += sum(model.sent for model in self.models.values())
@@ -104,15 +107,15 @@ class World:
     def close(self) -> None:
         """Give the memory back."""
         for worker in self.workers:
-            worker.memory.close()
+            worker.close()
         self.readable.close()
         self.segment.close()
 
     # What happens.
 
-    def _live(self, runner: asyncio.Runner, steps: int) -> None:
+    def _live(self, steps: int) -> None:
         for index in range(self.options.workers):
-            self.workers.append(runner.run(start(index, self)))
+            self.workers.append(SimulatedWorker(index, self))
         for _ in range(self.rng.randrange(SUBSCRIBERS_MAX)):
             self._connect()
         actions, weights = zip(*self._actions(), strict=True)
@@ -132,6 +135,7 @@ class World:
             (self._connect, 4),
             (self._disconnect, 2 if self._most == SUBSCRIBERS_MAX else 6),
             (self._stick, 2),
+            (lambda: self._worker().ask(), 3),
             (self._pass_time, 8),
             (lambda: self._worker().run_tick(), 1),
         ]
@@ -167,14 +171,15 @@ class World:
         subscriber = self._next_id
         self._next_id += 1
         sock = FakeSocket(subscriber, self.rng, lambda: self.writer_step(worker))
-        legacy = self.rng.random() < 0.1
+        (kind,) = self.rng.choices(tuple(Kind), (16, 2, 1, 1))
+        legacy = kind is Kind.LEGACY
         sock.inbound.append(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
         if self.rng.random() < 0.8 and not legacy:
             sock.inbound.append(command(b"\x09SUBSCRIBE" + self.rng.choice(PREFIXES)))
         self.sockets[subscriber] = sock
-        self.models[subscriber] = SubscriberModel(subscriber, sock, self.history, legacy)
+        self.models[subscriber] = SubscriberModel(subscriber, sock, self.history, kind)
         self._slot_of[subscriber] = self._free.pop()
-        worker.adopt(subscriber, self._slot_of[subscriber])
+        worker.adopt(subscriber, self._slot_of[subscriber], kind.value)
 
     def _disconnect(self) -> None:
         sock = self._socket()
@@ -191,7 +196,7 @@ class World:
         self._free.append(self._slot_of.pop(subscriber))
 
     def _stick(self) -> None:
-        channel: Any = self._worker().channel
+        channel = self._worker().channel
         channel.stuck = not channel.stuck
         channel.room = self.rng.randrange(4)
 
@@ -305,8 +310,8 @@ class World:
         """No chance any more: every socket takes all it gets, and everybody must get everything."""
         self.settling = True
         for worker in self.workers:
-            channel: Any = worker.channel
-            channel.stuck = False
+            worker.channel.stuck = False
+            worker.end_nap()
         for sock in self.sockets.values():
             sock.capacity, sock.partial, sock.faulty = 1 << 60, 0.0, 0.0
             sock.stalled = False
@@ -317,6 +322,7 @@ class World:
         for worker in self.workers:
             self._require_served(worker)
             worker.run_tick()
+            self.checker.answered(worker, self.writer.head)
 
     def _isolate(self) -> None:
         """Nobody waits for a subscriber that is stalled: no other one, and not the publisher."""
@@ -324,9 +330,10 @@ class World:
             return
         self.settling = True
         for worker in self.workers:
+            worker.end_nap()
             worker.run_turn()
             turns = 0
-            while worker.loop.asked or worker.writable.any_ready():
+            while worker.has_more:
                 worker.run_turn()
                 turns += 1
                 require(turns < SETTLING_TURNS, "a worker that does not come to rest")
@@ -347,13 +354,9 @@ class World:
         for worker in self.workers:
             worker.run_turn()
             turns = 0
-            while (
-                worker.loop.asked
-                or worker.writable.any_ready()
-                or worker.readable.any_ready()
-                or worker.reads._resting
-            ):
-                worker.reads.end_rests(END_OF_TIME)
+            reads = worker.real.reads
+            while worker.has_more or worker.readable.any_ready() or reads.spares:
+                reads.read_spared(END_OF_TIME)
                 worker.run_turn()
                 turns += 1
                 require(turns < SETTLING_TURNS, "a worker that does not come to rest")
@@ -367,34 +370,28 @@ class World:
             require(not model.partial, "a torn item at the end of a stream")
             require(not model.spoken, "a PING without an answer")
 
-    def _patch(self, patches: ExitStack) -> None:
-        rng = self.rng
-        for target, value in (
-            ("fanout.workers.stream.pump.SPAN_BYTES", span := rng.choice((100, 3_000, 30_000))),
-            ("fanout.workers.stream.backlog.SPAN_BYTES", span),
-            ("fanout.workers.stream.pace.MESSAGES_MIN", batch := rng.choice((2, 7, 100))),
-            ("fanout.workers.stream.pace.MESSAGES_MAX", 4 * batch),
-            ("fanout.workers.stream.pace.SEND_BYTES_AIM", rng.choice((100, 3_000))),
-            ("fanout.workers.stream.pump.BATCH_BYTES", rng.choice((100, 3_000, 30_000))),
-            ("fanout.workers.stream.chunks.CHUNK_MESSAGES", rng.choice((2, 7, 100))),
-            ("fanout.workers.stream.chunks.CHUNK_BYTES", rng.choice((100, 3_000, 30_000))),
-            ("fanout.workers.stream.chunks.CHUNKS_KEPT", rng.choice((1, 8))),
-            ("fanout.workers.stream.pump.SERVE_STEPS", rng.choice((1, 2, 4))),
-            ("fanout.workers.stream.pump.OLDER_MAX", 6),
-            ("fanout.workers.stream.pump.CONTROL_BYTES_MAX", 300),
-            ("fanout.workers.stream.cohorts.TOPICS_REMEMBERED_MAX", self.topics_max),
-            ("fanout.workers.stream.census.PIECE_MESSAGES", rng.choice((4, 64))),
-            ("fanout.workers.stream.census.PIECES_MAX", 3),
-            ("fanout.workers.worker.BATCHES_PER_TURN", rng.choice((1, 3, 16))),
-            ("fanout.workers.connections.reading.REST_FROM", rng.choice((1, 3, 1_000))),
-            ("fanout.workers.worker.WRITABLE_PER_TURN", rng.choice((1, 3, 16))),
-            ("fanout.workers.worker.prepare_socket", lambda number, _options: self.sockets[number]),
-            ("fanout.workers.worker.SubscriberSlot", lambda _memory, index: self._own_slot(index)),
-        ):
-            patches.enter_context(mock.patch(target, value))
 
-    def _own_slot(self, index: int) -> SubscriberSlot:
-        return SubscriberSlot(self.segment, index)
+def _tuning(rng: Random) -> Tuning:
+    batch = rng.choice((2, 7, 100))
+    return Tuning(
+        span_bytes=rng.choice((100, 3_000, 30_000)),
+        serve_steps=rng.choice((1, 2, 4)),
+        writable_per_turn=rng.choice((1, 3, 16)),
+        batch_bytes=rng.choice((100, 3_000, 30_000)),
+        batch_messages_min=batch,
+        batch_messages_max=4 * batch,
+        batch_send_bytes=rng.choice((100, 3_000)),
+        batches_per_turn=rng.choice((1, 3, 16)),
+        topics_remembered=rng.choice((12, 110, 10_000)),
+        chunk_messages=rng.choice((2, 7, 100)),
+        chunk_bytes=rng.choice((100, 3_000, 30_000)),
+        chunks_kept=rng.choice((1, 8)),
+        census_messages=rng.choice((4, 64)),
+        censuses_kept=3,
+        older_max=6,
+        control_bytes_max=300,
+        spared_from=rng.choice((1, 3, 1_000)),
+    )
 
 
 def _options(rng: Random, log_bytes: int) -> Options:

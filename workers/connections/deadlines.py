@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from fanout.reasons import Reason
 from fanout.workers.connections.heartbeat import Attention, Schedule, is_silent
 
 if TYPE_CHECKING:
+    from fanout.options import Options
+    from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
-    from fanout.workers.worker import Worker
 
 DUE_PER_TICK = 512  # peers dealt with in a tick, each for some ten microseconds
 NS = 1_000_000_000
@@ -21,9 +23,8 @@ class Deadlines:
     Its mutable state: who is due when, and whether anybody listens to the peers.
     """
 
-    def __init__(self, worker: Worker) -> None:
-        options = worker.options
-        self._worker = worker
+    def __init__(self, desk: Desk, options: Options) -> None:
+        self._desk = desk
         self._handshakes: Schedule[Peer] = Schedule(int(options.handshake_timeout * NS))
         self._pings: Schedule[Peer] = Schedule(int(options.heartbeat_interval * NS))
         self._timeout_ns = int(options.heartbeat_timeout * NS)
@@ -34,10 +35,10 @@ class Deadlines:
         """Its handshake has begun."""
         self._handshakes.put(peer, now)
 
-    def connected(self, peer: Peer, version: str, now: int) -> None:
-        """Its handshake is done; ZMTP 3 knows PINGs."""
+    def connected(self, peer: Peer, now: int) -> None:
+        """Its handshake is done."""
         self._handshakes.drop(peer)
-        if version.startswith("3"):
+        if peer.session.speaks_pings:
             self._pings.put(peer, now)
 
     def forget(self, peer: Peer) -> None:
@@ -54,14 +55,14 @@ class Deadlines:
         counts = self._attention.look(now, listening)
         if counts:
             for peer in islice(self._handshakes.due(now), DUE_PER_TICK):
-                self._evict(peer, "no handshake in time (handshake_timeout)")
+                self._desk.close(peer, Reason.HANDSHAKE_TIMEOUT)
         for peer in islice(self._pings.due(now), DUE_PER_TICK):
             self._ping(peer, now, counts)
         if counts and now >= self._next_second:
             self._next_second = now + NS
-            for peer in [p for p in self._worker.peers.values() if p.ttl_ns]:
-                if now - peer.last_received > peer.ttl_ns:
-                    self._evict(peer, "silent for longer than the TTL of its PING")
+            for peer in [p for p in self._desk.peers.values() if p.ttl_ns]:
+                if now - peer.heard > peer.ttl_ns:
+                    self._desk.close(peer, Reason.TTL)
 
     def _ping(self, peer: Peer, now: int, counts: bool) -> None:
         self._pings.put(peer, now)
@@ -69,14 +70,11 @@ class Deadlines:
             peer.asked = 0
             return
         # One that never answered is not judged: libzmq before 4.2 ignores PINGs.
-        silent = is_silent(now, peer.asked, peer.last_received, self._timeout_ns)
+        silent = is_silent(now, peer.asked, peer.heard, self._timeout_ns)
         if counts and peer.answers_pings and silent:
-            self._evict(peer, "answers no PING (heartbeat_timeout)")
+            self._desk.close(peer, Reason.HEARTBEAT_TIMEOUT)
             return
-        if peer.asked <= peer.last_received:
+        if peer.asked <= peer.heard:
             peer.asked = now
         peer.session.ping()
-        self._worker.say(peer, now)
-
-    def _evict(self, peer: Peer, reason: str) -> None:
-        self._worker.close(peer, evicted=True, reason=reason)
+        self._desk.say(peer, now)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.reasons import Reason
+
 if TYPE_CHECKING:
+    from fanout.control.channel import Channel
+    from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
-    from fanout.workers.worker import Worker
 
 NS = 1_000_000_000
 
@@ -20,29 +23,32 @@ class Ending:
     """Steps to the end once a turn; the worker's tick makes sure that there are turns.
 
     Args:
-        worker: whose end it is.
         timeout: seconds that delivery may take; 0.0 = none.
         now: monotonic ns.
     """
 
-    def __init__(self, worker: Worker, timeout: float, now: int) -> None:
-        self._worker = worker
+    def __init__(self, desk: Desk, channel: Channel, timeout: float, now: int) -> None:
+        self._desk = desk
+        self._channel = channel
         self._deadline = now + int(timeout * NS)
         self._said_goodbye: set[Peer] = set()
 
-    def step(self, now: int) -> None:
-        """One look at who is left; ends the worker when nobody is, or when the time is up."""
-        worker = self._worker
+    def step(self, now: int, *, more: bool) -> bool:
+        """One look at who is left; True if nobody is, and all is reported.
+
+        Args:
+            more: there are messages that nobody was sent yet.
+        """
         late = now >= self._deadline
-        if worker.pump.front < worker.log.head() and worker.pump.needs_log and not late:
-            return
-        for peer in list(worker.peers.values()):
-            if worker.channel.pending:
-                return  # what this process has not got rid of when it ends is lost
+        if more and not late:
+            return False
+        peers = self._desk.peers
+        for peer in list(peers.values()):
+            if self._channel.pending:
+                return False  # what this process has not got rid of when it ends is lost
             if late or not peer.ready or self._is_through(peer):
-                worker.close(peer, evicted=False, reason="the publisher was closed")
-        if not worker.peers and not worker.channel.pending:
-            worker.finished()
+                self._desk.close(peer, Reason.PUBLISHER_CLOSED)
+        return not peers and not self._channel.pending
 
     def _is_through(self, peer: Peer) -> bool:
         if peer.member.blocked:

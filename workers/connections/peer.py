@@ -6,11 +6,12 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
-from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
 from fanout.transport import kernel
 from fanout.workers.stream.member import Member
 
 if TYPE_CHECKING:
+    from fanout.shm.subscriber_slot import SubscriberSlot
+    from fanout.workers.policy.base import Policy
     from fanout.zmtp import Session
 
 RECEIVE_BYTES = 16 * 1024  # read at once: some hundred subscriptions
@@ -26,10 +27,12 @@ class Peer:
         ready: whether its handshake is done.
         since: monotonic ns when it was adopted.
         last_received: monotonic ns of the last bytes from it.
+        unread_until: monotonic ns up to which its input is left where it is; its silence up to then
+            says nothing.
         ttl_ns: after so long a silence it wants to be closed; 0 = never.
         answers_pings: whether it has ever answered one.
         asked: monotonic ns of the first PING that it has not answered, if later than
-            `last_received`.
+            `heard`.
     """
 
     __slots__ = (
@@ -44,6 +47,7 @@ class Peer:
         "slot",
         "socket",
         "ttl_ns",
+        "unread_until",
     )
 
     def __init__(
@@ -52,16 +56,18 @@ class Peer:
         slot: SubscriberSlot,
         sock: socket.socket,
         session: Session,
+        policy: Policy,
         now: int,
     ) -> None:
         self.id = identifier
         self.slot = slot
         self.socket = sock
-        self.member = Member(identifier, sock.send)
+        self.member = Member(identifier, sock.send, policy)
         self.session = session
         self.ready = False
         self.since = now
         self.last_received = now
+        self.unread_until = 0
         self.ttl_ns = 0
         self.answers_pings = False
         self.asked = 0
@@ -78,26 +84,18 @@ class Peer:
         except BlockingIOError:
             return None
 
-    def checkpoint(self, now_blocked_since: int) -> None:
+    @property
+    def heard(self) -> int:
+        """Monotonic ns from which on its silence counts."""
+        return max(self.last_received, self.unread_until)
+
+    def checkpoint(self, blocked_since: int) -> None:
         """Write the member's settled state to its slot.
 
         Args:
-            now_blocked_since: monotonic ns of its last progress, 0 if it is ready.
+            blocked_since: monotonic ns of its last progress, 0 if it is ready.
         """
-        member = self.member
-        self.slot.checkpoint(
-            Checkpoint(
-                member.position,
-                member.sequence,
-                member.offset,
-                member.matched_in_all,
-                member.sent,
-                member.sent_bytes,
-                member.dropped,
-                now_blocked_since,
-                member.sent_bytes + member.spoken_bytes,
-            )
-        )
+        self.slot.checkpoint(self.member.checkpoint(blocked_since))
 
     def unsent_in_kernel(self) -> int:
         """Bytes that the kernel took and the peer has not acknowledged; 0 once it broke."""

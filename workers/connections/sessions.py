@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TypeAlias
 
-from fanout.zmtp import Session
+from fanout.zmtp import Session, SessionLimits
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+SessionMaker: TypeAlias = Callable[[SessionLimits], Session]
 
-    from fanout.zmtp import SessionLimits
-
-SESSIONS: dict[str, Callable[[SessionLimits], Session]] = {"zmtp": Session}
+SESSIONS: dict[str, SessionMaker] = {"zmtp": Session}

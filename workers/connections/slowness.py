@@ -41,7 +41,7 @@ class SlowReports:
         waiting = self._waiting.setdefault(report.subscriber, [])
         waiting.append(report)
         if len(waiting) > WAITING_EACH:
-            del waiting[:2]  # the third says the same as the first, with later figures
+            del waiting[:2]  # reports alternate: drop the oldest pair, the third says it anew
         self.flush()
 
     def flush(self) -> None:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from fanout.workers.stream.census import Censuses
 from fanout.workers.stream.chunks import Chunks
+from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohorts import Cohort, Cohorts
     from fanout.workers.stream.member import Member
-
-SPAN_BYTES = 1024 * 1024  # offered to one send: more than a socket takes, so that it is filled
+    from fanout.workers.stream.totals import Totals
 
 
 class Step(enum.Enum):
@@ -39,17 +39,26 @@ class Backlog:
     Args:
         log: where the messages are.
         cohorts: what topic ids stand for.
+        totals: where all that is sent or lost is counted once more.
 
     Attributes:
         tail: what is below this message may be overwritten; kept by the pump.
     """
 
-    def __init__(self, log: LogReader, cohorts: Cohorts) -> None:
+    def __init__(
+        self,
+        log: LogReader,
+        cohorts: Cohorts[Member],
+        totals: Totals,
+        tuning: Tuning = TUNING,
+    ) -> None:
         self.tail = log.head()
         self._log = log
         self._cohorts = cohorts
-        self._censuses = Censuses(self._count_topics)
-        self.chunks = Chunks(log, cohorts)
+        self._totals = totals
+        self._span_bytes = tuning.span_bytes
+        self._censuses = Censuses(self._count_topics, tuning)
+        self.chunks = Chunks(log, cohorts, tuning)
 
     def step(self, member: Member, front: int) -> Step:
         """Send one piece.
@@ -73,10 +82,12 @@ class Backlog:
         until, cohort = member.older[0] if member.older else (front, member.cohort)
         if cohort is None or not cohort.everything:
             return
-        # Since it was last settled, the log may have let go of the messages it was sent.
+        # Index entries below `tail` may be overwritten: search from there.
         low = max(member.sequence, self.tail)
         sequence = self._log.sequence_at(member.position, low, until)
-        member.sent += sequence - member.sequence
+        passed = sequence - member.sequence
+        member.sent += passed
+        self._totals.sent += passed
         member.sequence = sequence
         member.offset = member.position - self._log.start_of(sequence)
 
@@ -88,14 +99,12 @@ class Backlog:
         stop = self._log.start_of(member.sequence + 1)
         assert not member.spill, "bytes from the log were sent before the spill"
         assert not member.control, "bytes from the log were sent before the control bytes"
-        if member.dialect is None:
-            member.spill = self._log.copy(member.position, stop)
-        else:
-            member.spill = member.dialect(self._log.copy(member.position, stop))[member.offset :]
+        rest = self._log.copy(member.position, stop)
+        if member.encoding is not None:  # then `rest` is the whole message
+            rest = member.encoding.encode(rest, member.sequence)[member.offset :]
+        member.spill = rest
         member.spilled = member.sequence
-        member.sequence += 1
-        member.offset = 0
-        member.position = stop
+        member.place(member.sequence + 1, 0, stop)
 
     def jump(self, member: Member, target: int, front: int) -> int:
         """Move the cursor forward to message `target`; returns how many it loses by that."""
@@ -110,9 +119,10 @@ class Backlog:
                 member.older.popleft()
         member.position = self._log.start_of(member.sequence)
         member.dropped += lost
+        self._totals.dropped += lost
         return lost
 
-    def count(self, cohort: Cohort | None, first: int, stop: int) -> int:
+    def count(self, cohort: Cohort[Member] | None, first: int, stop: int) -> int:
         """How many of the messages from `first` up to, not including, `stop` a cohort wants."""
         if cohort is None:
             return 0
@@ -141,17 +151,20 @@ class Backlog:
 
     def _send_spill(self, member: Member) -> Step:
         spill = member.spill
-        count = _send(member, spill)
+        count = self._send(member, spill)
         if count < len(spill):
             member.spill = memoryview(spill)[count:]
             return Step.FULL
         member.spill = b""
         member.sent += 1
+        self._totals.sent += 1
         return Step.MORE
 
     def _send_control(self, member: Member) -> Step:
-        count = _send(member, member.control)
-        member.sent_bytes -= count
+        try:
+            count = member.send(member.control)
+        except BlockingIOError:
+            return Step.FULL
         member.spoken_bytes += count
         member.control = member.control[count:]
         return Step.FULL if member.control else Step.MORE
@@ -161,12 +174,12 @@ class Backlog:
         if member.position >= stop:
             self.settle(member, until)
             return self._end_segment(member, until)
-        span = self._log.span(member.position, min(stop, member.position + SPAN_BYTES))
-        count = _send(member, span)
+        span = self._log.span(member.position, min(stop, member.position + self._span_bytes))
+        count = self._send(member, span)
         member.position += count
         return Step.FULL if count < len(span) else Step.MORE
 
-    def _send_picks(self, member: Member, cohort: Cohort, until: int, front: int) -> Step:
+    def _send_picks(self, member: Member, cohort: Cohort[Member], until: int, front: int) -> Step:
         first = member.sequence
         if first >= until:
             return self._end_segment(member, until)
@@ -179,16 +192,19 @@ class Backlog:
             self._move(member, stop, 0)
             return Step.MORE
         pieces = [chunk.pieces[index] for index in picked]
-        if cohort.dialect is not None:
-            pieces = [cohort.dialect(piece) for piece in pieces]
+        if cohort.encoding is not None:
+            encode, base = cohort.encoding.encode, chunk.first
+            numbers = (base + index for index in picked)
+            pieces = list(map(encode, pieces, numbers))
         ends = list(accumulate(map(len, pieces)))
-        fitting = max(1, bisect_right(ends, SPAN_BYTES))
+        fitting = max(1, bisect_right(ends, self._span_bytes))
         if fitting < len(picked):
             stop = chunk.first + picked[fitting]
-        count = _send(member, memoryview(b"".join(pieces[:fitting]))[member.offset :])
+        count = self._send(member, memoryview(b"".join(pieces[:fitting]))[member.offset :])
         done = member.offset + count
         whole = bisect_right(ends, done, hi=fitting)
         member.sent += whole
+        self._totals.sent += whole
         if whole == fitting:
             self._move(member, stop, 0)
             return Step.MORE
@@ -197,9 +213,7 @@ class Backlog:
         return Step.FULL
 
     def _move(self, member: Member, sequence: int, offset: int) -> None:
-        member.sequence = sequence
-        member.offset = offset
-        member.position = self._log.start_of(sequence) + (0 if member.dialect else offset)
+        member.place(sequence, offset, self._log.start_of(sequence))
 
     def _end_segment(self, member: Member, until: int) -> Step:
         self._move(member, until, 0)
@@ -208,11 +222,12 @@ class Backlog:
         member.older.popleft()
         return Step.MORE
 
-
-def _send(member: Member, data: bytes | memoryview) -> int:
-    try:
-        count = member.send(data)
-    except BlockingIOError:
-        return 0
-    member.sent_bytes += count
-    return count
+    def _send(self, member: Member, data: bytes | memoryview) -> int:
+        """Bytes of messages that its socket took."""
+        try:
+            count = member.send(data)
+        except BlockingIOError:
+            return 0
+        member.sent_bytes += count
+        self._totals.sent_bytes += count
+        return count

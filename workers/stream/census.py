@@ -11,11 +11,10 @@ from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from fanout.workers.tuning import TUNING, Tuning
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-
-PIECE_MESSAGES = 4096  # small beside what a member loses at once, large beside adding it up
-PIECES_MAX = 64  # remembered; each takes up to 64 KiB, beside the topics themselves
 
 
 class Census:
@@ -58,17 +57,22 @@ class Censuses:
 
     Args:
         look: messages by topic, from one sequence up to, not including, another.
+        tuning: how large a piece is, and how many are remembered.
     """
 
-    def __init__(self, look: Callable[[int, int], Mapping[bytes, int]]) -> None:
+    def __init__(
+        self, look: Callable[[int, int], Mapping[bytes, int]], tuning: Tuning = TUNING
+    ) -> None:
         self._look = look
+        self._size = tuning.census_messages
+        self._kept = tuning.censuses_kept
         self._pieces: dict[tuple[int, int], Census] = {}
 
     def count(self, key: Collection[bytes], first: int, stop: int) -> int:
         """How many messages from `first` up to, not including, `stop` begin with these prefixes."""
         total = 0
         while first < stop:
-            end = min(stop, first - first % PIECE_MESSAGES + PIECE_MESSAGES)
+            end = min(stop, first - first % self._size + self._size)
             total += self._piece(first, end).count(key)
             first = end
         return total
@@ -77,7 +81,7 @@ class Censuses:
         piece = self._pieces.get((first, stop))
         if piece is None:
             piece = Census(self._look(first, stop))
-            if len(self._pieces) >= PIECES_MAX:
+            if len(self._pieces) >= self._kept:
                 del self._pieces[next(iter(self._pieces))]
             self._pieces[first, stop] = piece
         return piece

@@ -8,17 +8,14 @@ them by topic. What is left for each costs as much as it gets, not as much as th
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohorts import Cohort, Cohorts
-
-CHUNK_MESSAGES = 4096  # about a millisecond to cut and group
-CHUNK_BYTES = 1024 * 1024  # of log in a chunk, or one message
-CHUNKS_KEPT = 8  # at once; with CHUNK_BYTES, the memory that all members behind share
 
 
 class Chunk:
@@ -38,7 +35,7 @@ class Chunk:
         self._longest = max(map(len, by_name))
         self._by_prefix: dict[int, dict[bytes, list[int]]] = {}  # for each length asked for
 
-    def pick(self, cohort: Cohort) -> list[int]:
+    def pick(self, cohort: Cohort[Any]) -> list[int]:
         """Indexes of the messages that a cohort wants, in order."""
         found: list[int] = []
         if len(cohort.key) > len(self._by_name):
@@ -47,7 +44,9 @@ class Chunk:
                     found += indexes
         else:
             for prefix in cohort.key:
-                if len(prefix) <= self._longest:  # a stranger's lengths cost a look at each topic
+                if (
+                    len(prefix) <= self._longest
+                ):  # else nothing has it, and making a table of it is not free
                     found += self._having(len(prefix)).get(prefix, ())
         found.sort()
         return found
@@ -69,12 +68,18 @@ class Chunks:
     Args:
         log: where the messages are.
         cohorts: what topic ids stand for.
+        tuning: how large a chunk is, and how many are kept.
     """
 
-    def __init__(self, log: LogReader, cohorts: Cohorts) -> None:
+    def __init__(self, log: LogReader, cohorts: Cohorts[Any], tuning: Tuning = TUNING) -> None:
         self._log = log
         self._cohorts = cohorts
-        self._kept: deque[Chunk] = deque(maxlen=CHUNKS_KEPT)
+        self._messages = tuning.chunk_messages
+        self._bytes = tuning.chunk_bytes
+        self._kept: deque[Chunk] = deque(maxlen=tuning.chunks_kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def at(self, sequence: int, front: int) -> Chunk:
         """A chunk that contains message `sequence`, which is below `front` and protected."""
@@ -86,7 +91,7 @@ class Chunks:
         return chunk
 
     def _cut(self, first: int, front: int) -> Chunk:
-        stop = self._log.batch_end(first, min(front, first + CHUNK_MESSAGES), CHUNK_BYTES)
+        stop = self._log.batch_end(first, min(front, first + self._messages), self._bytes)
         pieces = self._log.pieces(first, stop)
         by_id: dict[int, list[int]] = {}
         by_name: dict[bytes, list[int]] = {}

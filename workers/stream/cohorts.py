@@ -1,8 +1,9 @@
 """Cohorts: subscribers that want the same, and which of them want a message. Pure.
 
-This is the only prefix matcher of the data path. Subscribers with equal wants share a cohort, and
-what a cohort wants is picked out of a batch once. The wants of a cohort are *minimal*: "A" makes
-"AB" superfluous, so that no message can match a cohort twice.
+New messages are matched here, and only here; `Chunk.pick` and `Census.count` match the messages
+that somebody has missed. Subscribers with equal wants share a cohort, and what a cohort wants is
+picked out of a batch once. The wants of a cohort are *minimal*: "A" makes "AB" superfluous, so that
+no message can match a cohort twice.
 
 Matching is a dict from prefix to cohorts, looked up once for each distinct length of a prefix, and
 remembered for each topic id. Ids are never reused, so what is remembered stays true until
@@ -13,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+from fanout.workers.tuning import TUNING
 
 if TYPE_CHECKING:
-    from fanout.workers.stream.member import Dialect, Member
+    from fanout.zmtp.encoding import Encoding
 
-TOPICS_REMEMBERED_MAX = 131_072  # ids with their cohorts; the coordinator interns 65,536 by default
+M = TypeVar("M")  # a member: nothing here looks into one
 
 Append: TypeAlias = Callable[[bytes], None]
 Key: TypeAlias = frozenset[bytes]
@@ -38,27 +41,37 @@ def minimal(prefixes: Iterable[bytes]) -> Key:
     return frozenset(kept)
 
 
-class Cohort:
+class Cohort(Generic[M]):
     """Subscribers with the same wants.
 
     Attributes:
         key: what they want, minimal.
-        dialect: what its picks go through before they are sent; see `Member`.
+        encoding: what its picks go through before they are sent; see `Member`.
         everything: whether that is every message, as it is in the log.
         members: how many subscribers it has, ready ones and others.
         ready: members that have been sent everything up to the front; in order of joining.
         picks: messages of the batch at hand that it wants; the same list for ever.
-        matched: messages it wanted since it exists.
+        matched: a running number of the messages it wanted. Where it began does not matter: only
+            differences mean something. That of the cohort which wants everything is the front.
     """
 
-    __slots__ = ("_lengths", "dialect", "everything", "key", "matched", "members", "picks", "ready")
+    __slots__ = (
+        "_lengths",
+        "encoding",
+        "everything",
+        "key",
+        "matched",
+        "members",
+        "picks",
+        "ready",
+    )
 
-    def __init__(self, key: Key, dialect: Dialect | None = None) -> None:
+    def __init__(self, key: Key, encoding: Encoding | None = None) -> None:
         self.key = key
-        self.dialect = dialect
-        self.everything = key == EVERYTHING and dialect is None
+        self.encoding = encoding
+        self.everything = key == EVERYTHING and encoding is None
         self.members = 0
-        self.ready: dict[Member, None] = {}
+        self.ready: dict[M, None] = {}
         self.picks: list[bytes] = []
         self.matched = 0
         self._lengths = sorted(set(map(len, key)))
@@ -74,19 +87,23 @@ class Cohort:
         return False
 
 
-class Cohorts:
+class Cohorts(Generic[M]):
     """All cohorts of a worker.
 
     Its mutable state: the cohorts by key, the filtered ones by prefix, and what is remembered of
     topic ids.
+
+    Args:
+        topics_remembered: most topic ids that are remembered.
     """
 
-    def __init__(self) -> None:
-        self.everything = Cohort(EVERYTHING)
-        self._by_key: dict[tuple[Key, Dialect | None], Cohort] = {
+    def __init__(self, topics_remembered: int = TUNING.topics_remembered) -> None:
+        self._topics_remembered = topics_remembered
+        self.everything: Cohort[M] = Cohort(EVERYTHING)
+        self._by_key: dict[tuple[Key, Encoding | None], Cohort[M]] = {
             (EVERYTHING, None): self.everything
         }
-        self._by_prefix: dict[bytes, dict[Cohort, None]] = {}
+        self._by_prefix: dict[bytes, dict[Cohort[M], None]] = {}
         self._lengths: dict[int, int] = {}  # length of a prefix -> how many prefixes have it
         self._appends: dict[int, tuple[Append, ...]] = {}
         self._names: dict[int, bytes] = {}
@@ -95,7 +112,12 @@ class Cohorts:
         return len(self._by_key)
 
     @property
-    def filtered(self) -> Iterable[Cohort]:
+    def in_use(self) -> int:
+        """How many cohorts have members."""
+        return len(self._by_key) - (not self.everything.members)
+
+    @property
+    def filtered(self) -> Iterable[Cohort[M]]:
         """The cohorts that do not want everything."""
         return islice(self._by_key.values(), 1, None)  # the first one wants everything
 
@@ -109,26 +131,32 @@ class Cohorts:
         """Topic ids whose cohorts are remembered, with the `append` of each one's picks."""
         return self._appends
 
-    def join(self, prefixes: Iterable[bytes], dialect: Dialect | None = None) -> Cohort | None:
-        """The cohort for these subscriptions, with one member more; None if there are none."""
+    def join(self, prefixes: Iterable[bytes], encoding: Encoding | None = None) -> Cohort[M] | None:
+        """The cohort for these subscriptions, with one member more; None if there are none.
+
+        An encoding is equal only to itself. So who is served by what another one is sent has the
+        same wants and the same encoding, and one that is not shared has cohorts of its own.
+        """
         key = minimal(prefixes)
         if not key:
             return None
-        cohort = self._by_key.get((key, dialect)) or self._add(key, dialect)
+        cohort = self._by_key.get((key, encoding)) or self._add(key, encoding)
+        assert encoding is None or encoding.shared or not cohort.members, "two with one key"
         cohort.members += 1
         return cohort
 
-    def leave(self, cohort: Cohort) -> None:
+    def leave(self, cohort: Cohort[M]) -> None:
         """One member less; a cohort without members is forgotten."""
         cohort.members -= 1
         if not cohort.members and not cohort.everything:
             self._remove(cohort)
 
-    def match(self, topic: bytes) -> list[Cohort]:
+    def match(self, topic: bytes) -> list[Cohort[M]]:
         """The filtered cohorts that want messages on this topic, each once."""
-        found: list[Cohort] = []
+        found: list[Cohort[M]] = []
         lengths: Iterable[int] = self._lengths
-        if len(self._lengths) > len(topic):  # as many as somebody pleases: try all that can be
+        # A peer chooses how many lengths exist; if more than the topic has, try the topic's own.
+        if len(self._lengths) > len(topic):
             lengths = range(len(topic) + 1)
         for length in lengths:
             if length <= len(topic):
@@ -137,7 +165,7 @@ class Cohorts:
 
     def make_room(self, count: int) -> bool:
         """Forget all topic ids if so many more would be too many; True if it did."""
-        if len(self._names) + count <= TOPICS_REMEMBERED_MAX:
+        if len(self._names) + count <= self._topics_remembered:
             return False
         self._names.clear()
         self._appends.clear()
@@ -157,9 +185,9 @@ class Cohorts:
         """The topic of an id, None if it is not remembered."""
         return self._names.get(topic_id)
 
-    def _add(self, key: Key, dialect: Dialect | None) -> Cohort:
-        cohort = Cohort(key, dialect)
-        self._by_key[key, dialect] = cohort
+    def _add(self, key: Key, encoding: Encoding | None) -> Cohort[M]:
+        cohort: Cohort[M] = Cohort(key, encoding)
+        self._by_key[key, encoding] = cohort
         by_prefix, lengths = self._by_prefix, self._lengths
         for prefix in key:
             cohorts = by_prefix.get(prefix)
@@ -171,8 +199,8 @@ class Cohorts:
         self._forget_matches(key)
         return cohort
 
-    def _remove(self, cohort: Cohort) -> None:
-        del self._by_key[cohort.key, cohort.dialect]
+    def _remove(self, cohort: Cohort[M]) -> None:
+        del self._by_key[cohort.key, cohort.encoding]
         for prefix in cohort.key:
             cohorts = self._by_prefix[prefix]
             del cohorts[cohort]

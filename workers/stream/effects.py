@@ -6,16 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from fanout.reasons import Reason
     from fanout.workers.stream.member import Member
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The member's connection is of no use any more; the shell closes it."""
+    """The member's connection is of no use any more; the shell closes it.
+
+    Args:
+        reason: why.
+        text: the same for people, with figures.
+    """
 
     member: Member
-    evicted: bool
-    reason: str
+    reason: Reason
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class Slowed:
     """The member is too far behind and has begun to lose messages."""
 
     member: Member
-    reason: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,13 @@
 """A member: where one subscriber's stream stands. Pure data; the pump and the backlog change it.
 
-A member is *ready* while everything below the front has been handed to its socket: then its cursor
-is the front, and nothing of its own moves. It is *blocked* from the moment its socket does not take
-all of a batch: then it has a cursor of its own, and the socket's writability is waited for.
+A member is READY while everything below the front has been handed to its socket: then its cursor
+is the front, and nothing of its own moves. From the moment its socket does not take all of a batch
+it is *blocked*: it has a cursor of its own, and its socket's having room again is waited for.
+
+    READY    its socket has taken everything below the front
+    BLOCKED  it has a cursor of its own, and is served when its socket has room
+    HELD     as BLOCKED, but not served: the report of its last change has not got out
+    LOST     its connection is of no use any more, or closed; it is not served again
 
 The stream of a blocked member is, in this order: `spill`, `control`, the segments in `older`, and
 what its present cohort wants up to the front.
@@ -10,15 +15,37 @@ what its present cohort wants up to the front.
 
 from __future__ import annotations
 
+import enum
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from fanout.shm.subscriber_slot import Checkpoint
+
 if TYPE_CHECKING:
+    from fanout.workers.policy.base import Policy
     from fanout.workers.stream.cohorts import Cohort
+    from fanout.zmtp.encoding import Encoding
 
 Send: TypeAlias = Callable[[bytes | memoryview], int]
-Dialect: TypeAlias = Callable[[bytes], bytes]
+
+
+class MemberState(enum.Enum):
+    """See above."""
+
+    READY = "ready"
+    BLOCKED = "blocked"
+    HELD = "held"
+    LOST = "lost"
+
+
+READY, BLOCKED, HELD, LOST = MemberState
+TRANSITIONS: dict[MemberState, frozenset[MemberState]] = {
+    READY: frozenset((BLOCKED, HELD, LOST)),
+    BLOCKED: frozenset((READY, HELD, LOST)),
+    HELD: frozenset((BLOCKED, LOST)),
+    LOST: frozenset(),
+}
 
 
 class Member:
@@ -28,19 +55,20 @@ class Member:
         id: subscriber id.
         send: hands bytes to the socket, returns how many it took; BlockingIOError = none,
             OSError = the connection is dead.
-        dialect: makes what its peer reads (ZMTP 1.0) of a message of the log; None = it reads what
-            is in the log. Set before its first subscription.
+        policy: what happens to it when it is too far behind.
+        encoding: makes what its peer reads of a message of the log; None = it reads what is in the
+            log. Set before its first subscription.
+        state: changed by `become()` only.
+        blocked: whether it has a cursor of its own: in every state but READY. The same as the
+            state says, kept beside it because it is asked often.
         cohort: what it wants, for messages from the front on; None = nothing.
         joined_at: `cohort.matched` when it joined.
-        matched: messages that matched before it joined its present cohort.
-        blocked: whether it has a cursor of its own.
-        held: blocked, and not to be served before the reports of the turn in which its
-            subscriptions changed got out.
+        matched_before: messages that matched before it joined its present cohort.
         sequence: when blocked: the next message that is not wholly sent.
-        offset: when blocked: bytes of it that were sent, in its dialect.
+        offset: when blocked: bytes of it that were sent, in its encoding.
         position: when blocked: the same as a position in the log, always up to date; sequence and
-            offset follow it only when settled, if it takes everything. In a dialect: the start of
-            that message, since offsets do not fit the log.
+            offset follow it only when settled, if it takes everything. With an encoding: the start
+            of that message, since offsets do not fit the log.
         older: when blocked: (until, cohort) for messages below `until`, oldest first.
         spill: the rest of a message that the log need not hold any more.
         spilled: which message that is.
@@ -54,14 +82,14 @@ class Member:
         "blocked",
         "cohort",
         "control",
-        "dialect",
         "dropped",
-        "held",
+        "encoding",
         "id",
         "joined_at",
-        "matched",
+        "matched_before",
         "offset",
         "older",
+        "policy",
         "position",
         "send",
         "sent",
@@ -71,21 +99,23 @@ class Member:
         "spill",
         "spilled",
         "spoken_bytes",
+        "state",
     )
 
-    def __init__(self, identifier: int, send: Send) -> None:
+    def __init__(self, identifier: int, send: Send, policy: Policy) -> None:
         self.id = identifier
         self.send = send
-        self.dialect: Dialect | None = None
-        self.cohort: Cohort | None = None
-        self.joined_at = 0
-        self.matched = 0
+        self.policy = policy
+        self.encoding: Encoding | None = None
+        self.state = READY
         self.blocked = False
-        self.held = False
+        self.cohort: Cohort[Member] | None = None
+        self.joined_at = 0
+        self.matched_before = 0
         self.sequence = 0
         self.offset = 0
         self.position = 0
-        self.older: deque[tuple[int, Cohort | None]] = deque()
+        self.older: deque[tuple[int, Cohort[Member] | None]] = deque()
         self.spill: bytes | memoryview = b""
         self.spilled = 0
         self.control = b""
@@ -95,14 +125,49 @@ class Member:
         self.spoken_bytes = 0
         self.slow = False
 
+    def become(self, state: MemberState) -> None:
+        """Change the state; to the one it is in is no change."""
+        if state is not self.state:
+            assert state in TRANSITIONS[self.state], f"from {self.state} to {state}"
+            self.state = state
+            self.blocked = state is not READY
+
+    def place(self, sequence: int, offset: int, start: int) -> None:
+        """Put its cursor `offset` bytes of its stream into a message.
+
+        Args:
+            start: position of that message in the log.
+        """
+        self.sequence = sequence
+        self.offset = offset
+        self.position = start + offset if self.encoding is None else start
+
     @property
-    def matched_in_all(self) -> int:
+    def matched(self) -> int:
         """Messages that matched its subscriptions since it connected."""
         if self.cohort is None:
-            return self.matched
-        return self.matched + self.cohort.matched - self.joined_at
+            return self.matched_before
+        return self.matched_before + self.cohort.matched - self.joined_at
 
     @property
     def queued(self) -> int:
         """Messages that matched and are neither sent nor dropped."""
-        return self.matched_in_all - self.sent - self.dropped
+        return self.matched - self.sent - self.dropped
+
+    def checkpoint(self, blocked_since: int) -> Checkpoint:
+        """Where its stream stands and what it was counted; exact once it is settled.
+
+        Args:
+            blocked_since: monotonic ns of its last progress, 0 if it is ready.
+        """
+        return Checkpoint(
+            self.position,
+            self.sequence,
+            self.offset,
+            self.matched,
+            self.sent,
+            self.sent_bytes,
+            self.dropped,
+            blocked_since,
+            self.sent_bytes + self.spoken_bytes,
+        )

@@ -7,9 +7,8 @@ Without a backlog a batch is what there is.
 
 from __future__ import annotations
 
-MESSAGES_MIN = 4096  # sorted in about a millisecond
-MESSAGES_MAX = 65_536  # some ten milliseconds; other work of the worker waits for so long
-SEND_BYTES_AIM = 48 * 1024  # of one send: from here on the system call is not what costs
+from fanout.workers.tuning import TUNING, Tuning
+
 SHARED_SENDS = 4  # of the same bytes, from which on a send may have twice as many: in the cache
 
 
@@ -17,14 +16,17 @@ class Pace:
     """Adapts the size of batches to what came of the last one.
 
     Attributes:
-        messages: that the next batch may take, MESSAGES_MIN to MESSAGES_MAX.
+        messages: that the next batch may take.
         share: of a batch's bytes that one of its sends carries, on average; 1.0 = all of them.
     """
 
-    __slots__ = ("messages", "share")
+    __slots__ = ("_aim", "_max", "_min", "messages", "share")
 
-    def __init__(self) -> None:
-        self.messages = MESSAGES_MIN
+    def __init__(self, tuning: Tuning = TUNING) -> None:
+        self._min = tuning.batch_messages_min
+        self._max = tuning.batch_messages_max
+        self._aim = tuning.batch_send_bytes
+        self.messages = self._min
         self.share = 1.0
 
     def learn(
@@ -35,10 +37,10 @@ class Pace:
         Args:
             distinct: how many different bytes these sends had: what many get alike is joined once.
         """
-        aim = SEND_BYTES_AIM * (2 if sends >= SHARED_SENDS * distinct else 1)
+        aim = self._aim * (2 if sends >= SHARED_SENDS * distinct else 1)
         if sends:
             self.share = sent_bytes / (sends * taken_bytes)
         if sent_bytes > 2 * aim * sends:
-            self.messages = max(MESSAGES_MIN, self.messages // 2)
+            self.messages = max(self._min, self.messages // 2)
         elif taken == self.messages and sent_bytes < aim * sends:
-            self.messages = min(MESSAGES_MAX, self.messages * 2)
+            self.messages = min(self._max, self.messages * 2)

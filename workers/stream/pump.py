@@ -14,134 +14,60 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import accumulate, islice, takewhile
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from fanout.workers.stream.backlog import SPAN_BYTES, Backlog, Step
-from fanout.workers.stream.cohorts import Cohort, Cohorts
-from fanout.workers.stream.effects import Effect, Lost, Recovered, Slowed
+from fanout.reasons import Reason
+from fanout.workers.policy.base import KeepNewest, Lag
+from fanout.workers.stream.backlog import Step
+from fanout.workers.stream.effects import Slowed
+from fanout.workers.stream.member import BLOCKED
+from fanout.workers.stream.members import Members, position_of
 from fanout.workers.stream.pace import Pace
 from fanout.workers.stream.sorting import Sorting
+from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from fanout.shm.reader import LogReader
-    from fanout.workers.policy.limits import LagPolicy
+    from fanout.workers.policy.limits import Limits
+    from fanout.workers.stream.cohorts import Cohort
     from fanout.workers.stream.member import Member
+    from fanout.workers.stream.totals import Totals
 
-BATCH_BYTES = 8 * 1024 * 1024  # of log in a batch that has to be sorted: copied once, then cut
-SERVE_STEPS = 4  # sends to one blocked member before others get their turn
 LAST_CHANCES_PER_TURN = 64  # members lost in a turn, each after one more try to send to it
-OLDER_MAX = 256  # changes of subscriptions of a member that takes nothing; each costs 100 bytes
-CONTROL_BYTES_MAX = 64 * 1024  # answers to its PINGs that a member may leave unread
-
-_position = attrgetter("position")
+NS = 1_000_000_000
 
 
-class Pump:
-    """Serves the members of one worker.
+class Pump(Members):
+    """Sends to the members of one worker.
 
-    Its mutable state: the front, the cohorts, the blocked members with the time of their last
-    progress (in that order, so that the longest blocked is first), and those of them that have
-    more to send although their socket is writable.
+    Args:
+        limits: no member's policy has smaller ones: while nobody is over these, none is asked.
+        send_timeout_ns: without a byte of progress, after which a member is lost, whatever its
+            policy.
     """
 
-    def __init__(self, log: LogReader, policy: LagPolicy) -> None:
-        self._log = log
-        self._policy = policy
-        self.cohorts = Cohorts()
-        self.backlog = Backlog(log, self.cohorts)
+    def __init__(
+        self,
+        log: LogReader,
+        limits: Limits,
+        send_timeout_ns: int,
+        tuning: Tuning = TUNING,
+        totals: Totals | None = None,
+    ) -> None:
+        super().__init__(log, tuning, totals)
+        self._limits = limits
+        self._send_timeout_ns = send_timeout_ns
+        self._span_bytes = tuning.span_bytes
+        self._batch_bytes = tuning.batch_bytes
+        self._serve_steps = tuning.serve_steps
+        self._control_bytes_max = tuning.control_bytes_max
         self.sorting = Sorting(log, self.cohorts)
-        self.front = log.head()
-        self.cohorts.everything.matched = self.front
-        self.blocked: dict[Member, int] = {}
-        self.runnable: dict[Member, None] = {}
-        self.effects: list[Effect] = []
-        self._subscribed = 0  # members with a cohort
-        self._pace = Pace()
-
-    # Members.
-
-    @property
-    def needs_log(self) -> bool:
-        """Whether any member wants anything, now or from before."""
-        return bool(self._subscribed or self.blocked)
+        self._pace = Pace(tuning)
 
     @property
     def share(self) -> float:
         """Of the log's bytes that one send carries to a member, on average; 1.0 = all of them."""
         return 1.0 if self.cohorts.everything.ready else self._pace.share
-
-    def follow(self, head: int) -> None:
-        """Nobody wants anything: let the front be the head."""
-        self.front = self.backlog.tail = head
-        self.cohorts.everything.matched = head
-
-    def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
-        """The member's subscriptions are now these, for messages from the front on."""
-        if member.blocked:
-            self._keep_until(member, self.front)
-        self._change_cohort(member, prefixes)
-
-    def hold(self, member: Member) -> None:
-        """Stop serving the member at the front, until `release()`."""
-        if not member.blocked:
-            self._block(member, self.front, 0, 0)
-        member.held = True
-
-    def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
-        """Serve a held member again; its subscriptions are these from message `since` on.
-
-        What came between `since` and the front was matched for it by its old subscriptions. If it
-        had to jump beyond `since`, what it lost was theirs.
-        """
-        self.backlog.settle(member, self.front)
-        since = max(since, member.sequence)
-        member.matched -= self.backlog.count(member.cohort, since, self.front)
-        member.held = False
-        self._keep_until(member, since)
-        self._change_cohort(member, prefixes)
-        member.matched += self.backlog.count(member.cohort, since, self.front)
-        del self.blocked[member]  # the dict stays in the order of the last progress
-        self.blocked[member] = now
-        self.runnable[member] = None
-
-    def remove(self, member: Member) -> None:
-        """The member's connection is closed; afterwards its counters are final."""
-        if member.blocked:
-            self.backlog.settle(member, self.front)
-            self.blocked.pop(member, None)
-            self.runnable.pop(member, None)
-            member.blocked = False
-        else:
-            self._count_ready(member)
-        if member.cohort is not None:
-            member.cohort.ready.pop(member, None)
-            self.cohorts.leave(member.cohort)
-            self._subscribed -= 1
-            member.matched = member.matched_in_all
-            member.cohort = None
-
-    def speak(self, member: Member, data: bytes, now: int) -> None:
-        """Send the member something that is not in the log, between two messages."""
-        if not member.blocked:
-            count = self._try_send(member, data)
-            if count < 0:
-                return
-            member.sent_bytes -= count
-            member.spoken_bytes += count
-            if count < len(data):
-                self._block(member, self.front, 0, now)
-                member.control = data[count:]
-            return
-        if len(member.control) + len(data) > CONTROL_BYTES_MAX:
-            self._lose(member, "does not read the answers to its PINGs")
-            return
-        self.backlog.detach(member, self.front)
-        member.control += data
-
-    # Turns.
 
     def advance(self, head: int, now: int) -> bool:
         """Send the next batch below `head` to all ready members; True if there is more."""
@@ -156,7 +82,26 @@ class Pump:
             self._distribute(first, stop, now)
         self.front = stop
         everything.matched = stop
+        self.totals.matched += (stop - first) * everything.members
         return stop < head
+
+    def speak(self, member: Member, data: bytes, now: int) -> None:
+        """Send the member something that is not in the log, between two messages."""
+        if not member.blocked:
+            count = self._try_send(member, data)
+            if count < 0:
+                return
+            member.sent_bytes -= count
+            member.spoken_bytes += count
+            if count < len(data):
+                self._block(member, self.front, 0, now)
+                member.control = data[count:]
+            return
+        if len(member.control) + len(data) > self._control_bytes_max:
+            self._lose(member, Reason.UNREAD_ANSWERS, Reason.UNREAD_ANSWERS.text)
+            return
+        self.backlog.detach(member, self.front)
+        member.control += data
 
     def writable(self, member: Member) -> None:
         """The socket of this member has room again."""
@@ -165,15 +110,15 @@ class Pump:
 
     def serve(self, member: Member, now: int) -> None:
         """Continue with a blocked member whose socket is writable, for a few sends."""
-        if not member.blocked or member.held:
+        if member.state is not BLOCKED:
             return
         before = member.sent_bytes + member.spoken_bytes
         step = Step.MORE
-        for _ in range(SERVE_STEPS):
+        for _ in range(self._serve_steps):
             try:
                 step = self.backlog.step(member, self.front)
             except OSError as error:
-                self._lose(member, _broken(error), evicted=False)
+                self._lose(member, Reason.BROKEN, _broken(error))
                 return
             if step is not Step.MORE:
                 break
@@ -181,98 +126,95 @@ class Pump:
             self._unblock(member)
             return
         if member.sent_bytes + member.spoken_bytes != before:
-            del self.blocked[member]  # the dict stays in the order of the last progress
-            self.blocked[member] = now
+            self._progressed(member, now)
         if step is Step.MORE:
             self.runnable[member] = None
 
     def serve_runnable(self, now: int, limit: int) -> None:
         """Continue with members whose sockets have room; neighbours in the log share its work."""
-        for member in sorted(islice(self.runnable, limit), key=_position):
+        for member in sorted(islice(self.runnable, limit), key=position_of):
             del self.runnable[member]
             self.serve(member, now)
 
     def enforce(self, now: int) -> None:
-        """Apply the limits: members that are too far behind jump, silent ones are lost."""
-        deadline = now - self._policy.send_timeout_ns
+        """Lose members that have been silent for too long, and judge those that are far behind."""
+        deadline = now - self._send_timeout_ns
         late = takewhile(lambda entry: entry[1] <= deadline, self.blocked.items())
         for member, since in list(islice(late, LAST_CHANCES_PER_TURN)):
             self.serve(member, now)  # a socket that drains slowly has room before it says so
-            if not member.held and self.blocked.get(member) == since:
-                seconds = self._policy.send_timeout_ns / 1e9
-                self._lose(member, f"took nothing for {seconds:g} s (send_timeout)")
-        lag_messages = self.front - self.tail()
+            if member.state is BLOCKED and self.blocked.get(member) == since:
+                seconds = self._send_timeout_ns / NS
+                text = f"took nothing for {seconds:g} s (send_timeout)"
+                self._lose(member, Reason.SEND_TIMEOUT, text)
+        lag_messages = self.front - self.move_tail()
         lag_bytes = self._log.start_of(self.front) - self._log.start_of(self.backlog.tail)
-        if self._policy.is_over(lag_bytes, lag_messages):
-            self._drop_oldest()
-            self.tail()
-
-    def tail(self) -> int:
-        """The oldest message that a member may still have to be sent."""
-        position = self._log.start_of(self.front)
-        lowest = min(map(_position, self.blocked), default=position)
-        backlog = self.backlog
-        if lowest >= position:
-            backlog.tail = self.front
-        elif lowest >= self._log.start_of(backlog.tail + 1):
-            backlog.tail = self._log.sequence_at(lowest, backlog.tail, self.front)
-        return backlog.tail
-
-    def flushed(self) -> int:
-        """The message below which everything was handed to the sockets."""
-        spilled = (member.spilled for member in self.blocked if member.spill)
-        return min(self.backlog.tail, min(spilled, default=self.front))
-
-    def settle(self, member: Member) -> None:
-        """Bring the counters and the cursor of a member up to date."""
-        if member.blocked:
-            self.backlog.settle(member, self.front)
-            return
-        self._count_ready(member)
-        member.sequence, member.offset = self.front, 0
-        member.position = self._log.start_of(self.front)
+        if self._limits.are_exceeded(lag_bytes, lag_messages):
+            self._judge(now)
+            self.move_tail()
 
     # Inside a turn.
 
     def _batch_end(self, first: int, head: int) -> int:
         if self.cohorts.has_filtered:
             stop = min(head, first + self._pace.messages)
-            return self._log.batch_end(first, stop, BATCH_BYTES)
-        return self._log.batch_end(first, head, SPAN_BYTES)
+            return self._log.batch_end(first, stop, self._batch_bytes)
+        return self._log.batch_end(first, head, self._span_bytes)
 
-    def _send_spans(self, cohort: Cohort, first: int, stop: int, now: int) -> None:
+    def _send_spans(self, cohort: Cohort[Member], first: int, stop: int, now: int) -> None:
         start, end = self._log.start_of(first), self._log.start_of(stop)
         span = self._log.span(start, end)
         size = len(span)
         wrapped = self._log.span(start + size, end) if size < end - start else None
+        totals = self.totals
         for member in tuple(cohort.ready):
             count = self._try_send(member, span)
             if count == size and wrapped is not None:
                 more = self._try_send(member, wrapped)
                 if more < 0:
                     member.position += count  # what the first piece completed was sent
+                    totals.sent_bytes += count
                 count = count + more if more >= 0 else -1
             if count >= 0 and count < end - start:
+                totals.sent_bytes += count
                 self._block(member, first, count, now)
+        taken = len(cohort.ready)  # the others are not ready any more
+        totals.sent += taken * (stop - first)
+        totals.sent_bytes += taken * (end - start)
 
     def _distribute(self, first: int, stop: int, now: int) -> None:
-        distinct = sends = sent_bytes = 0
+        distinct = sends = offered = matched = sent = sent_bytes = 0
         for cohort in self.sorting.sort(first, stop):
             if cohort.picks:
-                cohort.matched += len(cohort.picks)
-                if cohort.ready:
+                matches = len(cohort.picks)
+                cohort.matched += matches
+                matched += matches * cohort.members
+                ready = cohort.ready
+                if ready:
                     distinct += 1
-                    sends += len(cohort.ready)
-                    sent_bytes += len(cohort.ready) * self._send_picks(cohort, now)
+                    count = len(ready)
+                    sends += count
+                    size = self._send_picks(cohort, now)
+                    offered += count * size
+                    count = len(ready)  # the others are not ready any more
+                    sent += count * matches
+                    sent_bytes += count * size
                 cohort.picks.clear()
+        totals = self.totals
+        totals.matched += matched
+        totals.sent += sent
+        totals.sent_bytes += sent_bytes
         size = self._log.start_of(stop) - self._log.start_of(first)
-        self._pace.learn(stop - first, size, distinct, sends, sent_bytes)
+        self._pace.learn(stop - first, size, distinct, sends, offered)
 
-    def _send_picks(self, cohort: Cohort, now: int) -> int:
-        """Send its picks to every ready member of a cohort; returns their size."""
+    def _send_picks(self, cohort: Cohort[Member], now: int) -> int:
+        """Send its picks to every ready member of a cohort; returns their size.
+
+        Who has taken all of it is ready afterwards, and has still to be added to the totals.
+        """
         picks = cohort.picks
-        if cohort.dialect is not None:
-            picks = [cohort.dialect(piece) for piece in picks]
+        if cohort.encoding is not None:
+            numbers = map(self.sorting.sequence_of, picks)
+            picks = list(map(cohort.encoding.encode, picks, numbers))
         blob = b"".join(picks) if len(picks) > 1 else picks[0]
         size = len(blob)
         matches = len(picks)
@@ -284,6 +226,8 @@ class Pump:
                 ends = list(accumulate(map(len, picks)))
                 whole = bisect_right(ends, count)
                 member.sent += whole
+                self.totals.sent += whole
+                self.totals.sent_bytes += count
                 sent_of_next = count - (ends[whole - 1] if whole else 0)
                 sequence = self.sorting.sequence_of(cohort.picks[whole])
                 self._block(member, sequence, sent_of_next, now)
@@ -296,92 +240,53 @@ class Pump:
         except BlockingIOError:
             return 0
         except OSError as error:
-            self._lose(member, _broken(error), evicted=False)
+            self._lose(member, Reason.BROKEN, _broken(error))
             return -1
         member.sent_bytes += count
         return count
 
-    # States of members.
+    # Limits.
 
-    def _block(self, member: Member, sequence: int, offset: int, now: int) -> None:
-        """Give a ready member a cursor of its own: `offset` bytes into message `sequence`.
+    def _judge(self, now: int) -> None:
+        """Ask the policies of the members that are over their limits, and do as they say."""
+        log, front = self._log, self.front
+        end = log.start_of(front)
+        limits, lowest = self._limits, self._lowest_within(self._limits)
+        targets: dict[KeepNewest, int] = {}
+        for member, since in self.blocked.items():
+            if member.policy.limits is not limits:
+                limits = member.policy.limits
+                lowest = self._lowest_within(limits)
+            if member.position >= lowest:
+                continue
+            self.backlog.settle(member, front)
+            lag = Lag(end - member.position, front - member.sequence, now - since)
+            verdict = member.policy.judge(lag)
+            if isinstance(verdict, KeepNewest):
+                if verdict not in targets:
+                    targets[verdict] = self._first_of(verdict)
+                self._jump(member, targets[verdict])
 
-        For a member that takes everything, `offset` may reach into later messages.
-        """
-        self._count_ready(member)
-        if member.cohort is not None:
-            member.cohort.ready.pop(member, None)
-        member.blocked = True
-        member.sequence = sequence
-        member.offset = offset
-        member.position = self._log.start_of(sequence) + (0 if member.dialect else offset)
-        self.blocked[member] = now
+    def _lowest_within(self, limits: Limits) -> int:
+        """The lowest position of a member that is not over these limits."""
+        lowest = self._log.start_of(self.front) - limits.bytes
+        if self.front - limits.messages > self.backlog.tail:
+            return max(lowest, self._log.start_of(self.front - limits.messages))
+        return lowest
 
-    def _unblock(self, member: Member) -> None:
-        member.blocked = False
-        del self.blocked[member]
-        self.runnable.pop(member, None)
-        if member.cohort is not None:
-            member.cohort.ready[member] = None
-        if member.slow:
-            member.slow = False
-            self.effects.append(Recovered(member))
+    def _first_of(self, newest: KeepNewest) -> int:
+        """The first of the newest messages that are no more than this."""
+        position = self._log.start_of(self.front) - newest.bytes
+        first = self._log.sequence_at(position - 1, self.backlog.tail, self.front) + 1
+        return min(max(first, self.front - newest.messages), self.front)
 
-    def _count_ready(self, member: Member) -> None:
-        """A ready member that takes everything was sent all that matched: count it now."""
-        if not member.blocked and member.cohort is not None and member.cohort.everything:
-            member.sent = member.matched_in_all - member.dropped
-
-    def _lose(self, member: Member, reason: str, *, evicted: bool = True) -> None:
-        self.effects.append(Lost(member, evicted, reason))
-        member.held = True  # not to be served again
-        if member.cohort is not None:
-            member.cohort.ready.pop(member, None)
-        if not member.blocked:
-            self._block(member, self.front, 0, 0)
-
-    def _keep_until(self, member: Member, sequence: int) -> None:
-        """Messages below `sequence` are for the member's present cohort, whatever it is later."""
-        self.backlog.settle(member, self.front)
-        if member.position >= self._log.start_of(sequence):
-            return
-        if len(member.older) >= OLDER_MAX:
-            self._lose(member, f"changed its subscriptions {OLDER_MAX} times and took nothing")
-            return
-        member.older.append((sequence, member.cohort))
-
-    def _change_cohort(self, member: Member, prefixes: Iterable[bytes]) -> None:
-        old = member.cohort
-        if old is not None:
-            self._count_ready(member)
-            member.matched += old.matched - member.joined_at
-            old.ready.pop(member, None)
-            self.cohorts.leave(old)
-            self._subscribed -= 1
-        new = self.cohorts.join(prefixes, member.dialect)
-        member.cohort = new
-        if new is not None:
-            member.joined_at = new.matched
-            self._subscribed += 1
-            if not member.blocked:
-                new.ready[member] = None
-
-    def _drop_oldest(self) -> None:
-        """Every member that is over the limit jumps to the newest that it may keep."""
-        log, policy, front, tail = self._log, self._policy, self.front, self.backlog.tail
-        position = log.start_of(front)
-        first_kept = log.sequence_at(position - policy.kept_bytes - 1, tail, front) + 1
-        target = min(max(first_kept, front - policy.kept_messages), front)
-        lowest = position - policy.limit_bytes
-        if front - policy.limit_messages > tail:
-            lowest = max(lowest, log.start_of(front - policy.limit_messages))
-        for member in self.blocked:
-            if member.position < lowest:
-                lost = self.backlog.jump(member, target, front)
-                if lost and not member.slow:
-                    member.slow = True
-                    lag = f"{policy.limit_bytes:,} bytes or {policy.limit_messages:,} messages"
-                    self.effects.append(Slowed(member, f"is more than {lag} behind"))
+    def _jump(self, member: Member, target: int) -> None:
+        lost = self.backlog.jump(member, target, self.front)
+        if lost and not member.slow:
+            member.slow = True
+            limits = member.policy.limits
+            lag = f"{limits.bytes:,} bytes or {limits.messages:,} messages"
+            self.effects.append(Slowed(member, f"is more than {lag} behind"))
 
 
 def _broken(error: OSError) -> str:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohorts import Append, Cohort, Cohorts
+    from fanout.workers.stream.member import Member
 
-SPARSE_SHARE = 4  # when less than 1/4 of the messages are wanted, only those are cut out
-FEW_SHARE = 32  # matching a message again costs as much as a look at so many cohorts
+SPARSE_PART = 4  # when less than 1/4 of the messages are wanted, only those are cut out
+COHORTS_PER_MATCH = 32  # matching a message again costs as much as a look at so many cohorts
 
 
 class Sorting:
@@ -32,7 +33,7 @@ class Sorting:
         cohorts: whose picks are filled.
     """
 
-    def __init__(self, log: LogReader, cohorts: Cohorts) -> None:
+    def __init__(self, log: LogReader, cohorts: Cohorts[Member]) -> None:
         self._log = log
         self._cohorts = cohorts
         self._first = 0
@@ -40,7 +41,7 @@ class Sorting:
         self._pieces: list[bytes] = []
         self._indexes: dict[int, int] = {}  # id(piece) -> index, once it is asked for
 
-    def sort(self, first: int, stop: int) -> Iterable[Cohort]:
+    def sort(self, first: int, stop: int) -> Iterable[Cohort[Member]]:
         """Fill `picks` from messages `first` up to, not including, `stop`.
 
         Returns:
@@ -49,7 +50,7 @@ class Sorting:
         found = self._find(first, stop)
         wanted: Sequence[int] = range(stop - first)
         hits = list(filter(None, found))
-        if len(hits) * SPARSE_SHARE < len(found):
+        if len(hits) * SPARSE_PART < len(found):
             wanted = list(compress(wanted, found))
             pieces = [self._log.piece(first + index) for index in wanted]
             found = hits
@@ -60,7 +61,7 @@ class Sorting:
                 append(piece)
         self._first, self._wanted, self._pieces = first, wanted, pieces
         self._indexes = {}
-        if len(wanted) * FEW_SHARE < len(self._cohorts):
+        if len(wanted) * COHORTS_PER_MATCH < len(self._cohorts):
             match = self._cohorts.match
             return {cohort: None for piece in pieces for cohort in match(first_frame(piece))}
         return self._cohorts.filtered

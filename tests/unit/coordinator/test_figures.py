@@ -24,6 +24,7 @@ from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
 from fanout.workers.connections.peer import Peer
+from fanout.workers.policy.block import Block
 from fanout.zmtp import Session
 from tests.helpers.limits import LIMITS
 from tests.helpers.log import SMALL, Log
@@ -209,8 +210,8 @@ def test_each_turn_is_a_sign_of_life(segment: Segment) -> None:
 def test_what_a_worker_has_closed_is_known_until_it_is_told(segment: Segment) -> None:
     """It may die before its report is out."""
     theirs, ours = socket.socketpair()
-    peer = Peer(7, SubscriberSlot(segment, CONNECTION.slot), ours, Session(LIMITS), 0)
-    peer.member.matched, peer.member.sent, peer.member.dropped = 20, 15, 3
+    peer = Peer(7, SubscriberSlot(segment, CONNECTION.slot), ours, Session(LIMITS), Block(), 0)
+    peer.member.matched_before, peer.member.sent, peer.member.dropped = 20, 15, 3
     peer.checkpoint(0)
 
     peer.close()

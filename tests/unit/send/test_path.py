@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -71,7 +72,12 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
     reader = LogReader(segment)
     doorbells = [Doorbell() for _ in range(workers)]
     write_set = select.epoll()
-    rests = [Rest(WorkerSlot(segment, index), reader, write_set) for index in range(workers)]
+
+    def around(index: int) -> Any:
+        slot = WorkerSlot(segment, index)
+        return SimpleNamespace(slot=slot, log=reader, now=time.monotonic_ns, naps=mock.Mock)
+
+    rests = [Rest(around(index), write_set) for index in range(workers)]
     bells = [Bell(segment, index, doorbell) for index, doorbell in enumerate(doorbells)]
     last = workers - 1
     interest: Any = SimpleNamespace(

@@ -6,7 +6,7 @@ import pytest
 
 from fanout.workers.naps import (
     FLOOD_RATE,
-    LOG_SHARE,
+    LOG_PART,
     NAP,
     NAP_MAX,
     NAP_WORK,
@@ -92,4 +92,4 @@ def test_where_a_send_carries_little_of_the_log_more_may_accumulate() -> None:
 def test_whatever_a_send_carries_most_of_the_log_is_left_to_the_publisher(log_bytes: int) -> None:
     naps = naps_at(100_000, 100, log_bytes)
 
-    assert naps.pause(NS, log_bytes // LOG_SHARE, 1e-6) == 0.0
+    assert naps.pause(NS, log_bytes // LOG_PART, 1e-6) == 0.0

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.shm.layout import Layout
-from fanout.shm.worker_slot import WorkerSlot
-from fanout.workers import rest as rests
 from fanout.workers.naps import NS, WINDOW_NS
-from fanout.workers.rest import Rest
-from tests.helpers.log import Log
+from fanout.workers.rest import GATHER, Rest
+from tests.helpers.around import Around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,36 +20,16 @@ WORK_NS = 1_000_000  # of a turn: it naps twice as long, so that it is a third o
 NAP_SECONDS = 0.002
 
 
-class Clock:
-    """Time that stands still until somebody waits; stands for `time` and `select`."""
-
-    def __init__(self) -> None:
-        self.now = NS
-        self.slept: list[float] = []
-
-    def monotonic_ns(self) -> int:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += round(seconds * NS)
-
-    def select(self, readers: list[select.epoll], _w: object, _x: object, seconds: float) -> None:
-        if not readers[0].poll(0):
-            self.sleep(seconds)
-
-
 class Resting:
     """A worker's rest, a flood of messages, and a socket that may have room."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.log = Log(Layout.for_options(1 << 20, 1))
+    def __init__(self) -> None:
+        self.clock = Around(Layout.for_options(1 << 20, 1))
+        self.log = self.clock.written
         self.socket = os.eventfd(0)
         self.write_set = select.epoll()
         self.write_set.register(self.socket, select.EPOLLIN)
-        segment = self.log.segment
-        self.rest = Rest(WorkerSlot(segment, 0), self.log.reader, self.write_set)
+        self.rest = Rest(self.clock, self.write_set)
 
     def flood(self) -> None:
         """Naps are due from now on: 1,000 messages came in one window."""
@@ -63,28 +41,25 @@ class Resting:
 
     def nap(self, *, hurry: bool = False, blocked: bool = False) -> bool:
         """At the end of a turn that took WORK_NS."""
-        began = self.clock.now - WORK_NS
+        began = self.clock.time - WORK_NS
         return self.rest.nap(1_000, began, 1.0, hurry=hurry, blocked=blocked)
 
     def interrupted(self) -> None:
         """Nap, and be interrupted as soon as that is possible."""
         os.eventfd_write(self.socket, 1)
         assert self.nap(blocked=True)
-        assert self.clock.slept == [rests.GATHER]
+        assert self.clock.slept == [GATHER]
         os.eventfd_read(self.socket)
 
     def close(self) -> None:
         self.write_set.close()
         os.close(self.socket)
-        self.log.segment.close()
+        self.clock.close()
 
 
 @pytest.fixture
-def resting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resting]:
-    clock = Clock()
-    monkeypatch.setattr(rests, "time", clock)
-    monkeypatch.setattr(rests, "select", clock)
-    resting = Resting(clock)
+def resting() -> Iterator[Resting]:
+    resting = Resting()
     yield resting
     resting.close()
 
@@ -96,7 +71,7 @@ def test_in_a_flood_it_naps(resting: Resting, blocked: bool) -> None:
     assert resting.nap(blocked=blocked)
 
     assert sum(resting.clock.slept) == pytest.approx(NAP_SECONDS)
-    assert not resting.rest.is_napping(resting.clock.now)
+    assert not resting.rest.is_napping(resting.clock.now())
 
 
 def test_without_a_flood_or_in_a_hurry_it_does_not(resting: Resting) -> None:
@@ -111,10 +86,10 @@ def test_a_socket_with_room_interrupts_a_nap_and_does_not_end_it(resting: Restin
     resting.flood()
     resting.interrupted()
 
-    assert resting.rest.is_napping(resting.clock.now)
+    assert resting.rest.is_napping(resting.clock.now())
     assert resting.nap()
     assert sum(resting.clock.slept) == pytest.approx(NAP_SECONDS)
-    assert not resting.rest.is_napping(resting.clock.now)
+    assert not resting.rest.is_napping(resting.clock.now())
 
 
 def test_a_nap_that_is_over_when_its_interruption_is_dealt_with_is_not_followed_by_another(
@@ -123,7 +98,7 @@ def test_a_nap_that_is_over_when_its_interruption_is_dealt_with_is_not_followed_
     """New messages have waited for as long as they shall."""
     resting.flood()
     resting.interrupted()
-    resting.clock.now += round(NAP_SECONDS * NS)
+    resting.clock.time += round(NAP_SECONDS * NS)
 
     assert not resting.nap(blocked=True)
     assert resting.nap(blocked=True), "after a turn that sent them"
@@ -133,12 +108,12 @@ def test_new_messages_or_a_hurry_end_a_nap_that_was_interrupted(resting: Resting
     resting.flood()
     resting.interrupted()
     resting.rest.end_nap()
-    by_messages = resting.rest.is_napping(resting.clock.now)
+    by_messages = resting.rest.is_napping(resting.clock.now())
     resting.clock.slept.clear()
     resting.interrupted()
 
     assert not resting.nap(hurry=True)
-    assert (by_messages, resting.rest.is_napping(resting.clock.now)) == (False, False)
+    assert (by_messages, resting.rest.is_napping(resting.clock.now())) == (False, False)
 
 
 def test_nobody_blocked_sleeps_through_whatever_the_sockets_say(resting: Resting) -> None:

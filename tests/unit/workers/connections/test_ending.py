@@ -6,15 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from fanout.reasons import Reason
 from fanout.workers.connections.ending import Ending
 
 
-class EndingWorker:
-    """A worker with peers that have everything, and a channel that holds one report."""
+class EndingDesk:
+    """A desk with peers that have everything, and a channel that holds one report."""
 
     def __init__(self, peers: int) -> None:
-        self.pump = SimpleNamespace(front=0, needs_log=True)
-        self.log = SimpleNamespace(head=lambda: 0)
         self.channel = SimpleNamespace(pending=0)
         self.peers = {
             number: mock.Mock(ready=True, member=SimpleNamespace(blocked=False))
@@ -22,42 +21,47 @@ class EndingWorker:
         }
         for peer in self.peers.values():
             peer.unsent_in_kernel.return_value = 0
-        self.is_finished = False
 
-    def close(self, closing: object, *, evicted: bool, reason: str) -> None:
-        assert (evicted, reason) == (False, "the publisher was closed")
+    def close(self, closing: object, cause: Reason) -> None:
+        assert cause is Reason.PUBLISHER_CLOSED
         self.peers = {i: peer for i, peer in self.peers.items() if peer is not closing}
         self.channel.pending += 1
 
-    def finished(self) -> None:
-        self.is_finished = True
 
-
-def end(worker: Any, timeout: float) -> Ending:
-    return Ending(worker, timeout, now=0)
+def end(desk: Any, timeout: float) -> Ending:
+    return Ending(desk, desk.channel, timeout, now=0)
 
 
 def test_connections_are_closed_as_fast_as_the_coordinator_reads() -> None:
-    worker = EndingWorker(3)
-    ending = end(worker, timeout=0.0)
+    desk = EndingDesk(3)
+    ending = end(desk, timeout=0.0)
     left = []
 
-    while not worker.is_finished:
-        ending.step(1)
-        left.append(len(worker.peers))
-        worker.channel.pending = 0
+    ended = False
+    while not ended:
+        ended = ending.step(1, more=False)
+        left.append(len(desk.peers))
+        desk.channel.pending = 0
 
     assert left == [2, 1, 0, 0]
 
 
 def test_the_last_report_is_out_before_the_worker_ends() -> None:
-    worker = EndingWorker(1)
-    ending = end(worker, timeout=10.0)
+    desk = EndingDesk(1)
+    ending = end(desk, timeout=10.0)
 
-    ending.step(1)
-    ending.step(2)
-    assert not worker.is_finished, "it ends with a report that nobody has"
+    early = [ending.step(now, more=False) for now in (1, 2)]
+    assert early == [False, False], "it ends with a report that nobody has"
 
-    worker.channel.pending = 0
-    ending.step(3)
-    assert worker.is_finished
+    desk.channel.pending = 0
+    assert ending.step(3, more=False)
+
+
+def test_what_is_committed_is_sent_before_anybody_is_closed_if_there_is_time() -> None:
+    desk = EndingDesk(1)
+    ending = end(desk, timeout=1e-9)
+
+    assert not ending.step(0, more=True)
+    assert len(desk.peers) == 1
+    ending.step(1, more=True)
+    assert not desk.peers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,15 @@ from unittest import mock
 
 import pytest
 
-from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.workers.connections import reading
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.reading import ReadSide
+from fanout.workers.policy.block import Block
+from fanout.workers.tail import Tail
+from fanout.workers.tuning import TUNING
 from fanout.zmtp import Session, SubscriberSession
+from tests.helpers.around import Around
 from tests.helpers.limits import LIMITS
 from tests.helpers.log import SMALL
 
@@ -32,20 +36,22 @@ class Desk:
     """
 
     def __init__(self, topics: list[bytes], peers: int = 1) -> None:
-        self.segment = Segment.create(SMALL)
         self.calls = mock.Mock()
         self.calls.pump.front = self.calls.channel.pending = 0
         by_descriptor: dict[int, Peer] = {}
-        worker: Any = SimpleNamespace(
-            channel=self.calls.channel,
+        desk: Any = SimpleNamespace(
             by_descriptor=by_descriptor,
-            pump=self.calls.pump,
-            protect_front=mock.Mock(),
             connected=mock.Mock(),
             close=mock.Mock(),
             say=lambda peer, _now: peer.socket.send(peer.session.data_to_send()),
         )
-        self.side = ReadSide(worker)
+        around = Around(SMALL)
+        self.segment = around.written.segment
+        self.tail: Tail[Peer] = Tail(around, self.calls.pump, mock.Mock())
+        self.side = ReadSide(
+            *(desk, mock.Mock(), self.calls.pump, self.tail),
+            *(self.calls.channel, select.epoll(), TUNING),
+        )
         self.peers: list[Peer] = []
         self.ends: list[tuple[SubscriberSession, socket.socket]] = []
         for number in range(peers):
@@ -53,10 +59,10 @@ class Desk:
             ours.setblocking(False)
             far.setblocking(False)
             slot = SubscriberSlot(self.segment, number)
-            self.peers.append(Peer(number, slot, ours, Session(LIMITS), 0))
+            self.peers.append(Peer(number, slot, ours, Session(LIMITS), Block(), 0))
             self.ends.append((SubscriberSession(topics), far))
             by_descriptor[ours.fileno()] = self.peers[-1]
-            self.side.watch(self.peers[-1])
+            self.side.adopted(self.peers[-1], 0)
             ours.send(self.peers[-1].session.data_to_send())
         self.peer, self.session = self.peers[0], self.ends[0][0]
 
@@ -91,28 +97,30 @@ def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
     desk.close()
 
 
-@pytest.mark.parametrize("desk", [reading.REST_FROM], indirect=True)
-def test_a_peer_with_a_long_list_rests_after_each_change(desk: Desk) -> None:
+@pytest.mark.parametrize("desk", [TUNING.spared_from], indirect=True)
+def test_a_peer_with_a_long_list_is_spared_after_each_change(desk: Desk) -> None:
     desk.session.subscribe(b"one more")
     assert desk.talk(1) == 0  # not read: its list was just changed
-    rest = reading.REST_FROM * reading.REST_NS_EACH
-    desk.side.end_rests(rest - 1)
+    desk.side.read_spared(0)
+    assert desk.peer.heard == 0 + TUNING.spared_from * reading.SPARED_NS_EACH, "nobody listens"
+    rest = TUNING.spared_from * reading.SPARED_NS_EACH
+    desk.side.read_spared(rest - 1)
     assert desk.talk(rest - 1) == 0
-    desk.side.end_rests(rest)
+    desk.side.read_spared(rest)
     assert desk.talk(rest) == 1  # what it said meanwhile has waited for it
     assert b"one more" in desk.peer.session.subscriptions
 
 
-@pytest.mark.parametrize("desk", [reading.REST_FROM - 2], indirect=True)
+@pytest.mark.parametrize("desk", [TUNING.spared_from - 2], indirect=True)
 def test_a_peer_with_a_short_list_is_read_at_once(desk: Desk) -> None:
     desk.session.subscribe(b"one more")
     assert desk.talk(1) == 1
 
 
-@pytest.mark.parametrize("desk", [reading.REST_FROM], indirect=True)
-def test_a_resting_peer_can_be_forgotten(desk: Desk) -> None:
+@pytest.mark.parametrize("desk", [TUNING.spared_from], indirect=True)
+def test_a_spared_peer_can_be_forgotten(desk: Desk) -> None:
     desk.side.forget(desk.peer)
-    desk.side.end_rests(1 << 62)
+    desk.side.read_spared(1 << 62)
     desk.session.subscribe(b"one more")
     assert desk.talk(1 << 62) == 0
 
@@ -144,4 +152,4 @@ def test_if_the_reports_do_not_get_out_all_are_held_until_they_have(two: Desk) -
     released = [call.args[0] for call in two.calls.pump.release.call_args_list]
 
     assert held == released == [peer.member for peer in two.peers]
-    assert not two.side.unapplied
+    assert not two.tail.promised

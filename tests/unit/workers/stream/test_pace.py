@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.workers.stream.pace import (
-    MESSAGES_MAX,
-    MESSAGES_MIN,
-    SEND_BYTES_AIM,
-    SHARED_SENDS,
-    Pace,
-)
+from fanout.workers.stream.pace import SHARED_SENDS, Pace
+from fanout.workers.tuning import TUNING
+
+MESSAGES_MIN, MESSAGES_MAX = TUNING.batch_messages_min, TUNING.batch_messages_max
+SEND_BYTES_AIM = TUNING.batch_send_bytes
 
 
 def test_full_batches_of_small_sends_grow_to_a_limit() -> None:

@@ -6,25 +6,27 @@ from unittest import mock
 
 import pytest
 
+from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
-from fanout.workers.stream import pump as pumps
 from fanout.workers.stream.effects import Lost, Recovered, Slowed
 from fanout.workers.stream.pace import Pace
+from fanout.workers.stream.pump import LAST_CHANCES_PER_TURN
+from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Worker
 
+ONE_STEP = Tuning(serve_steps=1)
 A1, A2 = encode_message([b"A", b"one"]), encode_message([b"A", b"two"])
 
 
 def test_a_change_of_subscriptions_right_after_everything_was_sent_repeats_nothing() -> None:
     """It was blocked, took all there is, and changes before its cursor was settled."""
-    worker = Worker()
+    worker = Worker(tuning=ONE_STEP)
     member, sink = worker.member(b"", room=1)
     worker.log.publish(b"A", b"one")
     worker.advance()
     sink.room = 1 << 40
-    with mock.patch.object(pumps, "SERVE_STEPS", 1):
-        worker.pump.serve(member, 0)  # sends all, but does not see yet that it is done
+    worker.pump.serve(member, 0)  # sends all, but does not see yet that it is done
 
     worker.pump.subscribe(member, [b"A"])
     worker.log.publish(b"A", b"two")
@@ -32,7 +34,7 @@ def test_a_change_of_subscriptions_right_after_everything_was_sent_repeats_nothi
     worker.serve(member)
 
     assert sink.taken == A1 + A2
-    assert (member.matched_in_all, member.sent, member.queued) == (2, 2, 0)
+    assert (member.matched, member.sent, member.queued) == (2, 2, 0)
 
 
 def test_a_cursor_that_is_settled_after_the_index_was_reused_counts_right() -> None:
@@ -46,7 +48,7 @@ def test_a_cursor_that_is_settled_after_the_index_was_reused_counts_right() -> N
         if number >= 14:  # it stays 14 messages behind, and one byte ahead
             sink.room += size
         worker.pump.serve(member, 0)
-        worker.pump.tail()
+        worker.pump.move_tail()
 
     worker.pump.settle(member)
 
@@ -72,7 +74,7 @@ def test_a_held_member_that_changed_too_often_is_not_served_again() -> None:
     member, sink = worker.member(b"A", room=0)
     worker.log.publish(b"A")
     worker.advance()
-    for number in range(pumps.OLDER_MAX):
+    for number in range(TUNING.older_max):
         worker.pump.subscribe(member, [b"A", b"B%d" % number])
     worker.pump.hold(member)
     worker.pump.release(member, [b""], worker.pump.front, now=0)
@@ -80,7 +82,9 @@ def test_a_held_member_that_changed_too_often_is_not_served_again() -> None:
 
     worker.serve(member)
 
-    assert isinstance(worker.pump.effects[0], Lost)
+    (lost,) = worker.pump.effects
+    assert isinstance(lost, Lost)
+    assert lost.reason is Reason.RESTLESS
     assert sink.taken == b""
 
 
@@ -97,7 +101,7 @@ def test_a_held_member_jumps_beyond_the_change_that_waits() -> None:
     worker.pump.release(member, [b"B"], 0, now=0)
     worker.serve(member)
 
-    assert member.dropped == member.matched_in_all > 0
+    assert member.dropped == member.matched > 0
     assert (sink.taken, member.queued) == (b"", 0)
 
 
@@ -114,7 +118,7 @@ def test_flushed_waits_for_the_rest_of_a_message_outside_the_log() -> None:
 
     worker.serve(member)
 
-    assert worker.pump.tail() == 1
+    assert worker.pump.move_tail() == 1
     assert worker.pump.flushed() == 0
 
 
@@ -174,15 +178,14 @@ def test_whole_messages_before_a_broken_second_piece_are_sent() -> None:
 
 
 def test_topics_beyond_what_is_remembered_are_matched_all_the_same() -> None:
-    worker = Worker()
+    worker = Worker(tuning=Tuning(topics_remembered=3))
     member, sink = worker.member(b"A")
-    with mock.patch("fanout.workers.stream.cohorts.TOPICS_REMEMBERED_MAX", 3):
-        for topic_id in range(1, 6):
-            worker.log.publish(b"A%d" % topic_id, topic_id=topic_id)
-        worker.advance()
-        for topic_id in (1, 6, 7, 8):  # 1 is remembered until room is made for the others
-            worker.log.publish(b"A%d" % topic_id, topic_id=topic_id)
-        worker.advance()
+    for topic_id in range(1, 6):
+        worker.log.publish(b"A%d" % topic_id, topic_id=topic_id)
+    worker.advance()
+    for topic_id in (1, 6, 7, 8):  # 1 is remembered until room is made for the others
+        worker.log.publish(b"A%d" % topic_id, topic_id=topic_id)
+    worker.advance()
 
     assert member.sent == 9
     assert sink.taken.endswith(encode_message([b"A8"]))
@@ -198,7 +201,7 @@ def test_small_messages_reach_the_limit_before_they_fill_the_index() -> None:
 
     worker.pump.enforce(0)
 
-    assert worker.pump.front - worker.pump.tail() <= 32  # half of 64
+    assert worker.pump.front - worker.pump.move_tail() <= 32  # half of 64
     assert member.dropped == 40 - member.queued
     assert [type(effect) for effect in worker.pump.effects] == [Slowed]
 
@@ -216,30 +219,29 @@ def test_who_lost_messages_and_catches_up_is_reported_once() -> None:
     worker.serve(member)
 
     assert [type(effect) for effect in worker.pump.effects] == [Slowed, Recovered]
-    assert member.matched_in_all == member.sent + member.dropped == 60
+    assert member.matched == member.sent + member.dropped == 60
 
 
 def test_who_does_not_read_its_pongs_is_lost() -> None:
     worker = Worker()
     member, _ = worker.member(b"", room=0)
-    for _ in range(pumps.CONTROL_BYTES_MAX // 1000 + 1):
+    for _ in range(TUNING.control_bytes_max // 1000 + 1):
         worker.pump.speak(member, b"x" * 1000, 0)
 
     (effect,) = worker.pump.effects
     assert isinstance(effect, Lost)
-    assert effect.evicted
-    assert len(member.control) <= pumps.CONTROL_BYTES_MAX
+    assert effect.reason is Reason.UNREAD_ANSWERS
+    assert len(member.control) <= TUNING.control_bytes_max
 
 
 def test_who_has_caught_up_and_leaves_is_not_remembered() -> None:
     """Its turn had ended before its socket was full; the next event served it to the end."""
-    worker = Worker()
+    worker = Worker(tuning=ONE_STEP)
     member, sink = worker.member(b"", room=0)
     worker.log.publish(b"A", b"one")
     worker.advance()
     sink.room = 1 << 40
-    with mock.patch.object(pumps, "SERVE_STEPS", 1):
-        worker.pump.serve(member, 0)
+    worker.pump.serve(member, 0)
     assert member in worker.pump.runnable
     worker.pump.serve(member, 0)
 
@@ -266,7 +268,7 @@ def test_who_drains_without_saying_so_is_not_lost() -> None:
 
 def test_members_are_lost_in_slices() -> None:
     worker = Worker()
-    limit = pumps.LAST_CHANCES_PER_TURN
+    limit = LAST_CHANCES_PER_TURN
     for _ in range(limit + 1):
         worker.member(b"A", room=0)
     worker.log.publish(b"A", b"one")

@@ -1,0 +1,143 @@
+"""Surroundings of a worker that a test holds in its hands: its time, its loop, what it reports."""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING, Any
+
+from fanout.shm.header import Header
+from fanout.shm.subscriber_slot import SubscriberSlot
+from fanout.shm.worker_slot import WorkerSlot
+from fanout.workers.connections.sessions import SESSIONS, SessionMaker
+from fanout.workers.naps import NS, Naps
+from tests.helpers.log import Log
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping
+
+    from fanout.control.messages import Message
+    from fanout.shm.layout import Layout
+
+
+class Loop:
+    """Keeps what it was asked to call.
+
+    Attributes:
+        soon: what `call_soon` was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.soon: list[Callable[[], object]] = []
+
+    def call_soon(self, callback: Callable[[], object], /) -> None:
+        self.soon.append(callback)
+
+    def call_later(self, _delay: float, _callback: Callable[[], object], /) -> None:
+        """The test says when there is a tick."""
+
+    def add_reader(self, *_watched: object) -> None:
+        """The test says when there is something to read."""
+
+    remove_reader = add_writer = remove_writer = add_reader
+
+
+class Outbox:
+    """A channel whose reports wait as long as the test says.
+
+    Attributes:
+        sent: the reports that are out.
+        stuck: whether the coordinator does not read.
+    """
+
+    closed = False
+    socket = None
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.waiting: list[Message] = []
+        self.stuck = False
+
+    @property
+    def pending(self) -> int:
+        return len(self.waiting)
+
+    def send(self, message: Message) -> None:
+        self.post(message)
+        self.flush()
+
+    def post(self, message: Message) -> None:
+        self.waiting.append(message)
+
+    def flush(self) -> None:
+        if not self.stuck:
+            self.sent += self.waiting
+            self.waiting.clear()
+
+    def receive(self) -> list[tuple[Message, list[int]]]:
+        return []
+
+
+class Around:
+    """The world of one worker, in one process.
+
+    Attributes:
+        time: monotonic ns; passes only in sleeps and by the hand of the test.
+        slept: seconds of each sleep.
+        sockets: what `prepare` finds, by descriptor.
+        rings: how often the publisher was woken.
+    """
+
+    doorbell = -1
+    sessions: Mapping[str, SessionMaker] = SESSIONS
+
+    def __init__(self, layout: Layout) -> None:
+        self.written = Log(layout)
+        self.loop: Any = Loop()
+        self.channel: Any = Outbox()
+        self.header = Header(self.written.segment)
+        self.log = self.written.reader
+        self.slot = WorkerSlot(self.written.segment, 0)
+        self.slot.release()
+        self.time = NS
+        self.slept: list[float] = []
+        self.sockets: dict[int, socket.socket] = {}
+        self.rings = 0
+        self.cpu = self.rss = 0
+
+    def now(self) -> int:
+        return self.time
+
+    def cpu_ns(self) -> int:
+        return self.cpu
+
+    def rss_bytes(self) -> int:
+        return self.rss
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += round(seconds * NS)
+
+    def wait(self, poll_set: select.epoll, seconds: float) -> None:
+        if not poll_set.poll(0):
+            self.sleep(seconds)
+
+    def poll_set(self) -> select.epoll:
+        return select.epoll()
+
+    def naps(self) -> Naps:
+        return Naps(self.log.size)
+
+    def prepare(self, descriptor: int) -> socket.socket:
+        if descriptor not in self.sockets:
+            raise OSError(107, "Transport endpoint is not connected")
+        return self.sockets[descriptor]
+
+    def subscriber_slot(self, index: int) -> SubscriberSlot:
+        return SubscriberSlot(self.written.segment, index)
+
+    def ring_publisher(self) -> None:
+        self.rings += 1
+
+    def close(self) -> None:
+        self.written.segment.close()

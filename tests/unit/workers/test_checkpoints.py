@@ -1,0 +1,118 @@
+"""Checkpoints: slots are brought up to date in slices, and exact when somebody asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.control.messages import SnapshotDone
+from fanout.workers import checkpoints
+from fanout.workers.checkpoints import Checkpoints
+from fanout.workers.figures import Figures
+from tests.helpers.around import Around
+from tests.helpers.log import SMALL, Sink, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from fanout.workers.stream.member import Member
+
+
+class FakePeer:
+    """A member whose slot remembers what was written into it."""
+
+    def __init__(self, member: Member, sink: Sink) -> None:
+        self.id = member.id
+        self.member = member
+        self.sink = sink
+        self.written: list[tuple[int, int]] = []
+
+    def checkpoint(self, blocked_since: int) -> None:
+        self.written.append((self.member.sent, blocked_since))
+
+
+class Written:
+    """Checkpoints of some members, and what was written."""
+
+    def __init__(self, count: int) -> None:
+        self.around = Around(SMALL)
+        self.worker = Worker()
+        made = (FakePeer(*self.worker.member(b"")) for _ in range(count))
+        self.peers = {peer.id: peer for peer in made}
+        seen: Mapping[int, Any] = self.peers
+        pump, channel = self.worker.pump, self.around.channel
+        self.figures = Figures(self.around, pump)
+        self.checkpoints = Checkpoints(pump, seen, channel, self.figures)
+
+    def publish(self) -> None:
+        self.worker.log.publish(b"A", b"one")
+        self.worker.advance(now=5)
+
+    def tick(self) -> list[int]:
+        """Who was written in a tick."""
+        for peer in self.peers.values():
+            peer.written.clear()
+        self.checkpoints.tick()
+        return [peer.id for peer in self.peers.values() for _ in peer.written]
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
+    """Three members, two of which are written in a tick."""
+    monkeypatch.setattr(checkpoints, "CHECKPOINTS_PER_TICK", 2)
+    written = Written(3)
+    yield written
+    written.around.close()
+    written.worker.log.segment.close()
+
+
+def test_slots_are_brought_up_to_date_in_slices_each_once(three: Written) -> None:
+    ticks = [three.tick() for _ in range(3)]
+    three.publish()
+    ticks += [three.tick() for _ in range(3)]
+
+    assert ticks == [[1, 2], [3], []] * 2
+
+
+def test_who_has_left_meanwhile_is_not_written(three: Written) -> None:
+    three.tick()
+    last = three.peers.pop(3)
+
+    assert (three.tick(), last.written) == ([], [])
+
+
+def test_who_is_behind_is_written_until_he_has_caught_up(three: Written) -> None:
+    del three.peers[2], three.peers[3]
+    peer = three.peers[1]
+    three.tick()
+    peer.sink.room = 0
+    three.publish()
+    while_blocked = [three.tick() for _ in range(3)]
+    behind = peer.written
+    peer.sink.room = 1 << 40
+    three.worker.serve(peer.member)
+    three.checkpoints.tick()
+    caught_up = peer.written[-1]
+
+    assert while_blocked == [[1]] * 3
+    assert (behind[:1], caught_up) == ([(0, 5)], (1, 0))
+    assert three.tick() == [], "nothing has happened since"
+
+
+def test_who_asks_is_answered_when_the_front_is_there_and_all_slots_are_written(
+    three: Written,
+) -> None:
+    three.worker.log.publish(b"A", b"one")
+    three.checkpoints.ask(7, three.worker.log.reader.head())
+    three.checkpoints.answer()
+    early = list(three.around.channel.sent)
+    three.worker.advance()
+    three.checkpoints.answer()
+    three.checkpoints.answer()
+
+    assert early == []
+    assert three.around.channel.sent == [SnapshotDone(7)]
+    assert [peer.written for peer in three.peers.values()] == [[(1, 0)]] * 3
+    assert (three.around.slot.matched, three.around.slot.sent) == (3, 3)

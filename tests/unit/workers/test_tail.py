@@ -1,0 +1,112 @@
+"""The tail: the log keeps what was promised, and the publisher is woken when it may go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.shm.worker_slot import NO_TAIL
+from fanout.workers.policy.limits import UNLIMITED
+from fanout.workers.stream.member import Member
+from fanout.workers.stream.pump import Pump
+from fanout.workers.tail import Tail
+from tests.helpers.around import Around
+from tests.helpers.log import SMALL, Sink, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Kept:
+    """The tail of a worker with a log."""
+
+    def __init__(self) -> None:
+        self.around = Around(SMALL)
+        self.pump = Pump(self.around.log, UNLIMITED, 1)
+        self.fences: list[int] = []  # the tail at each
+        self.tail: Tail[str] = Tail(self.around, self.pump, self.fence)
+        self.publish()
+
+    def fence(self) -> None:
+        self.fences.append(self.around.slot.tail)
+
+    def publish(self) -> int:
+        return self.around.written.publish(b"A", b"one")
+
+    def subscribe(self, room: int = 1 << 40) -> Member:
+        member = Member(1, Sink(room), Worker().policy)
+        self.pump.subscribe(member, [b""])
+        return member
+
+
+@pytest.fixture
+def kept() -> Iterator[Kept]:
+    kept = Kept()
+    yield kept
+    kept.around.close()
+
+
+def test_what_is_promised_is_protected_before_the_front_is_there(kept: Kept) -> None:
+    front = kept.tail.promise("first")
+
+    assert (front, kept.pump.front, kept.fences) == (1, 1, [1])
+
+
+def test_a_front_that_was_promised_is_not_moved_for_the_next(kept: Kept) -> None:
+    """The report of the first says from which message on it is; nobody else needs the log yet."""
+    first = kept.tail.promise("first")
+    kept.publish()
+    second = kept.tail.promise("second")
+    kept.tail.protect_front()
+
+    assert (first, second, kept.around.slot.tail) == (1, 1, 1)
+    assert kept.tail.promised == {"first": 1, "second": 1}
+
+
+def test_a_front_that_a_member_needs_is_not_moved(kept: Kept) -> None:
+    kept.tail.protect_front()
+    kept.subscribe()
+    kept.publish()
+
+    assert (kept.tail.promise("second"), kept.fences) == (1, [1])
+
+
+def test_nobodys_front_follows_the_head(kept: Kept) -> None:
+    kept.tail.protect_front()
+    kept.publish()
+
+    assert kept.tail.promise("first") == 2
+
+
+def test_without_members_nothing_is_held_back(kept: Kept) -> None:
+    kept.tail.protect_front()
+    kept.tail.publish()
+
+    assert (kept.around.slot.tail, kept.around.slot.flushed) == (NO_TAIL, NO_TAIL)
+
+
+def test_the_tail_follows_who_is_furthest_behind(kept: Kept) -> None:
+    kept.tail.protect_front()
+    kept.subscribe(room=0)
+    kept.publish()
+    kept.pump.advance(kept.around.log.head(), 0)
+    kept.tail.publish()
+
+    assert (kept.around.slot.tail, kept.pump.front) == (1, 2)
+
+
+def test_a_publisher_that_waits_is_woken_once_when_the_tail_is_where_it_wants_it(
+    kept: Kept,
+) -> None:
+    kept.tail.protect_front()
+    kept.subscribe()
+    kept.publish()
+    kept.around.header.wanted = 2
+    kept.tail.publish()
+    early = kept.around.rings
+    kept.pump.advance(kept.around.log.head(), 0)
+    kept.tail.publish()
+    kept.tail.publish()
+
+    assert (early, kept.around.rings) == (0, 1)

@@ -1,0 +1,131 @@
+"""Turns: a nap is for new messages only, and progress is what becomes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.options import Options
+from fanout.workers.naps import NS, Naps
+from fanout.workers.stream.member import Member
+from fanout.workers.worker import Worker
+from tests.helpers.around import Around
+from tests.helpers.log import SMALL, Sink
+from tests.helpers.log import Worker as Members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Sleepy(Naps):
+    """Naps whenever it may."""
+
+    def pause(self, *_what: float) -> float:
+        return 0.005
+
+
+class Napping(Around):
+    """Surroundings in which every nap is interrupted at once."""
+
+    def naps(self) -> Naps:
+        return Sleepy(self.log.size)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+class Turns:
+    """A worker with one member, and its turns."""
+
+    def __init__(self, around: Around) -> None:
+        self.around = around
+        self.worker = Worker(Options(), around)
+        self.sink = Sink()
+        self.member = Member(1, self.sink, Members().policy)
+        self.worker.tail.protect_front()
+        self.worker.pump.subscribe(self.member, [b""])
+
+    def publish(self) -> None:
+        self.around.written.publish(b"A", b"one")
+
+    @property
+    def progress(self) -> int:
+        return self.worker.figures.progress
+
+
+@pytest.fixture
+def napping() -> Iterator[Turns]:
+    turns = Turns(Napping(SMALL))
+    turns.publish()
+    turns.worker.sending_turn()
+    assert turns.worker.rest.is_napping(NS), "after its turn"
+    yield turns
+    turns.around.close()
+
+
+@pytest.fixture
+def turns() -> Iterator[Turns]:
+    turns = Turns(Around(SMALL))
+    yield turns
+    turns.around.close()
+
+
+@pytest.mark.parametrize(("hurry", "sent"), [(False, 1), (True, 2)])
+def test_in_a_nap_new_messages_wait_unless_somebody_hurries(
+    napping: Turns, hurry: bool, sent: int
+) -> None:
+    napping.publish()
+
+    napping.worker.sending_turn(hurry=hurry)
+
+    napping.worker.pump.settle(napping.member)
+    assert napping.member.sent == sent
+
+
+def test_in_a_nap_who_is_behind_is_served(napping: Turns) -> None:
+    napping.sink.room = 0
+    napping.publish()
+    napping.worker.sending_turn(hurry=True)
+    behind = napping.member.blocked
+    napping.worker.sending_turn()  # naps again
+    napping.sink.room = 1 << 40
+    napping.worker.pump.writable(napping.member)
+
+    napping.worker.sending_turn()
+
+    assert behind
+    assert not napping.member.blocked
+
+
+def test_turns_that_ask_for_a_turn_get_one(napping: Turns) -> None:
+    for _ in range(3):
+        napping.worker.sending_turn()
+
+    assert len(napping.around.loop.soon) == 1
+
+
+def test_a_turn_that_sends_or_has_nothing_to_do_is_progress(turns: Turns) -> None:
+    turns.worker.sending_turn()
+    idle = turns.progress
+    turns.publish()
+    turns.worker.sending_turn()
+
+    assert (idle, turns.progress) == (1, 2)
+
+
+def test_a_turn_in_a_nap_with_messages_waiting_is_none(napping: Turns) -> None:
+    before = napping.progress
+    napping.publish()
+    napping.worker.sending_turn()
+
+    assert napping.progress == before
+
+
+def test_the_last_figures_are_written_at_the_end_of_a_tick(turns: Turns) -> None:
+    turns.publish()
+    turns.worker.sending_turn()
+    turns.worker.tick()
+
+    slot = turns.around.slot
+    assert (slot.matched, slot.sent, slot.front, slot.heartbeat) == (1, 1, 1, NS)

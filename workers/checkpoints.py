@@ -1,0 +1,79 @@
+"""Checkpoints: the slots of the subscribers are brought up to date, in slices or when asked. Shell.
+
+A slot is stale as soon as something was sent. All of them are due again once the front has moved,
+or somebody is behind or was when they were last looked at; but no more than a slice in one tick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.control.messages import SnapshotDone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fanout.control.channel import Channel
+    from fanout.workers.connections.peer import Peer
+    from fanout.workers.figures import Figures
+    from fanout.workers.stream.pump import Pump
+
+CHECKPOINTS_PER_TICK = 1_024  # slots brought up to date in a tick: some milliseconds
+
+
+class Checkpoints:
+    """Writes the slots.
+
+    Its mutable state: whose slots have still to be brought up to date, what was seen when they were
+    put on that list, and who has asked for an answer.
+
+    Args:
+        peers: by id; changed by others.
+        figures: are published with each answer, so that they agree with the slots.
+    """
+
+    def __init__(
+        self, pump: Pump, peers: Mapping[int, Peer], channel: Channel, figures: Figures
+    ) -> None:
+        self._pump = pump
+        self._peers = peers
+        self._channel = channel
+        self._figures = figures
+        self._seen_front = -1
+        self._seen_blocked = False
+        self._stale: list[Peer] = []
+        self._asked: list[tuple[int, int]] = []  # token, and the head when it was asked for
+
+    def tick(self) -> None:
+        """Bring the next slice up to date."""
+        front, blocked = self._pump.front, bool(self._pump.blocked)
+        moved = front != self._seen_front or blocked or self._seen_blocked
+        if moved and not self._stale:
+            self._seen_front, self._seen_blocked = front, blocked
+            self._stale = list(self._peers.values())
+        self._write(self._stale[:CHECKPOINTS_PER_TICK])
+        del self._stale[:CHECKPOINTS_PER_TICK]
+
+    def ask(self, token: int, head: int) -> None:
+        """Somebody wants to see what has become of all that was published before `head`."""
+        self._asked.append((token, head))
+
+    def answer(self) -> None:
+        """Answer those whose messages the front has passed; once a turn."""
+        if not self._asked:
+            return
+        front = self._pump.front
+        due = [token for token, head in self._asked if head <= front]
+        if due:
+            self._write(self._peers.values())
+            self._figures.publish()
+            self._asked = self._asked[len(due) :]
+        for token in due:
+            self._channel.send(SnapshotDone(token))
+
+    def _write(self, peers: Iterable[Peer]) -> None:
+        blocked = self._pump.blocked
+        for peer in peers:
+            if peer.id in self._peers:  # it may have left since it was put on the list
+                self._pump.settle(peer.member)
+                peer.checkpoint(blocked.get(peer.member, 0))

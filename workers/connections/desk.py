@@ -1,0 +1,172 @@
+"""The desk: who is connected; where connections are opened, spoken to and closed. Shell.
+
+Reading, deadlines and the end each watch over the peers in their own way. What they have to do to
+one they do here, so that none of them needs to know of the others.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING, Protocol
+
+from fanout.control.messages import Closed, Connected, Slow
+from fanout.reasons import Reason
+from fanout.workers.connections.peer import Peer
+from fanout.workers.connections.slowness import SlowReports
+from fanout.workers.stream.effects import Lost, Slowed
+from fanout.zmtp import SessionLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.control.messages import Adopt
+    from fanout.options import Options
+    from fanout.workers.policy.base import Policy
+    from fanout.workers.stream.effects import Effect
+    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.pump import Pump
+    from fanout.workers.surroundings import Surroundings
+    from fanout.workers.tail import Tail
+
+_ENDED_BY_ITSELF = {Reason.PUBLISHER_CLOSED, Reason.LEFT, Reason.BROKEN, Reason.GONE_EARLY}
+
+
+class Watcher(Protocol):
+    """Wants to know of every peer."""
+
+    def adopted(self, peer: Peer, now: int) -> None:
+        """It is connected."""
+
+    def forget(self, peer: Peer) -> None:
+        """It is being closed."""
+
+
+class Desk:
+    """Keeps the peers of a worker.
+
+    Its mutable state: the peers, and the reports of slow ones that wait for the coordinator.
+
+    Args:
+        policy: of every subscriber that is adopted.
+        write_set: edge-triggered; every socket is in it from its adoption on.
+
+    Attributes:
+        peers: by id.
+        by_descriptor: the same by the descriptor of the socket.
+        watchers: are told of each peer; to be filled before the first is adopted.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        options: Options,
+        policy: Policy,
+        pump: Pump,
+        tail: Tail[Peer],
+        write_set: select.epoll,
+    ) -> None:
+        self.peers: dict[int, Peer] = {}
+        self.by_descriptor: dict[int, Peer] = {}
+        self._write_set = write_set
+        self.watchers: tuple[Watcher, ...] = ()
+        self.slow_reports = SlowReports(around.channel)
+        self._around = around
+        self._channel = around.channel
+        self._policy = policy
+        self._pump = pump
+        self._tail = tail
+        self._limits = SessionLimits(
+            max_frame_bytes=options.max_inbound_bytes,
+            max_subscriptions=options.max_subscriptions,
+            max_subscription_bytes=options.max_subscription_bytes,
+            max_subscriptions_bytes=options.max_subscriptions_bytes,
+            allow_zmtp_1=options.allow_zmtp_1,
+        )
+
+    def adopt(self, message: Adopt, descriptors: list[int]) -> None:
+        """Take over a connection, unless it has not arrived or has broken on the way."""
+        if not descriptors:  # the system drops what it finds no number for
+            self._give_back(message, Reason.NO_DESCRIPTOR, Reason.NO_DESCRIPTOR.text)
+            return
+        now = self._around.now()
+        slot = self._around.subscriber_slot(message.slot)
+        try:
+            sock = self._around.prepare(descriptors[0])
+        except OSError as error:
+            text = f"{Reason.GONE_EARLY.text}: {error.strerror}"
+            self._give_back(message, Reason.GONE_EARLY, text)
+            return
+        session = self._around.sessions[message.protocol](self._limits)
+        peer = Peer(message.subscriber, slot, sock, session, self._policy, now)
+        self.peers[peer.id] = peer
+        self.by_descriptor[sock.fileno()] = peer
+        self._write_set.register(sock, select.EPOLLOUT | select.EPOLLET)
+        for watcher in self.watchers:
+            watcher.adopted(peer, now)
+        self._around.slot.subscribers = len(self.peers)
+        self.say(peer, now)
+
+    def connected(self, peer: Peer, version: str) -> None:
+        """The handshake of this peer is done."""
+        peer.ready = True
+        peer.member.encoding = peer.session.encoding
+        self._channel.post(Connected(peer.id, version))
+
+    def say(self, peer: Peer, now: int) -> None:
+        """Send what the session wants to say, between two messages."""
+        data = peer.session.data_to_send()
+        if data:
+            # If its socket does not take all of it, it is blocked, with its cursor at the front.
+            self._tail.protect_front()
+            self._pump.speak(peer.member, data, now)
+
+    def close(self, peer: Peer, cause: Reason, text: str = "") -> None:
+        """End a connection and report its final figures; nothing if that was done already.
+
+        Args:
+            text: the cause in words, with the figures of this case.
+        """
+        if self.peers.pop(peer.id, None) is None:
+            return
+        member = peer.member
+        self._pump.remove(member)
+        for watcher in self.watchers:
+            watcher.forget(peer)
+        del self.by_descriptor[peer.socket.fileno()]
+        self._write_set.unregister(peer.socket)
+        evicted = cause not in _ENDED_BY_ITSELF
+        if cause is Reason.VIOLATION and not peer.ready:
+            evicted = False  # it has never become a subscriber
+        kernel_bytes = 0 if evicted else peer.unsent_in_kernel()
+        peer.checkpoint(0)
+        peer.close()
+        self._around.slot.subscribers = len(self.peers)
+        self.slow_reports.finish(peer.id)
+        self._channel.send(
+            Closed(
+                *(peer.id, evicted, cause.number, text or cause.text),
+                *(member.matched, member.sent, member.dropped, member.queued, kernel_bytes),
+            )
+        )
+
+    def carry_out(self, effects: Iterable[Effect]) -> None:
+        """Do what the pump has found out to be done."""
+        for effect in effects:
+            peer = self.peers.get(effect.member.id)
+            if peer is None:
+                continue
+            if isinstance(effect, Lost):
+                self.close(peer, effect.reason, effect.text)
+            elif isinstance(effect, Slowed):
+                self._report_slow(peer.member, False, effect.text)
+            else:
+                self._report_slow(peer.member, True, "has caught up")
+
+    def _report_slow(self, member: Member, recovered: bool, text: str) -> None:
+        self.slow_reports.add(Slow(member.id, recovered, member.dropped, text))
+
+    def _give_back(self, message: Adopt, cause: Reason, text: str) -> None:
+        """It was never served."""
+        evicted = cause not in _ENDED_BY_ITSELF
+        figures = (0, 0, 0, 0, 0)
+        self._channel.send(Closed(message.subscriber, evicted, cause.number, text, *figures))

@@ -1,0 +1,65 @@
+"""What a worker says of itself in its slot: signs of life, load, and totals. Shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.workers.stream.totals import Totals
+
+if TYPE_CHECKING:
+    from fanout.shm.worker_slot import WorkerSlot
+    from fanout.workers.stream.pump import Pump
+    from fanout.workers.surroundings import Surroundings
+
+NS = 1_000_000_000
+
+
+def totals_in(slot: WorkerSlot) -> Totals:
+    """What the slot says; a replacement counts on from where its predecessor stopped."""
+    return Totals(slot.matched, slot.sent, slot.sent_bytes, slot.dropped, slot.discarded)
+
+
+class Figures:
+    """Writes the slot once a tick, and the totals whenever somebody asks.
+
+    Its mutable state: the CPU time at the last measurement, and when the next is due.
+
+    Attributes:
+        progress: turns that did something for the messages, or found that there was nothing to do.
+            One that stands still, with messages waiting, counts none.
+    """
+
+    def __init__(self, around: Surroundings, pump: Pump) -> None:
+        self._around = around
+        self._slot = around.slot
+        self._pump = pump
+        self.progress = self._slot.progress
+        self._cpu_ns = around.cpu_ns()
+        self._next_second = 0  # monotonic ns
+
+    def tick(self, now: int) -> None:
+        """It is alive; and once a second: how much it works, and how large it is."""
+        self._slot.heartbeat = now
+        if now >= self._next_second:
+            self._next_second = now + NS
+            self._measure()
+        self.publish()
+
+    def publish(self) -> None:
+        """Write down what was counted; exact if everybody is settled."""
+        slot, pump = self._slot, self._pump
+        totals = pump.totals
+        slot.matched = totals.matched
+        slot.sent = totals.sent
+        slot.sent_bytes = totals.sent_bytes
+        slot.dropped = totals.dropped
+        slot.discarded = totals.discarded
+        slot.cohorts = pump.cohorts.in_use
+        slot.front = pump.front
+        slot.progress = self.progress
+
+    def _measure(self) -> None:
+        cpu_ns = self._around.cpu_ns()
+        self._slot.load = (cpu_ns - self._cpu_ns) * 1000 // NS
+        self._slot.cpu_ns = self._cpu_ns = cpu_ns
+        self._slot.rss_bytes = self._around.rss_bytes()

@@ -1,0 +1,217 @@
+"""The members of a worker: their wants and states, and what the log must keep for them. Pure.
+
+The pump, which is one of these, sends; here is what changes between its sends.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from fanout.reasons import Reason
+from fanout.workers.stream.backlog import Backlog
+from fanout.workers.stream.cohorts import Cohorts
+from fanout.workers.stream.effects import Effect, Lost, Recovered
+from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
+from fanout.workers.stream.totals import Totals
+from fanout.workers.tuning import TUNING, Tuning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.shm.reader import LogReader
+    from fanout.workers.stream.member import Member, MemberState
+
+position_of = attrgetter("position")
+
+
+class Members:
+    """Keeps the states and wants of the members of one worker.
+
+    Its mutable state: the front, the cohorts, the blocked members with the time of their last
+    progress (in that order, so that the longest blocked is first), and those of them that have
+    more to send although their socket has room.
+
+    Args:
+        log: where the messages are.
+        totals: what its predecessor had counted; counted on from there.
+    """
+
+    def __init__(
+        self, log: LogReader, tuning: Tuning = TUNING, totals: Totals | None = None
+    ) -> None:
+        self._log = log
+        self._older_max = tuning.older_max
+        self.totals = totals or Totals()
+        self.cohorts: Cohorts[Member] = Cohorts(tuning.topics_remembered)
+        self.backlog = Backlog(log, self.cohorts, self.totals, tuning)
+        self.front = log.head()
+        self.cohorts.everything.matched = self.front
+        self.blocked: dict[Member, int] = {}
+        self.runnable: dict[Member, None] = {}
+        self.effects: list[Effect] = []
+        self._subscribed = 0  # members with a cohort
+
+    @property
+    def needs_log(self) -> bool:
+        """Whether any member wants anything, now or from before."""
+        return bool(self._subscribed or self.blocked)
+
+    def follow(self, head: int) -> None:
+        """Nobody wants anything: let the front be the head."""
+        self.front = self.backlog.tail = head
+        self.cohorts.everything.matched = head
+
+    # What they want.
+
+    def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
+        """The member's subscriptions are now these, for messages from the front on."""
+        if member.blocked:
+            self._keep_until(member, self.front)
+        self._change_cohort(member, prefixes)
+
+    def hold(self, member: Member) -> None:
+        """Stop serving the member at the front, until `release()`."""
+        if member.state is LOST:
+            return
+        if member.state is READY:
+            self._block(member, self.front, 0, 0, HELD)
+        member.become(HELD)
+
+    def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
+        """Serve a held member again; its subscriptions are these from message `since` on.
+
+        What came between `since` and the front was matched for it by its old subscriptions. If it
+        had to jump beyond `since`, what it lost was theirs.
+        """
+        self.backlog.settle(member, self.front)
+        since = max(since, member.sequence)
+        old = self.backlog.count(member.cohort, since, self.front)
+        if member.state is HELD:
+            member.become(BLOCKED)
+        self._keep_until(member, since)
+        self._change_cohort(member, prefixes)
+        correction = self.backlog.count(member.cohort, since, self.front) - old
+        member.matched_before += correction
+        self.totals.matched += correction
+        self._progressed(member, now)
+        self.runnable[member] = None
+
+    def remove(self, member: Member) -> None:
+        """The member's connection is closed; afterwards its counters are final."""
+        if member.blocked:
+            self.backlog.settle(member, self.front)
+            self.blocked.pop(member, None)
+            self.runnable.pop(member, None)
+        else:
+            self._count_ready(member)
+        if member.cohort is not None:
+            self._leave_cohort(member)
+            member.cohort = None
+        member.become(LOST)
+        self.totals.discarded += member.queued
+
+    # What the log must keep.
+
+    def move_tail(self) -> int:
+        """Look for the oldest message that a member may still have to be sent, and note it."""
+        position = self._log.start_of(self.front)
+        lowest = min(map(position_of, self.blocked), default=position)
+        backlog = self.backlog
+        if lowest >= position:
+            backlog.tail = self.front
+        elif lowest >= self._log.start_of(backlog.tail + 1):
+            backlog.tail = self._log.sequence_at(lowest, backlog.tail, self.front)
+        return backlog.tail
+
+    def flushed(self) -> int:
+        """The message below which everything was handed to the sockets."""
+        spilled = (member.spilled for member in self.blocked if member.spill)
+        return min(self.backlog.tail, min(spilled, default=self.front))
+
+    def settle(self, member: Member) -> None:
+        """Bring the counters and the cursor of a member up to date."""
+        if member.blocked:
+            self.backlog.settle(member, self.front)
+            return
+        self._count_ready(member)
+        member.place(self.front, 0, self._log.start_of(self.front))
+
+    # Their states.
+
+    def _block(
+        self, member: Member, sequence: int, offset: int, now: int, state: MemberState = BLOCKED
+    ) -> None:
+        """Give a ready member a cursor of its own: `offset` bytes into message `sequence`.
+
+        For a member that takes everything, `offset` may reach into later messages.
+        """
+        self._count_ready(member)
+        if member.cohort is not None:
+            member.cohort.ready.pop(member, None)
+        member.become(state)
+        member.place(sequence, offset, self._log.start_of(sequence))
+        self.blocked[member] = now
+
+    def _unblock(self, member: Member) -> None:
+        member.become(READY)
+        del self.blocked[member]
+        self.runnable.pop(member, None)
+        if member.cohort is not None:
+            member.cohort.ready[member] = None
+        if member.slow:
+            member.slow = False
+            self.effects.append(Recovered(member))
+
+    def _progressed(self, member: Member, now: int) -> None:
+        """Its socket has taken something, or its time begins anew."""
+        del self.blocked[member]  # insert it last: `blocked` is ordered by the last progress
+        self.blocked[member] = now
+
+    def _lose(self, member: Member, reason: Reason, text: str) -> None:
+        self.effects.append(Lost(member, reason, text))
+        if member.state is READY:
+            self._block(member, self.front, 0, 0, LOST)
+        member.become(LOST)
+
+    def _count_ready(self, member: Member) -> None:
+        """A ready member that takes everything was sent all that matched: count it now.
+
+        The totals have it already.
+        """
+        if not member.blocked and member.cohort is not None and member.cohort.everything:
+            member.sent = member.matched - member.dropped
+
+    # Their cohorts.
+
+    def _keep_until(self, member: Member, sequence: int) -> None:
+        """Messages below `sequence` are for the member's present cohort, whatever it is later."""
+        self.backlog.settle(member, self.front)
+        if member.position >= self._log.start_of(sequence):
+            return
+        if len(member.older) >= self._older_max:
+            text = f"changed its subscriptions {self._older_max} times and took nothing"
+            self._lose(member, Reason.RESTLESS, text)
+            return
+        member.older.append((sequence, member.cohort))
+
+    def _change_cohort(self, member: Member, prefixes: Iterable[bytes]) -> None:
+        if member.cohort is not None:
+            self._count_ready(member)
+            self._leave_cohort(member)
+        new = self.cohorts.join(prefixes, member.encoding)
+        member.cohort = new
+        if new is not None:
+            member.joined_at = new.matched
+            self._subscribed += 1
+            if not member.blocked:
+                new.ready[member] = None
+
+    def _leave_cohort(self, member: Member) -> None:
+        """It takes with it what it matched there."""
+        old = member.cohort
+        assert old is not None
+        member.matched_before = member.matched
+        old.ready.pop(member, None)
+        self.cohorts.leave(old)
+        self._subscribed -= 1

@@ -1,0 +1,33 @@
+"""What a worker has done for all its members together, those that have left too. Pure data.
+
+Kept by the pump and the backlog as they go, with one addition for a batch and cohort rather than
+for a member. Like the counters of a member they are exact once everybody is settled.
+"""
+
+from __future__ import annotations
+
+
+class Totals:
+    """Sums over all members there ever were; they only grow, but for corrections of `matched`.
+
+    Attributes:
+        matched, sent, dropped: messages, as in `Member`.
+        sent_bytes: of messages, those that were sent in part too.
+        discarded: messages that were queued for a member when it was removed.
+    """
+
+    __slots__ = ("discarded", "dropped", "matched", "sent", "sent_bytes")
+
+    def __init__(
+        self,
+        matched: int = 0,
+        sent: int = 0,
+        sent_bytes: int = 0,
+        dropped: int = 0,
+        discarded: int = 0,
+    ) -> None:
+        self.matched = matched
+        self.sent = sent
+        self.sent_bytes = sent_bytes
+        self.dropped = dropped
+        self.discarded = discarded

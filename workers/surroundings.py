@@ -1,0 +1,152 @@
+"""What a worker gets from outside: time, memory, sockets, its loop. Shell.
+
+`Surroundings` is all that a worker knows of the world. `Process` is the real one, made by main.py;
+the simulation hands in its own.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from fanout.shm.header import Header
+from fanout.shm.reader import LogReader
+from fanout.shm.subscriber_slot import SubscriberSlot
+from fanout.shm.worker_slot import WorkerSlot
+from fanout.transport.kernel import prepare_socket
+from fanout.workers.connections.sessions import SESSIONS
+from fanout.workers.naps import Naps
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping
+
+    from fanout.control.channel import Channel
+    from fanout.options import Options
+    from fanout.shm.doorbell import Doorbell
+    from fanout.shm.segment import Segment
+    from fanout.workers.connections.sessions import SessionMaker
+
+
+class Loop(Protocol):
+    """Calls back; what asyncio's loops have."""
+
+    def call_soon(self, callback: Callable[[], object], /) -> object: ...
+
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> object: ...
+
+    def add_reader(self, fd: socket.socket | int, callback: Callable[[], object], /) -> object: ...
+
+    def remove_reader(self, fd: socket.socket | int, /) -> object: ...
+
+    def add_writer(self, fd: socket.socket | int, callback: Callable[[], object], /) -> object: ...
+
+    def remove_writer(self, fd: socket.socket | int, /) -> object: ...
+
+
+class Surroundings(Protocol):
+    """The world of one worker.
+
+    Attributes:
+        loop: on which everything runs.
+        channel: to the coordinator.
+        header, log, slot: the memory it shares with the publisher; the slot is its own.
+        doorbell: the descriptor that the publisher rings it by.
+        sessions: what makes the session of a peer, by the protocol that its listener speaks.
+    """
+
+    loop: Loop
+    channel: Channel
+    header: Header
+    log: LogReader
+    slot: WorkerSlot
+    doorbell: int
+    sessions: Mapping[str, SessionMaker]
+
+    def now(self) -> int:
+        """Monotonic ns."""
+
+    def cpu_ns(self) -> int:
+        """CPU time of this process."""
+
+    def rss_bytes(self) -> int:
+        """Resident memory of this process, shared pages too; 0 if the system does not say."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let so much time pass, in the middle of a turn."""
+
+    def wait(self, poll_set: select.epoll, seconds: float) -> None:
+        """As `sleep`, but for as long as the set has no event."""
+
+    def poll_set(self) -> select.epoll:
+        """A new set of sockets to be polled."""
+
+    def naps(self) -> Naps:
+        """What decides when messages may accumulate."""
+
+    def prepare(self, descriptor: int) -> socket.socket:
+        """The socket of a connection that was handed over.
+
+        Raises:
+            OSError: it is gone already.
+        """
+
+    def subscriber_slot(self, index: int) -> SubscriberSlot:
+        """The slot with this number."""
+
+    def ring_publisher(self) -> None:
+        """Wake the publisher, which waits for room in the log."""
+
+
+class Process:
+    """The surroundings of a worker in a process of its own; see `Surroundings`."""
+
+    def __init__(
+        self,
+        index: int,
+        options: Options,
+        segment: Segment,
+        channel: Channel,
+        bells: tuple[Doorbell, Doorbell],
+        loop: Loop,
+    ) -> None:
+        self.loop = loop
+        self.channel = channel
+        self.header = Header(segment)
+        self.log = LogReader(segment)
+        self.slot = WorkerSlot(segment, index)
+        self.doorbell = bells[0].fd
+        self.sessions: Mapping[str, SessionMaker] = SESSIONS
+        self._bells = bells
+        self._options = options
+        self._segment = segment
+        self.now = time.monotonic_ns
+        self.cpu_ns = time.process_time_ns
+        self.sleep = time.sleep
+        self.poll_set = select.epoll
+        self.ring_publisher = bells[1].ring
+
+    def rss_bytes(self) -> int:
+        try:
+            descriptor = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return 0
+        try:
+            pages = int(os.read(descriptor, 128).split()[1])
+        finally:
+            os.close(descriptor)
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def wait(self, poll_set: select.epoll, seconds: float) -> None:
+        select.select([poll_set], (), (), seconds)
+
+    def naps(self) -> Naps:
+        return Naps(self.log.size)
+
+    def prepare(self, descriptor: int) -> socket.socket:
+        return prepare_socket(descriptor, self._options)
+
+    def subscriber_slot(self, index: int) -> SubscriberSlot:
+        return SubscriberSlot(self._segment, index)

@@ -1,0 +1,71 @@
+"""The tail: the one place that says what the log must keep for this worker. Shell.
+
+The publisher overwrites what is below the smallest tail of all workers, and a worker that needs
+nothing holds nothing back. So before it is said to anybody that he gets what comes from the front
+on, the tail must be there: `protect_front()` and `promise()`. In all other cases the tail follows
+the members, once a turn: `publish()`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from fanout.shm.worker_slot import NO_TAIL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.workers.stream.pump import Pump
+    from fanout.workers.surroundings import Surroundings
+
+K = TypeVar("K")
+
+
+class Tail(Generic[K]):
+    """Writes the tail and the flushed word of a worker's slot.
+
+    Args:
+        pump: knows what its members need.
+        fence: orders the store of the tail before the loads that follow.
+
+    Attributes:
+        promised: who was promised the messages from which one on, and has not become a member that
+            needs them yet. Whoever keeps the promise removes the entry.
+    """
+
+    def __init__(self, around: Surroundings, pump: Pump, fence: Callable[[], None]) -> None:
+        self.promised: dict[K, int] = {}
+        self._around = around
+        self._slot = around.slot
+        self._header = around.header
+        self._log = around.log
+        self._pump = pump
+        self._fence = fence
+
+    def protect_front(self) -> None:
+        """Make the log keep what comes from the front on."""
+        pump = self._pump
+        if not pump.needs_log and not self.promised:  # else the tail is there, or below
+            self._slot.tail = self._log.head()
+            self._fence()
+            pump.follow(self._log.head())
+
+    def promise(self, who: K) -> int:
+        """Promise the messages from the front on; returns that front."""
+        self.protect_front()
+        front = self.promised[who] = self._pump.front
+        return front
+
+    def publish(self) -> None:
+        """Say what the members need now, and wake the publisher if that is what it waits for."""
+        pump, slot = self._pump, self._slot
+        tail = flushed = NO_TAIL
+        if pump.needs_log:
+            tail = pump.move_tail()
+            flushed = pump.flushed()
+        slot.flushed = flushed
+        slot.tail = tail
+        wanted = self._header.wanted
+        if wanted and wanted != slot.wanted_seen and tail >= wanted:
+            slot.wanted_seen = wanted
+            self._around.ring_publisher()

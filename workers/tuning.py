@@ -1,0 +1,47 @@
+"""How much is done at once: sizes and counts that were found by measuring. Pure.
+
+Nothing here changes what a subscriber gets, only how it is cut into pieces. The defaults are what
+a worker runs with; the simulation hands in small ones, so that every limit is met often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """Each piece of a worker copies what it needs when it is made."""
+
+    # Sends.
+    span_bytes: int = MIB  # offered to one send: more than a socket takes, so that it is filled
+    serve_steps: int = 4  # sends to one blocked member before others get their turn
+    writable_per_turn: int = 256  # sockets with room again that are served in a turn
+
+    # Batches of new messages that have to be sorted.
+    batch_bytes: int = 8 * MIB  # of log in one: copied once, then cut
+    batch_messages_min: int = 4096  # sorted in about a millisecond
+    batch_messages_max: int = 65_536  # some ten milliseconds; other work waits for so long
+    batch_send_bytes: int = 48 * KIB  # of one send: from here on the system call is not what costs
+    batches_per_turn: int = 16
+    topics_remembered: int = 131_072  # ids with their cohorts; 65,536 are interned by default
+
+    # What members that are behind share.
+    chunk_messages: int = 4096  # about a millisecond to cut and group
+    chunk_bytes: int = MIB  # of log in a chunk, or one message
+    chunks_kept: int = 8  # at once; with `chunk_bytes`, the memory that all members behind share
+    census_messages: int = 4096  # small beside what a member loses, large beside adding it up
+    censuses_kept: int = 64  # each takes up to 64 KiB, beside the topics themselves
+
+    # What one member may leave undone.
+    older_max: int = 256  # changes of subscriptions while it takes nothing; each costs 100 bytes
+    control_bytes_max: int = 64 * KIB  # answers to its PINGs that it may leave unread
+
+    # Reading.
+    spared_from: int = 256  # subscriptions, from which on changing them is not cheap (1 us each)
+
+
+TUNING = Tuning()
