@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DESCRIPTORS_MAX = 16  # descriptors in one packet; Hello has three, an Adopt one
-PACKET_BYTES_AIM = 32 * 1024  # a packet takes no message that would make it larger, but one
-QUEUE_MESSAGES_MAX = 65_536  # that wait for the other side; a worker's subscribers, each twice
-RECEIVE_MESSAGES = 256  # after which a turn takes no further packet, so that others get theirs
+PACKET_BYTES_AIM = 32 * 1024  # a soft limit: a single message that is larger still goes, alone
+QUEUE_MESSAGES_MAX = 65_536  # that wait to be read: two for each of 32,768 subscribers
+RECEIVE_MESSAGES = 256  # messages after which no further packet is read in a turn
 # The system is short of something, descriptors in flight for one: it is worth trying again later.
 _EXHAUSTED = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
 
@@ -149,7 +149,7 @@ class Channel:
                     received.append((message, descriptors[:count]))
                     del descriptors[:count]
             finally:
-                _close_all(descriptors)  # nobody's: a worker sends none
+                _close_all(descriptors)  # more than the messages say: a bug, but no leak
         return received
 
     def close(self) -> None:

@@ -120,7 +120,7 @@ class Interest:
         return len(set().union(*chain.from_iterable(matching)))
 
     def _matching(self, topic: bytes) -> Iterator[bytes]:
-        # Lengths come from subscribers, a topic from the publisher, who waits for the answer.
+        # The shorter of the two: subscribers choose the lengths, and must not slow publish().
         few = len(self._lengths) <= len(topic)
         for length in self._lengths if few else range(len(topic) + 1):
             if length <= len(topic) and (prefix := topic[:length]) in self._wanted:
