@@ -128,10 +128,13 @@ class Engine:
         """For a `repr`: where it listens, or that it is closed."""
         return "closed" if self.closed else ", ".join(self.endpoints) or "not bound"
 
-    def warn_if_unclosed(self, owner: object) -> None:
+    def warn_if_unclosed(
+        self, owner: object, _warn: Any = warnings.warn, _ended: Any = (CLOSED, FORKED)
+    ) -> None:
         """Complain, when `owner` is dropped, that nobody has closed it."""
-        if not self.closed and not self.forked:
-            warnings.warn(f"unclosed {owner!r}", ResourceWarning, source=owner, stacklevel=3)
+        # Defaults: at the interpreter's exit the names of this module may be gone before the owner.
+        if self.path.state not in _ended:
+            _warn(f"unclosed {owner!r}", ResourceWarning, source=owner, stacklevel=3)
 
     # Sending.
 
