@@ -101,7 +101,8 @@ class StartupError(FanoutError):
     """The publisher could not start; everything that it had begun is undone.
 
     Attributes:
-        exit_code: of the worker that did not start, ``None`` if no worker was to blame.
+        exit_code: of the worker that did not start, see `fanout.exits`; -N for signal N.
+            ``None`` if no worker was to blame.
     """
 
     def __init__(self, message: str, exit_code: int | None = None) -> None:

@@ -37,7 +37,8 @@ class Event:
     connections that were refused. `peer` is its address, None for events about no connection.
     `dropped` counts messages lost by this subscriber so far, `lost` the events that are missing
     before an EVENTS_LOST. `cause` is from a fixed list, for programs, what `reason` says to people;
-    None where no connection ended, was refused or became slow.
+    None where no connection ended, was refused or became slow. `exit_code` is that of the process
+    of a WORKER_LOST, -N for signal N; None where there was none, or nobody knows it.
     """
 
     kind: EventKind
@@ -48,6 +49,7 @@ class Event:
     dropped: int = 0
     cause: Reason | None = None
     lost: int = 0
+    exit_code: int | None = None
 
     def __str__(self) -> str:
         parts = [str(self.kind)]

@@ -37,6 +37,7 @@ def print_stacks() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if sys.stderr is None:  # closed; its number may be a subscriber's socket soon
         signal.signal(STACKS, signal.SIG_IGN)
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)  # a parent that ignores it hands that down
         return
     faulthandler.enable(all_threads=True)
     faulthandler.register(STACKS, all_threads=True, chain=False)

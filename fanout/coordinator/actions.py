@@ -26,6 +26,13 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Abort:
+    """Have its process, which hangs, print where, and end: if it cannot even do that, kill it."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """End its process, which does not end by itself."""
 
@@ -135,9 +142,10 @@ class Serve:
 
 @dataclass(frozen=True, slots=True)
 class FailStart:
-    """The start has failed."""
+    """The start has failed, because of a process that ended with this code, if one did."""
 
     reason: str
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,6 @@ class Break:
     """No worker is left: nothing can be delivered any more."""
 
 
-OfALife: TypeAlias = Start | Kill | Release | NoteWorker | Serve | FailStart | Break
+OfALife: TypeAlias = Start | Abort | Kill | Release | NoteWorker | Serve | FailStart | Break
 OfAConnection: TypeAlias = HandOver | NoteConnected | NoteSubscriptions | Shut | Book
 Action: TypeAlias = OfALife | OfAConnection | Say | Wake | Tell | Complain | Answer

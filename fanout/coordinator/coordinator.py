@@ -226,9 +226,9 @@ class Coordinator:
         self._resources.close()
         self._on_ended()
 
-    def _fail_start(self, reason: str) -> None:
+    def _fail_start(self, reason: str, exit_code: int | None = None) -> None:
         if not self._ready.done():
-            self._ready.set_exception(StartupError(reason))
+            self._ready.set_exception(StartupError(reason, exit_code))
 
     # Actions.
 
@@ -264,6 +264,8 @@ class Coordinator:
         match action:
             case do.Start(worker):
                 self._carry_out(self._pool.start(worker))
+            case do.Abort(worker):
+                self.links[worker].abort()
             case do.Kill(worker):
                 self.links[worker].kill()
             case do.Release(worker):
@@ -273,8 +275,8 @@ class Coordinator:
             case do.Serve():
                 if not self._ready.done():
                     self._ready.set_result(None)
-            case do.FailStart(reason):
-                self._fail_start(reason)
+            case do.FailStart(reason, exit_code):
+                self._fail_start(reason, exit_code)
             case do.Break():
                 self._on_broken()
             case _:

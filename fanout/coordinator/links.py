@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from fanout.control.channel import Channel
 from fanout.control.messages import Hello
 from fanout.coordinator.supervision import Sight
-from fanout.exits import describe_exit
 from fanout.shm.worker_slot import WorkerSlot
 
 if TYPE_CHECKING:
@@ -88,20 +87,25 @@ class WorkerLink:
         for descriptor in descriptors:
             os.close(descriptor)
 
+    def abort(self) -> None:
+        """Have the process print where it hangs, and end, if it still can."""
+        if self.process is not None:
+            self.process.abort()
+
     def kill(self) -> None:
         """End the process at once, whatever it does."""
         if self.process is not None:
             self.process.kill()
 
-    def reap(self) -> str:
-        """After its end: release what we held for the process; returns how it ended."""
+    def reap(self) -> int | None:
+        """After its end: release what we held for the process; returns its exit code."""
         process, self.process = self.process, None
         if self.channel is not None:
             self.channel.close()
             self.channel = None
         if process is None:
-            return "never started"
+            return None
         process.join()
         code = process.exitcode
         process.close()
-        return describe_exit(code)
+        return code

@@ -16,6 +16,7 @@ from fanout.coordinator import reports
 from fanout.coordinator.actions import Complain
 from fanout.coordinator.figures import final_of
 from fanout.coordinator.links import WorkerLink
+from fanout.exits import describe_exit
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ class Pool:
         actions = self._take_last_reports(link)
         self._unwatch(link.channel.socket)
         self._unwatch(link.process.sentinel)
-        return actions + self._ended(link, link.reap())
+        code = link.reap()
+        return actions + self._ended(link, describe_exit(code), code)
 
     def _take_reports(self, link: WorkerLink) -> tuple[bool, list[Action]]:
         """Take what a worker has sent: whether there was anything, and what is to be done."""
@@ -160,12 +162,12 @@ class Pool:
             actions += taken
         return actions
 
-    def _ended(self, link: WorkerLink, how: str) -> list[Action]:
+    def _ended(self, link: WorkerLink, how: str, code: int | None = None) -> list[Action]:
         def last_of(connection: Accepted, cause: Reason) -> Closed:
             evicted = cause is not Reason.PUBLISHER_CLOSED
             return final_of(self._segment, connection, cause, evicted=evicted)
 
-        return reports.ended(self._state, link.index, how, self._now(), last_of)
+        return reports.ended(self._state, link.index, how, self._now(), last_of, code)
 
     def _unwatch(self, file: socket.socket | int) -> None:
         with suppress(KeyError):  # it is not watched any more

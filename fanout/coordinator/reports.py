@@ -68,13 +68,19 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
 
 
 def ended(
-    state: State, worker: int, how: str, now: float, last_of: Callable[[Accepted, Reason], Closed]
+    state: State,
+    worker: int,
+    how: str,
+    now: float,
+    last_of: Callable[[Accepted, Reason], Closed],
+    exit_code: int | None = None,
 ) -> list[Action]:
     """The process of a worker has ended, or could not be started; its reports are all taken.
 
     Args:
         how: it ended, for people.
         last_of: the last figures of a connection that it had, from its slot.
+        exit_code: of the process; None = there was none, or nobody knows it.
     """
     closing = state.ledger.closing
     cause = Reason.PUBLISHER_CLOSED if closing else Reason.WORKER_LOST
@@ -82,7 +88,7 @@ def ended(
     for connection in state.roster.served_by(worker):
         actions += _end(state, connection, last_of(connection, cause))
     actions += [Answer(flag) for flag in state.answers.forget(worker)]
-    return actions + state.supervision.ended(worker, how, now)
+    return actions + state.supervision.ended(worker, how, now, exit_code)
 
 
 def ask(state: State, flag: Flag) -> list[Action]:

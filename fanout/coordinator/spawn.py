@@ -9,6 +9,7 @@ the user's program, so their command imports our entry point only. The process i
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -81,6 +82,10 @@ class WorkerProcess(process.BaseProcess):  # type: ignore[misc]  # multiprocess 
         """Start the process."""
         super().start()
         process._children.discard(self)
+
+    def abort(self) -> None:
+        """Have it print the stacks of its threads and end, whatever Python does in it."""
+        self._popen._send_signal(signal.SIGABRT)
 
     def close(self) -> None:
         """Release what is held for it; it has ended, also where nobody knows how."""

@@ -5,7 +5,9 @@ it is WAITING for its back-off to pass, or GONE if it has failed too often in a 
 
 A worker is killed that gives no sign of life, that does not begin to serve, that has closed its
 control channel and does not end, that does what it must not, or that does not finish in time. The
-first reason is the one that is told: what is seen of a worker that dies says nothing more.
+first reason is the one that is told: what is seen of a worker that dies says nothing more. One
+that gives no sign of life is aborted first, which makes it print where it hangs, and is killed if
+it cannot do even that: it may be stopped, or wait in the kernel.
 
 Silence is counted in *witnessed* time. The coordinator looks once a tick; if it comes late to a
 look, then it was itself stopped (a laptop that slept, a paused machine), the workers with it most
@@ -18,7 +20,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.control.messages import Finish
-from fanout.coordinator.actions import Break, FailStart, Kill, NoteWorker, Say, Serve, Start, Tell
+from fanout.coordinator.actions import (
+    Abort,
+    Break,
+    FailStart,
+    Kill,
+    NoteWorker,
+    Say,
+    Serve,
+    Start,
+    Tell,
+)
 from fanout.events import Event, EventKind
 from fanout.shm.worker_slot import WorkerState
 
@@ -29,6 +41,7 @@ if TYPE_CHECKING:
 
 TICK = 0.5  # seconds between looks at the workers; an idle publisher wakes twice a second
 TICK_TRUST = 2 * TICK  # seconds between two looks that count as witnessed, at most
+ABORT_GRACE = 1.0  # seconds of witnessed time in which one that hangs may print where, and end
 HANG_UP_GRACE = TICK  # seconds of witnessed time from the end of its channel to that of a worker
 KILL_GRACE = 1.0  # seconds past its timeout that a finishing worker gets before it is killed
 BACKOFF_FIRST = 0.1  # seconds until a lost worker is started again; doubles with each failure
@@ -133,13 +146,16 @@ class Supervision:
         life.condemned = life.condemned or reason
         return [Kill(worker, life.condemned)]
 
-    def ended(self, worker: int, how: str, now: float) -> list[Action]:
+    def ended(
+        self, worker: int, how: str, now: float, exit_code: int | None = None
+    ) -> list[Action]:
         """Its process has ended, or could not be started.
 
         It is WAITING until `start_at` when this returns, or GONE.
 
         Args:
             how: it ended, for people, in case that it was not killed by us.
+            exit_code: None = there was no process, or nobody knows it.
         """
         life = self.lives[worker]
         if life.condemned:
@@ -153,17 +169,19 @@ class Supervision:
         else:
             life.state = WorkerState.WAITING
             life.start_at = now + min(BACKOFF_FIRST * 2 ** (life.failures - 1), BACKOFF_MAX)
-        return [NoteWorker(worker), *self._tell_of_loss(life, how)]
+        return [NoteWorker(worker), *self._tell_of_loss(life, how, exit_code)]
 
-    def _tell_of_loss(self, life: Life, how: str) -> list[Action]:
+    def _tell_of_loss(self, life: Life, how: str, exit_code: int | None) -> list[Action]:
         actions: list[Action] = []
         if not self._has_served:
-            actions.append(FailStart(f"worker {life.index} did not start: {how}"))
+            text = f"worker {life.index} did not start: {how}"
+            actions.append(FailStart(text, exit_code))
         if self.finishing_until is not None:
             return actions  # it was meant to end
         if life.state is WorkerState.GONE:
             how += f"; given up after {life.failures} failures in a row"
-        actions.append(Tell(Event(EventKind.WORKER_LOST, how, worker=life.index)))
+        lost = Event(EventKind.WORKER_LOST, how, worker=life.index, exit_code=exit_code)
+        actions.append(Tell(lost))
         if self.broken:
             actions.append(Break())
         return actions
@@ -196,8 +214,19 @@ class Supervision:
             if life.has_process:
                 reason = self._judge(life, sight, now, witnessed)
                 if reason:
-                    actions += self.condemn(life.index, reason)
+                    actions += self._end_hanging(life, reason, now)
         return actions
+
+    def _end_hanging(self, life: Life, reason: str, now: float) -> list[Action]:
+        """As `condemn()`, but one that gives no sign of life is aborted first, if there is time."""
+        is_late = self.finishing_until is not None and now >= self.finishing_until
+        beyond = life.silent_for - self._worker_timeout
+        if life.state is not WorkerState.READY or is_late or not 0 <= beyond < ABORT_GRACE:
+            return self.condemn(life.index, reason)
+        if life.condemned:
+            return []  # it was aborted, or killed, already
+        life.condemned = reason
+        return [Abort(life.index)]
 
     def _judge(self, life: Life, sight: Sight, now: float, witnessed: float) -> str:
         """Why to kill it; empty = there is no reason to."""

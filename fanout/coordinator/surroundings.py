@@ -28,6 +28,9 @@ class Process(Protocol):
     def exitcode(self) -> int | None:
         """Once it has ended: its exit status, or -N for signal N; None = nobody knows."""
 
+    def abort(self) -> None:
+        """Have it print where it is, and end; it may be unable to."""
+
     def kill(self) -> None:
         """End it at once."""
 

@@ -65,6 +65,7 @@ class Worker:
         self.channel = Channel(socket.socket(fileno=os.dup(control_descriptor)))
         self.closed = False
         self.beats = True
+        self.aborts = 0  # how often the coordinator has tried that; it is of no use here
 
     def say(self, *messages: Message) -> None:
         """Report, as far as the coordinator has room for it."""
@@ -92,6 +93,9 @@ class Worker:
             os.eventfd_write(self.sentinel, 1)
 
     # What the coordinator does with it.
+
+    def abort(self) -> None:
+        self.aborts += 1
 
     def kill(self) -> None:
         self.exit(KILLED)
