@@ -30,6 +30,7 @@ FILES = sorted(
     if "__pycache__" not in path.parts
 )
 FOLDERS = ("fanout/", "workers/", "tests/", "scripts/", "docs/", ".github/")
+README_LINES_MAX = 200
 USERS_FILES = {"workers.py", "queue.py"}  # a user's, not ours
 
 
@@ -99,8 +100,11 @@ def test_named_files_are_found() -> None:
     assert list(named_files(page)) == ["fanout/x.py", "pump.py", "tests/unit"]
 
 
-def test_the_readme_names_files_by_their_whole_path() -> None:
-    for name in named_files(read(ROOT / "README.md")):
+def test_the_readme_is_short_and_names_files_by_their_whole_path() -> None:
+    page = read(ROOT / "README.md")
+    assert page.count("\n") <= README_LINES_MAX
+    assert "![" not in page, "a picture of a neighbour is not shown on a package index"
+    for name in named_files(page):
         assert (ROOT / name).exists(), name
 
 
