@@ -123,7 +123,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     ) -> None:
         """Wait until a message would reach so many; see `fanout.Publisher`."""
         name = as_topic_or_any(topic)
-        for pause in self._running().watcher.pauses_until(count, name, timeout):
+        for pause in self._running().questions.pauses_until(count, name, timeout):
             await asyncio.sleep(pause)
 
     def has_subscribers(self, topic: TopicLike | None = None) -> bool:
@@ -135,11 +135,11 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
 
     async def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Exact figures of every connected subscriber."""
-        return await _in_thread(self._running().watcher.subscribers)
+        return await _in_thread(self._running().questions.subscribers)
 
     async def statistics(self) -> PublisherStatistics:
         """Totals of the publisher."""
-        return await _in_thread(self._running().watcher.statistics)
+        return await _in_thread(self._running().questions.statistics)
 
     @property
     def poisoned(self) -> bool:
@@ -160,11 +160,11 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     async def drain(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
         """Wait until everything published so far has been handed to the kernel."""
         engine = self._running()
-        watcher = engine.watcher
+        questions = engine.questions
         target = engine.path.log.head
-        for pause in watcher.pauses_until_drained(target, engine.seconds(timeout)):
+        for pause in questions.pauses_until_drained(target, engine.seconds(timeout)):
             await asyncio.sleep(pause)
-        return await _in_thread(lambda: watcher.undelivered(target))
+        return await _in_thread(lambda: questions.undelivered(target))
 
     async def close(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
         """Deliver what is queued and end; cancelled, it ends at once. Idempotent."""

@@ -19,12 +19,13 @@ from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import Coordinator
 from fanout.coordinator.interest import Interest
 from fanout.errors import ClosedError, ForkedError, StartupError
+from fanout.observe.reader import Reader
 from fanout.options import make_options
-from fanout.questions import Watcher
+from fanout.questions import Questions
 from fanout.send.attempt import Encoder
 from fanout.send.path import BROKEN, CLOSED, FORKED, NO_SPACE, SendPath
 from fanout.send.verbs import no_room
-from fanout.shm.bells import Bell
+from fanout.shm.bells import Bell, ring_all
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.header import Header, State
 from fanout.shm.layout import MESSAGE_SHARE, Layout
@@ -106,7 +107,13 @@ class Engine:
             on_broken=lambda: path.shut(BROKEN),
             on_ended=resources.close,
         )
-        self._watcher = Watcher(self._coordinator, path.log, path.check_gate)
+        self._questions = Questions(
+            Reader(segment),
+            self.interest,
+            self._coordinator,
+            nudge=lambda: ring_all(bells),
+            check_gate=path.check_gate,
+        )
 
     def start(self, endpoints: Iterable[str]) -> None:
         """Start the coordinator and the workers, and listen; once.
@@ -212,14 +219,14 @@ class Engine:
             raise ClosedError("the publisher is closed")
 
     @property
-    def watcher(self) -> Watcher:
+    def questions(self) -> Questions:
         """Who answers questions.
 
         Raises:
             ForkedError, ClosedError: nobody any more.
         """
         self.check_open()
-        return self._watcher
+        return self._questions
 
     # The end.
 

@@ -145,7 +145,7 @@ class Publisher(Verbs[int]):
             ClosedError: the publisher was closed meanwhile.
         """
         name = as_topic_or_any(topic)
-        self._engine.watcher.wait_for_subscribers(count, name, timeout)
+        self._engine.questions.wait_for_subscribers(count, name, timeout)
 
     def has_subscribers(self, topic: TopicLike | None = None) -> bool:
         """Whether a message on this topic would reach any subscriber now."""
@@ -155,11 +155,11 @@ class Publisher(Verbs[int]):
 
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Exact figures of every connected subscriber, in the order of their ids."""
-        return self._engine.watcher.subscribers()
+        return self._engine.questions.subscribers()
 
     def statistics(self) -> PublisherStatistics:
         """Totals of the publisher."""
-        return self._engine.watcher.statistics()
+        return self._engine.questions.statistics()
 
     @property
     def poisoned(self) -> bool:
@@ -190,7 +190,7 @@ class Publisher(Verbs[int]):
         Returns:
             What was not, for each subscriber; empty if all of it was.
         """
-        return self._engine.watcher.drain(self._engine.seconds(timeout))
+        return self._engine.questions.drain(self._engine.seconds(timeout))
 
     def close(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
         """Stop accepting, deliver what is queued, end all connections and workers. Idempotent.

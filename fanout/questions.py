@@ -3,37 +3,70 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fanout.arguments import check_count, check_timeout
-from fanout.coordinator.figures import snapshot
-from fanout.statistics import (
-    PublisherStatistics,
-    SubscriberStatistics,
-    Undelivered,
-    WorkerStatistics,
-)
+from fanout.statistics import Undelivered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fanout.coordinator.coordinator import Coordinator
-    from fanout.shm.log import LogWriter
+    from fanout.observe.reader import Reader
+    from fanout.statistics import PublisherStatistics, SubscriberStatistics
+
+T = TypeVar("T")
 
 REFRESH_TIMEOUT = 1.0  # seconds for the workers to bring their slots up to date; then as they are
 INTEREST_POLL = 0.002  # seconds between looks at whether a subscription has come
 DRAIN_POLL = 0.002  # seconds between looks at the workers' flushed words
 
 
-class Watcher:
-    """Reads what the coordinator and the workers' slots say; owns nothing."""
+class Wanted(Protocol):
+    """Who wants which topics."""
+
+    generation: int  # differs whenever an answer may differ
+
+    def count(self, topic: bytes | None) -> int:
+        """Subscribers that would receive a message on `topic`; with any subscription if None."""
+        ...
+
+
+class Writer(Protocol):
+    """The thread that writes down who comes and goes: the coordinator."""
+
+    def refresh(self, timeout: float) -> bool:
+        """Have every worker bring its slots up to date; False if one did not in time."""
+        ...
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run `function` on that thread and return its result."""
+        ...
+
+
+class Questions:
+    """What users ask of a publisher; owns nothing.
+
+    Args:
+        reader: of its shared memory.
+        interest: who wants which topics.
+        writer: refreshes what the reader reads.
+        nudge: rings every worker.
+        check_gate: raises why nothing can be sent any more.
+    """
 
     def __init__(
-        self, coordinator: Coordinator, log: LogWriter, check_gate: Callable[[], None]
+        self,
+        reader: Reader,
+        interest: Wanted,
+        writer: Writer,
+        nudge: Callable[[], None],
+        check_gate: Callable[[], None],
     ) -> None:
-        self._coordinator = coordinator
-        self._log = log
-        self._check_gate = check_gate  # raises why nothing can be sent any more
+        self._reader = reader
+        self._interest = interest
+        self._writer = writer
+        self._nudge = nudge
+        self._check_gate = check_gate
 
     def wait_for_subscribers(self, count: int, topic: bytes | None, timeout: float | None) -> None:
         """See `Publisher.wait_for_subscribers()`."""
@@ -46,16 +79,15 @@ class Watcher:
         """As `wait_for_subscribers`, but the caller does the waiting: seconds each time."""
         check_count(count)
         check_timeout(timeout)
-        interest = self._coordinator.state.interest
         deadline = None if timeout is None else time.monotonic() + timeout
         seen = -1
         found = 0
         while True:
             self._check_gate()
-            generation = interest.generation
+            generation = self._interest.generation
             if generation != seen:
                 seen = generation
-                found = interest.count(topic)
+                found = self._interest.count(topic)
             if found >= count:
                 return
             remaining = INTEREST_POLL if deadline is None else deadline - time.monotonic()
@@ -66,18 +98,15 @@ class Watcher:
 
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Every subscriber whose handshake is done, by id."""
-        self._coordinator.refresh(REFRESH_TIMEOUT)
-        return self._coordinator.call(self._collect)
+        return self._ask(self._reader.subscribers)
 
     def statistics(self) -> PublisherStatistics:
         """Totals, with the figures of connected subscribers in them."""
-        self._coordinator.refresh(REFRESH_TIMEOUT)
-        # In one step: who is closed between two would be counted twice.
-        return self._coordinator.call(lambda: self._total(self._collect()))
+        return self._ask(self._reader.totals)
 
     def drain(self, timeout: float) -> tuple[Undelivered, ...]:
         """See `Publisher.drain()`."""
-        target = self._log.head
+        target = self._reader.head
         for pause in self.pauses_until_drained(target, timeout):
             time.sleep(pause)
         return self.undelivered(target)
@@ -89,8 +118,7 @@ class Watcher:
             Seconds to wait.
         """
         deadline = time.monotonic() + timeout
-        for link in self._coordinator.links:
-            link.bell.ring()
+        self._nudge()
         while not self._is_drained(target) and time.monotonic() < deadline:
             yield DRAIN_POLL
 
@@ -103,47 +131,9 @@ class Watcher:
         )
 
     def _is_drained(self, target: int) -> bool:
-        return all(link.slot.flushed >= target for link in self._coordinator.links)
+        return all(flushed >= target for flushed in self._reader.flushed())
 
-    def _collect(self) -> tuple[SubscriberStatistics, ...]:
-        coordinator = self._coordinator
-        position = self._log.position
-        return tuple(
-            snapshot(
-                coordinator.segment,
-                connection,
-                coordinator.state.interest.subscriptions(connection.subscriber),
-                position,
-            )
-            for connection in sorted(
-                coordinator.state.roster.connections.values(), key=lambda c: c.subscriber
-            )
-            if connection.version is not None
-        )
-
-    def _total(self, live: tuple[SubscriberStatistics, ...]) -> PublisherStatistics:
-        coordinator = self._coordinator
-        ledger = coordinator.state.ledger
-        log = self._log
-        return PublisherStatistics(
-            published=log.head,
-            published_bytes=log.position,
-            subscribers=len(live),
-            accepted=ledger.accepted,
-            refused=ledger.refused,
-            evicted=ledger.evicted,
-            disconnected=ledger.disconnected,
-            failed_handshakes=ledger.failed_handshakes,
-            sent=ledger.sent + sum(one.sent for one in live),
-            dropped=ledger.dropped + sum(one.dropped for one in live),
-            discarded=ledger.discarded,
-            workers=tuple(
-                WorkerStatistics(
-                    link.index,
-                    link.pid,
-                    link.slot.subscribers,
-                    coordinator.state.supervision.lives[link.index].restarts,
-                )
-                for link in coordinator.links
-            ),
-        )
+    def _ask(self, look: Callable[[], T]) -> T:
+        self._writer.refresh(REFRESH_TIMEOUT)
+        # On the thread that writes: nobody comes or goes meanwhile, and no record is half-written.
+        return self._writer.call(look)

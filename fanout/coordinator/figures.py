@@ -18,7 +18,6 @@ from fanout.shm.header import Header
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
-from fanout.statistics import SubscriberStatistics
 
 if TYPE_CHECKING:
     from fanout.coordinator.ledger import Ledger
@@ -123,35 +122,6 @@ class Figures:
         card.free()
         SubscriberSlot(self._segment, connection.slot).free()
         self._ring.add(end)  # its last store says that the end is booked
-
-
-def snapshot(
-    segment: Segment, connection: Accepted, subscriptions: int, position: int
-) -> SubscriberStatistics:
-    """The figures of one subscriber.
-
-    Args:
-        subscriptions: how many distinct ones it has.
-        position: bytes committed to the log.
-    """
-    now = SubscriberSlot(segment, connection.slot).read(connection.subscriber)
-    since = now.blocked_since
-    return SubscriberStatistics(
-        id=connection.subscriber,
-        peer=connection.peer,
-        endpoint=connection.endpoint,
-        worker=connection.worker,
-        version=connection.version or "",
-        subscriptions=subscriptions,
-        matched=now.matched,
-        sent=now.sent,
-        queued=now.queued,
-        dropped=now.dropped,
-        discarded=0,
-        sent_bytes=now.sent_bytes,
-        lag_bytes=max(0, position - now.position) if since else 0,
-        blocked_s=(time.monotonic_ns() - since) / 1e9 if since else 0.0,
-    )
 
 
 def final_of(segment: Segment, connection: Accepted, cause: Reason, *, evicted: bool) -> Closed:

@@ -55,6 +55,12 @@ class Bell:
         self.doorbell.ring()
 
 
+def ring_all(bells: Iterable[Bell]) -> None:
+    """Ring each of them in any case."""
+    for bell in bells:
+        bell.ring()
+
+
 def wake_all(bells: Iterable[Bell]) -> None:
     """Wake each of them that sleeps."""
     for bell in bells:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
@@ -50,7 +51,6 @@ class Card(Record):
         words = self.words
         version = words[at.C_VERSION] | 1
         words[at.C_VERSION] = version
-        words[at.C_ID] = identity.subscriber
         words[at.C_WORKER] = identity.worker
         words[at.C_PROTOCOL] = _number(identity.version)
         words[at.C_POLICY] = POLICIES.index(identity.policy)
@@ -58,6 +58,7 @@ class Card(Record):
         words[at.C_SUBSCRIPTIONS] = identity.subscriptions
         write_text(words, at.C_PEER, at.PEER_BYTES, identity.peer)
         write_text(words, at.C_ENDPOINT, at.ENDPOINT_BYTES, identity.endpoint)
+        words[at.C_ID] = identity.subscriber  # last: nobody counts it with another's words
         words[at.C_VERSION] = version + 1
 
     def connected(self, version: str) -> None:
@@ -87,6 +88,27 @@ class Card(Record):
             peer=read_text(values, at.C_PEER, at.PEER_BYTES),
             endpoint=read_text(values, at.C_ENDPOINT, at.ENDPOINT_BYTES),
         )
+
+
+class Cards:
+    """One word of all cards at once: thousands in less than a millisecond."""
+
+    def __init__(self, segment: Segment) -> None:
+        layout = segment.layout
+        self._words = words_at(segment, layout.cards, layout.subscribers * at.CARD_BYTES)
+
+    def ids(self) -> list[int]:
+        """Of the subscribers, by slot; 0 = free."""
+        return self._column(at.C_ID)
+
+    def connected(self) -> int:
+        """How many have done their handshake."""
+        protocols = compress(self._column(at.C_PROTOCOL), self.ids())
+        return sum(map(bool, protocols))
+
+    def _column(self, word: int) -> list[int]:
+        values: list[int] = self._words[word :: at.CARD_BYTES // at.WORD].tolist()
+        return values
 
 
 def _number(version: str) -> int:

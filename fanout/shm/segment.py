@@ -20,7 +20,12 @@ from fanout.shm.layout import Layout
 
 MADV_POPULATE_READ = 22  # Linux 5.14: map all pages now, to read
 MADV_POPULATE_WRITE = 23  # and to write
+MEMORY_NAME = "fanout-log"  # what links to it in /proc are called
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+
+class OtherLayout(StartupError):
+    """The segment is of another version of fanout."""
 
 
 class Segment:
@@ -33,12 +38,14 @@ class Segment:
         layout: where things are.
     """
 
-    def __init__(self, fd: int, layout: Layout, *, writable: bool) -> None:
+    def __init__(self, fd: int, layout: Layout, *, writable: bool, log: bool = True) -> None:
         self.fd = -1
         self.layout = layout
         access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
-        self.map = mmap.mmap(fd, layout.total_bytes, flags=mmap.MAP_SHARED, prot=access)
-        _populate(self.map, layout.ends, writable=writable)
+        size = layout.total_bytes if log else layout.topics
+        self.map = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=access)
+        if log:
+            _populate(self.map, layout.ends, writable=writable)
         self.view = memoryview(self.map)
         self.words = self.view.cast("Q")
         self.fd = fd  # from here on it is ours to close
@@ -53,7 +60,7 @@ class Segment:
         _check_available(layout.total_bytes)
         fd = -1
         try:
-            fd = os.memfd_create("fanout-log", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            fd = os.memfd_create(MEMORY_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             os.posix_fallocate(fd, 0, layout.total_bytes)
             fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
             segment = cls(fd, layout, writable=True)
@@ -75,17 +82,22 @@ class Segment:
         return segment
 
     @classmethod
-    def attach(cls, fd: int, *, writable: bool = False) -> Segment:
+    def attach(cls, fd: int, *, writable: bool = False, log: bool = True) -> Segment:
         """Map an existing segment; takes over `fd`, also when it raises.
+
+        Args:
+            log: map the messages, too, and all pages of them now. Without, only what lies below the
+                topics is mapped, where all figures are, and a page costs nothing until it is read.
 
         A process that attaches to read opens `/proc/PID/fd/N` of the publisher or of a worker; it
         cannot keep the publisher from ending, nor remove anything by ending itself.
 
         Raises:
-            StartupError: not a segment of this version of fanout.
+            OtherLayout: it is of another version of fanout.
+            StartupError: it is no segment.
         """
         try:
-            return cls(fd, _read_layout(fd), writable=writable)
+            return cls(fd, _read_layout(fd), writable=writable, log=log)
         except OSError as error:
             os.close(fd)
             raise StartupError(f"this cannot be mapped: {error.strerror}") from error
@@ -129,7 +141,7 @@ def _read_layout(fd: int) -> Layout:
     if header[at.H_MAGIC] != at.MAGIC:
         raise StartupError("this is not a fanout segment")
     if header[at.H_VERSION] != at.LAYOUT_VERSION:
-        raise StartupError(
+        raise OtherLayout(
             f"segment layout {header[at.H_VERSION]}, this fanout reads "
             f"{at.LAYOUT_VERSION}: publisher and reader must be of one version"
         )

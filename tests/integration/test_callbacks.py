@@ -235,8 +235,8 @@ def test_a_loop_that_is_blocked_lets_no_events_accumulate(
             monkeypatch.setattr(loop, "call_soon_threadsafe", spy)
             for _ in range(20):  # the loop is blocked by this
                 with RawPeer.version_3(publisher.endpoints[0], b"a"):
-                    made.watcher.wait_for_subscribers(1, None, timeout=DEADLINE_S)
-                wait_until(lambda: not made.watcher.subscribers(), "its end")
+                    made.questions.wait_for_subscribers(1, None, timeout=DEADLINE_S)
+                wait_until(lambda: not made.questions.subscribers(), "its end")
             assert len(asked) <= 1
             monkeypatch.undo()
         connected = [e for e in events if e.kind is EventKind.SUBSCRIBER_CONNECTED]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, TypeVar
-from unittest import mock
 
 import pytest
 
+from fanout.control.messages import Closed
+from fanout.coordinator.figures import Figures
+from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.roster import Accepted
-from fanout.questions import Watcher
+from fanout.observe.reader import Reader
+from fanout.questions import Questions
+from fanout.reasons import Reason
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from tests.helpers.log import SMALL
@@ -20,6 +23,33 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CONNECTION = Accepted(7, 2, 1, "peer:1", "tcp://x", "zmtp", "3.1")
+
+
+class Coordinator:
+    """One subscriber, who has been sent 5 messages and leaves right after it was asked."""
+
+    def __init__(self, segment: Segment) -> None:
+        self.refreshed = False
+        self._figures = Figures(segment, Ledger(segment.words), "drop_oldest")
+        self._figures.admitted(CONNECTION)
+        slot = SubscriberSlot(segment, CONNECTION.slot)
+        slot.take(CONNECTION.subscriber)
+        slot.checkpoint(NOTHING._replace(matched=5, sent=5))
+        self._open = True
+
+    def refresh(self, timeout: float) -> bool:
+        self.refreshed = True
+        return timeout > 0
+
+    def call(self, function: Callable[[], T]) -> T:
+        result = function()
+        if self._open:
+            self._open = False
+            closed = Closed(7, False, Reason.LEFT.number, Reason.LEFT.text, 5, 5, 0, 0, 0)
+            self._figures.ended(CONNECTION, closed)
+        return result
+
 
 @pytest.fixture
 def segment() -> Iterator[Segment]:
@@ -28,24 +58,25 @@ def segment() -> Iterator[Segment]:
     segment.close()
 
 
+def questions_to(coordinator: Coordinator, segment: Segment) -> Questions:
+    return Questions(
+        Reader(segment), Interest(), coordinator, nudge=lambda: None, check_gate=lambda: None
+    )
+
+
 def test_who_is_closed_while_totals_are_taken_is_counted_once(segment: Segment) -> None:
-    connection = Accepted(7, 2, 1, "peer:1", "tcp://x", "zmtp", "3.1")
-    slot = SubscriberSlot(segment, connection.slot)
-    slot.take(7)
-    slot.checkpoint(NOTHING._replace(matched=5, sent=5))
-    coordinator = mock.Mock(segment=segment, links=[])
-    state = coordinator.state
-    state.ledger = Ledger()
-    state.roster = SimpleNamespace(connections={7: connection})
-    state.interest.subscriptions.return_value = 1
-    log = mock.Mock(head=0, position=0)
+    questions = questions_to(Coordinator(segment), segment)
 
-    def call(function: Callable[[], T]) -> T:
-        result = function()
-        if state.roster.connections.pop(7, None) is not None:
-            state.ledger.sent += 5  # it ends right after the coordinator was asked
-        return result
+    before, after = questions.statistics(), questions.statistics()
 
-    coordinator.call = call
+    assert (before.sent, before.subscribers, before.disconnected) == (5, 1, 0)
+    assert (after.sent, after.subscribers, after.disconnected) == (5, 0, 1)
 
-    assert Watcher(coordinator, log, lambda: None).statistics().sent == 5
+
+def test_figures_are_brought_up_to_date_first(segment: Segment) -> None:
+    coordinator = Coordinator(segment)
+
+    (one,) = questions_to(coordinator, segment).subscribers()
+
+    assert coordinator.refreshed
+    assert (one.id, one.peer, one.version, one.sent) == (7, "peer:1", "3.1", 5)

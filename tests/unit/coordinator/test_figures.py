@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fanout.control.messages import Closed
-from fanout.coordinator.figures import Figures, final_of, snapshot
+from fanout.coordinator.figures import Figures, final_of
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.roster import Accepted
 from fanout.coordinator.supervision import Life
@@ -61,39 +60,6 @@ def segment() -> Iterator[Segment]:
 
 def figures_of(segment: Segment, ledger: Ledger | None = None) -> Figures:
     return Figures(segment, ledger or Ledger(segment.words), "block")
-
-
-def test_what_is_neither_sent_nor_dropped_is_queued(segment: Segment) -> None:
-    figures = snapshot(segment, CONNECTION, 3, 9_000)
-
-    assert (figures.matched, figures.sent, figures.dropped, figures.queued) == (100, 60, 30, 10)
-    assert (figures.id, figures.peer, figures.worker, figures.subscriptions) == (7, "peer:1", 1, 3)
-    assert figures.sent_bytes == 6_000
-
-
-def test_who_takes_what_it_gets_has_no_lag(segment: Segment) -> None:
-    figures = snapshot(segment, CONNECTION, 3, 9_000)
-
-    assert (figures.lag_bytes, figures.blocked_s) == (0, 0.0)
-
-
-def test_who_is_blocked_has_a_lag_and_a_time(segment: Segment) -> None:
-    since = time.monotonic_ns() - 2_000_000_000
-    slot = SubscriberSlot(segment, CONNECTION.slot)
-    slot.checkpoint(CHECKPOINT._replace(blocked_since=since))
-
-    figures = snapshot(segment, CONNECTION, 3, 9_000)
-
-    assert figures.lag_bytes == 1_000
-    assert figures.blocked_s >= 2.0
-
-
-def test_a_slot_of_another_subscriber_says_nothing_of_this_one(segment: Segment) -> None:
-    SubscriberSlot(segment, CONNECTION.slot).id = 6
-
-    figures = snapshot(segment, CONNECTION, 0, 9_000)
-
-    assert (figures.matched, figures.sent, figures.queued, figures.sent_bytes) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -1,0 +1,1 @@
+"""What a publisher has counted, out of its shared memory alone: nobody is asked, nothing waits."""

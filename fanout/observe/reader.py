@@ -1,0 +1,215 @@
+"""The reader: totals, workers, subscribers and ends of a publisher, out of its shared memory.
+
+It asks nobody and takes no lock, so it answers while the publisher hangs or is stopped, and nothing
+that it does can hold the publisher up. What it shows is as old as what was last written: a worker
+brings the slots of its subscribers up to date each 0.1 s, and a publisher that is stopped says
+nothing new (`heartbeat`).
+
+Records that change in several stores say so, and are read again. If one stays half-written, because
+its writer has died in the middle, its row is left out; the totals are then shown as they are.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import compress
+from typing import TYPE_CHECKING, TypeVar
+
+from fanout.errors import ClosedError
+from fanout.observe.rows import SubscriberRow, WorkerRow
+from fanout.reasons import Reason
+from fanout.shm.cards import Card, Cards
+from fanout.shm.clock import Clock
+from fanout.shm.closed import ClosedRing
+from fanout.shm.header import Header, State, Totals, reason_counters
+from fanout.shm.reader import LogReader
+from fanout.shm.subscriber_slot import SubscriberSlot, SubscriberSlots
+from fanout.shm.words import StuckRecord
+from fanout.shm.worker_slot import WorkerSlot
+from fanout.statistics import PublisherStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fanout.shm.clock import Note
+    from fanout.shm.closed import End
+    from fanout.shm.segment import Segment
+    from fanout.statistics import SubscriberStatistics
+
+T = TypeVar("T")
+
+ATTEMPTS = 100  # to read what is being changed; with the pause between them a tenth of a second
+PAUSE = 0.001  # seconds: the writer is between two stores, unless it has just lost its core
+
+
+def _pause() -> None:
+    time.sleep(PAUSE)
+
+
+class Reader:
+    """Reads one publisher's figures; any thread, any process.
+
+    Args:
+        segment: mapped to be read, at least up to its topics. The reader keeps it mapped, whatever
+            becomes of the publisher.
+        pause: lets a writer go on that is in the middle of a change.
+
+    Attributes:
+        epoch: a number for this run of the publisher; another one after each restart.
+
+    Raises:
+        ClosedError: from each method, when the publisher has ended and given its memory back.
+    """
+
+    def __init__(self, segment: Segment, pause: Callable[[], None] = _pause) -> None:
+        self._segment = segment
+        self._pause = pause
+        self._header = Header(segment)
+        self._totals = Totals(segment.words)
+        self._reasons = reason_counters(segment.words)
+        self._cards = Cards(segment)
+        self._slots = SubscriberSlots(segment)
+        self._ring = ClosedRing(segment)
+        self._clock = Clock(segment)
+        self._log = LogReader(segment)
+        self.epoch = self._header.epoch
+        self._workers = [WorkerSlot(segment, index) for index in range(self._header.workers)]
+
+    # What the publisher is.
+
+    @property
+    def state(self) -> State:
+        """Where the publisher is in its life; NONE = it has ended. It never raises.
+
+        A publisher that was killed is in the state that it was in: see `heartbeat`, and its `pid`.
+        """
+        return State(self._header.state)
+
+    @property
+    def name(self) -> str:
+        """What its user calls it; empty if nothing."""
+        return self._header.name
+
+    @property
+    def pid(self) -> int:
+        """Of its process, as that process sees itself: in a container it is another outside."""
+        return self._header.pid
+
+    @property
+    def started(self) -> int:
+        """Wall clock, ns since 1970."""
+        return self._header.started
+
+    @property
+    def heartbeat(self) -> int:
+        """Monotonic ns when its coordinator was last seen to live; it is each half second."""
+        return self._header.heartbeat
+
+    @property
+    def head(self) -> int:
+        """Messages committed; also the next sequence number."""
+        return self._log.head()
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether an interrupted send must be rolled back; for an instant it is so in each send."""
+        return self._header.poison not in (0, self._header.head)
+
+    # What it has counted.
+
+    def totals(self) -> PublisherStatistics:
+        """Totals of all connections, with the figures of those that are open in them.
+
+        Who leaves meanwhile is counted once. Only if connections end faster than this can look, for
+        a tenth of a second, some may be counted among those that are open and those that have left.
+        """
+        return self._valid(self._between_ends(self._look_at_totals))
+
+    def workers(self) -> list[WorkerRow]:
+        """Every worker, by index."""
+        return self._valid(
+            [WorkerRow.read(self._segment, index) for index in range(len(self._workers))]
+        )
+
+    def rows(self) -> list[SubscriberRow]:
+        """Every connection by id, half-open ones too."""
+        used = [index for index, subscriber in enumerate(self._cards.ids()) if subscriber]
+        found = [row for row in map(self._row, used) if row is not None]
+        return self._valid(sorted(found, key=lambda row: row.identity.subscriber))
+
+    def subscribers(self) -> tuple[SubscriberStatistics, ...]:
+        """Every subscriber whose handshake is done, by id."""
+        _head, position = self._log.length()
+        rows = self.rows()
+        now = time.monotonic_ns()
+        return tuple(row.statistics(position, now) for row in rows if not row.half_open)
+
+    def closed(self, since: int = 0) -> Iterator[tuple[int, End]]:
+        """Ends of connections after the one of this number, each with its own, oldest first.
+
+        The last 10,000 are kept; a gap in the numbers says that some were overwritten.
+        """
+        return iter(self._valid(list(self._ring.since(since))))
+
+    def reasons(self) -> dict[Reason, int]:
+        """How many connections were closed or refused for each reason."""
+        return self._valid({reason: self._reasons[reason.number] for reason in Reason})
+
+    def notes(self) -> list[Note]:
+        """When the log was how long, oldest first: for rates, and `clock.age_of` a message."""
+        return self._valid(self._clock.notes())
+
+    def flushed(self) -> list[int]:
+        """For each worker: everything below it was handed to the kernel. It never raises."""
+        return [slot.flushed for slot in self._workers]
+
+    def _look_at_totals(self) -> PublisherStatistics:
+        head, position = self._log.length()
+        totals = self._totals
+        taken = self._slots.ids()
+        return PublisherStatistics(
+            published=head,
+            published_bytes=position,
+            subscribers=self._cards.connected(),
+            accepted=totals.accepted,
+            refused=totals.refused,
+            evicted=totals.evicted,
+            disconnected=totals.disconnected,
+            failed_handshakes=totals.failed_handshakes,
+            sent=totals.sent + sum(compress(self._slots.sent(), taken)),
+            dropped=totals.dropped + sum(compress(self._slots.dropped(), taken)),
+            discarded=totals.discarded,
+            workers=tuple(row.statistics() for row in self.workers()),
+        )
+
+    def _between_ends(self, look: Callable[[], T]) -> T:
+        """What `look` finds while no end of a connection is being booked."""
+        for _ in range(ATTEMPTS):
+            booked = self._header.ends_booked
+            found = look()
+            if self._header.ends_begun == booked:
+                return found
+            self._pause()
+        return found
+
+    def _row(self, index: int) -> SubscriberRow | None:
+        """Who has this slot and where it stands; None if nobody, or if that stays half-written."""
+        card = Card(self._segment, index)
+        slot = SubscriberSlot(self._segment, index)
+        for _ in range(ATTEMPTS):
+            try:
+                identity = card.read()
+            except StuckRecord:
+                self._pause()
+                continue
+            if identity is None:
+                return None
+            checkpoint = slot.read(identity.subscriber)
+            if card.id == identity.subscriber:  # else the slot may have been another's already
+                return SubscriberRow(identity, checkpoint)
+        return None
+
+    def _valid(self, found: T) -> T:
+        if not self.epoch or self._header.epoch != self.epoch:
+            raise ClosedError("this publisher has ended and given its memory back")
+        return found

@@ -1,0 +1,143 @@
+"""Whatever is written between two loads of a reader, it shows what was true at some instant."""
+
+from __future__ import annotations
+
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fanout.control.messages import Closed
+from fanout.coordinator.figures import Figures
+from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.roster import Accepted
+from fanout.observe.reader import Reader
+from fanout.reasons import Reason
+from fanout.shm.layout import PAGE, Layout
+from fanout.shm.segment import Segment
+from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
+from tests.helpers.stores import recorded, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LAYOUT = Layout(PAGE, 64, 2)
+LIVES = 8  # subscribers, one after the other in each slot
+STEPS = 3  # checkpoints of each
+MOST = sum(subscriber * 100 + STEPS for subscriber in range(1, LIVES + 1))  # messages sent
+
+
+def _life(segment: Any, figures: Figures, subscriber: int) -> Iterator[None]:
+    """A subscriber comes, takes messages in three steps, and leaves."""
+    index = subscriber % LAYOUT.subscribers
+    peer = f"peer:{subscriber}"
+    connection = Accepted(subscriber, index, subscriber * 10, peer, "tcp://x", "zmtp")
+    slot = SubscriberSlot(segment, index)
+    figures.admitted(connection)
+    slot.take(subscriber)
+    connection.version = "3.1"
+    figures.connected(connection)
+    sent = 0
+    for step in range(1, STEPS + 1):
+        yield
+        sent = subscriber * 100 + step
+        slot.checkpoint(NOTHING._replace(matched=sent, sent=sent, sent_bytes=sent * 7))
+    left = Reason.LEFT
+    closed = Closed(subscriber, False, left.number, left.text, sent, sent, 0, 0, subscriber)
+    figures.ended(connection, closed)
+
+
+def _stores() -> list[tuple[int, int]]:
+    """What coordinator and workers store while subscribers take turns; no slot is free for long."""
+    segment, log = recorded(LAYOUT)
+    figures = Figures(segment, Ledger(segment.words), "block")
+    waiting = [_life(segment, figures, subscriber) for subscriber in range(LIVES, 0, -1)]
+    lives = [waiting.pop(), waiting.pop()]
+    while lives:
+        life = lives.pop(0)
+        if not any(True for _ in islice(life, 1)):  # it has left: the next one comes
+            if not waiting:
+                continue
+            life = waiting.pop()
+            next(life)
+        lives.append(life)
+    return log
+
+
+STORES = _stores()
+
+
+class World:
+    """Shared memory in which the next few stores happen before each load."""
+
+    def __init__(self, paces: Iterator[int]) -> None:
+        self.segment = Segment.create(LAYOUT)
+        self._stores = iter(STORES)
+        self._paces = paces
+        self.over = False
+        self.reader = Reader(watched(self.segment, self.go_on), pause=self.go_on)
+
+    def go_on(self) -> None:
+        for _ in range(next(self._paces)):
+            store = next(self._stores, None)
+            if store is None:
+                self.over = True
+                return
+            self.segment.words[store[0]] = store[1]
+
+
+def _worlds() -> st.SearchStrategy[World]:
+    """Some loads without a store, then a burst of stores: one, or as many as in whole lives."""
+    quiet, burst = st.integers(0, 300), st.sampled_from((1, 2, 5, 10, 25, 60, 120))
+    bursts = st.lists(st.tuples(quiet, burst), min_size=5, max_size=20)
+    return bursts.map(lambda bursts: World(_for_ever(bursts)))
+
+
+def _for_ever(bursts: list[tuple[int, int]]) -> Iterator[int]:
+    while True:
+        for quiet, burst in bursts:
+            yield from repeat(0, quiet)
+            yield burst
+
+
+@settings(max_examples=60, deadline=None)
+@given(_worlds())
+def test_a_row_is_of_one_subscriber(world: World) -> None:
+    last = dict.fromkeys(range(1, LIVES + 1), 0)
+    while not world.over:
+        for who, stream in world.reader.rows():
+            assert (who.worker, who.peer) == (who.subscriber * 10, f"peer:{who.subscriber}")
+            assert stream.sent == stream.matched
+            assert stream.sent_bytes == stream.sent * 7
+            assert stream.sent == 0 or 0 < stream.sent - who.subscriber * 100 <= STEPS
+            assert stream.sent >= last[who.subscriber]
+            last[who.subscriber] = stream.sent
+    assert world.reader.rows() == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(_worlds())
+def test_totals_never_fall_and_nobody_is_counted_twice(world: World) -> None:
+    last = 0
+    while not world.over:
+        totals = world.reader.totals()
+        assert last <= totals.sent <= MOST
+        assert totals.subscribers + totals.disconnected <= LIVES
+        last = totals.sent
+    totals = world.reader.totals()
+    assert (totals.sent, totals.disconnected, totals.subscribers) == (MOST, LIVES, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(_worlds())
+def test_an_end_is_whole_and_comes_once(world: World) -> None:
+    seen: list[int] = []
+    while not world.over:
+        for number, end in world.reader.closed(len(seen)):
+            seen.append(number)
+            assert (end.subscriber, end.worker) == (number, number * 10)
+            assert (end.sent, end.kernel_bytes) == (number * 100 + STEPS, number)
+            assert end.peer == f"peer:{number}"
+    seen += [number for number, _end in world.reader.closed(len(seen))]
+    assert seen == list(range(1, LIVES + 1))
