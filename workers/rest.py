@@ -1,7 +1,8 @@
 """Rest: what a worker does between turns when there is nothing to do. Shell.
 
 It *sleeps* until the publisher rings. In a flood it *naps* instead, and looks again by itself. A
-nap lets new messages accumulate; those who are behind have theirs, and are served meanwhile.
+nap lets new messages accumulate. Members that are behind wait for room in their sockets and not for
+new messages: they are served during a nap as well.
 """
 
 from __future__ import annotations

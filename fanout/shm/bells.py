@@ -41,7 +41,8 @@ class Bell:
         """Ring if the worker sleeps; the caller has passed a full barrier since its commit."""
         sleep = self._words[self._index]
         if sleep and sleep != self._rung:
-            # Before the ring: it may be a later sleep that is hidden by this, and the ring ends it.
+            # Clear before ringing: if it fell asleep again meanwhile, this hides that sleep, but
+            # the ring ends it.
             self._sleeper[0] = 0
             try:
                 self.doorbell.ring()

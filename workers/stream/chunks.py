@@ -44,9 +44,8 @@ class Chunk:
                     found += indexes
         else:
             for prefix in cohort.key:
-                if (
-                    len(prefix) <= self._longest
-                ):  # else nothing has it, and making a table of it is not free
+                # No topic has a prefix longer than itself; a table for its length is not free.
+                if len(prefix) <= self._longest:
                     found += self._having(len(prefix)).get(prefix, ())
         found.sort()
         return found
