@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TEARDOWN_S = 50  # far above what any teardown takes
+TEARDOWN_S = 120  # far above what any teardown takes
 
 # Tests never judge by the clock: a busy machine must not make them fail. The timeout for each test
 # (pyproject.toml) is what ends one that hangs.

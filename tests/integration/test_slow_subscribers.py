@@ -163,7 +163,9 @@ def test_block_goes_on_when_the_slowest_is_evicted() -> None:
 
 def test_one_that_never_reads_is_evicted_and_twenty_others_lose_nothing() -> None:
     happenings = Happenings()
-    with start(send_timeout=0.5, on_event=happenings) as publisher, ExitStack() as stack:
+    # It can lose something long before its time is up: a limit of two slices, two seconds.
+    small = start(slow_limit_bytes=1 << 15, send_timeout=2.0, on_event=happenings)
+    with small as publisher, ExitStack() as stack:
         silent = stack.enter_context(stalled(publisher))
         name = f"127.0.0.1:{silent.socket.getsockname()[1]}"
         publisher.wait_for_subscribers(1, timeout=10)
