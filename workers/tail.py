@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from fanout.shm import fence as fences
 from fanout.shm.worker_slot import NO_TAIL
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Tail(Generic[K]):
 
     Args:
         pump: knows what its members need.
-        fence: orders the store of the tail before the loads that follow.
+        fence: orders the store of the tail before the loads that follow, and behind those before.
 
     Attributes:
         promised: who was promised the messages from which one on, and has not become a member that
@@ -64,6 +65,8 @@ class Tail(Generic[K]):
             tail = pump.move_tail()
             flushed = pump.flushed()
         slot.flushed = flushed
+        if not fences.STORES_STAY_IN_ORDER:
+            self._fence()  # what was read below the tail must have been read
         slot.tail = tail
         wanted = self._header.wanted
         if wanted and wanted != slot.wanted_seen and tail >= wanted:

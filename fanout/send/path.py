@@ -27,7 +27,6 @@ from fanout.errors import (
 )
 from fanout.send.poison import PoisonGuard
 from fanout.send.topics import Topic, TopicTable
-from fanout.shm import fence as fences
 from fanout.shm.bells import Bell, wake_all
 from fanout.shm.layout import SLEEPERS_EACH
 from fanout.shm.log import NO_SPACE, LogWriter
@@ -104,8 +103,7 @@ class SendPath:
         self._sleepers = sleepers(segment)
         self._tails = Tails(segment, len(bells))
         self._size = segment.layout.data_bytes
-        # Their bytes tell only of so many, and only if they were not read before the commit.
-        self._ask_each = len(bells) > SLEEPERS_EACH or not fences.STORES_STAY_IN_ORDER
+        self._ask_each = len(bells) > SLEEPERS_EACH  # the sleepers' bytes tell only of so many
         self._guard = PoisonGuard(self.log)
         self._lock = _make_lock()
         self.room = room
@@ -267,8 +265,6 @@ class SendPath:
         Args:
             topics: None = not known, wake everybody.
         """
-        if not fences.STORES_STAY_IN_ORDER:
-            fences.make_fence()()  # releasing the lock is no full barrier there
         if topics is None:
             wake_all(self.bells)
             return

@@ -2,6 +2,9 @@
 
 x86-64 keeps stores in order and loads in order, so a commit needs nothing; only a store that must
 be seen before a later *load* (the doorbell) needs a barrier. aarch64 may reorder all of them.
+
+With FANOUT_FENCES=always in the environment every machine is treated as one that reorders, so that
+what is there for those can be tested on any. It is read once; workers inherit it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STORES_STAY_IN_ORDER = os.uname().machine == "x86_64"
+STORES_STAY_IN_ORDER = (
+    os.uname().machine == "x86_64" and os.environ.get("FANOUT_FENCES") != "always"
+)
 
 
 def make_fence() -> Callable[[], None]:
@@ -22,13 +27,20 @@ def make_fence() -> Callable[[], None]:
     Releasing a lock and taking it again is one: nothing moves down over the release or up over the
     acquire, and a release is not reordered with a later acquire (Arm ARM, B2.3, "barrier-ordered-
     before"). Each caller needs a fence of its own: a shared one would be a lock.
+
+    Interrupted between the two (KeyboardInterrupt), it leaves the lock released; the next call
+    mends that.
     """
     lock = threading.Lock()
     lock.acquire()
     release, acquire = lock.release, lock.acquire
 
     def fence() -> None:
-        release()
+        try:
+            release()
+        except RuntimeError:
+            acquire()
+            release()
         acquire()
 
     return fence

@@ -153,9 +153,10 @@ class LogWriter:
         slot = sequence & self._mask
         self._ends[slot] = end
         self._topics[slot] = topic_id
-        if self._fence is not None:
-            self._fence()
-        words[H_HEAD] = head
+        if self._fence is None:
+            words[H_HEAD] = head
+        else:
+            self._store_head(head)
         self.following = head, end, stop
         return sequence
 
@@ -198,10 +199,17 @@ class LogWriter:
         self._words[H_POISON] = head
 
     def _commit(self, head: int) -> None:
-        if self._fence is not None:
-            self._fence()
-        self._words[H_HEAD] = head
+        self._store_head(head)
         self.load()
+
+    def _store_head(self, head: int) -> None:
+        """After everything that it commits, and before the look at who sleeps."""
+        if self._fence is None:  # then releasing the send lock does for the latter
+            self._words[H_HEAD] = head
+            return
+        self._fence()
+        self._words[H_HEAD] = head
+        self._fence()
 
     def _write(self, position: int, data: bytes) -> None:
         offset = position % self._size

@@ -9,6 +9,7 @@ import pytest
 
 from fanout import Publisher
 from fanout.send import path as send_path
+from fanout.shm import fence as fences
 from tests.faults.subject import SENDS, Subject
 from tests.helpers.collecting import Collector
 from tests.helpers.waiting import DEADLINE_S
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KIB = 1024
+
+
+@pytest.fixture
+def reorders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here and in workers, as on a machine that reorders stores, for what is made later."""
+    monkeypatch.setattr(fences, "STORES_STAY_IN_ORDER", False)
+    monkeypatch.setenv("FANOUT_FENCES", "always")
 
 
 @pytest.fixture

@@ -54,6 +54,15 @@ def test_interrupted_anywhere(
     assert subject.mended == 0, "one interruption is always settled by the send itself"
 
 
+@pytest.mark.usefixtures("reorders")
+@pytest.mark.parametrize("name", ["publish", "batch"])
+def test_interrupted_anywhere_on_a_machine_that_reorders_stores(
+    subject: Subject, name: str
+) -> None:
+    """There a commit has fences, which are locks, and these are interrupted as well."""
+    test_interrupted_anywhere(subject, name, KeyboardInterrupt, opcodes=True)
+
+
 @pytest.mark.parametrize("here_first", [True, False])
 @pytest.mark.parametrize("name", ["publish", "batch"])
 def test_interrupted_again_while_it_settles(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from fanout.shm import fence as fences
 from fanout.shm.layout import MESSAGE_SHARE, PAGE, Layout
 from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.shm.reader import LogReader
@@ -124,5 +127,15 @@ class LogMachine(RuleBasedStateMachine):
         self.segment.close()
 
 
+class FencedLogMachine(LogMachine):
+    """The same where stores are reordered: other lines of writer and reader do the commit."""
+
+    def __init__(self) -> None:
+        with mock.patch.object(fences, "STORES_STAY_IN_ORDER", False):
+            super().__init__()
+
+
 TestLog = LogMachine.TestCase
 TestLog.settings = settings(max_examples=60, stateful_step_count=40)
+TestFencedLog = FencedLogMachine.TestCase
+TestFencedLog.settings = settings(max_examples=30, stateful_step_count=40)

@@ -12,6 +12,7 @@ import pytest
 
 from fanout.send.path import SendPath
 from fanout.send.topics import Topic
+from fanout.shm import fence as fences
 from fanout.shm.bells import Bell
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.reader import LogReader
@@ -22,6 +23,12 @@ from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["in order", "reordered"])
+def stores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that keeps stores in order, and on one that does not."""
+    monkeypatch.setattr(fences, "STORES_STAY_IN_ORDER", request.param)
 
 
 class InterruptedTopic(Topic):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout.shm import fence as fences
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.workers.policy.limits import UNLIMITED
 from fanout.workers.stream.member import Member
@@ -51,6 +52,23 @@ def test_what_is_promised_is_protected_before_the_front_is_there(kept: Kept) -> 
     front = kept.tail.promise("first")
 
     assert (front, kept.pump.front, kept.fences) == (1, 1, [1])
+
+
+def test_what_was_read_is_read_before_the_tail_moves(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that reorders; on others loads stay before later stores."""
+    kept.subscribe()
+    kept.tail.publish()
+    in_order = list(kept.fences)
+    before = kept.around.slot.tail
+    kept.publish()
+    kept.pump.advance(kept.around.log.head(), 0)
+    monkeypatch.setattr(fences, "STORES_STAY_IN_ORDER", False)
+    kept.tail.publish()
+
+    assert (in_order, kept.fences) == ([], [before])
+    assert kept.around.slot.tail > before
 
 
 def test_a_front_that_was_promised_is_not_moved_for_the_next(kept: Kept) -> None:
