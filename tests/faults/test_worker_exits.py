@@ -171,14 +171,14 @@ def test_a_worker_that_hangs_prints_where_and_is_replaced(
     trigger = run_at_the_next_timer(HANGS, tmp_path, monkeypatch)
     happenings = Happenings()
 
-    with Publisher(ENDPOINT, workers=1, worker_timeout=1.0, on_event=happenings):
+    with Publisher(ENDPOINT, workers=1, worker_timeout=2.0, on_event=happenings):
         trigger.touch()
         (lost,) = happenings.wait_for(EventKind.WORKER_LOST)[:1]
         trigger.unlink()
         happenings.wait_for(EventKind.WORKER_STARTED, 2)
 
     assert lost.exit_code == -signal.SIGABRT
-    assert lost.reason == "killed by us: no sign of life for 1 s (worker_timeout)"
+    assert lost.reason == "killed by us: no sign of life for 2 s (worker_timeout)"
     errors = capfd.readouterr().err
     assert "Fatal Python error: Aborted" in errors
     assert "in stuck_in_a_loop" in errors
@@ -189,11 +189,11 @@ def test_a_worker_that_is_stopped_cannot_print_and_is_killed(
 ) -> None:
     happenings = Happenings()
 
-    with Publisher(ENDPOINT, workers=1, worker_timeout=1.0, on_event=happenings) as publisher:
+    with Publisher(ENDPOINT, workers=1, worker_timeout=2.0, on_event=happenings) as publisher:
         os.kill(publisher.statistics().workers[0].pid, signal.SIGSTOP)
         (lost,) = happenings.wait_for(EventKind.WORKER_LOST)[:1]
         happenings.wait_for(EventKind.WORKER_STARTED, 2)
 
     assert lost.exit_code == -signal.SIGKILL
-    assert lost.reason == "killed by us: no sign of life for 1 s (worker_timeout)"
+    assert lost.reason == "killed by us: no sign of life for 2 s (worker_timeout)"
     assert "Fatal Python error" not in capfd.readouterr().err

@@ -117,6 +117,7 @@ def test_events_beyond_the_bound_are_counted(
     monkeypatch.setattr(announcers, "EVENTS_MAX", 4)
     monkeypatch.setattr(announcers, "EVENTS_RESUME", 2)
     with Publisher(ENDPOINT, workers=1, on_event=blocked) as publisher:
+        wait_until(lambda: blocked.events, "the first one, in which it blocks")
         for number in range(10):  # each connects and disconnects: 20 events, four of which wait
             with RawPeer.version_3(publisher.endpoints[0], b"a"):
                 publisher.wait_for_subscribers(1, timeout=DEADLINE_S)

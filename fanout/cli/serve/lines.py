@@ -29,6 +29,7 @@ TOLD_EVENTS = frozenset(
         EventKind.CONNECTION_REFUSED,
         EventKind.ACCEPT_PAUSED,
         EventKind.WORKER_LOST,
+        EventKind.EVENTS_LOST,
     }
 )
 """Events worth a line. Subscribers that come and go are in the counters."""

@@ -72,6 +72,8 @@ def test_events_worth_a_line() -> None:
         "subscriber evicted a:1, 7 messages dropped so far: took nothing for 5 s"
     )
     assert event_line(Event(EventKind.WORKER_LOST, worker=1)) == "worker lost 1"
+    lost = Event(EventKind.EVENTS_LOST, "7 events were not delivered", lost=7)
+    assert event_line(lost) == "events lost: 7 events were not delivered"
     assert event_line(Event(EventKind.SUBSCRIBER_CONNECTED, subscriber=1, peer="a:1")) is None
 
 
