@@ -126,6 +126,7 @@ class Bench:
         self.refused = 0
         self.events: list[Event] = []
         self.broken = False
+        self._sockets: list[socket.socket] = []  # of subscribers
         self.segment = Segment.create(SMALL)
         self.doorbells = [Doorbell() for _ in range(workers)]
         self.room = Doorbell()
@@ -163,6 +164,8 @@ class Bench:
             bell.close()
         for process in self.processes:
             process.hang_up()
+        for sock in self._sockets:
+            sock.close()
         self.segment.close()
 
     def _start(self, index: int, control_descriptor: int) -> Worker:
@@ -200,7 +203,12 @@ class Bench:
         """Listen; returns what connects there, for the coordinator to accept in its next turn."""
         endpoint = self.coordinator.reception.bind("tcp://127.0.0.1:*")
         port = int(endpoint.rpartition(":")[2])
-        return lambda: socket.create_connection(("127.0.0.1", port), timeout=10)
+
+        def connect() -> socket.socket:
+            self._sockets.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+            return self._sockets[-1]
+
+        return connect
 
     def connect(self, *prefixes: bytes) -> tuple[socket.socket, int]:
         """A subscriber with these subscriptions: its socket and its id."""

@@ -41,20 +41,20 @@ def test_calls_that_make_calls_let_it_go_on() -> None:
 def test_who_is_refused_for_want_of_descriptors_is_named() -> None:
     with Bench() as bench:
         connect = bench.listen()
-        with connect() as sock, mock.patch.object(os, "dup", side_effect=OSError(24, "Too many")):
-            host, port = sock.getsockname()
+        host, port = connect().getsockname()
+        with mock.patch.object(os, "dup", side_effect=OSError(24, "Too many")):
             bench.turn()
 
         (refused,) = bench.of(EventKind.CONNECTION_REFUSED)
         assert (refused.peer, refused.cause) == (f"{host}:{port}", Reason.NO_RESOURCES)
         assert len(bench.of(EventKind.ACCEPT_PAUSED)) == 1
         assert bench.state.ledger.refused == 1
-        with connect():
-            bench.turn()
-            assert bench.state.ledger.accepted == 1, "it accepts before its pause is over"
-            bench.pass_time(receptions.PAUSE)
-            bench.turn()
-            assert bench.state.ledger.accepted == 2
+        connect()
+        bench.turn()
+        assert bench.state.ledger.accepted == 1, "it accepts before its pause is over"
+        bench.pass_time(receptions.PAUSE)
+        bench.turn()
+        assert bench.state.ledger.accepted == 2
 
 
 def test_an_address_is_looked_up_by_who_binds_it() -> None:

@@ -1,4 +1,4 @@
-"""The send path: whom it wakes."""
+"""The send path: whom it wakes, after a commit and for want of room."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from fanout.send.topics import Topic
 from fanout.shm import fence as fences
 from fanout.shm.bells import Bell
 from fanout.shm.doorbell import Doorbell
+from fanout.shm.log import NO_SPACE
 from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
-from fanout.shm.worker_slot import WorkerSlot, sleeper_byte
+from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, sleeper_byte
 from fanout.workers.rest import Rest
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(autouse=True, params=[True, False], ids=["in order", "reordered"])
@@ -110,3 +111,79 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
         doorbell.close()
     write_set.close()
     segment.close()
+
+
+# Room.
+
+
+class Crowd:
+    """A send path with workers that hold the log back from message 0 on, and sleep."""
+
+    def __init__(self, workers: int) -> None:
+        self.segment = Segment.create(SMALL)
+        self.slots = [WorkerSlot(self.segment, index) for index in range(workers)]
+        self.doorbells = [Doorbell() for _ in range(workers)]
+        bells = [Bell(self.segment, index, each) for index, each in enumerate(self.doorbells)]
+        nobody: Any = SimpleNamespace(generation=0, workers_for=lambda _topic: ())
+        self.path = SendPath(self.segment, bells, mock.Mock(), nobody, 16)
+        for slot in self.slots:
+            slot.tail = 0
+
+    def fill(self, share: float) -> int:
+        """Publish until so much of the log is used, and nobody was rung for; how many messages."""
+        wire = bytes(1_024)
+        count = int(SMALL.data_bytes * share) // len(wire)
+        for _ in range(count):
+            while self.path.append(wire, self.path.intern(b"A")) == NO_SPACE:
+                assert self.path.make_room(len(wire), 1)
+        self.rung()
+        return count
+
+    def rung(self) -> list[int]:
+        """Whose doorbells were rung since the last call."""
+        return [index for index, each in enumerate(self.doorbells) if each.wait(0)]
+
+    def close(self) -> None:
+        for doorbell in self.doorbells:
+            doorbell.close()
+        self.segment.close()
+
+
+@pytest.fixture
+def crowd() -> Iterator[Crowd]:
+    crowd = Crowd(2)
+    yield crowd
+    crowd.close()
+
+
+def test_who_sleeps_is_woken_when_the_log_is_full(crowd: Crowd) -> None:
+    """It may have slept through messages that do not concern it, and hold them all back."""
+    check_that_sleepers_are_woken_when_the_log_is_full(crowd)
+
+
+def check_that_sleepers_are_woken_when_the_log_is_full(crowd: Crowd) -> None:
+    crowd.fill(0.2)
+    assert not crowd.path.make_room(SMALL.data_bytes, 1)
+
+    assert crowd.rung() == [0, 1]
+
+
+def test_who_is_far_behind_is_woken_before_the_log_is_full(crowd: Crowd) -> None:
+    check_that_who_is_far_behind_is_woken(crowd)
+
+
+def check_that_who_is_far_behind_is_woken(crowd: Crowd) -> None:
+    count = crowd.fill(0.3)
+    crowd.slots[1].tail = count
+    assert crowd.path.make_room(100, 1)
+
+    assert crowd.rung() == [0]
+
+
+def test_a_worker_without_a_tail_is_not_behind(crowd: Crowd) -> None:
+    crowd.fill(0.3)
+    for slot in crowd.slots:
+        slot.tail = NO_TAIL
+
+    assert crowd.path.make_room(100, 1)
+    assert crowd.rung() == []

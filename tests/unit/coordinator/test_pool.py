@@ -1,0 +1,202 @@
+"""The pool in a coordinator that the test turns by hand: real channels, workers that it plays."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from unittest import mock
+
+from fanout.control import channel as channels
+from fanout.control.channel import RECEIVE_MESSAGES
+from fanout.control.messages import Finish, Slow, Snapshot, Started
+from fanout.coordinator.supervision import BACKOFF_MAX, TICK
+from fanout.events import EventKind
+from fanout.reasons import Reason
+from fanout.shm.worker_slot import NO_TAIL, WorkerState
+from tests.unit.coordinator.bench import KILLED, Bench, closed
+from tests.unit.coordinator.test_supervision import only
+
+if TYPE_CHECKING:
+    import socket
+
+
+def is_open(descriptor: int) -> bool:
+    with suppress(OSError):
+        os.fstat(descriptor)
+        return True
+    return False
+
+
+def has_ended(sock: socket.socket) -> bool:
+    """Whether the other side has ended this connection."""
+    sock.settimeout(2)
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_all_that_a_worker_reported_before_its_end_counts() -> None:
+    """More than one turn takes; it ends before the coordinator has another."""
+    with Bench() as bench:
+        _sock, subscriber = bench.connect(b"A")
+        slow = [Slow(subscriber, False, number, "behind") for number in range(RECEIVE_MESSAGES)]
+        for messages in (slow, slow, [closed(subscriber)]):  # each in a packet, as turns make them
+            bench.worker.say(*messages)
+        bench.worker.exit(0)
+        bench.turn()
+
+        assert len(bench.of(EventKind.SUBSCRIBER_SLOW)) == 2 * RECEIVE_MESSAGES
+        left = only(bench.of(EventKind.SUBSCRIBER_DISCONNECTED))
+        assert left.cause is Reason.LEFT
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+
+
+def test_a_lost_worker_holds_no_message_back() -> None:
+    with Bench() as bench:
+        slot = bench.worker.slot
+        slot.tail, slot.flushed = 3, 3
+        bench.worker.exit(1)
+        bench.turn()
+
+        assert (slot.tail, slot.flushed) == (NO_TAIL, NO_TAIL)
+
+
+def test_one_that_hangs_up_and_does_not_end_is_killed() -> None:
+    with Bench(2) as bench:
+        bench.processes[1].hang_up()
+        bench.pass_time(3 * TICK)
+
+        assert bench.processes[1].exitcode == KILLED
+        assert bench.processes[0].exitcode is None
+        bench.turn()
+        lost = only(bench.of(EventKind.WORKER_LOST))
+        assert (lost.worker, "closed its control channel" in lost.reason) == (1, True)
+
+
+def test_one_that_hangs_is_killed_and_replaced() -> None:
+    with Bench(options={"worker_timeout": 2.0}) as bench:
+        bench.worker.beats = False
+        bench.pass_time(2.0 + 1.0 + TICK)
+        bench.turn()
+        lost = only(bench.of(EventKind.WORKER_LOST))
+        bench.pass_time(BACKOFF_MAX)
+        bench.worker.say(Started(2))
+        bench.turn()
+
+        assert "worker_timeout" in lost.reason
+        assert [one.exitcode for one in bench.processes] == [KILLED, None]
+        assert bench.state.supervision.ready == [0]
+        assert (bench.worker.slot.restarts, bench.worker.slot.state) == (1, WorkerState.READY)
+
+
+def test_a_coordinator_that_was_stopped_kills_nobody() -> None:
+    with Bench(2) as bench:
+        bench.now += 3_600
+        bench.turn()
+        bench.pass_time(60)
+
+        assert [one.exitcode for one in bench.processes] == [None, None]
+
+
+def test_the_connections_of_a_lost_worker_are_ended() -> None:
+    with Bench() as bench:
+        sock, subscriber = bench.connect(b"A")
+        duplicate = bench.state.duplicates[subscriber]
+        bench.worker.exit(1)
+        bench.turn()
+
+        assert has_ended(sock)
+        assert not is_open(duplicate)
+        assert bench.state.ledger.evicted == 1
+        assert bench.interest.count(None) == 0
+
+
+def test_what_a_subscription_missed_is_made_up_for() -> None:
+    """The worker fell asleep before its report was read."""
+    with Bench() as bench:
+        slot, doorbell = bench.worker.slot, bench.doorbells[0]
+        bench.connect()
+        doorbell.clear()
+        slot.fall_asleep(5)
+        bench.connect(b"A")
+
+        assert doorbell.wait(0)
+
+
+def test_one_that_does_not_read_is_killed_and_the_others_live() -> None:
+    with Bench() as bench, mock.patch.object(channels, "QUEUE_MESSAGES_MAX", 1):
+        pool = bench.coordinator._pool
+        while not bench.state.supervision.lives[0].condemned:
+            bench.coordinator._carry_out(pool.say(0, Snapshot(1)))
+            pool.flush()
+        connect = bench.listen()
+        connect()
+        bench.turn()
+        bench.turn()
+
+        lost = only(bench.of(EventKind.WORKER_LOST))
+        assert "does not read" in lost.reason
+
+
+def test_one_that_says_what_it_cannot_say_is_killed() -> None:
+    with Bench() as bench:
+        complaints: list[str] = []
+        with mock.patch.object(
+            bench.coordinator._announcer, "complain", lambda text, _error: complaints.append(text)
+        ):
+            bench.worker.say(Finish(1.0))
+            bench.turn()
+        bench.turn()
+
+        assert complaints == ["worker 0 sent what it cannot send"]
+        lost = only(bench.of(EventKind.WORKER_LOST))
+        assert lost.reason == "killed by us: it sent what it cannot send"
+
+
+def test_one_that_cannot_be_started_is_tried_again() -> None:
+    with Bench() as bench:
+        bench.refused = 2
+        bench.worker.exit(1)
+        bench.turn()
+        bench.pass_time(BACKOFF_MAX)
+
+        assert len(bench.of(EventKind.WORKER_LOST)) == 3
+        assert len(bench.processes) == 2
+
+
+def test_the_end_waits_for_the_workers_and_leaves_nothing() -> None:
+    with Bench(2) as bench:
+        _sock, subscriber = bench.connect(b"A")
+        duplicate = bench.state.duplicates[subscriber]
+        bench.coordinator._finish(5.0)
+        bench.turn()
+        heard = [process.hear()[-1] for process in bench.processes]
+        bench.processes[0].exit(0)
+        bench.turn()
+        over = [bench.state.supervision.over]
+        bench.processes[1].exit(0)
+        bench.turn()
+        over.append(bench.state.supervision.over)
+
+        assert heard == [Finish(5.0), Finish(5.0)]
+        assert over == [False, True]
+        assert bench.of(EventKind.WORKER_LOST) == []
+        assert not is_open(duplicate)
+        assert bench.state.ledger.disconnected == 1
+
+
+def test_a_storm_is_accepted_in_slices() -> None:
+    with Bench(options={"max_half_open": 2}) as bench:
+        connect = bench.listen()
+        for _ in range(4):
+            connect()
+        bench.turn()
+
+        assert (bench.state.ledger.accepted, bench.state.ledger.refused) == (4, 2)
+        assert {event.cause for event in bench.of(EventKind.CONNECTION_REFUSED)} == {
+            Reason.HALF_OPEN
+        }

@@ -1,0 +1,218 @@
+"""Reports: what a worker says changes the state, and says what is to be done."""
+
+from __future__ import annotations
+
+from threading import Event as Flag
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.control.messages import (
+    Closed,
+    Connected,
+    ControlError,
+    Finish,
+    Slow,
+    Snapshot,
+    SnapshotDone,
+    Started,
+    Subscriptions,
+)
+from fanout.coordinator import actions as do
+from fanout.coordinator import reports
+from fanout.coordinator.interest import Interest
+from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.roster import Accepted
+from fanout.coordinator.state import State, make_state
+from fanout.events import EventKind
+from fanout.options import Options
+from fanout.reasons import Reason
+from tests.unit.coordinator.bench import closed
+
+if TYPE_CHECKING:
+    from fanout.coordinator.actions import Action
+
+NOW = 1_000.0
+WORKERS = 2
+
+
+def served() -> State:
+    """A state with workers that serve."""
+    state = make_state(Options(max_subscribers=4), WORKERS, Interest(), Ledger(), NOW)
+    for worker in range(WORKERS):
+        state.supervision.started(worker)
+        reports.take(state, worker, Started(100 + worker), NOW)
+    return state
+
+
+def admit(state: State, *prefixes: bytes, connected: bool = True) -> Accepted:
+    """A subscriber with these subscriptions."""
+    admitted = state.roster.admit(
+        "peer:1", "tcp://x", "zmtp", state.supervision.ready, [0] * WORKERS
+    )
+    assert isinstance(admitted, Accepted)
+    state.duplicates[admitted.subscriber] = 700 + admitted.subscriber
+    if connected:
+        take(state, admitted, Connected(admitted.subscriber, "3.1"))
+    if prefixes:
+        take(state, admitted, Subscriptions(admitted.subscriber, 0, list(prefixes), []))
+    return admitted
+
+
+def take(
+    state: State, connection: Accepted, message: Connected | Subscriptions | Closed | Slow
+) -> list[Action]:
+    return reports.take(state, connection.worker, message, NOW)
+
+
+def lose(state: State, worker: int) -> list[Action]:
+    """The process of this worker ends; its subscribers had been sent 5 messages each."""
+
+    def last_of(connection: Accepted, cause: Reason) -> Closed:
+        evicted = cause is not Reason.PUBLISHER_CLOSED
+        figures = (9, 5, 1, 3, 0)
+        return Closed(connection.subscriber, evicted, cause.number, cause.text, *figures)
+
+    return reports.ended(state, worker, "exit status 4", NOW, last_of)
+
+
+def kinds(actions: list[Action]) -> list[EventKind]:
+    return [action.event.kind for action in actions if isinstance(action, do.Tell)]
+
+
+def test_a_worker_is_woken_after_its_subscription_is_known() -> None:
+    """What was published while it was not known did not ring for it."""
+    state = served()
+    one = admit(state)
+
+    actions = take(state, one, Subscriptions(one.subscriber, 9, [b"A", b"B"], []))
+
+    assert do.Wake(one.worker) in actions
+    assert do.NoteSubscriptions(one, 2) in actions
+    assert state.interest.workers_for(b"A1") == {one.worker}
+
+
+def test_one_that_is_not_known_any_more_wants_nothing() -> None:
+    state = served()
+    one = admit(state, b"A")
+    take(state, one, closed(one.subscriber))
+
+    late = [
+        take(state, one, Subscriptions(one.subscriber, 9, [b"A"], [])),
+        take(state, one, Connected(one.subscriber, "3.1")),
+        take(state, one, Slow(one.subscriber, False, 3, "behind")),
+        take(state, one, closed(one.subscriber)),
+    ]
+
+    assert late == [[], [], [], []]
+    assert state.interest.count(None) == 0
+
+
+def test_the_end_of_a_connection_is_shut_booked_and_told_in_this_order() -> None:
+    state = served()
+    one = admit(state, b"A")
+    report = closed(one.subscriber, Reason.SEND_TIMEOUT)
+
+    shut, book, tell = take(state, one, report)
+
+    assert shut == do.Shut(700 + one.subscriber)
+    assert book == do.Book(one, report)
+    assert isinstance(tell, do.Tell)
+    assert (tell.event.kind, tell.event.cause) == (
+        EventKind.SUBSCRIBER_EVICTED,
+        Reason.SEND_TIMEOUT,
+    )
+    assert state.duplicates == {}
+    assert state.interest.count(b"A") == 0
+
+
+def test_a_lost_worker_holds_nothing_back_before_anything_else_is_done() -> None:
+    state = served()
+
+    assert lose(state, 1)[0] == do.Release(1)
+
+
+def test_the_connections_of_a_lost_worker_end_and_those_of_others_do_not() -> None:
+    state = served()
+    ours = [admit(state, b"A") for _ in range(4)]
+    mine = [one for one in ours if one.worker == 1]
+
+    actions = lose(state, 1)
+
+    booked = [action for action in actions if isinstance(action, do.Book)]
+    assert [(each.connection, each.closed.discarded) for each in booked] == [(c, 3) for c in mine]
+    assert [each for each in actions if isinstance(each, do.Shut)] == [
+        do.Shut(700 + each.subscriber) for each in mine
+    ]
+    assert kinds(actions) == [EventKind.SUBSCRIBER_EVICTED] * 2 + [EventKind.WORKER_LOST]
+    assert state.interest.workers_for(b"A") == {0}
+    assert len(state.roster.connections) == len(state.duplicates) == 2
+
+
+def test_handshakes_that_are_lost_with_their_worker_are_not_under_way_any_more() -> None:
+    state = served()
+    half_open = [admit(state, connected=False) for _ in range(2)]
+    assert state.roster.half_open == 2
+
+    lose(state, half_open[0].worker)
+
+    assert state.roster.half_open == 1
+
+
+def test_who_loses_its_worker_in_the_end_is_not_evicted() -> None:
+    state = served()
+    one = admit(state, b"A")
+    state.ledger.closing = True
+    state.supervision.finish(1.0, NOW)
+
+    assert kinds(lose(state, one.worker)) == [EventKind.SUBSCRIBER_DISCONNECTED]
+
+
+def test_a_question_is_answered_when_the_last_has_answered_or_is_lost() -> None:
+    state, flag = served(), Flag()
+
+    asked = reports.ask(state, flag)
+    assert asked == [do.Say(0, Snapshot(1)), do.Say(1, Snapshot(1))]
+    assert reports.take(state, 0, SnapshotDone(1), NOW) == []
+    assert do.Answer(flag) in lose(state, 1)
+
+
+def test_a_question_to_nobody_is_answered_at_once() -> None:
+    state, flag = served(), Flag()
+    for worker in range(WORKERS):
+        lose(state, worker)
+
+    assert reports.ask(state, flag) == [do.Answer(flag)]
+
+
+def test_slow_ones_are_told_of_with_a_cause() -> None:
+    state = served()
+    one = admit(state)
+
+    (slow,) = take(state, one, Slow(one.subscriber, False, 3, "behind"))
+    (back,) = take(state, one, Slow(one.subscriber, True, 5, "has caught up"))
+
+    assert isinstance(slow, do.Tell)
+    assert isinstance(back, do.Tell)
+    assert (slow.event.kind, slow.event.cause, slow.event.dropped) == (
+        EventKind.SUBSCRIBER_SLOW,
+        Reason.LAG,
+        3,
+    )
+    assert (back.event.kind, back.event.cause) == (EventKind.SUBSCRIBER_RECOVERED, None)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [Finish(1.0), Closed(1, False, 63, "for a reason of another version", 0, 0, 0, 0, 0)],
+)
+def test_what_is_not_for_a_coordinator_is_refused_and_changes_nothing(
+    message: Finish | Closed,
+) -> None:
+    state = served()
+    one = admit(state, b"A")
+
+    with pytest.raises(ControlError):
+        reports.take(state, one.worker, message, NOW)
+
+    assert list(state.roster.connections) == [one.subscriber]
