@@ -33,7 +33,8 @@ class OtherVersion(AttachError):
 def find(pid: int) -> list[Path]:
     """The memory files that a process has open, one for each publisher in it.
 
-    The workers of a publisher have its file open, too: the process may be one of them.
+    Its workers have the file open, too: the process may be one of them. A publisher that was closed
+    leaves its file, empty, for as long as the program keeps the closed object.
 
     Raises:
         NotFound: no such process.
@@ -63,7 +64,8 @@ def attach_all(pid: int) -> list[Reader]:
     Raises:
         NotFound, NotPermitted, OtherVersion: nothing is mapped.
     """
-    readers = [_open(path, pid) for path in find(pid)]
+    opened = [_open(path, pid) for path in find(pid)]
+    readers = [reader for reader in opened if reader is not None]
     if not readers:
         raise NotFound(f"process {pid} has no publisher")
     return readers
@@ -82,16 +84,17 @@ def attach(pid: int) -> Reader:
     return readers[0]
 
 
-def _open(path: Path, pid: int) -> Reader:
+def _open(path: Path, pid: int) -> Reader | None:
+    """A reader of this file; None if its publisher has ended."""
     try:
         segment = Segment.attach(os.open(path, os.O_RDONLY | os.O_CLOEXEC), log=False)
     except FileNotFoundError:
-        raise NotFound(f"the publisher in process {pid} has just ended") from None
+        return None
     except PermissionError:
         raise NotPermitted(f"process {pid} belongs to another user") from None
     except OtherLayout as error:
         raise OtherVersion(f"process {pid}: {error}") from error
-    except StartupError as error:
-        raise NotFound(f"the memory of process {pid} is no publisher's: {error}") from error
+    except StartupError:  # it is empty
+        return None
     segment.close()  # the mapping stays
     return Reader(segment)
