@@ -135,13 +135,14 @@ class Engine:
         """For a `repr`: where it listens, or that it is closed."""
         return "closed" if self.closed else ", ".join(self.endpoints) or "not bound"
 
-    def warn_if_unclosed(
-        self, owner: object, _warn: Any = warnings.warn, _ended: Any = (CLOSED, FORKED)
-    ) -> None:
-        """Complain, when `owner` is dropped, that nobody has closed it."""
-        # Defaults: at the interpreter's exit the names of this module may be gone before the owner.
-        if self.path.state not in _ended:
-            _warn(f"unclosed {owner!r}", ResourceWarning, source=owner, stacklevel=3)
+    def warn_if_unclosed(self, owner: object) -> None:
+        """Complain, when `owner` is dropped, that nobody has closed it.
+
+        When the interpreter ends, the names of this module may be gone already: the finalizer was
+        called before, and is looked at first.
+        """
+        if self._finalizer.alive and not self.forked:
+            warnings.warn(f"unclosed {owner!r}", ResourceWarning, source=owner, stacklevel=3)
 
     # Sending.
 

@@ -85,6 +85,19 @@ for number in range(1000):
         wait_until(lambda: ended(pids), "the end of the workers", 5.0)
 
 
+def test_a_program_that_ends_with_its_publisher_closed_says_nothing(tmp_path: Path) -> None:
+    """Also when the publisher is a global name that goes after what its modules know."""
+    source = """
+from fanout import Publisher
+with Publisher(workers=1) as publisher:
+    def send():
+        publisher.publish(b"", b"")
+    send()
+"""
+    with Program(["-c", source], tmp_path) as program:
+        assert program.finish() == ("", "")
+
+
 def test_interrupts_to_the_group_do_not_reach_the_workers(tmp_path: Path) -> None:
     source = (
         "import signal; signal.signal(signal.SIGINT, lambda *_: None); print('begun')\n"
