@@ -21,6 +21,7 @@ from fanout import engine as engines
 from fanout.arguments import as_topic_or_any, check_callback, check_timeout
 from fanout.errors import ClosedError
 from fanout.loop_callback import LoopCallback
+from fanout.send.attempt import attempt_message
 from fanout.send.batch import Messages
 from fanout.send.path import ROOM_POLL
 from fanout.send.verbs import Verbs, no_room
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from fanout.arguments import TopicLike
     from fanout.engine import Engine
     from fanout.events import Event
-    from fanout.send.attempt import Attempt, Encoder
+    from fanout.send.attempt import Attempt
+    from fanout.send.batch import BatchRules
+    from fanout.send.topics import Topic
+    from fanout.send.wire import Encoder, Wire
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 T = TypeVar("T")
@@ -97,7 +101,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
 
     def batch(self, *, timeout: float | None = None) -> Batch:
         """A batch for an `async with` block, committed when the block ends."""
-        return Batch(self._encoding(), lambda attempt: self._send(attempt, timeout))
+        return Batch(self._running().batches, lambda attempt: self._attempt(attempt, timeout))
 
     # Endpoints.
 
@@ -130,7 +134,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         """Whether a message on this topic would reach any subscriber now."""
         name = as_topic_or_any(topic)
         engine = self._running()
-        engine.check_open()
+        engine.gate.check_use()
         return engine.interest.count(name) > 0
 
     async def subscribers(self) -> tuple[SubscriberStatistics, ...]:
@@ -155,7 +159,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     @property
     def closed(self) -> bool:
         """Whether `close()` or `stop()` was called."""
-        return self._engine is not None and self._engine.closed
+        return self._engine is not None and self._engine.gate.closed
 
     async def drain(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
         """Wait until everything published so far has been handed to the kernel."""
@@ -208,7 +212,10 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     def _encoding(self) -> Encoder:
         return self._running().encoder
 
-    async def _send(self, attempt: Attempt, timeout: float | None) -> int:
+    async def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
+        return await self._attempt(attempt_message(self._running().path, *message), timeout)
+
+    async def _attempt(self, attempt: Attempt, timeout: float | None) -> int:
         check_timeout(timeout)
         if not self._turn.locked():  # else others have waited for longer
             sequence = attempt.append()
@@ -224,10 +231,11 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
             raise
 
     async def _send_in_turn(self, attempt: Attempt) -> int:
+        path = self._running().path
         async with self._turn:
             while True:
                 # Nothing suspends between a commit and the return: a task is told of either.
-                if attempt.path.make_room(attempt.size, attempt.count):
+                if path.make_room(attempt.size, attempt.count):
                     sequence = attempt.append()
                     if sequence != NO_SPACE:
                         return sequence
@@ -265,8 +273,8 @@ class Batch(Messages):
     Leaving the block by an exception, a cancellation too, publishes none of them.
     """
 
-    def __init__(self, encoder: Encoder, commit: Callable[[Attempt], Awaitable[int]]) -> None:
-        super().__init__(encoder)
+    def __init__(self, rules: BatchRules, commit: Callable[[Attempt], Awaitable[int]]) -> None:
+        super().__init__(rules)
         self._commit = commit
 
     async def __aenter__(self) -> Batch:

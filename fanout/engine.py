@@ -18,17 +18,20 @@ from fanout.arguments import as_endpoints, check_callback, check_timeout
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import Coordinator
 from fanout.coordinator.interest import Interest
-from fanout.errors import ClosedError, ForkedError, StartupError
+from fanout.errors import StartupError
 from fanout.observe.reader import Reader
 from fanout.options import make_options
 from fanout.questions import Questions
-from fanout.send.attempt import Encoder
-from fanout.send.path import BROKEN, CLOSED, FORKED, NO_SPACE, SendPath
+from fanout.send.batch import BatchRules
+from fanout.send.gate import BROKEN, CLOSED, Gate
+from fanout.send.path import SendPath
 from fanout.send.verbs import no_room
+from fanout.send.wire import Encoder
 from fanout.shm.bells import Bell, ring_all
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.header import Header, State
 from fanout.shm.layout import MESSAGE_SHARE, Layout
+from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
 from fanout.transport.endpoints import parse_endpoint
 
@@ -51,8 +54,10 @@ class Engine:
 
     Attributes:
         options: what it was made with.
+        gate: whether it is open, closed, broken, or another process's.
         path: where sends go.
         encoder: turns arguments into what `path` takes.
+        batches: how its batches are encoded and committed.
         interest: who wants which topics.
 
     Raises:
@@ -70,7 +75,7 @@ class Engine:
                 raise StartupError(f"the system gives no resources: {error}") from error
             raise
         self._finalizer = weakref.finalize(
-            self, _end, self.path, self._header, self._coordinator, options.drain_timeout
+            self, _end, self.gate, self._header, self._coordinator, options.drain_timeout
         )
 
     def _make(self, on_event: Callable[[Event], None] | None, resources: ExitStack) -> None:
@@ -93,8 +98,11 @@ class Engine:
             bells.append(Bell(segment, index, doorbell))
         self.interest = Interest(lambda: time.sleep(0))  # lets another thread have the interpreter
         self.path = path = SendPath(segment, bells, room, self.interest, options.max_topics)
-        entries = segment.layout.entries
-        self.encoder = Encoder(path, options.max_message_bytes, entries // MESSAGE_SHARE)
+        self.gate = gate = path.gate
+        limit, messages = options.max_message_bytes, segment.layout.entries // MESSAGE_SHARE
+        self.encoder = Encoder(path.topics, path.intern, limit, in_pieces=True)
+        unlimited = Encoder(path.topics, path.intern, None, in_pieces=False)
+        self.batches = BatchRules(path, unlimited, limit, messages)
         # Nothing below refers to us: the log's memory goes with the last reference to the
         # publisher, not with some later garbage collection.
         self._coordinator = Coordinator(
@@ -104,7 +112,7 @@ class Engine:
             room,
             self.interest,
             Announcer(on_event, log),
-            on_broken=lambda: path.shut(BROKEN),
+            on_broken=lambda: gate.shut(BROKEN),
             on_ended=resources.close,
         )
         self._questions = Questions(
@@ -112,7 +120,7 @@ class Engine:
             self.interest,
             self._coordinator,
             nudge=lambda: ring_all(bells),
-            check_gate=path.check_gate,
+            check_gate=gate.check,
         )
 
     def start(self, endpoints: Iterable[str]) -> None:
@@ -133,7 +141,7 @@ class Engine:
     @property
     def condition(self) -> str:
         """For a `repr`: where it listens, or that it is closed."""
-        return "closed" if self.closed else ", ".join(self.endpoints) or "not bound"
+        return "closed" if self.gate.closed else ", ".join(self.endpoints) or "not bound"
 
     def warn_if_unclosed(self, owner: object) -> None:
         """Complain, when `owner` is dropped, that nobody has closed it.
@@ -141,7 +149,7 @@ class Engine:
         When the interpreter ends, the names of this module may be gone already: the finalizer was
         called before, and is looked at first.
         """
-        if self._finalizer.alive and not self.forked:
+        if self._finalizer.alive and not self.gate.forked:
             warnings.warn(f"unclosed {owner!r}", ResourceWarning, source=owner, stacklevel=3)
 
     # Sending.
@@ -178,7 +186,7 @@ class Engine:
         Raises:
             ConfigError, BindError, ClosedError: nothing has changed.
         """
-        self.check_open()
+        self.gate.check_use()
         return self._coordinator.reception.bind(endpoint)
 
     def unbind(self, endpoint: str) -> None:
@@ -187,7 +195,7 @@ class Engine:
         Raises:
             ConfigError, ClosedError: nothing has changed.
         """
-        self.check_open()
+        self.gate.check_use()
         reception = self._coordinator.reception
         self._coordinator.call(lambda: reception.unbind(endpoint))
 
@@ -199,34 +207,13 @@ class Engine:
     # Questions.
 
     @property
-    def forked(self) -> bool:
-        """Whether this process is a fork of the one that it belongs to."""
-        return self.path.state == FORKED
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close()` was called."""
-        return self.path.state == CLOSED
-
-    def check_open(self) -> None:
-        """Refuse what makes no sense any more after `close()`, or in a fork.
-
-        Raises:
-            ForkedError, ClosedError.
-        """
-        if self.forked:
-            raise ForkedError("this publisher belongs to the parent of this forked process")
-        if self.closed:
-            raise ClosedError("the publisher is closed")
-
-    @property
     def questions(self) -> Questions:
         """Who answers questions.
 
         Raises:
             ForkedError, ClosedError: nobody any more.
         """
-        self.check_open()
+        self.gate.check_use()
         return self._questions
 
     # The end.
@@ -243,16 +230,16 @@ class Engine:
     def close(self, timeout: float | None) -> tuple[Undelivered, ...]:
         """End everything; returns what was not delivered. Idempotent; does nothing in a fork."""
         seconds = self.seconds(timeout)
-        if self.forked:
+        if self.gate.forked:
             return ()
-        _end(self.path, self._header, self._coordinator, seconds)
+        _end(self.gate, self._header, self._coordinator, seconds)
         self._finalizer.detach()
         return tuple(self._coordinator.state.ledger.undelivered)
 
 
-def _end(path: SendPath, header: Header, coordinator: Coordinator, timeout: float) -> None:
+def _end(gate: Gate, header: Header, coordinator: Coordinator, timeout: float) -> None:
     """Refuse further sends, then end the coordinator. No method: that would keep the engine."""
-    if path.shut(CLOSED):
+    if gate.shut(CLOSED):
         header.state = State.ENDING
     coordinator.close(timeout)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.arguments import as_topic_or_any
 from fanout.engine import start
+from fanout.send.attempt import attempt_message
 from fanout.send.batch import Batch
 from fanout.send.verbs import Verbs
 from fanout.send.wire import COPY_ONCE_BYTES, PAYLOAD_HEADERS
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from fanout.arguments import Bytes, TopicLike
     from fanout.events import Event
-    from fanout.send.attempt import Attempt, Encoder
+    from fanout.send.topics import Topic
+    from fanout.send.wire import Encoder, Wire
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 
@@ -53,7 +55,6 @@ class Publisher(Verbs[int]):
         self._engine = engine = start(endpoint, on_event, options)
         self.options = engine.options
         self._path = engine.path
-        self._encoder = engine.encoder
 
     def __repr__(self) -> str:
         return f"<fanout.Publisher {self._engine.condition}>"
@@ -89,12 +90,11 @@ class Publisher(Verbs[int]):
             known = path.topics.young.get(topic)
             size = len(payload)
             if known is not None and size < COPY_ONCE_BYTES:
-                wire = known.head + PAYLOAD_HEADERS[size] + payload
-                if len(wire) <= self._encoder.limit:
-                    sequence = path.append(wire, known)
-                    if sequence != NO_SPACE:
-                        return sequence
-        return self._send(self._encoder.two_frames(topic, payload), timeout)
+                # As the encoder does it, but for one call less for each message.
+                sequence = path.append(known.head + PAYLOAD_HEADERS[size] + payload, known)
+                if sequence != NO_SPACE:
+                    return sequence
+        return self._send(self._engine.encoder.two_frames(topic, payload), timeout)
 
     def batch(self, *, timeout: float | None = None) -> Batch:
         """A batch for a `with` block: its messages are committed together when the block ends.
@@ -102,7 +102,7 @@ class Publisher(Verbs[int]):
         Args:
             timeout: seconds to wait for room in the log, as in `publish()`.
         """
-        return Batch(self._encoder, lambda attempt: self._send(attempt, timeout))
+        return Batch(self._engine.batches, lambda attempt: self._engine.send(attempt, timeout))
 
     # Endpoints.
 
@@ -150,7 +150,7 @@ class Publisher(Verbs[int]):
     def has_subscribers(self, topic: TopicLike | None = None) -> bool:
         """Whether a message on this topic would reach any subscriber now."""
         name = as_topic_or_any(topic)
-        self._engine.check_open()
+        self._engine.gate.check_use()
         return self._engine.interest.count(name) > 0
 
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:
@@ -179,7 +179,7 @@ class Publisher(Verbs[int]):
     @property
     def closed(self) -> bool:
         """Whether `close()` or `stop()` was called."""
-        return self._engine.closed
+        return self._engine.gate.closed
 
     def drain(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
         """Wait until everything published so far has been handed to the kernel.
@@ -221,7 +221,7 @@ class Publisher(Verbs[int]):
     # Inside.
 
     def _encoding(self) -> Encoder:
-        return self._encoder
+        return self._engine.encoder
 
-    def _send(self, attempt: Attempt, timeout: float | None) -> int:
-        return self._engine.send(attempt, timeout)
+    def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
+        return self._engine.send(attempt_message(self._path, *message), timeout)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from fanout.arguments import as_bytes
+from fanout.arguments import as_bytes, as_topic
 from fanout.errors import MessageTooLarge
-from fanout.send.attempt import Attempt
-from fanout.send.wire import (
-    COPY_ONCE_BYTES,
-    PAYLOAD_HEADERS,
-    encode_frames,
-    payload_header,
-)
+from fanout.send.attempt import Attempt, attempt_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from fanout.arguments import Bytes, TopicLike
-    from fanout.send.attempt import Encoder
+    from fanout.send.path import SendPath
     from fanout.send.topics import Topic
+    from fanout.send.wire import Encoder, Wire
+
+
+class BatchRules(NamedTuple):
+    """How the batches of a publisher are encoded and committed."""
+
+    path: SendPath
+    encoder: Encoder  # without a limit for each message, and each in one piece
+    limit: int  # bytes on the wire, in all
+    count_limit: int  # messages
 
 
 class Messages:
@@ -33,10 +37,10 @@ class Messages:
         sequence: of its first message, once it is published; None before, and if it is empty.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        # Wire bytes and topic in turn: one call adds both, or neither.
-        self._messages: list[bytes | Topic] = []
+    def __init__(self, rules: BatchRules) -> None:
+        self._rules = rules
+        # What `Encoder.many` takes, in turn: one call adds both, or neither.
+        self._messages: list[Wire | Topic] = []
         self.sequence: int | None = None
 
     def __len__(self) -> int:
@@ -49,14 +53,9 @@ class Messages:
             TypeError: an argument is not bytes-like; the batch is as it was.
         """
         if type(topic) is bytes and type(payload) is bytes:
-            found = self._encoder.path.topics.young.get(topic)
-            size = len(payload)
-            if found is not None and size < COPY_ONCE_BYTES:
-                self._messages += found.head + PAYLOAD_HEADERS[size] + payload, found
-                return
-        body = as_bytes(payload, "payload")
-        known = self._encoder.topic(topic)
-        self._messages += known.head + payload_header(len(body)) + body, known
+            self._messages += payload, topic
+        else:
+            self._messages += as_bytes(payload, "payload"), as_topic(topic)
 
     def send_multipart(self, frames: Iterable[Bytes]) -> None:
         """Add a message of any frames.
@@ -64,8 +63,7 @@ class Messages:
         Raises:
             TypeError, ValueError: as `Publisher.send_multipart`; the batch is as it was.
         """
-        name, wire = encode_frames(frames)
-        self._messages += wire, self._encoder.topic(name)
+        self._messages += self._rules.encoder.frames(frames)
 
     def send(self, frame: Bytes) -> None:
         """Add a message of one frame.
@@ -73,7 +71,7 @@ class Messages:
         Raises:
             TypeError: it is not bytes-like; the batch is as it was.
         """
-        self.send_multipart((frame,))
+        self._messages += self._rules.encoder.one_frame(frame)
 
     def attempt(self) -> Attempt | None:
         """What to commit, None if it is empty.
@@ -83,15 +81,15 @@ class Messages:
         """
         if not self._messages:
             return None
-        encoder = self._encoder
-        if len(self) > encoder.count_limit:
-            raise MessageTooLarge(len(self), encoder.count_limit, "messages")
-        wires = cast("list[bytes]", self._messages[::2])
-        topics = cast("list[Topic]", self._messages[1::2])
-        size = sum(map(len, wires))
-        if size > encoder.limit:
-            raise MessageTooLarge(size, encoder.limit)
-        return Attempt(encoder.path, wires, [topic.id for topic in topics], topics, size)
+        path, encoder, limit, count_limit = self._rules
+        if len(self) > count_limit:
+            raise MessageTooLarge(len(self), count_limit, "messages")
+        bodies = cast("list[bytes]", self._messages[::2])
+        names = cast("list[bytes | Topic]", self._messages[1::2])
+        attempt = attempt_batch(path, *encoder.many(bodies, names))
+        if attempt.size > limit:
+            raise MessageTooLarge(attempt.size, limit)
+        return attempt
 
 
 class Batch(Messages):
@@ -100,8 +98,8 @@ class Batch(Messages):
     Leaving the block by an exception publishes none of them.
     """
 
-    def __init__(self, encoder: Encoder, commit: Callable[[Attempt], int]) -> None:
-        super().__init__(encoder)
+    def __init__(self, rules: BatchRules, commit: Callable[[Attempt], int]) -> None:
+        super().__init__(rules)
         self._commit = commit
 
     def __enter__(self) -> Batch:

@@ -11,65 +11,29 @@ a variable that may not have been set yet.
 
 from __future__ import annotations
 
-import mmap
-import sys
-import threading
-import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from fanout.errors import (
-    BrokenError,
-    ClosedError,
-    FanoutError,
-    ForkedError,
-    NestedSendError,
-    PoisonedError,
-)
+from fanout.errors import NestedSendError, PoisonedError
+from fanout.send.gate import OPEN, Gate
+from fanout.send.lock import SendLock, holds_lock
 from fanout.send.poison import PoisonGuard
-from fanout.send.topics import Topic, TopicTable
+from fanout.send.topics import UNKNOWN, Topic, TopicTable
 from fanout.shm.bells import Bell, wake_all
 from fanout.shm.layout import SLEEPERS_EACH
-from fanout.shm.log import NO_SPACE, LogWriter
+from fanout.shm.log import LogWriter
 from fanout.shm.worker_slot import NO_TAIL, Tails, sleepers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
-    from types import FrameType
 
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
 
-FORKED, OPEN, CLOSED, BROKEN = range(4)  # states of the gate; a forked child reads 0
-MADV_WIPEONFORK = 18  # Linux: the child of a fork finds this page zeroed
-
-LOCK_TIMEOUT = 30.0  # seconds; no holder of the send lock waits: this is a debugger, or a signal
-LOCK_LOOK = 0.2  # seconds of waiting for the lock, then a look at who may hold it
-LOCK_LOOKS = 3  # looks in a row that find nobody, until it is said to be lost
 ROOM_POLL = 0.01  # seconds; the net under the room doorbell, should a ring be missed
-ROOM_SHARE = 8  # a waiting publisher is woken when 1/8 of the log is free: no ping-pong
+ROOM_SHARE = 8  # who waits for room is woken when 1/8 of the log is free: not for each message
 NUDGE_SHARE = 4  # a sleeping worker further behind than 1/4 of the log is woken to skip forward
 
 T = TypeVar("T")
-
-_REASONS: dict[int, Callable[[], FanoutError]] = {
-    FORKED: lambda: ForkedError(
-        "this publisher belongs to the parent of this forked process: create a new one here"
-    ),
-    CLOSED: lambda: ClosedError("the publisher is closed"),
-    BROKEN: lambda: BrokenError("every worker is lost and none could be started again"),
-}
-
-
-class _OwnedLock(Protocol):
-    """A reentrant lock that knows its owner: `threading.RLock`."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
-    def release(self) -> None: ...
-    def _is_owned(self) -> bool: ...
-
-
-def _make_lock() -> _OwnedLock:
-    return threading.RLock()  # type: ignore[return-value]  # typeshed hides _is_owned
 
 
 class Interest(Protocol):
@@ -82,9 +46,9 @@ class Interest(Protocol):
 
 
 class SendPath:
-    """Appends from any thread; owns the send lock, the topics and the gate.
+    """Appends from any thread; owns the gate, the send lock and the topics.
 
-    The mutable state: the log (in shared memory), the topic table, the gate word, and for each
+    The mutable state: the log (in shared memory), the topic table, the gate, the lock, and for each
     bell the sleep it was last rung for.
     """
 
@@ -96,53 +60,26 @@ class SendPath:
         interest: Interest,
         max_topics: int,
     ) -> None:
+        self.gate = Gate()
         self.log = LogWriter(segment)
         self.topics = TopicTable(max_topics)
         self.bells = bells
+        self.room = room
+        self._state = self.gate.word
+        self._lock = SendLock(self.gate)
         self._append_one = self.log.append
         self._sleepers = sleepers(segment)
         self._tails = Tails(segment, len(bells))
         self._size = segment.layout.data_bytes
-        self._ask_each = len(bells) > SLEEPERS_EACH  # the sleepers' bytes tell only of so many
+        self._ask_each = len(bells) > SLEEPERS_EACH  # the sleepers word has a byte for so many
         self._guard = PoisonGuard(self.log)
-        self._lock = _make_lock()
-        self.room = room
         self._interest = interest
-        self._gate_page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self._gate_page.madvise(MADV_WIPEONFORK)
-        self._gate = memoryview(self._gate_page).cast("Q")
-        self._gate[0] = OPEN
-
-    @property
-    def state(self) -> int:
-        """OPEN, CLOSED, BROKEN, or FORKED in the child of a fork."""
-        return self._gate[0]
-
-    def shut(self, state: int) -> bool:
-        """Refuse every later send; CLOSED or BROKEN. One that is under way is finished.
-
-        Returns:
-            Whether that is new; not if it was shut before, nor in a fork.
-        """
-        if self._gate[0] not in (OPEN, BROKEN) or self._gate[0] == state:
-            return False
-        self._gate[0] = state
-        return True
-
-    def check_gate(self) -> None:
-        """Raise why nothing can be sent, unless it can; any thread.
-
-        Raises:
-            ClosedError, ForkedError, BrokenError.
-        """
-        state = self._gate[0]
-        if state != OPEN:
-            raise _REASONS[state]()
 
     def intern(self, name: bytes) -> Topic:
         """The topic of this name; any thread."""
         return self._locked(lambda: self.topics.intern(name))
 
+    @holds_lock
     def append(self, wire: bytes, topic: Topic) -> int:
         """Commit one message and wake whom it concerns.
 
@@ -153,13 +90,13 @@ class SendPath:
             ClosedError, BrokenError, PoisonedError, NestedSendError: nothing was sent.
             Anything else that interrupts: the message was sent whole or not at all.
         """
-        lock = self._lock
+        lock = self._lock.current
         if lock._is_owned():
-            self._nested_or_leaked()
+            self._lock.refuse_nested()
         try:
             if not lock.acquire(False):
-                lock = self._acquire_slowly()
-            if self._gate[0] != OPEN or self.log.following is None:
+                lock = self._lock.acquire_slowly()
+            if self._state[0] != OPEN or self.log.following is None:
                 self._refuse()
             sequence = self._append_one(wire, topic.id)
             lock.release()
@@ -170,23 +107,24 @@ class SendPath:
             self._wake((topic,))
         return sequence
 
-    def append_with(
-        self, write: Callable[[LogWriter], int], topics: Collection[Topic] | None
-    ) -> int:
-        """As `append`, for a message in parts or a batch: `write` appends it to the log.
+    def append_parts(self, parts: Sequence[bytes], topic: Topic) -> int:
+        """As `append`, for a message in pieces that are joined nowhere but in the log."""
+        return self._append_with(lambda: self.log.append_parts(parts, topic.id), (topic,))
 
-        Args:
-            topics: of its messages; None = not known, wake everybody.
-        """
+    def append_batch(self, wires: Sequence[bytes], topics: Sequence[Topic]) -> int:
+        """As `append`, for many messages in one commit; returns the sequence of the first."""
+        ids = [topic.id for topic in topics]
+        return self._append_with(lambda: self.log.append_batch(wires, ids), topics)
 
+    def _append_with(self, write: Callable[[], int], topics: Collection[Topic]) -> int:
         def checked() -> int:
-            if self._gate[0] != OPEN or self.log.following is None:
+            if self._state[0] != OPEN or self.log.following is None:
                 self._refuse()
-            return write(self.log)
+            return write()
 
         sequence = self._locked(checked)
         if self._sleepers[0] or self._ask_each:
-            self._wake(None if topics is None else set(topics))
+            self._wake(set(topics))
         return sequence
 
     def make_room(self, needed_bytes: int, count: int = 1) -> bool:
@@ -222,21 +160,22 @@ class SendPath:
         wake_all(self.bells)
 
     def _recover_now(self) -> None:
-        self.check_gate()
+        self.gate.check()
         self._guard.recover()
 
+    @holds_lock
     def _locked(self, work: Callable[[], T], mending: bool = False) -> T:
         """Run `work` under the send lock; interrupted anywhere, nothing stays locked.
 
         Args:
             mending: replace the lock if a thread has left it locked.
         """
-        lock = self._lock
+        lock = self._lock.current
         if lock._is_owned():
-            self._nested_or_leaked()
+            self._lock.refuse_nested()
         try:
             if not lock.acquire(False):
-                lock = self._acquire_slowly(mending)
+                lock = self._lock.acquire_slowly(mending)
             result = work()
             lock.release()
         except BaseException:
@@ -257,17 +196,11 @@ class SendPath:
                 bell.ring()
         return enough
 
-    def _wake(self, topics: Iterable[Topic] | None) -> None:
+    def _wake(self, topics: Iterable[Topic]) -> None:
         """After a commit, wake the workers that sleep and have a subscriber for one of the topics.
 
         Who subscribes later than this looks it up is woken by the coordinator.
-
-        Args:
-            topics: None = not known, wake everybody.
         """
-        if topics is None:
-            wake_all(self.bells)
-            return
         for topic in topics:
             generation, bells = topic.rings
             if generation != self._interest.generation:
@@ -275,6 +208,8 @@ class SendPath:
             wake_all(bells)
 
     def _find_bells(self, topic: Topic) -> tuple[Bell, ...]:
+        if topic is UNKNOWN:
+            return tuple(self.bells)
         generation = self._interest.generation
         workers = self._interest.workers_for(topic.name)
         if workers is None:  # it is being changed: wake everybody, ask again next time
@@ -285,78 +220,14 @@ class SendPath:
 
     def _refuse(self) -> None:
         """Raise why nothing can be sent; the lock is released first, the flag left as it is."""
-        state = self._gate[0]
-        error = self._guard.error() if state == OPEN else _REASONS[state]()
-        self._lock.release()
+        error = self._guard.error() if self._state[0] == OPEN else self.gate.error()
+        self._lock.current.release()
         raise error
 
     def _settle(self) -> None:
         """After an interruption: roll back what this thread has begun, release what it holds."""
-        if self._lock._is_owned():
-            if self._gate[0] != FORKED:  # the flag is the parent's, which may be sending
+        lock = self._lock.current
+        if lock._is_owned():
+            if not self.gate.forked:  # the flag is the parent's, which may be sending
                 self._guard.settle()
-            self._lock.release()
-
-    def _acquire_slowly(self, mending: bool = False) -> _OwnedLock:
-        """Wait for the lock; returns it, which is another one if it was replaced meanwhile.
-
-        Raises:
-            PoisonedError: a thread was interrupted twice in a send and left it locked.
-            ForkedError: in the child of a fork it may be locked for ever.
-        """
-        deadline = time.monotonic() + LOCK_TIMEOUT
-        nobody = 0
-        while self._gate[0] != FORKED:
-            lock = self._lock
-            if lock.acquire(True, LOCK_LOOK):
-                if lock is self._lock:
-                    return lock
-                lock.release()  # it was replaced while we waited
-                continue
-            nobody = 0 if _somebody_sends() else nobody + 1
-            is_lost = nobody >= LOCK_LOOKS
-            if is_lost and mending:
-                self._replace(lock)
-            elif is_lost or time.monotonic() >= deadline:
-                raise PoisonedError(
-                    "the send lock was not released: a send in another thread was interrupted "
-                    "twice, or is stopped by a debugger; recover() mends the former"
-                )
-        raise _REASONS[FORKED]()
-
-    def _replace(self, lost: _OwnedLock) -> None:
-        """Put a new lock in the place of a lost one, unless another thread has just done it."""
-        fresh = _make_lock()
-        # No other thread runs between the look and the store: there is no call and no loop.
-        if self._lock is lost:
-            self._lock = fresh
-
-    def _nested_or_leaked(self) -> None:
-        """This thread holds the lock: inside a send, or it was interrupted twice in one."""
-        if self._gate[0] == FORKED:
-            self.check_gate()
-        if _is_sending(sys._getframe(2)):
-            raise NestedSendError(
-                "a send was called from inside a send of the same thread, by a signal "
-                "handler or a finalizer: let it put the message in a queue instead"
-            )
-        self._lock.release()
-
-
-def _is_sending(frame: FrameType | None) -> bool:
-    """Whether this stack is inside a send, and not one that merely waits for the lock."""
-    while frame is not None and frame.f_code is not SendPath._acquire_slowly.__code__:
-        if frame.f_code in _SENDING:
-            return True
-        frame = frame.f_back
-    return False
-
-
-def _somebody_sends() -> bool:
-    """Whether a thread may hold the send lock, of this publisher or of another one."""
-    return any(_is_sending(frame) for frame in sys._current_frames().values())
-
-
-_SENDING = frozenset({SendPath.append.__code__, SendPath._locked.__code__})
-
-__all__ = ["BROKEN", "CLOSED", "FORKED", "NO_SPACE", "OPEN", "Interest", "SendPath"]
+            lock.release()

@@ -31,6 +31,9 @@ class Topic:
         self.rings: tuple[int, tuple[Bell, ...]] = (-1, ())
 
 
+UNKNOWN = Topic(NOT_INTERNED, b"")  # of a message that nobody has looked up: it may concern anyone
+
+
 class TopicTable:
     """Topic by name; the caller holds the send lock, but for a look-up in `young`.
 

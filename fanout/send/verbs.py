@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fanout.arguments import Bytes, TopicLike
-    from fanout.send.attempt import Attempt, Encoder
+    from fanout.send.topics import Topic
+    from fanout.send.wire import Encoder, Wire
 
 R = TypeVar("R")
 
@@ -67,7 +68,7 @@ class Verbs(Generic[R]):
     def _encoding(self) -> Encoder:
         raise NotImplementedError
 
-    def _send(self, attempt: Attempt, timeout: float | None) -> R:
+    def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> R:
         raise NotImplementedError
 
 

@@ -1,45 +1,139 @@
-"""From what users pass to what travels: argument checks and wire bytes. Pure."""
+"""Wire bytes: the one place where what users pass becomes what travels. Pure.
+
+A message is encoded once, in the calling thread, and copied once, into the log. What is small is
+joined to one piece before; a large payload stays a piece of its own, to be copied only once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeAlias
 
-from fanout.arguments import as_bytes
+from fanout.arguments import as_bytes, as_topic
 from fanout.errors import MessageTooLarge
+from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic
 from fanout.zmtp.frames import encode_message, frame_header
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fanout.arguments import Bytes, TopicLike
+    from fanout.send.topics import TopicTable
+
+Wire: TypeAlias = bytes | tuple[bytes, bytes]  # a message, whole or in two pieces
+
 COPY_ONCE_BYTES = 8 * 1024  # from this size on, a payload is not joined to its header first
+INTERN_BYTES_MAX = 255  # longer topics would fill the table's memory: matched by their bytes
 
 PAYLOAD_HEADERS = [frame_header(size) for size in range(COPY_ONCE_BYTES)]  # of a last frame
 
 
-def payload_header(size: int) -> bytes:
-    """The header of a message's last frame."""
-    return PAYLOAD_HEADERS[size] if size < COPY_ONCE_BYTES else frame_header(size)
+class Encoder:
+    """Turns arguments into a message and its topic; any thread.
 
-
-def encode_frames(frames: Iterable[object]) -> tuple[bytes, bytes]:
-    """The topic (first frame) and the wire bytes of a multipart message.
-
-    Raises:
-        TypeError: a frame is not bytes-like, or `frames` is itself one frame, or no sequence.
-        ValueError: there are no frames.
+    Args:
+        topics: those that were published lately.
+        intern: adds one to them, and returns it.
+        limit: bytes on the wire that a message may have; None = any number.
+        in_pieces: whether large payloads stay pieces of their own.
     """
-    if isinstance(frames, bytes | bytearray | memoryview | str):
-        raise TypeError("frames must be a sequence of frames, not one frame: use send()")
-    if not isinstance(frames, Iterable):
-        raise TypeError(f"frames must be a sequence of frames, not {type(frames).__name__}")
-    parts = [as_bytes(frame, f"frames[{index}]") for index, frame in enumerate(frames)]
-    if not parts:
-        raise ValueError("frames must not be empty: a message has at least one frame")
-    return parts[0], encode_message(parts)
 
+    def __init__(
+        self,
+        topics: TopicTable,
+        intern: Callable[[bytes], Topic],
+        limit: int | None,
+        in_pieces: bool,
+    ) -> None:
+        self._topics = topics
+        self._intern = intern
+        self._limit = limit
+        self._in_pieces = in_pieces
 
-def check_size(size: int, limit: int) -> None:
-    """Refuse what can never fit.
+    def two_frames(self, topic: TopicLike, payload: Bytes) -> tuple[Wire, Topic]:
+        """Topic and payload.
 
-    Raises:
-        MessageTooLarge: with both numbers.
-    """
-    if size > limit:
-        raise MessageTooLarge(size, limit)
+        Raises:
+            TypeError: an argument is of a wrong type.
+            MessageTooLarge: with both numbers.
+        """
+        if type(topic) is bytes and type(payload) is bytes:
+            known = self._topics.young.get(topic)
+            size = len(payload)
+            if known is not None and size < COPY_ONCE_BYTES:
+                # An interned topic and so little make no message that is too large.
+                return known.head + PAYLOAD_HEADERS[size] + payload, known
+        known = self._topic(topic)
+        return self._behind(known.head, payload, "payload"), known
+
+    def many(
+        self, bodies: Sequence[bytes], names: Sequence[bytes | Topic]
+    ) -> tuple[list[bytes], list[Topic]]:
+        """Many messages at once, each in one piece, whatever the limit for one is.
+
+        Args:
+            bodies: a payload for each message, or all of it.
+            names: of its topic as bytes, or the topic if the body is the whole message.
+        """
+        young = self._topics.young
+        try:
+            topics = [young[name] for name in names]  # type: ignore[index]  # a Topic is not found
+            heads = [topic.head for topic in topics]
+            headers = [PAYLOAD_HEADERS[size] for size in map(len, bodies)]
+        except LookupError:  # a new topic, a whole message, or a large payload
+            pairs = list(map(self._one_of_many, bodies, names))
+            return [wire for wire, _ in pairs], [topic for _, topic in pairs]
+        return list(map(b"".join, zip(heads, headers, bodies, strict=True))), topics
+
+    def _one_of_many(self, body: bytes, name: bytes | Topic) -> tuple[bytes, Topic]:
+        if isinstance(name, Topic):
+            return body, name
+        known = self._topic(name)
+        return known.head + frame_header(len(body)) + body, known
+
+    def one_frame(self, frame: Bytes) -> tuple[Wire, Topic]:
+        """A message of one frame, which is its topic too.
+
+        Raises:
+            TypeError, MessageTooLarge: as `two_frames`.
+        """
+        return self._behind(b"", frame, "frame"), UNKNOWN
+
+    def frames(self, frames: Iterable[Bytes]) -> tuple[Wire, Topic]:
+        """A message of many frames, the first of which is its topic.
+
+        Raises:
+            TypeError: a frame is not bytes-like, or `frames` is itself one frame, or no sequence.
+            ValueError: there are no frames.
+            MessageTooLarge: as `two_frames`.
+        """
+        if isinstance(frames, bytes | bytearray | memoryview | str):
+            raise TypeError("frames must be a sequence of frames, not one frame: use send()")
+        if not isinstance(frames, Iterable):
+            raise TypeError(f"frames must be a sequence of frames, not {type(frames).__name__}")
+        parts = [as_bytes(frame, f"frames[{index}]") for index, frame in enumerate(frames)]
+        if not parts:
+            raise ValueError("frames must not be empty: a message has at least one frame")
+        wire = encode_message(parts)
+        if self._limit is not None and len(wire) > self._limit:
+            raise MessageTooLarge(len(wire), self._limit)
+        return wire, self._topic(parts[0])
+
+    def _topic(self, topic: TopicLike) -> Topic:
+        """The interned topic of an argument; one that is too long for that is matched by bytes."""
+        name = topic if type(topic) is bytes else as_topic(topic)
+        known = self._topics.young.get(name)
+        if known is not None:
+            return known
+        if len(name) > INTERN_BYTES_MAX:
+            return Topic(NOT_INTERNED, name)
+        return self._intern(name)
+
+    def _behind(self, head: bytes, value: Bytes, name: str) -> Wire:
+        """A message of these wire bytes and a last frame, the argument `name`."""
+        body = as_bytes(value, name)
+        head += frame_header(len(body))
+        size = len(head) + len(body)
+        if self._limit is not None and size > self._limit:
+            raise MessageTooLarge(size, self._limit)
+        return (head, body) if self._in_pieces and len(body) >= COPY_ONCE_BYTES else head + body

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout import Publisher
-from fanout.send import path as send_path
+from fanout.send import lock as send_lock
 from fanout.shm import fence as fences
 from tests.faults.subject import SENDS, Subject
 from tests.helpers.collecting import Collector
@@ -29,7 +29,7 @@ def reorders(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def subject(monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
-    monkeypatch.setattr(send_path, "LOCK_LOOK", 0.002)
+    monkeypatch.setattr(send_lock, "LOCK_LOOK", 0.002)
     with (
         Publisher(
             "tcp://127.0.0.1:*", workers=1, log_bytes=64 * KIB, slow_policy="block"

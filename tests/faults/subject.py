@@ -38,7 +38,7 @@ class Subject:
 
     @property
     def head(self) -> int:
-        return self.publisher._path.log.head
+        return self.publisher._engine.path.log.head
 
     def elsewhere(self, work: Callable[[], object]) -> None:
         """Run `work` on another thread."""

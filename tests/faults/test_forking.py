@@ -105,7 +105,7 @@ def test_forked_while_another_thread_is_in_a_send(subject: Subject) -> None:
         inside.set()
         may_leave.wait(DEADLINE_S)
 
-    thread = threading.Thread(target=lambda: publisher._path._locked(hold))
+    thread = threading.Thread(target=lambda: publisher._engine.path._locked(hold))
     thread.start()
     try:
         assert inside.wait(DEADLINE_S)
@@ -118,7 +118,7 @@ def test_forked_while_another_thread_is_in_a_send(subject: Subject) -> None:
 
 def test_the_child_leaves_the_flag_of_the_parents_send_alone(subject: Subject) -> None:
     """The parent is in the middle of a send; whatever the child tries, its flag stays up."""
-    log = subject.publisher._path.log
+    log = subject.publisher._engine.path.log
     words = log._words
     words[at.H_POISON] = during = log.head + 1
     log.load()

@@ -99,7 +99,7 @@ def test_interrupted_again_while_it_settles(
 
 def poison(publisher: Publisher) -> None:
     """Leave the send path as after a send that was interrupted and not rolled back."""
-    log = publisher._path.log
+    log = publisher._engine.path.log
     log._words[at.H_POISON] = 1 + log.head
     log.load()
 
@@ -141,18 +141,18 @@ def test_waiting_without_end_can_be_interrupted() -> None:
         "tcp://127.0.0.1:*", workers=1, log_bytes=64 * 1024, slow_policy="block", drain_timeout=0
     ) as publisher:
         # The tail of a worker that serves nobody holds nothing back: pin it as one would.
-        publisher._path.make_room = no_room  # type: ignore[method-assign]
-        while publisher._path.log.fits(len(BIG) + 20, 1):
+        publisher._engine.path.make_room = no_room  # type: ignore[method-assign]
+        while publisher._engine.path.log.fits(len(BIG) + 20, 1):
             publisher.publish(b"big", BIG)
-        before = publisher._path.log.head
+        before = publisher._engine.path.log.head
         for number in range(1, 120):
             steps = Steps(number, raiser(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt), steps:
                 publisher.publish(b"big", BIG, timeout=DEADLINE_S)
             assert steps.reached
-            assert publisher._path.log.head == before
+            assert publisher._engine.path.log.head == before
         assert not publisher.poisoned
-        del publisher._path.make_room
+        del publisher._engine.path.make_room
         assert publisher.publish(b"big", BIG) == before
 
 

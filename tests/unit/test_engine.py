@@ -69,9 +69,9 @@ def test_an_endpoint_that_cannot_be_bound_ends_all_of_it(nothing_left: None) -> 
     with pytest.raises(BindError):
         engine.start(["tcp://127.0.0.1:*", "tcp://192.0.2.1:1"])
 
-    assert engine.closed
+    assert engine.gate.closed
     with pytest.raises(ClosedError):
-        engine.check_open()
+        engine.gate.check_use()
 
 
 def test_one_that_was_never_started_gives_back_what_it_holds(nothing_left: None) -> None:

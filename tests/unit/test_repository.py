@@ -34,6 +34,9 @@ PRODUCT = FANOUT + WORKERS
 # Pure files decide and compute. What they need of the world (time, chance, bytes) is passed in.
 PURE = (
     "fanout/control/messages.py",
+    "fanout/arguments.py",
+    "fanout/send/attempt.py",
+    "fanout/send/topics.py",
     "fanout/send/wire.py",
     "fanout/transport/endpoints.py",
     "fanout/errors.py",

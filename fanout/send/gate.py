@@ -1,0 +1,88 @@
+"""The gate: whether this publisher may send at all, and why not.
+
+It is one word on a page of its own that the kernel gives a forked child as zeros: so the child
+reads `FORKED` without having to notice the fork, and the parent pays nothing for that.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING
+
+from fanout.errors import BrokenError, ClosedError, FanoutError, ForkedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FORKED, OPEN, CLOSED, BROKEN = range(4)  # what the word says; zero in a forked child
+MADV_WIPEONFORK = 18  # Linux: the child of a fork finds this page zeroed
+
+_REASONS: dict[int, Callable[[], FanoutError]] = {
+    FORKED: lambda: ForkedError(
+        "this publisher belongs to the parent of this forked process: create a new one here"
+    ),
+    CLOSED: lambda: ClosedError("the publisher is closed"),
+    BROKEN: lambda: BrokenError("every worker is lost and none could be started again"),
+}
+
+
+class Gate:
+    """Open until it is shut; any thread.
+
+    Attributes:
+        word: its only item is the state, for who looks for each message.
+    """
+
+    def __init__(self) -> None:
+        page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        page.madvise(MADV_WIPEONFORK)
+        self.word = memoryview(page).cast("Q")
+        self.word[0] = OPEN
+
+    @property
+    def state(self) -> int:
+        """OPEN, CLOSED, BROKEN, or FORKED in the child of a fork."""
+        return self.word[0]
+
+    @property
+    def forked(self) -> bool:
+        """Whether this process is a fork of the one that the publisher belongs to."""
+        return self.word[0] == FORKED
+
+    @property
+    def closed(self) -> bool:
+        """Whether the publisher was closed."""
+        return self.word[0] == CLOSED
+
+    def shut(self, state: int) -> bool:
+        """Refuse every later send; CLOSED or BROKEN. One that is under way is finished.
+
+        Returns:
+            Whether that is new; not if it was shut before, nor in a fork.
+        """
+        if self.word[0] not in (OPEN, BROKEN) or self.word[0] == state:
+            return False
+        self.word[0] = state
+        return True
+
+    def error(self) -> FanoutError:
+        """Why nothing can be sent; it is not open."""
+        return _REASONS[self.word[0]]()
+
+    def check(self) -> None:
+        """Raise why nothing can be sent, unless it can.
+
+        Raises:
+            ClosedError, ForkedError, BrokenError.
+        """
+        if self.word[0] != OPEN:
+            raise self.error()
+
+    def check_use(self) -> None:
+        """As `check`, for what can still be asked of a publisher that is broken.
+
+        Raises:
+            ClosedError, ForkedError.
+        """
+        if self.word[0] in (FORKED, CLOSED):
+            raise self.error()

@@ -1,0 +1,106 @@
+"""Wire bytes: the same for every way in, and refused where they cannot fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.errors import MessageTooLarge
+from fanout.options import LOG_BYTES_MIN
+from fanout.send.topics import NOT_INTERNED, UNKNOWN, TopicTable
+from fanout.send.wire import COPY_ONCE_BYTES, INTERN_BYTES_MAX, Encoder
+from fanout.shm.layout import MESSAGE_SHARE
+from fanout.zmtp.frames import encode_message
+
+if TYPE_CHECKING:
+    from fanout.arguments import Bytes, TopicLike
+
+LARGE = b"x" * COPY_ONCE_BYTES
+SIZES = [0, 1, 255, 256, COPY_ONCE_BYTES - 1, COPY_ONCE_BYTES, COPY_ONCE_BYTES + 1]
+
+
+def encoder(limit: int | None = None, *, in_pieces: bool = True) -> Encoder:
+    topics = TopicTable(16)
+    return Encoder(topics, topics.intern, limit, in_pieces)
+
+
+@pytest.mark.parametrize("topic", [b"", b"topic", "tópico", bytearray(b"topic"), memoryview(b"a")])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_two_frames_are_the_same_whether_the_topic_is_known_or_new(
+    topic: TopicLike, size: int, kind: type[bytes]
+) -> None:
+    name = topic.encode() if isinstance(topic, str) else bytes(topic)
+    body = kind(b"x" * size)
+    one = encoder()
+
+    new, first = one.two_frames(topic, body)
+    known, second = one.two_frames(topic, body)
+
+    for wire in (new, known):
+        joined = wire if isinstance(wire, bytes) else b"".join(wire)
+        assert joined == encode_message([name, bytes(body)])
+        assert isinstance(wire, tuple) == (size >= COPY_ONCE_BYTES)
+    assert first is second
+    assert (first.name, first.id) == (name, 1)
+
+
+@pytest.mark.parametrize("frame", [b"", b"frame", LARGE])
+def test_one_frame_is_a_message_that_may_concern_anyone(frame: bytes) -> None:
+    wire, topic = encoder().one_frame(frame)
+
+    assert b"".join([wire] if isinstance(wire, bytes) else wire) == encode_message([frame])
+    assert topic is UNKNOWN
+
+
+def test_a_long_topic_is_not_remembered() -> None:
+    one = encoder()
+
+    _, longest = one.two_frames(b"t" * INTERN_BYTES_MAX, b"")
+    _, longer = one.two_frames(b"t" * (INTERN_BYTES_MAX + 1), b"")
+
+    assert longest.id != NOT_INTERNED
+    assert longer.id == NOT_INTERNED
+
+
+def test_many_are_the_same_as_one_by_one() -> None:
+    """With known topics only, and with what has to be looked at one by one among them."""
+    one = encoder(in_pieces=False)
+    known = [(b"a", b"1"), (b"b", b"x" * 300), (b"a", b"")]
+    for name, _ in known:
+        one.two_frames(name, b"")
+    wire, topic = one.frames([b"many", b"", b"frames"])
+    cases: list[list[tuple[bytes, object]]] = [
+        [(body, name) for name, body in known],
+        [(body, name) for name, body in [*known, (b"new", b"2")]],
+        [(body, name) for name, body in [*known, (b"a", LARGE)]],
+        [*((body, name) for name, body in known), (bytes(wire), topic)],  # type: ignore[arg-type]
+    ]
+    for case in cases:
+        wires, topics = one.many([body for body, _ in case], [name for _, name in case])  # type: ignore[misc]
+        singly = [
+            (body, name) if name is topic else one.two_frames(name, body)  # type: ignore[arg-type]
+            for body, name in case
+        ]
+        assert list(zip(wires, topics, strict=True)) == singly
+
+
+@pytest.mark.parametrize("payload", [b"x" * 90, bytearray(90)])
+def test_what_can_never_fit_is_refused(payload: Bytes) -> None:
+    one = encoder(100)
+
+    assert one.two_frames(b"topic", payload)
+    with pytest.raises(MessageTooLarge, match="takes 102 bytes, the limit is 100"):
+        one.two_frames(b"a topic", bytes(payload) + b"x")
+    with pytest.raises(MessageTooLarge):
+        one.one_frame(b"x" * 99)
+    with pytest.raises(MessageTooLarge):
+        one.frames([b"x" * 40, b"x" * 60])
+
+
+def test_a_small_message_on_a_known_topic_fits_into_the_smallest_log() -> None:
+    """So nobody looks, for each message."""
+    largest = encode_message([b"t" * INTERN_BYTES_MAX, b"x" * (COPY_ONCE_BYTES - 1)])
+
+    assert len(largest) <= LOG_BYTES_MIN // MESSAGE_SHARE
