@@ -7,6 +7,8 @@ line on standard error; a traceback is a bug of fanout.
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from fanout.cli.arguments import FAILURE, USAGE, ArgumentParser, UsageError, complain
@@ -33,9 +35,13 @@ def build_parser() -> ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line (None = of this process); returns the exit status.
 
+    Standard descriptors that are closed are taken by /dev/null: nothing else gets their numbers,
+    and a message for standard error does not end up in a socket.
+
     Raises:
         SystemExit: from argparse: --help, --version, or arguments it cannot read.
     """
+    _take_closed_descriptors()
     arguments = build_parser().parse_args(argv)
     program = f"fanout {arguments.command}"
     try:
@@ -49,6 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain(program, "interrupted")
         return FAILURE
+
+
+def _take_closed_descriptors() -> None:
+    # sys.stdin and sys.stdout stay None where Python found them closed: a command that needs one
+    # says so. Standard error is only for reading, and nobody does.
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def _version() -> str:

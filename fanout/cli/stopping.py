@@ -1,5 +1,9 @@
 """Signals of the command line: the first one asks to end, the second one ends at once.
 
+One request may come as two signals: GNU `timeout` signals its child and then the whole group, a
+terminal and a supervisor may both speak. So what comes within `REPEAT_S` of the first is not a
+second request.
+
 No exception is raised from a signal handler here. It could hit any line, also one inside a lock of
 the standard library, and it would come too late for a call that began to block just before: the
 handler in Python runs only when that call returns. The handler in C writes a byte to a pipe
@@ -11,6 +15,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+REPEAT_S = 0.5
+"""Signals within this time of the first one belong to it; nobody loses patience sooner."""
 
 GRACE_S = 1.0
 """What the process may take to end after the second signal, before it is ended by force."""
@@ -32,21 +40,27 @@ class Stopper:
         stop_at_once: called on a thread of its own at the second signal; should end whatever the
             main thread waits for.
         exit_now: called with the exit status 1 if the block is not left within `GRACE_S` then.
+        clock: monotonic seconds.
 
     Attributes:
         requested: True after the first signal.
-        is_at_once: True after the second.
+        is_at_once: True after the second that is not a repeat of the first.
         wake_fd: becomes readable at the first signal.
     """
 
     def __init__(
-        self, stop_at_once: Callable[[], object], exit_now: Callable[[int], object] = os._exit
+        self,
+        stop_at_once: Callable[[], object],
+        exit_now: Callable[[int], object] = os._exit,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.requested = False
         self.is_at_once = False
         self.wake_fd = -1
         self._stop_at_once = stop_at_once
         self._exit_now = exit_now
+        self._clock = clock
+        self._repeats_until = 0.0  # by the clock; set at the first signal
         self._read_fd = -1
         self._write_fd = -1
         self._left = threading.Event()
@@ -90,8 +104,9 @@ class Stopper:
     def _on_signal(self) -> None:
         if not self.requested:
             self.requested = True
+            self._repeats_until = self._clock() + REPEAT_S
             os.eventfd_write(self.wake_fd, 1)
-        elif not self.is_at_once:
+        elif not self.is_at_once and self._clock() >= self._repeats_until:
             self.is_at_once = True
             threading.Thread(target=self._stop_at_once, daemon=True).start()
             threading.Thread(target=self._end_by_force, daemon=True).start()

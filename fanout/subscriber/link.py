@@ -45,9 +45,11 @@ class Link:
         wake_fd: ends the link when it becomes readable.
         deadline: monotonic time at which the link ends; None = never.
         on_note: told, once for each change, why there is no connection.
+        once: end when a connection that was ready is lost, instead of connecting again.
 
     Attributes:
         connections: how often the handshake was completed.
+        violation: why the last connection could not be understood; "" if it could.
     """
 
     def __init__(
@@ -60,8 +62,11 @@ class Link:
         wake_fd: int,
         deadline: float | None,
         on_note: Callable[[str], None],
+        once: bool = False,
     ) -> None:
         self.connections = 0
+        self.violation = ""
+        self._once = once
         self._target = target
         self._topics = topics
         self._back_off = back_off
@@ -81,6 +86,9 @@ class Link:
                 return
             except (OSError, LostError) as error:
                 text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+                if self._once and self.connections:
+                    self._note(text)
+                    return
                 self._note(f"{text}; trying again")
             try:
                 self._wait(None, 0, time.monotonic() + self._back_off.failed())
@@ -150,12 +158,14 @@ class Link:
             if messages:
                 yield messages
             if violation is not None:
+                self.violation = violation.reason
                 raise LostError(f"not a publisher that can be understood: {violation.reason}")
             now = time.monotonic()
             silent_by = ready_by or (now + ttl_s if ttl_s else None)
 
     def _on_ready(self) -> None:
         self.connections += 1
+        self.violation = ""
         self._back_off.succeeded()
         if self._noted:
             self._note("connected")

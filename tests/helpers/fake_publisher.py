@@ -15,9 +15,9 @@ from fanout.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-Message = tuple[bytes, bytes]
+Message = tuple[bytes, ...]
 
 
 def statistics(**counters: int) -> PublisherStatistics:
@@ -56,6 +56,9 @@ class FakeBatch:
 
     def publish(self, topic: bytes, payload: bytes) -> None:
         self.messages.append((topic, payload))
+
+    def send_multipart(self, frames: Sequence[bytes]) -> None:
+        self.messages.append(tuple(frames))
 
 
 class FakePublisher:

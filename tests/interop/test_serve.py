@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
+import shlex
 import signal
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import msgpack
 import pytest
 import zmq
 
-from tests.helpers.command import DEADLINE_S, Command
+from tests.helpers.command import DEADLINE_S, ROOT, Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +25,11 @@ if TYPE_CHECKING:
 
 TCP = "tcp://127.0.0.1:*"
 SMALL = ("--workers", "1", "--log-bytes", "4M")
+FANOUT = f"{shlex.quote(sys.executable)} -m fanout"
+SERVE = f"{FANOUT} serve {' '.join(SMALL)}"
+RECIPES = re.findall(
+    r"^ExecStart=(/bin/bash .*)$", (ROOT / "docs/howto/service.md").read_text("utf-8"), re.M
+)
 
 
 class Subscribers:
@@ -169,3 +180,167 @@ def test_serve_and_sub_speak_with_each_other() -> None:
             assert subscriber.wait() == 0
         publisher.end_input()
         assert publisher.wait() == 0
+
+
+# ------------------------------------------------------------------- in a shell
+
+
+class Shell:
+    """A command in a session of its own, so that all of it can be signalled; killed at the end."""
+
+    def __init__(self, *command: str) -> None:
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+
+    def __enter__(self) -> Shell:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+    def wait_for(self, words: str) -> None:
+        """Waits for a line on its standard error."""
+        assert self.process.stderr is not None
+        lines = iter(self.process.stderr.readline, "")
+        assert any(words in line for line in lines), words
+
+    def finish(self, input: str | None = "") -> tuple[int, str, str]:
+        """Gives it its input (None = it stays open), and reads until all its processes are gone."""
+        pipes = self.process
+        assert pipes.stdin is not None
+        assert pipes.stdout is not None
+        assert pipes.stderr is not None
+        if input is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipes.stdin.write(input)
+                pipes.stdin.close()
+        output, errors = pipes.stdout.read(), pipes.stderr.read()
+        return self.process.wait(DEADLINE_S), output, errors
+
+
+def test_a_closed_standard_input_is_a_usage_error() -> None:
+    with Shell("bash", "-c", f"{SERVE} --bind {TCP} <&-") as shell:
+        status, _, errors = shell.finish()
+    assert status == 2
+    assert errors == (
+        "fanout serve: standard input is closed; to publish nothing, give it /dev/null\n"
+    )
+
+
+def test_without_a_standard_error_it_publishes_all_the_same(
+    subscribers: Subscribers, tmp_path: Path
+) -> None:
+    endpoint = f"ipc://{tmp_path}/feed.sock"
+    subscriber = subscribers.connect(endpoint)
+    line = f"{SERVE} --bind {endpoint} --wait-for 1 --report-interval 0.1 2>&-"
+    with Shell("bash", "-c", line) as shell:
+        status, output, _ = shell.finish("a\t1\n")
+    assert (status, output) == (0, "")
+    assert receive(subscriber, 1) == [(b"a", b"1")]
+
+
+def test_gnu_timeout_lets_it_drain(tmp_path: Path) -> None:
+    """It passes SIGTERM on to its child, and then to the group, so that the child has it twice."""
+    endpoint = f"ipc://{tmp_path}/feed.sock"
+    line = f"timeout {DEADLINE_S} {SERVE} --bind {endpoint}"
+    with Shell(*shlex.split(line)) as shell:
+        shell.wait_for("publishing on")
+        shell.process.send_signal(signal.SIGTERM)
+        _, _, errors = shell.finish(None)
+    assert "draining" in errors
+    assert "published 0 messages" in errors
+    assert "second signal; not everything" not in errors
+
+
+def test_it_says_that_it_waits_for_subscribers(subscribers: Subscribers) -> None:
+    with Command("serve", "--bind", TCP, "--wait-for", "1", *SMALL) as command:
+        command.error_line(lambda line: line.startswith("waiting for 1 subscriber;"))
+        subscribers.connect(endpoint_of(command))
+        command.error_line(lambda line: line == "the subscribers are there")
+        command.end_input()
+        assert command.wait() == 0
+
+
+def recipe(number: int, folder: Path, feed: str) -> list[str]:
+    """A service of the documentation whose feed is a program of ours."""
+    program = folder / "read-feed"
+    program.write_text(f'#!/bin/sh\necho \'{{"symbol": "a"}}\'\n{feed}\n', encoding="utf-8")
+    program.chmod(0o755)
+    command = shlex.split(RECIPES[number])
+    command[-1] = (
+        command[-1]
+        .replace("/srv/feed/venv/bin/fanout serve", SERVE)
+        .replace("tcp://*:5556", f"ipc://{folder}/feed.sock")
+        .replace("/srv/feed/read-feed", str(program))
+    )
+    return command
+
+
+@pytest.mark.parametrize(("number", "status"), [(0, 1), (1, 3)])
+def test_a_service_whose_feed_crashes_has_failed(number: int, status: int, tmp_path: Path) -> None:
+    with Shell(*recipe(number, tmp_path, "exit 3")) as shell:
+        got, _, errors = shell.finish()
+    assert got == status
+    assert "published 1 message " in errors
+
+
+def test_a_feed_that_comes_to_a_good_end_is_a_good_end(tmp_path: Path) -> None:
+    with Shell(*recipe(1, tmp_path, "exit 0")) as shell:
+        assert shell.finish()[0] == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(0, 0), (1, -signal.SIGTERM)])
+def test_a_service_that_is_stopped_drains(number: int, status: int, tmp_path: Path) -> None:
+    """systemd signals every process, and what is left of them again when the main one has ended."""
+    with Shell(*recipe(number, tmp_path, "exec tail -f /dev/null")) as shell:
+        shell.wait_for("publishing on")
+        os.killpg(shell.process.pid, signal.SIGTERM)
+        if number == 1:
+            shell.process.wait(DEADLINE_S)
+            os.killpg(shell.process.pid, signal.SIGTERM)
+        got, _, errors = shell.finish(None)
+    assert got == status
+    assert "published " in errors
+    assert "second signal; not everything" not in errors
+
+
+def test_the_first_example_of_the_reference_can_be_pasted_into_one_terminal() -> None:
+    page = (ROOT / "docs/reference/command-line.md").read_text("utf-8")
+    match = re.search(r"^```sh\n(.*?)^```$", page, re.M | re.S)
+    assert match
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    lines = re.sub(r"\bfanout (?=serve|sub)", f"{FANOUT} ", match[1]).replace("5556", str(port))
+    with Shell("bash", "-c", lines) as shell:
+        status, output, _ = shell.finish()
+    assert (status, output) == (0, "EURUSD\t1.0842\n")
+
+
+def test_a_feed_is_passed_on_whatever_is_in_it(subscribers: Subscribers, tmp_path: Path) -> None:
+    sent = [(b"\t\n\x00", b"\xff\n\x00\t"), (b"alone",), (b"", b"", b"\n", b"four")]
+    endpoint = f"ipc://{tmp_path}/relay.sock"
+    subscriber = subscribers.connect(endpoint)
+    lossless = ("--wait-for", "1", "--slow-policy", "block", *SMALL)
+    with Command("serve", "--bind", TCP, "--format", "msgpack", *lossless) as source:
+        line = (
+            f"set -o pipefail; {FANOUT} sub {endpoint_of(source)} --until-eof --format msgpack"
+            f" | {FANOUT} serve --bind {endpoint} --format msgpack {' '.join(lossless)}"
+        )
+        with Shell("bash", "-c", line) as relay:
+            source.write(b"".join(map(msgpack.packb, sent)))
+            source.end_input()
+            assert source.wait() == 0
+            assert receive(subscriber, len(sent)) == sent
+            assert relay.finish()[0] == 0

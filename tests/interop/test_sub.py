@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import msgpack
 import pytest
 import zmq
 
-from tests.helpers.command import DEADLINE_S, Command
+from tests.helpers.command import DEADLINE_S, ROOT, Command
+from tests.unit.zmtp.wire import GREETING, READY_PUB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,6 +138,54 @@ def test_it_connects_again_when_the_publisher_is_back(tcp_publisher: Publisher) 
             assert command.wait() == 0
         finally:
             second.close()
+
+
+def test_until_eof_waits_for_a_publisher_and_ends_with_it(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/feed.sock"
+    with Command("sub", endpoint, "--until-eof") as command:
+        command.error_line(lambda line: line.endswith("; trying again"))
+        publisher = Publisher(endpoint)
+        try:
+            publisher.subscription()
+            publisher.publish((b"a", b"1"))
+            assert command.read_line() == b"a\t1\n"
+        finally:
+            publisher.close()
+        assert command.wait() == 0
+        assert command.error_lines[1:] == [
+            f"fanout sub: {endpoint}: connected",
+            f"fanout sub: {endpoint}: the publisher closed the connection",
+        ]
+
+
+def test_until_eof_fails_if_the_publisher_breaks_the_protocol() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(DEADLINE_S)
+        endpoint = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with Command("sub", endpoint, "--until-eof") as command:
+            peer, _ = server.accept()
+            with peer:
+                peer.sendall(GREETING + READY_PUB + b"\x02" + b"\xff" * 8)
+                assert command.wait() == 1
+
+
+def test_msgpack_is_what_serve_reads(tcp_publisher: Publisher) -> None:
+    with Command("sub", tcp_publisher.endpoint, "--format", "msgpack", "--count", "3") as command:
+        tcp_publisher.subscription()
+        tcp_publisher.publish(*MESSAGES)
+        assert command.wait() == 0
+        assert command.process.stdout is not None
+        unpacker = msgpack.Unpacker(command.process.stdout, use_list=False)
+        assert list(unpacker) == MESSAGES
+
+
+def test_a_closed_standard_output_is_a_usage_error(tmp_path: Path) -> None:
+    line = f"{shlex.quote(sys.executable)} -m fanout sub ipc://{tmp_path}/feed.sock >&-"
+    ended = subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == b"fanout sub: standard output is closed\n"
 
 
 def test_a_timeout_without_a_connection_is_a_failure(tmp_path: Path) -> None:

@@ -12,9 +12,15 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fanout.cli import arguments as args
+from fanout.cli.serve.arguments import (
+    DESCRIPTION,
+    EPILOG,
+    add_arguments,
+    publisher_options,
+)
 from fanout.cli.serve.formats import Parser, make_parser
 from fanout.cli.serve.intake import Feeder, InputChunks, InputError, Intake, OpenBatch
-from fanout.cli.serve.lines import Figures, summary_line, undelivered_lines
+from fanout.cli.serve.lines import Figures, plural, summary_line, undelivered_lines
 from fanout.cli.serve.screen import Screen, open_screen
 from fanout.cli.serve.screen_writer import ScreenWriter
 from fanout.cli.stopping import Stopper
@@ -40,22 +46,6 @@ WAIT_STEP_S = 0.1
 
 REPORT_INTERVAL_TERMINAL_S = 1.0
 REPORT_INTERVAL_PLAIN_S = 10.0
-
-DESCRIPTION = """\
-Publishes what comes on standard input to ZeroMQ SUB sockets, until the end of the input, SIGINT or
-SIGTERM; then waits until everything is delivered. A second signal ends at once."""
-
-EPILOG = """\
-formats:
-  lines    topic<TAB>payload, one message a line, taken as bytes
-  ndjson   one JSON object a line, which is the payload; --topic-key names the topic's member
-  msgpack  a stream of [topic, payload] arrays, or of maps (the payload) with --topic-key
-
-exit status:
-  0  everything was published (slow subscribers may have lost messages; the last lines say which)
-  1  failure: address in use, unreadable input, bad input with --strict, stopped by a second signal,
-     or with --slow-policy block something was not delivered
-  2  an argument or option that cannot work"""
 
 
 class ServedPublisher(Protocol):
@@ -88,80 +78,18 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add(
-        "--bind",
-        action="append",
-        required=True,
-        metavar="ENDPOINT",
-        help="tcp://*:5556, tcp://127.0.0.1:* (a free port), ipc:///run/feed; may be given again",
-    )
-    add("--format", choices=("lines", "ndjson", "msgpack"), default="lines")
-    add("--topic-key", metavar="KEY", help="the member of an object or map that is the topic")
-    add("--strict", action="store_true", help="end at the first input that is not a message")
-    add(
-        "--wait-for",
-        type=args.count,
-        default=0,
-        metavar="N",
-        help="read nothing before N subscribers are there",
-    )
-    add(
-        "--report-interval",
-        type=args.seconds,
-        metavar="S",
-        help="seconds between reports, 0 = none (default: 1 on a terminal, else 10)",
-    )
-    _add_options(parser)
+    add_arguments(parser)
     parser.set_defaults(run=run)
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("options of the publisher")
-    defaults = Options()
-    add = group.add_argument
-    add("--workers", type=args.count, metavar="N", help="worker processes (default: one a core)")
-    add(
-        "--log-bytes",
-        type=args.byte_size,
-        metavar="SIZE",
-        help=f"shared memory, such as 64M (default: {defaults.log_bytes >> 20}M)",
-    )
-    add(
-        "--slow-policy",
-        choices=("drop_oldest", "block"),
-        help="a slow subscriber loses its oldest messages, or everybody waits for it "
-        f"(default: {defaults.slow_policy})",
-    )
-    add(
-        "--slow-limit-bytes",
-        type=args.byte_size,
-        metavar="SIZE",
-        help="how far a subscriber may be behind (default: half of --log-bytes)",
-    )
-    add(
-        "--send-timeout",
-        type=args.seconds,
-        metavar="S",
-        help="evict a subscriber that takes nothing for so long "
-        f"(default: {defaults.send_timeout:g})",
-    )
-    add(
-        "--drain-timeout",
-        type=args.seconds,
-        metavar="S",
-        help=f"wait so long for deliveries at the end (default: {defaults.drain_timeout:g})",
-    )
-    add(
-        "--max-subscribers",
-        type=args.positive_count,
-        metavar="N",
-        help=f"refuse connections above (default: {defaults.max_subscribers:,})",
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the subcommand; returns its exit status."""
+    """Runs the subcommand; returns its exit status.
+
+    Raises:
+        UsageError: standard input is closed; nothing was started.
+    """
+    if sys.stdin is None:
+        raise args.UsageError("standard input is closed; to publish nothing, give it /dev/null")
     return serve(arguments, _open_publisher, open_screen)
 
 
@@ -264,20 +192,26 @@ class _Run:
         last = self._figures()
         self._publisher.close(timeout=0)  # what was drained is with the kernel, which delivers it
         self._tell_end(last, undelivered)
+        if intake.refused:
+            failure = failure or "the input was given up: see above"
+        # Asked only now: who stops a whole group may end the feeding process before it signals us.
+        elif arguments.eof_is_failure and not self._stopper.requested:
+            failure = "the input ended, which --eof-is-failure takes for a failure"
         if failure is not None:
-            self._screen.line(failure)
-        elif intake.refused:
-            failure = "the input was given up: see above"
             self._screen.line(failure)
         lossy = bool(undelivered) and self._options.slow_policy == "block"
         return args.FAILURE if failure is not None or lossy else args.OK
 
     def _wait_for_subscribers(self, wanted: int) -> None:
+        if wanted:
+            subscribers = plural(wanted, "subscriber")
+            self._writer.note(f"waiting for {subscribers}; nothing is read before (--wait-for)")
         while wanted and not self._stopper.requested:
             try:
                 self._publisher.wait_for_subscribers(wanted, timeout=WAIT_STEP_S)
             except TimeoutError:
                 continue
+            self._writer.note("the subscribers are there")
             return
 
     def _publish(self, input_fd: int) -> tuple[str | None, Intake]:
@@ -299,21 +233,6 @@ class _Run:
         for line in undelivered_lines(undelivered):
             self._screen.line(line)
         self._screen.line(summary_line(last, last.now - self._began, self._parser.unit))
-
-
-def publisher_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns the options of the publisher that were given, without those left at their default."""
-    names = (
-        "workers",
-        "log_bytes",
-        "slow_policy",
-        "slow_limit_bytes",
-        "send_timeout",
-        "drain_timeout",
-        "max_subscribers",
-    )
-    given = {name: getattr(arguments, name) for name in names}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _interval(arguments: argparse.Namespace) -> float:

@@ -8,10 +8,19 @@ bytes that are not msgpack leave no way to find the next item, so `MsgpackParser
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgpack
+
+from fanout.cli.serve.items import (
+    BadInput,
+    Frames,
+    InvalidItem,
+    check_size,
+    payload_bytes,
+    topic_bytes,
+    topic_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,22 +28,7 @@ if TYPE_CHECKING:
 ITEM_BYTES_DEFAULT = 16 * 1024 * 1024
 """Longest line or msgpack item: the largest message of a publisher with the default log."""
 
-TopicAndPayload = tuple[bytes, bytes]
-"""Topic and payload."""
-
-
-@dataclass(frozen=True, slots=True)
-class BadInput:
-    """An item of the input that is not a message.
-
-    `number` counts items from 1 (lines, for the line formats); `reason` completes "line 7: ...".
-    """
-
-    number: int
-    reason: str
-
-
-Parsed = TopicAndPayload | BadInput
+Parsed = Frames | BadInput
 
 
 class Parser(Protocol):
@@ -53,10 +47,6 @@ class Parser(Protocol):
         """Returns what the end of the input completed."""
 
 
-class InvalidItem(Exception):
-    """An item is not a message; the text says why. Never leaves this module."""
-
-
 class LineParser:
     """Cuts lines and gives each, without its newline, to `read_line`.
 
@@ -70,7 +60,7 @@ class LineParser:
 
     def __init__(
         self,
-        read_line: Callable[[bytes], TopicAndPayload | None],
+        read_line: Callable[[bytes], Frames | None],
         item_bytes_max: int = ITEM_BYTES_DEFAULT,
     ) -> None:
         self.lost = False
@@ -126,13 +116,13 @@ class LineParser:
                 raise InvalidItem(f"longer than {self._item_bytes_max:,} bytes")
             message = self._read_line(line)
             if message is not None:
-                _check_size(message, self._item_bytes_max)
+                check_size(message, self._item_bytes_max)
                 parsed.append(message)
         except InvalidItem as error:
             parsed.append(BadInput(self._number, str(error)))
 
 
-def read_tabbed(line: bytes) -> TopicAndPayload:
+def read_tabbed(line: bytes) -> Frames:
     """Reads `topic<TAB>payload`; the payload may hold further TABs and any byte but a newline.
 
     Raises:
@@ -150,7 +140,7 @@ class JsonLine:
     def __init__(self, topic_key: str) -> None:
         self._topic_key = topic_key
 
-    def __call__(self, line: bytes) -> TopicAndPayload | None:
+    def __call__(self, line: bytes) -> Frames | None:
         """Returns the message, None for a blank line.
 
         Raises:
@@ -175,10 +165,11 @@ class JsonLine:
 
 
 class MsgpackParser:
-    """A stream of msgpack items: `[topic, payload]`, or maps with `topic_key`.
+    """A stream of msgpack items: arrays `[topic, payload]`, or maps with `topic_key`.
 
-    Of an array the payload is published as it is if it is bytes, as UTF-8 if it is a string, and
-    as msgpack if it is anything else. Of a map the payload is the map itself, byte for byte.
+    An array is a message, each element a frame: bytes as they are, a string as UTF-8, and anything
+    else behind the topic as msgpack. Most have two; `fanout sub` writes as many as it received. Of
+    a map the payload is the map itself, byte for byte.
 
     Args:
         topic_key: the key that holds the topic of a map; None = arrays only.
@@ -242,12 +233,12 @@ class MsgpackParser:
             if len(raw) > self._item_bytes_max:
                 raise InvalidItem(f"longer than {self._item_bytes_max:,} bytes")
             message = self._read_item(raw)
-            _check_size(message, self._item_bytes_max)
+            check_size(message, self._item_bytes_max)
             parsed.append(message)
         except InvalidItem as error:
             parsed.append(BadInput(self._number, str(error)))
 
-    def _read_item(self, raw: bytes) -> TopicAndPayload:
+    def _read_item(self, raw: bytes) -> Frames:
         try:
             value = msgpack.unpackb(raw, strict_map_key=False)
         except (ValueError, TypeError, RecursionError) as error:
@@ -256,51 +247,15 @@ class MsgpackParser:
             if self._topic_key is None:
                 raise InvalidItem("a map, and no --topic-key was given")
             return topic_of(value, self._topic_key), raw
-        if not isinstance(value, list) or len(value) != 2:
+        if not isinstance(value, list) or not value:
             raise InvalidItem("neither [topic, payload] nor a map")
-        topic, payload = value
-        if isinstance(payload, str):
-            payload = payload.encode()
-        elif not isinstance(payload, bytes):
-            payload = msgpack.packb(payload)
-        return _topic_bytes(topic, "the topic"), payload
+        topic, *payloads = value
+        return topic_bytes(topic, "the topic"), *map(payload_bytes, payloads)
 
     def _lose(self, reason: str, parsed: list[Parsed]) -> None:
         self.lost = True
         self._pending.clear()
         parsed.append(BadInput(self._number + 1, f"{reason}; the rest of the input is unreadable"))
-
-
-def topic_of(value: dict[Any, Any], topic_key: str) -> bytes:
-    """Returns the topic in `value[topic_key]`: a string or bytes as they are, a number as text.
-
-    Raises:
-        InvalidItem: it is missing or of another type.
-    """
-    if topic_key not in value:
-        raise InvalidItem(f"no {topic_key!r} in it")
-    return _topic_bytes(value[topic_key], repr(topic_key))
-
-
-def _topic_bytes(topic: object, what: str) -> bytes:
-    if isinstance(topic, bytes):
-        return topic
-    if isinstance(topic, int) and not isinstance(topic, bool):
-        return b"%d" % topic
-    if not isinstance(topic, str):
-        raise InvalidItem(f"{what} is {type(topic).__name__}, not a string")
-    try:
-        return topic.encode()
-    except UnicodeEncodeError:
-        raise InvalidItem(f"{what} is not valid Unicode") from None
-
-
-def _check_size(message: TopicAndPayload, bytes_max: int) -> None:
-    # More than the item had: a topic that is in the payload counts twice, and a float of 4 bytes
-    # is packed again as one of 8.
-    topic, payload = message
-    if len(topic) + len(payload) > bytes_max:
-        raise InvalidItem(f"topic and payload are longer than {bytes_max:,} bytes")
 
 
 def _boundary_finder(item_bytes_max: int) -> msgpack.Unpacker:

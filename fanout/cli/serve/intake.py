@@ -7,11 +7,13 @@ import select
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from fanout.cli.serve.formats import BadInput, Parsed, Parser, TopicAndPayload
+from fanout.cli.serve.items import BadInput, Frames, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
+
+    from fanout.cli.serve.formats import Parsed, Parser
 
 READ_BYTES_MAX = 256 * 1024
 """Bytes taken in one read: four times a Linux pipe, so that one read empties it."""
@@ -26,6 +28,9 @@ class OpenBatch(Protocol):
 
     def publish(self, topic: bytes, payload: bytes) -> object:
         """Adds a message."""
+
+    def send_multipart(self, frames: Sequence[bytes]) -> object:
+        """Adds a message of any number of frames."""
 
 
 class Sink(Protocol):
@@ -99,7 +104,7 @@ class Feeder:
     Args:
         sink: the publisher.
         parser: of the format of the input.
-        batch_bytes_max: payload and topic bytes in one batch; a larger message is its own batch.
+        batch_bytes_max: bytes of the messages in one batch; a larger message is its own batch.
         on_bad_input: told of each item that is not a message.
         strict: the first bad item ends the intake; what came before it is published.
     """
@@ -131,7 +136,7 @@ class Feeder:
         return Intake(self.bad_input, refused=False)
 
     def _take(self, parsed: Sequence[Parsed]) -> bool:
-        messages: list[TopicAndPayload] = []
+        messages: list[Frames] = []
         for item in parsed:
             if not isinstance(item, BadInput):
                 messages.append(item)
@@ -144,24 +149,25 @@ class Feeder:
         self._publish(messages)
         return not self._parser.lost
 
-    def _publish(self, messages: Sequence[TopicAndPayload]) -> None:
+    def _publish(self, messages: Sequence[Frames]) -> None:
         for batch_messages in batches(messages, self._batch_bytes_max):
             with self._sink.batch() as batch:
-                for topic, payload in batch_messages:
-                    batch.publish(topic, payload)
+                for message in batch_messages:
+                    if len(message) == 2:  # nearly all, and sooner done
+                        batch.publish(*message)
+                    else:
+                        batch.send_multipart(message)
 
 
-def batches(
-    messages: Sequence[TopicAndPayload], bytes_max: int
-) -> Iterator[Sequence[TopicAndPayload]]:
+def batches(messages: Sequence[Frames], bytes_max: int) -> Iterator[Sequence[Frames]]:
     """Yields `messages` in order, cut so that a batch has at most `bytes_max` bytes.
 
     A batch has at most `BATCH_MESSAGES_MAX` messages; one message may exceed `bytes_max` alone.
     """
     start = 0
     size = 0
-    for index, (topic, payload) in enumerate(messages):
-        message_bytes = len(topic) + len(payload)
+    for index, message in enumerate(messages):
+        message_bytes = size_of(message)
         full = size + message_bytes > bytes_max or index - start == BATCH_MESSAGES_MAX
         if full and index > start:
             yield messages[start:index]

@@ -73,8 +73,8 @@ def status_line(before: Figures, after: Figures) -> str:
 def summary_line(last: Figures, elapsed_s: float, unit: str) -> str:
     """Returns the line that ends a run."""
     statistics = last.statistics
-    published = _plural(statistics.published, "message")
-    bad = f", {_plural(last.bad_input, f'bad input {unit}')}" if last.bad_input else ""
+    published = plural(statistics.published, "message")
+    bad = f", {plural(last.bad_input, f'bad input {unit}')}" if last.bad_input else ""
     return (
         f"published {published} ({short_size(statistics.published_bytes)}) in {elapsed_s:.1f} s, "
         f"delivered {statistics.sent:,}, dropped {statistics.dropped:,}{bad}"
@@ -85,7 +85,7 @@ def undelivered_lines(undelivered: Sequence[Undelivered]) -> list[str]:
     """Returns who did not get everything, the worst first, at most `UNDELIVERED_LINES_MAX` + 1."""
     worst = sorted(undelivered, key=lambda one: (-one.messages, -one.kernel_bytes))
     lines = [
-        f"not delivered to {one.peer}: {_plural(one.messages, 'message')} queued, "
+        f"not delivered to {one.peer}: {plural(one.messages, 'message')} queued, "
         f"{short_size(one.kernel_bytes)} unacknowledged"
         for one in worst[:UNDELIVERED_LINES_MAX]
     ]
@@ -93,8 +93,8 @@ def undelivered_lines(undelivered: Sequence[Undelivered]) -> list[str]:
     if others:
         messages = sum(one.messages for one in others)
         lines.append(
-            f"not delivered to {_plural(len(others), 'further subscriber')}: "
-            f"{_plural(messages, 'message')}"
+            f"not delivered to {plural(len(others), 'further subscriber')}: "
+            f"{plural(messages, 'message')}"
         )
     return lines
 
@@ -110,7 +110,7 @@ def event_line(event: Event) -> str | None:
         parts.append(str(event.worker))
     line = " ".join(parts)
     if event.dropped:
-        line += f", {_plural(event.dropped, 'message')} dropped so far"
+        line += f", {plural(event.dropped, 'message')} dropped so far"
     return f"{line}: {event.reason}" if event.reason else line
 
 
@@ -157,5 +157,6 @@ def _short(value: float, step: float, units: tuple[str, ...]) -> str:
     return f"{value:.{digits}f}{units[index]}"
 
 
-def _plural(number: int, word: str) -> str:
+def plural(number: int, word: str) -> str:
+    """Returns a number with its word: 1 message, 2,000 messages."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

@@ -21,7 +21,7 @@ from fanout.errors import FanoutError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanout.cli.serve.formats import BadInput
+    from fanout.cli.serve.items import BadInput
     from fanout.cli.serve.screen import Screen
     from fanout.events import Event
 

@@ -26,15 +26,18 @@ lost; what was published meanwhile is gone."""
 
 EPILOG = """\
 formats:
-  text     the frames with TABs between them, control characters escaped
-  hex      the frames in hexadecimal with TABs between them
-  json     the payload is JSON; prints {"topic": ..., "payload": ...}
-  msgpack  the payload is msgpack; prints {"topic": ..., "payload": ...}
+  text          the frames with TABs between them, control characters escaped
+  hex           the frames in hexadecimal with TABs between them
+  msgpack       a msgpack array of the frames, which `fanout serve --format msgpack` reads back
+  json          the payload is JSON; prints {"topic": ..., "payload": ...}
+  msgpack-json  the payload is msgpack; prints {"topic": ..., "payload": ...}
 
 exit status:
-  0  ended as asked: --count reached, --timeout over, a signal, or nobody reads the output any more
-  1  failure: --count not reached, or never connected within --timeout
-  2  an argument that cannot work"""
+  0  ended as asked: --count reached, --timeout over, the publisher gone (--until-eof), a signal, or
+     nobody reads the output any more
+  1  failure: --count not reached, never connected within --timeout, or with --until-eof the
+     publisher broke the protocol
+  2  an argument that cannot work, or a closed standard output"""
 
 
 def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
@@ -62,6 +65,11 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
     )
     add("--count", type=args.positive_count, metavar="N", help="end after N messages")
     add("--timeout", type=args.seconds, metavar="S", help="end after S seconds")
+    add(
+        "--until-eof",
+        action="store_true",
+        help="end when the connection does, instead of connecting again",
+    )
     parser.set_defaults(run=run)
 
 
@@ -70,7 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: the endpoint cannot work.
+        UsageError: standard output is closed.
     """
+    if sys.stdout is None:
+        raise args.UsageError("standard output is closed")
     target = parse_target(arguments.endpoint)
     timeout: float | None = arguments.timeout
     output = sys.stdout.buffer
@@ -83,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         wake_fd=_end_on_signals(printer),
         deadline=None if timeout is None else time.monotonic() + timeout,
         on_note=lambda text: args.complain("fanout sub", f"{arguments.endpoint}: {text}"),
+        once=arguments.until_eof,
     )
     try:
         printer.print_all(link, arguments.count)
@@ -180,5 +192,7 @@ def _status(arguments: argparse.Namespace, link: Link, printer: Printer) -> int:
         return args.FAILURE
     if arguments.timeout is not None and not link.connections:
         args.complain("fanout sub", f"{arguments.endpoint}: never connected")
+        return args.FAILURE
+    if arguments.until_eof and link.violation:
         return args.FAILURE
     return args.OK

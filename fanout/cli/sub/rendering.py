@@ -1,4 +1,4 @@
-"""How `sub` shows a message: one line each, whatever is in it. Pure."""
+"""How `sub` shows a message: one line each, whatever is in it, but for raw and msgpack. Pure."""
 
 from __future__ import annotations
 
@@ -33,20 +33,26 @@ def as_raw(frames: Frames) -> bytes:
     return b"".join(frames[1:]) if len(frames) > 1 else bytes(frames[0])
 
 
+def as_msgpack(frames: Frames) -> bytes:
+    """Returns the message as a msgpack array of its frames, which `serve` reads back as it was."""
+    packed: bytes = msgpack.packb([bytes(frame) for frame in frames])
+    return packed
+
+
 def as_json(frames: Frames) -> bytes:
     """Reads the payload as JSON; returns a line of JSON with `topic` and `payload`.
 
     A payload that is not JSON comes out as `payload_text`, or as `payload_base64` if it is not
-    UTF-8 either.
+    UTF-8 either. NaN and the infinities, which JSON does not have, come out as null.
     """
     return _json_line(frames, json.loads)
 
 
-def as_msgpack(frames: Frames) -> bytes:
+def as_msgpack_json(frames: Frames) -> bytes:
     """Reads the payload as msgpack; returns a line of JSON with `topic` and `payload`.
 
-    A payload that is not msgpack comes out as in `as_json`. What JSON does not have is shown as
-    text: bytes, timestamps, keys that are no strings.
+    A payload that is not msgpack comes out as in `as_json`. What else JSON does not have is shown
+    as text: bytes, timestamps, keys that are no strings.
     """
     return _json_line(frames, _unpack)
 
@@ -56,6 +62,7 @@ FORMATS: dict[str, Render] = {
     "hex": as_hex,
     "json": as_json,
     "msgpack": as_msgpack,
+    "msgpack-json": as_msgpack_json,
 }
 
 
@@ -102,7 +109,7 @@ def _json_ready(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_json_ready(each) for each in value]
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)  # JSON has no NaN
+        return value if math.isfinite(value) else None  # a text would be one that was not sent
     if value is None or isinstance(value, (str, int)):
         return value
     return _key(value)

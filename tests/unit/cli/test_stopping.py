@@ -44,6 +44,27 @@ def test_other_signals_are_none_of_its_business() -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
+def test_a_repeat_of_the_first_signal_is_not_a_second_one() -> None:
+    """As GNU timeout sends it: to its child, and then to the group."""
+    asked = threading.Event()
+    times = iter((7.0, 7.0, 7.4))
+
+    def clock() -> float:
+        now = next(times)
+        if now > 7.3:
+            asked.set()
+        return now
+
+    stops: list[str] = []
+    with Stopper(lambda: stops.append("stop"), never, clock) as stopper:
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            signal.raise_signal(number)
+        assert asked.wait(DEADLINE_S)
+        assert stopper.requested
+        assert not stopper.is_at_once
+    assert stops == []
+
+
 def test_the_second_signal_stops_and_a_block_that_hangs_is_ended() -> None:
     stopped, ended = threading.Event(), threading.Event()
     statuses: list[int] = []
@@ -52,7 +73,8 @@ def test_the_second_signal_stops_and_a_block_that_hangs_is_ended() -> None:
         statuses.append(status)
         ended.set()
 
-    with Stopper(stopped.set, exit_now) as stopper:
+    clock = iter((0.0, 0.5))  # asked by the first and the second
+    with Stopper(stopped.set, exit_now, lambda: next(clock)) as stopper:
         for _ in range(3):
             signal.raise_signal(signal.SIGINT)
         assert stopped.wait(DEADLINE_S)

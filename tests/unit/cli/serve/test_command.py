@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fanout.cli import stopping
 from fanout.cli.main import build_parser
-from fanout.cli.serve.command import publisher_options, serve
+from fanout.cli.serve.arguments import publisher_options
+from fanout.cli.serve.command import serve
 from fanout.cli.serve.screen import PlainScreen
 from fanout.errors import BindError, ClosedError
 from fanout.events import Event, EventKind
@@ -170,7 +172,20 @@ def test_one_signal_drains(start: Callable[..., Serving], number: signal.Signals
     assert serving.publisher.calls == ["drain", "close", "stop"]
 
 
-def test_a_second_signal_ends_at_once(start: Callable[..., Serving]) -> None:
+def test_two_signals_at_once_are_one_and_drain(start: Callable[..., Serving]) -> None:
+    """GNU timeout signals its child, and then the group that the child is in."""
+    serving = start()
+    serving.write(b"a\t1\n")
+    sender = signal_when(serving.publisher.committed, signal.SIGTERM, signal.SIGTERM)
+    assert serving.run() == 0
+    sender.join()
+    assert serving.publisher.calls == ["drain", "close", "stop"]
+
+
+def test_a_second_signal_ends_at_once(
+    start: Callable[..., Serving], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "REPEAT_S", 0.0)
     serving = start("--drain-timeout", "60")
     publisher = serving.publisher
     draining = threading.Event()
@@ -222,6 +237,28 @@ def test_wait_for_reads_nothing_before_the_subscribers_are_there(
     assert serving.run() == 0
     assert found == [2, 2, 2]
     assert publisher.messages == [(b"a", b"1")]
+    assert serving.lines[1:3] == [
+        "waiting for 2 subscribers; nothing is read before (--wait-for)",
+        "the subscribers are there",
+    ]
+
+
+def test_the_end_of_the_input_is_a_failure_if_it_is_said_so(start: Callable[..., Serving]) -> None:
+    serving = start("--eof-is-failure")
+    serving.write(b"a\t1\nb\t2")
+    serving.end_input()
+    assert serving.run() == 1
+    assert serving.publisher.messages == [(b"a", b"1"), (b"b", b"2")]
+    assert serving.publisher.calls == ["drain", "close", "stop"]
+    assert serving.lines[-1] == "the input ended, which --eof-is-failure takes for a failure"
+
+
+def test_a_signal_is_no_end_of_the_input(start: Callable[..., Serving]) -> None:
+    serving = start("--eof-is-failure")
+    serving.write(b"a\t1\n")
+    sender = signal_when(serving.publisher.committed, signal.SIGTERM)
+    assert serving.run() == 0
+    sender.join()
 
 
 def test_an_endpoint_in_use_stops_the_publisher(start: Callable[..., Serving]) -> None:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.cli.serve.formats import BadInput, Parsed, Parser, TopicAndPayload, make_parser
+from fanout.cli.serve.formats import Parsed, Parser, make_parser
+from fanout.cli.serve.items import BadInput, Frames
+from fanout.cli.sub.rendering import as_msgpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +57,7 @@ def pack(value: Any) -> bytes:
         (b"a\t1\nb\t2\n", [(b"a", b"1"), (b"b", b"2")]),
     ],
 )
-def test_lines_are_taken_as_bytes(data: bytes, expected: list[TopicAndPayload]) -> None:
+def test_lines_are_taken_as_bytes(data: bytes, expected: list[Frames]) -> None:
     assert parse("lines", data) == expected
 
 
@@ -95,6 +97,30 @@ def test_a_long_line_is_skipped_while_it_comes_and_the_next_one_is_read() -> Non
 )
 def test_the_payload_of_ndjson_is_the_line_itself(line: bytes, topic: bytes) -> None:
     assert parse("ndjson", b"  " + line + b" \r\n") == [(topic, line)]
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("data.symbol", b'{"data":{"symbol":"a"}}'),
+        ("a.b.c", b'{"a":{"b":{"c":"a"},"c":"x"},"c":"x"}'),
+        ("data.symbol", b'{"data":{"symbol":"x"},"data.symbol":"a"}'),  # as it was meant before
+        ("a.b.c", b'{"a":{"b.c":"a"}}'),
+    ],
+)
+def test_the_key_of_the_topic_may_be_nested(key: str, line: bytes) -> None:
+    assert make_parser("ndjson", topic_key=key).feed(line + b"\n") == [(b"a", line)]
+    packed = pack(json.loads(line))
+    assert make_parser("msgpack", topic_key=key).feed(packed) == [(b"a", packed)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'{"symbol":"x"}', b'{"data":{"bid":1}}', b'{"data":"x"}', b'{"data":[]}', b'{"":{"":"x"}}'],
+)
+def test_a_nested_key_that_is_not_there_is_named_whole(line: bytes) -> None:
+    (bad,) = make_parser("ndjson", topic_key="data.symbol").feed(line + b"\n")
+    assert bad == BadInput(1, "no 'data.symbol' in it")
 
 
 def test_blank_lines_of_ndjson_mean_nothing_but_are_counted() -> None:
@@ -142,11 +168,22 @@ def test_msgpack_arrays_and_maps(value: Any, payload: bytes) -> None:
     assert parse("msgpack", pack(value)) == [(b"a", payload)]
 
 
+def test_a_msgpack_array_is_a_message_whatever_its_frames() -> None:
+    """What `fanout sub --format msgpack` writes is what it received."""
+    sent = [(b"a",), (b"", b""), (b"\t\n\x00", b"\xff", b"", b"d")]
+    assert parse("msgpack", *map(as_msgpack, sent)) == sent
+
+
+def test_many_frames_count_with_their_headers() -> None:
+    (bad,) = parse("msgpack", pack([b""] * 20))
+    assert bad == BadInput(1, "topic and payload are longer than 64 bytes")
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (pack(7), "neither [topic, payload] nor a map"),
-        (pack(["a"]), "neither [topic, payload] nor a map"),
+        (pack([]), "neither [topic, payload] nor a map"),
         (pack([1.5, "b"]), "the topic is float, not a string"),
         (pack({"bid": 1}), "no 'symbol' in it"),
         (b"\x92\xa1\xff\xa1b", "msgpack that cannot be read"),
@@ -236,7 +273,7 @@ def test_any_bytes_give_messages_or_reasons(name: str, data: bytes, places: list
         if isinstance(item, BadInput):
             assert item.reason
         else:
-            assert len(item[0]) + len(item[1]) <= LIMIT
+            assert sum(map(len, item)) <= LIMIT
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.cli.serve.formats import BadInput, make_parser
+from fanout.cli.serve.formats import make_parser
 from fanout.cli.serve.intake import (
     BATCH_MESSAGES_MAX,
     Feeder,
@@ -21,6 +21,8 @@ from tests.helpers.fake_publisher import FakePublisher
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from fanout.cli.serve.items import BadInput
 
 
 class Pipes:
@@ -88,6 +90,7 @@ def test_batches_are_cut_by_bytes_and_by_count() -> None:
     assert [len(batch) for batch in batches(small, 35)] == [3, 3, 3, 1]
     huge = [(b"t", b""), (b"t", b"x" * 100), (b"t", b"")]
     assert [len(batch) for batch in batches(huge, 35)] == [1, 1, 1]
+    assert [len(batch) for batch in batches([(b"t", b"", b"", b"")] * 2, 35)] == [1, 1]
     many = [(b"", b"")] * (2 * BATCH_MESSAGES_MAX + 1)
     sizes = [len(batch) for batch in batches(many, 35)]
     assert sizes == [BATCH_MESSAGES_MAX, BATCH_MESSAGES_MAX, 1]

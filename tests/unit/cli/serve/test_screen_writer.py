@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from fanout.cli.serve.formats import BadInput
+from fanout.cli.serve.items import BadInput
 from fanout.cli.serve.lines import Figures
 from fanout.cli.serve.screen_writer import ScreenWriter
 from fanout.errors import ClosedError

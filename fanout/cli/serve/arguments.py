@@ -1,0 +1,127 @@
+"""The arguments of `fanout serve`, and the options of the publisher among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fanout.cli import arguments as args
+from fanout.options import Options
+
+if TYPE_CHECKING:
+    import argparse
+
+DESCRIPTION = """\
+Publishes what comes on standard input to ZeroMQ SUB sockets, until the end of the input, SIGINT or
+SIGTERM; then waits until everything is delivered. A second signal, half a second later or more,
+ends at once."""
+
+EPILOG = """\
+formats:
+  lines    topic<TAB>payload, one message a line, taken as bytes
+  ndjson   one JSON object a line, which is the payload; --topic-key names the topic's member
+  msgpack  a stream of [topic, payload] arrays, as `fanout sub --format msgpack` writes it, or of
+           maps (the payload) with --topic-key
+
+exit status:
+  0  everything was published (slow subscribers may have lost messages; the last lines say which)
+  1  failure: address in use, unreadable input, bad input with --strict, the end of the input with
+     --eof-is-failure, stopped by a second signal, or with --slow-policy block something was not
+     delivered
+  2  an argument or option that cannot work, or a closed standard input"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds all of them to the parser of the subcommand."""
+    add = parser.add_argument
+    add(
+        "--bind",
+        action="append",
+        required=True,
+        metavar="ENDPOINT",
+        help="tcp://*:5556, tcp://127.0.0.1:* (a free port), ipc:///run/feed; may be given again",
+    )
+    add("--format", choices=("lines", "ndjson", "msgpack"), default="lines")
+    add(
+        "--topic-key",
+        metavar="KEY",
+        help="the member of an object or map that is the topic; data.symbol is one in another",
+    )
+    add("--strict", action="store_true", help="end at the first input that is not a message")
+    add(
+        "--eof-is-failure",
+        action="store_true",
+        help="exit with 1 when the input ends: who feeds a service should not",
+    )
+    add(
+        "--wait-for",
+        type=args.count,
+        default=0,
+        metavar="N",
+        help="read nothing before N subscribers are there",
+    )
+    add(
+        "--report-interval",
+        type=args.seconds,
+        metavar="S",
+        help="seconds between reports, 0 = none (default: 1 on a terminal, else 10)",
+    )
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("options of the publisher")
+    defaults = Options()
+    add = group.add_argument
+    add("--workers", type=args.count, metavar="N", help="worker processes (default: one a core)")
+    add(
+        "--log-bytes",
+        type=args.byte_size,
+        metavar="SIZE",
+        help=f"shared memory, such as 64M (default: {defaults.log_bytes >> 20}M)",
+    )
+    add(
+        "--slow-policy",
+        choices=("drop_oldest", "block"),
+        help="a slow subscriber loses its oldest messages, or everybody waits for it "
+        f"(default: {defaults.slow_policy})",
+    )
+    add(
+        "--slow-limit-bytes",
+        type=args.byte_size,
+        metavar="SIZE",
+        help="how far a subscriber may be behind (default: half of --log-bytes)",
+    )
+    add(
+        "--send-timeout",
+        type=args.seconds,
+        metavar="S",
+        help="evict a subscriber that takes nothing for so long "
+        f"(default: {defaults.send_timeout:g})",
+    )
+    add(
+        "--drain-timeout",
+        type=args.seconds,
+        metavar="S",
+        help=f"wait so long for deliveries at the end (default: {defaults.drain_timeout:g})",
+    )
+    add(
+        "--max-subscribers",
+        type=args.positive_count,
+        metavar="N",
+        help=f"refuse connections above (default: {defaults.max_subscribers:,})",
+    )
+
+
+def publisher_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Returns the options of the publisher that were given, without those left at their default."""
+    names = (
+        "workers",
+        "log_bytes",
+        "slow_policy",
+        "slow_limit_bytes",
+        "send_timeout",
+        "drain_timeout",
+        "max_subscribers",
+    )
+    given = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
