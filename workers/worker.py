@@ -22,6 +22,7 @@ from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
 from fanout.workers.connections.reading import ReadSide
+from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures, totals_in
 from fanout.workers.policy.choice import policy_for
 from fanout.workers.rest import Rest
@@ -38,9 +39,7 @@ if TYPE_CHECKING:
     from fanout.workers.surroundings import Surroundings
 
 TICK = 0.1  # seconds; the net under the doorbell, and the resolution of the timeouts
-MESSAGES_PER_TURN = 16_384  # after which a turn takes no further batch
-ORPHAN_DRAIN = 0.3  # seconds for deliveries once the publisher is gone; the whole worker must end
-# within one
+ORPHAN_DRAIN = 0.3  # seconds; once the publisher is gone, the whole worker must end within one
 NS = 1_000_000_000
 
 
@@ -67,8 +66,6 @@ class Worker:
         self._channel = around.channel
         self._log = around.log
         self._drain_timeout = options.drain_timeout
-        self._batches_per_turn = tuning.batches_per_turn
-        self._writable_per_turn = tuning.writable_per_turn
         policy = policy_for(options, self._log.entries)
         timeout_ns = int(options.send_timeout * NS)
         totals = totals_in(around.slot)
@@ -85,6 +82,10 @@ class Worker:
         self.desk.watchers = (self.deadlines, self.reads)
         self.figures = Figures(around, self.pump)
         self.checkpoints = Checkpoints(self.pump, self.desk.peers, self._channel, self.figures)
+        self._deliveries = Deliveries(
+            *(self.pump, self._log, self._write_set),
+            *(self.desk.by_descriptor, self.figures, tuning),
+        )
         self._ending: Ending | None = None
         self._done = asyncio.Event()
         self._turn_scheduled = False
@@ -134,8 +135,8 @@ class Worker:
         more = True
         if hurry or not self.rest.is_napping(now):  # else the new messages wait for its end
             self.rest.end_nap()
-            more = self._advance(now)
-        self._serve_writable(now)
+            more = self._deliveries.advance(now)
+        self._deliveries.serve(now)
         self._settle_turn(now)
         if self._done.is_set():
             return
@@ -169,34 +170,6 @@ class Worker:
         self._turn_scheduled = False
         self.turn()
 
-    def _serve_writable(self, now: int) -> None:
-        limit = self._writable_per_turn
-        for descriptor, _events in self._write_set.poll(0, limit):
-            peer = self.desk.by_descriptor.get(descriptor)
-            if peer is not None:
-                self.pump.writable(peer.member)
-        if self.pump.runnable:
-            self.pump.serve_runnable(now, limit)
-
-    def _advance(self, now: int) -> bool:
-        """Send new messages; True if there are more of them."""
-        pump = self.pump
-        head = self._log.head()
-        if not pump.needs_log:
-            pump.follow(head)
-            self.figures.progress += 1
-            return False
-        first = pump.front
-        last = first + MESSAGES_PER_TURN
-        for _ in range(self._batches_per_turn):
-            if not pump.advance(head, now):
-                self.figures.progress += 1
-                return self._log.head() != pump.front
-            if pump.front >= last:
-                break
-        self.figures.progress += pump.front > first
-        return True
-
     def _settle_turn(self, now: int) -> None:
         """After the sends of a turn: limits, effects, and what the coordinator waits for."""
         pump = self.pump
@@ -207,10 +180,9 @@ class Worker:
             self.desk.carry_out(effects)
         self.tail.publish()
         self.checkpoints.answer()
-        if self._ending is not None:
-            more = pump.needs_log and pump.front < self._log.head()
-            if self._ending.step(now, more=more):
-                self.finished()
+        ending = self._ending
+        if ending is not None and ending.step(now, more=self._deliveries.are_due):
+            self.finished()
         self._follow_channel()  # this turn may have filled it
 
     def _rest(self, now: int, more: bool, hurry: bool) -> bool:

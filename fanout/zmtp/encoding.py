@@ -25,7 +25,9 @@ class Encoding(Protocol):
 
         Args:
             piece: the message as it stands in the log, see `encode_message`.
-            number: of the message in this peer's stream. The rest of a message that was sent in
-                part is made by encoding it again: with the same number, so that the same bytes come
-                out, and an encryption never uses a number for two different messages.
+            number: of the message in the log. Every stream has each number at most once, and they
+                grow, with gaps where a message was not for this peer or was dropped. The rest of a
+                message that was sent in part is made by encoding it again, by whoever serves the
+                peer then: with the same number, so that the same bytes come out, and an encryption
+                never uses a number for two different messages.
         """

@@ -1,0 +1,76 @@
+"""Deliveries: what one turn hands to sockets, new messages and old ones, within bounds. Shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import select
+    from collections.abc import Mapping
+
+    from fanout.shm.reader import LogReader
+    from fanout.workers.connections.peer import Peer
+    from fanout.workers.figures import Figures
+    from fanout.workers.stream.pump import Pump
+    from fanout.workers.tuning import Tuning
+
+MESSAGES_PER_TURN = 16_384  # after which a turn takes no further batch
+
+
+class Deliveries:
+    """Drives the pump.
+
+    Args:
+        write_set: has an event when a socket has room again.
+        by_descriptor: whose socket that is; changed by others.
+    """
+
+    def __init__(
+        self,
+        pump: Pump,
+        log: LogReader,
+        write_set: select.epoll,
+        by_descriptor: Mapping[int, Peer],
+        figures: Figures,
+        tuning: Tuning,
+    ) -> None:
+        self._pump = pump
+        self._log = log
+        self._write_set = write_set
+        self._by_descriptor = by_descriptor
+        self._figures = figures
+        self._batches_per_turn = tuning.batches_per_turn
+        self._writable_per_turn = tuning.writable_per_turn
+
+    @property
+    def are_due(self) -> bool:
+        """Whether there are messages that were not sent to anybody yet."""
+        return self._pump.needs_log and self._pump.front < self._log.head()
+
+    def advance(self, now: int) -> bool:
+        """Send new messages to those who are ready; True if there are more of them."""
+        pump = self._pump
+        head = self._log.head()
+        if not pump.needs_log:
+            pump.follow(head)
+            self._figures.progress += 1
+            return False
+        first = pump.front
+        for _ in range(self._batches_per_turn):
+            if not pump.advance(head, now):
+                self._figures.progress += 1
+                return self._log.head() != pump.front
+            if pump.front - first >= MESSAGES_PER_TURN:
+                break
+        self._figures.progress += 1
+        return True
+
+    def serve(self, now: int) -> None:
+        """Continue with those who are behind and have room again."""
+        pump, limit = self._pump, self._writable_per_turn
+        for descriptor, _events in self._write_set.poll(0, limit):
+            peer = self._by_descriptor.get(descriptor)
+            if peer is not None:
+                pump.writable(peer.member)
+        if pump.runnable:
+            pump.serve_runnable(now, limit)
