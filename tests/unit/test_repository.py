@@ -242,6 +242,15 @@ def test_the_core_depends_on_three_packages() -> None:
     assert names == CORE_DEPENDENCIES
 
 
+def test_all_of_the_product_is_measured() -> None:
+    """coverage looks at the real name of a file, and `fanout/workers` is a link."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    measured = tomllib.loads(text)["tool"]["coverage"]["run"]["source"]
+    modules = [importlib.import_module(name) for name in ("fanout.engine", "fanout.workers.main")]
+    files = [Path(str(module.__file__)).resolve() for module in modules]
+    assert [f.relative_to(ROOT).parts[0] for f in files] == ["fanout", "workers"] == measured
+
+
 # -------------------------------------------------------------- documentation
 
 
