@@ -49,7 +49,8 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     It is started by `async with Publisher(...)` or by `await Publisher.start(...)`, which take the
     same arguments; the constructor itself does nothing. `on_event` is called on the loop: it must
     not block, and while the loop is busy, events wait as for any other slow callback. What the
-    blocking publisher raises when it is made is raised by the start.
+    blocking publisher raises when it is made is raised by the start. Methods take, return and raise
+    what those of the blocking publisher do, and are called on that loop alone.
     """
 
     def __init__(

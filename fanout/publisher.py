@@ -110,7 +110,7 @@ class Publisher(Verbs[int]):
         """Listen on one more endpoint; returns it as it is bound, with the real port.
 
         Raises:
-            ConfigError, BindError: nothing has changed.
+            ConfigError, BindError, ClosedError: nothing has changed.
         """
         return self._engine.bind(endpoint)
 
@@ -118,7 +118,7 @@ class Publisher(Verbs[int]):
         """Stop listening on an endpoint, named as in `endpoints`; its subscribers stay.
 
         Raises:
-            ConfigError: it is not bound.
+            ConfigError: it is not bound. ClosedError. Nothing has changed.
         """
         self._engine.unbind(endpoint)
 
@@ -143,6 +143,7 @@ class Publisher(Verbs[int]):
         Raises:
             TimeoutError: there were not so many in time; the text says how many there were.
             ClosedError: the publisher was closed meanwhile.
+            BrokenError: every worker is lost.
         """
         name = as_topic_or_any(topic)
         self._engine.questions.wait_for_subscribers(count, name, timeout)
@@ -154,11 +155,22 @@ class Publisher(Verbs[int]):
         return self._engine.interest.count(name) > 0
 
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:
-        """Exact figures of every connected subscriber, in the order of their ids."""
+        """Exact figures of every connected subscriber, in the order of their ids.
+
+        They take in all that was published before. Every worker is asked for them, for at most 1 s;
+        one that does not answer is shown as it last was.
+
+        Raises:
+            ClosedError: there is nobody to ask any more.
+        """
         return self._engine.questions.subscribers()
 
     def statistics(self) -> PublisherStatistics:
-        """Totals of the publisher."""
+        """Totals of the publisher, those who are connected in them; asked for as `subscribers()`.
+
+        Raises:
+            ClosedError: as `subscribers()`.
+        """
         return self._engine.questions.statistics()
 
     @property
@@ -189,6 +201,10 @@ class Publisher(Verbs[int]):
 
         Returns:
             What was not, for each subscriber; empty if all of it was.
+
+        Raises:
+            TypeError, ValueError: `timeout` is no time to wait.
+            ClosedError: the publisher is closed.
         """
         return self._engine.questions.drain(self._engine.seconds(timeout))
 
