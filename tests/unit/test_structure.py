@@ -1,0 +1,176 @@
+"""Who may import whom: one allow-list, no circle, and no more floors than one can keep in mind.
+
+A *room* is a package, or some files that belong together. What a room may import is listed; what is
+not listed is forbidden, imports for type checking included, since they tell what a file knows of.
+`docs/design/README.md` has the picture.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "fanout"
+FLOORS_MAX = 11
+
+# A room, and what is in it: modules and packages (with all below that is in no room of its own).
+ROOMS: dict[str, tuple[str, ...]] = {
+    "vocabulary": (
+        *("fanout._platform", "fanout.errors", "fanout.events", "fanout.options"),
+        *("fanout.reasons", "fanout.statistics"),
+    ),
+    "zmtp": ("fanout.zmtp",),
+    "layout": ("fanout.shm.layout",),
+    "shm": ("fanout.shm",),
+    "control": ("fanout.control",),
+    "kernel": ("fanout.transport.kernel",),
+    "transport": ("fanout.transport",),
+    "subscriber": ("fanout.subscriber",),
+    "send": ("fanout.send",),
+    "coordinator": ("fanout.coordinator",),
+    "stream": ("fanout.workers.stream",),
+    "policy": ("fanout.workers.policy",),
+    "connections": ("fanout.workers.connections",),
+    "workers": ("fanout.workers",),
+    "questions": ("fanout.questions",),
+    "faces": ("fanout", "fanout.asyncio", "fanout.publisher"),
+    "cli": ("fanout.__main__", "fanout.cli"),
+}
+
+WORDS = {"vocabulary", "layout"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "zmtp": set(),
+    "layout": set(),
+    "vocabulary": {"layout"},
+    "shm": WORDS,
+    "control": WORDS,
+    "kernel": WORDS,
+    "transport": WORDS | {"kernel"},
+    "subscriber": WORDS | {"transport", "zmtp"},
+    "send": WORDS | {"shm", "zmtp"},
+    "coordinator": WORDS | {"control", "shm", "transport"},
+    "policy": WORDS,
+    "stream": WORDS | {"policy", "shm", "zmtp"},
+    "connections": WORDS | {"control", "kernel", "policy", "shm", "stream", "zmtp"},
+    "workers": WORDS | {"connections", "control", "kernel", "policy", "shm", "stream", "zmtp"},
+    "questions": WORDS | {"coordinator", "shm"},
+    "faces": WORDS | {"coordinator", "questions", "send", "shm", "transport"},
+    "cli": WORDS | {"faces", "send", "subscriber", "transport", "zmtp"},
+}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the product, by its dotted name."""
+    found = {}
+    for pattern in ("**/*.py", "workers/**/*.py"):  # a link to the latter, which ** does not follow
+        for path in (ROOT / PACKAGE).glob(pattern):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The modules of the product that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                names.add(name if name in modules() else node.module)
+    return names & modules().keys()
+
+
+@cache
+def arrows() -> dict[str, set[str]]:
+    """Which modules each module imports."""
+    return {
+        name: imported(ast.parse(path.read_text(encoding="utf-8"))) - {name}
+        for name, path in modules().items()
+    }
+
+
+def room_of(module: str) -> str:
+    """The room of a module: that of the longest name which it is in; `fanout` is itself only."""
+    best = max(
+        (
+            (len(name), room)
+            for room, names in ROOMS.items()
+            for name in names
+            if module == name or (name != PACKAGE and module.startswith(f"{name}."))
+        ),
+        default=None,
+    )
+    assert best is not None, f"{module} is in no room: add it to ROOMS"
+    return best[1]
+
+
+def test_every_module_is_in_a_room_and_every_name_is_of_a_module() -> None:
+    assert {room_of(module) for module in modules()} == ROOMS.keys() == MAY_IMPORT.keys()
+    missing = [name for names in ROOMS.values() for name in names if name not in modules()]
+    assert missing == []
+
+
+def test_nobody_imports_what_it_may_not() -> None:
+    violations = [
+        f"{module} ({room_of(module)}) imports {other} ({room_of(other)})"
+        for module, others in sorted(arrows().items())
+        for other in sorted(others)
+        if room_of(other) not in MAY_IMPORT[room_of(module)] | {room_of(module)}
+    ]
+    assert violations == []
+
+
+def test_nothing_is_allowed_that_nobody_does() -> None:
+    """An allowance that is not used any more would hide the next mistake."""
+    used = {(room_of(a), room_of(b)) for a, others in arrows().items() for b in others}
+    unused = [
+        f"{room} need not import {other}"
+        for room, others in MAY_IMPORT.items()
+        for other in others - WORDS
+        if (room, other) not in used
+    ]
+    assert unused == []
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    try:
+        TopologicalSorter(arrows()).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_there_is_no_circle_of_rooms_and_few_floors() -> None:
+    sorter = TopologicalSorter(MAY_IMPORT)
+    sorter.prepare()  # raises CycleError
+    floors = 0
+    while sorter.is_active():
+        floors += 1
+        sorter.done(*sorter.get_ready())
+    assert floors <= FLOORS_MAX
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import fanout.shm.layout", {"fanout.shm.layout"}),
+        ("from fanout.shm import layout as at", {"fanout.shm.layout"}),
+        ("from fanout.shm.layout import PAGE", {"fanout.shm.layout"}),
+        ("def f():\n    if TYPE_CHECKING:\n        from fanout.shm import log", {"fanout.shm.log"}),
+        ("import os, msgpack", set()),
+    ],
+)
+def test_imports_are_found_wherever_they_stand(text: str, expected: set[str]) -> None:
+    assert imported(ast.parse(text)) == expected
+
+
+@pytest.mark.parametrize("name", ["fanout.shm", "fanout.workers.stream.pump", "fanout"])
+def test_the_modules_are_those_of_the_tree(name: str) -> None:
+    assert name in modules()
