@@ -16,8 +16,6 @@ from typing import Any
 from multiprocess import process, spawn, util
 from multiprocess.popen_spawn_posix import Popen
 
-import fanout
-
 # What a worker does before it is one. The path of the parent comes first of all, so that every
 # module is the one that the parent would find. `fanout` itself is taken from where the parent has
 # it, whatever is found on the path. asyncio does without ssl, which we have no use for and which
@@ -95,7 +93,7 @@ class WorkerProcess(process.BaseProcess):  # type: ignore[misc]  # multiprocess 
 
     def command(self) -> list[str]:
         """The command line; it names the worker for people who read process lists."""
-        root = os.path.dirname(os.path.abspath(fanout.__path__[0]))
+        root = os.path.abspath(os.path.join(__file__, *[os.pardir] * 3))
         flags: list[str] = util._args_from_interpreter_flags()
         executable: Any = spawn.get_executable()
         program = [os.fsdecode(executable), *flags, "-P", "-c", _BOOT]

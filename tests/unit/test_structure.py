@@ -21,8 +21,9 @@ FLOORS_MAX = 11
 # A room, and what is in it: modules and packages (with all below that is in no room of its own).
 ROOMS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
-        *("fanout._platform", "fanout.errors", "fanout.events", "fanout.options"),
-        *("fanout.reasons", "fanout.statistics"),
+        *("fanout._platform", "fanout.arguments", "fanout.errors", "fanout.events"),
+        *("fanout.exits", "fanout.loop_callback"),
+        *("fanout.options", "fanout.reasons", "fanout.statistics"),
     ),
     "zmtp": ("fanout.zmtp",),
     "layout": ("fanout.shm.layout",),
@@ -33,11 +34,17 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "subscriber": ("fanout.subscriber",),
     "send": ("fanout.send",),
     "coordinator": ("fanout.coordinator",),
+    "tuning": ("fanout.workers.tuning",),
     "stream": ("fanout.workers.stream",),
     "policy": ("fanout.workers.policy",),
+    "surroundings": (
+        *("fanout.workers.connections.sessions", "fanout.workers.naps"),
+        *("fanout.workers.surroundings", "fanout.workers.tail"),
+    ),
     "connections": ("fanout.workers.connections",),
     "workers": ("fanout.workers",),
     "questions": ("fanout.questions",),
+    "engine": ("fanout.engine",),
     "faces": ("fanout", "fanout.asyncio", "fanout.publisher"),
     "cli": ("fanout.__main__", "fanout.cli"),
 }
@@ -50,17 +57,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "shm": WORDS,
     "control": WORDS,
     "kernel": WORDS,
-    "transport": WORDS | {"kernel"},
+    "transport": WORDS,
     "subscriber": WORDS | {"transport", "zmtp"},
     "send": WORDS | {"shm", "zmtp"},
     "coordinator": WORDS | {"control", "shm", "transport"},
+    "tuning": set(),
     "policy": WORDS,
-    "stream": WORDS | {"policy", "shm", "zmtp"},
-    "connections": WORDS | {"control", "kernel", "policy", "shm", "stream", "zmtp"},
-    "workers": WORDS | {"connections", "control", "kernel", "policy", "shm", "stream", "zmtp"},
+    "stream": WORDS | {"policy", "shm", "tuning", "zmtp"},
+    "surroundings": WORDS | {"control", "kernel", "shm", "stream", "zmtp"},
+    "connections": WORDS
+    | {"control", "kernel", "policy", "shm", "stream", "surroundings", "tuning", "zmtp"},
+    "workers": WORDS
+    | {"connections", "control", "policy", "shm", "stream", "surroundings", "tuning"},
     "questions": WORDS | {"coordinator", "shm"},
-    "faces": WORDS | {"coordinator", "questions", "send", "shm", "transport"},
-    "cli": WORDS | {"faces", "send", "subscriber", "transport", "zmtp"},
+    "engine": WORDS | {"coordinator", "questions", "send", "shm", "transport"},
+    "faces": WORDS | {"engine", "send"},
+    "cli": WORDS | {"faces", "subscriber", "transport"},
 }
 
 
