@@ -21,11 +21,10 @@ from fanout import engine as engines
 from fanout.arguments import as_topic_or_any, check_callback, check_timeout
 from fanout.errors import ClosedError
 from fanout.loop_callback import LoopCallback
-from fanout.send.attempt import attempt_message
+from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Messages
 from fanout.send.path import ROOM_POLL
 from fanout.send.verbs import Verbs, no_room
-from fanout.shm.log import NO_SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

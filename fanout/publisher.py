@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.arguments import as_topic_or_any
 from fanout.engine import start
-from fanout.send.attempt import attempt_message
+from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
 from fanout.send.verbs import Verbs
 from fanout.send.wire import COPY_ONCE_BYTES, PAYLOAD_HEADERS
-from fanout.shm.log import NO_SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

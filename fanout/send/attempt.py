@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fanout.shm.log import NO_SPACE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -40,3 +42,6 @@ def attempt_message(path: SendPath, wire: Wire, topic: Topic) -> Attempt:
 def attempt_batch(path: SendPath, wires: Sequence[bytes], topics: Sequence[Topic]) -> Attempt:
     """To append all of them at once, or none."""
     return Attempt(lambda: path.append_batch(wires, topics), sum(map(len, wires)), len(wires))
+
+
+__all__ = ["NO_SPACE", "Attempt", "attempt_batch", "attempt_message"]

@@ -43,6 +43,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "connections": ("fanout.workers.connections",),
     "workers": ("fanout.workers",),
+    "observe": ("fanout.observe",),
     "questions": ("fanout.questions",),
     "engine": ("fanout.engine",),
     "faces": ("fanout", "fanout.asyncio", "fanout.publisher"),
@@ -69,8 +70,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"control", "kernel", "policy", "shm", "stream", "surroundings", "tuning", "zmtp"},
     "workers": WORDS
     | {"connections", "control", "policy", "shm", "stream", "surroundings", "tuning"},
-    "questions": WORDS | {"coordinator", "shm"},
-    "engine": WORDS | {"coordinator", "questions", "send", "shm", "transport"},
+    "observe": WORDS | {"shm"},
+    "questions": WORDS | {"observe"},
+    "engine": WORDS | {"coordinator", "observe", "questions", "send", "shm", "transport"},
     "faces": WORDS | {"engine", "send"},
     "cli": WORDS | {"faces", "subscriber", "transport"},
 }
