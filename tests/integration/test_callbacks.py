@@ -95,6 +95,18 @@ def test_a_callback_that_never_comes_back_holds_nobody_up(blocked: Blocked, stoc
     assert [event.kind for event in blocked.events][:2] == kinds
 
 
+def test_a_callback_that_never_comes_back_does_not_keep_the_log(blocked: Blocked) -> None:
+    descriptors, processes, threads = holdings()
+    made = [Publisher(ENDPOINT, workers=1, on_event=blocked)]
+    wait_until(lambda: blocked.events, "the first event, in which it blocks")
+
+    made[0].close(0.0)
+    made.clear()
+
+    assert holdings()[:2] == (descriptors, processes)
+    assert len(holdings()[2] - threads) == 1, "the thread that is left alone"
+
+
 def test_a_log_handler_that_never_comes_back_holds_nobody_up(
     blocked: Blocked, stock: Stock
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -27,7 +28,7 @@ def test_a_switch_has_every_machine_use_fences(value: str, monkeypatch: pytest.M
         [sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, timeout=30
     )
 
-    expected = False if value else fences.STORES_STAY_IN_ORDER
+    expected = os.uname().machine == "x86_64" and not value
     assert done.stdout.strip() == str(expected), done.stderr
 
 
