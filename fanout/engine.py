@@ -85,6 +85,7 @@ class Engine:
         resources.callback(segment.close)
         resources.callback(segment.discard)
         self._header = header = Header(segment)
+        header.name = options.name
         header.workers = options.worker_count
         header.started = time.time_ns()
         header.state = State.STARTING

@@ -6,22 +6,63 @@ Times are in seconds, sizes in bytes. The defaults are meant for a port that str
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from fanout.errors import ConfigError
-from fanout.shm.layout import MESSAGE_SHARE, WORKERS_MAX
+from fanout.shm.layout import MESSAGE_SHARE, NAME_BYTES, WORKERS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SlowPolicy = Literal["drop_oldest", "block"]
+N = TypeVar("N", int, float)
+T = TypeVar("T")
 
 KIB = 1024
 MIB = 1024 * KIB
 
 LOG_BYTES_MIN = 64 * KIB  # a quarter of it (the largest message) still holds a small JSON document
 LOG_BYTES_MAX = 64 * 1024 * MIB  # far above any machine this was tried on; catches a wrong unit
+
+
+def _number(default: N, low: float, high: float) -> N:
+    """An option that is a number from `low` to `high`, a whole one if its default is."""
+
+    def check(option: Field[N], value: object) -> None:
+        whole = isinstance(default, int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            kind = "a whole number" if whole else "a number"
+            raise ConfigError(f"{option.name} must be {kind}, not {value!r}")
+        if not low <= value <= high:
+            raise ConfigError(f"{option.name}={value:,} is out of range {low:,} to {high:,}")
+
+    return field(default=default, metadata={"check": check, "range": (low, high)})
+
+
+def _one_of(default: T, choices: tuple[T, ...]) -> T:
+    """An option that is one of a few values."""
+
+    def check(option: Field[T], value: object) -> None:
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
+            text = " or ".join(map(repr, choices))
+            raise ConfigError(f"{option.name} must be {text}, not {value!r}")
+
+    return field(default=default, metadata={"check": check})
+
+
+def _text(default: str, size: int) -> str:
+    """An option that is a text of so many bytes in UTF-8, fit to be shown on a terminal."""
+
+    def check(option: Field[str], value: object) -> None:
+        if not isinstance(value, str):
+            raise ConfigError(f"{option.name} must be a str, not {value!r}")
+        if not value.isprintable():
+            raise ConfigError(f"{option.name}={value!r} has characters that cannot be shown")
+        length = len(value.encode())
+        if length > size:
+            raise ConfigError(f"{option.name} takes {length} bytes of UTF-8, {size} are allowed")
+
+    return field(default=default, metadata={"check": check})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,93 +73,91 @@ class Options:
         ConfigError: a value is out of its range; the text names the option, value and range.
     """
 
-    workers: int = 0
+    name: str = _text("", NAME_BYTES)
+    """What `top` and metrics call this publisher; up to 64 bytes of UTF-8."""
+
+    workers: int = _number(0, 0, WORKERS_MAX)
     """Worker processes, 1 to 256; 0 = one for each core this process may run on."""
 
-    worker_nice: int = 0
+    worker_nice: int = _number(0, 0, 19)
     """Added to the publisher's own niceness for each worker, 0 to 19. On cores that are all busy, a
     `publish()` is then interrupted less by the workers, which deliver when it has had its turn."""
 
-    log_bytes: int = 64 * MIB
+    log_bytes: int = _number(64 * MIB, LOG_BYTES_MIN, LOG_BYTES_MAX)
     """Size of the log in shared memory; allocated at start. A message may take a quarter of it."""
 
-    slow_policy: SlowPolicy = "drop_oldest"
+    slow_policy: Literal["drop_oldest", "block"] = _one_of("drop_oldest", ("drop_oldest", "block"))
     """What happens to a subscriber at its limit: it loses its oldest, or `publish` waits."""
 
-    slow_limit_bytes: int = 0
+    slow_limit_bytes: int = _number(0, 0, LOG_BYTES_MAX)
     """How far a subscriber may be behind, in bytes of log; 0 = half of `log_bytes`."""
 
-    send_timeout: float = 5.0
+    send_timeout: float = _number(5.0, 0.001, 86_400)
     """A subscriber that takes not one byte for so long is evicted. 5 s outlasts a GC pause or a
     Wi-Fi roam, and is short enough that a dead peer does not lag for ever."""
 
-    handshake_timeout: float = 10.0
+    handshake_timeout: float = _number(10.0, 0.001, 86_400)
     """From accept to READY. libzmq has 30 s; a third of that still serves a satellite link."""
 
-    heartbeat_interval: float = 10.0
+    heartbeat_interval: float = _number(10.0, 0, 86_400)
     """A PING to every ZMTP 3 subscriber each so many seconds; 0 = none. Below the 15 s after which
     azmq gives up an idle publisher."""
 
-    heartbeat_timeout: float = 30.0
+    heartbeat_timeout: float = _number(30.0, 0.001, 86_400)
     """A subscriber that has answered a PING before and leaves one unanswered for so long is
     evicted."""
 
-    tcp_user_timeout: float = 30.0
+    tcp_user_timeout: float = _number(30.0, 0.001, 86_400)
     """TCP_USER_TIMEOUT: unacknowledged data for so long means that the host is gone."""
 
-    drain_timeout: float = 5.0
+    drain_timeout: float = _number(5.0, 0, 86_400)
     """What `close()` and the `with` block allow for delivering what is queued."""
 
-    worker_timeout: float = 10.0
+    worker_timeout: float = _number(10.0, 0.5, 86_400)
     """A worker without a sign of life for so long is hung: it is killed and replaced."""
 
-    start_timeout: float = 30.0
+    start_timeout: float = _number(30.0, 0.1, 86_400)
     """All workers must be ready within this. A worker takes 0.1 s on an idle machine."""
 
-    max_subscribers: int = 16_384
+    max_subscribers: int = _number(16_384, 1, 1_000_000)
     """Connections at once; 896 bytes of shared memory each. Further ones are refused, counted."""
 
-    max_half_open: int = 4_096
+    max_half_open: int = _number(4_096, 1, 1_000_000)
     """Connections that have not finished the handshake; the next one is refused, counted. As long
     as the listen queue, so that a storm of reconnects fits."""
 
-    max_subscriptions: int = 10_000
+    max_subscriptions: int = _number(10_000, 1, 1_000_000)
     """Distinct subscriptions for each connection; one more closes it."""
 
-    max_subscription_bytes: int = 4_096
+    max_subscription_bytes: int = _number(4_096, 1, 64 * KIB)
     """Length of one subscription; a longer one closes the connection."""
 
-    max_subscriptions_bytes: int = 1024 * KIB
+    max_subscriptions_bytes: int = _number(1024 * KIB, 1, 1024 * MIB)
     """All subscriptions of a connection together: 4,000 topics of the longest kind that libzmq
     encodes in short frames. They are kept twice, so this bounds what a stranger can take."""
 
-    max_inbound_bytes: int = 64 * KIB
+    max_inbound_bytes: int = _number(64 * KIB, 256, 64 * MIB)
     """Size of one inbound frame: a command or subscription above it closes the connection; a user's
     message, which nobody reads here, is skipped. 64 KiB is ample."""
 
-    max_topics: int = 65_536
+    max_topics: int = _number(65_536, 16, 16_777_216)
     """Topics interned at once (about 300 bytes each); a colder one is matched by its bytes."""
 
-    kernel_queue_bytes: int = 256 * KIB
+    kernel_queue_bytes: int = _number(256 * KIB, 4 * KIB, 1024 * MIB)
     """SO_SNDBUF: what the kernel may hold of each subscriber's stream, so that it does not hide the
     queue (Linux doubles it for its own overhead). A fixed buffer is not tuned to the link: at a
     round trip of 100 ms a subscriber gets about 5 MB/s. Raise it for fast subscribers far away."""
 
-    backlog: int = 4_096
+    backlog: int = _number(4_096, 1, 65_535)
     """Length of the listen queue: a storm of reconnects must fit (the kernel caps it)."""
 
-    allow_zmtp_1: bool = False
+    allow_zmtp_1: bool = _one_of(False, (True, False))
     """Serve ZMTP 1.0 peers (libzmq 2.x), which take everything and cannot subscribe. Off: on an
     open port any byte stream, an HTTP request for one, would look like such a peer."""
 
     def __post_init__(self) -> None:
-        _check_ranges(self)
-        if not isinstance(self.allow_zmtp_1, bool):
-            raise ConfigError(f"allow_zmtp_1 must be True or False, not {self.allow_zmtp_1!r}")
-        if self.slow_policy not in ("drop_oldest", "block"):
-            raise ConfigError(
-                f"slow_policy must be 'drop_oldest' or 'block', not {self.slow_policy!r}"
-            )
+        for option in fields(self):
+            option.metadata["check"](option, getattr(self, option.name))
         if self.slow_limit_bytes > self.log_bytes // 2:
             raise ConfigError(
                 f"slow_limit_bytes={self.slow_limit_bytes:,} is more than half of "
@@ -141,31 +180,6 @@ class Options:
         return self.log_bytes // MESSAGE_SHARE
 
 
-_RANGES: dict[str, tuple[float, float]] = {
-    "workers": (0, WORKERS_MAX),
-    "worker_nice": (0, 19),
-    "log_bytes": (LOG_BYTES_MIN, LOG_BYTES_MAX),
-    "slow_limit_bytes": (0, LOG_BYTES_MAX),
-    "send_timeout": (0.001, 86_400),
-    "handshake_timeout": (0.001, 86_400),
-    "heartbeat_interval": (0, 86_400),
-    "heartbeat_timeout": (0.001, 86_400),
-    "tcp_user_timeout": (0.001, 86_400),
-    "drain_timeout": (0, 86_400),
-    "worker_timeout": (0.5, 86_400),
-    "start_timeout": (0.1, 86_400),
-    "max_subscribers": (1, 1_000_000),
-    "max_half_open": (1, 1_000_000),
-    "max_subscriptions": (1, 1_000_000),
-    "max_subscription_bytes": (1, 64 * KIB),
-    "max_subscriptions_bytes": (1, 1024 * MIB),
-    "max_inbound_bytes": (256, 64 * MIB),
-    "max_topics": (16, 16_777_216),
-    "kernel_queue_bytes": (4 * KIB, 1024 * MIB),
-    "backlog": (1, 65_535),
-}
-
-
 def make_options(keywords: Mapping[str, Any]) -> Options:
     """The options of these keyword arguments.
 
@@ -182,17 +196,3 @@ def make_options(keywords: Mapping[str, Any]) -> Options:
             hint = f"; did you mean {similar[0]!r}?" if similar else " (see fanout.Options)"
             raise TypeError(f"there is no option {name!r}{hint}")
     return Options(**keywords)
-
-
-def _check_ranges(options: Options) -> None:
-    for field in fields(options):
-        value: Any = getattr(options, field.name)
-        if field.name not in _RANGES:
-            continue
-        whole = isinstance(field.default, int)
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-            kind = "a whole number" if whole else "a number"
-            raise ConfigError(f"{field.name} must be {kind}, not {value!r}")
-        low, high = _RANGES[field.name]
-        if not low <= value <= high:
-            raise ConfigError(f"{field.name}={value:,} is out of range {low:,} to {high:,}")

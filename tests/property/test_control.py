@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgpack
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from fanout.control import messages as control
 from fanout.control.messages import PACKET_BYTES_MAX, ControlError, Message, decode, encode, pack
-from fanout.options import _RANGES
+from fanout.options import Options
 
 integers = st.integers(0, (1 << 63) - 1)
 words = st.text(max_size=50)
@@ -100,7 +101,12 @@ def test_reports_of_subscriptions_fit_and_say_all_of_it(prefixes: list[bytes], s
 
 
 def test_a_report_holds_the_longest_subscription_that_can_be_allowed() -> None:
-    longest = b"x" * int(_RANGES["max_subscription_bytes"][1])
+    (longest_allowed,) = (
+        field.metadata["range"][1]
+        for field in dataclasses.fields(Options)
+        if field.name == "max_subscription_bytes"
+    )
+    longest = b"x" * longest_allowed
 
     (report,) = control.split_subscriptions(1 << 62, 1 << 62, [longest], [])
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-SMALL = Options(workers=2, log_bytes=64 * 1024, max_subscribers=8)
+SMALL = Options(name="prices", workers=2, log_bytes=64 * 1024, max_subscribers=8)
 
 
 def holdings() -> tuple[int, int, list[psutil.Process]]:
@@ -114,4 +114,5 @@ def test_its_header_says_where_it_is_in_its_life(monkeypatch: pytest.MonkeyPatch
     assert made == (State.STARTING, 2)
     assert serving == State.SERVING
     assert header.started > 0
+    assert header.name == "prices"
     assert last == [State.ENDED]
