@@ -36,7 +36,7 @@ NUDGE_SHARE = 4  # a sleeping worker further behind than 1/4 of the log is woken
 T = TypeVar("T")
 
 
-class Interest(Protocol):
+class Demand(Protocol):
     """Which workers want a topic; `generation` changes whenever an answer may."""
 
     generation: int
@@ -57,7 +57,7 @@ class SendPath:
         segment: Segment,
         bells: Sequence[Bell],
         room: Doorbell,
-        interest: Interest,
+        interest: Demand,
         max_topics: int,
     ) -> None:
         self.gate = Gate()

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from fanout.send.path import SendPath
-from fanout.send.topics import Topic
+from fanout.send.topics import UNKNOWN, Topic
 from fanout.shm import fence as fences
 from fanout.shm.bells import Bell
 from fanout.shm.doorbell import Doorbell
@@ -187,3 +187,17 @@ def test_a_worker_without_a_tail_is_not_behind(crowd: Crowd) -> None:
 
     assert crowd.path.make_room(100, 1)
     assert crowd.rung() == []
+
+
+def test_what_may_concern_anyone_wakes_everybody() -> None:
+    segment = Segment.create(SMALL)
+    bells: Any = [mock.Mock(), mock.Mock()]
+    interest: Any = SimpleNamespace(generation=0, workers_for=lambda _topic: ())
+    path = SendPath(segment, bells, mock.Mock(), interest, 16)
+    sleeper_byte(segment, 0)[0] = 1
+
+    path.append(b"\x00\x00", UNKNOWN)
+    path.append_batch([b"\x00\x00"] * 2, [UNKNOWN, Topic(1, b"A")])
+
+    assert [bell.wake.call_count for bell in bells] == [2, 2]
+    segment.close()

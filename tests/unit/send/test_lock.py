@@ -1,0 +1,112 @@
+"""The send lock: nested, left locked by this thread, and lost by another."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.errors import ForkedError, NestedSendError, PoisonedError
+from fanout.send import lock as locks
+from fanout.send.gate import FORKED, Gate
+from fanout.send.lock import SendLock, holds_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "LOCK_LOOK", 0.002)
+
+
+@holds_lock
+def send(lock: SendLock, inside: Callable[[], object] = lambda: None) -> None:
+    """As a send does it."""
+    current = lock.current
+    if current._is_owned():
+        lock.refuse_nested()
+    try:
+        if not current.acquire(False):
+            current = lock.acquire_slowly()
+        inside()
+    finally:
+        if current._is_owned():
+            current.release()
+
+
+def lose(lock: SendLock) -> None:
+    """Leave it locked by a thread that is no more."""
+    thread = threading.Thread(target=lock.current.acquire)
+    thread.start()
+    thread.join()
+
+
+def test_a_send_inside_a_send_is_refused_and_the_outer_goes_on() -> None:
+    lock = SendLock(Gate())
+    went_on: list[bool] = []
+
+    def nested() -> None:
+        with pytest.raises(NestedSendError):
+            send(lock)
+        went_on.append(lock.current._is_owned())
+
+    send(lock, nested)
+
+    assert went_on == [True]
+    assert not lock.current._is_owned()
+
+
+def test_what_this_thread_has_left_locked_it_takes_again() -> None:
+    lock = SendLock(Gate())
+    lock.current.acquire()
+
+    send(lock)
+
+    assert not lock.current._is_owned()
+
+
+def test_a_lost_lock_is_noticed_and_replaced_only_to_mend() -> None:
+    lock = SendLock(Gate())
+    lost = lock.current
+    lose(lock)
+
+    with pytest.raises(PoisonedError, match="recover"):
+        lock.acquire_slowly()
+    assert lock.current is lost
+    taken = lock.acquire_slowly(mending=True)
+
+    assert taken is lock.current is not lost
+    assert taken._is_owned()
+
+
+def test_a_lock_that_somebody_holds_for_long_is_not_lost() -> None:
+    lock = SendLock(Gate())
+    inside, leave = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        inside.set()
+        leave.wait(10)
+
+    thread = threading.Thread(target=lambda: send(lock, stay))
+    thread.start()
+    inside.wait(10)
+    before = lock.current
+    threading.Timer(0.1, leave.set).start()  # far more looks than it takes to call a lock lost
+
+    taken = lock.acquire_slowly(mending=True)
+
+    thread.join()
+    assert taken is before
+    taken.release()
+
+
+def test_in_a_fork_nobody_waits_for_it() -> None:
+    gate = Gate()
+    lock = SendLock(gate)
+    lose(lock)
+    gate.word[0] = FORKED
+
+    with pytest.raises(ForkedError):
+        lock.acquire_slowly()
