@@ -72,8 +72,8 @@ class Checkpoints:
             self._channel.send(SnapshotDone(token))
 
     def _write(self, peers: Iterable[Peer]) -> None:
-        blocked = self._pump.blocked
+        since, settle, here = self._pump.blocked.get, self._pump.settle, self._peers
         for peer in peers:
-            if peer.id in self._peers:  # it may have left since it was put on the list
-                self._pump.settle(peer.member)
-                peer.checkpoint(blocked.get(peer.member, 0))
+            if peer.id in here:  # it may have left since it was put on the list
+                settle(peer.member)
+                peer.checkpoint(since(peer.member, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,6 +38,11 @@ class Checkpoint(NamedTuple):
 NOTHING = Checkpoint(0, 0, 0, 0, 0, 0, 0, 0, 0)
 _FIRST = at.S_POSITION
 _STOP = _FIRST + len(Checkpoint._fields)
+_WORDS = slice(_FIRST, _STOP)
+# What is packed and stored at once takes a third of the time of `array("Q", checkpoint)`. There is
+# one such piece of memory for all slots: a process that writes checkpoints does so on one thread.
+_packed = array("Q", NOTHING)
+_pack_into = struct.Struct(f"{len(NOTHING)}Q").pack_into
 assert at.S_STREAM_BYTES == _STOP - 1, "the fields of a checkpoint are the words of a slot"
 
 
@@ -69,7 +75,8 @@ class SubscriberSlot(Record):
         words = self.words
         version = words[at.S_VERSION]
         words[at.S_VERSION] = version + 1
-        words[_FIRST:_STOP] = array("Q", checkpoint)
+        _pack_into(_packed, 0, *checkpoint)
+        words[_WORDS] = _packed
         words[at.S_VERSION] = version + 2
 
     def read(self, subscriber: int) -> Checkpoint:

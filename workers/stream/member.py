@@ -160,7 +160,7 @@ class Member:
         Args:
             blocked_since: monotonic ns of its last progress, 0 if it is ready.
         """
-        return Checkpoint(
+        fields = (
             self.position,
             self.sequence,
             self.offset,
@@ -171,3 +171,4 @@ class Member:
             blocked_since,
             self.sent_bytes + self.spoken_bytes,
         )
+        return tuple.__new__(Checkpoint, fields)  # as Checkpoint(*fields), in half the time

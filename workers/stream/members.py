@@ -135,7 +135,8 @@ class Members:
             self.backlog.settle(member, self.front)
             return
         self._count_ready(member)
-        member.place(self.front, 0, self._log.start_of(self.front))
+        member.sequence, member.offset = self.front, 0
+        member.position = self._log.start_of(self.front)
 
     # Their states.
 
