@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import SnapshotDone
+from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from fanout.workers.connections.peer import Peer
     from fanout.workers.figures import Figures
     from fanout.workers.stream.pump import Pump
-
-CHECKPOINTS_PER_TICK = 1_024  # slots brought up to date in a tick: some milliseconds
 
 
 class Checkpoints:
@@ -33,12 +32,18 @@ class Checkpoints:
     """
 
     def __init__(
-        self, pump: Pump, peers: Mapping[int, Peer], channel: Channel, figures: Figures
+        self,
+        pump: Pump,
+        peers: Mapping[int, Peer],
+        channel: Channel,
+        figures: Figures,
+        tuning: Tuning = TUNING,
     ) -> None:
         self._pump = pump
         self._peers = peers
         self._channel = channel
         self._figures = figures
+        self._per_tick = tuning.checkpoints_per_tick
         self._seen_front = -1
         self._seen_blocked = False
         self._stale: list[Peer] = []
@@ -51,8 +56,8 @@ class Checkpoints:
         if moved and not self._stale:
             self._seen_front, self._seen_blocked = front, blocked
             self._stale = list(self._peers.values())
-        self._write(self._stale[:CHECKPOINTS_PER_TICK])
-        del self._stale[:CHECKPOINTS_PER_TICK]
+        self._write(self._stale[: self._per_tick])
+        del self._stale[: self._per_tick]
 
     def ask(self, token: int, head: int) -> None:
         """Somebody wants to see what has become of all that was published before `head`."""

@@ -31,7 +31,7 @@ from fanout.workers.surroundings import Process
 from fanout.workers.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HELLO_TIMEOUT = 30.0  # seconds; the coordinator sends Hello right after it has started us
 
@@ -109,7 +109,7 @@ async def _serve(
         worker.finished()
 
     loop.set_exception_handler(on_failure)
-    with _coordinator_watched(hello.coordinator_pid, worker):
+    with _coordinator_watched(hello.coordinator_pid, worker.orphaned):
         channel.send(Started(os.getpid()))
         await worker.run()
     if failures:
@@ -117,22 +117,22 @@ async def _serve(
 
 
 @contextlib.contextmanager
-def _coordinator_watched(pid: int, worker: Worker) -> Iterator[None]:
-    """End the worker when the coordinator's process ends.
+def _coordinator_watched(pid: int, orphaned: Callable[[], None]) -> Iterator[None]:
+    """Tell the worker when the coordinator's process ends.
 
     End of file alone does not tell: a process forked from the coordinator's holds the channel too.
     """
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
-        worker.orphaned()
+        orphaned()
         yield
         return
     loop = asyncio.get_running_loop()
 
     def gone() -> None:
         loop.remove_reader(descriptor)
-        worker.orphaned()
+        orphaned()
 
     loop.add_reader(descriptor, gone)
     try:

@@ -36,6 +36,9 @@ class Tuning:
     census_messages: int = 4096  # small beside what a member loses, large beside adding it up
     censuses_kept: int = 64  # each takes up to 64 KiB, beside the topics themselves
 
+    # Checkpoints.
+    checkpoints_per_tick: int = 1_024  # slots brought up to date in a tick: some milliseconds
+
     # What one member may leave undone.
     older_max: int = 256  # changes of subscriptions while it takes nothing; each costs 100 bytes
     control_bytes_max: int = 64 * KIB  # answers to its PINGs that it may leave unread

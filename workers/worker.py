@@ -81,7 +81,9 @@ class Worker:
         )
         self.desk.watchers = (self.deadlines, self.reads)
         self.figures = Figures(around, self.pump)
-        self.checkpoints = Checkpoints(self.pump, self.desk.peers, self._channel, self.figures)
+        self.checkpoints = Checkpoints(
+            self.pump, self.desk.peers, self._channel, self.figures, tuning
+        )
         self._deliveries = Deliveries(
             *(self.pump, self._log, self._write_set),
             *(self.desk.by_descriptor, self.figures, tuning),

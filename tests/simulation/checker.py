@@ -25,6 +25,7 @@ class Checker:
         self.deliveries = 0
         self.drops = 0
         self.evictions = 0
+        self.answers = 0
 
     def look(self, worker: SimulatedWorker, call: str) -> None:
         """Streams, order and conservation, after any call."""
@@ -134,6 +135,7 @@ class Checker:
         """It says that its slots are exact, and that it is through with all below `head`."""
         world, pump, slot = self._world, worker.pump, worker.slot
         require(pump.front >= head, f"answered at {pump.front}, before {head}")
+        self.answers += 1
         sums = worker.past.copy()
         for peer in worker.peers.values():
             model = world.models[peer.id]

@@ -322,7 +322,10 @@ class World:
         for worker in self.workers:
             self._require_served(worker)
             worker.run_tick()
-            self.checker.answered(worker, self.writer.head)
+            answers = self.checker.answers
+            worker.ask()
+            worker.run_turn()
+            require(self.checker.answers > answers, "a question without an answer")
 
     def _isolate(self) -> None:
         """Nobody waits for a subscriber that is stalled: no other one, and not the publisher."""
@@ -388,6 +391,7 @@ def _tuning(rng: Random) -> Tuning:
         chunks_kept=rng.choice((1, 8)),
         census_messages=rng.choice((4, 64)),
         censuses_kept=3,
+        checkpoints_per_tick=rng.choice((1, 1_024)),
         older_max=6,
         control_bytes_max=300,
         spared_from=rng.choice((1, 3, 1_000)),

@@ -25,7 +25,6 @@ class Peer:
         member: its place in the log.
         session: its side of the protocol.
         ready: whether its handshake is done.
-        since: monotonic ns when it was adopted.
         last_received: monotonic ns of the last bytes from it.
         unread_until: monotonic ns up to which its input is left where it is; its silence up to then
             says nothing.
@@ -43,7 +42,6 @@ class Peer:
         "member",
         "ready",
         "session",
-        "since",
         "slot",
         "socket",
         "ttl_ns",
@@ -65,7 +63,6 @@ class Peer:
         self.member = Member(identifier, sock.send, policy)
         self.session = session
         self.ready = False
-        self.since = now
         self.last_received = now
         self.unread_until = 0
         self.ttl_ns = 0

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.control.messages import SnapshotDone
-from fanout.workers import checkpoints
 from fanout.workers.checkpoints import Checkpoints
 from fanout.workers.figures import Figures
+from fanout.workers.tuning import Tuning
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL, Sink, Worker
 
@@ -44,7 +44,8 @@ class Written:
         seen: Mapping[int, Any] = self.peers
         pump, channel = self.worker.pump, self.around.channel
         self.figures = Figures(self.around, pump)
-        self.checkpoints = Checkpoints(pump, seen, channel, self.figures)
+        tuning = Tuning(checkpoints_per_tick=2)
+        self.checkpoints = Checkpoints(pump, seen, channel, self.figures, tuning)
 
     def publish(self) -> None:
         self.worker.log.publish(b"A", b"one")
@@ -59,9 +60,8 @@ class Written:
 
 
 @pytest.fixture
-def three(monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
+def three() -> Iterator[Written]:
     """Three members, two of which are written in a tick."""
-    monkeypatch.setattr(checkpoints, "CHECKPOINTS_PER_TICK", 2)
     written = Written(3)
     yield written
     written.around.close()
