@@ -116,3 +116,25 @@ def test_its_header_says_where_it_is_in_its_life(monkeypatch: pytest.MonkeyPatch
     assert header.started > 0
     assert header.name == "prices"
     assert last == [State.ENDED]
+
+
+def test_what_was_made_is_undone_in_reverse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory last: whoever has to say something about the end can still write it."""
+    undone: list[str] = []
+    close = Doorbell.close
+
+    def closed(doorbell: Doorbell) -> None:
+        undone.append("doorbell")
+        close(doorbell)
+
+    monkeypatch.setattr(Doorbell, "close", closed)
+    monkeypatch.setattr(Segment, "discard", lambda _segment: undone.append("discard"))
+    monkeypatch.setattr(Segment, "close", lambda _segment: undone.append("memory"))
+
+    with (
+        mock.patch("fanout.engine.Coordinator", side_effect=MemoryError),
+        pytest.raises(MemoryError),
+    ):
+        Engine(SMALL, None)
+
+    assert undone == ["doorbell"] * 3 + ["discard", "memory"]

@@ -48,6 +48,7 @@ def test_what_is_closed_does_not_break() -> None:
     assert gate.closed
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with threads, Python 3.12
 def test_a_forked_child_finds_it_shut_and_cannot_change_it() -> None:
     gate = Gate()
     child = os.fork()
