@@ -14,6 +14,7 @@ from fanout.reasons import Reason
 from fanout.shm.cards import Card, Identity
 from fanout.shm.clock import Clock, Note, is_due
 from fanout.shm.closed import ClosedRing, End
+from fanout.shm.fence import keep_order
 from fanout.shm.header import Header
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
@@ -118,8 +119,10 @@ class Figures:
             text=closed.reason,
         )
         self._header.ends_begun = self._ring.count + 1
+        keep_order()
         self._ledger.close(connection, closed)
         card.free()
+        keep_order()  # or somebody would seem to be connected and to have been sent nothing
         SubscriberSlot(self._segment, connection.slot).free()
         self._ring.add(end)  # its last store says that the end is booked
 

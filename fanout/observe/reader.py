@@ -21,6 +21,7 @@ from fanout.reasons import Reason
 from fanout.shm.cards import Card, Cards
 from fanout.shm.clock import Clock
 from fanout.shm.closed import ClosedRing
+from fanout.shm.fence import keep_order
 from fanout.shm.header import Header, State, Totals, reason_counters
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot, SubscriberSlots
@@ -167,6 +168,7 @@ class Reader:
         head, position = self._log.length()
         totals = self._totals
         taken = self._slots.ids()
+        keep_order()
         return PublisherStatistics(
             published=head,
             published_bytes=position,
@@ -186,7 +188,9 @@ class Reader:
         """What `look` finds while no end of a connection is being booked."""
         for _ in range(ATTEMPTS):
             booked = self._header.ends_booked
+            keep_order()
             found = look()
+            keep_order()
             if self._header.ends_begun == booked:
                 return found
             self._pause()
@@ -205,6 +209,7 @@ class Reader:
             if identity is None:
                 return None
             checkpoint = slot.read(identity.subscriber)
+            keep_order()
             if card.id == identity.subscriber:  # else the slot may have been another's already
                 return SubscriberRow(identity, checkpoint)
         return None

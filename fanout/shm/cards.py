@@ -7,6 +7,7 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
+from fanout.shm.fence import keep_order
 from fanout.shm.words import Record, Word, read_consistent, read_text, words_at, write_text
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Card(Record):
         words = self.words
         version = words[at.C_VERSION] | 1
         words[at.C_VERSION] = version
+        keep_order()
         words[at.C_WORKER] = identity.worker
         words[at.C_PROTOCOL] = _number(identity.version)
         words[at.C_POLICY] = POLICIES.index(identity.policy)
@@ -58,7 +60,9 @@ class Card(Record):
         words[at.C_SUBSCRIPTIONS] = identity.subscriptions
         write_text(words, at.C_PEER, at.PEER_BYTES, identity.peer)
         write_text(words, at.C_ENDPOINT, at.ENDPOINT_BYTES, identity.endpoint)
+        keep_order()
         words[at.C_ID] = identity.subscriber  # last: nobody counts it with another's words
+        keep_order()
         words[at.C_VERSION] = version + 1
 
     def connected(self, version: str) -> None:

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.shm import layout as at
+from fanout.shm.fence import keep_order
 from fanout.shm.words import words_at
 
 if TYPE_CHECKING:
@@ -44,10 +45,13 @@ class Clock:
         first = (number - 1) % at.CLOCK_NOTES * _WORDS
         words = self._words
         words[first + at.K_NUMBER] = 0
+        keep_order()
         words[first + at.K_TIME] = note.time
         words[first + at.K_HEAD] = note.head
         words[first + at.K_POSITION] = note.position
+        keep_order()
         words[first + at.K_NUMBER] = number
+        keep_order()
         self._header[at.H_CLOCK_COUNT] = number
 
     def notes(self) -> list[Note]:
@@ -56,8 +60,11 @@ class Clock:
         found = []
         for number in range(max(0, count - at.CLOCK_NOTES) + 1, count + 1):
             first = (number - 1) % at.CLOCK_NOTES * _WORDS
+            before = self._words[first + at.K_NUMBER]
+            keep_order()
             values = self._words[first : first + _WORDS].tolist()
-            if values[at.K_NUMBER] == number == self._words[first + at.K_NUMBER]:
+            keep_order()
+            if before == number == self._words[first + at.K_NUMBER]:
                 found.append(Note(*values[: at.K_NUMBER]))
         return found
 

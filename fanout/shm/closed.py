@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.shm import layout as at
+from fanout.shm.fence import keep_order
 from fanout.shm.words import read_text, words_at, write_text
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class ClosedRing:
         number = self.count + 1
         entry = self._entry(number)
         entry[at.E_NUMBER] = 0
+        keep_order()
         entry[at.E_ID] = end.subscriber
         entry[at.E_WORKER] = end.worker
         entry[at.E_OPENED] = end.opened
@@ -70,7 +72,9 @@ class ClosedRing:
         entry[at.E_KERNEL_BYTES] = end.kernel_bytes
         write_text(entry, at.E_PEER, at.PEER_BYTES, end.peer)
         write_text(entry, at.E_TEXT, at.TEXT_BYTES, end.text)
+        keep_order()
         entry[at.E_NUMBER] = number
+        keep_order()
         self._header[at.H_CLOSED_COUNT] = number
 
     def since(self, number: int) -> Iterator[tuple[int, End]]:
@@ -78,8 +82,11 @@ class ClosedRing:
         count = self.count
         for each in range(max(number, count - at.CLOSED_ENTRIES) + 1, count + 1):
             entry = self._entry(each)
+            before = entry[at.E_NUMBER]
+            keep_order()
             values = entry.tolist()
-            if values[at.E_NUMBER] == each == entry[at.E_NUMBER]:
+            keep_order()
+            if before == each == entry[at.E_NUMBER]:
                 yield each, _end_of(values)
 
     def _entry(self, number: int) -> memoryview:

@@ -44,3 +44,20 @@ def make_fence() -> Callable[[], None]:
         acquire()
 
     return fence
+
+
+def _barrier() -> None:
+    lock = threading.Lock()  # of this call only: another thread, or a signal handler, may be in one
+    lock.acquire()
+    lock.release()
+    lock.acquire()
+
+
+# For records that change in several stores: between their version and the rest, on both sides.
+BARRIER: Callable[[], None] | None = None if STORES_STAY_IN_ORDER else _barrier
+
+
+def keep_order() -> None:
+    """What was loaded and stored before is seen before what comes; nothing to do on x86-64."""
+    if BARRIER is not None:
+        BARRIER()

@@ -6,7 +6,9 @@ import struct
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanout.shm import fence as fences
 from fanout.shm import layout as at
+from fanout.shm.fence import keep_order
 from fanout.shm.words import Record, StuckRecord, Word, read_consistent, words_at
 
 if TYPE_CHECKING:
@@ -66,7 +68,9 @@ class SubscriberSlot(Record):
         words = self.words
         version = words[at.S_VERSION] | 1  # no number of a former owner comes again
         words[at.S_VERSION] = version
+        keep_order()
         words[_FIRST:_STOP] = array("Q", NOTHING)
+        keep_order()
         words[at.S_ID] = subscriber  # last: even a torn slot never gives it another's figures
         words[at.S_VERSION] = version + 1
 
@@ -76,7 +80,11 @@ class SubscriberSlot(Record):
         version = words[at.S_VERSION]
         words[at.S_VERSION] = version + 1
         _pack_into(_packed, 0, *checkpoint)
+        if fences.BARRIER is not None:
+            fences.BARRIER()
         words[_WORDS] = _packed
+        if fences.BARRIER is not None:
+            fences.BARRIER()
         words[at.S_VERSION] = version + 2
 
     def read(self, subscriber: int) -> Checkpoint:

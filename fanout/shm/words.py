@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from fanout.shm.fence import keep_order
 from fanout.shm.layout import WORD
 
 if TYPE_CHECKING:
@@ -72,8 +73,10 @@ def read_consistent(words: memoryview, version: int) -> list[int]:
     """
     for _ in range(_READ_ATTEMPTS):
         before = words[version]
+        keep_order()
         values: list[int] = words.tolist()
-        if not before & 1 and values[version] == before == words[version]:
+        keep_order()
+        if not before & 1 and before == words[version]:
             return values
     raise StuckRecord
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Recorded:
     """Words that note what is stored where, and store it."""
 
-    def __init__(self, memory: memoryview, base: int, log: list[tuple[int, int]]) -> None:
+    def __init__(self, memory: memoryview, base: int, log: list[tuple[int, int] | None]) -> None:
         self._memory = memory
         self._base = base
         self._log = log
@@ -68,10 +68,10 @@ class Watched:
         return [self[index] for index in range(len(self))]
 
 
-def recorded(layout: Layout) -> tuple[Any, list[tuple[int, int]]]:
+def recorded(layout: Layout) -> tuple[Any, list[tuple[int, int] | None]]:
     """What can be written to like a segment, and the growing list of its stores."""
     segment = Segment.create(layout)
-    log: list[tuple[int, int]] = []
+    log: list[tuple[int, int] | None] = []
     return _like(segment, Recorded(segment.words, 0, log)), log
 
 

@@ -1,9 +1,15 @@
-"""Whatever is written between two loads of a reader, it shows what was true at some instant."""
+"""Whatever is written between two loads of a reader, it shows what was true at some instant.
+
+The stores are those of the real writers; half of the worlds have a processor that reorders them
+between barriers.
+"""
 
 from __future__ import annotations
 
-from itertools import islice, repeat
+from collections import deque
+from itertools import groupby, islice, repeat
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +20,7 @@ from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.roster import Accepted
 from fanout.observe.reader import Reader
 from fanout.reasons import Reason
+from fanout.shm import fence
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
@@ -21,6 +28,7 @@ from tests.helpers.stores import recorded, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from random import Random
 
 LAYOUT = Layout(PAGE, 64, 2)
 LIVES = 8  # subscribers, one after the other in each slot
@@ -28,14 +36,22 @@ STEPS = 3  # checkpoints of each
 MOST = sum(subscriber * 100 + STEPS for subscriber in range(1, LIVES + 1))  # messages sent
 
 
-def _life(segment: Any, figures: Figures, subscriber: int) -> Iterator[None]:
+Store = tuple[int, int]
+HANDED_OVER: list[Store | None] = [None]  # a message to another process, or from it, is a barrier
+
+
+def _life(
+    segment: Any, log: list[Store | None], figures: Figures, subscriber: int
+) -> Iterator[None]:
     """A subscriber comes, takes messages in three steps, and leaves."""
     index = subscriber % LAYOUT.subscribers
     peer = f"peer:{subscriber}"
     connection = Accepted(subscriber, index, subscriber * 10, peer, "tcp://x", "zmtp")
     slot = SubscriberSlot(segment, index)
     figures.admitted(connection)
+    log += HANDED_OVER
     slot.take(subscriber)
+    log += HANDED_OVER
     connection.version = "3.1"
     figures.connected(connection)
     sent = 0
@@ -45,14 +61,28 @@ def _life(segment: Any, figures: Figures, subscriber: int) -> Iterator[None]:
         slot.checkpoint(NOTHING._replace(matched=sent, sent=sent, sent_bytes=sent * 7))
     left = Reason.LEFT
     closed = Closed(subscriber, False, left.number, left.text, sent, sent, 0, 0, subscriber)
+    log += HANDED_OVER
     figures.ended(connection, closed)
 
 
-def _stores() -> list[tuple[int, int]]:
-    """What coordinator and workers store while subscribers take turns; no slot is free for long."""
+def _stores() -> list[Store | None]:
+    """What coordinator and workers store while subscribers take turns; no slot is free for long.
+
+    Between them None, where a barrier keeps what is before it from what is after it.
+    """
     segment, log = recorded(LAYOUT)
+
+    def barrier() -> None:
+        log.append(None)
+
+    with mock.patch.object(fence, "BARRIER", barrier):
+        _take_turns(segment, log)
+    return log
+
+
+def _take_turns(segment: Any, log: list[Store | None]) -> None:
     figures = Figures(segment, Ledger(segment.words), "block")
-    waiting = [_life(segment, figures, subscriber) for subscriber in range(LIVES, 0, -1)]
+    waiting = [_life(segment, log, figures, subscriber) for subscriber in range(LIVES, 0, -1)]
     lives = [waiting.pop(), waiting.pop()]
     while lives:
         life = lives.pop(0)
@@ -62,18 +92,30 @@ def _stores() -> list[tuple[int, int]]:
             life = waiting.pop()
             next(life)
         lives.append(life)
-    return log
+
+
+def _reordered(stores: list[Store | None], random: Random) -> Iterator[Store]:
+    """In any order between two barriers, as a processor may; those of one word keep theirs."""
+    for is_barrier, some in groupby(stores, lambda store: store is None):
+        if not is_barrier:
+            between = [store for store in some if store is not None]
+            values: dict[int, deque[int]] = {}
+            for index, value in between:
+                values.setdefault(index, deque()).append(value)
+            random.shuffle(between)
+            yield from ((index, values[index].popleft()) for index, _value in between)
 
 
 STORES = _stores()
+IN_ORDER = [store for store in STORES if store is not None]
 
 
 class World:
     """Shared memory in which the next few stores happen before each load."""
 
-    def __init__(self, paces: Iterator[int]) -> None:
+    def __init__(self, paces: Iterator[int], random: Random | None) -> None:
         self.segment = Segment.create(LAYOUT)
-        self._stores = iter(STORES)
+        self._stores = iter(IN_ORDER) if random is None else _reordered(STORES, random)
         self._paces = paces
         self.over = False
         self.reader = Reader(watched(self.segment, self.go_on), pause=self.go_on)
@@ -91,7 +133,8 @@ def _worlds() -> st.SearchStrategy[World]:
     """Some loads without a store, then a burst of stores: one, or as many as in whole lives."""
     quiet, burst = st.integers(0, 300), st.sampled_from((1, 2, 5, 10, 25, 60, 120))
     bursts = st.lists(st.tuples(quiet, burst), min_size=5, max_size=20)
-    return bursts.map(lambda bursts: World(_for_ever(bursts)))
+    order = st.none() | st.randoms(use_true_random=False)
+    return st.builds(lambda bursts, random: World(_for_ever(bursts), random), bursts, order)
 
 
 def _for_ever(bursts: list[tuple[int, int]]) -> Iterator[int]:
