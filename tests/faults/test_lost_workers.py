@@ -1,0 +1,164 @@
+"""What is left of a worker that is gone: its last words count, and it holds nobody up.
+
+Some of the workers here are real processes that play a part: they say what the test wants said.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import psutil
+
+from fanout import Again, EventKind, Publisher, Reason
+from fanout.control.channel import RECEIVE_MESSAGES
+from fanout.coordinator import spawn
+from tests.helpers.happenings import Happenings
+from tests.helpers.programs import is_alive
+from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from fanout.shm.worker_slot import WorkerSlot
+
+ENDPOINT = "tcp://127.0.0.1:*"
+KIB = 1024
+
+# It begins as a worker does; `hear` and `say` are what is left of it.
+PART = """
+import os, select, signal, socket
+from fanout.control.channel import Channel
+from fanout.control.messages import Adopt, Closed, Connected, Slow, Started
+channel = Channel(socket.socket(fileno=int(control)))
+def hear():
+    select.select([channel.socket], [], [])
+    return [message for message, _ in channel.receive()]
+def say(*messages):
+    for message in messages:
+        channel.post(message)
+    while not channel.flush():
+        select.select([], [channel.socket], [])
+hear()
+say(Started(os.getpid()))
+"""
+HANGS_UP = """
+channel.close()
+signal.pause()
+"""
+TALKS_AND_ENDS = """
+who = next(message.subscriber for message in hear() if isinstance(message, Adopt))
+say(Connected(who, "3.1"))
+os.kill(os.getpid(), signal.SIGSTOP)  # until the coordinator is busy with something else
+for _ in range(2):
+    say(*(Slow(who, False, number, "behind") for number in range({count})))
+say(Closed(who, False, 2, "closed by the subscriber", 0, 0, 0, 0, 0))
+os._exit(0)
+"""
+
+
+def played(part: str) -> str:
+    """The boot of a process that plays this part in the place of a worker."""
+    before, _, _ = spawn._BOOT.rpartition("from fanout.workers.main import main")
+    return before + PART + part
+
+
+@contextmanager
+def busy(publisher: Publisher) -> Iterator[None]:
+    """The coordinator's thread has no turn meanwhile."""
+    begun, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        done.wait(DEADLINE_S)
+
+    call = publisher._engine._coordinator.call
+    with ThreadPoolExecutor(1) as other:
+        working = other.submit(lambda: call(work, 2 * DEADLINE_S))
+        assert begun.wait(DEADLINE_S)
+        try:
+            yield
+        finally:
+            done.set()
+            working.result(DEADLINE_S)
+
+
+def test_what_a_worker_said_before_its_end_counts_however_much_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It says more than the coordinator takes in one turn, and ends before there is one."""
+    happenings = Happenings()
+    monkeypatch.setattr(spawn, "_BOOT", played(TALKS_AND_ENDS.format(count=RECEIVE_MESSAGES)))
+    with Publisher(ENDPOINT, workers=1, on_event=happenings) as publisher:
+        (started,) = happenings.wait_for(EventKind.WORKER_STARTED)
+        worker = psutil.Process(int(started.reason.removeprefix("pid ")))
+        with RawPeer(publisher.endpoints[0]):
+            wait_until(lambda: worker.status() == psutil.STATUS_STOPPED, "its pause")
+            with busy(publisher):
+                worker.send_signal(signal.SIGCONT)
+                wait_until(lambda: worker.status() == psutil.STATUS_ZOMBIE, "its end")
+            happenings.wait_for(EventKind.WORKER_LOST)
+        publisher.stop()
+
+    left = happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)
+    assert [event.cause for event in left] == [Reason.LEFT]
+    assert len(happenings.of(EventKind.SUBSCRIBER_SLOW)) == 2 * RECEIVE_MESSAGES
+    assert happenings.of(EventKind.SUBSCRIBER_EVICTED) == []
+
+
+def test_one_that_hangs_up_and_does_not_end_is_killed_and_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    happenings = Happenings()
+    real = spawn._BOOT
+    monkeypatch.setattr(spawn, "_BOOT", played(HANGS_UP))
+    with Publisher(ENDPOINT, workers=1, on_event=happenings) as publisher:
+        monkeypatch.setattr(spawn, "_BOOT", real)
+        (lost,) = happenings.wait_for(EventKind.WORKER_LOST)
+        happenings.wait_for(EventKind.WORKER_STARTED, 2)
+
+        assert "closed its control channel" in lost.reason
+        pid = int(happenings.of(EventKind.WORKER_STARTED)[0].reason.removeprefix("pid "))
+        assert not is_alive(pid)
+        assert publisher.statistics().workers[0].restarts == 1
+
+
+def fill_the_log(publisher: Publisher) -> None:
+    with suppress(Again):
+        while True:
+            publisher.publish(b"n", bytes(8 * KIB), timeout=1.0)
+
+
+def test_a_killed_worker_holds_no_message_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None takes its place here, whose first act would be to let go of the log."""
+    happenings = Happenings()
+    with Publisher(
+        ENDPOINT,
+        workers=2,
+        slow_policy="block",
+        on_event=happenings,
+        log_bytes=64 * KIB,
+        kernel_queue_bytes=4 * KIB,
+        send_timeout=3_600,
+    ) as publisher:
+        with RawPeer.version_3(publisher.endpoints[0], b"", receive_buffer=4 * KIB):
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            (one,) = publisher.subscribers()
+            slot: WorkerSlot = publisher._engine._coordinator.links[one.worker].slot
+            fill_the_log(publisher)
+            held = slot.tail
+            monkeypatch.setattr("multiprocess.spawn.get_executable", lambda: b"/bin/false")
+            os.kill(publisher.statistics().workers[one.worker].pid, signal.SIGKILL)
+            wait_until(lambda: slot.tail > held, "that it lets go")
+
+            for _ in range(32):  # four times what the log holds
+                publisher.publish(b"n", bytes(8 * KIB), timeout=DEADLINE_S)
+        (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+        assert evicted.cause is Reason.WORKER_LOST
