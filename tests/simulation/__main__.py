@@ -1,10 +1,16 @@
-"""Replay one seed, or look for one that fails: `python -m tests.simulation --seed N --runs M`."""
+"""Replay one seed, or look for one that fails: `python -m tests.simulation --seed N --runs M`.
+
+With `--coordinator` it is the coordinator that is simulated, else the workers and the log.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 
+from tests.simulation.coordinator import STEPS as COORDINATOR_STEPS
+from tests.simulation.coordinator import CoordinatorWorld
 from tests.simulation.world import STEPS, World
 
 
@@ -13,19 +19,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     parser.add_argument("--runs", type=int, default=1, help="how many seeds")
-    parser.add_argument("--steps", type=int, default=STEPS, help="of each run")
+    parser.add_argument("--steps", type=int, help="of each run")
+    parser.add_argument("--coordinator", action="store_true", help="simulate the coordinator")
     arguments = parser.parse_args()
-    deliveries = drops = 0
+    totals: Counter[str] = Counter()
     for seed in range(arguments.seed, arguments.seed + arguments.runs):
         try:
-            checker = World(seed).run(arguments.steps)
+            totals += one_run(seed, arguments.steps, coordinator=arguments.coordinator)
         except BaseException:
-            print(f"failed: python -m tests.simulation --seed {seed} --steps {arguments.steps}")
+            which = " --coordinator" if arguments.coordinator else ""
+            steps = f" --steps {arguments.steps}" if arguments.steps else ""
+            print(f"failed: python -m tests.simulation{which} --seed {seed}{steps}")
             raise
-        deliveries += checker.deliveries
-        drops += checker.drops
-    print(f"{arguments.runs} runs held; {deliveries:,} deliveries and {drops:,} drops checked")
+    checked = ", ".join(f"{count:,} {what}" for what, count in totals.items())
+    print(f"{arguments.runs} runs held; checked: {checked}")
     return 0
+
+
+def one_run(seed: int, steps: int | None, *, coordinator: bool) -> Counter[str]:
+    """One run; returns how much there was to check."""
+    if coordinator:
+        world = CoordinatorWorld(seed).run(steps or COORDINATOR_STEPS)
+        return Counter(connections=world.ended, losses=world.lost, kills=world.kills)
+    checker = World(seed).run(steps or STEPS)
+    return Counter(deliveries=checker.deliveries, drops=checker.drops)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,53 @@
+"""Processes and subscribers of the simulated coordinator, and what the model knows of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanout.control.messages import Message
+    from fanout.coordinator.roster import Accepted
+
+
+@dataclass(eq=False, slots=True)
+class Process:
+    """A process that a worker has, and all that is true of it."""
+
+    worker: int
+    serves_at: float | None  # when it says that it serves; None = never
+    started_at: float
+    served_since: float | None = None
+    is_alive: bool = True
+    is_beating: bool = True
+    has_hung_up: bool = False
+    talked_nonsense: bool = False
+    silent_for: float = 0.0  # witnessed
+    starting_for: float = 0.0  # witnessed
+    hung_up_for: float | None = None  # witnessed, since it was seen
+    said: deque[Message] = field(default_factory=deque)  # and not read yet
+    asked: list[int] = field(default_factory=list)  # and not answered yet
+    connections: dict[int, Peer] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class Peer:
+    """A subscriber."""
+
+    connection: Accepted
+    descriptor: int
+    is_ready: bool = False  # as its worker knows it
+    wants: set[bytes] = field(default_factory=set)  # as its worker knows it
+    was_connected: bool = False  # as the coordinator has read it
+    told_wants: set[bytes] = field(default_factory=set)  # as the coordinator has read it
+
+
+class Flag:
+    """What one who asks waits for."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def set(self) -> None:
+        self.times += 1

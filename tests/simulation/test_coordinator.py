@@ -1,0 +1,191 @@
+"""Some hundred seeds of the simulated coordinator, and mistakes in it that some seed finds."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from fanout.coordinator import actions as do
+from fanout.coordinator import reports, supervision
+from fanout.coordinator.answers import Answers
+from fanout.coordinator.interest import Interest
+from fanout.coordinator.roster import Roster
+from fanout.coordinator.supervision import Life, Supervision
+from fanout.shm.worker_slot import WorkerState
+from tests.simulation.coordinator import CoordinatorWorld
+from tests.simulation.model import Violated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RUNS = 25  # seeds in one test, so that a failing one is found at once
+TESTS = 8
+SEEDS_MAX = 100  # most mistakes are found by the first few
+
+
+@pytest.mark.parametrize("first", range(0, RUNS * TESTS, RUNS))
+def test_invariants_hold_for_seeds_from(first: int) -> None:
+    losses = kills = ends = 0
+    for seed in range(first, first + RUNS):
+        try:
+            world = CoordinatorWorld(seed).run()
+        except BaseException as error:
+            error.add_note(f"replay it: python -m tests.simulation --coordinator --seed {seed}")
+            raise
+        losses += world.lost
+        kills += world.kills
+        ends += world.ended
+
+    assert min(losses, kills, ends) > 100, "hardly anything happens"
+
+
+def test_one_seed_is_one_run() -> None:
+    first, second = CoordinatorWorld(7).run(), CoordinatorWorld(7).run()
+
+    assert (first.now, first.told, first.kills) == (second.now, second.told, second.kills)
+
+
+Mistake = tuple[Any, str, Any]
+MISTAKES: dict[str, Mistake] = {
+    "no guard against false alarms": (supervision, "TICK_TRUST", math.inf),
+    "one that hung up is not killed": (supervision, "HANG_UP_GRACE", math.inf),
+    "one that hung up is killed at once": (supervision, "HANG_UP_GRACE", 0.0),
+    "service makes up for nothing": (supervision, "STABLE_AFTER", math.inf),
+    "service makes up too soon": (supervision, "STABLE_AFTER", 1.0),
+    "given up too late": (supervision, "FAILURES_MAX", 6),
+    "given up too early": (supervision, "FAILURES_MAX", 4),
+    "the back-off does not double": (supervision, "BACKOFF_MAX", 0.1),
+    "the back-off is too long": (supervision, "BACKOFF_FIRST", 0.3),
+    "one that cannot abort lives": (supervision, "ABORT_GRACE", 60.0),
+    "one that finishes late lives": (supervision, "KILL_GRACE", 5.0),
+    "one that finishes is killed early": (supervision, "KILL_GRACE", 0.5),
+}
+
+
+def mistake(owner: Any, attribute: str) -> Callable[[Callable[..., Any]], None]:
+    """What is decorated takes the place of a function; it gets the original first."""
+    original = getattr(owner, attribute)
+
+    def register(mutant: Callable[..., Any]) -> None:
+        def broken(*arguments: Any, **keywords: Any) -> Any:
+            return mutant(original, *arguments, **keywords)
+
+        MISTAKES[mutant.__name__] = (owner, attribute, broken)
+
+    return register
+
+
+def leaves_out(name: str, owner: Any, attribute: str, kind: type) -> None:
+    """A function that returns actions does not return those of this kind."""
+
+    def mutant(original: Callable[..., Any], *arguments: Any) -> list[Any]:
+        return [action for action in original(*arguments) if not isinstance(action, kind)]
+
+    mutant.__name__ = name
+    mistake(owner, attribute)(mutant)
+
+
+leaves_out("a lost worker holds the log back", reports, "ended", do.Release)
+leaves_out("no wake after a subscription", reports, "_subscriptions", do.Wake)
+leaves_out("a lost connection is not booked", reports, "_end", do.Book)
+leaves_out("descriptors leak", reports, "_end", do.Shut)
+leaves_out("an end is not told", reports, "_end", do.Tell)
+leaves_out("a loss is not told", Supervision, "_tell_of_loss", do.Tell)
+leaves_out("that all are gone is not told", Supervision, "_tell_of_loss", do.Break)
+
+
+@mistake(Supervision, "due")
+def never_start_again(_original: Any, _self: Supervision, _now: float) -> Any:
+    return []
+
+
+@mistake(Supervision, "due")
+def start_in_the_end(original: Any, self: Supervision, now: float) -> Any:
+    finishing_until, self.finishing_until = self.finishing_until, None
+    try:
+        return original(self, now)
+    finally:
+        self.finishing_until = finishing_until
+
+
+@mistake(Supervision, "started")
+def inherit_silence(original: Any, self: Supervision, worker: int) -> Any:
+    silent_for = self.lives[worker].silent_for
+    actions = original(self, worker)
+    self.lives[worker].silent_for = silent_for
+    return actions
+
+
+@mistake(Supervision, "started")
+def inherit_the_hang_up(original: Any, self: Supervision, worker: int) -> Any:
+    hung_up_for = self.lives[worker].hung_up_for
+    actions = original(self, worker)
+    self.lives[worker].hung_up_for = hung_up_for
+    return actions
+
+
+@mistake(Supervision, "_judge")
+def never_judge_the_start(original: Any, self: Supervision, life: Life, *sight: Any) -> str:
+    reason: str = original(self, life, *sight)
+    return "" if life.state is WorkerState.STARTING else reason
+
+
+@mistake(Supervision, "finish")
+def never_bring_the_end_forward(original: Any, self: Supervision, *times: float) -> Any:
+    return [] if self.finishing_until is not None else original(self, *times)
+
+
+@mistake(Supervision, "finish")
+def let_the_starting_live(original: Any, self: Supervision, *times: float) -> Any:
+    return [action for action in original(self, *times) if not isinstance(action, do.Kill)]
+
+
+@mistake(Answers, "forget")
+def wait_for_the_lost(_original: Any, _self: Answers, _worker: int) -> Any:
+    return []
+
+
+@mistake(Interest, "forget")
+def remember_who_is_gone(_original: Any, _self: Interest, _subscriber: int) -> None:
+    return
+
+
+@mistake(Roster, "remove")
+def keep_handshakes_open(original: Any, self: Roster, subscriber: int) -> Any:
+    half_open = self.half_open
+    removed = original(self, subscriber)
+    self.half_open = max(half_open, self.half_open)
+    return removed
+
+
+@mistake(Roster, "remove")
+def free_a_slot_twice(original: Any, self: Roster, subscriber: int) -> Any:
+    removed = original(self, subscriber)
+    if removed is not None:
+        self._free_slots.append(removed.slot)
+    return removed
+
+
+@mistake(Roster, "served_by")
+def forget_the_last_of_the_lost(original: Any, self: Roster, worker: int) -> Any:
+    return original(self, worker)[:-1]
+
+
+def seeds_until_found(name: str) -> int:
+    """How many seeds it takes until an invariant does not hold, SEEDS_MAX if all do."""
+    owner, attribute, broken = MISTAKES[name]
+    with mock.patch.object(owner, attribute, broken):
+        for seed in range(SEEDS_MAX):
+            try:
+                CoordinatorWorld(seed).run()
+            except Violated:
+                return seed
+    return SEEDS_MAX
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_some_seed_finds(name: str) -> None:
+    assert seeds_until_found(name) < SEEDS_MAX, "this mistake would not be seen"
