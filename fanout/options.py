@@ -117,7 +117,8 @@ class Options:
     """A worker without a sign of life for so long is hung: it is killed and replaced."""
 
     start_timeout: float = _number(30.0, 0.1, 86_400)
-    """All workers must be ready within this. A worker takes 0.1 s on an idle machine."""
+    """All workers must be ready within this, and later each replacement. A worker takes 0.1 s on an
+    idle machine."""
 
     max_subscribers: int = _number(16_384, 1, 1_000_000)
     """Connections at once; 896 bytes of shared memory each. Further ones are refused, counted."""
