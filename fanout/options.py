@@ -74,7 +74,8 @@ class Options:
     """
 
     name: str = _text("", NAME_BYTES)
-    """What `top` and metrics call this publisher; up to 64 bytes of UTF-8."""
+    """What this publisher is called in its shared memory, for tools that read it; up to 64 bytes of
+    UTF-8, printable characters only."""
 
     workers: int = _number(0, 0, WORKERS_MAX)
     """Worker processes, 1 to 256; 0 = one for each core this process may run on."""
