@@ -39,7 +39,7 @@ class Backlog:
     Args:
         log: where the messages are.
         cohorts: what topic ids stand for.
-        totals: where all that is sent or lost is counted once more.
+        totals: where all messages that are sent or lost are counted once more.
 
     Attributes:
         tail: what is below this message may be overwritten; kept by the pump.
@@ -151,7 +151,7 @@ class Backlog:
 
     def _send_spill(self, member: Member) -> Step:
         spill = member.spill
-        count = self._send(member, spill)
+        count = _send(member, spill)
         if count < len(spill):
             member.spill = memoryview(spill)[count:]
             return Step.FULL
@@ -175,7 +175,7 @@ class Backlog:
             self.settle(member, until)
             return self._end_segment(member, until)
         span = self._log.span(member.position, min(stop, member.position + self._span_bytes))
-        count = self._send(member, span)
+        count = _send(member, span)
         member.position += count
         return Step.FULL if count < len(span) else Step.MORE
 
@@ -200,7 +200,7 @@ class Backlog:
         fitting = max(1, bisect_right(ends, self._span_bytes))
         if fitting < len(picked):
             stop = chunk.first + picked[fitting]
-        count = self._send(member, memoryview(b"".join(pieces[:fitting]))[member.offset :])
+        count = _send(member, memoryview(b"".join(pieces[:fitting]))[member.offset :])
         done = member.offset + count
         whole = bisect_right(ends, done, hi=fitting)
         member.sent += whole
@@ -222,12 +222,12 @@ class Backlog:
         member.older.popleft()
         return Step.MORE
 
-    def _send(self, member: Member, data: bytes | memoryview) -> int:
-        """Bytes of messages that its socket took."""
-        try:
-            count = member.send(data)
-        except BlockingIOError:
-            return 0
-        member.sent_bytes += count
-        self._totals.sent_bytes += count
-        return count
+
+def _send(member: Member, data: bytes | memoryview) -> int:
+    """Bytes of messages that its socket took; the pump adds them to the totals."""
+    try:
+        count = member.send(data)
+    except BlockingIOError:
+        return 0
+    member.sent_bytes += count
+    return count

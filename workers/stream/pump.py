@@ -112,20 +112,23 @@ class Pump(Members):
         """Continue with a blocked member whose socket is writable, for a few sends."""
         if member.state is not BLOCKED:
             return
-        before = member.sent_bytes + member.spoken_bytes
+        sent, spoken = member.sent_bytes, member.spoken_bytes
         step = Step.MORE
-        for _ in range(self._serve_steps):
-            try:
+        try:
+            for _ in range(self._serve_steps):
                 step = self.backlog.step(member, self.front)
-            except OSError as error:
-                self._lose(member, Reason.BROKEN, _broken(error))
-                return
-            if step is not Step.MORE:
-                break
+                if step is not Step.MORE:
+                    break
+        except OSError as error:
+            self._lose(member, Reason.BROKEN, _broken(error))
+        sent = member.sent_bytes - sent
+        self.totals.sent_bytes += sent
+        if member.state is not BLOCKED:
+            return
         if step is Step.DONE:
             self._unblock(member)
             return
-        if member.sent_bytes + member.spoken_bytes != before:
+        if sent or member.spoken_bytes != spoken:
             self._progressed(member, now)
         if step is Step.MORE:
             self.runnable[member] = None
@@ -182,29 +185,30 @@ class Pump(Members):
         totals.sent_bytes += taken * (end - start)
 
     def _distribute(self, first: int, stop: int, now: int) -> None:
-        distinct = sends = offered = matched = sent = sent_bytes = 0
+        distinct = sends = sent = sent_bytes = missed = 0
         for cohort in self.sorting.sort(first, stop):
-            if cohort.picks:
-                matches = len(cohort.picks)
+            picks = cohort.picks
+            if picks:
+                matches = len(picks)
                 cohort.matched += matches
-                matched += matches * cohort.members
+                taken = 0
                 ready = cohort.ready
                 if ready:
                     distinct += 1
-                    count = len(ready)
-                    sends += count
                     size = self._send_picks(cohort, now)
-                    offered += count * size
-                    count = len(ready)  # the others are not ready any more
-                    sent += count * matches
-                    sent_bytes += count * size
-                cohort.picks.clear()
+                    taken = len(ready)  # who has not taken all of it is not ready any more
+                    sends += taken
+                    sent += taken * matches
+                    sent_bytes += taken * size
+                if taken != cohort.members:
+                    missed += (cohort.members - taken) * matches
+                picks.clear()
         totals = self.totals
-        totals.matched += matched
+        totals.matched += sent + missed
         totals.sent += sent
         totals.sent_bytes += sent_bytes
         size = self._log.start_of(stop) - self._log.start_of(first)
-        self._pace.learn(stop - first, size, distinct, sends, offered)
+        self._pace.learn(stop - first, size, distinct, sends, sent_bytes)
 
     def _send_picks(self, cohort: Cohort[Member], now: int) -> int:
         """Send its picks to every ready member of a cohort; returns their size.
