@@ -128,6 +128,12 @@ class SteppedReader(LogReader):
         self._step()
         return super().head()
 
+    def start_of(self, sequence: int) -> int:
+        found = super().start_of(sequence)
+        right = found == self._history.start_of(sequence)
+        require(right, f"garbage: message {sequence} begins at {found}")
+        return found
+
     def boundaries(self, first: int, stop: int) -> list[int]:
         self._step()
         found = super().boundaries(first, stop)

@@ -14,7 +14,10 @@ SEEDS_MAX = 250  # most are caught by the first few
 
 
 def seeds_until_caught(name: str) -> int:
-    """How many seeds it takes until the broken system is caught, SEEDS_MAX if it is not."""
+    """How many seeds it takes until the broken system is caught, SEEDS_MAX if it is not.
+
+    It is caught when a checker says which invariant does not hold. Any other exception fails.
+    """
     owner, attribute, broken = MUTATIONS[name]
     with mock.patch.object(owner, attribute, broken):
         for seed in range(SEEDS_MAX):
