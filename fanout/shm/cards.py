@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.shm import layout as at
 from fanout.shm.fence import keep_order
@@ -17,8 +16,7 @@ POLICIES = ("drop_oldest", "block")  # their numbers on a card; only ever longer
 _TENTHS = 10  # of a protocol version
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who a subscriber is."""
 
     subscriber: int
@@ -83,14 +81,14 @@ class Card(Record):
         if not values[at.C_ID]:
             return None
         return Identity(
-            subscriber=values[at.C_ID],
-            worker=values[at.C_WORKER],
-            version=_text(values[at.C_PROTOCOL]),
-            policy=POLICIES[values[at.C_POLICY]],
-            since=values[at.C_SINCE],
-            subscriptions=values[at.C_SUBSCRIPTIONS],
-            peer=read_text(values, at.C_PEER, at.PEER_BYTES),
-            endpoint=read_text(values, at.C_ENDPOINT, at.ENDPOINT_BYTES),
+            values[at.C_ID],
+            values[at.C_WORKER],
+            _text(values[at.C_PROTOCOL]),
+            POLICIES[values[at.C_POLICY]],
+            values[at.C_SINCE],
+            values[at.C_SUBSCRIPTIONS],
+            read_text(values, at.C_PEER, at.PEER_BYTES),
+            read_text(values, at.C_ENDPOINT, at.ENDPOINT_BYTES),
         )
 
 

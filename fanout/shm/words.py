@@ -7,6 +7,7 @@ lock, as in Linux's seqlock.h).
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, overload
 
 from fanout.shm.fence import keep_order
@@ -92,9 +93,5 @@ def write_text(words: memoryview, first: int, size: int, text: str) -> None:
 
 def read_text(words: memoryview | list[int], first: int, size: int) -> str:
     """The text in words `first` and following of a record, or of a copy of one."""
-    values = list(words[first : first + size // WORD])
-    return (
-        b"".join(value.to_bytes(WORD, "little") for value in values)
-        .rstrip(b"\0")
-        .decode("utf-8", "replace")
-    )
+    values = array("Q", words[first : first + size // WORD])
+    return values.tobytes().rstrip(b"\0").decode("utf-8", "replace")
