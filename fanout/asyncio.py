@@ -270,7 +270,8 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
 class Batch(Messages):
     """Messages that are published together when the `async with` block ends, or not at all.
 
-    Leaving the block by an exception, a cancellation too, publishes none of them.
+    Leaving the block by an exception, a cancellation too, publishes none of them. A batch is for
+    one block: outside of it every call raises a RuntimeError.
     """
 
     def __init__(self, rules: BatchRules, commit: Callable[[Attempt], Awaitable[int]]) -> None:
@@ -278,6 +279,7 @@ class Batch(Messages):
         self._commit = commit
 
     async def __aenter__(self) -> Batch:
+        self._begin()
         return self
 
     async def __aexit__(
@@ -286,10 +288,12 @@ class Batch(Messages):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is None:
-            attempt = self.attempt()
-            if attempt is not None:
-                self.sequence = await self._commit(attempt)
+        if kind is not None:
+            self._end()
+            return
+        attempt = self._attempt()
+        if attempt is not None:
+            self.sequence = await self._commit(attempt)
 
 
 async def _in_thread(work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:

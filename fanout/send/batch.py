@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from fanout.arguments import as_bytes, as_topic
 from fanout.errors import MessageTooLarge
@@ -27,8 +27,28 @@ class BatchRules(NamedTuple):
     count_limit: int  # messages
 
 
+class _Shut(list["Wire | Topic"]):
+    """What a batch has in the place of its messages outside of its block: it takes none.
+
+    So a message that is added costs no look at whether the block is open.
+    """
+
+    def __init__(self, when: str) -> None:
+        self.refusal = (
+            f"a batch is for one `with` block, and the block of this one {when}: nothing was added "
+            "or sent; make a batch for each block by `batch()`"
+        )
+
+    def __iadd__(self, _messages: object) -> NoReturn:  # type: ignore[misc]
+        raise RuntimeError(self.refusal)
+
+
+_BEFORE = _Shut("has not begun")
+_AFTER = _Shut("is over")
+
+
 class Messages:
-    """Messages that will be committed together.
+    """Messages that will be committed together, added in one block.
 
     A collection belongs to one thread. In all it may take as many bytes as one message may (a
     quarter of the log), and a quarter of the index in messages.
@@ -40,17 +60,37 @@ class Messages:
     def __init__(self, rules: BatchRules) -> None:
         self._rules = rules
         # What `Encoder.many` takes, in turn: one call adds both, or neither.
-        self._messages: list[Wire | Topic] = []
+        self._messages: list[Wire | Topic] = _BEFORE
+        self._count = 0  # messages it had when its block ended
         self.sequence: int | None = None
 
     def __len__(self) -> int:
-        return len(self._messages) // 2
+        """Messages that were added to it, whether or not they were published then."""
+        return len(self._messages) // 2 or self._count
+
+    def _begin(self) -> None:
+        """Take messages from now on.
+
+        Raises:
+            RuntimeError: its block has begun before, and may be over.
+        """
+        if self._messages is not _BEFORE:
+            when = "is over" if self._messages is _AFTER else "has begun already"
+            raise RuntimeError(_Shut(when).refusal)
+        self._messages = []
+
+    def _end(self) -> list[Wire | Topic]:
+        """Take no more messages, for good; returns those that it has."""
+        messages, self._messages = self._messages, _AFTER
+        self._count = len(messages) // 2
+        return messages
 
     def publish(self, topic: TopicLike, payload: Bytes) -> None:
         """Add a message of two frames.
 
         Raises:
             TypeError: an argument is not bytes-like; the batch is as it was.
+            RuntimeError: it is not in its `with` block.
         """
         if type(topic) is bytes and type(payload) is bytes:
             self._messages += payload, topic
@@ -62,6 +102,7 @@ class Messages:
 
         Raises:
             TypeError, ValueError: as `Publisher.send_multipart`; the batch is as it was.
+            RuntimeError: as `publish()`.
         """
         self._messages += self._rules.encoder.frames(frames)
 
@@ -70,22 +111,24 @@ class Messages:
 
         Raises:
             TypeError: it is not bytes-like; the batch is as it was.
+            RuntimeError: as `publish()`.
         """
         self._messages += self._rules.encoder.one_frame(frame)
 
-    def attempt(self) -> Attempt | None:
-        """What to commit, None if it is empty.
+    def _attempt(self) -> Attempt | None:
+        """End, and return what to commit; None if it is empty.
 
         Raises:
             MessageTooLarge: all of it together; nothing is published.
         """
-        if not self._messages:
+        messages = self._end()
+        if not messages:
             return None
         path, encoder, limit, count_limit = self._rules
-        if len(self) > count_limit:
-            raise MessageTooLarge(len(self), count_limit, "messages")
-        bodies = cast("list[bytes]", self._messages[::2])
-        names = cast("list[bytes | Topic]", self._messages[1::2])
+        if self._count > count_limit:
+            raise MessageTooLarge(self._count, count_limit, "messages")
+        bodies = cast("list[bytes]", messages[::2])
+        names = cast("list[bytes | Topic]", messages[1::2])
         attempt = attempt_batch(path, *encoder.many(bodies, names))
         if attempt.size > limit:
             raise MessageTooLarge(attempt.size, limit)
@@ -95,7 +138,8 @@ class Messages:
 class Batch(Messages):
     """Messages that are published together when the `with` block ends, or not at all.
 
-    Leaving the block by an exception publishes none of them.
+    Leaving the block by an exception publishes none of them. A batch is for one block: outside of
+    it every call raises a RuntimeError.
     """
 
     def __init__(self, rules: BatchRules, commit: Callable[[Attempt], int]) -> None:
@@ -103,6 +147,7 @@ class Batch(Messages):
         self._commit = commit
 
     def __enter__(self) -> Batch:
+        self._begin()
         return self
 
     def __exit__(
@@ -111,7 +156,9 @@ class Batch(Messages):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is None:
-            attempt = self.attempt()
-            if attempt is not None:
-                self.sequence = self._commit(attempt)
+        if kind is not None:
+            self._end()
+            return
+        attempt = self._attempt()
+        if attempt is not None:
+            self.sequence = self._commit(attempt)

@@ -137,6 +137,31 @@ def test_sending_does_not_suspend_when_there_is_room() -> None:
     run(main)
 
 
+def test_a_batch_is_for_one_block() -> None:
+    async def main() -> None:
+        async with Publisher(workers=1, log_bytes=64 * KIB) as publisher:
+            batch = publisher.batch()
+            with pytest.raises(RuntimeError, match="has not begun"):
+                batch.publish(b"a", b"early")
+            async with batch:
+                batch.publish(b"a", b"0")
+            aborted = publisher.batch()
+            with suppress(ZeroDivisionError):
+                async with aborted:
+                    aborted.publish(b"a", b"bad")
+                    raise ZeroDivisionError
+            for over in (batch, aborted):
+                with pytest.raises(RuntimeError, match="is over"):
+                    over.send(b"late")
+                with pytest.raises(RuntimeError, match="is over"):
+                    async with over:
+                        pass
+            assert (batch.sequence, aborted.sequence) == (0, None)
+            assert await publisher.publish(b"a", b"") == 1
+
+    run(main)
+
+
 def test_wrong_arguments_send_nothing() -> None:
     async def main() -> None:
         async with Publisher(workers=1, log_bytes=64 * KIB) as publisher:

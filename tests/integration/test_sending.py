@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgpack
 import pytest
 
-from fanout import ClosedError, MessageTooLarge, Publisher
+from fanout import Batch, ClosedError, MessageTooLarge, Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,6 +176,51 @@ def test_a_batch_that_fails_sends_nothing(publisher: Publisher, subscriber: Sock
     assert empty.sequence is None
     assert publisher.publish(b"next", b"") == 0
     assert subscriber.recv_multipart() == [b"next", b""]
+
+
+ADDING: list[Callable[[Any], object]] = [
+    lambda batch: batch.publish(b"a", b"late"),
+    lambda batch: batch.publish("a", bytearray(b"late")),
+    lambda batch: batch.send(b"late"),
+    lambda batch: batch.send_multipart([b"late"]),
+]
+
+
+def test_a_batch_is_for_one_block(publisher: Publisher, subscriber: Socket) -> None:
+    def refuses_all(batch: Batch, why: str) -> None:
+        for add in ADDING:
+            with pytest.raises(RuntimeError, match=f"{why}: nothing was added.*make a batch"):
+                add(batch)
+
+    batch = publisher.batch()
+    refuses_all(batch, "has not begun")
+    with batch:
+        batch.publish(b"a", b"1")
+        with pytest.raises(RuntimeError, match="has begun already"):
+            batch.__enter__()
+        batch.publish(b"a", b"2")
+    refuses_all(batch, "is over")
+    with pytest.raises(RuntimeError, match="is over"), batch:
+        pass
+    aborted = publisher.batch()
+    with suppress(ZeroDivisionError), aborted:
+        aborted.publish(b"a", b"bad")
+        raise ZeroDivisionError
+    refuses_all(aborted, "is over")
+    with pytest.raises(RuntimeError, match="is over"), aborted:
+        pass
+    assert (len(batch), batch.sequence, len(aborted), aborted.sequence) == (2, 0, 1, None)
+    assert publisher.publish(b"a", b"end") == 2
+    assert [subscriber.recv_multipart()[1] for _ in range(3)] == [b"1", b"2", b"end"]
+
+
+def test_a_batch_that_could_not_be_published_is_over_too(publisher: Publisher) -> None:
+    batch = publisher.batch()
+    with pytest.raises(MessageTooLarge), batch:
+        batch.publish(b"a", bytes(publisher.options.max_message_bytes))
+    with pytest.raises(RuntimeError, match="is over"), batch:
+        pass
+    assert publisher.publish(b"a", b"") == 0
 
 
 def test_after_the_end_everything_says_closed(publisher: Publisher) -> None:
