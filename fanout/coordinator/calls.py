@@ -95,8 +95,7 @@ class Calls:
         self._ended.set()
 
     def close(self) -> None:
-        """Release the bell: nobody waits any more, and the number of our thread may come again."""
-        self._thread = None
+        """Release the bell: nobody waits any more."""
         self._bell.close()
 
     def _check_open(self) -> None:

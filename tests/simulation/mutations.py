@@ -31,7 +31,7 @@ from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.sorting import Sorting
 from fanout.workers.tail import Tail
 from tests.simulation.memory import SteppedWriter
-from tests.simulation.peers import NUMBER_MARK, Numbered
+from tests.simulation.peers import Numbered, numbered
 from tests.simulation.workers import ObservedPump
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ def let_the_lost_come_back(_original: Any, self: Member, state: Any) -> None:
 @replaces(Numbered, "encode")
 def number_anew(_original: Any, self: Numbered, piece: bytes, _number: int) -> bytes:
     self.__dict__["count"] = count = self.__dict__.get("count", 0) + 1
-    return NUMBER_MARK + int(count).to_bytes(8, "big") + piece
+    return numbered(count, piece)
 
 
 @replaces(Backlog, "detach")

@@ -43,20 +43,26 @@ class Kind(enum.Enum):
         """What such a peer reads of a message."""
         if self is Kind.LEGACY:
             return legacy_wire
-        return wire if self is Kind.PLAIN else NUMBER_MARK + number.to_bytes(8, "big") + wire
+        return wire if self is Kind.PLAIN else numbered(number, wire)
 
 
 NUMBER_MARK = b"\x40"  # no flag of ZMTP
 
 
+def numbered(number: int, wire: bytes) -> bytes:
+    """A message with its number before and behind it, so that every rest of it shows the number."""
+    shown = number.to_bytes(8, "big")
+    return NUMBER_MARK + shown + wire + shown
+
+
 class Numbered:
-    """An encoding that writes the number of the message before it."""
+    """An encoding that shows the number of each message."""
 
     def __init__(self, shared: bool) -> None:
         self.shared = shared
 
     def encode(self, piece: bytes, number: int) -> bytes:
-        return NUMBER_MARK + number.to_bytes(8, "big") + piece
+        return numbered(number, piece)
 
 
 _SHARED = Numbered(shared=True)
