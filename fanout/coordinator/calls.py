@@ -95,7 +95,8 @@ class Calls:
         self._ended.set()
 
     def close(self) -> None:
-        """Release the bell: nobody waits any more."""
+        """Release the bell: nobody waits any more, and the number of our thread may come again."""
+        self._thread = None
         self._bell.close()
 
     def _check_open(self) -> None:

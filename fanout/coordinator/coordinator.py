@@ -105,6 +105,7 @@ class Coordinator:
             options.backlog,
         )
         self._ready: Future[None] = Future()
+        self._claim = threading.Lock()  # of what is to be released: the thread's, or a close()'s
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="fanout-coordinator", daemon=True)
 
@@ -156,18 +157,22 @@ class Coordinator:
         """
         if os.getpid() != self._pid:
             return
-        if self._thread.ident is None:
+        if self._claim.acquire(blocking=False):  # the thread has not begun, and will not
+            self._calls.end()
             self._give_back()
             return
         if not self._calls.ended:
             self._calls.post(lambda: self._finish(timeout))
         if not self._calls.is_here:
-            self._thread.join(timeout + KILL_GRACE + CALL_TIMEOUT)
+            if self._thread.is_alive():
+                self._thread.join(timeout + KILL_GRACE + CALL_TIMEOUT)
             self._announcer.close(timeout)
 
     # The thread.
 
     def _run(self) -> None:
+        if not self._claim.acquire(blocking=False):
+            return  # it was closed before it began: a start may be interrupted anywhere
         # Workers inherit this, until they have said that they ignore these signals.
         signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_BY_WORKERS)
         try:

@@ -160,6 +160,10 @@ class Bench:
         traceback: TracebackType | None,
     ) -> None:
         self.coordinator._release()
+        self.close()
+
+    def close(self) -> None:
+        """Release what the test has lent to the coordinator."""
         for bell in (*self.doorbells, self.room):
             bell.close()
         for process in self.processes:

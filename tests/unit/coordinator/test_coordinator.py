@@ -88,3 +88,25 @@ def test_a_bind_that_is_interrupted_is_undone() -> None:
         bound.append(len(reception.endpoints))
 
         assert bound == [1, 0]
+
+
+def test_a_thread_that_begins_after_the_end_does_nothing() -> None:
+    """A start that is interrupted is undone while its thread may be about to run."""
+    ended: list[None] = []
+    bench = Bench()
+    bench.coordinator._on_ended = lambda: ended.append(None)
+    bench.coordinator.close(0.0)
+    bench.coordinator._run()
+    bench.coordinator.close(0.0)
+
+    assert (len(ended), bench.processes) == (1, [])
+    bench.close()
+
+
+def test_a_thread_of_the_same_number_is_not_the_coordinators() -> None:
+    calls = Calls()
+    calls.serve_here()
+    calls.end()
+    calls.close()
+
+    assert not calls.is_here
