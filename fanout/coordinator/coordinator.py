@@ -16,6 +16,7 @@ import signal
 import threading
 from concurrent.futures import Future
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from fanout.coordinator import actions as do
@@ -173,9 +174,9 @@ class Coordinator:
     def _run(self) -> None:
         if not self._claim.acquire(blocking=False):
             return  # it was closed before it began: a start may be interrupted anywhere
-        # Workers inherit this, until they have said that they ignore these signals.
-        signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_BY_WORKERS)
         try:
+            # Workers inherit this, until they have said that they ignore these signals.
+            signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_BY_WORKERS)
             self.begin()
             self.reception.reserve(self.options.max_subscribers)  # while the workers start
             while not self.state.supervision.over:
@@ -212,24 +213,29 @@ class Coordinator:
 
     def _finish(self, timeout: float) -> None:
         self.state.ledger.closing = True
-        self.reception.close()
+        self._attempt(self.reception.close)
         self._carry_out(self.state.supervision.finish(timeout, self._now()))
 
     def _release(self) -> None:
-        self._on_broken()
-        self._calls.end()
-        self._announcer.end()
-        self._pool.close()
-        for descriptor in self.state.duplicates.values():
-            os.close(descriptor)
-        self.state.duplicates.clear()
-        self.reception.close()
-        self._calls.take()
+        for step in (self._on_broken, self._calls.end, self.reception.close, self._pool.close):
+            self._attempt(step)
+        while self.state.duplicates:
+            _subscriber, descriptor = self.state.duplicates.popitem()
+            self._attempt(partial(os.close, descriptor))
+        self._attempt(self._calls.take)
         self._give_back()
+        self._announcer.end()
 
     def _give_back(self) -> None:
-        self._resources.close()
-        self._on_ended()
+        self._attempt(self._resources.close)
+        self._attempt(self._on_ended)
+
+    def _attempt(self, step: Callable[[], object]) -> None:
+        """Do one step of the end, of which none depends on whether another one went well."""
+        try:
+            step()
+        except BaseException as error:
+            self._announcer.complain("a step of the end failed; the others are done", error)
 
     def _fail_start(self, reason: str, exit_code: int | None = None) -> None:
         if not self._ready.done():
@@ -272,7 +278,7 @@ class Coordinator:
             case do.Abort(worker):
                 self.links[worker].abort()
             case do.Kill(worker):
-                self.links[worker].kill()
+                self._carry_out(self._pool.kill(worker))
             case do.Release(worker):
                 self.links[worker].slot.release()
             case do.NoteWorker(worker):

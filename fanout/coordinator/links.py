@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
+
+REAP_WAIT = 1.0  # seconds for the end of a process that was killed, or lost its channel
 
 
 class WorkerLink:
@@ -90,22 +92,35 @@ class WorkerLink:
     def abort(self) -> None:
         """Have the process print where it hangs, and end, if it still can."""
         if self.process is not None:
-            self.process.abort()
+            with suppress(OSError):  # not permitted: killing it comes next, and says so
+                self.process.abort()
 
     def kill(self) -> None:
-        """End the process at once, whatever it does."""
+        """End the process at once, whatever it does.
+
+        Raises:
+            OSError: the system does not permit it.
+        """
         if self.process is not None:
             self.process.kill()
 
+    def hang_up(self) -> None:
+        """Close our end of the channel: the process ends when it notices."""
+        channel, self.channel = self.channel, None
+        if channel is not None:
+            channel.close()
+
     def reap(self) -> int | None:
-        """After its end: release what we held for the process; returns its exit code."""
+        """After its end: release what we held for the process; returns its exit code.
+
+        One that has not ended yet is waited for a little, and then left to itself.
+        """
         process, self.process = self.process, None
-        if self.channel is not None:
-            self.channel.close()
-            self.channel = None
-        if process is None:
-            return None
-        process.join()
-        code = process.exitcode
-        process.close()
-        return code
+        with ExitStack() as steps:  # each is done, whatever another one raises
+            if process is not None:
+                steps.callback(process.close)
+            self.hang_up()
+            if process is None:
+                return None
+            process.join(REAP_WAIT)
+            return process.exitcode

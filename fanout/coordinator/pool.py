@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import selectors
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from fanout.control.channel import ChannelFull
@@ -77,14 +77,29 @@ class Pool:
         link = self.links[worker]
         try:
             link.start(self._options, self._start_process)
-        except OSError as error:
+            self._watch(link)
+        except Exception as error:
+            if link.process is not None:  # it runs, and nobody would notice its end
+                self._abandon(link)
             return self._ended(link, f"could not be started: {error}")
-        assert link.process is not None
-        assert link.channel is not None
-        sentinel, channel = link.process.sentinel, link.channel.socket
-        self._selector.register(sentinel, selectors.EVENT_READ, lambda: self._on_exit(link))
-        self._selector.register(channel, selectors.EVENT_READ, lambda: self._on_channel(link))
         return self._state.supervision.started(worker)
+
+    def kill(self, worker: int) -> list[Action]:
+        """End a worker's process; one that we may not kill is left to itself, and told of.
+
+        It ends when it finds its channel closed. Until then it has no subscribers, holds nothing
+        back, and is not replaced: two processes would write into one slot.
+        """
+        link = self.links[worker]
+        try:
+            link.kill()
+        except OSError as error:
+            if link.channel is not None:
+                self._unwatch(link.channel.socket)
+            link.hang_up()
+            problem = error.strerror or str(error)
+            return reports.left(self._state, worker, problem, self._last_of)
+        return []
 
     def say(self, worker: int, message: Message, descriptors: tuple[int, ...] = ()) -> list[Action]:
         """Send a message with the end of this turn; who has not read for very long is condemned.
@@ -114,23 +129,47 @@ class Pool:
                 self._selector.modify(channel.socket, wanted, key.data)
 
     def close(self) -> None:
-        """End every process that is left, and release what belongs to the workers."""
-        for link in self.links:
-            link.kill()
-            link.reap()
-            link.slot.release()
+        """End every process that is left, and release what belongs to the workers.
+
+        All of that is done, whatever is raised meanwhile; the last of it is raised then.
+        """
+        with ExitStack() as steps:  # the last is done first
+            for link in self.links:
+                steps.callback(link.slot.release)
+                steps.callback(link.reap)
+            for link in self.links:
+                steps.callback(self._try_to_kill, link)
 
     def _on_channel(self, link: WorkerLink) -> list[Action]:
         return self._take_reports(link)[1]
 
     def _on_exit(self, link: WorkerLink) -> list[Action]:
+        actions = self._take_last_reports(link)
+        code = self._forget(link)
+        return actions + self._ended(link, describe_exit(code), code)
+
+    def _watch(self, link: WorkerLink) -> None:
         assert link.process is not None
         assert link.channel is not None
-        actions = self._take_last_reports(link)
-        self._unwatch(link.channel.socket)
-        self._unwatch(link.process.sentinel)
-        code = link.reap()
-        return actions + self._ended(link, describe_exit(code), code)
+        sentinel, channel = link.process.sentinel, link.channel.socket
+        self._selector.register(sentinel, selectors.EVENT_READ, lambda: self._on_exit(link))
+        self._selector.register(channel, selectors.EVENT_READ, lambda: self._on_channel(link))
+
+    def _forget(self, link: WorkerLink) -> int | None:
+        """Release what we held for a process; returns its exit code."""
+        if link.channel is not None:
+            self._unwatch(link.channel.socket)
+        if link.process is not None:
+            self._unwatch(link.process.sentinel)
+        return link.reap()
+
+    def _abandon(self, link: WorkerLink) -> None:
+        self._try_to_kill(link)
+        self._forget(link)
+
+    def _try_to_kill(self, link: WorkerLink) -> None:
+        with suppress(OSError):  # not permitted: it ends by itself, once its channel is closed
+            link.kill()
 
     def _take_reports(self, link: WorkerLink) -> tuple[bool, list[Action]]:
         """Take what a worker has sent: whether there was anything, and what is to be done."""
@@ -163,11 +202,11 @@ class Pool:
         return actions
 
     def _ended(self, link: WorkerLink, how: str, code: int | None = None) -> list[Action]:
-        def last_of(connection: Accepted, cause: Reason) -> Closed:
-            evicted = cause is not Reason.PUBLISHER_CLOSED
-            return final_of(self._segment, connection, cause, evicted=evicted)
+        return reports.ended(self._state, link.index, how, self._now(), self._last_of, code)
 
-        return reports.ended(self._state, link.index, how, self._now(), last_of, code)
+    def _last_of(self, connection: Accepted, cause: Reason) -> Closed:
+        evicted = cause is not Reason.PUBLISHER_CLOSED
+        return final_of(self._segment, connection, cause, evicted=evicted)
 
     def _unwatch(self, file: socket.socket | int) -> None:
         with suppress(KeyError):  # it is not watched any more

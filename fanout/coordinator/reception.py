@@ -13,7 +13,7 @@ import os
 import resource
 import selectors
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from fanout.coordinator.actions import HandOver, Tell
@@ -124,8 +124,10 @@ class Reception:
         if listener is None:
             bound = ", ".join(self._listeners) or "none"
             raise ConfigError(f"{endpoint!r} is not bound; bound are: {bound}")
-        self._unwatch(listener)
-        listener.close()
+        try:
+            self._unwatch(listener)
+        finally:
+            listener.close()
 
     def _drop(self, listener: Listener) -> None:
         """Close a listener, whether it was added or not."""
@@ -134,9 +136,10 @@ class Reception:
         listener.close()
 
     def close(self) -> None:
-        """Stop listening everywhere."""
-        for endpoint in self.endpoints:
-            self.unbind(endpoint)
+        """Stop listening everywhere; what one raises, is raised when all are closed."""
+        with ExitStack() as steps:
+            for endpoint in self.endpoints:
+                steps.callback(self.unbind, endpoint)
 
     def resume(self, now: float) -> None:
         """Accept again if the pause is over."""

@@ -82,13 +82,32 @@ def ended(
         last_of: the last figures of a connection that it had, from its slot.
         exit_code: of the process; None = there was none, or nobody knows it.
     """
+    actions = _give_up(state, worker, last_of)
+    return actions + state.supervision.ended(worker, how, now, exit_code)
+
+
+def left(
+    state: State, worker: int, problem: str, last_of: Callable[[Accepted, Reason], Closed]
+) -> list[Action]:
+    """The process of a worker was to be killed, and the system does not permit it.
+
+    Args:
+        problem: what the system says.
+        last_of: as for `ended()`.
+    """
+    return _give_up(state, worker, last_of) + state.supervision.left(worker, problem)
+
+
+def _give_up(
+    state: State, worker: int, last_of: Callable[[Accepted, Reason], Closed]
+) -> list[Action]:
+    """End what a worker had: it holds nothing back, serves nobody and answers nothing."""
     closing = state.ledger.closing
     cause = Reason.PUBLISHER_CLOSED if closing else Reason.WORKER_LOST
     actions: list[Action] = [Release(worker)]
     for connection in state.roster.served_by(worker):
         actions += _end(state, connection, last_of(connection, cause))
-    actions += [Answer(flag) for flag in state.answers.forget(worker)]
-    return actions + state.supervision.ended(worker, how, now, exit_code)
+    return actions + [Answer(flag) for flag in state.answers.forget(worker)]
 
 
 def ask(state: State, flag: Flag) -> list[Action]:

@@ -8,9 +8,12 @@ the user's program, so their command imports our entry point only. The process i
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 from multiprocess import process, spawn, util
@@ -40,7 +43,13 @@ _ENTRY_BYTES_MAX = 4096  # PATH_MAX: nothing can be there under a longer name
 
 
 class _ExecPopen(Popen):  # type: ignore[misc]  # multiprocess has no types
-    """Starts the worker's command instead of the user's main module."""
+    """Starts the worker's command instead of the user's main module.
+
+    What is done with the process later goes by a pidfd, not by its number: a program may ignore
+    SIGCHLD, or collect exit statuses itself, and then the number may be another process's already.
+    """
+
+    returncode: int | None
 
     def _launch(self, process_obj: WorkerProcess) -> None:
         self.pid = util.spawnv_passfds(
@@ -49,12 +58,37 @@ class _ExecPopen(Popen):  # type: ignore[misc]  # multiprocess has no types
         # A pipe that its end closes would not tell, if the user forks while it is being made: the
         # child of that fork would hold it open.
         try:
-            self.sentinel = os.pidfd_open(self.pid)  # readable = the process has ended
+            self.sentinel: int = os.pidfd_open(self.pid)  # readable = the process has ended
+        except ProcessLookupError:
+            raise ProcessLookupError(errno.ESRCH, "its process has ended at once") from None
         except BaseException:
-            self.kill()
-            self.wait()
+            with suppress(OSError):
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
             raise
         self.finalizer = util.Finalize(self, util.close_fds, (self.sentinel,))
+
+    def poll(self, flag: int = os.WNOHANG) -> int | None:
+        """The exit code; None if it runs, or has ended and nobody knows how."""
+        if self.returncode is None:
+            with suppress(ChildProcessError):  # somebody else has collected it
+                ended = os.waitid(os.P_PIDFD, self.sentinel, os.WEXITED | flag)
+                if ended is not None:
+                    is_exit = ended.si_code == os.CLD_EXITED
+                    self.returncode = ended.si_status if is_exit else -ended.si_status
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """As `poll()`, once it has ended or so many seconds have passed."""
+        poller = select.poll()
+        poller.register(self.sentinel, select.POLLIN)
+        poller.poll(None if timeout is None else timeout * 1000)
+        return self.poll()
+
+    def _send_signal(self, sig: int) -> None:
+        if self.returncode is None:
+            with suppress(ProcessLookupError):  # it has ended
+                signal.pidfd_send_signal(self.sentinel, sig)
 
 
 class WorkerProcess(process.BaseProcess):  # type: ignore[misc]  # multiprocess has no types
@@ -82,13 +116,17 @@ class WorkerProcess(process.BaseProcess):  # type: ignore[misc]  # multiprocess 
         process._children.discard(self)
 
     def abort(self) -> None:
-        """Have it print the stacks of its threads and end, whatever Python does in it."""
+        """Have it print the stacks of its threads and end, whatever Python does in it.
+
+        Raises:
+            PermissionError: as `kill()`: this program has given up the rights that it had.
+        """
         self._popen._send_signal(signal.SIGABRT)
 
     def close(self) -> None:
-        """Release what is held for it; it has ended, also where nobody knows how."""
+        """Release what is held for it; also where nobody knows how it ended, or whether."""
         if self._popen is not None and self._popen.poll() is None:
-            self._popen.returncode = 0  # collected by somebody else: it does not run any more
+            self._popen.returncode = 0  # multiprocess releases nothing of one without
         super().close()
 
     def command(self) -> list[str]:

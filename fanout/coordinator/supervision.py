@@ -7,7 +7,8 @@ A worker is killed that gives no sign of life, that does not begin to serve, tha
 control channel and does not end, that does what it must not, or that does not finish in time. The
 first reason is the one that is told: what is seen of a worker that dies says nothing more. One
 that gives no sign of life is aborted first, which makes it print where it hangs, and is killed if
-it cannot do even that: it may be stopped, or wait in the kernel.
+it cannot do even that: it may be stopped, or wait in the kernel. One that the system does not let
+us kill is left to itself, and replaced only when it has ended.
 
 Silence is counted in *witnessed* time. The coordinator looks once a tick; if it comes late to a
 look, then it was itself stopped (a laptop that slept, a paused machine), the workers with it most
@@ -16,6 +17,7 @@ likely, and what passed beyond TICK_TRUST is no evidence against anybody.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -72,6 +74,7 @@ class Life:
     silent_for: float = 0.0  # witnessed seconds without a sign of life, or of starting
     hung_up_for: float | None = None  # witnessed seconds since its channel was seen closed
     condemned: str = ""  # why its process was killed, if it was
+    is_left: bool = False  # its process could not be killed, and may still run
 
 
 class Supervision:
@@ -163,13 +166,33 @@ class Supervision:
         if life.state is WorkerState.READY and now - life.ready_since >= STABLE_AFTER:
             life.failures = 0
         life.has_process = False
+        was_left, life.is_left = life.is_left, False
         life.failures += 1
         if life.failures > FAILURES_MAX:
             life.state = WorkerState.GONE
         else:
             life.state = WorkerState.WAITING
             life.start_at = now + min(BACKOFF_FIRST * 2 ** (life.failures - 1), BACKOFF_MAX)
-        return [NoteWorker(worker), *self._tell_of_loss(life, how, exit_code)]
+        told = [] if was_left else self._tell_of_loss(life, how, exit_code)
+        return [NoteWorker(worker), *told]
+
+    def left(self, worker: int, problem: str) -> list[Action]:
+        """Its process cannot be killed: nobody waits for it any more, its end is still noticed.
+
+        Args:
+            problem: why not, for people.
+        """
+        life = self.lives[worker]
+        how = f"{life.condemned}; its process cannot be killed ({problem}) and is left to itself"
+        life.condemned = ""
+        life.has_process = False
+        life.is_left = True
+        life.state = WorkerState.WAITING
+        life.start_at = math.inf
+        actions: list[Action] = [NoteWorker(worker)]
+        if not self._has_served:
+            actions.append(FailStart(f"worker {worker} did not start: {how}"))
+        return [*actions, Tell(Event(EventKind.WORKER_LOST, how, worker=worker))]
 
     def _tell_of_loss(self, life: Life, how: str, exit_code: int | None) -> list[Action]:
         actions: list[Action] = []

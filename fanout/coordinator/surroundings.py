@@ -29,16 +29,25 @@ class Process(Protocol):
         """Once it has ended: its exit status, or -N for signal N; None = nobody knows."""
 
     def abort(self) -> None:
-        """Have it print where it is, and end; it may be unable to."""
+        """Have it print where it is, and end; it may be unable to.
+
+        Raises:
+            OSError: as `kill()`.
+        """
 
     def kill(self) -> None:
-        """End it at once."""
+        """End it at once.
 
-    def join(self) -> None:
-        """Wait for its end."""
+        Raises:
+            OSError: the system does not permit that, mostly since the rights of this program have
+                changed.
+        """
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end, so many seconds at most."""
 
     def close(self) -> None:
-        """Release what is held for it; it has ended."""
+        """Release what is held for it, whether it has ended or is left to itself."""
 
 
 def start_process(index: int, control_descriptor: int) -> Process:

@@ -66,6 +66,7 @@ class Worker:
         self.closed = False
         self.beats = True
         self.aborts = 0  # how often the coordinator has tried that; it is of no use here
+        self.may_be_killed = True
 
     def say(self, *messages: Message) -> None:
         """Report, as far as the coordinator has room for it."""
@@ -98,10 +99,13 @@ class Worker:
         self.aborts += 1
 
     def kill(self) -> None:
+        if not self.may_be_killed:
+            raise PermissionError(1, "Operation not permitted")
         self.exit(KILLED)
 
-    def join(self) -> None:
-        assert self.exitcode is not None, "it would wait for ever"
+    def join(self, timeout: float) -> None:
+        del timeout
+        assert self.exitcode is not None or not self.may_be_killed, "it would wait"
 
     def close(self) -> None:
         assert not self.closed
