@@ -18,6 +18,7 @@ from fanout.arguments import as_endpoints, check_callback, check_timeout
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import Coordinator
 from fanout.coordinator.interest import Interest
+from fanout.coordinator.spawn import check_python
 from fanout.errors import StartupError
 from fanout.observe.reader import Reader
 from fanout.options import make_options
@@ -252,6 +253,7 @@ def start(
 ) -> Engine:
     """An engine that runs, from what users pass; see `fanout.Publisher` for what it raises."""
     check_machine()
+    check_python()
     checked = make_options(options)
     check_callback(on_event)
     endpoints = as_endpoints(endpoint)

@@ -19,10 +19,12 @@ from typing import Any
 from multiprocess import process, spawn, util
 from multiprocess.popen_spawn_posix import Popen
 
+from fanout.errors import StartupError
+
 # What a worker does before it is one. The path of the parent comes first of all, so that every
 # module is the one that the parent would find. `fanout` itself is taken from where the parent has
-# it, whatever is found on the path. asyncio does without ssl, which we have no use for and which
-# takes 4 MB of each worker.
+# it, whatever is found on the path; a frozen program has it in no file, and the path decides.
+# asyncio does without ssl, which we have no use for and which takes 4 MB of each worker.
 _BOOT = """\
 import sys
 name, control, root, *path = sys.argv[1:]
@@ -30,8 +32,9 @@ sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 spec = PathFinder.find_spec("fanout", [root])
-sys.modules["fanout"] = module_from_spec(spec)
-spec.loader.exec_module(sys.modules["fanout"])
+if spec is not None:
+    sys.modules["fanout"] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["fanout"])
 if "ssl" not in sys.modules:
     sys.modules["ssl"] = None
     import asyncio
@@ -40,6 +43,50 @@ from fanout.workers.main import main
 sys.exit(main(int(control)))
 """
 _ENTRY_BYTES_MAX = 4096  # PATH_MAX: nothing can be there under a longer name
+
+
+_NAME_ONE = "name a Python that has fanout by multiprocess.set_executable()"
+
+
+def check_python() -> None:
+    """Find out, before anything is started, whether there is a Python to start workers with.
+
+    A program that is no Python, a frozen one or one that embeds it, would run itself again for each
+    worker. What it is cannot be seen from outside with certainty, so a program that finds itself
+    started as a worker refuses as well: that ends it with the first.
+
+    Raises:
+        StartupError: there is none; the text says what to do.
+    """
+    given = spawn.get_executable()
+    executable = os.fsdecode(given) if given else ""
+    if not executable:
+        raise StartupError(
+            f"there is no Python to run workers: sys.executable is empty; {_NAME_ONE}"
+        )
+    if getattr(sys, "frozen", False) and executable == sys.executable:
+        raise StartupError(
+            f"this program is frozen (sys.frozen): {executable!r} would run the program again in "
+            f"place of a worker; run it by a Python, or {_NAME_ONE}"
+        )
+    if not (os.path.isfile(executable) and os.access(executable, os.X_OK)):
+        raise StartupError(
+            f"there is no Python to run workers: {executable!r} (sys.executable) is no file that "
+            f"can be executed; {_NAME_ONE}"
+        )
+    if _was_started_as_worker():
+        raise StartupError(
+            f"this program was run in place of a worker: its executable {executable!r} is no "
+            f"Python; {_NAME_ONE}"
+        )
+
+
+def _was_started_as_worker() -> bool:
+    try:
+        with open("/proc/self/cmdline", "rb") as file:
+            return os.fsencode(_BOOT) in file.read().split(b"\0")
+    except OSError:  # no /proc
+        return _BOOT in sys.argv
 
 
 class _ExecPopen(Popen):  # type: ignore[misc]  # multiprocess has no types
@@ -144,7 +191,11 @@ def path_for_workers() -> list[str]:
     Python puts that folder first, or the current one for `-c`, `-m` and standard input; a user's
     own `queue.py` there must not stand for that of the standard library. What is vendored in it is
     still found. Entries that cannot be handed over are left out: Python would skip them as well.
+
+    What a frozen program has there is of its own Python, and of no use to another.
     """
+    if getattr(sys, "frozen", False):
+        return []
     entries = [entry for entry in sys.path if _can_be_an_argument(entry)]
     folders = _script_folders()
     return sorted(dict.fromkeys(entries), key=lambda entry: entry in folders)  # a stable sort

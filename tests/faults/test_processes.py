@@ -223,13 +223,15 @@ def test_a_stopped_worker_is_killed_and_replaced(stock: Stock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("executable", "reason"),
-    [(b"/bin/false", "exit status 1"), (b"/no/python", "exit status 255")],
+    ("text", "reason"), [("#!/bin/false", "exit status 1"), ("no program", "exit status 255")]
 )
 def test_a_worker_that_cannot_start_is_an_error_with_its_reason(
-    executable: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
+    text: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multiprocess.spawn.get_executable", lambda: executable)
+    executable = tmp_path / "python"
+    executable.write_text(text)
+    executable.chmod(0o755)
+    monkeypatch.setattr("multiprocess.spawn.get_executable", lambda: bytes(executable))
     before = holdings()
     with pytest.raises(StartupError, match=f"did not start: {reason}"):
         Publisher(ENDPOINT, workers=2)
