@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
+LONGEST_WAIT = 1e9  # seconds, 31 years: any clock, join, poll or timer can still count so far
+
 Bytes: TypeAlias = bytes | bytearray | memoryview
 TopicLike: TypeAlias = bytes | bytearray | memoryview | str
 
@@ -71,20 +73,31 @@ def check_callback(on_event: object) -> None:
         raise TypeError(f"on_event must be callable, not {type(on_event).__name__}")
 
 
-def check_timeout(timeout: object) -> None:
-    """Refuse what is no time to wait; below 0 means the same as 0.
+def as_timeout(timeout: object, none: str = "for ever") -> float | None:
+    """The seconds of an argument that says how long to wait; None stays None.
+
+    Infinity and other times beyond `LONGEST_WAIT` are that one, which the system can wait for.
+
+    Args:
+        none: what None means there.
 
     Raises:
         TypeError: it is neither None nor a number.
-        ValueError: it is not a number of the kind that one can wait for (NaN).
+        ValueError: it is below 0, or not a number of the kind that one can wait for (NaN).
     """
     if timeout is None:
-        return
+        return None
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
         kind = type(timeout).__name__
         raise TypeError(f"timeout must be a number of seconds or None, not {kind}")
     if timeout != timeout:
         raise ValueError("timeout must be a number of seconds or None, not NaN")
+    if timeout < 0:
+        raise ValueError(
+            f"timeout must be 0 or more, or None {none}; "
+            "a negative one, which waits for ever in pyzmq, means nothing here"
+        )
+    return min(timeout, LONGEST_WAIT)
 
 
 def check_count(count: object) -> None:

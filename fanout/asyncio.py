@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fanout import engine as engines
-from fanout.arguments import as_topic_or_any, check_callback, check_timeout
+from fanout.arguments import as_timeout, as_topic_or_any, check_callback
 from fanout.errors import ClosedError
 from fanout.loop_callback import LoopCallback
 from fanout.send.attempt import NO_SPACE, attempt_message
@@ -101,6 +101,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
 
     def batch(self, *, timeout: float | None = None) -> Batch:
         """A batch for an `async with` block, committed when the block ends."""
+        as_timeout(timeout)  # before anything is added to it
         return Batch(self._running().batches, lambda attempt: self._attempt(attempt, timeout))
 
     # Endpoints.
@@ -216,12 +217,12 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         return await self._attempt(attempt_message(self._running().path, *message), timeout)
 
     async def _attempt(self, attempt: Attempt, timeout: float | None) -> int:
-        check_timeout(timeout)
+        seconds = as_timeout(timeout)
         if not self._turn.locked():  # else others have waited for longer
             sequence = attempt.append()
             if sequence != NO_SPACE:
                 return sequence
-        waiting = asyncio.timeout(timeout)
+        waiting = asyncio.timeout(seconds)
         try:
             async with waiting:
                 return await self._send_in_turn(attempt)

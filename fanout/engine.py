@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from fanout._platform import check_machine
-from fanout.arguments import as_endpoints, check_callback, check_timeout
+from fanout.arguments import as_endpoints, as_timeout, check_callback
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import Coordinator
 from fanout.coordinator.interest import Interest
@@ -165,11 +165,11 @@ class Engine:
         Raises:
             As `fanout.Publisher.publish()`.
         """
-        check_timeout(timeout)
+        seconds = as_timeout(timeout)
         sequence = attempt.append()
         if sequence != NO_SPACE:
             return sequence
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if seconds is None else time.monotonic() + seconds
         while True:
             if self.path.make_room(attempt.size, attempt.count):
                 sequence = attempt.append()
@@ -226,8 +226,8 @@ class Engine:
         Raises:
             TypeError, ValueError: it is no time to wait.
         """
-        check_timeout(timeout)
-        return max(0.0, self.options.drain_timeout if timeout is None else timeout)
+        seconds = as_timeout(timeout, "for drain_timeout")
+        return self.options.drain_timeout if seconds is None else seconds
 
     def close(self, timeout: float | None) -> tuple[Undelivered, ...]:
         """End everything; returns what was not delivered. Idempotent; does nothing in a fork."""

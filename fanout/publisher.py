@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanout.arguments import as_topic_or_any
+from fanout.arguments import as_timeout, as_topic_or_any
 from fanout.engine import start
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
+
+_NUMBERS = (float, int)  # of seconds, as they are passed without a further look
 
 
 class Publisher(Verbs[int]):
@@ -73,19 +75,25 @@ class Publisher(Verbs[int]):
         Args:
             topic: what subscribers match by prefix; `str` is encoded as UTF-8.
             payload: copied before this returns.
-            timeout: seconds to wait for room in the log; None = as long as it takes, which ends
-                when the slowest subscriber has been evicted (`send_timeout`).
+            timeout: seconds to wait for room in the log, 0 or more, `math.inf` too; None = as long
+                as it takes, which ends when the slowest subscriber has been evicted
+                (`send_timeout`).
 
         Returns:
             Its sequence number: 0 for the first message, then one more for each.
 
         Raises:
             TypeError: an argument is of a wrong type; the text names it. Nothing was sent.
+            ValueError: `timeout` is below 0, or NaN. Nothing was sent.
             MessageTooLarge, Again, ClosedError, BrokenError, PoisonedError: nothing was sent.
             Anything that interrupts from outside (KeyboardInterrupt): sent whole or not at all.
         """
         path = self._path
-        if type(topic) is bytes and type(payload) is bytes:
+        if (
+            type(topic) is bytes
+            and type(payload) is bytes
+            and (timeout is None or (type(timeout) in _NUMBERS and timeout >= 0))
+        ):
             known = path.topics.young.get(topic)
             size = len(payload)
             if known is not None and size < COPY_ONCE_BYTES:
@@ -100,7 +108,11 @@ class Publisher(Verbs[int]):
 
         Args:
             timeout: seconds to wait for room in the log, as in `publish()`.
+
+        Raises:
+            TypeError, ValueError: `timeout` is no time to wait.
         """
+        as_timeout(timeout)  # before anything is added to it
         return Batch(self._engine.batches, lambda attempt: self._engine.send(attempt, timeout))
 
     # Endpoints.
@@ -211,10 +223,14 @@ class Publisher(Verbs[int]):
         """Stop accepting, deliver what is queued, end all connections and workers. Idempotent.
 
         Args:
-            timeout: seconds that delivery may take; None = `drain_timeout`.
+            timeout: seconds that delivery may take; None = `drain_timeout`, `math.inf` = as long
+                as it takes.
 
         Returns:
             What was not delivered, for each subscriber; empty if everything was.
+
+        Raises:
+            TypeError, ValueError: `timeout` is no time to wait; nothing has changed.
         """
         return self._engine.close(timeout)
 

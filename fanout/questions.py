@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from fanout.arguments import check_count, check_timeout
+from fanout.arguments import as_timeout, check_count
 from fanout.statistics import Undelivered
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class Questions:
     ) -> Iterator[float]:
         """As `wait_for_subscribers`, but the caller does the waiting: seconds each time."""
         check_count(count)
-        check_timeout(timeout)
-        deadline = None if timeout is None else time.monotonic() + timeout
+        seconds = as_timeout(timeout)
+        deadline = None if seconds is None else time.monotonic() + seconds
         seen = -1
         found = 0
         while True:

@@ -15,6 +15,8 @@ from tests.helpers.programs import holdings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.helpers.stock import Stock
+
 SMALL: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20}
 
 
@@ -106,6 +108,87 @@ def test_a_call_that_cannot_be(
     with pytest.raises(error, match=text):
         call(publisher)
     assert not publisher.closed
+
+
+# Every call that takes a timeout; close is the last.
+TIMED: dict[str, Any] = {
+    "publish": lambda p, t: p.publish(b"t", b"x", timeout=t),
+    "publish str": lambda p, t: p.publish("t", b"x", timeout=t),
+    "publish large": lambda p, t: p.publish(b"t", bytes(10_000), timeout=t),
+    "send": lambda p, t: p.send(b"x", timeout=t),
+    "send_multipart": lambda p, t: p.send_multipart([b"t", b"x"], timeout=t),
+    "send_multipart of three": lambda p, t: p.send_multipart([b"t", b"x", b"y"], timeout=t),
+    "send_string": lambda p, t: p.send_string("x", timeout=t),
+    "send_json": lambda p, t: p.send_json(1, timeout=t),
+    "send_json topic": lambda p, t: p.send_json(1, topic=b"t", timeout=t),
+    "send_msgpack": lambda p, t: p.send_msgpack(1, timeout=t),
+    "send_msgpack topic": lambda p, t: p.send_msgpack(1, topic=b"t", timeout=t),
+    "batch": lambda p, t: p.batch(timeout=t),
+    "wait_for_subscribers": lambda p, t: p.wait_for_subscribers(0, timeout=t),
+    "drain": lambda p, t: p.drain(t),
+    "close": lambda p, t: p.close(t),
+}
+NO_TIMES = [
+    ([1], TypeError, "timeout must be a number of seconds or None, not list"),
+    ("1", TypeError, "timeout must be a number of seconds or None, not str"),
+    (True, TypeError, "timeout must be a number of seconds or None, not bool"),
+    (float("nan"), ValueError, "timeout must be .* not NaN"),
+    (-1, ValueError, "timeout must be 0 or more, or None for .*; a negative one, which .* pyzmq"),
+    (-0.001, ValueError, "timeout must be 0 or more"),
+    (float("-inf"), ValueError, "timeout must be 0 or more"),
+    (-(10**400), ValueError, "timeout must be 0 or more"),
+]
+LONG_TIMES = [float("inf"), 1e10, 1e308, 2**70, 10**400]
+
+
+def test_a_time_that_nobody_can_wait_for() -> None:
+    with Publisher(**SMALL) as made:
+        assert made.publish(b"t", b"makes it known: the short way") == 0
+        for call in TIMED.values():
+            for value, error, text in NO_TIMES:
+                with pytest.raises(error, match=text):
+                    call(made, value)
+        assert made.publish(b"t", b"") == 1
+
+
+def test_a_time_that_nobody_can_wait_for_with_asyncio() -> None:
+    async def main() -> None:
+        async with fanout.asyncio.Publisher(**SMALL) as made:
+            for call in TIMED.values():
+                for value, error, text in NO_TIMES:
+                    with pytest.raises(error, match=text):
+                        await call(made, value)
+            assert await made.publish(b"t", b"") == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("long", LONG_TIMES, ids=["inf", "1e10", "1e308", "2**70", "10**400"])
+def test_a_very_long_time_is_a_time(long: float, stock: Stock) -> None:
+    with Publisher("tcp://127.0.0.1:*", **SMALL) as made:
+        subscriber = stock.connect(made.endpoints[0], b"")
+        made.wait_for_subscribers(1, timeout=long)
+        for name, call in TIMED.items():
+            if name != "close":
+                call(made, long)
+        sent = made.publish(b"t", b"last", timeout=long)
+        assert made.close(long) == ()
+    messages = [subscriber.recv_multipart() for _ in range(sent + 1)]
+    assert messages[-1] == [b"t", b"last"]
+
+
+@pytest.mark.parametrize("long", LONG_TIMES, ids=["inf", "1e10", "1e308", "2**70", "10**400"])
+def test_a_very_long_time_is_a_time_with_asyncio(long: float) -> None:
+    async def main() -> None:
+        async with fanout.asyncio.Publisher(**SMALL) as made:
+            for name, call in TIMED.items():
+                if name == "batch":
+                    call(made, long)
+                else:
+                    await call(made, long)
+            assert made.closed
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(
