@@ -131,16 +131,18 @@ def final_of(segment: Segment, connection: Accepted, cause: Reason, *, evicted: 
     """The last figures of a subscriber whose worker cannot report them any more.
 
     They are those of its last checkpoint; what its worker did after that is counted as discarded.
+    Of one that was cut short some words may be newer than others: it still adds up.
     """
     last = SubscriberSlot(segment, connection.slot).read(connection.subscriber)
+    matched = max(last.matched, last.sent + last.dropped)
     return Closed(
         subscriber=connection.subscriber,
         evicted=evicted,
         cause=cause.number,
         reason=cause.text,
-        matched=last.matched,
+        matched=matched,
         sent=last.sent,
         dropped=last.dropped,
-        discarded=last.queued,
+        discarded=matched - last.sent - last.dropped,
         kernel_bytes=0,
     )

@@ -74,6 +74,29 @@ def test_what_a_dead_worker_had_not_sent_is_discarded(segment: Segment, version:
     assert final.reason == "its worker was lost"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        {at.S_SENT: 80},  # more than what had matched before: the other words are older
+        {at.S_DROPPED: 50, at.S_MATCHED: 0},
+    ],
+)
+def test_figures_of_a_checkpoint_that_was_cut_short_add_up(
+    segment: Segment, words: dict[int, int]
+) -> None:
+    """They are booked as well: no counter of the ledger can take a negative number."""
+    slot = SubscriberSlot(segment, CONNECTION.slot)
+    slot.words[at.S_VERSION] = 3
+    for word, value in words.items():
+        slot.words[word] = value
+
+    final = final_of(segment, CONNECTION, Reason.WORKER_LOST, evicted=True)
+    figures_of(segment).ended(CONNECTION, final)
+
+    assert final.discarded >= 0
+    assert final.matched == final.sent + final.dropped + final.discarded
+
+
 def test_a_card_follows_its_connection(segment: Segment) -> None:
     figures = figures_of(segment)
     card = Card(segment, CONNECTION.slot)
