@@ -12,7 +12,9 @@ us kill is left to itself, and replaced only when it has ended.
 
 Silence is counted in *witnessed* time. The coordinator looks once a tick; if it comes late to a
 look, then it was itself stopped (a laptop that slept, a paused machine), the workers with it most
-likely, and what passed beyond TICK_TRUST is no evidence against anybody.
+likely, and what passed beyond TICK_TRUST is no evidence against anybody. Nor may one look condemn
+a worker: it may come before the worker, which was stopped as well, runs again. So no look counts
+more than half of `worker_timeout`.
 """
 
 from __future__ import annotations
@@ -95,6 +97,7 @@ class Supervision:
         self.lives = [Life(index) for index in range(workers)]
         self.finishing_until: float | None = None  # set once: the end has begun
         self._worker_timeout = worker_timeout
+        self._trust = TICK_TRUST * min(1.0, worker_timeout / (4 * TICK))
         self._start_timeout = start_timeout
         self._looked = now
         self._has_served = False  # all of them at once, since the beginning
@@ -230,7 +233,7 @@ class Supervision:
         Args:
             sights: of all workers, in their order.
         """
-        witnessed = min(now - self._looked, TICK_TRUST)
+        witnessed = min(now - self._looked, self._trust)
         self._looked = now
         actions: list[Action] = []
         for life, sight in zip(self.lives, sights, strict=True):

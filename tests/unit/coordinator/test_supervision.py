@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 from unittest import mock
 
+import pytest
+
 from fanout.control.messages import Finish
 from fanout.coordinator import supervision as rules
 from fanout.coordinator.actions import Abort, Break, FailStart, Kill, Say, Serve, Start, Tell
@@ -26,9 +28,9 @@ class Watch:
         hung_up: who has closed its channel.
     """
 
-    def __init__(self, workers: int = 1) -> None:
+    def __init__(self, workers: int = 1, worker_timeout: float = WORKER_TIMEOUT) -> None:
         self.now = 1_000.0
-        self.supervision = Supervision(workers, WORKER_TIMEOUT, START_TIMEOUT, self.now)
+        self.supervision = Supervision(workers, worker_timeout, START_TIMEOUT, self.now)
         self.lives = self.supervision.lives
         self.beating = set(range(workers))
         self.hung_up: set[int] = set()
@@ -131,6 +133,30 @@ def test_time_in_which_the_coordinator_was_stopped_is_held_against_nobody() -> N
     watch.beating.update((0, 1))
 
     assert kills([*asleep, *awake, *watch.pass_time(60)]) == []
+
+
+@pytest.mark.parametrize("timeout", [0.5, 1.0, 1.2])
+def test_a_pause_is_held_against_nobody_where_the_timeout_is_short(timeout: float) -> None:
+    """The look after it comes before the workers run again."""
+    watch = Watch(2, timeout)
+    watch.serve()
+    watch.look()
+    watch.beating.clear()
+
+    asleep = watch.look(after=3_600.0)
+    watch.beating.update((0, 1))
+
+    assert kills([*asleep, *watch.pass_time(60)]) == []
+
+
+@pytest.mark.parametrize("timeout", [0.5, 1.0, 1.2])
+def test_who_hangs_is_killed_where_the_timeout_is_short(timeout: float) -> None:
+    watch = Watch(1, timeout)
+    watch.serve()
+    watch.look()
+    watch.beating.clear()
+
+    assert kills(watch.pass_time(timeout + 2 * TICK))
 
 
 def test_who_hangs_after_a_pause_of_the_coordinator_is_still_killed() -> None:
