@@ -135,8 +135,12 @@ class Members:
             self.backlog.settle(member, self.front)
             return
         self._count_ready(member)
-        member.sequence, member.offset = self.front, 0
-        member.position = self._log.start_of(self.front)
+        if self._subscribed or self.blocked:
+            position = self._log.start_of(self.front)
+        else:  # no tail keeps the entry of the front, which may be that of another message by now
+            head, position = self._log.length()
+            self.follow(head)
+        member.sequence, member.offset, member.position = self.front, 0, position
 
     # Their states.
 

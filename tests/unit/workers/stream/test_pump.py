@@ -55,6 +55,19 @@ def test_a_cursor_that_is_settled_after_the_index_was_reused_counts_right() -> N
     assert (member.sent, member.queued, member.offset) == (56, 14, 1)
 
 
+def test_where_one_that_wants_nothing_stands_is_not_read_from_a_reused_entry() -> None:
+    """No tail keeps the entry of the front of a worker that nobody wants anything of."""
+    worker = Worker(Layout(16 * PAGE, 16, 1))
+    member, _ = worker.member(room=1)
+    size = len(encode_message([b"", b"x"]))
+    for _ in range(40):
+        worker.log.publish(b"", b"x")
+
+    worker.pump.settle(member)
+
+    assert (member.sequence, member.position) == (40, 40 * size)
+
+
 def test_a_release_does_not_hide_who_is_blocked_for_longer() -> None:
     worker = Worker()
     held, _ = worker.member(b"", room=0)
