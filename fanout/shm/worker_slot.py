@@ -79,8 +79,12 @@ class WorkerSlot(Record):
     def release(self) -> None:
         """Hold nothing back any more: no process runs. The coordinator's.
 
-        The totals stay, for the replacement to go on from.
+        The totals stay, for the replacement to go on from. What was queued for subscribers of that
+        process went with it; if it died between two of the stores, they are made to add up.
         """
+        accounted = self.sent + self.dropped + self.discarded
+        self.matched = max(self.matched, accounted)
+        self.discarded += self.matched - accounted
         self.tail = at.NO_TAIL
         self.flushed = at.NO_TAIL
         self.wake()

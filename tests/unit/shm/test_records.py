@@ -88,6 +88,19 @@ def test_a_released_worker_holds_nothing_back_and_keeps_its_totals(segment: Segm
     assert (slot.sent, slot.restarts) == (1_000, 2)
 
 
+@pytest.mark.parametrize(("sent", "total"), [(60, 100), (80, 120)])
+def test_totals_of_a_worker_that_died_add_up(segment: Segment, sent: int, total: int) -> None:
+    """What was queued went with it; or it died between two stores."""
+    slot = WorkerSlot(segment, 0)
+    slot.matched, slot.sent, slot.dropped, slot.discarded = 100, sent, 30, 10
+
+    slot.release()
+    slot.release()
+
+    assert (slot.matched, slot.sent, slot.dropped) == (total, sent, 30)
+    assert slot.matched == slot.sent + slot.dropped + slot.discarded
+
+
 def test_tails_are_those_of_the_workers_in_their_order(segment: Segment) -> None:
     for index in range(4):
         WorkerSlot(segment, index).tail = 10 + index
