@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.control.channel import Channel
 from fanout.control.messages import ControlError, Hello, Started
+from fanout.descriptors import fill_standard
 from fanout.errors import ConfigError, StartupError
 from fanout.exits import Exit
 from fanout.options import Options
@@ -46,6 +47,7 @@ class _OtherVersion(Exception):
 
 def main(control_descriptor: int) -> Exit:
     """Run a worker; returns the exit code of its process."""
+    fill_standard()
     own_process.ignore_signals()
     own_process.print_stacks()
     own_process.use_all_descriptors()

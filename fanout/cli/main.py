@@ -7,13 +7,12 @@ line on standard error; a traceback is a bug of fanout.
 from __future__ import annotations
 
 import importlib.metadata
-import os
-import sys
 from typing import TYPE_CHECKING
 
 from fanout.cli.arguments import FAILURE, USAGE, ArgumentParser, UsageError, complain
 from fanout.cli.serve import command as serve
 from fanout.cli.sub import command as sub
+from fanout.descriptors import fill_standard
 from fanout.errors import ConfigError, FanoutError
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: from argparse: --help, --version, or arguments it cannot read.
     """
-    _take_closed_descriptors()
+    fill_standard()
     arguments = build_parser().parse_args(argv)
     program = f"fanout {arguments.command}"
     try:
@@ -55,18 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain(program, "interrupted")
         return FAILURE
-
-
-def _take_closed_descriptors() -> None:
-    # sys.stdin and sys.stdout stay None where Python found them closed: a command that needs one
-    # says so. Standard error is only for reading, and nobody does.
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def _version() -> str:

@@ -22,6 +22,7 @@ from fanout.control.messages import (
     encode,
     pack,
 )
+from fanout.descriptors import standard_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +57,8 @@ class Channel:
     @staticmethod
     def pair() -> tuple[socket.socket, socket.socket]:
         """Two connected sockets, for a coordinator and its worker."""
-        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with standard_taken():
+            return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     @property
     def pending(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fanout.control.channel import Channel
 from fanout.control.messages import Hello
 from fanout.coordinator.supervision import Sight
+from fanout.descriptors import duplicate
 from fanout.shm.worker_slot import WorkerSlot
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class WorkerLink:
         with ExitStack() as undo:
             descriptors = []
             for fd in (self._segment.fd, self.bell.doorbell.fd, self._room.fd):
-                descriptors.append(os.dup(fd))
+                descriptors.append(duplicate(fd))
                 undo.callback(os.close, descriptors[-1])
             ours, theirs = Channel.pair()
             undo.callback(ours.close)

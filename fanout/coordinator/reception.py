@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.roster import Refusal
+from fanout.descriptors import duplicate, standard_taken
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
@@ -78,9 +79,9 @@ class Reception:
         descriptor waits some 10 ms for all cores to let go of the old one: in a storm, us.
         """
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(OSError), socket.socket() as any_one:  # if it fails, it grows later
+        with suppress(OSError):  # if it fails, it grows later
             highest = min(count + OTHER_DESCRIPTORS, allowed - 1)
-            os.close(fcntl.fcntl(any_one, fcntl.F_DUPFD_CLOEXEC, highest))
+            os.close(fcntl.fcntl(self._calls.fd, fcntl.F_DUPFD_CLOEXEC, highest))
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -148,6 +149,10 @@ class Reception:
             for listener in self._listeners.values():
                 self._watch(listener)
 
+    def _accept_some(self, listener: Listener) -> list[Action]:
+        with standard_taken():
+            return self._accept(listener)
+
     def _accept(self, listener: Listener) -> list[Action]:
         actions: list[Action] = []
         for _ in range(ACCEPTS_PER_TURN):
@@ -187,12 +192,12 @@ class Reception:
 
     def _hand_over(self, sock: socket.socket, connection: Accepted) -> list[Action]:
         try:
-            duplicate = os.dup(sock.fileno())
+            ours = duplicate(sock.fileno())
         except OSError as error:
             self._state.roster.remove(connection.subscriber)
             refusal = Refusal(Reason.NO_RESOURCES, error.strerror or str(error))
             return [self._refuse(connection.peer, refusal), *self._pause(error)]
-        self._state.duplicates[connection.subscriber] = duplicate
+        self._state.duplicates[connection.subscriber] = ours
         return [HandOver(connection, sock.detach())]
 
     def _pause(self, error: OSError) -> list[Action]:
@@ -205,7 +210,7 @@ class Reception:
 
     def _watch(self, listener: Listener) -> None:
         self._selector.register(
-            listener.socket, selectors.EVENT_READ, lambda: self._accept(listener)
+            listener.socket, selectors.EVENT_READ, lambda: self._accept_some(listener)
         )
 
     def _unwatch(self, listener: Listener) -> None:
@@ -216,8 +221,8 @@ class Reception:
 def shut(descriptor: int) -> None:
     """End the connection of this duplicate, whoever else holds it, and close it."""
     with suppress(OSError):  # it is closed on the other side already
-        duplicate = socket.socket(fileno=descriptor)
+        ours = socket.socket(fileno=descriptor)
         try:
-            duplicate.shutdown(socket.SHUT_RDWR)
+            ours.shutdown(socket.SHUT_RDWR)
         finally:
-            duplicate.close()
+            ours.close()

@@ -19,6 +19,7 @@ from typing import Any
 from multiprocess import process, spawn, util
 from multiprocess.popen_spawn_posix import Popen
 
+from fanout.descriptors import standard_taken
 from fanout.errors import StartupError
 
 # What a worker does before it is one. The path of the parent comes first of all, so that every
@@ -99,6 +100,10 @@ class _ExecPopen(Popen):  # type: ignore[misc]  # multiprocess has no types
     returncode: int | None
 
     def _launch(self, process_obj: WorkerProcess) -> None:
+        with standard_taken():
+            self._execute(process_obj)
+
+    def _execute(self, process_obj: WorkerProcess) -> None:
         self.pid = util.spawnv_passfds(
             spawn.get_executable(), process_obj.command(), [process_obj.control_fd]
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.coordinator.spawn import WorkerProcess
+from fanout.descriptors import standard_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,16 @@ def start_process(index: int, control_descriptor: int) -> Process:
     return process
 
 
+def make_selector() -> selectors.BaseSelector:
+    """What tells that a descriptor is readable.
+
+    Raises:
+        OSError: the system gives no descriptor.
+    """
+    with standard_taken():
+        return selectors.DefaultSelector()
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Clock, selector and processes of one coordinator.
@@ -72,7 +83,7 @@ class Surroundings:
     """
 
     now: Callable[[], float] = time.monotonic
-    make_selector: Callable[[], selectors.BaseSelector] = selectors.DefaultSelector
+    make_selector: Callable[[], selectors.BaseSelector] = make_selector
     start_process: Callable[[int, int], Process] = start_process
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fanout.descriptors import standard_taken
 from fanout.errors import FanoutError, StartupError
 from fanout.observe.reader import Reader
 from fanout.shm.segment import MEMORY_NAME, OtherLayout, Segment
@@ -87,7 +88,8 @@ def attach(pid: int) -> Reader:
 def _open(path: Path, pid: int) -> Reader | None:
     """A reader of this file; None if its publisher has ended."""
     try:
-        segment = Segment.attach(os.open(path, os.O_RDONLY | os.O_CLOEXEC), log=False)
+        with standard_taken():
+            segment = Segment.attach(os.open(path, os.O_RDONLY | os.O_CLOEXEC), log=False)
     except FileNotFoundError:
         return None
     except PermissionError:

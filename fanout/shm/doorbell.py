@@ -15,6 +15,8 @@ import select
 import time
 from contextlib import suppress
 
+from fanout.descriptors import duplicate, standard_taken
+
 CLOSE_WAIT = 0.1  # seconds for a thread to leave that rings or waits; longer than any wait here
 CLOSE_POLL = 0.001  # seconds
 
@@ -28,7 +30,11 @@ class Doorbell:
     __slots__ = ("_users", "fd")
 
     def __init__(self, fd: int | None = None) -> None:
-        self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) if fd is None else fd
+        if fd is None:
+            with standard_taken():
+                self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        else:
+            self.fd = fd
         self._users: list[None] = []  # one for each call that uses the descriptor right now
 
     def __del__(self) -> None:
@@ -82,7 +88,7 @@ class Doorbell:
         self._users.append(None)
         try:
             fd = self.fd
-            return os.dup(fd) if fd >= 0 else -1
+            return duplicate(fd) if fd >= 0 else -1
         finally:
             self._users.pop()
 

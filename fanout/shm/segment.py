@@ -14,6 +14,7 @@ import mmap
 import os
 from contextlib import suppress
 
+from fanout.descriptors import standard_taken
 from fanout.errors import StartupError
 from fanout.shm import layout as at
 from fanout.shm.layout import Layout
@@ -43,7 +44,8 @@ class Segment:
         self.layout = layout
         access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
         size = layout.total_bytes if log else layout.topics
-        self.map = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=access)
+        with standard_taken():  # a mapping has a duplicate of its own
+            self.map = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=access)
         if log:
             _populate(self.map, layout.ends, writable=writable)
         self.view = memoryview(self.map)
@@ -60,7 +62,8 @@ class Segment:
         _check_available(layout.total_bytes)
         fd = -1
         try:
-            fd = os.memfd_create(MEMORY_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            with standard_taken():
+                fd = os.memfd_create(MEMORY_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             os.posix_fallocate(fd, 0, layout.total_bytes)
             fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
             segment = cls(fd, layout, writable=True)

@@ -8,6 +8,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from fanout.descriptors import standard_taken
 from fanout.errors import BindError
 from fanout.transport.advice import ipc_advice
 from fanout.transport.endpoints import IpcEndpoint, ipc_path_problem
@@ -65,7 +66,8 @@ def _bind_path(endpoint: str, path: str, backlog: int) -> socket.socket:
 def _bind_unix(endpoint: str, address: str, backlog: int) -> socket.socket:
     listening: socket.socket | None = None
     try:
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with standard_taken():
+            listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listening.bind(os.fsencode(address))
         listening.listen(backlog)
         listening.setblocking(False)

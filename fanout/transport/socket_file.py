@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fanout.descriptors import standard_taken
 from fanout.errors import BindError
 from fanout.transport.advice import advice
 
@@ -110,7 +111,7 @@ def remove_stale(endpoint: str, path: str) -> bool:
 
 def _is_listening(path: str) -> bool:
     """Find out whether a process listens on the socket file; a refused connection is proof."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with standard_taken(), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)  # a full backlog must not hold us
         try:
             probe.connect(path)

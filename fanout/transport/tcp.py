@@ -6,6 +6,7 @@ import errno
 import socket
 from typing import Any
 
+from fanout.descriptors import standard_taken
 from fanout.errors import BindError
 from fanout.transport.advice import tcp_advice
 from fanout.transport.endpoints import ANY, TcpEndpoint
@@ -24,7 +25,8 @@ def open_tcp(endpoint: str, parsed: TcpEndpoint, backlog: int) -> Listener:
     family, address = _resolve(endpoint, parsed)
     listening: socket.socket | None = None
     try:
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        with standard_taken():
+            listening = socket.socket(family, socket.SOCK_STREAM)
         # Otherwise a publisher that restarts cannot bind while old connections are in TIME_WAIT.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:

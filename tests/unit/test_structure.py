@@ -21,8 +21,8 @@ FLOORS_MAX = 11
 # A room, and what is in it: modules and packages (with all below that is in no room of its own).
 ROOMS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
-        *("fanout._platform", "fanout.arguments", "fanout.errors", "fanout.events"),
-        *("fanout.exits", "fanout.loop_callback"),
+        *("fanout._platform", "fanout.arguments", "fanout.descriptors", "fanout.errors"),
+        *("fanout.events", "fanout.exits", "fanout.loop_callback"),
         *("fanout.options", "fanout.reasons", "fanout.statistics"),
     ),
     "zmtp": ("fanout.zmtp",),

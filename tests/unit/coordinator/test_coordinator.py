@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -42,7 +41,7 @@ def test_who_is_refused_for_want_of_descriptors_is_named() -> None:
     with Bench() as bench:
         connect = bench.listen()
         host, port = connect().getsockname()
-        with mock.patch.object(os, "dup", side_effect=OSError(24, "Too many")):
+        with mock.patch.object(receptions, "duplicate", side_effect=OSError(24, "Too many")):
             bench.turn()
 
         (refused,) = bench.of(EventKind.CONNECTION_REFUSED)
