@@ -115,4 +115,4 @@ class StartupError(FanoutError):
 
 
 class BrokenError(FanoutError):
-    """Every worker is lost and none can be started; the message was not sent."""
+    """No worker has served for minutes and none can be started; the message was not sent."""

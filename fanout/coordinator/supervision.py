@@ -1,7 +1,9 @@
 """Supervision: when to start, kill and give up which worker. Pure.
 
 A worker is STARTING until it has said that it serves, and READY until its process has ended. Then
-it is WAITING for its back-off to pass, or GONE if it has failed too often in a row.
+it is WAITING for its back-off to pass. It is GONE if it has failed again and again and no worker at
+all has served for minutes: a service of months must outlive a bad minute, and retrying costs next
+to nothing. Should another one serve after all, those that were given up are started again.
 
 A worker is killed that gives no sign of life, that does not begin to serve, that has closed its
 control channel and does not end, that does what it must not, or that does not finish in time. The
@@ -50,7 +52,9 @@ HANG_UP_GRACE = TICK  # seconds of witnessed time from the end of its channel to
 KILL_GRACE = 1.0  # seconds past its timeout that a finishing worker gets before it is killed
 BACKOFF_FIRST = 0.1  # seconds until a lost worker is started again; doubles with each failure
 BACKOFF_MAX = 10.0  # seconds; a machine out of memory gets time to recover
-FAILURES_MAX = 5  # failures in a row after which a worker is given up
+BACKOFF_DOUBLINGS = 16  # more than it takes to BACKOFF_MAX; the power of a thousand overflows
+GIVE_UP_AFTER = 300.0  # seconds without any worker that serves, after which a failure may be final
+FAILURES_MAX = 5  # failures in a row that are never final: a stopped machine makes time pass, too
 STABLE_AFTER = 30.0  # seconds of service after which earlier failures are forgotten
 
 
@@ -82,7 +86,8 @@ class Life:
 class Supervision:
     """The lives of all workers; times are in seconds of one clock that never goes back.
 
-    Its mutable state: the lives, the time of the last look, and until when the end may take.
+    Its mutable state: the lives, the time of the last look, when somebody has last served, and
+    until when the end may take.
 
     Args:
         workers: how many, 1 or more.
@@ -101,6 +106,7 @@ class Supervision:
         self._start_timeout = start_timeout
         self._looked = now
         self._has_served = False  # all of them at once, since the beginning
+        self._served = now  # when somebody was last known to serve
 
     @property
     def broken(self) -> bool:
@@ -138,10 +144,20 @@ class Supervision:
         life.state = WorkerState.READY
         life.ready_since = now
         life.silent_for = 0.0
-        actions: list[Action] = [NoteWorker(worker)]
+        actions: list[Action] = [NoteWorker(worker), *self._take_up_again(now)]
         if not self._has_served and len(self.ready) == len(self.lives):
             self._has_served = True
             actions.append(Serve())
+        return actions
+
+    def _take_up_again(self, now: float) -> list[Action]:
+        """What has made workers fail is over, as one serves: those given up are due at once."""
+        actions: list[Action] = []
+        for life in self.lives:
+            if life.state is WorkerState.GONE:
+                life.state = WorkerState.WAITING
+                life.start_at = now
+                actions.append(NoteWorker(life.index))
         return actions
 
     def condemn(self, worker: int, reason: str) -> list[Action]:
@@ -166,16 +182,18 @@ class Supervision:
         life = self.lives[worker]
         if life.condemned:
             how = f"killed by us: {life.condemned}"
-        if life.state is WorkerState.READY and now - life.ready_since >= STABLE_AFTER:
-            life.failures = 0
+        if life.state is WorkerState.READY:
+            self._served = now
+            if now - life.ready_since >= STABLE_AFTER:
+                life.failures = 0
         life.has_process = False
         was_left, life.is_left = life.is_left, False
         life.failures += 1
-        if life.failures > FAILURES_MAX:
+        life.state = WorkerState.WAITING
+        if life.failures > FAILURES_MAX and not self.ready and now - self._served >= GIVE_UP_AFTER:
             life.state = WorkerState.GONE
-        else:
-            life.state = WorkerState.WAITING
-            life.start_at = now + min(BACKOFF_FIRST * 2 ** (life.failures - 1), BACKOFF_MAX)
+        doublings = min(life.failures - 1, BACKOFF_DOUBLINGS)
+        life.start_at = now + min(BACKOFF_FIRST * 2**doublings, BACKOFF_MAX)
         told = [] if was_left else self._tell_of_loss(life, how, exit_code)
         return [NoteWorker(worker), *told]
 
@@ -205,7 +223,10 @@ class Supervision:
         if self.finishing_until is not None:
             return actions  # it was meant to end
         if life.state is WorkerState.GONE:
-            how += f"; given up after {life.failures} failures in a row"
+            how += (
+                f"; given up after {life.failures} failures in a row: "
+                f"no worker has served for {GIVE_UP_AFTER:g} s"
+            )
         lost = Event(EventKind.WORKER_LOST, how, worker=life.index, exit_code=exit_code)
         actions.append(Tell(lost))
         if self.broken:
@@ -235,6 +256,8 @@ class Supervision:
         """
         witnessed = min(now - self._looked, self._trust)
         self._looked = now
+        if self.ready:
+            self._served = now
         actions: list[Action] = []
         for life, sight in zip(self.lives, sights, strict=True):
             if life.has_process:

@@ -25,7 +25,7 @@ class WorkerState(enum.IntEnum):
     STARTING = 1  # until it has said that it serves
     READY = 2
     WAITING = 3  # for its back-off to pass
-    GONE = 4  # it failed too often in a row
+    GONE = 4  # it failed again and again, and no worker has served for minutes
 
 
 class WorkerSlot(Record):

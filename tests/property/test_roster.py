@@ -8,7 +8,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fanout.coordinator.actions import Start
 from fanout.coordinator.roster import Accepted, Refusal, Roster
-from fanout.coordinator.supervision import BACKOFF_MAX, FAILURES_MAX, STABLE_AFTER, Supervision
+from fanout.coordinator.supervision import (
+    BACKOFF_MAX,
+    FAILURES_MAX,
+    GIVE_UP_AFTER,
+    STABLE_AFTER,
+    Supervision,
+)
 from fanout.shm.worker_slot import WorkerState
 
 WORKERS, SLOTS, HALF_OPEN = 3, 5, 3
@@ -24,6 +30,7 @@ class RosterMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.supervision = Supervision(WORKERS, 10.0, 30.0, self.now)
         self.ids: set[int] = set()
+        self.served = 0.0  # when somebody has last served
 
     @rule(loads=st.lists(st.integers(0, 1000), min_size=WORKERS, max_size=WORKERS))
     def admit(self, loads: list[int]) -> None:
@@ -68,13 +75,16 @@ class RosterMachine(RuleBasedStateMachine):
             assert connection.worker == index
             self.roster.remove(connection.subscriber)
         assert self.roster.served_by(index) == []
+        if self.supervision.ready:
+            self.served = self.now
         self.supervision.ended(index, "exit status 4", self.now)
-        gone = failures > FAILURES_MAX
+        others = bool(self.supervision.ready)
+        gone = failures > FAILURES_MAX and not others and self.now - self.served >= GIVE_UP_AFTER
         after = self.supervision.lives[index]
         assert after.state is (WorkerState.GONE if gone else WorkerState.WAITING)
         assert gone or self.now < after.start_at <= self.now + BACKOFF_MAX
 
-    @rule(seconds=st.sampled_from((0.05, 1.0, 20.0)))
+    @rule(seconds=st.sampled_from((0.05, 1.0, 20.0, 200.0)))
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         lives = self.supervision.lives

@@ -58,8 +58,9 @@ ABORTING = 1.0  # for one that hangs to say where
 HANG_UP_MAX = LOOK + WITNESSED_MAX + ABORTING  # that one may live with a closed channel
 FINISHING = 1.0  # past its timeout
 FORGIVEN_AFTER = 30.0  # of service
-FAILURES = 5  # in a row, after which a worker is given up
-BACK_OFF = (0.1, 0.2, 0.4, 0.8, 1.6)  # after so many failures in a row
+FAILURES = 5  # in a row, that are never final
+NOBODY_SERVES = 300.0  # from then on a failure beyond those is final
+BACK_OFF = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)  # after so many failures in a row, or more
 
 
 class CoordinatorWorld:
@@ -83,6 +84,8 @@ class CoordinatorWorld:
         self.seen_heartbeats = [0] * self.count
         self.failures = [0] * self.count  # in a row
         self.failed_at = [0.0] * self.count
+        self.given_up = [False] * self.count
+        self.served = self.now  # when the last one ended that served, while none does
         self.holds_back: set[int] = set()  # workers whose words hold the log back
         self.live: dict[int, Peer] = {}
         self.slots: dict[int, int] = {}  # slot -> subscriber
@@ -98,13 +101,15 @@ class CoordinatorWorld:
         self.kills = 0
         self.has_news = True  # about subscriptions
         # Some kinds of trouble are off in some runs, others come all the time.
-        self.weights = [rng.choice((0, 1, 1, 4)) for _ in self._steps()]
+        self.weights = [float(rng.choice((0, 1, 1, 4))) for _ in self._steps()]
         self.weights[0] = 6
+        self.weights[-1] /= 8  # it takes long, and little else happens meanwhile
 
     def _steps(self) -> tuple[Callable[[], None], ...]:
         return (
             self.turn, self.storm, self.talk, self.talk, self.leave, self.die, self.hang,
             self.wake_up, self.hang_up, self.talk_nonsense, self.be_stopped, self.ask, self.wait,
+            self.have_trouble,
         )  # fmt: skip
 
     def run(self, steps: int = STEPS) -> CoordinatorWorld:
@@ -131,6 +136,16 @@ class CoordinatorWorld:
         until = self.now + self.rng.choice((3.0, 12.0, 40.0))
         while self.now < until:
             self.pass_time(LOOK)
+            self.act()
+            self.check()
+
+    def have_trouble(self) -> None:
+        """Whatever is started ends at once, for some time; one may get through now and then."""
+        until = self.now + self.rng.choice((4.0, 60.0, 250.0, 450.0))
+        while self.now < until:
+            for process in self.processes.values():
+                process.is_alive = process.is_alive and self.rng.random() < 0.02
+            self.pass_time(2 * LOOK)
             self.act()
             self.check()
 
@@ -267,7 +282,7 @@ class CoordinatorWorld:
         self.carry_out(supervision.due(self.now))
         if self.finishing_until is None:
             for worker in range(self.count):
-                waits = worker not in self.processes and self.failures[worker] <= FAILURES
+                waits = worker not in self.processes and not self.given_up[worker]
                 require(not waits or not self.is_due(worker), "one waits too long for its start")
 
     def read(self, process: Process, count: int) -> None:
@@ -290,6 +305,10 @@ class CoordinatorWorld:
         """What the coordinator knows when it has read this."""
         if isinstance(message, Started):
             process.served_since = self.now
+            for worker, given_up in enumerate(self.given_up):
+                if given_up:  # they are due at once
+                    self.given_up[worker] = False
+                    self.failed_at[worker] = -math.inf
             process.silent_for = 0.0
             self.holds_back.add(process.worker)
         elif isinstance(message, Connected) and message.subscriber in self.live:
@@ -310,24 +329,29 @@ class CoordinatorWorld:
         self.lost += self.finishing_until is None
         served = process.served_since if process is not None else None
         self.failed_at[worker] = self.now
+        if served is not None:
+            self.served = self.now
+        others = any(one.served_since is not None for one in self.processes.values())
         has_served = served is not None and self.now - served >= FORGIVEN_AFTER
         self.failures[worker] = 1 if has_served else self.failures[worker] + 1
 
         def last_of(connection: Accepted, cause: Reason) -> Closed:
             return end_of(connection.subscriber, cause)
 
+        too_often = self.failures[worker] > FAILURES and self.now - self.served >= NOBODY_SERVES
+        self.given_up[worker] = given_up = too_often and not others
         self.carry_out(reports.ended(self.state, worker, "it ended", self.now, last_of))
         require(worker not in self.holds_back, "a lost worker holds the log back")
         served_by = [one for one in self.live.values() if one.connection.worker == worker]
         require(not served_by, "a connection has outlived its worker")
         state = self.state.supervision.lives[worker].state
-        given_up = self.failures[worker] > FAILURES
         expected = WorkerState.GONE if given_up else WorkerState.WAITING
         require(state is expected, f"after {self.failures[worker]} failures it is {state.name}")
 
     def look(self) -> None:
         """The coordinator looks at the workers; so does the model, which allows what follows."""
-        witnessed = min(self.now - self.looked, WITNESSED_MAX)
+        # A short `worker_timeout` takes several looks, too.
+        witnessed = min(self.now - self.looked, WITNESSED_MAX, self.worker_timeout / 2)
         self.looked = self.now
         for process in self.processes.values():
             beat = self.heartbeats[process.worker] != self.seen_heartbeats[process.worker]
@@ -393,7 +417,7 @@ class CoordinatorWorld:
     def start(self, worker: int) -> None:
         require(worker not in self.processes, "a worker has two processes")
         require(self.finishing_until is None, "a worker is started in the end")
-        require(self.failures[worker] <= FAILURES, "one that was given up is started")
+        require(not self.given_up[worker], "one that was given up is started")
         require(self.is_due(worker), "one is started too soon")
         if not self.is_calm and self.rng.random() < 0.1:
             self.fail(worker, None)
@@ -469,9 +493,8 @@ class CoordinatorWorld:
         require(self.open == set(state.duplicates.values()), "descriptors leak")
         require(self.open == {peer.descriptor for peer in live.values()}, "descriptors leak")
         self._check_interest()
-        gone = [failures > FAILURES for failures in self.failures]
         ends = self.finishing_until is not None
-        require(ends or self.is_broken == all(gone), "broken without a cause, or not told")
+        require(ends or self.is_broken == all(self.given_up), "broken without a cause, or not told")
 
     def _check_interest(self) -> None:
         if not self.has_news:
@@ -491,7 +514,7 @@ class CoordinatorWorld:
     # Rest, and the end.
 
     def come_to_rest(self) -> None:
-        """Without further trouble every worker serves again, unless it was given up."""
+        """Without further trouble every worker serves again, unless it is broken."""
         self.is_calm = True
         for process in self.processes.values():
             process.is_beating = True
@@ -501,10 +524,9 @@ class CoordinatorWorld:
             self.act()
             self.check()
         for life in self.state.supervision.lives:
-            given_up = self.failures[life.index] > FAILURES
             found = self.processes.get(life.index)
             serves = found is not None and found.served_since is not None
-            require(given_up or serves, f"worker {life.index} is {life.state.name} for ever")
+            require(self.is_broken or serves, f"worker {life.index} is {life.state.name} for ever")
         require(all(flag.times == 1 for flag in self.flags), "a question has no answer, or two")
 
     def end(self) -> None:
@@ -537,7 +559,8 @@ class CoordinatorWorld:
         """Whether the back-off of one without a process has passed, or it never had one."""
         failures = self.failures[worker]
         # The same sum as the product's: what is due now is not due a little later.
-        return not failures or self.now >= self.failed_at[worker] + BACK_OFF[failures - 1]
+        back_off = BACK_OFF[min(failures, len(BACK_OFF)) - 1]
+        return not failures or self.now >= self.failed_at[worker] + back_off
 
     def can_talk(self, process: Process) -> bool:
         """Whether it can report, and does."""

@@ -55,8 +55,9 @@ MISTAKES: dict[str, Mistake] = {
     "one that hung up is killed at once": (supervision, "HANG_UP_GRACE", 0.0),
     "service makes up for nothing": (supervision, "STABLE_AFTER", math.inf),
     "service makes up too soon": (supervision, "STABLE_AFTER", 1.0),
-    "given up too late": (supervision, "FAILURES_MAX", 6),
-    "given up too early": (supervision, "FAILURES_MAX", 4),
+    "given up too late": (supervision, "GIVE_UP_AFTER", 600.0),
+    "given up too early": (supervision, "GIVE_UP_AFTER", 100.0),
+    "given up although it has hardly failed": (supervision, "FAILURES_MAX", 0),
     "the back-off does not double": (supervision, "BACKOFF_MAX", 0.1),
     "the back-off is too long": (supervision, "BACKOFF_FIRST", 0.3),
     "one that cannot abort lives": (supervision, "ABORT_GRACE", 60.0),
@@ -109,6 +110,11 @@ def start_in_the_end(original: Any, self: Supervision, now: float) -> Any:
         return original(self, now)
     finally:
         self.finishing_until = finishing_until
+
+
+@mistake(Supervision, "_take_up_again")
+def never_take_up_again(_original: Any, _self: Supervision, _now: float) -> Any:
+    return []
 
 
 @mistake(Supervision, "started")

@@ -287,20 +287,47 @@ def a_lost_worker_is_not_started_again(_original: Any, _self: Supervision, _now:
 
 wrong(
     "a worker is given up too early",
+    *(supervision, "GIVE_UP_AFTER", 30.0),
+    lives.test_a_bad_minute_does_not_end_a_service_of_months,
+)
+wrong(
+    "a worker is given up after its first failure",
     *(supervision, "FAILURES_MAX", 0),
-    lives.test_a_lost_worker_is_started_again,
+    lives.test_a_stopped_machine_is_no_row_of_failures,
 )
 
 
 @mistake(
     Supervision,
     "ended",
-    lives.test_who_fails_too_often_in_a_row_is_given_up_and_said_to_be,
-    lives.test_nothing_can_be_delivered_when_all_are_given_up,
+    lives.test_nothing_can_be_delivered_when_none_has_served_for_minutes,
+    lives.test_to_be_alive_without_service_makes_up_for_nothing,
 )
 def a_worker_is_never_given_up(original: Any, self: Supervision, worker: int, *rest: Any) -> Any:
     self.lives[worker].failures = min(self.lives[worker].failures, supervision.FAILURES_MAX - 1)
     return original(self, worker, *rest)
+
+
+wrong(
+    "who serves keeps nobody from being given up",
+    *(Supervision, "ready", []),
+    lives.test_while_one_serves_nobody_is_given_up,
+)
+
+
+@mistake(
+    Supervision, "_take_up_again", lives.test_one_that_serves_after_all_brings_back_who_was_given_up
+)
+def who_was_given_up_stays_so(_original: Any, _self: Supervision, _now: float) -> Any:
+    return []
+
+
+@mistake(Supervision, "ended", lives.test_one_that_serves_now_and_then_is_not_given_up)
+def a_short_service_is_none(original: Any, self: Supervision, worker: int, *rest: Any) -> Any:
+    served = self._served
+    actions = original(self, worker, *rest)
+    self._served = served
+    return actions
 
 
 @mistake(Supervision, "ended", lives.test_to_be_alive_without_service_makes_up_for_nothing)
@@ -312,14 +339,14 @@ def to_start_is_service(original: Any, self: Supervision, worker: int, *rest: An
 wrong(
     "broken as soon as one is given up",
     *(Supervision, "broken", property(lambda self: self.lives[0].state is WorkerState.GONE)),
-    lives.test_who_fails_too_often_in_a_row_is_given_up_and_said_to_be,
+    lives.test_nothing_can_be_delivered_when_none_has_served_for_minutes,
 )
 wrong(
     "no limit of the back-off",
     supervision,
     "BACKOFF_MAX",
     math.inf,
-    lives.test_the_back_off_has_a_limit,
+    lives.test_the_back_off_has_a_limit_however_often_one_fails,
 )
 wrong(
     "the back-off does not double", supervision, "BACKOFF_MAX", 0.1, lives.test_the_back_off_doubles
@@ -338,7 +365,7 @@ leaves_out(
 leaves_out(
     "that all are given up is not told",
     *(Supervision, "_tell_of_loss", do.Break),
-    lives.test_nothing_can_be_delivered_when_all_are_given_up,
+    lives.test_nothing_can_be_delivered_when_none_has_served_for_minutes,
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TypeVar
-from unittest import mock
 
 import pytest
 
@@ -270,19 +269,18 @@ def test_the_back_off_doubles() -> None:
     watch = Watch()
     watch.serve()
     delays = []
-    for _ in range(rules.FAILURES_MAX):
+    for _ in range(9):
         watch.lose()
         delays.append(round(watch.lives[0].start_at - watch.now, 6))
         watch.restart()
 
-    assert delays == [0.1, 0.2, 0.4, 0.8, 1.6]
+    assert delays == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
 
 
-def test_the_back_off_has_a_limit() -> None:
+def test_the_back_off_has_a_limit_however_often_one_fails() -> None:
     watch = Watch()
     watch.serve()
-    with mock.patch.object(rules, "FAILURES_MAX", 20):
-        fail(watch, 15)
+    fail(watch, 1_100)  # two to that power is more than a float holds
 
     assert watch.lives[0].start_at - watch.now == rules.BACKOFF_MAX
 
@@ -297,33 +295,90 @@ def fail(watch: Watch, times: int) -> list[object]:
     return last
 
 
-def test_who_fails_too_often_in_a_row_is_given_up_and_said_to_be() -> None:
+def fail_for(watch: Watch, seconds: float, *workers: int) -> list[object]:
+    """They end as soon as they are started; returns what all of it comes to."""
+    until = watch.now + seconds
+    actions: list[object] = []
+    while watch.now < until:
+        for action in watch.look():
+            if isinstance(action, Start):
+                watch.supervision.started(action.worker)
+                if action.worker in workers:
+                    actions += watch.lose(action.worker)
+    return actions
+
+
+def test_a_bad_minute_does_not_end_a_service_of_months() -> None:
     watch = Watch(2)
     watch.serve()
+    watch.lose(0)
+    watch.lose(1)
 
-    before = fail(watch, rules.FAILURES_MAX)
-    states = [watch.lives[0].state]
+    actions = fail_for(watch, 60.0, 0, 1)
+
+    assert len(told(actions)) == sum(life.failures - 1 for life in watch.lives) > 20
+    assert Break() not in actions
+    assert {life.state for life in watch.lives} == {WorkerState.WAITING}
+    assert Start(0) in watch.pass_time(rules.BACKOFF_MAX)
+
+
+def test_while_one_serves_nobody_is_given_up() -> None:
+    watch = Watch(2)
+    watch.serve()
+    watch.lose(0)
+
+    assert not any("given up" in reason for reason in told(fail_for(watch, 3_600.0, 0)))
+    assert Start(0) in watch.pass_time(rules.BACKOFF_MAX)
+
+
+def test_one_that_serves_now_and_then_is_not_given_up() -> None:
+    watch = Watch()
+    watch.serve()
+    before = watch.lose() + fail_for(watch, rules.GIVE_UP_AFTER - TICK, 0)
     watch.restart()
-    last = watch.lose()
+    watch.serve()
+    after = watch.lose() + fail_for(watch, rules.GIVE_UP_AFTER - TICK, 0)
 
-    assert ["given up" in reason for reason in told(before) + told(last)] == [False, True]
-    assert Break() not in last, "the other one serves"
-    states.append(watch.lives[0].state)
-    assert states == [WorkerState.WAITING, WorkerState.GONE]
+    assert not any("given up" in reason for reason in told(before + after))
+
+
+def test_nothing_can_be_delivered_when_none_has_served_for_minutes() -> None:
+    watch = Watch(2)
+    watch.serve()
+    watch.lose(0)
+    watch.lose(1)
+
+    before = fail_for(watch, rules.GIVE_UP_AFTER - TICK, 0, 1)
+    last = fail_for(watch, 2 * rules.BACKOFF_MAX, 0, 1)
+
+    assert ["given up" in reason for reason in told(last)] == [True, True]
+    assert [before.count(Break()), last.count(Break())] == [0, 1]
+    assert isinstance(last[-1], Break), "not before the last of them is given up"
     assert Start(0) not in watch.pass_time(3_600)
 
 
-def test_nothing_can_be_delivered_when_all_are_given_up() -> None:
+def test_one_that_serves_after_all_brings_back_who_was_given_up() -> None:
     watch = Watch(2)
     watch.serve()
-    ends = []
-    for worker in (0, 1):
-        for _ in range(rules.FAILURES_MAX):
-            watch.lose(worker)
-            watch.restart(worker)
-        ends.append(Break() in watch.lose(worker))
+    watch.lose(0)
+    watch.lose(1)
+    fail_for(watch, rules.GIVE_UP_AFTER + 2 * rules.BACKOFF_MAX, 0)
+    assert watch.lives[0].state is WorkerState.GONE
 
-    assert ends == [False, True]
+    watch.supervision.serves(1, watch.now)
+
+    assert watch.supervision.due(watch.now) == [Start(0)]
+
+
+def test_a_stopped_machine_is_no_row_of_failures() -> None:
+    watch = Watch()
+    watch.serve()
+    watch.lose()
+    watch.restart()
+    watch.now += 3_600  # nothing happened: everything was stopped
+
+    assert told(watch.lose()) == ["exit status 4"]
+    assert watch.lives[0].state is WorkerState.WAITING
 
 
 def test_service_makes_up_for_failures() -> None:
