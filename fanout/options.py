@@ -47,7 +47,7 @@ def _one_of(default: T, choices: tuple[T, ...]) -> T:
             text = " or ".join(map(repr, choices))
             raise ConfigError(f"{option.name} must be {text}, not {value!r}")
 
-    return field(default=default, metadata={"check": check})
+    return field(default=default, metadata={"check": check, "choices": choices})
 
 
 def _text(default: str, size: int) -> str:
@@ -180,6 +180,12 @@ class Options:
     def max_message_bytes(self) -> int:
         """Largest message, in bytes on the wire."""
         return self.log_bytes // MESSAGE_SHARE
+
+
+def choices_of(name: str) -> tuple[Any, ...]:
+    """What an option may be that is one of a few values."""
+    choices: tuple[Any, ...] = Options.__dataclass_fields__[name].metadata["choices"]
+    return choices
 
 
 def make_options(keywords: Mapping[str, Any]) -> Options:

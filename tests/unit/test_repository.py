@@ -27,6 +27,26 @@ CORE_DEPENDENCIES = {"multiprocess", "msgpack", "psutil"}
 # Files that need an extra: others import them only where they are used, inside a function.
 USES_EXTRAS = {"fanout/cli/serve/live.py": "fanout.cli.serve.live"}
 
+# Public names are imported when they are asked for; `tests/unit/test_public_names.py` holds what it
+# says to type checkers against what it does.
+IMPORTS_BY_NAME = {"fanout/__init__.py"}
+
+# Unit tests that are about no single file, and what they are about.
+ABOUT_SEVERAL = {
+    "test_documentation.py": "docs/",
+    "test_public_names.py": "fanout/__init__.py",
+    "test_repository.py": "the repository",
+    "test_structure.py": "who imports whom",
+    "benchmarks/test_counting.py": "scripts/benchmarks/receiver.py and workloads/",
+    "benchmarks/test_workloads.py": "scripts/benchmarks/workloads/",
+    "coordinator/test_aborting.py": "a rule of fanout/coordinator/supervision.py",
+    "coordinator/test_mutations.py": "supervision, and the checks of it",
+    "shm/test_order.py": "the order of stores and loads of all records",
+    "shm/test_records.py": "header, slots, cards, clock and ends",
+    "zmtp/test_corpus.py": "streams that were recorded",
+    "zmtp/test_rules.py": "docs/design/connections.md, R1 to R10",
+}
+
 FANOUT = ("fanout/**/*.py",)
 WORKERS = ("workers/**/*.py",)
 PRODUCT = FANOUT + WORKERS
@@ -58,7 +78,8 @@ PURE = (
 )
 # A lock is allowed: it guards memory, and waits for no more than that.
 IMPURE_MODULES = {
-    *("asyncio", "concurrent", "fcntl", "logging", "mmap", "multiprocess", "multiprocessing"),
+    *("asyncio", "concurrent", "ctypes", "datetime", "fcntl", "importlib", "logging", "mmap"),
+    *("multiprocess", "multiprocessing", "uuid"),
     *("os", "pathlib", "psutil", "random", "secrets", "select", "selectors", "shutil", "signal"),
     *("socket", "ssl", "subprocess", "tempfile", "time"),
 }
@@ -150,6 +171,20 @@ def relative_imports(source: Source) -> Iterator[str]:
             yield f"{line}: {name}"
 
 
+def imports_by_name(source: Source) -> Iterator[str]:
+    """They would be seen by no check of who imports whom."""
+    if source.path in IMPORTS_BY_NAME:
+        return
+    for line, name in source.imports():
+        if name == "importlib.import_module":
+            yield f"{line}: {name}"
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Name) and node.id == "__import__":
+            yield f"{node.lineno}: __import__"
+        elif isinstance(node, ast.Attribute) and node.attr == "import_module":
+            yield f"{node.lineno}: import_module"
+
+
 def imports_beyond_the_standard_library(source: Source) -> Iterator[str]:
     for line, name in source.imports():
         if _top(name) not in sys.stdlib_module_names and not _is_within(name, "fanout.zmtp"):
@@ -187,6 +222,9 @@ RULES: list[Rule] = [  # the rule, the files it is for, a text that breaks it
     (long_files, PRODUCT, "x = 1\n" * (FILE_LINES_MAX + 1)),
     (long_functions, PRODUCT, "def f():\n    'Text.'\n" + "    x = 1\n" * FUNCTION_LINES_MAX),
     (relative_imports, PRODUCT, "from .errors import FanoutError"),
+    (imports_by_name, PRODUCT, "import importlib\nimportlib.import_module('fanout.engine')"),
+    (imports_by_name, PRODUCT, "from importlib import import_module"),
+    (imports_by_name, PRODUCT, "__import__('fanout.engine')"),
     (imports_beyond_the_standard_library, ("fanout/zmtp/**/*.py",), "import fanout.errors"),
     (imports_of_the_world, PURE, "from os import environ"),
     (early_imports_of_extras, PRODUCT, "from fanout.cli.serve import live"),
@@ -219,6 +257,21 @@ def test_test_folders_are_packages() -> None:
     """Otherwise two test files of one name in two folders would be one module."""
     folders = {path.parent for path in ROOT.glob("tests/**/*.py")}
     assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def _may_be_about(test: Path) -> list[Path]:
+    """The files that a unit test is about, if its place mirrors theirs."""
+    folder, name = test.parent, test.name.removeprefix("test_")
+    if folder == Path():
+        return [ROOT / "fanout" / name, ROOT / "fanout" / f"_{name}"]
+    return [ROOT / root / folder / name for root in ("fanout", ".", "scripts")]
+
+
+def test_unit_tests_mirror_the_tree() -> None:
+    folder = ROOT / "tests" / "unit"
+    tests = {path.relative_to(folder) for path in folder.glob("**/test_*.py")}
+    mirrors = {path for path in tests if any(map(Path.exists, _may_be_about(path)))}
+    assert {str(path) for path in tests - mirrors} == ABOUT_SEVERAL.keys()
 
 
 # ------------------------------------------------------------------ packaging

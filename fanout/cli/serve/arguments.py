@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanout.cli import arguments as args
-from fanout.options import Options
+from fanout.options import Options, choices_of
 
 if TYPE_CHECKING:
     import argparse
@@ -81,7 +81,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--slow-policy",
-        choices=("drop_oldest", "block"),
+        choices=choices_of("slow_policy"),
         help="a slow subscriber loses its oldest messages, or everybody waits for it "
         f"(default: {defaults.slow_policy})",
     )
