@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout.shm import layout
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -26,6 +28,8 @@ CORE_DEPENDENCIES = {"multiprocess", "msgpack", "psutil"}
 
 # Files that need an extra: others import them only where they are used, inside a function.
 USES_EXTRAS = {"fanout/cli/serve/live.py": "fanout.cli.serve.live"}
+
+NUMBERS_OF_WORDS = {name for name in vars(layout) if re.match(r"(H|WC?|S|C|K|E)_", name)}
 
 # Public names are imported when they are asked for; `tests/unit/test_public_names.py` holds what it
 # says to type checkers against what it does.
@@ -185,6 +189,19 @@ def imports_by_name(source: Source) -> Iterator[str]:
             yield f"{node.lineno}: import_module"
 
 
+def words_of_shared_memory(source: Source) -> Iterator[str]:
+    """Their numbers are for `fanout/shm/` alone; others use the attributes of the records."""
+    if source.path.startswith("fanout/shm/"):
+        return
+    numbers = {f"fanout.shm.layout.{name}" for name in NUMBERS_OF_WORDS}
+    for line, name in source.imports():
+        if name in numbers:
+            yield f"{line}: {name}"
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute) and node.attr in NUMBERS_OF_WORDS:
+            yield f"{node.lineno}: {node.attr}"
+
+
 def imports_beyond_the_standard_library(source: Source) -> Iterator[str]:
     for line, name in source.imports():
         if _top(name) not in sys.stdlib_module_names and not _is_within(name, "fanout.zmtp"):
@@ -222,6 +239,8 @@ RULES: list[Rule] = [  # the rule, the files it is for, a text that breaks it
     (long_files, PRODUCT, "x = 1\n" * (FILE_LINES_MAX + 1)),
     (long_functions, PRODUCT, "def f():\n    'Text.'\n" + "    x = 1\n" * FUNCTION_LINES_MAX),
     (relative_imports, PRODUCT, "from .errors import FanoutError"),
+    (words_of_shared_memory, PRODUCT, "from fanout.shm.layout import H_HEAD"),
+    (words_of_shared_memory, PRODUCT, "from fanout.shm import layout as at\nwords[at.W_TAIL]"),
     (imports_by_name, PRODUCT, "import importlib\nimportlib.import_module('fanout.engine')"),
     (imports_by_name, PRODUCT, "from importlib import import_module"),
     (imports_by_name, PRODUCT, "__import__('fanout.engine')"),

@@ -46,7 +46,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "observe": ("fanout.observe",),
     "questions": ("fanout.questions",),
     "engine": ("fanout.engine",),
-    "faces": ("fanout", "fanout.asyncio", "fanout.publisher"),
+    "publisher": ("fanout", "fanout.publisher"),
+    "asyncio": ("fanout.asyncio",),  # which uses nothing of the blocking one
     "cli": ("fanout.__main__", "fanout.cli"),
 }
 
@@ -73,8 +74,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "observe": WORDS | {"shm"},
     "questions": WORDS | {"observe"},
     "engine": WORDS | {"coordinator", "observe", "questions", "send", "shm", "transport"},
-    "faces": WORDS | {"engine", "send"},
-    "cli": WORDS | {"faces", "subscriber", "transport"},
+    "publisher": WORDS | {"engine", "send"},
+    "asyncio": WORDS | {"engine", "send"},
+    "cli": WORDS | {"publisher", "subscriber", "transport"},
 }
 
 
