@@ -4,16 +4,19 @@ One segment for each publisher. All words are native, 8 bytes, 8-byte aligned: o
 seen whole by another process (`struct` with "!" or ">" writes byte by byte and tears).
 
     area              written by            one each            content
-    header            coordinator                               sizes, head, poison, wanted, name
+    header            publisher                                 sizes, head, poison, wanted, name
       sleepers        that worker, bells    worker              whether it sleeps
     worker slots      worker, coordinator   worker              tail, progress, totals; its state
     subscriber slots  the owning worker     subscriber          cursor and counters
     cards             coordinator           subscriber          who it is
     clock             coordinator           100 ms              when the log was how long
     closed            coordinator           end                 the last 10,000 final figures
-    ends              coordinator           message             where it ends
-    topics            coordinator           message             topic id
-    data              coordinator                               ZMTP wire bytes, back to back
+    ends              publisher             message             where it ends
+    topics            publisher             message             topic id
+    data              publisher                                 ZMTP wire bytes, back to back
+
+The *publisher* is its process: who holds the send lock writes HEAD, POISON, WANTED and the
+messages, the coordinator, which is a thread of it, everything else.
 
 *Positions* count bytes since the publisher started and never wrap; the byte at position p lies at
 `data[p % data_bytes]`. *Sequences* count messages and never wrap; message s ends at position
@@ -41,7 +44,7 @@ PAGE = 4096
 MESSAGE_SHARE = 4  # a message may take 1/4 of the log: the others then still fit beside it
 WORKERS_MAX = 256  # one doorbell descriptor and one slot each
 
-# Header words; the coordinator writes them. Each group has cache lines of its own.
+# Header words; the publisher's process writes them. Each group has cache lines of its own.
 H_MAGIC = 0
 H_VERSION = 1
 H_TOTAL_BYTES = 2
@@ -49,7 +52,7 @@ H_DATA_BYTES = 3
 H_ENTRIES = 4
 H_WORKERS = 5  # how many there are, for who attaches
 H_SUBSCRIBERS = 6
-H_PID = 7  # of the coordinator, for who attaches
+H_PID = 7  # of the publisher, for who attaches
 H_HEAD = 8  # sequence of the next message: everything below it is committed
 H_POISON = 16  # the head that is being, or was last, committed: a flag that is up if not HEAD
 H_WANTED = 24  # 0, or the sequence which the smallest tail must reach to wake a waiting publisher
