@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class SubscriberStatistics:
     """One subscriber, at the instant its worker last reported it.
 
-    The law: ``matched == sent + queued + dropped + discarded`` in messages. A message is *sent*
+    I3 holds: ``matched == sent + queued + dropped + discarded`` in messages. A message is *sent*
     when its last byte was accepted by the kernel.
     """
 
