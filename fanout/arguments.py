@@ -3,43 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # not needed when it runs
 
 LONGEST_WAIT = 1e9  # seconds, 31 years: any clock, join, poll or timer can still count so far
 
-Bytes: TypeAlias = bytes | bytearray | memoryview
-TopicLike: TypeAlias = bytes | bytearray | memoryview | str
+# Any buffer that is in one piece: bytes, an array, a frame of pyzmq.
+Bytes: TypeAlias = "Buffer"
+TopicLike: TypeAlias = "Buffer | str"
 
 
 def as_bytes(value: object, name: str) -> bytes:
-    """The bytes of an argument.
+    """The bytes of an argument: of bytes, or of any other buffer that is in one piece.
 
     Raises:
-        TypeError: it is not bytes, bytearray or memoryview; the text names the argument.
+        TypeError: it is neither; the text names the argument.
     """
     if isinstance(value, bytes):
         return value
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     hint = ": encode it first" if isinstance(value, str) else ""
-    raise TypeError(
-        f"{name} must be bytes, bytearray or memoryview, not {type(value).__name__}{hint}"
-    )
+    return _as_buffer(value, name, f"bytes, bytearray, memoryview or another buffer{{}}{hint}")
 
 
 def as_topic(value: object, name: str = "topic") -> bytes:
     """The bytes of a topic; `str` is encoded as UTF-8.
 
     Raises:
-        TypeError: it is none of str, bytes, bytearray, memoryview.
+        TypeError: it is neither a str nor what `as_bytes` takes.
     """
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    raise TypeError(
-        f"{name} must be str, bytes, bytearray or memoryview, not {type(value).__name__}"
-    )
+    return _as_buffer(value, name, "str, bytes, bytearray, memoryview or another buffer{}")
+
+
+def _as_buffer(value: object, name: str, kinds: str) -> bytes:
+    """The bytes of an array, a frame of pyzmq, and so on."""
+    try:
+        view = memoryview(value)  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        kind = f", not {type(value).__name__}"
+        raise TypeError(f"{name} must be {kinds.format(kind)}") from None
+    if not view.c_contiguous:
+        raise TypeError(f"{name} must be a buffer in one piece: make a contiguous copy first")
+    return bytes(view)
+
+
+def is_one_frame(value: object) -> bool:
+    """Whether this is a frame, or would be one if it were encoded, where several are expected."""
+    if isinstance(value, str):
+        return True
+    try:
+        memoryview(value)  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        return False
+    return True
 
 
 def as_topic_or_any(value: object) -> bytes | None:
@@ -67,10 +91,15 @@ def check_callback(on_event: object) -> None:
     """Refuse an `on_event` that cannot be called.
 
     Raises:
-        TypeError: it is neither None nor callable.
+        TypeError: it is neither None nor callable, or it is async.
     """
     if on_event is not None and not callable(on_event):
         raise TypeError(f"on_event must be callable, not {type(on_event).__name__}")
+    if iscoroutinefunction(on_event) or iscoroutinefunction(type(on_event).__call__):
+        raise TypeError(
+            "on_event must be a plain function: nobody would await an async one; with asyncio it "
+            "is called on the loop, and may start a task"
+        )
 
 
 def as_timeout(timeout: object, none: str = "for ever") -> float | None:

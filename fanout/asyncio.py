@@ -15,7 +15,7 @@ import asyncio
 import os
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from fanout import engine as engines
 from fanout.arguments import as_timeout, as_topic_or_any, check_callback
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 T = TypeVar("T")
+
+_AWAITED = (
+    "this publisher is for asyncio: use it in `async with`, or make it by "
+    "`await Publisher.start(...)`"
+)
 
 
 class Publisher(Verbs[Coroutine[Any, Any, int]]):
@@ -187,6 +192,13 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         """End at once; returns what was not delivered. Idempotent."""
         return await self.close(0.0)
 
+    if not TYPE_CHECKING:  # type checkers refuse it by themselves
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError(_AWAITED)
+
+        __exit__ = __enter__
+
     # Inside.
 
     async def _start(self) -> None:
@@ -295,6 +307,13 @@ class Batch(Messages):
         attempt = self._attempt()
         if attempt is not None:
             self.sequence = await self._commit(attempt)
+
+    if not TYPE_CHECKING:  # type checkers refuse it by themselves
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError("this batch is for asyncio: use `async with`")
+
+        __exit__ = __enter__
 
 
 async def _in_thread(work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:

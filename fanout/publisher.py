@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fanout.arguments import as_timeout, as_topic_or_any
 from fanout.engine import start
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from fanout.send.wire import Encoder, Wire
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
+_BLOCKING = (
+    "this publisher blocks, and nothing of it is awaited: use `with`, or fanout.asyncio.Publisher "
+    "in `async with`"
+)
 _NUMBERS = (float, int)  # of seconds, as they are passed without a further look
 
 
@@ -249,6 +253,12 @@ class Publisher(Verbs[int]):
     ) -> None:
         self.close()
 
+    if not TYPE_CHECKING:  # type checkers refuse it by themselves
+
+        async def __aenter__(self) -> NoReturn:
+            raise TypeError(_BLOCKING)
+
+        __aexit__ = __aenter__
     # Inside.
 
     def _encoding(self) -> Encoder:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, NamedTuple, Never, NoReturn, cast
 
 from fanout.arguments import as_bytes, as_topic
 from fanout.errors import MessageTooLarge
+from fanout.refusals import NotPickled, refuse_arguments
 from fanout.send.attempt import Attempt, attempt_batch
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _BEFORE = _Shut("has not begun")
 _AFTER = _Shut("is over")
 
 
-class Messages:
+class Messages(NotPickled):
     """Messages that will be committed together, added in one block.
 
     A collection belongs to one thread. In all it may take as many bytes as one message may (a
@@ -97,22 +98,26 @@ class Messages:
         else:
             self._messages += as_bytes(payload, "payload"), as_topic(topic)
 
-    def send_multipart(self, frames: Iterable[Bytes]) -> None:
+    def send_multipart(self, frames: Iterable[Bytes], *args: Never, **pyzmq: Never) -> None:
         """Add a message of any frames.
 
         Raises:
             TypeError, ValueError: as `Publisher.send_multipart`; the batch is as it was.
             RuntimeError: as `publish()`.
         """
+        if args or pyzmq:
+            refuse_arguments("send_multipart", args, pyzmq)
         self._messages += self._rules.encoder.frames(frames)
 
-    def send(self, frame: Bytes) -> None:
+    def send(self, frame: Bytes, *args: Never, **pyzmq: Never) -> None:
         """Add a message of one frame.
 
         Raises:
             TypeError: it is not bytes-like; the batch is as it was.
             RuntimeError: as `publish()`.
         """
+        if args or pyzmq:
+            refuse_arguments("send", args, pyzmq)
         self._messages += self._rules.encoder.one_frame(frame)
 
     def _attempt(self) -> Attempt | None:
@@ -162,3 +167,10 @@ class Batch(Messages):
         attempt = self._attempt()
         if attempt is not None:
             self.sequence = self._commit(attempt)
+
+    if not TYPE_CHECKING:  # type checkers refuse it by themselves
+
+        async def __aenter__(self) -> NoReturn:
+            raise TypeError("this batch blocks: use `with`, or one of fanout.asyncio.Publisher")
+
+        __aexit__ = __aenter__

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from fanout.arguments import as_bytes, as_topic
+from fanout.arguments import as_bytes, as_topic, is_one_frame
 from fanout.errors import MessageTooLarge
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic
 from fanout.zmtp.frames import encode_message, frame_header
@@ -24,6 +24,8 @@ Wire: TypeAlias = bytes | tuple[bytes, bytes]  # a message, whole or in two piec
 
 COPY_ONCE_BYTES = 8 * 1024  # from this size on, a payload is not joined to its header first
 INTERN_BYTES_MAX = 255  # longer topics would fill the table's memory: matched by their bytes
+
+_SEQUENCES = (list, tuple)  # the usual ones, which need no further look
 
 PAYLOAD_HEADERS = [frame_header(size) for size in range(COPY_ONCE_BYTES)]  # of a last frame
 
@@ -107,7 +109,7 @@ class Encoder:
             ValueError: there are no frames.
             MessageTooLarge: as `two_frames`.
         """
-        if isinstance(frames, bytes | bytearray | memoryview | str):
+        if type(frames) not in _SEQUENCES and is_one_frame(frames):
             raise TypeError("frames must be a sequence of frames, not one frame: use send()")
         if not isinstance(frames, Iterable):
             raise TypeError(f"frames must be a sequence of frames, not {type(frames).__name__}")

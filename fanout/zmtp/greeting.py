@@ -27,6 +27,7 @@ SIGNATURE = b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f"
 MAJOR = b"\x03"
 MINOR = b"\x01"  # rule R10: towards a 3.0 peer libzmq 4.3.3 and later corrupt a 255-byte topic
 MECHANISM = b"NULL".ljust(20, b"\x00")
+_MECHANISMS = (b"PLAIN", b"CURVE", b"GSSAPI")  # that libzmq has besides NULL
 GREETING_BYTES = 64
 V2_GREETING_BYTES = 12
 EMPTY_IDENTITY = b"\x00\x00"  # ZMTP 2.0: an empty frame follows the socket type
@@ -173,8 +174,11 @@ class Greeting:
         self._done("2.0")
 
     def _read_v3_rest(self) -> None:
-        if self._received[_MECHANISM_AT] != MECHANISM:
-            raise RemoteProtocolError("the peer's mechanism is not NULL")
+        mechanism = bytes(self._received[_MECHANISM_AT])
+        if mechanism != MECHANISM:
+            name = mechanism.rstrip(b"\x00")
+            wanted = name.decode() if name in _MECHANISMS else "another mechanism"
+            raise RemoteProtocolError(f"the peer wants {wanted}; this endpoint serves NULL")
         major, minor = self._received[10], self._received[_MINOR_AT]
         self._done("3.1" if major > MAJOR[0] or minor >= MINOR[0] else "3.0")
 

@@ -67,6 +67,7 @@ PURE = (
     "fanout/errors.py",
     "fanout/events.py",
     "fanout/reasons.py",
+    "fanout/refusals.py",
     "fanout/coordinator/actions.py",
     "fanout/coordinator/answers.py",
     "fanout/coordinator/interest.py",

@@ -1,0 +1,187 @@
+"""What users of pyzmq, asyncio and pickle try: refused with what to do, or it works."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import copy
+import ctypes
+import functools
+import pickle
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import zmq
+
+import fanout.asyncio
+from fanout import Event, EventKind, Publisher
+from fanout.refusals import PYZMQ_ATTRIBUTES
+from fanout.zmtp.greeting import SIGNATURE
+from tests.helpers.happenings import Happenings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.helpers.stock import Stock
+
+SMALL: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20}
+
+
+@pytest.fixture(scope="module")
+def publisher() -> Iterator[Any]:
+    """A publisher that refuses everything; of no type, as type checkers refuse it all."""
+    with Publisher(**SMALL) as made:
+        yield made
+
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "send": lambda p, *more, **keywords: p.send(b"x", *more, **keywords),
+    "send_multipart": lambda p, *more, **keywords: p.send_multipart([b"x"], *more, **keywords),
+    "send_string": lambda p, *more, **keywords: p.send_string("x", *more, **keywords),
+    "send_json": lambda p, *more, **keywords: p.send_json(1, *more, **keywords),
+    "send_msgpack": lambda p, *more, **keywords: p.send_msgpack(1, *more, **keywords),
+}
+
+
+def refuses_arguments_of_pyzmq(sender: Any, calls: list[str]) -> None:
+    for name in calls:
+        call = CALLS[name]
+        with pytest.raises(
+            TypeError, match=rf"{name}\(\) takes one .* send_multipart\(\) takes all"
+        ):
+            call(sender, zmq.SNDMORE)
+        with pytest.raises(TypeError, match=rf"{name}\(\) has no flags: NOBLOCK is timeout=0"):
+            call(sender, flags=zmq.NOBLOCK)
+        with pytest.raises(TypeError, match=rf"{name}\(\) has no copy: what you pass is always"):
+            call(sender, copy=False)
+        with pytest.raises(TypeError, match=rf"{name}\(\) has no track: "):
+            call(sender, track=True)
+        with pytest.raises(TypeError, match=rf"{name}\(\) got an unexpected .* 'xyzzy'"):
+            call(sender, xyzzy=1)
+
+
+def test_arguments_of_pyzmq(publisher: Any) -> None:
+    before = publisher.statistics().published
+    refuses_arguments_of_pyzmq(publisher, list(CALLS))
+    with publisher.batch() as batch:
+        refuses_arguments_of_pyzmq(batch, ["send", "send_multipart"])
+        assert len(batch) == 0
+    assert publisher.statistics().published == before
+
+
+@pytest.mark.parametrize("name", PYZMQ_ATTRIBUTES)
+def test_attributes_of_pyzmq_can_be_neither_read_nor_set(publisher: Any, name: str) -> None:
+    for spelling in (name, name.upper()):
+        for owner in (publisher, fanout.asyncio.Publisher()):
+            with pytest.raises(
+                AttributeError, match=f"fanout has no '{spelling}', which is of pyzmq"
+            ):
+                setattr(owner, spelling, 0)
+            with pytest.raises(
+                AttributeError, match=f"fanout has no '{spelling}', which is of pyzmq"
+            ):
+                getattr(owner, spelling)
+
+
+def test_other_attributes_are_yours(publisher: Any) -> None:
+    publisher.label = "prices"
+    assert publisher.label == "prices"
+
+
+def test_neither_pickled_nor_copied(publisher: Any) -> None:
+    for one in (publisher, publisher.batch(), fanout.asyncio.Publisher()):
+        for copying in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match="cannot be pickled or copied: it has workers"):
+                copying(one)
+
+
+def test_async_with_where_nothing_is_awaited(publisher: Any) -> None:
+    async def main() -> None:
+        with pytest.raises(TypeError, match=r"this publisher blocks.* fanout\.asyncio"):
+            async with publisher:
+                pass
+        with pytest.raises(TypeError, match="this batch blocks: use `with`"):
+            async with publisher.batch():
+                pass
+
+    asyncio.run(main())
+
+
+def test_with_where_something_is_awaited() -> None:
+    async def main() -> None:
+        made: Any = fanout.asyncio.Publisher(**SMALL)
+        with pytest.raises(TypeError, match="for asyncio: use it in `async with`"), made:
+            pass
+        async with made:
+            with pytest.raises(TypeError, match="for asyncio: use `async with`"), made.batch():
+                pass
+
+    asyncio.run(main())
+
+
+class Listener:
+    """Takes events, but asynchronously."""
+
+    async def __call__(self, event: Event) -> None: ...
+
+
+async def listen(_more: object, _event: Event) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "on_event", [listen, Listener(), Listener().__call__, functools.partial(listen, 1)]
+)
+def test_an_async_callback(on_event: Any) -> None:
+    with pytest.raises(TypeError, match="on_event must be a plain function: nobody would await"):
+        Publisher(on_event=on_event, **SMALL)
+    with pytest.raises(TypeError, match="on_event must be a plain function: nobody would await"):
+        asyncio.run(fanout.asyncio.Publisher.start(on_event=on_event, **SMALL))
+
+
+BUFFERS: list[Any] = [
+    array.array("B", b"abcd"),
+    array.array("i", [1684234849]),
+    zmq.Frame(b"abcd"),
+    (ctypes.c_uint8 * 4)(*b"abcd"),
+    memoryview(b"abcd").cast("B", (2, 2)),
+    memoryview(b"a-b-c-d-")[::2],
+]
+
+
+def test_any_buffer_is_a_frame_and_a_topic(stock: Stock) -> None:
+    with Publisher("tcp://127.0.0.1:*", **SMALL) as made:
+        subscriber = stock.connect(made.endpoints[0], b"")
+        made.wait_for_subscribers(1, timeout=10)
+        for buffer in BUFFERS:
+            made.publish(buffer, buffer)
+            made.send(buffer)
+            made.send_multipart([buffer, b"", buffer])
+            with made.batch() as batch:
+                batch.publish(buffer, buffer)
+                batch.send(buffer)
+            for frames in (2, 1, 3, 2, 1):
+                received = subscriber.recv_multipart()
+                assert received == [b"abcd", b"abcd", b"abcd"][:frames] or received[1] == b""
+            with pytest.raises(TypeError, match="not one frame: use send"):
+                made.send_multipart(buffer)
+
+
+def test_a_buffer_that_is_not_in_one_piece(publisher: Any) -> None:
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(TypeError, match="payload must be a buffer in one piece: make a contiguous"):
+        publisher.publish(b"t", numpy.zeros(8)[::2])
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "name"),
+    [(b"CURVE", "CURVE"), (b"PLAIN", "PLAIN"), (b"NULL\x1b[m", "another mechanism")],
+)
+def test_a_subscriber_that_wants_another_mechanism_is_named(mechanism: bytes, name: str) -> None:
+    happenings = Happenings()
+    with Publisher("tcp://127.0.0.1:*", on_event=happenings, **SMALL) as made:
+        address = "127.0.0.1", int(made.endpoints[0].rpartition(":")[2])
+        with socket.create_connection(address) as peer:
+            peer.sendall(SIGNATURE + b"\x03\x01" + mechanism.ljust(20, b"\0") + bytes(32))
+            [event] = happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED)
+    assert f"the peer wants {name}; this endpoint serves NULL" in str(event)
