@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer  # not needed when it runs
 
 LONGEST_WAIT = 1e9  # seconds, 31 years: any clock, join, poll or timer can still count so far
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 # Any buffer that is in one piece: bytes, an array, a frame of pyzmq.
 Bytes: TypeAlias = "Buffer"
@@ -69,6 +73,18 @@ def is_one_frame(value: object) -> bool:
 def as_topic_or_any(value: object) -> bytes | None:
     """The bytes of a topic, None if any will do; see `as_topic`."""
     return None if value is None else as_topic(value)
+
+
+def read_size(text: str) -> int | None:
+    """A number of bytes: "65536", "64K", "64 KiB", "1.5G"; None if it is none.
+
+    A unit is a power of 1,024.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        return None
+    size = float(match[1]) * 1024 ** _POWERS[match[2].upper()]
+    return int(size) if size.is_integer() else None
 
 
 def as_endpoints(value: object) -> tuple[str, ...]:

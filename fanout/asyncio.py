@@ -15,7 +15,7 @@ import asyncio
 import os
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack
 
 from fanout import engine as engines
 from fanout.arguments import as_timeout, as_topic_or_any, check_callback
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from fanout.arguments import TopicLike
     from fanout.engine import Engine
     from fanout.events import Event
+    from fanout.option_arguments import OptionArguments
+    from fanout.options import Options
     from fanout.send.attempt import Attempt
     from fanout.send.batch import BatchRules
     from fanout.send.topics import Topic
@@ -41,10 +43,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_AWAITED = (
-    "this publisher is for asyncio: use it in `async with`, or make it by "
-    "`await Publisher.start(...)`"
-)
+_AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publisher.start()"
 
 
 class Publisher(Verbs[Coroutine[Any, Any, int]]):
@@ -62,12 +61,14 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         endpoint: str | Iterable[str] | None = None,
         *,
         on_event: Callable[[Event], None] | None = None,
-        **options: Any,
+        options: Options | None = None,
+        **keywords: Unpack[OptionArguments],
     ) -> None:
         self._engine: Engine | None = None
         self._endpoint = endpoint
         self._on_event = on_event
         self._options = options
+        self._keywords = keywords
         self._is_started = False
         self._turn = asyncio.Lock()  # of the tasks that wait for room
 
@@ -85,10 +86,11 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         endpoint: str | Iterable[str] | None = None,
         *,
         on_event: Callable[[Event], None] | None = None,
-        **options: Any,
+        options: Options | None = None,
+        **keywords: Unpack[OptionArguments],
     ) -> Publisher:
         """A publisher that is started; `close()` it."""
-        publisher = cls(endpoint, on_event=on_event, **options)
+        publisher = cls(endpoint, on_event=on_event, options=options, **keywords)
         await publisher._start()
         return publisher
 
@@ -210,7 +212,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         if on_event is not None:
             on_event = LoopCallback(on_event, asyncio.get_running_loop())
         self._engine = await _in_thread(
-            lambda: engines.start(self._endpoint, on_event, self._options),
+            lambda: engines.start(self._endpoint, on_event, self._keywords, self._options),
             undo=lambda engine: engine.close(0.0),
         )
 

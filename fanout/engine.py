@@ -250,11 +250,12 @@ def start(
     endpoint: str | Iterable[str] | None,
     on_event: Callable[[Event], None] | None,
     options: Mapping[str, Any],
+    base: Options | None = None,
 ) -> Engine:
     """An engine that runs, from what users pass; see `fanout.Publisher` for what it raises."""
     check_machine()
     check_python()
-    checked = make_options(options)
+    checked = make_options(options, base)
     check_callback(on_event)
     endpoints = as_endpoints(endpoint)
     for each in endpoints:

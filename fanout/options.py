@@ -6,9 +6,10 @@ Times are in seconds, sizes in bytes. The defaults are meant for a port that str
 from __future__ import annotations
 
 import os
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from fanout.arguments import read_size
 from fanout.errors import ConfigError
 from fanout.shm.layout import MESSAGE_SHARE, NAME_BYTES, WORKERS_MAX
 
@@ -37,6 +38,22 @@ def _number(default: N, low: float, high: float) -> N:
             raise ConfigError(f"{option.name}={value:,} is out of range {low:,} to {high:,}")
 
     return field(default=default, metadata={"check": check, "range": (low, high)})
+
+
+def _size(default: int, low: int, high: int) -> int:
+    """An option that is a number of bytes from `low` to `high`; a text such as "64M" is read."""
+
+    def check(option: Field[int], value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ConfigError(
+                f"{option.name} must be a whole number of bytes, or a size such as '64M' or "
+                f"'1 GiB', not {value!r}"
+            )
+        if not low <= value <= high:
+            raise ConfigError(f"{option.name}={value:,} is out of range {low:,} to {high:,}")
+
+    metadata = {"check": check, "range": (low, high), "read": read_size}
+    return field(default=default, metadata=metadata)
 
 
 def _one_of(default: T, choices: tuple[T, ...]) -> T:
@@ -69,6 +86,8 @@ def _text(default: str, size: int) -> str:
 class Options:
     """The options of a publisher; every one has a default.
 
+    Sizes (what ends in `_bytes`) may be given as text as well: "64M", "1 GiB".
+
     Raises:
         ConfigError: a value is out of its range; the text names the option, value and range.
     """
@@ -84,13 +103,13 @@ class Options:
     """Added to the publisher's own niceness for each worker, 0 to 19. On cores that are all busy, a
     `publish()` is then interrupted less by the workers, which deliver when it has had its turn."""
 
-    log_bytes: int = _number(64 * MIB, LOG_BYTES_MIN, LOG_BYTES_MAX)
+    log_bytes: int = _size(64 * MIB, LOG_BYTES_MIN, LOG_BYTES_MAX)
     """Size of the log in shared memory; allocated at start. A message may take a quarter of it."""
 
     slow_policy: Literal["drop_oldest", "block"] = _one_of("drop_oldest", ("drop_oldest", "block"))
     """What happens to a subscriber at its limit: it loses its oldest, or `publish` waits."""
 
-    slow_limit_bytes: int = _number(0, 0, LOG_BYTES_MAX)
+    slow_limit_bytes: int = _size(0, 0, LOG_BYTES_MAX)
     """How far a subscriber may be behind, in bytes of log; 0 = half of `log_bytes`."""
 
     send_timeout: float = _number(5.0, 0.001, 86_400)
@@ -131,21 +150,21 @@ class Options:
     max_subscriptions: int = _number(10_000, 1, 1_000_000)
     """Distinct subscriptions for each connection; one more closes it."""
 
-    max_subscription_bytes: int = _number(4_096, 1, 64 * KIB)
+    max_subscription_bytes: int = _size(4_096, 1, 64 * KIB)
     """Length of one subscription; a longer one closes the connection."""
 
-    max_subscriptions_bytes: int = _number(1024 * KIB, 1, 1024 * MIB)
+    max_subscriptions_bytes: int = _size(1024 * KIB, 1, 1024 * MIB)
     """All subscriptions of a connection together: 4,000 topics of the longest kind that libzmq
     encodes in short frames. They are kept twice, so this bounds what a stranger can take."""
 
-    max_inbound_bytes: int = _number(64 * KIB, 256, 64 * MIB)
+    max_inbound_bytes: int = _size(64 * KIB, 256, 64 * MIB)
     """Size of one inbound frame: a command or subscription above it closes the connection; a user's
     message, which nobody reads here, is skipped. 64 KiB is ample."""
 
     max_topics: int = _number(65_536, 16, 16_777_216)
     """Topics interned at once (about 300 bytes each); a colder one is matched by its bytes."""
 
-    kernel_queue_bytes: int = _number(256 * KIB, 4 * KIB, 1024 * MIB)
+    kernel_queue_bytes: int = _size(256 * KIB, 4 * KIB, 1024 * MIB)
     """SO_SNDBUF: what the kernel may hold of each subscriber's stream, so that it does not hide the
     queue (Linux doubles it for its own overhead). A fixed buffer is not tuned to the link: at a
     round trip of 100 ms a subscriber gets about 5 MB/s. Raise it for fast subscribers far away."""
@@ -159,7 +178,13 @@ class Options:
 
     def __post_init__(self) -> None:
         for option in fields(self):
-            option.metadata["check"](option, getattr(self, option.name))
+            value = getattr(self, option.name)
+            if isinstance(value, str) and "read" in option.metadata:
+                size = option.metadata["read"](value)
+                if size is not None:
+                    value = size
+                    object.__setattr__(self, option.name, value)
+            option.metadata["check"](option, value)
         if self.slow_limit_bytes > self.log_bytes // 2:
             raise ConfigError(
                 f"slow_limit_bytes={self.slow_limit_bytes:,} is more than half of "
@@ -188,13 +213,19 @@ def choices_of(name: str) -> tuple[Any, ...]:
     return choices
 
 
-def make_options(keywords: Mapping[str, Any]) -> Options:
+def make_options(keywords: Mapping[str, Any], base: Options | None = None) -> Options:
     """The options of these keyword arguments.
 
+    Args:
+        base: what those are that are not among the keywords; None = the defaults.
+
     Raises:
-        TypeError: there is no such option; the text names it, and what may have been meant.
+        TypeError: there is no such option; the text names it, and what may have been meant. Or
+            `base` are no options.
         ConfigError: as `Options`.
     """
+    if base is not None and not isinstance(base, Options):
+        raise TypeError(f"options must be fanout.Options, not {type(base).__name__}")
     names = [field.name for field in fields(Options)]
     for name in keywords:
         if name not in names:
@@ -203,4 +234,4 @@ def make_options(keywords: Mapping[str, Any]) -> Options:
             similar = get_close_matches(name, names, n=1)
             hint = f"; did you mean {similar[0]!r}?" if similar else " (see fanout.Options)"
             raise TypeError(f"there is no option {name!r}{hint}")
-    return Options(**keywords)
+    return Options(**keywords) if base is None else replace(base, **keywords)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.arguments import as_timeout, as_topic_or_any
 from fanout.engine import start
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from fanout.arguments import Bytes, TopicLike
     from fanout.events import Event
+    from fanout.option_arguments import OptionArguments
+    from fanout.options import Options
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
@@ -40,7 +42,8 @@ class Publisher(Verbs[int]):
         on_event: called with every `Event`, on a thread of its own, and may use the publisher.
             What it raises is logged; it holds nobody up, and events that it is too slow for are
             counted (`EVENTS_LOST`).
-        options: see `fanout.options.Options`.
+        options: what is not among the keywords; None = the defaults.
+        keywords: options by name, see `fanout.options.Options`; sizes as text as well, "64M".
 
     Raises:
         TypeError: an argument is of a wrong type, or there is no such option.
@@ -55,9 +58,10 @@ class Publisher(Verbs[int]):
         endpoint: str | Iterable[str] | None = None,
         *,
         on_event: Callable[[Event], None] | None = None,
-        **options: Any,
+        options: Options | None = None,
+        **keywords: Unpack[OptionArguments],
     ) -> None:
-        self._engine = engine = start(endpoint, on_event, options)
+        self._engine = engine = start(endpoint, on_event, keywords, options)
         self.options = engine.options
         self._path = engine.path
 

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import Field, asdict, fields
+from typing import TYPE_CHECKING
 
 import pytest
 
+import fanout.asyncio
+from fanout import Publisher
 from fanout.errors import ConfigError
+from fanout.option_arguments import OptionArguments
 from fanout.options import Options, make_options
+
+if TYPE_CHECKING:  # each ignored error is one that type checkers must find, or mypy complains
+    Publisher(options=Options(workers=1), log_bytes="64M", send_timeout=1)
+    Publisher(wrkers=2)  # type: ignore[call-arg]
+    Publisher(workers="2")  # type: ignore[arg-type]
+    Publisher(slow_policy="drop")  # type: ignore[arg-type]
+    fanout.asyncio.Publisher(log_bytes="64M")
+    fanout.asyncio.Publisher(wrkers=2)  # type: ignore[call-arg]
+    fanout.asyncio.Publisher.start(wrkers=2)  # type: ignore[call-arg, unused-coroutine]
 
 
 def test_every_default_is_allowed_and_every_field_is_checked() -> None:
@@ -59,3 +72,50 @@ def test_a_name_of_64_bytes_is_allowed(name: str) -> None:
 def test_a_name_that_cannot_be_shown_or_stored_is_refused(name: object, text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         make_options({"name": name})
+
+
+def test_type_checkers_know_every_option() -> None:
+    wanted = {
+        option.name: f"{option.type} | str" if "read" in option.metadata else str(option.type)
+        for option in fields(Options)
+    }
+    known = {name: kind.__forward_arg__ for name, kind in OptionArguments.__annotations__.items()}
+    lines = "\n".join(f"    {name}: {kind}" for name, kind in wanted.items())
+    what = f"OptionArguments in fanout/option_arguments.py has to have these lines:\n{lines}"
+    assert list(known.items()) == list(wanted.items()), what
+
+
+SIZED = [option.name for option in fields(Options) if option.name.endswith("_bytes")]
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_a_size_may_be_text(name: str) -> None:
+    for text, value in (
+        ("64K", 65_536),
+        ("64 KiB", 65_536),
+        ("0.0625 mb", 65_536),
+        (" 65536 ", 65_536),
+    ):
+        assert getattr(make_options({name: text}), name) == value
+    for text in ("64X", "", "-1K", "1.3", "64 M B", "1e6", "\N{ARABIC-INDIC DIGIT SIX}4K"):
+        with pytest.raises(
+            ConfigError, match=f"{name} must be a .* size such as '64M' or '1 GiB', not"
+        ):
+            make_options({name: text})
+    with pytest.raises(ConfigError, match=f"{name}=.* is out of range"):
+        make_options({name: "4096 T"})
+
+
+def test_only_sizes_may_be_text() -> None:
+    with pytest.raises(ConfigError, match="workers must be a whole number, not '2'"):
+        make_options({"workers": "2"})
+
+
+def test_options_together_and_one_by_one() -> None:
+    base = Options(workers=1, log_bytes=1 << 20)
+    assert make_options({}, base) == base
+    assert make_options({"workers": 2}, base) == Options(workers=2, log_bytes=1 << 20)
+    with pytest.raises(TypeError, match=r"options must be fanout.Options, not dict"):
+        Publisher(options={"workers": 1})  # type: ignore[arg-type]
+    with Publisher(options=base, name="prices") as publisher:
+        assert publisher.options == Options(workers=1, log_bytes=1 << 20, name="prices")

@@ -23,7 +23,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
         *("fanout._platform", "fanout.arguments", "fanout.descriptors", "fanout.errors"),
         *("fanout.events", "fanout.exits", "fanout.loop_callback", "fanout.refusals"),
-        *("fanout.options", "fanout.reasons", "fanout.statistics"),
+        *("fanout.option_arguments", "fanout.options", "fanout.reasons", "fanout.statistics"),
     ),
     "zmtp": ("fanout.zmtp",),
     "layout": ("fanout.shm.layout",),

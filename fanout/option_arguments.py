@@ -1,0 +1,38 @@
+"""The options as keyword arguments, for type checkers and editors; not loaded when it runs.
+
+They read no tables, so the names and types of `fanout.options.Options` stand here once more. A test
+keeps both the same, and prints the lines that belong here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+
+class OptionArguments(TypedDict, total=False):
+    """What `Publisher` takes by name; see `fanout.options.Options`. Sizes may be text, "64M"."""
+
+    name: str
+    workers: int
+    worker_nice: int
+    log_bytes: int | str
+    slow_policy: Literal["drop_oldest", "block"]
+    slow_limit_bytes: int | str
+    send_timeout: float
+    handshake_timeout: float
+    heartbeat_interval: float
+    heartbeat_timeout: float
+    tcp_user_timeout: float
+    drain_timeout: float
+    worker_timeout: float
+    start_timeout: float
+    max_subscribers: int
+    max_half_open: int
+    max_subscriptions: int
+    max_subscription_bytes: int | str
+    max_subscriptions_bytes: int | str
+    max_inbound_bytes: int | str
+    max_topics: int
+    kernel_queue_bytes: int | str
+    backlog: int
+    allow_zmtp_1: bool
