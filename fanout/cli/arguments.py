@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 import sys
 from typing import NoReturn
+
+from fanout.arguments import read_size
 
 OK = 0
 FAILURE = 1  # the world: an address in use, no memory, a subscriber missing
 USAGE = 2  # yours: an argument or option that cannot work
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
-_POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 class UsageError(Exception):
@@ -34,13 +32,10 @@ def byte_size(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: not a size, or not a whole number of bytes.
     """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
+    size = read_size(text)
+    if size is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 65536, 64K or 1.5G")
-    size = float(match[1]) * 1024 ** _POWER[match[2].upper()]
-    if not size.is_integer():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of bytes")
-    return int(size)
+    return size
 
 
 def seconds(text: str) -> float:
