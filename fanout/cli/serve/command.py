@@ -192,8 +192,9 @@ class _Run:
         last = self._figures()
         self._publisher.close(timeout=0)  # what was drained is with the kernel, which delivers it
         self._tell_end(last, undelivered)
-        if intake.refused:
-            failure = failure or "the input was given up: see above"
+        if intake.refused and intake.last_bad is not None:
+            # Said here as well: it may have been one of very many, which are not all shown.
+            failure = failure or f"the input was given up: {intake.last_bad.reason}"
         # Asked only now: who stops a whole group may end the feeding process before it signals us.
         elif arguments.eof_is_failure and not self._stopper.requested:
             failure = "the input ended, which --eof-is-failure takes for a failure"

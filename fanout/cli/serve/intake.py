@@ -92,10 +92,12 @@ class Intake:
     Attributes:
         bad_input: items that were not messages.
         refused: the input was given up: its rest is unreadable, or `strict` and an item was bad.
+        last_bad: the last of these items, if there was any: the one that it was given up for.
     """
 
     bad_input: int
     refused: bool
+    last_bad: BadInput | None = None
 
 
 class Feeder:
@@ -119,6 +121,7 @@ class Feeder:
         strict: bool = False,
     ) -> None:
         self.bad_input = 0
+        self._last_bad: BadInput | None = None
         self._sink = sink
         self._parser = parser
         self._batch_bytes_max = batch_bytes_max
@@ -129,11 +132,11 @@ class Feeder:
         """Publishes all of `chunks`; `is_whole` tells whether the input came to its end."""
         for chunk in chunks:
             if not self._take(self._parser.feed(chunk)):
-                return Intake(self.bad_input, refused=True)
+                return Intake(self.bad_input, True, self._last_bad)
         # A line cut off by a signal is half a line: to publish it would be to make one up.
         if is_whole() and not self._take(self._parser.finish()):
-            return Intake(self.bad_input, refused=True)
-        return Intake(self.bad_input, refused=False)
+            return Intake(self.bad_input, True, self._last_bad)
+        return Intake(self.bad_input, False, self._last_bad)
 
     def _take(self, parsed: Sequence[Parsed]) -> bool:
         messages: list[Frames] = []
@@ -142,6 +145,7 @@ class Feeder:
                 messages.append(item)
                 continue
             self.bad_input += 1
+            self._last_bad = item
             self._on_bad_input(item)
             if self._strict:
                 self._publish(messages)

@@ -70,14 +70,14 @@ def test_bad_lines_are_reported_and_the_others_published() -> None:
     publisher, bad, intake = feed([b"a\t1\noops\nb\t2\n"])
     assert publisher.messages == [(b"a", b"1"), (b"b", b"2")]
     assert [one.number for one in bad] == [2]
-    assert intake == Intake(bad_input=1, refused=False)
+    assert intake == Intake(bad_input=1, refused=False, last_bad=bad[0])
 
 
 def test_strict_ends_at_the_first_bad_line_and_publishes_what_was_before() -> None:
     publisher, bad, intake = feed([b"a\t1\noops\nb\t2\n", b"c\t3\n"], strict=True)
     assert publisher.messages == [(b"a", b"1")]
     assert len(bad) == 1
-    assert intake == Intake(bad_input=1, refused=True)
+    assert intake == Intake(bad_input=1, refused=True, last_bad=bad[0])
 
 
 def test_a_last_line_without_newline_counts_only_at_the_end_of_the_input() -> None:
