@@ -150,6 +150,17 @@ def test_msgpack_that_is_lost_fails(start: Callable[..., Serving]) -> None:
     assert "item 2: not msgpack; the rest of the input is unreadable" in serving.lines
 
 
+def test_what_the_input_was_given_up_for_is_said_however_much_else_was_bad(
+    start: Callable[..., Serving],
+) -> None:
+    serving = start("--format", "msgpack")
+    serving.write(b"\x01" * 50 + b"\xc1")
+    assert serving.run() == 1
+    assert "item 51: not msgpack" not in "".join(serving.lines)
+    given_up = "the input was given up: not msgpack; the rest of the input is unreadable"
+    assert serving.lines[-1] == given_up
+
+
 @pytest.mark.parametrize(("policy", "status"), [("drop_oldest", 0), ("block", 1)])
 def test_what_was_not_delivered_is_told_and_fails_if_lossless_was_asked_for(
     start: Callable[..., Serving], policy: str, status: int
