@@ -236,7 +236,8 @@ class Engine:
             return ()
         _end(self.gate, self._header, self._coordinator, seconds)
         self._finalizer.detach()
-        return tuple(self._coordinator.state.ledger.undelivered)
+        ledger = self._coordinator.state.ledger
+        return (*ledger.lost, *ledger.undelivered)
 
 
 def _end(gate: Gate, header: Header, coordinator: Coordinator, timeout: float) -> None:

@@ -219,7 +219,8 @@ class Publisher(Verbs[int]):
             timeout: seconds; None = `drain_timeout`.
 
         Returns:
-            What was not, for each subscriber; empty if all of it was.
+            What was not, for each subscriber; empty if all of it was. What was lost with a worker
+            since the last `drain()` is in it, too.
 
         Raises:
             TypeError, ValueError: `timeout` is no time to wait.
@@ -235,7 +236,8 @@ class Publisher(Verbs[int]):
                 as it takes.
 
         Returns:
-            What was not delivered, for each subscriber; empty if everything was.
+            What was not delivered, for each subscriber; empty if everything was. What was lost
+            with a worker since the last `drain()` is in it, too.
 
         Raises:
             TypeError, ValueError: `timeout` is no time to wait; nothing has changed.

@@ -42,6 +42,14 @@ class Writer(Protocol):
         """Run `function` on that thread and return its result."""
         ...
 
+    def take_lost(self) -> list[Undelivered]:
+        """What was lost with workers since this was asked last."""
+        ...
+
+    def owed(self) -> dict[int, int]:
+        """Messages that subscribers have not got, where their workers do not say it."""
+        ...
+
 
 class Questions:
     """What users ask of a publisher; owns nothing.
@@ -123,12 +131,19 @@ class Questions:
             yield DRAIN_POLL
 
     def undelivered(self, target: int) -> tuple[Undelivered, ...]:
-        """What is queued, for each subscriber, unless all below `target` is delivered."""
-        if self._is_drained(target):
-            return ()
-        return tuple(
-            Undelivered(one.id, one.peer, one.queued, 0) for one in self.subscribers() if one.queued
-        )
+        """What is queued, for each subscriber, unless all below `target` is delivered.
+
+        With what was lost with workers since this was asked last: nobody can deliver that.
+        """
+        queued: list[Undelivered] = []
+        if not self._is_drained(target):
+            all_answered = self._writer.refresh(REFRESH_TIMEOUT)
+            owed = {} if all_answered else self._writer.owed()
+            for one in self._writer.call(self._reader.subscribers):
+                messages = max(one.queued, owed.get(one.id, 0))
+                if messages:
+                    queued.append(Undelivered(one.id, one.peer, messages, 0))
+        return (*self._writer.take_lost(), *queued)
 
     def _is_drained(self, target: int) -> bool:
         return all(flushed >= target for flushed in self._reader.flushed())

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
+    from fanout.statistics import Undelivered
 
 T = TypeVar("T")
 
@@ -146,6 +147,17 @@ class Coordinator:
         done = threading.Event()
         self.call(lambda: self._carry_out(reports.ask(self.state, done)))
         return done.wait(timeout)
+
+    def take_lost(self) -> list[Undelivered]:
+        """What was lost with workers since this was asked last."""
+        return self.call(self.state.ledger.take_lost)
+
+    def owed(self) -> dict[int, int]:
+        """Messages that subscribers have not got, as if their workers had just been lost.
+
+        For those whose workers do not answer.
+        """
+        return self.call(self._pool.owed)
 
     def close(self, timeout: float) -> None:
         """End everything; returns when it has ended. Idempotent, any thread.

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import Closed
+from fanout.coordinator.lost import NOTHING_LATER, Later
 from fanout.reasons import Reason
 from fanout.shm.cards import Card, Identity
 from fanout.shm.clock import Clock, Note, is_due
@@ -127,22 +128,30 @@ class Figures:
         self._ring.add(end)  # its last store says that the end is booked
 
 
-def final_of(segment: Segment, connection: Accepted, cause: Reason, *, evicted: bool) -> Closed:
+def final_of(
+    segment: Segment,
+    connection: Accepted,
+    cause: Reason,
+    later: Later = NOTHING_LATER,
+    *,
+    evicted: bool,
+) -> Closed:
     """The last figures of a subscriber whose worker cannot report them any more.
 
-    They are those of its last checkpoint; what its worker did after that is counted as discarded.
-    Of one that was cut short some words may be newer than others: it still adds up.
+    They are those of its last checkpoint, with what has come `later`. Of one that was cut short
+    some words may be newer than others: it still adds up.
     """
     last = SubscriberSlot(segment, connection.slot).read(connection.subscriber)
-    matched = max(last.matched, last.sent + last.dropped)
+    sent = last.sent + later.sent
+    matched = max(last.matched, last.sent + last.dropped) + later.matched
     return Closed(
         subscriber=connection.subscriber,
         evicted=evicted,
         cause=cause.number,
-        reason=cause.text,
+        reason=cause.text + later.doubt,
         matched=matched,
-        sent=last.sent,
+        sent=sent,
         dropped=last.dropped,
-        discarded=matched - last.sent - last.dropped,
+        discarded=matched - sent - last.dropped,
         kernel_bytes=0,
     )

@@ -84,6 +84,14 @@ class Interest:
         """How many distinct subscriptions this subscriber has."""
         return self._read(lambda: len(self._prefixes.get(subscriber, ())))
 
+    def __contains__(self, subscriber: int) -> bool:
+        """Whether it has ever subscribed; the coordinator's thread."""
+        return subscriber in self._prefixes
+
+    def prefixes(self, subscriber: int) -> frozenset[bytes]:
+        """Its subscriptions; the coordinator's thread."""
+        return frozenset(self._prefixes.get(subscriber, ()))
+
     @contextmanager
     def _change(self) -> Iterator[None]:
         self.generation += 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
+from fanout.reasons import Reason
 from fanout.shm.header import Totals, reason_counters
 from fanout.shm.layout import PAGE
 from fanout.statistics import Undelivered
@@ -11,7 +13,8 @@ from fanout.statistics import Undelivered
 if TYPE_CHECKING:
     from fanout.control.messages import Closed
     from fanout.coordinator.roster import Accepted
-    from fanout.reasons import Reason
+
+LOST_MAX = 10_000  # subscribers lost with workers that nobody has asked for: months of bad luck
 
 
 class Ledger(Totals):
@@ -29,6 +32,8 @@ class Ledger(Totals):
         self._reasons = reason_counters(shared)
         self.closing = False  # set when the publisher's end has begun
         self.undelivered: list[Undelivered] = []  # since then; one for each connection at most
+        # Before that: what was lost with workers, and nobody has been told yet who waits for it.
+        self.lost: deque[Undelivered] = deque(maxlen=LOST_MAX)
 
     def refuse(self, cause: Reason) -> None:
         """Book a connection that was not taken."""
@@ -47,9 +52,18 @@ class Ledger(Totals):
         self.sent += closed.sent
         self.dropped += closed.dropped
         self.discarded += closed.discarded
-        if self.closing and (closed.discarded or closed.kernel_bytes):
-            self.undelivered.append(
-                Undelivered(
-                    closed.subscriber, connection.peer, closed.discarded, closed.kernel_bytes
-                )
-            )
+        if not closed.discarded and not closed.kernel_bytes:
+            return
+        undelivered = Undelivered(
+            closed.subscriber, connection.peer, closed.discarded, closed.kernel_bytes
+        )
+        if self.closing:
+            self.undelivered.append(undelivered)
+        elif closed.cause == Reason.WORKER_LOST.number:
+            self.lost.append(undelivered)
+
+    def take_lost(self) -> list[Undelivered]:
+        """What was lost with workers since this was asked last; the oldest beyond a bound go."""
+        lost = list(self.lost)
+        self.lost.clear()
+        return lost

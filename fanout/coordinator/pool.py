@@ -16,6 +16,7 @@ from fanout.coordinator import reports
 from fanout.coordinator.actions import Complain
 from fanout.coordinator.figures import final_of
 from fanout.coordinator.links import WorkerLink
+from fanout.coordinator.lost import Lost
 from fanout.exits import describe_exit
 from fanout.reasons import Reason
 
@@ -62,6 +63,7 @@ class Pool:
     ) -> None:
         self.links = [WorkerLink(index, segment, bell, room) for index, bell in enumerate(bells)]
         self._options = options
+        self._lost = Lost(segment, state.interest.prefixes, surroundings.now)
         self._segment = segment
         self._state = state
         self._selector = selector
@@ -98,6 +100,7 @@ class Pool:
                 self._unwatch(link.channel.socket)
             link.hang_up()
             problem = error.strerror or str(error)
+            self._lost.begin()
             return reports.left(self._state, worker, problem, self._last_of)
         return []
 
@@ -116,6 +119,15 @@ class Pool:
         """Give a connection to its worker; takes over `descriptor`."""
         adopt = Adopt(connection.subscriber, connection.slot, connection.protocol)
         return self.say(connection.worker, adopt, (descriptor,))
+
+    def owed(self) -> dict[int, int]:
+        """Messages that subscribers have not got, as if their workers had just been lost."""
+        self._lost.begin()
+        owed = {}
+        for connection in self._state.roster.connections.values():
+            last = self._last_of(connection, Reason.WORKER_LOST)
+            owed[connection.subscriber] = last.discarded
+        return owed
 
     def flush(self) -> None:
         """Send what waits for a worker to read, and be woken when it has read more."""
@@ -202,11 +214,13 @@ class Pool:
         return actions
 
     def _ended(self, link: WorkerLink, how: str, code: int | None = None) -> list[Action]:
+        self._lost.begin()
         return reports.ended(self._state, link.index, how, self._now(), self._last_of, code)
 
     def _last_of(self, connection: Accepted, cause: Reason) -> Closed:
         evicted = cause is not Reason.PUBLISHER_CLOSED
-        return final_of(self._segment, connection, cause, evicted=evicted)
+        later = self._lost.since_checkpoint(connection)
+        return final_of(self._segment, connection, cause, later, evicted=evicted)
 
     def _unwatch(self, file: socket.socket | int) -> None:
         with suppress(KeyError):  # it is not watched any more

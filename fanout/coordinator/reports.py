@@ -123,6 +123,8 @@ def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Ac
     connection = state.roster.connections.get(message.subscriber)
     if connection is None:
         return []
+    if connection.subscriber not in state.interest:
+        connection.wanted_since = message.sequence
     state.interest.update(message.subscriber, worker, message.added, message.cancelled)
     count = state.interest.subscriptions(message.subscriber)
     # Messages published before this did not ring for the new subscription.

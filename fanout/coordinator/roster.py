@@ -27,6 +27,7 @@ class Accepted:
     endpoint: str
     protocol: str  # what its listener speaks
     version: str | None = None
+    wanted_since: int = 0  # the message from which on it has wanted anything at all
 
 
 class Refusal(NamedTuple):

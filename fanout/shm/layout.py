@@ -120,7 +120,8 @@ S_SENT_BYTES = 7
 S_DROPPED = 8
 S_BLOCKED_SINCE = 9  # monotonic ns, 0 = its socket takes what it gets
 S_STREAM_BYTES = 10  # every byte ever handed to the kernel on this connection
-# Words 11 to 23 are free: bytes dropped, drops by reason, conflated (policies); words 24 to 63: two
+S_COUNTED = 11  # all below is in S_MATCHED
+# Words 12 to 23 are free: bytes dropped, drops by reason, conflated (policies); words 24 to 63: two
 # banks of 20 words, from which another worker can go on with the stream (takeover).
 
 # Card: 48 words, the coordinator's. Words 7 and 32 to 47 are free: a name, a prefix (`top`).
@@ -237,7 +238,7 @@ assert H_NAME + NAME_BYTES // WORD <= H_LEDGER, "the name would reach into the t
 assert H_REASONS + REASONS <= PAGE // WORD, "the header is one page"
 assert W_DISCARDED < WC_PID, "the first half of a worker's slot is the worker's"
 assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
-assert S_STREAM_BYTES < 24, "what follows is for the banks of takeover"
+assert S_COUNTED < 24, "what follows is for the banks of takeover"
 assert C_PEER + PEER_BYTES // WORD <= C_ENDPOINT, "the peer would reach into the endpoint"
 assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= CARD_BYTES // WORD, "a card is 48 words"
 assert E_TEXT + TEXT_BYTES // WORD <= CLOSED_ENTRY_BYTES // WORD, "an end is 32 words"

@@ -30,6 +30,7 @@ class Checkpoint(NamedTuple):
     dropped: int
     blocked_since: int  # monotonic ns of its last progress, 0 = its socket takes what it gets
     stream_bytes: int  # every byte ever handed to the kernel on this connection
+    counted: int = 0  # messages below this are in `matched`, if it wanted them
 
     @property
     def queued(self) -> int:
@@ -45,7 +46,7 @@ _WORDS = slice(_FIRST, _STOP)
 # one such piece of memory for all slots: a process that writes checkpoints does so on one thread.
 _packed = array("Q", NOTHING)
 _pack_into = struct.Struct(f"{len(NOTHING)}Q").pack_into
-assert at.S_STREAM_BYTES == _STOP - 1, "the fields of a checkpoint are the words of a slot"
+assert at.S_COUNTED == _STOP - 1, "the fields of a checkpoint are the words of a slot"
 
 
 class SubscriberSlot(Record):

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 
 from fanout import Again, EventKind, Publisher, Reason
 from fanout.control.channel import RECEIVE_MESSAGES
@@ -24,8 +25,6 @@ from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
     from fanout.shm.worker_slot import WorkerSlot
 
@@ -134,6 +133,55 @@ def fill_the_log(publisher: Publisher) -> None:
     with suppress(Again):
         while True:
             publisher.publish(b"n", bytes(8 * KIB), timeout=1.0)
+
+
+@pytest.mark.parametrize("prefix", [b"", b"T"])
+@pytest.mark.parametrize("asks", ["drain", "close"])
+def test_what_a_killed_worker_had_not_delivered_is_counted_and_told(
+    prefix: bytes, asks: str
+) -> None:
+    """It is stopped first, so that it can deliver nothing of what is published then."""
+    happenings = Happenings()
+    publisher = Publisher(ENDPOINT, workers=1, on_event=happenings)
+    try:
+        with RawPeer.version_3(publisher.endpoints[0], prefix):
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            for _ in range(10):
+                publisher.publish(b"T1", b"read")
+            assert publisher.drain(DEADLINE_S) == ()
+            pid = publisher.statistics().workers[0].pid  # and the slots are up to date
+            os.kill(pid, signal.SIGSTOP)
+            for number in range(2_000):
+                publisher.publish(b"T%d" % (number % 7) if number % 2 else b"Z", b"lost")
+            wanted = 2_000 if not prefix else 1_000
+
+            hanging = publisher.drain(0.0)
+            assert [one.messages for one in hanging] == [wanted]
+            os.kill(pid, signal.SIGKILL)
+            happenings.wait_for(EventKind.WORKER_LOST)
+            totals = publisher.statistics()
+            assert (totals.sent, totals.dropped, totals.discarded) == (10, 0, wanted)
+            told = publisher.drain(DEADLINE_S) if asks == "drain" else publisher.close()
+            again = publisher.drain(DEADLINE_S) if asks == "drain" else ()
+    finally:
+        rest = publisher.close()
+
+    assert [one.messages for one in told] == [wanted]
+    assert again == ()
+    assert asks == "close" or rest == ()
+
+
+def test_a_close_tells_what_a_stopped_worker_had_not_delivered() -> None:
+    with (
+        Publisher(ENDPOINT, workers=1) as publisher,
+        RawPeer.version_3(publisher.endpoints[0], b"T"),
+    ):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        os.kill(publisher.statistics().workers[0].pid, signal.SIGSTOP)
+        for _ in range(1_000):
+            publisher.publish(b"T", b"lost")
+
+        assert [one.messages for one in publisher.close(0.5)] == [1_000]
 
 
 def test_a_killed_worker_holds_no_message_back(monkeypatch: pytest.MonkeyPatch) -> None:

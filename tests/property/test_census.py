@@ -9,11 +9,10 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.workers.stream import census
-from fanout.workers.stream.census import Census, Censuses
+from fanout.shm import census
+from fanout.shm.census import Census, Censuses, minimal
 from fanout.workers.stream.chunks import Chunk
-from fanout.workers.stream.cohorts import Cohort, minimal
-from fanout.workers.tuning import Tuning
+from fanout.workers.stream.cohorts import Cohort
 
 names = st.text("AB", max_size=4).map(str.encode)
 
@@ -26,8 +25,7 @@ names = st.text("AB", max_size=4).map(str.encode)
 def test_counts_are_those_of_startswith(
     log: list[bytes], keys: list[set[bytes]], data: st.DataObject
 ) -> None:
-    tuning = Tuning(census_messages=4, censuses_kept=3)
-    censuses = Censuses(lambda first, stop: Counter(log[first:stop]), tuning)
+    censuses = Censuses(lambda first, stop: Counter(log[first:stop]), 4, 3)
     for key in keys:
         first = data.draw(st.integers(0, len(log)))
         stop = data.draw(st.integers(first, len(log)))
@@ -42,7 +40,7 @@ def test_members_that_lose_the_same_share_the_looking() -> None:
         looked.append((first, stop))
         return Counter({b"A": stop - first})
 
-    censuses = Censuses(look, Tuning(census_messages=100))
+    censuses = Censuses(look, 100, 10)
     counts = [censuses.count((b"A",), first, 350) for first in (50, 60, 50)]
 
     assert counts == [300, 290, 300]
@@ -50,8 +48,7 @@ def test_members_that_lose_the_same_share_the_looking() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    tuning = Tuning(census_messages=1, censuses_kept=5)
-    censuses = Censuses(lambda first, stop: {b"A": stop - first}, tuning)
+    censuses = Censuses(lambda first, stop: {b"A": stop - first}, 1, 5)
 
     censuses.count((b"A",), 0, 15)
 

@@ -8,7 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fanout.coordinator.interest import Interest
 from fanout.send.topics import TopicTable
-from fanout.workers.stream.cohorts import Cohorts, minimal
+from fanout.shm.census import minimal
+from fanout.workers.stream.cohorts import Cohorts
 from tests.helpers.log import Worker
 
 names = st.text("AB", max_size=4).map(str.encode)

@@ -21,6 +21,8 @@ from tests.helpers.log import SMALL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fanout.statistics import Undelivered
+
 T = TypeVar("T")
 
 CONNECTION = Accepted(7, 2, 1, "peer:1", "tcp://x", "zmtp", "3.1")
@@ -41,6 +43,12 @@ class Coordinator:
     def refresh(self, timeout: float) -> bool:
         self.refreshed = True
         return timeout > 0
+
+    def take_lost(self) -> list[Undelivered]:
+        return []
+
+    def owed(self) -> dict[int, int]:
+        return {}
 
     def call(self, function: Callable[[], T]) -> T:
         result = function()

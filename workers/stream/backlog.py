@@ -13,7 +13,7 @@ from collections import Counter
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from fanout.workers.stream.census import Censuses
+from fanout.shm.census import Censuses
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
@@ -57,7 +57,7 @@ class Backlog:
         self._cohorts = cohorts
         self._totals = totals
         self._span_bytes = tuning.span_bytes
-        self._censuses = Censuses(self._count_topics, tuning)
+        self._censuses = Censuses(self._count_topics, tuning.census_messages, tuning.censuses_kept)
         self.chunks = Chunks(log, cohorts, tuning)
 
     def step(self, member: Member, front: int) -> Step:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from fanout.shm.census import minimal
 from fanout.workers.tuning import TUNING
 
 if TYPE_CHECKING:
@@ -27,18 +28,6 @@ Append: TypeAlias = Callable[[bytes], None]
 Key: TypeAlias = frozenset[bytes]
 
 EVERYTHING: Key = frozenset((b"",))
-
-
-def minimal(prefixes: Iterable[bytes]) -> Key:
-    """The prefixes that are not implied by a shorter one among them."""
-    prefixes = frozenset(prefixes)
-    if len(set(map(len, prefixes))) == 1:  # the usual case, and much faster
-        return prefixes
-    kept: list[bytes] = []
-    for prefix in sorted(prefixes):
-        if not kept or not prefix.startswith(kept[-1]):
-            kept.append(prefix)
-    return frozenset(kept)
 
 
 class Cohort(Generic[M]):

@@ -82,6 +82,7 @@ class Member:
         "blocked",
         "cohort",
         "control",
+        "counted",
         "dropped",
         "encoding",
         "id",
@@ -119,6 +120,7 @@ class Member:
         self.spill: bytes | memoryview = b""
         self.spilled = 0
         self.control = b""
+        self.counted = 0
         self.sent = 0
         self.sent_bytes = 0
         self.dropped = 0
@@ -170,5 +172,6 @@ class Member:
             self.dropped,
             blocked_since,
             self.sent_bytes + self.spoken_bytes,
+            self.counted,
         )
         return tuple.__new__(Checkpoint, fields)  # as Checkpoint(*fields), in half the time

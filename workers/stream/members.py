@@ -133,6 +133,7 @@ class Members:
         """Bring the counters and the cursor of a member up to date."""
         if member.blocked:
             self.backlog.settle(member, self.front)
+            member.counted = self.front
             return
         self._count_ready(member)
         if self._subscribed or self.blocked:
@@ -141,6 +142,7 @@ class Members:
             head, position = self._log.length()
             self.follow(head)
         member.sequence, member.offset, member.position = self.front, 0, position
+        member.counted = self.front
 
     # Their states.
 

@@ -11,10 +11,20 @@ from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from fanout.workers.tuning import TUNING, Tuning
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+
+def minimal(prefixes: Iterable[bytes]) -> frozenset[bytes]:
+    """The prefixes that are not implied by a shorter one among them."""
+    prefixes = frozenset(prefixes)
+    if len(set(map(len, prefixes))) == 1:  # the usual case, and much faster
+        return prefixes
+    kept: list[bytes] = []
+    for prefix in sorted(prefixes):
+        if not kept or not prefix.startswith(kept[-1]):
+            kept.append(prefix)
+    return frozenset(kept)
 
 
 class Census:
@@ -57,15 +67,16 @@ class Censuses:
 
     Args:
         look: messages by topic, from one sequence up to, not including, another.
-        tuning: how large a piece is, and how many are remembered.
+        size: messages of a piece.
+        kept: pieces that are remembered.
     """
 
     def __init__(
-        self, look: Callable[[int, int], Mapping[bytes, int]], tuning: Tuning = TUNING
+        self, look: Callable[[int, int], Mapping[bytes, int]], size: int, kept: int
     ) -> None:
         self._look = look
-        self._size = tuning.census_messages
-        self._kept = tuning.censuses_kept
+        self._size = size
+        self._kept = kept
         self._pieces: dict[tuple[int, int], Census] = {}
 
     def count(self, key: Collection[bytes], first: int, stop: int) -> int:
