@@ -96,6 +96,9 @@ class NotPickled:
 class NotASocket(NotPickled):
     """Refuses what a socket of pyzmq has; see `PYZMQ_ATTRIBUTES`."""
 
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name.lower() not in PYZMQ_ATTRIBUTES]
+
 
 for _name, _hint in PYZMQ_ATTRIBUTES.items():  # type checkers know by themselves what there is not
     for _spelling in {_name, _name.upper()}:

@@ -184,7 +184,8 @@ def test_public_names_are_in_the_reference() -> None:
 
 def test_public_calls_are_in_the_reference() -> None:
     words = {re.split(r"\W", word)[0] for word in code_words(REFERENCE / "publisher.md")}
-    members = {name for kind in fanout.Publisher.__mro__ for name in vars(kind)}
+    names = {name for kind in fanout.Publisher.__mro__ for name in vars(kind)}
+    members = {name for name in names if hasattr(fanout.Publisher, name)}  # not what is refused
     assert {name for name in members if not name.startswith("_")} - words == set()
 
 

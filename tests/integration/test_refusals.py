@@ -84,6 +84,12 @@ def test_attributes_of_pyzmq_can_be_neither_read_nor_set(publisher: Any, name: s
                 getattr(owner, spelling)
 
 
+def test_nobody_is_shown_what_is_refused(publisher: Any) -> None:
+    shown = {name.lower() for name in dir(publisher)}
+    assert "publish" in shown
+    assert shown.isdisjoint(PYZMQ_ATTRIBUTES)
+
+
 def test_other_attributes_are_yours(publisher: Any) -> None:
     publisher.label = "prices"
     assert publisher.label == "prices"
