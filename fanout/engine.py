@@ -31,7 +31,7 @@ from fanout.send.wire import Encoder
 from fanout.shm.bells import Bell, ring_all
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.header import Header, State
-from fanout.shm.layout import MESSAGE_SHARE, Layout
+from fanout.shm.layout import MESSAGE_PART, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
 from fanout.transport.endpoints import parse_endpoint
@@ -101,7 +101,7 @@ class Engine:
         self.interest = Interest(lambda: time.sleep(0))  # lets another thread have the interpreter
         self.path = path = SendPath(segment, bells, room, self.interest, options.max_topics)
         self.gate = gate = path.gate
-        limit, messages = options.max_message_bytes, segment.layout.entries // MESSAGE_SHARE
+        limit, messages = options.max_message_bytes, segment.layout.entries // MESSAGE_PART
         self.encoder = Encoder(path.topics, path.intern, limit, in_pieces=True)
         unlimited = Encoder(path.topics, path.intern, None, in_pieces=False)
         self.batches = BatchRules(path, unlimited, limit, messages)

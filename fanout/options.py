@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from fanout.arguments import read_size
 from fanout.errors import ConfigError
-from fanout.shm.layout import MESSAGE_SHARE, NAME_BYTES, WORKERS_MAX
+from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,7 +204,7 @@ class Options:
     @property
     def max_message_bytes(self) -> int:
         """Largest message, in bytes on the wire."""
-        return self.log_bytes // MESSAGE_SHARE
+        return self.log_bytes // MESSAGE_PART
 
 
 def choices_of(name: str) -> tuple[Any, ...]:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
 
 ROOM_POLL = 0.01  # seconds; the net under the room doorbell, should a ring be missed
-ROOM_SHARE = 8  # who waits for room is woken when 1/8 of the log is free: not for each message
-NUDGE_SHARE = 4  # a sleeping worker further behind than 1/4 of the log is woken to skip forward
+ROOM_PART = 8  # who waits for room is woken when 1/8 of the log is free: not for each message
+NUDGE_PART = 4  # a sleeping worker further behind than 1/4 of the log is woken to skip forward
 
 T = TypeVar("T")
 
@@ -188,11 +188,11 @@ class SendPath:
         self.log.refresh(tails)
         enough = self.log.fits(needed_bytes, count)
         position = self.log.position
-        wanted = 0 if enough else self.log.wanted_tail(needed_bytes, count, ROOM_SHARE)
+        wanted = 0 if enough else self.log.wanted_tail(needed_bytes, count, ROOM_PART)
         self.log.ask_for(wanted)
         for tail, bell in zip(tails, self.bells, strict=True):
             behind = 0 if tail == NO_TAIL else position - self.log.start_of(tail)
-            if behind > self._size // NUDGE_SHARE or not enough:
+            if behind > self._size // NUDGE_PART or not enough:
                 bell.ring()
         return enough
 

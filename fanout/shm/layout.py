@@ -41,7 +41,7 @@ WORD = 8
 LINE = 64
 PAGE = 4096
 
-MESSAGE_SHARE = 4  # a message may take 1/4 of the log: the others then still fit beside it
+MESSAGE_PART = 4  # a message may take 1/4 of the log: the others then still fit beside it
 WORKERS_MAX = 256  # one doorbell descriptor and one slot each
 
 # Header words; the publisher's process writes them. Each group has cache lines of its own.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from fanout.shm import fence as fences
 from fanout.shm import layout as at
-from fanout.shm.layout import H_HEAD, H_POISON, MESSAGE_SHARE
+from fanout.shm.layout import H_HEAD, H_POISON, MESSAGE_PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
 
 NO_SPACE = -1
-REFRESH_SHARE = MESSAGE_SHARE  # the limits hold for 1/4 of the log at most: then look at the tails
+REFRESH_PART = MESSAGE_PART  # the limits hold for 1/4 of the log at most: then look at the tails
 
 
 class LogWriter:
@@ -106,10 +106,10 @@ class LogWriter:
         head = self.head
         tail = min([head, *tails])
         self._position_limit = min(
-            self.start_of(tail) + self._size, self.position + self._size // REFRESH_SHARE
+            self.start_of(tail) + self._size, self.position + self._size // REFRESH_PART
         )
         # One entry stays: the end of the message before the tail is the start of the tail.
-        self._sequence_limit = min(tail + self._mask, head + len(self._ends) // REFRESH_SHARE)
+        self._sequence_limit = min(tail + self._mask, head + len(self._ends) // REFRESH_PART)
 
     def fits(self, size: int, count: int) -> bool:
         """Whether so many bytes and messages fit, as of the last `refresh()`."""

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fanout.shm import fence as fences
-from fanout.shm.layout import MESSAGE_SHARE, PAGE, Layout
+from fanout.shm.layout import MESSAGE_PART, PAGE, Layout
 from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
 
 DATA_BYTES = PAGE
 ENTRIES = 16
-LARGEST = DATA_BYTES // MESSAGE_SHARE
+LARGEST = DATA_BYTES // MESSAGE_PART
 
 sizes = st.one_of(st.integers(2, 40), st.integers(2, LARGEST), st.just(LARGEST))
 
@@ -64,7 +64,7 @@ class LogMachine(RuleBasedStateMachine):
             assert result == NO_SPACE
             assert self.writer.head == head
 
-    @rule(count=st.integers(1, ENTRIES // MESSAGE_SHARE), size=st.integers(2, LARGEST // 4))
+    @rule(count=st.integers(1, ENTRIES // MESSAGE_PART), size=st.integers(2, LARGEST // 4))
     def append_batch(self, count: int, size: int) -> None:
         wires = [self.body(size)] * count
         ids = list(range(count))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.shm.layout import MESSAGE_SHARE
+from fanout.shm.layout import MESSAGE_PART
 from fanout.workers.stream.member import HELD, LOST
 from tests.simulation.model import Sums, require
 
@@ -202,7 +202,7 @@ class Checker:
         require(member.spoken_bytes == others, f"{who}: {member.spoken_bytes} spoken, {others}")
 
     def _bounded(self, member: Member) -> None:
-        largest = self._world.options.log_bytes // MESSAGE_SHARE
+        largest = self._world.options.log_bytes // MESSAGE_PART
         require(len(member.spill) <= largest, f"{len(member.spill)} bytes in the spill")
         require(
             len(member.control) <= self._world.tuning.control_bytes_max, "too many control bytes"

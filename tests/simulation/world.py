@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fanout.options import Options
 from fanout.send.poison import PoisonGuard
 from fanout.send.topics import NOT_INTERNED, TopicTable
-from fanout.shm.layout import MESSAGE_SHARE, Layout
+from fanout.shm.layout import MESSAGE_PART, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
 from fanout.shm.worker_slot import WorkerSlot
@@ -88,7 +88,7 @@ class World:
         self._free = list(range(SUBSCRIBERS_MAX))
         self._slot_of: dict[int, int] = {}
         self._next_id = 1
-        self._largest = log_bytes // MESSAGE_SHARE
+        self._largest = log_bytes // MESSAGE_PART
         self._sizes = rng.choice(((0, 9), (0, 9, 60), (60, 300), (0, 30, 300, 5_000, 70_000)))
 
     def run(self, steps: int = STEPS) -> Checker:
@@ -215,7 +215,7 @@ class World:
     def _make_attempt(self) -> Attempt:
         attempt = Attempt([], [], [])
         entries = self.segment.layout.entries
-        count = self.rng.choice((1, 1, 1, 1, 2, entries // MESSAGE_SHARE))
+        count = self.rng.choice((1, 1, 1, 1, 2, entries // MESSAGE_PART))
         room = self._largest
         for _ in range(count):
             frames = self._make_message(room)

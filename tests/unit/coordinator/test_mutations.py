@@ -153,7 +153,7 @@ wrong(
 )
 wrong(
     "no nudge of those far behind before the log is full",
-    *(path, "NUDGE_SHARE", 1e-9),
+    *(path, "NUDGE_PART", 1e-9),
     in_a_crowd(paths.check_that_who_is_far_behind_is_woken),
 )
 

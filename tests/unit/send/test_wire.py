@@ -10,7 +10,7 @@ from fanout.errors import MessageTooLarge
 from fanout.options import LOG_BYTES_MIN
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, TopicTable
 from fanout.send.wire import COPY_ONCE_BYTES, INTERN_BYTES_MAX, Encoder
-from fanout.shm.layout import MESSAGE_SHARE
+from fanout.shm.layout import MESSAGE_PART
 from fanout.zmtp.frames import encode_message
 
 if TYPE_CHECKING:
@@ -103,4 +103,4 @@ def test_a_small_message_on_a_known_topic_fits_into_the_smallest_log() -> None:
     """So nobody looks, for each message."""
     largest = encode_message([b"t" * INTERN_BYTES_MAX, b"x" * (COPY_ONCE_BYTES - 1)])
 
-    assert len(largest) <= LOG_BYTES_MIN // MESSAGE_SHARE
+    assert len(largest) <= LOG_BYTES_MIN // MESSAGE_PART
