@@ -41,6 +41,7 @@ def test_who_is_refused_for_want_of_descriptors_is_named() -> None:
     with Bench() as bench:
         connect = bench.listen()
         host, port = connect().getsockname()
+        connect()  # it waits in the listen queue
         with mock.patch.object(receptions, "duplicate", side_effect=OSError(24, "Too many")):
             bench.turn()
 
@@ -48,7 +49,7 @@ def test_who_is_refused_for_want_of_descriptors_is_named() -> None:
         assert (refused.peer, refused.cause) == (f"{host}:{port}", Reason.NO_RESOURCES)
         assert len(bench.of(EventKind.ACCEPT_PAUSED)) == 1
         assert bench.state.ledger.refused == 1
-        connect()
+        assert (bench.state.roster.connections, bench.state.roster.half_open) == ({}, 0)
         bench.turn()
         assert bench.state.ledger.accepted == 1, "it accepts before its pause is over"
         bench.pass_time(receptions.PAUSE)
