@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -55,6 +56,22 @@ def test_who_is_refused_for_want_of_descriptors_is_named() -> None:
         bench.pass_time(receptions.PAUSE)
         bench.turn()
         assert bench.state.ledger.accepted == 2
+
+
+def test_an_end_closes_the_duplicates_and_answers_who_still_asks() -> None:
+    """Also where the coordinator fails, and no worker has said what became of its subscribers."""
+    late: list[bool] = []
+    with Bench() as bench:
+        bench.listen()()
+        bench.turn()
+        (duplicate,) = bench.state.duplicates.values()
+        # It was asked for before the end, but not looked at any more.
+        bench.coordinator._calls.post(lambda: late.append(bench.coordinator._calls.ended))
+
+    assert bench.state.duplicates == {}
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(duplicate)
+    assert late == [True]
 
 
 def test_an_address_is_looked_up_by_who_binds_it() -> None:
