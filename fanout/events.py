@@ -37,8 +37,10 @@ class Event:
     connections that were refused. `peer` is its address, None for events about no connection.
     `dropped` counts messages lost by this subscriber so far, `lost` the events that are missing
     before an EVENTS_LOST. `cause` is from a fixed list, for programs, what `reason` says to people;
-    None where no connection ended, was refused or became slow. `exit_code` is that of the process
-    of a WORKER_LOST, -N for signal N; None where there was none, or nobody knows it.
+    None where no connection ended, was refused or became slow. `count` is the number of those for
+    whom a summary stands, in which the rest is that of the last of them: see `CONNECTION_REFUSED`
+    in the reference. `exit_code` is that of the process of a WORKER_LOST, -N for signal N; None
+    where there was none, or nobody knows it.
     """
 
     kind: EventKind
@@ -50,6 +52,7 @@ class Event:
     cause: Reason | None = None
     lost: int = 0
     exit_code: int | None = None
+    count: int = 1
 
     def __str__(self) -> str:
         parts = [str(self.kind)]
@@ -63,6 +66,8 @@ class Event:
             parts.append(f"dropped={self.dropped}")
         if self.lost:
             parts.append(f"lost={self.lost}")
+        if self.count != 1:
+            parts.append(f"count={self.count}")
         if self.reason:
             parts.append(f"reason={self.reason!r}")
         return " ".join(parts)

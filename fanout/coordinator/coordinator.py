@@ -10,6 +10,7 @@ overstays, reap, release descriptors. Each step has its own limit.
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import signal
@@ -29,6 +30,7 @@ from fanout.coordinator.reception import Reception, shut
 from fanout.coordinator.state import make_state
 from fanout.coordinator.supervision import KILL_GRACE
 from fanout.coordinator.surroundings import REAL
+from fanout.coordinator.thinning import Thinning, is_thinned
 from fanout.errors import StartupError
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.announcer import Announcer
     from fanout.coordinator.interest import Interest
     from fanout.coordinator.surroundings import Surroundings
+    from fanout.events import Event
     from fanout.options import Options
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
@@ -98,6 +101,7 @@ class Coordinator:
         self.links = links = self._pool.links
         self._figures = Figures(segment, ledger, options.slow_policy)
         self._announcer = announcer
+        self._thinning = Thinning()
         self.reception = Reception(
             self.state,
             self._calls,
@@ -193,6 +197,7 @@ class Coordinator:
             self.reception.reserve(self.options.max_subscribers)  # while the workers start
             while not self.state.supervision.over:
                 self.turn()
+            self._tell(self._thinning.due(math.inf))
         except Exception as error:
             self._announcer.complain("the coordinator failed; the publisher is broken", error)
             self._on_broken()
@@ -214,6 +219,7 @@ class Coordinator:
         now = self._now()
         if supervision.is_time_to_look(now):
             self.reception.resume(now)
+            self._tell(self._thinning.due(now))
             self._carry_out(supervision.look(now, self._pool.sights()))
         self._carry_out(supervision.due(now))
         self._figures.turned(int(now * 1e9))
@@ -255,11 +261,16 @@ class Coordinator:
 
     # Actions.
 
+    def _tell(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._announcer.tell(event)
+
     def _carry_out(self, actions: Iterable[Action]) -> None:
         for action in actions:
             match action:
                 case do.Tell(event):
-                    self._announcer.tell(event)
+                    thinned = is_thinned(event)
+                    self._tell(self._thinning.tell(event, self._now()) if thinned else (event,))
                 case do.Complain(text, error):
                     self._announcer.complain(text, error)
                 case do.Answer(flag):

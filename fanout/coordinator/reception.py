@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in slices
 OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
+KEPT_DESCRIPTORS = 128  # below the limit of open files, for the program: it lives in this process
+KEPT_PART = 8  # but no more than 1/8 of a low limit
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -178,12 +180,26 @@ class Reception:
                 peer = peer_name(sock)
             except OSError:
                 peer = "unknown"  # it has left already; its worker will notice
+            if self._is_reserved(sock.fileno()):
+                text = "the last descriptors are the program's (raise the limit of open files)"
+                full = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+                refusal = Refusal(Reason.NO_RESOURCES, text)
+                return [self._refuse(peer, refusal), *self._pause(full)]
             admitted = state.roster.admit(
                 peer, listener.endpoint, listener.protocol, state.supervision.ready, self._loads()
             )
             if isinstance(admitted, Refusal):
                 return [self._refuse(peer, admitted)]
             return self._hand_over(sock, admitted)
+
+    @staticmethod
+    def _is_reserved(descriptor: int) -> bool:
+        """Whether a new descriptor is one of the last, which the program may need for itself.
+
+        The kernel gives the lowest that is free: all below this one are in use.
+        """
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return descriptor >= allowed - min(KEPT_DESCRIPTORS, allowed // KEPT_PART)
 
     def _refuse(self, peer: str, refusal: Refusal) -> Action:
         self._state.ledger.refuse(refusal.cause)

@@ -74,6 +74,66 @@ def test_out_of_descriptors_pauses_accepting_and_nothing_else() -> None:
         assert publisher.statistics().evicted == 0
 
 
+def test_a_storm_of_refused_connections_does_not_fill_the_log() -> None:
+    happenings = Happenings()
+    with (
+        Publisher(
+            "tcp://127.0.0.1:*", workers=1, max_subscribers=1, on_event=happenings
+        ) as publisher,
+        RawPeer.version_3(publisher.endpoints[0], b"A"),
+    ):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        for _ in range(200):
+            with RawPeer(publisher.endpoints[0]) as refused:
+                assert refused.read_to_end() == b""
+        happenings.wait_for(EventKind.CONNECTION_REFUSED)
+        assert publisher.statistics().refused == 200
+
+    told = happenings.of(EventKind.CONNECTION_REFUSED)
+    assert sum(event.count for event in told) == 200
+    assert len(told) < 10
+
+
+# It has few descriptors, and opens some files when it is asked whether it still can.
+POOR = """
+import os, resource, sys
+from fanout import EventKind, Publisher
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+paused = lambda event: event.kind is EventKind.ACCEPT_PAUSED and print("paused", flush=True)
+with Publisher("tcp://127.0.0.1:*", workers=1, on_event=paused) as publisher:
+    print(publisher.endpoints[0], flush=True)
+    sys.stdin.readline()
+    files = [os.open("/dev/null", os.O_RDONLY) for _ in range(24)]
+    print(publisher.statistics().refused, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_subscribers_leave_the_program_some_descriptors() -> None:
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", POOR],
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as poor,
+        ExitStack() as stack,
+    ):
+        assert poor.stdin is not None
+        assert poor.stdout is not None
+        endpoint = poor.stdout.readline().strip()
+        for _ in range(300):
+            stack.enter_context(RawPeer(endpoint))
+        assert poor.stdout.readline() == "paused\n"
+        print("open", file=poor.stdin, flush=True)
+        refused = next(line for line in poor.stdout if line != "paused\n")
+        print("end", file=poor.stdin, flush=True)
+
+        assert int(refused) > 0
+    assert poor.returncode == 0
+
+
 def test_the_kernel_has_room_for_all_descriptors_before_they_come() -> None:
     program = (
         "import fanout, pathlib\n"

@@ -1,0 +1,68 @@
+"""Thinning: what happens again and again is told at once, then summed up now and then. Pure.
+
+Somebody who is refused comes back at once, and a thousand of them would fill the log. Counters are
+not thinned: this is only about what is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fanout.events import EventKind
+from fanout.reasons import Reason
+
+if TYPE_CHECKING:
+    from fanout.events import Event
+
+SUMMARY_EACH = 10.0  # seconds between two events about the same cause; a person reads them
+
+
+def is_thinned(event: Event) -> bool:
+    """Whether strangers can make it happen as often as they connect."""
+    refused = event.kind is EventKind.CONNECTION_REFUSED
+    return refused or event.cause is Reason.HANDSHAKE_TIMEOUT
+
+
+class Thinning:
+    """Which of those events are told.
+
+    Its mutable state: for each cause, when it was last told, and what was kept back since.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[Reason | None, float] = {}
+        self._kept: dict[Reason | None, Event] = {}  # the last one, with how many it stands for
+
+    def tell(self, event: Event, now: float) -> list[Event]:
+        """It has happened; returns what is to be told of it, now.
+
+        Args:
+            now: seconds of a clock that never goes back.
+        """
+        cause = event.cause
+        due = self.due(now)
+        if cause in self._told:
+            before = self._kept.get(cause)
+            self._kept[cause] = replace(event, count=before.count + 1 if before else 1)
+            return due
+        self._told[cause] = now
+        return [*due, event]
+
+    def due(self, now: float) -> list[Event]:
+        """The summaries whose time has come, each for all that was kept back of its cause.
+
+        Args:
+            now: as above; infinity = all, for this is the end.
+        """
+        due = []
+        for cause, told in list(self._told.items()):
+            if now - told < SUMMARY_EACH:
+                continue
+            event = self._kept.pop(cause, None)
+            if event is None:  # nothing for so long: the next one is told at once
+                del self._told[cause]
+                continue
+            self._told[cause] = now
+            due.append(event)
+        return due
