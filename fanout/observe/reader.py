@@ -73,8 +73,8 @@ class Reader:
         self._ring = ClosedRing(segment)
         self._clock = Clock(segment)
         self._log = LogReader(segment)
+        self._workers: list[WorkerSlot] = []  # none, until the publisher has said how many
         self.epoch = self._header.epoch
-        self._workers = [WorkerSlot(segment, index) for index in range(self._header.workers)]
 
     # What the publisher is.
 
@@ -129,7 +129,7 @@ class Reader:
     def workers(self) -> list[WorkerRow]:
         """Every worker, by index."""
         return self._valid(
-            [WorkerRow.read(self._segment, index) for index in range(len(self._workers))]
+            [WorkerRow.read(self._segment, index) for index in range(len(self._worker_slots()))]
         )
 
     def rows(self) -> list[SubscriberRow]:
@@ -162,7 +162,13 @@ class Reader:
 
     def flushed(self) -> list[int]:
         """For each worker: everything below it was handed to the kernel. It never raises."""
-        return [slot.flushed for slot in self._workers]
+        return [slot.flushed for slot in self._worker_slots()]
+
+    def _worker_slots(self) -> list[WorkerSlot]:
+        if not self._workers:
+            count = self._header.workers
+            self._workers = [WorkerSlot(self._segment, index) for index in range(count)]
+        return self._workers
 
     def _look_at_totals(self) -> PublisherStatistics:
         head, position = self._log.length()

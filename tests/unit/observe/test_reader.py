@@ -212,3 +212,12 @@ def test_a_publisher_that_has_ended_is_no_publisher_of_zeros(
     with pytest.raises(ClosedError, match="ended"):
         getattr(reader, what)()
     assert reader.state is State.NONE
+
+
+def test_who_looks_early_sees_the_workers_as_soon_as_they_are_named(publisher: Publisher) -> None:
+    publisher.header.workers = 0
+    reader = Reader(publisher.segment)
+    early = reader.workers()
+    publisher.header.workers = 2
+
+    assert (len(early), len(reader.workers()), len(reader.flushed())) == (0, 2, 2)
