@@ -1,0 +1,152 @@
+"""Cohorts: who shares one, what it wants, and what is remembered of topics."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanout.workers.stream.cohorts import EVERYTHING, Cohort, Cohorts
+
+
+class Framing:
+    """An encoding."""
+
+    def __init__(self, *, shared: bool = True) -> None:
+        self.shared = shared
+
+    def encode(self, piece: bytes, number: int) -> bytes:
+        return b"%d:" % number + piece
+
+
+def joined(cohorts: Cohorts[str], *prefixes: bytes, encoding: Framing | None = None) -> Cohort[str]:
+    cohort = cohorts.join(prefixes, encoding)
+    assert cohort is not None
+    return cohort
+
+
+@pytest.mark.parametrize(
+    ("topic", "wanted"),
+    [
+        (b"", False),
+        (b"A", False),
+        (b"AB", True),
+        (b"ABC", True),
+        (b"C", True),
+        (b"CAB", True),
+        (b"BA", False),
+    ],
+)
+def test_a_topic_is_wanted_that_begins_with_a_prefix(topic: bytes, wanted: bool) -> None:
+    cohort: Cohort[str] = Cohort(frozenset((b"AB", b"C")))
+
+    assert cohort.wants(topic) is wanted
+
+
+def test_who_wants_the_same_shares_a_cohort_until_the_last_has_left() -> None:
+    cohorts: Cohorts[str] = Cohorts()
+    first = joined(cohorts, b"A", b"AB")
+
+    assert joined(cohorts, b"A") is first
+    assert (first.members, cohorts.in_use) == (2, 1)
+    cohorts.leave(first)
+    assert (cohorts.match(b"A"), cohorts.has_filtered) == ([first], True)
+    cohorts.leave(first)
+    assert (cohorts.match(b"A"), cohorts.has_filtered, cohorts.in_use) == ([], False, 0)
+    assert joined(cohorts, b"A") is not first
+
+
+def test_who_wants_nothing_has_no_cohort() -> None:
+    cohorts: Cohorts[str] = Cohorts()
+
+    assert (cohorts.join([]), len(cohorts)) == (None, 1)
+
+
+def test_the_cohort_of_everything_is_always_there_and_never_matched() -> None:
+    cohorts: Cohorts[str] = Cohorts()
+    everything = joined(cohorts, b"", b"A")
+
+    assert everything is cohorts.everything
+    assert (everything.key, cohorts.in_use, cohorts.has_filtered) == (EVERYTHING, 1, False)
+    cohorts.leave(everything)
+    assert (cohorts.in_use, list(cohorts.filtered), cohorts.match(b"A")) == (0, [], [])
+    assert joined(cohorts, b"") is everything
+
+
+def test_everything_in_an_encoding_is_picked_like_any_other_wants() -> None:
+    cohorts: Cohorts[str] = Cohorts()
+    framed = joined(cohorts, b"", encoding=Framing())
+
+    assert not framed.everything
+    assert list(cohorts.filtered) == [framed] == cohorts.match(b"") == cohorts.match(b"A")
+
+
+def test_each_encoding_has_cohorts_of_its_own() -> None:
+    cohorts: Cohorts[str] = Cohorts()
+    one, other = Framing(), Framing()
+    first = joined(cohorts, b"A", encoding=one)
+
+    assert joined(cohorts, b"A", encoding=one) is first
+    assert joined(cohorts, b"A", encoding=other) is not first
+    assert joined(cohorts, b"A") is not first
+    assert len(cohorts.match(b"A")) == 3
+
+
+def test_an_encoding_that_is_not_shared_serves_one() -> None:
+    cohorts: Cohorts[str] = Cohorts()
+    alone = Framing(shared=False)
+    first = joined(cohorts, b"A", encoding=alone)
+
+    with pytest.raises(AssertionError):
+        cohorts.join([b"A"], alone)
+    cohorts.leave(first)
+    assert joined(cohorts, b"A", encoding=alone).members == 1
+
+
+@pytest.mark.parametrize("more_lengths", [0, 9], ids=["few lengths", "more than the topic has"])
+def test_each_cohort_is_matched_once(more_lengths: int) -> None:
+    cohorts: Cohorts[str] = Cohorts()
+    short, both = joined(cohorts, b"A"), joined(cohorts, b"AB", b"C")
+    joined(cohorts, b"ABCD")
+    for length in range(more_lengths):
+        joined(cohorts, b"Z" * (length + 1))
+
+    assert set(cohorts.match(b"ABC")) == {short, both}
+    assert len(cohorts.match(b"ABC")) == 2
+    assert cohorts.match(b"CAB") == [both]
+    assert cohorts.match(b"") == []
+
+
+def test_a_length_that_one_still_has_is_looked_up() -> None:
+    cohorts: Cohorts[str] = Cohorts()
+    gone, left = joined(cohorts, b"AB"), joined(cohorts, b"CD")
+    shared = joined(cohorts, b"CD", b"E")
+    cohorts.leave(gone)
+    cohorts.leave(shared)
+
+    assert (cohorts.match(b"CDE"), cohorts.match(b"AB"), cohorts.match(b"E")) == ([left], [], [])
+
+
+def test_remembered_matches_are_forgotten_when_wants_change_and_names_are_not() -> None:
+    cohorts: Cohorts[str] = Cohorts()
+    first = joined(cohorts, b"A")
+    (append,) = cohorts.remember(7, b"AB")
+    append(b"piece")
+    assert (first.picks, list(cohorts.known_ids)) == ([b"piece"], [7])
+
+    second = joined(cohorts, b"AB")
+    assert (dict(cohorts.known_ids), cohorts.name(7)) == ({}, b"AB")
+    assert len(cohorts.remember(7, b"AB")) == 2
+    joined(cohorts, b"A")
+    assert list(cohorts.known_ids) == [7], "one more who wants the same"
+    cohorts.leave(second)
+    assert dict(cohorts.known_ids) == {}
+
+
+def test_as_many_ids_are_remembered_as_there_is_room_for() -> None:
+    cohorts: Cohorts[str] = Cohorts(topics_remembered=3)
+    cohorts.remember(1, b"A")
+    cohorts.remember(2, b"B")
+
+    assert not cohorts.make_room(1)
+    assert (cohorts.name(1), cohorts.name(3)) == (b"A", None)
+    assert cohorts.make_room(2)
+    assert (cohorts.name(1), cohorts.name(2), dict(cohorts.known_ids)) == (None, None, {})
