@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
 
 COUNTING_MAX = 0.5  # seconds for one lost worker: accepting and supervision wait for it
-PIECE = 4_096  # messages between two looks at the clock
-PIECES_KEPT = 1_024  # more than a log of the default size has
+PIECE = 65_536  # messages between two looks at the clock
+PIECES_KEPT = 64  # more than a log of the default size has
 DOUBT = "; what was published last is not counted"
 
 
@@ -74,6 +74,7 @@ class Lost:
         """A worker is lost; its tail is still where it was."""
         self._until = self._now() + COUNTING_MAX
         self._head = self._log.head()
+        self._names: dict[int, bytes] = {}  # of topics, by id
         self._censuses = Censuses(self._count_topics, PIECE, PIECES_KEPT)
 
     def since_checkpoint(self, connection: Accepted) -> Later:
@@ -130,7 +131,10 @@ class Lost:
         counts: Counter[bytes] = Counter()
         for topic_id, number in Counter(ids).items():
             if topic_id:
-                counts[first_frame(log.piece(seen_at[topic_id]))] += number
+                name = self._names.get(topic_id)
+                if name is None:
+                    name = self._names[topic_id] = first_frame(log.piece(seen_at[topic_id]))
+                counts[name] += number
         if 0 in seen_at:
             counts.update(first_frame(log.piece(first + at)) for at, i in enumerate(ids) if not i)
         return counts
