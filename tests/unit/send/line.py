@@ -1,0 +1,54 @@
+"""A send path over a small segment, and what it has written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.coordinator.interest import Interest
+from fanout.send.path import SendPath
+from fanout.shm.bells import Bell
+from fanout.shm.doorbell import Doorbell
+from fanout.shm.reader import LogReader
+from fanout.shm.segment import Segment
+from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
+from tests.helpers.log import SMALL
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from fanout.shm.layout import Layout
+
+
+class Line:
+    """What one worker reads of what a send path appends; a context manager that closes it."""
+
+    def __init__(self, layout: Layout = SMALL) -> None:
+        self.segment = Segment.create(layout)
+        self.reader = LogReader(self.segment)
+        self._bells = Doorbell(), Doorbell()
+        bell = Bell(self.segment, 0, self._bells[0])
+        self.path = SendPath(self.segment, [bell], self._bells[1], Interest(), 16)
+        self._worker = WorkerSlot(self.segment, 0)
+        self.read_up_to(NO_TAIL)
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for bell in self._bells:
+            bell.close()
+        self.segment.close()
+
+    def read_up_to(self, sequence: int) -> None:
+        """The worker needs what came before no more; NO_TAIL: it needs nothing at all."""
+        self._worker.tail = sequence
+
+    def written(self) -> list[bytes]:
+        """The wire bytes of every message; there must be no more than the log holds."""
+        reader = self.reader
+        return reader.pieces(0, reader.head())

@@ -1,0 +1,200 @@
+"""A batch: everything that was added in its block in one commit, or nothing."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fanout.errors import MessageTooLarge
+from fanout.send.batch import Batch, BatchRules
+from fanout.send.topics import UNKNOWN
+from fanout.send.wire import Encoder
+from fanout.zmtp.frames import encode_message
+from tests.unit.send.line import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fanout.send.attempt import Attempt
+
+LIMIT, COUNT_LIMIT = 100, 4
+
+
+class Sender:
+    """Makes batches for a line, and keeps what they wanted to have committed."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.attempts: list[Attempt] = []
+        path = line.path
+        encoder = Encoder(path.topics, path.intern, None, in_pieces=False)
+        self._rules = BatchRules(path, encoder, LIMIT, COUNT_LIMIT)
+
+    def batch(self) -> Batch:
+        return Batch(self._rules, self._commit)
+
+    def _commit(self, attempt: Attempt) -> int:
+        self.attempts.append(attempt)
+        return attempt.append()
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    with Line() as line:
+        yield Sender(line)
+
+
+ADD: dict[str, tuple[Callable[[Batch], None], list[bytes]]] = {
+    "publish": (lambda batch: batch.publish(b"a", b"1"), [b"a", b"1"]),
+    "publish, converted": (lambda batch: batch.publish("a", bytearray(b"1")), [b"a", b"1"]),
+    "send": (lambda batch: batch.send(memoryview(b"whole")), [b"whole"]),
+    "send_multipart": (lambda batch: batch.send_multipart([b"b", b"2", b""]), [b"b", b"2", b""]),
+}
+
+
+def test_all_are_committed_at_once_when_the_block_ends(sender: Sender) -> None:
+    line = sender.line
+    with sender.batch() as earlier:
+        earlier.publish(b"a", b"0")
+
+    with sender.batch() as batch:
+        for add, _ in ADD.values():
+            add(batch)
+        assert (len(batch), batch.sequence) == (4, None)
+        assert line.reader.head() == 1, "nothing is sent inside of the block"
+
+    assert (len(batch), batch.sequence) == (4, 1)
+    assert [attempt.count for attempt in sender.attempts] == [1, 4]
+    assert line.written()[1:] == [encode_message(frames) for _, frames in ADD.values()]
+    names = [line.path.topics.intern(name).id for name in (b"a", b"a", b"b")]
+    assert line.reader.topic_ids(1, 5) == [*names[:2], UNKNOWN.id, names[2]]
+
+
+def test_an_empty_batch_commits_nothing(sender: Sender) -> None:
+    with sender.batch() as batch:
+        pass
+
+    assert (len(batch), batch.sequence, sender.attempts) == (0, None, [])
+
+
+def test_leaving_the_block_by_an_exception_publishes_nothing(sender: Sender) -> None:
+    def fail() -> None:
+        with batch:
+            batch.publish(b"a", b"1")
+            raise KeyError
+
+    batch = sender.batch()
+    with pytest.raises(KeyError):
+        fail()
+
+    assert (len(batch), batch.sequence, sender.attempts) == (1, None, [])
+    assert sender.line.written() == []
+
+
+@pytest.mark.parametrize("add", [add for add, _ in ADD.values()], ids=ADD)
+def test_it_takes_messages_in_its_block_only(sender: Sender, add: Callable[[Batch], None]) -> None:
+    batch = sender.batch()
+    with pytest.raises(RuntimeError, match="the block of this one has not begun"):
+        add(batch)
+    with batch:
+        pass
+    with pytest.raises(RuntimeError, match="the block of this one is over"):
+        add(batch)
+
+    assert (len(batch), sender.attempts) == (0, [])
+    with sender.batch() as another:
+        add(another)
+    assert len(another) == 1, "those that were refused are in no other batch either"
+
+
+def test_it_is_for_one_block(sender: Sender) -> None:
+    with sender.batch() as batch:
+        batch.publish(b"a", b"1")
+        with pytest.raises(RuntimeError, match="has begun already"):
+            batch.__enter__()
+    with pytest.raises(RuntimeError, match="is over"):
+        batch.__enter__()
+
+    assert (len(batch), batch.sequence) == (1, 0), "it was published all the same"
+
+
+BAD: dict[str, tuple[Callable[[Any], None], type[Exception], str]] = {
+    "payload": (lambda batch: batch.publish(b"a", "text"), TypeError, "payload"),
+    "topic": (lambda batch: batch.publish(7, b""), TypeError, "topic"),
+    "frame": (lambda batch: batch.send("text"), TypeError, "frame"),
+    "frames": (lambda batch: batch.send_multipart(b"one frame"), TypeError, "frames"),
+    "one of them": (lambda batch: batch.send_multipart([b"", 7]), TypeError, r"frames\[1\]"),
+    "no frames": (lambda batch: batch.send_multipart([]), ValueError, "empty"),
+    "flags": (lambda batch: batch.send(b"", flags=1), TypeError, "flags"),
+    "positional": (lambda batch: batch.send_multipart([b""], 2), TypeError, "send_multipart"),
+}
+
+
+@pytest.mark.parametrize(("add", "error", "text"), BAD.values(), ids=BAD)
+def test_what_is_refused_leaves_the_batch_as_it_was(
+    sender: Sender, add: Callable[[Any], None], error: type[Exception], text: str
+) -> None:
+    with sender.batch() as batch:
+        batch.publish(b"a", b"1")
+        with pytest.raises(error, match=text):
+            add(batch)
+        batch.publish(b"b", b"2")
+
+    assert sender.line.written() == [encode_message([b"a", b"1"]), encode_message([b"b", b"2"])]
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_the_bytes_are_limited_in_all(sender: Sender, excess: int) -> None:
+    batch = sender.batch()
+
+    def fill() -> None:
+        with batch:
+            for body in (b"x" * 50, b"y" * (LIMIT - 2 * 5 - 50 + excess)):
+                batch.publish(b"t", body)  # each with 5 bytes of headers and topic
+
+    if not excess:
+        fill()
+        assert (batch.sequence, sender.attempts[0].size) == (0, LIMIT)
+        return
+    with pytest.raises(MessageTooLarge) as caught:
+        fill()
+    assert (caught.value.size, caught.value.limit, caught.value.unit) == (101, 100, "bytes")
+    assert (batch.sequence, len(batch), sender.line.written()) == (None, 2, [])
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_the_messages_are_limited(sender: Sender, excess: int) -> None:
+    batch = sender.batch()
+
+    def fill() -> None:
+        with batch:
+            for _ in range(COUNT_LIMIT + excess):
+                batch.send(b"")
+
+    if not excess:
+        fill()
+        assert (batch.sequence, sender.attempts[0].count) == (0, COUNT_LIMIT)
+        return
+    with pytest.raises(MessageTooLarge) as caught:
+        fill()
+    assert (caught.value.size, caught.value.limit, caught.value.unit) == (5, 4, "messages")
+    assert (batch.sequence, len(batch), sender.line.written()) == (None, 5, [])
+
+
+def test_it_cannot_be_pickled(sender: Sender) -> None:
+    with pytest.raises(TypeError):
+        pickle.dumps(sender.batch())
+
+
+async def enter(batch: Any) -> None:
+    async with batch:
+        pass
+
+
+def test_it_is_not_for_async_with(sender: Sender) -> None:
+    entering = enter(sender.batch())
+
+    with pytest.raises(TypeError, match="this batch blocks: use `with`"):
+        entering.send(None)
