@@ -49,6 +49,7 @@ def test_the_older_half_is_forgotten_and_its_ids_are_not_used_again() -> None:
     table.intern(b"e")
 
     assert [table.intern(topic.name) for topic in kept] == kept
+    assert len(table) == 3, "each is there once"
     assert [table.intern(topic.name).id for topic in forgotten] == [6, 7]
 
 
