@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from fanout.coordinator.actions import Abort, Kill
@@ -13,6 +15,9 @@ from fanout.coordinator.supervision import TICK, Sight
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm.worker_slot import WorkerState
+
+if TYPE_CHECKING:
+    from fanout.coordinator.actions import Action
 
 NOW = 1_000.0
 
@@ -74,7 +79,8 @@ def test_the_workers_are_watched_from_now_on_with_the_times_of_the_options(is_re
     watch.started(0)
     if is_ready:
         watch.serves(0, NOW)
-    now, said = NOW, []
+    now = NOW
+    said: list[Action] = []
     while not said:
         now += TICK
         said = watch.look(now, [Sight(heartbeat=0, has_hung_up=False)])

@@ -134,12 +134,14 @@ def test_a_reader_reads_what_the_publisher_has_written(shelf: Shelf) -> None:
     assert reader.totals().published == 1
 
 
-def test_a_reader_that_is_dropped_leaves_nothing_open(shelf: Shelf) -> None:
+def test_a_reader_keeps_its_mapping_open_and_leaves_nothing(shelf: Shelf) -> None:
     pid = shelf.process(shelf.segment().fd)
     before = open_descriptors()
 
-    attach(pid)
+    reader = attach(pid)
 
+    assert len(open_descriptors() - before) <= 1, "Python's duplicate, for the mapping"
+    del reader
     assert open_descriptors() <= before
 
 
