@@ -2,26 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Any
-from unittest import mock
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.workers.connections.deadlines import DUE_PER_TICK, Deadlines
+from fanout.workers.connections.peer import Peer
+from fanout.workers.policy.block import Block
+from fanout.workers.stream.member import BLOCKED, READY
+from fanout.zmtp import Session
+from tests.helpers.around import Around
+from tests.helpers.limits import LIMITS
+from tests.helpers.log import SMALL
+from tests.helpers.raw import READY_SUB, SIGNATURE, greeting_3
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SECOND = 1_000_000_000
+ZMTP_2 = SIGNATURE + b"\x01\x02" + b"\0\0"  # a SUB without an identity
 OPTIONS = Options(heartbeat_interval=10.0, heartbeat_timeout=30.0, handshake_timeout=10.0)
 
 
-def make_desk() -> Any:
-    return mock.Mock(peers={})
+class Desk:
+    """Notes what is said and who is closed, and makes the peers."""
+
+    def __init__(self) -> None:
+        self.peers: dict[int, Peer] = {}
+        self.said: list[tuple[Peer, bytes]] = []
+        self.closed: list[tuple[Peer, Reason]] = []
+        self.around = Around(SMALL)
+        self.sockets = socket.socketpair()  # nobody reads or writes here
+
+    def say(self, peer: Peer, _now: int) -> None:
+        self.said.append((peer, peer.session.data_to_send()))
+
+    def close(self, peer: Peer, cause: Reason) -> None:
+        self.closed.append((peer, cause))
+
+    def peer(self, hello: bytes = greeting_3(1) + READY_SUB) -> Peer:
+        """One whose handshake is done, and that has answered a PING once."""
+        session = Session(LIMITS)
+        session.receive_data(hello)
+        session.data_to_send()
+        peer = Peer(1, self.around.subscriber_slot(0), self.sockets[0], session, Block(), 0)
+        peer.answers_pings = True
+        return peer
 
 
-def make_peer() -> Any:
-    peer = mock.Mock(heard=0, asked=0, answers_pings=True, ttl_ns=0)
-    peer.member.blocked = False
-    peer.session.speaks_pings = True
-    return peer
+@pytest.fixture
+def desk() -> Iterator[Any]:
+    desk = Desk()
+    yield desk
+    for sock in desk.sockets:
+        sock.close()
+    desk.around.close()
 
 
 def run(deadlines: Deadlines, first: int, last: int, *, listening: bool = True) -> None:
@@ -30,47 +68,64 @@ def run(deadlines: Deadlines, first: int, last: int, *, listening: bool = True) 
         deadlines.tick(tenth * SECOND // 10, listening)
 
 
-def test_who_answers_no_ping_is_evicted() -> None:
-    desk, peer = make_desk(), make_peer()
+def test_who_answers_no_ping_is_evicted(desk: Any) -> None:
+    peer = desk.peer()
     deadlines = Deadlines(desk, OPTIONS)
     deadlines.connected(peer, 0)
 
     run(deadlines, 0, 51)
 
-    assert desk.say.call_count == 4, "a PING each ten seconds"
-    desk.close.assert_called_once_with(peer, Reason.HEARTBEAT_TIMEOUT)
+    assert len(desk.said) == 4, "a PING each ten seconds"
+    assert all(b"\x04PING" in data for _, data in desk.said)
+    assert desk.closed == [(peer, Reason.HEARTBEAT_TIMEOUT)]
 
 
-def test_who_knows_no_pings_is_sent_none() -> None:
-    desk, peer = make_desk(), make_peer()
-    peer.session.speaks_pings = False
+def test_who_knows_no_pings_is_sent_none(desk: Any) -> None:
+    peer = desk.peer(ZMTP_2)
+    assert peer.session.version == "2.0"
     deadlines = Deadlines(desk, OPTIONS)
     deadlines.connected(peer, 0)
 
     run(deadlines, 0, 51)
 
-    desk.say.assert_not_called()
+    assert desk.said == []
 
 
-def test_a_slow_subscriber_that_cannot_be_asked_is_not_evicted_for_silence() -> None:
+def test_a_slow_subscriber_that_cannot_be_asked_is_not_evicted_for_silence(desk: Any) -> None:
     """It is behind all the time, and takes what it gets; no PING gets through to it."""
-    desk, peer = make_desk(), make_peer()
+    peer = desk.peer()
     deadlines = Deadlines(desk, OPTIONS)
     deadlines.connected(peer, 0)
     run(deadlines, 0, 15)
-    peer.heard = 11 * SECOND  # its last PONG
+    peer.last_received = 11 * SECOND  # its last PONG
 
-    peer.member.blocked = True
+    peer.member.become(BLOCKED)
     run(deadlines, 15, 100)
-    peer.member.blocked = False
+    peer.member.become(READY)
     run(deadlines, 100, 105)
 
-    desk.close.assert_not_called()
+    assert desk.closed == []
 
 
-def test_silence_while_nobody_reads_is_no_evidence() -> None:
+def test_one_that_was_behind_has_all_the_time_to_answer_again(desk: Any) -> None:
+    """What it was asked before it fell behind is not held against it."""
+    peer = desk.peer()
+    deadlines = Deadlines(desk, OPTIONS)
+    deadlines.connected(peer, 0)
+    run(deadlines, 0, 15)
+    peer.member.become(BLOCKED)
+    run(deadlines, 15, 45)
+    peer.member.become(READY)
+
+    run(deadlines, 45, 79)
+    assert desk.closed == []
+    run(deadlines, 79, 95)
+    assert desk.closed[0] == (peer, Reason.HEARTBEAT_TIMEOUT)
+
+
+def test_silence_while_nobody_reads_is_no_evidence(desk: Any) -> None:
     """The coordinator hangs in a callback: what peers say waits unread."""
-    desk, peer, late = make_desk(), make_peer(), make_peer()
+    peer, late = desk.peer(), desk.peer()
     peer.ttl_ns = SECOND
     desk.peers = {1: peer}
     deadlines = Deadlines(desk, OPTIONS)
@@ -78,26 +133,25 @@ def test_silence_while_nobody_reads_is_no_evidence() -> None:
     deadlines.adopted(late, 0)
 
     run(deadlines, 0, 60, listening=False)
-    desk.close.assert_not_called()
+    assert desk.closed == []
 
-    peer.heard = 60 * SECOND  # now it is read
+    peer.last_received = 60 * SECOND  # now it is read
     run(deadlines, 60, 61)
-    desk.close.assert_not_called()
+    assert desk.closed == []
 
-    peer.heard = 61 * SECOND
+    peer.last_received = 61 * SECOND
     run(deadlines, 61, 62)
-    desk.close.assert_called_once_with(late, Reason.HANDSHAKE_TIMEOUT)
+    assert desk.closed == [(late, Reason.HANDSHAKE_TIMEOUT)]
 
 
-def test_a_storm_of_deadlines_is_dealt_with_in_slices() -> None:
-    desk = make_desk()
+def test_a_storm_of_deadlines_is_dealt_with_in_slices(desk: Any) -> None:
     deadlines = Deadlines(desk, OPTIONS)
-    peers = [make_peer() for _ in range(DUE_PER_TICK + 1)]
+    peers = [desk.peer() for _ in range(DUE_PER_TICK + 1)]
     for peer in peers:
         deadlines.connected(peer, 0)
 
     run(deadlines, 0, 10)
     deadlines.tick(10 * SECOND, listening=True)
-    assert desk.say.call_count == DUE_PER_TICK
+    assert len(desk.said) == DUE_PER_TICK
     deadlines.tick(10 * SECOND, listening=True)
-    assert desk.say.call_count == DUE_PER_TICK + 1
+    assert len(desk.said) == DUE_PER_TICK + 1

@@ -2,38 +2,95 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-from unittest import mock
+import select
+import socket
+from typing import TYPE_CHECKING
 
+import pytest
+
+from fanout.control.messages import Adopt, Closed
+from fanout.options import Options
 from fanout.reasons import Reason
+from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
+from fanout.workers.policy.block import Block
+from fanout.workers.policy.limits import UNLIMITED
+from fanout.workers.stream.pump import Pump
+from fanout.workers.tail import Tail
+from tests.helpers.around import Around
+from tests.helpers.log import SMALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fanout.workers.connections.peer import Peer
 
 
 class EndingDesk:
     """A desk with peers that have everything, and a channel that holds one report."""
 
     def __init__(self, peers: int) -> None:
-        self.channel = SimpleNamespace(pending=0)
-        self.peers = {
-            number: mock.Mock(ready=True, member=SimpleNamespace(blocked=False))
-            for number in range(peers)
-        }
-        for peer in self.peers.values():
-            peer.unsent_in_kernel.return_value = 0
+        self.around = Around(SMALL)
+        self.channel = self.around.channel
+        pump = Pump(self.around.log, UNLIMITED, 1)
+        tail: Tail[Peer] = Tail(self.around, pump, lambda: None)
+        self.write_set = select.epoll()
+        self.desk = Desk(self.around, Options(), Block(), pump, tail, self.write_set)
+        self.ends: list[socket.socket] = []
+        for number in range(peers):
+            ours, far = socket.socketpair()
+            ours.setblocking(False)
+            self.around.sockets[ours.fileno()] = ours
+            self.desk.adopt(Adopt(number, number, "zmtp"), [ours.fileno()])
+            self.desk.connected(self.desk.peers[number], "3.1")
+            far.recv(4096)  # what we greet with; nothing is left in the kernel
+            self.ends.append(far)
+        self.channel.flush()
+        self.channel.sent.clear()
+        self.channel.stuck = True
 
-    def close(self, closing: object, cause: Reason) -> None:
-        assert cause is Reason.PUBLISHER_CLOSED
-        self.peers = {i: peer for i, peer in self.peers.items() if peer is not closing}
-        self.channel.pending += 1
+    @property
+    def peers(self) -> dict[int, Peer]:
+        return self.desk.peers
+
+    def let_reports_out(self) -> None:
+        """The coordinator has read one."""
+        self.channel.stuck = False
+        self.channel.flush()
+        self.channel.stuck = True
+
+    def close(self) -> None:
+        """All that was reported is the end."""
+        for report in self.channel.sent + self.channel.waiting:
+            assert isinstance(report, Closed)
+            assert report.cause == Reason.PUBLISHER_CLOSED.number
+        for far in self.ends:
+            far.close()
+        self.write_set.close()
+        self.around.close()
 
 
-def end(desk: Any, timeout: float) -> Ending:
-    return Ending(desk, desk.channel, timeout, now=0)
+@pytest.fixture
+def make_desk() -> Iterator[Callable[[int], EndingDesk]]:
+    desks = []
+
+    def make(peers: int) -> EndingDesk:
+        desks.append(EndingDesk(peers))
+        return desks[-1]
+
+    yield make
+    for desk in desks:
+        desk.close()
 
 
-def test_connections_are_closed_as_fast_as_the_coordinator_reads() -> None:
-    desk = EndingDesk(3)
+def end(desk: EndingDesk, timeout: float) -> Ending:
+    return Ending(desk.desk, desk.channel, timeout, now=0)
+
+
+def test_connections_are_closed_as_fast_as_the_coordinator_reads(
+    make_desk: Callable[[int], EndingDesk],
+) -> None:
+    desk = make_desk(3)
     ending = end(desk, timeout=0.0)
     left = []
 
@@ -41,24 +98,28 @@ def test_connections_are_closed_as_fast_as_the_coordinator_reads() -> None:
     while not ended:
         ended = ending.step(1, more=False)
         left.append(len(desk.peers))
-        desk.channel.pending = 0
+        desk.let_reports_out()
 
     assert left == [2, 1, 0, 0]
 
 
-def test_the_last_report_is_out_before_the_worker_ends() -> None:
-    desk = EndingDesk(1)
+def test_the_last_report_is_out_before_the_worker_ends(
+    make_desk: Callable[[int], EndingDesk],
+) -> None:
+    desk = make_desk(1)
     ending = end(desk, timeout=10.0)
 
     early = [ending.step(now, more=False) for now in (1, 2)]
     assert early == [False, False], "it ends with a report that nobody has"
 
-    desk.channel.pending = 0
+    desk.let_reports_out()
     assert ending.step(3, more=False)
 
 
-def test_what_is_committed_is_sent_before_anybody_is_closed_if_there_is_time() -> None:
-    desk = EndingDesk(1)
+def test_what_is_committed_is_sent_before_anybody_is_closed_if_there_is_time(
+    make_desk: Callable[[int], EndingDesk],
+) -> None:
+    desk = make_desk(1)
     ending = end(desk, timeout=1e-9)
 
     assert not ending.step(0, more=True)
