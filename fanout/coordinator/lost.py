@@ -48,6 +48,43 @@ class TooLateError(Exception):
     """There was no time to count the rest."""
 
 
+class _Topics:
+    """Counts the topics in a stretch of the log. Not a part of `Lost`, which refers to it.
+
+    The memory of the log goes with the last reference to the publisher: there is to be no circle.
+
+    Its mutable state: the names of topics, by id.
+    """
+
+    def __init__(self, log: LogReader, now: Callable[[], float], until: float) -> None:
+        self._log = log
+        self._now = now
+        self._until = until
+        self._names: dict[int, bytes] = {}
+
+    def count(self, first: int, stop: int) -> Counter[bytes]:
+        """Messages by topic, from `first` up to, not including, `stop`.
+
+        Raises:
+            TooLateError: the time is up.
+        """
+        if self._now() >= self._until:
+            raise TooLateError
+        log = self._log
+        ids = log.topic_ids(first, stop)
+        seen_at = dict(zip(ids, range(first, stop), strict=True))
+        counts: Counter[bytes] = Counter()
+        for topic_id, number in Counter(ids).items():
+            if topic_id:
+                name = self._names.get(topic_id)
+                if name is None:
+                    name = self._names[topic_id] = first_frame(log.piece(seen_at[topic_id]))
+                counts[name] += number
+        if 0 in seen_at:
+            counts.update(first_frame(log.piece(first + at)) for at, i in enumerate(ids) if not i)
+        return counts
+
+
 class Lost:
     """Counts what the subscribers of a lost worker have not got; on the coordinator's thread.
 
@@ -74,8 +111,8 @@ class Lost:
         """A worker is lost; its tail is still where it was."""
         self._until = self._now() + COUNTING_MAX
         self._head = self._log.head()
-        self._names: dict[int, bytes] = {}  # of topics, by id
-        self._censuses = Censuses(self._count_topics, PIECE, PIECES_KEPT)
+        topics = _Topics(self._log, self._now, self._until)
+        self._censuses = Censuses(topics.count, PIECE, PIECES_KEPT)
 
     def since_checkpoint(self, connection: Accepted) -> Later:
         """What was published for this subscriber since its last checkpoint, up to `begin()`."""
@@ -121,20 +158,3 @@ class Lost:
         head, position = log.length()
         few = head - first < log.entries // 2
         return few and position - log.start_of(first) < log.size // 2
-
-    def _count_topics(self, first: int, stop: int) -> Counter[bytes]:
-        if self._now() >= self._until:
-            raise TooLateError
-        log = self._log
-        ids = log.topic_ids(first, stop)
-        seen_at = dict(zip(ids, range(first, stop), strict=True))
-        counts: Counter[bytes] = Counter()
-        for topic_id, number in Counter(ids).items():
-            if topic_id:
-                name = self._names.get(topic_id)
-                if name is None:
-                    name = self._names[topic_id] = first_frame(log.piece(seen_at[topic_id]))
-                counts[name] += number
-        if 0 in seen_at:
-            counts.update(first_frame(log.piece(first + at)) for at, i in enumerate(ids) if not i)
-        return counts

@@ -81,9 +81,12 @@ def test_a_worker_that_cannot_start_says_why(
 
 
 def test_a_python_that_cannot_be_executed_is_named_as_the_cause(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multiprocess.spawn.get_executable", lambda: b"/no/python")
+    no_program = tmp_path / "python"
+    no_program.write_bytes(b"\x7fELF, but no more of it")
+    no_program.chmod(0o755)
+    monkeypatch.setattr("multiprocess.spawn.get_executable", lambda: bytes(no_program))
 
     with pytest.raises(StartupError) as caught:
         Publisher(ENDPOINT, workers=1)

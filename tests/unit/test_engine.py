@@ -88,10 +88,10 @@ def test_the_memory_goes_with_the_last_reference() -> None:
     try:
         engine = Engine(SMALL, lambda _event: None)
         engine.start(["tcp://127.0.0.1:*"])
-        memory = weakref.ref(engine.path)
+        path, segment = weakref.ref(engine.path), weakref.ref(engine._coordinator.segment)
         engine.close(0.0)
         del engine
-        assert memory() is None
+        assert (path(), segment()) == (None, None)
     finally:
         gc.enable()
 
