@@ -5,26 +5,73 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
-from unittest import mock
+from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.shm.subscriber_slot import SubscriberSlot
+from fanout.control.messages import Adopt
+from fanout.options import Options
 from fanout.workers.connections import reading
-from fanout.workers.connections.peer import Peer
+from fanout.workers.connections.deadlines import Deadlines
+from fanout.workers.connections.desk import Desk as Connections
 from fanout.workers.connections.reading import ReadSide
 from fanout.workers.policy.block import Block
+from fanout.workers.policy.limits import UNLIMITED
+from fanout.workers.stream.pump import Pump
 from fanout.workers.tail import Tail
 from fanout.workers.tuning import TUNING
-from fanout.zmtp import Session, SubscriberSession
-from tests.helpers.around import Around
-from tests.helpers.limits import LIMITS
+from fanout.zmtp import SubscriberSession
+from tests.helpers.around import Around, Outbox
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from fanout.control.messages import Message
+    from fanout.shm.reader import LogReader
+    from fanout.workers.connections.peer import Peer
+    from fanout.workers.stream.member import Member
+
+Calls = list[tuple[str, object]]
+
+
+class NotedPump(Pump):
+    """A pump that notes how wants are changed."""
+
+    def __init__(self, log: LogReader, calls: Calls) -> None:
+        super().__init__(log, UNLIMITED, 1)
+        self._calls = calls
+
+    def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
+        self._calls.append(("pump.subscribe", member))
+        super().subscribe(member, prefixes)
+
+    def hold(self, member: Member) -> None:
+        self._calls.append(("pump.hold", member))
+        super().hold(member)
+
+    def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
+        self._calls.append(("pump.release", member))
+        super().release(member, prefixes, since, now)
+
+
+class NotedOutbox(Outbox):
+    """A channel that notes when reports are written and sent; `room` more of them get out."""
+
+    def __init__(self, calls: Calls) -> None:
+        super().__init__()
+        self.room = 1 << 40
+        self._calls = calls
+
+    def post(self, message: Message) -> None:
+        self._calls.append(("channel.post", message))
+        super().post(message)
+
+    def flush(self) -> None:
+        self._calls.append(("channel.flush", None))
+        while self.waiting and self.room:
+            self.sent.append(self.waiting.pop(0))
+            self.room -= 1
 
 
 class Desk:
@@ -36,44 +83,40 @@ class Desk:
     """
 
     def __init__(self, topics: list[bytes], peers: int = 1) -> None:
-        self.calls = mock.Mock()
-        self.calls.pump.front = self.calls.channel.pending = 0
-        by_descriptor: dict[int, Peer] = {}
-        desk: Any = SimpleNamespace(
-            by_descriptor=by_descriptor,
-            connected=mock.Mock(),
-            close=mock.Mock(),
-            say=lambda peer, _now: peer.socket.send(peer.session.data_to_send()),
-        )
-        around = Around(SMALL)
-        self.segment = around.written.segment
-        self.tail: Tail[Peer] = Tail(around, self.calls.pump, mock.Mock())
+        self.calls: Calls = []
+        self.around = Around(SMALL)
+        self.around.channel = self.channel = NotedOutbox(self.calls)
+        pump = NotedPump(self.around.log, self.calls)
+        self.tail: Tail[Peer] = Tail(self.around, pump, lambda: None)
+        self.write_set = select.epoll()
+        self.desk = Connections(self.around, Options(), Block(), pump, self.tail, self.write_set)
         self.side = ReadSide(
-            *(desk, mock.Mock(), self.calls.pump, self.tail),
-            *(self.calls.channel, select.epoll(), TUNING),
+            *(self.desk, Deadlines(self.desk, Options()), pump, self.tail),
+            *(self.around.channel, select.epoll(), TUNING),
         )
-        self.peers: list[Peer] = []
+        self.desk.watchers = (self.side,)
         self.ends: list[tuple[SubscriberSession, socket.socket]] = []
         for number in range(peers):
             ours, far = socket.socketpair()
             ours.setblocking(False)
             far.setblocking(False)
-            slot = SubscriberSlot(self.segment, number)
-            self.peers.append(Peer(number, slot, ours, Session(LIMITS), Block(), 0))
             self.ends.append((SubscriberSession(topics), far))
-            by_descriptor[ours.fileno()] = self.peers[-1]
-            self.side.adopted(self.peers[-1], 0)
-            ours.send(self.peers[-1].session.data_to_send())
+            self.around.sockets[ours.fileno()] = ours
+            self.desk.adopt(Adopt(number, number, "zmtp"), [ours.fileno()])
+        self.peers = list(self.desk.peers.values())
         self.peer, self.session = self.peers[0], self.ends[0][0]
+
+    def called(self, name: str) -> list[object]:
+        """What these calls were about."""
+        return [about for called, about in self.calls if called == name]
 
     def talk(self, now: int) -> int:
         """One turn after all that the subscribers have to say; how often wants were changed."""
         for session, far in self.ends:
             far.send(session.data_to_send())
-        before: int = self.calls.pump.subscribe.call_count
+        before = len(self.called("pump.subscribe"))
         self.side.turn(now)
-        after: int = self.calls.pump.subscribe.call_count
-        return after - before
+        return len(self.called("pump.subscribe")) - before
 
     def shake_hands(self) -> None:
         while not all(peer.session.subscriptions for peer in self.peers):
@@ -87,6 +130,8 @@ class Desk:
         for peer, (_, far) in zip(self.peers, self.ends, strict=True):
             peer.socket.close()
             far.close()
+        self.write_set.close()
+        self.around.close()
 
 
 @pytest.fixture
@@ -129,7 +174,7 @@ def test_a_spared_peer_can_be_forgotten(desk: Desk) -> None:
 def two() -> Iterator[Desk]:
     desk = Desk([b"A"], peers=2)
     desk.shake_hands()
-    desk.calls.reset_mock()
+    desk.calls.clear()
     for session, _ in desk.ends:
         session.subscribe(b"B")
     yield desk
@@ -139,17 +184,18 @@ def two() -> Iterator[Desk]:
 def test_the_changes_of_a_turn_go_out_together_and_are_then_applied(two: Desk) -> None:
     assert two.talk(1) == 2
 
-    called = [name for name, _, _ in two.calls.mock_calls]
+    called = [name for name, _ in two.calls]
     assert called == ["channel.post"] * 2 + ["channel.flush"] + ["pump.subscribe"] * 2
 
 
 def test_if_the_reports_do_not_get_out_all_are_held_until_they_have(two: Desk) -> None:
-    two.calls.channel.pending = 1  # one of them did
+    two.channel.room = 1  # one of them did
     assert two.talk(1) == 0
-    held = [call.args[0] for call in two.calls.pump.hold.call_args_list]
-    two.calls.channel.pending = 0
+    held = two.called("pump.hold")
+    two.channel.room = 1
+    two.channel.flush()
     assert two.talk(2) == 0
-    released = [call.args[0] for call in two.calls.pump.release.call_args_list]
+    released = two.called("pump.release")
 
     assert held == released == [peer.member for peer in two.peers]
     assert not two.tail.promised
