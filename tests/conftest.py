@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,10 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Thousands of processes are started there; measuring coverage makes the start of each take twice as
+# long. The workers that the integration tests start are measured.
+NOT_MEASURED_IN_CHILDREN = ("faults", "interop", "packaging")
+TESTS = Path(__file__).parent
 TEARDOWN_S = 120  # far above what any teardown takes
 
 # Tests never judge by the clock: a busy machine must not make them fail. The timeout for each test
@@ -19,6 +24,16 @@ settings.register_profile(
     "fanout", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("fanout")
+
+
+@pytest.fixture(autouse=True)
+def children_measured_or_not(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let what this test starts measure coverage, if it is where that is wanted."""
+    if request.path.relative_to(TESTS).parts[0] in NOT_MEASURED_IN_CHILDREN:
+        for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+            monkeypatch.delenv(name, raising=False)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

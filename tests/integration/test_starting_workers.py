@@ -196,7 +196,15 @@ print(sys.path)
 
 # What a worker may load of fanout; all else is for those who publish.
 PACKAGES_OF_WORKERS = {"control", "shm", "workers", "zmtp"}
-FILES_OF_WORKERS = {"_platform", "errors", "exits", "options", "reasons"}
+FILES_OF_WORKERS = {
+    "_platform",
+    "arguments",
+    "descriptors",
+    "errors",
+    "exits",
+    "options",
+    "reasons",
+}
 OF_TRANSPORT = {"fanout.transport", "fanout.transport.kernel"}  # not what listens
 # Of what is beyond it, because of its size or because it belongs to the publishing side.
 TOO_LARGE = {

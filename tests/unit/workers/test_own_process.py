@@ -61,9 +61,9 @@ os.dup2(writing, 2)
 os.kill(os.getpid(), signal.SIGUSR1)
 os.set_blocking(reading, False)
 try:
-    print(os.read(reading, 100))
+    print(os.read(reading, 100), flush=True)
 except BlockingIOError:
-    print("nothing")
+    print("nothing", flush=True)
 os.abort()
 """
     done = subprocess.run(
