@@ -120,7 +120,7 @@ def test_the_sdist_holds_each_file_once(sdist: Path) -> None:
 
 def test_the_tests_in_the_sdist_run(unpacked: Path) -> None:
     """All are collected; a few run, those that look at the tree itself among them."""
-    some = "test_repository or test_cohorts or test_pump or test_session"
+    some = "test_structure or test_cohorts or test_pump or test_session"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", some],
         cwd=unpacked,
