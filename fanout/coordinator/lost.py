@@ -11,10 +11,9 @@ as discarded, unless the worker's tail has passed it and the subscriber took eve
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanout.shm.census import Censuses, minimal
+from fanout.shm.census import Censuses, count_topics, minimal
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
@@ -22,6 +21,7 @@ from fanout.zmtp.errors import ProtocolError
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
     from fanout.coordinator.roster import Accepted
@@ -70,19 +70,15 @@ class _Topics:
         """
         if self._now() >= self._until:
             raise TooLateError
-        log = self._log
-        ids = log.topic_ids(first, stop)
-        seen_at = dict(zip(ids, range(first, stop), strict=True))
-        counts: Counter[bytes] = Counter()
-        for topic_id, number in Counter(ids).items():
+        return count_topics(self._log.topic_ids(first, stop), first, self._name)
+
+    def _name(self, topic_id: int, sequence: int) -> bytes:
+        name = self._names.get(topic_id)
+        if name is None:
+            name = first_frame(self._log.piece(sequence))
             if topic_id:
-                name = self._names.get(topic_id)
-                if name is None:
-                    name = self._names[topic_id] = first_frame(log.piece(seen_at[topic_id]))
-                counts[name] += number
-        if 0 in seen_at:
-            counts.update(first_frame(log.piece(first + at)) for at, i in enumerate(ids) if not i)
-        return counts
+                self._names[topic_id] = name
+        return name
 
 
 class Lost:

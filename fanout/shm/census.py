@@ -8,11 +8,12 @@ with the topics of a piece sorted, those that begin with a prefix stand together
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 
 def minimal(prefixes: Iterable[bytes]) -> frozenset[bytes]:
@@ -25,6 +26,25 @@ def minimal(prefixes: Iterable[bytes]) -> frozenset[bytes]:
         if not kept or not prefix.startswith(kept[-1]):
             kept.append(prefix)
     return frozenset(kept)
+
+
+def count_topics(
+    ids: Sequence[int], first: int, name_of: Callable[[int, int], bytes]
+) -> Counter[bytes]:
+    """Messages by topic, of those from message `first` on.
+
+    Args:
+        ids: the topic id of each of them, 0 = not interned.
+        name_of: the topic of an id, or of a message if it has none: called with both.
+    """
+    seen_at = dict(zip(ids, range(first, first + len(ids)), strict=True))
+    counts: Counter[bytes] = Counter()
+    for topic_id, number in Counter(ids).items():
+        if topic_id:
+            counts[name_of(topic_id, seen_at[topic_id])] += number
+    if 0 in seen_at:
+        counts.update(name_of(0, first + index) for index, i in enumerate(ids) if not i)
+    return counts
 
 
 class Census:

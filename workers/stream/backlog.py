@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from fanout.shm.census import Censuses
+from fanout.shm.census import Censuses, count_topics
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohorts import Cohort, Cohorts
     from fanout.workers.stream.member import Member
@@ -135,15 +136,7 @@ class Backlog:
         return first_frame(self._log.piece(sequence))
 
     def _count_topics(self, first: int, stop: int) -> Counter[bytes]:
-        ids = self._log.topic_ids(first, stop)
-        seen_at = dict(zip(ids, range(first, stop), strict=True))
-        counts: Counter[bytes] = Counter()
-        for topic_id, number in Counter(ids).items():
-            if topic_id:
-                counts[self._topic(topic_id, seen_at[topic_id])] += number
-        if 0 in seen_at:
-            counts.update(self.topic_of(first + index) for index, i in enumerate(ids) if not i)
-        return counts
+        return count_topics(self._log.topic_ids(first, stop), first, self._topic)
 
     def _topic(self, topic_id: int, sequence: int) -> bytes:
         name = self._cohorts.name(topic_id)
