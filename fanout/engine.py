@@ -35,6 +35,7 @@ from fanout.shm.layout import MESSAGE_PART, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
 from fanout.transport.endpoints import parse_endpoint
+from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -126,15 +127,24 @@ class Engine:
         )
 
     def start(self, endpoints: Iterable[str]) -> None:
-        """Start the coordinator and the workers, and listen; once.
+        """Listen, start the coordinator and the workers, and serve; once.
+
+        What cannot be bound is found before any process is started. Who connects meanwhile waits
+        in the kernel's queue. A worker inherits no listener: they are closed when it is executed.
 
         Raises:
             StartupError, ConfigError, BindError: all of it has ended.
         """
         try:
-            self._coordinator.start()
-            for each in endpoints:
-                self.bind(each)
+            with ExitStack() as undo:
+                listeners = []
+                for each in endpoints:
+                    listeners.append(open_listener(each, self.options.backlog))
+                    undo.callback(listeners[-1].close)
+                self._coordinator.start()
+                for listener in listeners:
+                    self._coordinator.reception.add(listener)
+                undo.pop_all()
             self._header.state = State.SERVING
         except BaseException:
             self.close(0.0)

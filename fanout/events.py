@@ -18,6 +18,7 @@ class EventKind(str, enum.Enum):
     SUBSCRIBER_RECOVERED = "subscriber_recovered"  # a slow one has caught up
     SUBSCRIBER_EVICTED = "subscriber_evicted"  # closed by us: timeout, violation, lost worker
     SUBSCRIBER_DISCONNECTED = "subscriber_disconnected"  # closed by the peer or by close()
+    HANDSHAKE_FAILED = "handshake_failed"  # a connection ended before it was a subscriber
     CONNECTION_REFUSED = "connection_refused"  # over a limit, or no worker to serve it
     ACCEPT_PAUSED = "accept_paused"  # out of descriptors or memory; resumes by itself
     WORKER_STARTED = "worker_started"
@@ -35,12 +36,12 @@ class Event:
 
     `subscriber` is the id that `subscribers()` shows, None for events about workers, listeners and
     connections that were refused. `peer` is its address, None for events about no connection.
-    `dropped` counts messages lost by this subscriber so far, `lost` the events that are missing
-    before an EVENTS_LOST. `cause` is from a fixed list, for programs, what `reason` says to people;
-    None where no connection ended, was refused or became slow. `count` is the number of those for
-    whom a summary stands, in which the rest is that of the last of them: see `CONNECTION_REFUSED`
-    in the reference. `exit_code` is that of the process of a WORKER_LOST, -N for signal N; None
-    where there was none, or nobody knows it.
+    `dropped` counts messages lost by this subscriber so far, `discarded` those that waited for it
+    when its connection ended, `lost` the events that are missing before an EVENTS_LOST. `cause` is
+    from a fixed list, for programs, what `reason` says to people; None where no connection ended,
+    was refused or became slow. `count` is the number of those for whom a summary stands, in which
+    the rest is that of the last of them: see the reference. `exit_code` is that of the process of a
+    WORKER_LOST, -N for signal N; None where there was none, or nobody knows it.
     """
 
     kind: EventKind
@@ -53,6 +54,7 @@ class Event:
     lost: int = 0
     exit_code: int | None = None
     count: int = 1
+    discarded: int = 0
 
     def __str__(self) -> str:
         parts = [str(self.kind)]
@@ -64,6 +66,8 @@ class Event:
             parts.append(f"worker={self.worker}")
         if self.dropped:
             parts.append(f"dropped={self.dropped}")
+        if self.discarded:
+            parts.append(f"discarded={self.discarded}")
         if self.lost:
             parts.append(f"lost={self.lost}")
         if self.count != 1:

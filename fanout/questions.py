@@ -100,8 +100,8 @@ class Questions:
                 return
             remaining = INTEREST_POLL if deadline is None else deadline - time.monotonic()
             if remaining <= 0:
-                what = "any topic" if topic is None else f"topic {topic!r}"
-                raise TimeoutError(f"{found} of {count} subscribers for {what} after {timeout} s")
+                what = "with any subscription" if topic is None else f"for topic {topic!r}"
+                raise TimeoutError(f"{found} of {count} subscribers {what} after {timeout} s")
             yield min(remaining, INTEREST_POLL)
 
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.events import Event, EventKind
+from fanout.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,11 +33,15 @@ _LEVELS = {
     EventKind.SUBSCRIBER_SLOW: logging.WARNING,
     EventKind.SUBSCRIBER_EVICTED: logging.WARNING,
     EventKind.CONNECTION_REFUSED: logging.WARNING,
+    EventKind.HANDSHAKE_FAILED: logging.WARNING,
     EventKind.EVENTS_LOST: logging.WARNING,
     EventKind.ACCEPT_PAUSED: logging.ERROR,
     EventKind.WORKER_LOST: logging.ERROR,
     EventKind.CALLBACK_FAILED: logging.ERROR,
 }
+
+# Nothing is wrong with a probe that connects and leaves, nor with who comes as we close.
+_ORDINARY = {Reason.LEFT, Reason.BROKEN, Reason.GONE_EARLY, Reason.PUBLISHER_CLOSED}
 
 # An event, or a text for the logger only, or how many events are missing at this place.
 _Waiting: TypeAlias = "Event | str | int"
@@ -152,4 +157,6 @@ class Announcer:
 
 
 def _level(event: Event) -> int:
+    if event.kind is EventKind.HANDSHAKE_FAILED and event.cause in _ORDINARY:
+        return logging.DEBUG
     return _LEVELS.get(event.kind, logging.DEBUG)

@@ -99,16 +99,20 @@ class Reception:
             ConfigError, BindError, ClosedError: nothing has changed.
             TimeoutError as from `Calls.call()`, anything that interrupts: it is undone.
         """
-        listener: Listener | None = None
+        return self.add(open_listener(endpoint, self._backlog))
+
+    def add(self, listener: Listener) -> str:
+        """Accept from a listener, and own it; returns its endpoint. Any thread.
+
+        Raises:
+            ClosedError, TimeoutError as from `Calls.call()`, what interrupts: it is closed.
+        """
         try:
-            listener = opened = open_listener(endpoint, self._backlog)
-            return self._calls.call(lambda: self._add(opened))
+            return self._calls.call(lambda: self._add(listener))
         except BaseException:
-            if listener is not None:
-                made = listener
-                self._calls.post(lambda: self._drop(made))
-                if self._calls.ended:
-                    made.close()
+            self._calls.post(lambda: self._drop(listener))
+            if self._calls.ended:
+                listener.close()
             raise
 
     def _add(self, listener: Listener) -> str:

@@ -165,10 +165,22 @@ def _end(state: State, connection: Accepted, closed: Closed) -> list[Action]:
     duplicate = state.duplicates.pop(connection.subscriber, None)
     if duplicate is not None:
         actions.append(Shut(duplicate))
-    kind = EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
-    cause = Reason.of(closed.cause)
-    told = _tell(kind, connection, closed.reason, closed.dropped, cause)
+    told = _tell(
+        _kind_of_end(connection, closed),
+        connection,
+        closed.reason,
+        closed.dropped,
+        Reason.of(closed.cause),
+        closed.discarded,
+    )
     return [*actions, Book(connection, closed), told]
+
+
+def _kind_of_end(connection: Accepted, closed: Closed) -> EventKind:
+    """As the ledger counts it: `failed_handshakes`, `evicted` or `disconnected`."""
+    if connection.version is None:
+        return EventKind.HANDSHAKE_FAILED
+    return EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
 
 
 def _tell(
@@ -177,6 +189,7 @@ def _tell(
     reason: str,
     dropped: int = 0,
     cause: Reason | None = None,
+    discarded: int = 0,
 ) -> Tell:
     return Tell(
         Event(
@@ -186,6 +199,7 @@ def _tell(
             peer=connection.peer,
             worker=connection.worker,
             dropped=dropped,
+            discarded=discarded,
             cause=cause,
         )
     )

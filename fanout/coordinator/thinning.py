@@ -10,18 +10,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fanout.events import EventKind
-from fanout.reasons import Reason
 
 if TYPE_CHECKING:
     from fanout.events import Event
+    from fanout.reasons import Reason
 
 SUMMARY_EACH = 10.0  # seconds between two events about the same cause; a person reads them
 
 
 def is_thinned(event: Event) -> bool:
     """Whether strangers can make it happen as often as they connect."""
-    refused = event.kind is EventKind.CONNECTION_REFUSED
-    return refused or event.cause is Reason.HANDSHAKE_TIMEOUT
+    return event.kind in (EventKind.CONNECTION_REFUSED, EventKind.HANDSHAKE_FAILED)
 
 
 class Thinning:

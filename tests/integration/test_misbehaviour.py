@@ -133,9 +133,11 @@ def test_a_handshake_that_does_not_end_is_ended(happenings: Happenings, said: by
     ):
         peer.send(said)
         peer.read_to_end()
-        (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
-        assert "handshake_timeout" in evicted.reason
-        assert publisher.statistics().failed_handshakes == 1
+        (failed,) = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+        assert "handshake_timeout" in failed.reason
+        totals = publisher.statistics()
+        assert (totals.failed_handshakes, totals.evicted) == (1, 0)
+        assert happenings.of(EventKind.SUBSCRIBER_EVICTED) == []
 
 
 def test_one_that_stops_answering_is_evicted_and_one_that_never_did_is_not(

@@ -43,12 +43,15 @@ def check_agreement(
     """Each counter has its events; only `slow` has lost messages, and only `leaver` has left."""
     evicted = happenings.of(EventKind.SUBSCRIBER_EVICTED)
     assert all(event.reason and event.subscriber for event in evicted)
-    assert total.evicted + total.failed_handshakes == len(evicted)
+    assert total.evicted == len(evicted)
+    failed = happenings.of(EventKind.HANDSHAKE_FAILED)
+    assert total.failed_handshakes == len(failed) == 1
     gone = happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)
     assert [event.peer for event in gone] == [leaver]
     assert total.disconnected == len(gone)
     assert total.refused == len(happenings.of(EventKind.CONNECTION_REFUSED)) == 1
-    assert total.accepted == len(evicted) + len(gone) + total.refused
+    assert total.accepted == len(evicted) + len(failed) + len(gone) + total.refused
+    assert total.discarded == sum(event.discarded for event in (*evicted, *gone))
     dropped = {event.peer: event.dropped for event in (*evicted, *gone)}
     assert total.dropped == sum(dropped.values()) == dropped[slow] > 0
     assert [event.peer for event in happenings.of(EventKind.SUBSCRIBER_SLOW)] == [slow]
@@ -92,18 +95,18 @@ def test_events_and_counters_agree() -> None:
         happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED)
         rude.send(b"".join(command(b"SUBSCRIBE", b"%d" % n) for n in range(9)) + frame(b"\x01x"))
         half_open.read_to_end()
-        publish_until_evicted(publisher, happenings, 3)  # rude, half open, slow
+        publish_until_evicted(publisher, happenings, 2)  # rude and slow
 
         victim = publisher.subscribers()[0].worker
         os.kill(publisher.statistics().workers[victim].pid, signal.SIGKILL)
-        happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, 4)
+        happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, 3)
         lost = happenings.wait_for(EventKind.WORKER_LOST)
         happenings.wait_for(EventKind.WORKER_STARTED, 3)
         wait_until(lambda: publisher.statistics().subscribers == 0, "all are gone")
 
         check_agreement(publisher.statistics(), happenings, slow=names[0], leaver=names[3])
         evicted = happenings.of(EventKind.SUBSCRIBER_EVICTED)
-        # Slow, rude, healthy and half open.
-        assert Counter(event.peer for event in evicted) == Counter(names[:3] + names[4:])
+        assert Counter(event.peer for event in evicted) == Counter(names[:3])  # not half open
+        assert [one.peer for one in happenings.of(EventKind.HANDSHAKE_FAILED)] == names[4:]
         assert "SIGKILL" in lost[0].reason
         assert lost[0].worker == victim

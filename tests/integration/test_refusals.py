@@ -189,5 +189,5 @@ def test_a_subscriber_that_wants_another_mechanism_is_named(mechanism: bytes, na
         address = "127.0.0.1", int(made.endpoints[0].rpartition(":")[2])
         with socket.create_connection(address) as peer:
             peer.sendall(SIGNATURE + b"\x03\x01" + mechanism.ljust(20, b"\0") + bytes(32))
-            [event] = happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED)
+            [event] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
     assert f"the peer wants {name}; this endpoint serves NULL" in str(event)

@@ -43,6 +43,13 @@ def test_the_timeout_names_topic_and_time(publisher: Publisher) -> None:
         publisher.wait_for_subscribers(1, topic=b"EURUSD", timeout=0.01)
 
 
+def test_who_has_connected_and_wants_nothing_is_not_waited_for(publisher: Publisher) -> None:
+    with RawPeer.version_3(publisher.endpoints[0]):
+        expected = "0 of 1 subscribers with any subscription after 0.01 s"
+        with pytest.raises(TimeoutError, match=f"^{expected}$"):
+            publisher.wait_for_subscribers(1, timeout=0.01)
+
+
 def test_what_is_published_after_it_reaches_them_all(publisher: Publisher, stock: Stock) -> None:
     for number in range(30):
         topic = b"t%d" % number

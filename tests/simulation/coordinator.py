@@ -487,7 +487,9 @@ class CoordinatorWorld:
         ends = ledger.evicted + ledger.disconnected + ledger.failed_handshakes
         require(ends == self.ended, f"{ends} of {self.ended} ends are booked")
         told = self.told
+        require(told[EventKind.SUBSCRIBER_EVICTED] == ledger.evicted, "told otherwise than counted")
         told_ends = told[EventKind.SUBSCRIBER_EVICTED] + told[EventKind.SUBSCRIBER_DISCONNECTED]
+        told_ends += told[EventKind.HANDSHAKE_FAILED]
         require(told_ends == self.ended, "an end was not told, or twice")
         require(told[EventKind.WORKER_LOST] == self.lost, "a loss was not told, or twice")
         require(self.open == set(state.duplicates.values()), "descriptors leak")

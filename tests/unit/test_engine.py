@@ -74,6 +74,14 @@ def test_an_endpoint_that_cannot_be_bound_ends_all_of_it(nothing_left: None) -> 
         engine.gate.check_use()
 
 
+def test_no_worker_is_started_for_an_endpoint_that_cannot_be_bound(nothing_left: None) -> None:
+    engine = Engine(SMALL, None)
+    with mock.patch.object(engine._coordinator, "start") as start, pytest.raises(BindError):
+        engine.start(["tcp://127.0.0.1:*", "tcp://192.0.2.1:1"])
+
+    start.assert_not_called()
+
+
 def test_one_that_was_never_started_gives_back_what_it_holds(nothing_left: None) -> None:
     engine = Engine(SMALL, None)
 

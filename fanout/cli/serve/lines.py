@@ -26,6 +26,7 @@ TOLD_EVENTS = frozenset(
         EventKind.SUBSCRIBER_SLOW,
         EventKind.SUBSCRIBER_RECOVERED,
         EventKind.SUBSCRIBER_EVICTED,
+        EventKind.HANDSHAKE_FAILED,
         EventKind.CONNECTION_REFUSED,
         EventKind.ACCEPT_PAUSED,
         EventKind.WORKER_LOST,
@@ -111,6 +112,10 @@ def event_line(event: Event) -> str | None:
     line = " ".join(parts)
     if event.dropped:
         line += f", {plural(event.dropped, 'message')} dropped so far"
+    if event.discarded:
+        line += f", {plural(event.discarded, 'message')} discarded"
+    if event.count != 1:
+        line += f" (and {event.count - 1:,} more like it)"
     return f"{line}: {event.reason}" if event.reason else line
 
 

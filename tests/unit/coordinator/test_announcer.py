@@ -12,6 +12,7 @@ import pytest
 from fanout.coordinator import announcer as announcers
 from fanout.coordinator.announcer import Announcer
 from fanout.events import Event, EventKind
+from fanout.reasons import Reason
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -86,6 +87,18 @@ def test_both_get_the_event_once(logger: logging.Logger, caplog: pytest.LogCaptu
     assert record.getMessage() == (
         "subscriber_slow subscriber=3 peer=peer:1 dropped=7 reason='behind'"
     )
+
+
+@pytest.mark.parametrize(
+    ("cause", "level"),
+    [(Reason.VIOLATION, logging.WARNING), (Reason.LEFT, logging.DEBUG)],
+)
+def test_a_failed_handshake_is_a_warning_unless_nothing_is_wrong(
+    cause: Reason, level: int, logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    announce(None, logger, Event(EventKind.HANDSHAKE_FAILED, cause=cause))
+
+    assert [record.levelno for record in caplog.records] == [level]
 
 
 def test_without_a_callback_it_is_logged(

@@ -159,6 +159,29 @@ def test_handshakes_that_are_lost_with_their_worker_are_not_under_way_any_more()
     assert state.roster.half_open == 1
 
 
+@pytest.mark.parametrize("cause", [Reason.HANDSHAKE_TIMEOUT, Reason.LEFT, Reason.VIOLATION])
+def test_who_never_was_a_subscriber_is_told_of_as_it_is_counted(cause: Reason) -> None:
+    state = served()
+    one = admit(state, connected=False)
+    report = closed(one.subscriber, cause)
+
+    actions = take(state, one, report)
+    state.ledger.close(one, report)
+
+    assert kinds(actions) == [EventKind.HANDSHAKE_FAILED]
+    assert (state.ledger.failed_handshakes, state.ledger.evicted) == (1, 0)
+
+
+def test_what_was_queued_at_the_end_is_in_the_event() -> None:
+    state = served()
+    one = admit(state, b"A")
+
+    told = [action for action in lose(state, one.worker) if isinstance(action, do.Tell)]
+
+    assert (told[0].event.dropped, told[0].event.discarded) == (1, 3)
+    assert "dropped=1 discarded=3" in str(told[0].event)
+
+
 def test_who_loses_its_worker_in_the_end_is_not_evicted() -> None:
     state = served()
     one = admit(state, b"A")

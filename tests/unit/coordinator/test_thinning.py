@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fanout.coordinator.thinning import SUMMARY_EACH, Thinning
+from fanout.coordinator.thinning import SUMMARY_EACH, Thinning, is_thinned
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 
@@ -37,6 +37,13 @@ def test_after_some_quiet_the_next_is_told_at_once() -> None:
     thinning.tell(refused(), 0.0)
 
     assert thinning.tell(refused(), SUMMARY_EACH) == [refused()]
+
+
+def test_handshakes_that_fail_are_thinned_whatever_the_cause() -> None:
+    failed = Event(EventKind.HANDSHAKE_FAILED, cause=Reason.VIOLATION)
+    evicted = Event(EventKind.SUBSCRIBER_EVICTED, cause=Reason.VIOLATION)
+
+    assert [is_thinned(event) for event in (failed, refused(), evicted)] == [True, True, False]
 
 
 def test_each_cause_is_told_for_itself() -> None:

@@ -71,6 +71,10 @@ def test_events_worth_a_line() -> None:
     assert event_line(evicted) == (
         "subscriber evicted a:1, 7 messages dropped so far: took nothing for 5 s"
     )
+    left = Event(EventKind.SUBSCRIBER_EVICTED, "took nothing", peer="a:1", discarded=1)
+    assert event_line(left) == "subscriber evicted a:1, 1 message discarded: took nothing"
+    many = Event(EventKind.HANDSHAKE_FAILED, "too late", peer="a:1", count=1_001)
+    assert event_line(many) == "handshake failed a:1 (and 1,000 more like it): too late"
     assert event_line(Event(EventKind.WORKER_LOST, worker=1)) == "worker lost 1"
     lost = Event(EventKind.EVENTS_LOST, "7 events were not delivered", lost=7)
     assert event_line(lost) == "events lost: 7 events were not delivered"
