@@ -1,24 +1,38 @@
 """Who wants what: all subscriptions of all subscribers, as the coordinator knows them.
 
-Matching is by prefix on the first frame: a dict from prefix to workers and their subscribers,
-looked up once for each distinct length of a prefix. The workers match for delivery; this answers
-questions about topics and says which workers a message concerns.
+Matching is by prefix on the first frame, in a `PrefixTable`. The workers match for delivery; this
+answers questions about topics and says which workers a message concerns.
+
+It lives in the user's process and is filled by strangers, so it is small: most prefixes are wanted
+by one subscriber, and then its number is all there is; only when many want one are there tables.
 
 There is no lock. A reader in a user's thread may be interrupted anywhere, by Ctrl-C for one, and
 would leave a lock behind that the coordinator waits for. So the one writer counts a generation,
-which is odd during a change, and a reader that finds it changed reads again.
+which is odd during a change, and a reader that finds it changed reads again. The send path need not
+even do that: what it reads in the middle of a change is never wrong for long, see `workers_for()`.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from fanout.shm.prefix_table import PrefixTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 T = TypeVar("T")
+
+FEW = 16  # subscribers of a prefix that are looked through one by one
+# Of memory, measured:
+PAIR_BYTES = 90  # for a subscriber and one prefix that it wants, beside the length of that
+PREFIX_BYTES = 50  # for each different prefix, whoever wants it
+
+# The subscribers of a prefix: the only one, a few, or many by worker. A few are never changed but
+# replaced, so that who reads them meanwhile has those from before.
+Wanting: TypeAlias = int | tuple[int, ...] | dict[int, set[int]]
 
 
 class Interest:
@@ -29,52 +43,71 @@ class Interest:
 
     Attributes:
         generation: differs whenever an answer may differ; odd while a change is being made.
+        routes: differs whenever an answer of `workers_for()` may differ.
+        kept_bytes: about what all this takes in memory.
     """
 
     def __init__(self, pause: Callable[[], None] = lambda: None) -> None:
         self.generation = 0
+        self.routes = 0
+        self.kept_bytes = 0
         self._pause = pause
         self._workers: dict[int, int] = {}  # subscriber -> worker
-        self._prefixes: dict[int, set[bytes]] = {}  # subscriber -> its subscriptions
-        self._wanted: dict[bytes, dict[int, set[int]]] = {}  # prefix -> worker -> subscribers
+        # subscriber -> its subscriptions, which are the keys: a dict is half as large as a set.
+        self._prefixes: dict[int, dict[bytes, None]] = {}
+        self._wanted: PrefixTable[Wanting] = PrefixTable()
         self._subscribed = 0  # subscribers with any subscription
-        self._lengths: dict[int, int] = {}  # length of a prefix -> how many prefixes have it
+        self._rerouted = False  # by the change that is being made
 
     def update(
         self, subscriber: int, worker: int, added: Iterable[bytes], cancelled: Iterable[bytes]
     ) -> None:
         """Apply a change that a worker reported; unknown cancellations have no effect."""
         with self._change():
-            new, given_up = set(added), set(cancelled)
+            new, given_up = dict.fromkeys(added), dict.fromkeys(cancelled)
             self._workers[subscriber] = worker
-            mine = self._prefixes.setdefault(subscriber, set())
+            mine = self._prefixes.setdefault(subscriber, {})
             self._subscribed -= bool(mine)
-            given_up &= mine
-            mine -= given_up
-            self._take(given_up, subscriber, worker)
-            new -= mine
-            mine |= new
-            self._put(new, subscriber, worker)
+            for prefix in given_up:
+                if prefix in mine:
+                    del mine[prefix]
+                    self._take(prefix, subscriber, worker)
+            for prefix in new:
+                if prefix not in mine:
+                    mine[prefix] = None
+                    self._put(prefix, subscriber, worker)
             self._subscribed += bool(mine)
 
     def forget(self, subscriber: int) -> None:
         """The subscriber is gone, with all its subscriptions."""
         with self._change():
-            worker = self._workers.pop(subscriber, None)
+            worker = self._workers.get(subscriber)
             if worker is None:
                 return
             mine = self._prefixes.pop(subscriber)
             self._subscribed -= bool(mine)
-            self._take(mine, subscriber, worker)
+            for prefix in mine:
+                self._take(prefix, subscriber, worker)
+            del self._workers[subscriber]
 
-    def workers_for(self, topic: bytes) -> set[int] | None:
-        """Workers that have a subscriber for a message on `topic`; None = being changed.
+    def workers_for(self, topic: bytes) -> set[int]:
+        """Workers that have a subscriber for a message on `topic`.
 
-        It looks once and never waits, for it is asked on the send path.
+        It looks once and never waits, for it is asked on the send path. In the middle of a change
+        it may find what is neither from before nor from after it; `routes` is another one then,
+        once the change is made, and only after that the worker is told to look for messages.
         """
-        return self._try(
-            lambda: {w for prefix in self._matching(topic) for w in self._wanted[prefix]}
-        )
+        found: set[int] = set()
+        workers = self._workers
+        for wanting in self._wanted.matching(topic):
+            if isinstance(wanting, dict):
+                found.update(wanting)  # integers: one step, no other thread comes in between
+                continue
+            for subscriber in (wanting,) if isinstance(wanting, int) else wanting:
+                worker = workers.get(subscriber)
+                if worker is not None:  # else it has been forgotten meanwhile
+                    found.add(worker)
+        return found
 
     def count(self, topic: bytes | None) -> int:
         """Subscribers that would receive a message on `topic`; with any subscription if None."""
@@ -95,10 +128,12 @@ class Interest:
     @contextmanager
     def _change(self) -> Iterator[None]:
         self.generation += 1
+        self._rerouted = False
         try:
             yield
         finally:
             self.generation += 1
+            self.routes += self._rerouted  # last: who reads it then finds what has changed
 
     def _read(self, look: Callable[[], T]) -> T:
         """What `look` finds between two changes; a change is short, so this ends soon."""
@@ -122,39 +157,58 @@ class Interest:
     def _count(self, topic: bytes | None) -> int:
         if topic is None:
             return self._subscribed
-        matching = [self._wanted[prefix].values() for prefix in self._matching(topic)]
+        matching = self._wanted.matching(topic)
         if len(matching) == 1:  # no subscriber has two workers
-            return sum(map(len, matching[0]))
-        return len(set().union(*chain.from_iterable(matching)))
+            return sum(map(len, _groups(matching[0])))
+        return len(set().union(*chain.from_iterable(map(_groups, matching))))
 
-    def _matching(self, topic: bytes) -> Iterator[bytes]:
-        # The shorter of the two: subscribers choose the lengths, and must not slow publish().
-        few = len(self._lengths) <= len(topic)
-        for length in self._lengths if few else range(len(topic) + 1):
-            if length <= len(topic) and (prefix := topic[:length]) in self._wanted:
-                yield prefix
+    def _put(self, prefix: bytes, subscriber: int, worker: int) -> None:
+        self.kept_bytes += PAIR_BYTES + len(prefix)
+        wanting = self._wanted.get(prefix)
+        if wanting is None:
+            self._wanted.put(prefix, subscriber)
+            self.kept_bytes += PREFIX_BYTES
+            self._rerouted = True
+        elif isinstance(wanting, dict):
+            self._rerouted |= worker not in wanting
+            wanting.setdefault(worker, set()).add(subscriber)
+        else:
+            few = (wanting,) if isinstance(wanting, int) else wanting
+            self._rerouted |= all(self._workers[one] != worker for one in few)
+            more = (*few, subscriber)
+            self._wanted.put(prefix, more if len(more) <= FEW else self._by_worker(more))
 
-    def _put(self, prefixes: Iterable[bytes], subscriber: int, worker: int) -> None:
-        wanted = self._wanted
-        for prefix in prefixes:
-            workers = wanted.get(prefix)
-            if workers is None:
-                wanted[prefix] = {worker: {subscriber}}
-                self._lengths[len(prefix)] = self._lengths.get(len(prefix), 0) + 1
-            elif worker in workers:
-                workers[worker].add(subscriber)
-            else:
-                workers[worker] = {subscriber}
+    def _take(self, prefix: bytes, subscriber: int, worker: int) -> None:
+        self.kept_bytes -= PAIR_BYTES + len(prefix)
+        wanting = self._wanted.get(prefix)
+        assert wanting is not None, "a subscription that was never put here"
+        if isinstance(wanting, dict):
+            wanting[worker].remove(subscriber)
+            if not wanting[worker]:
+                del wanting[worker]
+                self._rerouted = True
+            if sum(map(len, wanting.values())) > FEW // 2:
+                return
+            few = tuple(chain.from_iterable(wanting.values()))
+        else:
+            before = (wanting,) if isinstance(wanting, int) else wanting
+            few = tuple(one for one in before if one != subscriber)
+            self._rerouted |= all(self._workers[one] != worker for one in few)
+        if few:
+            self._wanted.put(prefix, few[0] if len(few) == 1 else few)
+        else:
+            self._wanted.remove(prefix)
+            self.kept_bytes -= PREFIX_BYTES
 
-    def _take(self, prefixes: Iterable[bytes], subscriber: int, worker: int) -> None:
-        for prefix in prefixes:
-            workers = self._wanted[prefix]
-            workers[worker].remove(subscriber)
-            if workers[worker]:
-                continue
-            del workers[worker]
-            if not workers:
-                del self._wanted[prefix]
-                self._lengths[len(prefix)] -= 1
-                if not self._lengths[len(prefix)]:
-                    del self._lengths[len(prefix)]
+    def _by_worker(self, subscribers: Iterable[int]) -> dict[int, set[int]]:
+        found: dict[int, set[int]] = {}
+        for subscriber in subscribers:
+            found.setdefault(self._workers[subscriber], set()).add(subscriber)
+        return found
+
+
+def _groups(wanting: Wanting) -> Collection[Collection[int]]:
+    """Sets or tuples of subscribers, none of whom is in two of them."""
+    if isinstance(wanting, dict):
+        return wanting.values()
+    return ((wanting,) if isinstance(wanting, int) else wanting,)

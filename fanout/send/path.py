@@ -37,12 +37,12 @@ T = TypeVar("T")
 
 
 class Demand(Protocol):
-    """Which workers want a topic; `generation` changes whenever an answer may."""
+    """Which workers want a topic; `routes` changes whenever an answer may, and after it."""
 
-    generation: int
+    routes: int
 
-    def workers_for(self, topic: bytes) -> Collection[int] | None:
-        """Indexes of the workers that have a subscriber for this topic; None = ask again."""
+    def workers_for(self, topic: bytes) -> Collection[int]:
+        """Indexes of the workers that have a subscriber for this topic."""
 
 
 class SendPath:
@@ -202,20 +202,17 @@ class SendPath:
         Who subscribes later than this looks it up is woken by the coordinator.
         """
         for topic in topics:
-            generation, bells = topic.rings
-            if generation != self._interest.generation:
+            routes, bells = topic.rings
+            if routes != self._interest.routes:
                 bells = self._find_bells(topic)
             wake_all(bells)
 
     def _find_bells(self, topic: Topic) -> tuple[Bell, ...]:
         if topic is UNKNOWN:
             return tuple(self.bells)
-        generation = self._interest.generation
-        workers = self._interest.workers_for(topic.name)
-        if workers is None:  # it is being changed: wake everybody, ask again next time
-            return tuple(self.bells)
-        bells = tuple(self.bells[i] for i in workers)
-        topic.rings = generation, bells
+        routes = self._interest.routes
+        bells = tuple(self.bells[i] for i in self._interest.workers_for(topic.name))
+        topic.rings = routes, bells
         return bells
 
     def _refuse(self) -> None:

@@ -26,7 +26,7 @@ class Topic:
         self.id = identifier
         self.name = name
         self.head = frame_header(len(name), MORE) + name  # first frame, with more to come
-        # A generation of the interest, and the workers that had a subscriber for it then: together,
+        # The routes of the interest, and the workers that had a subscriber for it then: together,
         # since threads may look them up at once.
         self.rings: tuple[int, tuple[Bell, ...]] = (-1, ())
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from fanout.coordinator import interest
 from fanout.coordinator.interest import Interest
 from fanout.send.topics import TopicTable
 from fanout.shm.census import minimal
@@ -106,8 +107,14 @@ class InterestMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.few = interest.FEW
+        interest.FEW = 2  # so that three make many
         self.interest = Interest()
         self.model: dict[int, set[bytes]] = {}
+        self.routes: dict[bytes, tuple[int, set[int]]] = {}
+
+    def teardown(self) -> None:
+        interest.FEW = self.few
 
     @rule(
         subscriber=st.integers(1, 6),
@@ -131,7 +138,11 @@ class InterestMachine(RuleBasedStateMachine):
     def ask(self, topic: bytes) -> None:
         wanting = [s for s, prefixes in self.model.items() if wants(prefixes, topic)]
         assert self.interest.count(topic) == len(wanting)
-        assert self.interest.workers_for(topic) == {s % 3 for s in wanting}
+        workers = self.interest.workers_for(topic)
+        assert workers == {s % 3 for s in wanting}
+        routes, before = self.routes.get(topic, (-1, set()))
+        assert routes != self.interest.routes or before == workers
+        self.routes[topic] = self.interest.routes, workers
 
     @invariant()
     def counts(self) -> None:

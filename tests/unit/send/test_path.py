@@ -50,19 +50,19 @@ def test_a_thread_that_looked_before_a_change_does_not_hide_it() -> None:
     """It stores what it found after another thread has begun to store what is true now."""
     segment = Segment.create(SMALL)
     bells: Any = [mock.Mock(), mock.Mock()]
-    interest: Any = SimpleNamespace(generation=2, workers_for=lambda _topic: {0})
+    interest: Any = SimpleNamespace(routes=2, workers_for=lambda _topic: {0})
     path = SendPath(segment, bells, mock.Mock(), interest, 16)
     sleeper_byte(segment, 0)[0] = 1
     topic = InterruptedTopic(1, b"A")
 
     def outdated() -> None:
         with (
-            mock.patch.object(interest, "generation", 2),
+            mock.patch.object(interest, "routes", 2),
             mock.patch.object(interest, "workers_for", return_value={0}),
         ):
             path.append(b"\x00\x00", topic)
 
-    interest.generation, interest.workers_for = 4, lambda _topic: {1}
+    interest.routes, interest.workers_for = 4, lambda _topic: {1}
     topic.other_thread = outdated
     path.append(b"\x00\x00", topic)
     bells[1].reset_mock()
@@ -89,7 +89,7 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
     bells = [Bell(segment, index, doorbell) for index, doorbell in enumerate(doorbells)]
     last = workers - 1
     interest: Any = SimpleNamespace(
-        generation=0, workers_for=lambda topic: {last} if topic == b"its own" else ()
+        routes=0, workers_for=lambda topic: {last} if topic == b"its own" else ()
     )
     path = SendPath(segment, bells, mock.Mock(), interest, 16)
 
@@ -124,7 +124,7 @@ class Crowd:
         self.slots = [WorkerSlot(self.segment, index) for index in range(workers)]
         self.doorbells = [Doorbell() for _ in range(workers)]
         bells = [Bell(self.segment, index, each) for index, each in enumerate(self.doorbells)]
-        nobody: Any = SimpleNamespace(generation=0, workers_for=lambda _topic: ())
+        nobody: Any = SimpleNamespace(routes=0, workers_for=lambda _topic: ())
         self.path = SendPath(self.segment, bells, mock.Mock(), nobody, 16)
         for slot in self.slots:
             slot.tail = 0
@@ -192,7 +192,7 @@ def test_a_worker_without_a_tail_is_not_behind(crowd: Crowd) -> None:
 def test_what_may_concern_anyone_wakes_everybody() -> None:
     segment = Segment.create(SMALL)
     bells: Any = [mock.Mock(), mock.Mock()]
-    interest: Any = SimpleNamespace(generation=0, workers_for=lambda _topic: ())
+    interest: Any = SimpleNamespace(routes=0, workers_for=lambda _topic: ())
     path = SendPath(segment, bells, mock.Mock(), interest, 16)
     sleeper_byte(segment, 0)[0] = 1
 
