@@ -28,6 +28,9 @@ class OptionArguments(TypedDict, total=False):
     start_timeout: float
     max_subscribers: int
     max_half_open: int
+    max_subscribers_per_address: int
+    max_half_open_per_address: int
+    max_connects_per_address: float
     max_subscriptions: int
     max_subscription_bytes: int | str
     max_subscriptions_bytes: int | str

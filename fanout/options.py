@@ -147,6 +147,19 @@ class Options:
     """Connections that have not finished the handshake; the next one is refused, counted. As long
     as the listen queue, so that a storm of reconnects fits."""
 
+    max_subscribers_per_address: int = _number(0, 0, 1_000_000)
+    """Connections at once from one IPv4 address or IPv6 network of 64 bits; 0 = half of
+    `max_subscribers`: no single host takes all places, and who comes through one NAT or proxy has
+    room. Further ones are refused, counted. Loopback and `ipc://` are not limited."""
+
+    max_half_open_per_address: int = _number(0, 0, 1_000_000)
+    """The same for connections that have not finished the handshake; 0 = half of
+    `max_half_open`."""
+
+    max_connects_per_address: float = _number(500.0, 0.1, 1_000_000)
+    """New connections a second from one address, beyond a burst: all that may stay can come back at
+    once, and once more (1,000 at least). Further ones are refused, counted."""
+
     max_subscriptions: int = _number(10_000, 1, 1_000_000)
     """Distinct subscriptions for each connection; one more closes it."""
 
@@ -195,6 +208,16 @@ class Options:
     def worker_count(self) -> int:
         """Worker processes to start, 1 to 256."""
         return self.workers or min(len(os.sched_getaffinity(0)), WORKERS_MAX)
+
+    @property
+    def address_subscribers(self) -> int:
+        """Connections at once from one address."""
+        return self.max_subscribers_per_address or max(1, self.max_subscribers // 2)
+
+    @property
+    def address_half_open(self) -> int:
+        """Connections at once from one address that are in their handshake."""
+        return self.max_half_open_per_address or max(1, self.max_half_open // 2)
 
     @property
     def lag_limit_bytes(self) -> int:

@@ -78,6 +78,12 @@ class Reason(enum.Enum):
         "changed its subscriptions again and again and took nothing",
         Fault.SUBSCRIBER,
     )
+    LIMIT = (
+        14,
+        "limit",
+        "wants more than one subscriber may have",
+        Fault.SUBSCRIBER,
+    )
 
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER
@@ -92,6 +98,24 @@ class Reason(enum.Enum):
     FULL = 49, "full", "too many connections are open (max_subscribers)", Fault.PUBLISHER
     NO_WORKER = 50, "no_worker", "no worker is ready to serve it", Fault.PUBLISHER
     NO_RESOURCES = 51, "no_resources", "the system gives no descriptor or memory", Fault.SYSTEM
+    ADDRESS_FULL = (
+        52,
+        "address_full",
+        "too many connections from its address (max_subscribers_per_address)",
+        Fault.SUBSCRIBER,
+    )
+    ADDRESS_HALF_OPEN = (
+        53,
+        "address_half_open",
+        "too many connections from its address are in their handshake (max_half_open_per_address)",
+        Fault.SUBSCRIBER,
+    )
+    ADDRESS_RATE = (
+        54,
+        "address_rate",
+        "its address connects too often (max_connects_per_address)",
+        Fault.SUBSCRIBER,
+    )
 
 
 NUMBERS_MAX = 63  # there is a counter for each number in the header of the shared memory

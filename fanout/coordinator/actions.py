@@ -103,6 +103,14 @@ class Shut:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """As `Shut`, after so many seconds: until then its peer believes to be connected."""
+
+    descriptor: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Book:
     """Write down how it ended, in the ledger above all, and empty its slot."""
 
@@ -154,5 +162,5 @@ class Break:
 
 
 OfALife: TypeAlias = Start | Abort | Kill | Release | NoteWorker | Serve | FailStart | Break
-OfAConnection: TypeAlias = HandOver | NoteConnected | NoteSubscriptions | Shut | Book
+OfAConnection: TypeAlias = HandOver | NoteConnected | NoteSubscriptions | Shut | Hold | Book
 Action: TypeAlias = OfALife | OfAConnection | Say | Wake | Tell | Complain | Answer

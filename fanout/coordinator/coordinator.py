@@ -218,7 +218,7 @@ class Coordinator:
             self._carry_out(key.data())
         now = self._now()
         if supervision.is_time_to_look(now):
-            self.reception.resume(now)
+            self.reception.look(now)
             self._tell(self._thinning.due(now))
             self._carry_out(supervision.look(now, self._pool.sights()))
         self._carry_out(supervision.due(now))
@@ -288,6 +288,8 @@ class Coordinator:
                     self._figures.subscribed(connection, count)
                 case do.Shut(descriptor):
                     shut(descriptor)
+                case do.Hold(descriptor, seconds):
+                    self.reception.hold(descriptor, seconds)
                 case do.Book(connection, closed):
                     self._figures.ended(connection, closed)
                 case _:

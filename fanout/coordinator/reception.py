@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import resource
 import selectors
 import socket
+from bisect import insort
+from collections import deque
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from fanout.coordinator.actions import HandOver, Tell
-from fanout.coordinator.roster import Refusal
+from fanout.coordinator.addresses import Refusal
 from fanout.descriptors import duplicate, standard_taken
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
@@ -37,14 +40,18 @@ ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in s
 OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
 KEPT_DESCRIPTORS = 128  # below the limit of open files, for the program: it lives in this process
 KEPT_PART = 8  # but no more than 1/8 of a low limit
+HELD_MAX = 1_024  # connections that are held before their end; the oldest make room for others
+REFUSED_HELD = 1.0  # seconds that who is refused for its address is held: libzmq is back in 0.1 s
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
+_OF_ADDRESS = {Reason.ADDRESS_FULL, Reason.ADDRESS_HALF_OPEN, Reason.ADDRESS_RATE}
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Reception:
     """Accepts for the coordinator; on its thread, but for `bind()` and `endpoints`.
 
-    Its mutable state: the listeners by endpoint, and until when accepting is paused.
+    Its mutable state: the listeners by endpoint, until when accepting is paused, and those who are
+    held before the end of their connection, with its time.
 
     Args:
         state: who is admitted is entered there, with our duplicate of the socket.
@@ -73,6 +80,7 @@ class Reception:
         self._backlog = backlog
         self._listeners: dict[str, Listener] = {}
         self._paused_until: float | None = None
+        self._held: deque[tuple[float, int]] = deque()
 
     def reserve(self, count: int) -> None:
         """Let the kernel make room for so many descriptors now, or for as many as are allowed.
@@ -145,11 +153,24 @@ class Reception:
     def close(self) -> None:
         """Stop listening everywhere; what one raises, is raised when all are closed."""
         with ExitStack() as steps:
+            steps.callback(self._shut_held)
             for endpoint in self.endpoints:
                 steps.callback(self.unbind, endpoint)
 
-    def resume(self, now: float) -> None:
-        """Accept again if the pause is over."""
+    def hold(self, descriptor: int, seconds: float) -> None:
+        """End the connection of this duplicate after a while; takes it over."""
+        while len(self._held) >= HELD_MAX:
+            shut(self._held.popleft()[1])
+        insort(self._held, (self._now() + seconds, descriptor))
+
+    def _shut_held(self, now: float = math.inf) -> None:
+        """End the connections that were held for long enough; all, if no time is given."""
+        while self._held and self._held[0][0] <= now:
+            shut(self._held.popleft()[1])
+
+    def look(self, now: float) -> None:
+        """End what was held for long enough, and accept again if the pause is over."""
+        self._shut_held(now)
         if self._paused_until is not None and now >= self._paused_until:
             self._paused_until = None
             for listener in self._listeners.values():
@@ -168,7 +189,7 @@ class Reception:
                 break
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    actions += self._pause(error)
+                    actions += self._exhausted(error)
                     break
                 continue  # that peer is gone already (ECONNABORTED and the like)
             actions += self._welcome(connection, listener)
@@ -188,11 +209,15 @@ class Reception:
                 text = "the last descriptors are the program's (raise the limit of open files)"
                 full = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
                 refusal = Refusal(Reason.NO_RESOURCES, text)
-                return [self._refuse(peer, refusal), *self._pause(full)]
+                return [self._refuse(peer, refusal), *self._exhausted(full)]
+            now = self._now()
+            ready, protocol = state.supervision.ready, listener.protocol
             admitted = state.roster.admit(
-                peer, listener.endpoint, listener.protocol, state.supervision.ready, self._loads()
+                peer, listener.endpoint, protocol, ready, self._loads(), now
             )
             if isinstance(admitted, Refusal):
+                if admitted.cause in _OF_ADDRESS:
+                    self.hold(sock.detach(), REFUSED_HELD)
                 return [self._refuse(peer, admitted)]
             return self._hand_over(sock, admitted)
 
@@ -216,11 +241,15 @@ class Reception:
         except OSError as error:
             self._state.roster.remove(connection.subscriber)
             refusal = Refusal(Reason.NO_RESOURCES, error.strerror or str(error))
-            return [self._refuse(connection.peer, refusal), *self._pause(error)]
+            return [self._refuse(connection.peer, refusal), *self._exhausted(error)]
         self._state.duplicates[connection.subscriber] = ours
         return [HandOver(connection, sock.detach())]
 
-    def _pause(self, error: OSError) -> list[Action]:
+    def _exhausted(self, error: OSError) -> list[Action]:
+        """Give up who is held; if nobody is, accept nobody for a while."""
+        if self._held:
+            self._shut_held()
+            return []
         self._paused_until = self._now() + PAUSE
         for listener in self._listeners.values():
             self._unwatch(listener)

@@ -18,6 +18,7 @@ from fanout.control.messages import (
 from fanout.coordinator.actions import (
     Answer,
     Book,
+    Hold,
     NoteConnected,
     NoteSubscriptions,
     Release,
@@ -55,7 +56,7 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
     if isinstance(message, Connected):
         return _connected(state, message)
     if isinstance(message, Closed):
-        return _closed(state, message)
+        return _closed(state, message, now)
     if isinstance(message, Slow):
         return _slow(state, message)
     if isinstance(message, SnapshotDone):
@@ -139,13 +140,18 @@ def _connected(state: State, message: Connected) -> list[Action]:
     return [NoteConnected(connection), _tell(EventKind.SUBSCRIBER_CONNECTED, connection, text)]
 
 
-def _closed(state: State, message: Closed) -> list[Action]:
+def _closed(state: State, message: Closed, now: float) -> list[Action]:
     try:
-        Reason.of(message.cause)
+        cause = Reason.of(message.cause)
     except KeyError:
         raise ControlError(f"there is no reason {message.cause}") from None
     connection = state.roster.connections.get(message.subscriber)
-    return [] if connection is None else _end(state, connection, message)
+    if connection is None:
+        return []
+    hold = 0.0
+    if cause is Reason.LIMIT:  # its worker has not shut it down: that is up to us
+        hold = state.roster.addresses.offended(connection.peer, now)
+    return _end(state, connection, message, hold)
 
 
 def _slow(state: State, message: Slow) -> list[Action]:
@@ -157,14 +163,14 @@ def _slow(state: State, message: Slow) -> list[Action]:
     return [_tell(kind, connection, message.reason, message.dropped, cause)]
 
 
-def _end(state: State, connection: Accepted, closed: Closed) -> list[Action]:
-    """Forget a connection; it is shut, booked and told of."""
+def _end(state: State, connection: Accepted, closed: Closed, hold: float = 0.0) -> list[Action]:
+    """Forget a connection; it is shut, after `hold` seconds, booked and told of."""
     state.roster.remove(connection.subscriber)
     state.interest.forget(connection.subscriber)
     actions: list[Action] = []
     duplicate = state.duplicates.pop(connection.subscriber, None)
     if duplicate is not None:
-        actions.append(Shut(duplicate))
+        actions.append(Hold(duplicate, hold) if hold else Shut(duplicate))
     told = _tell(
         _kind_of_end(connection, closed),
         connection,

@@ -6,8 +6,9 @@ Methods change the roster in one step and return what it comes to; the coordinat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from fanout.coordinator.addresses import Addresses, Refusal
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:
@@ -30,13 +31,6 @@ class Accepted:
     wanted_since: int = 0  # the message from which on it has wanted anything at all
 
 
-class Refusal(NamedTuple):
-    """Why a connection is not served: the reason, and in words with the figures of this case."""
-
-    cause: Reason
-    text: str
-
-
 class Roster:
     """All connections of a publisher.
 
@@ -47,9 +41,19 @@ class Roster:
         workers: how many, 1 or more.
         max_subscribers: slots, and thereby connections at once.
         max_half_open: connections at once that have not finished their handshake.
+
+    Attributes:
+        addresses: what each address takes of it.
     """
 
-    def __init__(self, workers: int, max_subscribers: int, max_half_open: int) -> None:
+    def __init__(
+        self,
+        workers: int,
+        max_subscribers: int,
+        max_half_open: int,
+        addresses: Addresses | None = None,
+    ) -> None:
+        self.addresses = Addresses() if addresses is None else addresses
         self.connections: dict[int, Accepted] = {}
         self.half_open = 0
         self._served_by: list[set[int]] = [set() for _ in range(workers)]
@@ -64,12 +68,14 @@ class Roster:
         protocol: str,
         ready: Collection[int],
         loads: Sequence[int],
+        now: float,
     ) -> Accepted | Refusal:
         """Give a new connection a slot and the least loaded worker, or say why it is refused.
 
         Args:
             ready: the workers that serve.
             loads: the measured load of each worker, ready or not, in thousandths of a core.
+            now: seconds, see `Supervision`.
         """
         if self.half_open >= self._max_half_open:
             text = f"{self.half_open} connections are in their handshake (max_half_open)"
@@ -79,6 +85,9 @@ class Roster:
             return Refusal(Reason.FULL, text)
         if not ready:
             return Refusal(Reason.NO_WORKER, Reason.NO_WORKER.text)
+        refusal = self.addresses.refusal(peer, now)
+        if refusal is not None:
+            return refusal
         chosen = min(ready, key=lambda one: (loads[one] // LOAD_STEP, len(self._served_by[one])))
         connection = Accepted(
             self._next_id, self._free_slots.pop(), chosen, peer, endpoint, protocol
@@ -87,6 +96,7 @@ class Roster:
         self.connections[connection.subscriber] = connection
         self._served_by[chosen].add(connection.subscriber)
         self.half_open += 1
+        self.addresses.entered(peer, now)
         return connection
 
     def connected(self, subscriber: int, version: str) -> Accepted | None:
@@ -95,6 +105,7 @@ class Roster:
         if connection is not None and connection.version is None:
             connection.version = version
             self.half_open -= 1
+            self.addresses.connected(connection.peer)
         return connection
 
     def remove(self, subscriber: int) -> Accepted | None:
@@ -104,8 +115,9 @@ class Roster:
             return None
         self._served_by[connection.worker].discard(subscriber)
         self._free_slots.append(connection.slot)
-        if connection.version is None:
-            self.half_open -= 1
+        is_half_open = connection.version is None
+        self.half_open -= is_half_open
+        self.addresses.left(connection.peer, half_open=is_half_open)
         return connection
 
     def served_by(self, worker: int) -> list[Accepted]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fanout.coordinator.addresses import Addresses, AddressLimits
 from fanout.coordinator.answers import Answers
 from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
@@ -38,8 +39,11 @@ def make_state(
     Args:
         now: seconds of the clock by which the workers are watched.
     """
+    limits = AddressLimits(
+        options.address_subscribers, options.address_half_open, options.max_connects_per_address
+    )
     return State(
-        Roster(workers, options.max_subscribers, options.max_half_open),
+        Roster(workers, options.max_subscribers, options.max_half_open, Addresses(limits)),
         Supervision(workers, options.worker_timeout, options.start_timeout, now),
         interest,
         ledger,

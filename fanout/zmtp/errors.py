@@ -3,6 +3,7 @@
     ProtocolError
     ├── LocalProtocolError     ours: a call that the state or the protocol does not allow
     └── RemoteProtocolError    the peer's: bytes that end this one connection
+        └── OverLimitError     the same: what it wants is valid, and more than it may have
 
 A session turns every `RemoteProtocolError` into a `Violation` event, so that its shell never sees
 one; only the parts below it (frame reader, greeting, metadata) raise it.
@@ -21,3 +22,7 @@ class LocalProtocolError(ProtocolError):
 
 class RemoteProtocolError(ProtocolError):
     """The peer broke the rules; its connection must be closed."""
+
+
+class OverLimitError(RemoteProtocolError):
+    """The peer broke a limit of ours; it will ask for the same again when it is back."""

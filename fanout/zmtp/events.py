@@ -63,6 +63,9 @@ class Violation:
     reason: str
     """For logs and counters, printable ASCII, bounded."""
 
+    over_limit: bool = False
+    """It wants more than it may have: it will ask for the same again when it is back."""
+
 
 SessionEvent: TypeAlias = (
     Ready | Subscribed | Cancelled | MessageReceived | PingReceived | PongReceived | Violation

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
+from fanout.zmtp.errors import LocalProtocolError, OverLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -268,7 +268,7 @@ class FrameReader:
                 return False
             if self._buffer[start] not in self.skip_but:
                 return True
-        raise RemoteProtocolError(f"a frame of {size} bytes, the limit is {self.max_frame_bytes}")
+        raise OverLimitError(f"a frame of {size} bytes, the limit is {self.max_frame_bytes}")
 
     def _skip(self, end: int) -> None:
         """Let go of everything before `end`, also of what has yet to come."""

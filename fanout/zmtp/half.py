@@ -23,7 +23,7 @@ own, because libzmq closes for good if a message or PING arrives before it has s
 from __future__ import annotations
 
 from fanout.zmtp import commands
-from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
+from fanout.zmtp.errors import LocalProtocolError, OverLimitError, RemoteProtocolError
 from fanout.zmtp.events import PingReceived, PongReceived, Ready, SessionEvent, Violation
 from fanout.zmtp.frames import COMMAND, MORE, SHORT_BODY_MAX, FrameReader
 from fanout.zmtp.greeting import Greeting, GreetingStage, Role
@@ -200,4 +200,4 @@ class Half:
         self.state = advance(self.state, Step.FAILED)
         self._greeting = None
         self._reader = FrameReader(0)  # lets go of what was kept
-        return Violation(str(error))
+        return Violation(str(error), isinstance(error, OverLimitError))

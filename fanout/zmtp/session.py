@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.commands import CANCEL, SUBSCRIBE
-from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
+from fanout.zmtp.errors import LocalProtocolError, OverLimitError
 from fanout.zmtp.events import Cancelled, SessionEvent, Subscribed
 from fanout.zmtp.greeting import ROLES
 from fanout.zmtp.half import Half
@@ -123,13 +123,13 @@ class Session(Half):
         limits = self._limits
         size = len(prefix)
         if size > limits.max_subscription_bytes:
-            raise RemoteProtocolError(
+            raise OverLimitError(
                 f"a subscription of {size} bytes, the limit is {limits.max_subscription_bytes}"
             )
         if len(self.subscriptions) >= limits.max_subscriptions:
-            raise RemoteProtocolError(f"more than {limits.max_subscriptions} subscriptions")
+            raise OverLimitError(f"more than {limits.max_subscriptions} subscriptions")
         if self._subscribed_bytes + size > limits.max_subscriptions_bytes:
-            raise RemoteProtocolError(
+            raise OverLimitError(
                 f"more than {limits.max_subscriptions_bytes} bytes of subscriptions"
             )
         self._subscribed_bytes += size

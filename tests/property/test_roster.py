@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fanout.coordinator.actions import Start
-from fanout.coordinator.roster import Accepted, Refusal, Roster
+from fanout.coordinator.addresses import Refusal
+from fanout.coordinator.roster import Accepted, Roster
 from fanout.coordinator.supervision import (
     BACKOFF_MAX,
     FAILURES_MAX,
@@ -38,7 +39,7 @@ class RosterMachine(RuleBasedStateMachine):
         sizes = {index: len(self.roster.served_by(index)) for index in ready}
         half_open = self.roster.half_open
         full = len(self.roster.connections) == SLOTS
-        result = self.roster.admit("peer", "endpoint", "zmtp", ready, loads)
+        result = self.roster.admit("peer", "endpoint", "zmtp", ready, loads, self.now)
         if half_open == HALF_OPEN or full or not ready:
             assert isinstance(result, Refusal)
             return

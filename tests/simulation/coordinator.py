@@ -25,9 +25,9 @@ from fanout.control.messages import (
 )
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
+from fanout.coordinator.addresses import Refusal
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
-from fanout.coordinator.roster import Refusal
 from fanout.coordinator.state import make_state
 from fanout.coordinator.supervision import Sight
 from fanout.events import EventKind
@@ -160,7 +160,7 @@ class CoordinatorWorld:
         state.ledger.accepted += 1
         loads = [self.rng.randrange(1_000) for _ in range(self.count)]
         ready = state.supervision.ready
-        admitted = state.roster.admit("peer", "endpoint", "zmtp", ready, loads)
+        admitted = state.roster.admit("ipc:1", "endpoint", "zmtp", ready, loads, self.now)
         half_open = sum(not peer.was_connected for peer in self.live.values())
         has_room = len(self.live) < SLOTS and half_open < HALF_OPEN
         serving = [one for one in self.processes.values() if one.served_since is not None]
@@ -400,7 +400,7 @@ class CoordinatorWorld:
                     self.hear(worker, message)
                 case do.HandOver(connection, _):
                     self.hand_over(connection)
-                case do.Shut(descriptor):
+                case do.Shut(descriptor) | do.Hold(descriptor):
                     require(descriptor in self.open, "a descriptor is closed twice")
                     self.open.discard(descriptor)
                 case do.Book(connection, closed):

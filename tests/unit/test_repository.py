@@ -69,6 +69,7 @@ PURE = (
     "fanout/reasons.py",
     "fanout/refusals.py",
     "fanout/coordinator/actions.py",
+    "fanout/coordinator/addresses.py",
     "fanout/coordinator/answers.py",
     "fanout/coordinator/interest.py",
     "fanout/coordinator/ledger.py",

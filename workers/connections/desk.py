@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _ENDED_BY_ITSELF = {Reason.PUBLISHER_CLOSED, Reason.LEFT, Reason.BROKEN, Reason.GONE_EARLY}
 
+_VIOLATIONS = {Reason.VIOLATION, Reason.LIMIT}
+
 
 class Watcher(Protocol):
     """Wants to know of every peer."""
@@ -135,11 +137,12 @@ class Desk:
         del self.by_descriptor[peer.socket.fileno()]
         self._write_set.unregister(peer.socket)
         evicted = cause not in _ENDED_BY_ITSELF
-        if cause is Reason.VIOLATION and not peer.ready:
+        if cause in _VIOLATIONS and not peer.ready:
             evicted = False  # it has never become a subscriber
         kernel_bytes = 0 if evicted else peer.unsent_in_kernel()
         peer.checkpoint(0)
-        peer.close()
+        # Who wants too much comes back at once if it is closed: when, is up to the coordinator.
+        peer.close(leave_open=cause is Reason.LIMIT)
         self._around.slot.subscribers = len(self.peers)
         self.slow_reports.finish(peer.id)
         self._channel.send(

@@ -103,11 +103,15 @@ class Peer:
         with contextlib.suppress(OSError):  # it is gone already
             self.socket.shutdown(socket.SHUT_WR)
 
-    def close(self) -> None:
+    def close(self, *, leave_open: bool = False) -> None:
         """End the connection for every process that holds a duplicate.
+
+        Args:
+            leave_open: leave its end to the coordinator, who has a duplicate.
 
         The slot keeps the final figures until the coordinator has been told of the end.
         """
-        with contextlib.suppress(OSError):  # it is gone already
-            self.socket.shutdown(socket.SHUT_RDWR)
+        if not leave_open:
+            with contextlib.suppress(OSError):  # it is gone already
+                self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()

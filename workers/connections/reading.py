@@ -145,7 +145,7 @@ class ReadSide:
     def _handle(self, peer: Peer, events: list[SessionEvent], now: int) -> None:
         added: dict[bytes, None] = {}
         cancelled: dict[bytes, None] = {}
-        violation: str | None = None
+        violation: Violation | None = None
         for event in events:
             if isinstance(event, Subscribed):
                 added[event.prefix] = None
@@ -161,10 +161,11 @@ class ReadSide:
             elif isinstance(event, PongReceived):
                 peer.answers_pings = True
             elif isinstance(event, Violation):
-                violation = event.reason
+                violation = event
         self._desk.say(peer, now)
         if violation is not None:
-            self._desk.close(peer, Reason.VIOLATION, f"{Reason.VIOLATION.text}: {violation}")
+            cause = Reason.LIMIT if violation.over_limit else Reason.VIOLATION
+            self._desk.close(peer, cause, f"{cause.text}: {violation.reason}")
         elif added or cancelled:
             self._change(peer, list(added), list(cancelled))
 

@@ -38,7 +38,13 @@ WORKERS = 2
 
 def served() -> State:
     """A state with workers that serve."""
-    state = make_state(Options(max_subscribers=4), WORKERS, Interest(), Ledger(), NOW)
+    state = make_state(
+        Options(max_subscribers=4, max_subscribers_per_address=4),
+        WORKERS,
+        Interest(),
+        Ledger(),
+        NOW,
+    )
     for worker in range(WORKERS):
         state.supervision.started(worker)
         reports.take(state, worker, Started(100 + worker), NOW)
@@ -48,7 +54,7 @@ def served() -> State:
 def admit(state: State, *prefixes: bytes, connected: bool = True) -> Accepted:
     """A subscriber with these subscriptions."""
     admitted = state.roster.admit(
-        "peer:1", "tcp://x", "zmtp", state.supervision.ready, [0] * WORKERS
+        "peer:1", "tcp://x", "zmtp", state.supervision.ready, [0] * WORKERS, NOW
     )
     assert isinstance(admitted, Accepted)
     state.duplicates[admitted.subscriber] = 700 + admitted.subscriber

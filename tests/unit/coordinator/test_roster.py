@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.coordinator.roster import LOAD_STEP, Accepted, Refusal, Roster
+from fanout.coordinator.addresses import Refusal
+from fanout.coordinator.roster import LOAD_STEP, Accepted, Roster
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def ask(
     roster: Roster, ready: Collection[int] = (0, 1, 2), loads: Sequence[int] = IDLE
 ) -> Accepted | Refusal:
     """Somebody connects."""
-    return roster.admit("10.0.0.1:7", "tcp://*:5556", "zmtp", ready, loads)
+    return roster.admit("10.0.0.1:7", "tcp://*:5556", "zmtp", ready, loads, 0.0)
 
 
 def admit(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.coordinator.actions import Abort, Kill
+from fanout.coordinator.addresses import Refusal
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
-from fanout.coordinator.roster import Accepted, Refusal
+from fanout.coordinator.roster import Accepted
 from fanout.coordinator.state import State, make_state
 from fanout.coordinator.supervision import TICK, Sight
 from fanout.options import Options
@@ -27,7 +28,7 @@ def state(options: Options | None = None, workers: int = 2) -> State:
 
 
 def admit(made: State) -> Accepted | Refusal:
-    return made.roster.admit("peer", "endpoint", "zmtp", [0], [0, 0])
+    return made.roster.admit("peer", "endpoint", "zmtp", [0], [0, 0], 0.0)
 
 
 def test_nobody_is_connected_and_no_worker_was_started() -> None:

@@ -1,0 +1,176 @@
+"""Addresses: how much of a publisher each one takes, and how long it is held off. Pure.
+
+One host must not take every place of a publisher. What counts as one host is an IPv4 address, or an
+IPv6 network of 64 bits: that is what one customer gets, and has 2**64 addresses in. Hosts of one
+link (fe80::) are told apart. Who comes from this machine is not limited: it can do worse than to
+connect, and a proxy or tunnel in front of the publisher comes from there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fanout.reasons import Reason
+
+NETWORK_BITS = 64  # of an IPv6 address: what is given to one customer
+REMEMBERED_MAX = 4_096  # addresses without a connection; the one that was seen first is forgotten
+BURST_LEAST = 1_000  # connections at once that any address may make, however few may stay
+BURST_TIMES = 2  # or so often what may stay: all come back at once, and once more
+HOLD_FIRST = 1.0  # seconds that the second offence in a row is held; doubles with each
+HOLD_MAX = 60.0  # seconds
+FORGIVEN_AFTER = 300.0  # seconds without an offence
+
+
+class Refusal(NamedTuple):
+    """Why a connection is not served: the reason, and in words with the figures of this case."""
+
+    cause: Reason
+    text: str
+
+
+class AddressLimits(NamedTuple):
+    """What connections of one address may take together."""
+
+    subscribers: int  # at once
+    half_open: int  # at once, in their handshake
+    connects: float  # new ones a second, beyond a burst
+
+
+UNLIMITED = AddressLimits(1 << 62, 1 << 62, 1e18)
+
+
+@dataclass(slots=True)
+class _Address:
+    """One of them; `spent` is how much of its burst it has used, at the time `at`."""
+
+    connections: int = 0
+    half_open: int = 0
+    spent: float = 0.0
+    at: float = 0.0
+    offences: int = 0  # in a row
+    offended: float = 0.0  # when it last did
+
+
+class Addresses:
+    """Counts by address; one owner, the coordinator's thread.
+
+    Its mutable state: an entry for each address that has a connection, and for the last
+    REMEMBERED_MAX that have none any more.
+    """
+
+    def __init__(self, limits: AddressLimits = UNLIMITED) -> None:
+        self._limits = limits
+        self._burst = max(BURST_LEAST, BURST_TIMES * limits.subscribers)
+        self._present: dict[str, _Address] = {}
+        self._remembered: dict[str, _Address] = {}  # in the order in which they left
+
+    def __len__(self) -> int:
+        return len(self._present) + len(self._remembered)
+
+    def refusal(self, peer: str, now: float) -> Refusal | None:
+        """Why a connection of this peer is not taken; None = `entered()` it.
+
+        Args:
+            peer: as `transport.listener.peer_name` has it.
+            now: seconds of a clock that never goes back.
+        """
+        name = address_of(peer)
+        address = self._present.get(name) or self._remembered.get(name)
+        if address is None or is_free(name):
+            return None
+        limits = self._limits
+        if address.connections >= limits.subscribers:
+            text = f"{name} has {address.connections} connections (max_subscribers_per_address)"
+            return Refusal(Reason.ADDRESS_FULL, text)
+        if address.half_open >= limits.half_open:
+            text = f"{name} has {address.half_open} in their handshake (max_half_open_per_address)"
+            return Refusal(Reason.ADDRESS_HALF_OPEN, text)
+        self._recover(address, now)
+        if address.spent + 1 > self._burst:
+            text = (
+                f"{name} connects more than {limits.connects:g} times a second, and has used up "
+                f"its burst of {self._burst:,} (max_connects_per_address)"
+            )
+            return Refusal(Reason.ADDRESS_RATE, text)
+        return None
+
+    def entered(self, peer: str, now: float) -> None:
+        """A connection of this peer is open, and in its handshake."""
+        name = address_of(peer)
+        address = self._present.get(name)
+        if address is None:
+            known = name in self._remembered
+            address = self._remembered.pop(name) if known else _Address(at=now)
+            self._present[name] = address
+        self._recover(address, now)
+        address.spent += 1
+        address.connections += 1
+        address.half_open += 1
+
+    def connected(self, peer: str) -> None:
+        """The handshake of one of its connections is done."""
+        self._present[address_of(peer)].half_open -= 1
+
+    def left(self, peer: str, *, half_open: bool) -> None:
+        """One of its connections is closed, which was still in its handshake or not."""
+        name = address_of(peer)
+        address = self._present[name]
+        address.connections -= 1
+        address.half_open -= half_open
+        if not address.connections:
+            del self._present[name]
+            self._remember(name, address)
+
+    def offended(self, peer: str, now: float) -> float:
+        """A connection of this peer wanted more than it may; seconds to hold it before its end.
+
+        A subscriber that is closed comes back at once and asks for the same again. One that is
+        held believes to be connected, and costs a descriptor. The first offence is not held.
+        """
+        name = address_of(peer)
+        address = self._present.get(name) or self._remembered.get(name)
+        if address is None:
+            address = _Address(at=now)
+            self._remember(name, address)
+        if now - address.offended >= FORGIVEN_AFTER:
+            address.offences = 0
+        address.offended = now
+        address.offences += 1
+        if address.offences == 1:
+            return 0.0
+        doublings = min(address.offences - 2, int(HOLD_MAX))
+        return min(HOLD_FIRST * 2.0**doublings, HOLD_MAX)
+
+    def _recover(self, address: _Address, now: float) -> None:
+        address.spent = max(0.0, address.spent - (now - address.at) * self._limits.connects)
+        address.at = now
+
+    def _remember(self, name: str, address: _Address) -> None:
+        if len(self._remembered) >= REMEMBERED_MAX:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[name] = address
+
+
+def address_of(peer: str) -> str:
+    """What this peer is counted as.
+
+    Args:
+        peer: "203.0.113.7:41234", "[2001:db8::1]:41234", "ipc:1234" or "unknown".
+
+    Returns:
+        "203.0.113.7", "2001:db8::/64", or the same for others.
+    """
+    if not peer.startswith("["):
+        return peer if peer.startswith("ipc:") else peer.partition(":")[0]
+    host = peer[1:].partition("]")[0]
+    address = ipaddress.IPv6Address(host)
+    if address.is_link_local or address.is_loopback:
+        return host
+    return str(ipaddress.IPv6Network((int(address), NETWORK_BITS), strict=False))
+
+
+def is_free(address: str) -> bool:
+    """Whether an address is not limited: this machine, or a peer that has left already."""
+    return address.startswith(("127.", "ipc:")) or address in ("::1", "unknown")

@@ -1,0 +1,118 @@
+"""Who is let in, and who is held before the end: a subscriber that is closed comes back at once."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+from unittest import mock
+
+from fanout.coordinator import reception as receptions
+from fanout.coordinator.addresses import HOLD_FIRST
+from fanout.events import EventKind
+from fanout.reasons import Reason
+from tests.unit.coordinator.bench import Bench, closed
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+    import pytest
+
+
+def is_open(sock: socket.socket) -> bool:
+    """Whether its peer has not ended the connection."""
+    sock.setblocking(False)
+    try:
+        return sock.recv(1) != b""
+    except BlockingIOError:
+        return True
+
+
+def offend(bench: Bench) -> socket.socket:
+    """A subscriber connects, and wants too much; its worker leaves the end to the coordinator."""
+    sock, subscriber = bench.connect()
+    bench.worker.say(closed(subscriber, Reason.LIMIT))
+    bench.turn()
+    assert subscriber not in bench.state.roster.connections
+    return sock
+
+
+def strangers(number: int) -> Iterator[str]:
+    yield from (f"203.0.113.7:{port}" for port in range(number))
+
+
+def test_who_wants_too_much_again_is_held_and_then_closed() -> None:
+    with Bench() as bench:
+        assert not is_open(offend(bench)), "a first time may be a mistake"
+        second, third = offend(bench), offend(bench)
+
+        assert is_open(second)
+        bench.pass_time(HOLD_FIRST)
+        assert (is_open(second), is_open(third)) == (False, True)
+        bench.pass_time(HOLD_FIRST)
+        assert not is_open(third)
+        assert bench.state.ledger.evicted == 3
+
+
+def test_only_some_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receptions, "HELD_MAX", 2)
+    with Bench() as bench:
+        offend(bench)
+        held = [offend(bench) for _ in range(3)]
+
+        assert [is_open(one) for one in held] == [False, True, True]
+
+
+def test_nobody_is_held_beyond_the_end() -> None:
+    with Bench() as bench:
+        offend(bench)
+        held = offend(bench)
+        bench.coordinator.reception.close()
+
+        assert not is_open(held)
+
+
+def test_who_is_held_leaves_when_descriptors_are_wanted() -> None:
+    with Bench() as bench:
+        offend(bench)
+        held = offend(bench)
+        connect = bench.listen()
+        connect()
+        full = OSError(errno.EMFILE, "Too many open files")
+        with mock.patch.object(receptions, "duplicate", side_effect=full):
+            bench.turn()
+
+        assert not is_open(held)
+        assert bench.of(EventKind.ACCEPT_PAUSED) == [], "there are descriptors now"
+        connect()
+        bench.turn()
+        assert len(bench.state.roster.connections) == 1
+
+
+def test_who_is_refused_for_its_address_is_held_a_moment() -> None:
+    options = {"max_subscribers_per_address": 1, "max_half_open_per_address": 1}
+    with (
+        Bench(options=options) as bench,
+        mock.patch.object(receptions, "peer_name", side_effect=strangers(2)),
+    ):
+        connect = bench.listen()
+        admitted, refused = connect(), connect()
+        bench.turn()
+
+        (event,) = bench.of(EventKind.CONNECTION_REFUSED)
+        assert event.cause is Reason.ADDRESS_FULL
+        assert "203.0.113.7 has 1 connections" in event.reason
+        assert bench.state.ledger.refused == 1
+        assert (is_open(admitted), is_open(refused)) == (True, True)
+        bench.pass_time(receptions.REFUSED_HELD)
+        assert (is_open(admitted), is_open(refused)) == (True, False)
+
+
+def test_who_is_over_a_limit_again_and_again_is_told_of_now_and_then() -> None:
+    with Bench() as bench:
+        for _ in range(50):
+            offend(bench)
+        bench.coordinator._tell(bench.coordinator._thinning.due(float("inf")))
+
+        told = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert [event.count for event in told] == [1, 49]
