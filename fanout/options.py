@@ -120,8 +120,8 @@ class Options:
     """From accept to READY. libzmq has 30 s; a third of that still serves a satellite link."""
 
     heartbeat_interval: float = _number(10.0, 0, 86_400)
-    """A PING to every ZMTP 3 subscriber each so many seconds; 0 = none. Below the 15 s after which
-    azmq gives up an idle publisher."""
+    """A PING each so many seconds to who announces ZMTP 3.1 or has sent one; 0 = none. Below the
+    15 s after which azmq gives up an idle publisher."""
 
     heartbeat_timeout: float = _number(30.0, 0.001, 86_400)
     """A subscriber that has answered a PING before and leaves one unanswered for so long is

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fanout.options import Options
 
-KEEPALIVE_IDLE_S = 60  # seconds of silence before TCP asks whether the host is there
+# For those that are not asked by PINGs, or have nothing to be sent: TCP asks whether the host is
+# there. One that does not answer is given up at the first question after `tcp_user_timeout`.
+KEEPALIVE_IDLE_S = 15  # seconds of silence before the first question; PINGs come more often
 KEEPALIVE_INTERVAL_S = 15  # seconds between such questions
 
 
@@ -40,12 +42,21 @@ def unsent_in_kernel(sock: socket.socket) -> int:
 
     On a Unix socket it is the memory of what the peer has not read, more than its bytes.
     """
-    queued = array.array("i", [0])
+    return _ask(sock, termios.TIOCOUTQ)  # SIOCOUTQ is the same number
+
+
+def unread_in_kernel(sock: socket.socket) -> int:
+    """Bytes that have come in and were not read; 0 if the kernel does not say."""
+    return _ask(sock, termios.FIONREAD)  # SIOCINQ is the same number
+
+
+def _ask(sock: socket.socket, question: int) -> int:
+    answer = array.array("i", [0])
     try:
-        fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, queued)  # SIOCOUTQ is the same number
+        fcntl.ioctl(sock.fileno(), question, answer)
     except OSError:
         return 0
-    return queued[0]
+    return answer[0]
 
 
 def _prepare_tcp(sock: socket.socket, options: Options) -> None:

@@ -46,12 +46,13 @@ class Half:
     Owned by one thread. Mutable state: everything below.
     """
 
-    __slots__ = ("_greeting", "_max_frame_bytes", "_output", "_reader", "_role", "metadata",
-                 "state", "version")  # fmt: skip
+    __slots__ = ("_greeting", "_has_pinged", "_max_frame_bytes", "_output", "_reader", "_role",
+                 "metadata", "state", "version")  # fmt: skip
 
     def __init__(self, role: Role, max_frame_bytes: int, *, allow_zmtp_1: bool = False) -> None:
         self._role = role
         self._max_frame_bytes = max_frame_bytes
+        self._has_pinged = False  # it has sent a PING or a PONG
         self._output = bytearray()  # shared with the greeting: emptied, never replaced
         # None when both greetings are through.
         self._greeting: Greeting | None = Greeting(role, self._output, allow_zmtp_1=allow_zmtp_1)
@@ -94,19 +95,23 @@ class Half:
             ttl_ds: the peer may close after so many tenths of a second of silence; 0 to 655.
 
         Raises:
-            LocalProtocolError: not in `TRAFFIC`, not a ZMTP 3 peer, or an argument out of range;
-                nothing was queued.
+            LocalProtocolError: not in `TRAFFIC`, a peer that may not know PINGs, or an argument out
+                of range; nothing was queued.
         """
         if self.state is not SessionState.TRAFFIC:
             raise LocalProtocolError(f"no PING in {self.state}")
         if not self.speaks_pings:
-            raise LocalProtocolError(f"ZMTP {self.version} has no PING")
+            raise LocalProtocolError(f"ZMTP {self.version} has no PING, and the peer sent none")
         self._output += commands.ping(context, ttl_ds)
 
     @property
     def speaks_pings(self) -> bool:
-        """Whether the peer's version has PING and PONG; false until its greeting is through."""
-        return self._speaks_commands
+        """Whether the peer is known to understand a PING (rule R11).
+
+        ZMTP 3.1 has PING and PONG, 3.0 has not: there a peer has shown that it knows them once it
+        has sent one. False until the greeting is through.
+        """
+        return self.version == "3.1" or self._has_pinged
 
     @property
     def _speaks_commands(self) -> bool:
@@ -181,6 +186,7 @@ class Half:
         if name == commands.PING:
             self._on_ping(data, events)
         elif name == commands.PONG:
+            self._has_pinged = True
             events.append(PongReceived(data))
 
     def _on_ping(self, data: bytes, events: list[SessionEvent]) -> None:
@@ -188,6 +194,7 @@ class Half:
         ping = commands.split_ping(data)
         if ping is None:
             return
+        self._has_pinged = True
         ttl_ds, context = ping
         pong = commands.pong(context)
         if len(self._output) + len(pong) > PENDING_PONG_BYTES_MAX:

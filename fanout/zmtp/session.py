@@ -5,7 +5,8 @@ and CANCEL commands (RFC 37), and messages whose first byte is 01 or 00 (RFC 23)
 for each connection, not a count (rule R5): libzmq sends SUBSCRIBE for every subscribe() but CANCEL
 only for the last unsubscribe(), so that a count would never get to zero.
 All other input is ignored (rule R7): unknown commands, and user messages of any length, since what
-the user of an XSUB socket sends goes upstream, and libzmq takes it. See `half.py` for the states,
+the user of an XSUB socket sends goes upstream, and libzmq takes it. So is a message that begins
+with 00 and is too long to cancel anything. See `half.py` for the states,
 `events.py` for what comes out.
 """
 
@@ -30,7 +31,7 @@ _CANCEL_HEAD = bytes((len(CANCEL),)) + CANCEL
 _CANCEL_HEAD_BYTES = len(_CANCEL_HEAD)
 _SUBSCRIBE_BYTE = 1
 _CANCEL_BYTE = 0
-_SUBSCRIPTION_BYTES = bytes((_SUBSCRIBE_BYTE, _CANCEL_BYTE))
+_NEVER_SKIPPED = bytes((_SUBSCRIBE_BYTE,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,8 @@ class Session(Half):
         return ZMTP_1 if self.version == "1.0" else None
 
     def _on_ready(self, events: list[SessionEvent]) -> None:
-        self._reader.skip_but = _SUBSCRIPTION_BYTES
+        # A cancellation above the limit names a prefix that was too long to be subscribed to.
+        self._reader.skip_but = _NEVER_SKIPPED
         if self.version == "1.0":  # it filters at its own side and never says what it wants
             self._subscribe(b"", events)
 

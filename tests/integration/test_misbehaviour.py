@@ -52,7 +52,7 @@ def strict(happenings: Happenings) -> Iterator[Publisher]:
         (command(b"SUBSCRIBE", bytes(301)), "limit is 300"),
         (frame(b"\x01" + bytes(301)), "limit is 300"),
         (b"".join(command(b"SUBSCRIBE", bytes(n)) for n in range(250, 255)), "1000 bytes of"),
-        (frame(bytes(1001)), "limit is 1000"),
+        (frame(b"x" * 1001, 4), "limit is 1000"),
         (b"\x02" + b"\xff" * 8, "limit is 1000"),
     ],
 )

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from fanout.workers.connections.peer import Peer
 
 DUE_PER_TICK = 512  # peers dealt with in a tick, each for some ten microseconds
+MORTAL_PER_TICK = 2_048  # peers with a time to live looked at in a tick: half a millisecond
 NS = 1_000_000_000
 
 
 class Deadlines:
     """Handshakes, PINGs and the time to live that a peer's own PING asks for.
 
-    Its mutable state: who is due when, and whether anybody listens to the peers.
+    Its mutable state: who is due when, who wants to be closed after some silence of its own, the
+    one looked at longest ago first, and whether anybody listens to the peers.
     """
 
     def __init__(self, desk: Desk, options: Options) -> None:
@@ -29,7 +31,7 @@ class Deadlines:
         self._pings: Schedule[Peer] = Schedule(int(options.heartbeat_interval * NS))
         self._timeout_ns = int(options.heartbeat_timeout * NS)
         self._attention = Attention()
-        self._next_second = 0
+        self._mortal: dict[Peer, None] = {}
 
     def adopted(self, peer: Peer, now: int) -> None:
         """Its handshake has begun."""
@@ -41,10 +43,29 @@ class Deadlines:
         if peer.session.speaks_pings:
             self._pings.put(peer, now)
 
+    def pinged(self, peer: Peer, ttl_ns: int, now: int) -> None:
+        """It has sent a PING, which says how long its silence may be; 0 = as long as it likes."""
+        peer.ttl_ns = ttl_ns
+        if ttl_ns:
+            self._mortal[peer] = None
+        else:
+            self._mortal.pop(peer, None)
+        self._knows_pings(peer, now)
+
+    def answered(self, peer: Peer, now: int) -> None:
+        """It has sent a PONG."""
+        peer.answers_pings = True
+        self._knows_pings(peer, now)
+
+    def _knows_pings(self, peer: Peer, now: int) -> None:
+        if peer not in self._pings:  # of a version that need not know them
+            self._pings.put(peer, now)
+
     def forget(self, peer: Peer) -> None:
         """It is closed."""
         self._handshakes.drop(peer)
         self._pings.drop(peer)
+        self._mortal.pop(peer, None)
 
     def tick(self, now: int, listening: bool) -> None:
         """Close who is late, and PING who is due.
@@ -58,11 +79,13 @@ class Deadlines:
                 self._desk.close(peer, Reason.HANDSHAKE_TIMEOUT)
         for peer in islice(self._pings.due(now), DUE_PER_TICK):
             self._ping(peer, now, counts)
-        if counts and now >= self._next_second:
-            self._next_second = now + NS
-            for peer in [p for p in self._desk.peers.values() if p.ttl_ns]:
-                if now - peer.heard > peer.ttl_ns:
+        if counts:
+            for peer in tuple(islice(self._mortal, MORTAL_PER_TICK)):
+                del self._mortal[peer]
+                if now - peer.heard > peer.ttl_ns and not peer.has_unread():
                     self._desk.close(peer, Reason.TTL)
+                else:
+                    self._mortal[peer] = None  # behind the others
 
     def _ping(self, peer: Peer, now: int, counts: bool) -> None:
         self._pings.put(peer, now)
@@ -71,7 +94,7 @@ class Deadlines:
             return
         # One that never answered is not judged: libzmq before 4.2 ignores PINGs.
         silent = is_silent(now, peer.asked, peer.heard, self._timeout_ns)
-        if counts and peer.answers_pings and silent:
+        if counts and peer.answers_pings and silent and not peer.has_unread():
             self._desk.close(peer, Reason.HEARTBEAT_TIMEOUT)
             return
         if peer.asked <= peer.heard:

@@ -30,6 +30,9 @@ class Schedule(Generic[K]):
     def __len__(self) -> int:
         return len(self._since)
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._since
+
     def put(self, key: K, now: int) -> None:
         """Due at `now` plus the delay; a key that is waiting starts again."""
         if self._delay_ns:

@@ -86,6 +86,10 @@ class Peer:
         """Monotonic ns from which on its silence counts."""
         return max(self.last_received, self.unread_until)
 
+    def has_unread(self) -> bool:
+        """Whether it has said something that has not been read: then it is not silent."""
+        return kernel.unread_in_kernel(self.socket) > 0
+
     def checkpoint(self, blocked_since: int) -> None:
         """Write the member's settled state to its slot.
 

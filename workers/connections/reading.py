@@ -157,9 +157,9 @@ class ReadSide:
                 self._desk.connected(peer, event.version)
                 self._deadlines.connected(peer, now)
             elif isinstance(event, PingReceived):
-                peer.ttl_ns = int(event.ttl_s * 1e9)
+                self._deadlines.pinged(peer, int(event.ttl_s * 1e9), now)
             elif isinstance(event, PongReceived):
-                peer.answers_pings = True
+                self._deadlines.answered(peer, now)
             elif isinstance(event, Violation):
                 violation = event
         self._desk.say(peer, now)

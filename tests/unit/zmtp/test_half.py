@@ -34,6 +34,7 @@ from tests.unit.zmtp.wire import (
 )
 
 PING = bytes.fromhex("0407 04 50494e47 0000")
+PONG = bytes.fromhex("0405 04 504f4e47")
 
 
 def at_greeting() -> Session:
@@ -148,9 +149,10 @@ class TestViolation:
 
 
 class TestPing:
-    @pytest.mark.parametrize("peer", [OPEN, OPEN_3_0])
+    @pytest.mark.parametrize("peer", [OPEN, OPEN_3_0 + PING, OPEN_3_0 + PONG])
     def test_on_the_wire(self, peer: bytes) -> None:
         session = connected(peer)
+        session.data_to_send()
         session.ping()
         session.ping(b"ctx", 655)
         assert session.data_to_send() == PING + bytes.fromhex("040a 04 50494e47 028f 637478")
@@ -179,10 +181,14 @@ class TestPing:
             session.ping()
         assert session.data_to_send() == b""
 
-    def test_only_to_zmtp_3(self) -> None:
-        session = connected(SIGNATURE + bytes.fromhex("0102 0000"))
-        with pytest.raises(LocalProtocolError, match=r"2\.0"):
+    @pytest.mark.parametrize(
+        ("peer", "version"), [(OPEN_3_0, "3.0"), (SIGNATURE + bytes.fromhex("0102 0000"), "2.0")]
+    )
+    def test_only_to_who_knows_them(self, peer: bytes, version: str) -> None:
+        session = connected(peer)
+        with pytest.raises(LocalProtocolError, match=f"ZMTP {version} has no PING"):
             session.ping()
+        assert session.data_to_send() == b""
 
     @pytest.mark.parametrize("half", [Session(LIMITS), SubscriberSession()])
     def test_both_halves_answer(self, half: EitherHalf) -> None:

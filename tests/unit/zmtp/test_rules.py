@@ -179,7 +179,7 @@ def test_r7_user_messages_of_any_length_are_ignored(opening: bytes) -> None:
     """From every version, a whole message or frame by frame; what follows is understood."""
     limits = replace(LIMITS, max_frame_bytes=100, allow_zmtp_1=True)
     session = connected(opening, Session(limits))
-    junk = [b"x" * 101, b"", b"x" * 100_000, b"\xff" * 256]
+    junk = [b"x" * 101, b"", b"x" * 100_000, b"\xff" * 256, b"\x00" * 100_000]
     events = session.receive_data(encode_message(junk))
     for frame in junk:
         events += session.receive_data(encode_message([frame]))
@@ -221,6 +221,20 @@ def test_r8_a_ping_has_its_ttl_and_never_above_655() -> None:
         session.ping(ttl_ds=656)
 
 
+def test_r11_who_may_not_know_a_ping_is_sent_none() -> None:
+    """ZMTP 3.0 has no PING; what shows that a peer knows it is a PING or PONG of its own."""
+    assert connected(OPEN).speaks_pings
+    for shown in (b"\x04PING\x00\x00", b"\x04PONG"):
+        session = connected(OPEN_3_0)
+        assert not session.speaks_pings
+        session.receive_data(short_frame(shown, 4))
+        assert session.speaks_pings
+    session = connected(OPEN_3_0)
+    session.receive_data(short_frame(b"\x04PING\x00", 4))  # too short to be one
+    session.receive_data(short_frame(b"\x04PONG"))  # a message
+    assert not session.speaks_pings
+
+
 def test_r10_we_announce_minor_1() -> None:
     """Towards 3.0, libzmq 4.3.3 and later corrupt the stream with a 255-byte topic."""
     for opening in (GREETING, GREETING_3_0, SIGNATURE + b"\x04\x09" + GREETING[12:]):
@@ -257,6 +271,5 @@ def test_bug_of_libzmq_4_3_3_255_byte_topic_to_a_3_0_peer_does_not_reach_us() ->
 
 def test_bug_of_libzmq_4_2_pong_without_context() -> None:
     session = connected(OPEN_3_0)
-    session.ping(b"context")
     (event,) = session.receive_data(short_frame(b"\x04PONG", 4))
     assert getattr(event, "context", None) == b""

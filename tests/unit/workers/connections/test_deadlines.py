@@ -9,7 +9,7 @@ import pytest
 
 from fanout.options import Options
 from fanout.reasons import Reason
-from fanout.workers.connections.deadlines import DUE_PER_TICK, Deadlines
+from fanout.workers.connections.deadlines import DUE_PER_TICK, MORTAL_PER_TICK, Deadlines
 from fanout.workers.connections.peer import Peer
 from fanout.workers.policy.block import Block
 from fanout.workers.stream.member import BLOCKED, READY
@@ -17,7 +17,7 @@ from fanout.zmtp import Session
 from tests.helpers.around import Around
 from tests.helpers.limits import LIMITS
 from tests.helpers.log import SMALL
-from tests.helpers.raw import READY_SUB, SIGNATURE, greeting_3
+from tests.helpers.raw import READY_SUB, SIGNATURE, command, greeting_3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,76 @@ def test_who_knows_no_pings_is_sent_none(desk: Any) -> None:
     assert desk.said == []
 
 
+def test_who_may_not_know_pings_is_sent_none_until_it_has_sent_one(desk: Any) -> None:
+    """Rust zeromq drops its connection at a PING, Go zmq4 takes it for a message: both are 3.0."""
+    silent, asking = desk.peer(greeting_3(0) + READY_SUB), desk.peer(greeting_3(0) + READY_SUB)
+    deadlines = Deadlines(desk, OPTIONS)
+    deadlines.connected(silent, 0)
+    deadlines.connected(asking, 0)
+    run(deadlines, 0, 31)
+    assert desk.said == []
+
+    asking.session.receive_data(command(b"PING", b"\0\0"))
+    asking.session.data_to_send()
+    deadlines.pinged(asking, 0, 31 * SECOND)
+    run(deadlines, 31, 42)
+    assert [peer for peer, _ in desk.said] == [asking]
+
+
+def test_a_time_to_live_is_looked_at_each_tick(desk: Any) -> None:
+    short, long = desk.peer(), desk.peer()
+    deadlines = Deadlines(desk, OPTIONS)
+    deadlines.pinged(short, SECOND // 10, 0)
+    deadlines.pinged(long, 3 * SECOND, 0)
+    short.last_received = 2 * SECOND
+    run(deadlines, 0, 2)  # silence counts after the first second
+    deadlines.tick(20 * SECOND // 10, listening=True)
+    deadlines.tick(21 * SECOND // 10, listening=True)
+    assert desk.closed == []
+    deadlines.tick(22 * SECOND // 10, listening=True)
+    assert desk.closed == [(short, Reason.TTL)]
+    deadlines.tick(31 * SECOND // 10, listening=True)
+    assert desk.closed[1:] == [(long, Reason.TTL)]
+
+
+def test_a_time_to_live_can_be_taken_back(desk: Any) -> None:
+    peer = desk.peer()
+    deadlines = Deadlines(desk, OPTIONS)
+    deadlines.pinged(peer, SECOND, 0)
+    deadlines.pinged(peer, 0, 0)
+    run(deadlines, 0, 10)
+    assert desk.closed == []
+
+
+def test_what_was_not_read_yet_is_no_silence(desk: Any) -> None:
+    """The worker was busy with others: what the peer said in time waits in the kernel."""
+    peer = desk.peer()
+    deadlines = Deadlines(desk, OPTIONS)
+    deadlines.connected(peer, 0)
+    deadlines.pinged(peer, SECOND, 0)
+    desk.sockets[1].send(command(b"PING", b"\0\0"))
+    run(deadlines, 0, 60)
+    assert desk.closed == []
+    assert len(desk.said) == 5
+
+    desk.sockets[0].recv(100)
+    peer.last_received = 60 * SECOND
+    run(deadlines, 60, 63)
+    assert desk.closed == [(peer, Reason.TTL)]
+
+
+def test_a_storm_of_times_to_live_is_looked_at_in_slices(desk: Any) -> None:
+    deadlines = Deadlines(desk, OPTIONS)
+    run(deadlines, 0, 2)
+    peers = [desk.peer() for _ in range(MORTAL_PER_TICK + 1)]
+    for peer in peers:
+        deadlines.pinged(peer, SECOND, 2 * SECOND)
+    deadlines.tick(2 * SECOND, listening=True)
+    assert desk.closed == [(peer, Reason.TTL) for peer in peers[:-1]]
+    deadlines.tick(2 * SECOND, listening=True)
+    assert desk.closed[-1] == (peers[-1], Reason.TTL)
+
+
 def test_a_slow_subscriber_that_cannot_be_asked_is_not_evicted_for_silence(desk: Any) -> None:
     """It is behind all the time, and takes what it gets; no PING gets through to it."""
     peer = desk.peer()
@@ -126,10 +196,9 @@ def test_one_that_was_behind_has_all_the_time_to_answer_again(desk: Any) -> None
 def test_silence_while_nobody_reads_is_no_evidence(desk: Any) -> None:
     """The coordinator hangs in a callback: what peers say waits unread."""
     peer, late = desk.peer(), desk.peer()
-    peer.ttl_ns = SECOND
-    desk.peers = {1: peer}
     deadlines = Deadlines(desk, OPTIONS)
     deadlines.connected(peer, 0)
+    deadlines.pinged(peer, SECOND, 0)
     deadlines.adopted(late, 0)
 
     run(deadlines, 0, 60, listening=False)
