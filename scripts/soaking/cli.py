@@ -1,0 +1,77 @@
+"""The command line of `scripts/soak`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fanout
+from benchmarks.children import ChildFailed, raise_descriptor_limit
+from benchmarks.machine import describe_machine
+from soaking.attacks import ATTACKS, Attack
+from soaking.network import own_network
+from soaking.report import table, write_json
+from soaking.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from soaking.summary import Outcome
+
+SECONDS = 20.0  # more than `worker_timeout`: who hangs is noticed
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    listed = "\n".join(f"  {attack.name:12} {attack.summary}" for attack in ATTACKS.values())
+    made = argparse.ArgumentParser(
+        prog="scripts/soak",
+        description="Runs a publisher under attack, with a healthy audience beside it.",
+    )
+    kinds = made.add_subparsers(dest="kind", required=True)
+    hostile = kinds.add_parser(
+        "hostile",
+        help="strangers attack; a healthy audience is measured",
+        epilog=f"attacks:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    hostile.add_argument("attacks", nargs="*", metavar="ATTACK", help="default: all")
+    hostile.add_argument(
+        "--seconds", type=float, default=SECONDS, metavar="S", help=f"of each, default {SECONDS:g}"
+    )
+    hostile.add_argument("--json", type=Path, metavar="FILE", help="all figures, and the machine")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the attacks; returns 1 if one did harm, 0 otherwise."""
+    made = parser()
+    options = made.parse_args(arguments)
+    unknown = [name for name in options.attacks if name not in ATTACKS]
+    if unknown:
+        made.error(f"no attack {unknown[0]!r}; there are {', '.join(ATTACKS)}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    raise_descriptor_limit()
+    return _run([ATTACKS[name] for name in options.attacks or ATTACKS], options)
+
+
+def _run(attacks: Sequence[Attack], options: argparse.Namespace) -> int:
+    machine = describe_machine() | {"fanout": str(Path(fanout.__file__).parent)}
+    print("\n".join(f"{name}: {value}" for name, value in machine.items()), flush=True)
+    outside = own_network()
+    outcomes: list[Outcome] = []
+    for attack in attacks:
+        print(f"\n== {attack.name}: {attack.summary}", flush=True)
+        try:
+            outcomes.append(Session(attack, options.seconds, outside).run())
+        except (ChildFailed, TimeoutError) as error:
+            print(f"{attack.name} could not be measured: {error}", flush=True)
+            continue
+        print(table(outcomes[-1:]), flush=True)
+        if options.json:
+            write_json(options.json, machine, outcomes)
+    print(f"\n{table(outcomes)}")
+    return int(len(outcomes) < len(attacks) or not all(outcome.held for outcome in outcomes))

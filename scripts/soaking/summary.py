@@ -1,0 +1,120 @@
+"""What came out of an attack, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from soaking.figures import Histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.channel import Message
+    from soaking.attacks import Attack
+    from soaking.usage import Usage
+
+MILLI, MICRO = 1e-6, 1e-3  # of nanoseconds
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The figures of one attack; times of the healthy are of those with a feed of their own."""
+
+    attack: str
+    healthy_p50_ms: float
+    healthy_p99_ms: float
+    healthy_max_ms: float
+    healthy_wanted: int  # messages, over all of them
+    healthy_lost: int
+    everything_p99_ms: float  # of those who want all that is published
+    everything_wanted: int
+    everything_lost: int
+    disorder: int  # messages that came twice, or not in order, to any of them
+    published_per_second: float
+    publish_p50_us: float
+    publish_p99_us: float
+    publish_max_us: float
+    user_mib: float  # at most, without what is shared
+    workers_mib: float
+    user_cpu: float  # cores
+    workers_cpu: float
+    workers_lost: int
+    evicted: int
+    refused: int
+    no_descriptor: int  # times the program could not open a file, of ten tries a second
+    strangers: dict[str, float] = field(default_factory=dict)
+    statistics: dict[str, int] = field(default_factory=dict)
+    events: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def held(self) -> bool:
+        """Nobody healthy lost anything, no worker was killed, and the publisher lives."""
+        lost = self.healthy_lost + self.everything_lost + self.disorder
+        return not (lost or self.workers_lost or self.no_descriptor or self.failures)
+
+
+def _times(heard: Sequence[Message], *, everything: bool) -> Histogram:
+    times = Histogram()
+    for one in heard:
+        if one["everything"] is everything:
+            times.merge(Histogram.from_pairs(one["times"]))
+    return times
+
+
+def _sum(heard: Sequence[Message], name: str, *, everything: bool) -> int:
+    return sum(one[name] for one in heard if one["everything"] is everything)
+
+
+def summarise(
+    attack: Attack,
+    arrived: Message,
+    strangers: Message,
+    figures: Message,
+    heard: Sequence[Message],
+    usage: Usage,
+    cpu: tuple[float, float],
+    seconds: float,
+    notes: Sequence[str],
+    failures: Sequence[str],
+) -> Outcome:
+    """The outcome from what the processes said."""
+    own, everything = _times(heard, everything=False), _times(heard, everything=True)
+    cost = Histogram.from_pairs(figures["cost"])
+    statistics, events = figures["statistics"], figures["events"]
+    broken = [figures["broken"]] if figures["broken"] else []
+    came = {"arrival_s": arrived["seconds"]} if arrived else {}
+    return Outcome(
+        attack=attack.name,
+        healthy_p50_ms=own.quantile(0.5) * MILLI,
+        healthy_p99_ms=own.quantile(0.99) * MILLI,
+        healthy_max_ms=own.quantile(1) * MILLI,
+        healthy_wanted=_sum(heard, "wanted", everything=False),
+        healthy_lost=_sum(heard, "lost", everything=False),
+        everything_p99_ms=everything.quantile(0.99) * MILLI,
+        everything_wanted=_sum(heard, "wanted", everything=True),
+        everything_lost=_sum(heard, "lost", everything=True),
+        disorder=sum(one["disorder"] for one in heard),
+        published_per_second=cost.total / seconds,
+        publish_p50_us=cost.quantile(0.5) * MICRO,
+        publish_p99_us=cost.quantile(0.99) * MICRO,
+        publish_max_us=cost.quantile(1) * MICRO,
+        user_mib=usage.user_peak_bytes / MIB,
+        workers_mib=usage.workers_peak_bytes / MIB,
+        user_cpu=cpu[0] / seconds,
+        workers_cpu=cpu[1] / seconds,
+        workers_lost=events.get("worker_lost", 0),
+        evicted=statistics["evicted"],
+        refused=statistics["refused"],
+        no_descriptor=figures["no_descriptor"],
+        strangers=came | strangers,
+        statistics=statistics,
+        events=events,
+        reasons=figures["reasons"],
+        notes=list(notes),
+        failures=[*failures, *broken],
+    )
