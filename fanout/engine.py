@@ -10,13 +10,13 @@ import logging
 import time
 import warnings
 import weakref
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from fanout._platform import check_machine
 from fanout.arguments import as_endpoints, as_timeout, check_callback
 from fanout.coordinator.announcer import Announcer
-from fanout.coordinator.coordinator import Coordinator
+from fanout.coordinator.coordinator import END_GRACE, Coordinator
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.spawn import check_python
 from fanout.errors import StartupError
@@ -147,7 +147,8 @@ class Engine:
                 undo.pop_all()
             self._header.state = State.SERVING
         except BaseException:
-            self.close(0.0)
+            with suppress(TimeoutError):
+                self.close(0.0)
             raise
 
     @property
@@ -240,21 +241,31 @@ class Engine:
         return self.options.drain_timeout if seconds is None else seconds
 
     def close(self, timeout: float | None) -> tuple[Undelivered, ...]:
-        """End everything; returns what was not delivered. Idempotent; does nothing in a fork."""
+        """End everything; returns what was not delivered. Idempotent; does nothing in a fork.
+
+        Raises:
+            TimeoutError: it has not ended in time; it goes on, and may be waited for again.
+        """
         seconds = self.seconds(timeout)
         if self.gate.forked:
             return ()
-        _end(self.gate, self._header, self._coordinator, seconds)
+        has_ended = _end(self.gate, self._header, self._coordinator, seconds)
         self._finalizer.detach()
-        ledger = self._coordinator.state.ledger
-        return (*ledger.lost, *ledger.undelivered)
+        state = self._coordinator.state
+        if not has_ended:
+            raise TimeoutError(
+                f"the publisher has not ended {END_GRACE:g} s after the {seconds:g} s it had: "
+                f"its thread, or the machine, hangs. {len(state.roster.connections)} subscribers "
+                "are connected, and what they were sent is not known; close() waits again"
+            )
+        return (*state.ledger.lost, *state.ledger.undelivered)
 
 
-def _end(gate: Gate, header: Header, coordinator: Coordinator, timeout: float) -> None:
+def _end(gate: Gate, header: Header, coordinator: Coordinator, timeout: float) -> bool:
     """Refuse further sends, then end the coordinator. No method: that would keep the engine."""
     if gate.shut(CLOSED):
         header.state = State.ENDING
-    coordinator.close(timeout)
+    return coordinator.close(timeout)
 
 
 def start(

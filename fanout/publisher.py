@@ -241,6 +241,8 @@ class Publisher(Verbs[int]):
 
         Raises:
             TypeError, ValueError: `timeout` is no time to wait; nothing has changed.
+            TimeoutError: it has not ended 5 s after `timeout`, for our thread or the machine hangs;
+                what was delivered is not known. It is closed and goes on: call this again to wait.
         """
         return self._engine.close(timeout)
 

@@ -41,6 +41,14 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """Its process was killed and does not go: leave it to itself."""
+
+    worker: int
+    problem: str  # for people
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Give up, in shared memory, what its ended process held back: the log above all."""
 
@@ -161,6 +169,6 @@ class Break:
     """No worker is left: nothing can be delivered any more."""
 
 
-OfALife: TypeAlias = Start | Abort | Kill | Release | NoteWorker | Serve | FailStart | Break
+OfALife: TypeAlias = Start | Abort | Kill | Leave | Release | NoteWorker | Serve | FailStart | Break
 OfAConnection: TypeAlias = HandOver | NoteConnected | NoteSubscriptions | Shut | Hold | Book
 Action: TypeAlias = OfALife | OfAConnection | Say | Wake | Tell | Complain | Answer

@@ -28,7 +28,6 @@ from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.pool import Pool
 from fanout.coordinator.reception import Reception, shut
 from fanout.coordinator.state import make_state
-from fanout.coordinator.supervision import KILL_GRACE
 from fanout.coordinator.surroundings import REAL
 from fanout.coordinator.thinning import Thinning, is_thinned
 from fanout.errors import StartupError
@@ -48,6 +47,10 @@ if TYPE_CHECKING:
     from fanout.statistics import Undelivered
 
 T = TypeVar("T")
+
+# Seconds past its timeout in which close() returns, whatever hangs. More than the end needs if its
+# workers hang: to be killed (1 s), to go (1 s), to be counted (0.5 s) and reaped (1 s).
+END_GRACE = 5.0
 
 IGNORED_BY_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the publisher decides
 
@@ -163,27 +166,32 @@ class Coordinator:
         """
         return self.call(self._pool.owed)
 
-    def close(self, timeout: float) -> None:
-        """End everything; returns when it has ended. Idempotent, any thread.
+    def close(self, timeout: float) -> bool:
+        """End everything; returns whether it has ended. Idempotent, any thread.
 
         While an end is under way, a shorter timeout brings it forward. On the coordinator's own
         thread (which may happen to collect a publisher as garbage) it returns at once.
 
         Args:
-            timeout: seconds in which workers may still deliver what is queued; 0.0 = at once.
+            timeout: seconds in which workers may still deliver what is queued; 0.0 = at once. It
+                returns at most END_GRACE later, and FAREWELL if a callback blocks.
         """
         if os.getpid() != self._pid:
-            return
+            return True
         if self._claim.acquire(blocking=False):  # the thread has not begun, and will not
             self._calls.end()
             self._give_back()
-            return
+            return True
         if not self._calls.ended:
             self._calls.post(lambda: self._finish(timeout))
-        if not self._calls.is_here:
-            if self._thread.is_alive():
-                self._thread.join(timeout + KILL_GRACE + CALL_TIMEOUT)
-            self._announcer.close(timeout)
+        if self._calls.is_here:
+            return False
+        if self._thread.is_alive():
+            self._thread.join(timeout + END_GRACE)
+        if self._thread.is_alive():
+            return False
+        self._announcer.close(timeout)
+        return True
 
     # The thread.
 
@@ -200,7 +208,7 @@ class Coordinator:
             self._tell(self._thinning.due(math.inf))
         except Exception as error:
             self._announcer.complain("the coordinator failed; the publisher is broken", error)
-            self._on_broken()
+            self._attempt(self._on_broken)
             self._fail_start(f"the coordinator failed: {error}")
         finally:
             self._release()
@@ -235,8 +243,12 @@ class Coordinator:
         self._carry_out(self.state.supervision.finish(timeout, self._now()))
 
     def _release(self) -> None:
-        for step in (self._on_broken, self._calls.end, self.reception.close, self._pool.close):
+        pool = self._pool
+        for step in (self._on_broken, self._calls.end, self.reception.close, pool.end_processes):
             self._attempt(step)
+        # Nobody is left in an orderly end. Where we have failed, they are booked and told of.
+        self._attempt(lambda: self._carry_out(pool.abandon()))
+        self._attempt(pool.release)
         while self.state.duplicates:
             _subscriber, descriptor = self.state.duplicates.popitem()
             self._attempt(partial(os.close, descriptor))
@@ -304,6 +316,8 @@ class Coordinator:
                 self.links[worker].abort()
             case do.Kill(worker):
                 self._carry_out(self._pool.kill(worker))
+            case do.Leave(worker, problem):
+                self._carry_out(self._pool.leave(worker, problem))
             case do.Release(worker):
                 self.links[worker].slot.release()
             case do.NoteWorker(worker):

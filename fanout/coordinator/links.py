@@ -111,10 +111,10 @@ class WorkerLink:
         if channel is not None:
             channel.close()
 
-    def reap(self) -> int | None:
+    def reap(self, timeout: float = REAP_WAIT) -> int | None:
         """After its end: release what we held for the process; returns its exit code.
 
-        One that has not ended yet is waited for a little, and then left to itself.
+        One that has not ended yet is waited for `timeout` seconds, and then left to itself.
         """
         process, self.process = self.process, None
         with ExitStack() as steps:  # each is done, whatever another one raises
@@ -123,5 +123,5 @@ class WorkerLink:
             self.hang_up()
             if process is None:
                 return None
-            process.join(REAP_WAIT)
+            process.join(timeout)
             return process.exitcode

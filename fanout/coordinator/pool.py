@@ -15,7 +15,7 @@ from fanout.control.messages import Adopt, ControlError
 from fanout.coordinator import reports
 from fanout.coordinator.actions import Complain
 from fanout.coordinator.figures import final_of
-from fanout.coordinator.links import WorkerLink
+from fanout.coordinator.links import REAP_WAIT, WorkerLink
 from fanout.coordinator.lost import Lost
 from fanout.exits import describe_exit
 from fanout.reasons import Reason
@@ -96,13 +96,17 @@ class Pool:
         try:
             link.kill()
         except OSError as error:
-            if link.channel is not None:
-                self._unwatch(link.channel.socket)
-            link.hang_up()
-            problem = error.strerror or str(error)
-            self._lost.begin()
-            return reports.left(self._state, worker, problem, self._last_of)
+            return self.leave(worker, error.strerror or str(error))
         return []
+
+    def leave(self, worker: int, problem: str) -> list[Action]:
+        """Wait no longer for a process that does not end; `problem` says why, for people."""
+        link = self.links[worker]
+        if link.channel is not None:
+            self._unwatch(link.channel.socket)
+        link.hang_up()
+        self._lost.begin()
+        return reports.left(self._state, worker, problem, self._last_of)
 
     def say(self, worker: int, message: Message, descriptors: tuple[int, ...] = ()) -> list[Action]:
         """Send a message with the end of this turn; who has not read for very long is condemned.
@@ -140,17 +144,29 @@ class Pool:
             if key.events != wanted:
                 self._selector.modify(channel.socket, wanted, key.data)
 
-    def close(self) -> None:
-        """End every process that is left, and release what belongs to the workers.
-
-        All of that is done, whatever is raised meanwhile; the last of it is raised then.
-        """
+    def end_processes(self) -> None:
+        """End every process that is left: all of them, whatever is raised meanwhile."""
+        until = self._now() + REAP_WAIT  # for all of them: some may have been left to themselves
         with ExitStack() as steps:  # the last is done first
             for link in self.links:
-                steps.callback(link.slot.release)
-                steps.callback(link.reap)
+                steps.callback(self._reap, link, until)
+            for link in self.links:
+                steps.callback(link.hang_up)
             for link in self.links:
                 steps.callback(self._try_to_kill, link)
+
+    def abandon(self) -> list[Action]:
+        """End the connections that are left when nobody will report their end any more."""
+        self._lost.begin()
+        actions: list[Action] = []
+        for link in self.links:
+            actions += reports.give_up(self._state, link.index, self._last_of)
+        return actions
+
+    def release(self) -> None:
+        """Give up, in shared memory, what the ended workers have held back."""
+        for link in self.links:
+            link.slot.release()
 
     def _on_channel(self, link: WorkerLink) -> list[Action]:
         return self._take_reports(link)[1]
@@ -178,6 +194,9 @@ class Pool:
     def _abandon(self, link: WorkerLink) -> None:
         self._try_to_kill(link)
         self._forget(link)
+
+    def _reap(self, link: WorkerLink, until: float) -> None:
+        link.reap(max(0.0, until - self._now()))
 
     def _try_to_kill(self, link: WorkerLink) -> None:
         with suppress(OSError):  # not permitted: it ends by itself, once its channel is closed

@@ -83,7 +83,7 @@ def ended(
         last_of: the last figures of a connection that it had, from its slot.
         exit_code: of the process; None = there was none, or nobody knows it.
     """
-    actions = _give_up(state, worker, last_of)
+    actions = give_up(state, worker, last_of)
     return actions + state.supervision.ended(worker, how, now, exit_code)
 
 
@@ -96,10 +96,10 @@ def left(
         problem: what the system says.
         last_of: as for `ended()`.
     """
-    return _give_up(state, worker, last_of) + state.supervision.left(worker, problem)
+    return give_up(state, worker, last_of) + state.supervision.left(worker, problem)
 
 
-def _give_up(
+def give_up(
     state: State, worker: int, last_of: Callable[[Accepted, Reason], Closed]
 ) -> list[Action]:
     """End what a worker had: it holds nothing back, serves nobody and answers nothing."""

@@ -10,7 +10,8 @@ control channel and does not end, that does what it must not, or that does not f
 first reason is the one that is told: what is seen of a worker that dies says nothing more. One
 that gives no sign of life is aborted first, which makes it print where it hangs, and is killed if
 it cannot do even that: it may be stopped, or wait in the kernel. One that the system does not let
-us kill is left to itself, and replaced only when it has ended.
+us kill is left to itself, and replaced only when it has ended. So is, in the end, one that was
+killed and does not go: the kernel waits for something in its name, and nobody waits for that.
 
 Silence is counted in *witnessed* time. The coordinator looks once a tick; if it comes late to a
 look, then it was itself stopped (a laptop that slept, a paused machine), the workers with it most
@@ -31,6 +32,7 @@ from fanout.coordinator.actions import (
     Break,
     FailStart,
     Kill,
+    Leave,
     NoteWorker,
     Say,
     Serve,
@@ -50,6 +52,8 @@ TICK_TRUST = 2 * TICK  # seconds between two looks that count as witnessed, at m
 ABORT_GRACE = 1.0  # seconds of witnessed time in which one that hangs may print where, and end
 HANG_UP_GRACE = TICK  # seconds of witnessed time from the end of its channel to that of a worker
 KILL_GRACE = 1.0  # seconds past its timeout that a finishing worker gets before it is killed
+LEAVE_GRACE = 1.0  # witnessed seconds that one who was killed gets to go, in the end
+LATE_TICK = 0.05  # seconds between looks at those who overstay, in the end
 BACKOFF_FIRST = 0.1  # seconds until a lost worker is started again; doubles with each failure
 BACKOFF_MAX = 10.0  # seconds; a machine out of memory gets time to recover
 BACKOFF_DOUBLINGS = 16  # more than it takes to BACKOFF_MAX; the power of a thousand overflows
@@ -80,6 +84,7 @@ class Life:
     silent_for: float = 0.0  # witnessed seconds without a sign of life, or of starting
     hung_up_for: float | None = None  # witnessed seconds since its channel was seen closed
     condemned: str = ""  # why its process was killed, if it was
+    overstays_for: float = 0.0  # witnessed seconds since it was killed for not finishing in time
     is_left: bool = False  # its process could not be killed, and may still run
 
 
@@ -136,6 +141,7 @@ class Supervision:
         life.silent_for = 0.0
         life.hung_up_for = None
         life.condemned = ""
+        life.overstays_for = 0.0
         return [NoteWorker(worker)]
 
     def serves(self, worker: int, now: float) -> list[Action]:
@@ -239,7 +245,7 @@ class Supervision:
         """The time at which `look()` or `due()` has something to do, if nothing comes before."""
         times = [self._looked + TICK]
         if self.finishing_until is not None:
-            times.append(self.finishing_until)
+            times.append(max(self.finishing_until, self._looked + LATE_TICK))
         else:
             times += [one.start_at for one in self.lives if one.state is WorkerState.WAITING]
         return min(times)
@@ -262,13 +268,25 @@ class Supervision:
         for life, sight in zip(self.lives, sights, strict=True):
             if life.has_process:
                 reason = self._judge(life, sight, now, witnessed)
-                if reason:
+                if reason and self._overstays(life, now, witnessed):
+                    actions.append(Leave(life.index, "it was killed and has not ended"))
+                elif reason:
                     actions += self._end_hanging(life, reason, now)
         return actions
 
+    def _is_late(self, now: float) -> bool:
+        """Whether the end takes longer than it may."""
+        return self.finishing_until is not None and now >= self.finishing_until
+
+    def _overstays(self, life: Life, now: float, witnessed: float) -> bool:
+        """Whether it was killed so long ago, in the end, that nobody waits for it any more."""
+        if life.condemned and self._is_late(now):
+            life.overstays_for += witnessed
+        return life.overstays_for >= LEAVE_GRACE
+
     def _end_hanging(self, life: Life, reason: str, now: float) -> list[Action]:
         """As `condemn()`, but one that gives no sign of life is aborted first, if there is time."""
-        is_late = self.finishing_until is not None and now >= self.finishing_until
+        is_late = self._is_late(now)
         beyond = life.silent_for - self._worker_timeout
         if life.state is not WorkerState.READY or is_late or not 0 <= beyond < ABORT_GRACE:
             return self.condemn(life.index, reason)
@@ -290,7 +308,7 @@ class Supervision:
             return f"no sign of life for {self._worker_timeout:g} s (worker_timeout)"
         if life.state is WorkerState.STARTING and life.silent_for >= self._start_timeout:
             return f"it did not begin to serve within {self._start_timeout:g} s (start_timeout)"
-        if self.finishing_until is not None and now >= self.finishing_until:
+        if self._is_late(now):
             return "did not finish in time"
         if life.hung_up_for is not None and life.hung_up_for >= HANG_UP_GRACE:
             return "it closed its control channel and did not end"

@@ -411,6 +411,8 @@ class CoordinatorWorld:
                     flag.set()
                 case do.Break():
                     self.is_broken = True
+                case do.Leave(worker, _problem):
+                    require(not self.processes[worker].is_alive, "one that may be killed is left")
                 case _:
                     pass
 

@@ -8,7 +8,17 @@ import pytest
 
 from fanout.control.messages import Finish
 from fanout.coordinator import supervision as rules
-from fanout.coordinator.actions import Abort, Break, FailStart, Kill, Say, Serve, Start, Tell
+from fanout.coordinator.actions import (
+    Abort,
+    Break,
+    FailStart,
+    Kill,
+    Leave,
+    Say,
+    Serve,
+    Start,
+    Tell,
+)
 from fanout.coordinator.supervision import Sight, Supervision
 from fanout.events import EventKind
 from fanout.shm.worker_slot import WorkerState
@@ -459,7 +469,30 @@ def test_who_does_not_finish_in_time_is_killed() -> None:
 
     assert kills(watch.pass_time(5.0)) == [], "it may need all of its time, and some to end"
     assert Kill(0, "did not finish in time") in kills(watch.pass_time(2.0))
-    assert watch.supervision.next_look() <= watch.now, "it waits although the time is up"
+    soon = watch.now + rules.LATE_TICK
+    assert watch.supervision.next_look() <= soon, "it waits although the time is up"
+
+
+def test_who_was_killed_and_does_not_go_is_left_in_the_end() -> None:
+    watch = Watch(2)
+    watch.serve()
+    watch.supervision.finish(5.0, watch.now)
+    watch.lose(1)
+
+    left = [one for one in watch.pass_time(9.0) if isinstance(one, Leave)]
+    assert {one.worker for one in left} == {0}
+    before = watch.supervision.over
+    watch.supervision.left(0, "it does not go")
+    assert (before, watch.supervision.over) == (False, True)
+
+
+def test_who_was_killed_before_the_end_is_waited_for() -> None:
+    """Its slot cannot be given to another one, and nobody waits for the end."""
+    watch = Watch(worker_timeout=2.0)
+    watch.serve()
+    watch.beating.clear()
+
+    assert not [one for one in watch.pass_time(60.0) if isinstance(one, Leave)]
 
 
 def test_an_end_is_brought_forward_and_not_put_off() -> None:

@@ -1,0 +1,142 @@
+"""`close()` returns in time, and what it returns is true, whoever blocks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout import Event, EventKind, Publisher, Undelivered
+from fanout.coordinator import coordinator as coordinators
+from tests.helpers.happenings import Happenings
+from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENDPOINT = "tcp://127.0.0.1:*"
+
+
+class Blocking:
+    """An `on_event` that does not come back before it is let go."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.let_go = threading.Event()
+
+    def __call__(self, _event: Event) -> None:
+        self.began.set()
+        self.let_go.wait(DEADLINE_S)
+
+
+@pytest.fixture
+def blocking() -> Iterator[Blocking]:
+    blocking = Blocking()
+    yield blocking
+    blocking.let_go.set()
+
+
+@contextmanager
+def hanging(publisher: Publisher) -> Iterator[None]:
+    """The coordinator's thread has no turn meanwhile."""
+    begun, done = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        done.wait(DEADLINE_S)
+
+    publisher._engine._coordinator._calls.post(hang)
+    assert begun.wait(DEADLINE_S)
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def test_beside_a_callback_that_blocks_it_delivers_and_ends(blocking: Blocking) -> None:
+    publisher = Publisher(ENDPOINT, workers=1, on_event=blocking)
+    pid = publisher.statistics().workers[0].pid
+    with RawPeer.version_3(publisher.endpoints[0], b"") as peer:
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        for _ in range(100):
+            publisher.publish(b"a", b"1")
+        assert blocking.began.wait(DEADLINE_S)
+
+        assert publisher.close(0.5) == ()
+        assert not blocking.let_go.is_set()
+        assert not os.path.exists(f"/proc/{pid}")
+        received = [peer.read_message() for _ in range(100)]
+        assert received == [[b"a", b"1"]] * 100
+        assert peer.read_to_end() == b""
+
+
+def test_beside_a_callback_that_blocks_it_names_who_was_not_sent_all(blocking: Blocking) -> None:
+    publisher = Publisher(ENDPOINT, workers=1, on_event=blocking)
+    with RawPeer.version_3(publisher.endpoints[0], b""):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        os.kill(publisher.statistics().workers[0].pid, signal.SIGSTOP)
+        publisher.publish(b"a", b"1")
+
+        assert [one.messages for one in publisher.close(0.1)] == [1]
+    assert not blocking.let_go.is_set()
+
+
+def test_drain_and_close_in_a_callback_are_true() -> None:
+    results: list[tuple[Undelivered, ...]] = []
+
+    def on_event(event: Event) -> None:
+        if event.kind is EventKind.SUBSCRIBER_CONNECTED:
+            publisher = made[0]
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            os.kill(publisher.statistics().workers[0].pid, signal.SIGSTOP)
+            publisher.publish(b"a", b"1")
+            results.append(publisher.drain(0.1))
+            results.append(publisher.close(0.1))
+
+    made = [Publisher(ENDPOINT, workers=1, on_event=on_event)]
+    with RawPeer.version_3(made[0].endpoints[0], b""):
+        wait_until(lambda: len(results) == 2, "both calls")
+    made.clear()
+
+    assert [[one.messages for one in result] for result in results] == [[1], [1]]
+
+
+def test_where_nothing_has_ended_it_does_not_say_that_all_was_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publisher = Publisher(ENDPOINT, workers=1)
+    with RawPeer.version_3(publisher.endpoints[0], b"") as peer:
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        with hanging(publisher):
+            publisher.publish(b"a", b"1")
+            with monkeypatch.context() as patch:
+                patch.setattr(coordinators, "END_GRACE", 0.1)
+                with pytest.raises(TimeoutError, match=r"has not ended .* 1 subscribers are"):
+                    publisher.close(0.1)
+            assert publisher.closed
+        assert publisher.close() == (), "it goes on, and is waited for"
+        assert peer.read_message() == [b"a", b"1"]
+        assert peer.read_to_end() == b""
+
+
+def test_a_coordinator_that_fails_leaves_nobody_unnamed() -> None:
+    """A bug of ours ends it at once: what nobody has reported is counted, and told."""
+    happenings = Happenings()
+    publisher = Publisher(ENDPOINT, workers=1, on_event=happenings)
+    with RawPeer.version_3(publisher.endpoints[0], b""):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        os.kill(publisher.statistics().workers[0].pid, signal.SIGSTOP)
+        for _ in range(3):
+            publisher.publish(b"a", b"1")
+        coordinator = publisher._engine._coordinator
+        coordinator._calls.post(lambda: 1 // 0)
+        wait_until(lambda: not coordinator._thread.is_alive(), "its end")
+
+        assert [one.messages for one in publisher.close(0.1)] == [3]
+        (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+        assert evicted.discarded == 3
