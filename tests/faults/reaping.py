@@ -79,6 +79,7 @@ def refuse_kills() -> None:
 
 def delivers(publisher: Publisher, payload: bytes) -> int:
     """A new subscriber gets a message; returns the worker that served it."""
+    wait_until(lambda: not publisher.has_subscribers(), "the end of the one before")
     with Collector(publisher.endpoints[0], b"") as collector:
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         publisher.publish(b"t", payload)
