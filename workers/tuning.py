@@ -28,6 +28,10 @@ class Tuning:
     batch_send_bytes: int = 48 * KIB  # of one send: from here on the system call is not what costs
     batches_per_turn: int = 16
     topics_remembered: int = 131_072  # ids with their cohorts; 65,536 are interned by default
+    appends_remembered: int = 2_097_152  # places of all these together where messages go: 16 MiB
+    shared_prefixes: int = 4  # of a cohort, up to which it shares the picks of its prefixes
+    parked_after: int = 4096  # messages picked for a cohort without anybody ready; a quarter of a
+    # millisecond, in which some hundred of its prefixes are taken out of the matching and put back
 
     # What members that are behind share.
     chunk_messages: int = 4096  # about a millisecond to cut and group

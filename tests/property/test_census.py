@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fanout.shm import census
 from fanout.shm.census import Census, Censuses, minimal
 from fanout.workers.stream.chunks import Chunk
-from fanout.workers.stream.cohorts import Cohort
+from fanout.workers.stream.cohort import Cohort
 
 names = st.text("AB", max_size=4).map(str.encode)
 

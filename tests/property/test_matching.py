@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -11,7 +13,12 @@ from fanout.coordinator.interest import Interest
 from fanout.send.topics import TopicTable
 from fanout.shm.census import minimal
 from fanout.workers.stream.cohorts import Cohorts
+from fanout.workers.tuning import Tuning
 from tests.helpers.log import Worker
+from tests.helpers.wanting import wanting
+
+if TYPE_CHECKING:
+    from fanout.workers.stream.cohort import Cohort
 
 names = st.text("AB", max_size=4).map(str.encode)
 prefix_sets = st.sets(names, max_size=5)
@@ -35,8 +42,8 @@ class CohortMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cohorts: Cohorts[object] = Cohorts()
-        self.joined: list[tuple[set[bytes], object]] = []
+        self.cohorts: Cohorts[object] = Cohorts(Tuning(shared_prefixes=1, parked_after=3))
+        self.joined: list[tuple[set[bytes], Cohort[object]]] = []
 
     @rule(prefixes=prefix_sets)
     def join(self, prefixes: set[bytes]) -> None:
@@ -50,7 +57,42 @@ class CohortMachine(RuleBasedStateMachine):
     def leave(self, data: st.DataObject) -> None:
         if self.joined:
             _, cohort = self.joined.pop(data.draw(st.integers(0, len(self.joined) - 1)))
-            self.cohorts.leave(cohort)  # type: ignore[arg-type]
+            if cohort.members == 1:
+                self.cohorts.drop_ready(cohort, "member")
+            self.cohorts.leave(cohort)
+
+    @rule(data=st.data(), ready=st.booleans())
+    def become_ready(self, data: st.DataObject, ready: bool) -> None:
+        """One of its members is, or is not any more."""
+        if self.joined:
+            _, cohort = data.draw(st.sampled_from(self.joined))
+            change = self.cohorts.add_ready if ready else self.cohorts.drop_ready
+            change(cohort, "member")
+
+    @rule(data=st.data(), messages=st.integers(1, 5))
+    def pick_for_nobody(self, data: st.DataObject, messages: int) -> None:
+        idle = [one for one in self.cohorts.direct if not one.ready]
+        if idle:
+            self.cohorts.picked_for_nobody(data.draw(st.sampled_from(idle)), messages)
+
+    @rule(topics=st.lists(names, max_size=5))
+    def count(self, topics: list[bytes]) -> None:
+        """What each has matched is counted, one way or the other."""
+        cohorts = list(dict.fromkeys(cohort for _, cohort in self.joined))
+        before = [cohort.matched for cohort in cohorts]
+        for topic in topics:
+            for append in self.cohorts.appends(topic):
+                append(topic)
+        for prefix in self.cohorts.counting:
+            prefix.count()
+            prefix.picks.clear()
+        for direct in self.cohorts.direct:
+            direct.counted += len(direct.picks)
+            direct.picks.clear()
+        for cohort, earlier in zip(cohorts, before, strict=True):
+            if not cohort.everything:
+                wanted = sum(map(cohort.wants, topics))
+                assert cohort.matched == earlier + wanted
 
     @rule(topic=names, number=st.integers(1, 40))
     def remember(self, topic: bytes, number: int) -> None:
@@ -59,19 +101,26 @@ class CohortMachine(RuleBasedStateMachine):
 
     @rule(topic=names)
     def match(self, topic: bytes) -> None:
-        found = self.cohorts.match(topic)
+        found = wanting(self.cohorts, topic)
         assert len(found) == len({id(cohort) for cohort in found})
         for prefixes, cohort in self.joined:
             filtered = cohort is not self.cohorts.everything
             assert (cohort in found) == (filtered and wants(prefixes, topic))
-            assert cohort.wants(topic) == wants(prefixes, topic)  # type: ignore[attr-defined]
+            assert cohort.wants(topic) == wants(prefixes, topic)
 
     @invariant()
     def what_is_remembered_is_true(self) -> None:
         for number, appends in self.cohorts.known_ids.items():
             topic = self.cohorts.name(number)
             assert topic is not None
-            assert list(appends) == [c.picks.append for c in self.cohorts.match(topic)]
+            assert list(appends) == list(self.cohorts.appends(topic))
+
+    @invariant()
+    def whoever_has_a_ready_member_is_served(self) -> None:
+        for cohort in self.cohorts.filtered:
+            is_served = cohort.direct or all(cohort in one.ready for one in cohort.prefixes)
+            assert is_served or not cohort.ready
+            assert cohort.ready or not any(cohort in one.ready for one in cohort.prefixes)
 
     @invariant()
     def nothing_is_kept_for_nobody(self) -> None:

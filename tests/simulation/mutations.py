@@ -23,6 +23,7 @@ from fanout.workers.policy.drop_oldest import DropOldest
 from fanout.workers.policy.limits import Limits
 from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.chunks import Chunks
+from fanout.workers.stream.cohort import Prefix
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, Member
@@ -37,6 +38,7 @@ from tests.simulation.workers import ObservedPump
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fanout.workers.stream.cohort import Cohort
     from fanout.zmtp.encoding import Encoding
 
 Mutation = tuple[Any, str, Any]
@@ -164,10 +166,11 @@ def spill_from_its_start_again(original: Any, self: Backlog, member: Member) -> 
     return step
 
 
-@replaces(Pump, "_send_picks")
-def send_the_newest_first(original: Any, self: Pump, cohort: Any, *rest: Any) -> Any:
-    cohort.picks.reverse()
-    return original(self, cohort, *rest)
+@replaces(Sorting, "shares")
+def send_the_newest_first(original: Any, self: Sorting) -> Any:
+    for cohorts, picks, encoding in original(self):
+        picks.reverse()
+        yield cohorts, picks, encoding
 
 
 @replaces(ReadSide, "_change")
@@ -231,7 +234,7 @@ def write_the_publishers_word(original: Any, self: Pump, head: int, now: int) ->
 # Matching and counting.
 
 
-@replaces(Cohorts, "match")
+@replaces(Cohorts, "prefixes_of")
 def match_twice(original: Any, self: Cohorts[Any], topic: bytes) -> Any:
     found = original(self, topic)
     return found + found[:1]
@@ -301,6 +304,21 @@ def total_of_the_ready_alone(original: Any, self: Pump, *batch: int) -> None:
     before = sum(member.matched for member in blocked)
     original(self, *batch)
     self.totals.matched -= sum(member.matched for member in blocked) - before
+
+
+@replaces(Prefix, "count")
+def total_without_what_prefixes_count(original: Any, self: Prefix[Any]) -> int:
+    original(self)
+    return 0
+
+
+@replaces(Cohorts, "_stop_counting")
+def forget_what_was_counted_while_parked(
+    original: Any, self: Cohorts[Any], cohort: Cohort[Any]
+) -> None:
+    counted = cohort.counted
+    original(self, cohort)
+    cohort.counted = counted
 
 
 @replaces(Backlog, "_send_spill")

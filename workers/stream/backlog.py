@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from fanout.shm.reader import LogReader
-    from fanout.workers.stream.cohorts import Cohort, Cohorts
+    from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.cohorts import Cohorts
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.totals import Totals
 

@@ -15,7 +15,8 @@ from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
-    from fanout.workers.stream.cohorts import Cohort, Cohorts
+    from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.cohorts import Cohorts
 
 
 class Chunk:

@@ -24,7 +24,7 @@ from fanout.shm.subscriber_slot import Checkpoint
 
 if TYPE_CHECKING:
     from fanout.workers.policy.base import Policy
-    from fanout.workers.stream.cohorts import Cohort
+    from fanout.workers.stream.cohort import Cohort
     from fanout.zmtp.encoding import Encoding
 
 Send: TypeAlias = Callable[[bytes | memoryview], int]

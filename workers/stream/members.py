@@ -43,10 +43,10 @@ class Members:
         self._log = log
         self._older_max = tuning.older_max
         self.totals = totals or Totals()
-        self.cohorts: Cohorts[Member] = Cohorts(tuning.topics_remembered)
+        self.cohorts: Cohorts[Member] = Cohorts(tuning)
         self.backlog = Backlog(log, self.cohorts, self.totals, tuning)
         self.front = log.head()
-        self.cohorts.everything.matched = self.front
+        self.cohorts.everything.counted = self.front
         self.blocked: dict[Member, int] = {}
         self.runnable: dict[Member, None] = {}
         self.effects: list[Effect] = []
@@ -60,7 +60,7 @@ class Members:
     def follow(self, head: int) -> None:
         """Nobody wants anything: let the front be the head."""
         self.front = self.backlog.tail = head
-        self.cohorts.everything.matched = head
+        self.cohorts.everything.counted = head
 
     # What they want.
 
@@ -155,7 +155,7 @@ class Members:
         """
         self._count_ready(member)
         if member.cohort is not None:
-            member.cohort.ready.pop(member, None)
+            self.cohorts.drop_ready(member.cohort, member)
         member.become(state)
         member.place(sequence, offset, self._log.start_of(sequence))
         self.blocked[member] = now
@@ -165,7 +165,7 @@ class Members:
         del self.blocked[member]
         self.runnable.pop(member, None)
         if member.cohort is not None:
-            member.cohort.ready[member] = None
+            self.cohorts.add_ready(member.cohort, member)
         if member.slow:
             member.slow = False
             self.effects.append(Recovered(member))
@@ -212,13 +212,13 @@ class Members:
             member.joined_at = new.matched
             self._subscribed += 1
             if not member.blocked:
-                new.ready[member] = None
+                self.cohorts.add_ready(new, member)
 
     def _leave_cohort(self, member: Member) -> None:
         """It takes with it what it matched there."""
         old = member.cohort
         assert old is not None
         member.matched_before = member.matched
-        old.ready.pop(member, None)
+        self.cohorts.drop_ready(old, member)
         self.cohorts.leave(old)
         self._subscribed -= 1

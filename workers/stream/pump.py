@@ -29,7 +29,7 @@ from fanout.workers.tuning import TUNING, Tuning
 if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
     from fanout.workers.policy.limits import Limits
-    from fanout.workers.stream.cohorts import Cohort
+    from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.totals import Totals
 
@@ -81,7 +81,7 @@ class Pump(Members):
         if self.cohorts.has_filtered:
             self._distribute(first, stop, now)
         self.front = stop
-        everything.matched = stop
+        everything.counted = stop
         self.totals.matched += (stop - first) * everything.members
         return stop < head
 
@@ -185,41 +185,45 @@ class Pump(Members):
         totals.sent_bytes += taken * (end - start)
 
     def _distribute(self, first: int, stop: int, now: int) -> None:
-        distinct = sends = sent = sent_bytes = missed = 0
-        for cohort in self.sorting.sort(first, stop):
-            picks = cohort.picks
-            if picks:
-                matches = len(picks)
-                cohort.matched += matches
-                taken = 0
-                ready = cohort.ready
-                if ready:
-                    distinct += 1
-                    size = self._send_picks(cohort, now)
-                    taken = len(ready)  # who has not taken all of it is not ready any more
-                    sends += taken
-                    sent += taken * matches
-                    sent_bytes += taken * size
-                if taken != cohort.members:
-                    missed += (cohort.members - taken) * matches
-                picks.clear()
-        totals = self.totals
-        totals.matched += sent + missed
+        sorting, totals = self.sorting, self.totals
+        sorting.sort(first, stop)
+        totals.matched += sorting.count()
+        distinct = sends = sent = sent_bytes = 0
+        for cohorts, picks, encoding in sorting.shares():
+            pieces = picks
+            if encoding is not None:
+                numbers = map(sorting.sequence_of, picks)
+                pieces = list(map(encoding.encode, picks, numbers))
+            blob = b"".join(pieces) if len(pieces) > 1 else pieces[0]
+            distinct += 1
+            for cohort in cohorts:
+                self._send_picks(cohort, picks, pieces, blob, now)
+                taken = len(cohort.ready)  # who has not taken all of it is not ready any more
+                sends += taken
+                sent += taken * len(picks)
+                sent_bytes += taken * len(blob)
         totals.sent += sent
         totals.sent_bytes += sent_bytes
+        sorting.clear()
         size = self._log.start_of(stop) - self._log.start_of(first)
         self._pace.learn(stop - first, size, distinct, sends, sent_bytes)
 
-    def _send_picks(self, cohort: Cohort[Member], now: int) -> int:
-        """Send its picks to every ready member of a cohort; returns their size.
+    def _send_picks(
+        self,
+        cohort: Cohort[Member],
+        picks: list[bytes],
+        pieces: list[bytes],
+        blob: bytes,
+        now: int,
+    ) -> None:
+        """Send messages to every ready member of a cohort.
 
         Who has taken all of it is ready afterwards, and has still to be added to the totals.
+
+        Args:
+            picks: the messages, as they are in the log.
+            pieces: and as they are in the blob, which is sent.
         """
-        picks = cohort.picks
-        if cohort.encoding is not None:
-            numbers = map(self.sorting.sequence_of, picks)
-            picks = list(map(cohort.encoding.encode, picks, numbers))
-        blob = b"".join(picks) if len(picks) > 1 else picks[0]
         size = len(blob)
         matches = len(picks)
         for member in tuple(cohort.ready):
@@ -227,15 +231,14 @@ class Pump(Members):
             if count == size:
                 member.sent += matches
             elif count >= 0:
-                ends = list(accumulate(map(len, picks)))
+                ends = list(accumulate(map(len, pieces)))
                 whole = bisect_right(ends, count)
                 member.sent += whole
                 self.totals.sent += whole
                 self.totals.sent_bytes += count
                 sent_of_next = count - (ends[whole - 1] if whole else 0)
-                sequence = self.sorting.sequence_of(cohort.picks[whole])
+                sequence = self.sorting.sequence_of(picks[whole])
                 self._block(member, sequence, sent_of_next, now)
-        return size
 
     def _try_send(self, member: Member, data: bytes | memoryview) -> int:
         """Bytes that the socket took, -1 if the connection is dead."""

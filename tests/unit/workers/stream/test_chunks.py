@@ -6,7 +6,8 @@ import pytest
 
 from fanout.shm.layout import PAGE, Layout
 from fanout.workers.stream.chunks import Chunk, Chunks
-from fanout.workers.stream.cohorts import Cohort, Cohorts
+from fanout.workers.stream.cohort import Cohort
+from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Log

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.workers.stream.cohorts import EVERYTHING, Cohort, Cohorts
+from fanout.workers.stream.cohort import EVERYTHING, Cohort
+from fanout.workers.stream.cohorts import Cohorts
+from fanout.workers.tuning import Tuning
+from tests.helpers.wanting import picks_of, wanting
 
 
 class Framing:
@@ -48,9 +51,9 @@ def test_who_wants_the_same_shares_a_cohort_until_the_last_has_left() -> None:
     assert joined(cohorts, b"A") is first
     assert (first.members, cohorts.in_use) == (2, 1)
     cohorts.leave(first)
-    assert (cohorts.match(b"A"), cohorts.has_filtered) == ([first], True)
+    assert (wanting(cohorts, b"A"), cohorts.has_filtered) == ([first], True)
     cohorts.leave(first)
-    assert (cohorts.match(b"A"), cohorts.has_filtered, cohorts.in_use) == ([], False, 0)
+    assert (wanting(cohorts, b"A"), cohorts.has_filtered, cohorts.in_use) == ([], False, 0)
     assert joined(cohorts, b"A") is not first
 
 
@@ -67,7 +70,7 @@ def test_the_cohort_of_everything_is_always_there_and_never_matched() -> None:
     assert everything is cohorts.everything
     assert (everything.key, cohorts.in_use, cohorts.has_filtered) == (EVERYTHING, 1, False)
     cohorts.leave(everything)
-    assert (cohorts.in_use, list(cohorts.filtered), cohorts.match(b"A")) == (0, [], [])
+    assert (cohorts.in_use, list(cohorts.filtered), wanting(cohorts, b"A")) == (0, [], [])
     assert joined(cohorts, b"") is everything
 
 
@@ -76,7 +79,7 @@ def test_everything_in_an_encoding_is_picked_like_any_other_wants() -> None:
     framed = joined(cohorts, b"", encoding=Framing())
 
     assert not framed.everything
-    assert list(cohorts.filtered) == [framed] == cohorts.match(b"") == cohorts.match(b"A")
+    assert list(cohorts.filtered) == [framed] == wanting(cohorts, b"") == wanting(cohorts, b"A")
 
 
 def test_each_encoding_has_cohorts_of_its_own() -> None:
@@ -87,7 +90,7 @@ def test_each_encoding_has_cohorts_of_its_own() -> None:
     assert joined(cohorts, b"A", encoding=one) is first
     assert joined(cohorts, b"A", encoding=other) is not first
     assert joined(cohorts, b"A") is not first
-    assert len(cohorts.match(b"A")) == 3
+    assert len(wanting(cohorts, b"A")) == 3
 
 
 def test_an_encoding_that_is_not_shared_serves_one() -> None:
@@ -109,10 +112,10 @@ def test_each_cohort_is_matched_once(more_lengths: int) -> None:
     for length in range(more_lengths):
         joined(cohorts, b"Z" * (length + 1))
 
-    assert set(cohorts.match(b"ABC")) == {short, both}
-    assert len(cohorts.match(b"ABC")) == 2
-    assert cohorts.match(b"CAB") == [both]
-    assert cohorts.match(b"") == []
+    assert set(wanting(cohorts, b"ABC")) == {short, both}
+    assert len(wanting(cohorts, b"ABC")) == 2
+    assert wanting(cohorts, b"CAB") == [both]
+    assert wanting(cohorts, b"") == []
 
 
 def test_a_length_that_one_still_has_is_looked_up() -> None:
@@ -122,7 +125,11 @@ def test_a_length_that_one_still_has_is_looked_up() -> None:
     cohorts.leave(gone)
     cohorts.leave(shared)
 
-    assert (cohorts.match(b"CDE"), cohorts.match(b"AB"), cohorts.match(b"E")) == ([left], [], [])
+    assert (wanting(cohorts, b"CDE"), wanting(cohorts, b"AB"), wanting(cohorts, b"E")) == (
+        [left],
+        [],
+        [],
+    )
 
 
 def test_remembered_matches_are_forgotten_when_wants_change_and_names_are_not() -> None:
@@ -130,7 +137,7 @@ def test_remembered_matches_are_forgotten_when_wants_change_and_names_are_not() 
     first = joined(cohorts, b"A")
     (append,) = cohorts.remember(7, b"AB")
     append(b"piece")
-    assert (first.picks, list(cohorts.known_ids)) == ([b"piece"], [7])
+    assert (picks_of(first), list(cohorts.known_ids)) == ([[b"piece"]], [7])
 
     second = joined(cohorts, b"AB")
     assert (dict(cohorts.known_ids), cohorts.name(7)) == ({}, b"AB")
@@ -142,7 +149,7 @@ def test_remembered_matches_are_forgotten_when_wants_change_and_names_are_not() 
 
 
 def test_as_many_ids_are_remembered_as_there_is_room_for() -> None:
-    cohorts: Cohorts[str] = Cohorts(topics_remembered=3)
+    cohorts: Cohorts[str] = Cohorts(Tuning(topics_remembered=3))
     cohorts.remember(1, b"A")
     cohorts.remember(2, b"B")
 
@@ -150,3 +157,32 @@ def test_as_many_ids_are_remembered_as_there_is_room_for() -> None:
     assert (cohorts.name(1), cohorts.name(3)) == (b"A", None)
     assert cohorts.make_room(2)
     assert (cohorts.name(1), cohorts.name(2), dict(cohorts.known_ids)) == (None, None, {})
+
+
+def test_what_is_remembered_of_all_topics_together_is_bounded() -> None:
+    """Of topics that begin with two prefixes; the others share what their prefix has."""
+    cohorts: Cohorts[str] = Cohorts(Tuning(appends_remembered=10, shared_prefixes=0))
+    for number in range(3):
+        joined(cohorts, b"A", b"Z%d" % number)
+        joined(cohorts, b"AB", b"Z%d" % number)
+
+    assert cohorts.remember(1, b"A1") is cohorts.remember(2, b"A2")
+    assert len(cohorts.remember(3, b"AB3")) == 6
+    assert not cohorts.make_room(1)
+    cohorts.remember(4, b"AB4")
+    assert cohorts.make_room(1)
+    assert (dict(cohorts.known_ids), cohorts.name(3)) == ({}, None)
+
+
+def test_who_is_ready_again_has_picks_of_its_own_again() -> None:
+    cohorts: Cohorts[str] = Cohorts(Tuning(shared_prefixes=1, parked_after=10))
+    cohort = joined(cohorts, b"A", b"B")
+    cohorts.add_ready(cohort, "member")
+    cohorts.drop_ready(cohort, "member")
+    cohorts.picked_for_nobody(cohort, 11)
+    assert cohort.direct, "as many are picked in vain as parking costs"
+
+    cohorts.picked_for_nobody(cohort, 1)
+    assert (cohort.direct, list(cohorts.direct), len(cohorts.counting)) == (False, [], 2)
+    cohorts.add_ready(cohort, "member")
+    assert (cohort.direct, list(cohorts.direct), len(cohorts.counting)) == (True, [cohort], 0)

@@ -7,46 +7,72 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.shm.layout import PAGE, Layout
-from fanout.workers.stream.cohorts import Cohort, Cohorts
-from fanout.workers.stream.sorting import COHORTS_PER_MATCH, SPARSE_PART, Sorting
+from fanout.workers.policy.block import Block
+from fanout.workers.stream.cohorts import Cohorts
+from fanout.workers.stream.member import Member
+from fanout.workers.stream.sorting import LOOKS_PER_MATCH, SPARSE_PART, Sorting
+from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import SMALL, Log
 
 if TYPE_CHECKING:
-    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.cohort import Cohort, Prefix
+
+SHARED = pytest.mark.parametrize("shared_prefixes", [0, 4], ids=["its own picks", "shared picks"])
+
+
+class CountedCohorts(Cohorts[Member]):
+    """Counts how often a topic is matched."""
+
+    matches = 0
+
+    def prefixes_of(self, topic: bytes) -> list[Prefix[Member]]:
+        self.matches += 1
+        return super().prefixes_of(topic)
 
 
 class Batch:
     """A sorting over a log of its own."""
 
-    def __init__(self, layout: Layout = SMALL, topics_remembered: int = 100) -> None:
+    def __init__(self, layout: Layout = SMALL, **tuning: int) -> None:
         self.log = Log(layout)
-        self.cohorts: Cohorts[Member] = Cohorts(topics_remembered)
+        self.cohorts = CountedCohorts(Tuning(**tuning))
         self.sorting = Sorting(self.log.reader, self.cohorts)
 
     def join(self, *prefixes: bytes) -> Cohort[Member]:
+        """A cohort with one member, which is ready."""
         cohort = self.cohorts.join(prefixes)
         assert cohort is not None
+        self.cohorts.add_ready(cohort, Member(0, len, Block()))
         return cohort
 
+    def leave(self, cohort: Cohort[Member]) -> None:
+        """Its member leaves."""
+        (member,) = cohort.ready
+        self.cohorts.drop_ready(cohort, member)
+        self.cohorts.leave(cohort)
+
     def sort(self, first: int, stop: int) -> dict[Cohort[Member], list[int]]:
-        """The sequences that each cohort was given, of those that are to be looked at."""
+        """The sequences that each ready cohort was given."""
+        sorting = self.sorting
+        sorting.sort(first, stop)
+        sorting.count()
         found = {}
-        for cohort in self.sorting.sort(first, stop):
-            picks = cohort.picks
-            sequences = [self.sorting.sequence_of(piece) for piece in picks]
+        for cohorts, picks, _encoding in sorting.shares():
+            sequences = [sorting.sequence_of(piece) for piece in picks]
             assert picks == [self.log.reader.piece(sequence) for sequence in sequences]
-            found[cohort] = sequences
-            picks.clear()
+            found.update(dict.fromkeys(cohorts, sequences))
+        sorting.clear()
         return found
 
 
+@SHARED
 @pytest.mark.parametrize("topic_id", [0, 5], ids=["without an id", "with an id"])
 @pytest.mark.parametrize("strangers", [0, 1, SPARSE_PART - 1, SPARSE_PART, 3 * SPARSE_PART])
 def test_of_many_or_few_wanted_each_is_found_with_its_sequence(
-    strangers: int, topic_id: int
+    strangers: int, topic_id: int, shared_prefixes: int
 ) -> None:
-    batch = Batch()
+    batch = Batch(shared_prefixes=shared_prefixes)
     wanted = batch.join(b"A")
     batch.log.publish(b"before")
     for _ in range(2):
@@ -58,8 +84,9 @@ def test_of_many_or_few_wanted_each_is_found_with_its_sequence(
     assert batch.sort(1, stop) == {wanted: [1 + strangers, stop - 1]}
 
 
-def test_of_messages_with_the_same_bytes_each_has_its_own_sequence() -> None:
-    batch = Batch()
+@SHARED
+def test_of_messages_with_the_same_bytes_each_has_its_own_sequence(shared_prefixes: int) -> None:
+    batch = Batch(shared_prefixes=shared_prefixes)
     one, other = batch.join(b"A"), batch.join(b"A", b"B")
     for _ in range(3):
         batch.log.publish(b"A", b"same", topic_id=1)
@@ -77,18 +104,68 @@ def test_a_batch_that_nobody_wants_leaves_nobody_to_look_at() -> None:
     assert batch.sort(0, 2) == {}
 
 
-@pytest.mark.parametrize("looked_at", [1, COHORTS_PER_MATCH - 1], ids=["matched again", "all"])
-def test_for_one_message_among_many_cohorts_only_those_that_want_it(looked_at: int) -> None:
-    batch = Batch()
+@SHARED
+@pytest.mark.parametrize(("strangers", "matches"), [(LOOKS_PER_MATCH, 2), (5, 1)])
+def test_for_one_message_among_many_cohorts_it_is_matched_again(
+    strangers: int, matches: int, shared_prefixes: int
+) -> None:
+    batch = Batch(shared_prefixes=shared_prefixes)
     wanted = batch.join(b"A")
-    cohorts = COHORTS_PER_MATCH if looked_at == 1 else looked_at
-    for number in range(cohorts - 1):
+    for number in range(strangers):
         batch.join(b"B%d" % number)
     batch.log.publish(b"AB")
 
-    found = batch.sort(0, 1)
+    assert batch.sort(0, 1) == {wanted: [0]}
+    assert batch.cohorts.matches == matches
 
-    assert (len(found), found[wanted]) == (looked_at, [0])
+
+def test_what_several_prefixes_have_is_in_the_order_of_the_log() -> None:
+    batch = Batch()
+    wanted, other = batch.join(b"A", b"B"), batch.join(b"B", b"A", b"C")
+    for topic in (b"B", b"A", b"x", b"B", b"C", b"A"):
+        batch.log.publish(topic)
+
+    assert batch.sort(0, 6) == {wanted: [0, 1, 3, 5], other: [0, 1, 3, 4, 5]}
+
+
+@SHARED
+def test_nothing_is_filled_for_a_cohort_that_nobody_is_ready_in(shared_prefixes: int) -> None:
+    """A thousand that never read and have the same prefix cost one append, or none."""
+    batch = Batch(shared_prefixes=shared_prefixes, parked_after=1)
+    cohorts = [batch.join(b"A", b"Z%d" % number) for number in range(1_000)]
+    for cohort in cohorts:
+        (member,) = cohort.ready
+        batch.cohorts.drop_ready(cohort, member)
+    for _ in range(6):
+        batch.log.publish(b"A", topic_id=1)
+    batch.sort(0, 3)  # direct ones are parked after this
+    before = [cohort.matched for cohort in cohorts]
+
+    found = batch.sort(3, 6)
+
+    assert found == {}
+    assert len(batch.cohorts.known_ids[1]) == 1
+    assert [cohort.matched for cohort in cohorts] == [matched + 3 for matched in before]
+
+
+@SHARED
+def test_what_was_matched_is_counted_whether_anybody_is_ready_or_not(shared_prefixes: int) -> None:
+    batch = Batch(shared_prefixes=shared_prefixes, parked_after=1)
+    cohort = batch.join(b"A", b"B", b"C")
+    (member,) = cohort.ready
+    counted = []
+    for number in range(12):
+        if number % 4 == 1:
+            batch.cohorts.drop_ready(cohort, member)
+        if number % 4 == 3:
+            batch.cohorts.add_ready(cohort, member)
+        before = cohort.matched
+        for topic in (b"AB", b"A", b"x", b"CC"):
+            batch.log.publish(topic)
+        batch.sort(4 * number, 4 * number + 4)
+        counted.append(cohort.matched - before)
+
+    assert counted == [3] * 12
 
 
 def test_topics_are_known_by_their_ids_and_matched_again_after_a_change() -> None:
@@ -101,7 +178,7 @@ def test_topics_are_known_by_their_ids_and_matched_again_after_a_change() -> Non
     assert batch.cohorts.known_ids.keys() == {1, 2}
     new = batch.join(b"AB")
     assert batch.sort(0, 2) == {old: [0], new: [0]}
-    batch.cohorts.leave(old)
+    batch.leave(old)
     assert batch.sort(0, 2) == {new: [0]}
 
 
@@ -136,4 +213,4 @@ def test_a_batch_goes_around_the_end_of_the_log() -> None:
 
     assert batch.sort(33, 40) == {wanted: [34, 36, 38]}
     batch.sorting.sort(33, 40)
-    assert wanted.picks[0] == encode_message([b"AB", bytes([34]) * 7000])
+    assert wanted.prefixes[0].picks[0] == encode_message([b"AB", bytes([34]) * 7000])

@@ -1,0 +1,137 @@
+"""A cohort: subscribers that want the same; and the prefixes by which they want it. Pure data.
+
+There are two ways to fill what a cohort is sent. One with many prefixes has a list of its own
+filled, one append for each message. One with few takes what its *prefixes* have, which all cohorts
+share that want them: then a message costs one append for each different prefix that it begins with,
+however many cohorts want it, and nothing for a cohort that nobody is ready in.
+
+Who belongs to which and how it is filled is changed by `Cohorts` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from fanout.zmtp.encoding import Encoding
+
+M = TypeVar("M")  # a member: nothing here looks into one
+
+Append: TypeAlias = Callable[[bytes], None]
+Key: TypeAlias = frozenset[bytes]
+
+EVERYTHING: Key = frozenset((b"",))
+
+
+class Cohort(Generic[M]):
+    """Subscribers with the same wants.
+
+    Attributes:
+        key: what they want, minimal.
+        encoding: what its picks go through before they are sent; see `Member`.
+        everything: whether that is every message, as it is in the log.
+        members: how many subscribers it has, ready ones and others.
+        ready: members that have been sent everything up to the front; in order of joining.
+        direct: whether `picks` is filled; else `prefixes` have what it wants.
+        picks: messages of the batch at hand that it wants; the same list for ever.
+        prefixes: by which it counts what it matched, if it is not direct.
+        counted: what it matched otherwise; for the cohort that wants everything, the front.
+    """
+
+    __slots__ = (
+        "_lengths",
+        "counted",
+        "direct",
+        "encoding",
+        "everything",
+        "key",
+        "members",
+        "picks",
+        "prefixes",
+        "ready",
+    )
+
+    def __init__(self, key: Key, encoding: Encoding | None = None) -> None:
+        self.key = key
+        self.encoding = encoding
+        self.everything = key == EVERYTHING and encoding is None
+        self.members = 0
+        self.ready: dict[M, None] = {}
+        self.direct = True
+        self.picks: list[bytes] = []
+        self.prefixes: tuple[Prefix[M], ...] = ()
+        self.counted = 0
+        self._lengths = sorted(set(map(len, key)))
+
+    @property
+    def matched(self) -> int:
+        """A running number of the messages it wanted.
+
+        Where it began does not matter: only differences mean something. That of the cohort which
+        wants everything is the front.
+        """
+        if self.prefixes:
+            return self.counted + sum([prefix.total for prefix in self.prefixes])
+        return self.counted
+
+    def wants(self, topic: bytes) -> bool:
+        """Whether a message on this topic is for it."""
+        longest = len(topic)
+        for length in self._lengths:  # sorted
+            if length > longest:
+                break
+            if topic[:length] in self.key:
+                return True
+        return False
+
+
+class Prefix(Generic[M]):
+    """One prefix that some cohort wants.
+
+    Attributes:
+        picks: messages of the batch at hand that begin with it; the same list for ever. Filled
+            only while somebody counts by it.
+        total: a running number of the messages that went into `picks`. Where it began does not
+            matter: only differences mean something.
+        direct: cohorts that want it and whose own picks are filled.
+        counting: how many cohorts count by it what they matched.
+        members: how many subscribers these have.
+        ready: those of them that are to be sent its picks, because they have a ready member.
+        alone: itself, as all the prefixes of a cohort.
+    """
+
+    __slots__ = ("_appends", "alone", "counting", "direct", "members", "picks", "ready", "total")
+
+    def __init__(self) -> None:
+        self.picks: list[bytes] = []
+        self.total = 0
+        self.direct: dict[Cohort[M], None] = {}
+        self.counting = 0
+        self.members = 0
+        self.ready: dict[Cohort[M], None] = {}
+        self.alone: tuple[Prefix[M], ...] = (self,)
+        self._appends: tuple[Append, ...] | None = None
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether no cohort wants it any more."""
+        return not self.counting and not self.direct
+
+    @property
+    def appends(self) -> tuple[Append, ...]:
+        """Where a message goes that begins with it; the same object until that changes."""
+        if self._appends is None:
+            own = (self.picks.append,) if self.counting else ()
+            self._appends = (*own, *(cohort.picks.append for cohort in self.direct))
+        return self._appends
+
+    def count(self) -> int:
+        """Count its picks; returns how many members they matched, in all."""
+        messages = len(self.picks)
+        self.total += messages
+        return messages * self.members
+
+    def changed(self) -> None:
+        """Messages go to others from now on."""
+        self._appends = None
