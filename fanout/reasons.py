@@ -84,6 +84,12 @@ class Reason(enum.Enum):
         "wants more than one subscriber may have",
         Fault.SUBSCRIBER,
     )
+    TORN = (
+        15,
+        "torn",
+        "is too long in the middle of a message, and others too",
+        Fault.SUBSCRIBER,
+    )
 
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fanout.shm.census import Censuses, count_topics
 from fanout.workers.stream.chunks import Chunks
+from fanout.workers.stream.spills import Spills
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
@@ -45,6 +46,7 @@ class Backlog:
 
     Attributes:
         tail: what is below this message may be overwritten; kept by the pump.
+        spills: the messages that the members have rests of.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Backlog:
         self._span_bytes = tuning.span_bytes
         self._censuses = Censuses(self._count_topics, tuning.census_messages, tuning.censuses_kept)
         self.chunks = Chunks(log, cohorts, tuning)
+        self.spills = Spills(log, tuning.spill_logs * log.size)
 
     def step(self, member: Member, front: int) -> Step:
         """Send one piece.
@@ -101,10 +104,7 @@ class Backlog:
         stop = self._log.start_of(member.sequence + 1)
         assert not member.spill, "bytes from the log were sent before the spill"
         assert not member.control, "bytes from the log were sent before the control bytes"
-        rest = self._log.copy(member.position, stop)
-        if member.encoding is not None:  # then `rest` is the whole message
-            rest = member.encoding.encode(rest, member.sequence)[member.offset :]
-        member.spill = rest
+        member.spill = self.spills.rest(member.sequence, member.encoding, member.offset)
         member.spilled = member.sequence
         member.place(member.sequence + 1, 0, stop)
 

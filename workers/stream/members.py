@@ -97,6 +97,20 @@ class Members:
         self._progressed(member, now)
         self.runnable[member] = None
 
+    def lose_spilled(self) -> None:
+        """Lose who has been longest in the middle of a message, if such take too much memory.
+
+        A member that takes a byte now and then is silent for nobody's `send_timeout`, and keeps a
+        message that the log need not keep any more.
+        """
+        torn = [member for member in self.blocked if member.spill and member.state is not LOST]
+        torn.sort(key=attrgetter("spilled"))
+        for member in torn:
+            if not self.backlog.spills.are_too_many:
+                break
+            member.spill = b""
+            self._lose(member, Reason.TORN, Reason.TORN.text)
+
     def remove(self, member: Member) -> None:
         """The member's connection is closed; afterwards its counters are final."""
         if member.blocked:

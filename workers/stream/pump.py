@@ -154,6 +154,8 @@ class Pump(Members):
         if self._limits.are_exceeded(lag_bytes, lag_messages):
             self._judge(now)
             self.move_tail()
+        if self.backlog.spills.are_too_many:
+            self.lose_spilled()
 
     # Inside a turn.
 
