@@ -12,36 +12,34 @@ for before the cancellation goes on.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Coroutine
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 from fanout import engine as engines
 from fanout.arguments import as_timeout, as_topic_or_any, check_callback
 from fanout.errors import ClosedError
 from fanout.loop_callback import LoopCallback
+from fanout.loop_executor import in_thread, outlast
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Messages
-from fanout.send.path import ROOM_POLL
-from fanout.send.verbs import Verbs, no_room
+from fanout.send.queue import SendQueue
+from fanout.send.verbs import SECONDS, Verbs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
 
-    from fanout.arguments import TopicLike
+    from fanout.arguments import Bytes, TopicLike
     from fanout.engine import Engine
     from fanout.events import Event
     from fanout.option_arguments import OptionArguments
     from fanout.options import Options
+    from fanout.refusals import NotHere
     from fanout.send.attempt import Attempt
     from fanout.send.batch import BatchRules
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
-
-T = TypeVar("T")
 
 _AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publisher.start()"
 
@@ -65,12 +63,12 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         **keywords: Unpack[OptionArguments],
     ) -> None:
         self._engine: Engine | None = None
+        self._queue: SendQueue | None = None
         self._endpoint = endpoint
         self._on_event = on_event
         self._options = options
         self._keywords = keywords
         self._is_started = False
-        self._turn = asyncio.Lock()  # of the tasks that wait for room
 
     def __repr__(self) -> str:
         condition = "not started" if self._engine is None else self._engine.condition
@@ -106,22 +104,68 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     ) -> None:
         await self.close()
 
+    # Sending.
+
+    async def publish(
+        self, topic: TopicLike, payload: Bytes, *, timeout: float | None = None
+    ) -> int:
+        """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
+        queue = self._queue
+        if (
+            type(topic) is bytes
+            and type(payload) is bytes
+            and queue is not None
+            and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
+        ):
+            sequence = queue.append(payload, topic)
+            if sequence != NO_SPACE:
+                return sequence
+        elif type(topic) is str:
+            return await self.publish(topic.encode(), payload, timeout=timeout)
+        return await super().publish(topic, payload, timeout=timeout)
+
+    async def send(
+        self,
+        frame: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> int:
+        """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
+        queue = self._queue
+        if (
+            type(frame) is bytes
+            and flags is None
+            and copy is None
+            and track is None
+            and queue is not None
+            and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
+        ):
+            sequence = queue.append(frame, None)
+            if sequence != NO_SPACE:
+                return sequence
+        return await super().send(frame, flags, copy, track, timeout=timeout)
+
     def batch(self, *, timeout: float | None = None) -> Batch:
         """A batch for an `async with` block, committed when the block ends."""
         as_timeout(timeout)  # before anything is added to it
-        return Batch(self._running().batches, lambda attempt: self._attempt(attempt, timeout))
+        engine, queue = self._running(), self._started()
+        engine.gate.check()
+        return Batch(engine.batches, lambda attempt: queue.send(attempt, timeout))
 
     # Endpoints.
 
     async def bind(self, endpoint: str) -> str:
         """Listen on one more endpoint; returns it as it is bound."""
         engine = self._running()
-        return await _in_thread(lambda: engine.bind(endpoint), undo=engine.unbind)
+        return await in_thread(lambda: engine.bind(endpoint), undo=engine.unbind)
 
     async def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint; its subscribers stay. Once begun it is done."""
         engine = self._running()
-        await _in_thread(lambda: engine.unbind(endpoint))
+        await in_thread(lambda: engine.unbind(endpoint))
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -129,6 +173,11 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         return self._running().endpoints
 
     # Queries.
+
+    @property
+    def options(self) -> Options:
+        """The options in effect."""
+        return self._running().options
 
     async def wait_for_subscribers(
         self, count: int, topic: TopicLike | None = None, timeout: float | None = None
@@ -147,11 +196,11 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
 
     async def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Exact figures of every connected subscriber."""
-        return await _in_thread(self._running().questions.subscribers)
+        return await in_thread(self._running().questions.subscribers)
 
     async def statistics(self) -> PublisherStatistics:
         """Totals of the publisher."""
-        return await _in_thread(self._running().questions.statistics)
+        return await in_thread(self._running().questions.statistics)
 
     @property
     def poisoned(self) -> bool:
@@ -160,7 +209,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
 
     async def recover(self) -> None:
         """Roll back to the last commit after a PoisonedError."""
-        await _in_thread(self._running().path.recover)
+        await in_thread(self._running().path.recover)
 
     # The end.
 
@@ -176,7 +225,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         target = engine.path.log.head
         for pause in questions.pauses_until_drained(target, engine.seconds(timeout)):
             await asyncio.sleep(pause)
-        return await _in_thread(lambda: questions.undelivered(target))
+        return await in_thread(lambda: questions.undelivered(target))
 
     async def close(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
         """Deliver what is queued and end; cancelled, it ends at once. Idempotent."""
@@ -187,7 +236,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         try:
             return await asyncio.shield(closing)
         except asyncio.CancelledError:
-            await _outlast(_in_thread(lambda: engine.close(0.0)))
+            await outlast(in_thread(lambda: engine.close(0.0)))
             raise
 
     async def stop(self) -> tuple[Undelivered, ...]:
@@ -211,10 +260,11 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         on_event = self._on_event
         if on_event is not None:
             on_event = LoopCallback(on_event, asyncio.get_running_loop())
-        self._engine = await _in_thread(
+        self._engine = await in_thread(
             lambda: engines.start(self._endpoint, on_event, self._keywords, self._options),
             undo=lambda engine: engine.close(0.0),
         )
+        self._queue = SendQueue(self._engine.path)
 
     def _running(self) -> Engine:
         if self._engine is None:
@@ -224,62 +274,22 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
             )
         return self._engine
 
+    def _started(self) -> SendQueue:
+        self._running()
+        assert self._queue is not None, "it is made with the engine"
+        return self._queue
+
     def _encoding(self) -> Encoder:
         return self._running().encoder
 
     async def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
-        return await self._attempt(attempt_message(self._running().path, *message), timeout)
-
-    async def _attempt(self, attempt: Attempt, timeout: float | None) -> int:
-        seconds = as_timeout(timeout)
-        if not self._turn.locked():  # else others have waited for longer
-            sequence = attempt.append()
+        wire, topic = message
+        queue = self._started()
+        if timeout is None and type(wire) is bytes:  # the usual case, without an attempt
+            sequence = queue.append(wire, topic)
             if sequence != NO_SPACE:
                 return sequence
-        waiting = asyncio.timeout(seconds)
-        try:
-            async with waiting:
-                return await self._send_in_turn(attempt)
-        except TimeoutError:
-            if waiting.expired():
-                raise no_room(timeout) from None
-            raise
-
-    async def _send_in_turn(self, attempt: Attempt) -> int:
-        path = self._running().path
-        async with self._turn:
-            while True:
-                # Nothing suspends between a commit and the return: a task is told of either.
-                if path.make_room(attempt.size, attempt.count):
-                    sequence = attempt.append()
-                    if sequence != NO_SPACE:
-                        return sequence
-                await self._wait_for_room()
-
-    async def _wait_for_room(self) -> None:
-        """Wait for the room doorbell, for at most ROOM_POLL seconds."""
-        loop = asyncio.get_running_loop()
-        room = self._running().path.room
-        woken = loop.create_future()
-
-        def wake() -> None:
-            if not woken.done():
-                woken.set_result(None)
-
-        timer = loop.call_later(ROOM_POLL, wake)
-        descriptor = -1  # one of our own: the publisher may close the doorbell meanwhile
-        try:
-            with suppress(OSError):  # none left: then the timer alone
-                descriptor = room.duplicate()
-            if descriptor >= 0:
-                loop.add_reader(descriptor, wake)
-            await woken
-        finally:
-            timer.cancel()
-            if descriptor >= 0:
-                loop.remove_reader(descriptor)
-                os.close(descriptor)
-        room.clear()
+        return await queue.send(attempt_message(self._running().path, wire, topic), timeout)
 
 
 class Batch(Messages):
@@ -303,10 +313,7 @@ class Batch(Messages):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            self._end()
-            return
-        attempt = self._attempt()
+        attempt = self._leave(kind)
         if attempt is not None:
             self.sequence = await self._commit(attempt)
 
@@ -316,35 +323,6 @@ class Batch(Messages):
             raise TypeError("this batch is for asyncio: use `async with`")
 
         __exit__ = __enter__
-
-
-async def _in_thread(work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
-    """Run `work` in the executor; cancelled, its result is undone before this returns."""
-    future = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        if undo is not None:
-            await _outlast(_undo(future, undo))
-        raise
-    finally:
-        del future  # a traceback must not keep what it holds
-
-
-async def _undo(future: asyncio.Future[T], undo: Callable[[T], object]) -> None:
-    await asyncio.wait({future})
-    if not future.cancelled() and future.exception() is None:
-        await _in_thread(lambda: undo(future.result()))
-
-
-async def _outlast(work: Coroutine[Any, Any, object]) -> None:
-    """Wait for `work` to end, however often the waiting is cancelled; its errors are dropped."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()  # looked at: the loop need not complain
 
 
 __all__ = ["Batch", "Publisher"]

@@ -34,6 +34,7 @@ from fanout.shm.header import Header, State
 from fanout.shm.layout import MESSAGE_PART, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
+from fanout.transport.advice import own_endpoints_named
 from fanout.transport.endpoints import parse_endpoint
 from fanout.transport.opening import open_listener
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.send.attempt import Attempt
     from fanout.statistics import Undelivered
+    from fanout.transport.listener import Listener
 
 log = logging.getLogger("fanout")
 log.addHandler(logging.NullHandler())
@@ -137,9 +139,10 @@ class Engine:
         """
         try:
             with ExitStack() as undo:
-                listeners = []
+                listeners: list[Listener] = []
                 for each in endpoints:
-                    listeners.append(open_listener(each, self.options.backlog))
+                    with own_endpoints_named(each, lambda: [one.endpoint for one in listeners]):
+                        listeners.append(open_listener(each, self.options.backlog))
                     undo.callback(listeners[-1].close)
                 self._coordinator.start()
                 for listener in listeners:
@@ -200,7 +203,8 @@ class Engine:
             ConfigError, BindError, ClosedError: nothing has changed.
         """
         self.gate.check_use()
-        return self._coordinator.reception.bind(endpoint)
+        with own_endpoints_named(endpoint, lambda: self.endpoints):
+            return self._coordinator.reception.bind(endpoint)
 
     def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint; its subscribers stay.

@@ -8,8 +8,7 @@ from fanout.arguments import as_timeout, as_topic_or_any
 from fanout.engine import start
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
-from fanout.send.verbs import Verbs
-from fanout.send.wire import COPY_ONCE_BYTES, PAYLOAD_HEADERS
+from fanout.send.verbs import SECONDS, Verbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from fanout.events import Event
     from fanout.option_arguments import OptionArguments
     from fanout.options import Options
+    from fanout.refusals import NotHere
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
@@ -27,7 +27,6 @@ _BLOCKING = (
     "this publisher blocks, and nothing of it is awaited: use `with`, or fanout.asyncio.Publisher "
     "in `async with`"
 )
-_NUMBERS = (float, int)  # of seconds, as they are passed without a further look
 
 
 class Publisher(Verbs[int]):
@@ -64,6 +63,7 @@ class Publisher(Verbs[int]):
         self._engine = engine = start(endpoint, on_event, keywords, options)
         self.options = engine.options
         self._path = engine.path
+        self._append = engine.path.append  # a message of the usual kind, at once
 
     def __repr__(self) -> str:
         return f"<fanout.Publisher {self._engine.condition}>"
@@ -96,20 +96,39 @@ class Publisher(Verbs[int]):
             MessageTooLarge, Again, ClosedError, BrokenError, PoisonedError: nothing was sent.
             Anything that interrupts from outside (KeyboardInterrupt): sent whole or not at all.
         """
-        path = self._path
         if (
             type(topic) is bytes
             and type(payload) is bytes
-            and (timeout is None or (type(timeout) in _NUMBERS and timeout >= 0))
+            and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
         ):
-            known = path.topics.young.get(topic)
-            size = len(payload)
-            if known is not None and size < COPY_ONCE_BYTES:
-                # As the encoder does it, but for one call less for each message.
-                sequence = path.append(known.head + PAYLOAD_HEADERS[size] + payload, known)
-                if sequence != NO_SPACE:
-                    return sequence
-        return self._send(self._engine.encoder.two_frames(topic, payload), timeout)
+            sequence = self._append(payload, topic)
+            if sequence != NO_SPACE:
+                return sequence
+        elif type(topic) is str:
+            return self.publish(topic.encode(), payload, timeout=timeout)
+        return super().publish(topic, payload, timeout=timeout)
+
+    def send(
+        self,
+        frame: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> int:
+        """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
+        if (
+            type(frame) is bytes
+            and flags is None
+            and copy is None
+            and track is None
+            and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
+        ):
+            sequence = self._append(frame, None)
+            if sequence != NO_SPACE:
+                return sequence
+        return super().send(frame, flags, copy, track, timeout=timeout)
 
     def batch(self, *, timeout: float | None = None) -> Batch:
         """A batch for a `with` block: its messages are committed together when the block ends.
@@ -119,8 +138,10 @@ class Publisher(Verbs[int]):
 
         Raises:
             TypeError, ValueError: `timeout` is no time to wait.
+            ClosedError, BrokenError: nothing can be sent any more.
         """
         as_timeout(timeout)  # before anything is added to it
+        self._engine.gate.check()
         return Batch(self._engine.batches, lambda attempt: self._engine.send(attempt, timeout))
 
     # Endpoints.
@@ -251,6 +272,7 @@ class Publisher(Verbs[int]):
         return self.close(0.0)
 
     def __enter__(self) -> Publisher:
+        self._engine.gate.check_use()
         return self
 
     def __exit__(
@@ -273,4 +295,9 @@ class Publisher(Verbs[int]):
         return self._engine.encoder
 
     def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
-        return self._engine.send(attempt_message(self._path, *message), timeout)
+        wire, topic = message
+        if timeout is None and type(wire) is bytes:  # the usual case, without an attempt
+            sequence = self._append(wire, topic)
+            if sequence != NO_SPACE:
+                return sequence
+        return self._engine.send(attempt_message(self._path, wire, topic), timeout)

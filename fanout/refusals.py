@@ -5,10 +5,7 @@ A publisher that silently ignored `linger` or `flags` would do another thing tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, SupportsIndex
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import NoReturn, SupportsIndex
 
 _OPTIONS = "options are keyword arguments of Publisher() (see fanout.Options)"
 _BINDS = "a publisher binds, and only sends"
@@ -60,10 +57,14 @@ PYZMQ_ATTRIBUTES = {
 }
 
 _ARGUMENTS = {
-    "flags": "flags: NOBLOCK is timeout=0; instead of SNDMORE, send_multipart() takes all frames",
-    "copy": "copy: what you pass is always copied once, before the call returns",
-    "track": "track: what you pass is copied before the call returns, so you may change it then",
+    "flags": "NOBLOCK is timeout=0; instead of SNDMORE, send_multipart() takes all frames",
+    "copy": "what you pass is always copied once, before the call returns",
+    "track": "what you pass is copied before the call returns, so you may change it then",
 }
+
+
+class NotHere:
+    """The type of pyzmq's arguments that there are not here; nobody has such a value to pass."""
 
 
 class _Absent:
@@ -105,21 +106,12 @@ for _name, _hint in PYZMQ_ATTRIBUTES.items():  # type checkers know by themselve
         setattr(NotASocket, _spelling, _Absent(_spelling, _hint))
 
 
-def refuse_arguments(
-    call: str, positional: tuple[object, ...], keywords: Mapping[str, object]
-) -> NoReturn:
-    """Refuse further arguments, which pyzmq has and which are not there.
+def refuse_arguments(call: str, flags: object, copy: object, track: object) -> None:
+    """Refuse those arguments of pyzmq's calls that are not None: there is no such thing here.
 
     Raises:
-        TypeError: always; the text says what to do. Nothing was sent.
+        TypeError: there is one; the text says what to do. Nothing was sent.
     """
-    if positional:
-        raise TypeError(
-            f"{call}() takes one positional argument; pyzmq's second is flags, and there are no "
-            f"{_ARGUMENTS['flags']}"
-        )
-    name = next(iter(keywords))
-    hint = _ARGUMENTS.get(name)
-    if hint is None:
-        raise TypeError(f"{call}() got an unexpected keyword argument {name!r}")
-    raise TypeError(f"{call}() has no {hint}")
+    for name, given in (("flags", flags), ("copy", copy), ("track", track)):
+        if given is not None:
+            raise TypeError(f"{call}() has no {name}: {_ARGUMENTS[name]}")

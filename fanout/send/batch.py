@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Never, NoReturn, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from fanout.arguments import as_bytes, as_topic
 from fanout.errors import MessageTooLarge
 from fanout.refusals import NotPickled, refuse_arguments
 from fanout.send.attempt import Attempt, attempt_batch
+from fanout.send.wire import SEQUENCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from fanout.arguments import Bytes, TopicLike
+    from fanout.refusals import NotHere
     from fanout.send.path import SendPath
-    from fanout.send.topics import Topic
+    from fanout.send.topics import Subject
     from fanout.send.wire import Encoder, Wire
 
 
@@ -28,7 +30,7 @@ class BatchRules(NamedTuple):
     count_limit: int  # messages
 
 
-class _Shut(list["Wire | Topic"]):
+class _Shut(list["Wire | Subject"]):
     """What a batch has in the place of its messages outside of its block: it takes none.
 
     So a message that is added costs no look at whether the block is open.
@@ -61,7 +63,7 @@ class Messages(NotPickled):
     def __init__(self, rules: BatchRules) -> None:
         self._rules = rules
         # What `Encoder.many` takes, in turn: one call adds both, or neither.
-        self._messages: list[Wire | Topic] = _BEFORE
+        self._messages: list[Wire | Subject] = _BEFORE
         self._count = 0  # messages it had when its block ended
         self.sequence: int | None = None
 
@@ -80,7 +82,26 @@ class Messages(NotPickled):
             raise RuntimeError(_Shut(when).refusal)
         self._messages = []
 
-    def _end(self) -> list[Wire | Topic]:
+    def _leave(self, kind: type[BaseException] | None) -> Attempt | None:
+        """Its block ends, by this kind of exception or by none; returns what to commit.
+
+        Raises:
+            MessageTooLarge: all of it together; nothing is published.
+        """
+        messages = self._end()
+        if kind is not None or not messages:
+            return None
+        path, encoder, limit, count_limit = self._rules
+        if self._count > count_limit:
+            raise MessageTooLarge(self._count, count_limit, "messages")
+        bodies = cast("list[bytes]", messages[::2])
+        subjects = cast("list[Subject]", messages[1::2])
+        attempt = attempt_batch(path, *encoder.many(bodies, subjects))
+        if attempt.size > limit:
+            raise MessageTooLarge(attempt.size, limit)
+        return attempt
+
+    def _end(self) -> list[Wire | Subject]:
         """Take no more messages, for good; returns those that it has."""
         messages, self._messages = self._messages, _AFTER
         self._count = len(messages) // 2
@@ -98,46 +119,51 @@ class Messages(NotPickled):
         else:
             self._messages += as_bytes(payload, "payload"), as_topic(topic)
 
-    def send_multipart(self, frames: Iterable[Bytes], *args: Never, **pyzmq: Never) -> None:
+    def send_multipart(
+        self,
+        frames: Iterable[Bytes],
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+    ) -> None:
         """Add a message of any frames.
 
         Raises:
             TypeError, ValueError: as `Publisher.send_multipart`; the batch is as it was.
             RuntimeError: as `publish()`.
         """
-        if args or pyzmq:
-            refuse_arguments("send_multipart", args, pyzmq)
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("send_multipart", flags, copy, track)
+        if type(frames) in SEQUENCES:
+            count = len(frames)  # type: ignore[arg-type]  # it is a sequence
+            if count == 2:
+                topic, payload = frames
+                if type(topic) is bytes and type(payload) is bytes:
+                    self._messages += payload, topic
+                    return
+            elif count == 1:
+                [frame] = frames
+                if type(frame) is bytes:
+                    self._messages += frame, None
+                    return
         self._messages += self._rules.encoder.frames(frames)
 
-    def send(self, frame: Bytes, *args: Never, **pyzmq: Never) -> None:
+    def send(
+        self,
+        frame: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+    ) -> None:
         """Add a message of one frame.
 
         Raises:
             TypeError: it is not bytes-like; the batch is as it was.
             RuntimeError: as `publish()`.
         """
-        if args or pyzmq:
-            refuse_arguments("send", args, pyzmq)
-        self._messages += self._rules.encoder.one_frame(frame)
-
-    def _attempt(self) -> Attempt | None:
-        """End, and return what to commit; None if it is empty.
-
-        Raises:
-            MessageTooLarge: all of it together; nothing is published.
-        """
-        messages = self._end()
-        if not messages:
-            return None
-        path, encoder, limit, count_limit = self._rules
-        if self._count > count_limit:
-            raise MessageTooLarge(self._count, count_limit, "messages")
-        bodies = cast("list[bytes]", messages[::2])
-        names = cast("list[bytes | Topic]", messages[1::2])
-        attempt = attempt_batch(path, *encoder.many(bodies, names))
-        if attempt.size > limit:
-            raise MessageTooLarge(attempt.size, limit)
-        return attempt
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("send", flags, copy, track)
+        self._messages += as_bytes(frame, "frame"), None
 
 
 class Batch(Messages):
@@ -161,10 +187,7 @@ class Batch(Messages):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            self._end()
-            return
-        attempt = self._attempt()
+        attempt = self._leave(kind)
         if attempt is not None:
             self.sequence = self._commit(attempt)
 

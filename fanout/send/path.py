@@ -18,14 +18,16 @@ from fanout.send.gate import OPEN, Gate
 from fanout.send.lock import SendLock, holds_lock
 from fanout.send.poison import PoisonGuard
 from fanout.send.topics import UNKNOWN, Topic, TopicTable
+from fanout.send.wire import COPY_ONCE_BYTES, PAYLOAD_HEADERS
 from fanout.shm.bells import Bell, wake_all
 from fanout.shm.layout import SLEEPERS_EACH
-from fanout.shm.log import LogWriter
+from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.shm.worker_slot import NO_TAIL, Tails, sleepers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from fanout.send.topics import Subject
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
 
@@ -80,16 +82,29 @@ class SendPath:
         return self._locked(lambda: self.topics.intern(name))
 
     @holds_lock
-    def append(self, wire: bytes, topic: Topic) -> int:
+    def append(self, body: bytes, subject: Subject) -> int:
         """Commit one message and wake whom it concerns.
 
+        Encoding is part of it: a call for that alone would cost each message a tenth more.
+
         Returns:
-            Its sequence, or NO_SPACE: nothing was changed, `wait_for_room()` and try again.
+            Its sequence, or NO_SPACE: nothing was changed. Either there is no room:
+            `wait_for_room()` and try again. Or the topic is not known, or the body large (both
+            only where the subject is no `Topic`): the `Encoder` makes a message of it.
 
         Raises:
             ClosedError, BrokenError, PoisonedError, NestedSendError: nothing was sent.
             Anything else that interrupts: the message was sent whole or not at all.
         """
+        topic = self.topics.young.get(subject)
+        size = len(body)
+        if topic is not None and size < COPY_ONCE_BYTES:
+            # An interned topic and so little make no message that is too large.
+            body = topic.head + PAYLOAD_HEADERS[size] + body
+        elif isinstance(subject, Topic):
+            topic = subject
+        else:
+            return NO_SPACE
         lock = self._lock.current
         if lock._is_owned():
             self._lock.refuse_nested()
@@ -98,7 +113,7 @@ class SendPath:
                 lock = self._lock.acquire_slowly()
             if self._state[0] != OPEN or self.log.following is None:
                 self._refuse()
-            sequence = self._append_one(wire, topic.id)
+            sequence = self._append_one(body, topic.id)
             lock.release()
         except BaseException:
             self._settle()

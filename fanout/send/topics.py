@@ -7,7 +7,7 @@ to "least recently used" and costs nothing when a topic is found, which is nearl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.zmtp.frames import MORE, frame_header
 
@@ -32,6 +32,12 @@ class Topic:
 
 
 UNKNOWN = Topic(NOT_INTERNED, b"")  # of a message that nobody has looked up: it may concern anyone
+UNKNOWN.head = b""  # its only frame is the last one
+
+# What a message is on, given with its body: the name of its topic, with the body as the other frame
+# of two; None, where the body is the only frame; or its topic, where the body is all of it as it
+# travels, headers too.
+Subject: TypeAlias = bytes | Topic | None
 
 
 class TopicTable:
@@ -39,16 +45,19 @@ class TopicTable:
 
     Args:
         limit: topics to remember, in both generations together.
+
+    Attributes:
+        young: the younger generation by name; None is found too, which is `UNKNOWN`.
     """
 
     def __init__(self, limit: int) -> None:
         self._half = max(limit // 2, 1)
-        self.young: dict[bytes, Topic] = {}
-        self._old: dict[bytes, Topic] = {}
+        self.young: dict[Subject, Topic] = {None: UNKNOWN}
+        self._old: dict[Subject, Topic] = {None: UNKNOWN}
         self._next_id = NOT_INTERNED + 1
 
     def __len__(self) -> int:
-        return len(self.young) + len(self._old)
+        return len(self.young) + len(self._old) - 2  # None is in both
 
     def intern(self, name: bytes) -> Topic:
         """The topic of this name, new if it is not known (any more)."""
@@ -59,8 +68,8 @@ class TopicTable:
         if topic is None:
             topic = Topic(self._next_id, name)
             self._next_id += 1
-        if len(self.young) >= self._half:
+        if len(self.young) > self._half:
             self._old = self.young
-            self.young = {}
+            self.young = {None: UNKNOWN}
         self.young[name] = topic
         return topic

@@ -1,66 +1,101 @@
-"""The verbs that send, for the blocking publisher and for the asyncio one."""
+"""The verbs that send, for the blocking publisher and for the asyncio one.
+
+Most messages are of one or two frames of bytes. Each verb turns what it is given into such a one
+with as few calls as there can be, and hands it to `publish()` or `send()` of the same publisher,
+which append it at once; only what is not so simple takes the long way round, by the `Encoder`.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Generic, Never, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgpack
 
 from fanout.errors import Again
 from fanout.refusals import NotASocket, refuse_arguments
+from fanout.send.wire import SEQUENCES, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fanout.arguments import Bytes, TopicLike
+    from fanout.refusals import NotHere
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
 
 R = TypeVar("R")
+
+SECONDS = (float, int)  # types of a timeout that needs no further look, unless it is below 0
 
 
 class Verbs(NotASocket, Generic[R]):
     """Encodes arguments and hands them on; how to wait for room is the subclass's business.
 
     `R` is what a verb returns: a sequence number, or an awaitable of one. All of them raise what
-    `fanout.Publisher.publish()` does. Those that pyzmq has too take further arguments only to say
-    what to do instead (`args`, `pyzmq`).
+    `fanout.Publisher.publish()` does. Those that pyzmq has too take its further arguments only to
+    say what to do instead. (They are spelled out: `*args` and `**keywords` would make a tuple and a
+    dict for each call.)
     """
 
     def publish(self, topic: TopicLike, payload: Bytes, *, timeout: float | None = None) -> R:
         """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
         return self._send(self._encoding().two_frames(topic, payload), timeout)
 
-    def send(self, frame: Bytes, *args: Never, timeout: float | None = None, **pyzmq: Never) -> R:
+    def send(
+        self,
+        frame: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> R:
         """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
-        if args or pyzmq:
-            refuse_arguments("send", args, pyzmq)
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("send", flags, copy, track)
         return self._send(self._encoding().one_frame(frame), timeout)
 
     def send_multipart(
-        self, frames: Iterable[Bytes], *args: Never, timeout: float | None = None, **pyzmq: Never
+        self,
+        frames: Iterable[Bytes],
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+        *,
+        timeout: float | None = None,
     ) -> R:
         """Publish a message of any frames, the first being the topic; see `publish()`.
 
         Raises:
             ValueError: there are no frames.
         """
-        if args or pyzmq:
-            refuse_arguments("send_multipart", args, pyzmq)
+        if type(frames) in SEQUENCES and flags is None and copy is None and track is None:
+            count = len(frames)  # type: ignore[arg-type]  # it is a sequence
+            if count == 2:
+                topic, payload = frames
+                if type(topic) is bytes and type(payload) is bytes:
+                    return self.publish(topic, payload, timeout=timeout)
+            elif count == 1:
+                [frame] = frames
+                if type(frame) is bytes:
+                    return self.send(frame, timeout=timeout)
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("send_multipart", flags, copy, track)
         return self._send(self._encoding().frames(frames), timeout)
 
     def send_string(
         self,
         text: str,
-        *args: Never,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+        *,
         encoding: str = "utf-8",
         timeout: float | None = None,
-        **pyzmq: Never,
     ) -> R:
         """Publish a `str` as one frame; see `publish()`."""
-        if args or pyzmq:
-            refuse_arguments("send_string", args, pyzmq)
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("send_string", flags, copy, track)
         if not isinstance(text, str):
             raise TypeError(f"text must be str, not {type(text).__name__}")
         return self.send(text.encode(encoding), timeout=timeout)
@@ -68,33 +103,40 @@ class Verbs(NotASocket, Generic[R]):
     def send_json(
         self,
         value: object,
-        *args: Never,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+        *,
         topic: TopicLike | None = None,
         timeout: float | None = None,
-        **pyzmq: Never,
     ) -> R:
-        """Publish a value as JSON: one frame, or two with a topic; see `publish()`."""
-        if args or pyzmq:
-            refuse_arguments("send_json", args, pyzmq)
-        return self._send_value(json.dumps(value).encode(), topic, timeout)
+        """Publish a value as JSON: one frame, or two with a topic; see `publish()`.
+
+        Raises:
+            ValueError: it holds NaN or infinity, for which JSON has no word, or itself.
+        """
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("send_json", flags, copy, track)
+        if topic is None:
+            return self.send(as_json(value), timeout=timeout)
+        return self.publish(topic, as_json(value), timeout=timeout)
 
     def send_msgpack(
         self,
         value: object,
-        *args: Never,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+        *,
         topic: TopicLike | None = None,
         timeout: float | None = None,
-        **pyzmq: Never,
     ) -> R:
         """Publish a value as msgpack: one frame, or two with a topic; see `publish()`."""
-        if args or pyzmq:
-            refuse_arguments("send_msgpack", args, pyzmq)
-        return self._send_value(msgpack.packb(value), topic, timeout)
-
-    def _send_value(self, body: bytes, topic: TopicLike | None, timeout: float | None) -> R:
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("send_msgpack", flags, copy, track)
         if topic is None:
-            return self.send(body, timeout=timeout)
-        return self.publish(topic, body, timeout=timeout)
+            return self.send(msgpack.packb(value), timeout=timeout)
+        return self.publish(topic, msgpack.packb(value), timeout=timeout)
 
     def _encoding(self) -> Encoder:
         raise NotImplementedError

@@ -6,6 +6,7 @@ joined to one piece before; a large payload stays a piece of its own, to be copi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,16 +19,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fanout.arguments import Bytes, TopicLike
-    from fanout.send.topics import TopicTable
+    from fanout.send.topics import Subject, TopicTable
 
 Wire: TypeAlias = bytes | tuple[bytes, bytes]  # a message, whole or in two pieces
 
 COPY_ONCE_BYTES = 8 * 1024  # from this size on, a payload is not joined to its header first
 INTERN_BYTES_MAX = 255  # longer topics would fill the table's memory: matched by their bytes
 
-_SEQUENCES = (list, tuple)  # the usual ones, which need no further look
+SEQUENCES = (list, tuple)  # the usual ones, which need no further look
+
+_encode_json = json.JSONEncoder(allow_nan=False).encode
 
 PAYLOAD_HEADERS = [frame_header(size) for size in range(COPY_ONCE_BYTES)]  # of a last frame
+
+
+def as_json(value: object) -> bytes:
+    """A value as JSON, which any language can read: not with Python's words for NaN and infinity.
+
+    Raises:
+        TypeError: there is something in it that JSON does not have.
+        ValueError: NaN or infinity is in it, or it is in itself.
+    """
+    try:
+        return _encode_json(value).encode()
+    except ValueError as error:
+        raise ValueError(
+            f"value cannot be JSON ({error}): put None in the place of NaN and infinity, "
+            "or encode it yourself and send() that; nothing was sent"
+        ) from None
 
 
 class Encoder:
@@ -59,38 +78,31 @@ class Encoder:
             TypeError: an argument is of a wrong type.
             MessageTooLarge: with both numbers.
         """
-        if type(topic) is bytes and type(payload) is bytes:
-            known = self._topics.young.get(topic)
-            size = len(payload)
-            if known is not None and size < COPY_ONCE_BYTES:
-                # An interned topic and so little make no message that is too large.
-                return known.head + PAYLOAD_HEADERS[size] + payload, known
         known = self._topic(topic)
         return self._behind(known.head, payload, "payload"), known
 
     def many(
-        self, bodies: Sequence[bytes], names: Sequence[bytes | Topic]
+        self, bodies: Sequence[bytes], subjects: Sequence[Subject]
     ) -> tuple[list[bytes], list[Topic]]:
         """Many messages at once, each in one piece, whatever the limit for one is.
 
         Args:
-            bodies: a payload for each message, or all of it.
-            names: of its topic as bytes, or the topic if the body is the whole message.
+            bodies, subjects: of each message.
         """
         young = self._topics.young
         try:
-            topics = [young[name] for name in names]  # type: ignore[index]  # a Topic is not found
+            topics = [young[subject] for subject in subjects]  # a Topic is not found
             heads = [topic.head for topic in topics]
             headers = [PAYLOAD_HEADERS[size] for size in map(len, bodies)]
         except LookupError:  # a new topic, a whole message, or a large payload
-            pairs = list(map(self._one_of_many, bodies, names))
+            pairs = list(map(self._one_of_many, bodies, subjects))
             return [wire for wire, _ in pairs], [topic for _, topic in pairs]
         return list(map(b"".join, zip(heads, headers, bodies, strict=True))), topics
 
-    def _one_of_many(self, body: bytes, name: bytes | Topic) -> tuple[bytes, Topic]:
-        if isinstance(name, Topic):
-            return body, name
-        known = self._topic(name)
+    def _one_of_many(self, body: bytes, subject: Subject) -> tuple[bytes, Topic]:
+        if isinstance(subject, Topic):
+            return body, subject
+        known = UNKNOWN if subject is None else self._topic(subject)
         return known.head + frame_header(len(body)) + body, known
 
     def one_frame(self, frame: Bytes) -> tuple[Wire, Topic]:
@@ -99,7 +111,7 @@ class Encoder:
         Raises:
             TypeError, MessageTooLarge: as `two_frames`.
         """
-        return self._behind(b"", frame, "frame"), UNKNOWN
+        return self._behind(UNKNOWN.head, frame, "frame"), UNKNOWN
 
     def frames(self, frames: Iterable[Bytes]) -> tuple[Wire, Topic]:
         """A message of many frames, the first of which is its topic.
@@ -109,11 +121,14 @@ class Encoder:
             ValueError: there are no frames.
             MessageTooLarge: as `two_frames`.
         """
-        if type(frames) not in _SEQUENCES and is_one_frame(frames):
+        if type(frames) not in SEQUENCES and is_one_frame(frames):
             raise TypeError("frames must be a sequence of frames, not one frame: use send()")
         if not isinstance(frames, Iterable):
             raise TypeError(f"frames must be a sequence of frames, not {type(frames).__name__}")
-        parts = [as_bytes(frame, f"frames[{index}]") for index, frame in enumerate(frames)]
+        parts = [
+            frame if type(frame) is bytes else as_bytes(frame, f"frames[{index}]")
+            for index, frame in enumerate(frames)
+        ]
         if not parts:
             raise ValueError("frames must not be empty: a message has at least one frame")
         wire = encode_message(parts)

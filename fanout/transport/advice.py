@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from fanout.errors import BindError
+from fanout.transport.endpoints import TcpEndpoint, parse_endpoint
+
 if TYPE_CHECKING:
-    from fanout.transport.endpoints import TcpEndpoint
+    from collections.abc import Callable, Iterable, Iterator
+
+    from fanout.transport.endpoints import Endpoint
 
 
 def advice(error: OSError) -> str:
@@ -15,6 +21,34 @@ def advice(error: OSError) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "out of file descriptors; raise the limit (`ulimit -n`)"
     return error.strerror or str(error)
+
+
+@contextmanager
+def own_endpoints_named(endpoint: str, bound: Callable[[], Iterable[str]]) -> Iterator[None]:
+    """While `endpoint` is bound: have the error say so if it is one of ours that is in the way.
+
+    On one port not even two addresses of one machine need to clash; but if they do, whoever tries
+    has forgotten the other one.
+
+    Raises:
+        BindError: from that which is raised inside, with another text.
+    """
+    try:
+        yield
+    except BindError as error:
+        if error.errno == errno.EADDRINUSE:
+            wanted = parse_endpoint(endpoint)
+            for each in bound():
+                if _is_same(parse_endpoint(each), wanted):
+                    text = f"this publisher itself listens on {each} (see its `endpoints`)"
+                    raise BindError(endpoint, text, error.errno) from error
+        raise
+
+
+def _is_same(ours: Endpoint, wanted: Endpoint) -> bool:
+    if isinstance(ours, TcpEndpoint) and isinstance(wanted, TcpEndpoint):
+        return ours.port == wanted.port
+    return ours == wanted
 
 
 def tcp_advice(error: OSError, parsed: TcpEndpoint) -> str:

@@ -174,6 +174,22 @@ def test_wrong_arguments_send_nothing() -> None:
                     batch.publish(b"a", b"%d" % (1 // 0))
             assert batch.sequence is None
             assert await publisher.publish(b"a", b"") == 0
+        with pytest.raises(ClosedError):
+            publisher.batch()
+        with pytest.raises(ClosedError):
+            await publisher.publish(b"a", b"")
+
+    run(main)
+
+
+def test_its_options_are_those_in_effect() -> None:
+    async def main() -> None:
+        publisher = Publisher(workers=1, log_bytes="64K")
+        with pytest.raises(ClosedError, match="not started"):
+            _ = publisher.options
+        async with publisher:
+            assert (publisher.options.workers, publisher.options.log_bytes) == (1, 64 * KIB)
+        assert publisher.options.workers == 1, "and were, after the end"
 
     run(main)
 

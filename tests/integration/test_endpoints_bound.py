@@ -107,6 +107,22 @@ def test_an_endpoint_that_fails_changes_nothing(publisher: Publisher, tmp_path: 
     assert (tmp_path / "file").read_text() == "not a socket"
 
 
+def test_what_is_bound_here_already_is_said_to_be(publisher: Publisher, tmp_path: Path) -> None:
+    port = publisher.endpoints[0].rpartition(":")[2]
+    file = publisher.bind(f"ipc://{tmp_path}/feed")
+    for again in (publisher.endpoints[0], f"tcp://*:{port}", f"tcp://localhost:{port}", file):
+        ours = file if again == file else publisher.endpoints[0]
+        with pytest.raises(BindError, match=f"this publisher itself listens on {ours}"):
+            publisher.bind(again)
+    twice = f"ipc://{tmp_path}/twice"
+    with pytest.raises(BindError, match=f"this publisher itself listens on {twice}"):
+        Publisher([twice, twice], workers=1, log_bytes=1 << 20)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        endpoint = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(BindError, match="in use, another socket listens"):
+            publisher.bind(endpoint)
+
+
 def test_an_abstract_name_has_no_file(
     publisher: Publisher, stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

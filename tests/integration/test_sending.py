@@ -238,6 +238,8 @@ def test_after_the_end_everything_says_closed(publisher: Publisher) -> None:
         publisher.subscribers,
         publisher.statistics,
         publisher.drain,
+        publisher.batch,
+        publisher.__enter__,
     ]
     for call in calls:
         with pytest.raises(ClosedError):

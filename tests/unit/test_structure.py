@@ -22,7 +22,8 @@ FLOORS_MAX = 11
 ROOMS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
         *("fanout._platform", "fanout.arguments", "fanout.descriptors", "fanout.errors"),
-        *("fanout.events", "fanout.exits", "fanout.loop_callback", "fanout.refusals"),
+        *("fanout.events", "fanout.exits", "fanout.loop_callback", "fanout.loop_executor"),
+        "fanout.refusals",
         *("fanout.option_arguments", "fanout.options", "fanout.reasons", "fanout.statistics"),
     ),
     "zmtp": ("fanout.zmtp",),

@@ -12,6 +12,7 @@ import pytest
 
 from fanout.send.path import SendPath
 from fanout.send.topics import UNKNOWN, Topic
+from fanout.send.wire import COPY_ONCE_BYTES
 from fanout.shm import fence as fences
 from fanout.shm.bells import Bell
 from fanout.shm.doorbell import Doorbell
@@ -20,10 +21,14 @@ from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, sleeper_byte
 from fanout.workers.rest import Rest
+from fanout.zmtp.frames import encode_message
 from tests.helpers.log import SMALL
+from tests.unit.send.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from fanout.send.topics import Subject
 
 
 @pytest.fixture(autouse=True, params=[True, False], ids=["in order", "reordered"])
@@ -111,6 +116,34 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
         doorbell.close()
     write_set.close()
     segment.close()
+
+
+# What is appended.
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, COPY_ONCE_BYTES - 1])
+def test_a_body_goes_behind_the_topic_that_it_is_on(size: int) -> None:
+    """As `Encoder` makes it: this is the short way to the same bytes."""
+    body = b"x" * size
+    with Line() as line:
+        topic = line.path.intern(b"known")
+        subjects: list[Subject] = [b"known", None, topic]
+        for sequence, on in enumerate(subjects):
+            assert line.path.make_room(2 * COPY_ONCE_BYTES)
+            assert line.path.append(body, on) == sequence
+
+        messages = [encode_message([b"known", body]), encode_message([body]), body]
+        assert line.written() == messages
+        assert line.reader.topic_ids(0, 3) == [topic.id, UNKNOWN.id, topic.id]
+
+
+def test_what_takes_the_long_way_is_not_appended() -> None:
+    with Line() as line:
+        line.path.intern(b"known")
+        for body, on in ((b"x", b"new"), (b"x" * COPY_ONCE_BYTES, b"known")):
+            assert line.path.append(body, on) == NO_SPACE
+        assert line.path.append(b"x" * COPY_ONCE_BYTES, None) == NO_SPACE
+        assert line.written() == []
 
 
 # Room.

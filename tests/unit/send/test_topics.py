@@ -16,7 +16,14 @@ def test_a_topic_has_its_first_frame_ready() -> None:
 
 
 def test_what_nobody_has_looked_up_has_no_number() -> None:
-    assert (UNKNOWN.id, UNKNOWN.name) == (NOT_INTERNED, b"")
+    assert (UNKNOWN.id, UNKNOWN.name, UNKNOWN.head) == (NOT_INTERNED, b"", b"")
+
+
+def test_it_is_found_where_there_is_no_name_whatever_is_forgotten() -> None:
+    table = TopicTable(4)
+    for number in range(10):
+        assert table.young[None] is UNKNOWN
+        table.intern(b"%d" % number)
 
 
 def test_a_name_keeps_its_topic_and_its_id() -> None:

@@ -107,6 +107,8 @@ BAD: dict[str, tuple[str, list[Any], type[Exception], str]] = {
     "frame": ("send", ["x"], TypeError, "frame"),
     "payload": ("publish", [b"t", "x"], TypeError, "payload"),
     "no JSON": ("send_json", [{1, 2}], TypeError, "JSON"),
+    "NaN": ("send_json", [[float("nan")]], ValueError, "put None in the place of NaN and inf"),
+    "infinity": ("send_json", [{"a": float("-inf")}], ValueError, "value cannot be JSON"),
     "no msgpack": ("send_msgpack", [{1, 2}], TypeError, "serialize"),
 }
 

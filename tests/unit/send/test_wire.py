@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from fanout.errors import MessageTooLarge
 from fanout.options import LOG_BYTES_MIN
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, TopicTable
-from fanout.send.wire import COPY_ONCE_BYTES, INTERN_BYTES_MAX, Encoder
+from fanout.send.wire import COPY_ONCE_BYTES, INTERN_BYTES_MAX, Encoder, as_json
 from fanout.shm.layout import MESSAGE_PART
 from fanout.zmtp.frames import encode_message
 
@@ -54,6 +55,18 @@ def test_one_frame_is_a_message_that_may_concern_anyone(frame: bytes) -> None:
     assert topic is UNKNOWN
 
 
+@pytest.mark.parametrize("value", ["ü", 1.5, None, {"a": [True, {"b": "\n"}]}])
+def test_json_is_what_any_language_reads(value: object) -> None:
+    assert as_json(value) == json.dumps(value).encode()
+
+
+def test_a_value_that_holds_itself_is_no_json() -> None:
+    value: list[object] = []
+    value.append(value)
+    with pytest.raises(ValueError, match="Circular"):
+        as_json(value)
+
+
 def test_a_long_topic_is_not_remembered() -> None:
     one = encoder()
 
@@ -75,12 +88,18 @@ def test_many_are_the_same_as_one_by_one() -> None:
         [(body, name) for name, body in known],
         [(body, name) for name, body in [*known, (b"new", b"2")]],
         [(body, name) for name, body in [*known, (b"a", LARGE)]],
+        [*((body, name) for name, body in known), (b"one frame", None)],
+        [(b"one frame", None), (LARGE, None)],
         [*((body, name) for name, body in known), (bytes(wire), topic)],  # type: ignore[arg-type]
     ]
     for case in cases:
         wires, topics = one.many([body for body, _ in case], [name for _, name in case])  # type: ignore[misc]
         singly = [
-            (body, name) if name is topic else one.two_frames(name, body)  # type: ignore[arg-type]
+            (body, name)
+            if name is topic
+            else one.one_frame(body)
+            if name is None
+            else one.two_frames(name, body)  # type: ignore[arg-type]
             for body, name in case
         ]
         assert list(zip(wires, topics, strict=True)) == singly

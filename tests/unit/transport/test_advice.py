@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from fanout.transport.advice import ipc_advice, tcp_advice
+from fanout.errors import BindError
+from fanout.transport.advice import ipc_advice, own_endpoints_named, tcp_advice
 from fanout.transport.endpoints import TcpEndpoint
 
 
@@ -29,3 +30,27 @@ def test_not_permitted_in_the_directory() -> None:
     error = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     advice = ipc_advice(error, "/run/feed.sock")
     assert advice == "not permitted to create a file in '/run'"
+
+
+OURS = ["tcp://0.0.0.0:5556", "ipc:///run/feed"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "number", "ours"),
+    [
+        ("tcp://0.0.0.0:5556", errno.EADDRINUSE, "tcp://0.0.0.0:5556"),
+        ("tcp://127.0.0.1:5556", errno.EADDRINUSE, "tcp://0.0.0.0:5556"),
+        ("tcp://127.0.0.1:5557", errno.EADDRINUSE, None),
+        ("tcp://192.0.2.1:5556", errno.EADDRNOTAVAIL, None),
+        ("ipc:///run/feed", errno.EADDRINUSE, "ipc:///run/feed"),
+        ("ipc:///run/other", errno.EADDRINUSE, None),
+    ],
+)
+def test_an_endpoint_of_its_own_that_is_in_the_way_is_named(
+    endpoint: str, number: int, ours: str | None
+) -> None:
+    with pytest.raises(BindError) as caught, own_endpoints_named(endpoint, lambda: OURS):
+        raise BindError(endpoint, "as it was", number)
+
+    named = f"this publisher itself listens on {ours} (see its `endpoints`)"
+    assert (caught.value.message, caught.value.errno) == (named if ours else "as it was", number)

@@ -1,0 +1,104 @@
+"""Tasks that wait for room in the log, on an event loop, which may not block for them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from fanout.arguments import as_timeout
+from fanout.send.attempt import NO_SPACE
+from fanout.send.path import ROOM_POLL
+from fanout.send.verbs import no_room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.send.attempt import Attempt
+    from fanout.send.path import SendPath
+    from fanout.send.topics import Subject
+
+
+class SendQueue:
+    """Appends at once while there is room, else lets tasks wait; belongs to one event loop.
+
+    Tasks are served in their order: as long as one waits, nobody appends before it.
+
+    Attributes:
+        append: that of the path, for what is appended at once; never does while a task waits.
+    """
+
+    def __init__(self, path: SendPath) -> None:
+        self.append: Callable[[bytes, Subject], int] = path.append
+        self._path = path
+        self._turn = asyncio.Lock()
+        self._waiting = 0  # tasks
+
+    async def send(self, attempt: Attempt, timeout: float | None) -> int:
+        """Append, and wait for room if there is none; returns the sequence.
+
+        Cancelled, it was sent whole or not at all.
+
+        Raises:
+            As `fanout.Publisher.publish()`.
+        """
+        seconds = as_timeout(timeout)
+        if not self._waiting:
+            sequence = attempt.append()
+            if sequence != NO_SPACE:
+                return sequence
+        waiting = asyncio.timeout(seconds)
+        self._waiting += 1
+        self.append = _others_wait
+        try:
+            async with waiting:
+                return await self._send_in_turn(attempt)
+        except TimeoutError:
+            if waiting.expired():
+                raise no_room(timeout) from None
+            raise
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self.append = self._path.append
+
+    async def _send_in_turn(self, attempt: Attempt) -> int:
+        path = self._path
+        async with self._turn:
+            while True:
+                # Nothing suspends between a commit and the return: a task is told of either.
+                if path.make_room(attempt.size, attempt.count):
+                    sequence = attempt.append()
+                    if sequence != NO_SPACE:
+                        return sequence
+                await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        """Wait for the room doorbell, for at most ROOM_POLL seconds."""
+        loop = asyncio.get_running_loop()
+        room = self._path.room
+        woken = loop.create_future()
+
+        def wake() -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        timer = loop.call_later(ROOM_POLL, wake)
+        descriptor = -1  # one of our own: the publisher may close the doorbell meanwhile
+        try:
+            with suppress(OSError):  # none left: then the timer alone
+                descriptor = room.duplicate()
+            if descriptor >= 0:
+                loop.add_reader(descriptor, wake)
+            await woken
+        finally:
+            timer.cancel()
+            if descriptor >= 0:
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
+        room.clear()
+
+
+def _others_wait(_body: bytes, _subject: Subject) -> int:
+    return NO_SPACE

@@ -1,0 +1,104 @@
+"""Tasks that wait for room: in their order, none before another, and none sent in part."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.errors import Again
+from fanout.send.attempt import NO_SPACE, Attempt, attempt_message
+from fanout.send.queue import SendQueue
+from fanout.shm.worker_slot import NO_TAIL
+from tests.helpers.waiting import DEADLINE_S
+from tests.unit.send.line import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+SIZE = 1_000
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    with Line() as line:
+        yield line
+
+
+def run(main: Coroutine[None, None, None]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            await main
+
+    asyncio.run(limited())
+
+
+def message(line: Line, letter: bytes) -> Attempt:
+    return attempt_message(line.path, letter * SIZE, line.path.intern(b"t"))
+
+
+def fill(line: Line) -> None:
+    """Until the log is full of what the worker has not read."""
+    line.read_up_to(0)
+    topic = line.path.intern(b"t")
+    while line.path.append(b"-" * SIZE, topic) != NO_SPACE or line.path.make_room(SIZE):
+        pass
+
+
+def letters(line: Line, since: int) -> bytes:
+    reader = line.reader
+    return b"".join(wire[:1] for wire in reader.pieces(since, reader.head()))
+
+
+def test_with_room_nobody_waits(line: Line) -> None:
+    queue = SendQueue(line.path)
+    sending = queue.send(message(line, b"a"), None)
+
+    with pytest.raises(StopIteration) as ended:
+        sending.send(None)
+
+    assert ended.value.value == 0
+    assert queue.append(b"b" * SIZE, line.path.intern(b"t")) == 1
+    assert letters(line, 0) == b"ab"
+
+
+def test_who_waits_is_served_in_order_and_nobody_goes_before(line: Line) -> None:
+    async def main() -> None:
+        queue = SendQueue(line.path)
+        tasks = [asyncio.create_task(queue.send(message(line, one), None)) for one in (b"a", b"b")]
+        await asyncio.sleep(0)
+        line.read_up_to(NO_TAIL)
+        assert line.path.make_room(SIZE)
+
+        topic = line.path.intern(b"t")
+        assert queue.append(b"?" * SIZE, topic) == NO_SPACE, "there is room, but others wait"
+        last = await queue.send(message(line, b"c"), None)
+
+        assert await asyncio.gather(*tasks) == [last - 2, last - 1]
+        assert letters(line, last - 2) == b"abc"
+        assert queue.append(b"d" * SIZE, topic) == last + 1, "nobody waits any more"
+
+    fill(line)
+    run(main())
+
+
+def test_who_gives_up_has_sent_nothing_and_holds_nobody_up(line: Line) -> None:
+    async def main() -> None:
+        queue = SendQueue(line.path)
+        cancelled = asyncio.create_task(queue.send(message(line, b"a"), None))
+        await asyncio.sleep(0)
+        with pytest.raises(Again, match="within 0 s"):
+            await queue.send(message(line, b"b"), 0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+
+        line.read_up_to(NO_TAIL)
+        assert line.path.make_room(SIZE)
+        head = line.reader.head()
+        assert queue.append(b"c" * SIZE, line.path.intern(b"t")) == head
+        assert letters(line, head) == b"c"
+
+    fill(line)
+    run(main())
