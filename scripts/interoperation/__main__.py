@@ -1,0 +1,5 @@
+"""Entry point: `python -m interoperation`."""
+
+from interoperation.cli import main
+
+raise SystemExit(main())

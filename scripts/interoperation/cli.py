@@ -1,0 +1,84 @@
+"""The command line of `scripts/interop`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fanout
+from fanout import FanoutError
+from interoperation.building import Left, build, cache_folder, command_of
+from interoperation.foreign import Failed
+from interoperation.registry import ENGINES, Engine
+from interoperation.report import Row, table
+from interoperation.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _scenarios(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in SCENARIOS:
+            raise argparse.ArgumentTypeError(
+                f"no scenario {name!r}; there are {', '.join(SCENARIOS)}"
+            )
+    return names
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    engines = "\n".join(f"  {engine.name:14} {engine.title}" for engine in ENGINES.values())
+    scenarios = "\n".join(f"  {name:18} {run.__doc__}" for name, run in SCENARIOS.items())
+    made = argparse.ArgumentParser(
+        prog="scripts/interop",
+        description="Runs a publisher against subscribers of other engines.",
+        epilog=f"engines:\n{engines}\n\nscenarios:\n{scenarios}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("engines", nargs="*", metavar="ENGINE", help="default: all")
+    made.add_argument("--scenarios", type=_scenarios, default=list(SCENARIOS), metavar="NAME,NAME")
+    made.add_argument("--build", action="store_true", help="build the programs, and run nothing")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Builds and runs; returns 1 if something that was run failed, 0 otherwise."""
+    made = parser()
+    options = made.parse_args(arguments)
+    unknown = [name for name in options.engines if name not in ENGINES]
+    if unknown:
+        made.error(f"no engine {unknown[0]!r}; there are {', '.join(ENGINES)}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    print(f"fanout: {Path(fanout.__file__).parent}\nbuilds: {cache_folder()}", flush=True)
+    scenarios = [] if options.build else options.scenarios
+    rows = [_run(ENGINES[name], scenarios) for name in options.engines or ENGINES]
+    print(f"\n{table(rows)}")
+    return int(any(row.has_failed for row in rows))
+
+
+def _run(engine: Engine, scenarios: Sequence[str]) -> Row:
+    row = Row(engine.name)
+    try:
+        build(engine)
+    except Left as error:
+        row.left_out = str(error)
+        print(f"{engine.name}: left out: {error}", flush=True)
+        return row
+    for scenario in scenarios:
+        row.failures[scenario] = attempt(engine, scenario)
+        print(f"{engine.name} {scenario}: {row.failures[scenario] or 'ok'}", flush=True)
+    return row
+
+
+def attempt(engine: Engine, scenario: str) -> str:
+    """Runs one scenario; returns what went wrong, "" if nothing did."""
+    try:
+        SCENARIOS[scenario](command_of(engine))
+    except (Failed, FanoutError) as error:
+        return str(error)
+    return ""

@@ -1,0 +1,100 @@
+"""The engines: what each needs, how it is built, and what it is known not to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PIP_INSTALL = ("-m", "pip", "--disable-pip-version-check", "install", "-q", "--only-binary=:all:")
+SOURCES = Path(__file__).parent / "engines"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine in one version.
+
+    Commands are run in the folder of the build, into which the source is copied. `{python}` stands
+    for the interpreter that was found, `{build}` for that folder.
+    """
+
+    name: str
+    title: str  # as in the table
+    source: str  # a folder of `engines`
+    build: tuple[tuple[str, ...], ...]
+    run: tuple[str, ...]
+    needs: tuple[str, ...] = ()  # programs
+    python: str = ""  # the version of an interpreter that its wheels are for
+    known: dict[str, str] = field(default_factory=dict)  # scenario -> what the engine itself does
+
+
+def _pyzmq(version: str, libzmq: str, python: str) -> Engine:
+    return Engine(
+        name=f"pyzmq-{version}",
+        title=f"libzmq {libzmq} (pyzmq {version})",
+        source="pyzmq",
+        python=python,
+        build=(
+            ("{python}", "-m", "venv", "venv"),
+            # Wheels only: a build from source would bring another libzmq, or none.
+            ("venv/bin/python", *PIP_INSTALL, f"pyzmq=={version}"),
+        ),
+        run=("{build}/venv/bin/python", "{build}/subscriber.py"),
+    )
+
+
+_CARGO = (("cargo", "build", "--quiet", "--release"),)
+
+_ALL = (
+    _pyzmq("16.0.4", "4.1.6", "3.6"),
+    _pyzmq("17.1.3", "4.2.5", "3.6"),
+    _pyzmq("19.0.2", "4.3.2", "3.7"),
+    _pyzmq("22.3.0", "4.3.4", "3.8"),
+    _pyzmq("25.1.2", "4.3.4", "3.11"),
+    _pyzmq("27.1.0", "4.3.5", "3.12"),
+    Engine(
+        name="node",
+        title="npm zeromq 6.8.0",
+        source="node",
+        needs=("node", "npm"),
+        # The package brings its library; its install script would only look for another.
+        build=(("npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"),),
+        run=("node", "{build}/subscriber.js"),
+    ),
+    Engine(
+        name="go",
+        title="Go zmq4 0.17.0",
+        source="go",
+        needs=("go",),
+        build=(("go", "build", "-o", "subscriber", "."),),
+        run=("{build}/subscriber",),
+    ),
+    Engine(
+        name="rust-zeromq",
+        title="Rust zeromq 0.7.0",
+        source="rust-zeromq",
+        needs=("cargo",),
+        build=_CARGO,
+        run=("{build}/target/release/subscriber",),
+    ),
+    Engine(
+        name="rust-rzmq",
+        title="Rust rzmq 0.5.28",
+        source="rust-rzmq",
+        needs=("cargo",),
+        build=_CARGO,
+        run=("{build}/target/release/subscriber",),
+    ),
+    Engine(
+        name="jeromq",
+        title="JeroMQ 0.6.0",
+        source="jeromq",
+        needs=("java", "javac", "mvn"),
+        build=(
+            ("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"),
+            ("javac", "-cp", "lib/*", "-d", "classes", "Subscriber.java"),
+        ),
+        run=("java", "-cp", "{build}/lib/*:{build}/classes", "Subscriber"),
+    ),
+)
+
+ENGINES = {engine.name: engine for engine in _ALL}

@@ -1,0 +1,33 @@
+"""The table of engines and scenarios."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interoperation.registry import ENGINES
+from interoperation.report import Row, table
+from interoperation.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_what_ran_what_failed_and_what_was_left_out() -> None:
+    rows = [
+        Row("go", failures={"subscriptions": "", "messages": "3 missing"}),
+        Row("node", left_out="npm not installed"),
+    ]
+    text = table(rows)
+    lines = text.splitlines()
+    assert [cell.strip() for cell in lines[2].split("|")[2:5]] == ["ok", "FAILED", "-"]
+    assert [cell.strip() for cell in lines[3].split("|")[2:-1]] == ["-"] * len(SCENARIOS)
+    assert "FAILED: go messages: 3 missing" in text
+    assert f"left out: {ENGINES['node'].title}: npm not installed" in text
+    assert [row.has_failed for row in rows] == [True, False]
+
+
+def test_what_is_known_of_an_engine_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES["go"].known, "restart", "it does not come back")
+    row = Row("go", failures={"restart": "not within 30 s"})
+    assert not row.has_failed
+    assert "known: go restart: it does not come back" in table([row])
