@@ -34,6 +34,7 @@ class OptionArguments(TypedDict, total=False):
     max_subscriptions: int
     max_subscription_bytes: int | str
     max_subscriptions_bytes: int | str
+    max_interest_bytes: int | str
     max_inbound_bytes: int | str
     max_topics: int
     kernel_queue_bytes: int | str

@@ -94,6 +94,9 @@ class Reason(enum.Enum):
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER
 
+    # Leaving unread for a while.
+    BUSY = 33, "busy", "takes more than its part of a worker by what it says", Fault.SUBSCRIBER
+
     # Refusing.
     HALF_OPEN = (
         48,

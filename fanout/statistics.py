@@ -54,6 +54,7 @@ class PublisherStatistics:
     sent: int  # messages handed to the kernel, over all subscribers, closed ones too
     dropped: int  # messages lost by slow subscribers, closed ones too
     discarded: int  # messages queued for a subscriber when its connection ended
+    throttled: int  # subscribers left unread for a while; one that goes on, once more each 10 s
     workers: tuple[WorkerStatistics, ...]
 
 

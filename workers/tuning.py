@@ -48,8 +48,5 @@ class Tuning:
     spill_logs: int = 2  # times the log's size: messages outside it that members have rests of
     control_bytes_max: int = 64 * KIB  # answers to its PINGs that it may leave unread
 
-    # Reading.
-    spared_from: int = 256  # subscriptions, from which on changing them is not cheap (1 us each)
-
 
 TUNING = Tuning()

@@ -15,7 +15,7 @@ import contextlib
 import select
 from typing import TYPE_CHECKING
 
-from fanout.control.messages import Adopt, Finish, Snapshot
+from fanout.control.messages import Adopt, Evict, Finish, Snapshot
 from fanout.reasons import Reason
 from fanout.workers.checkpoints import Checkpoints
 from fanout.workers.connections.deadlines import Deadlines
@@ -77,7 +77,7 @@ class Worker:
         self.deadlines = Deadlines(self.desk, options)
         self.reads = ReadSide(
             *(self.desk, self.deadlines, self.pump, self.tail),
-            *(self._channel, around.poll_set(), tuning),
+            *(self._channel, around.poll_set(), around.cpu_ns, around.now()),
         )
         self.desk.watchers = (self.deadlines, self.reads)
         self.figures = Figures(around, self.pump)
@@ -128,7 +128,8 @@ class Worker:
         """One bounded piece of everything there is to do."""
         self._take_control()
         self._follow_channel()
-        cut_off = not self._reads_paused and self.reads.turn(self._around.now())
+        busy = self._deliveries.are_due or bool(self.pump.runnable)
+        cut_off = not self._reads_paused and self.reads.turn(self._around.now(), busy=busy)
         self.sending_turn(hurry=cut_off)
 
     def sending_turn(self, *, hurry: bool = False) -> None:
@@ -232,6 +233,8 @@ class Worker:
     def _handle(self, message: Message, descriptors: list[int]) -> None:
         if isinstance(message, Adopt):
             self.desk.adopt(message, descriptors)
+        elif isinstance(message, Evict):
+            self.desk.evict(message)
         elif isinstance(message, Snapshot):
             self.checkpoints.ask(message.token, self._log.head())
         elif isinstance(message, Finish):  # another one brings the end forward

@@ -104,6 +104,24 @@ class Slow:
 
 
 @dataclass(frozen=True, slots=True)
+class Throttled:
+    """From a worker: what this subscriber says takes so much that it is left unread for a while."""
+
+    code: ClassVar[int] = 11
+    subscriber: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """To a worker: end this connection."""
+
+    code: ClassVar[int] = 12
+    subscriber: int
+    cause: int  # the number of a `Reason`
+    reason: str  # in words, with the figures of this case
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """To a worker: bring the slots up to date and answer."""
 
@@ -135,6 +153,8 @@ Message: TypeAlias = (
     | Subscriptions
     | Closed
     | Slow
+    | Throttled
+    | Evict
     | Snapshot
     | SnapshotDone
     | Finish
@@ -150,6 +170,8 @@ _BY_CODE: dict[int, type[Message]] = {
         Subscriptions,
         Closed,
         Slow,
+        Throttled,
+        Evict,
         Snapshot,
         SnapshotDone,
         Finish,

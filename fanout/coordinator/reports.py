@@ -9,11 +9,13 @@ from fanout.control.messages import (
     Connected,
     ControlError,
     Message,
+    Evict,
     Slow,
     Snapshot,
     SnapshotDone,
     Started,
     Subscriptions,
+    Throttled,
 )
 from fanout.coordinator.actions import (
     Answer,
@@ -59,6 +61,8 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
         return _closed(state, message, now)
     if isinstance(message, Slow):
         return _slow(state, message)
+    if isinstance(message, Throttled):
+        return _throttled(state, message)
     if isinstance(message, SnapshotDone):
         flag = state.answers.came(message.token, worker)
         return [] if flag is None else [Answer(flag)]
@@ -122,14 +126,30 @@ def ask(state: State, flag: Flag) -> list[Action]:
 
 def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Action]:
     connection = state.roster.connections.get(message.subscriber)
-    if connection is None:
+    if connection is None or connection.over_limit:
         return []
-    if connection.subscriber not in state.interest:
+    interest = state.interest
+    if connection.subscriber not in interest:
         connection.wanted_since = message.sequence
-    state.interest.update(message.subscriber, worker, message.added, message.cancelled)
-    count = state.interest.subscriptions(message.subscriber)
+    interest.update(message.subscriber, worker, message.added, message.cancelled)
+    count = interest.subscriptions(message.subscriber)
+    if interest.kept_bytes > state.max_interest_bytes:
+        connection.over_limit = True
+        interest.forget(message.subscriber)
+        limit = f"{state.max_interest_bytes:,} bytes (max_interest_bytes)"
+        text = f"{Reason.LIMIT.text}: with its {count:,}, all subscriptions take more than {limit}"
+        return [Say(worker, Evict(message.subscriber, Reason.LIMIT.number, text))]
     # Messages published before this did not ring for the new subscription.
     return [Wake(worker), NoteSubscriptions(connection, count)]
+
+
+def _throttled(state: State, message: Throttled) -> list[Action]:
+    connection = state.roster.connections.get(message.subscriber)
+    if connection is None:
+        return []
+    state.ledger.throttled += 1
+    cause = Reason.BUSY
+    return [_tell(EventKind.SUBSCRIBER_THROTTLED, connection, cause.text, cause=cause)]
 
 
 def _connected(state: State, message: Connected) -> list[Action]:

@@ -29,6 +29,7 @@ class Accepted:
     protocol: str  # what its listener speaks
     version: str | None = None
     wanted_since: int = 0  # the message from which on it has wanted anything at all
+    over_limit: bool = False  # its worker was told to end it: what it wants counts no more
 
 
 class Roster:

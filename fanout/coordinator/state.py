@@ -27,6 +27,7 @@ class State:
     supervision: Supervision
     interest: Interest
     ledger: Ledger
+    max_interest_bytes: int
     answers: Answers = field(default_factory=Answers)
     duplicates: dict[int, int] = field(default_factory=dict)  # subscriber -> our descriptor of it
 
@@ -47,4 +48,5 @@ def make_state(
         Supervision(workers, options.worker_timeout, options.start_timeout, now),
         interest,
         ledger,
+        options.max_interest_bytes,
     )

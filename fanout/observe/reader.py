@@ -187,6 +187,7 @@ class Reader:
             sent=totals.sent + sum(compress(self._slots.sent(), taken)),
             dropped=totals.dropped + sum(compress(self._slots.dropped(), taken)),
             discarded=totals.discarded,
+            throttled=totals.throttled,
             workers=tuple(row.statistics() for row in self.workers()),
         )
 

@@ -75,6 +75,7 @@ class Totals(Record):
     sent = Word(5, "messages handed to the kernel, of connections that have ended")
     dropped = Word(6, "messages lost by slow subscribers, of connections that have ended")
     discarded = Word(7, "messages queued for a subscriber when its connection ended")
+    throttled = Word(8, "times that a subscriber was named for what its talking takes")
 
 
 def reason_counters(words: memoryview) -> memoryview:

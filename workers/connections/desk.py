@@ -19,7 +19,7 @@ from fanout.zmtp import SessionLimits
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fanout.control.messages import Adopt
+    from fanout.control.messages import Adopt, Evict
     from fanout.options import Options
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.effects import Effect
@@ -151,6 +151,12 @@ class Desk:
                 *(member.matched, member.sent, member.dropped, member.queued, kernel_bytes),
             )
         )
+
+    def evict(self, message: Evict) -> None:
+        """The coordinator wants a connection to end; nothing if it has ended already."""
+        peer = self.peers.get(message.subscriber)
+        if peer is not None:
+            self.close(peer, Reason.of(message.cause), message.reason)
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
         """Do what the pump has found out to be done."""

@@ -7,14 +7,13 @@ import socket
 from typing import TYPE_CHECKING
 
 from fanout.transport import kernel
+from fanout.workers.connections.budgets import Budget
 from fanout.workers.stream.member import Member
 
 if TYPE_CHECKING:
     from fanout.shm.subscriber_slot import SubscriberSlot
     from fanout.workers.policy.base import Policy
     from fanout.zmtp import Session
-
-RECEIVE_BYTES = 16 * 1024  # read at once: some hundred subscriptions
 
 
 class Peer:
@@ -24,6 +23,7 @@ class Peer:
         id, slot: as the coordinator gave them.
         member: its place in the log.
         session: its side of the protocol.
+        budget: how much of the worker it may take by what it says.
         ready: whether its handshake is done.
         last_received: monotonic ns of the last bytes from it.
         unread_until: monotonic ns up to which its input is left where it is; its silence up to then
@@ -37,6 +37,7 @@ class Peer:
     __slots__ = (
         "answers_pings",
         "asked",
+        "budget",
         "id",
         "last_received",
         "member",
@@ -62,6 +63,7 @@ class Peer:
         self.socket = sock
         self.member = Member(identifier, sock.send, policy)
         self.session = session
+        self.budget = Budget(now)
         self.ready = False
         self.last_received = now
         self.unread_until = 0
@@ -70,14 +72,14 @@ class Peer:
         self.asked = 0
         slot.take(identifier)
 
-    def receive(self) -> bytes | None:
-        """Bytes that have arrived; empty = end of file, None = nothing yet.
+    def receive(self, size: int) -> bytes | None:
+        """Up to `size` bytes that have arrived; empty = end of file, None = nothing yet.
 
         Raises:
             OSError: the connection broke.
         """
         try:
-            return self.socket.recv(RECEIVE_BYTES)
+            return self.socket.recv(size)
         except BlockingIOError:
             return None
 

@@ -4,6 +4,9 @@ A change of subscriptions is reported to the coordinator before it is applied, a
 in the kernel outlives this process. The reports of a turn go out together at its end, and then the
 changes are applied. If the reports do not get out, nothing more is read until they have: those they
 are about are held, and everybody's input waits where it is.
+
+Who says more than its budget allows is *spared*: its input is left where it is for a while. See
+`budgets.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING
 
-from fanout.control.messages import split_subscriptions
+from fanout.control.messages import Throttled, split_subscriptions
 from fanout.reasons import Reason
+from fanout.workers.connections.budgets import READ_NS, REPORT_NS, Share
 from fanout.zmtp import (
     Cancelled,
     PingReceived,
@@ -24,24 +28,28 @@ from fanout.zmtp import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.control.channel import Channel
     from fanout.workers.connections.deadlines import Deadlines
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
     from fanout.workers.stream.pump import Pump
     from fanout.workers.tail import Tail
-    from fanout.workers.tuning import Tuning
 
 READS_PER_TURN = 16  # sockets read in a turn
-BYTES_PER_TURN = 32 * 1024  # read in a turn: of the smallest frames that takes 20 ms, at worst
-SPARED_NS_EACH = 100_000  # ns without reading for each subscription: 1 % of the worker for one peer
+SPARED_MIN_NS = 50_000_000  # ns; who is spared is looked for each tick, which is longer than that
 
 
 class ReadSide:
     """Reads from the peers of a worker; one of the desk's watchers.
 
-    Its mutable state: the level-triggered epoll set, and the peers that are not read for a while.
-    The changes that wait for their reports to get out are the promises of the tail.
+    Its mutable state: the level-triggered epoll set, the peers that are not read for a while, what
+    was read from whom in this turn, and what all may still take. The changes that wait for their
+    reports to get out are the promises of the tail.
+
+    Args:
+        cpu: ns of CPU time that this process has taken.
     """
 
     def __init__(
@@ -52,7 +60,8 @@ class ReadSide:
         tail: Tail[Peer],
         channel: Channel,
         read_set: select.epoll,
-        tuning: Tuning,
+        cpu: Callable[[], int],
+        now: int,
     ) -> None:
         self.set = read_set
         self._desk = desk
@@ -60,7 +69,8 @@ class ReadSide:
         self._pump = pump
         self._tail = tail
         self._channel = channel
-        self._spared_from = tuning.spared_from
+        self._cpu = cpu
+        self._share = Share(now)
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
 
     @property
@@ -81,26 +91,38 @@ class ReadSide:
             self.set.unregister(peer.socket)
         self._tail.promised.pop(peer, None)
 
-    def turn(self, now: int) -> bool:
+    def turn(self, now: int, *, busy: bool = False) -> bool:
         """Read from as many peers as one turn allows; True if there may be more to read.
 
         Not to be called while reports wait for the coordinator to read.
+
+        Args:
+            busy: there is something to send.
         """
         promised = self._tail.promised
         for peer, since in promised.items():  # who is held since an earlier turn
             self._pump.release(peer.member, peer.session.subscriptions, since, now)
         promised.clear()
-        more = self._read_some(now)
+        began = self._cpu()
+        more = self._read_some(now, self._share.left(now, busy))
         self._apply_changes(now)
+        self._share.spend(self._cpu() - began)
         return more
 
-    def _read_some(self, now: int) -> bool:
-        left = BYTES_PER_TURN
+    def _read_some(self, now: int, left: int) -> bool:
+        """Read for about so many ns."""
+        if left <= 0:
+            return True
         readable = self.set.poll(0, READS_PER_TURN)
         for descriptor, _events in readable:
-            peer_or_none = self._desk.by_descriptor.get(descriptor)
-            if peer_or_none is not None:
-                left -= self._read(peer_or_none, now)
+            peer = self._desk.by_descriptor.get(descriptor)
+            if peer is not None:
+                began = self._cpu()
+                size = self._read(peer, now)
+                cost = self._cpu() - began
+                peer.budget.learn(size, cost)
+                self._charge(peer, cost + READ_NS, now)
+                left -= cost
                 if left <= 0:
                     return True
         return len(readable) == READS_PER_TURN
@@ -111,17 +133,17 @@ class ReadSide:
             del self._spared[peer]
             self._watch(peer)
 
-    def _spare(self, peer: Peer, now: int) -> None:
-        """Leave a peer's input where it is for a while, if changing its wants has cost much.
-
-        The cost of a change is that of all it wants. A peer that changes one of 10,000
-        subscriptions again and again would else have the worker to itself.
-        """
-        wants = len(peer.session.subscriptions)
-        if wants >= self._spared_from:
-            peer.unread_until = now + wants * SPARED_NS_EACH
+    def _charge(self, peer: Peer, cost: int, now: int) -> None:
+        """What a peer has said has taken so many ns; leave it unread if that is too much."""
+        debt = peer.budget.spend(cost, now)
+        if not debt or peer.id not in self._desk.peers:
+            return
+        peer.unread_until = now + max(debt, SPARED_MIN_NS)
+        if peer not in self._spared:
             self._spared[peer] = None
             self.set.unregister(peer.socket)
+        if peer.budget.is_to_be_named(now):
+            self._channel.post(Throttled(peer.id))
 
     def _watch(self, peer: Peer) -> None:
         self.set.register(peer.socket, select.EPOLLIN | select.EPOLLRDHUP)
@@ -129,7 +151,7 @@ class ReadSide:
     def _read(self, peer: Peer, now: int) -> int:
         """Read once and act on it; returns how many bytes there were."""
         try:
-            data = peer.receive()
+            data = peer.receive(peer.budget.read_bytes)
         except OSError as error:
             self._desk.close(peer, Reason.BROKEN, f"reading failed: {error.strerror}")
             return 0
@@ -184,6 +206,7 @@ class ReadSide:
                 self._pump.hold(peer.member)
             return
         for peer in promised:
+            began = self._cpu()
             self._pump.subscribe(peer.member, peer.session.subscriptions)
-            self._spare(peer, now)
+            self._charge(peer, self._cpu() - began + REPORT_NS, now)
         promised.clear()

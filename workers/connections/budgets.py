@@ -1,0 +1,101 @@
+"""Budgets: how much of a worker strangers may take by what they say. Pure.
+
+What a peer says costs the worker time, and the coordinator too if it is a change of subscriptions:
+time that others wait. Two budgets bound that, both in nanoseconds of CPU. One is each peer's own: a
+long list at the beginning is within it, talking for ever is not. The other is that of all together,
+while there are messages to send: however many they are, who only listens gets his messages.
+
+Nothing that is said is lost: who is over its budget is left unread for a while, and what it says
+waits in its socket, and then at its own side.
+"""
+
+from __future__ import annotations
+
+MS = 1_000_000  # ns
+
+# Of one peer.
+PEER_BURST_NS = 500 * MS  # saved up at most, and at the beginning: some 200,000 subscriptions
+PEER_PART = 100  # it may take 1/100 of a worker all the time: some 200 changes a second
+READ_NS = 20_000  # for each read, beside what is measured: the turn of the loop around it
+REPORT_NS = 50_000  # for each report of a change: what the coordinator and its process have of it
+
+# Of all peers together.
+TURN_NS = MS  # of reading in one turn: messages that come in meanwhile wait for no longer
+BUSY_PART = 2  # 1/2 of the worker while there is something to send, the other half is for that
+BUSY_BURST_NS = 2 * MS  # saved up at most
+
+# How much is read from one peer at once.
+READ_BYTES_MIN = 1024
+READ_BYTES_MAX = 16 * 1024  # some hundred subscriptions
+READ_AIM_NS = MS // 2  # it should take no longer: that is the step in which the others are kept
+
+NAMED_EACH_NS = 10_000 * MS  # who goes on and on is named once in so long
+
+
+class Budget:
+    """What one peer may still take.
+
+    Its mutable state: what is left, as of when, how much is read at once, and when it was named.
+
+    Args:
+        now: monotonic ns.
+
+    Attributes:
+        read_bytes: how much to read from it at once.
+    """
+
+    __slots__ = ("_at", "_left", "_named_at", "read_bytes")
+
+    def __init__(self, now: int) -> None:
+        self._left = PEER_BURST_NS
+        self._at = now
+        self._named_at: int | None = None
+        self.read_bytes = READ_BYTES_MAX
+
+    def spend(self, cost: int, now: int) -> int:
+        """It has taken so many ns; returns after how many it may be read again, 0 = at once."""
+        earned = (now - self._at) // PEER_PART
+        self._at += earned * PEER_PART
+        self._left = min(PEER_BURST_NS, self._left + earned) - cost
+        return max(0, -self._left * PEER_PART)
+
+    def learn(self, size: int, cost: int) -> None:
+        """To read so many bytes at once has taken so many ns."""
+        if cost > 2 * READ_AIM_NS:
+            self.read_bytes = max(READ_BYTES_MIN, self.read_bytes // 2)
+        elif size == self.read_bytes and cost < READ_AIM_NS // 2:
+            self.read_bytes = min(READ_BYTES_MAX, self.read_bytes * 2)
+
+    def is_to_be_named(self, now: int) -> bool:
+        """Whether to tell that it is over its budget; if so, not again for a while."""
+        if self._named_at is not None and now - self._named_at < NAMED_EACH_NS:
+            return False
+        self._named_at = now
+        return True
+
+
+class Share:
+    """What all peers together may still take; its mutable state.
+
+    Args:
+        now: monotonic ns.
+    """
+
+    def __init__(self, now: int) -> None:
+        self._left = BUSY_BURST_NS
+        self._at = now
+
+    def left(self, now: int, busy: bool) -> int:
+        """For how many ns to read in this turn; not at all if that is not above 0.
+
+        Args:
+            busy: there is something to send.
+        """
+        earned = (now - self._at) // BUSY_PART
+        self._at = now
+        self._left = min(BUSY_BURST_NS, self._left + earned)
+        return min(TURN_NS, self._left) if busy else TURN_NS
+
+    def spend(self, cost: int) -> None:
+        """Reading has taken so many ns; what was not counted as busy leaves no debt."""
+        self._left = max(-BUSY_BURST_NS, self._left - cost)
