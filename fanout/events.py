@@ -16,7 +16,7 @@ class EventKind(str, enum.Enum):
     SUBSCRIBER_CONNECTED = "subscriber_connected"  # handshake done
     SUBSCRIBER_SLOW = "subscriber_slow"  # over its lag limit: it has begun to lose messages
     SUBSCRIBER_RECOVERED = "subscriber_recovered"  # a slow one has caught up
-    SUBSCRIBER_THROTTLED = "subscriber_throttled"  # what it says takes too much: left unread a while
+    SUBSCRIBER_THROTTLED = "subscriber_throttled"  # says too much: left unread a while
     SUBSCRIBER_EVICTED = "subscriber_evicted"  # closed by us: timeout, violation, lost worker
     SUBSCRIBER_DISCONNECTED = "subscriber_disconnected"  # closed by the peer or by close()
     HANDSHAKE_FAILED = "handshake_failed"  # a connection ended before it was a subscriber

@@ -170,7 +170,7 @@ class Options:
     """All subscriptions of a connection together: 100,000 topics of 40 bytes. They are kept twice,
     in its worker and in this process."""
 
-    max_interest_bytes: int = _size(256 * MIB, MIB, 64 * 1024 * MIB)
+    max_interest_bytes: int = _size(256 * MIB, 64 * KIB, 64 * 1024 * MIB)
     """What all subscriptions of all connections may take of the memory of this process: about 90
     bytes each and their length, and 50 for each different one. Who subscribes beyond it is closed.
     Enough for 16,384 subscribers with 100 topics each, or 1.5 million topics of one each."""

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     Key = tuple[EventKind, Reason | None]
 
 SUMMARY_EACH = 10.0  # seconds between two events about the same cause; a person reads them
-_OF_STRANGERS = {EventKind.CONNECTION_REFUSED, EventKind.HANDSHAKE_FAILED}
+_OF_STRANGERS = {
+    EventKind.CONNECTION_REFUSED,
+    EventKind.HANDSHAKE_FAILED,
+    EventKind.SUBSCRIBER_THROTTLED,
+}
 
 
 def is_thinned(event: Event) -> bool:

@@ -397,7 +397,6 @@ def _tuning(rng: Random) -> Tuning:
         checkpoints_per_tick=rng.choice((1, 1_024)),
         older_max=6,
         control_bytes_max=300,
-        spared_from=rng.choice((1, 3, 1_000)),
     )
 
 

@@ -34,6 +34,8 @@ MESSAGES: list[Message] = [
     Subscriptions(1, 2, [b"", b"added"], [b"cancelled"]),
     control.Closed(1, True, 49, "in words", 5, 4, 3, 2, 1),
     control.Slow(1, False, 2, "in words"),
+    control.Throttled(1),
+    control.Evict(1, 14, "in words"),
     control.Snapshot(1),
     control.SnapshotDone(1),
     control.Finish(1.5),

@@ -11,12 +11,14 @@ from fanout.control.messages import (
     Closed,
     Connected,
     ControlError,
+    Evict,
     Finish,
     Slow,
     Snapshot,
     SnapshotDone,
     Started,
     Subscriptions,
+    Throttled,
 )
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
@@ -66,7 +68,9 @@ def admit(state: State, *prefixes: bytes, connected: bool = True) -> Accepted:
 
 
 def take(
-    state: State, connection: Accepted, message: Connected | Subscriptions | Closed | Slow
+    state: State,
+    connection: Accepted,
+    message: Connected | Subscriptions | Closed | Slow | Throttled,
 ) -> list[Action]:
     return reports.take(state, connection.worker, message, NOW)
 
@@ -245,3 +249,36 @@ def test_what_is_not_for_a_coordinator_is_refused_and_changes_nothing(
         reports.take(state, one.worker, message, NOW)
 
     assert list(state.roster.connections) == [one.subscriber]
+
+
+def test_who_takes_more_than_its_part_is_named_and_counted() -> None:
+    state = served()
+    one = admit(state)
+
+    (told,) = take(state, one, Throttled(one.subscriber))
+    assert isinstance(told, do.Tell)
+    event = told.event
+    assert (event.kind, event.cause) == (EventKind.SUBSCRIBER_THROTTLED, Reason.BUSY)
+    assert (event.subscriber, event.peer) == (one.subscriber, one.peer)
+    assert state.ledger.throttled == 1
+    assert take(state, one, Throttled(99)) == []
+
+
+def test_who_subscribes_beyond_what_all_may_is_sent_away_and_wants_nothing_any_more() -> None:
+    state = served()
+    kept, greedy = admit(state, b"A"), admit(state, b"B")
+    before = state.interest.kept_bytes
+    state.max_interest_bytes = before + 1_000
+
+    report = Subscriptions(greedy.subscriber, 0, [b"%d" % i for i in range(100)], [])
+    (said,) = take(state, greedy, report)
+    assert isinstance(said, do.Say)
+    assert isinstance(said.message, Evict)
+    assert (said.worker, said.message.subscriber) == (greedy.worker, greedy.subscriber)
+    assert said.message.cause == Reason.LIMIT.number
+    assert "101" in said.message.reason
+    assert state.interest.kept_bytes < before
+    assert take(state, greedy, report) == []  # what its worker has read before it was told
+    assert state.interest.workers_for(b"5") == set()
+    assert take(state, kept, Subscriptions(kept.subscriber, 0, [b"C"], []))
+    assert state.interest.count(b"C") == 1

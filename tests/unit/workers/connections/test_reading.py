@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import select
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.control.messages import Adopt
+from fanout.control.messages import Adopt, Throttled
 from fanout.options import Options
-from fanout.workers.connections import reading
+from fanout.workers.connections import budgets
 from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.desk import Desk as Connections
 from fanout.workers.connections.reading import ReadSide
@@ -19,13 +20,12 @@ from fanout.workers.policy.block import Block
 from fanout.workers.policy.limits import UNLIMITED
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tail import Tail
-from fanout.workers.tuning import TUNING
 from fanout.zmtp import SubscriberSession
 from tests.helpers.around import Around, Outbox
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fanout.control.messages import Message
     from fanout.shm.reader import LogReader
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
 
 Calls = list[tuple[str, object]]
+SECOND = 1_000 * budgets.MS
 
 
 class NotedPump(Pump):
@@ -92,7 +93,7 @@ class Desk:
         self.desk = Connections(self.around, Options(), Block(), pump, self.tail, self.write_set)
         self.side = ReadSide(
             *(self.desk, Deadlines(self.desk, Options()), pump, self.tail),
-            *(self.around.channel, select.epoll(), TUNING),
+            *(self.around.channel, select.epoll(), lambda: self.around.cpu_ns(), 0),
         )
         self.desk.watchers = (self.side,)
         self.ends: list[tuple[SubscriberSession, socket.socket]] = []
@@ -135,35 +136,129 @@ class Desk:
 
 
 @pytest.fixture
-def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
-    desk = Desk([b"%d" % i for i in range(request.param)])
+def desk() -> Iterator[Desk]:
+    desk = Desk([b"A"])
     desk.shake_hands()
     yield desk
     desk.close()
 
 
-@pytest.mark.parametrize("desk", [TUNING.spared_from], indirect=True)
-def test_a_peer_with_a_long_list_is_spared_after_each_change(desk: Desk) -> None:
+@pytest.fixture(autouse=True)
+def burst(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some hundred changes: enough to be told from one."""
+    monkeypatch.setattr(budgets, "PEER_BURST_NS", 20 * budgets.MS)
+
+
+def throttled(desk: Desk) -> list[int]:
+    """Who was named for what it says."""
+    desk.channel.flush()
+    return [report.subscriber for report in desk.channel.sent if isinstance(report, Throttled)]
+
+
+def churn(desk: Desk, now: int) -> int:
+    """Subscribe and cancel in turn until it is not read any more; how many changes were."""
+    changes = 0
+    while not desk.side.spares:
+        if b"x" in desk.session.subscriptions:
+            desk.session.cancel(b"x")
+        else:
+            desk.session.subscribe(b"x")
+        changes += desk.talk(now)
+    return changes
+
+
+def test_a_long_list_is_read_at_once_and_who_changes_it_for_ever_is_spared_and_named(
+    desk: Desk,
+) -> None:
+    topics = [b"%d" % index for index in range(1_000)]
+    for topic in topics:
+        desk.session.subscribe(topic)
+    while len(desk.peer.session.subscriptions) <= len(topics):
+        assert desk.talk(1)
+    assert not throttled(desk)
+
+    churn(desk, 1)
+    assert throttled(desk) == [desk.peer.id]
     desk.session.subscribe(b"one more")
-    assert desk.talk(1) == 0  # not read: its list was just changed
-    desk.side.read_spared(0)
-    assert desk.peer.heard == 0 + TUNING.spared_from * reading.SPARED_NS_EACH, "nobody listens"
-    rest = TUNING.spared_from * reading.SPARED_NS_EACH
-    desk.side.read_spared(rest - 1)
-    assert desk.talk(rest - 1) == 0
-    desk.side.read_spared(rest)
-    assert desk.talk(rest) == 1  # what it said meanwhile has waited for it
+    assert desk.talk(1) == 0
+    until = desk.peer.unread_until
+    assert until > 1, "nobody listens: its silence says nothing"
+    desk.side.read_spared(until - 1)
+    assert desk.talk(until - 1) == 0
+    desk.side.read_spared(until)
+    assert desk.talk(until) == 1  # what it said meanwhile has waited for it
     assert b"one more" in desk.peer.session.subscriptions
 
 
-@pytest.mark.parametrize("desk", [TUNING.spared_from - 2], indirect=True)
-def test_a_peer_with_a_short_list_is_read_at_once(desk: Desk) -> None:
-    desk.session.subscribe(b"one more")
+def test_who_goes_on_is_named_again_after_a_while(desk: Desk) -> None:
+    now = 1
+    while len(throttled(desk)) < 3:
+        churn(desk, now)
+        now = desk.peer.unread_until
+        desk.side.read_spared(now)
+    assert now > 2 * budgets.NAMED_EACH_NS
+
+
+def test_a_churner_changes_no_more_in_a_second_than_its_budget_pays(desk: Desk) -> None:
+    now, changes = 1, 0
+    churn(desk, now)
+    end = now + 20 * SECOND
+    while now < end:
+        now = desk.peer.unread_until
+        desk.side.read_spared(now)
+        changes += churn(desk, now)
+    cost = budgets.READ_NS + budgets.REPORT_NS
+    assert 0.5 < changes / (20 * SECOND / budgets.PEER_PART / cost) < 1.5
+
+
+def ping(desk: Desk, end: int) -> None:
+    desk.ends[end][0].ping(b"")
+
+
+def half_a_frame(desk: Desk, end: int) -> None:
+    desk.ends[end][1].send(b"\x00\x00")
+
+
+@pytest.mark.parametrize("say", [ping, half_a_frame])
+def test_who_says_little_again_and_again_is_spared_and_others_are_read(
+    say: Callable[[Desk, int], None],
+) -> None:
+    desk = Desk([b"A"], peers=2)
+    desk.shake_hands()
+    for _ in range(budgets.PEER_BURST_NS // budgets.READ_NS + 1):
+        say(desk, 0)
+        desk.talk(1)
+        if desk.side.spares:
+            break
+    assert throttled(desk) == [desk.peer.id]
+
+    desk.ends[1][0].subscribe(b"B")
     assert desk.talk(1) == 1
+    desk.close()
 
 
-@pytest.mark.parametrize("desk", [TUNING.spared_from], indirect=True)
+def test_while_there_is_something_to_send_reading_takes_its_share_and_no_more() -> None:
+    desk = Desk([b"A"], peers=4)
+    desk.shake_hands()
+    clock = itertools.count(0, budgets.TURN_NS)
+    desk.around.cpu_ns = lambda: next(clock)  # type: ignore[method-assign]
+
+    def read(now: int, *, busy: bool) -> int:
+        """How many were read from in a turn; each of them takes as long as a turn may."""
+        for end in range(4):
+            half_a_frame(desk, end)
+        assert desk.side.turn(now, busy=busy), "there is more"
+        return sum(peer.last_received == now for peer in desk.peers)
+
+    assert [read(now, busy=False) for now in (1, 2, 3)] == [1, 1, 1]
+    assert [read(now, busy=True) for now in (4, 5, 6)] == [0, 0, 0]
+    later = 7 + 2 * budgets.BUSY_PART * budgets.BUSY_BURST_NS
+    assert read(later, busy=True) == 1
+    desk.close()
+
+
 def test_a_spared_peer_can_be_forgotten(desk: Desk) -> None:
+    churn(desk, 1)
     desk.side.forget(desk.peer)
     desk.side.read_spared(1 << 62)
     desk.session.subscribe(b"one more")

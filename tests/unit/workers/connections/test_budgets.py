@@ -1,0 +1,78 @@
+"""Budgets: what a peer may take by talking, and what all of them may."""
+
+from __future__ import annotations
+
+from fanout.workers.connections import budgets
+from fanout.workers.connections.budgets import MS, Budget, Share
+
+SECOND = 1_000 * MS
+
+
+def test_a_burst_is_free_and_what_comes_after_it_waits_until_it_is_paid() -> None:
+    budget = Budget(0)
+
+    assert budget.spend(budgets.PEER_BURST_NS, 0) == 0
+    wait = budget.spend(MS, 0)
+    assert wait == MS * budgets.PEER_PART
+    assert budget.spend(0, wait - 1) > 0
+    assert budget.spend(0, wait) == 0
+
+
+def test_no_more_is_saved_up_than_a_burst() -> None:
+    budget = Budget(0)
+
+    assert budget.spend(budgets.PEER_BURST_NS, 1_000 * SECOND) == 0
+    assert budget.spend(1, 1_000 * SECOND) > 0
+
+
+def test_small_earnings_are_not_lost_between_looks() -> None:
+    budget = Budget(0)
+    budget.spend(budgets.PEER_BURST_NS, 0)
+
+    for now in range(1, 10 * budgets.PEER_PART + 1):
+        budget.spend(0, now)
+    assert budget.spend(10, 10 * budgets.PEER_PART) == 0
+
+
+def test_less_is_read_at_once_from_who_says_what_takes_long() -> None:
+    budget = Budget(0)
+    for _ in range(10):
+        budget.learn(budget.read_bytes, 10 * budgets.READ_AIM_NS)
+    assert budget.read_bytes == budgets.READ_BYTES_MIN
+
+    budget.learn(1, 0)
+    assert budget.read_bytes == budgets.READ_BYTES_MIN, "one byte says nothing of a thousand"
+    for _ in range(10):
+        budget.learn(budget.read_bytes, 0)
+    assert budget.read_bytes == budgets.READ_BYTES_MAX
+
+
+def test_who_is_over_its_budget_is_named_once_in_a_while() -> None:
+    budget = Budget(0)
+    times = range(0, 3 * budgets.NAMED_EACH_NS, budgets.NAMED_EACH_NS // 10)
+
+    assert sum(map(budget.is_to_be_named, times)) == 3
+
+
+def test_reading_takes_its_share_while_there_is_something_to_send() -> None:
+    share = Share(0)
+    now = taken = 0
+    while now < 10 * SECOND:
+        left = share.left(now, busy=True)
+        cost = max(0, left) + MS // 10  # it is never hit exactly
+        if left > 0:
+            share.spend(cost)
+            taken += cost
+            now += cost
+        else:
+            now += MS
+    assert 0.8 < taken / (10 * SECOND / budgets.BUSY_PART) < 1.2
+
+
+def test_with_nothing_to_send_reading_may_take_all_of_it_in_short_turns() -> None:
+    share = Share(0)
+    for now in range(0, SECOND, MS):
+        assert share.left(now, busy=False) == budgets.TURN_NS
+        share.spend(budgets.TURN_NS)
+    wait = next(t for t in range(0, SECOND, MS) if share.left(SECOND + t, busy=True) > 0)
+    assert wait <= 2 * budgets.BUSY_PART * budgets.BUSY_BURST_NS, "that leaves no debt for ever"
