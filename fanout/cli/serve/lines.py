@@ -25,6 +25,7 @@ TOLD_EVENTS = frozenset(
     {
         EventKind.SUBSCRIBER_SLOW,
         EventKind.SUBSCRIBER_RECOVERED,
+        EventKind.SUBSCRIBER_THROTTLED,
         EventKind.SUBSCRIBER_EVICTED,
         EventKind.HANDSHAKE_FAILED,
         EventKind.CONNECTION_REFUSED,
