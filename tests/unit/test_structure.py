@@ -68,8 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policy": WORDS,
     "stream": WORDS | {"policy", "shm", "tuning", "zmtp"},
     "surroundings": WORDS | {"control", "kernel", "shm", "stream", "zmtp"},
-    "connections": WORDS
-    | {"control", "kernel", "policy", "shm", "stream", "surroundings", "tuning", "zmtp"},
+    "connections": WORDS | {"control", "kernel", "policy", "shm", "stream", "surroundings", "zmtp"},
     "workers": WORDS
     | {"connections", "control", "policy", "shm", "stream", "surroundings", "tuning"},
     "observe": WORDS | {"shm"},
