@@ -16,6 +16,8 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from fanout.system_calls import needed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -53,8 +55,9 @@ def standard_taken() -> Iterator[None]:
         held: dict[int, tuple[int, int]] = {}
         made = -1
         try:
-            while (made := os.memfd_create("fanout-placeholder", os.MFD_CLOEXEC)) < FIRST:
-                held[made] = _file_of(made)
+            with needed("memfd_create", "keeps the numbers of closed standard streams"):
+                while (made := os.memfd_create("fanout-placeholder", os.MFD_CLOEXEC)) < FIRST:
+                    held[made] = _file_of(made)
             yield
         finally:
             if made >= 0:

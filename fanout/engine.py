@@ -34,6 +34,7 @@ from fanout.shm.header import Header, State
 from fanout.shm.layout import MESSAGE_PART, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
+from fanout.system_calls import explain
 from fanout.transport.advice import own_endpoints_named
 from fanout.transport.endpoints import parse_endpoint
 from fanout.transport.opening import open_listener
@@ -76,7 +77,7 @@ class Engine:
         except BaseException as error:
             resources.close()
             if isinstance(error, OSError):
-                raise StartupError(f"the system gives no resources: {error}") from error
+                raise StartupError(f"the system gives no resources: {explain(error)}") from error
             raise
         self._finalizer = weakref.finalize(
             self, _end, self.gate, self._header, self._coordinator, options.drain_timeout
@@ -90,14 +91,14 @@ class Engine:
         resources.callback(segment.discard)
         self._header = header = Header(segment)
         header.name = options.name
-        header.workers = options.worker_count
+        header.workers = workers = options.worker_count
         header.started = time.time_ns()
         header.state = State.STARTING
         resources.callback(setattr, header, "state", State.ENDED)
         room = Doorbell()
         resources.callback(room.close)
         bells = []
-        for index in range(options.worker_count):
+        for index in range(workers):
             doorbell = Doorbell()
             resources.callback(doorbell.close)
             bells.append(Bell(segment, index, doorbell))

@@ -24,6 +24,7 @@ class Exit(enum.IntEnum):
     MEMORY = 5, "it got no memory: lower log_bytes, or give the processes more"
     DESCRIPTORS = 6, "it got no descriptor: raise the limit of open files"
     VERSION = 7, "it is of another version of fanout than the publisher: start the program again"
+    REFUSED = 8, "the system refuses it a call that it needs; which one is on standard error"
     EXEC = 255, "the Python of this program could not be executed again"
 
 

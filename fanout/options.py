@@ -10,6 +10,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from fanout.arguments import read_size
+from fanout.cores import usable_cores
 from fanout.errors import ConfigError
 from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX
 
@@ -97,7 +98,8 @@ class Options:
     UTF-8, printable characters only."""
 
     workers: int = _number(0, 0, WORKERS_MAX)
-    """Worker processes, 1 to 256; 0 = one for each core this process may run on."""
+    """Worker processes, 1 to 256; 0 = one for each core this process may run on, but no more than
+    the CPU quota of its container (cgroup) allows to be busy."""
 
     worker_nice: int = _number(0, 0, 19)
     """Added to the publisher's own niceness for each worker, 0 to 19. On cores that are all busy, a
@@ -212,7 +214,7 @@ class Options:
     @property
     def worker_count(self) -> int:
         """Worker processes to start, 1 to 256."""
-        return self.workers or min(len(os.sched_getaffinity(0)), WORKERS_MAX)
+        return self.workers or min(usable_cores(_allowed_cores(), _read), WORKERS_MAX)
 
     @property
     def address_subscribers(self) -> int:
@@ -233,6 +235,19 @@ class Options:
     def max_message_bytes(self) -> int:
         """Largest message, in bytes on the wire."""
         return self.log_bytes // MESSAGE_PART
+
+
+def _allowed_cores() -> int:
+    """Cores that this process may run on; all, if the system does not say."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except OSError:
+        return os.cpu_count() or 1
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
 
 
 def choices_of(name: str) -> tuple[Any, ...]:

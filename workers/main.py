@@ -27,6 +27,7 @@ from fanout.exits import Exit
 from fanout.options import Options
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
+from fanout.system_calls import RefusedError, needed
 from fanout.workers import own_process
 from fanout.workers.surroundings import Process
 from fanout.workers.worker import Worker
@@ -88,6 +89,8 @@ def _exit_for(error: BaseException, otherwise: Exit) -> Exit:
         return Exit.DESCRIPTORS
     if isinstance(error, _OtherVersion):
         return Exit.VERSION
+    if isinstance(error, RefusedError):
+        return Exit.REFUSED
     return otherwise
 
 
@@ -99,7 +102,7 @@ async def _serve(
     doorbell: Doorbell,
     room: Doorbell,
 ) -> None:
-    os.nice(options.worker_nice)
+    own_process.be_nice(options.worker_nice)
     loop = asyncio.get_running_loop()
     around = Process(hello.worker, options, segment, channel, (doorbell, room), loop)
     worker = Worker(options, around)
@@ -125,7 +128,8 @@ def _coordinator_watched(pid: int, orphaned: Callable[[], None]) -> Iterator[Non
     End of file alone does not tell: a process forked from the coordinator's holds the channel too.
     """
     try:
-        descriptor = os.pidfd_open(pid)
+        with needed("pidfd_open", "tells when the publisher has ended"):
+            descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         orphaned()
         yield

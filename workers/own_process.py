@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import os
 import resource
 import signal
 import sys
+
+from fanout.system_calls import dispensable
 
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STACKS = signal.SIGUSR1  # prints the stacks of all threads; the worker goes on
@@ -34,7 +37,8 @@ def print_stacks() -> None:
     Nothing is left of it on the disk: a core would hold the whole log. Only the soft limit is set,
     so who wants one can raise it (prlimit). A core that is piped to a program is up to that.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    with dispensable():
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if sys.stderr is None:  # closed; its number may be a subscriber's socket soon
         signal.signal(STACKS, signal.SIG_IGN)
         signal.signal(signal.SIGABRT, signal.SIG_DFL)  # a parent that ignores it hands that down
@@ -53,10 +57,21 @@ def take_name(worker: int) -> None:
 
 def use_all_descriptors() -> None:
     """Raise the soft limit of open files to the hard one: we need one for each subscriber."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(ValueError, OSError):  # then the soft limit is what we have
+    with contextlib.suppress(ValueError, OSError):  # then the soft limit is what we have
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def be_nice(more: int) -> None:
+    """Add to the niceness that was inherited; where that is refused, say so and go on."""
+    if not more:
+        return
+    try:
+        os.nice(more)
+    except OSError as error:
+        text = f"worker_nice has no effect: the system refuses it ({error.strerror})"
+        print(f"fanout worker: {text}", file=sys.stderr)
 
 
 def keep_naps_short() -> None:

@@ -15,6 +15,7 @@ from fanout.shm.header import Header
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
+from fanout.system_calls import needed
 from fanout.transport.kernel import prepare_socket
 from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.naps import Naps
@@ -125,7 +126,6 @@ class Process:
         self.now = time.monotonic_ns
         self.cpu_ns = time.process_time_ns
         self.sleep = time.sleep
-        self.poll_set = select.epoll
         self.ring_publisher = bells[1].ring
 
     def rss_bytes(self) -> int:
@@ -138,6 +138,10 @@ class Process:
         finally:
             os.close(descriptor)
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def poll_set(self) -> select.epoll:
+        with needed("epoll_create1", "watches the sockets of subscribers"):
+            return select.epoll()
 
     def wait(self, poll_set: select.epoll, seconds: float) -> None:
         select.select([poll_set], (), (), seconds)

@@ -23,6 +23,7 @@ from fanout.control.messages import (
     pack,
 )
 from fanout.descriptors import standard_taken
+from fanout.system_calls import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +48,8 @@ class Channel:
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
+        with needed("ioctl", "makes sockets that never block"):
+            sock.setblocking(False)
         self.socket = sock
         self.closed = False
         self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
@@ -57,7 +59,7 @@ class Channel:
     @staticmethod
     def pair() -> tuple[socket.socket, socket.socket]:
         """Two connected sockets, for a coordinator and its worker."""
-        with standard_taken():
+        with standard_taken(), needed("socketpair", "joins publisher and worker"):
             return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     @property

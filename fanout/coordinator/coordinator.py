@@ -131,6 +131,7 @@ class Coordinator:
             self._ready.result(self.options.start_timeout)
         except BaseException as error:
             self.close(0.0)
+            self._ready = Future()  # the old one holds the error, whose traceback leads to us
             if isinstance(error, TimeoutError):
                 raise StartupError(
                     f"the workers were not ready within {self.options.start_timeout} s "
@@ -181,6 +182,7 @@ class Coordinator:
         if self._claim.acquire(blocking=False):  # the thread has not begun, and will not
             self._calls.end()
             self._give_back()
+            self._thread = threading.Thread()  # what the old one was to run would keep us
             return True
         if not self._calls.ended:
             self._calls.post(lambda: self._finish(timeout))

@@ -19,6 +19,7 @@ from fanout.coordinator.links import REAP_WAIT, WorkerLink
 from fanout.coordinator.lost import Lost
 from fanout.exits import describe_exit
 from fanout.reasons import Reason
+from fanout.system_calls import explain
 
 if TYPE_CHECKING:
     import socket
@@ -83,7 +84,8 @@ class Pool:
         except Exception as error:
             if link.process is not None:  # it runs, and nobody would notice its end
                 self._abandon(link)
-            return self._ended(link, f"could not be started: {error}")
+            why = explain(error) if isinstance(error, OSError) else error
+            return self._ended(link, f"could not be started: {why}")
         return self._state.supervision.started(worker)
 
     def kill(self, worker: int) -> list[Action]:

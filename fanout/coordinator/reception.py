@@ -43,6 +43,7 @@ KEPT_PART = 8  # but no more than 1/8 of a low limit
 HELD_MAX = 1_024  # connections that are held before their end; the oldest make room for others
 REFUSED_HELD = 1.0  # seconds that who is refused for its address is held: libzmq is back in 0.1 s
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
+_NO_LIMIT = 1 << 31  # the kernel's numbers of descriptors are below it
 _OF_ADDRESS = {Reason.ADDRESS_FULL, Reason.ADDRESS_HALF_OPEN, Reason.ADDRESS_RATE}
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -88,9 +89,8 @@ class Reception:
         It doubles the table of a process with threads by and by, and each time whoever opens a
         descriptor waits some 10 ms for all cores to let go of the old one: in a storm, us.
         """
-        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         with suppress(OSError):  # if it fails, it grows later
-            highest = min(count + OTHER_DESCRIPTORS, allowed - 1)
+            highest = min(count + OTHER_DESCRIPTORS, _allowed_descriptors() - 1)
             os.close(fcntl.fcntl(self._calls.fd, fcntl.F_DUPFD_CLOEXEC, highest))
 
     @property
@@ -227,7 +227,7 @@ class Reception:
 
         The kernel gives the lowest that is free: all below this one are in use.
         """
-        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allowed = _allowed_descriptors()
         return descriptor >= allowed - min(KEPT_DESCRIPTORS, allowed // KEPT_PART)
 
     def _refuse(self, peer: str, refusal: Refusal) -> Action:
@@ -265,6 +265,15 @@ class Reception:
     def _unwatch(self, listener: Listener) -> None:
         with suppress(KeyError):  # accepting is paused: it is not watched
             self._selector.unregister(listener.socket)
+
+
+def _allowed_descriptors() -> int:
+    """The limit of open files of this process; if nobody says it, more than there can be."""
+    try:
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except OSError:
+        return _NO_LIMIT
+    return _NO_LIMIT if allowed == resource.RLIM_INFINITY else allowed
 
 
 def shut(descriptor: int) -> None:

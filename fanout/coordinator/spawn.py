@@ -21,6 +21,7 @@ from multiprocess.popen_spawn_posix import Popen
 
 from fanout.descriptors import standard_taken
 from fanout.errors import StartupError
+from fanout.system_calls import dispensable, needed
 
 # What a worker does before it is one. The path of the parent comes first of all, so that every
 # module is the one that the parent would find. `fanout` itself is taken from where the parent has
@@ -104,13 +105,15 @@ class _ExecPopen(Popen):  # type: ignore[misc]  # multiprocess has no types
             self._execute(process_obj)
 
     def _execute(self, process_obj: WorkerProcess) -> None:
-        self.pid = util.spawnv_passfds(
-            spawn.get_executable(), process_obj.command(), [process_obj.control_fd]
-        )
+        with needed("clone, vfork or execve", "starts the workers"):
+            self.pid = util.spawnv_passfds(
+                spawn.get_executable(), process_obj.command(), [process_obj.control_fd]
+            )
         # A pipe that its end closes would not tell, if the user forks while it is being made: the
         # child of that fork would hold it open.
         try:
-            self.sentinel: int = os.pidfd_open(self.pid)  # readable = the process has ended
+            with needed("pidfd_open", "tells when a worker has ended"):
+                self.sentinel: int = os.pidfd_open(self.pid)  # readable = the process has ended
         except ProcessLookupError:
             raise ProcessLookupError(errno.ESRCH, "its process has ended at once") from None
         except BaseException:
@@ -123,7 +126,7 @@ class _ExecPopen(Popen):  # type: ignore[misc]  # multiprocess has no types
     def poll(self, flag: int = os.WNOHANG) -> int | None:
         """The exit code; None if it runs, or has ended and nobody knows how."""
         if self.returncode is None:
-            with suppress(ChildProcessError):  # somebody else has collected it
+            with suppress(ChildProcessError), dispensable():  # somebody else has collected it
                 ended = os.waitid(os.P_PIDFD, self.sentinel, os.WEXITED | flag)
                 if ended is not None:
                     is_exit = ended.si_code == os.CLD_EXITED

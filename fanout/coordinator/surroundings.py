@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import selectors
 import time
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fanout.coordinator.spawn import WorkerProcess
 from fanout.descriptors import standard_taken
+from fanout.system_calls import needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +71,8 @@ def make_selector() -> selectors.BaseSelector:
         OSError: the system gives no descriptor.
     """
     with standard_taken():
+        with needed("epoll_create1", "watches sockets, here and in the workers"):
+            select.epoll().close()
         return selectors.DefaultSelector()
 
 

@@ -7,6 +7,8 @@ reads `FORKED` without having to notice the fork, and the parent pays nothing fo
 from __future__ import annotations
 
 import mmap
+import os
+import weakref
 from typing import TYPE_CHECKING
 
 from fanout.errors import BrokenError, ClosedError, FanoutError, ForkedError
@@ -26,6 +28,18 @@ _REASONS: dict[int, Callable[[], FanoutError]] = {
 }
 
 
+_not_wiped: weakref.WeakSet[Gate] = weakref.WeakSet()
+
+
+def _wipe() -> None:
+    """In a forked child: what the kernel did not do."""
+    for gate in list(_not_wiped):
+        gate.word[0] = FORKED
+
+
+os.register_at_fork(after_in_child=_wipe)
+
+
 class Gate:
     """Open until it is shut; any thread.
 
@@ -35,9 +49,12 @@ class Gate:
 
     def __init__(self) -> None:
         page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        page.madvise(MADV_WIPEONFORK)
         self.word = memoryview(page).cast("Q")
         self.word[0] = OPEN
+        try:
+            page.madvise(MADV_WIPEONFORK)
+        except OSError:  # a sandbox, or an old kernel: then only forks of Python are noticed
+            _not_wiped.add(self)
 
     @property
     def state(self) -> int:

@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 
 from fanout.descriptors import duplicate, standard_taken
+from fanout.system_calls import needed
 
 CLOSE_WAIT = 0.1  # seconds for a thread to leave that rings or waits; longer than any wait here
 CLOSE_POLL = 0.001  # seconds
@@ -31,7 +32,7 @@ class Doorbell:
 
     def __init__(self, fd: int | None = None) -> None:
         if fd is None:
-            with standard_taken():
+            with standard_taken(), needed("eventfd2", "wakes workers and publisher"):
                 self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         else:
             self.fd = fd

@@ -9,6 +9,7 @@ later, and sealed, so that nobody can shrink it under a reader.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -18,10 +19,13 @@ from fanout.descriptors import standard_taken
 from fanout.errors import StartupError
 from fanout.shm import layout as at
 from fanout.shm.layout import Layout
+from fanout.system_calls import dispensable, explain, is_refused, needed
 
 MADV_POPULATE_READ = 22  # Linux 5.14: map all pages now, to read
 MADV_POPULATE_WRITE = 23  # and to write
 MEMORY_NAME = "fanout-log"  # what links to it in /proc are called
+_NO_MEMORY = (errno.ENOMEM, errno.ENOSPC, errno.EFBIG, errno.EINVAL, errno.EOVERFLOW)
+_ZEROS_BYTES = 1 << 20  # written at once, where the system allocates nothing
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
@@ -62,14 +66,17 @@ class Segment:
         _check_available(layout.total_bytes)
         fd = -1
         try:
-            with standard_taken():
+            with standard_taken(), needed("memfd_create", "makes the memory of the log"):
                 fd = os.memfd_create(MEMORY_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            os.posix_fallocate(fd, 0, layout.total_bytes)
-            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+            _allocate(fd, layout.total_bytes)
+            with dispensable():  # nobody else has it but who is trusted with the log
+                fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
             segment = cls(fd, layout, writable=True)
         except BaseException as error:
             if fd >= 0:
                 os.close(fd)
+            if isinstance(error, OSError) and error.errno not in _NO_MEMORY:
+                raise StartupError(f"no memory for the log: {explain(error)}") from error
             if isinstance(error, OSError | ValueError):
                 raise StartupError(_too_large(layout.total_bytes, str(error))) from error
             raise
@@ -118,13 +125,30 @@ class Segment:
 
         For the end of a publisher, whose user may keep the closed object for long.
         """
-        self.map.madvise(mmap.MADV_REMOVE)
+        with dispensable():  # then it is given back when nobody maps it any more
+            self.map.madvise(mmap.MADV_REMOVE)
 
     def close(self) -> None:
         """Close the descriptor; the mapping goes when the last view of it does."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def _allocate(fd: int, size: int) -> None:
+    """Have the pages of a new memory file now: a lack of memory is an error here, no SIGBUS later.
+
+    Raises:
+        OSError: there is not so much memory.
+    """
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        if not is_refused(error):
+            raise
+        zeros = bytes(min(size, _ZEROS_BYTES))
+        for position in range(0, size, len(zeros)):
+            os.pwrite(fd, zeros[: size - position], position)
 
 
 def _populate(memory: mmap.mmap, start: int, *, writable: bool) -> None:
@@ -154,15 +178,18 @@ def _read_layout(fd: int) -> Layout:
     return layout
 
 
-def _check_available(needed: int) -> None:
+def _check_available(wanted: int) -> None:
     import psutil  # for who makes a segment only: each worker would carry a megabyte of it
 
-    available = psutil.virtual_memory().available
+    known = []
+    with suppress(OSError, KeyError, ValueError):  # no /proc: the allocation will tell
+        known.append(psutil.virtual_memory().available)
     group = _group_available()
     if group is not None:
-        available = min(available, group)
-    if needed > available:
-        raise StartupError(_too_large(needed, f"{available:,} bytes are available"))
+        known.append(group)
+    available = min(known, default=wanted)
+    if wanted > available:
+        raise StartupError(_too_large(wanted, f"{available:,} bytes are available"))
 
 
 def _group_available() -> int | None:

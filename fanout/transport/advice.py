@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fanout.errors import BindError
+from fanout.system_calls import RefusedError, explain
 from fanout.transport.endpoints import TcpEndpoint, parse_endpoint
 
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 
     from fanout.transport.endpoints import Endpoint
 
+FIRST_FREE_PORT = 1024  # those below are for root, mostly
+
 
 def advice(error: OSError) -> str:
     """For any address."""
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return "out of file descriptors; raise the limit (`ulimit -n`)"
-    return error.strerror or str(error)
+    return explain(error)
 
 
 @contextmanager
@@ -58,10 +59,16 @@ def tcp_advice(error: OSError, parsed: TcpEndpoint) -> str:
             f"the address is in use, another socket listens on port {parsed.port} "
             f"(`ss -ltnp` shows whose); take another port, or * for a free one"
         )
+    if isinstance(error, RefusedError):
+        return explain(error)
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"not permitted: port {parsed.port} is for root; take one above 1023"
+        if 0 < parsed.port < FIRST_FREE_PORT:
+            return f"not permitted: port {parsed.port} is for root; take one above 1023"
+        return "not permitted, though the port is above 1023: by a sandbox (seccomp, SELinux)"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"no interface of this machine has the address {parsed.host}; * stands for all"
+    if error.errno == errno.EINVAL and parsed.host.startswith("fe80:") and "%" not in parsed.host:
+        return f"a link-local address needs its interface: [{parsed.host}%eth0]"
     if error.errno == errno.EAFNOSUPPORT:
         return "IPv6 is switched off on this machine; take an IPv4 address or *"
     return advice(error)
@@ -76,6 +83,8 @@ def ipc_advice(error: OSError, path: str) -> str:
         return f"the directory {directory!r} does not exist; create it first"
     if error.errno == errno.ENOTDIR:
         return f"{directory!r} is not a directory"
+    if isinstance(error, RefusedError):
+        return explain(error)
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"not permitted to create a file in {directory!r}"
     return advice(error)

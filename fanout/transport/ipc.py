@@ -12,7 +12,7 @@ from fanout.descriptors import standard_taken
 from fanout.errors import BindError
 from fanout.transport.advice import ipc_advice
 from fanout.transport.endpoints import IpcEndpoint, ipc_path_problem
-from fanout.transport.listener import Listener
+from fanout.transport.listener import Listener, never_block
 from fanout.transport.socket_file import file_made, fresh_directory, remove_stale
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _bind_unix(endpoint: str, address: str, backlog: int) -> socket.socket:
             listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listening.bind(os.fsencode(address))
         listening.listen(backlog)
-        listening.setblocking(False)
+        never_block(listening)
         return listening
     except BaseException as error:
         if listening is not None:

@@ -8,6 +8,8 @@ import socket
 import termios
 from typing import TYPE_CHECKING
 
+from fanout.system_calls import is_refused, needed
+
 if TYPE_CHECKING:
     from fanout.options import Options
 
@@ -27,8 +29,9 @@ def prepare_socket(descriptor: int, options: Options) -> socket.socket:
     """
     sock = socket.socket(fileno=descriptor)
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.kernel_queue_bytes)
+        with needed("ioctl", "makes sockets that never block"):
+            sock.setblocking(False)
+        _set(sock, socket.SOL_SOCKET, socket.SO_SNDBUF, options.kernel_queue_bytes)
         if sock.family != socket.AF_UNIX:
             _prepare_tcp(sock, options)
     except OSError:
@@ -59,10 +62,23 @@ def _ask(sock: socket.socket, question: int) -> int:
     return answer[0]
 
 
+def _set(sock: socket.socket, level: int, option: int, value: int) -> None:
+    """Set an option, unless the system refuses to set any.
+
+    Raises:
+        OSError: the connection is gone.
+    """
+    try:
+        sock.setsockopt(level, option, value)
+    except OSError as error:
+        if not is_refused(error):
+            raise
+
+
 def _prepare_tcp(sock: socket.socket, options: Options) -> None:
     tcp = socket.IPPROTO_TCP
-    sock.setsockopt(tcp, socket.TCP_NODELAY, 1)  # batches are made in the pump, not in the kernel
-    sock.setsockopt(tcp, socket.TCP_USER_TIMEOUT, int(options.tcp_user_timeout * 1000))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(tcp, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
-    sock.setsockopt(tcp, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
+    _set(sock, tcp, socket.TCP_NODELAY, 1)  # batches are made in the pump, not in the kernel
+    _set(sock, tcp, socket.TCP_USER_TIMEOUT, int(options.tcp_user_timeout * 1000))
+    _set(sock, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    _set(sock, tcp, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+    _set(sock, tcp, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)

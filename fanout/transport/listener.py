@@ -14,7 +14,9 @@ import socket
 import struct
 import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from fanout.system_calls import needed
 
 if TYPE_CHECKING:
     from fanout.transport.socket_file import SocketFile
@@ -86,19 +88,43 @@ def _close_copies() -> None:
 os.register_at_fork(after_in_child=_close_copies)
 
 
+def never_block(sock: socket.socket) -> None:
+    """Have no call on a socket wait.
+
+    Raises:
+        RefusedError: the system refuses what that takes.
+    """
+    with needed("ioctl", "makes sockets that never block"):
+        sock.setblocking(False)
+
+
+def host_of(address: tuple[Any, ...]) -> str:
+    """The host of a socket's address of IPv4 or IPv6, a link-local one with its interface."""
+    host = str(address[0])
+    scope = address[3] if len(address) > 3 else 0
+    if not scope or "%" in host:
+        return host
+    try:
+        return f"{host}%{socket.if_indextoname(scope)}"
+    except OSError:  # the interface is gone, or may not be looked up
+        return f"{host}%{scope}"
+
+
 def peer_name(connection: socket.socket) -> str:
     """Name the other end of an accepted connection, for people.
 
     Returns:
-        "203.0.113.7:41234", "[::1]:41234", "ipc:1234" with the process id of the peer (0 if it
-        lives in a process namespace that this one cannot see), or "unknown" if it has left.
+        "203.0.113.7:41234", "[::1]:41234", "[fe80::1%eth0]:41234", "ipc:1234" with the process id
+        of the peer (0 if it lives in a process namespace that this one cannot see), or "unknown" if
+        it has left.
     """
     try:
         if connection.family == socket.AF_UNIX:
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
             return f"ipc:{_UCRED.unpack(credentials)[0]}"
-        host, port = connection.getpeername()[:2]
+        address = connection.getpeername()
     except OSError:
         return "unknown"
+    host, port = host_of(address), address[1]
     host = host.removeprefix("::ffff:") if "." in host else host  # IPv4 on a dual-stack listener
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -8,9 +8,10 @@ from typing import Any
 
 from fanout.descriptors import standard_taken
 from fanout.errors import BindError
+from fanout.system_calls import dispensable, explain
 from fanout.transport.advice import tcp_advice
 from fanout.transport.endpoints import ANY, TcpEndpoint
-from fanout.transport.listener import Listener
+from fanout.transport.listener import Listener, host_of, never_block
 
 
 def open_tcp(endpoint: str, parsed: TcpEndpoint, backlog: int) -> Listener:
@@ -28,14 +29,16 @@ def open_tcp(endpoint: str, parsed: TcpEndpoint, backlog: int) -> Listener:
         with standard_taken():
             listening = socket.socket(family, socket.SOCK_STREAM)
         # Otherwise a publisher that restarts cannot bind while old connections are in TIME_WAIT.
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with dispensable():
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            with dispensable():  # off is what Linux has, mostly
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listening.bind(address)
         listening.listen(backlog)
-        listening.setblocking(False)
-        host, port = listening.getsockname()[:2]
-        return Listener(listening, str(TcpEndpoint(host, port)))
+        never_block(listening)
+        bound = listening.getsockname()
+        return Listener(listening, str(TcpEndpoint(host_of(bound), bound[1])))
     except BaseException as error:  # the user may interrupt it at any line
         if listening is not None:
             listening.close()
@@ -55,6 +58,8 @@ def _resolve(endpoint: str, parsed: TcpEndpoint) -> tuple[int, tuple[Any, ...]]:
             host, parsed.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise BindError(endpoint, explain(error), error.errno) from error
         known = ", ".join(sorted(_interfaces()))
         raise BindError(
             endpoint,
@@ -67,16 +72,23 @@ def _resolve(endpoint: str, parsed: TcpEndpoint) -> tuple[int, tuple[Any, ...]]:
 
 
 def _interfaces() -> dict[str, list[tuple[int, str]]]:
-    """Name the interfaces of this machine, each with the family and text of its IP addresses."""
+    """Name the interfaces of this machine, each with the family and text of its IP addresses.
+
+    None at all where the system does not say.
+    """
     import psutil  # here: it costs 20 ms, and numeric addresses do without it
 
+    try:
+        found = psutil.net_if_addrs()
+    except OSError:  # no descriptor, or a sandbox without sockets of that kind (netlink)
+        return {}
     return {
         name: [
             (entry.family, entry.address)
             for entry in entries
             if entry.family in (socket.AF_INET, socket.AF_INET6)
         ]
-        for name, entries in psutil.net_if_addrs().items()
+        for name, entries in found.items()
     }
 
 

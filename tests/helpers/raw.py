@@ -44,12 +44,13 @@ class RawPeer:
 
     def __init__(self, endpoint: str, receive_buffer: int = 0) -> None:
         scheme, _, rest = endpoint.partition("://")
-        address: str | tuple[str, int]
+        address: str | tuple[str | int, ...]
         if scheme == "ipc":
             family, address = socket.AF_UNIX, "\0" + rest[1:] if rest[0] == "@" else rest
         else:
             host, _, port = rest.rpartition(":")
-            family, address = socket.AF_INET, (host, int(port))
+            found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+            family, address = found[0][0], found[0][4]  # type: ignore[assignment]  # no bytes here
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

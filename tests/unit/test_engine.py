@@ -48,10 +48,12 @@ def test_a_step_of_making_that_fails_undoes_those_before(
     step: str, kind: type[BaseException], nothing_left: None
 ) -> None:
     error = kind(24, "Too many open files")
-    raised = StartupError if kind is OSError else kind
+    raised, text = kind, "Too many open files"
+    if kind is OSError:
+        raised, text = StartupError, "raise the limit"
     with (
         mock.patch(f"fanout.engine.{step}", side_effect=error),
-        pytest.raises(raised, match="Too many open files"),
+        pytest.raises(raised, match=text),
     ):
         Engine(SMALL, None)
 

@@ -60,6 +60,7 @@ PRODUCT = FANOUT + WORKERS
 PURE = (
     "fanout/control/messages.py",
     "fanout/arguments.py",
+    "fanout/cores.py",
     "fanout/send/attempt.py",
     "fanout/send/topics.py",
     "fanout/send/wire.py",
@@ -78,6 +79,7 @@ PURE = (
     "fanout/coordinator/state.py",
     "fanout/coordinator/supervision.py",
     "fanout/statistics.py",
+    "fanout/system_calls.py",
     "fanout/zmtp/**/*.py",
     "workers/stream/**/*.py",
     "workers/policy/**/*.py",

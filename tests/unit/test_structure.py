@@ -21,7 +21,8 @@ FLOORS_MAX = 11
 # A room, and what is in it: modules and packages (with all below that is in no room of its own).
 ROOMS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
-        *("fanout._platform", "fanout.arguments", "fanout.descriptors", "fanout.errors"),
+        *("fanout._platform", "fanout.arguments", "fanout.cores", "fanout.descriptors"),
+        *("fanout.errors", "fanout.system_calls"),
         *("fanout.events", "fanout.exits", "fanout.loop_callback", "fanout.loop_executor"),
         "fanout.refusals",
         *("fanout.option_arguments", "fanout.options", "fanout.reasons", "fanout.statistics"),

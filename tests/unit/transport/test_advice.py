@@ -8,6 +8,7 @@ import os
 import pytest
 
 from fanout.errors import BindError
+from fanout.system_calls import RefusedError, needed
 from fanout.transport.advice import ipc_advice, own_endpoints_named, tcp_advice
 from fanout.transport.endpoints import TcpEndpoint
 
@@ -24,6 +25,33 @@ from fanout.transport.endpoints import TcpEndpoint
 def test_other_tcp_errors_say_what_to_do(number: int, advice: str) -> None:
     error = OSError(number, os.strerror(number))
     assert advice in tcp_advice(error, TcpEndpoint("::1", 80))
+
+
+@pytest.mark.parametrize(
+    ("number", "host", "port", "advice"),
+    [
+        (errno.EACCES, "::1", 5556, "by a sandbox"),
+        (errno.EPERM, "::1", 0, "by a sandbox"),
+        (errno.EINVAL, "fe80::1", 5556, "needs its interface: [fe80::1%eth0]"),
+        (errno.EINVAL, "fe80::1%lo", 5556, os.strerror(errno.EINVAL)),
+    ],
+)
+def test_what_the_port_and_the_address_have_to_do_with_it(
+    number: int, host: str, port: int, advice: str
+) -> None:
+    error = OSError(number, os.strerror(number))
+    assert advice in tcp_advice(error, TcpEndpoint(host, port))
+
+
+def test_a_call_that_is_refused_is_named_whatever_it_was_for() -> None:
+    with pytest.raises(RefusedError) as caught, needed("ioctl", "makes sockets that never block"):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    for advice in (
+        tcp_advice(caught.value, TcpEndpoint("::1", 80)),
+        ipc_advice(caught.value, "/x"),
+    ):
+        assert "refuses the call ioctl" in advice
 
 
 def test_not_permitted_in_the_directory() -> None:

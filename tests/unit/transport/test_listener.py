@@ -11,7 +11,8 @@ from pathlib import Path
 import multiprocess
 import pytest
 
-from fanout.transport.listener import peer_name
+from fanout.transport.endpoints import parse_endpoint
+from fanout.transport.listener import host_of, peer_name
 from fanout.transport.opening import open_listener
 from tests.unit.transport.listening import (
     ACCEPT_TIMEOUT_S,
@@ -100,3 +101,22 @@ def test_ipc_peer_has_its_process_id_for_a_name(endpoint: str, directory: Path) 
 def test_peer_that_has_left_is_unknown() -> None:
     with socket.socket() as never_connected:
         assert peer_name(never_connected) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        (("203.0.113.7", 80), "203.0.113.7"),
+        (("2001:db8::1", 80, 0, 0), "2001:db8::1"),
+        (("fe80::1", 80, 0, socket.if_nametoindex("lo")), "fe80::1%lo"),
+        (("fe80::1%lo", 80, 0, socket.if_nametoindex("lo")), "fe80::1%lo"),
+        (("fe80::1", 80, 0, 99_999), "fe80::1%99999"),
+    ],
+)
+def test_a_link_local_address_is_named_with_its_interface(
+    address: tuple[object, ...], host: str
+) -> None:
+    assert host_of(address) == host
+    assert str(
+        parse_endpoint(f"tcp://[{host}]:80" if ":" in host else f"tcp://{host}:80")
+    ).endswith(f"{host}]:80" if ":" in host else f"{host}:80")
