@@ -49,6 +49,11 @@ class Checkpoints:
         self._stale: list[Peer] = []
         self._asked: list[tuple[int, int]] = []  # token, and the head when it was asked for
 
+    @property
+    def are_due(self) -> bool:
+        """Whether some slots are still to be brought up to date."""
+        return bool(self._stale)
+
     def tick(self) -> None:
         """Bring the next slice up to date."""
         front, blocked = self._pump.front, bool(self._pump.blocked)

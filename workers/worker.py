@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import select
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import Adopt, Evict, Finish, Snapshot
@@ -25,6 +26,7 @@ from fanout.workers.connections.reading import ReadSide
 from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures, totals_in
 from fanout.workers.policy.choice import policy_for
+from fanout.workers.pulse import TICK, quiet_tick
 from fanout.workers.rest import Rest
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tail import Tail
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from fanout.workers.connections.peer import Peer
     from fanout.workers.surroundings import Surroundings
 
-TICK = 0.1  # seconds; the net under the doorbell, and the resolution of the timeouts
 ORPHAN_DRAIN = 0.3  # seconds; once the publisher is gone, the whole worker must end within one
 NS = 1_000_000_000
 
@@ -91,6 +92,10 @@ class Worker:
         self._ending: Ending | None = None
         self._done = asyncio.Event()
         self._turn_scheduled = False
+        self._quiet_tick = quiet_tick(options.worker_timeout, options.heartbeat_interval)
+        self._ticks = 0  # how many were asked for; only the last one is wanted
+        self._is_slow = False  # the next tick is further off, for nothing is due
+        self._ticked_front = -1
         self._reads_paused = False  # until the coordinator has read our reports
 
     async def run(self) -> None:
@@ -150,13 +155,39 @@ class Worker:
         """What is due from time to time."""
         if self._done.is_set():
             return
-        self._loop.call_later(TICK, self.tick)
+        self._is_slow = self._is_quiet
+        self._tick_in(self._quiet_tick if self._is_slow else TICK)
+        self._ticked_front = self.pump.front
         now = self._around.now()
         self.reads.read_spared(now)
         self.deadlines.tick(now, listening=not self._reads_paused)
         self.checkpoints.tick()
         self.figures.tick(now)  # after everybody was settled
         self.turn()
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether nothing is due before long: who has everything can wait for the next tick."""
+        pump = self.pump
+        has_news = pump.needs_log and pump.front != self._ticked_front
+        return not (
+            has_news
+            or pump.blocked
+            or self.deadlines.are_near
+            or self.checkpoints.are_due
+            or self.reads.spares
+            or self._reads_paused
+            or self._ending is not None
+        )
+
+    def _tick_in(self, seconds: float) -> None:
+        """Have the next tick then, and no other one."""
+        self._ticks += 1
+        self._loop.call_later(seconds, partial(self._tick_if, self._ticks))
+
+    def _tick_if(self, number: int) -> None:
+        if number == self._ticks:
+            self.tick()
 
     def _schedule_turn(self) -> None:
         """Ask the loop for one more turn; one at a time, however many turns ask for it.
@@ -187,6 +218,9 @@ class Worker:
         if ending is not None and ending.step(now, more=self._deliveries.are_due):
             self.finished()
         self._follow_channel()  # this turn may have filled it
+        if self._is_slow and not self._is_quiet:
+            self._is_slow = False
+            self._tick_in(TICK)
 
     def _rest(self, now: int, more: bool, hurry: bool) -> bool:
         """Wait for what comes next; False if there is something to do already."""

@@ -33,6 +33,11 @@ class Deadlines:
         self._attention = Attention()
         self._mortal: dict[Peer, None] = {}
 
+    @property
+    def are_near(self) -> bool:
+        """Whether anybody is watched more closely than by PINGs."""
+        return bool(self._handshakes) or bool(self._mortal)
+
     def adopted(self, peer: Peer, now: int) -> None:
         """Its handshake has begun."""
         self._handshakes.put(peer, now)
