@@ -27,6 +27,7 @@ ARRIVAL_S = 60.0
 SAMPLE_S = 0.5
 LISTENING_PROCESSES = 2
 OWN, EVERYTHING = 4, 1  # SUB sockets in each: of the healthy feed alone, and of all that there is
+AUDIENCE = LISTENING_PROCESSES * (OWN + EVERYTHING)
 SETTLE_S = 1.0
 
 
@@ -52,8 +53,7 @@ class Session:
             publisher, endpoints = self._start_publisher(children)
             usage = Usage(publisher.pid)
             listeners = self._start_audience(children, endpoints[0])
-            count = LISTENING_PROCESSES * (OWN + EVERYTHING)
-            publisher.ask(ANSWER_S, do="wait", count=count, within=START_S)
+            publisher.ask(ANSWER_S, do="wait", count=AUDIENCE, within=START_S)
             publisher.ask(ANSWER_S, do="begin", feeds=[asdict(HEALTHY)])
             self._watch(usage, SETTLE_S)
             crowd, arrived = self._let_come(children, endpoints[-1], usage)
