@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fanout.arguments import as_timeout, check_count
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REFRESH_TIMEOUT = 1.0  # seconds for the workers to bring their slots up to date; then as they are
+SLICE = 256  # subscribers read at once: some milliseconds in which nobody is accepted
 INTEREST_POLL = 0.002  # seconds between looks at whether a subscription has come
 DRAIN_POLL = 0.002  # seconds between looks at the workers' flushed words
 
@@ -106,7 +109,8 @@ class Questions:
 
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Every subscriber whose handshake is done, by id."""
-        return self._ask(self._reader.subscribers)
+        self._writer.refresh(REFRESH_TIMEOUT)
+        return self._look_at_subscribers()
 
     def statistics(self) -> PublisherStatistics:
         """Totals, with the figures of connected subscribers in them."""
@@ -139,7 +143,7 @@ class Questions:
         if not self._is_drained(target):
             all_answered = self._writer.refresh(REFRESH_TIMEOUT)
             owed = {} if all_answered else self._writer.owed()
-            for one in self._writer.call(self._reader.subscribers):
+            for one in self._look_at_subscribers():
                 messages = max(one.queued, owed.get(one.id, 0))
                 if messages:
                     queued.append(Undelivered(one.id, one.peer, messages, 0))
@@ -147,6 +151,18 @@ class Questions:
 
     def _is_drained(self, target: int) -> bool:
         return all(flushed >= target for flushed in self._reader.flushed())
+
+    def _look_at_subscribers(self) -> tuple[SubscriberStatistics, ...]:
+        """All of them, a slice at a time: who connects need not wait until all are read.
+
+        Who comes meanwhile may be missing. Nobody is there twice: a connection keeps its slot.
+        """
+        used = self._reader.used()
+        found: list[SubscriberStatistics] = []
+        for first in range(0, len(used), SLICE):
+            look = partial(self._reader.subscribers, used[first : first + SLICE])
+            found += self._writer.call(look)
+        return tuple(sorted(found, key=attrgetter("id")))
 
     def _ask(self, look: Callable[[], T]) -> T:
         self._writer.refresh(REFRESH_TIMEOUT)

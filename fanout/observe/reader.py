@@ -30,7 +30,7 @@ from fanout.shm.worker_slot import WorkerSlot
 from fanout.statistics import PublisherStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fanout.shm.clock import Note
     from fanout.shm.closed import End
@@ -132,16 +132,20 @@ class Reader:
             [WorkerRow.read(self._segment, index) for index in range(len(self._worker_slots()))]
         )
 
-    def rows(self) -> list[SubscriberRow]:
-        """Every connection by id, half-open ones too."""
-        used = [index for index, subscriber in enumerate(self._cards.ids()) if subscriber]
+    def used(self) -> list[int]:
+        """The slots that connections have, in order."""
+        return [index for index, subscriber in enumerate(self._cards.ids()) if subscriber]
+
+    def rows(self, slots: Iterable[int] | None = None) -> list[SubscriberRow]:
+        """Every connection by id, half-open ones too; or those that have these slots."""
+        used = self.used() if slots is None else slots
         found = [row for row in map(self._row, used) if row is not None]
         return self._valid(sorted(found, key=lambda row: row.identity.subscriber))
 
-    def subscribers(self) -> tuple[SubscriberStatistics, ...]:
-        """Every subscriber whose handshake is done, by id."""
+    def subscribers(self, slots: Iterable[int] | None = None) -> tuple[SubscriberStatistics, ...]:
+        """Every subscriber whose handshake is done, by id; or those that have these slots."""
         _head, position = self._log.length()
-        rows = self.rows()
+        rows = self.rows(slots)
         now = time.monotonic_ns()
         return tuple(row.statistics(position, now) for row in rows if not row.half_open)
 

@@ -12,8 +12,9 @@ from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.roster import Accepted
 from fanout.observe.reader import Reader
-from fanout.questions import Questions
+from fanout.questions import SLICE, Questions
 from fanout.reasons import Reason
+from fanout.shm.layout import PAGE, Layout
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from tests.helpers.log import SMALL
@@ -66,7 +67,7 @@ def segment() -> Iterator[Segment]:
     segment.close()
 
 
-def questions_to(coordinator: Coordinator, segment: Segment) -> Questions:
+def questions_to(coordinator: Coordinator | Patient, segment: Segment) -> Questions:
     return Questions(
         Reader(segment), Interest(), coordinator, nudge=lambda: None, check_gate=lambda: None
     )
@@ -88,3 +89,50 @@ def test_figures_are_brought_up_to_date_first(segment: Segment) -> None:
 
     assert coordinator.refreshed
     assert (one.id, one.peer, one.version, one.sent) == (7, "peer:1", "3.1", 5)
+
+
+class Patient:
+    """A coordinator with many subscribers, one of whom leaves between two slices.
+
+    Attributes:
+        seen: how many were read in each call.
+    """
+
+    def __init__(self, segment: Segment, subscribers: int) -> None:
+        self.seen: list[int] = []
+        self._figures = Figures(segment, Ledger(segment.words), "drop_oldest")
+        self._last = Accepted(1, subscribers - 1, 0, "peer:1", "tcp://x", "zmtp", "3.1")
+        for number in range(subscribers):  # the oldest has the last slot
+            who = (subscribers - number, number, 0, "peer:1", "tcp://x", "zmtp", "3.1")
+            self._figures.admitted(Accepted(*who))
+            SubscriberSlot(segment, number).take(subscribers - number)
+
+    def refresh(self, timeout: float) -> bool:
+        return timeout > 0
+
+    def take_lost(self) -> list[Undelivered]:
+        return []
+
+    def owed(self) -> dict[int, int]:
+        return {}
+
+    def call(self, function: Callable[[], T]) -> T:
+        result = function()
+        assert isinstance(result, tuple)
+        self.seen.append(len(result))
+        closed = Closed(1, False, Reason.LEFT.number, Reason.LEFT.text, 0, 0, 0, 0, 0)
+        self._figures.ended(self._last, closed)
+        return result
+
+
+def test_thousands_of_subscribers_are_read_in_slices() -> None:
+    """The coordinator's thread has other work: nobody is accepted while it reads."""
+    count = 2 * SLICE + 3
+    segment = Segment.create(Layout(16 * PAGE, 64, count))
+    coordinator = Patient(segment, count)
+
+    found = questions_to(coordinator, segment).subscribers()
+
+    assert coordinator.seen == [SLICE, SLICE, 2], "the one who left meanwhile is not among the last"
+    assert [one.id for one in found] == [*range(2, count + 1)], "by id, not by slot"
+    segment.close()
