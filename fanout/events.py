@@ -15,7 +15,8 @@ class EventKind(str, enum.Enum):
 
     SUBSCRIBER_CONNECTED = "subscriber_connected"  # handshake done
     SUBSCRIBER_SLOW = "subscriber_slow"  # over its lag limit: it has begun to lose messages
-    SUBSCRIBER_RECOVERED = "subscriber_recovered"  # a slow one has caught up
+    SUBSCRIBER_STALLED = "subscriber_stalled"  # it takes nothing, and has lost nothing by that yet
+    SUBSCRIBER_RECOVERED = "subscriber_recovered"  # a slow or stalled one has caught up
     SUBSCRIBER_THROTTLED = "subscriber_throttled"  # says too much: left unread a while
     SUBSCRIBER_EVICTED = "subscriber_evicted"  # closed by us: timeout, violation, lost worker
     SUBSCRIBER_DISCONNECTED = "subscriber_disconnected"  # closed by the peer or by close()

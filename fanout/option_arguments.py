@@ -19,6 +19,7 @@ class OptionArguments(TypedDict, total=False):
     slow_policy: Literal["drop_oldest", "block"]
     slow_limit_bytes: int | str
     send_timeout: float
+    stall_timeout: float
     handshake_timeout: float
     heartbeat_interval: float
     heartbeat_timeout: float

@@ -115,8 +115,13 @@ class Options:
     """How far a subscriber may be behind, in bytes of log; 0 = half of `log_bytes`."""
 
     send_timeout: float = _number(5.0, 0.001, 86_400)
-    """A subscriber that takes not one byte for so long is evicted. 5 s outlasts a GC pause or a
-    Wi-Fi roam, and is short enough that a dead peer does not lag for ever."""
+    """A subscriber that takes nothing for so long is evicted if it is in the way: about to lose
+    messages, or under "block" half of the log behind. After half of it it is reported as stalled.
+    5 s outlasts a Wi-Fi roam, and bounds what `publish()` waits for one that is dead."""
+
+    stall_timeout: float = _number(30.0, 0.001, 86_400)
+    """A subscriber that takes nothing for so long is evicted even if the log holds all it wants.
+    30 s outlasts a long garbage collection; TCP gives up then too: see `tcp_user_timeout`."""
 
     handshake_timeout: float = _number(10.0, 0.001, 86_400)
     """From accept to READY. libzmq has 30 s; a third of that still serves a satellite link."""

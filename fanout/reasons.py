@@ -65,7 +65,12 @@ class Reason(enum.Enum):
         Fault.NETWORK,
     )
     TTL = 10, "ttl", "silent for longer than the TTL of its PING", Fault.SUBSCRIBER
-    SEND_TIMEOUT = 11, "send_timeout", "took nothing for too long (send_timeout)", Fault.SUBSCRIBER
+    SEND_TIMEOUT = (
+        11,
+        "send_timeout",
+        "took nothing for too long and was in the way (send_timeout)",
+        Fault.SUBSCRIBER,
+    )
     UNREAD_ANSWERS = (
         12,
         "unread_answers",
@@ -89,6 +94,18 @@ class Reason(enum.Enum):
         "torn",
         "is too long in the middle of a message, and others too",
         Fault.SUBSCRIBER,
+    )
+    STALL_TIMEOUT = (
+        16,
+        "stall_timeout",
+        "took nothing for too long (stall_timeout)",
+        Fault.SUBSCRIBER,
+    )
+    UNACKNOWLEDGED = (
+        17,
+        "unacknowledged",
+        "acknowledged nothing for too long (tcp_user_timeout)",
+        Fault.NETWORK,
     )
 
     # Dropping.

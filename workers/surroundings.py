@@ -16,7 +16,7 @@ from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.system_calls import needed
-from fanout.transport.kernel import prepare_socket
+from fanout.transport.kernel import prepare_socket, unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.naps import Naps
 
@@ -94,6 +94,9 @@ class Surroundings(Protocol):
             OSError: it is gone already.
         """
 
+    def unsent(self, sock: socket.socket) -> int:
+        """Bytes that the kernel took and the peer has not acknowledged; 0 if it does not say."""
+
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         """The slot with this number."""
 
@@ -126,6 +129,7 @@ class Process:
         self.now = time.monotonic_ns
         self.cpu_ns = time.process_time_ns
         self.sleep = time.sleep
+        self.unsent = unsent_in_kernel
         self.ring_publisher = bells[1].ring
 
     def rss_bytes(self) -> int:

@@ -29,6 +29,7 @@ from fanout.workers.policy.choice import policy_for
 from fanout.workers.pulse import TICK, quiet_tick
 from fanout.workers.rest import Rest
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.silence import Silence
 from fanout.workers.tail import Tail
 from fanout.workers.tuning import TUNING, Tuning
 
@@ -68,14 +69,17 @@ class Worker:
         self._log = around.log
         self._drain_timeout = options.drain_timeout
         policy = policy_for(options, self._log.entries)
-        timeout_ns = int(options.send_timeout * NS)
         totals = totals_in(around.slot)
-        self.pump = make_pump(self._log, policy.limits, timeout_ns, tuning, totals)
+        self.pump = make_pump(self._log, policy.limits, tuning, totals)
         self._write_set = around.poll_set()
         self.rest = Rest(around, self._write_set)
         self.tail: Tail[Peer] = Tail(around, self.pump, self.rest.fence)
         self.desk = Desk(around, options, policy, self.pump, self.tail, self._write_set)
         self.deadlines = Deadlines(self.desk, options)
+        self.silence = Silence(
+            *(self.pump, int(options.send_timeout * NS), int(options.stall_timeout * NS)),
+            self.desk.unsent,
+        )
         self.reads = ReadSide(
             *(self.desk, self.deadlines, self.pump, self.tail),
             *(self._channel, around.poll_set(), around.cpu_ns, around.now()),
@@ -161,6 +165,7 @@ class Worker:
         now = self._around.now()
         self.reads.read_spared(now)
         self.deadlines.tick(now, listening=not self._reads_paused)
+        self.silence.look(now)
         self.checkpoints.tick()
         self.figures.tick(now)  # after everybody was settled
         self.turn()

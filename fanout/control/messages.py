@@ -94,13 +94,14 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """From a worker: this subscriber has begun to lose messages; or it has recovered."""
+    """From a worker: this subscriber has begun to lose messages, or stalls; or it has recovered."""
 
     code: ClassVar[int] = 7
     subscriber: int
     recovered: bool
     dropped: int
     reason: str
+    stalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

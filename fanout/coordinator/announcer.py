@@ -32,6 +32,7 @@ FAREWELL_AT_ONCE = 0.2  # the same, for a close() that is to end at once
 _LEVELS = {
     EventKind.SUBSCRIBER_SLOW: logging.WARNING,
     EventKind.SUBSCRIBER_THROTTLED: logging.WARNING,
+    EventKind.SUBSCRIBER_STALLED: logging.WARNING,
     EventKind.SUBSCRIBER_EVICTED: logging.WARNING,
     EventKind.CONNECTION_REFUSED: logging.WARNING,
     EventKind.HANDSHAKE_FAILED: logging.WARNING,

@@ -178,8 +178,13 @@ def _slow(state: State, message: Slow) -> list[Action]:
     connection = state.roster.connections.get(message.subscriber)
     if connection is None:
         return []
-    kind = EventKind.SUBSCRIBER_RECOVERED if message.recovered else EventKind.SUBSCRIBER_SLOW
-    cause = None if message.recovered else Reason.LAG
+    cause: Reason | None = None
+    if message.recovered:
+        kind = EventKind.SUBSCRIBER_RECOVERED
+    elif message.stalled:
+        kind = EventKind.SUBSCRIBER_STALLED
+    else:
+        kind, cause = EventKind.SUBSCRIBER_SLOW, Reason.LAG
     return [_tell(kind, connection, message.reason, message.dropped, cause)]
 
 

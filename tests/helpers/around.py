@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fanout.shm.header import Header
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
+from fanout.transport.kernel import unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS, SessionMaker
 from fanout.workers.naps import NS, Naps
 from tests.helpers.log import Log
@@ -132,6 +133,9 @@ class Around:
         if descriptor not in self.sockets:
             raise OSError(107, "Transport endpoint is not connected")
         return self.sockets[descriptor]
+
+    def unsent(self, sock: socket.socket) -> int:
+        return unsent_in_kernel(sock)
 
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         return SubscriberSlot(self.written.segment, index)

@@ -63,7 +63,7 @@ class Worker:
     ) -> None:
         self.log = Log(layout)
         self.policy: Policy = DropOldest(Limits(limit_bytes, layout.entries // 2))
-        self.pump = Pump(self.log.reader, self.policy.limits, 1_000_000_000, tuning)
+        self.pump = Pump(self.log.reader, self.policy.limits, tuning)
         self._next_id = 1
 
     def member(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fanout import Again, EventKind, Publisher, SubscriberStatistics
+from fanout import Again, EventKind, Publisher, Reason, SubscriberStatistics
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import wait_until
@@ -204,6 +204,39 @@ def test_one_that_never_reads_is_evicted_and_twenty_others_lose_nothing() -> Non
         taken = total.sent - 20 * published
         assert published - 20 <= taken + total.dropped + total.discarded <= published
         silent.read_to_end()  # what was in flight, and then the end
+
+
+def test_who_stands_still_while_the_log_has_all_it_wants_is_reported_and_loses_nothing() -> None:
+    """Its program is in a debugger, or collects garbage; the feed is slow enough."""
+    happenings = Happenings()
+    with start(send_timeout=0.3, on_event=happenings) as publisher, stalled(publisher) as peer:
+        publisher.wait_for_subscribers(1, timeout=10)
+        published = publish_until(publisher, lambda: publisher.subscribers()[0].blocked_s)
+        (event,) = happenings.wait_for(EventKind.SUBSCRIBER_STALLED)
+        assert event.reason.startswith("has taken nothing for 0.")
+        assert event.peer == f"127.0.0.1:{peer.socket.getsockname()[1]}"
+        wait_until(lambda: publisher.subscribers()[0].blocked_s > 3 * 0.3, "three timeouts passed")
+
+        for number in range(published):
+            assert number_of(peer.read_message()) == number
+        happenings.wait_for(EventKind.SUBSCRIBER_RECOVERED)
+        assert not happenings.of(EventKind.SUBSCRIBER_EVICTED)
+        assert not happenings.of(EventKind.SUBSCRIBER_SLOW)
+        assert publisher.statistics().dropped == 0
+
+
+def test_who_stands_still_for_longer_is_evicted_and_told_what_it_lost() -> None:
+    happenings = Happenings()
+    with (
+        start(send_timeout=0.2, stall_timeout=0.6, on_event=happenings) as publisher,
+        stalled(publisher),
+    ):
+        publisher.wait_for_subscribers(1, timeout=10)
+        publish_until(publisher, lambda: publisher.subscribers()[0].blocked_s)
+        (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+        assert evicted.cause is Reason.STALL_TIMEOUT
+        assert (evicted.dropped, evicted.discarded > 0) == (0, True)
+        assert happenings.of(EventKind.SUBSCRIBER_STALLED)
 
 
 def test_a_slow_subscriber_may_change_its_subscriptions() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from fanout.reasons import Reason
 from fanout.shm.layout import MESSAGE_PART
 from fanout.workers.stream.member import HELD, LOST
 from tests.simulation.model import Sums, require
@@ -22,6 +24,7 @@ class Checker:
     def __init__(self, world: World) -> None:
         self._world = world
         self.reported_slow: set[int] = set()
+        self.reported_stalled: set[int] = set()
         self.deliveries = 0
         self.drops = 0
         self.evictions = 0
@@ -50,7 +53,7 @@ class Checker:
         require(kept <= tuning.chunks_kept, f"{kept} chunks are kept")
 
     def limits(self, worker: SimulatedWorker, now: int) -> None:
-        """After `enforce`: nobody is too far behind, or silent for too long."""
+        """After `enforce`: nobody is too far behind."""
         pump, world = worker.pump, self._world
         allowed = world.allowed
         front = world.history.start_of(pump.front)
@@ -69,12 +72,41 @@ class Checker:
                 require(lag <= allowed.bytes, f"{lag} bytes behind after enforce()")
                 count = pump.front - sequence
                 require(count <= allowed.messages, f"{count} messages behind")
-            if member.state is HELD:
-                continue
-            since = max(model.blocked_at or 0, model.progress_at)
-            silent = now - since
-            require(silent < allowed.silent_ns, f"took nothing for {silent} ns, not evicted")
         self.look(worker, "enforce")
+
+    def given_up(self, worker: SimulatedWorker, member: Member, reason: Reason) -> None:
+        """It is to be evicted for its silence: it was silent, while somebody looked, and is."""
+        world, model = self._world, self._world.models[member.id]
+        allowed, sock = world.allowed, world.sockets[member.id]
+        silent = _seen(worker.ticks, _silent_since(model), world.now)
+        if reason is Reason.SEND_TIMEOUT:
+            require(silent >= allowed.silent_ns, f"given up after {silent} ns")
+            lag = world.history.start_of(worker.pump.front) - member.position
+            count = worker.pump.front - member.sequence
+            far = lag > allowed.patience_bytes or count > allowed.patience_messages
+            require(far, f"given up, and only {lag} bytes behind")
+        else:
+            require(reason is Reason.STALL_TIMEOUT, f"given up because {reason.text}")
+            require(silent >= allowed.stalled_ns, f"given up after {silent} ns")
+        require(sock.queued >= sock.capacity, "given up although its socket has room")
+        self.evictions += 1
+
+    def ticked(self, worker: SimulatedWorker, front: int) -> None:
+        """After a tick, begun at this front: nobody is left who was silent for too long before."""
+        world, ticks = self._world, worker.ticks[-3:]
+        allowed = world.allowed
+        for peer in worker.peers.values():
+            member, model = peer.member, world.models[peer.id]
+            has_room = member in worker.pump.runnable
+            if not member.blocked or has_room or member.state in (HELD, LOST) or len(ticks) < 3:
+                continue
+            silent = _seen(worker.ticks, _silent_since(model), ticks[0])
+            require(silent < allowed.stalled_ns, f"took nothing for {silent} ns, not evicted")
+            for sequence in model.unstarted[:1] if silent >= allowed.silent_ns else ():
+                lag = world.history.start_of(front) - world.history.messages[sequence].start
+                require(lag <= allowed.patience_bytes, f"silent and {lag} bytes behind")
+                count = front - sequence
+                require(count <= allowed.patience_messages, f"silent and {count} messages behind")
 
     def settled(self, worker: SimulatedWorker, member: Member) -> None:
         """After `settle`, the counters of every kind of member are exact."""
@@ -114,20 +146,19 @@ class Checker:
         got = (report.matched, report.sent, report.dropped, report.discarded)
         want = (model.matched, model.sent, model.dropped, len(model.queue))
         require(got == want, f"closed ({report.reason}): {got}, not {want}")
-        if "send_timeout" in report.reason:
-            since = max(model.blocked_at or 0, model.progress_at)
-            early = world.now - since < world.allowed.silent_ns
-            require(not early, "evicted although it took something")
-            self.evictions += 1
         self.deliveries += report.sent
         worker.past.add(model, discarded=len(model.queue))
         world.forget(worker, report.subscriber, model)
 
     def slow(self, report: Slow) -> None:
-        """A subscriber was reported as slow, or as recovered."""
+        """A subscriber was reported as slow, as stalled, or as recovered."""
+        in_trouble = self.reported_slow | self.reported_stalled
         if report.recovered:
-            require(report.subscriber in self.reported_slow, "recovered, but was never slow")
+            require(report.subscriber in in_trouble, "recovered, but was never slow")
             self.reported_slow.discard(report.subscriber)
+            self.reported_stalled.discard(report.subscriber)
+        elif report.stalled:
+            self.reported_stalled.add(report.subscriber)
         else:
             self.reported_slow.add(report.subscriber)
 
@@ -165,6 +196,8 @@ class Checker:
             if not worker.real.desk.slow_reports:  # none that waits for the coordinator to read
                 known = peer.id in self.reported_slow
                 require(peer.member.slow == known, "slow or not, but not reported")
+                known = peer.id in self.reported_stalled
+                require(peer.member.stalled == known, "stalled or not, but not reported")
             for sequence in model.queue if not model.in_message else model.unstarted:
                 require(tail <= sequence, f"message {sequence} is not protected by tail {tail}")
                 break
@@ -174,7 +207,8 @@ class Checker:
         front, head = worker.pump.front, self._world.writer.head
         require(front == head, f"the front is {front}, not {head}: it waits for somebody")
         for peer in worker.peers.values():
-            has_room = not peer.socket.full  # type: ignore[attr-defined]
+            sock = self._world.sockets[peer.id]
+            has_room = not sock.full and not sock.unheard
             if has_room and peer.member.state not in (HELD, LOST):
                 queue = self._world.models[peer.id].queue
                 require(not queue, f"subscriber {peer.id} has room and was not sent {queue}")
@@ -212,3 +246,19 @@ class Checker:
         )
         if not member.blocked:
             require(not member.spill and not member.control, "a ready member with a spill")
+
+
+def _silent_since(model: SubscriberModel) -> int:
+    return max(model.blocked_at or 0, model.progress_at)
+
+
+def _seen(ticks: list[int], since: int, now: int) -> int:
+    """Of the time between, how much a worker with these ticks was there to see.
+
+    Of a gap of more than half a second between two ticks, a tenth of a second counts.
+    """
+    seen = now - since
+    for before, after in pairwise(ticks):
+        if since < after and after - before > 500_000_000:
+            seen -= after - before - 100_000_000
+    return seen

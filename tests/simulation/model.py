@@ -40,7 +40,9 @@ class Allowed:
         drops: whether it loses its oldest messages beyond these limits.
         bytes, messages: of log that it may be behind: half of the index, if that is less.
         kept_bytes, kept_messages: that it has at least when it has lost some: a sixteenth less.
-        silent_ns: after which it is evicted.
+        patience_bytes, patience_messages: that it may be behind and take nothing.
+        silent_ns: after which it is evicted if it is further behind than that, and takes nothing.
+        stalled_ns: after which it is evicted in any case.
     """
 
     def __init__(self, options: Options, entries: int) -> None:
@@ -49,7 +51,12 @@ class Allowed:
         self.messages = entries // 2
         self.kept_bytes = self.bytes - self.bytes // 16
         self.kept_messages = self.messages - self.messages // 16
+        self.patience_bytes, self.patience_messages = options.log_bytes // 2, entries // 2
+        if self.drops:
+            self.patience_bytes = self.bytes - self.bytes // 8
+            self.patience_messages = self.messages - self.messages // 8
         self.silent_ns = round(options.send_timeout * 1e9)
+        self.stalled_ns = round(options.stall_timeout * 1e9)
 
 
 @dataclass

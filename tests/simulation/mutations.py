@@ -29,6 +29,7 @@ from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, Member
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.silence import Lowest, Silence, Witness
 from fanout.workers.stream.sorting import Sorting
 from fanout.workers.tail import Tail
 from tests.simulation.memory import SteppedWriter
@@ -479,8 +480,23 @@ def keep_one_message_too_many(original: Any, self: Pump, newest: KeepNewest) -> 
 
 @replaces(Members, "_lose")
 def never_evict(original: Any, self: Members, member: Member, reason: Reason, text: str) -> None:
-    if reason is not Reason.SEND_TIMEOUT:
+    if reason not in (Reason.SEND_TIMEOUT, Reason.STALL_TIMEOUT):
         original(self, member, reason, text)
+
+
+@replaces(Silence, "look")
+def trust_every_edge(_original: Any, _self: Silence, _now: int) -> None:
+    return
+
+
+@replaces(Witness, "seen")
+def count_what_nobody_saw(_original: Any, _self: Witness, since: int, now: int) -> int:
+    return now - since
+
+
+@replaces(Lowest, "is_passed_by")
+def evict_who_harms_nobody(_original: Any, _self: Lowest, _member: Member) -> bool:
+    return True
 
 
 @replaces(Cohorts, "make_room")

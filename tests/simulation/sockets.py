@@ -19,6 +19,8 @@ class FakeSocket:
         accepted: bytes it took that no checker has looked at yet.
         queued: bytes in its send buffer.
         edge: whether it has become writable since it was last reported.
+        late: whether it has, and that is reported only after it has been read from once more.
+        unheard: whether it has, and that is reported late or never.
     """
 
     family = socket.AF_INET
@@ -27,10 +29,12 @@ class FakeSocket:
         self.descriptor = descriptor
         self.capacity = rng.choice((1, 3, 50, 700, 5_000, 40_000, 400_000))
         self.partial = rng.choice((0.0, 0.0, 0.1, 0.4))
+        self.lossy = rng.choice((0.0, 0.0, 0.0, 0.3))
         self.faulty = rng.choice((0.0, 0.0, 0.0, 0.002))
         self.accepted = bytearray()
         self.queued = 0
         self.edge = True
+        self.late = self.unheard = False
         self.full = False
         self.broken = False
         self.failed = False
@@ -50,6 +54,7 @@ class FakeSocket:
         """Take some of it, none of it, or break."""
         assert not self.closed, "a closed socket was used"
         self._before_send()
+        self.unheard = False
         if self.broken or self._rng.random() < self.faulty:
             self.failed = True
             raise ConnectionResetError(104, "Connection reset by peer")
@@ -88,9 +93,13 @@ class FakeSocket:
         """The peer reads up to `size` bytes."""
         taken = min(size, self.queued)
         self.queued -= taken
+        if taken and self.late:
+            self.late, self.edge = False, True
         if taken and self.full:
             self.full = False
-            self.edge = True
+            self.edge = self._rng.random() >= self.lossy
+            self.unheard = not self.edge
+            self.late = self.unheard and self._rng.random() < 0.5
 
 
 class FakeEpoll:

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fanout.control.messages import Message
+    from fanout.reasons import Reason
     from fanout.workers.connections.peer import Peer
     from fanout.workers.stream.member import Member
+    from tests.simulation.sockets import FakeSocket
     from tests.simulation.world import World
 
 NAP_CHANCE = 0.2  # that a worker naps where it may
@@ -146,6 +148,14 @@ class ObservedPump(Pump):
         super().enforce(now)
         self._worker.check_limits(now)
 
+    def excuse(self, member: Member, now: int) -> None:
+        super().excuse(member, now)
+        self._worker.world.models[member.id].blocked_at = now  # its time starts again
+
+    def give_up(self, member: Member, reason: Reason, text: str) -> None:
+        self._worker.check_given_up(member, reason)
+        super().give_up(member, reason, text)
+
     def settle(self, member: Member) -> None:
         super().settle(member)
         self._worker.check_settled(member)
@@ -216,6 +226,9 @@ class SimulatedSurroundings:
     def prepare(self, descriptor: int) -> Any:
         return self._world.sockets[descriptor]
 
+    def unsent(self, sock: FakeSocket) -> int:
+        return sock.queued
+
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         return SubscriberSlot(self._memory, index)
 
@@ -232,6 +245,7 @@ class SimulatedWorker:
     Attributes:
         past: what it did for the subscribers that it has no more, as their models say.
         changes: the subscriptions of those whose report is out, and from which message on.
+        ticks: when it had them, monotonic ns.
     """
 
     def __init__(self, index: int, world: World) -> None:
@@ -240,6 +254,7 @@ class SimulatedWorker:
         self.busy = False
         self.past = Sums()
         self.changes: dict[int, tuple[int, set[bytes]]] = {}
+        self.ticks: list[int] = []
         self.channel = FakeChannel(self._on_report, self._on_departure)
         self.around = SimulatedSurroundings(self, world, self.channel)
         surroundings: Any = self.around
@@ -273,7 +288,12 @@ class SimulatedWorker:
 
     def run_tick(self) -> None:
         """What its timer does."""
+        if self.busy:
+            return
+        self.ticks.append(self.world.now)
+        front = self.pump.front
         self._run(self.real.tick)
+        self.world.checker.ticked(self, front)
 
     def adopt(self, subscriber: int, slot: int, protocol: str) -> None:
         """Take over a connection."""
@@ -338,6 +358,9 @@ class SimulatedWorker:
 
     def check_limits(self, now: int) -> None:
         self.world.checker.limits(self, now)
+
+    def check_given_up(self, member: Member, reason: Reason) -> None:
+        self.world.checker.given_up(self, member, reason)
 
     def check_settled(self, member: Member) -> None:
         self.world.checker.settled(self, member)

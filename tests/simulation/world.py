@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MILLISECOND = 1_000_000
+TICKS_APART = 400 * MILLISECOND  # no more, or silence does not count
 TOPICS = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"BAB", b"C", b"x" * 300, b"ABxx", b"ACxx")
 SUBSCRIBERS_MAX = 8
 STEPS = 260  # enough for the log to wrap several times
+HEARING_ROUNDS = 100  # of `TICKS_APART`: more than a quarter of the longest `send_timeout`
 END_OF_TIME = 1 << 62  # monotonic ns
 SETTLING_TURNS = 5_000  # more than any backlog of the largest log can take
 
@@ -193,6 +195,7 @@ class World:
         del worker, model
         del self.sockets[subscriber]
         self.checker.reported_slow.discard(subscriber)
+        self.checker.reported_stalled.discard(subscriber)
         self._free.append(self._slot_of.pop(subscriber))
 
     def _stick(self) -> None:
@@ -201,7 +204,16 @@ class World:
         channel.room = self.rng.randrange(4)
 
     def _pass_time(self) -> None:
-        self.now += self.rng.choice((1, 10, 100, 1_000)) * MILLISECOND
+        """Half the time with the ticks that belong to it; else the workers are stopped."""
+        left = self.rng.choice((1, 10, 100, 1_000, 1_000, 10_000)) * MILLISECOND
+        if self.rng.random() < 0.5:
+            self.now += left
+            return
+        while left > 0:
+            self.now += min(left, TICKS_APART)
+            left -= TICKS_APART
+            for worker in self.workers:
+                worker.run_tick()
 
     # Publishing.
 
@@ -317,8 +329,10 @@ class World:
             sock.stalled = False
             sock.drain(1 << 60)
         self._run_until_idle()
+        self._hear_again()
         self._require_room()
         self._run_until_idle()
+        self._hear_again()
         for worker in self.workers:
             self._require_served(worker)
             worker.run_tick()
@@ -364,6 +378,17 @@ class World:
                 turns += 1
                 require(turns < SETTLING_TURNS, "a worker that does not come to rest")
 
+    def _hear_again(self) -> None:
+        """What was not reported to have room is found out after a while."""
+        for _ in range(HEARING_ROUNDS):
+            blocked = [member.id for worker in self.workers for member in worker.pump.blocked]
+            if not any(self.sockets[subscriber].unheard for subscriber in blocked):
+                break
+            self.now += TICKS_APART
+            for worker in self.workers:
+                worker.run_tick()
+            self._run_until_idle()
+
     def _require_served(self, worker: SimulatedWorker) -> None:
         pump = worker.pump
         require(not pump.blocked, "blocked although its socket takes everything")
@@ -407,6 +432,7 @@ def _options(rng: Random, log_bytes: int) -> Options:
         slow_policy=rng.choice(("drop_oldest", "drop_oldest", "block")),
         slow_limit_bytes=rng.choice((0, 0, 1_000, 10_000, log_bytes // 2)),
         send_timeout=rng.choice((0.5, 5.0, 100.0)),
+        stall_timeout=rng.choice((0.5, 30.0, 1_000.0)),
         handshake_timeout=1_000.0,
         allow_zmtp_1=True,
         heartbeat_interval=rng.choice((0.0, 3.0)),

@@ -13,7 +13,7 @@ from fanout.control.messages import Closed, Connected, Slow
 from fanout.reasons import Reason
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.slowness import SlowReports
-from fanout.workers.stream.effects import Lost, Slowed
+from fanout.workers.stream.effects import Lost, Recovered, Stalled
 from fanout.zmtp import SessionLimits
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fanout.control.messages import Adopt, Evict
     from fanout.options import Options
     from fanout.workers.policy.base import Policy
-    from fanout.workers.stream.effects import Effect
+    from fanout.workers.stream.effects import Effect, Slowed
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
     from fanout.workers.surroundings import Surroundings
@@ -166,13 +166,18 @@ class Desk:
                 continue
             if isinstance(effect, Lost):
                 self.close(peer, effect.reason, effect.text)
-            elif isinstance(effect, Slowed):
-                self._report_slow(peer.member, False, effect.text)
             else:
-                self._report_slow(peer.member, True, "has caught up")
+                self._report_slow(peer.member, effect)
 
-    def _report_slow(self, member: Member, recovered: bool, text: str) -> None:
-        self.slow_reports.add(Slow(member.id, recovered, member.dropped, text))
+    def unsent(self, member: Member) -> int:
+        """Bytes that the kernel holds for a member, and its peer has not acknowledged."""
+        peer = self.peers.get(member.id)
+        return 0 if peer is None else self._around.unsent(peer.socket)
+
+    def _report_slow(self, member: Member, effect: Slowed | Stalled | Recovered) -> None:
+        recovered, stalled = isinstance(effect, Recovered), isinstance(effect, Stalled)
+        text = "has caught up" if isinstance(effect, Recovered) else effect.text
+        self.slow_reports.add(Slow(member.id, recovered, member.dropped, text, stalled))
 
     def _give_back(self, message: Adopt, cause: Reason, text: str) -> None:
         """It was never served."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fanout.control.messages import Throttled, split_subscriptions
 from fanout.reasons import Reason
 from fanout.workers.connections.budgets import READ_NS, REPORT_NS, Share
+from fanout.workers.stream.effects import broken
 from fanout.zmtp import (
     Cancelled,
     PingReceived,
@@ -153,7 +154,7 @@ class ReadSide:
         try:
             data = peer.receive(peer.budget.read_bytes)
         except OSError as error:
-            self._desk.close(peer, Reason.BROKEN, f"reading failed: {error.strerror}")
+            self._desk.close(peer, *broken(error, "reading failed"))
             return 0
         if data is None:
             return 0

@@ -1,7 +1,7 @@
-"""Who became slow and who recovered: reported at once, or summed up while nobody reads. Pure.
+"""Who stalls, became slow, and recovered: reported at once, or summed up while nobody reads. Pure.
 
 A subscriber may fall behind and catch up many times a second, for as long as the coordinator hangs.
-The first and the last report of each are what it needs; so many, and no more, wait for it.
+What it last was, and how it came to that, is what is needed; so much, and no more, waits for it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from fanout.control.messages import Slow
 
-WAITING_EACH = 2  # reports of one subscriber: that it became slow, and that it recovered
+WAITING_EACH = 4  # reports of one subscriber: it recovered, stalls, became slow, and recovered
 
 
 class Outlet(Protocol):
@@ -24,7 +24,9 @@ class Outlet(Protocol):
 
 
 class SlowReports:
-    """Passes reports on; those of one subscriber stay in order and alternate.
+    """Passes reports on; those of one subscriber stay in order.
+
+    Between two reports that it recovered there is one that it stalls, or is slow, or one of each.
 
     Its mutable state: the reports that wait, by subscriber.
     """
@@ -39,9 +41,9 @@ class SlowReports:
     def add(self, report: Slow) -> None:
         """Report it now if the coordinator reads, and later if not."""
         waiting = self._waiting.setdefault(report.subscriber, [])
+        if waiting and not report.recovered and waiting[-1].recovered:
+            _sum_up(waiting)  # it is in trouble again: that is said anew
         waiting.append(report)
-        if len(waiting) > WAITING_EACH:
-            del waiting[:2]  # reports alternate: drop the oldest pair, the third says it anew
         self.flush()
 
     def flush(self) -> None:
@@ -56,8 +58,17 @@ class SlowReports:
     def finish(self, subscriber: int) -> None:
         """The last report of this subscriber comes next: report in any case what it now is.
 
-        Two reports that wait cancel each other out, and its final figures follow.
+        Trouble that has come and gone unheard cancels itself out, and its final figures follow.
         """
         waiting = self._waiting.pop(subscriber, [])
-        if len(waiting) % 2:
-            self._outlet.send(waiting[-1])
+        _sum_up(waiting)
+        for report in waiting:
+            self._outlet.send(report)
+
+
+def _sum_up(waiting: list[Slow]) -> None:
+    """Drop all up to the last recovery; and that one too, if nobody has heard of the trouble."""
+    recoveries = [index for index, report in enumerate(waiting) if report.recovered]
+    if recoveries:
+        heard = waiting[0].recovered
+        del waiting[: recoveries[-1] + (not heard)]

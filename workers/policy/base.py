@@ -46,5 +46,9 @@ class Policy(Protocol):
     def limits(self) -> Limits:
         """Up to which a member may be behind without being judged."""
 
+    @property
+    def patience(self) -> Limits:
+        """Up to which a member may be behind and take nothing, before it is in the way."""
+
     def judge(self, lag: Lag) -> Verdict:
         """What happens to a member that is so far behind, which is over the limits."""

@@ -9,6 +9,7 @@ from fanout.workers.policy.limits import UNLIMITED
 
 if TYPE_CHECKING:
     from fanout.workers.policy.base import Lag
+    from fanout.workers.policy.limits import Limits
 
 _WAIT = Wait()
 
@@ -16,12 +17,16 @@ _WAIT = Wait()
 class Block:
     """Has no limits of its own: what ends the lag of a member is the size of the log; a `Policy`.
 
-    Who takes nothing at all is lost after `send_timeout`, as under every policy.
+    Args:
+        patience: up to which a member that takes nothing does not hold the publisher up soon.
     """
 
-    __slots__ = ()
+    __slots__ = ("patience",)
 
     limits = UNLIMITED
+
+    def __init__(self, patience: Limits = UNLIMITED) -> None:
+        self.patience = patience
 
     def judge(self, lag: Lag) -> Wait:
         """It waits, and so does the publisher."""

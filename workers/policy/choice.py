@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.workers.policy.base import Policy
 
+LOG_PART = 2  # `block`: who is 1/2 of the log behind holds the publisher up if that goes on
 INDEX_PART = 2  # a subscriber may be 1/2 of the index behind: room for what comes meanwhile
 
 
@@ -22,5 +23,5 @@ def policy_for(options: Options, entries: int) -> Policy:
         entries: messages that the index holds.
     """
     if options.slow_policy == "block":
-        return Block()
+        return Block(Limits(options.log_bytes // LOG_PART, entries // INDEX_PART))
     return DropOldest(Limits(options.lag_limit_bytes, entries // INDEX_PART))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from fanout.reasons import Reason
+
 if TYPE_CHECKING:
-    from fanout.reasons import Reason
     from fanout.workers.stream.member import Member
 
 
@@ -33,10 +35,29 @@ class Slowed:
 
 
 @dataclass(frozen=True, slots=True)
+class Stalled:
+    """The member takes nothing, and has lost nothing by that yet."""
+
+    member: Member
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
-    """A member that was slow has caught up."""
+    """A member that was slow or stalled has caught up."""
 
     member: Member
 
 
-Effect: TypeAlias = Lost | Slowed | Recovered
+Effect: TypeAlias = Lost | Slowed | Stalled | Recovered
+
+
+def broken(error: OSError, doing: str = "the connection broke") -> tuple[Reason, str]:
+    """Why a connection is of no use any more of which the system says this, and the same in words.
+
+    Args:
+        doing: what was found out by the error.
+    """
+    if error.errno == errno.ETIMEDOUT:
+        return Reason.UNACKNOWLEDGED, Reason.UNACKNOWLEDGED.text
+    return Reason.BROKEN, f"{doing}: {error.strerror or error}"

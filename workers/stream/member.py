@@ -75,7 +75,7 @@ class Member:
         control: what is not in the log and has to be said before anything from it.
         sent, sent_bytes, dropped: messages handed over whole; bytes of messages; messages lost.
         spoken_bytes: bytes handed over that are not of messages.
-        slow: whether it was reported as slow and has not recovered.
+        slow, stalled: whether it was reported as that, and has not recovered.
     """
 
     __slots__ = (
@@ -100,6 +100,7 @@ class Member:
         "spill",
         "spilled",
         "spoken_bytes",
+        "stalled",
         "state",
     )
 
@@ -126,6 +127,7 @@ class Member:
         self.dropped = 0
         self.spoken_bytes = 0
         self.slow = False
+        self.stalled = False
 
     def become(self, state: MemberState) -> None:
         """Change the state; to the one it is in is no change."""

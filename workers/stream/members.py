@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fanout.reasons import Reason
 from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.cohorts import Cohorts
-from fanout.workers.stream.effects import Effect, Lost, Recovered
+from fanout.workers.stream.effects import Effect, Lost, Recovered, Stalled
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
 from fanout.workers.stream.totals import Totals
 from fanout.workers.tuning import TUNING, Tuning
@@ -125,6 +125,21 @@ class Members:
         member.become(LOST)
         self.totals.discarded += member.queued
 
+    # What is found out about those that take nothing.
+
+    def excuse(self, member: Member, now: int) -> None:
+        """A blocked member is alive, although its socket takes nothing: its time begins anew."""
+        self._progressed(member, now)
+
+    def note_stalled(self, member: Member, text: str) -> None:
+        """A blocked member has taken nothing for a while; to be reported until it recovers."""
+        member.stalled = True
+        self.effects.append(Stalled(member, text))
+
+    def give_up(self, member: Member, reason: Reason, text: str) -> None:
+        """A blocked member has taken nothing for too long."""
+        self._lose(member, reason, text)
+
     # What the log must keep.
 
     def move_tail(self) -> int:
@@ -180,8 +195,8 @@ class Members:
         self.runnable.pop(member, None)
         if member.cohort is not None:
             self.cohorts.add_ready(member.cohort, member)
-        if member.slow:
-            member.slow = False
+        if member.slow or member.stalled:
+            member.slow = member.stalled = False
             self.effects.append(Recovered(member))
 
     def _progressed(self, member: Member, now: int) -> None:

@@ -13,13 +13,13 @@ caught up.
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import accumulate, islice, takewhile
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.workers.policy.base import KeepNewest, Lag
 from fanout.workers.stream.backlog import Step
-from fanout.workers.stream.effects import Slowed
+from fanout.workers.stream.effects import Slowed, broken
 from fanout.workers.stream.member import BLOCKED
 from fanout.workers.stream.members import Members, position_of
 from fanout.workers.stream.pace import Pace
@@ -33,30 +33,23 @@ if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.totals import Totals
 
-LAST_CHANCES_PER_TURN = 64  # members lost in a turn, each after one more try to send to it
-NS = 1_000_000_000
-
 
 class Pump(Members):
     """Sends to the members of one worker.
 
     Args:
         limits: no member's policy has smaller ones: while nobody is over these, none is asked.
-        send_timeout_ns: without a byte of progress, after which a member is lost, whatever its
-            policy.
     """
 
     def __init__(
         self,
         log: LogReader,
         limits: Limits,
-        send_timeout_ns: int,
         tuning: Tuning = TUNING,
         totals: Totals | None = None,
     ) -> None:
         super().__init__(log, tuning, totals)
         self._limits = limits
-        self._send_timeout_ns = send_timeout_ns
         self._span_bytes = tuning.span_bytes
         self._batch_bytes = tuning.batch_bytes
         self._serve_steps = tuning.serve_steps
@@ -120,7 +113,7 @@ class Pump(Members):
                 if step is not Step.MORE:
                     break
         except OSError as error:
-            self._lose(member, Reason.BROKEN, _broken(error))
+            self._lose(member, *broken(error))
         sent = member.sent_bytes - sent
         self.totals.sent_bytes += sent
         if member.state is not BLOCKED:
@@ -140,15 +133,7 @@ class Pump(Members):
             self.serve(member, now)
 
     def enforce(self, now: int) -> None:
-        """Lose members that have been silent for too long, and judge those that are far behind."""
-        deadline = now - self._send_timeout_ns
-        late = takewhile(lambda entry: entry[1] <= deadline, self.blocked.items())
-        for member, since in list(islice(late, LAST_CHANCES_PER_TURN)):
-            self.serve(member, now)  # a socket that drains slowly has room before it says so
-            if member.state is BLOCKED and self.blocked.get(member) == since:
-                seconds = self._send_timeout_ns / NS
-                text = f"took nothing for {seconds:g} s (send_timeout)"
-                self._lose(member, Reason.SEND_TIMEOUT, text)
+        """Judge the members that are far behind."""
         lag_messages = self.front - self.move_tail()
         lag_bytes = self._log.start_of(self.front) - self._log.start_of(self.backlog.tail)
         if self._limits.are_exceeded(lag_bytes, lag_messages):
@@ -156,6 +141,17 @@ class Pump(Members):
             self.move_tail()
         if self.backlog.spills.are_too_many:
             self.lose_spilled()
+
+    def behind(self, member: Member) -> int:
+        """How far a blocked member is behind the front, in bytes of log."""
+        return self._log.start_of(self.front) - member.position
+
+    def lowest_within(self, limits: Limits) -> int:
+        """The lowest position of a member that is not over these limits."""
+        lowest = self._log.start_of(self.front) - limits.bytes
+        if self.front - limits.messages > self.backlog.tail:
+            return max(lowest, self._log.start_of(self.front - limits.messages))
+        return lowest
 
     # Inside a turn.
 
@@ -249,7 +245,7 @@ class Pump(Members):
         except BlockingIOError:
             return 0
         except OSError as error:
-            self._lose(member, Reason.BROKEN, _broken(error))
+            self._lose(member, *broken(error))
             return -1
         member.sent_bytes += count
         return count
@@ -260,12 +256,12 @@ class Pump(Members):
         """Ask the policies of the members that are over their limits, and do as they say."""
         log, front = self._log, self.front
         end = log.start_of(front)
-        limits, lowest = self._limits, self._lowest_within(self._limits)
+        limits, lowest = self._limits, self.lowest_within(self._limits)
         targets: dict[KeepNewest, int] = {}
         for member, since in self.blocked.items():
             if member.policy.limits is not limits:
                 limits = member.policy.limits
-                lowest = self._lowest_within(limits)
+                lowest = self.lowest_within(limits)
             if member.position >= lowest:
                 continue
             self.backlog.settle(member, front)
@@ -275,13 +271,6 @@ class Pump(Members):
                 if verdict not in targets:
                     targets[verdict] = self._first_of(verdict)
                 self._jump(member, targets[verdict])
-
-    def _lowest_within(self, limits: Limits) -> int:
-        """The lowest position of a member that is not over these limits."""
-        lowest = self._log.start_of(self.front) - limits.bytes
-        if self.front - limits.messages > self.backlog.tail:
-            return max(lowest, self._log.start_of(self.front - limits.messages))
-        return lowest
 
     def _first_of(self, newest: KeepNewest) -> int:
         """The first of the newest messages that are no more than this."""
@@ -296,7 +285,3 @@ class Pump(Members):
             limits = member.policy.limits
             lag = f"{limits.bytes:,} bytes or {limits.messages:,} messages"
             self.effects.append(Slowed(member, f"is more than {lag} behind"))
-
-
-def _broken(error: OSError) -> str:
-    return f"the connection broke: {error.strerror or error}"

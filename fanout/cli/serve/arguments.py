@@ -95,8 +95,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--send-timeout",
         type=args.seconds,
         metavar="S",
-        help="evict a subscriber that takes nothing for so long "
+        help="evict a subscriber that takes nothing for so long and is in the way "
         f"(default: {defaults.send_timeout:g})",
+    )
+    add(
+        "--stall-timeout",
+        type=args.seconds,
+        metavar="S",
+        help="evict a subscriber that takes nothing for so long "
+        f"(default: {defaults.stall_timeout:g})",
     )
     add(
         "--drain-timeout",
@@ -120,6 +127,7 @@ def publisher_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "slow_policy",
         "slow_limit_bytes",
         "send_timeout",
+        "stall_timeout",
         "drain_timeout",
         "max_subscribers",
     )

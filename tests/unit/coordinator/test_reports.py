@@ -223,8 +223,11 @@ def test_slow_ones_are_told_of_with_a_cause() -> None:
     one = admit(state)
 
     (slow,) = take(state, one, Slow(one.subscriber, False, 3, "behind"))
+    (still,) = take(state, one, Slow(one.subscriber, False, 3, "takes nothing", True))
     (back,) = take(state, one, Slow(one.subscriber, True, 5, "has caught up"))
 
+    assert isinstance(still, do.Tell)
+    assert (still.event.kind, still.event.cause) == (EventKind.SUBSCRIBER_STALLED, None)
     assert isinstance(slow, do.Tell)
     assert isinstance(back, do.Tell)
     assert (slow.event.kind, slow.event.cause, slow.event.dropped) == (

@@ -35,7 +35,7 @@ class Turns:
 
     def __init__(self, tuning: Tuning) -> None:
         self.around = Around(LAYOUT)
-        self.pump = Pump(self.around.log, UNLIMITED, 1, tuning)
+        self.pump = Pump(self.around.log, UNLIMITED, tuning)
         self.figures = Figures(self.around, self.pump)
         self.write_set = select.epoll()
         self.peers: dict[int, Peer] = {}

@@ -24,7 +24,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.around = Around(SMALL)
-        self.pump = Pump(self.around.log, UNLIMITED, 1)
+        self.pump = Pump(self.around.log, UNLIMITED)
         self.fences: list[int] = []  # the tail at each
         self.tail: Tail[str] = Tail(self.around, self.pump, self.fence)
         self.publish()

@@ -32,7 +32,7 @@ class EndingDesk:
     def __init__(self, peers: int) -> None:
         self.around = Around(SMALL)
         self.channel = self.around.channel
-        pump = Pump(self.around.log, UNLIMITED, 1)
+        pump = Pump(self.around.log, UNLIMITED)
         tail: Tail[Peer] = Tail(self.around, pump, lambda: None)
         self.write_set = select.epoll()
         self.desk = Desk(self.around, Options(), Block(), pump, tail, self.write_set)

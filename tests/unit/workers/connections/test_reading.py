@@ -40,7 +40,7 @@ class NotedPump(Pump):
     """A pump that notes how wants are changed."""
 
     def __init__(self, log: LogReader, calls: Calls) -> None:
-        super().__init__(log, UNLIMITED, 1)
+        super().__init__(log, UNLIMITED)
         self._calls = calls
 
     def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fanout.control.messages import Slow
-from fanout.workers.connections.slowness import SlowReports
+from fanout.workers.connections.slowness import WAITING_EACH, SlowReports
 
 
 class Channel:
@@ -23,6 +23,10 @@ class Channel:
 
 def slow(dropped: int, subscriber: int = 1) -> Slow:
     return Slow(subscriber, False, dropped, "")
+
+
+def stalled(dropped: int) -> Slow:
+    return Slow(1, False, dropped, "", True)
 
 
 def recovered(dropped: int, subscriber: int = 1) -> Slow:
@@ -55,6 +59,35 @@ def test_while_nobody_reads_two_of_each_are_kept_with_the_latest_figures() -> No
     assert kept == 3
     assert channel.sent == [slow(9_999), recovered(9_999), slow(7, subscriber=2)]
     assert not reports
+
+
+def test_who_stalls_and_then_becomes_slow_is_reported_as_both_once() -> None:
+    channel = Channel(stuck=True)
+    reports = SlowReports(channel)
+
+    for dropped in range(1, 100):
+        for report in (stalled(dropped), slow(dropped), recovered(dropped)):
+            reports.add(report)
+            assert len(reports) <= WAITING_EACH
+    reports.add(stalled(100))
+    channel.stuck = False
+    reports.flush()
+
+    assert channel.sent == [stalled(100)]
+
+
+def test_trouble_that_was_heard_of_is_taken_back_before_it_is_said_anew() -> None:
+    channel = Channel()
+    reports = SlowReports(channel)
+    reports.add(slow(1))
+    channel.stuck = True
+
+    for report in (recovered(1), stalled(1), slow(2), recovered(2), stalled(2), slow(3)):
+        reports.add(report)
+        assert len(reports) <= WAITING_EACH
+    reports.finish(1)
+
+    assert channel.sent == [slow(1), recovered(2), stalled(2), slow(3)]
 
 
 def test_who_is_slow_in_the_end_is_reported_as_slow_once() -> None:

@@ -40,3 +40,20 @@ def test_a_smaller_limit_is_kept() -> None:
     assert limits.are_exceeded(MIB + 1, 0)
     assert not limits.are_exceeded(0, ENTRIES // 2)
     assert limits.are_exceeded(0, ENTRIES // 2 + 1)
+
+
+def test_who_takes_nothing_is_in_the_way_near_its_limits_or_half_of_the_log_behind() -> None:
+    dropping = policy_for(Options(log_bytes=64 * MIB), ENTRIES)
+    blocking = policy_for(Options(log_bytes=64 * MIB, slow_policy="block"), ENTRIES)
+
+    assert dropping.patience == Limits(28 * MIB, 1_792)
+    assert blocking.patience == Limits(32 * MIB, ENTRIES // 2)
+
+
+def test_who_has_just_lost_some_is_still_in_the_way() -> None:
+    for size in (1, 1_000, 64 * MIB):
+        policy = policy_for(Options(slow_limit_bytes=size, log_bytes=128 * MIB), ENTRIES)
+        kept = policy.judge(FAR_BEHIND)
+        assert isinstance(kept, KeepNewest)
+        assert policy.patience.bytes <= kept.bytes
+        assert policy.patience.messages < kept.messages

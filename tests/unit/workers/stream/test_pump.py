@@ -10,7 +10,6 @@ from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
 from fanout.workers.stream.effects import Lost, Recovered, Slowed
 from fanout.workers.stream.pace import Pace
-from fanout.workers.stream.pump import LAST_CHANCES_PER_TURN
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Worker
@@ -66,20 +65,6 @@ def test_where_one_that_wants_nothing_stands_is_not_read_from_a_reused_entry() -
     worker.pump.settle(member)
 
     assert (member.sequence, member.position) == (40, 40 * size)
-
-
-def test_a_release_does_not_hide_who_is_blocked_for_longer() -> None:
-    worker = Worker()
-    held, _ = worker.member(b"", room=0)
-    worker.pump.hold(held)
-    silent, _ = worker.member(b"", room=0)
-    worker.log.publish(b"A")
-    worker.advance(now=0)
-    worker.pump.release(held, [b""], worker.pump.front, now=900_000_000)
-
-    worker.pump.enforce(1_000_000_000)
-
-    assert [e.member for e in worker.pump.effects if isinstance(e, Lost)] == [silent]
 
 
 def test_a_held_member_that_changed_too_often_is_not_served_again() -> None:
@@ -261,35 +246,6 @@ def test_who_has_caught_up_and_leaves_is_not_remembered() -> None:
     worker.pump.remove(member)
 
     assert not worker.pump.runnable
-
-
-def test_who_drains_without_saying_so_is_not_lost() -> None:
-    """A socket is reported when a third of its buffer is free; a trickle frees less in time."""
-    worker = Worker()
-    member, sink = worker.member(b"A", room=0)
-    worker.log.publish(b"A", b"one")
-    worker.advance(now=0)
-    sink.room = 1
-
-    worker.pump.enforce(10_000_000_000)
-
-    assert not [e for e in worker.pump.effects if isinstance(e, Lost)]
-    assert worker.pump.blocked[member] == 10_000_000_000
-    worker.pump.enforce(20_000_000_000)
-    assert [e.member for e in worker.pump.effects if isinstance(e, Lost)] == [member]
-
-
-def test_members_are_lost_in_slices() -> None:
-    worker = Worker()
-    limit = LAST_CHANCES_PER_TURN
-    for _ in range(limit + 1):
-        worker.member(b"A", room=0)
-    worker.log.publish(b"A", b"one")
-    worker.advance(now=0)
-
-    worker.pump.enforce(10_000_000_000)
-
-    assert len([e for e in worker.pump.effects if isinstance(e, Lost)]) == limit
 
 
 @pytest.mark.parametrize(("topics", "distinct"), [([b"A", b"B", b"C"], 3), ([b"A"] * 3, 1)])
