@@ -255,10 +255,10 @@ def _silent_since(model: SubscriberModel) -> int:
 def _seen(ticks: list[int], since: int, now: int) -> int:
     """Of the time between, how much a worker with these ticks was there to see.
 
-    Of a gap of more than half a second between two ticks, a tenth of a second counts.
+    Of a gap of more than a second between two ticks, a tenth of a second counts.
     """
     seen = now - since
     for before, after in pairwise(ticks):
-        if since < after and after - before > 500_000_000:
+        if since < after and after - before > 1_000_000_000:
             seen -= after - before - 100_000_000
     return seen

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.pump import Pump
 
 TRIES_PER_LOOK = 64  # members that are sent to and asked about in one look: half a millisecond
-GAP_NS = 500_000_000  # between two looks, above which nobody was there to see
+GAP_NS = 1_000_000_000  # between two looks, above which nobody was there to see
 USUAL_NS = 100_000_000  # between two looks: of a gap, so much counts
 GAPS_KEPT = 64  # longer ago than a `send_timeout` they hardly matter
 NS = 1_000_000_000
