@@ -2,7 +2,7 @@
 
 Sending normally completes without suspending. Only without room in the log (`slow_policy="block"`)
 a task waits, for the doorbell that the workers ring; tasks that wait are served in their order.
-Whatever else may take a while (starting, binding, statistics, closing) runs in the loop's executor.
+Whatever else may take a while (starting, binding, statistics, closing) runs on a thread of its own.
 
 Every method is cancel-safe: cancelled at any await, a message was sent whole or not at all, what
 was being started or bound is undone, and a close becomes a stop. What has to be undone is waited
@@ -19,7 +19,7 @@ from fanout import engine as engines
 from fanout.arguments import as_timeout, as_topic_or_any, check_callback
 from fanout.errors import ClosedError
 from fanout.loop_callback import LoopCallback
-from fanout.loop_executor import in_thread, outlast
+from fanout.loop_executor import begin, in_thread, outlast
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Messages
 from fanout.send.queue import SendQueue
@@ -232,7 +232,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         engine = self._engine
         if engine is None:
             return ()
-        closing = asyncio.get_running_loop().run_in_executor(None, engine.close, timeout)
+        closing = begin(lambda: engine.close(timeout))
         try:
             return await asyncio.shield(closing)
         except asyncio.CancelledError:

@@ -43,7 +43,8 @@ class Event:
     from a fixed list, for programs, what `reason` says to people; None where no connection ended,
     was refused or became slow. `count` is the number of those for whom a summary stands, in which
     the rest is that of the last of them: see the reference. `exit_code` is that of the process of a
-    WORKER_LOST, -N for signal N; None where there was none, or nobody knows it.
+    WORKER_LOST, -N for signal N; None where there was none, or nobody knows it. `exact` is False
+    where more may have been discarded than it says: `reason` says why that is not known.
     """
 
     kind: EventKind
@@ -57,6 +58,7 @@ class Event:
     exit_code: int | None = None
     count: int = 1
     discarded: int = 0
+    exact: bool = True
 
     def __str__(self) -> str:
         parts = [str(self.kind)]
@@ -70,6 +72,8 @@ class Event:
             parts.append(f"dropped={self.dropped}")
         if self.discarded:
             parts.append(f"discarded={self.discarded}")
+        if not self.exact:
+            parts.append("exact=False")
         if self.lost:
             parts.append(f"lost={self.lost}")
         if self.count != 1:

@@ -49,8 +49,11 @@ class Writer(Protocol):
         """What was lost with workers since this was asked last."""
         ...
 
-    def owed(self) -> dict[int, int]:
-        """Messages that subscribers have not got, where their workers do not say it."""
+    def owed(self) -> dict[int, tuple[int, bool]]:
+        """Messages that subscribers have not got, where their workers do not say it.
+
+        With each, whether it is exact.
+        """
         ...
 
 
@@ -144,10 +147,13 @@ class Questions:
             all_answered = self._writer.refresh(REFRESH_TIMEOUT)
             owed = {} if all_answered else self._writer.owed()
             for one in self._look_at_subscribers():
-                messages = max(one.queued, owed.get(one.id, 0))
-                if messages:
-                    queued.append(Undelivered(one.id, one.peer, messages, 0))
-        return (*self._writer.take_lost(), *queued)
+                counted, exact = owed.get(one.id, (0, True))
+                messages = max(one.queued, counted)
+                if messages or not exact:
+                    queued.append(Undelivered(one.id, one.peer, messages, 0, exact))
+        lost = self._writer.take_lost()
+        named = {one.subscriber for one in lost}  # who was lost since we looked
+        return (*lost, *(one for one in queued if one.subscriber not in named))
 
     def _is_drained(self, target: int) -> bool:
         return all(flushed >= target for flushed in self._reader.flushed())

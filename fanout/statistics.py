@@ -66,3 +66,4 @@ class Undelivered:
     peer: str
     messages: int  # queued, counting one that was partly sent
     kernel_bytes: int  # handed to the kernel, not yet acknowledged by the peer
+    exact: bool = True  # False = it may be more messages, which nobody could count

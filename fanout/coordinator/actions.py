@@ -124,6 +124,7 @@ class Book:
 
     connection: Accepted
     closed: Closed
+    exact: bool = True  # its figures; else more may have been discarded
 
 
 # To others.

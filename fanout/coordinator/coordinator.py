@@ -160,12 +160,16 @@ class Coordinator:
         """What was lost with workers since this was asked last."""
         return self.call(self.state.ledger.take_lost)
 
-    def owed(self) -> dict[int, int]:
+    def owed(self) -> dict[int, tuple[int, bool]]:
         """Messages that subscribers have not got, as if their workers had just been lost.
 
-        For those whose workers do not answer.
+        For those whose workers do not answer. Counted in slices, so that it holds nobody up; the
+        second figure says whether the first is exact.
         """
-        return self.call(self._pool.owed)
+        counting = self.call(self._pool.owed)
+        while not self.call(counting.go_on):
+            pass
+        return counting.value
 
     def close(self, timeout: float) -> bool:
         """End everything; returns whether it has ended. Idempotent, any thread.
@@ -224,8 +228,10 @@ class Coordinator:
     def turn(self) -> None:
         """Wait for what happens next, or for the next tick, and act on it."""
         supervision = self.state.supervision
-        for key, _mask in self._selector.select(max(0.0, supervision.next_look() - self._now())):
+        wait = 0.0 if self._pool.has_wrecks else supervision.next_look() - self._now()
+        for key, _mask in self._selector.select(max(0.0, wait)):
             self._carry_out(key.data())
+        self._carry_out(self._pool.clear())
         now = self._now()
         if supervision.is_time_to_look(now):
             self.reception.look(now)
@@ -304,8 +310,8 @@ class Coordinator:
                     shut(descriptor)
                 case do.Hold(descriptor, seconds):
                     self.reception.hold(descriptor, seconds)
-                case do.Book(connection, closed):
-                    self._figures.ended(connection, closed)
+                case do.Book(connection, closed, exact):
+                    self._figures.ended(connection, closed, exact=exact)
                 case _:
                     self._carry_out_for(action)
 

@@ -23,8 +23,8 @@ from fanout.shm.worker_slot import WorkerSlot
 
 if TYPE_CHECKING:
     from fanout.coordinator.ledger import Ledger
+    from fanout.coordinator.lives import Life
     from fanout.coordinator.roster import Accepted
-    from fanout.coordinator.supervision import Life
     from fanout.shm.segment import Segment
 
 
@@ -96,7 +96,7 @@ class Figures:
         """It has so many distinct subscriptions."""
         Card(self._segment, connection.slot).subscriptions = count
 
-    def ended(self, connection: Accepted, closed: Closed) -> None:
+    def ended(self, connection: Accepted, closed: Closed, *, exact: bool = True) -> None:
         """Book the end of a connection, and free its card and its slot.
 
         A reader sees from the header that this is under way, so that for it, too, somebody who
@@ -121,7 +121,7 @@ class Figures:
         )
         self._header.ends_begun = self._ring.count + 1
         keep_order()
-        self._ledger.close(connection, closed)
+        self._ledger.close(connection, closed, exact=exact)
         card.free()
         keep_order()  # or somebody would seem to be connected and to have been sent nothing
         SubscriberSlot(self._segment, connection.slot).free()

@@ -61,8 +61,13 @@ class Interest:
 
     def update(
         self, subscriber: int, worker: int, added: Iterable[bytes], cancelled: Iterable[bytes]
-    ) -> None:
-        """Apply a change that a worker reported; unknown cancellations have no effect."""
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Apply a change that a worker reported; unknown cancellations have no effect.
+
+        Returns:
+            What it did not want before, and what it does not want any more.
+        """
+        put, taken = [], []
         with self._change():
             new, given_up = dict.fromkeys(added), dict.fromkeys(cancelled)
             self._workers[subscriber] = worker
@@ -71,12 +76,15 @@ class Interest:
             for prefix in given_up:
                 if prefix in mine:
                     del mine[prefix]
+                    taken.append(prefix)
                     self._take(prefix, subscriber, worker)
             for prefix in new:
                 if prefix not in mine:
                     mine[prefix] = None
+                    put.append(prefix)
                     self._put(prefix, subscriber, worker)
             self._subscribed += bool(mine)
+        return put, taken
 
     def forget(self, subscriber: int) -> None:
         """The subscriber is gone, with all its subscriptions."""

@@ -40,8 +40,8 @@ class Ledger(Totals):
         self.refused += 1
         self._reasons[cause.number] += 1
 
-    def close(self, connection: Accepted, closed: Closed) -> None:
-        """Book the end of a connection."""
+    def close(self, connection: Accepted, closed: Closed, *, exact: bool = True) -> None:
+        """Book the end of a connection; not `exact` = more may have been discarded."""
         if connection.version is None:
             self.failed_handshakes += 1
         elif closed.evicted:
@@ -52,10 +52,10 @@ class Ledger(Totals):
         self.sent += closed.sent
         self.dropped += closed.dropped
         self.discarded += closed.discarded
-        if not closed.discarded and not closed.kernel_bytes:
+        if exact and not closed.discarded and not closed.kernel_bytes:
             return
         undelivered = Undelivered(
-            closed.subscriber, connection.peer, closed.discarded, closed.kernel_bytes
+            closed.subscriber, connection.peer, closed.discarded, closed.kernel_bytes, exact
         )
         if self.closing:
             self.undelivered.append(undelivered)

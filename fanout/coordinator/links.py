@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.channel import Channel
 from fanout.control.messages import Hello
-from fanout.coordinator.supervision import Sight
+from fanout.coordinator.lives import Sight
 from fanout.descriptors import duplicate
 from fanout.shm.worker_slot import WorkerSlot
 

@@ -1,17 +1,19 @@
-"""What a worker that is lost owed to its subscribers, counted in the log itself.
+"""What a worker that is lost owed to its subscribers, counted in the log itself, step by step.
 
 A slot says what its worker had counted when it wrote the last checkpoint. What was published after
 that is still in the log, because the tail of the dead keeps it there, and the coordinator knows who
-wants what. So it counts the rest: matched, and not delivered as far as anybody can know.
+wants what, and what has changed about that lately. So it counts the rest: matched, and not
+delivered as far as anybody can know. What was sent after the checkpoint counts as discarded, unless
+the worker's tail has passed it and the subscriber took everything then.
 
-It is exact for who has changed no subscription since its checkpoint but the first; for others it is
-assumed that they wanted all the time what they want now. What was sent after the checkpoint counts
-as discarded, unless the worker's tail has passed it and the subscriber took everything then.
+Counting takes a while with many subscribers and topics, so it is done in steps, between which
+others have their turn. It has a limit, since the log is held meanwhile. Who is not counted by then
+is told of as such: its loss is at least what the slot says.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fanout.shm.census import Censuses, count_topics, minimal
 from fanout.shm.reader import LogReader
@@ -22,15 +24,20 @@ from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterator
 
+    from fanout.coordinator.changes import Changes
+    from fanout.coordinator.interest import Interest
     from fanout.coordinator.roster import Accepted
     from fanout.shm.segment import Segment
 
-COUNTING_MAX = 0.5  # seconds for one lost worker: accepting and supervision wait for it
-PIECE = 65_536  # messages between two looks at the clock
-PIECES_KEPT = 64  # more than a log of the default size has
-DOUBT = "; what was published last is not counted"
+    Counting: TypeAlias = Generator[None, None, int]
+
+COUNTING_MAX = 0.5  # seconds from a loss: the log keeps so long what the lost worker held back
+PIECE = 16_384  # messages of a step: some ms, 20 if all of their topics are too long to be interned
+PIECES_KEPT = 128  # two logs of the default size
+NO_TIME = "; what was published last is not counted, there was no time"
+UNSURE = "; what was published last is counted by its last subscriptions, they changed too often"
 
 
 class Later(NamedTuple):
@@ -38,7 +45,7 @@ class Later(NamedTuple):
 
     matched: int
     sent: int
-    doubt: str = ""  # for people, if it was not all counted
+    doubt: str = ""  # for people, if that is not exact
 
 
 NOTHING_LATER = Later(0, 0)
@@ -49,27 +56,19 @@ class TooLateError(Exception):
 
 
 class _Topics:
-    """Counts the topics in a stretch of the log. Not a part of `Lost`, which refers to it.
+    """Counts the topics in a stretch of the log. Not a part of `Loss`, which refers to it.
 
     The memory of the log goes with the last reference to the publisher: there is to be no circle.
 
     Its mutable state: the names of topics, by id.
     """
 
-    def __init__(self, log: LogReader, now: Callable[[], float], until: float) -> None:
+    def __init__(self, log: LogReader) -> None:
         self._log = log
-        self._now = now
-        self._until = until
         self._names: dict[int, bytes] = {}
 
     def count(self, first: int, stop: int) -> Counter[bytes]:
-        """Messages by topic, from `first` up to, not including, `stop`.
-
-        Raises:
-            TooLateError: the time is up.
-        """
-        if self._now() >= self._until:
-            raise TooLateError
+        """Messages by topic, from `first` up to, not including, `stop`."""
         return count_topics(self._log.topic_ids(first, stop), first, self._name)
 
     def _name(self, topic_id: int, sequence: int) -> bytes:
@@ -81,69 +80,114 @@ class _Topics:
         return name
 
 
-class Lost:
-    """Counts what the subscribers of a lost worker have not got; on the coordinator's thread.
-
-    Its mutable state: what is counted already, and until when counting may take.
+class Losses:
+    """Finds what workers owed when they were lost; on the coordinator's thread.
 
     Args:
-        prefixes: the subscriptions of a subscriber.
+        interest: who wants what now.
+        changes: of that.
         now: seconds.
+    """
+
+    def __init__(
+        self, segment: Segment, interest: Interest, changes: Changes, now: Callable[[], float]
+    ) -> None:
+        self._segment = segment
+        self._log = LogReader(segment)
+        self._interest = interest
+        self._changes = changes
+        self._now = now
+
+    def begin(self) -> Loss:
+        """A worker is lost now; its tail is still where it was."""
+        return Loss(self._segment, self._log, self._interest, self._changes, self._now)
+
+
+class Loss:
+    """What was owed at one time; whoever asks has all that is asked for counted in steps.
+
+    Its mutable state: what is counted already, and until when counting may take.
     """
 
     def __init__(
         self,
         segment: Segment,
-        prefixes: Callable[[int], frozenset[bytes]],
+        log: LogReader,
+        interest: Interest,
+        changes: Changes,
         now: Callable[[], float],
     ) -> None:
         self._segment = segment
-        self._log = LogReader(segment)
-        self._prefixes = prefixes
+        self._log = log
+        self._interest = interest
+        self._changes = changes
         self._now = now
-        self.begin()
+        self._until = now() + COUNTING_MAX
+        self._head = log.head()
+        self._censuses = Censuses(_Topics(log).count, PIECE, PIECES_KEPT)
+        self._counted: dict[tuple[frozenset[bytes], int, int], int] = {}
 
-    def begin(self) -> None:
-        """A worker is lost; its tail is still where it was."""
-        self._until = self._now() + COUNTING_MAX
-        self._head = self._log.head()
-        topics = _Topics(self._log, self._now, self._until)
-        self._censuses = Censuses(topics.count, PIECE, PIECES_KEPT)
-
-    def since_checkpoint(self, connection: Accepted) -> Later:
-        """What was published for this subscriber since its last checkpoint, up to `begin()`."""
+    def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Later]:
+        """What was published for this subscriber since its last checkpoint; yields after a step."""
         tail = WorkerSlot(self._segment, connection.worker).tail
-        wanted = self._prefixes(connection.subscriber)
-        if tail == NO_TAIL or not wanted:
+        if tail == NO_TAIL:
             return NOTHING_LATER
         last = SubscriberSlot(self._segment, connection.slot).read(connection.subscriber)
         first = max(last.counted, connection.wanted_since)
         kept = min(max(first, tail), self._head)
+        matched = passed = 0
         try:
-            key = minimal(wanted)
-            passed = self._count_passed(key, first, kept)
-            matched = passed + self._count(key, kept, self._head)
+            for low, stop, wanted in self._wants(connection.subscriber, first):
+                key = minimal(wanted)
+                passed += yield from self._count_passed(key, low, min(stop, kept))
+                matched += yield from self._count(key, max(low, kept), stop)
         except TooLateError:
-            return Later(0, 0, DOUBT)
-        return Later(matched, 0 if last.blocked_since else passed)
+            return Later(0, 0, NO_TIME)
+        known = self._changes.are_known(connection.subscriber, first)
+        known = known and not connection.over_limit  # what it wanted is forgotten
+        sent = 0 if last.blocked_since else passed
+        return Later(matched + passed, sent, "" if known else UNSURE)
 
-    def _count(self, key: frozenset[bytes], first: int, stop: int) -> int:
-        if first >= stop:
+    def _wants(self, subscriber: int, first: int) -> Iterator[tuple[int, int, frozenset[bytes]]]:
+        """From which message up to which it wanted what: the newest first."""
+        stop = self._head
+        wanted = self._interest.prefixes(subscriber)
+        for change in self._changes.of(subscriber):
+            since = max(first, min(change.sequence, stop))
+            if since < stop:
+                yield since, stop, wanted
+            stop = since
+            wanted = wanted - change.added | change.cancelled
+        if first < stop:
+            yield first, stop, wanted
+
+    def _count(self, key: frozenset[bytes], first: int, stop: int) -> Counting:
+        if first >= stop or not key:
             return 0
         if b"" in key:
             return stop - first
-        if self._now() >= self._until:
-            raise TooLateError
-        return self._censuses.count(key, first, stop)
+        asked = key, first, stop
+        if asked in self._counted:
+            return self._counted[asked]
+        total = 0
+        while first < stop:
+            if self._now() >= self._until:
+                raise TooLateError
+            end = min(stop, first - first % PIECE + PIECE)
+            total += self._censuses.count(key, first, end)
+            first = end
+            yield
+        self._counted[asked] = total
+        return total
 
-    def _count_passed(self, key: frozenset[bytes], first: int, stop: int) -> int:
+    def _count_passed(self, key: frozenset[bytes], first: int, stop: int) -> Counting:
         """The same below the tail, which no longer keeps it; 0 if it may be overwritten by now."""
         if first >= stop or b"" in key:
             return max(0, stop - first)
         if not self._is_there(first):
             return 0
         try:
-            found = self._count(key, first, stop)
+            found = yield from self._count(key, first, stop)
         except ProtocolError:  # it was overwritten while it was read
             return 0
         return found if self._is_there(first) else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import selectors
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.control.channel import ChannelFull
@@ -16,7 +17,8 @@ from fanout.coordinator import reports
 from fanout.coordinator.actions import Complain
 from fanout.coordinator.figures import final_of
 from fanout.coordinator.links import REAP_WAIT, WorkerLink
-from fanout.coordinator.lost import Lost
+from fanout.coordinator.lost import Losses
+from fanout.coordinator.wrecks import Slices, Wrecks
 from fanout.exits import describe_exit
 from fanout.reasons import Reason
 from fanout.system_calls import explain
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
 
     from fanout.control.messages import Closed, Message
     from fanout.coordinator.actions import Action
+    from fanout.coordinator.lives import Sight
+    from fanout.coordinator.lost import Later
     from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
-    from fanout.coordinator.supervision import Sight
     from fanout.coordinator.surroundings import Surroundings
     from fanout.options import Options
     from fanout.shm.bells import Bell
@@ -64,7 +67,8 @@ class Pool:
     ) -> None:
         self.links = [WorkerLink(index, segment, bell, room) for index, bell in enumerate(bells)]
         self._options = options
-        self._lost = Lost(segment, state.interest.prefixes, surroundings.now)
+        losses = Losses(segment, state.interest, state.changes, surroundings.now)
+        self._wrecks = Wrecks(state, losses, partial(_final_of, segment), surroundings.now)
         self._segment = segment
         self._state = state
         self._selector = selector
@@ -107,8 +111,7 @@ class Pool:
         if link.channel is not None:
             self._unwatch(link.channel.socket)
         link.hang_up()
-        self._lost.begin()
-        return reports.left(self._state, worker, problem, self._last_of)
+        return self._wrecks.add(worker, self._state.supervision.left(worker, problem))
 
     def say(self, worker: int, message: Message, descriptors: tuple[int, ...] = ()) -> list[Action]:
         """Send a message with the end of this turn; who has not read for very long is condemned.
@@ -126,14 +129,18 @@ class Pool:
         adopt = Adopt(connection.subscriber, connection.slot, connection.protocol)
         return self.say(connection.worker, adopt, (descriptor,))
 
-    def owed(self) -> dict[int, int]:
-        """Messages that subscribers have not got, as if their workers had just been lost."""
-        self._lost.begin()
-        owed = {}
-        for connection in self._state.roster.connections.values():
-            last = self._last_of(connection, Reason.WORKER_LOST)
-            owed[connection.subscriber] = last.discarded
-        return owed
+    @property
+    def has_wrecks(self) -> bool:
+        """Whether something of lost workers is left to be cleared."""
+        return self._wrecks.pending
+
+    def clear(self) -> list[Action]:
+        """Clear, for a slice, what lost workers have left."""
+        return self._wrecks.go_on()
+
+    def owed(self) -> Slices[dict[int, tuple[int, bool]]]:
+        """Count what subscribers have not got, as if their workers had just been lost."""
+        return Slices(self._wrecks.owed(), {}, self._now)
 
     def flush(self) -> None:
         """Send what waits for a worker to read, and be woken when it has read more."""
@@ -159,11 +166,11 @@ class Pool:
 
     def abandon(self) -> list[Action]:
         """End the connections that are left when nobody will report their end any more."""
-        self._lost.begin()
-        actions: list[Action] = []
+        actions = self._wrecks.finish()
         for link in self.links:
-            actions += reports.give_up(self._state, link.index, self._last_of)
-        return actions
+            if self._state.roster.served_by(link.index):
+                actions += self._wrecks.add(link.index, [])
+        return actions + self._wrecks.finish()
 
     def release(self) -> None:
         """Give up, in shared memory, what the ended workers have held back."""
@@ -235,14 +242,14 @@ class Pool:
         return actions
 
     def _ended(self, link: WorkerLink, how: str, code: int | None = None) -> list[Action]:
-        self._lost.begin()
-        return reports.ended(self._state, link.index, how, self._now(), self._last_of, code)
-
-    def _last_of(self, connection: Accepted, cause: Reason) -> Closed:
-        evicted = cause is not Reason.PUBLISHER_CLOSED
-        later = self._lost.since_checkpoint(connection)
-        return final_of(self._segment, connection, cause, later, evicted=evicted)
+        told = self._state.supervision.ended(link.index, how, self._now(), code)
+        return self._wrecks.add(link.index, told)
 
     def _unwatch(self, file: socket.socket | int) -> None:
         with suppress(KeyError):  # it is not watched any more
             self._selector.unregister(file)
+
+
+def _final_of(segment: Segment, connection: Accepted, cause: Reason, later: Later) -> Closed:
+    evicted = cause is not Reason.PUBLISHER_CLOSED
+    return final_of(segment, connection, cause, later, evicted=evicted)

@@ -33,8 +33,6 @@ from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fanout.coordinator.actions import Action
     from fanout.coordinator.answers import Flag
     from fanout.coordinator.roster import Accepted
@@ -72,53 +70,29 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
     raise ControlError(f"{type(message).__name__} is not for a coordinator")
 
 
-def ended(
-    state: State,
-    worker: int,
-    how: str,
-    now: float,
-    last_of: Callable[[Accepted, Reason], Closed],
-    exit_code: int | None = None,
-) -> list[Action]:
-    """The process of a worker has ended, or could not be started; its reports are all taken.
-
-    Args:
-        how: it ended, for people.
-        last_of: the last figures of a connection that it had, from its slot.
-        exit_code: of the process; None = there was none, or nobody knows it.
-    """
-    actions = give_up(state, worker, last_of)
-    return actions + state.supervision.ended(worker, how, now, exit_code)
+def cause_of_loss(state: State) -> Reason:
+    """Why the subscribers of a lost worker are ended."""
+    return Reason.PUBLISHER_CLOSED if state.ledger.closing else Reason.WORKER_LOST
 
 
-def left(
-    state: State, worker: int, problem: str, last_of: Callable[[Accepted, Reason], Closed]
-) -> list[Action]:
-    """The process of a worker was to be killed, and the system does not permit it.
-
-    Args:
-        problem: what the system says.
-        last_of: as for `ended()`.
-    """
-    return give_up(state, worker, last_of) + state.supervision.left(worker, problem)
+def let_go(worker: int) -> list[Action]:
+    """What a lost worker held back is counted: the log need not keep it any more."""
+    return [Release(worker)]
 
 
-def give_up(
-    state: State, worker: int, last_of: Callable[[Accepted, Reason], Closed]
-) -> list[Action]:
-    """End what a worker had: it holds nothing back, serves nobody and answers nothing."""
-    closing = state.ledger.closing
-    cause = Reason.PUBLISHER_CLOSED if closing else Reason.WORKER_LOST
-    actions: list[Action] = [Release(worker)]
-    for connection in state.roster.served_by(worker):
-        actions += _end(state, connection, last_of(connection, cause))
-    return actions + [Answer(flag) for flag in state.answers.forget(worker)]
+def cleared(state: State, worker: int) -> list[Action]:
+    """The connections of a lost worker are ended: it may be started again, and owes no answer."""
+    state.supervision.let_go(worker)
+    return [Answer(flag) for flag in state.answers.forget(worker)]
 
 
 def ask(state: State, flag: Flag) -> list[Action]:
-    """Have all workers bring their slots up to date; then `flag` is set."""
+    """Have all workers bring their slots up to date; then `flag` is set.
+
+    Those who are lost need not do so, but what they have left is to be cleared.
+    """
     ready = state.supervision.ready
-    token = state.answers.expect(ready, flag)
+    token = state.answers.expect([*ready, *state.supervision.held], flag)
     if token is None:
         return [Answer(flag)]
     return [Say(worker, Snapshot(token)) for worker in ready]
@@ -129,9 +103,12 @@ def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Ac
     if connection is None or connection.over_limit:
         return []
     interest = state.interest
-    if connection.subscriber not in interest:
+    is_first = connection.subscriber not in interest
+    if is_first:
         connection.wanted_since = message.sequence
-    interest.update(message.subscriber, worker, message.added, message.cancelled)
+    changed = interest.update(message.subscriber, worker, message.added, message.cancelled)
+    if not is_first and message.sequence > connection.wanted_since:
+        state.changes.add(message.subscriber, message.sequence, *changed)
     count = interest.subscriptions(message.subscriber)
     if interest.kept_bytes > state.max_interest_bytes:
         connection.over_limit = True
@@ -171,7 +148,7 @@ def _closed(state: State, message: Closed, now: float) -> list[Action]:
     hold = 0.0
     if cause is Reason.LIMIT:  # its worker has not shut it down: that is up to us
         hold = state.roster.addresses.offended(connection.peer, now)
-    return _end(state, connection, message, hold)
+    return end(state, connection, message, hold)
 
 
 def _slow(state: State, message: Slow) -> list[Action]:
@@ -188,10 +165,13 @@ def _slow(state: State, message: Slow) -> list[Action]:
     return [_tell(kind, connection, message.reason, message.dropped, cause)]
 
 
-def _end(state: State, connection: Accepted, closed: Closed, hold: float = 0.0) -> list[Action]:
+def end(
+    state: State, connection: Accepted, closed: Closed, hold: float = 0.0, *, exact: bool = True
+) -> list[Action]:
     """Forget a connection; it is shut, after `hold` seconds, booked and told of."""
     state.roster.remove(connection.subscriber)
     state.interest.forget(connection.subscriber)
+    state.changes.forget(connection.subscriber)
     actions: list[Action] = []
     duplicate = state.duplicates.pop(connection.subscriber, None)
     if duplicate is not None:
@@ -203,8 +183,9 @@ def _end(state: State, connection: Accepted, closed: Closed, hold: float = 0.0) 
         closed.dropped,
         Reason.of(closed.cause),
         closed.discarded,
+        exact=exact,
     )
-    return [*actions, Book(connection, closed), told]
+    return [*actions, Book(connection, closed, exact), told]
 
 
 def _kind_of_end(connection: Accepted, closed: Closed) -> EventKind:
@@ -221,6 +202,8 @@ def _tell(
     dropped: int = 0,
     cause: Reason | None = None,
     discarded: int = 0,
+    *,
+    exact: bool = True,
 ) -> Tell:
     return Tell(
         Event(
@@ -232,5 +215,6 @@ def _tell(
             dropped=dropped,
             discarded=discarded,
             cause=cause,
+            exact=exact,
         )
     )

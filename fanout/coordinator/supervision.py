@@ -23,8 +23,7 @@ more than half of `worker_timeout`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fanout.control.messages import Finish
 from fanout.coordinator.actions import (
@@ -39,6 +38,7 @@ from fanout.coordinator.actions import (
     Start,
     Tell,
 )
+from fanout.coordinator.lives import Life
 from fanout.events import Event, EventKind
 from fanout.shm.worker_slot import WorkerState
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fanout.coordinator.actions import Action
+    from fanout.coordinator.lives import Sight
 
 TICK = 0.5  # seconds between looks at the workers; an idle publisher wakes twice a second
 TICK_TRUST = 2 * TICK  # seconds between two looks that count as witnessed, at most
@@ -60,32 +61,6 @@ BACKOFF_DOUBLINGS = 16  # more than it takes to BACKOFF_MAX; the power of a thou
 GIVE_UP_AFTER = 300.0  # seconds without any worker that serves, after which a failure may be final
 FAILURES_MAX = 5  # failures in a row that are never final: a stopped machine makes time pass, too
 STABLE_AFTER = 30.0  # seconds of service after which earlier failures are forgotten
-
-
-class Sight(NamedTuple):
-    """What a look at a worker shows."""
-
-    heartbeat: int  # a word that it changes as long as it lives
-    has_hung_up: bool  # its end of the control channel is closed
-
-
-@dataclass(slots=True)
-class Life:
-    """One worker, from process to process."""
-
-    index: int
-    state: WorkerState = WorkerState.STARTING
-    restarts: int = 0
-    failures: int = 0  # in a row
-    ready_since: float = 0.0
-    start_at: float = 0.0  # when WAITING: the time to start it again
-    has_process: bool = False
-    heartbeat: int = 0  # at the last look
-    silent_for: float = 0.0  # witnessed seconds without a sign of life, or of starting
-    hung_up_for: float | None = None  # witnessed seconds since its channel was seen closed
-    condemned: str = ""  # why its process was killed, if it was
-    overstays_for: float = 0.0  # witnessed seconds since it was killed for not finishing in time
-    is_left: bool = False  # its process could not be killed, and may still run
 
 
 class Supervision:
@@ -121,12 +96,26 @@ class Supervision:
     @property
     def over(self) -> bool:
         """Whether the end has begun and no process is left."""
-        return self.finishing_until is not None and not any(one.has_process for one in self.lives)
+        busy = any(one.has_process or one.is_held for one in self.lives)
+        return self.finishing_until is not None and not busy
 
     @property
     def ready(self) -> list[int]:
         """The workers that serve."""
         return [life.index for life in self.lives if life.state is WorkerState.READY]
+
+    @property
+    def held(self) -> list[int]:
+        """The lost workers of whom something is left to be cleared."""
+        return [life.index for life in self.lives if life.is_held]
+
+    def hold(self, worker: int) -> None:
+        """What this lost worker has left is to be cleared before it is started again."""
+        self.lives[worker].is_held = True
+
+    def let_go(self, worker: int) -> None:
+        """It is cleared."""
+        self.lives[worker].is_held = False
 
     # The life of a worker.
 
@@ -319,7 +308,9 @@ class Supervision:
         if self.finishing_until is not None:
             return []
         due = [
-            one for one in self.lives if one.state is WorkerState.WAITING and one.start_at <= now
+            one
+            for one in self.lives
+            if one.state is WorkerState.WAITING and one.start_at <= now and not one.is_held
         ]
         for life in due:
             life.state = WorkerState.STARTING

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -18,9 +19,10 @@ import pytest
 from fanout import Again, EventKind, Publisher, Reason
 from fanout.control.channel import RECEIVE_MESSAGES
 from fanout.coordinator import spawn
+from fanout.coordinator.supervision import FAILURES_MAX
 from tests.helpers.happenings import Happenings
 from tests.helpers.programs import is_alive
-from tests.helpers.raw import RawPeer
+from tests.helpers.raw import RawPeer, frame
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -169,6 +171,97 @@ def test_what_a_killed_worker_had_not_delivered_is_counted_and_told(
     assert [one.messages for one in told] == [wanted]
     assert again == ()
     assert asks == "close" or rest == ()
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_its_work_loses_nothing_uncounted() -> None:
+    """It may have sent more than its last checkpoint says: then that is discarded, too."""
+    count, peers_each = 20_000, (b"", b"", b"T1", b"T")
+    happenings = Happenings()
+    with (
+        ExitStack() as stack,
+        Publisher(ENDPOINT, workers=1, on_event=happenings, slow_policy="block") as publisher,
+    ):
+        peers = [
+            stack.enter_context(RawPeer.version_3(publisher.endpoints[0], topic))
+            for topic in peers_each
+        ]
+        publisher.wait_for_subscribers(len(peers), topic=b"T1", timeout=DEADLINE_S)
+        pid = publisher.statistics().workers[0].pid
+        for number in range(count // 2):
+            publisher.publish(b"T%d" % (number % 2), bytes(100))
+        os.kill(pid, signal.SIGKILL)
+        for number in range(count // 2):
+            publisher.publish(b"T%d" % (number % 2), bytes(100))
+        happenings.wait_for(EventKind.WORKER_LOST)
+        totals = publisher.statistics()
+        told = {one.peer: one for one in happenings.of(EventKind.SUBSCRIBER_EVICTED)}
+        matched = 0
+        for peer, topic in zip(peers, peers_each, strict=True):
+            # Up to when the loss was noticed, which only the figures themselves say.
+            event = told[f"127.0.0.1:{peer.socket.getsockname()[1]}"]
+            assert event.exact
+            received = peer.read_to_end().count(bytes(100))
+            wanted = received + event.discarded
+            assert wanted >= count // 2 // (2 if topic == b"T1" else 1), "some are booked nowhere"
+            matched += event.discarded
+        assert (totals.dropped, totals.discarded) == (0, matched)
+        undelivered = publisher.drain(DEADLINE_S)
+        assert sum(one.messages for one in undelivered) == matched
+        assert all(one.exact for one in undelivered)
+
+
+def test_subscriptions_that_changed_just_before_a_loss_count_from_then_on() -> None:
+    happenings = Happenings()
+    with (
+        Publisher(ENDPOINT, workers=1, on_event=happenings) as publisher,
+        RawPeer.version_3(publisher.endpoints[0], b"A") as peer,
+    ):
+        publisher.wait_for_subscribers(1, topic=b"A", timeout=DEADLINE_S)
+        pid = publisher.statistics().workers[0].pid
+        for _ in range(10):
+            publisher.publish(b"A", b"1")
+            publisher.publish(b"B", b"not wanted")
+        peer.send(frame(b"\x01B"))
+        publisher.wait_for_subscribers(1, topic=b"B", timeout=DEADLINE_S)
+        peer.send(frame(b"\x00A"))
+        wait_until(lambda: not publisher.has_subscribers(b"A"), "the cancellation")
+        os.kill(pid, signal.SIGSTOP)
+        for _ in range(10):
+            publisher.publish(b"A", b"not wanted")
+            publisher.publish(b"B", b"2")
+        os.kill(pid, signal.SIGKILL)
+        happenings.wait_for(EventKind.WORKER_LOST)
+
+        totals = publisher.statistics()
+        assert totals.sent + totals.discarded == 20
+        assert [one.exact for one in publisher.drain(DEADLINE_S)] == [True]
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_each_100_ms_for_4_s_do_not_end_the_publisher() -> None:
+    happenings = Happenings()
+    pause = threading.Event()
+    with Publisher(ENDPOINT, workers=2, on_event=happenings) as publisher:
+        until = time.monotonic() + 4.0
+        while time.monotonic() < until:
+            for link in publisher._engine._coordinator.links:
+                with suppress(ProcessLookupError):
+                    if link.pid:
+                        os.kill(link.pid, signal.SIGKILL)
+            pause.wait(0.1)
+        lost = len(happenings.of(EventKind.WORKER_LOST))
+        assert lost >= FAILURES_MAX, "they were hardly killed"
+        with RawPeer.version_3(reconnected(publisher), b"a") as peer:
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            publisher.publish(b"a", b"still there")
+            assert peer.read_message() == [b"a", b"still there"]
+
+
+def reconnected(publisher: Publisher) -> str:
+    """The endpoint, once a worker serves again."""
+    supervision = publisher._engine._coordinator.state.supervision
+    wait_until(lambda: supervision.ready, "a worker that serves")
+    return publisher.endpoints[0]
 
 
 def test_a_close_tells_what_a_stopped_worker_had_not_delivered() -> None:

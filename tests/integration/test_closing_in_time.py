@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fanout import Event, EventKind, Publisher, Undelivered
+from fanout.asyncio import Publisher as AsyncPublisher
 from fanout.coordinator import coordinator as coordinators
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer
@@ -140,3 +143,22 @@ def test_a_coordinator_that_fails_leaves_nobody_unnamed() -> None:
         assert [one.messages for one in publisher.close(0.1)] == [3]
         (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
         assert evicted.discarded == 3
+
+
+def test_an_asyncio_one_closes_although_the_executor_is_taken() -> None:
+    """The program has filled it with calls that block."""
+    let_go = threading.Event()
+
+    async def main() -> tuple[Undelivered, ...]:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        blocked = loop.run_in_executor(None, let_go.wait, DEADLINE_S)
+        try:
+            publisher = await AsyncPublisher.start(ENDPOINT, workers=1)
+            await publisher.statistics()
+            return await publisher.close(0.5)
+        finally:
+            let_go.set()
+            await blocked
+
+    assert asyncio.run(asyncio.wait_for(main(), DEADLINE_S)) == ()

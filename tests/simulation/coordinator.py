@@ -28,12 +28,14 @@ from fanout.coordinator import reports
 from fanout.coordinator.addresses import Refusal
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.lives import Sight
 from fanout.coordinator.state import make_state
-from fanout.coordinator.supervision import Sight
+from fanout.coordinator.wrecks import Wrecks
 from fanout.events import EventKind
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm.worker_slot import WorkerState
+from tests.helpers.losses import NoLosses
 from tests.simulation.model import require
 from tests.simulation.processes import Flag, Peer, Process
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
     from fanout.control.messages import Message
     from fanout.coordinator.actions import Action
+    from fanout.coordinator.lost import Later
     from fanout.coordinator.roster import Accepted
 
 T = TypeVar("T")
@@ -94,6 +97,7 @@ class CoordinatorWorld:
         self.accepted = self.refused = self.ended = self.lost = 0
         self.told: dict[EventKind, int] = dict.fromkeys(EventKind, 0)
         self.flags: list[Flag] = []
+        self.wrecks = Wrecks(self.state, NoLosses(), final_of, lambda: self.now)
         self.looked = self.now
         self.finishing_until: float | None = None
         self.is_calm = False
@@ -335,12 +339,10 @@ class CoordinatorWorld:
         has_served = served is not None and self.now - served >= FORGIVEN_AFTER
         self.failures[worker] = 1 if has_served else self.failures[worker] + 1
 
-        def last_of(connection: Accepted, cause: Reason) -> Closed:
-            return end_of(connection.subscriber, cause)
-
         too_often = self.failures[worker] > FAILURES and self.now - self.served >= NOBODY_SERVES
         self.given_up[worker] = given_up = too_often and not others
-        self.carry_out(reports.ended(self.state, worker, "it ended", self.now, last_of))
+        told = self.state.supervision.ended(worker, "it ended", self.now)
+        self.carry_out(self.wrecks.add(worker, told) + self.wrecks.finish())
         require(worker not in self.holds_back, "a lost worker holds the log back")
         served_by = [one for one in self.live.values() if one.connection.worker == worker]
         require(not served_by, "a connection has outlived its worker")
@@ -403,7 +405,7 @@ class CoordinatorWorld:
                 case do.Shut(descriptor) | do.Hold(descriptor):
                     require(descriptor in self.open, "a descriptor is closed twice")
                     self.open.discard(descriptor)
-                case do.Book(connection, closed):
+                case do.Book(connection, closed, _exact):
                     self.book(connection, closed)
                 case do.Tell(event):
                     self.told[event.kind] += 1
@@ -575,6 +577,11 @@ class CoordinatorWorld:
         """One of them by chance, None if there is none."""
         found = list(candidates)
         return self.rng.choice(found) if found else None
+
+
+def final_of(connection: Accepted, cause: Reason, later: Later) -> Closed:
+    del later
+    return end_of(connection.subscriber, cause)
 
 
 def end_of(subscriber: int, cause: Reason) -> Closed:

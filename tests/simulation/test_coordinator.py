@@ -13,13 +13,15 @@ from fanout.coordinator import reports, supervision
 from fanout.coordinator.answers import Answers
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.roster import Roster
-from fanout.coordinator.supervision import Life, Supervision
+from fanout.coordinator.supervision import Supervision
 from fanout.shm.worker_slot import WorkerState
 from tests.simulation.coordinator import CoordinatorWorld
 from tests.simulation.model import Violated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fanout.coordinator.lives import Life
 
 RUNS = 25  # seeds in one test, so that a failing one is found at once
 TESTS = 8
@@ -82,18 +84,18 @@ def mistake(owner: Any, attribute: str) -> Callable[[Callable[..., Any]], None]:
 def leaves_out(name: str, owner: Any, attribute: str, kind: type) -> None:
     """A function that returns actions does not return those of this kind."""
 
-    def mutant(original: Callable[..., Any], *arguments: Any) -> list[Any]:
-        return [action for action in original(*arguments) if not isinstance(action, kind)]
+    def mutant(original: Callable[..., Any], *arguments: Any, **keywords: Any) -> list[Any]:
+        return [one for one in original(*arguments, **keywords) if not isinstance(one, kind)]
 
     mutant.__name__ = name
     mistake(owner, attribute)(mutant)
 
 
-leaves_out("a lost worker holds the log back", reports, "ended", do.Release)
+leaves_out("a lost worker holds the log back", reports, "let_go", do.Release)
 leaves_out("no wake after a subscription", reports, "_subscriptions", do.Wake)
-leaves_out("a lost connection is not booked", reports, "_end", do.Book)
-leaves_out("descriptors leak", reports, "_end", do.Shut)
-leaves_out("an end is not told", reports, "_end", do.Tell)
+leaves_out("a lost connection is not booked", reports, "end", do.Book)
+leaves_out("descriptors leak", reports, "end", do.Shut)
+leaves_out("an end is not told", reports, "end", do.Tell)
 leaves_out("a loss is not told", Supervision, "_tell_of_loss", do.Tell)
 leaves_out("that all are gone is not told", Supervision, "_tell_of_loss", do.Break)
 

@@ -1,68 +1,75 @@
-"""Work off the loop: its result, its error, and its undoing if nobody wants it any more."""
+"""Work on a thread of its own: it begins whatever the loop's executor does, and ends as it ends."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fanout.loop_executor import in_thread, outlast
-from tests.helpers.waiting import DEADLINE_S
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
+from fanout.loop_executor import begin
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 
-def run(main: Coroutine[None, None, None]) -> None:
-    async def limited() -> None:
-        async with asyncio.timeout(DEADLINE_S):
-            await main
+def test_it_begins_although_the_executor_has_no_thread_left() -> None:
+    let_go = threading.Event()
 
-    asyncio.run(limited())
+    async def main() -> str:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        blocked = loop.run_in_executor(None, let_go.wait)
+        try:
+            return await asyncio.wait_for(begin(lambda: "done"), DEADLINE_S)
+        finally:
+            let_go.set()
+            await blocked
 
-
-def fail() -> None:
-    raise KeyError("its own")
-
-
-def test_what_work_returns_and_raises() -> None:
-    async def main() -> None:
-        assert await in_thread(threading.get_ident) != threading.get_ident()
-        with pytest.raises(KeyError, match="its own"):
-            await in_thread(fail)
-
-    run(main())
+    assert asyncio.run(main()) == "done"
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_cancelled_it_is_undone_before_the_cancellation_goes_on(fails: bool) -> None:
-    undone: list[str] = []
-    may_end = threading.Event()
-
-    def work() -> str:
-        assert may_end.wait(DEADLINE_S)
-        if fails:
-            fail()
-        return "made"
+@pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3)])
+def test_what_it_raises_is_raised_where_it_is_awaited(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
 
     async def main() -> None:
-        task = asyncio.create_task(in_thread(work, undo=undone.append))
-        for _ in range(3):  # cancelled again and again, it waits for the end of the work
-            await asyncio.sleep(0)
-            task.cancel()
-        assert not task.done()
-        may_end.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert undone == ([] if fails else ["made"])
+        with pytest.raises(type(error)) as caught:
+            await begin(fail)
+        assert caught.value is error
 
-    run(main())
+    asyncio.run(main())
 
 
-def test_what_is_outlasted_may_fail() -> None:
+def test_a_loop_that_is_closed_meanwhile_is_not_told() -> None:
+    begun, let_go = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        let_go.wait(DEADLINE_S)
+
     async def main() -> None:
-        await outlast(in_thread(fail))
+        begin(work)
+        await asyncio.sleep(0)
 
-    run(main())
+    asyncio.run(main())
+    assert begun.wait(DEADLINE_S)
+    let_go.set()
+    wait_until(
+        lambda: "fanout-call" not in {one.name for one in threading.enumerate()}, "its thread's end"
+    )
+
+
+def test_without_a_thread_the_executor_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> int:
+        await asyncio.to_thread(lambda: None)  # the executor has a thread
+
+        def refuse(_thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            working = begin(lambda: 7)
+        return await working
+
+    assert asyncio.run(main()) == 7

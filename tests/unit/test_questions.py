@@ -48,7 +48,7 @@ class Coordinator:
     def take_lost(self) -> list[Undelivered]:
         return []
 
-    def owed(self) -> dict[int, int]:
+    def owed(self) -> dict[int, tuple[int, bool]]:
         return {}
 
     def call(self, function: Callable[[], T]) -> T:
@@ -113,7 +113,7 @@ class Patient:
     def take_lost(self) -> list[Undelivered]:
         return []
 
-    def owed(self) -> dict[int, int]:
+    def owed(self) -> dict[int, tuple[int, bool]]:
         return {}
 
     def call(self, function: Callable[[], T]) -> T:

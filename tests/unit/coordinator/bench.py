@@ -6,7 +6,7 @@ import logging
 import os
 import selectors
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from fanout.control.channel import Channel
 from fanout.control.messages import Closed, Connected, Started, Subscriptions
@@ -150,7 +150,7 @@ class Bench:
         )
         self.state = self.coordinator.state
 
-    def __enter__(self) -> Bench:
+    def __enter__(self) -> Self:
         self.coordinator.begin()
         for process in list(self.processes):
             process.say(Started(1))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fanout.coordinator.actions import Abort, Kill
-from fanout.coordinator.supervision import ABORT_GRACE, TICK, Sight, Supervision
+from fanout.coordinator.lives import Sight
+from fanout.coordinator.supervision import ABORT_GRACE, TICK, Supervision
 
 WORKER_TIMEOUT = 10.0
 REASON = "no sign of life for 10 s (worker_timeout)"

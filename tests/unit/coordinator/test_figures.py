@@ -10,8 +10,8 @@ import pytest
 from fanout.control.messages import Closed
 from fanout.coordinator.figures import Figures, final_of
 from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.lives import Life
 from fanout.coordinator.roster import Accepted
-from fanout.coordinator.supervision import Life
 from fanout.reasons import Reason
 from fanout.shm import layout as at
 from fanout.shm.cards import Card
@@ -139,9 +139,9 @@ def test_a_reader_sees_that_an_end_is_being_booked(segment: Segment) -> None:
     seen: list[tuple[int, int]] = []
 
     class Watched(Ledger):
-        def close(self, connection: Accepted, closed: Closed) -> None:
+        def close(self, connection: Accepted, closed: Closed, *, exact: bool = True) -> None:
             seen.append((header.ends_begun, header.ends_booked))
-            super().close(connection, closed)
+            super().close(connection, closed, exact=exact)
 
     figures_of(segment, Watched(segment.words)).ended(CONNECTION, CLOSED)
 

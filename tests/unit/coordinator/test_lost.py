@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
 import pytest
 
 from fanout.coordinator import lost as rules
-from fanout.coordinator.lost import DOUBT, NOTHING_LATER, Later, Lost
+from fanout.coordinator.changes import Changes
+from fanout.coordinator.interest import Interest
+from fanout.coordinator.lost import NO_TIME, NOTHING_LATER, UNSURE, Later, Losses
 from fanout.coordinator.roster import Accepted
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from tests.helpers.log import Log
 
-CONNECTION = Accepted(7, 0, 0, "peer:1", "tcp://x", "zmtp", "3.1")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+T = TypeVar("T")
+
+WHO = 7
 
 
-def later(*wanted: bytes, tail: int, counted: int, blocked_since: int = 0) -> Later:
-    """Of ten messages, every other one on "A1", the rest on "B"."""
-    log = Log()
-    for number in range(10):
-        log.publish(b"B" if number % 2 else b"A1")
-    WorkerSlot(log.segment, 0).tail = tail
-    slot = SubscriberSlot(log.segment, CONNECTION.slot)
-    slot.take(CONNECTION.subscriber)
-    slot.checkpoint(NOTHING._replace(counted=counted, blocked_since=blocked_since))
-    return Lost(log.segment, lambda _: frozenset(wanted), lambda: 0.0).since_checkpoint(CONNECTION)
+def in_one_go(steps: Generator[None, None, T]) -> tuple[T, int]:
+    """The result, and how many steps it took."""
+    taken = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value, taken
+        taken += 1
+
+
+class Case:
+    """Of ten messages, every other one is on "A1", the rest on "B"; one subscriber, WHO."""
+
+    def __init__(self, *wanted: bytes, tail: int, counted: int, blocked_since: int = 0) -> None:
+        self.log = log = Log()
+        self.interest, self.changes = Interest(), Changes()
+        self.connection = Accepted(WHO, 0, 0, "peer:1", "tcp://x", "zmtp", "3.1")
+        for number in range(10):
+            log.publish(b"B" if number % 2 else b"A1")
+        self.interest.update(WHO, 0, wanted, ())
+        WorkerSlot(log.segment, 0).tail = tail
+        slot = SubscriberSlot(log.segment, 0)
+        slot.take(WHO)
+        slot.checkpoint(NOTHING._replace(counted=counted, blocked_since=blocked_since))
+
+    def change(self, sequence: int, added: tuple[bytes, ...], cancelled: tuple[bytes, ...]) -> None:
+        """It wants more, or less, from this message on."""
+        changed = self.interest.update(WHO, 0, added, cancelled)
+        self.changes.add(WHO, sequence, *changed)
+
+    def later(self, now: Callable[[], float] = lambda: 0.0) -> Later:
+        losses = Losses(self.log.segment, self.interest, self.changes, now)
+        return in_one_go(losses.begin().since_checkpoint(self.connection))[0]
 
 
 @pytest.mark.parametrize(
@@ -33,19 +66,60 @@ def later(*wanted: bytes, tail: int, counted: int, blocked_since: int = 0) -> La
 def test_what_came_after_the_checkpoint_is_counted_once(
     wanted: tuple[bytes, ...], matched: int
 ) -> None:
-    assert later(*wanted, tail=4, counted=4) == Later(matched, 0)
+    assert Case(*wanted, tail=4, counted=4).later() == Later(matched, 0)
 
 
 def test_what_the_tail_has_passed_was_sent_to_who_took_everything() -> None:
-    assert later(b"A", tail=8, counted=4) == Later(3, 2)
-    assert later(b"A", tail=8, counted=4, blocked_since=1) == Later(3, 0)
+    assert Case(b"A", tail=8, counted=4).later() == Later(3, 2)
+    assert Case(b"A", tail=8, counted=4, blocked_since=1).later() == Later(3, 0)
 
 
 def test_a_worker_that_held_nothing_back_owed_nothing() -> None:
-    assert later(b"", tail=NO_TAIL, counted=4) == NOTHING_LATER
+    assert Case(b"", tail=NO_TAIL, counted=4).later() == NOTHING_LATER
 
 
 def test_counting_has_a_limit_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "COUNTING_MAX", 0.0)
 
-    assert later(b"A", tail=4, counted=4) == Later(0, 0, DOUBT)
+    assert Case(b"A", tail=4, counted=4).later() == Later(0, 0, NO_TIME)
+    assert Case(b"", tail=4, counted=4).later() == Later(6, 0), "that takes no time"
+
+
+def test_counting_goes_on_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "PIECE", 2)
+    case = Case(b"A", tail=4, counted=4)
+    losses = Losses(case.log.segment, case.interest, case.changes, lambda: 0.0)
+
+    assert in_one_go(losses.begin().since_checkpoint(case.connection)) == (Later(3, 0), 3)
+
+
+def test_who_has_changed_lately_is_counted_by_what_it_wanted_when() -> None:
+    """Messages 4 to 9 are A B A B A B, by their sequence numbers."""
+    case = Case(b"A", tail=4, counted=4)
+    case.change(6, (b"B",), ())
+    case.change(9, (), (b"A", b"B", b"C"))
+
+    assert case.later() == Later(4, 0), "4, 6, 7, 8"
+
+
+def test_changes_before_the_checkpoint_are_in_it() -> None:
+    case = Case(b"A", tail=8, counted=8)
+    case.change(3, (b"B",), (b"A",))
+
+    assert case.later() == Later(1, 0)
+
+
+def test_what_the_tail_has_passed_is_counted_by_what_was_wanted_then() -> None:
+    case = Case(b"A", tail=8, counted=4)
+    case.change(6, (b"B",), (b"A",))
+
+    assert case.later() == Later(3, 2), "4 and 7 were sent, 9 was not"
+
+
+def test_who_changes_too_often_is_told_of_as_not_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fanout.coordinator.changes.CHANGES_MAX", 2)
+    case = Case(b"A", tail=4, counted=4)
+    case.change(6, (b"B",), ())
+    case.change(8, (), (b"B",))
+
+    assert case.later() == Later(5, 0, UNSURE), "4 to 8: that it did not want 5 is not known"

@@ -13,24 +13,29 @@ from unittest import mock
 import pytest
 
 from fanout.coordinator import actions as do
-from fanout.coordinator import reports, supervision
+from fanout.coordinator import changes, reports, supervision
+from fanout.coordinator import wrecks as wreck_rules
 from fanout.coordinator.answers import Answers
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.pool import Pool
 from fanout.coordinator.reception import Reception
 from fanout.coordinator.roster import Roster
-from fanout.coordinator.supervision import Life, Supervision
+from fanout.coordinator.supervision import Supervision
 from fanout.send import path
 from fanout.shm.bells import Bell
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
 from tests.unit.coordinator import test_coordinator as coordinators
+from tests.unit.coordinator import test_lost as losses
 from tests.unit.coordinator import test_pool as pools
 from tests.unit.coordinator import test_reports as reporting
 from tests.unit.coordinator import test_supervision as lives
+from tests.unit.coordinator import test_wrecks as wrecks
 from tests.unit.send import test_path as paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fanout.coordinator.lives import Life
 
 
 class Mistake(NamedTuple):
@@ -69,8 +74,8 @@ def mistake(
 def without(kind: type) -> Callable[..., Any]:
     """A function that returns actions, with those of this kind left out."""
 
-    def mutant(original: Callable[..., Any], *arguments: Any) -> list[Any]:
-        return [action for action in original(*arguments) if not isinstance(action, kind)]
+    def mutant(original: Callable[..., Any], *arguments: Any, **keywords: Any) -> list[Any]:
+        return [one for one in original(*arguments, **keywords) if not isinstance(one, kind)]
 
     return mutant
 
@@ -115,7 +120,7 @@ def reports_are_not_read_to_the_end(_original: Any, self: Pool, link: Any) -> An
 
 leaves_out(
     "the tail word of a lost worker is not released",
-    *(reports, "ended", do.Release),
+    *(reports, "let_go", do.Release),
     reporting.test_a_lost_worker_holds_nothing_back_before_anything_else_is_done,
     pools.test_a_lost_worker_holds_no_message_back,
 )
@@ -390,13 +395,13 @@ def a_lost_worker_owes_its_answers(_original: Any, _self: Answers, _worker: int)
 
 leaves_out(
     "duplicates of lost connections stay open",
-    *(reports, "_end", do.Shut),
+    *(reports, "end", do.Shut),
     reporting.test_the_connections_of_a_lost_worker_end_and_those_of_others_do_not,
     pools.test_the_connections_of_a_lost_worker_are_ended,
 )
 leaves_out(
     "lost connections are not booked",
-    *(reports, "_end", do.Book),
+    *(reports, "end", do.Book),
     reporting.test_the_connections_of_a_lost_worker_end_and_those_of_others_do_not,
     pools.test_the_connections_of_a_lost_worker_are_ended,
 )
@@ -428,6 +433,23 @@ def who_is_gone_stays_interested(_original: Any, _self: Interest, _subscriber: i
 def late_reports_count(original: Any, state: Any, worker: int, message: Any) -> Any:
     state.interest.update(message.subscriber, worker, message.added, message.cancelled)
     return original(state, worker, message)
+
+
+@mistake(Supervision, "hold", wrecks.test_nobody_takes_the_place_of_one_that_is_not_cleared_yet)
+def one_is_started_into_a_slot_in_use(_original: Any, _self: Supervision, _worker: int) -> None:
+    return
+
+
+wrong(
+    "a wreck is cleared in one go",
+    *(wreck_rules, "SLICE", math.inf),
+    wrecks.test_others_have_their_turn_while_a_wreck_is_cleared,
+)
+wrong(
+    "what was wanted before is forgotten",
+    *(changes, "CHANGES_MAX", 0),
+    losses.test_who_has_changed_lately_is_counted_by_what_it_wanted_when,
+)
 
 
 # The end, and accepting.

@@ -26,13 +26,16 @@ from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.roster import Accepted
 from fanout.coordinator.state import State, make_state
+from fanout.coordinator.wrecks import Wrecks
 from fanout.events import EventKind
 from fanout.options import Options
 from fanout.reasons import Reason
+from tests.helpers.losses import NoLosses
 from tests.unit.coordinator.bench import closed
 
 if TYPE_CHECKING:
     from fanout.coordinator.actions import Action
+    from fanout.coordinator.lost import Later
 
 NOW = 1_000.0
 WORKERS = 2
@@ -78,12 +81,13 @@ def take(
 def lose(state: State, worker: int) -> list[Action]:
     """The process of this worker ends; its subscribers had been sent 5 messages each."""
 
-    def last_of(connection: Accepted, cause: Reason) -> Closed:
+    def final_of(connection: Accepted, cause: Reason, _later: Later) -> Closed:
         evicted = cause is not Reason.PUBLISHER_CLOSED
         figures = (9, 5, 1, 3, 0)
         return Closed(connection.subscriber, evicted, cause.number, cause.text, *figures)
 
-    return reports.ended(state, worker, "exit status 4", NOW, last_of)
+    told = state.supervision.ended(worker, "exit status 4", NOW)
+    return Wrecks(state, NoLosses(), final_of, lambda: NOW).add(worker, told)
 
 
 def kinds(actions: list[Action]) -> list[EventKind]:

@@ -10,9 +10,10 @@ from fanout.coordinator.actions import Abort, Kill
 from fanout.coordinator.addresses import Refusal
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.lives import Sight
 from fanout.coordinator.roster import Accepted
 from fanout.coordinator.state import State, make_state
-from fanout.coordinator.supervision import TICK, Sight
+from fanout.coordinator.supervision import TICK
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm.worker_slot import WorkerState

@@ -19,7 +19,8 @@ from fanout.coordinator.actions import (
     Start,
     Tell,
 )
-from fanout.coordinator.supervision import Sight, Supervision
+from fanout.coordinator.lives import Sight
+from fanout.coordinator.supervision import Supervision
 from fanout.events import EventKind
 from fanout.shm.worker_slot import WorkerState
 
