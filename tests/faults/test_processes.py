@@ -17,7 +17,7 @@ from fanout.shm import segment
 from tests.faults.subject import raiser
 from tests.helpers.collecting import Collector
 from tests.helpers.interrupting import Steps
-from tests.helpers.programs import Program, holdings, is_alive
+from tests.helpers.programs import Program, collected_fast, holdings, is_alive, require_holdings
 from tests.helpers.stock import Socket, Stock
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -235,7 +235,7 @@ def test_a_worker_that_cannot_start_is_an_error_with_its_reason(
     before = holdings()
     with pytest.raises(StartupError, match=f"did not start: {reason}"):
         Publisher(ENDPOINT, workers=2)
-    assert holdings() == before
+    require_holdings(before)
 
 
 def test_a_worker_that_says_nothing_is_an_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_a_worker_that_says_nothing_is_an_error_in_time(monkeypatch: pytest.Monk
     before = holdings()
     with pytest.raises(StartupError, match="start_timeout"):
         Publisher(ENDPOINT, workers=1, start_timeout=0.5)
-    assert holdings() == before
+    require_holdings(before)
 
 
 def test_no_thread_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +254,7 @@ def test_no_thread_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     before = holdings()
     with pytest.raises(StartupError, match="gives no thread: can't start new thread"):
         Publisher(ENDPOINT)
-    assert holdings() == before
+    require_holdings(before)
 
 
 def test_not_enough_memory_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +262,7 @@ def test_not_enough_memory_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> 
     before = holdings()
     with pytest.raises(StartupError, match=r"1,000,000 bytes are available; lower log_bytes"):
         Publisher(ENDPOINT)
-    assert holdings() == before
+    require_holdings(before)
 
 
 @pytest.mark.parametrize(
@@ -279,20 +279,21 @@ def test_a_start_that_fails_half_way_leaves_nothing(
     before = holdings()
     with pytest.raises(error):
         Publisher(endpoint, workers=2)
-    assert holdings() == before
+    require_holdings(before)
 
 
 def test_a_start_that_is_interrupted_leaves_nothing() -> None:
     Publisher(workers=1).close()  # what is imported late is imported now
     before = holdings()
-    for number in itertools.count(1, INTERRUPT_EVERY):
-        steps = Steps(number, raiser(KeyboardInterrupt))
-        with suppress(KeyboardInterrupt), steps:
-            made = Publisher(ENDPOINT, workers=1)
-        if not steps.reached:
-            made.close()
-            break
-        assert holdings() == before, f"interrupted at step {number}"
+    with collected_fast():
+        for number in itertools.count(1, INTERRUPT_EVERY):
+            steps = Steps(number, raiser(KeyboardInterrupt))
+            with suppress(KeyboardInterrupt), steps:
+                made = Publisher(ENDPOINT, workers=1)
+            if not steps.reached:
+                made.close()
+                break
+            require_holdings(before, f"interrupted at step {number}")
 
 
 def test_a_publisher_that_ends_leaves_nothing(stock: Stock) -> None:
@@ -301,7 +302,7 @@ def test_a_publisher_that_ends_leaves_nothing(stock: Stock) -> None:
         publisher.publish(b"a", b"b")
         publisher.statistics()
     del publisher
-    assert holdings() == before
+    require_holdings(before)
 
 
 # Starts from anywhere.

@@ -11,6 +11,7 @@ import pytest
 import fanout.asyncio
 from fanout import ConfigError, FanoutError, MessageTooLarge, Publisher
 from tests.helpers.programs import holdings
+from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,12 +49,13 @@ def publisher() -> Iterator[Publisher]:
 def test_a_publisher_that_cannot_be(
     keywords: dict[str, Any], error: type[Exception], text: str
 ) -> None:
-    before = holdings()
+    _, children, threads = holdings()
     with pytest.raises(error, match=text):
         Publisher(**keywords)
     with pytest.raises(error, match=text):
         asyncio.run(fanout.asyncio.Publisher.start(**keywords))
-    assert holdings()[1:] == before[1:]
+    assert holdings()[1] == children
+    wait_until(lambda: holdings()[2] == threads, "the end of all threads")
 
 
 def batch_of(messages: int, payload: bytes) -> Callable[[Publisher], object]:

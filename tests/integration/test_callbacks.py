@@ -104,7 +104,7 @@ def test_a_callback_that_never_comes_back_does_not_keep_the_log(blocked: Blocked
     made.clear()
 
     assert holdings()[:2] == (descriptors, processes)
-    assert len(holdings()[2] - threads) == 1, "the thread that is left alone"
+    wait_until(lambda: len(holdings()[2] - threads) == 1, "the end of all threads but that one")
 
 
 def test_a_log_handler_that_never_comes_back_holds_nobody_up(

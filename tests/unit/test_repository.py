@@ -9,6 +9,7 @@ import re
 import sys
 import tomllib
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,7 @@ class Source:
     path: str  # relative to the root
     text: str
 
-    @property
+    @cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.text, self.path)
 
@@ -134,7 +135,9 @@ def _run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
         yield from _run_at_import(child)
 
 
+@cache
 def _sources(patterns: tuple[str, ...]) -> list[Source]:
+    """The files that match, which are read and parsed once for all rules."""
     paths = {path for pattern in patterns for path in ROOT.glob(pattern)}
     return [
         Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
