@@ -47,7 +47,8 @@ class Tail(Generic[K]):
         """Make the log keep what comes from the front on."""
         pump = self._pump
         if not pump.needs_log and not self.promised:  # else the tail is there, or below
-            self._slot.tail = self._log.head()
+            # What is handed on, too: a drain() would else find nobody to wait for.
+            self._slot.flushed = self._slot.tail = self._log.head()
             self._fence()
             pump.follow(self._log.head())
 

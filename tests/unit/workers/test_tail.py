@@ -54,6 +54,19 @@ def test_what_is_promised_is_protected_before_the_front_is_there(kept: Kept) -> 
     assert (front, kept.pump.front, kept.fences) == (1, 1, [1])
 
 
+def test_what_was_promised_is_not_handed_on_yet(kept: Kept) -> None:
+    """A worker that is out of breath between its report and its turn: drain() must wait for it.
+
+    The subscriber is known to the publisher then, and once in a hundred times, on a busy machine,
+    drain() returned () when nothing of what had been published since had been sent.
+    """
+    kept.tail.promise("first")
+    kept.publish()
+
+    assert kept.around.slot.flushed == 1
+    assert kept.around.log.head() == 2
+
+
 def test_what_was_read_is_read_before_the_tail_moves(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
