@@ -18,6 +18,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from fanout.system_calls import needed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
@@ -69,9 +71,11 @@ class Stopper:
         self._thread = threading.Thread(target=self._watch, name="fanout-signals", daemon=True)
 
     def __enter__(self) -> Self:
-        self.wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        with needed("eventfd2", "tells of a signal"):
+            self.wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._read_fd, self._write_fd = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._write_fd, False)
+        with needed("ioctl", "makes a pipe that never blocks"):
+            os.set_blocking(self._write_fd, False)
         self._previous_wakeup_fd = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
         for number in SIGNALS:
             self._previous[number] = signal.signal(number, _do_nothing)

@@ -9,6 +9,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from fanout.system_calls import RefusedError, dispensable, needed
 from fanout.transport.endpoints import Endpoint, IpcEndpoint
 from fanout.zmtp import MessageReceived, PingReceived, Ready, SubscriberSession, Violation
 
@@ -84,6 +85,8 @@ class Link:
                     yield from self._converse(sock)
             except Ended:
                 return
+            except RefusedError:  # it will be no other next time
+                raise
             except (OSError, LostError) as error:
                 text = (error.strerror if isinstance(error, OSError) else None) or str(error)
                 if self._once and self.connections:
@@ -112,10 +115,12 @@ class Link:
     def _connect_to(self, family: int, address: object) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.setblocking(False)
+            with needed("ioctl", "makes sockets that never block"):
+                sock.setblocking(False)
             if family != socket.AF_UNIX:
                 # A publisher without heartbeats that vanished is otherwise never missed.
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                with dispensable():
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             code = sock.connect_ex(address)  # type: ignore[arg-type]  # as getaddrinfo gave it
             if code == errno.EINPROGRESS:
                 if not self._wait(sock, select.POLLOUT, time.monotonic() + CONNECT_TIMEOUT_S):

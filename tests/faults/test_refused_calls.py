@@ -76,6 +76,42 @@ def test_what_is_essential_is_named(call: str) -> None:
     assert "allow it in the profile of the sandbox" in line
 
 
+COMMAND = """
+import sys
+from tests.helpers.seccomp import refuse
+refuse(*sys.argv[2].split(","), number=int(sys.argv[1]))
+from fanout.cli.main import main
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+def command(calls: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The `fanout` command where these calls are refused."""
+    run(errno.EPERM)  # is skipped where there are no filters
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", COMMAND, str(errno.EPERM), calls, *arguments],
+        cwd=ROOT,
+        input="A hello\n",
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not DISPENSABLE, reason="the numbers of system calls are not known here")
+def test_the_command_names_them_too() -> None:
+    works = command(",".join(DISPENSABLE), "serve", "--bind", "tcp://127.0.0.1:*")
+    serve = command("eventfd2", "serve", "--bind", "tcp://127.0.0.1:*")
+    sub = command("ioctl", "sub", "tcp://127.0.0.1:1", "--count", "1")
+
+    assert works.returncode == 0, works.stderr
+    for done in (serve, sub):
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "the system refuses the call" in done.stderr
+
+
 def test_proc_is_not_needed() -> None:
     hide = 'mount -t tmpfs none /proc && test ! -e /proc/self && exec "$@"'
     inside = [sys.executable, "-W", "error", "-c", PROGRAM, str(errno.EPERM)]

@@ -244,11 +244,11 @@ def _interval(arguments: argparse.Namespace) -> float:
 
 def _raise_descriptor_limit() -> None:
     # The library does not touch the limits of its user's process; this process is our own.
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
     with contextlib.suppress(OSError, ValueError):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
+        if soft == resource.RLIM_INFINITY or soft >= wanted:
+            return
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
