@@ -99,14 +99,21 @@ class Checker:
             member, model = peer.member, world.models[peer.id]
             has_room = member in worker.pump.runnable
             if not member.blocked or has_room or member.state in (HELD, LOST) or len(ticks) < 3:
+                model.in_the_way_at = None
                 continue
             silent = _seen(worker.ticks, _silent_since(model), ticks[0])
             require(silent < allowed.stalled_ns, f"took nothing for {silent} ns, not evicted")
+            lag = count = 0
             for sequence in model.unstarted[:1] if silent >= allowed.silent_ns else ():
                 lag = world.history.start_of(front) - world.history.messages[sequence].start
-                require(lag <= allowed.patience_bytes, f"silent and {lag} bytes behind")
                 count = front - sequence
-                require(count <= allowed.patience_messages, f"silent and {count} messages behind")
+            if lag <= allowed.patience_bytes and count <= allowed.patience_messages:
+                model.in_the_way_at = None
+                continue
+            if model.in_the_way_at is None:
+                model.in_the_way_at = world.now
+            waited = _seen(worker.ticks, model.in_the_way_at, ticks[0])
+            require(waited <= allowed.silent_ns // 4, f"silent and in the way for {waited} ns")
 
     def settled(self, worker: SimulatedWorker, member: Member) -> None:
         """After `settle`, the counters of every kind of member are exact."""

@@ -106,6 +106,7 @@ class SubscriberModel:
         self.spoken: deque[bytes] = deque()
         self.progress_at = 0
         self.blocked_at: int | None = None
+        self.in_the_way_at: int | None = None  # since when it has been, and silent too long
         self._history = history
         self._scanned = 0
         self._greeted = False

@@ -12,14 +12,15 @@ an event that got lost costs a quarter of `send_timeout`, and nobody its connect
 
     a quarter of send_timeout    what the kernel holds for it is noted
     half of it                   the same and not less: it is reported as stalled
-    send_timeout                 it is lost if it is in the way
+    send_timeout                 it is lost if it is in the way; if not, again each quarter
     stall_timeout                it is lost
 """
 
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice, takewhile
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
 
+LOOKS_MIN = 2  # before the one after which a member is lost
 TRIES_PER_LOOK = 64  # members that are sent to and asked about in one look: half a millisecond
+SUSPECTS_PER_LOOK = 1_024  # that are looked at, most of them only for where they are: a millisecond
 GAP_NS = 1_000_000_000  # between two looks, above which nobody was there to see
 USUAL_NS = 100_000_000  # between two looks: of a gap, so much counts
 GAPS_KEPT = 64  # longer ago than a `send_timeout` they hardly matter
@@ -61,11 +64,29 @@ class Witness:
         return now - since - sum(void for ended, void in self._gaps if ended > since)
 
 
+class Suspect:
+    """A blocked member that has taken nothing for a while.
+
+    Attributes:
+        since: when it last took something; another time in `Pump.blocked` means that it has again.
+        looks: how often it was looked at.
+        unsent: bytes that the kernel held for it at the last look.
+    """
+
+    __slots__ = ("looks", "member", "since", "unsent")
+
+    def __init__(self, member: Member, since: int) -> None:
+        self.member = member
+        self.since = since
+        self.looks = 0
+        self.unsent = 0
+
+
 class Silence:
     """Looks at the blocked members that take nothing.
 
-    Its mutable state: who was looked at since it last took something: since when that is, how often
-    it was looked at, and what the kernel held for it then.
+    Its mutable state: the suspects, by when they are due; and up to which time of their last
+    progress all members are among them.
 
     Args:
         pump: whose members these are; it is told what has become of them.
@@ -84,44 +105,65 @@ class Silence:
         self._pump = pump
         self._send_timeout_ns = send_timeout_ns
         self._stall_timeout_ns = stall_timeout_ns
-        self._first_ns = min(send_timeout_ns, stall_timeout_ns) // 4
+        self._quarter_ns = min(send_timeout_ns, stall_timeout_ns) // 4
         self._unsent = unsent
         self._witness = Witness()
-        self._suspects: dict[Member, tuple[int, int, int]] = {}
+        self._numbers = count()
+        self._due: list[tuple[int, int, Suspect]] = []  # a heap; the number decides between equals
+        self._suspected_until = 0
 
     def look(self, now: int) -> None:
         """Look at everybody who is due; once a tick."""
         self._witness.look(now)
-        blocked = self._pump.blocked
-        self._forget_those_that_took_something()
-        latest = now - self._first_ns
-        due = takewhile(lambda entry: entry[1] <= latest, blocked.items())
-        lowest = Lowest(self._pump)
-        suspicious = [
-            (member, since) for member, since in due if self._is_due(member, since, now, lowest)
-        ]
-        for member, since in islice(suspicious, TRIES_PER_LOOK):
-            self._examine(member, since, now, lowest)
+        self._suspect(now)
+        due, lowest = self._due, Lowest(self._pump)
+        tried = 0
+        for _ in range(SUSPECTS_PER_LOOK):
+            if not due or due[0][0] > now or tried == TRIES_PER_LOOK:
+                break
+            suspect = heappop(due)[2]
+            if self._pump.blocked.get(suspect.member) == suspect.since:
+                tried += self._judge(suspect, now, lowest)
 
-    def _forget_those_that_took_something(self) -> None:
-        blocked, suspects = self._pump.blocked, self._suspects
-        gone = [
-            member for member, (since, _, _) in suspects.items() if blocked.get(member) != since
-        ]
-        for member in gone:
-            del suspects[member]
+    def _suspect(self, now: int) -> None:
+        """Find those that have taken nothing for a quarter of the time since the last look."""
+        until = now - self._quarter_ns
+        found = []
+        for member, since in reversed(self._pump.blocked.items()):  # the last progress first
+            if not since or since > until:  # it is held, and its time has not begun; or it is well
+                continue
+            if since <= self._suspected_until:
+                break
+            found.append(Suspect(member, since))
+        for suspect in reversed(found):
+            self._put_off(suspect, now)
+        self._suspected_until = max(until, self._suspected_until)
 
-    def _is_due(self, member: Member, since: int, now: int, lowest: Lowest) -> bool:
-        """Whether it is time for its next look."""
-        if member.state is HELD or member.state is LOST:
+    def _put_off(self, suspect: Suspect, due: int) -> None:
+        heappush(self._due, (due, next(self._numbers), suspect))
+
+    def _judge(self, suspect: Suspect, now: int, lowest: Lowest) -> bool:
+        """Look at a suspect if it is time for that; whether it was tried to send to it."""
+        member = suspect.member
+        if member.state is LOST:
             return False
-        silent_ns = self._witness.seen(since, now)
-        looks = self._suspects[member][1] if member in self._suspects else 0
-        if looks == 0:
-            return silent_ns >= self._first_ns
-        if looks == 1:
-            return silent_ns >= 2 * self._first_ns
-        return self._reason(member, silent_ns, lowest) is not None
+        silent_ns = self._witness.seen(suspect.since, now)
+        missing_ns = (suspect.looks + 1) * self._quarter_ns - silent_ns
+        reason = None
+        if suspect.looks >= LOOKS_MIN:
+            missing_ns = self._quarter_ns
+            reason = self._reason(member, silent_ns, lowest)
+            if silent_ns < self._send_timeout_ns:
+                missing_ns = self._send_timeout_ns - silent_ns
+            if silent_ns < self._stall_timeout_ns:
+                missing_ns = min(missing_ns, self._stall_timeout_ns - silent_ns)
+            if reason is not None:
+                missing_ns = 0
+        if missing_ns > 0 or member.state is HELD:
+            self._put_off(suspect, now + max(missing_ns, 1))
+            return False
+        self._examine(suspect, silent_ns, reason, now)
+        return True
 
     def _reason(self, member: Member, silent_ns: int, lowest: Lowest) -> Reason | None:
         """Why a member is to be lost that has been silent for so long, if it is."""
@@ -129,25 +171,24 @@ class Silence:
             return Reason.SEND_TIMEOUT
         return Reason.STALL_TIMEOUT if silent_ns >= self._stall_timeout_ns else None
 
-    def _examine(self, member: Member, since: int, now: int, lowest: Lowest) -> None:
-        pump = self._pump
+    def _examine(self, suspect: Suspect, silent_ns: int, reason: Reason | None, now: int) -> None:
+        pump, member = self._pump, suspect.member
         pump.serve(member, now)  # an event may be lost, and a socket has room before it says so
-        if pump.blocked.get(member) != since or member.state is LOST:
+        if pump.blocked.get(member) != suspect.since or member.state is LOST:
             return
         unsent = self._unsent(member)
-        _, looks, before = self._suspects.get(member, (since, 0, unsent))
         # Its peer has acknowledged something; or it has room, and looks for what it wants.
-        if unsent < before or member in pump.runnable:
+        if (suspect.looks and unsent < suspect.unsent) or member in pump.runnable:
             pump.excuse(member, now)
             return
-        self._suspects[member] = since, looks + 1, unsent
-        silent_ns = self._witness.seen(since, now)
-        if looks and not member.stalled:
+        suspect.looks += 1
+        suspect.unsent = unsent
+        if suspect.looks >= LOOKS_MIN and not member.stalled:
             pump.note_stalled(member, f"has taken nothing for {silent_ns / NS:.1f} s")
-        if looks >= 2:
-            reason = self._reason(member, silent_ns, lowest)
-            if reason is not None:
-                pump.give_up(member, reason, self._text(member, reason))
+        if reason is not None:
+            pump.give_up(member, reason, self._text(member, reason))
+        else:
+            self._put_off(suspect, now + 1)
 
     def _text(self, member: Member, reason: Reason) -> str:
         if reason is Reason.STALL_TIMEOUT:

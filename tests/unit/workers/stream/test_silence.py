@@ -89,13 +89,13 @@ def test_who_is_not_in_the_way_has_time_until_stall_timeout() -> None:
     )
 
 
-def test_who_gets_into_the_way_later_is_lost_at_once() -> None:
+def test_who_gets_into_the_way_later_is_lost_soon() -> None:
     watched = Watched()
     watched.look_until(12)
 
     watched.worker.log.publish(b"A", b"x" * PATIENCE)
     watched.worker.advance(watched.now)
-    (lost,) = watched.look_until(12.1)
+    (lost,) = watched.look_until(13.3)  # a quarter of send_timeout later at most
 
     assert isinstance(lost, Lost)
     assert lost.reason is Reason.SEND_TIMEOUT
@@ -197,12 +197,12 @@ def test_members_are_looked_at_in_slices() -> None:
 def test_nobody_who_has_gone_is_remembered() -> None:
     watched = Watched()
     watched.look_until(3)
-    assert watched.silence._suspects
+    assert watched.silence._due
 
     watched.pump.remove(watched.member)
-    watched.look_until(3.1)
+    watched.look_until(5.1)
 
-    assert not watched.silence._suspects
+    assert not watched.silence._due
 
 
 @pytest.mark.parametrize(("gap", "seen"), [(GAP_NS, GAP_NS), (GAP_NS + 1, USUAL_NS)])
