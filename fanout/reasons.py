@@ -107,6 +107,12 @@ class Reason(enum.Enum):
         "acknowledged nothing for too long (tcp_user_timeout)",
         Fault.NETWORK,
     )
+    MECHANISM = (
+        18,
+        "mechanism",
+        "hung up when it read that this endpoint serves NULL; it wants CURVE or PLAIN, most likely",
+        Fault.SUBSCRIBER,
+    )
 
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER

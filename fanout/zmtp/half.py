@@ -114,6 +114,14 @@ class Half:
         return self.version == "3.1" or self._has_pinged
 
     @property
+    def knows_our_mechanism_only(self) -> bool:
+        """Whether the peer has told its version, was told our mechanism, and has not told its own.
+
+        libzmq hangs up there, without a word, if the two differ.
+        """
+        return self._greeting is not None and self._greeting.stage is GreetingStage.V3_REST
+
+    @property
     def _speaks_commands(self) -> bool:
         return self.version in ("3.1", "3.0")
 

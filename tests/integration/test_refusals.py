@@ -15,7 +15,7 @@ import pytest
 import zmq
 
 import fanout.asyncio
-from fanout import Event, EventKind, Publisher
+from fanout import Event, EventKind, Publisher, Reason
 from fanout.refusals import PYZMQ_ATTRIBUTES
 from fanout.zmtp.greeting import SIGNATURE
 from tests.helpers.happenings import Happenings
@@ -197,3 +197,40 @@ def test_a_subscriber_that_wants_another_mechanism_is_named(mechanism: bytes, na
             peer.sendall(SIGNATURE + b"\x03\x01" + mechanism.ljust(20, b"\0") + bytes(32))
             [event] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
     assert f"the peer wants {name}; this endpoint serves NULL" in str(event)
+
+
+@pytest.mark.parametrize("mechanism", ["CURVE", "PLAIN"])
+def test_a_stock_subscriber_that_wants_another_mechanism_is_warned_of(
+    mechanism: str, stock: Stock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It hangs up as soon as it knows ours, and mostly before it has named its own."""
+    happenings = Happenings()
+    with Publisher("tcp://127.0.0.1:*", on_event=happenings, **SMALL) as made:
+        subscriber = stock.context.socket(zmq.SUB)
+        if mechanism == "CURVE":
+            public, secret = zmq.curve_keypair()
+            subscriber.curve_publickey, subscriber.curve_secretkey = public, secret
+            subscriber.curve_serverkey = public
+        else:
+            subscriber.plain_username, subscriber.plain_password = b"name", b"word"
+        subscriber.connect(made.endpoints[0])
+        event = happenings.wait_for(EventKind.HANDSHAKE_FAILED)[0]
+        subscriber.close(linger=0)
+    assert event.cause in (Reason.MECHANISM, Reason.VIOLATION)
+    assert "this endpoint serves NULL" in event.reason
+    assert mechanism in event.reason
+    assert any(
+        record.levelname == "WARNING" and mechanism in record.getMessage()
+        for record in caplog.records
+    )
+
+
+def test_who_leaves_before_it_has_said_anything_is_not_warned_of() -> None:
+    """A look at whether the port is open."""
+    happenings = Happenings()
+    with Publisher("tcp://127.0.0.1:*", on_event=happenings, **SMALL) as made:
+        address = "127.0.0.1", int(made.endpoints[0].rpartition(":")[2])
+        with socket.create_connection(address) as peer:
+            peer.sendall(SIGNATURE)
+        [event] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+    assert event.cause in (Reason.LEFT, Reason.BROKEN)

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from fanout.workers.surroundings import Surroundings
     from fanout.workers.tail import Tail
 
-_ENDED_BY_ITSELF = {Reason.PUBLISHER_CLOSED, Reason.LEFT, Reason.BROKEN, Reason.GONE_EARLY}
+_ENDED_BY_ITSELF = {
+    *(Reason.PUBLISHER_CLOSED, Reason.LEFT, Reason.BROKEN),
+    *(Reason.GONE_EARLY, Reason.MECHANISM),
+}
 
 _VIOLATIONS = {Reason.VIOLATION, Reason.LIMIT}
 

@@ -11,6 +11,7 @@ Who says more than its budget allows is *spared*: its input is left where it is 
 
 from __future__ import annotations
 
+import errno
 import select
 from typing import TYPE_CHECKING
 
@@ -154,12 +155,16 @@ class ReadSide:
         try:
             data = peer.receive(peer.budget.read_bytes)
         except OSError as error:
-            self._desk.close(peer, *broken(error, "reading failed"))
+            if error.errno == errno.ECONNRESET and peer.session.knows_our_mechanism_only:
+                self._desk.close(peer, Reason.MECHANISM)  # it has not read all that we said
+            else:
+                self._desk.close(peer, *broken(error, "reading failed"))
             return 0
         if data is None:
             return 0
         if not data:
-            self._desk.close(peer, Reason.LEFT)
+            hung_up = peer.session.knows_our_mechanism_only
+            self._desk.close(peer, Reason.MECHANISM if hung_up else Reason.LEFT)
             return 0
         peer.last_received = now
         self._handle(peer, peer.session.receive_data(data), now)

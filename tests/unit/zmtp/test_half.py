@@ -82,6 +82,25 @@ class TestInput:
             half.receive_data(OPEN + b"\x00\x00")
 
 
+class TestMechanism:
+    @pytest.mark.parametrize(
+        ("said", "knows"),
+        [(0, False), (10, False), (11, True), (63, True), (64, False)],
+        ids=["nothing", "signature", "version", "all but a byte", "greeting"],
+    )
+    def test_who_has_named_none_but_knows_ours_is_known(self, said: int, knows: bool) -> None:
+        half = at_greeting()
+        half.receive_data(GREETING[:said])
+
+        assert half.knows_our_mechanism_only is knows
+
+    def test_older_peers_are_told_of_none(self) -> None:
+        half = at_greeting()
+        half.receive_data(SIGNATURE + b"\x01")
+
+        assert not half.knows_our_mechanism_only
+
+
 class TestStates:
     @pytest.mark.parametrize(
         ("session", "state"),
