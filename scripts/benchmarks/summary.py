@@ -53,8 +53,8 @@ class PeerRounds:
         return f"INVALID in {len(reasons)} of {len(self.samples)} rounds: {reasons[0]}"
 
     def spread(self, metric: Metric) -> Spread | None:
-        """The spread of one metric; None if no round counts."""
-        values = [sample.values[metric.name] for sample in self.valid]
+        """The spread of one metric; None if no round counts, or none has it."""
+        values = [s.values[metric.name] for s in self.valid if metric.name in s.values]
         return Spread.of(values) if values else None
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import resource
 from itertools import product
+from typing import Any
 
 import pytest
 
+import fanout.asyncio
+from benchmarks import verb_costs
 from benchmarks.children import OTHER_DESCRIPTORS, require_descriptors
+from benchmarks.verbs import CALLS, VERBS
 from benchmarks.workloads import WORKLOADS, Settings
 from benchmarks.workloads.idle import above_the_first
+from fanout import Batch, Publisher
 
 KIB = 1024
 
@@ -56,3 +63,90 @@ def test_firehose_takes_every_load_that_is_asked_for() -> None:
     loads = {(case.traffic.subscribers, case.traffic.payload_bytes) for case in cases}
     assert loads == set(product(subscribers, sizes))
     assert len({case.label for case in cases}) == len(cases) == 20
+
+
+def verbs_of(owner: type) -> set[str]:
+    functions = dict(inspect.getmembers_static(owner, inspect.isfunction))
+    return {name for name in functions if name == "publish" or name.startswith("send")}
+
+
+def test_publish_cost_has_every_verb_of_every_sender() -> None:
+    cases = WORKLOADS["publish-cost"].cases(Settings(subscribers=(7,)))
+    rows = {case.label.split(", 128 B")[0]: case.peers or () for case in cases}
+    measured = {
+        label: {row.removeprefix("asyncio ").removeprefix("batch ") for row in found}
+        for label, found in rows.items()
+    }
+    verbs = {
+        label: {row.split()[0].rstrip(",") for row in found} for label, found in measured.items()
+    }
+
+    assert verbs.pop("7 subscribers") == {"fanout", "fanout-nice", "fanout-batch", "libzmq-1io"}
+    assert verbs == {
+        "verbs, blocking": verbs_of(Publisher),
+        "verbs, blocking, in a batch": verbs_of(Batch),
+        "verbs, asyncio": verbs_of(fanout.asyncio.Publisher),
+        "verbs, asyncio, in a batch": verbs_of(fanout.asyncio.Batch),
+    }
+    for found in measured.values():
+        if "publish" in found:
+            assert {f"send_multipart of {frames}" for frames in (1, 2, 3)} <= found
+
+
+def test_verbs_are_left_out_where_fanout_is() -> None:
+    [case] = WORKLOADS["publish-cost"].cases(Settings(subscribers=(7,), peers=("libzmq-1io",)))
+    assert case.peers == ("libzmq-1io",)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_stretch_makes_so_many_calls_of_a_verb(name: str) -> None:
+    class Counter:
+        """A publisher, and a batch of it, that counts what is sent."""
+
+        calls = 0
+
+        def batch(self) -> Counter:
+            return self
+
+        def __enter__(self) -> Counter:
+            return self
+
+        def __exit__(self, *_error: object) -> None: ...
+
+        async def __aenter__(self) -> Counter:
+            return self
+
+        async def __aexit__(self, *_error: object) -> None: ...
+
+        def __getattr__(self, verb: str) -> Any:
+            assert (
+                verb
+                == name.replace(",", "").replace("asyncio ", "").replace("batch ", "").split()[0]
+            )
+            return self.count_later if "await" in VERBS[name] else self.count
+
+        def count(self, *_arguments: object, **_keywords: object) -> None:
+            self.calls += 1
+
+        async def count_later(self, *_arguments: object, **_keywords: object) -> None:
+            self.calls += 1
+
+    counter = Counter()
+    loop = verb_costs.loop_of_verb(name)(counter)
+    if loop is not None:
+        with pytest.raises(StopIteration):
+            loop.send(None)
+
+    assert counter.calls == CALLS
+
+
+def test_a_verb_is_compared_with_what_was_measured_beside_it() -> None:
+    """And what its value is encoded by is told apart."""
+    publish, verb = itertools.cycle([1.0, 10.0]), itertools.cycle([3.0, 30.0])
+
+    figures = verb_costs.compare("send", 4, lambda: next(publish), lambda: next(verb))
+    with_json = verb_costs.compare("send_json", 2, lambda: 1.0, lambda: 3.0)
+
+    assert (figures["ratio"], figures["encoding_seconds"]) == (3.0, 0.0)
+    assert with_json["encoding_seconds"] > 0
+    assert with_json["ratio"] < 3.0
