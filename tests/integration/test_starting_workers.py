@@ -7,13 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fanout.coordinator import spawn
 from tests.helpers.command import ROOT
 from tests.helpers.waiting import DEADLINE_S
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # A program of a user: a publisher starts, and delivers to a subscriber made of the least there is.
 PROGRAM = """
@@ -39,11 +42,12 @@ NOT_THIS_ONE = "raise SystemExit('the wrong ' + __name__)\n"
 WAYS = ["stdin", "-c", "-m", "script", "linked script", "folder"]
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> str:
-    """A folder with fanout and nothing else, as it is installed."""
-    install(tmp_path / "site")
-    return str(tmp_path / "site")
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with fanout and nothing else, as it is installed; no test changes it."""
+    folder = tmp_path_factory.mktemp("installed") / "site"
+    install(folder)
+    return str(folder)
 
 
 def install(folder: Path) -> None:
@@ -136,12 +140,12 @@ def test_the_worker_loads_the_fanout_of_the_parent(tmp_path: Path, site: str) ->
 
 
 @pytest.mark.parametrize("name", ["asyncio", "pathlib", "typing", "dataclasses", "selectors"])
-def test_packages_after_the_standard_library_do_not_stand_for_it(
-    name: str, tmp_path: Path, site: str
-) -> None:
+def test_packages_after_the_standard_library_do_not_stand_for_it(name: str, tmp_path: Path) -> None:
     """Old packages of such names are on PyPI, and are dragged in by others."""
-    Path(site, f"{name}.py").write_text(NOT_THIS_ONE)
-    program = f"import sys; sys.path.append({site!r})\n{PROGRAM}"
+    packages = tmp_path / "site"
+    install(packages)
+    (packages / f"{name}.py").write_text(NOT_THIS_ONE)
+    program = f"import sys; sys.path.append({str(packages)!r})\n{PROGRAM}"
     assert run(tmp_path, "script", program) == ("", "", 0)
 
 
@@ -149,7 +153,7 @@ def test_entries_that_cannot_be_looked_at_are_skipped(tmp_path: Path, site: str)
     """Root may look at everything, so this has what raises for anybody."""
     program = f"""
 import sys
-from pathlib import Path
+
 sys.path[1:1] = ["x" * 300, "y/" * 3000, None, b"bytes", Path("path"), 7]
 import fanout.publisher
 sys.path += ["nul\\0", "\\ud800"]  # Python itself stumbles over them, once it comes so far
@@ -199,11 +203,13 @@ PACKAGES_OF_WORKERS = {"control", "shm", "workers", "zmtp"}
 FILES_OF_WORKERS = {
     "_platform",
     "arguments",
+    "cores",
     "descriptors",
     "errors",
     "exits",
     "options",
     "reasons",
+    "system_calls",
 }
 OF_TRANSPORT = {"fanout.transport", "fanout.transport.kernel"}  # not what listens
 # Of what is beyond it, because of its size or because it belongs to the publishing side.
