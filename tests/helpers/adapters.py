@@ -30,9 +30,11 @@ class LibzmqPublisher:
 
     Args:
         heartbeat_ms: interval of its PINGs; 0 = none.
+        workers: of no account; one thread serves all connections.
     """
 
-    def __init__(self, heartbeat_ms: int = 0) -> None:
+    def __init__(self, heartbeat_ms: int = 0, workers: int = 1) -> None:
+        del workers
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUB)
         self._socket.set(zmq.SNDHWM, 0)
@@ -66,11 +68,12 @@ class FanoutPublisher:
 
     Args:
         heartbeat_ms: interval of its PINGs; 0 = none.
+        workers: how many serve its connections.
     """
 
-    def __init__(self, heartbeat_ms: int = 0) -> None:
+    def __init__(self, heartbeat_ms: int = 0, workers: int = 2) -> None:
         self.publisher = fanout.Publisher(
-            workers=2,
+            workers=workers,
             log_bytes=LOG_BYTES,
             heartbeat_interval=heartbeat_ms / 1000,
             allow_zmtp_1=True,

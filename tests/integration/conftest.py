@@ -33,6 +33,13 @@ def stock() -> Iterator[Stock]:
     stock.close()
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Publisher]:
+    """One for the tests of a file that do not mind what others have published and bound before."""
+    with Publisher("tcp://127.0.0.1:*", workers=2, log_bytes=1 << 22) as publisher:
+        yield publisher
+
+
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
     """A small publisher on a free port."""

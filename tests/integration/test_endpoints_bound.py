@@ -31,14 +31,15 @@ def check(publisher: Publisher, stock: Stock, endpoint: str) -> None:
 @pytest.mark.parametrize("port", ["*", "0"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "*", "lo", "localhost", "[::1]"])
 def test_free_ports_on_all_kinds_of_hosts(
-    publisher: Publisher, stock: Stock, host: str, port: str
+    shared: Publisher, stock: Stock, host: str, port: str
 ) -> None:
-    endpoint = publisher.bind(f"tcp://{host}:{port}")
-    assert publisher.endpoints[1:] == (endpoint,)
+    before = shared.endpoints
+    endpoint = shared.bind(f"tcp://{host}:{port}")
+    assert shared.endpoints == (*before, endpoint)
     number = int(endpoint.rpartition(":")[2])
     assert number > 0
     if host != "[::1]":
-        check(publisher, stock, f"tcp://127.0.0.1:{number}")
+        check(shared, stock, f"tcp://127.0.0.1:{number}")
     else:
         with socket.create_connection(("::1", number), 10) as connection:
             assert connection.recv(10)[0] == 0xFF

@@ -24,11 +24,15 @@ def stock() -> Iterator[Stock]:
 
 @pytest.fixture(params=list(PUBLISHERS))
 def start(request: pytest.FixtureRequest) -> Iterator[Callable[..., PublishingSocket]]:
-    """Starts publishers, which end with the test: of libzmq, and then of fanout."""
+    """Starts publishers, which end with the test: of libzmq, and then of fanout.
+
+    A file whose tests have one connection each says `WORKERS = 1`: the second would only start.
+    """
+    workers: int = getattr(request.module, "WORKERS", 2)
     started: list[PublishingSocket] = []
 
     def begin(heartbeat_ms: int = 0) -> PublishingSocket:
-        started.append(PUBLISHERS[request.param](heartbeat_ms))
+        started.append(PUBLISHERS[request.param](heartbeat_ms, workers))
         return started[-1]
 
     yield begin

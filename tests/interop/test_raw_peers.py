@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.helpers.adapters import PublishingSocket
     from tests.helpers.stock import Stock
 
+WORKERS = 1  # for one peer
+
 MESSAGES = [
     [b"A"],
     [b"A1", b"", b"x" * 253],
