@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from fanout.control.channel import Channel
     from fanout.workers.connections.peer import Peer
     from fanout.workers.figures import Figures
+    from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.pump import Pump
+
+
+PEERS_PER_LOOK = 32  # at the clock; each takes some microseconds
 
 
 class Checkpoints:
@@ -37,12 +41,14 @@ class Checkpoints:
         peers: Mapping[int, Peer],
         channel: Channel,
         figures: Figures,
+        budget: Budget,
         tuning: Tuning = TUNING,
     ) -> None:
         self._pump = pump
         self._peers = peers
         self._channel = channel
         self._figures = figures
+        self._budget = budget
         self._per_tick = tuning.checkpoints_per_tick
         self._seen_front = -1
         self._seen_blocked = False
@@ -61,8 +67,12 @@ class Checkpoints:
         if moved and not self._stale:
             self._seen_front, self._seen_blocked = front, blocked
             self._stale = list(self._peers.values())
-        self._write(self._stale[: self._per_tick])
-        del self._stale[: self._per_tick]
+        left = min(self._per_tick, len(self._stale))
+        while left:
+            count = min(left, PEERS_PER_LOOK)
+            self._write(self._stale[:count])
+            del self._stale[:count]
+            left = 0 if self._budget.is_over() else left - count
 
     def ask(self, token: int, head: int) -> None:
         """Somebody wants to see what has become of all that was published before `head`."""
@@ -72,10 +82,14 @@ class Checkpoints:
         """Answer those whose messages the front has passed; once a turn."""
         if not self._asked:
             return
-        front = self._pump.front
+        front = self._pump.served
         due = [token for token, head in self._asked if head <= front]
         if due:
-            self._write(self._peers.values())
+            # All of them at once, however long it takes: else they and the totals disagree.
+            peers = tuple(self._peers.values())
+            for start in range(0, len(peers), PEERS_PER_LOOK):
+                self._write(peers[start : start + PEERS_PER_LOOK])
+                self._budget.is_over()  # the sign of life
             self._figures.publish()
             self._asked = self._asked[len(due) :]
         for token in due:

@@ -1,4 +1,8 @@
-"""Deliveries: what one turn hands to sockets, new messages and old ones, within bounds. Shell."""
+"""Deliveries: what one turn hands to sockets, new messages and old ones, within bounds. Shell.
+
+New messages and members that are behind get as much time each, so that neither keeps the other
+from its turn.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
     from fanout.workers.connections.peer import Peer
     from fanout.workers.figures import Figures
+    from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.pump import Pump
     from fanout.workers.tuning import Tuning
 
@@ -32,6 +37,7 @@ class Deliveries:
         write_set: select.epoll,
         by_descriptor: Mapping[int, Peer],
         figures: Figures,
+        budget: Budget,
         tuning: Tuning,
     ) -> None:
         self._pump = pump
@@ -39,13 +45,14 @@ class Deliveries:
         self._write_set = write_set
         self._by_descriptor = by_descriptor
         self._figures = figures
+        self._budget = budget
         self._batches_per_turn = tuning.batches_per_turn
         self._writable_per_turn = tuning.writable_per_turn
 
     @property
     def are_due(self) -> bool:
         """Whether there are messages that were not sent to anybody yet."""
-        return self._pump.needs_log and self._pump.front < self._log.head()
+        return self._pump.needs_log and self._pump.served < self._log.head()
 
     def advance(self, now: int) -> bool:
         """Send new messages to those who are ready; True if there are more of them."""
@@ -55,12 +62,13 @@ class Deliveries:
             pump.follow(head)
             self._figures.progress += 1
             return False
+        self._budget.begin()
         first = pump.front
         for _ in range(self._batches_per_turn):
             if not pump.advance(head, now):
                 self._figures.progress += 1
                 return self._log.head() != pump.front
-            if pump.front - first >= MESSAGES_PER_TURN:
+            if self._budget.is_over() or pump.front - first >= MESSAGES_PER_TURN:
                 break
         self._figures.progress += 1
         return True
@@ -68,6 +76,7 @@ class Deliveries:
     def serve(self, now: int) -> None:
         """Continue with those who are behind and have room again."""
         pump, limit = self._pump, self._writable_per_turn
+        self._budget.begin()
         for descriptor, _events in self._write_set.poll(0, limit):
             peer = self._by_descriptor.get(descriptor)
             if peer is not None:

@@ -19,6 +19,7 @@ from fanout.system_calls import needed
 from fanout.transport.kernel import prepare_socket, unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.naps import Naps
+from fanout.workers.stream.budget import Budget
 
 if TYPE_CHECKING:
     import socket
@@ -87,6 +88,9 @@ class Surroundings(Protocol):
     def naps(self) -> Naps:
         """What decides when messages may accumulate."""
 
+    def budget(self, part_ns: int) -> Budget:
+        """What bounds the parts of a turn, and gives the sign of life."""
+
     def prepare(self, descriptor: int) -> socket.socket:
         """The socket of a connection that was handed over.
 
@@ -152,6 +156,12 @@ class Process:
 
     def naps(self) -> Naps:
         return Naps(self.log.size)
+
+    def budget(self, part_ns: int) -> Budget:
+        return Budget(self.now, self._beat, part_ns)
+
+    def _beat(self, now: int) -> None:
+        self.slot.heartbeat = now
 
     def prepare(self, descriptor: int) -> socket.socket:
         return prepare_socket(descriptor, self._options)

@@ -16,6 +16,12 @@ MIB = 1024 * KIB
 class Tuning:
     """Each piece of a worker copies what it needs when it is made."""
 
+    # Time. A turn has some five parts: a healthy subscriber waits for one turn and one batch.
+    part_ns: int = 4_000_000  # of one part of a turn: new messages, who is behind, limits, ends
+    sort_ns: int = 16_000_000  # of sorting one batch: less would make sends small
+    sends_per_look: int = 8  # at the clock; one takes some microseconds, a large one 0.3 ms
+    appends_per_look: int = 65_536  # at the clock, in sorting: some three milliseconds
+
     # Sends.
     span_bytes: int = MIB  # offered to one send: more than a socket takes, so that it is filled
     serve_steps: int = 4  # sends to one blocked member before others get their turn
@@ -23,7 +29,7 @@ class Tuning:
 
     # Batches of new messages that have to be sorted.
     batch_bytes: int = 8 * MIB  # of log in one: copied once, then cut
-    batch_messages_min: int = 4096  # sorted in about a millisecond
+    batch_messages_min: int = 4096  # sorted in about a millisecond; fewer only if time demands it
     batch_messages_max: int = 65_536  # some ten milliseconds; other work waits for so long
     batch_send_bytes: int = 48 * KIB  # of one send: from here on the system call is not what costs
     batches_per_turn: int = 16

@@ -70,15 +70,16 @@ class Worker:
         self._drain_timeout = options.drain_timeout
         policy = policy_for(options, self._log.entries)
         totals = totals_in(around.slot)
-        self.pump = make_pump(self._log, policy.limits, tuning, totals)
+        self._budget = budget = around.budget(tuning.part_ns)
+        self.pump = make_pump(self._log, policy.limits, tuning, totals, budget)
         self._write_set = around.poll_set()
         self.rest = Rest(around, self._write_set)
         self.tail: Tail[Peer] = Tail(around, self.pump, self.rest.fence)
         self.desk = Desk(around, options, policy, self.pump, self.tail, self._write_set)
-        self.deadlines = Deadlines(self.desk, options)
+        self.deadlines = Deadlines(self.desk, options, budget)
         self.silence = Silence(
             *(self.pump, int(options.send_timeout * NS), int(options.stall_timeout * NS)),
-            self.desk.unsent,
+            *(self.desk.unsent, budget),
         )
         self.reads = ReadSide(
             *(self.desk, self.deadlines, self.pump, self.tail),
@@ -87,11 +88,11 @@ class Worker:
         self.desk.watchers = (self.deadlines, self.reads)
         self.figures = Figures(around, self.pump)
         self.checkpoints = Checkpoints(
-            self.pump, self.desk.peers, self._channel, self.figures, tuning
+            self.pump, self.desk.peers, self._channel, self.figures, budget, tuning
         )
         self._deliveries = Deliveries(
-            *(self.pump, self._log, self._write_set),
-            *(self.desk.by_descriptor, self.figures, tuning),
+            *(self.pump, self._log, self._write_set, self.desk.by_descriptor),
+            *(self.figures, budget, tuning),
         )
         self._ending: Ending | None = None
         self._done = asyncio.Event()
@@ -149,10 +150,10 @@ class Worker:
             self.rest.end_nap()
             more = self._deliveries.advance(now)
         self._deliveries.serve(now)
-        self._settle_turn(now)
+        unsettled = self._settle_turn(now)
         if self._done.is_set():
             return
-        if self.pump.runnable or not self._rest(now, more, hurry):
+        if unsettled or self.pump.runnable or not self._rest(now, more, hurry):
             self._schedule_turn()
 
     def tick(self) -> None:
@@ -164,8 +165,11 @@ class Worker:
         self._ticked_front = self.pump.front
         now = self._around.now()
         self.reads.read_spared(now)
+        self._budget.begin()
         self.deadlines.tick(now, listening=not self._reads_paused)
+        self._budget.begin()
         self.silence.look(now)
+        self._budget.begin()
         self.checkpoints.tick()
         self.figures.tick(now)  # after everybody was settled
         self.turn()
@@ -209,14 +213,23 @@ class Worker:
         self._turn_scheduled = False
         self.turn()
 
-    def _settle_turn(self, now: int) -> None:
-        """After the sends of a turn: limits, effects, and what the coordinator waits for."""
-        pump = self.pump
+    def _settle_turn(self, now: int) -> bool:
+        """After the sends of a turn: limits, effects, and what the coordinator waits for.
+
+        Returns:
+            Whether there was no time for all of it.
+        """
+        pump, budget = self.pump, self._budget
+        more = False
         if pump.blocked:
-            pump.enforce(now)
+            budget.begin()
+            more = pump.enforce(now)
+        budget.begin()
         while pump.effects:
             effects, pump.effects = pump.effects, []
-            self.desk.carry_out(effects)
+            pump.effects += self.desk.carry_out(effects, budget)
+            if budget.is_over():
+                break
         self.tail.publish()
         self.checkpoints.answer()
         ending = self._ending
@@ -226,6 +239,7 @@ class Worker:
         if self._is_slow and not self._is_quiet:
             self._is_slow = False
             self._tick_in(TICK)
+        return more or bool(pump.effects)
 
     def _rest(self, now: int, more: bool, hurry: bool) -> bool:
         """Wait for what comes next; False if there is something to do already."""
@@ -234,6 +248,8 @@ class Worker:
             pump.follow(self._log.head())
             self.rest.wake()  # nothing that is published concerns this worker
             return True
+        if pump.waiting:
+            return False
         hurry = hurry or self._ending is not None
         blocked = bool(pump.blocked)
         if self.rest.nap(pump.front, now, pump.share, hurry=hurry, blocked=blocked):

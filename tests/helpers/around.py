@@ -11,6 +11,7 @@ from fanout.shm.worker_slot import WorkerSlot
 from fanout.transport.kernel import unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS, SessionMaker
 from fanout.workers.naps import NS, Naps
+from fanout.workers.stream.budget import Budget
 from tests.helpers.log import Log
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ class Around:
 
     def naps(self) -> Naps:
         return Naps(self.log.size)
+
+    def budget(self, part_ns: int) -> Budget:
+        return Budget(self.now, part_ns=part_ns)
 
     def prepare(self, descriptor: int) -> socket.socket:
         if descriptor not in self.sockets:

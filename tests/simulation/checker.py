@@ -52,8 +52,12 @@ class Checker:
         kept = len(pump.backlog.chunks)
         require(kept <= tuning.chunks_kept, f"{kept} chunks are kept")
 
-    def limits(self, worker: SimulatedWorker, now: int) -> None:
-        """After `enforce`: nobody is too far behind."""
+    def limits(self, worker: SimulatedWorker, now: int, *, cut: bool) -> None:
+        """After `enforce`: nobody is too far behind.
+
+        Args:
+            cut: it had no time for all of them.
+        """
         pump, world = worker.pump, self._world
         allowed = world.allowed
         front = world.history.start_of(pump.front)
@@ -65,7 +69,7 @@ class Checker:
                 model.drop(lost, front - allowed.kept_bytes, pump.front - allowed.kept_messages)
                 self.drops += lost
                 require(member.slow, "a loss that nobody is told of")
-            if not member.blocked or member.state is LOST:
+            if not member.blocked or member.state is LOST or cut:
                 continue
             for sequence in model.unstarted[:1] if allowed.drops else ():
                 lag = front - world.history.messages[sequence].start
@@ -199,8 +203,12 @@ class Checker:
             require(tail <= pump.front, "the tail is behind the front")
         for peer in worker.peers.values():
             model = self._world.models[peer.id]
-            require(not peer.socket.failed, "a broken connection that was not closed")  # type: ignore[attr-defined]
-            if not worker.real.desk.slow_reports:  # none that waits for the coordinator to read
+            is_about_to = any(effect.member is peer.member for effect in pump.effects)
+            failed = peer.socket.failed  # type: ignore[attr-defined]
+            require(not failed or is_about_to, "a broken connection that was not closed")
+            if (
+                not worker.real.desk.slow_reports and not is_about_to
+            ):  # none that waits for the coordinator to read
                 known = peer.id in self.reported_slow
                 require(peer.member.slow == known, "slow or not, but not reported")
                 known = peer.id in self.reported_stalled

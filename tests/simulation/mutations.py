@@ -29,6 +29,7 @@ from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, Member
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.rounds import Rounds
 from fanout.workers.stream.silence import Lowest, Silence, Witness
 from fanout.workers.stream.sorting import Sorting
 from fanout.workers.tail import Tail
@@ -256,9 +257,10 @@ def drop_without_counting(
 
 
 @replaces(Pump, "_judge")
-def drop_silently(original: Any, self: Pump, now: int) -> None:
-    original(self, now)
+def drop_silently(original: Any, self: Pump, now: int) -> bool:
+    more: bool = original(self, now)
     self.effects = [effect for effect in self.effects if not isinstance(effect, Slowed)]
+    return more
 
 
 @replaces(Members, "_count_ready")
@@ -290,21 +292,22 @@ def report_no_loss(_original: Any, _self: Desk, *_what: Any) -> None:
 # Totals, slots, states, and numbers of messages.
 
 
-@replaces(Pump, "_send_spans")
+@replaces(Rounds, "_send_spans")
 def total_for_those_who_are_blocked_too(
-    original: Any, self: Pump, cohort: Any, first: int, stop: int, now: int
-) -> None:
-    before = len(cohort.ready)
-    original(self, cohort, first, stop, now)
-    self.totals.sent += (before - len(cohort.ready)) * (stop - first)
+    original: Any, self: Rounds, first: int, stop: int, *later: Any
+) -> Any:
+    before = len(self.cohorts.everything.ready)
+    yield from original(self, first, stop, *later)
+    self.totals.sent += (before - len(self.cohorts.everything.ready)) * (stop - first)
 
 
-@replaces(Pump, "_distribute")
-def total_of_the_ready_alone(original: Any, self: Pump, *batch: int) -> None:
+@replaces(Rounds, "_begin")
+def total_of_the_ready_alone(original: Any, self: Rounds, head: int) -> Any:
     blocked = [member for member in self.blocked if member.cohort is not None]
     before = sum(member.matched for member in blocked)
-    original(self, *batch)
+    begun = original(self, head)
     self.totals.matched -= sum(member.matched for member in blocked) - before
+    return begun
 
 
 @replaces(Prefix, "count")
@@ -445,8 +448,8 @@ def keep_every_chunk(original: Any, self: Chunks, first: int, front: int) -> Any
 
 
 @replaces(Pump, "_judge")
-def never_drop(_original: Any, _self: Pump, _now: int) -> None:
-    return
+def never_drop(_original: Any, _self: Pump, _now: int) -> bool:
+    return False
 
 
 @replaces(Limits, "are_exceeded")
@@ -507,3 +510,63 @@ def remember_topics_for_ever(_original: Any, _self: Cohorts[Any], _count: int) -
 @replaces(Pump, "serve_runnable")
 def forget_the_runnable(_original: Any, self: Pump, _now: int, _limit: int) -> None:
     self.runnable.clear()
+
+
+# What has no time now.
+
+
+@replaces(Rounds, "_interrupt")
+def forget_who_waits(original: Any, self: Rounds, members: Any, *later: Any) -> None:
+    original(self, members, *later)
+    if self.waiting:
+        self.waiting.discard(next(iter(members[-1:]), None))
+
+
+@replaces(Rounds, "_interrupt")
+def let_only_the_others_of_a_cohort_wait(
+    original: Any, self: Rounds, members: Any, _cohorts: Any, _shares: Any
+) -> None:
+    original(self, members, (), ())
+
+
+@replaces(Members, "_block")
+def go_on_from_the_front_who_waits(
+    original: Any, self: Members, member: Member, *rest: Any
+) -> None:
+    self.waiting.discard(member)
+    original(self, member, *rest)
+
+
+@replaces(Members, "_count_ready")
+def count_as_sent_what_he_waits_for(original: Any, self: Members, member: Member) -> None:
+    waited, self.waiting = self.waiting, set()
+    original(self, member)
+    self.waiting = waited
+
+
+@replaces(Members, "move_tail")
+def protect_nothing_for_who_waits(original: Any, self: Members) -> int:
+    waited, self.waiting = self.waiting, set()
+    tail: int = original(self)
+    self.waiting = waited
+    return tail
+
+
+@replaces(Pump, "serve_runnable")
+def forget_who_had_no_time(original: Any, self: Pump, now: int, limit: int) -> None:
+    original(self, now, limit)
+    self.runnable.clear()
+
+
+@replaces(Sorting, "_fill")
+def take_a_batch_for_whole_that_is_not(
+    original: Any, self: Sorting, pieces: list[bytes], found: Any
+) -> int:
+    original(self, pieces, found)
+    return len(pieces)
+
+
+@replaces(Desk, "carry_out")
+def forget_what_there_was_no_time_for(original: Any, self: Desk, *what: Any) -> list[Any]:
+    original(self, *what)
+    return []

@@ -19,6 +19,7 @@ from fanout.shm.header import Header
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.workers.naps import Naps
+from fanout.workers.stream.budget import Budget
 from fanout.workers.stream.member import HELD, LOST
 from fanout.workers.stream.pump import Pump
 from fanout.workers.worker import Worker
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 NAP_CHANCE = 0.2  # that a worker naps where it may
+LONG_NS = 1_000_000_000  # more than any budget
 NAP_SECONDS_MAX = 0.005
 
 
@@ -144,9 +146,10 @@ class ObservedPump(Pump):
         super().serve(member, now)
         self._worker.check("serve")
 
-    def enforce(self, now: int) -> None:
-        super().enforce(now)
-        self._worker.check_limits(now)
+    def enforce(self, now: int) -> bool:
+        more = super().enforce(now)
+        self._worker.check_limits(now, cut=more)
+        return more
 
     def excuse(self, member: Member, now: int) -> None:
         super().excuse(member, now)
@@ -178,6 +181,20 @@ class SimulatedNaps(Naps):
         if self._world.settling or rng.random() >= NAP_CHANCE:
             return 0.0
         return rng.uniform(0.0, NAP_SECONDS_MAX)
+
+
+class SimulatedClock:
+    """One for budgets: between two looks there passes nothing, or all the time there is."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._now = 0
+
+    def __call__(self) -> int:
+        world = self._world
+        if not world.settling and world.rng.random() < world.haste:
+            self._now += LONG_NS
+        return self._now
 
 
 class SimulatedSurroundings:
@@ -222,6 +239,9 @@ class SimulatedSurroundings:
 
     def naps(self) -> Naps:
         return SimulatedNaps(self._world, self.log.size)
+
+    def budget(self, part_ns: int) -> Budget:
+        return Budget(SimulatedClock(self._world), part_ns=part_ns)
 
     def prepare(self, descriptor: int) -> Any:
         return self._world.sockets[descriptor]
@@ -356,8 +376,8 @@ class SimulatedWorker:
     def check(self, call: str) -> None:
         self.world.checker.look(self, call)
 
-    def check_limits(self, now: int) -> None:
-        self.world.checker.limits(self, now)
+    def check_limits(self, now: int, *, cut: bool) -> None:
+        self.world.checker.limits(self, now, cut=cut)
 
     def check_given_up(self, member: Member, reason: Reason) -> None:
         self.world.checker.given_up(self, member, reason)

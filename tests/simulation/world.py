@@ -74,6 +74,7 @@ class World:
         self.checker = Checker(self)
         self.allowed = Allowed(self.options, entries)
         self.tuning = _tuning(rng)
+        self.haste = rng.choice((0.0, 0.05, 0.5, 1.0))  # chance that a part of a turn has to end
         self.table = TopicTable(rng.choice((2, 6, 1_000)))
         self.slots = [WorkerSlot(self.segment, i) for i in range(self.options.workers)]
         for slot in self.slots:
@@ -414,6 +415,8 @@ def _tuning(rng: Random) -> Tuning:
         appends_remembered=rng.choice((3, 10_000)),
         shared_prefixes=rng.choice((0, 1, 4)),
         parked_after=rng.choice((0, 30)),
+        appends_per_look=rng.choice((1, 20)),
+        sends_per_look=rng.choice((1, 1, 2)),
         chunk_messages=rng.choice((2, 7, 100)),
         chunk_bytes=rng.choice((100, 3_000, 30_000)),
         chunks_kept=rng.choice((1, 8)),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
+    from fanout.workers.stream.budget import Budget
 
 DUE_PER_TICK = 512  # peers dealt with in a tick, each for some ten microseconds
 MORTAL_PER_TICK = 2_048  # peers with a time to live looked at in a tick: half a millisecond
@@ -25,8 +26,9 @@ class Deadlines:
     one looked at longest ago first, and whether anybody listens to the peers.
     """
 
-    def __init__(self, desk: Desk, options: Options) -> None:
+    def __init__(self, desk: Desk, options: Options, budget: Budget) -> None:
         self._desk = desk
+        self._budget = budget
         self._handshakes: Schedule[Peer] = Schedule(int(options.handshake_timeout * NS))
         self._pings: Schedule[Peer] = Schedule(int(options.heartbeat_interval * NS))
         self._timeout_ns = int(options.heartbeat_timeout * NS)
@@ -82,13 +84,19 @@ class Deadlines:
         if counts:
             for peer in islice(self._handshakes.due(now), DUE_PER_TICK):
                 self._desk.close(peer, Reason.HANDSHAKE_TIMEOUT)
+                if self._budget.is_over():
+                    break
         for peer in islice(self._pings.due(now), DUE_PER_TICK):
             self._ping(peer, now, counts)
+            if self._budget.is_over():
+                break
         if counts:
             for peer in tuple(islice(self._mortal, MORTAL_PER_TICK)):
                 del self._mortal[peer]
                 if now - peer.heard > peer.ttl_ns and not peer.has_unread():
                     self._desk.close(peer, Reason.TTL)
+                    if self._budget.is_over():
+                        break
                 else:
                     self._mortal[peer] = None  # behind the others
 

@@ -17,11 +17,10 @@ from fanout.workers.stream.effects import Lost, Recovered, Stalled
 from fanout.zmtp import SessionLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from fanout.control.messages import Adopt, Evict
     from fanout.options import Options
     from fanout.workers.policy.base import Policy
+    from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.effects import Effect, Slowed
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
@@ -161,9 +160,11 @@ class Desk:
         if peer is not None:
             self.close(peer, Reason.of(message.cause), message.reason)
 
-    def carry_out(self, effects: Iterable[Effect]) -> None:
-        """Do what the pump has found out to be done."""
-        for effect in effects:
+    def carry_out(self, effects: list[Effect], budget: Budget) -> list[Effect]:
+        """Do what the pump has found out to be done; returns what there was no time for."""
+        for done, effect in enumerate(effects):
+            if done and budget.is_over():
+                return effects[done:]
             peer = self.peers.get(effect.member.id)
             if peer is None:
                 continue
@@ -171,6 +172,7 @@ class Desk:
                 self.close(peer, effect.reason, effect.text)
             else:
                 self._report_slow(peer.member, effect)
+        return []
 
     def unsent(self, member: Member) -> int:
         """Bytes that the kernel holds for a member, and its peer has not acknowledged."""

@@ -29,8 +29,8 @@ class Members:
     """Keeps the states and wants of the members of one worker.
 
     Its mutable state: the front, the cohorts, the blocked members with the time of their last
-    progress (in that order, so that the longest blocked is first), and those of them that have
-    more to send although their socket has room.
+    progress (in that order, so that the longest blocked is first), those of them that have more to
+    send although their socket has room, and the ready ones that wait for their turn in a round.
 
     Args:
         log: where the messages are.
@@ -50,7 +50,12 @@ class Members:
         self.blocked: dict[Member, int] = {}
         self.runnable: dict[Member, None] = {}
         self.effects: list[Effect] = []
+        self.waiting: set[Member] = set()
+        self._round_first = self.front
+        self._now = 0  # when the pieces of a round at hand are sent
         self._subscribed = 0  # members with a cohort
+        self._last: Member | None = None  # of the blocked ones, when it was looked for
+        self._last_position = 0
 
     @property
     def needs_log(self) -> bool:
@@ -62,10 +67,18 @@ class Members:
         self.front = self.backlog.tail = head
         self.cohorts.everything.counted = head
 
+    @property
+    def served(self) -> int:
+        """The message below which every ready member has been sent everything."""
+        return self._round_first if self.waiting else self.front
+
     # What they want.
 
     def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
         """The member's subscriptions are now these, for messages from the front on."""
+        if member in self.waiting:
+            self._block(member, self.front, 0, self._now)
+            self.runnable[member] = None
         if member.blocked:
             self._keep_until(member, self.front)
         self._change_cohort(member, prefixes)
@@ -119,6 +132,7 @@ class Members:
             self.runnable.pop(member, None)
         else:
             self._count_ready(member)
+            self.waiting.discard(member)
         if member.cohort is not None:
             self._leave_cohort(member)
             member.cohort = None
@@ -144,11 +158,17 @@ class Members:
 
     def move_tail(self) -> int:
         """Look for the oldest message that a member may still have to be sent, and note it."""
-        position = self._log.start_of(self.front)
-        lowest = min(map(position_of, self.blocked), default=position)
+        lowest = position = self._log.start_of(self.served)
+        if self.blocked:
+            last = self._last
+            # Cursors only move forward: while the last one stands still, it is the last.
+            if last is None or last not in self.blocked or last.position != self._last_position:
+                last = self._last = min(self.blocked, key=position_of)
+                self._last_position = last.position
+            lowest = min(position, self._last_position)
         backlog = self.backlog
         if lowest >= position:
-            backlog.tail = self.front
+            backlog.tail = self.served
         elif lowest >= self._log.start_of(backlog.tail + 1):
             backlog.tail = self._log.sequence_at(lowest, backlog.tail, self.front)
         return backlog.tail
@@ -165,12 +185,14 @@ class Members:
             member.counted = self.front
             return
         self._count_ready(member)
+        sequence = self._round_first if member in self.waiting else self.front
         if self._subscribed or self.blocked:
-            position = self._log.start_of(self.front)
+            position = self._log.start_of(sequence)
         else:  # no tail keeps the entry of the front, which may be that of another message by now
             head, position = self._log.length()
             self.follow(head)
-        member.sequence, member.offset, member.position = self.front, 0, position
+            sequence = head
+        member.sequence, member.offset, member.position = sequence, 0, position
         member.counted = self.front
 
     # Their states.
@@ -180,14 +202,20 @@ class Members:
     ) -> None:
         """Give a ready member a cursor of its own: `offset` bytes into message `sequence`.
 
-        For a member that takes everything, `offset` may reach into later messages.
+        For a member that takes everything, `offset` may reach into later messages. One that waits
+        for its turn stands where the round began, whatever is said.
         """
         self._count_ready(member)
+        if member in self.waiting:
+            self.waiting.remove(member)
+            sequence, offset = self._round_first, 0
         if member.cohort is not None:
             self.cohorts.drop_ready(member.cohort, member)
         member.become(state)
         member.place(sequence, offset, self._log.start_of(sequence))
         self.blocked[member] = now
+        if member.position < self._last_position:
+            self._last, self._last_position = member, member.position
 
     def _unblock(self, member: Member) -> None:
         member.become(READY)
@@ -216,7 +244,8 @@ class Members:
         The totals have it already.
         """
         if not member.blocked and member.cohort is not None and member.cohort.everything:
-            member.sent = member.matched - member.dropped
+            waits_for = self.front - self._round_first if member in self.waiting else 0
+            member.sent = member.matched - member.dropped - waits_for
 
     # Their cohorts.
 

@@ -41,6 +41,10 @@ class Pace:
         if sends:
             self.share = sent_bytes / (sends * taken_bytes)
         if sent_bytes > 2 * aim * sends:
-            self.messages = max(self._min, self.messages // 2)
-        elif taken == self.messages and sent_bytes < aim * sends:
+            self.messages = max(min(self._min, self.messages), self.messages // 2)
+        elif taken == self.messages and (taken < self._min or sent_bytes < aim * sends):
             self.messages = min(self._max, self.messages * 2)
+
+    def cut(self, taken: int) -> None:
+        """There was no time to sort more than so many."""
+        self.messages = taken

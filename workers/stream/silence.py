@@ -24,6 +24,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
+from fanout.workers.stream.budget import Budget, without_clock
 from fanout.workers.stream.member import HELD, LOST
 
 if TYPE_CHECKING:
@@ -101,12 +102,14 @@ class Silence:
         send_timeout_ns: int,
         stall_timeout_ns: int,
         unsent: Callable[[Member], int],
+        budget: Budget | None = None,
     ) -> None:
         self._pump = pump
         self._send_timeout_ns = send_timeout_ns
         self._stall_timeout_ns = stall_timeout_ns
         self._quarter_ns = min(send_timeout_ns, stall_timeout_ns) // 4
         self._unsent = unsent
+        self._budget = budget or without_clock()
         self._witness = Witness()
         self._numbers = count()
         self._due: list[tuple[int, int, Suspect]] = []  # a heap; the number decides between equals
@@ -124,6 +127,8 @@ class Silence:
             suspect = heappop(due)[2]
             if self._pump.blocked.get(suspect.member) == suspect.since:
                 tried += self._judge(suspect, now, lowest)
+            if self._budget.is_over():
+                break
 
     def _suspect(self, now: int) -> None:
         """Find those that have taken nothing for a quarter of the time since the last look."""

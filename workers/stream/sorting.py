@@ -11,10 +11,12 @@ from contextlib import suppress
 from itertools import compress
 from typing import TYPE_CHECKING, TypeAlias
 
+from fanout.workers.stream.budget import Budget, without_clock
+from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohort import Append, Cohort, Prefix
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
     from fanout.zmtp.encoding import Encoding
 
-    Share: TypeAlias = tuple[Sequence[Cohort[Member]], list[bytes], Encoding | None]
+    Share: TypeAlias = tuple[Sequence[Cohort[Member]], tuple[Prefix[Member], ...], Encoding | None]
     Sharers: TypeAlias = dict[
         tuple[tuple[Prefix[Member], ...], Encoding | None], list[Cohort[Member]]
     ]
 
 SPARSE_PART = 4  # when less than 1/4 of the messages are wanted, only those are cut out
+MATCHES_PER_LOOK = 32  # at the clock; each takes some microseconds
 LOOKS_PER_MATCH = 32  # matching a message again costs as much as a look at so many
 
 
@@ -45,19 +48,35 @@ class Sorting:
         direct: of the cohorts with picks of their own, the ones that it has any for.
     """
 
-    def __init__(self, log: LogReader, cohorts: Cohorts[Member]) -> None:
+    def __init__(
+        self,
+        log: LogReader,
+        cohorts: Cohorts[Member],
+        budget: Budget | None = None,
+        tuning: Tuning = TUNING,
+    ) -> None:
         self._log = log
         self._cohorts = cohorts
+        self._budget = budget or without_clock()
+        self._sort_ns = tuning.sort_ns
+        self._appends_per_look = tuning.appends_per_look
         self.prefixes: list[Prefix[Member]] = []
         self.direct: list[Cohort[Member]] = []
+        self._until = 0  # for sorting the batch at hand
         self._first = 0
         self._wanted: Sequence[int] = ()  # indexes of the messages that were cut out
         self._pieces: list[bytes] = []
         self._indexes: dict[int, int] = {}  # id(piece) -> index, once it is asked for
 
-    def sort(self, first: int, stop: int) -> None:
-        """Fill `picks` from messages `first` up to, not including, `stop`; then see `clear()`."""
+    def sort(self, first: int, stop: int) -> int:
+        """Fill `picks` from messages `first` up to, not including, `stop`; then see `clear()`.
+
+        Returns:
+            Where the batch ends: before `stop` if the time is over, but not before one message.
+        """
+        self._until = self._budget.in_time(self._sort_ns)
         found = self._find(first, stop)
+        stop = first + len(found)
         wanted: Sequence[int] = range(stop - first)
         hits = list(filter(None, found))
         if len(hits) * SPARSE_PART < len(found):
@@ -66,12 +85,29 @@ class Sorting:
             found = hits
         else:
             pieces = self._log.pieces(first, stop)
-        for piece, appends in zip(pieces, found, strict=True):
-            for append in appends:
-                append(piece)
+        sorted_ = self._fill(pieces, found)
+        if sorted_ < len(pieces):
+            stop = first + wanted[sorted_]
+            wanted, pieces = wanted[:sorted_], pieces[:sorted_]
         self._first, self._wanted, self._pieces = first, wanted, pieces
         self._indexes = {}
         self._look(pieces)
+        return stop
+
+    def _fill(self, pieces: list[bytes], found: list[tuple[Append, ...]]) -> int:
+        """Put the pieces where they go; returns how many were, before the time was over."""
+        appends_in_all = sum(map(len, found))
+        each = len(pieces) or 1
+        if appends_in_all > self._appends_per_look:
+            each = max(1, each * self._appends_per_look // appends_in_all)
+        for start in range(0, len(pieces), each):
+            if start and self._budget.is_past(self._until):
+                return start
+            stop = start + each
+            for piece, appends in zip(pieces[start:stop], found[start:stop], strict=True):
+                for append in appends:
+                    append(piece)
+        return len(pieces)
 
     def count(self) -> int:
         """Count what is picked for the cohorts; returns how many members it matched, in all."""
@@ -82,13 +118,31 @@ class Sorting:
             matched += messages * cohort.members
         return matched
 
-    def shares(self) -> Iterator[Share]:
-        """What is to be sent, for all cohorts that are sent the same at once."""
-        for (prefixes, encoding), cohorts in self._sharers().items():
-            yield cohorts, self._merge(prefixes), encoding
-        for cohort in self.direct:
-            if cohort.ready:
-                yield (cohort,), cohort.picks, cohort.encoding
+    def shares(self) -> list[Share]:
+        """The cohorts that are to be sent something, those together that are sent the same."""
+        shares: list[Share] = [
+            (cohorts, prefixes, encoding)
+            for (prefixes, encoding), cohorts in self._sharers().items()
+        ]
+        shares += [((cohort,), (), cohort.encoding) for cohort in self.direct if cohort.ready]
+        return shares
+
+    def joined(
+        self,
+        cohorts: Sequence[Cohort[Member]],
+        prefixes: Sequence[Prefix[Member]],
+        encoding: Encoding | None,
+    ) -> tuple[list[bytes], list[bytes], bytes]:
+        """The messages of a share: as they are in the log, as they are sent, and the latter joined.
+
+        Args:
+            cohorts, prefixes, encoding: one of `shares()`.
+        """
+        picks = self._merge(prefixes) if prefixes else cohorts[0].picks
+        pieces = picks
+        if encoding is not None:
+            pieces = list(map(encoding.encode, picks, map(self.sequence_of, picks)))
+        return picks, pieces, b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
     def _sharers(self) -> Sharers:
         """The cohorts that are sent what the same prefixes have."""
@@ -116,7 +170,7 @@ class Sorting:
         for prefix in self.prefixes:
             prefix.picks.clear()
         for cohort in self.direct:
-            if not cohort.ready:
+            if cohort.members and not cohort.ready:
                 self._cohorts.picked_for_nobody(cohort, len(cohort.picks))
             cohort.picks.clear()
         self.prefixes, self.direct = [], []
@@ -143,7 +197,7 @@ class Sorting:
         self.prefixes = [prefix for prefix in prefixes if prefix.picks]
 
     def _find(self, first: int, stop: int) -> list[tuple[Append, ...]]:
-        """For each message, the appends of those that want it."""
+        """For each message, where it goes; for fewer if the time is over, but for one at least."""
         ids = self._log.topic_ids(first, stop)
         known = self._cohorts.known_ids
         with suppress(KeyError):
@@ -152,16 +206,22 @@ class Sorting:
         missing = distinct - known.keys()
         if missing and self._cohorts.make_room(len(missing)):
             missing = distinct
-        if missing:
-            seen_at = dict(zip(ids, range(first, stop), strict=True))
-            for topic_id in missing - {0}:
+        missing.discard(0)
+        found: list[tuple[Append, ...]] = []
+        matched = 0
+        for sequence, topic_id in enumerate(ids, first):
+            if topic_id and topic_id not in missing:
+                found.append(known[topic_id])
+                continue
+            matched += 1
+            if not matched % MATCHES_PER_LOOK and self._budget.is_past(self._until):
+                break
+            if topic_id:
+                missing.remove(topic_id)
                 name = self._cohorts.name(topic_id)
                 if name is None:
-                    name = first_frame(self._log.piece(seen_at[topic_id]))
-                self._cohorts.remember(topic_id, name)
-        if 0 not in distinct:
-            return list(map(known.__getitem__, ids))
-        return [
-            known[i] if i else self._cohorts.appends(first_frame(self._log.piece(sequence)))
-            for sequence, i in enumerate(ids, first)
-        ]
+                    name = first_frame(self._log.piece(sequence))
+                found.append(self._cohorts.remember(topic_id, name))
+            else:
+                found.append(self._cohorts.appends(first_frame(self._log.piece(sequence))))
+        return found

@@ -9,6 +9,7 @@ import pytest
 from fanout.control.messages import SnapshotDone
 from fanout.workers.checkpoints import Checkpoints
 from fanout.workers.figures import Figures
+from fanout.workers.stream.budget import without_clock
 from fanout.workers.tuning import Tuning
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL, Sink, Worker
@@ -45,7 +46,8 @@ class Written:
         pump, channel = self.worker.pump, self.around.channel
         self.figures = Figures(self.around, pump)
         tuning = Tuning(checkpoints_per_tick=2)
-        self.checkpoints = Checkpoints(pump, seen, channel, self.figures, tuning)
+        self.budget = without_clock()
+        self.checkpoints = Checkpoints(pump, seen, channel, self.figures, self.budget, tuning)
 
     def publish(self) -> None:
         self.worker.log.publish(b"A", b"one")

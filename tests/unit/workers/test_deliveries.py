@@ -16,6 +16,7 @@ from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.limits import UNLIMITED
+from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import Session
@@ -41,7 +42,8 @@ class Turns:
         self.peers: dict[int, Peer] = {}
         self.ends: list[socket.socket] = []
         self.deliveries = Deliveries(
-            *(self.pump, self.around.log, self.write_set, self.peers, self.figures, tuning)
+            *(self.pump, self.around.log, self.write_set, self.peers, self.figures),
+            *(without_clock(), tuning),
         )
 
     def publish(self, count: int) -> None:

@@ -12,6 +12,7 @@ from fanout.reasons import Reason
 from fanout.workers.connections.deadlines import DUE_PER_TICK, MORTAL_PER_TICK, Deadlines
 from fanout.workers.connections.peer import Peer
 from fanout.workers.policy.block import Block
+from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.member import BLOCKED, READY
 from fanout.zmtp import Session
 from tests.helpers.around import Around
@@ -70,7 +71,7 @@ def run(deadlines: Deadlines, first: int, last: int, *, listening: bool = True) 
 
 def test_who_answers_no_ping_is_evicted(desk: Any) -> None:
     peer = desk.peer()
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     deadlines.connected(peer, 0)
 
     run(deadlines, 0, 51)
@@ -83,7 +84,7 @@ def test_who_answers_no_ping_is_evicted(desk: Any) -> None:
 def test_who_knows_no_pings_is_sent_none(desk: Any) -> None:
     peer = desk.peer(ZMTP_2)
     assert peer.session.version == "2.0"
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     deadlines.connected(peer, 0)
 
     run(deadlines, 0, 51)
@@ -94,7 +95,7 @@ def test_who_knows_no_pings_is_sent_none(desk: Any) -> None:
 def test_who_may_not_know_pings_is_sent_none_until_it_has_sent_one(desk: Any) -> None:
     """Rust zeromq drops its connection at a PING, Go zmq4 takes it for a message: both are 3.0."""
     silent, asking = desk.peer(greeting_3(0) + READY_SUB), desk.peer(greeting_3(0) + READY_SUB)
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     deadlines.connected(silent, 0)
     deadlines.connected(asking, 0)
     run(deadlines, 0, 31)
@@ -109,7 +110,7 @@ def test_who_may_not_know_pings_is_sent_none_until_it_has_sent_one(desk: Any) ->
 
 def test_a_time_to_live_is_looked_at_each_tick(desk: Any) -> None:
     short, long = desk.peer(), desk.peer()
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     deadlines.pinged(short, SECOND // 10, 0)
     deadlines.pinged(long, 3 * SECOND, 0)
     short.last_received = 2 * SECOND
@@ -125,7 +126,7 @@ def test_a_time_to_live_is_looked_at_each_tick(desk: Any) -> None:
 
 def test_a_time_to_live_can_be_taken_back(desk: Any) -> None:
     peer = desk.peer()
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     deadlines.pinged(peer, SECOND, 0)
     deadlines.pinged(peer, 0, 0)
     run(deadlines, 0, 10)
@@ -135,7 +136,7 @@ def test_a_time_to_live_can_be_taken_back(desk: Any) -> None:
 def test_what_was_not_read_yet_is_no_silence(desk: Any) -> None:
     """The worker was busy with others: what the peer said in time waits in the kernel."""
     peer = desk.peer()
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     deadlines.connected(peer, 0)
     deadlines.pinged(peer, SECOND, 0)
     desk.sockets[1].send(command(b"PING", b"\0\0"))
@@ -150,7 +151,7 @@ def test_what_was_not_read_yet_is_no_silence(desk: Any) -> None:
 
 
 def test_a_storm_of_times_to_live_is_looked_at_in_slices(desk: Any) -> None:
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     run(deadlines, 0, 2)
     peers = [desk.peer() for _ in range(MORTAL_PER_TICK + 1)]
     for peer in peers:
@@ -164,7 +165,7 @@ def test_a_storm_of_times_to_live_is_looked_at_in_slices(desk: Any) -> None:
 def test_a_slow_subscriber_that_cannot_be_asked_is_not_evicted_for_silence(desk: Any) -> None:
     """It is behind all the time, and takes what it gets; no PING gets through to it."""
     peer = desk.peer()
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     deadlines.connected(peer, 0)
     run(deadlines, 0, 15)
     peer.last_received = 11 * SECOND  # its last PONG
@@ -180,7 +181,7 @@ def test_a_slow_subscriber_that_cannot_be_asked_is_not_evicted_for_silence(desk:
 def test_one_that_was_behind_has_all_the_time_to_answer_again(desk: Any) -> None:
     """What it was asked before it fell behind is not held against it."""
     peer = desk.peer()
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     deadlines.connected(peer, 0)
     run(deadlines, 0, 15)
     peer.member.become(BLOCKED)
@@ -196,7 +197,7 @@ def test_one_that_was_behind_has_all_the_time_to_answer_again(desk: Any) -> None
 def test_silence_while_nobody_reads_is_no_evidence(desk: Any) -> None:
     """The coordinator hangs in a callback: what peers say waits unread."""
     peer, late = desk.peer(), desk.peer()
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     deadlines.connected(peer, 0)
     deadlines.pinged(peer, SECOND, 0)
     deadlines.adopted(late, 0)
@@ -214,7 +215,7 @@ def test_silence_while_nobody_reads_is_no_evidence(desk: Any) -> None:
 
 
 def test_a_storm_of_deadlines_is_dealt_with_in_slices(desk: Any) -> None:
-    deadlines = Deadlines(desk, OPTIONS)
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
     peers = [desk.peer() for _ in range(DUE_PER_TICK + 1)]
     for peer in peers:
         deadlines.connected(peer, 0)

@@ -18,6 +18,7 @@ from fanout.workers.connections.desk import Desk as Connections
 from fanout.workers.connections.reading import ReadSide
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.limits import UNLIMITED
+from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tail import Tail
 from fanout.zmtp import SubscriberSession
@@ -92,7 +93,7 @@ class Desk:
         self.write_set = select.epoll()
         self.desk = Connections(self.around, Options(), Block(), pump, self.tail, self.write_set)
         self.side = ReadSide(
-            *(self.desk, Deadlines(self.desk, Options()), pump, self.tail),
+            *(self.desk, Deadlines(self.desk, Options(), without_clock()), pump, self.tail),
             *(self.around.channel, select.epoll(), lambda: self.around.cpu_ns(), 0),
         )
         self.desk.watchers = (self.side,)

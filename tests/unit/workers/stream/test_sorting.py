@@ -58,7 +58,8 @@ class Batch:
         sorting.sort(first, stop)
         sorting.count()
         found = {}
-        for cohorts, picks, _encoding in sorting.shares():
+        for cohorts, prefixes, encoding in sorting.shares():
+            picks, _pieces, _blob = sorting.joined(cohorts, prefixes, encoding)
             sequences = [sorting.sequence_of(piece) for piece in picks]
             assert picks == [self.log.reader.piece(sequence) for sequence in sequences]
             found.update(dict.fromkeys(cohorts, sequences))

@@ -1,0 +1,38 @@
+"""The budget: a part of a turn has its time, and asking for it is the sign of life."""
+
+from __future__ import annotations
+
+from fanout.workers.stream.budget import BEAT_NS, Budget, without_clock
+
+
+def test_a_part_is_over_when_its_time_has_passed_and_the_next_has_its_own() -> None:
+    time = [100]
+    budget = Budget(lambda: time[0], part_ns=10)
+    seen: list[bool] = []
+    for passed in (0, 9, 1):
+        if not seen:
+            budget.begin()
+        time[0] += passed
+        seen.append(budget.is_over())
+    budget.begin()
+
+    assert (seen, budget.is_over()) == ([False, False, True], False)
+
+
+def test_one_without_a_clock_is_never_over() -> None:
+    budget = without_clock()
+
+    assert not budget.is_over()
+    budget.begin()
+    assert not budget.is_over()
+
+
+def test_whoever_asks_gives_a_sign_of_life_now_and_then() -> None:
+    time = [0]
+    signs: list[int] = []
+    budget = Budget(lambda: time[0], signs.append)
+    for _ in range(30):
+        budget.is_over()
+        time[0] += BEAT_NS // 10
+
+    assert signs == [0, BEAT_NS, 2 * BEAT_NS]

@@ -1,0 +1,264 @@
+"""Rounds: what is interrupted goes on where it was, whatever happens to the members meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.workers.stream.effects import Lost
+from fanout.workers.stream.member import BLOCKED, HELD, READY
+from fanout.workers.tuning import TUNING, Tuning
+from fanout.zmtp.frames import encode_message
+from tests.helpers.log import Worker
+from tests.helpers.ticking import Ticking
+
+if TYPE_CHECKING:
+    from fanout.workers.stream.member import Member
+
+EACH = TUNING.sends_per_look
+WANTS = pytest.mark.parametrize(
+    ("prefixes", "shared_prefixes"),
+    [((b"",), 4), ((b"A",), 4), ((b"A", b"Z"), 0)],
+    ids=["everything", "shared picks", "its own picks"],
+)
+
+
+def message(number: int) -> bytes:
+    return encode_message([b"A", b"%d" % number])
+
+
+class Rounds(Worker):
+    """A worker that has time for EACH sends at once, with three times as many members."""
+
+    def __init__(self, prefixes: tuple[bytes, ...], shared_prefixes: int) -> None:
+        super().__init__(tuning=Tuning(shared_prefixes=shared_prefixes))
+        self.budget = self.pump._budget = Ticking().budget(1)
+        self.both = [self.member(*prefixes) for _ in range(3 * EACH)]
+        self.members = [member for member, _ in self.both]
+        self.sinks = [sink for _, sink in self.both]
+        self.log.publish(b"A", b"0")
+
+    def go(self) -> bool:
+        """One part of a turn."""
+        self.budget.begin()
+        return self.pump.advance(self.log.reader.head(), 0)
+
+    def finish(self) -> None:
+        while self.go():
+            continue
+        while self.pump.runnable:
+            self.pump.serve_runnable(0, 100)
+
+
+def figures(worker: Worker, member: Member) -> tuple[int, int, int]:
+    worker.pump.settle(member)
+    return member.matched, member.sent, member.queued
+
+
+@WANTS
+def test_a_turn_ends_at_its_budget_and_the_next_goes_on_there(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    worker = Rounds(prefixes, shared_prefixes)
+    more, sent, tails = [], [], []
+    for _ in range(3):
+        more.append(worker.go())
+        sent.append([bool(sink.taken) for sink in worker.sinks].count(True))
+        tails.append((worker.pump.served, worker.pump.move_tail()))
+
+    assert (more, sent) == ([True, True, False], [EACH, 2 * EACH, 3 * EACH])
+    assert tails == [(0, 0), (0, 0), (1, 1)], "the log keeps what some are still to be sent"
+    assert [figures(worker, member) for member in worker.members] == [(1, 1, 0)] * 3 * EACH
+    totals = worker.pump.totals
+    assert (totals.matched, totals.sent) == (3 * EACH, 3 * EACH)
+    assert totals.sent_bytes == 3 * EACH * len(message(0))
+
+
+@WANTS
+def test_who_waits_for_his_turn_is_counted_as_he_stands(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    worker = Rounds(prefixes, shared_prefixes)
+    worker.go()
+    last = worker.members[-1]
+
+    assert figures(worker, last) == (1, 0, 1)
+    assert (last.sequence, last.offset, last.position, last.state) == (0, 0, 0, READY)
+    assert worker.pump.flushed() == 0
+
+
+@WANTS
+def test_who_leaves_while_he_waits_has_one_discarded(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    worker = Rounds(prefixes, shared_prefixes)
+    worker.go()
+    last = worker.members[-1]
+    worker.pump.remove(last)
+    worker.finish()
+
+    assert (last.matched, last.sent, last.queued) == (1, 0, 1)
+    assert worker.pump.totals.discarded == 1
+    assert [bool(sink.taken) for sink in worker.sinks] == [True] * (3 * EACH - 1) + [False]
+
+
+@WANTS
+def test_who_changes_his_wants_while_he_waits_gets_what_he_wanted_before(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    worker = Rounds(prefixes, shared_prefixes)
+    worker.go()
+    member, sink = worker.both[-1]
+    worker.pump.subscribe(member, [b"B"])
+    worker.log.publish(b"A", b"1")
+    worker.log.publish(b"B", b"2")
+    worker.finish()
+
+    assert sink.taken == message(0) + encode_message([b"B", b"2"])
+    assert figures(worker, member) == (2, 2, 0)
+
+
+@WANTS
+def test_who_is_held_or_spoken_to_while_he_waits_goes_on_from_there(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    worker = Rounds(prefixes, shared_prefixes)
+    worker.go()
+    (held, held_sink), (spoken, spoken_sink) = worker.both[-2:]
+    worker.pump.hold(held)
+    spoken_sink.room = 2
+    worker.pump.speak(spoken, b"PONG", 0)
+    states = held.state, spoken.state
+    worker.finish()
+    worker.pump.release(held, prefixes, worker.pump.front, 0)
+    spoken_sink.room = 1 << 40
+    worker.pump.writable(spoken)
+    worker.finish()
+
+    assert states == (HELD, BLOCKED)
+    assert (held_sink.taken, spoken_sink.taken) == (message(0), b"PONG" + message(0))
+    assert [figures(worker, one) for one in (held, spoken)] == [(1, 1, 0)] * 2
+
+
+@WANTS
+def test_who_breaks_when_it_is_his_turn_was_not_sent_it(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    worker = Rounds(prefixes, shared_prefixes)
+    worker.go()
+    member, sink = worker.both[-1]
+    sink.broken = True
+    worker.finish()
+    (lost,) = worker.pump.effects
+    worker.pump.remove(member)
+
+    assert isinstance(lost, Lost)
+    assert (member.matched, member.sent, member.queued) == (1, 0, 1)
+
+
+@WANTS
+def test_who_comes_during_a_round_has_no_part_in_it(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    worker = Rounds(prefixes, shared_prefixes)
+    worker.go()
+    late, sink = worker.member(*prefixes)
+    worker.log.publish(b"A", b"1")
+    worker.finish()
+
+    assert sink.taken == message(1)
+    assert figures(worker, late) == (1, 1, 0)
+
+
+def test_when_all_who_wait_have_left_the_round_is_over() -> None:
+    worker = Rounds((b"A",), 4)
+    worker.go()
+    for member in worker.members:
+        worker.pump.remove(member)
+    worker.log.publish(b"A", b"1")
+    worker.pump.follow(2)
+    _, sink = worker.member(b"A")
+    worker.log.publish(b"A", b"2")
+    worker.finish()
+
+    assert sink.taken == message(2)
+
+
+def test_a_batch_that_takes_long_to_sort_ends_before_the_others() -> None:
+    """It has time for three looks: one message for each, beside the first."""
+    worker = Worker(tuning=Tuning(appends_per_look=1, sort_ns=3))
+    worker.pump._budget = worker.pump.sorting._budget = Ticking().budget(10**9)
+    _, sink = worker.member(b"A")
+    for number in range(10):
+        worker.log.publish(b"A", b"%d" % number)
+    fronts = []
+    while worker.pump.advance(10, 0):
+        fronts.append(worker.pump.front)
+
+    assert fronts[0] == 3
+    assert sink.taken == b"".join(map(message, range(10)))
+
+
+def test_a_batch_of_topics_that_are_not_known_yet_ends_when_its_time_is_over() -> None:
+    worker = Worker(tuning=Tuning(sort_ns=1))
+    worker.pump.sorting._budget = Ticking().budget(1)
+    _, sink = worker.member(b"A")
+    for number in range(60):
+        worker.log.publish(b"A", b"%d" % number, topic_id=number + 1)
+
+    worker.pump.advance(60, 0)
+
+    assert 0 < worker.pump.front < 60
+    worker.advance()
+    assert sink.taken == b"".join(map(message, range(60)))
+
+
+def test_members_that_are_behind_are_served_for_as_long_as_there_is_time() -> None:
+    worker = Worker()
+    both = [worker.member(b"A", room=0) for _ in range(5)]
+    worker.log.publish(b"A", b"0")
+    worker.advance()
+    for member, sink in both:
+        sink.room = 1 << 40
+        worker.pump.writable(member)
+    worker.pump._budget = budget = Ticking().budget(3)
+    budget.begin()
+
+    worker.pump.serve_runnable(0, 100)
+
+    assert [bool(sink.taken) for _, sink in both] == [True] * 3 + [False] * 2
+    assert len(worker.pump.runnable) == 2
+
+
+def test_limits_are_enforced_for_as_long_as_there_is_time() -> None:
+    worker = Worker(limit_bytes=30)
+    both = [worker.member(b"A", room=0) for _ in range(5)]
+    for _ in range(10):
+        worker.log.publish(b"A", b"0")
+    worker.advance()
+    worker.pump._budget = budget = Ticking().budget(2)
+    again = []
+    for _ in range(4):
+        budget.begin()
+        again.append(worker.pump.enforce(0))
+
+    assert again == [True, True, False, False]
+    reached = [effect.member for effect in worker.pump.effects]
+    assert reached == [member for member, _ in both]
+
+
+def test_the_last_of_many_is_looked_for_again_only_when_it_has_moved() -> None:
+    worker = Worker()
+    first, sink = worker.member(b"A", room=0)
+    worker.log.publish(b"A", b"0")
+    worker.advance()
+    worker.member(b"A", room=0)
+    worker.log.publish(b"A", b"1")
+    worker.advance()
+    tails = [worker.pump.move_tail()]
+    sink.room = 1 << 40
+    worker.serve(first)
+    tails.append(worker.pump.move_tail())
+
+    assert tails == [0, 1]
