@@ -13,9 +13,10 @@ is told of as such: its loss is at least what the slot says.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from fanout.shm.census import Censuses, count_topics, minimal
+from fanout.shm.census import Census, Censuses, count_topics, minimal
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
@@ -23,7 +24,6 @@ from fanout.zmtp.errors import ProtocolError
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable, Generator, Iterator
 
     from fanout.coordinator.changes import Changes
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 COUNTING_MAX = 0.5  # seconds from a loss: the log keeps so long what the lost worker held back
 PIECE = 16_384  # messages of a step: some ms, 20 if all of their topics are too long to be interned
 PIECES_KEPT = 128  # two logs of the default size
+TOPICS_MAX = 65_536  # in one census of all that was held back: sorted in some 20 ms
 NO_TIME = "; what was published last is not counted, there was no time"
 UNSURE = "; what was published last is counted by its last subscriptions, they changed too often"
 
@@ -124,8 +125,13 @@ class Loss:
         self._now = now
         self._until = now() + COUNTING_MAX
         self._head = log.head()
-        self._censuses = Censuses(_Topics(log).count, PIECE, PIECES_KEPT)
+        topics = _Topics(log)
+        self._censuses = Censuses(topics.count, PIECE, PIECES_KEPT)
+        self._topics = topics
         self._counted: dict[tuple[frozenset[bytes], int, int], int] = {}
+        # Of all from a tail on: most subscribers of a worker are counted from there. None = there
+        # are too many topics for one.
+        self._whole: dict[int, Census | None] = {}
 
     def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Later]:
         """What was published for this subscriber since its last checkpoint; yields after a step."""
@@ -140,7 +146,10 @@ class Loss:
             for low, stop, wanted in self._wants(connection.subscriber, first):
                 key = minimal(wanted)
                 passed += yield from self._count_passed(key, low, min(stop, kept))
-                matched += yield from self._count(key, max(low, kept), stop)
+                if key and b"" not in key and (max(low, kept), stop) == (tail, self._head):
+                    matched += yield from self._count_whole(key, tail)
+                else:
+                    matched += yield from self._count(key, max(low, kept), stop)
         except TooLateError:
             return Later(0, 0, NO_TIME)
         known = self._changes.are_known(connection.subscriber, first)
@@ -160,6 +169,26 @@ class Loss:
             wanted = wanted - change.added | change.cancelled
         if first < stop:
             yield first, stop, wanted
+
+    def _count_whole(self, key: frozenset[bytes], tail: int) -> Counting:
+        """All from a tail on; one census for all who ask for that."""
+        if tail not in self._whole:
+            counts: Counter[bytes] = Counter()
+            first = tail
+            while first < self._head and len(counts) <= TOPICS_MAX:
+                if self._now() >= self._until:
+                    raise TooLateError
+                end = min(self._head, first - first % PIECE + PIECE)
+                counts += self._topics.count(first, end)
+                first = end
+                yield
+            self._whole[tail] = Census(counts) if len(counts) <= TOPICS_MAX else None
+        census = self._whole[tail]
+        if census is None:
+            return (yield from self._count(key, tail, self._head))
+        if self._now() >= self._until:
+            raise TooLateError
+        return census.count(key)
 
     def _count(self, key: frozenset[bytes], first: int, stop: int) -> Counting:
         if first >= stop or not key:

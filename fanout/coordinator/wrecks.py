@@ -111,6 +111,7 @@ class Wrecks:
         for connection in connections:
             later = yield from _silent(loss.since_checkpoint(connection))
             counted[connection.subscriber] = later
+            yield []
         yield reports.let_go(worker)
         for connection in connections:
             later = counted.pop(connection.subscriber, NOTHING_LATER)

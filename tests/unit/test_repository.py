@@ -75,6 +75,8 @@ PURE = (
     "fanout/coordinator/answers.py",
     "fanout/coordinator/interest.py",
     "fanout/coordinator/ledger.py",
+    "fanout/coordinator/changes.py",
+    "fanout/coordinator/lives.py",
     "fanout/coordinator/reports.py",
     "fanout/coordinator/roster.py",
     "fanout/coordinator/state.py",

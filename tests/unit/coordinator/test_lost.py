@@ -93,6 +93,17 @@ def test_counting_goes_on_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_one_go(losses.begin().since_checkpoint(case.connection)) == (Later(3, 0), 3)
 
 
+@pytest.mark.parametrize("most", [0, 65_536])
+def test_many_topics_are_counted_in_pieces_few_at_once(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "TOPICS_MAX", most)
+    monkeypatch.setattr(rules, "PIECE", 2)
+
+    assert Case(b"A", tail=4, counted=3).later() == Later(3, 0)
+    assert Case(b"A", b"B", tail=4, counted=6).later() == Later(4, 0)
+
+
 def test_who_has_changed_lately_is_counted_by_what_it_wanted_when() -> None:
     """Messages 4 to 9 are A B A B A B, by their sequence numbers."""
     case = Case(b"A", tail=4, counted=4)
