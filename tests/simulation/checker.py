@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.shm.layout import MESSAGE_PART
+from fanout.workers.stream.effects import Lost
 from fanout.workers.stream.member import HELD, LOST
 from tests.simulation.model import Sums, require
 
@@ -45,6 +46,9 @@ class Checker:
             set(pump.blocked) == {p.member for p in worker.peers.values() if p.member.blocked},
             "the blocked members are not those in the dict",
         )
+        for effect in pump.effects:
+            lost = isinstance(effect, Lost) and effect.member.id in worker.peers
+            require(not lost or effect.member.state is LOST, "a lost member would be served again")
         remembered = len(pump.cohorts.known_ids)
         tuning = self._world.tuning
         most = max(tuning.topics_remembered, tuning.batch_messages_max)

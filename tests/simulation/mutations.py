@@ -194,8 +194,11 @@ def speak_inside_a_message(
     original: Any, self: Pump, member: Member, data: bytes, now: int
 ) -> None:
     if member.blocked:
-        member.control += data
-    else:
+        count = max(self._try_send(member, data), 0)
+        member.sent_bytes -= count
+        member.spoken_bytes += count
+        data = data[count:]
+    if data:
         original(self, member, data, now)
 
 
