@@ -59,6 +59,8 @@ def test_a_hundred_lose_nothing_beside_one_that_never_reads() -> None:
             log_bytes=1 << 20,
             kernel_queue_bytes=64 * 1024,
             send_timeout=600,
+            stall_timeout=600,
+            tcp_user_timeout=600,
             heartbeat_interval=0,
             on_event=happenings,
         ) as publisher,

@@ -45,6 +45,7 @@ class FanoutPeer(Peer):
             worker_nice=worker_nice,
             slow_policy="block" if block else "drop_oldest",
             send_timeout=send_timeout,
+            stall_timeout=max(send_timeout, 30),
             heartbeat_interval=HEARTBEAT_SECONDS if heartbeats else 0,
         )
 
