@@ -122,7 +122,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
                 return sequence
         elif type(topic) is str:
             return await self.publish(topic.encode(), payload, timeout=timeout)
-        return await super().publish(topic, payload, timeout=timeout)
+        return await Verbs.publish(self, topic, payload, timeout=timeout)
 
     async def send(
         self,
@@ -146,7 +146,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
             sequence = queue.append(frame, None)
             if sequence != NO_SPACE:
                 return sequence
-        return await super().send(frame, flags, copy, track, timeout=timeout)
+        return await Verbs.send(self, frame, flags, copy, track, timeout=timeout)
 
     def batch(self, *, timeout: float | None = None) -> Batch:
         """A batch for an `async with` block, committed when the block ends."""
