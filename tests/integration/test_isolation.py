@@ -1,18 +1,26 @@
-"""One subscriber that never reads, next to a hundred that do."""
+"""Subscribers that never read, one or a thousand, next to some that do."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import psutil
 
 from fanout import EventKind, Publisher, SubscriberStatistics
-from tests.helpers.audience import DEADLINE_S, TOPICS, payload_of, prefix_of, topic_of
+from tests.helpers.audience import (
+    DEADLINE_S,
+    TOPICS,
+    payload_of,
+    prefix_of,
+    raise_descriptor_limit,
+    topic_of,
+)
 from tests.helpers.command import ROOT
 from tests.helpers.happenings import Happenings
-from tests.helpers.raw import RawPeer
+from tests.helpers.raw import READY_SUB, RawPeer, command, greeting_3
 from tests.helpers.waiting import wait_until
 
 HEALTHY = 100
@@ -100,3 +108,40 @@ def test_a_hundred_lose_nothing_beside_one_that_never_reads() -> None:
     wanted = sum(MESSAGES if prefix_of(n) == b"" else MESSAGES // TOPICS for n in range(HEALTHY))
     assert (total.sent - slow.sent, total.discarded) == (wanted, 0)
     assert (total.dropped, total.evicted) == (slow.dropped, 0)
+
+
+STRANGERS = 1_500  # each of them has wants of its own
+FLOOD = 30_000  # messages at once, on 5,000 topics: appended for each of them, they took seconds
+
+
+def test_a_thousand_that_never_read_neither_harm_who_does_nor_have_the_worker_killed() -> None:
+    raise_descriptor_limit()
+    happenings = Happenings()
+    with (
+        Publisher(
+            "tcp://127.0.0.1:*",
+            workers=1,
+            kernel_queue_bytes=4096,
+            worker_timeout=1.0,
+            on_event=happenings,
+        ) as publisher,
+        ExitStack() as stack,
+        RawPeer.version_3(publisher.endpoints[0], b"T") as healthy,
+    ):
+        for number in range(STRANGERS):
+            stranger = stack.enter_context(RawPeer(publisher.endpoints[0], receive_buffer=4096))
+            wants = command(b"SUBSCRIBE", b"T") + command(b"SUBSCRIBE", b"Z%d" % number)
+            stranger.send(greeting_3(1) + READY_SUB + wants)
+        publisher.wait_for_subscribers(1 + STRANGERS, timeout=DEADLINE_S)
+        for number in range(FLOOD):
+            publisher.publish(b"T%d" % (number % 5_000), number.to_bytes(8, "big"))
+
+        for number in range(FLOOD):
+            frames = [b"T%d" % (number % 5_000), number.to_bytes(8, "big")]
+            assert healthy.read_message() == frames
+        figures = publisher.subscribers()
+
+    assert happenings.of(EventKind.WORKER_LOST) == []
+    assert happenings.of(EventKind.SUBSCRIBER_EVICTED) == []
+    assert {one.matched for one in figures} == {FLOOD}
+    assert len(figures) == 1 + STRANGERS
