@@ -45,7 +45,7 @@ class WorkerSlot(Record):
     # Written by the worker.
     tail = Word(at.W_TAIL, "oldest message it may still read, NO_TAIL = none")
     flushed = Word(at.W_FLUSHED, "everything below was handed to the kernel, for every subscriber")
-    heartbeat = Word(at.W_HEARTBEAT, "monotonic ns of its last tick")
+    heartbeat = Word(at.W_HEARTBEAT, "monotonic ns of its last sign of life")
     load = Word(at.W_LOAD, "CPU time used in the last second, in thousandths")
     subscribers = Word(at.W_SUBSCRIBERS, "connections it owns, half-open ones too")
     wanted_seen = Word(at.W_WANTED_SEEN, "the `wanted` that it last rang the publisher for")
