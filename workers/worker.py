@@ -165,6 +165,7 @@ class Worker:
         self._ticked_front = self.pump.front
         now = self._around.now()
         self.reads.read_spared(now)
+        self.pump.calm(now)
         self._budget.begin()
         self.deadlines.tick(now, listening=not self._reads_paused)
         self._budget.begin()

@@ -53,6 +53,23 @@ class CohortMachine(RuleBasedStateMachine):
             assert cohort.everything == (b"" in prefixes)
             self.joined.append((prefixes, cohort))
 
+    @rule(prefixes=prefix_sets)
+    def join_own(self, prefixes: set[bytes]) -> None:
+        if prefixes and b"" not in prefixes:
+            cohort = self.cohorts.join_own(prefixes)
+            self.cohorts.add_ready(cohort, "member")
+            self.joined.append((prefixes, cohort))
+
+    @rule(data=st.data(), added=prefix_sets, cancelled=prefix_sets)
+    def change(self, data: st.DataObject, added: set[bytes], cancelled: set[bytes]) -> None:
+        own = [i for i, (_, cohort) in enumerate(self.joined) if not cohort.is_minimal]
+        if own and b"" not in added:
+            index = data.draw(st.sampled_from(own))
+            prefixes, cohort = self.joined[index]
+            cancelled = cancelled - added
+            self.cohorts.change(cohort, added, cancelled)
+            self.joined[index] = (prefixes - cancelled) | added, cohort
+
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
         if self.joined:

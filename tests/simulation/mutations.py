@@ -26,6 +26,7 @@ from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.cohort import Prefix
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Slowed
+from fanout.workers.stream.known_topics import KnownTopics
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, Member
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.pump import Pump
@@ -176,15 +177,18 @@ def send_the_newest_first(original: Any, self: Sorting) -> Any:
 
 
 @replaces(ReadSide, "_change")
-def act_before_the_report(original: Any, self: ReadSide, peer: Any, *change: Any) -> None:
-    self._pump.subscribe(peer.member, peer.session.subscriptions)
-    original(self, peer, *change)
+def act_before_the_report(
+    original: Any, self: ReadSide, peer: Any, added: list[bytes], cancelled: list[bytes]
+) -> None:
+    self._pump.change(peer.member, peer.session.subscriptions, added, cancelled, 0)
+    original(self, peer, added, cancelled)
 
 
 @replaces(ReadSide, "_apply_changes")
 def act_although_the_report_waits(original: Any, self: ReadSide, now: int) -> None:
-    for peer in self._tail.promised:
-        self._pump.subscribe(peer.member, peer.session.subscriptions)
+    for peer, change in self._changes.items():
+        self._pump.change(peer.member, peer.session.subscriptions, *change, now)
+    self._changes.clear()
     self._tail.promised.clear()
     original(self, now)
 
@@ -245,9 +249,18 @@ def match_twice(original: Any, self: Cohorts[Any], topic: bytes) -> Any:
     return found + found[:1]
 
 
-@replaces(Cohorts, "_forget_matches")
-def remember_old_matches(_original: Any, _self: Cohorts[Any], _key: Any) -> None:
+@replaces(KnownTopics, "forget")
+def remember_old_matches(_original: Any, _self: KnownTopics, _prefixes: Any) -> None:
     return
+
+
+@replaces(Members, "_keep_until")
+def change_what_was_wanted_before(
+    original: Any, self: Members, member: Member, sequence: int
+) -> None:
+    original(self, member, sequence)
+    if member.older and member.older[-1][0] == sequence:
+        member.older[-1] = sequence, member.cohort
 
 
 @replaces(Backlog, "jump")
@@ -505,8 +518,8 @@ def evict_who_harms_nobody(_original: Any, _self: Lowest, _member: Member) -> bo
     return True
 
 
-@replaces(Cohorts, "make_room")
-def remember_topics_for_ever(_original: Any, _self: Cohorts[Any], _count: int) -> bool:
+@replaces(KnownTopics, "make_room")
+def remember_topics_for_ever(_original: Any, _self: KnownTopics, _count: int) -> bool:
     return False
 
 

@@ -29,7 +29,7 @@ from tests.simulation.peers import SESSIONS
 from tests.simulation.sockets import FakeEpoll, is_readable, is_writable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from fanout.control.messages import Message
     from fanout.reasons import Reason
@@ -116,11 +116,22 @@ class ObservedPump(Pump):
         super().__init__(*arguments)
         self._worker = worker
 
-    def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
+    def change(
+        self,
+        member: Member,
+        wants: Collection[bytes],
+        added: Collection[bytes],
+        cancelled: Collection[bytes],
+        now: int,
+    ) -> None:
         front = self.front
-        super().subscribe(member, prefixes)
+        super().change(member, wants, added, cancelled, now)
         self._worker.apply_change(member.id, front, was_held=False)
-        self._worker.check("subscribe")
+        self._worker.check("change")
+
+    def calm(self, now: int) -> None:
+        super().calm(now)
+        self._worker.check("calm")
 
     def hold(self, member: Member) -> None:
         super().hold(member)

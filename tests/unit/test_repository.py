@@ -49,6 +49,7 @@ ABOUT_SEVERAL = {
     "coordinator/test_mutations.py": "supervision, and the checks of it",
     "shm/test_order.py": "the order of stores and loads of all records",
     "shm/test_records.py": "header, slots, cards, clock and ends",
+    "workers/stream/test_changing.py": "changes of wants: members.py and cohorts.py",
     "zmtp/test_corpus.py": "streams that were recorded",
     "zmtp/test_rules.py": "docs/design/connections.md, R1 to R10",
 }

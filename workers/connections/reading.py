@@ -19,6 +19,7 @@ from fanout.control.messages import Throttled, split_subscriptions
 from fanout.reasons import Reason
 from fanout.workers.connections.budgets import READ_NS, REPORT_NS, Share
 from fanout.workers.stream.effects import broken
+from fanout.workers.stream.members import OLDER_WANTS_MAX
 from fanout.zmtp import (
     Cancelled,
     PingReceived,
@@ -46,9 +47,9 @@ SPARED_MIN_NS = 50_000_000  # ns; who is spared is looked for each tick, which i
 class ReadSide:
     """Reads from the peers of a worker; one of the desk's watchers.
 
-    Its mutable state: the level-triggered epoll set, the peers that are not read for a while, what
-    was read from whom in this turn, and what all may still take. The changes that wait for their
-    reports to get out are the promises of the tail.
+    Its mutable state: the level-triggered epoll set, the peers that are not read for a while, the
+    changes that were read in this turn, and what all may still take. The changes that wait for
+    their reports to get out are the promises of the tail.
 
     Args:
         cpu: ns of CPU time that this process has taken.
@@ -74,6 +75,7 @@ class ReadSide:
         self._cpu = cpu
         self._share = Share(now)
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
+        self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
 
     @property
     def spares(self) -> bool:
@@ -92,6 +94,7 @@ class ReadSide:
         else:
             self.set.unregister(peer.socket)
         self._tail.promised.pop(peer, None)
+        self._changes.pop(peer, None)
 
     def turn(self, now: int, *, busy: bool = False) -> bool:
         """Read from as many peers as one turn allows; True if there may be more to read.
@@ -118,7 +121,9 @@ class ReadSide:
         readable = self.set.poll(0, READS_PER_TURN)
         for descriptor, _events in readable:
             peer = self._desk.by_descriptor.get(descriptor)
-            if peer is not None:
+            if peer is not None and peer.member.older_wants > OLDER_WANTS_MAX // 2:
+                self._spare(peer, now + SPARED_MIN_NS)  # until it has taken some of what it wanted
+            elif peer is not None:
                 began = self._cpu()
                 size = self._read(peer, now)
                 cost = self._cpu() - began
@@ -140,12 +145,15 @@ class ReadSide:
         debt = peer.budget.spend(cost, now)
         if not debt or peer.id not in self._desk.peers:
             return
-        peer.unread_until = now + max(debt, SPARED_MIN_NS)
+        self._spare(peer, now + max(debt, SPARED_MIN_NS))
+        if peer.budget.is_to_be_named(now):
+            self._channel.post(Throttled(peer.id))
+
+    def _spare(self, peer: Peer, until: int) -> None:
+        peer.unread_until = until
         if peer not in self._spared:
             self._spared[peer] = None
             self.set.unregister(peer.socket)
-        if peer.budget.is_to_be_named(now):
-            self._channel.post(Throttled(peer.id))
 
     def _watch(self, peer: Peer) -> None:
         self.set.register(peer.socket, select.EPOLLIN | select.EPOLLRDHUP)
@@ -200,6 +208,7 @@ class ReadSide:
     def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
         """Report the change, and from which message on it is."""
         since = self._tail.promise(peer)
+        self._changes[peer] = added, cancelled
         for report in split_subscriptions(peer.id, since, added, cancelled):
             self._channel.post(report)
 
@@ -210,9 +219,12 @@ class ReadSide:
         if self._channel.pending:
             for peer in promised:
                 self._pump.hold(peer.member)
+            self._changes.clear()
             return
-        for peer in promised:
+        for peer, (added, cancelled) in self._changes.items():
             began = self._cpu()
-            self._pump.subscribe(peer.member, peer.session.subscriptions)
+            wants = peer.session.subscriptions
+            self._pump.change(peer.member, wants, added, cancelled, now)
             self._charge(peer, self._cpu() - began + REPORT_NS, now)
         promised.clear()
+        self._changes.clear()

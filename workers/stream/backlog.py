@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from fanout.shm.census import Censuses, count_topics
+from fanout.shm.census import Censuses, count_topics, minimal
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.spills import Spills
 from fanout.workers.tuning import TUNING, Tuning
@@ -130,7 +130,8 @@ class Backlog:
             return 0
         if cohort.everything:
             return stop - first
-        return self._censuses.count(cohort.key, first, stop)
+        key = cohort.key if cohort.is_minimal else minimal(cohort.key)
+        return self._censuses.count(key, first, stop)
 
     def topic_of(self, sequence: int) -> bytes:
         """The first frame of a message."""

@@ -48,6 +48,8 @@ class Chunk:
                 # No topic has a prefix longer than itself; a table for its length is not free.
                 if len(prefix) <= self._longest:
                     found += self._having(len(prefix)).get(prefix, ())
+        if not cohort.is_minimal:
+            found = list(set(found))
         found.sort()
         return found
 

@@ -28,7 +28,7 @@ class Cohort(Generic[M]):
     """Subscribers with the same wants.
 
     Attributes:
-        key: what they want, minimal.
+        key: what they want; minimal, unless it may be changed in place: then it is a set.
         encoding: what its picks go through before they are sent; see `Member`.
         everything: whether that is every message, as it is in the log.
         members: how many subscribers it has, ready ones and others.
@@ -52,7 +52,7 @@ class Cohort(Generic[M]):
         "ready",
     )
 
-    def __init__(self, key: Key, encoding: Encoding | None = None) -> None:
+    def __init__(self, key: Key | set[bytes], encoding: Encoding | None = None) -> None:
         self.key = key
         self.encoding = encoding
         self.everything = key == EVERYTHING and encoding is None
@@ -62,7 +62,17 @@ class Cohort(Generic[M]):
         self.picks: list[bytes] = []
         self.prefixes: tuple[Prefix[M], ...] = ()
         self.counted = 0
-        self._lengths = sorted(set(map(len, key)))
+        self._lengths: list[int] = []
+        self.changed()
+
+    def changed(self) -> None:
+        """Its key was changed in place."""
+        self._lengths = []
+
+    @property
+    def is_minimal(self) -> bool:
+        """Whether none of its wants implies another."""
+        return isinstance(self.key, frozenset)
 
     @property
     def matched(self) -> int:
@@ -77,6 +87,8 @@ class Cohort(Generic[M]):
 
     def wants(self, topic: bytes) -> bool:
         """Whether a message on this topic is for it."""
+        if not self._lengths:
+            self._lengths = sorted(set(map(len, self.key)))
         longest = len(topic)
         for length in self._lengths:  # sorted
             if length > longest:

@@ -11,18 +11,22 @@ all cohorts share that want them. The first kind costs something for each messag
 anybody takes it; so a cohort without a ready member is *parked* after a while: until somebody is
 ready again it only counts, by its prefixes.
 
-Matching is a dict from prefix to cohorts, looked up once for each distinct length of a prefix, and
-remembered for each topic id. Ids are never reused, so what is remembered stays true until
-subscriptions change.
+A member that changes a long list of wants gets a cohort of its *own*, which is changed in place: at
+the cost of what is changed, not of the list. Its wants need not be minimal. When it has been quiet
+for a while it shares a cohort again.
+
+Matching is a `PrefixTable`, and its result is remembered for each topic id (`KnownTopics`).
 """
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from fanout.shm.census import minimal
+from fanout.shm.prefix_table import PrefixTable
 from fanout.workers.stream.cohort import EVERYTHING, Cohort, Prefix
+from fanout.workers.stream.known_topics import KnownTopics
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
@@ -37,54 +41,50 @@ M = TypeVar("M")  # a member: nothing here looks into one
 class Cohorts(Generic[M]):
     """All cohorts of a worker.
 
-    Its mutable state: the cohorts by key, the prefixes of the filtered ones, who is about to be
-    parked, and what is remembered of topic ids.
+    Its mutable state: the cohorts by key and those of one member, the prefixes of the filtered
+    ones, who is about to be parked, and what is remembered of topic ids.
 
     Attributes:
         counting: the prefixes by which some cohort counts.
         direct: the cohorts whose own picks are filled.
+        known_ids, name, make_room: those of `KnownTopics`.
     """
 
     def __init__(self, tuning: Tuning = TUNING) -> None:
-        self._topics_remembered = tuning.topics_remembered
-        self._appends_remembered = tuning.appends_remembered
         self._shared_prefixes = tuning.shared_prefixes
         self._parked_after = tuning.parked_after
         self.everything: Cohort[M] = Cohort(EVERYTHING)
         self._by_key: dict[tuple[Key, Encoding | None], Cohort[M]] = {
             (EVERYTHING, None): self.everything
         }
-        self._by_prefix: dict[bytes, Prefix[M]] = {}
+        self._own: dict[Cohort[M], None] = {}
+        self._by_prefix: PrefixTable[Prefix[M]] = PrefixTable()
         self.counting: dict[Prefix[M], None] = {}
         self.direct: dict[Cohort[M], None] = {}
-        self._lengths: dict[int, int] = {}  # length of a prefix -> how many prefixes have it
         self._idle: dict[Cohort[M], int] = {}  # direct ones -> messages picked for nobody
-        self._appends: dict[int, tuple[Append, ...]] = {}
-        self._remembered = 0  # appends, of all topic ids
-        self._names: dict[int, bytes] = {}
+        self._topics = KnownTopics(tuning.topics_remembered, tuning.appends_remembered)
+        self.known_ids = self._topics.appends
+        self.name = self._topics.name
+        self.make_room = self._topics.make_room
 
     def __len__(self) -> int:
-        return len(self._by_key)
+        return len(self._by_key) + len(self._own)
 
     @property
     def in_use(self) -> int:
         """How many cohorts have members."""
-        return len(self._by_key) - (not self.everything.members)
+        return len(self) - (not self.everything.members)
 
     @property
     def filtered(self) -> Iterable[Cohort[M]]:
         """The cohorts that do not want everything."""
-        return islice(self._by_key.values(), 1, None)  # the first one wants everything
+        # The first one wants everything.
+        return chain(islice(self._by_key.values(), 1, None), self._own)
 
     @property
     def has_filtered(self) -> bool:
         """Whether any cohort does not want everything."""
-        return len(self._by_key) > 1
-
-    @property
-    def known_ids(self) -> dict[int, tuple[Append, ...]]:
-        """Topic ids whose cohorts are remembered, with the `append` of each list to be filled."""
-        return self._appends
+        return len(self._by_key) > 1 or bool(self._own)
 
     # Who wants what.
 
@@ -111,6 +111,31 @@ class Cohorts(Generic[M]):
             prefix.members -= 1
         if not cohort.members and not cohort.everything:
             self._remove(cohort)
+
+    def join_own(self, prefixes: Iterable[bytes]) -> Cohort[M]:
+        """A cohort for one member, which may then be changed in place; without an encoding."""
+        cohort: Cohort[M] = Cohort(set(prefixes))
+        cohort.members = 1
+        self._own[cohort] = None
+        self._fill_directly(cohort)
+        return cohort
+
+    def change(
+        self, cohort: Cohort[M], added: Collection[bytes], cancelled: Collection[bytes]
+    ) -> None:
+        """Change the wants of an own cohort; what it wants of it already has no effect."""
+        key = cohort.key
+        assert isinstance(key, set), "others share it"
+        for name in cancelled:
+            if name in key:
+                key.remove(name)
+                self._take_from(cohort, name)
+        for name in added:
+            if name not in key:
+                key.add(name)
+                self._fill_from(cohort, name)
+        cohort.changed()
+        self._topics.forget([*cancelled, *added])
 
     # Who is ready.
 
@@ -140,7 +165,7 @@ class Cohorts(Generic[M]):
         It is parked when that has cost as much as parking it and taking it back.
         """
         wasted = self._idle[cohort] = self._idle.get(cohort, 0) + messages
-        if wasted >= self._parked_after + len(cohort.key):
+        if wasted >= self._parked_after + len(cohort.key) and cohort not in self._own:
             del self._idle[cohort]
             self._take_back(cohort)
             self._count_by_prefix(cohort)
@@ -149,47 +174,26 @@ class Cohorts(Generic[M]):
 
     def prefixes_of(self, topic: bytes) -> list[Prefix[M]]:
         """The prefixes with which a topic begins, of those that somebody wants."""
-        found: list[Prefix[M]] = []
-        lengths: Iterable[int] = self._lengths
-        # A peer chooses how many lengths exist; if more than the topic has, try the topic's own.
-        if len(self._lengths) > len(topic):
-            lengths = range(len(topic) + 1)
-        for length in lengths:
-            if length <= len(topic):
-                prefix = self._by_prefix.get(topic[:length])
-                if prefix is not None:
-                    found.append(prefix)
-        return found
-
-    def make_room(self, count: int) -> bool:
-        """Forget all topic ids if so many more would be too many; True if it did."""
-        if (
-            len(self._names) + count <= self._topics_remembered
-            and self._remembered <= self._appends_remembered
-        ):
-            return False
-        self._names.clear()
-        self._forget_appends()
-        return True
+        return self._by_prefix.matching(topic)
 
     def remember(self, topic_id: int, topic: bytes) -> tuple[Append, ...]:
         """Match a topic and remember the result for its id."""
-        appends = self._appends[topic_id] = self.appends(topic)
-        self._names[topic_id] = topic
+        found = self.prefixes_of(topic)
+        appends = self._appends_of(found)
+        # With one prefix it is the same object for all topics that begin with it.
+        self._topics.remember(topic_id, topic, appends, len(appends) if len(found) > 1 else 0)
         return appends
 
     def appends(self, topic: bytes) -> tuple[Append, ...]:
         """The `append` of each list that a message on this topic goes into."""
-        found = self.prefixes_of(topic)
-        if len(found) == 1:
-            return found[0].appends  # the same object for all topics with this prefix
-        appends = tuple([append for prefix in found for append in prefix.appends])
-        self._remembered += len(appends)
-        return appends
+        return self._appends_of(self.prefixes_of(topic))
 
-    def name(self, topic_id: int) -> bytes | None:
-        """The topic of an id, None if it is not remembered."""
-        return self._names.get(topic_id)
+    def _appends_of(self, found: list[Prefix[M]]) -> tuple[Append, ...]:
+        if len(found) == 1:
+            return found[0].appends
+        appends = [append for prefix in found for append in prefix.appends]
+        # The wants of an own cohort may imply one another: it gets no message twice.
+        return tuple(dict.fromkeys(appends) if self._own else appends)
 
     # Cohorts come and go.
 
@@ -203,7 +207,10 @@ class Cohorts(Generic[M]):
         return cohort
 
     def _remove(self, cohort: Cohort[M]) -> None:
-        del self._by_key[cohort.key, cohort.encoding]
+        if cohort in self._own:
+            del self._own[cohort]
+        else:
+            del self._by_key[frozenset(cohort.key), cohort.encoding]
         self._idle.pop(cohort, None)
         if cohort.direct:
             self._take_back(cohort)
@@ -219,20 +226,26 @@ class Cohorts(Generic[M]):
         cohort.direct = True
         self.direct[cohort] = None
         for name in cohort.key:
-            prefix = self._prefix(name)
-            prefix.direct[cohort] = None
-            prefix.changed()
-        self._forget_matches(cohort.key)
+            self._fill_from(cohort, name)
+        self._topics.forget(cohort.key)
 
     def _take_back(self, cohort: Cohort[M]) -> None:
         cohort.direct = False
         del self.direct[cohort]
         for name in cohort.key:
-            prefix = self._by_prefix[name]
-            del prefix.direct[cohort]
-            prefix.changed()
-            self._drop_unused(name, prefix)
-        self._forget_matches(cohort.key)
+            self._take_from(cohort, name)
+        self._topics.forget(cohort.key)
+
+    def _fill_from(self, cohort: Cohort[M], name: bytes) -> None:
+        prefix = self._prefix(name)
+        prefix.direct[cohort] = None
+        prefix.changed()
+
+    def _take_from(self, cohort: Cohort[M], name: bytes) -> None:
+        prefix = self._prefix(name)
+        del prefix.direct[cohort]
+        prefix.changed()
+        self._drop_unused(name, prefix)
 
     def _count_by_prefix(self, cohort: Cohort[M]) -> None:
         cohort.direct = False
@@ -246,7 +259,7 @@ class Cohorts(Generic[M]):
                 self.counting[prefix] = None
                 prefix.changed()
                 first.append(name)
-        self._forget_matches(first)
+        self._topics.forget(first)
 
     def _stop_counting(self, cohort: Cohort[M]) -> None:
         last = []
@@ -260,27 +273,15 @@ class Cohorts(Generic[M]):
                 last.append(name)
                 self._drop_unused(name, prefix)
         cohort.prefixes = ()
-        self._forget_matches(last)
+        self._topics.forget(last)
 
     def _prefix(self, name: bytes) -> Prefix[M]:
         prefix = self._by_prefix.get(name)
         if prefix is None:
-            prefix = self._by_prefix[name] = Prefix()
-            self._lengths[len(name)] = self._lengths.get(len(name), 0) + 1
+            prefix = Prefix()
+            self._by_prefix.put(name, prefix)
         return prefix
 
     def _drop_unused(self, name: bytes, prefix: Prefix[M]) -> None:
         if prefix.is_unused:
-            del self._by_prefix[name]
-            self._lengths[len(name)] -= 1
-            if not self._lengths[len(name)]:
-                del self._lengths[len(name)]
-
-    def _forget_matches(self, names: Collection[bytes]) -> None:
-        """What is remembered of topics that begin with one of these is not true any more."""
-        if names:
-            self._forget_appends()
-
-    def _forget_appends(self) -> None:
-        self._appends.clear()
-        self._remembered = 0
+            self._by_prefix.remove(name)

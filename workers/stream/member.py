@@ -154,6 +154,11 @@ class Member:
         return self.matched_before + self.cohort.matched - self.joined_at
 
     @property
+    def older_wants(self) -> int:
+        """How many wants are kept in `older`, in all."""
+        return sum([len(one.key) for _, one in self.older if one is not None]) if self.older else 0
+
+    @property
     def queued(self) -> int:
         """Messages that matched and are neither sent nor dropped."""
         return self.matched - self.sent - self.dropped

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.workers.stream.backlog import Backlog
+from fanout.workers.stream.cohort import Cohort
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Effect, Lost, Recovered, Stalled
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
@@ -17,12 +18,17 @@ from fanout.workers.stream.totals import Totals
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.member import Member, MemberState
 
 position_of = attrgetter("position")
+
+OLDER_WANTS_MAX = 500_000  # copies of wants of a member that changes them and takes nothing: 30 MB
+QUIET_NS = 250_000_000  # without a change, after which a member shares a cohort again
+CALMED_PER_TICK = 5_000  # prefixes of members that do: some 10 ms
+CALMED_MAX = 20_000  # prefixes of one of them; with more, it is not worth what it costs
 
 
 class Members:
@@ -30,7 +36,8 @@ class Members:
 
     Its mutable state: the front, the cohorts, the blocked members with the time of their last
     progress (in that order, so that the longest blocked is first), those of them that have more to
-    send although their socket has room, and the ready ones that wait for their turn in a round.
+    send although their socket has room, the ready ones that wait for their turn in a round, and
+    those with a cohort of their own, with the time of their last change, in that order.
 
     Args:
         log: where the messages are.
@@ -56,6 +63,10 @@ class Members:
         self._subscribed = 0  # members with a cohort
         self._last: Member | None = None  # of the blocked ones, when it was looked for
         self._last_position = 0
+        self._owned_from = tuning.owned_from
+        self._large_change = tuning.large_change
+        self._changing: dict[Member, int] = {}
+        self._calm_credit = 0  # prefixes
 
     @property
     def needs_log(self) -> bool:
@@ -76,12 +87,53 @@ class Members:
 
     def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
         """The member's subscriptions are now these, for messages from the front on."""
-        if member in self.waiting:
-            self._block(member, self.front, 0, self._now)
-            self.runnable[member] = None
-        if member.blocked:
-            self._keep_until(member, self.front)
+        self._end_wants(member)
         self._change_cohort(member, prefixes)
+
+    def change(
+        self,
+        member: Member,
+        wants: Collection[bytes],
+        added: Collection[bytes],
+        cancelled: Collection[bytes],
+        now: int,
+    ) -> None:
+        """As `subscribe`, but told what the change is: a small one of a long list costs little.
+
+        Args:
+            wants: all of its subscriptions, after the change.
+            now: monotonic ns, for `calm()`.
+        """
+        cohort = member.cohort
+        changes = len(added) + len(cancelled)
+        is_small = len(wants) > max(self._owned_from, changes * self._large_change)
+        filtered = cohort is not None and not cohort.everything and b"" not in wants
+        if not (is_small and filtered) or member.encoding is not None:
+            self.subscribe(member, wants)
+            return
+        assert cohort is not None
+        self._end_wants(member)
+        if cohort.is_minimal:
+            self._change_cohort(member, wants, own=True)
+        else:
+            self.cohorts.change(cohort, added, cancelled)
+        self._changing.pop(member, None)  # insert it last: in the order of the last change
+        self._changing[member] = now
+
+    def calm(self, now: int) -> None:
+        """Have members share cohorts again that have not changed their wants for a while."""
+        self._calm_credit = min(CALMED_PER_TICK, self._calm_credit + CALMED_PER_TICK)
+        for member, changed in list(self._changing.items()):
+            if self._calm_credit <= 0 or now - changed < QUIET_NS:
+                return
+            if member in self.waiting:  # in the middle of a round
+                continue
+            del self._changing[member]
+            assert member.cohort is not None
+            size = len(member.cohort.key)
+            if size <= CALMED_MAX:
+                self._calm_credit -= size
+                self._change_cohort(member, member.cohort.key)
 
     def hold(self, member: Member) -> None:
         """Stop serving the member at the front, until `release()`."""
@@ -136,6 +188,7 @@ class Members:
         if member.cohort is not None:
             self._leave_cohort(member)
             member.cohort = None
+        self._changing.pop(member, None)
         member.become(LOST)
         self.totals.discarded += member.queued
 
@@ -249,22 +302,37 @@ class Members:
 
     # Their cohorts.
 
+    def _end_wants(self, member: Member) -> None:
+        """What the member wants holds for messages below the front only."""
+        if member in self.waiting:
+            self._block(member, self.front, 0, self._now)
+            self.runnable[member] = None
+        if member.blocked:
+            self._keep_until(member, self.front)
+
     def _keep_until(self, member: Member, sequence: int) -> None:
         """Messages below `sequence` are for the member's present cohort, whatever it is later."""
         self.backlog.settle(member, self.front)
         if member.position >= self._log.start_of(sequence):
             return
-        if len(member.older) >= self._older_max:
-            text = f"changed its subscriptions {self._older_max} times and took nothing"
+        if len(member.older) >= self._older_max or member.older_wants > OLDER_WANTS_MAX:
+            text = f"changed its subscriptions {len(member.older)} times and took nothing"
             self._lose(member, Reason.RESTLESS, text)
             return
-        member.older.append((sequence, member.cohort))
+        cohort = member.cohort
+        if cohort is not None and not cohort.is_minimal:
+            cohort = Cohort(set(cohort.key))  # it is about to be changed in place
+        member.older.append((sequence, cohort))
 
-    def _change_cohort(self, member: Member, prefixes: Iterable[bytes]) -> None:
+    def _change_cohort(
+        self, member: Member, prefixes: Iterable[bytes], *, own: bool = False
+    ) -> None:
         if member.cohort is not None:
             self._count_ready(member)
             self._leave_cohort(member)
-        new = self.cohorts.join(prefixes, member.encoding)
+        self._changing.pop(member, None)
+        cohorts = self.cohorts
+        new = cohorts.join_own(prefixes) if own else cohorts.join(prefixes, member.encoding)
         member.cohort = new
         if new is not None:
             member.joined_at = new.matched

@@ -26,7 +26,7 @@ from tests.helpers.around import Around, Outbox
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from fanout.control.messages import Message
     from fanout.shm.reader import LogReader
@@ -44,9 +44,16 @@ class NotedPump(Pump):
         super().__init__(log, UNLIMITED)
         self._calls = calls
 
-    def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
-        self._calls.append(("pump.subscribe", member))
-        super().subscribe(member, prefixes)
+    def change(
+        self,
+        member: Member,
+        wants: Collection[bytes],
+        added: Collection[bytes],
+        cancelled: Collection[bytes],
+        now: int,
+    ) -> None:
+        self._calls.append(("pump.change", member))
+        super().change(member, wants, added, cancelled, now)
 
     def hold(self, member: Member) -> None:
         self._calls.append(("pump.hold", member))
@@ -116,9 +123,9 @@ class Desk:
         """One turn after all that the subscribers have to say; how often wants were changed."""
         for session, far in self.ends:
             far.send(session.data_to_send())
-        before = len(self.called("pump.subscribe"))
+        before = len(self.called("pump.change"))
         self.side.turn(now)
-        return len(self.called("pump.subscribe")) - before
+        return len(self.called("pump.change")) - before
 
     def shake_hands(self) -> None:
         while not all(peer.session.subscriptions for peer in self.peers):
@@ -281,7 +288,7 @@ def test_the_changes_of_a_turn_go_out_together_and_are_then_applied(two: Desk) -
     assert two.talk(1) == 2
 
     called = [name for name, _ in two.calls]
-    assert called == ["channel.post"] * 2 + ["channel.flush"] + ["pump.subscribe"] * 2
+    assert called == ["channel.post"] * 2 + ["channel.flush"] + ["pump.change"] * 2
 
 
 def test_if_the_reports_do_not_get_out_all_are_held_until_they_have(two: Desk) -> None:

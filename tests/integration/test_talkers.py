@@ -1,0 +1,89 @@
+"""Who has much to say is served, and who says too much hurts nobody and is named."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import zmq
+
+from fanout import Event, EventKind, Publisher, Reason
+from tests.helpers.raw import RawPeer, command
+from tests.helpers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from tests.helpers.stock import Stock
+
+TOPICS = 10_000
+
+
+def publishing(events: list[Event]) -> AbstractContextManager[Publisher]:
+    return Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 22, on_event=events.append)
+
+
+def of_kind(events: list[Event], kind: EventKind) -> list[Event]:
+    return [event for event in events if event.kind is kind]
+
+
+def test_a_list_of_ten_thousand_topics_is_in_force_without_being_put_off(stock: Stock) -> None:
+    """It was put off after each part, for as long as what it had already: 7.5 s in all."""
+    events: list[Event] = []
+    with publishing(events) as publisher:
+        subscriber = stock.connect(publisher.endpoints[0], options={zmq.SNDHWM: 0})
+        for index in range(TOPICS):
+            subscriber.setsockopt(zmq.SUBSCRIBE, b"topic.%05d" % index)
+        last = b"topic.%05d" % (TOPICS - 1)
+        publisher.wait_for_subscribers(1, last, timeout=30)
+        publisher.send_multipart([last, b"here"])
+        assert subscriber.recv_multipart() == [last, b"here"]
+        (row,) = publisher.subscribers()
+        assert row.subscriptions == TOPICS
+        assert publisher.statistics().throttled == 0
+
+
+class Talker:
+    """Says the same again and again, as fast as it is read."""
+
+    def __init__(self, publisher: Publisher, words: bytes) -> None:
+        self._peer = RawPeer.version_3(publisher.endpoints[0])
+        self._peer.socket.setblocking(False)
+        self._words = words
+        self._rest = b""
+
+    def talk(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(10):
+                self._rest = self._rest or self._words
+                self._rest = self._rest[self._peer.socket.send(self._rest) :]
+        with contextlib.suppress(BlockingIOError):
+            self._peer.socket.recv(1 << 20)
+
+    def close(self) -> None:
+        self._peer.close()
+
+
+def test_who_talks_without_end_is_named_and_who_listens_gets_everything(stock: Stock) -> None:
+    events: list[Event] = []
+    with publishing(events) as publisher:
+        healthy = stock.connect(publisher.endpoints[0], b"healthy")
+        publisher.wait_for_subscribers(1, b"healthy", timeout=30)
+        change = command(b"SUBSCRIBE", b"healthy/x") + command(b"CANCEL", b"healthy/x")
+        ping = command(b"PING", b"\x00\x00context")
+        talkers = [Talker(publisher, change * 500), Talker(publisher, ping * 500)]
+
+        def are_named() -> bool:
+            for talker in talkers:
+                talker.talk()
+            publisher.publish(b"healthy/1", b"x")
+            assert healthy.recv_multipart() == [b"healthy/1", b"x"]
+            return publisher.statistics().throttled >= 1
+
+        wait_until(are_named, "one is named", deadline_s=60)
+        wait_until(lambda: of_kind(events, EventKind.SUBSCRIBER_THROTTLED), "it is told")
+        named = of_kind(events, EventKind.SUBSCRIBER_THROTTLED)[0]
+        assert named.cause is Reason.BUSY
+        assert named.subscriber in {row.id for row in publisher.subscribers()}
+        for talker in talkers:
+            talker.close()

@@ -1,0 +1,147 @@
+"""Changing a long list of wants costs what is changed, and every message is matched as before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fanout.reasons import Reason
+from fanout.shm.prefix_table import PrefixTable
+from fanout.workers.stream import members
+from fanout.workers.stream.effects import Lost
+from fanout.zmtp.frames import encode_message
+from tests.helpers.log import Sink, Worker
+
+if TYPE_CHECKING:
+    import pytest
+
+    from fanout.workers.stream.member import Member
+
+PLENTY = 1 << 40
+
+
+def publish(worker: Worker, topic: bytes) -> None:
+    worker.log.publish(topic, b"one")
+    worker.advance()
+
+
+class Counted(PrefixTable[Any]):
+    """Counts how often it is changed."""
+
+    changes = 0
+
+    def put(self, prefix: bytes, value: object) -> None:
+        self.changes += 1
+        super().put(prefix, value)
+
+    def remove(self, prefix: bytes) -> None:
+        self.changes += 1
+        super().remove(prefix)
+
+
+def subscribed_in_parts(worker: Worker, count: int, part: int) -> tuple[Member, Counted]:
+    """A member that got `count` subscriptions a few at a time, and what changed in the matching."""
+    table = worker.pump.cohorts._by_prefix
+    if not isinstance(table, Counted):
+        table = worker.pump.cohorts._by_prefix = Counted()
+    member, _ = worker.member()
+    wants: set[bytes] = set()
+    for start in range(0, count, part):
+        added = [b"%d" % index for index in range(start, start + part)]
+        wants.update(added)
+        worker.pump.change(member, wants, added, [], now=start)
+    return member, table
+
+
+def test_a_long_list_costs_what_it_is_long_however_it_is_cut() -> None:
+    worker = Worker()
+    member, table = subscribed_in_parts(worker, 10_000, 100)
+    assert table.changes < 3 * 10_000
+    assert member.cohort is not None
+    assert len(member.cohort.key) == 10_000
+
+    before = table.changes
+    wants = set(member.cohort.key)
+    for index in range(100):
+        worker.pump.change(member, wants | {b"x"}, [b"x"], [], now=index)
+        worker.pump.change(member, wants, [], [b"x"], now=index)
+    assert table.changes - before == 200
+    worker.log.segment.close()
+
+
+def test_who_was_quiet_for_a_while_shares_a_cohort_again() -> None:
+    worker = Worker()
+    pump = worker.pump
+    member, _ = subscribed_in_parts(worker, 2_000, 100)
+    own = member.cohort
+    last = 1_900
+
+    pump.calm(last + members.QUIET_NS - 1)
+    assert member.cohort is own
+    pump.calm(last + members.QUIET_NS)
+    other, _ = worker.member(*(b"%d" % index for index in range(10)))
+    assert member.cohort is other.cohort, "9 implies 99"
+    worker.log.segment.close()
+
+
+def test_many_who_are_quiet_at_once_share_again_by_and_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "CALMED_PER_TICK", 1_000)
+    worker = Worker()
+    pump = worker.pump
+    several = [subscribed_in_parts(worker, 2_000, 100)[0] for _ in range(3)]
+    shared = []
+    for tick in range(7):
+        pump.calm(members.QUIET_NS + 10_000 + tick)
+        cohorts = {id(one.cohort) for one in several if one.cohort and one.cohort.is_minimal}
+        shared.append(sum(id(one.cohort) in cohorts for one in several))
+    assert shared == [1, 1, 2, 2, 3, 3, 3]
+    worker.log.segment.close()
+
+
+def blocked(worker: Worker) -> tuple[Member, Sink, set[bytes]]:
+    """A member with a long list whose socket takes nothing, and its wants."""
+    member, sink = worker.member(room=0)
+    wants = {b"%d" % index for index in range(1_000)}
+    worker.pump.change(member, wants, wants, [], now=0)
+    publish(worker, b"1")
+    assert member.blocked
+    return member, sink, wants
+
+
+def test_a_blocked_member_gets_what_it_wanted_when_it_was_published() -> None:
+    worker = Worker()
+    member, sink, wants = blocked(worker)
+    expected = encode_message([b"1", b"one"])
+    for index in range(20):
+        if index % 2:
+            worker.pump.change(member, wants, [], [b"x", b"xy"], now=0)
+        else:
+            worker.pump.change(member, wants | {b"x", b"xy"}, [b"x", b"xy"], [], now=0)
+            expected += encode_message([b"xyz%d" % index, b"one"])
+        publish(worker, b"xyz%d" % index)
+    assert (member.matched, len(member.older)) == (11, 20)
+    counts = [worker.pump.backlog.count(cohort, 0, 21) for _, cohort in member.older]
+    assert counts[1:3] == [21, 1], "what is wanted twice is counted once"
+
+    sink.room = PLENTY
+    worker.serve(member)
+    assert sink.taken == expected
+    assert (member.sent, member.queued) == (11, 0)
+    worker.log.segment.close()
+
+
+def test_who_copies_its_wants_without_end_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "OLDER_WANTS_MAX", 5_500)
+    worker = Worker()
+    member, _, wants = blocked(worker)
+    changes = 0
+    while not worker.pump.effects:
+        worker.pump.change(member, wants | {b"x"}, [b"x"], [], now=0)
+        publish(worker, b"2")
+        worker.pump.change(member, wants, [], [b"x"], now=0)
+        publish(worker, b"2")
+        changes += 2
+    (lost,) = worker.pump.effects
+    assert isinstance(lost, Lost)
+    assert (lost.reason, changes) == (Reason.RESTLESS, 8)
+    assert member.older_wants > 5_000
+    worker.log.segment.close()

@@ -1,0 +1,106 @@
+"""Known topics: their ids, their names, and where messages on them go. Pure.
+
+Where they go is found out once for each topic, and remembered until somebody's wants change that
+concern it. Which these are is found by the names in their order: those that begin with a prefix
+stand together. So a subscriber that changes its wants for ever makes only that be found out again
+which it concerns.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from fanout.workers.stream.cohort import Append
+
+FRESH_MAX = 512  # names that are looked through one by one, before they are sorted in with the rest
+
+
+class KnownTopics:
+    """What is remembered of topics; an id never gets another name.
+
+    Its mutable state: the names by id, all sorted but for the last ones, and for what has cost
+    memory of its own, how much.
+
+    Args:
+        names_max: most ids whose names are remembered.
+        places_max: most places where messages go, of all ids together.
+
+    Attributes:
+        appends: for each id that is still true, the `append` of each list that is to be filled.
+    """
+
+    def __init__(self, names_max: int, places_max: int) -> None:
+        self._names_max = names_max
+        self._places_max = places_max
+        self.appends: dict[int, tuple[Append, ...]] = {}
+        self._names: dict[int, bytes] = {}
+        self._sorted: list[tuple[bytes, int]] = []
+        self._fresh: list[tuple[bytes, int]] = []
+        self._places: dict[int, int] = {}
+        self._places_taken = 0
+
+    def name(self, topic_id: int) -> bytes | None:
+        """The topic of an id, None if it is not remembered."""
+        return self._names.get(topic_id)
+
+    def make_room(self, count: int) -> bool:
+        """Forget everything if so many more ids would be too many; True if it did."""
+        few = self._places_taken <= self._places_max
+        if few and len(self._names) + count <= self._names_max:
+            return False
+        self._names.clear()
+        self._sorted, self._fresh = [], []
+        self._forget_appends()
+        return True
+
+    def remember(
+        self, topic_id: int, name: bytes, appends: tuple[Append, ...], places: int
+    ) -> None:
+        """Remember where messages on this topic go.
+
+        Args:
+            places: how many of `appends` take memory of their own.
+        """
+        self.appends[topic_id] = appends
+        if places:
+            self._places[topic_id] = places
+            self._places_taken += places
+        if topic_id not in self._names:
+            self._names[topic_id] = name
+            self._fresh.append((name, topic_id))
+
+    def forget(self, prefixes: Collection[bytes]) -> None:
+        """Where messages go is not true any more for topics that begin with one of these."""
+        appends = self.appends
+        if not prefixes or not appends:
+            return
+        if len(prefixes) >= len(appends):
+            self._forget_appends()
+            return
+        if len(self._fresh) > FRESH_MAX:
+            self._sorted += self._fresh
+            self._sorted.sort()  # of two runs in order, that is merging them
+            self._fresh = []
+        beginnings = tuple(prefixes)
+        for name, topic_id in self._fresh:
+            if name.startswith(beginnings):
+                self._forget_one(topic_id)
+        known, size = self._sorted, len(self._sorted)
+        for prefix in beginnings:
+            at = bisect_left(known, (prefix,))
+            while at < size and known[at][0].startswith(prefix):
+                self._forget_one(known[at][1])
+                at += 1
+
+    def _forget_one(self, topic_id: int) -> None:
+        if self.appends.pop(topic_id, None) is not None:
+            self._places_taken -= self._places.pop(topic_id, 0)
+
+    def _forget_appends(self) -> None:
+        self.appends.clear()
+        self._places.clear()
+        self._places_taken = 0
