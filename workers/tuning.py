@@ -44,7 +44,8 @@ class Tuning:
     # What members that are behind share.
     chunk_messages: int = 4096  # about a millisecond to cut and group
     chunk_bytes: int = MIB  # of log in a chunk, or one message
-    chunks_kept: int = 8  # at once; with `chunk_bytes`, the memory that all members behind share
+    chunk_tables: int = 8  # by length of a prefix; each has up to `chunk_bytes` of topics once more
+    chunks_kept: int = 8  # at once; with both, the memory that all members behind share
     census_messages: int = 4096  # small beside what a member loses, large beside adding it up
     censuses_kept: int = 64  # each takes up to 64 KiB, beside the topics themselves
 

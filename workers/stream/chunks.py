@@ -7,6 +7,7 @@ them by topic. What is left for each costs as much as it gets, not as much as th
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.cohorts import Cohorts
@@ -26,15 +29,32 @@ class Chunk:
         pieces: their wire bytes, copies.
     """
 
-    __slots__ = ("_by_name", "_by_prefix", "_longest", "first", "pieces", "stop")
+    __slots__ = (
+        "_by_name",
+        "_by_prefix",
+        "_longest",
+        "_names",
+        "_tables",
+        "first",
+        "pieces",
+        "stop",
+    )
 
-    def __init__(self, first: int, pieces: list[bytes], by_name: dict[bytes, list[int]]) -> None:
+    def __init__(
+        self,
+        first: int,
+        pieces: list[bytes],
+        by_name: dict[bytes, list[int]],
+        tables: int = TUNING.chunk_tables,
+    ) -> None:
         self.first = first
         self.stop = first + len(pieces)
         self.pieces = pieces
         self._by_name = by_name
         self._longest = max(map(len, by_name))
-        self._by_prefix: dict[int, dict[bytes, list[int]]] = {}  # for each length asked for
+        self._by_prefix: dict[int, dict[bytes, list[int]]] = {}  # for the first lengths asked for
+        self._tables = tables
+        self._names: list[bytes] = []  # sorted, once one of another length is asked for
 
     def pick(self, cohort: Cohort[Any]) -> list[int]:
         """Indexes of the messages that a cohort wants, in order."""
@@ -47,21 +67,34 @@ class Chunk:
             for prefix in cohort.key:
                 # No topic has a prefix longer than itself; a table for its length is not free.
                 if len(prefix) <= self._longest:
-                    found += self._having(len(prefix)).get(prefix, ())
+                    found += self._having(prefix)
         if not cohort.is_minimal:
             found = list(set(found))
         found.sort()
         return found
 
-    def _having(self, length: int) -> dict[bytes, list[int]]:
-        """Indexes by the first `length` bytes of the topic."""
+    def _having(self, prefix: bytes) -> Sequence[int]:
+        """Indexes of the messages whose topics begin with this, in no order."""
+        length = len(prefix)
         table = self._by_prefix.get(length)
         if table is None:
+            # Peers choose how many lengths there are, and each table has all topics once more.
+            if len(self._by_prefix) >= self._tables:
+                return self._among_sorted(prefix)
             table = self._by_prefix[length] = {}
             for name, indexes in self._by_name.items():
                 if len(name) >= length:
                     table.setdefault(name[:length], []).extend(indexes)
-        return table
+        return table.get(prefix, ())
+
+    def _among_sorted(self, prefix: bytes) -> list[int]:
+        names = self._names = self._names or sorted(self._by_name)
+        found: list[int] = []
+        for at in range(bisect_left(names, prefix), len(names)):
+            if not names[at].startswith(prefix):
+                break
+            found += self._by_name[names[at]]
+        return found
 
 
 class Chunks:
@@ -78,6 +111,7 @@ class Chunks:
         self._cohorts = cohorts
         self._messages = tuning.chunk_messages
         self._bytes = tuning.chunk_bytes
+        self._tables = tuning.chunk_tables
         self._kept: deque[Chunk] = deque(maxlen=tuning.chunks_kept)
 
     def __len__(self) -> int:
@@ -107,4 +141,4 @@ class Chunks:
             if name is None:
                 name = first_frame(pieces[indexes[0]])
             by_name.setdefault(name, []).extend(indexes)
-        return Chunk(first, pieces, by_name)
+        return Chunk(first, pieces, by_name, self._tables)

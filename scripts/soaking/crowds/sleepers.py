@@ -32,7 +32,8 @@ class Lengths(Crowd):
         return range(index + 1, cls.LONGEST + 1, cls.STRIDE)
 
     def wants(self, index: int) -> bytes:
-        return subscribe(b"~" * length for length in self.lengths(index))
+        # None is the beginning of another one: that would count for nothing beside it.
+        return subscribe(b"~" * (length - 1) + b"!" for length in self.lengths(index))
 
 
 class Hoarders(Crowd):

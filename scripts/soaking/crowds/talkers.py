@@ -43,7 +43,7 @@ class Churner(Talkers):
     def wants(self, index: int) -> bytes:
         if not index:
             return b""
-        return subscribe(b"~" * length for length in range(1, self.LENGTHS + 1))
+        return subscribe(b"~" * length + b"!" for length in range(self.LENGTHS))
 
     def settled(self, stranger: Stranger) -> None:
         if not stranger.index:
