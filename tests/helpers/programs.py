@@ -113,11 +113,11 @@ def holdings() -> Holdings:
 
 
 def require_holdings(before: Holdings, where: str = "") -> None:
-    """The process has what it had before.
+    """The process has what it had before, or soon has.
 
-    A thread that was joined is gone for Python; the system may take a moment longer.
+    A thread that was joined is gone for Python, and the system may take a moment longer; one whose
+    end nobody could wait for, because of an interruption, closes what it has in a moment.
     """
     now = holdings()
-    assert now[:2] == before[:2], where
-    if now[2] != before[2]:
-        wait_until(lambda: holdings()[2] == before[2], f"{where}: the end of {now[2] - before[2]}")
+    if now != before:
+        wait_until(lambda: holdings() == before, f"{where}: nothing but {before}, found {now}")
