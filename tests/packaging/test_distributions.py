@@ -21,7 +21,7 @@ from tests.packaging.environments import (
     untouched_environment,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
+pytestmark = pytest.mark.slow
 
 # A publisher that delivers to the least of a subscriber; then whose `workers` it is.
 PROGRAM = """
