@@ -19,7 +19,8 @@ class Tuning:
     # Time. A turn has some five parts: a healthy subscriber waits for one turn and one batch.
     part_ns: int = 4_000_000  # of one part of a turn: new messages, who is behind, limits, ends
     sort_ns: int = 16_000_000  # of sorting one batch: less would make sends small
-    sends_per_look: int = 8  # at the clock; one takes some microseconds, a large one 0.3 ms
+    sends_per_look: int = 64  # at the clock; each takes some microseconds
+    bytes_per_send: int = 128 * KIB  # so many more take as long as one more send
     appends_per_look: int = 65_536  # at the clock, in sorting: some three milliseconds
 
     # Sends.

@@ -169,11 +169,9 @@ def spill_from_its_start_again(original: Any, self: Backlog, member: Member) -> 
     return step
 
 
-@replaces(Sorting, "shares")
-def send_the_newest_first(original: Any, self: Sorting) -> Any:
-    for cohorts, picks, encoding in original(self):
-        picks.reverse()
-        yield cohorts, picks, encoding
+@replaces(Sorting, "joined")
+def send_the_newest_first(original: Any, self: Sorting, picks: list[bytes], *encoding: Any) -> Any:
+    return original(self, picks[::-1], *encoding)
 
 
 @replaces(ReadSide, "_change")
@@ -198,8 +196,10 @@ def speak_inside_a_message(
     original: Any, self: Pump, member: Member, data: bytes, now: int
 ) -> None:
     if member.blocked:
-        count = max(self._try_send(member, data), 0)
-        member.sent_bytes -= count
+        try:
+            count = member.send(data)
+        except OSError:
+            count = 0
         member.spoken_bytes += count
         data = data[count:]
     if data:
@@ -540,9 +540,9 @@ def forget_who_waits(original: Any, self: Rounds, members: Any, *later: Any) -> 
 
 @replaces(Rounds, "_interrupt")
 def let_only_the_others_of_a_cohort_wait(
-    original: Any, self: Rounds, members: Any, _cohorts: Any, _shares: Any
+    original: Any, self: Rounds, members: Any, _later: Any
 ) -> None:
-    original(self, members, (), ())
+    original(self, members, ())
 
 
 @replaces(Members, "_block")

@@ -10,24 +10,28 @@ where the round began. Whoever wants to do something else with him first gives h
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import accumulate
-from typing import TYPE_CHECKING
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.workers.stream.budget import Budget, without_clock
 from fanout.workers.stream.effects import broken
+from fanout.workers.stream.member import LOST
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.pace import Pace
 from fanout.workers.stream.sorting import Sorting
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
-    from fanout.workers.stream.sorting import Share
+    from fanout.workers.stream.sorting import Load, Share
     from fanout.workers.stream.totals import Totals
+
+    # Yields when the time is over; how many different loads, and how many sends of how many bytes.
+    Sending: TypeAlias = Generator[None, None, tuple[int, int, int]]
 
 
 class Rounds(Members):
@@ -50,11 +54,13 @@ class Rounds(Members):
         self._budget = budget or without_clock()
         self._span_bytes = tuning.span_bytes
         self._sends_per_look = tuning.sends_per_look
+        self._bytes_per_send = tuning.bytes_per_send
         self._batch_bytes = tuning.batch_bytes
         self.sorting = Sorting(log, self.cohorts, self._budget, tuning)
         self._pace = Pace(tuning)
         self._round: Iterator[None] | None = None
         self._is_interrupted = False  # that round: who is not in `waiting` has had his turn
+        self._has_sent = False  # in that round: each gets on by a few sends, whatever the time
 
     @property
     def share(self) -> float:
@@ -102,110 +108,174 @@ class Rounds(Members):
         self.totals.matched += (stop - first) * everything.members
         self.front = everything.counted = stop
         self._round_first = first
-        self._is_interrupted = False
+        self._is_interrupted = self._has_sent = False
         return self._send_round(first, stop, filtered)
 
     def _send_round(self, first: int, stop: int, filtered: bool) -> Iterator[None]:
         """Yields when the time is over."""
-        shares = self.sorting.shares() if filtered else []
+        sorting = self.sorting
+        shares = sorting.shares() if filtered else []
         if self.cohorts.everything.ready:
-            yield from self._send_spans(first, stop, shares)
+            yield from self._send_spans(first, stop, _ready_in(shares, sorting.direct))
         if filtered:
-            yield from self._send_shares(first, stop, shares)
-            self.sorting.clear()
+            shared = yield from self._send_shares(shares, sorting.direct)
+            own = yield from self._send_direct(sorting.direct)
+            size = self._log.start_of(stop) - self._log.start_of(first)
+            self._pace.learn(stop - first, size, *map(sum, zip(shared, own, strict=True)))
+            sorting.clear()
 
-    def _interrupt(
-        self,
-        members: Sequence[Member],
-        cohorts: Sequence[Cohort[Member]],
-        shares: Sequence[Share],
-    ) -> None:
+    def _interrupt(self, members: Iterable[Member], later: Iterable[Member]) -> None:
         """The time is over: these wait, if they are the first who do."""
-        if self._is_interrupted:
-            return
-        self._is_interrupted = True
-        self.waiting.update(members)
-        for cohort in cohorts:
-            self.waiting.update(cohort.ready)
-        for later, _prefixes, _encoding in shares:
-            for cohort in later:
-                self.waiting.update(cohort.ready)
+        if not self._is_interrupted:
+            self._is_interrupted = True
+            self.waiting.update(members, later)
 
-    def _send_spans(self, first: int, stop: int, shares: list[Share]) -> Iterator[None]:
-        """Send the batch as it is in the log to those who want everything."""
+    def _in_turn(self, members: Sequence[Member]) -> Sequence[Member]:
+        """Those of them who have not had their turn in this round; now they have it."""
+        if not self._is_interrupted:
+            return members
+        members = [member for member in members if member in self.waiting]
+        self.waiting.difference_update(members)
+        return members
+
+    def _send_spans(self, first: int, stop: int, later: Iterable[Member]) -> Iterator[None]:
+        """Send the batch as it is in the log to those who want everything.
+
+        Args:
+            later: who is to be sent something after them.
+        """
         start, end = self._log.start_of(first), self._log.start_of(stop)
         span = self._log.span(start, end)
-        size = len(span)
-        wrapped = self._log.span(start + size, end) if size < end - start else None
-        totals, waiting, is_over = self.totals, self.waiting, self._budget.is_over
-        each = self._sends_per_look
+        wrapped = self._log.span(start + len(span), end) if len(span) < end - start else None
         members = tuple(self.cohorts.everything.ready)
-        taken = 0
-        for place, member in enumerate(members):
-            if not place % each and place and is_over():
-                totals.sent += taken * (stop - first)
-                totals.sent_bytes += taken * (end - start)
-                taken = 0
-                self._interrupt(members[place:], (), shares)
+        each = max(1, self._sends_per_look // (1 + (end - start) // self._bytes_per_send))
+        for place in range(0, len(members), each):
+            if place and self._budget.is_over():
+                self._interrupt(members[place:], later)
                 yield
-            if self._is_interrupted:
-                if member not in waiting:
-                    continue
-                waiting.remove(member)
-            count = self._try_send(member, span)
-            if count == size and wrapped is not None:
-                more = self._try_send(member, wrapped)
-                if more < 0:
-                    member.position += count  # what the first piece completed was sent
-                    totals.sent_bytes += count
-                count = count + more if more >= 0 else -1
-            if count == end - start:
+            chosen = self._in_turn(members[place : place + each])
+            taken = self._send_span(chosen, first, start, span, wrapped)
+            self._count_sent(taken * (stop - first), taken * (end - start))
+
+    def _send_span(
+        self,
+        members: Sequence[Member],
+        first: int,
+        start: int,
+        span: memoryview,
+        wrapped: memoryview | None,
+    ) -> int:
+        """Send these the same stretch of the log; returns how many have taken all of it."""
+        size = len(span)
+        whole = size if wrapped is None else size + len(wrapped)
+        taken = 0
+        for member in members:
+            count = 0
+            try:
+                count = member.send(span)
+                if count == size and wrapped is not None:
+                    count += member.send(wrapped)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._break_off(member, error)
+            member.sent_bytes += count
+            if count == whole:
                 taken += 1
-            elif count >= 0:
-                totals.sent_bytes += count
-                waiting.add(member)  # it stands where the round began, and some bytes on
-                self._block(member, first, 0, self._now)
-                member.place(first, count, start)
-        totals.sent += taken * (stop - first)
-        totals.sent_bytes += taken * (end - start)
+                continue
+            self.totals.sent_bytes += count
+            if member.state is LOST:
+                member.position += count  # what the first piece completed was sent
+                continue
+            self.waiting.add(member)  # it stands where the round began, and some bytes on
+            self._block(member, first, 0, self._now)
+            member.place(first, count, start)
+        return taken
 
-    def _send_shares(self, first: int, stop: int, shares: list[Share]) -> Iterator[None]:
-        """Send each cohort what was picked for it."""
-        sorting, waiting, is_over = self.sorting, self.waiting, self._budget.is_over
-        each = self._sends_per_look
-        place = sends = sent_bytes = 0
+    def _send_shares(self, shares: list[Share], direct: list[Cohort[Member]]) -> Sending:
+        """Send these cohorts what their prefixes have; `direct` are sent something after them."""
+        sends = sent_bytes = 0
         for at, (cohorts, prefixes, encoding) in enumerate(shares, 1):
-            picks, pieces, blob = sorting.joined(cohorts, prefixes, encoding)
-            size, matches = len(blob), len(picks)
-            for number, cohort in enumerate(cohorts, 1):
-                members = tuple(cohort.ready)
-                taken = 0
-                for index, member in enumerate(members):
-                    if not place % each and place and is_over():
-                        self._count_sent(taken, matches, size)
-                        taken = 0
-                        self._interrupt(members[index:], cohorts[number:], shares[at:])
-                        yield
-                    place += 1
-                    if self._is_interrupted:
-                        if member not in waiting:
-                            continue
-                        waiting.remove(member)
-                    count = self._try_send(member, blob)
-                    if count == size:
-                        member.sent += matches
-                        taken += 1
-                    elif count >= 0:
-                        self._cut_off(member, picks, pieces, count)
-                self._count_sent(taken, matches, size)
-                sends += taken
-                sent_bytes += taken * size
-        size = self._log.start_of(stop) - self._log.start_of(first)
-        self._pace.learn(stop - first, size, len(shares), sends, sent_bytes)
+            load = self.sorting.joined(self.sorting.merged(prefixes), encoding)
+            members = [member for cohort in cohorts for member in cohort.ready]
+            taken = yield from self._send_in_slices(members, load, _ready_in(shares, direct, at))
+            sends += taken
+            sent_bytes += taken * len(load[2])
+        return len(shares), sends, sent_bytes
 
-    def _count_sent(self, taken: int, messages: int, size: int) -> None:
-        self.totals.sent += taken * messages
-        self.totals.sent_bytes += taken * size
+    def _send_direct(self, direct: list[Cohort[Member]]) -> Sending:
+        """Send each of these cohorts its own picks.
+
+        This is what most messages for watchlists go through, so it counts in local names.
+        """
+        join, send, large = b"".join, self._send_load, self._bytes_per_send
+        loads = sends = sent_bytes = 0
+        left = sent = counted_bytes = 0  # since the last look at the clock
+        for at, cohort in enumerate(direct, 1):
+            if not cohort.ready:
+                continue
+            members, picks = [*cohort.ready], cohort.picks
+            if cohort.encoding is None:  # as `joined()` has it
+                pieces, blob = picks, join(picks) if len(picks) > 1 else picks[0]
+            else:
+                picks, pieces, blob = self.sorting.joined(picks, cohort.encoding)
+            size = len(blob)
+            left -= len(members) if size < large else len(members) * (1 + size // large)
+            if left >= 0:
+                taken = send(members, picks, pieces, blob)
+                sent += taken * len(picks)
+            else:
+                self._count_sent(sent, sent_bytes - counted_bytes)
+                left, sent = self._sends_per_look, 0
+                load = picks, pieces, blob
+                taken = yield from self._send_in_slices(members, load, _ready_in((), direct, 0, at))
+                counted_bytes = sent_bytes + taken * size
+            loads += 1
+            sends += taken
+            sent_bytes += taken * size
+        self._count_sent(sent, sent_bytes - counted_bytes)
+        return loads, sends, sent_bytes
+
+    def _send_in_slices(
+        self, members: Sequence[Member], load: Load, later: Iterable[Member]
+    ) -> Generator[None, None, int]:
+        """Send these the same, and look at the clock before each few; returns how many took it."""
+        messages, size, taken = len(load[0]), len(load[2]), 0
+        each = max(1, self._sends_per_look // (1 + size // self._bytes_per_send))
+        for place in range(0, len(members), each):
+            if self._has_sent and self._budget.is_over():
+                self._interrupt(members[place:], later)
+                yield
+            self._has_sent = True
+            now_taken = self._send_load(members[place : place + each], *load)
+            self._count_sent(now_taken * messages, now_taken * size)
+            taken += now_taken
+        return taken
+
+    def _send_load(
+        self, members: Sequence[Member], picks: list[bytes], pieces: list[bytes], blob: bytes
+    ) -> int:
+        """Send these the same; returns how many took all of it, who have still to be counted."""
+        size, matches, taken = len(blob), len(picks), 0
+        for member in self._in_turn(members) if self._is_interrupted else members:
+            try:
+                count = member.send(blob)
+            except BlockingIOError:
+                count = 0
+            except OSError as error:
+                self._break_off(member, error)
+                continue
+            member.sent_bytes += count
+            if count == size:
+                member.sent += matches
+                taken += 1
+            else:
+                self._cut_off(member, picks, pieces, count)
+        return taken
+
+    def _count_sent(self, messages: int, size: int) -> None:
+        self.totals.sent += messages
+        self.totals.sent_bytes += size
 
     def _cut_off(self, member: Member, picks: list[bytes], pieces: list[bytes], count: int) -> None:
         """The socket took less than its share: the member goes on from there by itself.
@@ -223,15 +293,18 @@ class Rounds(Members):
         sent_of_next = count - (ends[whole - 1] if whole else 0)
         self._block(member, self.sorting.sequence_of(picks[whole]), sent_of_next, self._now)
 
-    def _try_send(self, member: Member, data: bytes | memoryview) -> int:
-        """Bytes of a round that the socket took, -1 if the connection is dead."""
-        try:
-            count = member.send(data)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            self.waiting.add(member)  # for what it was not sent
-            self._lose(member, *broken(error))
-            return -1
-        member.sent_bytes += count
-        return count
+    def _break_off(self, member: Member, error: OSError) -> None:
+        """Its connection is dead; it was not sent its share of this round."""
+        self.waiting.add(member)
+        self._lose(member, *broken(error))
+
+
+def _ready_in(
+    shares: Sequence[Share], direct: Sequence[Cohort[Member]], shares_from: int = 0, start: int = 0
+) -> Iterator[Member]:
+    """The ready members of these, from some place on; looked at when somebody asks."""
+    for cohorts, _prefixes, _encoding in islice(shares, shares_from, None):
+        for cohort in cohorts:
+            yield from cohort.ready
+    for cohort in islice(direct, start, None):
+        yield from cohort.ready

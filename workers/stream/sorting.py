@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
     from fanout.zmtp.encoding import Encoding
 
+    # Messages as they are in the log, as they are sent, and the latter joined.
+    Load: TypeAlias = tuple[list[bytes], list[bytes], bytes]
     Share: TypeAlias = tuple[Sequence[Cohort[Member]], tuple[Prefix[Member], ...], Encoding | None]
     Sharers: TypeAlias = dict[
         tuple[tuple[Prefix[Member], ...], Encoding | None], list[Cohort[Member]]
@@ -119,26 +121,17 @@ class Sorting:
         return matched
 
     def shares(self) -> list[Share]:
-        """The cohorts that are to be sent something, those together that are sent the same."""
-        shares: list[Share] = [
+        """The cohorts that are sent what their prefixes have, those together that get the same.
+
+        Beside these, each cohort of `direct` is sent its own picks.
+        """
+        return [
             (cohorts, prefixes, encoding)
             for (prefixes, encoding), cohorts in self._sharers().items()
         ]
-        shares += [((cohort,), (), cohort.encoding) for cohort in self.direct if cohort.ready]
-        return shares
 
-    def joined(
-        self,
-        cohorts: Sequence[Cohort[Member]],
-        prefixes: Sequence[Prefix[Member]],
-        encoding: Encoding | None,
-    ) -> tuple[list[bytes], list[bytes], bytes]:
-        """The messages of a share: as they are in the log, as they are sent, and the latter joined.
-
-        Args:
-            cohorts, prefixes, encoding: one of `shares()`.
-        """
-        picks = self._merge(prefixes) if prefixes else cohorts[0].picks
+    def joined(self, picks: list[bytes], encoding: Encoding | None) -> Load:
+        """What is sent of these messages to who has this encoding."""
         pieces = picks
         if encoding is not None:
             pieces = list(map(encoding.encode, picks, map(self.sequence_of, picks)))
@@ -156,7 +149,7 @@ class Sorting:
             sharers.setdefault((prefixes, cohort.encoding), []).append(cohort)
         return sharers
 
-    def _merge(self, prefixes: Sequence[Prefix[Member]]) -> list[bytes]:
+    def merged(self, prefixes: Sequence[Prefix[Member]]) -> list[bytes]:
         """What these prefixes have, in the order of the log."""
         if len(prefixes) == 1:
             return prefixes[0].picks
@@ -170,7 +163,7 @@ class Sorting:
         for prefix in self.prefixes:
             prefix.picks.clear()
         for cohort in self.direct:
-            if cohort.members and not cohort.ready:
+            if not cohort.ready and cohort.members:
                 self._cohorts.picked_for_nobody(cohort, len(cohort.picks))
             cohort.picks.clear()
         self.prefixes, self.direct = [], []

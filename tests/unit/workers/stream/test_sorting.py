@@ -58,8 +58,9 @@ class Batch:
         sorting.sort(first, stop)
         sorting.count()
         found = {}
-        for cohorts, prefixes, encoding in sorting.shares():
-            picks, _pieces, _blob = sorting.joined(cohorts, prefixes, encoding)
+        given = [(cohorts, sorting.merged(prefixes)) for cohorts, prefixes, _ in sorting.shares()]
+        given += [([cohort], cohort.picks) for cohort in sorting.direct if cohort.ready]
+        for cohorts, picks in given:
             sequences = [sorting.sequence_of(piece) for piece in picks]
             assert picks == [self.log.reader.piece(sequence) for sequence in sequences]
             found.update(dict.fromkeys(cohorts, sequences))
