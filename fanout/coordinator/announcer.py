@@ -33,6 +33,7 @@ _LEVELS = {
     EventKind.SUBSCRIBER_SLOW: logging.WARNING,
     EventKind.SUBSCRIBER_THROTTLED: logging.WARNING,
     EventKind.SUBSCRIBER_STALLED: logging.WARNING,
+    EventKind.SUBSCRIBER_RECOVERED: logging.INFO,  # the end of a warning
     EventKind.SUBSCRIBER_EVICTED: logging.WARNING,
     EventKind.CONNECTION_REFUSED: logging.WARNING,
     EventKind.HANDSHAKE_FAILED: logging.WARNING,

@@ -101,6 +101,16 @@ def test_a_failed_handshake_is_a_warning_unless_nothing_is_wrong(
     assert [record.levelno for record in caplog.records] == [level]
 
 
+def test_who_reads_of_a_stall_reads_of_its_end(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    announcer = Announcer(None, logger)
+    for kind in (EventKind.SUBSCRIBER_STALLED, EventKind.SUBSCRIBER_RECOVERED):
+        announcer.tell(Event(kind))
+    announcer.close(1.0)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
+
+
 def test_without_a_callback_it_is_logged(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
