@@ -42,9 +42,10 @@ class Event:
     when its connection ended, `lost` the events that are missing before an EVENTS_LOST. `cause` is
     from a fixed list, for programs, what `reason` says to people; None where no connection ended,
     was refused or became slow. `count` is the number of those for whom a summary stands, in which
-    the rest is that of the last of them: see the reference. `exit_code` is that of the process of a
-    WORKER_LOST, -N for signal N; None where there was none, or nobody knows it. `exact` is False
-    where more may have been discarded than it says: `reason` says why that is not known.
+    `dropped` and `discarded` are of all of them, the rest is of the last: see the reference.
+    `exit_code` is that of the process of a WORKER_LOST, -N for signal N; None where there was none,
+    or nobody knows it. `exact` is False where more may have been discarded than it says: `reason`
+    says why that is not known.
     """
 
     kind: EventKind

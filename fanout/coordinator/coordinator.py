@@ -98,7 +98,7 @@ class Coordinator:
             self._selector = surroundings.make_selector()
             undo.callback(self._selector.close)
             self._resources = undo.pop_all()
-        ledger = Ledger(segment.words)
+        ledger = Ledger(segment.words, options.max_subscribers)
         self.state = make_state(options, len(bells), interest, ledger, now())
         self._pool = Pool(options, segment, bells, room, self.state, self._selector, surroundings)
         self.links = links = self._pool.links

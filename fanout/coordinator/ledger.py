@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from fanout.control.messages import Closed
     from fanout.coordinator.roster import Accepted
 
-LOST_MAX = 10_000  # subscribers lost with workers that nobody has asked for: months of bad luck
+LOST_MAX = 16_384  # subscribers lost with workers and still named; by default all that may be
+NOBODY = 0  # ids of subscribers begin with 1
 
 
 class Ledger(Totals):
@@ -24,16 +25,22 @@ class Ledger(Totals):
 
     Args:
         words: of the segment; None = a page that nobody else sees.
+        lost_max: subscribers lost with workers that are named to who asks next: as many as there
+            may be at once, so that the loss of all workers is told in full. Those before them,
+            of earlier losses that nobody has asked for, are summed up.
     """
 
-    def __init__(self, words: memoryview | None = None) -> None:
+    def __init__(self, words: memoryview | None = None, lost_max: int = LOST_MAX) -> None:
         shared = memoryview(bytearray(PAGE)).cast("Q") if words is None else words
         super().__init__(shared)
         self._reasons = reason_counters(shared)
         self.closing = False  # set when the publisher's end has begun
         self.undelivered: list[Undelivered] = []  # since then; one for each connection at most
         # Before that: what was lost with workers, and nobody has been told yet who waits for it.
-        self.lost: deque[Undelivered] = deque(maxlen=LOST_MAX)
+        self._lost: deque[Undelivered] = deque()
+        self._lost_max = lost_max
+        self._earlier = 0  # subscribers that are in the sum
+        self._sum = Undelivered(NOBODY, "", 0, 0)
 
     def refuse(self, cause: Reason) -> None:
         """Book a connection that was not taken."""
@@ -60,10 +67,30 @@ class Ledger(Totals):
         if self.closing:
             self.undelivered.append(undelivered)
         elif closed.cause == Reason.WORKER_LOST.number:
-            self.lost.append(undelivered)
+            self._lose(undelivered)
+
+    def _lose(self, undelivered: Undelivered) -> None:
+        self._lost.append(undelivered)
+        if len(self._lost) <= self._lost_max:
+            return
+        oldest, before = self._lost.popleft(), self._sum
+        self._earlier += 1
+        self._sum = Undelivered(
+            NOBODY,
+            f"{self._earlier:,} lost earlier",
+            before.messages + oldest.messages,
+            before.kernel_bytes + oldest.kernel_bytes,
+            before.exact and oldest.exact,
+        )
+
+    @property
+    def lost(self) -> list[Undelivered]:
+        """What was lost with workers since it was taken last; first a sum, if there were many."""
+        return [self._sum, *self._lost] if self._earlier else list(self._lost)
 
     def take_lost(self) -> list[Undelivered]:
-        """What was lost with workers since this was asked last; the oldest beyond a bound go."""
-        lost = list(self.lost)
-        self.lost.clear()
+        """The same; nobody is told of it again."""
+        lost = self.lost
+        self._lost.clear()
+        self._earlier, self._sum = 0, Undelivered(NOBODY, "", 0, 0)
         return lost

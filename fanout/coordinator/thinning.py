@@ -24,10 +24,23 @@ _OF_STRANGERS = {
     EventKind.SUBSCRIBER_THROTTLED,
 }
 
+# Ends of subscribers that a peer brings about by what it says, as soon as it has connected. All
+# other evictions take a time of ours (5 s at least by default) in which an honest one may be slow:
+# each of them is told by name.
+_BY_WORD = {
+    Reason.LIMIT,
+    Reason.VIOLATION,
+    Reason.TTL,  # it chooses the time, a tenth of a second for one
+    Reason.UNREAD_ANSWERS,
+    Reason.RESTLESS,
+}
+
 
 def is_thinned(event: Event) -> bool:
     """Whether strangers can make it happen as often as they connect."""
-    return event.kind in _OF_STRANGERS or event.cause is Reason.LIMIT
+    if event.kind is EventKind.SUBSCRIBER_EVICTED:
+        return event.cause in _BY_WORD
+    return event.kind in _OF_STRANGERS
 
 
 class Thinning:
@@ -38,7 +51,7 @@ class Thinning:
 
     def __init__(self) -> None:
         self._told: dict[Key, float] = {}
-        self._kept: dict[Key, Event] = {}  # the last one, with how many it stands for
+        self._kept: dict[Key, Event] = {}  # the last one, with the figures of all it stands for
 
     def tell(self, event: Event, now: float) -> list[Event]:
         """It has happened; returns what is to be told of it, now.
@@ -50,7 +63,7 @@ class Thinning:
         due = self.due(now)
         if key in self._told:
             before = self._kept.get(key)
-            self._kept[key] = replace(event, count=before.count + 1 if before else 1)
+            self._kept[key] = event if before is None else _add(before, event)
             return due
         self._told[key] = now
         return [*due, event]
@@ -72,3 +85,14 @@ class Thinning:
             self._told[key] = now
             due.append(event)
         return due
+
+
+def _add(kept: Event, event: Event) -> Event:
+    """The last one, with what all have lost: sums over events stay those of the statistics."""
+    return replace(
+        event,
+        count=kept.count + 1,
+        dropped=kept.dropped + event.dropped,
+        discarded=kept.discarded + event.discarded,
+        exact=kept.exact and event.exact,
+    )

@@ -24,7 +24,8 @@ UNDELIVERED_LINES_MAX = 10
 TOLD_EVENTS = frozenset(
     {
         EventKind.SUBSCRIBER_SLOW,
-        EventKind.SUBSCRIBER_RECOVERED,
+        EventKind.SUBSCRIBER_STALLED,
+        EventKind.SUBSCRIBER_RECOVERED,  # of one of these two
         EventKind.SUBSCRIBER_THROTTLED,
         EventKind.SUBSCRIBER_EVICTED,
         EventKind.HANDSHAKE_FAILED,

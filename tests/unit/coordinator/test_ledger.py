@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from fanout.control.messages import Closed
-from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.ledger import NOBODY, Ledger
 from fanout.coordinator.roster import Accepted
+from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm.header import Totals, reason_counters
 from fanout.shm.layout import PAGE
 from fanout.statistics import Undelivered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def connection(version: str | None = "3.1") -> Accepted:
     return Accepted(7, 0, 0, "peer:1", "tcp://x", "zmtp", version)
 
 
-def closed(evicted: bool = False, discarded: int = 0, kernel_bytes: int = 0) -> Closed:
-    return Closed(7, evicted, 2, "why", 10 + discarded, 9, 1, discarded, kernel_bytes)
+def closed(
+    evicted: bool = False, discarded: int = 0, kernel_bytes: int = 0, cause: int = 2
+) -> Closed:
+    return Closed(7, evicted, cause, "why", 10 + discarded, 9, 1, discarded, kernel_bytes)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +96,37 @@ def test_everybody_is_named_however_many_there_are() -> None:
         ledger.close(connection(), closed(discarded=1))
 
     assert len(ledger.undelivered) == 16_384
+
+
+def lose(ledger: Ledger, discarded: Iterable[int], *, exact: bool = True) -> None:
+    cause = Reason.WORKER_LOST.number
+    for number in discarded:
+        lost = closed(discarded=number, kernel_bytes=1, cause=cause)
+        ledger.close(connection(), lost, exact=exact)
+
+
+def test_all_that_may_be_connected_are_named_when_their_worker_is_lost() -> None:
+    ledger = Ledger()
+
+    lose(ledger, [1] * Options().max_subscribers)
+
+    named = ledger.take_lost()
+    assert len(named) == Options().max_subscribers
+    assert {one.peer for one in named} == {"peer:1"}
+
+
+def test_who_was_lost_before_them_is_in_a_sum_that_is_told_once() -> None:
+    ledger = Ledger(lost_max=3)
+
+    lose(ledger, [1, 2], exact=False)
+    lose(ledger, [10, 20, 30])
+
+    earlier = Undelivered(NOBODY, "2 lost earlier", 3, 2, exact=False)
+    later = [Undelivered(7, "peer:1", messages, 1) for messages in (10, 20, 30)]
+    assert ledger.lost == [earlier, *later]
+    assert ledger.take_lost() == [earlier, *later]
+    lose(ledger, [5])
+    assert ledger.take_lost() == [Undelivered(7, "peer:1", 5, 1)]
 
 
 def test_totals_are_seen_by_who_maps_the_memory() -> None:

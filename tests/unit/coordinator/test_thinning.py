@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from fanout.coordinator.thinning import SUMMARY_EACH, Thinning, is_thinned
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
@@ -41,9 +43,48 @@ def test_after_some_quiet_the_next_is_told_at_once() -> None:
 
 def test_handshakes_that_fail_are_thinned_whatever_the_cause() -> None:
     failed = Event(EventKind.HANDSHAKE_FAILED, cause=Reason.VIOLATION)
-    evicted = Event(EventKind.SUBSCRIBER_EVICTED, cause=Reason.VIOLATION)
 
-    assert [is_thinned(event) for event in (failed, refused(), evicted)] == [True, True, False]
+    assert [is_thinned(event) for event in (failed, refused())] == [True, True]
+
+
+AT_ONCE = {Reason.LIMIT, Reason.VIOLATION, Reason.TTL, Reason.UNREAD_ANSWERS, Reason.RESTLESS}
+
+
+@pytest.mark.parametrize("cause", Reason, ids=lambda cause: cause.label)
+def test_evictions_are_thinned_if_a_stranger_can_bring_them_about_at_once(cause: Reason) -> None:
+    """Who was too slow, or lost his worker, is told by name, however many there are."""
+    evicted = Event(EventKind.SUBSCRIBER_EVICTED, cause=cause)
+
+    assert is_thinned(evicted) == (cause in AT_ONCE)
+
+
+@pytest.mark.parametrize("kind", [EventKind.SUBSCRIBER_SLOW, EventKind.SUBSCRIBER_DISCONNECTED])
+def test_only_evictions_are_thinned_for_their_cause(kind: EventKind) -> None:
+    assert not is_thinned(Event(kind, cause=Reason.VIOLATION))
+
+
+def test_a_summary_has_what_all_have_lost() -> None:
+    thinning = Thinning()
+    told = []
+    for number in range(100):
+        exact = number != 50
+        event = Event(
+            EventKind.SUBSCRIBER_EVICTED,
+            cause=Reason.LIMIT,
+            subscriber=number,
+            dropped=number,
+            discarded=2 * number,
+            exact=exact,
+        )
+        told += thinning.tell(event, number * 0.25)
+    told += thinning.due(math.inf)
+
+    assert len(told) == 4
+    assert sum(event.count for event in told) == 100
+    assert sum(event.dropped for event in told) == sum(range(100))
+    assert sum(event.discarded for event in told) == 2 * sum(range(100))
+    assert [event.subscriber for event in told] == [0, 39, 79, 99]
+    assert [event.exact for event in told] == [True, True, False, True]
 
 
 def test_each_cause_is_told_for_itself() -> None:

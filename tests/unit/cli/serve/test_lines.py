@@ -81,6 +81,14 @@ def test_events_worth_a_line() -> None:
     assert event_line(Event(EventKind.SUBSCRIBER_CONNECTED, subscriber=1, peer="a:1")) is None
 
 
+def test_who_recovers_was_named_before() -> None:
+    for kind in (EventKind.SUBSCRIBER_SLOW, EventKind.SUBSCRIBER_STALLED):
+        line = event_line(Event(kind, "takes nothing", peer="a:1"))
+        assert line == f"{kind.value.replace('_', ' ')} a:1: takes nothing"
+    recovered = event_line(Event(EventKind.SUBSCRIBER_RECOVERED, peer="a:1"))
+    assert recovered == "subscriber recovered a:1"
+
+
 def test_a_line_budget_counts_what_it_withholds() -> None:
     budget = LineBudget(2)
     assert [budget.take() for _ in range(5)] == [True, True, False, False, False]
