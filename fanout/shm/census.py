@@ -9,15 +9,22 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Set
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+EVERYTHING = frozenset((b"",))
+
 
 def minimal(prefixes: Iterable[bytes]) -> frozenset[bytes]:
     """The prefixes that are not implied by a shorter one among them."""
+    if not isinstance(prefixes, Set):
+        prefixes = frozenset(prefixes)
+    if b"" in prefixes:  # it implies all others, however many there are
+        return EVERYTHING
     prefixes = frozenset(prefixes)
     if len(set(map(len, prefixes))) == 1:  # the usual case, and much faster
         return prefixes

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +68,33 @@ def test_a_stranger_with_many_wants_costs_no_more_than_there_are_topics() -> Non
 
     assert found == 3
     assert low.call_count + high.call_count <= 3
+
+
+class Topic(bytes):
+    """Counts how often it is cut."""
+
+    cuts = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        Topic.cuts += 1
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize("minimal_key", [True, False])
+def test_a_stranger_with_many_lengths_costs_no_more_than_one_with_few(minimal_key: bool) -> None:
+    wants = {b"%04d" % size + b"A" * size for size in range(1_000)}
+    cohort: Cohort[object] = Cohort(minimal(wants) if minimal_key else {*wants, b"0007A"})
+    topic = Topic(b"0007" + b"A" * 4_000)
+    Topic.cuts = 0
+
+    chunk = Chunk(0, [b""] * 3, {topic: [0], Topic(b"0007"): [1], Topic(b"0001A1"): [2]})
+    assert chunk.pick(cohort) == [0, 2]
+    assert Topic.cuts <= 3
+
+    if not minimal_key:
+        cohort.key.remove(b"0001A")  # type: ignore[union-attr]
+        cohort.changed()
+        assert chunk.pick(cohort) == [0]
 
 
 def test_a_chunk_is_not_sorted_by_lengths_that_no_topic_has() -> None:

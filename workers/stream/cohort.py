@@ -10,8 +10,12 @@ Who belongs to which and how it is filled is changed by `Cohorts` only.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+from fanout.shm.census import EVERYTHING as EVERYTHING
+from fanout.shm.census import minimal
 
 if TYPE_CHECKING:
     from fanout.zmtp.encoding import Encoding
@@ -21,7 +25,7 @@ M = TypeVar("M")  # a member: nothing here looks into one
 Append: TypeAlias = Callable[[bytes], None]
 Key: TypeAlias = frozenset[bytes]
 
-EVERYTHING: Key = frozenset((b"",))
+LENGTHS_MAX = 32  # of wants, tried one by one; peers choose how many there are
 
 
 class Cohort(Generic[M]):
@@ -41,6 +45,7 @@ class Cohort(Generic[M]):
 
     __slots__ = (
         "_lengths",
+        "_sorted",
         "counted",
         "direct",
         "encoding",
@@ -63,11 +68,13 @@ class Cohort(Generic[M]):
         self.prefixes: tuple[Prefix[M], ...] = ()
         self.counted = 0
         self._lengths: list[int] = []
+        self._sorted: list[bytes] = []
         self.changed()
 
     def changed(self) -> None:
         """Its key was changed in place."""
         self._lengths = []
+        self._sorted = []
 
     @property
     def is_minimal(self) -> bool:
@@ -89,6 +96,11 @@ class Cohort(Generic[M]):
         """Whether a message on this topic is for it."""
         if not self._lengths:
             self._lengths = sorted(set(map(len, self.key)))
+        if len(self._lengths) > LENGTHS_MAX:
+            # Of prefixes that do not imply one another, only the last one up to it can be its own.
+            self._sorted = self._sorted or sorted(minimal(self.key))
+            place = bisect_right(self._sorted, topic)
+            return place > 0 and topic.startswith(self._sorted[place - 1])
         longest = len(topic)
         for length in self._lengths:  # sorted
             if length > longest:

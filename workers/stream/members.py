@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.workers.stream.backlog import Backlog
-from fanout.workers.stream.cohort import Cohort
+from fanout.workers.stream.cohort import EVERYTHING, Cohort
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Effect, Lost, Recovered, Stalled
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
@@ -105,13 +105,15 @@ class Members:
             now: monotonic ns, for `calm()`.
         """
         cohort = member.cohort
+        if b"" in wants:  # it implies all the others, however many there are
+            if cohort is None or cohort.key != EVERYTHING:
+                self.subscribe(member, EVERYTHING)
+            return
         changes = len(added) + len(cancelled)
         is_small = len(wants) > max(self._owned_from, changes * self._large_change)
-        filtered = cohort is not None and not cohort.everything and b"" not in wants
-        if not (is_small and filtered) or member.encoding is not None:
+        if cohort is None or cohort.everything or not is_small or member.encoding is not None:
             self.subscribe(member, wants)
             return
-        assert cohort is not None
         self._end_wants(member)
         if cohort.is_minimal:
             self._change_cohort(member, wants, own=True)
@@ -292,10 +294,7 @@ class Members:
         member.become(LOST)
 
     def _count_ready(self, member: Member) -> None:
-        """A ready member that takes everything was sent all that matched: count it now.
-
-        The totals have it already.
-        """
+        """A ready member that takes everything was sent all that matched; the totals have it."""
         if not member.blocked and member.cohort is not None and member.cohort.everything:
             waits_for = self.front - self._round_first if member in self.waiting else 0
             member.sent = member.matched - member.dropped - waits_for

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from fanout.reasons import Reason
 from fanout.shm.prefix_table import PrefixTable
 from fanout.workers.stream import members
+from fanout.workers.stream.cohort import EVERYTHING
 from fanout.workers.stream.effects import Lost
 from fanout.zmtp.frames import encode_message
+from fanout.zmtp.legacy import ZMTP_1
 from tests.helpers.log import Sink, Worker
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterable, Iterator
 
+    from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
+    from fanout.zmtp.encoding import Encoding
 
 PLENTY = 1 << 40
 
@@ -65,6 +71,47 @@ def test_a_long_list_costs_what_it_is_long_however_it_is_cut() -> None:
         worker.pump.change(member, wants | {b"x"}, [b"x"], [], now=index)
         worker.pump.change(member, wants, [], [b"x"], now=index)
     assert table.changes - before == 200
+    worker.log.segment.close()
+
+
+class Looked(set[bytes]):
+    """Wants that may be asked for one of them, but not gone through."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError("gone through")
+
+
+@pytest.mark.parametrize("encoding", [None, ZMTP_1], ids=["as it is", "framed"])
+def test_beside_everything_no_other_want_costs_anything(
+    encoding: Encoding | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker()
+    member, sink = worker.member(encoding=encoding)
+    pump = worker.pump
+    joins: list[Iterable[bytes]] = []
+    join = pump.cohorts.join
+
+    def counted(prefixes: Iterable[bytes], encoding: Encoding | None = None) -> Cohort[Member]:
+        joins.append(prefixes)
+        cohort = join(prefixes, encoding)
+        assert cohort is not None
+        return cohort
+
+    monkeypatch.setattr(pump.cohorts, "join", counted)
+    wants = Looked(b"%d" % index for index in range(10_000)) | {b""}
+    for index in range(100):
+        changed = [b"%d" % index]
+        pump.change(member, Looked(wants), changed, [], now=index)
+        pump.change(member, Looked(wants), [], changed, now=index)
+        publish(worker, b"unknown")
+    assert joins == [EVERYTHING], "copied, or joined again"
+    assert (member.matched, member.dropped) == (100, 0)
+    assert sink.taken
+
+    pump.change(member, {b"A"}, [], wants - {b"A"}, now=100)
+    publish(worker, b"unknown")
+    publish(worker, b"A")
+    assert member.matched == 101, "it is everything only while it is wanted"
     worker.log.segment.close()
 
 
