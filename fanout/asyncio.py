@@ -20,6 +20,7 @@ from fanout.arguments import as_timeout, as_topic_or_any, check_callback
 from fanout.errors import ClosedError
 from fanout.loop_callback import LoopCallback
 from fanout.loop_executor import begin, in_thread, outlast
+from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Messages
 from fanout.send.queue import SendQueue
@@ -53,6 +54,11 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     blocking publisher raises when it is made is raised by the start. Methods take, return and raise
     what those of the blocking publisher do, and are called on that loop alone.
     """
+
+    __slots__ = (
+        *("__weakref__", "_endpoint", "_engine", "_is_started", "_keywords", "_on_event"),
+        *("_options", "_queue"),
+    )
 
     def __init__(
         self,
@@ -227,8 +233,11 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
             await asyncio.sleep(pause)
         return await in_thread(lambda: questions.undelivered(target))
 
-    async def close(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
+    async def close(
+        self, timeout: float | None = None, *, linger: NotHere | None = None
+    ) -> tuple[Undelivered, ...]:
         """Deliver what is queued and end; cancelled, it ends at once. Idempotent."""
+        refuse_linger(linger)
         engine = self._engine
         if engine is None:
             return ()
@@ -298,6 +307,8 @@ class Batch(Messages):
     Leaving the block by an exception, a cancellation too, publishes none of them. A batch is for
     one block: outside of it every call raises a RuntimeError.
     """
+
+    __slots__ = ("_commit",)
 
     def __init__(self, rules: BatchRules, commit: Callable[[Attempt], Awaitable[int]]) -> None:
         super().__init__(rules)

@@ -15,7 +15,7 @@ from fanout.errors import ConfigError
 from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 N = TypeVar("N", int, float)
 T = TypeVar("T")
@@ -201,6 +201,12 @@ class Options:
     """Serve ZMTP 1.0 peers (libzmq 2.x), which take everything and cannot subscribe. Off: on an
     open port any byte stream, an HTTP request for one, would look like such a peer."""
 
+    if not TYPE_CHECKING:  # type checkers know what there is
+
+        def __new__(cls, *_arguments: object, **keywords: object) -> Options:
+            _refuse_unknown(keywords)
+            return super().__new__(cls)
+
     def __post_init__(self) -> None:
         for option in fields(self):
             value = getattr(self, option.name)
@@ -261,6 +267,14 @@ def choices_of(name: str) -> tuple[Any, ...]:
     return choices
 
 
+def _refuse_unknown(keywords: Iterable[str]) -> None:
+    for name in keywords:
+        if name not in Options.__dataclass_fields__:
+            from fanout.refusals import unknown_keyword  # workers have no use for it
+
+            raise TypeError(unknown_keyword(name, Options.__dataclass_fields__))
+
+
 def make_options(keywords: Mapping[str, Any], base: Options | None = None) -> Options:
     """The options of these keyword arguments.
 
@@ -274,12 +288,5 @@ def make_options(keywords: Mapping[str, Any], base: Options | None = None) -> Op
     """
     if base is not None and not isinstance(base, Options):
         raise TypeError(f"options must be fanout.Options, not {type(base).__name__}")
-    names = [field.name for field in fields(Options)]
-    for name in keywords:
-        if name not in names:
-            from difflib import get_close_matches  # workers have no use for it
-
-            similar = get_close_matches(name, names, n=1)
-            hint = f"; did you mean {similar[0]!r}?" if similar else " (see fanout.Options)"
-            raise TypeError(f"there is no option {name!r}{hint}")
+    _refuse_unknown(keywords)
     return Options(**keywords) if base is None else replace(base, **keywords)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.arguments import as_timeout, as_topic_or_any
 from fanout.engine import start
+from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
 from fanout.send.verbs import SECONDS, Verbs
@@ -52,6 +53,8 @@ class Publisher(Verbs[int]):
         After any of them nothing is left running.
     """
 
+    __slots__ = ("__weakref__", "_engine", "_path")
+
     def __init__(
         self,
         endpoint: str | Iterable[str] | None = None,
@@ -61,7 +64,6 @@ class Publisher(Verbs[int]):
         **keywords: Unpack[OptionArguments],
     ) -> None:
         self._engine = engine = start(endpoint, on_event, keywords, options)
-        self.options = engine.options
         self._path = engine.path
 
     def __repr__(self) -> str:
@@ -169,6 +171,11 @@ class Publisher(Verbs[int]):
 
     # Queries.
 
+    @property
+    def options(self) -> Options:
+        """The options in effect, which cannot be changed."""
+        return self._engine.options
+
     def wait_for_subscribers(
         self, count: int, topic: TopicLike | None = None, timeout: float | None = None
     ) -> None:
@@ -249,7 +256,9 @@ class Publisher(Verbs[int]):
         """
         return self._engine.questions.drain(self._engine.seconds(timeout))
 
-    def close(self, timeout: float | None = None) -> tuple[Undelivered, ...]:
+    def close(
+        self, timeout: float | None = None, *, linger: NotHere | None = None
+    ) -> tuple[Undelivered, ...]:
         """Stop accepting, deliver what is queued, end all connections and workers. Idempotent.
 
         Args:
@@ -265,6 +274,7 @@ class Publisher(Verbs[int]):
             TimeoutError: it has not ended 5 s after `timeout`, for our thread or the machine hangs;
                 what was delivered is not known. It is closed and goes on: call this again to wait.
         """
+        refuse_linger(linger)
         return self._engine.close(timeout)
 
     def stop(self) -> tuple[Undelivered, ...]:

@@ -5,18 +5,27 @@ A publisher that silently ignored `linger` or `flags` would do another thing tha
 
 from __future__ import annotations
 
-from typing import NoReturn, SupportsIndex
+from types import FunctionType
+from typing import TYPE_CHECKING, NoReturn, SupportsIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _OPTIONS = "options are keyword arguments of Publisher() (see fanout.Options)"
 _BINDS = "a publisher binds, and only sends"
+_PREFIXES = f"{_BINDS}: subscribers say what they want"
+_CLOSE = "close() ends all of it, and there is no context"
+_HWM = "a subscriber's limit is slow_limit_bytes=..., in bytes of log"
+_EVENTS = "nothing has to be waited for by it: with asyncio take fanout.asyncio.Publisher"
+_TYPE = "a fanout.Publisher is what a PUB socket is, and nothing else"
 _TCP = "send_timeout, heartbeat_interval and tcp_user_timeout find dead peers, by default"
 _FRAME = "encode the value yourself and send() it, or use send_msgpack()"
 
 # What a PUB socket of pyzmq has, in lower case, and what there is here.
 PYZMQ_ATTRIBUTES = {
     "linger": "say how long delivery may take by close(timeout) or drain_timeout=...",
-    "hwm": "a subscriber's limit is slow_limit_bytes=..., in bytes of log",
-    "sndhwm": "a subscriber's limit is slow_limit_bytes=..., in bytes of log",
+    "hwm": _HWM,
+    "sndhwm": _HWM,
     "rcvhwm": _BINDS,
     "sndtimeo": "pass timeout=... to each send; only of use with slow_policy='block'",
     "rcvtimeo": _BINDS,
@@ -42,7 +51,9 @@ PYZMQ_ATTRIBUTES = {
     "setsockopt": _OPTIONS,
     "setsockopt_string": _OPTIONS,
     "set": _OPTIONS,
-    "set_hwm": "a subscriber's limit is slow_limit_bytes=..., in bytes of log",
+    "set_hwm": _HWM,
+    "get_hwm": _HWM,
+    "set_string": _OPTIONS,
     "getsockopt": "options are attributes of publisher.options, addresses publisher.endpoints",
     "get": "options are attributes of publisher.options, addresses publisher.endpoints",
     "bind_to_random_port": "bind('tcp://127.0.0.1:*') returns the endpoint with its port",
@@ -54,6 +65,27 @@ PYZMQ_ATTRIBUTES = {
     "send_pyobj": _FRAME,
     "send_serialized": _FRAME.replace("send()", "send_multipart()"),
     "get_monitor_socket": "pass on_event=... to Publisher()",
+    "monitor": "pass on_event=... to Publisher()",
+    "subscribe": _PREFIXES,
+    "unsubscribe": _PREFIXES,
+    "context": "there is none: a publisher has processes of its own, workers=... of them",
+    "copy_threshold": "what you pass is always copied once, before the call returns",
+    "term": _CLOSE,
+    "destroy": _CLOSE,
+    "fd": _EVENTS,
+    "events": _EVENTS,
+    "type": _TYPE,
+    "socket_type": _TYPE,
+}
+
+_ENDPOINT = "what to listen on is the first argument, Publisher('tcp://*:5556')"
+
+# What people pass to Publisher() that is no attribute of a socket, in lower case.
+_KEYWORDS = {
+    "io_threads": "it is workers=..., which are processes",
+    **dict.fromkeys(
+        ("endpoints", "bind", "address", "addr", "addresses", "url", "port"), _ENDPOINT
+    ),
 }
 
 _ARGUMENTS = {
@@ -68,13 +100,13 @@ class NotHere:
 
 
 class _Absent:
-    """An attribute of pyzmq that can be neither read nor set here.
+    """An attribute that can be neither read nor set here.
 
     It is found on the class, so looking up what there is costs nothing more.
     """
 
-    def __init__(self, name: str, hint: str) -> None:
-        self._text = f"fanout has no {name!r}, which is of pyzmq: {hint}"
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def __get__(self, _instance: object, _owner: type) -> NoReturn:
         raise AttributeError(self._text)
@@ -86,6 +118,8 @@ class _Absent:
 class NotPickled:
     """Objects that belong to the process that made them."""
 
+    __slots__ = ()
+
     def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
         raise TypeError(
             f"a {type(self).__name__} cannot be pickled or copied: it has workers, sockets and "
@@ -95,7 +129,31 @@ class NotPickled:
 
 
 class NotASocket(NotPickled):
-    """Refuses what a socket of pyzmq has; see `PYZMQ_ATTRIBUTES`."""
+    """Refuses what a socket of pyzmq has, see `PYZMQ_ATTRIBUTES`, and to be changed by attributes.
+
+    What is set is kept in slots, so that a mistake is not kept as something that nobody reads. A
+    class of the user's that inherits may have what it likes, unless it is called as an option is.
+    """
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # they refuse it by themselves, but not with this
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name.startswith("_") or name.lower() in PYZMQ_ATTRIBUTES:
+                super().__setattr__(name, value)  # ours; or refused with what to do
+                return
+            from fanout.option_arguments import OptionArguments  # not loaded before it is asked for
+
+            is_option = name == "options" or name in OptionArguments.__annotations__
+            if hasattr(self, "__dict__") and not is_option:
+                super().__setattr__(name, value)
+                return
+            what = "cannot be changed" if hasattr(type(self), name) or is_option else "is none here"
+            raise AttributeError(
+                f"{name!r} {what}: {_OPTIONS}, and cannot be changed afterwards; what is yours is "
+                "kept elsewhere"
+            )
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name.lower() not in PYZMQ_ATTRIBUTES]
@@ -103,7 +161,89 @@ class NotASocket(NotPickled):
 
 for _name, _hint in PYZMQ_ATTRIBUTES.items():  # type checkers know by themselves what there is not
     for _spelling in {_name, _name.upper()}:
-        setattr(NotASocket, _spelling, _Absent(_spelling, _hint))
+        _text = f"fanout has no {_spelling!r}, which is of pyzmq: {_hint}"
+        setattr(NotASocket, _spelling, _Absent(_text))
+
+
+class NotAPublisher(NotPickled):
+    """Refuses of a batch what a publisher has, and a batch has not."""
+
+    __slots__ = ()
+
+
+for _name, _instead in {
+    "send_string": "send(text.encode())",
+    "send_json": "publish(topic, json.dumps(value).encode()), or send() of the same",
+    "send_msgpack": "publish(topic, msgpack.packb(value)), or send() of the same",
+}.items():
+    setattr(NotAPublisher, _name, _Absent(f"a batch has no {_name!r}: use {_instead}"))
+
+
+def unknown_keyword(name: str, known: Iterable[str]) -> str:
+    """What to say of an argument of a constructor that there is not.
+
+    Args:
+        known: the arguments that there are.
+    """
+    from difflib import get_close_matches  # seldom needed
+
+    hint = _KEYWORDS.get(name.lower()) or PYZMQ_ATTRIBUTES.get(name.lower())
+    if hint is not None:
+        return f"there is no option {name!r}: {hint}"
+    similar = get_close_matches(name, known, n=1)
+    return f"there is no option {name!r}" + (
+        f"; did you mean {similar[0]!r}?" if similar else " (see fanout.Options)"
+    )
+
+
+def refuse_encoding(call: str, encoder: str, unknown: Iterable[str]) -> None:
+    """Refuse arguments for the encoder of a value, if there are any.
+
+    Raises:
+        TypeError: there is one; the text says what to do. Nothing was sent.
+    """
+    for name in unknown:
+        raise TypeError(
+            f"{call}() got an unexpected keyword argument {name!r}; with arguments of {encoder}() "
+            f"encode the value yourself, and publish() or send() what comes of it"
+        )
+
+
+def refuse_linger(linger: object) -> None:
+    """Refuse pyzmq's argument of `close()`, if it is not None.
+
+    Raises:
+        TypeError: the text says what to do. Nothing has changed.
+    """
+    if linger is not None:
+        raise TypeError(
+            "close() has no linger, in milliseconds: it is close(timeout), in seconds; stop() ends "
+            "at once"
+        )
+
+
+def refuse_timeout(timeout: object) -> None:
+    """Refuse a timeout of what only adds to a batch, if it is not None.
+
+    Raises:
+        TypeError: the text says what to do. Nothing was added.
+    """
+    if timeout is not None:
+        raise TypeError(
+            "what is added to a batch has no timeout, since nothing is sent yet: it is one of "
+            "batch(timeout=...)"
+        )
+
+
+def name_as(owner: str, kind: type) -> None:
+    """Have the methods of a class of ours called after the one that users know, in Python's texts.
+
+    Args:
+        owner: the name that users know.
+    """
+    for name, method in vars(kind).items():
+        if isinstance(method, FunctionType) and not name.startswith("_"):
+            method.__qualname__ = f"{owner}.{name}"
 
 
 def refuse_arguments(call: str, flags: object, copy: object, track: object) -> None:

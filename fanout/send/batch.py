@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from fanout.arguments import as_bytes, as_topic
 from fanout.errors import MessageTooLarge
-from fanout.refusals import NotPickled, refuse_arguments
+from fanout.refusals import NotAPublisher, name_as, refuse_arguments, refuse_timeout
 from fanout.send.attempt import Attempt, attempt_batch
 from fanout.send.wire import SEQUENCES
 
@@ -50,7 +50,7 @@ _BEFORE = _Shut("has not begun")
 _AFTER = _Shut("is over")
 
 
-class Messages(NotPickled):
+class Messages(NotAPublisher):
     """Messages that will be committed together, added in one block.
 
     A collection belongs to one thread. In all it may take as many bytes as one message may (a
@@ -59,6 +59,8 @@ class Messages(NotPickled):
     Attributes:
         sequence: of its first message, once it is published; None before, and if it is empty.
     """
+
+    __slots__ = ("__weakref__", "_count", "_messages", "_rules", "sequence")
 
     def __init__(self, rules: BatchRules) -> None:
         self._rules = rules
@@ -107,16 +109,17 @@ class Messages(NotPickled):
         self._count = len(messages) // 2
         return messages
 
-    def publish(self, topic: TopicLike, payload: Bytes) -> None:
+    def publish(self, topic: TopicLike, payload: Bytes, *, timeout: NotHere | None = None) -> None:
         """Add a message of two frames.
 
         Raises:
             TypeError: an argument is not bytes-like; the batch is as it was.
             RuntimeError: it is not in its `with` block.
         """
-        if type(topic) is bytes and type(payload) is bytes:
+        if type(topic) is bytes and type(payload) is bytes and timeout is None:
             self._messages += payload, topic
         else:
+            refuse_timeout(timeout)
             self._messages += as_bytes(payload, "payload"), as_topic(topic)
 
     def send_multipart(
@@ -125,6 +128,8 @@ class Messages(NotPickled):
         flags: NotHere | None = None,
         copy: NotHere | None = None,
         track: NotHere | None = None,
+        *,
+        timeout: NotHere | None = None,
     ) -> None:
         """Add a message of any frames.
 
@@ -134,6 +139,8 @@ class Messages(NotPickled):
         """
         if flags is not None or copy is not None or track is not None:
             refuse_arguments("send_multipart", flags, copy, track)
+        if timeout is not None:
+            refuse_timeout(timeout)
         if type(frames) in SEQUENCES:
             count = len(frames)  # type: ignore[arg-type]  # it is a sequence
             if count == 2:
@@ -154,6 +161,8 @@ class Messages(NotPickled):
         flags: NotHere | None = None,
         copy: NotHere | None = None,
         track: NotHere | None = None,
+        *,
+        timeout: NotHere | None = None,
     ) -> None:
         """Add a message of one frame.
 
@@ -163,7 +172,12 @@ class Messages(NotPickled):
         """
         if flags is not None or copy is not None or track is not None:
             refuse_arguments("send", flags, copy, track)
+        if timeout is not None:
+            refuse_timeout(timeout)
         self._messages += as_bytes(frame, "frame"), None
+
+
+name_as("Batch", Messages)
 
 
 class Batch(Messages):
@@ -172,6 +186,8 @@ class Batch(Messages):
     Leaving the block by an exception publishes none of them. A batch is for one block: outside of
     it every call raises a RuntimeError.
     """
+
+    __slots__ = ("_commit",)
 
     def __init__(self, rules: BatchRules, commit: Callable[[Attempt], int]) -> None:
         super().__init__(rules)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgpack
 
 from fanout.errors import Again
-from fanout.refusals import NotASocket, refuse_arguments
+from fanout.refusals import NotASocket, name_as, refuse_arguments, refuse_encoding
 from fanout.send.wire import SEQUENCES, as_json
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ class Verbs(NotASocket, Generic[R]):
     `R` is what a verb returns: a sequence number, or an awaitable of one. All of them raise what
     `fanout.Publisher.publish()` does. Those that pyzmq has too take its further arguments only to
     say what to do instead. (They are spelled out: `*args` and `**keywords` would make a tuple and a
-    dict for each call.)
+    dict for each call. Where a value is encoded, the empty dict does not matter.)
     """
+
+    __slots__ = ()
 
     def publish(self, topic: TopicLike, payload: Bytes, *, timeout: float | None = None) -> R:
         """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
@@ -109,6 +111,7 @@ class Verbs(NotASocket, Generic[R]):
         *,
         topic: TopicLike | None = None,
         timeout: float | None = None,
+        **unknown: NotHere,
     ) -> R:
         """Publish a value as JSON: one frame, or two with a topic; see `publish()`.
 
@@ -117,6 +120,8 @@ class Verbs(NotASocket, Generic[R]):
         """
         if flags is not None or copy is not None or track is not None:
             refuse_arguments("send_json", flags, copy, track)
+        if unknown:
+            refuse_encoding("send_json", "json.dumps", unknown)
         if topic is None:
             return self.send(as_json(value), timeout=timeout)
         return self.publish(topic, as_json(value), timeout=timeout)
@@ -130,10 +135,13 @@ class Verbs(NotASocket, Generic[R]):
         *,
         topic: TopicLike | None = None,
         timeout: float | None = None,
+        **unknown: NotHere,
     ) -> R:
         """Publish a value as msgpack: one frame, or two with a topic; see `publish()`."""
         if flags is not None or copy is not None or track is not None:
             refuse_arguments("send_msgpack", flags, copy, track)
+        if unknown:
+            refuse_encoding("send_msgpack", "msgpack.packb", unknown)
         if topic is None:
             return self.send(msgpack.packb(value), timeout=timeout)
         return self.publish(topic, msgpack.packb(value), timeout=timeout)
@@ -143,6 +151,9 @@ class Verbs(NotASocket, Generic[R]):
 
     def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> R:
         raise NotImplementedError
+
+
+name_as("Publisher", Verbs)
 
 
 def no_room(timeout: float | None) -> Again:

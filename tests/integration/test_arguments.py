@@ -34,6 +34,11 @@ def publisher() -> Iterator[Publisher]:
     [
         ({"log_byte": 1}, TypeError, "'log_byte'; did you mean 'log_bytes'"),
         ({"xyzzy": 1}, TypeError, r"no option 'xyzzy' \(see"),
+        ({"sndhwm": 1}, TypeError, "'sndhwm': a subscriber's limit is slow_limit_bytes"),
+        ({"LINGER": 0}, TypeError, "'LINGER': say how long delivery may take by close"),
+        ({"io_threads": 1}, TypeError, "'io_threads': it is workers=..., which are processes"),
+        ({"context": None}, TypeError, "'context': there is none"),
+        ({"bind": "tcp://*:1"}, TypeError, "'bind': what to listen on is the first argument"),
         ({"on_event": 3}, TypeError, "on_event must be callable, not int"),
         ({"endpoint": 5}, TypeError, "endpoint must be a str, .* not int"),
         ({"endpoint": b"tcp://*:0"}, TypeError, "endpoint must be a str, .* not bytes"),

@@ -92,9 +92,55 @@ def test_nobody_is_shown_what_is_refused(publisher: Any) -> None:
     assert shown.isdisjoint(PYZMQ_ATTRIBUTES)
 
 
-def test_other_attributes_are_yours(publisher: Any) -> None:
-    publisher.label = "prices"
-    assert publisher.label == "prices"
+@pytest.mark.parametrize("name", ["send_timeout", "foobar", "options", "closed", "publish"])
+def test_nothing_is_changed_by_an_attribute(publisher: Any, name: str) -> None:
+    before = publisher.options
+    for owner in (publisher, fanout.asyncio.Publisher()):
+        with pytest.raises(AttributeError, match=f"'{name}' .*cannot be changed afterwards"):
+            setattr(owner, name, 0)
+    assert publisher.options is before
+    for batch in (publisher.batch(), fanout.asyncio.Batch(None, None)):  # type: ignore[arg-type]
+        with pytest.raises(AttributeError):
+            setattr(batch, name, 0)
+
+
+def test_a_class_of_ones_own_has_attributes_but_those_named_as_options() -> None:
+    class Mine(Publisher):
+        pass
+
+    with Mine(**SMALL) as mine:
+        mine.label = "prices"  # type: ignore[attr-defined]
+        assert mine.label == "prices"  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError, match="'send_timeout' cannot be changed"):
+            mine.send_timeout = 2  # type: ignore[attr-defined]
+
+
+def test_other_arguments_that_are_tried(publisher: Any) -> None:
+    before = publisher.statistics().published
+    for call in (publisher.send_json, publisher.send_msgpack):
+        for name in ("default", "sort_keys"):
+            with pytest.raises(TypeError, match=f"^send_.*'{name}'; .*encode the value yourself"):
+                call(1, **{name: None})
+    with pytest.raises(TypeError, match=r"^Publisher\.send_string\(\) got an unexpected"):
+        publisher.send_string("x", xyzzy=1)
+    with pytest.raises(TypeError, match=r"no linger, .*: it is close\(timeout\), in seconds"):
+        publisher.close(linger=0)
+    assert not publisher.closed
+    with publisher.batch() as batch:
+        for call in (
+            lambda: batch.publish(b"t", b"x", timeout=1),
+            lambda: batch.send(b"x", timeout=1),
+            lambda: batch.send_multipart([b"x"], timeout=1),
+        ):
+            with pytest.raises(TypeError, match=r"it is one of batch\(timeout=\.\.\.\)"):
+                call()
+        with pytest.raises(TypeError, match=r"^Batch\.send\(\) got an unexpected"):
+            batch.send(b"x", xyzzy=1)
+        for name in ("send_json", "send_string", "send_msgpack"):
+            with pytest.raises(AttributeError, match=f"a batch has no '{name}': use "):
+                getattr(batch, name)
+        assert len(batch) == 0
+    assert publisher.statistics().published == before
 
 
 def test_neither_pickled_nor_copied(publisher: Any) -> None:

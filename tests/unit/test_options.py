@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import Field, asdict, fields
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,14 @@ def test_every_default_is_allowed_and_every_field_is_checked() -> None:
     for option in fields(options):
         with pytest.raises(ConfigError, match=option.name):
             make_options({option.name: None})
+
+
+def test_an_option_that_is_not_there() -> None:
+    with pytest.raises(TypeError, match="no option 'send_timout'; did you mean 'send_timeout'"):
+        Options(send_timout=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="no option 'hwm': a subscriber's limit is slow_limit"):
+        Options(hwm=3)  # type: ignore[call-arg]
+    assert pickle.loads(pickle.dumps(Options(workers=3))) == Options(workers=3)
 
 
 RANGED = [option for option in fields(Options) if "range" in option.metadata]
