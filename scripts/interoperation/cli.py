@@ -13,7 +13,7 @@ from fanout import FanoutError
 from interoperation.building import Left, build, cache_folder, command_of
 from interoperation.foreign import Failed
 from interoperation.registry import ENGINES, Engine
-from interoperation.report import Row, table
+from interoperation.report import Row, missing_of, table
 from interoperation.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
@@ -30,6 +30,16 @@ def _scenarios(text: str) -> list[str]:
     return names
 
 
+def _engines(text: str) -> list[str]:
+    if text == "all":
+        return list(ENGINES)
+    names = text.split(",")
+    for name in names:
+        if name not in ENGINES:
+            raise argparse.ArgumentTypeError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
+    return names
+
+
 def parser() -> argparse.ArgumentParser:
     """The options."""
     engines = "\n".join(f"  {engine.name:14} {engine.title}" for engine in ENGINES.values())
@@ -42,12 +52,19 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("engines", nargs="*", metavar="ENGINE", help="default: all")
     made.add_argument("--scenarios", type=_scenarios, default=list(SCENARIOS), metavar="NAME,NAME")
+    made.add_argument(
+        "--require",
+        type=_engines,
+        default=[],
+        metavar="ENGINE,ENGINE",
+        help="these must not be left out; all = every one",
+    )
     made.add_argument("--build", action="store_true", help="build the programs, and run nothing")
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Builds and runs; returns 1 if something that was run failed, 0 otherwise."""
+    """Builds and runs; returns 1 if something failed, or what is required was left out."""
     made = parser()
     options = made.parse_args(arguments)
     unknown = [name for name in options.engines if name not in ENGINES]
@@ -58,7 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scenarios = [] if options.build else options.scenarios
     rows = [_run(ENGINES[name], scenarios) for name in options.engines or ENGINES]
     print(f"\n{table(rows)}")
-    return int(any(row.has_failed for row in rows))
+    missing = missing_of(rows, options.require)
+    if missing:
+        print(f"required, and not run: {', '.join(missing)}")
+    return int(bool(missing) or any(row.has_failed for row in rows))
 
 
 def _run(engine: Engine, scenarios: Sequence[str]) -> Row:

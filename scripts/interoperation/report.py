@@ -36,6 +36,12 @@ class Row:
         return any(self.verdict(scenario) == FAILED for scenario in self.failures)
 
 
+def missing_of(rows: Sequence[Row], required: Sequence[str]) -> list[str]:
+    """Who of those that are required was left out, or was not asked for at all."""
+    there = {row.engine for row in rows if not row.left_out}
+    return [name for name in required if name not in there]
+
+
 def table(rows: Sequence[Row]) -> str:
     """In Markdown, with the reasons below."""
     cells = [["engine", *SCENARIOS]]

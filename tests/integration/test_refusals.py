@@ -7,6 +7,7 @@ import asyncio
 import copy
 import ctypes
 import functools
+import logging
 import pickle
 import socket
 from typing import TYPE_CHECKING, Any
@@ -271,8 +272,11 @@ def test_a_stock_subscriber_that_wants_another_mechanism_is_warned_of(
     )
 
 
-def test_who_leaves_before_it_has_said_anything_is_not_warned_of() -> None:
-    """A look at whether the port is open."""
+def test_who_leaves_before_it_has_said_anything_is_not_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A look at whether the port is open: it is in the log for who looks for it."""
+    caplog.set_level(logging.DEBUG, "fanout")
     happenings = Happenings()
     with Publisher("tcp://127.0.0.1:*", on_event=happenings, **SMALL) as made:
         address = "127.0.0.1", int(made.endpoints[0].rpartition(":")[2])
@@ -280,3 +284,7 @@ def test_who_leaves_before_it_has_said_anything_is_not_warned_of() -> None:
             peer.sendall(SIGNATURE)
         [event] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
     assert event.cause in (Reason.LEFT, Reason.BROKEN)
+    failed = str(EventKind.HANDSHAKE_FAILED)
+    told = [record for record in caplog.records if failed in record.getMessage()]
+    assert [record.levelname for record in told] == ["DEBUG"]
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

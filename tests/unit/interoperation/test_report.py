@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interoperation.registry import ENGINES
-from interoperation.report import Row, table
+from interoperation.report import Row, missing_of, table
 from interoperation.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
@@ -24,6 +24,13 @@ def test_what_ran_what_failed_and_what_was_left_out() -> None:
     assert "FAILED: go messages: 3 missing" in text
     assert f"left out: {ENGINES['node'].title}: npm not installed" in text
     assert [row.has_failed for row in rows] == [True, False]
+
+
+def test_who_is_required_must_not_be_left_out() -> None:
+    rows = [Row("go"), Row("node", left_out="npm not installed")]
+    assert missing_of(rows, ["go"]) == []
+    assert missing_of(rows, ["go", "node", "jeromq"]) == ["node", "jeromq"]
+    assert missing_of([], []) == []
 
 
 def test_what_is_known_of_an_engine_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,19 @@ def test_a_time_to_live_is_looked_at_each_tick(desk: Any) -> None:
     assert desk.closed[1:] == [(long, Reason.TTL)]
 
 
+def test_ticks_are_near_each_other_while_somebody_has_a_time_to_live(desk: Any) -> None:
+    """Or the worker would rest for half a second, which is longer than many of them."""
+    peer = desk.peer()
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
+    deadlines.connected(peer, 0)
+    assert not deadlines.are_near
+
+    deadlines.pinged(peer, SECOND // 10, 0)
+    assert deadlines.are_near
+    deadlines.pinged(peer, 0, 0)
+    assert not deadlines.are_near
+
+
 def test_a_time_to_live_can_be_taken_back(desk: Any) -> None:
     peer = desk.peer()
     deadlines = Deadlines(desk, OPTIONS, without_clock())
