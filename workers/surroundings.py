@@ -158,10 +158,12 @@ class Process:
         return Naps(self.log.size)
 
     def budget(self, part_ns: int) -> Budget:
-        return Budget(self.now, self._beat, part_ns)
+        # By the time that this thread has worked: to do less at once because others have the
+        # processor would only make more turns of the same work.
+        return Budget(time.thread_time_ns, self._beat, part_ns)
 
-    def _beat(self, now: int) -> None:
-        self.slot.heartbeat = now
+    def _beat(self, _worked: int) -> None:
+        self.slot.heartbeat = self.now()
 
     def prepare(self, descriptor: int) -> socket.socket:
         return prepare_socket(descriptor, self._options)

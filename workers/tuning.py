@@ -17,8 +17,8 @@ class Tuning:
     """Each piece of a worker copies what it needs when it is made."""
 
     # Time. A turn has some five parts: a healthy subscriber waits for one turn and one batch.
-    part_ns: int = 4_000_000  # of one part of a turn: new messages, who is behind, limits, ends
-    sort_ns: int = 16_000_000  # of sorting one batch: less would make sends small
+    part_ns: int = 8_000_000  # of one part of a turn: new messages, who is behind, limits, ends
+    sort_ns: int = 32_000_000  # of sorting one batch: less would make sends small
     sends_per_look: int = 64  # at the clock; each takes some microseconds
     bytes_per_send: int = 128 * KIB  # so many more take as long as one more send
     appends_per_look: int = 65_536  # at the clock, in sorting: some three milliseconds
@@ -39,8 +39,8 @@ class Tuning:
     shared_prefixes: int = 4  # of a cohort, up to which it shares the picks of its prefixes
     owned_from: int = 64  # wants of a member, from which on it may have a cohort of its own
     large_change: int = 4  # a change of 1/4 of all wants costs little less than to begin anew
-    parked_after: int = 4096  # messages picked for a cohort without anybody ready; a quarter of a
-    # millisecond, in which some hundred of its prefixes are taken out of the matching and put back
+    parked_after: int = 4096  # messages picked for a cohort without anybody ready
+    parked_after_ns: int = 500_000_000  # of that: in a flood, who is full has room again before
 
     # What members that are behind share.
     chunk_messages: int = 4096  # about a millisecond to cut and group

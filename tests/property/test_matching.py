@@ -42,7 +42,9 @@ class CohortMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cohorts: Cohorts[object] = Cohorts(Tuning(shared_prefixes=1, parked_after=3))
+        self.cohorts: Cohorts[object] = Cohorts(
+            Tuning(shared_prefixes=1, parked_after=3, parked_after_ns=0)
+        )
         self.joined: list[tuple[set[bytes], Cohort[object]]] = []
 
     @rule(prefixes=prefix_sets)
@@ -90,7 +92,7 @@ class CohortMachine(RuleBasedStateMachine):
     def pick_for_nobody(self, data: st.DataObject, messages: int) -> None:
         idle = [one for one in self.cohorts.direct if not one.ready]
         if idle:
-            self.cohorts.picked_for_nobody(data.draw(st.sampled_from(idle)), messages)
+            self.cohorts.picked_for_nobody(data.draw(st.sampled_from(idle)), messages, 0)
 
     @rule(topics=st.lists(names, max_size=5))
     def count(self, topics: list[bytes]) -> None:

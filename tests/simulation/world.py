@@ -417,6 +417,7 @@ def _tuning(rng: Random) -> Tuning:
         owned_from=rng.choice((0, 0, 64)),
         large_change=rng.choice((0, 0, 4)),
         parked_after=rng.choice((0, 30)),
+        parked_after_ns=0,
         appends_per_look=rng.choice((1, 20)),
         sends_per_look=rng.choice((1, 1, 2)),
         chunk_messages=rng.choice((2, 7, 100)),

@@ -24,8 +24,8 @@ class Budget:
     Its mutable state: when the time is over, and when the next sign of life is due.
 
     Args:
-        now: monotonic ns.
-        alive: is told the time: something was done.
+        now: ns of a clock that never goes back: of the time that passes, or in which was worked.
+        alive: is told its time: something was done.
         part_ns: what a part of a turn may take.
     """
 

@@ -53,6 +53,7 @@ class Cohorts(Generic[M]):
     def __init__(self, tuning: Tuning = TUNING) -> None:
         self._shared_prefixes = tuning.shared_prefixes
         self._parked_after = tuning.parked_after
+        self._parked_after_ns = tuning.parked_after_ns
         self.everything: Cohort[M] = Cohort(EVERYTHING)
         self._by_key: dict[tuple[Key, Encoding | None], Cohort[M]] = {
             (EVERYTHING, None): self.everything
@@ -61,7 +62,8 @@ class Cohorts(Generic[M]):
         self._by_prefix: PrefixTable[Prefix[M]] = PrefixTable()
         self.counting: dict[Prefix[M], None] = {}
         self.direct: dict[Cohort[M], None] = {}
-        self._idle: dict[Cohort[M], int] = {}  # direct ones -> messages picked for nobody
+        # Direct ones without a ready member -> messages picked for nobody, and since when.
+        self._idle: dict[Cohort[M], tuple[int, int]] = {}
         self._topics = KnownTopics(tuning.topics_remembered, tuning.appends_remembered)
         self.known_ids = self._topics.appends
         self.name = self._topics.name
@@ -156,16 +158,19 @@ class Cohorts(Generic[M]):
         if ready.pop(member, self) is None and not ready and not cohort.everything:
             for prefix in cohort.prefixes:
                 prefix.ready.pop(cohort, None)
-            if cohort.direct:
-                self._idle[cohort] = 0
 
-    def picked_for_nobody(self, cohort: Cohort[M], messages: int) -> None:
+    def picked_for_nobody(self, cohort: Cohort[M], messages: int, now: int) -> None:
         """So many messages were picked for a direct cohort without a ready member.
 
-        It is parked when that has cost as much as parking it and taking it back.
+        It is parked when that has cost something, and has gone on for longer than a full socket
+        takes to have room again in a flood: to park it and to take it back changes the matching of
+        all its topics, for all who want them.
         """
-        wasted = self._idle[cohort] = self._idle.get(cohort, 0) + messages
-        if wasted >= self._parked_after + len(cohort.key) and cohort not in self._own:
+        wasted, since = self._idle.get(cohort, (0, now))
+        wasted += messages
+        self._idle[cohort] = wasted, since
+        is_long = now - since >= self._parked_after_ns
+        if is_long and wasted >= self._parked_after + len(cohort.key) and cohort not in self._own:
             del self._idle[cohort]
             self._take_back(cohort)
             self._count_by_prefix(cohort)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from fanout.workers.tuning import TUNING, Tuning
 
+CAREFUL_BATCHES = 16  # after one that took too long: what is cut off then was found in vain
+CAREFUL_PART = 8  # such batches grow by 1/8
 SHARED_SENDS = 4  # of the same bytes, from which on a send may have twice as many: in the cache
 
 
@@ -20,12 +22,13 @@ class Pace:
         share: of a batch's bytes that one of its sends carries, on average; 1.0 = all of them.
     """
 
-    __slots__ = ("_aim", "_max", "_min", "messages", "share")
+    __slots__ = ("_aim", "_careful", "_max", "_min", "messages", "share")
 
     def __init__(self, tuning: Tuning = TUNING) -> None:
         self._min = tuning.batch_messages_min
         self._max = tuning.batch_messages_max
         self._aim = tuning.batch_send_bytes
+        self._careful = 0  # batches that may not grow to twice the last
         self.messages = self._min
         self.share = 1.0
 
@@ -43,8 +46,11 @@ class Pace:
         if sent_bytes > 2 * aim * sends:
             self.messages = max(min(self._min, self.messages), self.messages // 2)
         elif taken == self.messages and (taken < self._min or sent_bytes < aim * sends):
-            self.messages = min(self._max, self.messages * 2)
+            more = 1 + self.messages // CAREFUL_PART if self._careful else self.messages
+            self.messages = min(self._max, self.messages + more)
+        self._careful = max(0, self._careful - 1)
 
     def cut(self, taken: int) -> None:
         """There was no time to sort more than so many."""
         self.messages = taken
+        self._careful = CAREFUL_BATCHES

@@ -86,7 +86,7 @@ class Rounds(Members):
     def follow(self, head: int) -> None:
         if self._round is not None:  # nobody is left to be sent the rest
             self._round = None
-            self.sorting.clear()
+            self.sorting.clear(self._now)
         super().follow(head)
 
     # A round.
@@ -122,7 +122,7 @@ class Rounds(Members):
             own = yield from self._send_direct(sorting.direct)
             size = self._log.start_of(stop) - self._log.start_of(first)
             self._pace.learn(stop - first, size, *map(sum, zip(shared, own, strict=True)))
-            sorting.clear()
+            sorting.clear(self._now)
 
     def _interrupt(self, members: Iterable[Member], later: Iterable[Member]) -> None:
         """The time is over: these wait, if they are the first who do."""

@@ -158,13 +158,17 @@ class Sorting:
         picks.sort(key=lambda piece: indexes[id(piece)])
         return picks
 
-    def clear(self) -> None:
-        """All picks are sent: they are empty again."""
+    def clear(self, now: int) -> None:
+        """All picks are sent: they are empty again.
+
+        Args:
+            now: monotonic ns.
+        """
         for prefix in self.prefixes:
             prefix.picks.clear()
         for cohort in self.direct:
             if not cohort.ready and cohort.members:
-                self._cohorts.picked_for_nobody(cohort, len(cohort.picks))
+                self._cohorts.picked_for_nobody(cohort, len(cohort.picks), now)
             cohort.picks.clear()
         self.prefixes, self.direct = [], []
 

@@ -175,14 +175,24 @@ def test_what_is_remembered_of_all_topics_together_is_bounded() -> None:
 
 
 def test_who_is_ready_again_has_picks_of_its_own_again() -> None:
-    cohorts: Cohorts[str] = Cohorts(Tuning(shared_prefixes=1, parked_after=10))
+    tuning = Tuning(shared_prefixes=1, parked_after=10, parked_after_ns=100)
+    cohorts: Cohorts[str] = Cohorts(tuning)
     cohort = joined(cohorts, b"A", b"B")
     cohorts.add_ready(cohort, "member")
     cohorts.drop_ready(cohort, "member")
-    cohorts.picked_for_nobody(cohort, 11)
-    assert cohort.direct, "as many are picked in vain as parking costs"
+    cohorts.picked_for_nobody(cohort, 11, 1000)
+    cohorts.add_ready(cohort, "member")
+    cohorts.drop_ready(cohort, "member")
+    cohorts.picked_for_nobody(cohort, 11, 1050)
+    cohorts.picked_for_nobody(cohort, 100, 1149)
+    assert cohort.direct, "who is full in a flood has room again before"
+    cohorts.add_ready(cohort, "member")
+    cohorts.drop_ready(cohort, "member")
+    cohorts.picked_for_nobody(cohort, 11, 1200)
+    cohorts.picked_for_nobody(cohort, 0, 1400)
+    assert cohort.direct, "as few are picked in vain as parking costs"
 
-    cohorts.picked_for_nobody(cohort, 1)
+    cohorts.picked_for_nobody(cohort, 1, 1401)
     assert (cohort.direct, list(cohorts.direct), len(cohorts.counting)) == (False, [], 2)
     cohorts.add_ready(cohort, "member")
     assert (cohort.direct, list(cohorts.direct), len(cohorts.counting)) == (True, [cohort], 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.workers.stream.pace import SHARED_SENDS, Pace
+from fanout.workers.stream.pace import CAREFUL_BATCHES, SHARED_SENDS, Pace
 from fanout.workers.tuning import TUNING
 
 MESSAGES_MIN, MESSAGES_MAX = TUNING.batch_messages_min, TUNING.batch_messages_max
@@ -52,3 +52,15 @@ def test_the_share_of_a_send_is_that_of_the_last_batch_with_sends() -> None:
 
     assert before == 1.0
     assert learnt == pace.share == pytest.approx(0.05)
+
+
+def test_a_batch_that_was_cut_grows_in_small_steps_for_a_while() -> None:
+    pace = Pace()
+    pace.cut(800)
+    grown = []
+    for _ in range(CAREFUL_BATCHES + 1):
+        pace.messages = 800
+        pace.learn(800, 1 << 20, 10, 10, 10 * 100)
+        grown.append(pace.messages)
+
+    assert grown == [901] * CAREFUL_BATCHES + [1600]

@@ -64,7 +64,7 @@ class Batch:
             sequences = [sorting.sequence_of(piece) for piece in picks]
             assert picks == [self.log.reader.piece(sequence) for sequence in sequences]
             found.update(dict.fromkeys(cohorts, sequences))
-        sorting.clear()
+        sorting.clear(0)
         return found
 
 
@@ -133,7 +133,7 @@ def test_what_several_prefixes_have_is_in_the_order_of_the_log() -> None:
 @SHARED
 def test_nothing_is_filled_for_a_cohort_that_nobody_is_ready_in(shared_prefixes: int) -> None:
     """A thousand that never read and have the same prefix cost one append, or none."""
-    batch = Batch(shared_prefixes=shared_prefixes, parked_after=1)
+    batch = Batch(shared_prefixes=shared_prefixes, parked_after=1, parked_after_ns=0)
     cohorts = [batch.join(b"A", b"Z%d" % number) for number in range(1_000)]
     for cohort in cohorts:
         (member,) = cohort.ready
@@ -152,7 +152,7 @@ def test_nothing_is_filled_for_a_cohort_that_nobody_is_ready_in(shared_prefixes:
 
 @SHARED
 def test_what_was_matched_is_counted_whether_anybody_is_ready_or_not(shared_prefixes: int) -> None:
-    batch = Batch(shared_prefixes=shared_prefixes, parked_after=1)
+    batch = Batch(shared_prefixes=shared_prefixes, parked_after=1, parked_after_ns=0)
     cohort = batch.join(b"A", b"B", b"C")
     (member,) = cohort.ready
     counted = []
