@@ -85,9 +85,9 @@ class Members:
 
     # What they want.
 
-    def subscribe(self, member: Member, prefixes: Iterable[bytes]) -> None:
+    def subscribe(self, member: Member, prefixes: Iterable[bytes], now: int = 0) -> None:
         """The member's subscriptions are now these, for messages from the front on."""
-        self._end_wants(member)
+        self._end_wants(member, now)
         self._change_cohort(member, prefixes)
 
     def change(
@@ -102,19 +102,19 @@ class Members:
 
         Args:
             wants: all of its subscriptions, after the change.
-            now: monotonic ns, for `calm()`.
+            now: monotonic ns, for `calm()`, and for who is blocked by it.
         """
         cohort = member.cohort
         if b"" in wants:  # it implies all the others, however many there are
             if cohort is None or cohort.key != EVERYTHING:
-                self.subscribe(member, EVERYTHING)
+                self.subscribe(member, EVERYTHING, now)
             return
         changes = len(added) + len(cancelled)
         is_small = len(wants) > max(self._owned_from, changes * self._large_change)
         if cohort is None or cohort.everything or not is_small or member.encoding is not None:
-            self.subscribe(member, wants)
+            self.subscribe(member, wants, now)
             return
-        self._end_wants(member)
+        self._end_wants(member, now)
         if cohort.is_minimal:
             self._change_cohort(member, wants, own=True)
         else:
@@ -301,10 +301,10 @@ class Members:
 
     # Their cohorts.
 
-    def _end_wants(self, member: Member) -> None:
+    def _end_wants(self, member: Member, now: int) -> None:
         """What the member wants holds for messages below the front only."""
         if member in self.waiting:
-            self._block(member, self.front, 0, self._now)
+            self._block(member, self.front, 0, now)  # `blocked` is in the order of these times
             self.runnable[member] = None
         if member.blocked:
             self._keep_until(member, self.front)

@@ -12,7 +12,8 @@ an event that got lost costs a quarter of `send_timeout`, and nobody its connect
 
     a quarter of send_timeout    what the kernel holds for it is noted
     half of it                   the same and not less: it is reported as stalled
-    send_timeout                 it is lost if it is in the way; if not, again each quarter
+    each quarter from then on    it is tried to send to it once more
+    send_timeout                 it is lost if it is in the way, or as soon as it is
     stall_timeout                it is lost
 """
 
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.workers.stream.budget import Budget, without_clock
-from fanout.workers.stream.member import HELD, LOST
+from fanout.workers.stream.member import BLOCKED, HELD, LOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,22 +73,25 @@ class Suspect:
         since: when it last took something; another time in `Pump.blocked` means that it has again.
         looks: how often it was looked at.
         unsent: bytes that the kernel held for it at the last look.
+        is_next: whether it waits to be tried once more.
     """
 
-    __slots__ = ("looks", "member", "since", "unsent")
+    __slots__ = ("is_next", "looks", "member", "since", "unsent")
 
     def __init__(self, member: Member, since: int) -> None:
         self.member = member
         self.since = since
         self.looks = 0
         self.unsent = 0
+        self.is_next = False
 
 
 class Silence:
     """Looks at the blocked members that take nothing.
 
-    Its mutable state: the suspects, by when they are due; and up to which time of their last
-    progress all members are among them.
+    Its mutable state: the suspects, by when they are due; those of them that are only to be tried
+    once more, which can wait; and up to which time of their last progress all members are among
+    the suspects.
 
     Args:
         pump: whose members these are; it is told what has become of them.
@@ -113,6 +117,7 @@ class Silence:
         self._witness = Witness()
         self._numbers = count()
         self._due: list[tuple[int, int, Suspect]] = []  # a heap; the number decides between equals
+        self._again: deque[Suspect] = deque()
         self._suspected_until = 0
 
     def look(self, now: int) -> None:
@@ -129,6 +134,7 @@ class Silence:
                 tried += self._judge(suspect, now, lowest)
             if self._budget.is_over():
                 break
+        self._try_again(now, max(TRIES_PER_LOOK - tried, 1))
 
     def _suspect(self, now: int) -> None:
         """Find those that have taken nothing for a quarter of the time since the last look."""
@@ -153,22 +159,41 @@ class Silence:
         if member.state is LOST:
             return False
         silent_ns = self._witness.seen(suspect.since, now)
-        missing_ns = (suspect.looks + 1) * self._quarter_ns - silent_ns
+        missing_ns = self._missing_ns(suspect, silent_ns)
         reason = None
         if suspect.looks >= LOOKS_MIN:
-            missing_ns = self._quarter_ns
             reason = self._reason(member, silent_ns, lowest)
-            if silent_ns < self._send_timeout_ns:
-                missing_ns = self._send_timeout_ns - silent_ns
-            if silent_ns < self._stall_timeout_ns:
-                missing_ns = min(missing_ns, self._stall_timeout_ns - silent_ns)
-            if reason is not None:
-                missing_ns = 0
-        if missing_ns > 0 or member.state is HELD:
+            if reason is None and not suspect.is_next:
+                suspect.is_next = True
+                self._again.append(suspect)
+        if (missing_ns > 0 and reason is None) or member.state is HELD:
             self._put_off(suspect, now + max(missing_ns, 1))
             return False
-        self._examine(suspect, silent_ns, reason, now)
+        if self._is_silent(suspect, now):
+            self._conclude(suspect, silent_ns, reason, now)
         return True
+
+    def _try_again(self, now: int, most: int) -> None:
+        """Try to send to those that are not to be lost yet: their sockets may have room by now.
+
+        Ends when the time is over, but not before one was tried.
+        """
+        for _ in range(min(most, len(self._again))):
+            suspect = self._again.popleft()
+            suspect.is_next = False
+            member = suspect.member
+            if self._pump.blocked.get(member) == suspect.since and member.state is BLOCKED:
+                self._is_silent(suspect, now)
+                if self._budget.is_over():
+                    break
+
+    def _missing_ns(self, suspect: Suspect, silent_ns: int) -> int:
+        """How much longer a suspect has to be silent to be due again; 0 or less if it is."""
+        if suspect.looks < LOOKS_MIN:
+            return (suspect.looks + 1) * self._quarter_ns - silent_ns
+        limits = self._send_timeout_ns, self._stall_timeout_ns
+        left = [limit - silent_ns for limit in limits if limit > silent_ns]
+        return min([self._quarter_ns, *left])
 
     def _reason(self, member: Member, silent_ns: int, lowest: Lowest) -> Reason | None:
         """Why a member is to be lost that has been silent for so long, if it is."""
@@ -176,24 +201,31 @@ class Silence:
             return Reason.SEND_TIMEOUT
         return Reason.STALL_TIMEOUT if silent_ns >= self._stall_timeout_ns else None
 
-    def _examine(self, suspect: Suspect, silent_ns: int, reason: Reason | None, now: int) -> None:
+    def _is_silent(self, suspect: Suspect, now: int) -> bool:
+        """Try to send to a suspect; whether nothing tells that its peer is alive."""
         pump, member = self._pump, suspect.member
         pump.serve(member, now)  # an event may be lost, and a socket has room before it says so
         if pump.blocked.get(member) != suspect.since or member.state is LOST:
-            return
+            return False
         unsent = self._unsent(member)
         # Its peer has acknowledged something; or it has room, and looks for what it wants.
         if (suspect.looks and unsent < suspect.unsent) or member in pump.runnable:
             pump.excuse(member, now)
-            return
+            return False
         suspect.looks += 1
         suspect.unsent = unsent
+        return True
+
+    def _conclude(self, suspect: Suspect, silent_ns: int, reason: Reason | None, now: int) -> None:
+        pump, member = self._pump, suspect.member
         if suspect.looks >= LOOKS_MIN and not member.stalled:
             pump.note_stalled(member, f"has taken nothing for {silent_ns / NS:.1f} s")
         if reason is not None:
             pump.give_up(member, reason, self._text(member, reason))
         else:
-            self._put_off(suspect, now + 1)
+            is_late = silent_ns >= 4 * self._quarter_ns  # it may have been in the way all the time
+            missing_ns = 0 if is_late else self._missing_ns(suspect, silent_ns)
+            self._put_off(suspect, now + max(missing_ns, 1))
 
     def _text(self, member: Member, reason: Reason) -> str:
         if reason is Reason.STALL_TIMEOUT:

@@ -9,6 +9,7 @@ import pytest
 from fanout.reasons import Reason
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.limits import Limits
+from fanout.workers.stream.budget import Budget
 from fanout.workers.stream.effects import Effect, Lost, Recovered, Stalled
 from fanout.workers.stream.silence import GAP_NS, TRIES_PER_LOOK, USUAL_NS, Silence, Witness
 from tests.helpers.log import Sink, Worker
@@ -72,14 +73,13 @@ def test_who_is_in_the_way_is_reported_after_half_of_send_timeout_and_lost_after
     assert isinstance(lost, Lost)
     assert (lost.member, lost.reason) == (watched.member, Reason.SEND_TIMEOUT)
     assert lost.text.startswith("took nothing for 5 s (send_timeout) and is 1,0")
-    assert watched.asked == 3
+    assert watched.asked == 4, "at each quarter"
 
 
 def test_who_is_not_in_the_way_has_time_until_stall_timeout() -> None:
     watched = Watched()
 
     assert [type(effect) for effect in watched.look_until(29.9)] == [Stalled]
-    assert watched.asked == 2
     (lost,) = watched.look_until(30.0)
 
     assert isinstance(lost, Lost)
@@ -128,6 +128,62 @@ def test_a_lost_event_costs_a_quarter_of_send_timeout() -> None:
     watched.look_until(1.3)
 
     assert not watched.member.blocked
+
+
+def test_a_late_event_that_got_lost_costs_a_quarter_of_send_timeout_too() -> None:
+    """Who has been silent for long has room, and nobody was told."""
+    for seconds in (3.0, 20.0):
+        watched = Watched()
+        watched.look_until(seconds)
+        assert list(watched.pump.blocked) == [watched.member]
+        watched.sink.room = 1 << 20
+
+        effects = watched.look_until(seconds + 1.4)
+
+        assert not watched.pump.blocked
+        assert effects == [Recovered(watched.member)]
+
+
+def test_who_is_only_tried_again_keeps_nobody_from_being_looked_at() -> None:
+    watched = Watched()
+    for _ in range(3 * TRIES_PER_LOOK):
+        watched.add()
+    watched.look_until(10)
+    late, _ = watched.worker.member(b"", room=0)
+    watched.worker.log.publish(b"A", b"x")
+    watched.worker.advance(watched.now)
+
+    effects = watched.look_until(12.6)  # half of send_timeout later, and a tick
+
+    assert [effect.member for effect in effects if isinstance(effect, Stalled)] == [late]
+
+
+def test_who_is_only_tried_again_has_his_turn_though_there_is_no_time() -> None:
+    """One in each look, whoever else is due."""
+    watched = Watched()
+    others = [watched.add() for _ in range(3)]
+    watched.look_until(3)
+    watched.silence._budget = Budget(lambda: 1)
+    for _, sink in ((watched.member, watched.sink), *others):
+        sink.room = 1 << 20
+
+    watched.look_until(8)
+
+    assert not watched.pump.blocked
+
+
+def test_who_waited_for_his_turn_when_the_worker_was_stopped_is_looked_at() -> None:
+    """His time begins when he is given a cursor, not with the round."""
+    watched = Watched()
+    late, _ = watched.worker.member(b"", room=0)
+    watched.look_until(10)
+    watched.pump.waiting.add(late)
+    watched.pump.change(late, [b"A"], [b"A"], [b""], watched.now)
+    watched.worker.serve(late, watched.now)
+
+    effects = watched.look_until(12.6)
+
+    assert [effect.member for effect in effects if isinstance(effect, Stalled)] == [late]
 
 
 def test_what_the_peer_acknowledges_is_a_sign_of_life() -> None:
