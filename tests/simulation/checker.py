@@ -100,16 +100,19 @@ class Checker:
         self.evictions += 1
 
     def ticked(self, worker: SimulatedWorker, front: int) -> None:
-        """After a tick, begun at this front: nobody is left who was silent for too long before."""
-        world, ticks = self._world, worker.ticks[-3:]
+        """After a tick, begun at this front: nobody is left who was silent for too long before.
+
+        Before: when the last three looks at all of them began. Two are tries, the third is the end.
+        """
+        world, looks = self._world, worker.looks.begun[-3:]
         allowed = world.allowed
         for peer in worker.peers.values():
             member, model = peer.member, world.models[peer.id]
             has_room = member in worker.pump.runnable
-            if not member.blocked or has_room or member.state in (HELD, LOST) or len(ticks) < 3:
+            if not member.blocked or has_room or member.state in (HELD, LOST) or len(looks) < 3:
                 model.in_the_way_at = None
                 continue
-            silent = _seen(worker.ticks, _silent_since(model), ticks[0])
+            silent = _seen(worker.ticks, _silent_since(model), looks[0])
             require(silent < allowed.stalled_ns, f"took nothing for {silent} ns, not evicted")
             lag = count = 0
             for sequence in model.unstarted[:1] if silent >= allowed.silent_ns else ():
@@ -120,7 +123,7 @@ class Checker:
                 continue
             if model.in_the_way_at is None:
                 model.in_the_way_at = world.now
-            waited = _seen(worker.ticks, model.in_the_way_at, ticks[0])
+            waited = _seen(worker.ticks, model.in_the_way_at, looks[0])
             require(waited <= allowed.silent_ns // 4, f"silent and in the way for {waited} ns")
 
     def settled(self, worker: SimulatedWorker, member: Member) -> None:

@@ -31,7 +31,7 @@ from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, Member
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.rounds import Rounds
-from fanout.workers.stream.silence import Lowest, Silence, Witness
+from fanout.workers.stream.silence import LOOKS_MIN, Lowest, Silence, Witness
 from fanout.workers.stream.sorting import Sorting
 from fanout.workers.tail import Tail
 from tests.simulation.memory import SteppedWriter
@@ -506,6 +506,22 @@ def never_evict(original: Any, self: Members, member: Member, reason: Reason, te
 @replaces(Silence, "look")
 def trust_every_edge(_original: Any, _self: Silence, _now: int) -> None:
     return
+
+
+@replaces(Silence, "_try_again")
+def try_nobody_again_who_may_go_on(_original: Any, _self: Silence, _now: int, _most: int) -> None:
+    return
+
+
+@replaces(Silence, "_put_off")
+def forget_a_suspect(original: Any, self: Silence, suspect: Any, due: int) -> None:
+    if suspect.looks < LOOKS_MIN:
+        original(self, suspect, due)
+
+
+@replaces(Silence, "_put_off")
+def look_at_the_last_first(original: Any, self: Silence, suspect: Any, _due: int) -> None:
+    original(self, suspect, -self._witness._looked)
 
 
 @replaces(Witness, "seen")

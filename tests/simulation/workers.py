@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fanout.reasons import Reason
     from fanout.workers.connections.peer import Peer
     from fanout.workers.stream.member import Member
+    from fanout.workers.stream.silence import Silence
     from tests.simulation.sockets import FakeSocket
     from tests.simulation.world import World
 
@@ -270,6 +271,34 @@ class SimulatedSurroundings:
         self._memory.close()
 
 
+class Looks:
+    """How often everybody was looked at who was due.
+
+    Ticks that have no time for all of them go through them in turn, one at least in each.
+
+    Attributes:
+        begun: when each look at all of them began that is done, monotonic ns.
+    """
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self._begin = 0  # of the look at hand
+        self._last = -1  # tick of the last look; who was put off then is not due before the next ns
+        self._left = 0  # ticks until it is done, at one in each; 0 = none is at hand
+
+    def note(self, now: int, silence: Silence) -> None:
+        """There was a tick."""
+        if now == self._last:
+            return
+        due = silence._due
+        if not self._left:
+            self._begin, self._left = now, len(due) + 1
+        self._left -= 1
+        if not self._left or not due or due[0][0] > now:
+            self.begun.append(self._begin)
+            self._last, self._left = now, 0
+
+
 class SimulatedWorker:
     """The real worker in simulated surroundings.
 
@@ -277,6 +306,7 @@ class SimulatedWorker:
         past: what it did for the subscribers that it has no more, as their models say.
         changes: the subscriptions of those whose report is out, and from which message on.
         ticks: when it had them, monotonic ns.
+        looks: at those that are silent; a tick may have no time for all of them.
     """
 
     def __init__(self, index: int, world: World) -> None:
@@ -286,6 +316,7 @@ class SimulatedWorker:
         self.past = Sums()
         self.changes: dict[int, tuple[int, set[bytes]]] = {}
         self.ticks: list[int] = []
+        self.looks = Looks()
         self.channel = FakeChannel(self._on_report, self._on_departure)
         self.around = SimulatedSurroundings(self, world, self.channel)
         surroundings: Any = self.around
@@ -324,6 +355,7 @@ class SimulatedWorker:
         self.ticks.append(self.world.now)
         front = self.pump.front
         self._run(self.real.tick)
+        self.looks.note(self.world.now, self.real.silence)
         self.world.checker.ticked(self, front)
 
     def adopt(self, subscriber: int, slot: int, protocol: str) -> None:
