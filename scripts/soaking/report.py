@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from soaking.summary import Outcome
 
-COLUMNS: tuple[tuple[str, str], ...] = (  # a field of Outcome, and what is above it
+COLUMNS: tuple[tuple[str, str], ...] = (  # an attribute of Outcome, and what is above it
     ("healthy_p50_ms", "p50 ms"),
     ("healthy_p99_ms", "p99 ms"),
     ("healthy_max_ms", "max ms"),
@@ -32,6 +32,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (  # a field of Outcome, and what is abov
     ("workers_lost", "killed"),
     ("evicted", "evicted"),
     ("refused", "refused"),
+    ("verdict", "verdict"),
 )
 
 
@@ -40,7 +41,9 @@ def cells(outcome: Outcome) -> list[str]:
     return [outcome.attack, *(_cell(getattr(outcome, name)) for name, _ in COLUMNS)]
 
 
-def _cell(value: float) -> str:
+def _cell(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, int):
         return f"{value:,}"
     return "-" if math.isnan(value) else figure(value)
@@ -58,7 +61,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 def remarks(outcome: Outcome) -> list[str]:
     """What is in no column."""
-    found = [*outcome.failures, *outcome.notes]
+    found = [*outcome.failures, *outcome.late, *outcome.notes]
     if outcome.no_descriptor:
         found.append(f"the program could not open a file {outcome.no_descriptor:,} times")
     if outcome.disorder:

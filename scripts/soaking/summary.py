@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 MILLI, MICRO = 1e-6, 1e-3  # of nanoseconds
 MIB = 1 << 20
+
+HEALTHY_P99_MAX_MS = 50.0  # of those with a feed of their own, whoever attacks
+PUBLISH_TIMES_MAX = 2.0  # that one `publish()` may cost under attack, of what it costs without
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,33 @@ class Outcome:
     reasons: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    calm_publish_us: float = math.nan  # p50 without an attack; nan = it was not measured
+
+    @property
+    def late(self) -> list[str]:
+        """What took longer than it may; times are for a full run, on a machine of its own."""
+        found = []
+        if self.healthy_p99_ms > HEALTHY_P99_MAX_MS:
+            found.append(f"the healthy have a p99 above {HEALTHY_P99_MAX_MS:g} ms")
+        if self.publish_p50_us > PUBLISH_TIMES_MAX * self.calm_publish_us:
+            calm = f"the {self.calm_publish_us:.1f} us without attack"
+            found.append(f"publish() costs more than {PUBLISH_TIMES_MAX:g} times {calm}")
+        return found
 
     @property
     def held(self) -> bool:
+        """No harm was done, and nobody was made to wait."""
+        return self.unharmed and not self.late
+
+    @property
+    def verdict(self) -> str:
+        """One word for the table."""
+        if not self.unharmed:
+            return "harm"
+        return "late" if self.late else "held"
+
+    @property
+    def unharmed(self) -> bool:
         """Nobody healthy lost anything, no worker was killed, and the publisher lives."""
         lost = self.healthy_lost + self.everything_lost + self.disorder
         return not (lost or self.workers_lost or self.no_descriptor or self.failures)

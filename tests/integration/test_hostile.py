@@ -1,4 +1,7 @@
-"""Every attack of `scripts/soak`, in small: it can be made, it arrives, and it does no harm."""
+"""The attacks of `scripts/soak` as a tool: each can be made, arrives, and is measured.
+
+In so small a size hardly one could do harm: that is for the full run to show, by its verdict.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ SECONDS = 1.0
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-def test_an_attack_in_small_does_no_harm(attack: Attack) -> None:
+def test_an_attack_can_be_made_and_is_measured(attack: Attack) -> None:
     small = replace(attack, count=min(attack.count, STRANGERS_MAX))
     outcome = Session(small, SECONDS, outside=None).run()
-    assert outcome.held, outcome
+    assert outcome.unharmed, outcome
     assert min(outcome.healthy_wanted, outcome.everything_wanted) > 0
     assert outcome.published_per_second > 0
     if attack.crowd and attack.crowd != "Halfway":

@@ -15,7 +15,7 @@ MS = 1_000_000  # ns
 
 # Of one peer.
 PEER_BURST_NS = 1_000 * MS  # saved up at most, and at the beginning: some 150,000 subscriptions
-PEER_PART = 100  # it may take 1/100 of a worker all the time: some 200 changes a second
+PEER_PART = 100  # it may take 1/100 of a worker all the time: some 140 changes a second
 READ_NS = 20_000  # for each read, beside what is measured: the turn of the loop around it
 REPORT_NS = 50_000  # for each report of a change: what the coordinator and its process have of it
 

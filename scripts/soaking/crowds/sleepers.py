@@ -5,7 +5,7 @@ from __future__ import annotations
 from soaking.crowds.base import Crowd
 from soaking.crowds.wire import subscribe
 
-SHORT_PREFIXES = 10_000  # as many as one connection may have
+SHORT_PREFIXES = 10_000  # of each; with 30 of them, all together are what counts
 
 
 class Sleepers(Crowd):
@@ -37,7 +37,7 @@ class Lengths(Crowd):
 
 
 class Hoarders(Crowd):
-    """Each has as many short prefixes as it may, and no two have one in common."""
+    """Each has many short prefixes, and no two have one in common."""
 
     def wants(self, index: int) -> bytes:
         return subscribe(b"%d/%d" % (index, n) for n in range(SHORT_PREFIXES))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from soaking.cli import compared
 from soaking.report import table, write_json
-from soaking.summary import Outcome
+from soaking.summary import HEALTHY_P99_MAX_MS, PUBLISH_TIMES_MAX, Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,21 @@ def test_a_table_has_a_row_for_each_attack() -> None:
 def test_any_harm_is_a_failure(harm: dict[str, object]) -> None:
     assert CALM.held
     assert not replace(CALM, **harm).held  # type: ignore[arg-type]
+
+
+def test_who_is_made_to_wait_is_a_verdict_too() -> None:
+    p99 = replace(CALM, attack="churn", healthy_p99_ms=HEALTHY_P99_MAX_MS + 1)
+    assert (p99.unharmed, p99.held, p99.verdict) == (True, False, "late")
+    assert "churn: the healthy have a p99 above 50 ms" in table([p99])
+
+    twice = replace(CALM, attack="churn", publish_p50_us=PUBLISH_TIMES_MAX * CALM.publish_p50_us)
+    dearer = replace(twice, publish_p50_us=twice.publish_p50_us + 0.1)
+    assert compared(twice, [CALM]).held
+    assert not compared(dearer, [CALM]).held
+    assert compared(dearer, []).held, "it is not known what it costs without"
+    assert compared(dearer, [CALM, replace(dearer, attack="none-busy")]).held
+    assert "publish() costs more than 2 times the 1.2 us" in table([compared(dearer, [CALM])])
+    assert replace(p99, disorder=1).verdict == "harm"
 
 
 def test_a_note_is_no_failure_and_is_shown() -> None:
