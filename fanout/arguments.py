@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from inspect import iscoroutinefunction
+from collections.abc import Iterable, Mapping
+from inspect import iscoroutinefunction, signature
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def as_endpoints(value: object) -> tuple[str, ...]:
         return ()
     if isinstance(value, str):
         return (value,)
-    if isinstance(value, bytes) or not isinstance(value, Iterable):
+    if isinstance(value, bytes | Mapping) or not isinstance(value, Iterable):
         kind = type(value).__name__
         raise TypeError(f"endpoint must be a str, or several of them in a list, not {kind}")
     return tuple(value)
@@ -116,6 +116,17 @@ def check_callback(on_event: object) -> None:
             "on_event must be a plain function: nobody would await an async one; with asyncio it "
             "is called on the loop, and may start a task"
         )
+    if on_event is not None:
+        try:
+            taken = signature(on_event)
+        except (TypeError, ValueError):  # of C: it does not say
+            return
+        try:
+            taken.bind(None)
+        except TypeError:
+            raise TypeError(
+                f"on_event is called with one argument, the event; {taken} does not take it"
+            ) from None
 
 
 def as_timeout(timeout: object, none: str = "for ever") -> float | None:

@@ -69,7 +69,7 @@ _install_missing() {
     ((${#missing[@]})) || return 0
     local names
     names="$(IFS=,; printf '%s' "$*")"
-    printf 'installing fanout-zmq[%s] into %s\n' "$names" "$VENV" >&2
+    printf 'installing fanout-zmq%s into %s\n' "${names:+[$names]}" "$VENV" >&2
     "$VENV/bin/python" -m pip install --quiet --editable "$REPOSITORY${names:+[$names]}" \
         || _fail "pip could not install fanout-zmq[$names]; the reason is above (PIP_* variables are honoured)"
     for extra in core "$@"; do

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from fanout.arguments import read_size
 
@@ -19,7 +19,13 @@ class UsageError(Exception):
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """An `argparse.ArgumentParser` whose errors are one line, with where to read on."""
+    """An `argparse.ArgumentParser` whose errors are one line, with where to read on.
+
+    Options are written out: what is short for one today may be short for two tomorrow.
+    """
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Prints one line on standard error and exits with `USAGE`."""
@@ -38,6 +44,18 @@ def byte_size(text: str) -> int:
     return size
 
 
+def number(text: str) -> float:
+    """Reads a number whose range is looked at later, by who can name it.
+
+    Raises:
+        argparse.ArgumentTypeError: not a number.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+
+
 def seconds(text: str) -> float:
     """Reads seconds, 0 or more.
 
@@ -49,7 +67,7 @@ def seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
     return value
 
 

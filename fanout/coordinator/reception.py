@@ -43,6 +43,7 @@ KEPT_PART = 8  # but no more than 1/8 of a low limit
 HELD_MAX = 1_024  # connections that are held before their end; the oldest make room for others
 REFUSED_HELD = 1.0  # seconds that who is refused for its address is held: libzmq is back in 0.1 s
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
+_MORE_FILES = " (raise the limit of open files: ulimit -n, LimitNOFILE=)"
 _NO_LIMIT = 1 << 31  # the kernel's numbers of descriptors are below it
 _OF_ADDRESS = {Reason.ADDRESS_FULL, Reason.ADDRESS_HALF_OPEN, Reason.ADDRESS_RATE}
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -205,10 +206,10 @@ class Reception:
                 peer = peer_name(sock)
             except OSError:
                 peer = "unknown"  # it has left already; its worker will notice
-            if self._is_reserved(sock.fileno()):
-                text = "the last descriptors are the program's (raise the limit of open files)"
-                full = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-                refusal = Refusal(Reason.NO_RESOURCES, text)
+            try:
+                _leave_reserve(sock.fileno())
+            except OSError as full:
+                refusal = Refusal(Reason.NO_RESOURCES, f"{full.strerror}{_MORE_FILES}")
                 return [self._refuse(peer, refusal), *self._exhausted(full)]
             now = self._now()
             ready, protocol = state.supervision.ready, listener.protocol
@@ -221,15 +222,6 @@ class Reception:
                 return [self._refuse(peer, admitted)]
             return self._hand_over(sock, admitted)
 
-    @staticmethod
-    def _is_reserved(descriptor: int) -> bool:
-        """Whether a new descriptor is one of the last, which the program may need for itself.
-
-        The kernel gives the lowest that is free: all below this one are in use.
-        """
-        allowed = _allowed_descriptors()
-        return descriptor >= allowed - min(KEPT_DESCRIPTORS, allowed // KEPT_PART)
-
     def _refuse(self, peer: str, refusal: Refusal) -> Action:
         self._state.ledger.refuse(refusal.cause)
         kind = EventKind.CONNECTION_REFUSED
@@ -238,6 +230,11 @@ class Reception:
     def _hand_over(self, sock: socket.socket, connection: Accepted) -> list[Action]:
         try:
             ours = duplicate(sock.fileno())
+            try:  # its number may be much higher: those who were handed over have left theirs
+                _leave_reserve(ours)
+            except OSError:
+                os.close(ours)
+                raise
         except OSError as error:
             self._state.roster.remove(connection.subscriber)
             refusal = Refusal(Reason.NO_RESOURCES, error.strerror or str(error))
@@ -253,7 +250,7 @@ class Reception:
         self._paused_until = self._now() + PAUSE
         for listener in self._listeners.values():
             self._unwatch(listener)
-        hint = " (raise the limit of open files)" if error.errno == errno.EMFILE else ""
+        hint = _MORE_FILES if error.errno == errno.EMFILE else ""
         text = f"{error.strerror}{hint}; again in {PAUSE} s"
         return [Tell(Event(EventKind.ACCEPT_PAUSED, text, cause=Reason.NO_RESOURCES))]
 
@@ -265,6 +262,21 @@ class Reception:
     def _unwatch(self, listener: Listener) -> None:
         with suppress(KeyError):  # accepting is paused: it is not watched
             self._selector.unregister(listener.socket)
+
+
+def _leave_reserve(descriptor: int) -> None:
+    """Refuse a new descriptor that is one of the last, which the program may need for itself.
+
+    The kernel gives the lowest that is free: all below this one are in use.
+
+    Raises:
+        OSError: EMFILE; the text says of the reserve.
+    """
+    allowed = _allowed_descriptors()
+    kept = min(KEPT_DESCRIPTORS, allowed // KEPT_PART)
+    if descriptor >= allowed - kept:
+        text = f"of {allowed:,} open files the last {kept} are kept for the program"
+        raise OSError(errno.EMFILE, text)
 
 
 def _allowed_descriptors() -> int:

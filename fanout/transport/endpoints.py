@@ -98,6 +98,18 @@ def parse_endpoint(endpoint: str) -> Endpoint:
     raise _scheme_error(endpoint, scheme if separator else "")
 
 
+def for_connecting(refusal: str) -> str:
+    """The text of a refusal, with examples that one can connect to in the place of its own."""
+    for old, new in (
+        (_TCP_EXAMPLES, "'tcp://127.0.0.1:5556' or 'tcp://[::1]:5556'"),
+        (_IPC_EXAMPLES, "'ipc:///run/feed.sock' or 'ipc://@feed'"),
+        (" (a number, or * for a free one)", " (a number)"),
+        (" (* for all interfaces)", ""),
+    ):
+        refusal = refusal.replace(old, new)
+    return refusal
+
+
 def ipc_path_problem(path: str) -> str | None:
     """Say why `path` cannot be the path of a Unix socket, None if it can."""
     if "\0" in path:

@@ -39,6 +39,8 @@ def publisher() -> Iterator[Publisher]:
         ({"io_threads": 1}, TypeError, "'io_threads': it is workers=..., which are processes"),
         ({"context": None}, TypeError, "'context': there is none"),
         ({"bind": "tcp://*:1"}, TypeError, "'bind': what to listen on is the first argument"),
+        ({"on_event": lambda: 1}, TypeError, r"one argument, the event; \(\) does not"),
+        ({"endpoint": {"a": 1}}, TypeError, "endpoint must be a str, .* not dict"),
         ({"on_event": 3}, TypeError, "on_event must be callable, not int"),
         ({"endpoint": 5}, TypeError, "endpoint must be a str, .* not int"),
         ({"endpoint": b"tcp://*:0"}, TypeError, "endpoint must be a str, .* not bytes"),

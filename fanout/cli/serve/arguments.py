@@ -17,16 +17,16 @@ ends at once."""
 
 EPILOG = """\
 formats:
-  lines    topic<TAB>payload, one message a line, taken as bytes
+  lines    topic<TAB>payload, one message a line, taken as bytes; with --topic all is payload
   ndjson   one JSON object a line, which is the payload; --topic-key names the topic's member
   msgpack  a stream of [topic, payload] arrays, as `fanout sub --format msgpack` writes it, or of
            maps (the payload) with --topic-key
 
 exit status:
   0  everything was published (slow subscribers may have lost messages; the last lines say which)
-  1  failure: address in use, unreadable input, bad input with --strict, the end of the input with
-     --eof-is-failure, stopped by a second signal, or with --slow-policy block something was not
-     delivered
+  1  failure: address in use, unreadable input, input with no message in it, bad
+     input with --strict, the end of the input with --eof-is-failure, stopped by a second
+     signal, or with --slow-policy block something was not delivered
   2  an argument or option that cannot work, or a closed standard input"""
 
 
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="the member of an object or map that is the topic; data.symbol is one in another",
     )
+    add("--topic", metavar="NAME", help="the topic of every line, which is all payload then")
     add("--strict", action="store_true", help="end at the first input that is not a message")
     add(
         "--eof-is-failure",
@@ -93,21 +94,21 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--send-timeout",
-        type=args.seconds,
+        type=args.number,
         metavar="S",
         help="evict a subscriber that takes nothing for so long and is in the way "
         f"(default: {defaults.send_timeout:g})",
     )
     add(
         "--stall-timeout",
-        type=args.seconds,
+        type=args.number,
         metavar="S",
         help="evict a subscriber that takes nothing for so long "
         f"(default: {defaults.stall_timeout:g})",
     )
     add(
         "--drain-timeout",
-        type=args.seconds,
+        type=args.number,
         metavar="S",
         help=f"wait so long for deliveries at the end (default: {defaults.drain_timeout:g})",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import resource
 import sys
 import time
@@ -116,7 +117,10 @@ def serve(
     message_bytes_max = options.max_message_bytes - FRAMING_BYTES
     try:
         parser = make_parser(
-            arguments.format, topic_key=arguments.topic_key, item_bytes_max=message_bytes_max
+            arguments.format,
+            topic_key=arguments.topic_key,
+            topic=None if arguments.topic is None else os.fsencode(arguments.topic),
+            item_bytes_max=message_bytes_max,
         )
     except ValueError as error:
         raise args.UsageError(str(error)) from None
@@ -198,6 +202,10 @@ class _Run:
         # Asked only now: who stops a whole group may end the feeding process before it signals us.
         elif arguments.eof_is_failure and not self._stopper.requested:
             failure = "the input ended, which --eof-is-failure takes for a failure"
+        if failure is None and intake.bad_input and not last.statistics.published:
+            failure = f"nothing was published: no {self._parser.unit} of the input was a message"
+            if arguments.format == "lines":
+                failure += "; --topic NAME takes whole lines"
         if failure is not None:
             self._screen.line(failure)
         lossy = bool(undelivered) and self._options.slow_policy == "block"

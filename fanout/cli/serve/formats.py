@@ -271,13 +271,25 @@ def _why_not_msgpack(error: Exception) -> str:
 
 
 def make_parser(
-    name: str, *, topic_key: str | None, item_bytes_max: int = ITEM_BYTES_DEFAULT
+    name: str,
+    *,
+    topic_key: str | None,
+    topic: bytes | None = None,
+    item_bytes_max: int = ITEM_BYTES_DEFAULT,
 ) -> Parser:
     """Returns the parser of the format `lines`, `ndjson` or `msgpack`.
 
+    Args:
+        topic: of every line, which is the payload then; None = each has its own.
+
     Raises:
-        ValueError: `topic_key` is missing, or of no use, for this format.
+        ValueError: `topic_key` is missing, or of no use, for this format; or `topic` is.
     """
+    if topic is not None:
+        if name != "lines":
+            raise ValueError("--topic is for --format lines")
+        if topic_key is None:
+            return LineParser(lambda line: (topic, line), item_bytes_max)
     if name == "lines":
         if topic_key is not None:
             raise ValueError("--topic-key is of no use with --format lines")

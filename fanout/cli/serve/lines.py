@@ -64,6 +64,8 @@ def status_line(before: Figures, after: Figures) -> str:
     ]
     if new.dropped:
         parts.append(f"dropped {new.dropped:,}")
+    if new.discarded:
+        parts.append(f"discarded {new.discarded:,}")
     if new.evicted:
         parts.append(f"evicted {new.evicted:,}")
     if after.bad_input:
@@ -77,10 +79,12 @@ def summary_line(last: Figures, elapsed_s: float, unit: str) -> str:
     """Returns the line that ends a run."""
     statistics = last.statistics
     published = plural(statistics.published, "message")
+    lost = f", discarded {statistics.discarded:,}" if statistics.discarded else ""
+    lost += f", evicted {statistics.evicted:,}" if statistics.evicted else ""
     bad = f", {plural(last.bad_input, f'bad input {unit}')}" if last.bad_input else ""
     return (
         f"published {published} ({short_size(statistics.published_bytes)}) in {elapsed_s:.1f} s, "
-        f"delivered {statistics.sent:,}, dropped {statistics.dropped:,}{bad}"
+        f"delivered {statistics.sent:,}, dropped {statistics.dropped:,}{lost}{bad}"
     )
 
 

@@ -15,7 +15,7 @@ from fanout.cli.sub.rendering import FORMATS, Render, as_raw
 from fanout.errors import ConfigError
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
-from fanout.transport.endpoints import ANY, Endpoint, TcpEndpoint, parse_endpoint
+from fanout.transport.endpoints import ANY, Endpoint, TcpEndpoint, for_connecting, parse_endpoint
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -112,7 +112,10 @@ def parse_target(endpoint: str) -> Endpoint:
     Raises:
         ConfigError: not an endpoint, or one that only makes sense for binding.
     """
-    target = parse_endpoint(endpoint)
+    try:
+        target = parse_endpoint(endpoint)
+    except ConfigError as error:
+        raise ConfigError(for_connecting(str(error))) from None
     if isinstance(target, TcpEndpoint):
         is_open = target.host == ANY or target.port == 0
     else:

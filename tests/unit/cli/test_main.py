@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[3]
         ["sub"],
         ["sub", "tcp://127.0.0.1:5556", "--count", "0"],
         ["sub", "tcp://127.0.0.1:5556", "--raw", "--format", "hex"],
+        ["serve", "--bind", "tcp://*:*", "--log", "1M"],
         ["nothing"],
     ],
 )

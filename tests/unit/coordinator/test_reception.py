@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -116,3 +117,29 @@ def test_who_is_over_a_limit_again_and_again_is_told_of_now_and_then() -> None:
 
         told = bench.of(EventKind.SUBSCRIBER_EVICTED)
         assert [event.count for event in told] == [1, 49]
+
+
+def test_no_descriptor_of_ours_is_in_the_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is handed over leaves a low number, which the next one gets; the duplicates go up."""
+    with Bench() as bench:
+        connect = bench.listen()
+        for _ in range(40):
+            connect()
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        allowed = (lowest_free + 3) * 8 // 7
+        monkeypatch.setattr(receptions, "_allowed_descriptors", lambda: allowed)
+        for _ in range(30):
+            bench.turn()
+            bench.worker.hear()
+            bench.pass_time(receptions.PAUSE)
+
+        duplicates = bench.state.duplicates.values()
+        assert duplicates
+        assert max(duplicates) < allowed - allowed // receptions.KEPT_PART
+        first, *summaries = bench.of(EventKind.ACCEPT_PAUSED)
+        assert (
+            f"of {allowed} open files the last {allowed // 8} are kept for the pr" in first.reason
+        )
+        assert "raise the limit of open files: ulimit -n" in first.reason
+        assert len(summaries) <= 2, "the others each ten seconds"

@@ -43,8 +43,9 @@ def test_after_some_quiet_the_next_is_told_at_once() -> None:
 
 def test_handshakes_that_fail_are_thinned_whatever_the_cause() -> None:
     failed = Event(EventKind.HANDSHAKE_FAILED, cause=Reason.VIOLATION)
+    paused = Event(EventKind.ACCEPT_PAUSED, cause=Reason.NO_RESOURCES)
 
-    assert [is_thinned(event) for event in (failed, refused())] == [True, True]
+    assert [is_thinned(event) for event in (failed, refused(), paused)] == [True, True, True]
 
 
 AT_ONCE = {Reason.LIMIT, Reason.VIOLATION, Reason.TTL, Reason.UNREAD_ANSWERS, Reason.RESTLESS}

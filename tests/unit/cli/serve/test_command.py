@@ -129,8 +129,9 @@ def test_a_flood_of_bad_lines_is_summed_up(start: Callable[..., Serving]) -> Non
     serving = start()
     serving.write(b"oops\n" * 1000)
     serving.end_input()
-    assert serving.run() == 0
+    assert serving.run() == 1, "nothing was a message"
     assert "and 990 more bad input lines" in serving.lines
+    assert "--topic NAME takes whole lines" in serving.lines[-1]
     assert len(serving.lines) < 20
 
 

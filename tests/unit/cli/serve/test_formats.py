@@ -286,3 +286,10 @@ def test_any_bytes_give_messages_or_reasons(name: str, data: bytes, places: list
 def test_topic_key_must_suit_the_format(name: str, topic_key: str | None, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         make_parser(name, topic_key=topic_key)
+
+
+def test_whole_lines_with_one_topic() -> None:
+    parser = make_parser("lines", topic_key=None, topic=b"t")
+    assert parser.feed(b"1\na\tb\n") == [(b"t", b"1"), (b"t", b"a\tb")]
+    with pytest.raises(ValueError, match="--topic is for --format lines"):
+        make_parser("msgpack", topic_key=None, topic=b"t")

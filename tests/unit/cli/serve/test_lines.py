@@ -38,9 +38,9 @@ def test_a_quiet_line_has_rates_subscribers_and_lag() -> None:
 
 def test_trouble_is_added_to_the_line() -> None:
     before = snapshot(10.0)
-    after = snapshot(11.0, dropped=1_234, evicted=1, bad_input=3, lag_bytes=2_048)
+    after = snapshot(11.0, dropped=1_234, discarded=56, evicted=1, bad_input=3, lag_bytes=2_048)
     assert status_line(before, after).endswith(
-        "lag 2.0 KiB | dropped 1,234 | evicted 1 | bad input 3 | slowest 10.0.0.2:7"
+        "lag 2.0 KiB | dropped 1,234 | discarded 56 | evicted 1 | bad input 3 | slowest 10.0.0.2:7"
     )
 
 
@@ -53,6 +53,9 @@ def test_the_summary() -> None:
     last = snapshot(10.0, published=5, published_bytes=512, sent=10, dropped=1, bad_input=2)
     assert summary_line(last, 1.25, "line") == (
         "published 5 messages (512 B) in 1.2 s, delivered 10, dropped 1, 2 bad input lines"
+    )
+    assert summary_line(snapshot(10.0, discarded=7, evicted=2), 1.25, "line").endswith(
+        "dropped 0, discarded 7, evicted 2"
     )
 
 

@@ -12,3 +12,9 @@ from fanout.errors import ConfigError
 def test_a_subscriber_cannot_connect_to_everywhere(endpoint: str) -> None:
     with pytest.raises(ConfigError):
         parse_target(endpoint)
+
+
+def test_the_examples_are_such_as_one_can_connect_to() -> None:
+    with pytest.raises(ConfigError, match=r"tcp://127\.0\.0\.1:5556") as refusal:
+        parse_target("tcp://127.0.0.1")
+    assert "*" not in str(refusal.value)
