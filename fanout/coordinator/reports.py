@@ -29,6 +29,7 @@ from fanout.coordinator.actions import (
     Tell,
     Wake,
 )
+from fanout.coordinator.interest import PAIR_BYTES
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 
@@ -107,17 +108,44 @@ def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Ac
     if is_first:
         connection.wanted_since = message.sequence
     changed = interest.update(message.subscriber, worker, message.added, message.cancelled)
+    put, taken = changed
+    more = PAIR_BYTES * (len(put) - len(taken)) + sum(map(len, put)) - sum(map(len, taken))
+    state.holdings.add(message.subscriber, connection.peer, more)
     if not is_first and message.sequence > connection.wanted_since:
         state.changes.add(message.subscriber, message.sequence, *changed)
     count = interest.subscriptions(message.subscriber)
-    if interest.kept_bytes > state.max_interest_bytes:
-        connection.over_limit = True
-        interest.forget(message.subscriber)
-        limit = f"{state.max_interest_bytes:,} bytes (max_interest_bytes)"
-        text = f"{Reason.LIMIT.text}: with its {count:,}, all subscriptions take more than {limit}"
-        return [Say(worker, Evict(message.subscriber, Reason.LIMIT.number, text))]
+    victim = _make_room(state)
+    evict = [] if victim is None else [_evict(state, victim, message.subscriber)]
+    if victim is connection:
+        return evict
     # Messages published before this did not ring for the new subscription.
-    return [Wake(worker), NoteSubscriptions(connection, count)]
+    return [*evict, Wake(worker), NoteSubscriptions(connection, count)]
+
+
+def _make_room(state: State) -> Accepted | None:
+    """Who has to go, if all subscriptions take too much: the largest of the largest address."""
+    if state.interest.kept_bytes <= state.max_interest_bytes:
+        return None
+    return state.roster.connections[state.holdings.largest()]
+
+
+def _evict(state: State, victim: Accepted, subscriber: int) -> Action:
+    """Have a connection ended because this one's change was too much for what all may take.
+
+    That is an offence only of who has said something: another one may have been there for long.
+    """
+    victim.over_limit = True
+    victim.made_room = victim.subscriber != subscriber
+    count = state.interest.subscriptions(victim.subscriber)
+    _forget_wants(state, victim.subscriber)
+    limit = f"{state.max_interest_bytes:,} bytes (max_interest_bytes)"
+    text = f"{Reason.LIMIT.text}: with its {count:,}, all subscriptions take more than {limit}"
+    return Say(victim.worker, Evict(victim.subscriber, Reason.LIMIT.number, text))
+
+
+def _forget_wants(state: State, subscriber: int) -> None:
+    state.interest.forget(subscriber)
+    state.holdings.forget(subscriber)
 
 
 def _throttled(state: State, message: Throttled) -> list[Action]:
@@ -146,7 +174,8 @@ def _closed(state: State, message: Closed, now: float) -> list[Action]:
     if connection is None:
         return []
     hold = 0.0
-    if cause is Reason.LIMIT:  # its worker has not shut it down: that is up to us
+    # Its worker has not shut it down: that is up to us.
+    if cause is Reason.LIMIT and not connection.made_room:
         hold = state.roster.addresses.offended(connection.peer, now)
     return end(state, connection, message, hold)
 
@@ -170,7 +199,7 @@ def end(
 ) -> list[Action]:
     """Forget a connection; it is shut, after `hold` seconds, booked and told of."""
     state.roster.remove(connection.subscriber)
-    state.interest.forget(connection.subscriber)
+    _forget_wants(state, connection.subscriber)
     state.changes.forget(connection.subscriber)
     actions: list[Action] = []
     duplicate = state.duplicates.pop(connection.subscriber, None)

@@ -30,6 +30,7 @@ class Accepted:
     version: str | None = None
     wanted_since: int = 0  # the message from which on it has wanted anything at all
     over_limit: bool = False  # its worker was told to end it: what it wants counts no more
+    made_room: bool = False  # for others, whose subscriptions were too many with its own
 
 
 class Roster:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fanout.coordinator.addresses import Addresses, AddressLimits
 from fanout.coordinator.answers import Answers
 from fanout.coordinator.changes import Changes
+from fanout.coordinator.holdings import Holdings
 from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
 
@@ -31,6 +32,7 @@ class State:
     max_interest_bytes: int
     answers: Answers = field(default_factory=Answers)
     changes: Changes = field(default_factory=Changes)
+    holdings: Holdings = field(default_factory=Holdings)
     duplicates: dict[int, int] = field(default_factory=dict)  # subscriber -> our descriptor of it
 
 

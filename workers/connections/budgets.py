@@ -11,13 +11,22 @@ waits in its socket, and then at its own side.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from fanout.shm.prefix_table import SHORT_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MS = 1_000_000  # ns
 
 # Of one peer.
-PEER_BURST_NS = 1_000 * MS  # saved up at most, and at the beginning: some 150,000 subscriptions
+PEER_BURST_NS = 1_000 * MS  # saved up at most, and at the beginning: some 80,000 short ones
 PEER_PART = 100  # it may take 1/100 of a worker all the time: some 140 changes a second
 READ_NS = 20_000  # for each read, beside what is measured: the turn of the loop around it
 REPORT_NS = 50_000  # for each report of a change: what the coordinator and its process have of it
+REPORT_EACH_NS = 5_000  # for each prefix in it: to be put there, and to be taken back one day
+REPORT_LONG_NS = 20_000  # more, for each that is too long for the table's short part: a tree
 
 # Of all peers together.
 TURN_NS = MS  # of reading in one turn: messages that come in meanwhile wait for no longer
@@ -30,6 +39,13 @@ READ_BYTES_MAX = 16 * 1024  # some hundred subscriptions
 READ_AIM_NS = MS // 2  # it should take no longer: that is the step in which the others are kept
 
 NAMED_EACH_NS = 10_000 * MS  # who goes on and on is named once in so long
+
+
+def report_cost(prefixes: Iterable[bytes]) -> int:
+    """What the coordinator has of a report of these, in ns."""
+    return REPORT_NS + sum(
+        [REPORT_EACH_NS + REPORT_LONG_NS * (len(prefix) > SHORT_MAX) for prefix in prefixes]
+    )
 
 
 class Budget:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Throttled, split_subscriptions
 from fanout.reasons import Reason
-from fanout.workers.connections.budgets import READ_NS, REPORT_NS, Share
+from fanout.workers.connections.budgets import READ_NS, Share, report_cost
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.members import OLDER_WANTS_MAX
 from fanout.zmtp import (
@@ -225,6 +225,6 @@ class ReadSide:
             began = self._cpu()
             wants = peer.session.subscriptions
             self._pump.change(peer.member, wants, added, cancelled, now)
-            self._charge(peer, self._cpu() - began + REPORT_NS, now)
+            self._charge(peer, self._cpu() - began + report_cost((*added, *cancelled)), now)
         promised.clear()
         self._changes.clear()

@@ -56,10 +56,10 @@ def served() -> State:
     return state
 
 
-def admit(state: State, *prefixes: bytes, connected: bool = True) -> Accepted:
+def admit(state: State, *prefixes: bytes, connected: bool = True, peer: str = "peer:1") -> Accepted:
     """A subscriber with these subscriptions."""
     admitted = state.roster.admit(
-        "peer:1", "tcp://x", "zmtp", state.supervision.ready, [0] * WORKERS, NOW
+        peer, "tcp://x", "zmtp", state.supervision.ready, [0] * WORKERS, NOW
     )
     assert isinstance(admitted, Accepted)
     state.duplicates[admitted.subscriber] = 700 + admitted.subscriber
@@ -289,3 +289,41 @@ def test_who_subscribes_beyond_what_all_may_is_sent_away_and_wants_nothing_any_m
     assert state.interest.workers_for(b"5") == set()
     assert take(state, kept, Subscriptions(kept.subscriber, 0, [b"C"], []))
     assert state.interest.count(b"C") == 1
+
+
+def test_who_fills_the_memory_for_subscriptions_makes_room_and_locks_nobody_out() -> None:
+    """It had filled it and was idle; who came after it was sent away and held as an offender."""
+    state = served()
+    greedy = [admit(state, *(b"%d/%d" % (n, i) for i in range(100 + n))) for n in range(2)]
+    honest = admit(state, b"A", peer="198.51.100.7:1")
+    state.max_interest_bytes = state.interest.kept_bytes
+    report = Subscriptions(honest.subscriber, 0, [b"x%d" % i for i in range(90)], [])
+
+    evict, wake, note = take(state, honest, report)
+    assert isinstance(evict, do.Say)
+    assert isinstance(evict.message, Evict)
+    assert (evict.worker, evict.message.subscriber) == (greedy[1].worker, greedy[1].subscriber)
+    assert "101" in evict.message.reason
+    assert isinstance(wake, do.Wake)
+    assert isinstance(note, do.NoteSubscriptions)
+    assert state.interest.count(b"x5") == 1
+    assert state.interest.count(b"1/5") == 0
+
+    offended = state.roster.addresses.offended
+    assert take(state, greedy[1], closed(greedy[1].subscriber, cause=Reason.LIMIT))
+    assert offended(greedy[1].peer, NOW) == 0.0, "made room for others: no offence"
+    assert state.interest.kept_bytes <= state.max_interest_bytes
+
+
+def test_whose_address_has_most_goes_first_though_others_are_larger() -> None:
+    """Thousands of small connections fill the memory as well as a few large ones."""
+    state = served()
+    large = admit(state, *(b"large/%d" % i for i in range(100)), peer="198.51.100.7:1")
+    small = [admit(state, *(b"%d/%d" % (n, i) for i in range(60))) for n in range(3)]
+    state.max_interest_bytes = state.interest.kept_bytes
+
+    said = take(state, large, Subscriptions(large.subscriber, 0, [b"one more"], []))
+    assert isinstance(said[0], do.Say)
+    assert isinstance(said[0].message, Evict)
+    assert said[0].message.subscriber in [one.subscriber for one in small]
+    assert not large.over_limit
