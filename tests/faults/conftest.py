@@ -27,12 +27,19 @@ def reorders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FANOUT_FENCES", "always")
 
 
+NEVER_S = 600.0  # who is served by a thread that hardly gets to run is not evicted meanwhile
+
+
 @pytest.fixture
 def subject(monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
     monkeypatch.setattr(send_lock, "LOCK_LOOK", 0.002)
     with (
         Publisher(
-            "tcp://127.0.0.1:*", workers=1, log_bytes=64 * KIB, slow_policy="block"
+            "tcp://127.0.0.1:*",
+            workers=1,
+            log_bytes=64 * KIB,
+            slow_policy="block",
+            send_timeout=NEVER_S,
         ) as publisher,
         Collector(publisher.endpoints[0], b"") as collector,
         ThreadPoolExecutor(1) as other,

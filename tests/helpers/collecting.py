@@ -28,6 +28,7 @@ class Collector:
         self.messages: list[Message] = []
         self.failure: BaseException | None = None
         self._peer = RawPeer.version_3(endpoint, *topics)
+        self._peer.socket.settimeout(None)  # whoever waits for messages has the deadline
         self._is_closing = False
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -54,7 +55,8 @@ class Collector:
     def wait_for(self, count: int) -> list[Message]:
         """Wait for so many messages in all; returns all that have arrived."""
         wait_until(lambda: self.failure or len(self.messages) >= count, f"{count} messages")
-        assert self.failure is None
+        if self.failure is not None:
+            raise AssertionError(f"{len(self.messages)} messages, then no more") from self.failure
         return self.messages
 
     def _read(self) -> None:

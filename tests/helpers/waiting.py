@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEADLINE_S = 20.0  # far above what anything takes; only a failing test ever waits so long
+# Far above what anything takes, also on a machine that is slow and busy; only a failing test ever
+# waits so long.
+DEADLINE_S = 60.0
 LOOK_EVERY_S = 0.005
 
 _never = threading.Event()
