@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Message = list[bytes]
 
+READ_AHEAD = 64 * 1024
+
 
 class Collector:
     """Reads whole messages until the publisher closes; a torn byte would break its framing.
@@ -27,7 +29,7 @@ class Collector:
     def __init__(self, endpoint: str, *topics: bytes) -> None:
         self.messages: list[Message] = []
         self.failure: BaseException | None = None
-        self._peer = RawPeer.version_3(endpoint, *topics)
+        self._peer = RawPeer.version_3(endpoint, *topics, read_ahead=READ_AHEAD)
         self._peer.socket.settimeout(None)  # whoever waits for messages has the deadline
         self._is_closing = False
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -62,7 +64,7 @@ class Collector:
     def _read(self) -> None:
         try:
             # The publisher may close, but not in the middle of a message.
-            while self._peer.socket.recv(1, socket.MSG_PEEK):
+            while self._peer.has_more():
                 self.messages.append(self._peer.read_message())
         except BaseException as error:
             if not self._is_closing:

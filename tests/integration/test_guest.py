@@ -44,8 +44,8 @@ def test_eight_threads_publish_in_the_order_of_the_sequence_numbers() -> None:
 
     with (
         Publisher("tcp://127.0.0.1:*", workers=2, slow_policy="block") as publisher,
-        RawPeer.version_3(publisher.endpoints[0], b"") as everything,
-        RawPeer.version_3(publisher.endpoints[0], b"t1") as some,
+        RawPeer.version_3(publisher.endpoints[0], b"", read_ahead=65536) as everything,
+        RawPeer.version_3(publisher.endpoints[0], b"t1", read_ahead=65536) as some,
     ):
         publisher.wait_for_subscribers(2, topic=b"t1", timeout=10)
         threads = [threading.Thread(target=publish, args=(n,)) for n in range(THREADS)]

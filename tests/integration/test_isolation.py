@@ -123,10 +123,11 @@ def test_a_thousand_that_never_read_neither_harm_who_does_nor_have_the_worker_ki
             workers=1,
             kernel_queue_bytes=4096,
             worker_timeout=1.0,
+            tcp_user_timeout=600,  # on a slow machine this takes longer than by default
             on_event=happenings,
         ) as publisher,
         ExitStack() as stack,
-        RawPeer.version_3(publisher.endpoints[0], b"T") as healthy,
+        RawPeer.version_3(publisher.endpoints[0], b"T", read_ahead=65536) as healthy,
     ):
         for number in range(STRANGERS):
             stranger = stack.enter_context(RawPeer(publisher.endpoints[0], receive_buffer=4096))

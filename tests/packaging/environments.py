@@ -69,7 +69,7 @@ class Environment:
 
     def install(self, wheel: Path) -> None:
         """Install a wheel that needs nothing, or nothing that is not there by now."""
-        done = self.pip("install", "--no-index", "--no-deps", str(wheel))
+        done = self.pip("install", "--no-compile", "--no-index", "--no-deps", str(wheel))
         assert done.returncode == 0, done.stderr
 
     def install_with_dependencies(self, wheel: Path) -> None:
@@ -78,7 +78,7 @@ class Environment:
             self._copy_dependencies()
             self.install(wheel)
             return
-        done = self.pip("install", "--only-binary", ":all:", str(wheel))
+        done = self.pip("install", "--no-compile", "--only-binary", ":all:", str(wheel))
         if "from versions: none" in done.stderr:
             pytest.skip("there is no package registry to install dependencies from")
         assert done.returncode == 0, done.stderr
