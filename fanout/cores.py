@@ -63,9 +63,8 @@ def _with_parents(group: str) -> Iterator[str]:
 def _quota_of(read: Callable[[str], str], paths: list[str]) -> Iterator[float]:
     """What these files say together: "max 100000", or a quota of -1, is none."""
     try:
-        quota, period = " ".join(map(read, paths)).split()
-        cores = int(quota) / int(period)
-    except (OSError, ValueError, ZeroDivisionError):
+        quota, period = map(int, " ".join(map(read, paths)).split())
+        if quota > 0 and period > 0:
+            yield quota / period
+    except (OSError, ValueError, OverflowError):  # or they are none that a kernel writes
         return
-    if cores > 0:
-        yield cores

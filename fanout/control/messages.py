@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PACKET_BYTES_MAX = 96 * 1024  # holds the longest subscription; a Unix socket takes 200 KiB at once
 _PACKET_HEADER_BYTES = 5  # at most: of a list, in msgpack
+INT_MAX = 1 << 56  # sums of them fit where they are counted; a count takes centuries to get there
 SUBSCRIPTIONS_PER_PACKET_BYTES = 32 * 1024  # of prefixes in one report; longer ones are split
 
 
@@ -239,6 +240,8 @@ def _decode(part: object) -> Message:
     for field, value in zip(known, values, strict=True):
         if not _is_of(value, _TYPES[str(field.type)]):
             raise ControlError(f"{kind.__name__}.{field.name} is {value!r}, not {field.type}")
+        if type(value) is int and not 0 <= value <= INT_MAX:
+            raise ControlError(f"{kind.__name__}.{field.name} is {value}, not from 0 to {INT_MAX}")
     return kind(*values)
 
 

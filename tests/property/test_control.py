@@ -11,10 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.control import messages as control
-from fanout.control.messages import PACKET_BYTES_MAX, ControlError, Message, decode, encode, pack
+from fanout.control.messages import (
+    INT_MAX,
+    PACKET_BYTES_MAX,
+    ControlError,
+    Message,
+    decode,
+    encode,
+    pack,
+)
 from fanout.options import Options
 
-integers = st.integers(0, (1 << 63) - 1)
+integers = st.integers(0, INT_MAX)
 words = st.text(max_size=50)
 prefixes = st.lists(st.binary(max_size=30), max_size=8)
 messages: st.SearchStrategy[Message] = st.one_of(

@@ -37,6 +37,9 @@ def files(texts: dict[str, str]) -> Callable[[str], str]:
         ({MEMBERSHIP: "0::/\n", f"{V2}/cpu.max": "10000 100000\n"}, 1),
         ({MEMBERSHIP: "0::/\n", f"{V2}/cpu.max": "6400000 100000\n"}, 8),
         ({MEMBERSHIP: "0::/\n", f"{V2}/cpu.max": "nonsense\n"}, 8),
+        ({MEMBERSHIP: "0::/\n", f"{V2}/cpu.max": "-500000 -100000\n"}, 8),
+        ({MEMBERSHIP: "0::/\n", f"{V2}/cpu.max": f"{'9' * 400} 1\n"}, 8),
+        ({MEMBERSHIP: "0::/\n", f"{V2}/cpu.max": "100000 0\n"}, 8),
         ({f"{V2}/cpu.max": "300000 100000\n"}, 3),
         ({MEMBERSHIP: f"0::{POD}\n", f"{V2}{POD}/cpu.max": "300000 100000\n"}, 3),
         ({MEMBERSHIP: f"0::{POD}\n", f"{V2}/kubepods.slice/pod1/cpu.max": "100000 50000\n"}, 2),
@@ -44,7 +47,8 @@ def files(texts: dict[str, str]) -> Callable[[str], str]:
     ],
     ids=[
         *("no files", "no quota", "two", "one and a half", "a tenth", "more than there are"),
-        *("nonsense", "no /proc", "its group", "a parent", "a host's path, seen from inside"),
+        *("nonsense", "less than none", "beyond all numbers", "in no time"),
+        *("no /proc", "its group", "a parent", "a host's path, seen from inside"),
     ],
 )
 def test_version_2(texts: dict[str, str], cores: int) -> None:

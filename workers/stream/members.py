@@ -115,6 +115,8 @@ class Members:
             self.subscribe(member, wants, now)
             return
         self._end_wants(member, now)
+        if member.state is LOST:
+            return
         if cohort.is_minimal:
             self._change_cohort(member, wants, own=True)
         else:
@@ -167,12 +169,10 @@ class Members:
     def lose_spilled(self) -> None:
         """Lose who has been longest in the middle of a message, if such take too much memory.
 
-        A member that takes a byte now and then is silent for nobody's `send_timeout`, and keeps a
-        message that the log need not keep any more.
+        One that takes a byte now and then is not silent, and keeps what the log need not keep.
         """
         torn = [member for member in self.blocked if member.spill and member.state is not LOST]
-        torn.sort(key=attrgetter("spilled"))
-        for member in torn:
+        for member in sorted(torn, key=attrgetter("spilled")):
             if not self.backlog.spills.are_too_many:
                 break
             member.spill = b""
@@ -189,9 +189,9 @@ class Members:
             self.waiting.discard(member)
         if member.cohort is not None:
             self._leave_cohort(member)
-            member.cohort = None
         self._changing.pop(member, None)
         member.become(LOST)
+        member.spill = b""  # somebody may still refer to the member
         self.totals.discarded += member.queued
 
     # What is found out about those that take nothing.
@@ -244,9 +244,8 @@ class Members:
         if self._subscribed or self.blocked:
             position = self._log.start_of(sequence)
         else:  # no tail keeps the entry of the front, which may be that of another message by now
-            head, position = self._log.length()
-            self.follow(head)
-            sequence = head
+            sequence, position = self._log.length()
+            self.follow(sequence)
         member.sequence, member.offset, member.position = sequence, 0, position
         member.counted = self.front
 
@@ -326,13 +325,15 @@ class Members:
     def _change_cohort(
         self, member: Member, prefixes: Iterable[bytes], *, own: bool = False
     ) -> None:
+        """Have it want this; one that is lost wants, and is counted, as before to its end."""
+        if member.state is LOST:
+            return
         if member.cohort is not None:
             self._count_ready(member)
             self._leave_cohort(member)
         self._changing.pop(member, None)
-        cohorts = self.cohorts
-        new = cohorts.join_own(prefixes) if own else cohorts.join(prefixes, member.encoding)
-        member.cohort = new
+        join_own, join = self.cohorts.join_own, self.cohorts.join
+        new = member.cohort = join_own(prefixes) if own else join(prefixes, member.encoding)
         if new is not None:
             member.joined_at = new.matched
             self._subscribed += 1
@@ -341,9 +342,9 @@ class Members:
 
     def _leave_cohort(self, member: Member) -> None:
         """It takes with it what it matched there."""
-        old = member.cohort
+        old, member.cohort = member.cohort, None
         assert old is not None
-        member.matched_before = member.matched
+        member.matched_before += old.matched - member.joined_at
         self.cohorts.drop_ready(old, member)
         self.cohorts.leave(old)
         self._subscribed -= 1

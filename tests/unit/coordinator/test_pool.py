@@ -7,6 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from unittest import mock
 
+import pytest
+
 from fanout.control import channel as channels
 from fanout.control.channel import RECEIVE_MESSAGES
 from fanout.control.messages import Finish, Slow, Snapshot, Started
@@ -19,6 +21,8 @@ from tests.unit.coordinator.test_supervision import only
 
 if TYPE_CHECKING:
     import socket
+
+    from fanout.control.messages import Message
 
 
 def is_open(descriptor: int) -> bool:
@@ -142,13 +146,14 @@ def test_one_that_does_not_read_is_killed_and_the_others_live() -> None:
         assert "does not read" in lost.reason
 
 
-def test_one_that_says_what_it_cannot_say_is_killed() -> None:
+@pytest.mark.parametrize("said", [Finish(1.0), Slow(1, False, -1, ""), Slow(1, False, 1 << 60, "")])
+def test_one_that_says_what_it_cannot_say_is_killed(said: Message) -> None:
     with Bench() as bench:
         complaints: list[str] = []
         with mock.patch.object(
             bench.coordinator._announcer, "complain", lambda text, _error: complaints.append(text)
         ):
-            bench.worker.say(Finish(1.0))
+            bench.worker.say(said)
             bench.turn()
         bench.turn()
 

@@ -93,6 +93,32 @@ def test_so_many_changes_may_wait(changes: int) -> None:
     assert (len(member.older), member.state) == (2, LOST if lost else BLOCKED)
 
 
+@pytest.mark.parametrize("way", ["subscribe", "change", "release"])
+def test_who_changed_too_often_is_counted_by_what_it_wanted_until_it_is_closed(way: str) -> None:
+    """It is lost, and jumps: what came before the change that was too much is not of the new."""
+    worker = Worker(limit_bytes=100, tuning=Tuning(older_max=1, owned_from=0, large_change=1))
+    member, _ = worker.member(b"A", b"C", room=0)
+    publish(worker, b"A")
+    worker.pump.subscribe(member, [b"A", b"D"])
+    publish(worker, *[b"B"] * 10)
+    if way == "subscribe":
+        worker.pump.subscribe(member, [b""])
+    elif way == "change":
+        worker.pump.change(member, [b"A", b"B", b"D"], [b"B"], [], now=0)
+    else:
+        worker.pump.hold(member)
+        worker.pump.release(member, [b""], worker.pump.front, now=0)
+    publish(worker, *[b"B"] * 10)
+    (lost,) = worker.pump.effects
+    assert isinstance(lost, Lost)
+
+    worker.pump.enforce(0)
+    worker.pump.remove(member)
+
+    assert (member.matched, member.dropped, member.queued) == (1, 1, 0)
+    assert worker.pump.totals.discarded == 0
+
+
 def test_a_held_member_waits_at_the_front_until_it_is_released() -> None:
     worker = Worker()
     member, sink = worker.member(b"A")

@@ -87,6 +87,19 @@ def test_who_is_longest_in_the_middle_of_a_message_makes_room_for_others() -> No
     assert worker.pump.effects == []
 
 
+def test_who_has_left_keeps_no_copy_though_somebody_refers_to_it() -> None:
+    worker = Worker()
+    member, _ = worker.member(b"", room=1)
+    worker.log.publish(BODY)
+    worker.advance()
+    worker.pump.backlog.jump(member, worker.pump.front, worker.pump.front)
+    assert worker.pump.backlog.spills.size() == len(LARGE)
+
+    worker.pump.remove(member)
+
+    assert worker.pump.backlog.spills.size() == 0
+
+
 def test_as_much_as_the_limit_harms_nobody() -> None:
     worker = Worker(SMALL)
     member, _ = worker.member(b"", room=1)
