@@ -85,7 +85,9 @@ class SendLock:
         """
         if self._gate.forked:
             raise self._gate.error()
-        if _is_sending(sys._getframe(2)):  # who called the function that wants the lock
+        # Who called the function that wants the lock. This thread holds it: if that was interrupted
+        # in `acquire_slowly()` it had just got it, and goes on with it.
+        if _is_sending(sys._getframe(2), waits=True):
             raise NestedSendError(
                 "a send was called from inside a send of the same thread, by a signal "
                 "handler or a finalizer: let it put the message in a queue instead"
@@ -130,9 +132,15 @@ class SendLock:
             self.current = fresh
 
 
-def _is_sending(frame: FrameType | None) -> bool:
-    """Whether this stack is inside a send, and not one that merely waits for the lock."""
-    while frame is not None and frame.f_code is not SendLock.acquire_slowly.__code__:
+def _is_sending(frame: FrameType | None, *, waits: bool = False) -> bool:
+    """Whether this stack is inside a send.
+
+    Args:
+        waits: what to say of one that merely waits for the lock, as far as can be seen.
+    """
+    while frame is not None:
+        if frame.f_code is SendLock.acquire_slowly.__code__:
+            return waits
         if frame.f_code in _holding:
             return True
         frame = frame.f_back

@@ -58,6 +58,48 @@ def test_a_send_inside_a_send_is_refused_and_the_outer_goes_on() -> None:
     assert not lock.current._is_owned()
 
 
+class Interrupted:
+    """A lock that was not free at once, and whose thread is interrupted as soon as it has it."""
+
+    def __init__(self, handler: Callable[[], object]) -> None:
+        self._lock = threading.RLock()
+        self._handler = handler
+        self._interruptions = 1
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if not blocking and self._interruptions:
+            return False
+        taken = self._lock.acquire(blocking, timeout)
+        if self._interruptions:
+            self._interruptions = 0
+            self._handler()
+        return taken
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def _is_owned(self) -> bool:
+        return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_send_that_has_just_waited_for_the_lock_keeps_it_when_a_handler_sends() -> None:
+    lock = SendLock(Gate())
+    refused: list[bool] = []
+
+    def handler() -> None:
+        with pytest.raises(NestedSendError):
+            send(lock)
+        refused.append(True)
+
+    lock.current = current = Interrupted(handler)
+    owned: list[bool] = []
+
+    send(lock, lambda: owned.append(current._is_owned()))
+
+    assert (refused, owned) == ([True], [True])
+    assert not current._is_owned()
+
+
 def test_what_this_thread_has_left_locked_it_takes_again() -> None:
     lock = SendLock(Gate())
     lock.current.acquire()
