@@ -23,7 +23,8 @@ class Deadlines:
     """Handshakes, PINGs and the time to live that a peer's own PING asks for.
 
     Its mutable state: who is due when, who wants to be closed after some silence of its own, the
-    one looked at longest ago first, and whether anybody listens to the peers.
+    one looked at longest ago first, who had something unread when the time for its handshake was
+    over, and whether anybody listens to the peers.
     """
 
     def __init__(self, desk: Desk, options: Options, budget: Budget) -> None:
@@ -34,6 +35,7 @@ class Deadlines:
         self._timeout_ns = int(options.heartbeat_timeout * NS)
         self._attention = Attention()
         self._mortal: dict[Peer, None] = {}
+        self._late: dict[Peer, None] = {}
 
     @property
     def are_near(self) -> bool:
@@ -47,6 +49,7 @@ class Deadlines:
     def connected(self, peer: Peer, now: int) -> None:
         """Its handshake is done."""
         self._handshakes.drop(peer)
+        self._late.pop(peer, None)
         if peer.session.speaks_pings:
             self._pings.put(peer, now)
 
@@ -71,6 +74,7 @@ class Deadlines:
     def forget(self, peer: Peer) -> None:
         """It is closed."""
         self._handshakes.drop(peer)
+        self._late.pop(peer, None)
         self._pings.drop(peer)
         self._mortal.pop(peer, None)
 
@@ -83,7 +87,11 @@ class Deadlines:
         counts = self._attention.look(now, listening)
         if counts:
             for peer in islice(self._handshakes.due(now), DUE_PER_TICK):
-                self._desk.close(peer, Reason.HANDSHAKE_TIMEOUT)
+                if peer not in self._late and peer.has_unread():
+                    self._late[peer] = None  # we are late, not it: once more as much time
+                    self._handshakes.put(peer, now)
+                else:
+                    self._desk.close(peer, Reason.HANDSHAKE_TIMEOUT)
                 if self._budget.is_over():
                     break
         for peer in islice(self._pings.due(now), DUE_PER_TICK):

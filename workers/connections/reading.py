@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import select
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import Throttled, split_subscriptions
@@ -47,7 +48,8 @@ SPARED_MIN_NS = 50_000_000  # ns; who is spared is looked for each tick, which i
 class ReadSide:
     """Reads from the peers of a worker; one of the desk's watchers.
 
-    Its mutable state: the level-triggered epoll set, the peers that are not read for a while, the
+    Its mutable state: the level-triggered epoll set, those of its last poll who have not had their
+    turn (who is in the handshake is the first), the peers that are not read for a while, the
     changes that were read in this turn, and what all may still take. The changes that wait for
     their reports to get out are the promises of the tail.
 
@@ -74,6 +76,7 @@ class ReadSide:
         self._channel = channel
         self._cpu = cpu
         self._share = Share(now)
+        self._polled: dict[Peer, None] = {}
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
 
@@ -89,6 +92,7 @@ class ReadSide:
 
     def forget(self, peer: Peer) -> None:
         """Do not read from this peer any more."""
+        self._polled.pop(peer, None)
         if peer in self._spared:
             del self._spared[peer]
         else:
@@ -118,21 +122,35 @@ class ReadSide:
         """Read for about so many ns."""
         if left <= 0:
             return True
-        readable = self.set.poll(0, READS_PER_TURN)
-        for descriptor, _events in readable:
-            peer = self._desk.by_descriptor.get(descriptor)
-            if peer is not None and peer.member.older_wants > OLDER_WANTS_MAX // 2:
+        more = self._poll() if not self._polled else True
+        while self._polled:
+            peer = next(iter(self._polled))
+            del self._polled[peer]
+            if peer.member.older_wants > OLDER_WANTS_MAX // 2:
                 self._spare(peer, now + SPARED_MIN_NS)  # until it has taken some of what it wanted
-            elif peer is not None:
-                began = self._cpu()
-                size = self._read(peer, now)
-                cost = self._cpu() - began
-                peer.budget.learn(size, cost)
-                self._charge(peer, cost + READ_NS, now)
-                left -= cost
-                if left <= 0:
-                    return True
-        return len(readable) == READS_PER_TURN
+                continue
+            began = self._cpu()
+            size = self._read(peer, now)
+            cost = self._cpu() - began
+            peer.budget.learn(size, cost)
+            self._charge(peer, cost + READ_NS, now)
+            left -= cost
+            if left <= 0:
+                return True
+        return more
+
+    def _poll(self) -> bool:
+        """Find who has said something; whether there may be others.
+
+        The kernel puts all whom it has named behind those whom it has not. So all of them have
+        their turn before it is asked again, in however many turns of ours: else a few who talk
+        for ever would be read again and again, and who stands behind them never.
+        """
+        found = self.set.poll(0, READS_PER_TURN)
+        peers = [self._desk.by_descriptor.get(descriptor) for descriptor, _events in found]
+        named = [peer for peer in peers if peer is not None]
+        self._polled.update(dict.fromkeys(sorted(named, key=attrgetter("ready"))))
+        return len(found) == READS_PER_TURN
 
     def read_spared(self, now: int) -> None:
         """Read again from peers that were spared for long enough; once a tick."""
@@ -152,6 +170,7 @@ class ReadSide:
     def _spare(self, peer: Peer, until: int) -> None:
         peer.unread_until = until
         if peer not in self._spared:
+            self._polled.pop(peer, None)
             self._spared[peer] = None
             self.set.unregister(peer.socket)
 

@@ -239,3 +239,18 @@ def test_a_storm_of_deadlines_is_dealt_with_in_slices(desk: Any) -> None:
     assert len(desk.said) == DUE_PER_TICK
     deadlines.tick(10 * SECOND, listening=True)
     assert len(desk.said) == DUE_PER_TICK + 1
+
+
+def test_a_handshake_that_waits_unread_has_as_much_time_once_more(desk: Any) -> None:
+    peer = desk.peer(b"")
+    deadlines = Deadlines(desk, OPTIONS, without_clock())
+    deadlines.adopted(peer, 0)
+    desk.sockets[1].send(b"unread")
+
+    def closed_until(seconds: int) -> list[Reason]:
+        for second in range(seconds + 1):
+            deadlines.tick(second * SECOND, listening=True)
+        return [reason for _, reason in desk.closed]
+
+    assert closed_until(19) == []
+    assert closed_until(21) == [Reason.HANDSHAKE_TIMEOUT]

@@ -265,6 +265,24 @@ def test_while_there_is_something_to_send_reading_takes_its_share_and_no_more() 
     desk.close()
 
 
+def test_all_who_have_said_something_have_their_turn_before_anybody_has_it_again() -> None:
+    """Though each of them has always more to say, and takes all the time of a turn."""
+    desk = Desk([b"A"], peers=4)
+    desk.shake_hands()
+    clock = itertools.count(0, budgets.TURN_NS)
+    desk.around.cpu_ns = lambda: next(clock)  # type: ignore[method-assign]
+    desk.peers[2].ready = False  # as one that has just come
+
+    for now in (1, 2, 3, 4):
+        for end in range(4):
+            half_a_frame(desk, end)
+        assert desk.side.turn(now)
+
+    assert sorted(peer.last_received for peer in desk.peers) == [1, 2, 3, 4]
+    assert desk.peers[2].last_received == 1
+    desk.close()
+
+
 def test_a_spared_peer_can_be_forgotten(desk: Desk) -> None:
     churn(desk, 1)
     desk.side.forget(desk.peer)
