@@ -194,5 +194,6 @@ def test_who_is_ready_again_has_picks_of_its_own_again() -> None:
 
     cohorts.picked_for_nobody(cohort, 1, 1401)
     assert (cohort.direct, list(cohorts.direct), len(cohorts.counting)) == (False, [], 2)
+    assert not cohorts._idle, "only who may be parked is kept there"
     cohorts.add_ready(cohort, "member")
     assert (cohort.direct, list(cohorts.direct), len(cohorts.counting)) == (True, [cohort], 0)

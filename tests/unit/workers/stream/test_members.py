@@ -119,6 +119,23 @@ def test_who_changed_too_often_is_counted_by_what_it_wanted_until_it_is_closed(w
     assert worker.pump.totals.discarded == 0
 
 
+def test_the_log_keeps_what_is_still_to_be_sent_to_one_who_waited_for_its_turn() -> None:
+    """Its cursor is where the round began, behind the one that was the last of the blocked."""
+    worker = Worker()
+    pump = worker.pump
+    waiting, _ = worker.member(b"")
+    publish(worker, b"A", b"A")
+    worker.member(b"", room=0)
+    publish(worker, b"A")
+    pump._round_first = 1  # as in the middle of a round
+    pump.waiting.add(waiting)
+    assert pump.move_tail() == 1
+
+    pump.subscribe(waiting, [b"A"])
+
+    assert (waiting.sequence, pump.move_tail()) == (1, 1)
+
+
 def test_a_held_member_waits_at_the_front_until_it_is_released() -> None:
     worker = Worker()
     member, sink = worker.member(b"A")

@@ -100,6 +100,21 @@ def test_who_has_left_keeps_no_copy_though_somebody_refers_to_it() -> None:
     assert worker.pump.backlog.spills.size() == 0
 
 
+def test_who_has_just_made_progress_is_still_longest_in_the_middle_of_its_message() -> None:
+    worker = Worker(Layout(8 * PAGE, 64, 1), tuning=Tuning(spill_logs=1))
+    members = []
+    for _ in range(8):
+        members.append(worker.member(b"", room=1)[0])
+        worker.log.publish(BODY)
+        worker.advance()
+        worker.pump.backlog.jump(members[-1], worker.pump.front, worker.pump.front)
+    worker.pump.excuse(members[0], now=1)
+
+    worker.pump.enforce(1)
+
+    assert [member.state is LOST for member in members] == [True] * 2 + [False] * 6
+
+
 def test_as_much_as_the_limit_harms_nobody() -> None:
     worker = Worker(SMALL)
     member, _ = worker.member(b"", room=1)
