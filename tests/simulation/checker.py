@@ -264,7 +264,8 @@ class Checker:
             len(member.control) <= self._world.tuning.control_bytes_max, "too many control bytes"
         )
         require(
-            len(member.older) <= self._world.tuning.older_max, f"{len(member.older)} older segments"
+            len(member.older) <= self._world.tuning.older_max or member.state is LOST,
+            f"{len(member.older)} older segments",
         )
         if not member.blocked:
             require(not member.spill and not member.control, "a ready member with a spill")

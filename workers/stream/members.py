@@ -115,8 +115,6 @@ class Members:
             self.subscribe(member, wants, now)
             return
         self._end_wants(member, now)
-        if member.state is LOST:
-            return
         if cohort.is_minimal:
             self._change_cohort(member, wants, own=True)
         else:
@@ -316,7 +314,7 @@ class Members:
         if len(member.older) >= self._older_max or member.older_wants > OLDER_WANTS_MAX:
             text = f"changed its subscriptions {len(member.older)} times and took nothing"
             self._lose(member, Reason.RESTLESS, text)
-            return
+        # Also of one that is lost: until it is closed it jumps, and is counted by this.
         cohort = member.cohort
         if cohort is not None and not cohort.is_minimal:
             cohort = Cohort(set(cohort.key))  # it is about to be changed in place
@@ -325,9 +323,6 @@ class Members:
     def _change_cohort(
         self, member: Member, prefixes: Iterable[bytes], *, own: bool = False
     ) -> None:
-        """Have it want this; one that is lost wants, and is counted, as before to its end."""
-        if member.state is LOST:
-            return
         if member.cohort is not None:
             self._count_ready(member)
             self._leave_cohort(member)

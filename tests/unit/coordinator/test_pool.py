@@ -146,8 +146,7 @@ def test_one_that_does_not_read_is_killed_and_the_others_live() -> None:
         assert "does not read" in lost.reason
 
 
-@pytest.mark.parametrize("said", [Finish(1.0), Slow(1, False, -1, ""), Slow(1, False, 1 << 60, "")])
-def test_one_that_says_what_it_cannot_say_is_killed(said: Message) -> None:
+def is_killed_for(said: Message) -> None:
     with Bench() as bench:
         complaints: list[str] = []
         with mock.patch.object(
@@ -160,6 +159,15 @@ def test_one_that_says_what_it_cannot_say_is_killed(said: Message) -> None:
         assert complaints == ["worker 0 sent what it cannot send"]
         lost = only(bench.of(EventKind.WORKER_LOST))
         assert lost.reason == "killed by us: it sent what it cannot send"
+
+
+def test_one_that_says_what_it_cannot_say_is_killed() -> None:
+    is_killed_for(Finish(1.0))
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 60])
+def test_one_that_reports_a_number_that_cannot_be_is_killed(number: int) -> None:
+    is_killed_for(Slow(1, False, number, ""))
 
 
 def test_one_that_cannot_be_started_is_tried_again() -> None:
