@@ -91,7 +91,7 @@ def command(calls: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", COMMAND, str(errno.EPERM), calls, *arguments],
         cwd=ROOT,
-        input="A hello\n",
+        input="A\thello\n",
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
