@@ -153,6 +153,7 @@ def test_entries_that_cannot_be_looked_at_are_skipped(tmp_path: Path, site: str)
     """Root may look at everything, so this has what raises for anybody."""
     program = f"""
 import sys
+from pathlib import Path
 
 sys.path[1:1] = ["x" * 300, "y/" * 3000, None, b"bytes", Path("path"), 7]
 import fanout.publisher

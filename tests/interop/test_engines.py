@@ -20,10 +20,12 @@ CASES = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("engine", "scenario"), CASES)
-def test_an_engine_is_served(engine: Engine, scenario: str) -> None:
-    failure = attempt(engine, scenario)
-    if failure and scenario in engine.known:
-        pytest.xfail(engine.known[scenario])
-    assert failure == ""
+if CASES:  # a test without any case would count as skipped
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("engine", "scenario"), CASES)
+    def test_an_engine_is_served(engine: Engine, scenario: str) -> None:
+        failure = attempt(engine, scenario)
+        if failure and scenario in engine.known:
+            pytest.xfail(engine.known[scenario])
+        assert failure == ""

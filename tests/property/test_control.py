@@ -116,7 +116,7 @@ def test_a_report_holds_the_longest_subscription_that_can_be_allowed() -> None:
     )
     longest = b"x" * longest_allowed
 
-    (report,) = control.split_subscriptions(1 << 62, 1 << 62, [longest], [])
+    (report,) = control.split_subscriptions(INT_MAX, INT_MAX, [longest], [])
 
     assert decode(packet_of([report])) == [report]
 
