@@ -21,7 +21,7 @@ from fanout.control.channel import RECEIVE_MESSAGES
 from fanout.coordinator import spawn
 from fanout.coordinator.supervision import FAILURES_MAX
 from tests.helpers.happenings import Happenings
-from tests.helpers.programs import is_alive
+from tests.helpers.programs import is_alive, pause
 from tests.helpers.raw import RawPeer, frame
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -152,7 +152,7 @@ def test_what_a_killed_worker_had_not_delivered_is_counted_and_told(
                 publisher.publish(b"T1", b"read")
             assert publisher.drain(DEADLINE_S) == ()
             pid = publisher.statistics().workers[0].pid  # and the slots are up to date
-            os.kill(pid, signal.SIGSTOP)
+            pause(pid)
             for number in range(2_000):
                 publisher.publish(b"T%d" % (number % 7) if number % 2 else b"Z", b"lost")
             wanted = 2_000 if not prefix else 1_000
@@ -225,7 +225,7 @@ def test_subscriptions_that_changed_just_before_a_loss_count_from_then_on() -> N
         publisher.wait_for_subscribers(1, topic=b"B", timeout=DEADLINE_S)
         peer.send(frame(b"\x00A"))
         wait_until(lambda: not publisher.has_subscribers(b"A"), "the cancellation")
-        os.kill(pid, signal.SIGSTOP)
+        pause(pid)
         for _ in range(10):
             publisher.publish(b"A", b"not wanted")
             publisher.publish(b"B", b"2")
@@ -270,7 +270,7 @@ def test_a_close_tells_what_a_stopped_worker_had_not_delivered() -> None:
         RawPeer.version_3(publisher.endpoints[0], b"T"),
     ):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
-        os.kill(publisher.statistics().workers[0].pid, signal.SIGSTOP)
+        pause(publisher.statistics().workers[0].pid)
         for _ in range(1_000):
             publisher.publish(b"T", b"lost")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -121,3 +122,10 @@ def require_holdings(before: Holdings, where: str = "") -> None:
     now = holdings()
     if now != before:
         wait_until(lambda: holdings() == before, f"{where}: nothing but {before}, found {now}")
+
+
+def pause(pid: int) -> None:
+    """Stop a process, and wait until it stands still: a signal takes a moment to get there."""
+    os.kill(pid, signal.SIGSTOP)
+    process = psutil.Process(pid)
+    wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "its pause")

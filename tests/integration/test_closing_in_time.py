@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from fanout import Event, EventKind, Publisher, Undelivered
 from fanout.asyncio import Publisher as AsyncPublisher
 from fanout.coordinator import coordinator as coordinators
 from tests.helpers.happenings import Happenings
+from tests.helpers.programs import pause
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -82,7 +82,7 @@ def test_beside_a_callback_that_blocks_it_names_who_was_not_sent_all(blocking: B
     publisher = Publisher(ENDPOINT, workers=1, on_event=blocking)
     with RawPeer.version_3(publisher.endpoints[0], b""):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
-        os.kill(publisher.statistics().workers[0].pid, signal.SIGSTOP)
+        pause(publisher.statistics().workers[0].pid)
         publisher.publish(b"a", b"1")
 
         assert [one.messages for one in publisher.close(0.1)] == [1]
@@ -96,7 +96,7 @@ def test_drain_and_close_in_a_callback_are_true() -> None:
         if event.kind is EventKind.SUBSCRIBER_CONNECTED:
             publisher = made[0]
             publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
-            os.kill(publisher.statistics().workers[0].pid, signal.SIGSTOP)
+            pause(publisher.statistics().workers[0].pid)
             publisher.publish(b"a", b"1")
             results.append(publisher.drain(0.1))
             results.append(publisher.close(0.1))
@@ -133,7 +133,7 @@ def test_a_coordinator_that_fails_leaves_nobody_unnamed() -> None:
     publisher = Publisher(ENDPOINT, workers=1, on_event=happenings)
     with RawPeer.version_3(publisher.endpoints[0], b""):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
-        os.kill(publisher.statistics().workers[0].pid, signal.SIGSTOP)
+        pause(publisher.statistics().workers[0].pid)
         for _ in range(3):
             publisher.publish(b"a", b"1")
         coordinator = publisher._engine._coordinator
