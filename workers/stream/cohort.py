@@ -122,10 +122,9 @@ class Prefix(Generic[M]):
         counting: how many cohorts count by it what they matched.
         members: how many subscribers these have.
         ready: those of them that are to be sent its picks, because they have a ready member.
-        alone: itself, as all the prefixes of a cohort.
     """
 
-    __slots__ = ("_appends", "alone", "counting", "direct", "members", "picks", "ready", "total")
+    __slots__ = ("_appends", "counting", "direct", "members", "picks", "ready", "total")
 
     def __init__(self) -> None:
         self.picks: list[bytes] = []
@@ -134,7 +133,6 @@ class Prefix(Generic[M]):
         self.counting = 0
         self.members = 0
         self.ready: dict[Cohort[M], None] = {}
-        self.alone: tuple[Prefix[M], ...] = (self,)
         self._appends: tuple[Append, ...] | None = None
 
     @property

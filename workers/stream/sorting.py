@@ -141,7 +141,7 @@ class Sorting:
         """The cohorts that are sent what the same prefixes have."""
         found: dict[Cohort[Member], tuple[Prefix[Member], ...]] = {}
         for prefix in self.prefixes:
-            alone = prefix.alone
+            alone = (prefix,)
             for cohort in prefix.ready:
                 found[cohort] = (*found[cohort], prefix) if cohort in found else alone
         sharers: Sharers = {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
-from fanout.workers.stream.cohort import EVERYTHING, Cohort
+from fanout.workers.stream.cohort import EVERYTHING, Cohort, Prefix
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.tuning import Tuning
 from tests.helpers.wanting import picks_of, wanting
@@ -197,3 +199,31 @@ def test_who_is_ready_again_has_picks_of_its_own_again() -> None:
     assert not cohorts._idle, "only who may be parked is kept there"
     cohorts.add_ready(cohort, "member")
     assert (cohort.direct, list(cohorts.direct), len(cohorts.counting)) == (True, [cohort], 0)
+
+
+def kept() -> int:
+    """How many cohorts and prefixes there are in this process."""
+    return sum(isinstance(one, (Cohort, Prefix)) for one in gc.get_objects())
+
+
+def test_what_nobody_wants_any_more_is_gone_without_the_collector() -> None:
+    """Workers run without it: a circle would stay for ever, and strangers choose how many."""
+    cohorts: Cohorts[str] = Cohorts()
+    gc.collect()
+    before = kept()
+    gc.disable()
+    try:
+        for number in range(20):
+            few = joined(cohorts, b"few%d" % number)
+            many = joined(cohorts, *(b"%d/%d" % (number, other) for other in range(20)))
+            own = cohorts.join_own([b"own%d" % number])
+            for cohort in (few, many, own):
+                cohorts.add_ready(cohort, "member")
+                cohorts.drop_ready(cohort, "member")
+                cohorts.leave(cohort)
+        del few, many, own, cohort
+        after = kept()
+    finally:
+        gc.enable()
+
+    assert after == before
