@@ -69,7 +69,6 @@ class Cohort(Generic[M]):
         self.counted = 0
         self._lengths: list[int] = []
         self._sorted: list[bytes] = []
-        self.changed()
 
     def changed(self) -> None:
         """Its key was changed in place."""

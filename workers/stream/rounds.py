@@ -148,7 +148,7 @@ class Rounds(Members):
         span = self._log.span(start, end)
         wrapped = self._log.span(start + len(span), end) if len(span) < end - start else None
         members = tuple(self.cohorts.everything.ready)
-        each = max(1, self._sends_per_look // (1 + (end - start) // self._bytes_per_send))
+        each = self._sends_at_once(end - start)
         for place in range(0, len(members), each):
             if place and self._budget.is_over():
                 self._interrupt(members[place:], later)
@@ -241,7 +241,7 @@ class Rounds(Members):
     ) -> Generator[None, None, int]:
         """Send these the same, and look at the clock before each few; returns how many took it."""
         messages, size, taken = len(load[0]), len(load[2]), 0
-        each = max(1, self._sends_per_look // (1 + size // self._bytes_per_send))
+        each = self._sends_at_once(size)
         for place in range(0, len(members), each):
             if self._has_sent and self._budget.is_over():
                 self._interrupt(members[place:], later)
@@ -251,6 +251,10 @@ class Rounds(Members):
             self._count_sent(now_taken * messages, now_taken * size)
             taken += now_taken
         return taken
+
+    def _sends_at_once(self, size: int) -> int:
+        """How many sends of so many bytes there may be between two looks at the clock."""
+        return max(1, self._sends_per_look // (1 + size // self._bytes_per_send))
 
     def _send_load(
         self, members: Sequence[Member], picks: list[bytes], pieces: list[bytes], blob: bytes
