@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.children import raise_descriptor_limit
+from benchmarks.choices import names_of, some_of
 from benchmarks.machine import describe_machine
 from benchmarks.peers import PEERS
 from benchmarks.plot import plot_results
@@ -30,14 +31,6 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(","))
 
 
-def _peers(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    for name in names:
-        if name not in PEERS:
-            raise argparse.ArgumentTypeError(f"no peer {name!r}; there are {', '.join(PEERS)}")
-    return names
-
-
 def parser() -> argparse.ArgumentParser:
     """The options."""
     listed = "\n".join(f"  {w.name:14} {w.summary}" for w in WORKLOADS.values())
@@ -52,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="fewer cases, shorter runs")
     made.add_argument("--subscribers", type=_numbers, default=(), metavar="N,N")
     made.add_argument("--sizes", type=_numbers, default=(), metavar="BYTES,BYTES")
-    made.add_argument("--peers", type=_peers, default=(), metavar="PEER,PEER")
+    made.add_argument("--peers", type=names_of("peer", PEERS), default=(), metavar="PEER,PEER")
     made.add_argument("--rounds", type=int, help=f"default {ROUNDS}, quick {QUICK_ROUNDS}")
     made.add_argument("--seconds", type=float, help="length of one run, about")
     made.add_argument("--json", type=Path, metavar="FILE", help="all rounds, machine, versions")
@@ -64,9 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the workloads; returns 1 if a round did not count, 0 otherwise."""
     made = parser()
     options = made.parse_args(arguments)
-    unknown = [name for name in options.workloads if name not in WORKLOADS]
-    if unknown:
-        made.error(f"no workload {unknown[0]!r}; there are {', '.join(WORKLOADS)}")
+    names = some_of(made, "workload", options.workloads or ["firehose"], WORKLOADS)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     raise_descriptor_limit()
     settings = Settings(
@@ -77,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seconds=options.seconds or (QUICK_SECONDS if options.quick else SECONDS),
         quick=options.quick,
     )
-    return _run([WORKLOADS[name] for name in options.workloads or ["firehose"]], settings, options)
+    return _run([WORKLOADS[name] for name in names], settings, options)
 
 
 def _run(workloads: Sequence[Workload], settings: Settings, options: argparse.Namespace) -> int:

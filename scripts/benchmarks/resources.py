@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-PSS = re.compile(rb"^Pss: +(\d+) kB$", re.MULTILINE)
+MEMORY = rb"^%s: +(\d+) kB$"  # a line of /proc/PID/smaps_rollup
 KIB = 1024
 NANO = 1e-9
 
@@ -45,12 +45,18 @@ class ProcessTree:
 
     def memory_bytes(self) -> int:
         """Proportional set size: what is shared is counted once."""
-        return sum(_pss(process.pid) for process in self.members())
+        return sum(memory_of(process.pid, b"Pss") for process in self.members())
 
 
-def _pss(pid: int) -> int:
+def memory_of(pid: int, kind: bytes) -> int:
+    """Bytes of one kind that a process has, 0 if it has ended.
+
+    Args:
+        kind: as the kernel names it in smaps_rollup: Pss, Anonymous.
+    """
     try:
-        found = PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
+        text = Path(f"/proc/{pid}/smaps_rollup").read_bytes()
     except OSError:
-        return 0  # it has ended
+        return 0
+    found = re.search(MEMORY % kind, text, re.MULTILINE)
     return int(found[1]) * KIB if found else 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fanout
+from benchmarks.choices import names_of, some_of
 from fanout import FanoutError
 from interoperation.building import Left, build, cache_folder, command_of
 from interoperation.foreign import Failed
@@ -20,24 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def _scenarios(text: str) -> list[str]:
-    names = text.split(",")
-    for name in names:
-        if name not in SCENARIOS:
-            raise argparse.ArgumentTypeError(
-                f"no scenario {name!r}; there are {', '.join(SCENARIOS)}"
-            )
-    return names
-
-
-def _engines(text: str) -> list[str]:
-    if text == "all":
-        return list(ENGINES)
-    names = text.split(",")
-    for name in names:
-        if name not in ENGINES:
-            raise argparse.ArgumentTypeError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
-    return names
+def _engines(text: str) -> tuple[str, ...]:
+    return tuple(ENGINES) if text == "all" else names_of("engine", ENGINES)(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,11 +36,16 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("engines", nargs="*", metavar="ENGINE", help="default: all")
-    made.add_argument("--scenarios", type=_scenarios, default=list(SCENARIOS), metavar="NAME,NAME")
+    made.add_argument(
+        "--scenarios",
+        type=names_of("scenario", SCENARIOS),
+        default=tuple(SCENARIOS),
+        metavar="NAME,NAME",
+    )
     made.add_argument(
         "--require",
         type=_engines,
-        default=[],
+        default=(),
         metavar="ENGINE,ENGINE",
         help="these must not be left out; all = every one",
     )
@@ -67,13 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Builds and runs; returns 1 if something failed, or what is required was left out."""
     made = parser()
     options = made.parse_args(arguments)
-    unknown = [name for name in options.engines if name not in ENGINES]
-    if unknown:
-        made.error(f"no engine {unknown[0]!r}; there are {', '.join(ENGINES)}")
+    names = some_of(made, "engine", options.engines, ENGINES)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     print(f"fanout: {Path(fanout.__file__).parent}\nbuilds: {cache_folder()}", flush=True)
     scenarios = [] if options.build else options.scenarios
-    rows = [_run(ENGINES[name], scenarios) for name in options.engines or ENGINES]
+    rows = [_run(ENGINES[name], scenarios) for name in names]
     print(f"\n{table(rows)}")
     missing = missing_of(rows, options.require)
     if missing:

@@ -63,11 +63,6 @@ class Foreign:
         except OSError as error:
             raise Failed(f"the program has ended: {self.said()}") from error
 
-    def wait_for_messages(self, count: int, seconds: float) -> list[str]:
-        """Waits for so many messages, and takes all that are there."""
-        self._wait(lambda: len(self._messages) >= count, seconds, f"not {count:,} messages")
-        return self.take()
-
     def wait_for(self, last: str, seconds: float) -> list[str]:
         """Waits for this message, and takes all up to it; it is the last one."""
         self._wait(lambda: last in self._messages[-1:], seconds, "the last message did not come")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import fanout
 from benchmarks.children import ChildFailed, raise_descriptor_limit
+from benchmarks.choices import some_of
 from benchmarks.machine import describe_machine
 from soaking.attacks import ATTACKS, Attack
 from soaking.network import own_network
@@ -52,12 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the attacks; returns 1 if one did harm or made somebody wait, 0 otherwise."""
     made = parser()
     options = made.parse_args(arguments)
-    unknown = [name for name in options.attacks if name not in ATTACKS]
-    if unknown:
-        made.error(f"no attack {unknown[0]!r}; there are {', '.join(ATTACKS)}")
+    names = some_of(made, "attack", options.attacks, ATTACKS)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     raise_descriptor_limit()
-    return _run([ATTACKS[name] for name in options.attacks or ATTACKS], options)
+    return _run([ATTACKS[name] for name in names], options)
 
 
 def compared(outcome: Outcome, before: Sequence[Outcome]) -> Outcome:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from pathlib import Path
 
 import psutil
 
-ANONYMOUS = re.compile(rb"^Anonymous: +(\d+) kB$", re.MULTILINE)
-KIB = 1024
+from benchmarks.resources import memory_of
 
 
 class Usage:
@@ -54,8 +51,4 @@ class Usage:
 
 def _anonymous(pid: int) -> int:
     """Memory that belongs to this process alone: not files, not what is shared."""
-    try:
-        found = ANONYMOUS.search(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
-    except OSError:
-        return 0  # it has ended
-    return int(found[1]) * KIB if found else 0
+    return memory_of(pid, b"Anonymous")
