@@ -7,6 +7,7 @@ for; a lock that a thread left locked, since two interruptions in a row hit its 
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT = 30.0  # seconds; no send waits with the lock held: a debugger, or a signal handler
 LOCK_LOOK = 0.2  # seconds of waiting for the lock, then a look at who may hold it
 LOCK_LOOKS = 3  # looks in a row that find nobody, until it is said to be lost
+
+# Python says who owns an RLock only in its text, "owner=" and the number of the thread; 0 = nobody.
+_OWNER = re.compile(r" owner=(\d+) ")
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -85,15 +89,16 @@ class SendLock:
         """
         if self._gate.forked:
             raise self._gate.error()
-        # Who called the function that wants the lock. This thread holds it: if that was interrupted
-        # in `acquire_slowly()` it had just got it, and goes on with it.
-        if _is_sending(sys._getframe(2), waits=True):
+        # Who called the function that wants the lock. One that was interrupted in
+        # `acquire_slowly()` has just got it, and goes on with it.
+        if _is_sending(sys._getframe(2)):
             raise NestedSendError(
                 "a send was called from inside a send of the same thread, by a signal "
                 "handler or a finalizer: let it put the message in a queue instead"
             )
         self.current.release()
 
+    @holds_lock
     def acquire_slowly(self, mending: bool = False) -> OwnedLock:
         """Wait for the lock; returns it, which is another one if it was replaced meanwhile.
 
@@ -113,7 +118,7 @@ class SendLock:
                     return lock
                 lock.release()  # it was replaced while we waited
                 continue
-            nobody = 0 if _somebody_sends() else nobody + 1
+            nobody = 0 if _may_be_held(lock) else nobody + 1
             is_lost = nobody >= LOCK_LOOKS
             if is_lost and mending:
                 self._replace(lock)
@@ -132,21 +137,21 @@ class SendLock:
             self.current = fresh
 
 
-def _is_sending(frame: FrameType | None, *, waits: bool = False) -> bool:
-    """Whether this stack is inside a send.
-
-    Args:
-        waits: what to say of one that merely waits for the lock, as far as can be seen.
-    """
+def _is_sending(frame: FrameType | None) -> bool:
+    """Whether this stack, of the thread that owns the lock, is inside a send."""
     while frame is not None:
-        if frame.f_code is SendLock.acquire_slowly.__code__:
-            return waits
         if frame.f_code in _holding:
             return True
         frame = frame.f_back
     return False
 
 
-def _somebody_sends() -> bool:
-    """Whether a thread may hold the send lock, of this publisher or of another one."""
-    return any(_is_sending(frame) for frame in sys._current_frames().values())
+def _may_be_held(lock: OwnedLock) -> bool:
+    """Whether this lock, which could not be had for a while, is held by a send, or by nobody yet.
+
+    Who has just got it may wait long for the interpreter, or for a processor. Before it owns the
+    lock, nobody does; after that it may still be seen to wait for it.
+    """
+    owner = _OWNER.search(repr(lock))
+    assert owner is not None, "a lock that does not tell its owner"
+    return owner[1] == "0" or _is_sending(sys._current_frames().get(int(owner[1])))

@@ -144,6 +144,75 @@ def test_a_lock_that_somebody_holds_for_long_is_not_lost() -> None:
     taken.release()
 
 
+class Slow:
+    """A lock whose thread has it, and does not get on for a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._is_first = True
+        self.taken, self.go_on = threading.Event(), threading.Event()
+
+    def __repr__(self) -> str:
+        return repr(self._lock)
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if not blocking:
+            return False
+        taken = self._lock.acquire(blocking, timeout)
+        if self._is_first:
+            self._is_first = False
+            self.taken.set()
+            self.go_on.wait(10)
+        return taken
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def _is_owned(self) -> bool:
+        return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_lock_is_not_lost_whose_thread_is_slow_to_see_that_it_has_it() -> None:
+    lock = SendLock(Gate())
+    lock.current = slow = Slow()
+    thread = threading.Thread(target=lambda: send(lock))
+    thread.start()
+    slow.taken.wait(10)
+    threading.Timer(0.1, slow.go_on.set).start()  # far more looks than it takes to call it lost
+
+    taken = lock.acquire_slowly(mending=True)
+
+    thread.join()
+    assert taken is slow
+    taken.release()
+
+
+def test_a_lock_is_not_lost_that_nobody_owns() -> None:
+    class Late:
+        """A lock that its thread has got, but does not own yet."""
+
+        def __init__(self) -> None:
+            self.tries = 0
+
+        def __repr__(self) -> str:
+            return repr(threading.RLock())
+
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+            self.tries += 1
+            return self.tries > 10 * locks.LOCK_LOOKS
+
+        def release(self) -> None:
+            raise AssertionError
+
+        def _is_owned(self) -> bool:
+            raise AssertionError
+
+    lock = SendLock(Gate())
+    lock.current = late = Late()
+
+    assert lock.acquire_slowly(mending=True) is late
+
+
 def test_in_a_fork_nobody_waits_for_it() -> None:
     gate = Gate()
     lock = SendLock(gate)
