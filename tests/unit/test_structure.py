@@ -24,7 +24,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("fanout._platform", "fanout.arguments", "fanout.cores", "fanout.descriptors"),
         *("fanout.errors", "fanout.system_calls"),
         *("fanout.events", "fanout.exits", "fanout.loop_callback", "fanout.loop_executor"),
-        "fanout.refusals",
+        *("fanout.refusals", "fanout.slow_policy"),
         *("fanout.option_arguments", "fanout.options", "fanout.reasons", "fanout.statistics"),
     ),
     "zmtp": ("fanout.zmtp",),

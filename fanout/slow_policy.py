@@ -1,0 +1,134 @@
+"""What shall happen to subscribers that are behind, as users say it: policies and rules. Pure data.
+
+A policy is judged where the subscriber is served, in `fanout.workers.policy`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from ipaddress import ip_network
+from typing import Any, Literal, TypeAlias, get_args
+
+from fanout.arguments import as_topic, read_size
+from fanout.errors import ConfigError
+
+Action: TypeAlias = Literal["drop_oldest", "drop_newest", "conflate", "disconnect", "block"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+LIMIT_MAX = 1 << 48  # bytes, or messages: above any log; catches a wrong unit
+SECONDS_MAX = 86_400.0  # a day, as for every timeout
+NAME_PATTERN_MAX = 256  # characters
+
+
+def _number(name: str, value: object, high: float, *, whole: bool = False) -> None:
+    kind = "a whole number" if whole else "a number"
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise ConfigError(f"SlowPolicy({name}=…) must be {kind}, not {value!r}")
+    if not 0 <= value <= high:
+        raise ConfigError(f"SlowPolicy({name}={value:,}) is out of range 0 to {high:,}")
+
+
+@dataclass(frozen=True)
+class SlowPolicy:
+    """What happens to a subscriber that is behind, and from which lag on.
+
+    The limits are judged by what the subscriber itself wants; whichever is reached first counts,
+    and 0 is none. Without any the log is the limit: half of its bytes, or of its index.
+
+    Args:
+        action: "drop_oldest", it loses its oldest messages and keeps the newest up to the limit;
+            "drop_newest", it gets what is queued at the limit and then goes on with the present;
+            "conflate", it gets the newest message of each topic; "disconnect", it is closed;
+            "block", `publish()` waits for it.
+        limit_bytes: bytes on the wire that wait for it; a size such as "4M" may be given as text.
+        limit_messages: messages that wait for it.
+        limit_age: seconds since the oldest of them was published.
+        soft: the share of a limit at which it is reported as slow, before anything is lost:
+            above 0, up to 1.
+        min_interval: seconds between two messages of one topic, with "conflate" only: it gets no
+            topic more often, whether it keeps up or not.
+        max_rate: bytes a second that it is sent at most; what is above that makes it be behind.
+
+    Raises:
+        ConfigError: a value is out of its range, or means nothing with this action.
+    """
+
+    action: Action = "drop_oldest"
+    limit_bytes: int = 0
+    limit_messages: int = 0
+    limit_age: float = 0.0
+    soft: float = 0.5
+    min_interval: float = 0.0
+    max_rate: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("limit_bytes", "max_rate"):
+            value = getattr(self, name)
+            size = read_size(value) if isinstance(value, str) else None
+            if size is not None:
+                object.__setattr__(self, name, size)
+        if self.action not in ACTIONS:
+            choices = ", ".join(map(repr, ACTIONS))
+            raise ConfigError(f"SlowPolicy(action=…) must be one of {choices}, not {self.action!r}")
+        _number("limit_bytes", self.limit_bytes, LIMIT_MAX, whole=True)
+        _number("limit_messages", self.limit_messages, LIMIT_MAX, whole=True)
+        _number("limit_age", self.limit_age, SECONDS_MAX)
+        _number("soft", self.soft, 1.0)
+        _number("min_interval", self.min_interval, SECONDS_MAX)
+        _number("max_rate", self.max_rate, LIMIT_MAX, whole=True)
+        if self.soft == 0:
+            raise ConfigError("SlowPolicy(soft=0) would report everybody as slow: 0.01 to 1")
+        if self.min_interval and self.action != "conflate":
+            raise ConfigError(
+                f"SlowPolicy(min_interval={self.min_interval}) needs action='conflate': with "
+                f"{self.action!r} no message of a topic stands for its predecessors"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain numbers and texts, for messages; `SlowPolicy(**…)` is equal to it."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+@dataclass(frozen=True)
+class SlowRule:
+    """Which subscribers get a policy: all whose every given property fits.
+
+    Args:
+        policy: what they get.
+        endpoint: the endpoint they connected to, as `bind()` returned it; "" = any.
+        address: the IP address of the peer, or a network such as "10.0.0.0/8"; "" = any.
+            Peers of `ipc://` have none.
+        topic: it has a subscription that begins with this; b"" = any, or none at all.
+        name: the name it gave itself, with `*`, `?` and `[…]` as in a shell; "" = any, or none.
+
+    Raises:
+        ConfigError: the address is none, or a field is of another kind.
+    """
+
+    policy: SlowPolicy
+    endpoint: str = ""
+    address: str = ""
+    topic: bytes = b""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.policy, SlowPolicy):
+            raise ConfigError(f"SlowRule(policy=…) must be a SlowPolicy, not {self.policy!r}")
+        for name in ("endpoint", "address", "name"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise ConfigError(f"SlowRule({name}=…) must be a str, not {value!r}")
+        if len(self.name) > NAME_PATTERN_MAX:
+            raise ConfigError(f"SlowRule(name=…) is longer than {NAME_PATTERN_MAX} characters")
+        try:
+            object.__setattr__(self, "topic", as_topic(self.topic))
+        except TypeError as error:
+            raise ConfigError(f"SlowRule: {error}") from None
+        if self.address:
+            try:
+                ip_network(self.address)
+            except ValueError as error:
+                raise ConfigError(
+                    f"SlowRule(address={self.address!r}) is neither an IP address nor a network "
+                    f"such as '10.0.0.0/8': {error}"
+                ) from None
