@@ -14,12 +14,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
-from fanout.workers.policy.base import KeepNewest, Lag
 from fanout.workers.stream.backlog import Step
-from fanout.workers.stream.effects import Slowed, broken
+from fanout.workers.stream.effects import broken
+from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.member import BLOCKED
 from fanout.workers.stream.members import position_of
-from fanout.workers.stream.rounds import Rounds
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.totals import Totals
 
 
-class Pump(Rounds):
+class Pump(Judging):
     """Sends to the members of one worker.
 
     Args:
@@ -45,8 +44,7 @@ class Pump(Rounds):
         totals: Totals | None = None,
         budget: Budget | None = None,
     ) -> None:
-        super().__init__(log, tuning, totals, budget)
-        self._limits = limits
+        super().__init__(log, limits, tuning, totals, budget)
         self._serve_steps = tuning.serve_steps
         self._control_bytes_max = tuning.control_bytes_max
 
@@ -111,74 +109,3 @@ class Pump(Rounds):
             self.serve(member, now)
             if self._budget.is_over():
                 return
-
-    def enforce(self, now: int) -> bool:
-        """Judge the members that are far behind.
-
-        Returns:
-            Whether the time was over before all were judged: call it again.
-        """
-        lag_messages = self.front - self.move_tail()
-        lag_bytes = self._log.start_of(self.front) - self._log.start_of(self.backlog.tail)
-        more = False
-        if self._limits.are_exceeded(lag_bytes, lag_messages):
-            more = self._judge(now)
-            self.move_tail()
-        if self.backlog.spills.are_too_many:
-            self.lose_spilled()
-        return more
-
-    def behind(self, member: Member) -> int:
-        """How far a blocked member is behind the front, in bytes of log."""
-        return self._log.start_of(self.front) - member.position
-
-    def lowest_within(self, limits: Limits) -> int:
-        """The lowest position of a member that is not over these limits."""
-        lowest = self._log.start_of(self.front) - limits.bytes
-        if self.front - limits.messages > self.backlog.tail:
-            return max(lowest, self._log.start_of(self.front - limits.messages))
-        return lowest
-
-    # Limits.
-
-    def _judge(self, now: int) -> bool:
-        """Ask the policies of the members that are over their limits, and do as they say.
-
-        Returns:
-            Whether the time was over before all were asked. The log still has what the others are
-            to be sent, and they are the first to be asked the next time.
-        """
-        log, front = self._log, self.front
-        end = log.start_of(front)
-        limits, lowest = self._limits, self.lowest_within(self._limits)
-        targets: dict[KeepNewest, int] = {}
-        for member, since in self.blocked.items():
-            if member.policy.limits is not limits:
-                limits = member.policy.limits
-                lowest = self.lowest_within(limits)
-            if member.position >= lowest:
-                continue
-            self.backlog.settle(member, front)
-            lag = Lag(end - member.position, front - member.sequence, now - since)
-            verdict = member.policy.judge(lag)
-            if isinstance(verdict, KeepNewest):
-                if verdict not in targets:
-                    targets[verdict] = self._first_of(verdict)
-                self._jump(member, targets[verdict])
-                if self._budget.is_over():
-                    return True
-        return False
-
-    def _first_of(self, newest: KeepNewest) -> int:
-        """The first of the newest messages that are no more than this."""
-        position = self._log.start_of(self.front) - newest.bytes
-        first = self._log.sequence_at(position - 1, self.backlog.tail, self.front) + 1
-        return min(max(first, self.front - newest.messages), self.front)
-
-    def _jump(self, member: Member, target: int) -> None:
-        lost = self.backlog.jump(member, target, self.front)
-        if lost and not member.slow:
-            member.slow = True
-            limits = member.policy.limits
-            lag = f"{limits.bytes:,} bytes or {limits.messages:,} messages"
-            self.effects.append(Slowed(member, f"is more than {lag} behind"))
