@@ -12,12 +12,26 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT = 1e9  # seconds, 31 years: any clock, join, poll or timer can still count so far
 
+SHOWN_MAX = 160  # characters of a wrong value in the sentence that refuses it
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 # Any buffer that is in one piece: bytes, an array, a frame of pyzmq.
 Bytes: TypeAlias = "Buffer"
 TopicLike: TypeAlias = "Buffer | str"
+
+
+def shown(value: object) -> str:
+    """A wrong value as a sentence about it shows it, however long it is; numbers with commas."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        text = f"{value:,}" if is_number else repr(value)
+    except ValueError:  # Python writes no whole number out that has more than 4,300 digits
+        return "a number of thousands of digits"
+    if len(text) <= SHOWN_MAX:
+        return text
+    return f"{text[:SHOWN_MAX]}… ({len(text):,} characters)"
 
 
 def as_bytes(value: object, name: str) -> bytes:

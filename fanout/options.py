@@ -9,7 +9,7 @@ import os
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from fanout.arguments import read_size
+from fanout.arguments import read_size, shown
 from fanout.cores import usable_cores
 from fanout.errors import ConfigError
 from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX
@@ -34,9 +34,9 @@ def _number(default: N, low: float, high: float) -> N:
         whole = isinstance(default, int)
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
             kind = "a whole number" if whole else "a number"
-            raise ConfigError(f"{option.name} must be {kind}, not {value!r}")
+            raise ConfigError(f"{option.name} must be {kind}, not {shown(value)}")
         if not low <= value <= high:
-            raise ConfigError(f"{option.name}={value:,} is out of range {low:,} to {high:,}")
+            raise ConfigError(f"{option.name}={shown(value)} is out of range {low:,} to {high:,}")
 
     return field(default=default, metadata={"check": check, "range": (low, high)})
 
@@ -48,10 +48,10 @@ def _size(default: int, low: int, high: int) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ConfigError(
                 f"{option.name} must be a whole number of bytes, or a size such as '64M' or "
-                f"'1 GiB', not {value!r}"
+                f"'1 GiB', not {shown(value)}"
             )
         if not low <= value <= high:
-            raise ConfigError(f"{option.name}={value:,} is out of range {low:,} to {high:,}")
+            raise ConfigError(f"{option.name}={shown(value)} is out of range {low:,} to {high:,}")
 
     metadata = {"check": check, "range": (low, high), "read": read_size}
     return field(default=default, metadata=metadata)
@@ -63,7 +63,7 @@ def _one_of(default: T, choices: tuple[T, ...]) -> T:
     def check(option: Field[T], value: object) -> None:
         if not any(type(value) is type(choice) and value == choice for choice in choices):
             text = " or ".join(map(repr, choices))
-            raise ConfigError(f"{option.name} must be {text}, not {value!r}")
+            raise ConfigError(f"{option.name} must be {text}, not {shown(value)}")
 
     return field(default=default, metadata={"check": check, "choices": choices})
 
@@ -73,9 +73,9 @@ def _text(default: str, size: int) -> str:
 
     def check(option: Field[str], value: object) -> None:
         if not isinstance(value, str):
-            raise ConfigError(f"{option.name} must be a str, not {value!r}")
+            raise ConfigError(f"{option.name} must be a str, not {shown(value)}")
         if not value.isprintable():
-            raise ConfigError(f"{option.name}={value!r} has characters that cannot be shown")
+            raise ConfigError(f"{option.name}={shown(value)} has characters that cannot be shown")
         length = len(value.encode())
         if length > size:
             raise ConfigError(f"{option.name} takes {length} bytes of UTF-8, {size} are allowed")

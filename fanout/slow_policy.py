@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from ipaddress import ip_network
 from typing import Any, Literal, TypeAlias, get_args
 
-from fanout.arguments import as_topic, read_size
+from fanout.arguments import as_topic, read_size, shown
 from fanout.errors import ConfigError
 
 Action: TypeAlias = Literal["drop_oldest", "drop_newest", "conflate", "disconnect", "block"]
@@ -23,9 +23,9 @@ NAME_PATTERN_MAX = 256  # characters
 def _number(name: str, value: object, high: float, *, whole: bool = False) -> None:
     kind = "a whole number" if whole else "a number"
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        raise ConfigError(f"SlowPolicy({name}=…) must be {kind}, not {value!r}")
+        raise ConfigError(f"SlowPolicy({name}=…) must be {kind}, not {shown(value)}")
     if not 0 <= value <= high:
-        raise ConfigError(f"SlowPolicy({name}={value:,}) is out of range 0 to {high:,}")
+        raise ConfigError(f"SlowPolicy({name}={shown(value)}) is out of range 0 to {high:,}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ class SlowPolicy:
                 object.__setattr__(self, name, size)
         if self.action not in ACTIONS:
             choices = ", ".join(map(repr, ACTIONS))
-            raise ConfigError(f"SlowPolicy(action=…) must be one of {choices}, not {self.action!r}")
+            raise ConfigError(
+                f"SlowPolicy(action=…) must be one of {choices}, not {shown(self.action)}"
+            )
         _number("limit_bytes", self.limit_bytes, LIMIT_MAX, whole=True)
         _number("limit_messages", self.limit_messages, LIMIT_MAX, whole=True)
         _number("limit_age", self.limit_age, SECONDS_MAX)
@@ -113,11 +115,11 @@ class SlowRule:
 
     def __post_init__(self) -> None:
         if not isinstance(self.policy, SlowPolicy):
-            raise ConfigError(f"SlowRule(policy=…) must be a SlowPolicy, not {self.policy!r}")
+            raise ConfigError(f"SlowRule(policy=…) must be a SlowPolicy, not {shown(self.policy)}")
         for name in ("endpoint", "address", "name"):
             value = getattr(self, name)
             if not isinstance(value, str):
-                raise ConfigError(f"SlowRule({name}=…) must be a str, not {value!r}")
+                raise ConfigError(f"SlowRule({name}=…) must be a str, not {shown(value)}")
         if len(self.name) > NAME_PATTERN_MAX:
             raise ConfigError(f"SlowRule(name=…) is longer than {NAME_PATTERN_MAX} characters")
         try:
@@ -129,6 +131,6 @@ class SlowRule:
                 ip_network(self.address)
             except ValueError as error:
                 raise ConfigError(
-                    f"SlowRule(address={self.address!r}) is neither an IP address nor a network "
-                    f"such as '10.0.0.0/8': {error}"
+                    f"SlowRule(address={shown(self.address)}) is neither an IP address nor a "
+                    f"network such as '10.0.0.0/8': {error}"
                 ) from None

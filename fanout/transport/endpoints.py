@@ -15,6 +15,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from fanout.arguments import shown
 from fanout.errors import ConfigError
 
 PORT_MAX = 65_535
@@ -134,7 +135,7 @@ def _parse_port(endpoint: str, port: str) -> int:
     if port == ANY:
         return 0
     if not _PORT.fullmatch(port) or int(port) > PORT_MAX:
-        problem = f"the port must be 0 to {PORT_MAX}, or * for a free one, not {port!r}"
+        problem = f"the port must be 0 to {PORT_MAX}, or * for a free one, not {shown(port)}"
         raise _error(endpoint, problem, _TCP_EXAMPLES)
     return int(port)
 
@@ -151,7 +152,7 @@ def _parse_host(endpoint: str, host: str) -> str:
     if host.replace(".", "").isdecimal():
         return _parse_ipv4(endpoint, host)
     if not _NAME.fullmatch(host):
-        problem = f"{host!r} is no address, interface or host name"
+        problem = f"{shown(host)} is no address, interface or host name"
         raise _error(endpoint, problem, _TCP_EXAMPLES)
     return host
 
@@ -191,8 +192,10 @@ def _scheme_error(endpoint: str, scheme: str) -> ConfigError:
         return _error(endpoint, f"{_NOT_SERVED[wanted]}; only tcp:// and ipc:// are", examples)
     if not scheme:
         return _error(endpoint, "it must begin with tcp:// or ipc://", examples)
-    return _error(endpoint, f"unknown transport {scheme!r}; tcp:// and ipc:// are served", examples)
+    return _error(
+        endpoint, f"unknown transport {shown(scheme)}; tcp:// and ipc:// are served", examples
+    )
 
 
 def _error(endpoint: str, problem: str, examples: str) -> ConfigError:
-    return ConfigError(f"endpoint {endpoint!r}: {problem}; good ones are {examples}")
+    return ConfigError(f"endpoint {shown(endpoint)}: {problem}; good ones are {examples}")

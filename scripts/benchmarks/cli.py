@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     listed = "\n".join(f"  {w.name:14} {w.summary}" for w in WORKLOADS.values())
     peers = "\n".join(f"  {kind.name:14} {kind.summary}" for kind in PEERS.values())
     made = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="scripts/bench",
         description="Measures fanout and its peers, alternately, on the same work.",
         epilog=f"workloads:\n{listed}\n\npeers:\n{peers}",

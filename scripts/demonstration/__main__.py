@@ -157,7 +157,7 @@ class Demonstration:
 
 def main() -> int:
     """Runs the demonstration; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__, allow_abbrev=False)
     parser.add_argument("--seconds", type=float, default=15.0, help="how long (default: 15)")
     parser.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
     arguments = parser.parse_args()

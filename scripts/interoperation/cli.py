@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     engines = "\n".join(f"  {engine.name:14} {engine.title}" for engine in ENGINES.values())
     scenarios = "\n".join(f"  {name:18} {run.__doc__}" for name, run in SCENARIOS.items())
     made = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="scripts/interop",
         description="Runs a publisher against subscribers of other engines.",
         epilog=f"engines:\n{engines}\n\nscenarios:\n{scenarios}",

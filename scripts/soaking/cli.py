@@ -13,6 +13,7 @@ import fanout
 from benchmarks.children import ChildFailed, raise_descriptor_limit
 from benchmarks.choices import some_of
 from benchmarks.machine import describe_machine
+from fanout.options import Options
 from soaking.attacks import ATTACKS, Attack
 from soaking.network import own_network
 from soaking.report import table, write_json
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     listed = "\n".join(f"  {attack.name:12} {attack.summary}" for attack in ATTACKS.values())
     made = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="scripts/soak",
         description="Runs a publisher under attack, with a healthy audience beside it.",
     )
@@ -69,6 +71,9 @@ def compared(outcome: Outcome, before: Sequence[Outcome]) -> Outcome:
 
 
 def _run(attacks: Sequence[Attack], options: argparse.Namespace) -> int:
+    hang = Options().worker_timeout
+    if options.seconds <= hang:
+        print(f"note: in {options.seconds:g} s no worker is found to hang ({hang:g} s)", flush=True)
     machine = describe_machine() | {"fanout": str(Path(fanout.__file__).parent)}
     print("\n".join(f"{name}: {value}" for name, value in machine.items()), flush=True)
     outside = own_network()

@@ -108,7 +108,7 @@ def _read_all(readers: list[Reader], stream: bytes, rng: Random) -> None:
 
 def main() -> int:
     """Run so many subscribers, and say how long it took."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--runs", type=int, default=AT_ONCE, help="subscribers")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--send-timeout", type=float, default=5.0)

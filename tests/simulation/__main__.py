@@ -16,7 +16,9 @@ from tests.simulation.world import STEPS, World
 
 def main() -> int:
     """Run seeds one after the other; 1 and the command to replay it if one fails."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     parser.add_argument("--runs", type=int, default=1, help="how many seeds")
     parser.add_argument("--steps", type=int, help="of each run")

@@ -57,6 +57,17 @@ def test_the_ends_of_a_range_are_allowed_and_what_lies_beyond_is_not(option: Fie
             make_options({name: value, **beside})
 
 
+LONG = [10**5_000, -(10**4_000), "x" * 10_000, b"x" * 10_000, [0] * 9_999]
+
+
+@pytest.mark.parametrize("value", LONG, ids=["digits", "negative", "text", "bytes", "list"])
+@pytest.mark.parametrize("name", ["workers", "log_bytes", "send_timeout", "slow_policy", "name"])
+def test_a_value_as_long_as_it_likes_is_refused_in_one_sentence(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}") as caught:
+        make_options({name: value})
+    assert len(str(caught.value)) < 300
+
+
 @pytest.mark.parametrize("value", [1, 0, "yes", None])
 def test_a_flag_is_true_or_false_and_nothing_like_it(value: object) -> None:
     with pytest.raises(ConfigError, match="allow_zmtp_1 must be True or False, not"):
