@@ -116,7 +116,7 @@ def test_refused_with_the_reason_and_a_good_example(text: str, problem: str) -> 
     with pytest.raises(ConfigError) as raised:
         parse_endpoint(text)
     message = str(raised.value)
-    assert message.startswith(f"endpoint {text!r}: ")
+    assert message.startswith(f"endpoint {text!r}: "[:100])  # a long one is cut
     assert problem in message
     assert "good ones are 'tcp://127.0.0.1:5556'" in message or "'ipc:///run/feed.sock'" in message
 
