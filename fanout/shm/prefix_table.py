@@ -2,59 +2,102 @@
 
 Who asks is the publisher on its send path, and a worker for each message whose topic it does not
 remember; whose prefixes these are, strangers decide. So the cost must follow the topic and what it
-matches, not what is in the table:
+matches, not what is in the table, and a stranger that comes with thousands of long prefixes, each
+a little longer than the last, must cost about as much as their bytes:
 
 - Prefixes of up to `SHORT_MAX` bytes, nearly all there are, stand in a dict, which is asked once
   for each length that occurs: never more than `SHORT_MAX` + 1, nor more than the topic has.
-- Longer ones stand in a tree whose edges are as long as can be. What is visited of it is what the
-  topic has in common with them.
+- Longer ones stand on a *level* further down, found by the bytes before: one look-up for all of
+  them. There it is the same again, for more bytes at once. A level is for two or more prefixes that
+  share all bytes before; one alone needs none, however long it is.
 
-Putting and removing cost what the prefix is long, and neither ever rebuilds anything.
+Putting and removing take a few look-ups, and never rebuild anything.
 
 One thread changes it; others may ask meanwhile. Their answers are then from before or after, for
-each prefix: what they read is replaced, not changed.
+each prefix: what they read is replaced, or changed in one step.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 V = TypeVar("V")
 
-SHORT_MAX = 32  # bytes; so many look-ups in a dict cost about as much as a branch of the tree
+SHORT_MAX = 32  # bytes; so many look-ups in a dict cost about as much as one more level
+STEP_MAX = 256  # bytes of the longest level: each is twice as long as the one above, up to that
 
 
-class _Node(Generic[V]):
-    """The end of an edge of the tree; `label` is never changed, so that a reader can rely on it."""
+class _Level(Generic[V]):
+    """Prefixes that share all bytes before; here they are known by what follows.
 
-    __slots__ = ("children", "label", "value")
+    Attributes:
+        short: by all that follows, where that is not longer than the level.
+        counts: how many of these there are of each length.
+        lengths: the keys of `counts`, ascending; replaced, never changed.
+        deeper: by as many bytes as the level is long, those that are longer: one alone, with the
+            rest of it and its value, or the next level.
+    """
 
-    def __init__(self, label: bytes, value: V | None, children: dict[int, _Node[V]]) -> None:
-        self.label = label
-        self.value = value
-        self.children = children  # by the first byte of their labels
+    __slots__ = ("counts", "deeper", "lengths", "short")
+
+    def __init__(self) -> None:
+        self.short: dict[bytes, V] = {}
+        self.counts: dict[int, int] = {}
+        self.lengths: tuple[int, ...] = ()
+        self.deeper: dict[bytes, Below[V]] = {}
+
+    def put(self, rest: bytes, value: V) -> bool:
+        """Whether it was not there before."""
+        is_new = rest not in self.short
+        if is_new:
+            size = len(rest)
+            count = self.counts.get(size, 0)
+            self.counts[size] = count + 1
+            if not count:
+                self.lengths = tuple(sorted(self.counts))
+        self.short[rest] = value
+        return is_new
+
+    def remove(self, rest: bytes) -> None:
+        """Raises KeyError if it is not there, and changes nothing."""
+        del self.short[rest]
+        size = len(rest)
+        self.counts[size] -= 1
+        if not self.counts[size]:
+            del self.counts[size]
+            self.lengths = tuple(sorted(self.counts))
+
+    def alone(self) -> tuple[bytes, V] | None:
+        """What follows and the value, if that is all there is of the level."""
+        if len(self.short) + len(self.deeper) != 1:
+            return None
+        for alone in self.short.items():
+            return alone
+        for key, below in self.deeper.items():
+            return (key + below[0], below[1]) if isinstance(below, tuple) else None
+        return None
+
+
+Below: TypeAlias = "tuple[bytes, V] | _Level[V]"
 
 
 class PrefixTable(Generic[V]):
     """Values by prefix; no value is None.
 
-    Its mutable state: the short prefixes, how many there are of each length, and the tree.
+    Its mutable state: the first level, and all below it.
     """
 
-    __slots__ = ("_counts", "_lengths", "_root", "_short", "_size")
+    __slots__ = ("_root", "_size")
 
     def __init__(self) -> None:
-        self._short: dict[bytes, V] = {}
-        self._counts: dict[int, int] = {}
-        self._lengths: tuple[int, ...] = ()  # the keys of `_counts`, ascending
-        self._root: _Node[V] = _Node(b"", None, {})
-        self._size = 0  # prefixes in the tree
+        self._root: _Level[V] = _Level()
+        self._size = 0
 
     def __len__(self) -> int:
-        return len(self._short) + self._size
+        return self._size
 
     def __contains__(self, prefix: bytes) -> bool:
         return self.get(prefix) is not None
@@ -62,22 +105,41 @@ class PrefixTable(Generic[V]):
     def get(self, prefix: bytes) -> V | None:
         """The value of exactly this prefix."""
         if len(prefix) <= SHORT_MAX:
-            return self._short.get(prefix)
-        path = self._path(prefix)
-        return None if path is None else path[-1].value
+            return self._root.short.get(prefix)
+        level, at, step = self._root, 0, SHORT_MAX
+        while len(prefix) - at > step:
+            below = level.deeper.get(prefix[at : at + step])
+            at += step
+            if below is None:
+                return None
+            if isinstance(below, tuple):
+                return below[1] if below[0] == prefix[at:] else None
+            level = below
+            step = min(2 * step, STEP_MAX)
+        return level.short.get(prefix[at:])
 
     def put(self, prefix: bytes, value: V) -> None:
         """Set the value of a prefix."""
-        size = len(prefix)
-        if size > SHORT_MAX:
-            self._put_long(prefix, value)
-            return
-        if prefix not in self._short:
-            count = self._counts.get(size, 0)
-            self._counts[size] = count + 1
-            if not count:
-                self._lengths = tuple(sorted(self._counts))
-        self._short[prefix] = value
+        level, at, step = self._root, 0, SHORT_MAX
+        while len(prefix) - at > step:
+            key = prefix[at : at + step]
+            at += step
+            step = min(2 * step, STEP_MAX)
+            below = level.deeper.get(key)
+            if isinstance(below, tuple) and below[0] != prefix[at:]:  # not alone any more
+                deeper: _Level[V] = _Level()
+                rest, other = below
+                if len(rest) > step:
+                    deeper.deeper[rest[:step]] = rest[step:], other
+                else:
+                    deeper.put(rest, other)
+                level.deeper[key] = below = deeper
+            if not isinstance(below, _Level):
+                self._size += below is None
+                level.deeper[key] = prefix[at:], value
+                return
+            level = below
+        self._size += level.put(prefix[at:], value)
 
     def remove(self, prefix: bytes) -> None:
         """Forget a prefix.
@@ -85,98 +147,66 @@ class PrefixTable(Generic[V]):
         Raises:
             KeyError: it is not there; nothing has changed.
         """
-        size = len(prefix)
-        if size > SHORT_MAX:
-            self._remove_long(prefix)
+        if len(prefix) <= SHORT_MAX:
+            self._root.remove(prefix)
+            self._size -= 1
             return
-        del self._short[prefix]
-        self._counts[size] -= 1
-        if not self._counts[size]:
-            del self._counts[size]
-            self._lengths = tuple(sorted(self._counts))
+        if self.get(prefix) is None:
+            raise KeyError(prefix)
+        self._size -= 1
+        level, at, step = self._root, 0, SHORT_MAX
+        path: list[tuple[_Level[V], bytes]] = []
+        while len(prefix) - at > step:
+            key = prefix[at : at + step]
+            below = level.deeper[key]
+            if isinstance(below, tuple):
+                del level.deeper[key]
+                break
+            path.append((level, key))
+            level = below
+            at += step
+            step = min(2 * step, STEP_MAX)
+        else:
+            level.remove(prefix[at:])
+        for above, key in reversed(path):  # a level for less than two is none
+            alone = level.alone()
+            if alone is None:
+                return
+            above.deeper[key] = alone
+            level = above
 
     def matching(self, topic: bytes) -> list[V]:
         """The values of all prefixes that this topic begins with, the shortest first."""
         found: list[V] = []
+        root = self._root
         size = len(topic)
-        get = self._short.get
-        for length in self._lengths:
+        get = root.short.get
+        for length in root.lengths:
             if length > size:
                 return found
             value = get(topic[:length])
             if value is not None:
                 found.append(value)
-        if size > SHORT_MAX and self._size:
-            found += self._long_matching(topic)
+        if size > SHORT_MAX and root.deeper:
+            found += self._matching_below(topic)
         return found
 
-    def _long_matching(self, topic: bytes) -> Iterator[V]:
-        node, at, size = self._root, 0, len(topic)
-        while at < size:
-            child = node.children.get(topic[at])
-            if child is None or not topic.startswith(child.label, at):
+    def _matching_below(self, topic: bytes) -> Iterator[V]:
+        level, at, step, size = self._root, 0, SHORT_MAX, len(topic)
+        while size - at > step:
+            below = level.deeper.get(topic[at : at + step])
+            if below is None:
                 return
-            at += len(child.label)
-            node = child
-            if node.value is not None:
-                yield node.value
-
-    # The tree.
-
-    def _path(self, prefix: bytes) -> list[_Node[V]] | None:
-        """The nodes from the root to that of a prefix; None if it has none."""
-        path, at = [self._root], 0
-        while at < len(prefix):
-            child = path[-1].children.get(prefix[at])
-            if child is None or not prefix.startswith(child.label, at):
-                return None
-            at += len(child.label)
-            path.append(child)
-        return path
-
-    def _put_long(self, prefix: bytes, value: V) -> None:
-        node, at = self._root, 0
-        while at < len(prefix):
-            child = node.children.get(prefix[at])
-            if child is None:
-                node.children[prefix[at]] = _Node(prefix[at:], value, {})
-                self._size += 1
+            at += step
+            step = min(2 * step, STEP_MAX)
+            if isinstance(below, tuple):
+                if topic.startswith(below[0], at):
+                    yield below[1]
                 return
-            if not prefix.startswith(child.label, at):  # a new node in the middle of its edge
-                size = _common(child.label, prefix[at:])
-                rest = _Node(child.label[size:], child.value, child.children)
-                child = _Node(child.label[:size], None, {rest.label[0]: rest})
-                node.children[prefix[at]] = child
-            at += len(child.label)
-            node = child
-        self._size += node.value is None
-        node.value = value
-
-    def _remove_long(self, prefix: bytes) -> None:
-        path = self._path(prefix)
-        if path is None or path[-1].value is None:
-            raise KeyError(prefix)
-        node = path.pop()
-        node.value = None
-        self._size -= 1
-        parent = path.pop()
-        if node.children:
-            self._join(parent, node)
-            return
-        del parent.children[node.label[0]]
-        if path and parent.value is None:  # the root stays
-            self._join(path[-1], parent)
-
-    @staticmethod
-    def _join(parent: _Node[V], node: _Node[V]) -> None:
-        """A node that is neither the end of a prefix nor a fork becomes one with its child."""
-        if len(node.children) == 1:
-            (child,) = node.children.values()
-            joined = _Node(node.label + child.label, child.value, child.children)
-            parent.children[joined.label[0]] = joined
-
-
-def _common(one: bytes, other: bytes) -> int:
-    """How many bytes they begin with alike."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
+            level = below
+            for length in level.lengths:
+                if length > size - at:
+                    return
+                value = level.short.get(topic[at : at + length])
+                if value is not None:
+                    yield value

@@ -11,8 +11,9 @@ from fanout.shm import prefix_table
 from fanout.shm.prefix_table import PrefixTable
 
 names = st.text("AB", max_size=7).map(str.encode)
-LONG = b"L" * prefix_table.SHORT_MAX  # before a name: it stands in the tree, unless it is empty
-prefixes = st.one_of(names, names.map(lambda name: LONG + name))
+LONG = b"L" * prefix_table.SHORT_MAX  # before a name: it stands further down, unless it is empty
+LONGER = LONG * 20
+prefixes = st.one_of(names, *(names.map(before.__add__) for before in (LONG, LONGER)))
 
 
 class TableMachine(RuleBasedStateMachine):
@@ -55,27 +56,29 @@ class TableMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_kept_for_nobody(self) -> None:
-        """Every node is the end of a prefix or a fork: the tree is as small as can be."""
-        assert sorted(self.table._lengths) == sorted({len(p) for p in self.table._short})
-        nodes = list(self.table._root.children.values())
-        while nodes:
-            node = nodes.pop()
-            assert node.value is not None or len(node.children) > 1
-            assert all(child.label[0] == first for first, child in node.children.items())
-            nodes += node.children.values()
+        """A level has two prefixes at least, and knows what lengths there are of them."""
+        levels = [self.table._root]
+        for level in levels:
+            assert list(level.lengths) == sorted({len(rest) for rest in level.short})
+            below = level.deeper.values()
+            levels += [one for one in below if not isinstance(one, tuple)]
+            assert level is self.table._root or level.alone() is None
+            assert level is self.table._root or level.short or level.deeper
 
 
 TestTable = TableMachine.TestCase
 TestTable.settings = settings(max_examples=60, stateful_step_count=40)
 
 
-@given(st.sets(names, min_size=1), st.sets(names))
-def test_what_is_put_and_removed_leaves_no_trace(kept: set[bytes], passing: set[bytes]) -> None:
+@given(st.sampled_from((LONG, LONGER)), st.sets(names, min_size=1), st.sets(names))
+def test_what_is_put_and_removed_leaves_no_trace(
+    before: bytes, kept: set[bytes], passing: set[bytes]
+) -> None:
     table: PrefixTable[int] = PrefixTable()
     for name in sorted(kept | passing):
-        table.put(LONG + name, 1)
+        table.put(before + name, 1)
     for name in sorted(passing - kept):
-        table.remove(LONG + name)
+        table.remove(before + name)
 
     assert len(table) == len(kept)
-    assert all(table.matching(LONG + name) for name in kept)
+    assert all(table.matching(before + name) for name in kept)

@@ -26,7 +26,7 @@ PEER_PART = 100  # it may take 1/100 of a worker all the time: some 140 changes 
 READ_NS = 20_000  # for each read, beside what is measured: the turn of the loop around it
 REPORT_NS = 50_000  # for each report of a change: what the coordinator and its process have of it
 REPORT_EACH_NS = 5_000  # for each prefix in it: to be put there, and to be taken back one day
-REPORT_LONG_NS = 20_000  # more, for each that is too long for the table's short part: a tree
+REPORT_LONG_NS = 20_000  # more, for each that is too long for the first level of the table
 
 # Of all peers together.
 TURN_NS = MS  # of reading in one turn: messages that come in meanwhile wait for no longer
