@@ -22,12 +22,12 @@ from fanout.loop_callback import LoopCallback
 from fanout.loop_executor import begin, in_thread, outlast
 from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
-from fanout.send.batch import Messages
+from fanout.send.awaited_batch import Batch
 from fanout.send.queue import SendQueue
 from fanout.send.verbs import SECONDS, Verbs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from fanout.arguments import Bytes, TopicLike
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from fanout.option_arguments import OptionArguments
     from fanout.options import Options
     from fanout.refusals import NotHere
-    from fanout.send.attempt import Attempt
-    from fanout.send.batch import BatchRules
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
@@ -299,41 +297,6 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
             if sequence != NO_SPACE:
                 return sequence
         return await queue.send(attempt_message(self._running().path, wire, topic), timeout)
-
-
-class Batch(Messages):
-    """Messages that are published together when the `async with` block ends, or not at all.
-
-    Leaving the block by an exception, a cancellation too, publishes none of them. A batch is for
-    one block: outside of it every call raises a RuntimeError.
-    """
-
-    __slots__ = ("_commit",)
-
-    def __init__(self, rules: BatchRules, commit: Callable[[Attempt], Awaitable[int]]) -> None:
-        super().__init__(rules)
-        self._commit = commit
-
-    async def __aenter__(self) -> Batch:
-        self._begin()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        attempt = self._leave(kind)
-        if attempt is not None:
-            self.sequence = await self._commit(attempt)
-
-    if not TYPE_CHECKING:  # type checkers refuse it by themselves
-
-        def __enter__(self) -> NoReturn:
-            raise TypeError("this batch is for asyncio: use `async with`")
-
-        __exit__ = __enter__
 
 
 __all__ = ["Batch", "Publisher"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
-from fanout.arguments import as_timeout, as_topic_or_any
+from fanout.arguments import as_timeout
+from fanout.audience import Audience
 from fanout.engine import start
 from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from fanout.refusals import NotHere
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
-    from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
+    from fanout.statistics import Undelivered
 
 _BLOCKING = (
     "this publisher blocks, and nothing of it is awaited: use `with`, or fanout.asyncio.Publisher "
@@ -30,7 +31,7 @@ _BLOCKING = (
 )
 
 
-class Publisher(Verbs[int]):
+class Publisher(Audience):
     """Publishes messages to ZeroMQ SUB sockets through a pool of worker processes.
 
     Every method may be called from any thread. Messages are delivered in the order of their
@@ -53,7 +54,7 @@ class Publisher(Verbs[int]):
         After any of them nothing is left running.
     """
 
-    __slots__ = ("__weakref__", "_engine", "_path")
+    __slots__ = ("__weakref__", "_path")
 
     def __init__(
         self,
@@ -175,50 +176,6 @@ class Publisher(Verbs[int]):
     def options(self) -> Options:
         """The options in effect, which cannot be changed."""
         return self._engine.options
-
-    def wait_for_subscribers(
-        self, count: int, topic: TopicLike | None = None, timeout: float | None = None
-    ) -> None:
-        """Wait until a message would reach at least so many subscribers.
-
-        What is published after this has returned reaches all of them.
-
-        Args:
-            topic: of that message; None = subscribers with any subscription at all.
-            timeout: seconds; None = for ever.
-
-        Raises:
-            TimeoutError: there were not so many in time; the text says how many there were.
-            ClosedError: the publisher was closed meanwhile.
-            BrokenError: every worker is lost.
-        """
-        name = as_topic_or_any(topic)
-        self._engine.questions.wait_for_subscribers(count, name, timeout)
-
-    def has_subscribers(self, topic: TopicLike | None = None) -> bool:
-        """Whether a message on this topic would reach any subscriber now."""
-        name = as_topic_or_any(topic)
-        self._engine.gate.check_use()
-        return self._engine.interest.count(name) > 0
-
-    def subscribers(self) -> tuple[SubscriberStatistics, ...]:
-        """Exact figures of every connected subscriber, in the order of their ids.
-
-        They take in all that was published before. Every worker is asked for them, for at most 1 s;
-        one that does not answer is shown as it last was.
-
-        Raises:
-            ClosedError: there is nobody to ask any more.
-        """
-        return self._engine.questions.subscribers()
-
-    def statistics(self) -> PublisherStatistics:
-        """Totals of the publisher, those who are connected in them; asked for as `subscribers()`.
-
-        Raises:
-            ClosedError: as `subscribers()`.
-        """
-        return self._engine.questions.statistics()
 
     @property
     def poisoned(self) -> bool:

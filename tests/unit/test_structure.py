@@ -48,7 +48,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "observe": ("fanout.observe",),
     "questions": ("fanout.questions",),
     "engine": ("fanout.engine",),
-    "publisher": ("fanout", "fanout.publisher"),
+    "publisher": ("fanout", "fanout.audience", "fanout.publisher"),
     "asyncio": ("fanout.asyncio",),  # which uses nothing of the blocking one
     "cli": ("fanout.__main__", "fanout.cli"),
 }

@@ -1,0 +1,64 @@
+"""What a blocking publisher says of its subscribers: how many there are, and how they fare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.arguments import as_topic_or_any
+from fanout.send.verbs import Verbs
+
+if TYPE_CHECKING:
+    from fanout.arguments import TopicLike
+    from fanout.engine import Engine
+    from fanout.statistics import PublisherStatistics, SubscriberStatistics
+
+
+class Audience(Verbs[int]):
+    """Sends to subscribers, and is asked about them; the subclass makes the engine."""
+
+    __slots__ = ("_engine",)
+    _engine: Engine
+
+    def wait_for_subscribers(
+        self, count: int, topic: TopicLike | None = None, timeout: float | None = None
+    ) -> None:
+        """Wait until a message would reach at least so many subscribers.
+
+        What is published after this has returned reaches all of them.
+
+        Args:
+            topic: of that message; None = subscribers with any subscription at all.
+            timeout: seconds; None = for ever.
+
+        Raises:
+            TimeoutError: there were not so many in time; the text says how many there were.
+            ClosedError: the publisher was closed meanwhile.
+            BrokenError: every worker is lost.
+        """
+        name = as_topic_or_any(topic)
+        self._engine.questions.wait_for_subscribers(count, name, timeout)
+
+    def has_subscribers(self, topic: TopicLike | None = None) -> bool:
+        """Whether a message on this topic would reach any subscriber now."""
+        name = as_topic_or_any(topic)
+        self._engine.gate.check_use()
+        return self._engine.interest.count(name) > 0
+
+    def subscribers(self) -> tuple[SubscriberStatistics, ...]:
+        """Exact figures of every connected subscriber, in the order of their ids.
+
+        They take in all that was published before. Every worker is asked for them, for at most 1 s;
+        one that does not answer is shown as it last was.
+
+        Raises:
+            ClosedError: there is nobody to ask any more.
+        """
+        return self._engine.questions.subscribers()
+
+    def statistics(self) -> PublisherStatistics:
+        """Totals of the publisher, those who are connected in them; asked for as `subscribers()`.
+
+        Raises:
+            ClosedError: as `subscribers()`.
+        """
+        return self._engine.questions.statistics()

@@ -1,0 +1,49 @@
+"""A batch that is committed by an `async with` block: that may have to wait for room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from fanout.send.batch import Messages
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from fanout.send.attempt import Attempt
+    from fanout.send.batch import BatchRules
+
+
+class Batch(Messages):
+    """Messages that are published together when the `async with` block ends, or not at all.
+
+    Leaving the block by an exception, a cancellation too, publishes none of them. A batch is for
+    one block: outside of it every call raises a RuntimeError.
+    """
+
+    __slots__ = ("_commit",)
+
+    def __init__(self, rules: BatchRules, commit: Callable[[Attempt], Awaitable[int]]) -> None:
+        super().__init__(rules)
+        self._commit = commit
+
+    async def __aenter__(self) -> Batch:
+        self._begin()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        attempt = self._leave(kind)
+        if attempt is not None:
+            self.sequence = await self._commit(attempt)
+
+    if not TYPE_CHECKING:  # type checkers refuse it by themselves
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError("this batch is for asyncio: use `async with`")
+
+        __exit__ = __enter__
