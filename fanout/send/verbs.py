@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import msgpack
-
 from fanout.errors import Again
 from fanout.refusals import NotASocket, name_as, refuse_arguments, refuse_encoding
-from fanout.send.wire import SEQUENCES, as_json
+from fanout.send.wire import SEQUENCES, as_json, as_msgpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -143,8 +141,8 @@ class Verbs(NotASocket, Generic[R]):
         if unknown:
             refuse_encoding("send_msgpack", "msgpack.packb", unknown)
         if topic is None:
-            return self.send(msgpack.packb(value), timeout=timeout)
-        return self.publish(topic, msgpack.packb(value), timeout=timeout)
+            return self.send(as_msgpack(value), timeout=timeout)
+        return self.publish(topic, as_msgpack(value), timeout=timeout)
 
     def _encoding(self) -> Encoder:
         raise NotImplementedError

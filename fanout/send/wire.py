@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgpack
+
 from fanout.arguments import as_bytes, as_topic, is_one_frame
 from fanout.errors import MessageTooLarge
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic
@@ -24,13 +26,34 @@ if TYPE_CHECKING:
 Wire: TypeAlias = bytes | tuple[bytes, bytes]  # a message, whole or in two pieces
 
 COPY_ONCE_BYTES = 8 * 1024  # from this size on, a payload is not joined to its header first
+PACKER_BYTES_MAX = 64 * 1024  # a packer keeps as much memory as its largest value took
 INTERN_BYTES_MAX = 255  # longer topics would fill the table's memory: matched by their bytes
 
 SEQUENCES = (list, tuple)  # the usual ones, which need no further look
 
+_packers: list[Callable[[object], bytes]] = []  # made, and not in use now
 _encode_json = json.JSONEncoder(allow_nan=False).encode
 
 PAYLOAD_HEADERS = [frame_header(size) for size in range(COPY_ONCE_BYTES)]  # of a last frame
+
+
+def as_msgpack(value: object) -> bytes:
+    """A value as msgpack.
+
+    A packer is made once and used again, which is what most of a small value costs. Each is used by
+    one call at a time: code of the user may run in the middle, of a `dict` of his own, for one.
+
+    Raises:
+        TypeError, ValueError, OverflowError: there is something in it that msgpack does not have.
+    """
+    try:
+        pack = _packers.pop()
+    except IndexError:
+        pack = msgpack.Packer().pack
+    packed: bytes = pack(value)  # one that raised is not used again
+    if len(packed) <= PACKER_BYTES_MAX:
+        _packers.append(pack)
+    return packed
 
 
 def as_json(value: object) -> bytes:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
+import msgpack
 import pytest
 
 from fanout.errors import MessageTooLarge
 from fanout.options import LOG_BYTES_MIN
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, TopicTable
-from fanout.send.wire import COPY_ONCE_BYTES, INTERN_BYTES_MAX, Encoder, as_json
+from fanout.send.wire import COPY_ONCE_BYTES, INTERN_BYTES_MAX, Encoder, as_json, as_msgpack
 from fanout.shm.layout import MESSAGE_PART
 from fanout.zmtp.frames import encode_message
 
@@ -123,3 +125,36 @@ def test_a_small_message_on_a_known_topic_fits_into_the_smallest_log() -> None:
     largest = encode_message([b"t" * INTERN_BYTES_MAX, b"x" * (COPY_ONCE_BYTES - 1)])
 
     assert len(largest) <= LOG_BYTES_MIN // MESSAGE_PART
+
+
+class Nested(dict[str, int]):
+    """A mapping that packs something else while it is packed itself."""
+
+    def items(self) -> Any:
+        assert as_msgpack([1] * 40) == b"\xdc\x00\x28" + b"\x01" * 40
+        return super().items()
+
+
+def test_a_packer_is_used_again_but_by_one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    packers: list[object] = []
+    monkeypatch.setattr("fanout.send.wire._packers", packers)
+    cases: list[tuple[object, int]] = [
+        ({"a": [1, 2.5, None, "y"]}, 1),
+        (b"x", 1),
+        (Nested(b=2), 2),
+        ("z" * 200_000, 1),  # the packer that has so much memory now is let go
+    ]
+    for value, kept in cases:
+        plain = dict(value) if isinstance(value, dict) else value
+        assert as_msgpack(["before", value]) == msgpack.packb(["before", plain])
+        assert len(packers) == kept
+    with pytest.raises(TypeError):
+        as_msgpack(["half of this", {1, 2}])
+    assert packers == []
+    assert as_msgpack("after") == msgpack.packb("after")
+
+
+def test_threads_pack_beside_each_other() -> None:
+    values = [{"n": number, "text": "x" * number} for number in range(300)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(as_msgpack, values)) == list(map(msgpack.packb, values))
