@@ -116,6 +116,14 @@ class Reason(enum.Enum):
 
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER
+    LAG_MESSAGES = (
+        34,
+        "lag_messages",
+        "has more messages queued than its limit",
+        Fault.SUBSCRIBER,
+    )
+    LAG_AGE = 35, "lag_age", "has older messages queued than its limit", Fault.SUBSCRIBER
+    CONFLATED = 36, "conflated", "a newer message on its topic took its place", Fault.SUBSCRIBER
 
     # Leaving unread for a while.
     BUSY = 33, "busy", "takes more than its part of a worker by what it says", Fault.SUBSCRIBER
@@ -151,5 +159,9 @@ class Reason(enum.Enum):
 
 
 NUMBERS_MAX = 63  # there is a counter for each number in the header of the shared memory
+
+# Why messages are dropped: each subscriber has a counter for each of these, the first by what the
+# others leave of all that it lost. They are in the order of their words in the shared memory.
+DROPPING = (Reason.LAG, Reason.LAG_MESSAGES, Reason.LAG_AGE)
 
 _BY_NUMBER = {reason.number: reason for reason in Reason}

@@ -13,10 +13,10 @@ is told of as such: its loss is at least what the slot says.
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from fanout.shm.census import Census, Censuses, count_topics, minimal
+from fanout.shm.census import NOTHING, Amount, Census, Censuses, Tally, count_topics, minimal
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.roster import Accepted
     from fanout.shm.segment import Segment
 
-    Counting: TypeAlias = Generator[None, None, int]
+    Counting: TypeAlias = Generator[None, None, Amount]
 
 COUNTING_MAX = 0.5  # seconds from a loss: the log keeps so long what the lost worker held back
 PIECE = 16_384  # messages of a step: some ms, 20 if all of their topics are too long to be interned
@@ -42,11 +42,14 @@ UNSURE = "; what was published last is counted by its last subscriptions, they c
 
 
 class Later(NamedTuple):
-    """What has come for a subscriber after its last checkpoint."""
+    """What has come for a subscriber after its last checkpoint; bytes as they lie in the log."""
 
     matched: int
     sent: int
-    doubt: str = ""  # for people, if that is not exact
+    doubt: str = ""  # for people, if there may be more that was not delivered
+    matched_bytes: int = 0
+    sent_bytes: int = 0
+    complete: bool = True  # False = some was sent and is overwritten: it is in neither
 
 
 NOTHING_LATER = Later(0, 0)
@@ -68,9 +71,10 @@ class _Topics:
         self._log = log
         self._names: dict[int, bytes] = {}
 
-    def count(self, first: int, stop: int) -> Counter[bytes]:
-        """Messages by topic, from `first` up to, not including, `stop`."""
-        return count_topics(self._log.topic_ids(first, stop), first, self._name)
+    def count(self, first: int, stop: int) -> Tally:
+        """What there is by topic, from message `first` up to, not including, `stop`."""
+        sizes = [end - start for start, end in pairwise(self._log.boundaries(first, stop))]
+        return count_topics(self._log.topic_ids(first, stop), sizes, first, self._name)
 
     def _name(self, topic_id: int, sequence: int) -> bytes:
         name = self._names.get(topic_id)
@@ -128,7 +132,7 @@ class Loss:
         topics = _Topics(log)
         self._censuses = Censuses(topics.count, PIECE, PIECES_KEPT)
         self._topics = topics
-        self._counted: dict[tuple[frozenset[bytes], int, int], int] = {}
+        self._counted: dict[tuple[frozenset[bytes], int, int], Amount] = {}
         # Of all from a tail on: most subscribers of a worker are counted from there. None = there
         # are too many topics for one.
         self._whole: dict[int, Census | None] = {}
@@ -141,21 +145,30 @@ class Loss:
         last = SubscriberSlot(self._segment, connection.slot).read(connection.subscriber)
         first = max(last.counted, connection.wanted_since)
         kept = min(max(first, tail), self._head)
-        matched = passed = 0
+        matched = passed = NOTHING
+        complete = True
         try:
             for low, stop, wanted in self._wants(connection.subscriber, first):
                 key = minimal(wanted)
-                passed += yield from self._count_passed(key, low, min(stop, kept))
+                start = last.position if low == last.counted == last.sequence else None
+                some, all_of_it = yield from self._count_passed(key, low, min(stop, kept), start)
+                passed = _sum(passed, some)
+                complete = complete and all_of_it
                 if key and b"" not in key and (max(low, kept), stop) == (tail, self._head):
-                    matched += yield from self._count_whole(key, tail)
+                    found = yield from self._count_whole(key, tail)
                 else:
-                    matched += yield from self._count(key, max(low, kept), stop)
+                    found = yield from self._count(key, max(low, kept), stop)
+                matched = _sum(matched, found)
         except TooLateError:
-            return Later(0, 0, NO_TIME)
+            return Later(0, 0, NO_TIME, complete=False)
         known = self._changes.are_known(connection.subscriber, first)
         known = known and not connection.over_limit  # what it wanted is forgotten
-        sent = 0 if last.blocked_since else passed
-        return Later(matched + passed, sent, "" if known else UNSURE)
+        sent = NOTHING if last.blocked_since else passed
+        matched = _sum(matched, passed)
+        return Later(
+            *(matched.messages, sent.messages, "" if known else UNSURE),
+            *(matched.bytes, sent.bytes, complete),
+        )
 
     def _wants(self, subscriber: int, first: int) -> Iterator[tuple[int, int, frozenset[bytes]]]:
         """From which message up to which it wanted what: the newest first."""
@@ -173,16 +186,16 @@ class Loss:
     def _count_whole(self, key: frozenset[bytes], tail: int) -> Counting:
         """All from a tail on; one census for all who ask for that."""
         if tail not in self._whole:
-            counts: Counter[bytes] = Counter()
+            tally = Tally()
             first = tail
-            while first < self._head and len(counts) <= TOPICS_MAX:
+            while first < self._head and len(tally) <= TOPICS_MAX:
                 if self._now() >= self._until:
                     raise TooLateError
                 end = min(self._head, first - first % PIECE + PIECE)
-                counts += self._topics.count(first, end)
+                tally.update(self._topics.count(first, end))
                 first = end
                 yield
-            self._whole[tail] = Census(counts) if len(counts) <= TOPICS_MAX else None
+            self._whole[tail] = Census(tally) if len(tally) <= TOPICS_MAX else None
         census = self._whole[tail]
         if census is None:
             return (yield from self._count(key, tail, self._head))
@@ -192,34 +205,47 @@ class Loss:
 
     def _count(self, key: frozenset[bytes], first: int, stop: int) -> Counting:
         if first >= stop or not key:
-            return 0
+            return NOTHING
         if b"" in key:
-            return stop - first
+            return Amount(stop - first, self._log.start_of(stop) - self._log.start_of(first))
         asked = key, first, stop
         if asked in self._counted:
             return self._counted[asked]
-        total = 0
+        total = NOTHING
         while first < stop:
             if self._now() >= self._until:
                 raise TooLateError
             end = min(stop, first - first % PIECE + PIECE)
-            total += self._censuses.count(key, first, end)
+            total = _sum(total, self._censuses.count(key, first, end))
             first = end
             yield
         self._counted[asked] = total
         return total
 
-    def _count_passed(self, key: frozenset[bytes], first: int, stop: int) -> Counting:
-        """The same below the tail, which no longer keeps it; 0 if it may be overwritten by now."""
-        if first >= stop or b"" in key:
-            return max(0, stop - first)
+    def _count_passed(
+        self, key: frozenset[bytes], first: int, stop: int, start: int | None
+    ) -> Generator[None, None, tuple[Amount, bool]]:
+        """The same below the tail, which no longer keeps it.
+
+        Args:
+            start: position of message `first`, if that is known whatever the log still has.
+
+        Returns:
+            What can be counted, and whether that is all: not if some may be overwritten by now.
+        """
+        if first >= stop or not key:
+            return NOTHING, True
+        takes_all = b"" in key
+        if takes_all and start is not None:
+            return Amount(stop - first, self._log.start_of(stop) - start), True
+        unknown = Amount(stop - first if takes_all else 0, 0), False
         if not self._is_there(first):
-            return 0
+            return unknown
         try:
             found = yield from self._count(key, first, stop)
         except ProtocolError:  # it was overwritten while it was read
-            return 0
-        return found if self._is_there(first) else 0
+            return unknown
+        return (found, True) if self._is_there(first) else unknown
 
     def _is_there(self, first: int) -> bool:
         """Whether message `first` is not overwritten, nor about to be: half of the log is free."""
@@ -227,3 +253,7 @@ class Loss:
         head, position = log.length()
         few = head - first < log.entries // 2
         return few and position - log.start_of(first) < log.size // 2
+
+
+def _sum(one: Amount, other: Amount) -> Amount:
+    return Amount(one.messages + other.messages, one.bytes + other.bytes)

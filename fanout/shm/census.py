@@ -1,4 +1,4 @@
-"""How many messages of a range of the log have which topic. Pure.
+"""How many messages and bytes of a range of the log have which topic. Pure.
 
 Many members that jump lose much the same messages, and each must know how many of them it wanted.
 So the log is counted once, in pieces between fixed sequences, and every cohort adds up its share:
@@ -11,12 +11,49 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Set
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 EVERYTHING = frozenset((b"",))
+
+
+class Amount(NamedTuple):
+    """So many messages, and their bytes as they lie in the log."""
+
+    messages: int
+    bytes: int
+
+
+NOTHING = Amount(0, 0)
+
+
+class Tally:
+    """Messages and bytes by topic.
+
+    Attributes:
+        messages, bytes: of each topic; the same topics in both.
+    """
+
+    __slots__ = ("bytes", "messages")
+
+    def __init__(self) -> None:
+        self.messages: Counter[bytes] = Counter()
+        self.bytes: Counter[bytes] = Counter()
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def add(self, topic: bytes, messages: int, size: int) -> None:
+        """So much more on this topic."""
+        self.messages[topic] += messages
+        self.bytes[topic] += size
+
+    def update(self, other: Tally) -> None:
+        """All that another one has, too."""
+        self.messages.update(other.messages)
+        self.bytes.update(other.bytes)
 
 
 def minimal(prefixes: Iterable[bytes]) -> frozenset[bytes]:
@@ -36,84 +73,93 @@ def minimal(prefixes: Iterable[bytes]) -> frozenset[bytes]:
 
 
 def count_topics(
-    ids: Sequence[int], first: int, name_of: Callable[[int, int], bytes]
-) -> Counter[bytes]:
-    """Messages by topic, of those from message `first` on.
+    ids: Sequence[int], sizes: Sequence[int], first: int, name_of: Callable[[int, int], bytes]
+) -> Tally:
+    """What there is on each topic, of the messages from `first` on.
 
     Args:
         ids: the topic id of each of them, 0 = not interned.
+        sizes: bytes of each of them.
         name_of: the topic of an id, or of a message if it has none: called with both.
     """
     seen_at = dict(zip(ids, range(first, first + len(ids)), strict=True))
-    counts: Counter[bytes] = Counter()
+    size_of = dict.fromkeys(seen_at, 0)
+    for topic_id, size in zip(ids, sizes, strict=True):
+        size_of[topic_id] += size
+    tally = Tally()
     for topic_id, number in Counter(ids).items():
         if topic_id:
-            counts[name_of(topic_id, seen_at[topic_id])] += number
+            tally.add(name_of(topic_id, seen_at[topic_id]), number, size_of[topic_id])
     if 0 in seen_at:
-        counts.update(name_of(0, first + index) for index, i in enumerate(ids) if not i)
-    return counts
+        for index, topic_id in enumerate(ids):
+            if not topic_id:
+                tally.add(name_of(0, first + index), 1, sizes[index])
+    return tally
 
 
 class Census:
     """The topics of some messages.
 
     Args:
-        counts: messages by topic.
+        tally: what there is on each.
     """
 
-    __slots__ = ("_sums", "_topics")
+    __slots__ = ("_sizes", "_sums", "_topics")
 
-    def __init__(self, counts: Mapping[bytes, int]) -> None:
-        self._topics = sorted(counts)
-        self._sums = [0, *accumulate(counts[topic] for topic in self._topics)]
+    def __init__(self, tally: Tally) -> None:
+        self._topics = sorted(tally.messages)
+        self._sums = [0, *accumulate(map(tally.messages.__getitem__, self._topics))]
+        self._sizes = [0, *accumulate(map(tally.bytes.__getitem__, self._topics))]
 
-    def count(self, key: Collection[bytes]) -> int:
-        """Messages that begin with one of these prefixes, none of which implies another."""
+    def count(self, key: Collection[bytes]) -> Amount:
+        """What begins with one of these prefixes, none of which implies another."""
         if len(key) > len(self._topics):  # then it costs less to go through the topics
             return self._count_topics(sorted(key))
-        total = 0
+        messages = size_sum = 0
         for prefix in key:
             size = len(prefix)
             low = bisect_left(self._topics, prefix)
             high = bisect_right(self._topics, prefix, low, key=lambda topic: topic[:size])
-            total += self._sums[high] - self._sums[low]
-        return total
+            messages += self._sums[high] - self._sums[low]
+            size_sum += self._sizes[high] - self._sizes[low]
+        return Amount(messages, size_sum)
 
-    def _count_topics(self, key: list[bytes]) -> int:
-        total = 0
+    def _count_topics(self, key: list[bytes]) -> Amount:
+        messages = size_sum = 0
         for index, topic in enumerate(self._topics):
             # Of prefixes that do not imply one another, only the last one up to it can be its own.
             place = bisect_right(key, topic)
             if place and topic.startswith(key[place - 1]):
-                total += self._sums[index + 1] - self._sums[index]
-        return total
+                messages += self._sums[index + 1] - self._sums[index]
+                size_sum += self._sizes[index + 1] - self._sizes[index]
+        return Amount(messages, size_sum)
 
 
 class Censuses:
     """Counts ranges and remembers their pieces: what is committed never changes.
 
     Args:
-        look: messages by topic, from one sequence up to, not including, another.
+        look: what there is by topic, from one sequence up to, not including, another.
         size: messages of a piece.
         kept: pieces that are remembered.
     """
 
-    def __init__(
-        self, look: Callable[[int, int], Mapping[bytes, int]], size: int, kept: int
-    ) -> None:
+    def __init__(self, look: Callable[[int, int], Tally], size: int, kept: int) -> None:
         self._look = look
         self._size = size
         self._kept = kept
         self._pieces: dict[tuple[int, int], Census] = {}
 
-    def count(self, key: Collection[bytes], first: int, stop: int) -> int:
-        """How many messages from `first` up to, not including, `stop` begin with these prefixes."""
-        total = 0
+    def count(self, key: Collection[bytes], first: int, stop: int) -> Amount:
+        """What from message `first` up to, not including, `stop` begins with these prefixes."""
+        messages = size_sum = 0
         while first < stop:
             end = min(stop, first - first % self._size + self._size)
-            total += self._piece(first, end).count(key)
+            found = self._piece(first, end).count(key)
+            messages += found.messages
+            size_sum += found.bytes
             first = end
-        return total
+        return Amount(messages, size_sum)
 
     def _piece(self, first: int, stop: int) -> Census:
         piece = self._pieces.get((first, stop))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from typing import Any
 from unittest import mock
 
@@ -12,45 +11,60 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.shm import census
-from fanout.shm.census import Census, Censuses, minimal
+from fanout.shm.census import Census, Censuses, Tally, count_topics, minimal
 from fanout.workers.stream.chunks import Chunk
 from fanout.workers.stream.cohort import Cohort
 
 names = st.text("AB", max_size=4).map(str.encode)
 
 
+def tally(*amounts: tuple[bytes, int, int]) -> Tally:
+    """These topics, each with so many messages and bytes."""
+    found = Tally()
+    for amount in amounts:
+        found.add(*amount)
+    return found
+
+
 @given(
-    log=st.lists(names, max_size=40),
+    log=st.lists(st.tuples(names, st.booleans(), st.integers(0, 99)), max_size=40),
     keys=st.lists(st.sets(names, min_size=1, max_size=4), max_size=5),
     data=st.data(),
 )
 def test_counts_are_those_of_startswith(
-    log: list[bytes], keys: list[set[bytes]], data: st.DataObject
+    log: list[tuple[bytes, bool, int]], keys: list[set[bytes]], data: st.DataObject
 ) -> None:
-    censuses = Censuses(lambda first, stop: Counter(log[first:stop]), 4, 3)
+    names = [topic for topic, _, _ in log]
+    ids = [1 + names.index(topic) if known else 0 for topic, known, _ in log]
+
+    def look(first: int, stop: int) -> Tally:
+        sizes = [size for _, _, size in log[first:stop]]
+        return count_topics(ids[first:stop], sizes, first, lambda _, sequence: names[sequence])
+
+    censuses = Censuses(look, 4, 3)
     for key in keys:
         first = data.draw(st.integers(0, len(log)))
         stop = data.draw(st.integers(first, len(log)))
-        naive = sum(topic.startswith(tuple(key)) for topic in log[first:stop])
-        assert censuses.count(minimal(key), first, stop) == naive
+        naive = [size for topic, _, size in log[first:stop] if topic.startswith(tuple(key))]
+        assert censuses.count(minimal(key), first, stop) == (len(naive), sum(naive))
 
 
 def test_members_that_lose_the_same_share_the_looking() -> None:
     looked: list[tuple[int, int]] = []
 
-    def look(first: int, stop: int) -> Counter[bytes]:
+    def look(first: int, stop: int) -> Tally:
         looked.append((first, stop))
-        return Counter({b"A": stop - first})
+        return tally((b"A", stop - first, 10 * (stop - first)))
 
     censuses = Censuses(look, 100, 10)
     counts = [censuses.count((b"A",), first, 350) for first in (50, 60, 50)]
 
-    assert counts == [300, 290, 300]
+    assert counts == [(300, 3000), (290, 2900), (300, 3000)]
     assert looked == [(50, 100), (100, 200), (200, 300), (300, 350), (60, 100)]
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    censuses = Censuses(lambda first, stop: {b"A": stop - first}, 1, 5)
+    censuses = Censuses(lambda first, stop: tally((b"A", stop - first, 1)), 1, 5)
 
     censuses.count((b"A",), 0, 15)
 
@@ -64,9 +78,9 @@ def test_a_stranger_with_many_wants_costs_no_more_than_there_are_topics() -> Non
         mock.patch.object(census, "bisect_left", wraps=bisect_left) as low,
         mock.patch.object(census, "bisect_right", wraps=bisect_right) as high,
     ):
-        found = Census({b"X00007": 3, b"Y": 5, b"X000": 7}).count(key)
+        found = Census(tally((b"X00007", 3, 30), (b"Y", 5, 50), (b"X000", 7, 70))).count(key)
 
-    assert found == 3
+    assert found == (3, 30)
     assert low.call_count + high.call_count <= 3
 
 

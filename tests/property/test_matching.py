@@ -166,7 +166,7 @@ def test_a_backlog_picks_what_is_wanted(
 
     naive = [i for i, (topic, _) in enumerate(messages) if wants(prefixes, topic)]
     assert picked == naive
-    assert worker.pump.backlog.count(cohort, 0, len(messages)) == len(naive)
+    assert worker.pump.backlog.count(cohort, 0, len(messages)).messages == len(naive)
     worker.log.segment.close()
 
 

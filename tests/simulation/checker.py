@@ -247,6 +247,8 @@ class Checker:
         require(matched == model.matched, f"{who}: {matched} matched, not {model.matched}")
         if call != "enforce" or member.dropped != model.dropped:
             require(member.dropped == model.dropped, f"{who}: {member.dropped} dropped")
+            lost = member.dropped_bytes
+            require(lost == model.dropped_bytes, f"{who}: {lost} bytes dropped")
         takes_all = member.cohort is not None and member.cohort.everything
         lags = takes_all or any(c is not None and c.everything for _, c in member.older)
         if not lags:

@@ -100,7 +100,7 @@ class SubscriberModel:
         self.socket = sock
         self.prefixes: set[bytes] = set()
         self.queue: deque[int] = deque()
-        self.matched = self.sent = self.dropped = 0
+        self.matched = self.sent = self.dropped = self.dropped_bytes = 0
         self.message_bytes = self.other_bytes = 0
         self.partial = bytearray()
         self.spoken: deque[bytes] = deque()
@@ -161,6 +161,7 @@ class SubscriberModel:
             old = begins < kept_position or sequence < kept_sequence
             require(old, f"message {sequence} was dropped, but is new enough")
             self.queue.remove(sequence)
+            self.dropped_bytes += len(self._history.messages[sequence].wire)
         self.dropped += count
 
     def take(self, now: int) -> None:

@@ -264,11 +264,18 @@ def change_what_was_wanted_before(
 
 
 @replaces(Backlog, "jump")
-def drop_without_counting(
-    original: Any, self: Backlog, member: Member, target: int, front: int
-) -> int:
-    lost: int = original(self, member, target, front)
+def drop_without_counting(original: Any, self: Backlog, member: Member, *jump: Any) -> int:
+    lost: int = original(self, member, *jump)
     member.dropped -= min(lost, 1)
+    return lost
+
+
+@replaces(Backlog, "jump")
+def drop_without_counting_the_bytes(
+    original: Any, self: Backlog, member: Member, *jump: Any
+) -> int:
+    lost: int = original(self, member, *jump)
+    member.dropped_bytes -= min(lost, 1)
     return lost
 
 

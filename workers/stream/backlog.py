@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_left, bisect_right
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from fanout.shm.census import Censuses, count_topics, minimal
+from fanout.shm.census import NOTHING, Amount, Censuses, count_topics, minimal
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.spills import Spills
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
-    from collections import Counter
-
+    from fanout.reasons import Reason
+    from fanout.shm.census import Tally
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.cohorts import Cohorts
@@ -108,28 +108,36 @@ class Backlog:
         member.spilled = member.sequence
         member.place(member.sequence + 1, 0, stop)
 
-    def jump(self, member: Member, target: int, front: int) -> int:
-        """Move the cursor forward to message `target`; returns how many it loses by that."""
+    def jump(self, member: Member, target: int, front: int, reason: Reason) -> int:
+        """Move the cursor forward to message `target`; returns how many it loses by that.
+
+        Args:
+            reason: one of `DROPPING`, by which it is counted.
+        """
         self.detach(member, front)
-        lost = 0
+        messages = size = 0
         while member.sequence < target:
             until, cohort = member.older[0] if member.older else (front, member.cohort)
             stop = min(until, target)
-            lost += self.count(cohort, member.sequence, stop)
+            lost = self.count(cohort, member.sequence, stop)
+            messages += lost.messages
+            size += lost.bytes
             member.sequence = stop
             if stop == until and member.older:
                 member.older.popleft()
         member.position = self._log.start_of(member.sequence)
-        member.dropped += lost
-        self._totals.dropped += lost
-        return lost
+        if messages:
+            member.lose(Amount(messages, size), reason)
+            self._totals.dropped += messages
+            self._totals.dropped_bytes += size
+        return messages
 
-    def count(self, cohort: Cohort[Member] | None, first: int, stop: int) -> int:
-        """How many of the messages from `first` up to, not including, `stop` a cohort wants."""
-        if cohort is None:
-            return 0
+    def count(self, cohort: Cohort[Member] | None, first: int, stop: int) -> Amount:
+        """What a cohort wants of the messages from `first` up to, not including, `stop`."""
+        if cohort is None or first >= stop:
+            return NOTHING
         if cohort.everything:
-            return stop - first
+            return Amount(stop - first, self._log.start_of(stop) - self._log.start_of(first))
         key = cohort.key if cohort.is_minimal else minimal(cohort.key)
         return self._censuses.count(key, first, stop)
 
@@ -137,8 +145,9 @@ class Backlog:
         """The first frame of a message."""
         return first_frame(self._log.piece(sequence))
 
-    def _count_topics(self, first: int, stop: int) -> Counter[bytes]:
-        return count_topics(self._log.topic_ids(first, stop), first, self._topic)
+    def _count_topics(self, first: int, stop: int) -> Tally:
+        sizes = [end - start for start, end in pairwise(self._log.boundaries(first, stop))]
+        return count_topics(self._log.topic_ids(first, stop), sizes, first, self._topic)
 
     def _topic(self, topic_id: int, sequence: int) -> bytes:
         name = self._cohorts.name(topic_id)

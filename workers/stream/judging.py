@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.reasons import Reason
 from fanout.workers.policy.base import KeepNewest, Lag
 from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.rounds import Rounds
@@ -100,7 +101,7 @@ class Judging(Rounds):
         return min(max(first, self.front - newest.messages), self.front)
 
     def _jump(self, member: Member, target: int) -> None:
-        lost = self.backlog.jump(member, target, self.front)
+        lost = self.backlog.jump(member, target, self.front, Reason.LAG)
         if lost and not member.slow:
             member.slow = True
             limits = member.policy.limits

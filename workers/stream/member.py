@@ -20,12 +20,18 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from fanout.reasons import DROPPING
 from fanout.shm.subscriber_slot import Checkpoint
 
 if TYPE_CHECKING:
+    from fanout.reasons import Reason
+    from fanout.shm.census import Amount
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.cohort import Cohort
     from fanout.zmtp.encoding import Encoding
+
+_OTHERS = len(DROPPING) - 1  # reasons that have counters of their own
+NO_DROPS = (0,) * (2 * _OTHERS)
 
 Send: TypeAlias = Callable[[bytes | memoryview], int]
 
@@ -73,7 +79,10 @@ class Member:
         spill: the rest of a message that the log need not hold any more.
         spilled: which message that is.
         control: what is not in the log and has to be said before anything from it.
-        sent, sent_bytes, dropped: messages handed over whole; bytes of messages; messages lost.
+        sent, sent_bytes: messages handed over whole; bytes of messages.
+        dropped, dropped_bytes: messages lost.
+        drops: the same by reason: messages for each of `DROPPING` but the first, then bytes.
+        conflated, conflated_bytes: messages that a newer one on their topic took the place of.
         spoken_bytes: bytes handed over that are not of messages.
         slow, stalled: whether it was reported as that, and has not recovered.
     """
@@ -81,9 +90,13 @@ class Member:
     __slots__ = (
         "blocked",
         "cohort",
+        "conflated",
+        "conflated_bytes",
         "control",
         "counted",
         "dropped",
+        "dropped_bytes",
+        "drops",
         "encoding",
         "id",
         "joined_at",
@@ -125,6 +138,10 @@ class Member:
         self.sent = 0
         self.sent_bytes = 0
         self.dropped = 0
+        self.dropped_bytes = 0
+        self.drops: tuple[int, ...] = NO_DROPS
+        self.conflated = 0
+        self.conflated_bytes = 0
         self.spoken_bytes = 0
         self.slow = False
         self.stalled = False
@@ -161,7 +178,22 @@ class Member:
     @property
     def queued(self) -> int:
         """Messages that matched and are neither sent nor dropped."""
-        return self.matched - self.sent - self.dropped
+        return self.matched - self.sent - self.dropped - self.conflated
+
+    def lose(self, lost: Amount, reason: Reason) -> None:
+        """Count what it lost.
+
+        Args:
+            reason: one of `DROPPING`.
+        """
+        self.dropped += lost.messages
+        self.dropped_bytes += lost.bytes
+        place = DROPPING.index(reason) - 1
+        if place >= 0:
+            drops = [*self.drops]
+            drops[place] += lost.messages
+            drops[_OTHERS + place] += lost.bytes
+            self.drops = tuple(drops)
 
     def checkpoint(self, blocked_since: int) -> Checkpoint:
         """Where its stream stands and what it was counted; exact once it is settled.

@@ -158,7 +158,7 @@ class Members:
             member.become(BLOCKED)
         self._keep_until(member, since)
         self._change_cohort(member, prefixes)
-        correction = self.backlog.count(member.cohort, since, self.front) - old
+        correction = self.backlog.count(member.cohort, since, self.front).messages - old.messages
         member.matched_before += correction
         self.totals.matched += correction
         self._progressed(member, now)
@@ -294,7 +294,7 @@ class Members:
         """A ready member that takes everything was sent all that matched; the totals have it."""
         if not member.blocked and member.cohort is not None and member.cohort.everything:
             waits_for = self.front - self._round_first if member in self.waiting else 0
-            member.sent = member.matched - member.dropped - waits_for
+            member.sent = member.matched - member.dropped - member.conflated - waits_for
 
     # Their cohorts.
 

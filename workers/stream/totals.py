@@ -11,12 +11,21 @@ class Totals:
     """Sums over all members there ever were; they only grow, but for corrections of `matched`.
 
     Attributes:
-        matched, sent, dropped: messages, as in `Member`.
+        matched, sent, dropped, dropped_bytes, conflated, conflated_bytes: as in `Member`.
         sent_bytes: of messages, those that were sent in part too.
         discarded: messages that were queued for a member when it was removed.
     """
 
-    __slots__ = ("discarded", "dropped", "matched", "sent", "sent_bytes")
+    __slots__ = (
+        "conflated",
+        "conflated_bytes",
+        "discarded",
+        "dropped",
+        "dropped_bytes",
+        "matched",
+        "sent",
+        "sent_bytes",
+    )
 
     def __init__(
         self,
@@ -25,9 +34,15 @@ class Totals:
         sent_bytes: int = 0,
         dropped: int = 0,
         discarded: int = 0,
+        dropped_bytes: int = 0,
+        conflated: int = 0,
+        conflated_bytes: int = 0,
     ) -> None:
         self.matched = matched
         self.sent = sent
         self.sent_bytes = sent_bytes
         self.dropped = dropped
         self.discarded = discarded
+        self.dropped_bytes = dropped_bytes
+        self.conflated = conflated
+        self.conflated_bytes = conflated_bytes

@@ -13,6 +13,7 @@ from fanout.coordinator.lost import NO_TIME, NOTHING_LATER, UNSURE, Later, Losse
 from fanout.coordinator.roster import Accepted
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
+from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Log
 
 if TYPE_CHECKING:
@@ -66,12 +67,12 @@ class Case:
 def test_what_came_after_the_checkpoint_is_counted_once(
     wanted: tuple[bytes, ...], matched: int
 ) -> None:
-    assert Case(*wanted, tail=4, counted=4).later() == Later(matched, 0)
+    assert Case(*wanted, tail=4, counted=4).later()[:3] == Later(matched, 0)[:3]
 
 
 def test_what_the_tail_has_passed_was_sent_to_who_took_everything() -> None:
-    assert Case(b"A", tail=8, counted=4).later() == Later(3, 2)
-    assert Case(b"A", tail=8, counted=4, blocked_since=1).later() == Later(3, 0)
+    assert Case(b"A", tail=8, counted=4).later()[:3] == Later(3, 2)[:3]
+    assert Case(b"A", tail=8, counted=4, blocked_since=1).later()[:3] == Later(3, 0)[:3]
 
 
 def test_a_worker_that_held_nothing_back_owed_nothing() -> None:
@@ -81,8 +82,8 @@ def test_a_worker_that_held_nothing_back_owed_nothing() -> None:
 def test_counting_has_a_limit_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "COUNTING_MAX", 0.0)
 
-    assert Case(b"A", tail=4, counted=4).later() == Later(0, 0, NO_TIME)
-    assert Case(b"", tail=4, counted=4).later() == Later(6, 0), "that takes no time"
+    assert Case(b"A", tail=4, counted=4).later()[:3] == Later(0, 0, NO_TIME)[:3]
+    assert Case(b"", tail=4, counted=4).later()[:3] == Later(6, 0)[:3], "that takes no time"
 
 
 def test_counting_goes_on_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +91,8 @@ def test_counting_goes_on_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case(b"A", tail=4, counted=4)
     losses = Losses(case.log.segment, case.interest, case.changes, lambda: 0.0)
 
-    assert in_one_go(losses.begin().since_checkpoint(case.connection)) == (Later(3, 0), 3)
+    later, steps = in_one_go(losses.begin().since_checkpoint(case.connection))
+    assert (later[:2], steps) == ((3, 0), 3)
 
 
 @pytest.mark.parametrize("most", [0, 65_536])
@@ -100,8 +102,8 @@ def test_many_topics_are_counted_in_pieces_few_at_once(
     monkeypatch.setattr(rules, "TOPICS_MAX", most)
     monkeypatch.setattr(rules, "PIECE", 2)
 
-    assert Case(b"A", tail=4, counted=3).later() == Later(3, 0)
-    assert Case(b"A", b"B", tail=4, counted=6).later() == Later(4, 0)
+    assert Case(b"A", tail=4, counted=3).later()[:3] == Later(3, 0)[:3]
+    assert Case(b"A", b"B", tail=4, counted=6).later()[:3] == Later(4, 0)[:3]
 
 
 def test_who_has_changed_lately_is_counted_by_what_it_wanted_when() -> None:
@@ -110,21 +112,21 @@ def test_who_has_changed_lately_is_counted_by_what_it_wanted_when() -> None:
     case.change(6, (b"B",), ())
     case.change(9, (), (b"A", b"B", b"C"))
 
-    assert case.later() == Later(4, 0), "4, 6, 7, 8"
+    assert case.later()[:3] == Later(4, 0)[:3], "4, 6, 7, 8"
 
 
 def test_changes_before_the_checkpoint_are_in_it() -> None:
     case = Case(b"A", tail=8, counted=8)
     case.change(3, (b"B",), (b"A",))
 
-    assert case.later() == Later(1, 0)
+    assert case.later()[:3] == Later(1, 0)[:3]
 
 
 def test_what_the_tail_has_passed_is_counted_by_what_was_wanted_then() -> None:
     case = Case(b"A", tail=8, counted=4)
     case.change(6, (b"B",), (b"A",))
 
-    assert case.later() == Later(3, 2), "4 and 7 were sent, 9 was not"
+    assert case.later()[:3] == Later(3, 2)[:3], "4 and 7 were sent, 9 was not"
 
 
 def test_who_changes_too_often_is_told_of_as_not_exact(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,4 +135,58 @@ def test_who_changes_too_often_is_told_of_as_not_exact(monkeypatch: pytest.Monke
     case.change(6, (b"B",), ())
     case.change(8, (), (b"B",))
 
-    assert case.later() == Later(5, 0, UNSURE), "4 to 8: that it did not want 5 is not known"
+    assert case.later()[:3] == Later(5, 0, UNSURE)[:3], (
+        "4 to 8: that it did not want 5 is not known"
+    )
+
+
+A1, B = (len(encode_message([topic])) for topic in (b"A1", b"B"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size"),
+    [((b"",), 3 * A1 + 3 * B), ((b"A",), 3 * A1), ((b"A", b"B"), 3 * A1 + 3 * B), ((), 0)],
+)
+def test_bytes_are_counted_beside_the_messages(wanted: tuple[bytes, ...], size: int) -> None:
+    later = Case(*wanted, tail=4, counted=4).later()
+
+    assert (later.matched_bytes, later.sent_bytes, later.complete) == (size, 0, True)
+
+
+def test_bytes_that_the_tail_has_passed_were_sent_to_who_took_everything() -> None:
+    later = Case(b"A", tail=8, counted=4).later()
+
+    assert (later.matched_bytes, later.sent_bytes) == (3 * A1, 2 * A1)
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_what_is_overwritten_is_known_by_the_position_of_who_takes_everything(
+    settled: bool,
+) -> None:
+    """More than a log was published since the checkpoint, and the tail has passed most of it."""
+    case = Case(b"", tail=4, counted=4)
+    slot, log = SubscriberSlot(case.log.segment, 0), case.log
+    start = log.reader.start_of(4)
+    slot.checkpoint(NOTHING._replace(counted=4, sequence=4 if settled else 3, position=start))
+    for _ in range(100):
+        log.publish(b"A", bytes(1000))
+    WorkerSlot(log.segment, 0).tail = log.reader.head() - 1
+
+    later = case.later()
+
+    size = log.reader.start_of(log.reader.head()) - start
+    last = len(encode_message([b"A", bytes(1000)]))
+    assert later[:2] == (106, 105)
+    assert later.complete is settled
+    assert later.matched_bytes == (size if settled else last)
+
+
+def test_what_is_overwritten_of_a_watchlist_is_in_no_figure_and_that_is_said() -> None:
+    case = Case(b"A", tail=4, counted=4)
+    for _ in range(100):
+        case.log.publish(b"A", bytes(1000))
+    WorkerSlot(case.log.segment, 0).tail = case.log.reader.head() - 1
+
+    later = case.later()
+
+    assert (later.matched, later.sent, later.complete) == (1, 0, False)

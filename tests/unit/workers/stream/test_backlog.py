@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout.reasons import DROPPING, Reason
 from fanout.shm.layout import PAGE, Layout
 from fanout.workers.stream.backlog import Step
 from fanout.workers.tuning import TUNING, Tuning
@@ -206,7 +207,7 @@ def test_the_rest_of_a_message_around_the_end_of_the_log_outlives_it(
     assert member.spill == pieces[whole][torn % size :]
     assert (member.spilled, member.sequence, member.offset) == (5 + whole, 6 + whole, 0)
     assert member.position == worker.log.reader.start_of(6 + whole)
-    worker.pump.backlog.jump(member, worker.pump.front, worker.pump.front)
+    worker.pump.backlog.jump(member, worker.pump.front, worker.pump.front, Reason.LAG)
     for _ in range(10):
         worker.log.publish(b"B", b"\xff" * 7000)
     sink.room = PLENTY
@@ -250,12 +251,32 @@ def test_a_jump_loses_what_each_of_its_wants_had_up_to_there() -> None:
     publish(worker, *mixed)
     backlog, front = worker.pump.backlog, worker.pump.front
 
-    lost = [backlog.jump(member, target, front) for target in (2, 3, 5, 4, 8, 11)]
+    lost = [backlog.jump(member, target, front, Reason.LAG) for target in (2, 3, 5, 4, 8, 11)]
 
     assert lost == [1, 0, 1, 0, 1, 2]
     assert (member.dropped, worker.pump.totals.dropped, member.queued) == (5, 5, 1)
     assert (member.sequence, member.position) == (11, worker.log.reader.start_of(11))
     assert not member.older
+
+
+@pytest.mark.parametrize("reason", DROPPING)
+def test_what_a_jump_loses_is_counted_by_its_reason(reason: Reason) -> None:
+    worker, member, _ = behind(b"A")
+    publish(worker, (b"A", b"1"), (b"B", b"22"), (b"A", b"333"))
+
+    worker.pump.backlog.jump(member, 2, worker.pump.front, Reason.LAG)
+    worker.pump.backlog.jump(member, 3, worker.pump.front, reason)
+
+    first, last = len(encode_message([b"A", b"1"])), len(encode_message([b"A", b"333"]))
+    totals = worker.pump.totals
+    assert (member.dropped, member.dropped_bytes) == (2, first + last)
+    assert (totals.dropped, totals.dropped_bytes) == (2, first + last)
+    by_reason = {
+        Reason.LAG: (0, 0, 0, 0),
+        Reason.LAG_MESSAGES: (1, 0, last, 0),
+        Reason.LAG_AGE: (0, 1, 0, last),
+    }
+    assert member.drops == by_reason[reason]
 
 
 def test_a_jump_into_old_wants_keeps_the_rest_of_them() -> None:
@@ -264,7 +285,7 @@ def test_a_jump_into_old_wants_keeps_the_rest_of_them() -> None:
     worker.pump.subscribe(member, [b"B"])
     publish(worker, (b"A", b"002"))
 
-    assert worker.pump.backlog.jump(member, 1, worker.pump.front) == 1
+    assert worker.pump.backlog.jump(member, 1, worker.pump.front, Reason.LAG) == 1
     assert [until for until, _ in member.older] == [2]
     sink.room = PLENTY
     worker.serve(member)
@@ -275,7 +296,7 @@ def test_a_message_that_was_begun_is_not_lost_in_a_jump() -> None:
     worker, member, sink = behind(b"", room=9)
     publish(worker, *((b"A", b"%03d" % number) for number in range(4)))
 
-    assert worker.pump.backlog.jump(member, 3, worker.pump.front) == 1
+    assert worker.pump.backlog.jump(member, 3, worker.pump.front, Reason.LAG) == 1
     sink.room = PLENTY
     worker.serve(member)
 
@@ -293,8 +314,10 @@ def test_messages_are_counted_by_topic_with_an_id_and_without(remembered: int) -
     backlog, cohorts = worker.pump.backlog, worker.pump.cohorts
     cohorts.make_room(remembered)
 
-    assert backlog.count(a.cohort, 0, 6) == 4
-    assert backlog.count(a.cohort, 1, 5) == 2
-    assert backlog.count(cohorts.everything, 1, 5) == 4
-    assert backlog.count(None, 0, 6) == 0
+    size = {topic: len(encode_message([topic])) for topic in (b"A", b"AB", b"B", b"", b"C")}
+    a_to_c = size[b"AB"] + size[b"C"]
+    assert backlog.count(a.cohort, 0, 6) == (4, a_to_c + 2 * size[b"A"])
+    assert backlog.count(a.cohort, 1, 5) == (2, a_to_c)
+    assert backlog.count(cohorts.everything, 1, 5) == (4, a_to_c + size[b"B"] + size[b""])
+    assert backlog.count(None, 0, 6) == (0, 0)
     assert [backlog.topic_of(number) for number in (1, 3)] == [b"AB", b""]

@@ -166,7 +166,7 @@ def test_a_blocked_member_gets_what_it_wanted_when_it_was_published() -> None:
             expected += encode_message([b"xyz%d" % index, b"one"])
         publish(worker, b"xyz%d" % index)
     assert (member.matched, len(member.older)) == (11, 20)
-    counts = [worker.pump.backlog.count(cohort, 0, 21) for _, cohort in member.older]
+    counts = [worker.pump.backlog.count(cohort, 0, 21).messages for _, cohort in member.older]
     assert counts[1:3] == [21, 1], "what is wanted twice is counted once"
 
     sink.room = PLENTY

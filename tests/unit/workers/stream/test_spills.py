@@ -33,7 +33,7 @@ def test_many_in_the_middle_of_one_message_have_one_copy_of_it(encoding: Encodin
     backlog, front = worker.pump.backlog, worker.pump.front
 
     for member in members:
-        backlog.jump(member, front, front)
+        backlog.jump(member, front, front, Reason.LAG)
 
     rests = [member.spill for member in members]
     whole = LARGE if encoding is None else encoding.encode(LARGE, 0)
@@ -51,7 +51,7 @@ def test_the_copy_goes_with_the_last_of_them() -> None:
     gc.disable()  # with the last reference, not with the next collection: a worker has none
     try:
         for member in (one, two):
-            pump.backlog.jump(member, pump.front, pump.front)
+            pump.backlog.jump(member, pump.front, pump.front, Reason.LAG)
         sink.room = 1 << 40
         worker.serve(one)
         assert sink.taken == LARGE
@@ -72,7 +72,7 @@ def test_who_is_longest_in_the_middle_of_a_message_makes_room_for_others() -> No
         members.append(worker.member(b"", room=1)[0])
         worker.log.publish(BODY)
         worker.advance()
-        worker.pump.backlog.jump(members[-1], worker.pump.front, worker.pump.front)
+        worker.pump.backlog.jump(members[-1], worker.pump.front, worker.pump.front, Reason.LAG)
     assert worker.pump.backlog.spills.size() == 8 * len(LARGE) > limit
 
     worker.pump.enforce(0)
@@ -92,7 +92,7 @@ def test_who_has_left_keeps_no_copy_though_somebody_refers_to_it() -> None:
     member, _ = worker.member(b"", room=1)
     worker.log.publish(BODY)
     worker.advance()
-    worker.pump.backlog.jump(member, worker.pump.front, worker.pump.front)
+    worker.pump.backlog.jump(member, worker.pump.front, worker.pump.front, Reason.LAG)
     assert worker.pump.backlog.spills.size() == len(LARGE)
 
     worker.pump.remove(member)
@@ -107,7 +107,7 @@ def test_who_has_just_made_progress_is_still_longest_in_the_middle_of_its_messag
         members.append(worker.member(b"", room=1)[0])
         worker.log.publish(BODY)
         worker.advance()
-        worker.pump.backlog.jump(members[-1], worker.pump.front, worker.pump.front)
+        worker.pump.backlog.jump(members[-1], worker.pump.front, worker.pump.front, Reason.LAG)
     worker.pump.excuse(members[0], now=1)
 
     worker.pump.enforce(1)
@@ -120,7 +120,7 @@ def test_as_much_as_the_limit_harms_nobody() -> None:
     member, _ = worker.member(b"", room=1)
     worker.log.publish(BODY)
     worker.advance()
-    worker.pump.backlog.jump(member, worker.pump.front, worker.pump.front)
+    worker.pump.backlog.jump(member, worker.pump.front, worker.pump.front, Reason.LAG)
 
     worker.pump.enforce(0)
 
