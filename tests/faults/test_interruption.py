@@ -26,7 +26,7 @@ from fanout.shm import layout as at
 from fanout.transport.opening import open_listener
 from tests.faults.subject import BIG, SENDS, STEPS_MAX, Subject, every_step, raiser, send_batch
 from tests.helpers.interrupting import Steps, untraced
-from tests.helpers.programs import collected_fast, holdings, require_holdings
+from tests.helpers.programs import holdings, require_holdings
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -176,8 +176,7 @@ def test_an_interrupted_bind_leaves_nothing(
         assert os.listdir(tmp_path) == []
         return steps
 
-    with collected_fast():
-        every_step(run)
+    every_step(run)
 
 
 def test_a_send_inside_a_send_is_refused_or_whole(subject: Subject) -> None:

@@ -17,7 +17,7 @@ from fanout.shm import segment
 from tests.faults.subject import raiser
 from tests.helpers.collecting import Collector
 from tests.helpers.interrupting import Steps
-from tests.helpers.programs import Program, collected_fast, holdings, is_alive, require_holdings
+from tests.helpers.programs import Program, holdings, is_alive, require_holdings
 from tests.helpers.stock import Socket, Stock
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -287,15 +287,14 @@ def test_a_start_that_is_interrupted_leaves_nothing() -> None:
     """At its last line there is a publisher, which nobody gets: it ends with its last reference."""
     Publisher(workers=1).close()  # what is imported late is imported now
     before = holdings()
-    with collected_fast():
-        for number in itertools.count(1, INTERRUPT_EVERY):
-            steps = Steps(number, raiser(KeyboardInterrupt))
-            with suppress(KeyboardInterrupt), steps:
-                made = Publisher(ENDPOINT, workers=1)
-            if not steps.reached:
-                made.close()
-                break
-            require_holdings(before, f"interrupted at step {number}")
+    for number in itertools.count(1, INTERRUPT_EVERY):
+        steps = Steps(number, raiser(KeyboardInterrupt))
+        with suppress(KeyboardInterrupt), steps:
+            made = Publisher(ENDPOINT, workers=1)
+        if not steps.reached:
+            made.close()
+            break
+        require_holdings(before, f"interrupted at step {number}")
 
 
 def test_a_publisher_that_ends_leaves_nothing(stock: Stock) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
@@ -16,7 +15,6 @@ import psutil
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
 
 ROOT = Path(__file__).parents[2]
@@ -79,20 +77,6 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-@contextmanager
-def collected_fast() -> Iterator[None]:
-    """What is there before the block is not looked at by the collector again and again in it.
-
-    Around many calls of `holdings()`: among all that the tests have imported, each takes 0.1 s.
-    """
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 Holdings: TypeAlias = tuple[set[str], set[int], set[str]]
