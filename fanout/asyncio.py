@@ -12,6 +12,7 @@ for before the cancellation goes on.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
@@ -23,6 +24,7 @@ from fanout.loop_executor import begin, in_thread, outlast
 from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.awaited_batch import Batch
+from fanout.send.own_batches import OwnBatches
 from fanout.send.queue import SendQueue
 from fanout.send.verbs import SECONDS, Verbs
 
@@ -55,7 +57,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
 
     __slots__ = (
         *("__weakref__", "_endpoint", "_engine", "_is_started", "_keywords", "_on_event"),
-        *("_options", "_queue"),
+        *("_options", "_own", "_queue", "_sends"),
     )
 
     def __init__(
@@ -68,6 +70,8 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     ) -> None:
         self._engine: Engine | None = None
         self._queue: SendQueue | None = None
+        self._own: OwnBatches | None = None
+        self._sends: SendQueue | OwnBatches | None = None  # the former, unless a batch is open
         self._endpoint = endpoint
         self._on_event = on_event
         self._options = options
@@ -114,7 +118,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         self, topic: TopicLike, payload: Bytes, *, timeout: float | None = None
     ) -> int:
         """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
-        queue = self._queue
+        queue = self._sends
         if (
             type(topic) is bytes
             and type(payload) is bytes
@@ -138,7 +142,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         timeout: float | None = None,
     ) -> int:
         """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
-        queue = self._queue
+        queue = self._sends
         if (
             type(frame) is bytes
             and flags is None
@@ -156,8 +160,9 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         """A batch for an `async with` block, committed when the block ends."""
         as_timeout(timeout)  # before anything is added to it
         engine, queue = self._running(), self._started()
+        assert self._own is not None, "it is made with the engine"
         engine.gate.check()
-        return Batch(engine.batches, lambda attempt: queue.send(attempt, timeout))
+        return Batch(engine.batches, self._own, lambda attempt: queue.send(attempt, timeout))
 
     # Endpoints.
 
@@ -271,7 +276,12 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
             lambda: engines.start(self._endpoint, on_event, self._keywords, self._options),
             undo=lambda engine: engine.close(0.0),
         )
-        self._queue = SendQueue(self._engine.path)
+        self._sends = self._queue = queue = SendQueue(self._engine.path)
+        self._own = OwnBatches(
+            lambda body, subject: queue.append(body, subject),
+            _task,
+            _switch_of(self),
+        )
 
     def _running(self) -> Engine:
         if self._engine is None:
@@ -292,11 +302,33 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     async def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
         wire, topic = message
         queue = self._started()
+        if self._sends is self._own is not None:
+            self._own.warn()
         if timeout is None and type(wire) is bytes:  # the usual case, without an attempt
             sequence = queue.append(wire, topic)
             if sequence != NO_SPACE:
                 return sequence
         return await queue.send(attempt_message(self._running().path, wire, topic), timeout)
+
+
+def _task() -> object:
+    """The task that runs now; None = whoever drives a coroutine without a loop."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _switch_of(publisher: Publisher) -> Callable[[bool], None]:
+    """What has this publisher send by its open batches while there are some."""
+    known = weakref.ref(publisher)  # or it would keep itself from being collected
+
+    def switch(is_open: bool) -> None:
+        found = known()
+        if found is not None:
+            found._sends = found._own if is_open else found._queue
+
+    return switch
 
 
 __all__ = ["Batch", "Publisher"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.arguments import as_timeout
@@ -10,6 +12,7 @@ from fanout.engine import start
 from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
+from fanout.send.own_batches import OwnBatches
 from fanout.send.verbs import SECONDS, Verbs
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from fanout.option_arguments import OptionArguments
     from fanout.options import Options
     from fanout.refusals import NotHere
+    from fanout.send.path import SendPath
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.statistics import Undelivered
@@ -54,7 +58,7 @@ class Publisher(Audience):
         After any of them nothing is left running.
     """
 
-    __slots__ = ("__weakref__", "_path")
+    __slots__ = ("__weakref__", "_own", "_path")
 
     def __init__(
         self,
@@ -65,7 +69,8 @@ class Publisher(Audience):
         **keywords: Unpack[OptionArguments],
     ) -> None:
         self._engine = engine = start(endpoint, on_event, keywords, options)
-        self._path = engine.path
+        self._path: SendPath | OwnBatches = engine.path
+        self._own = OwnBatches(engine.path.append, threading.get_ident, _switch_of(self))
 
     def __repr__(self) -> str:
         return f"<fanout.Publisher {self._engine.condition}>"
@@ -145,7 +150,8 @@ class Publisher(Audience):
         """
         as_timeout(timeout)  # before anything is added to it
         self._engine.gate.check()
-        return Batch(self._engine.batches, lambda attempt: self._engine.send(attempt, timeout))
+        engine = self._engine
+        return Batch(engine.batches, self._own, lambda attempt: engine.send(attempt, timeout))
 
     # Endpoints.
 
@@ -180,7 +186,7 @@ class Publisher(Audience):
     @property
     def poisoned(self) -> bool:
         """Whether an interrupted send must be rolled back by `recover()` before the next."""
-        return self._path.poisoned
+        return self._engine.path.poisoned
 
     def recover(self) -> None:
         """Roll back to the last commit after a PoisonedError; harmless if not poisoned.
@@ -188,7 +194,7 @@ class Publisher(Audience):
         Raises:
             PoisonedError: the log itself is damaged; close the publisher.
         """
-        self._path.recover()
+        self._engine.path.recover()
 
     # The end.
 
@@ -267,4 +273,18 @@ class Publisher(Audience):
             sequence = self._path.append(wire, topic)
             if sequence != NO_SPACE:
                 return sequence
-        return self._engine.send(attempt_message(self._path, wire, topic), timeout)
+        else:
+            self._own.warn()
+        return self._engine.send(attempt_message(self._engine.path, wire, topic), timeout)
+
+
+def _switch_of(publisher: Publisher) -> Callable[[bool], None]:
+    """What has this publisher send by its open batches while there are some."""
+    known = weakref.ref(publisher)  # or it would keep itself from being collected
+
+    def switch(is_open: bool) -> None:
+        found = known()
+        if found is not None:
+            found._path = found._own if is_open else found._engine.path
+
+    return switch

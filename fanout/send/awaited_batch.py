@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fanout.send.attempt import Attempt
     from fanout.send.batch import BatchRules
+    from fanout.send.own_batches import OwnBatches
 
 
 class Batch(Messages):
@@ -23,8 +24,10 @@ class Batch(Messages):
 
     __slots__ = ("_commit",)
 
-    def __init__(self, rules: BatchRules, commit: Callable[[Attempt], Awaitable[int]]) -> None:
-        super().__init__(rules)
+    def __init__(
+        self, rules: BatchRules, own: OwnBatches, commit: Callable[[Attempt], Awaitable[int]]
+    ) -> None:
+        super().__init__(rules, own)
         self._commit = commit
 
     async def __aenter__(self) -> Batch:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fanout.arguments import Bytes, TopicLike
     from fanout.refusals import NotHere
+    from fanout.send.own_batches import OwnBatches
     from fanout.send.path import SendPath
     from fanout.send.topics import Subject
     from fanout.send.wire import Encoder, Wire
@@ -60,10 +61,11 @@ class Messages(NotAPublisher):
         sequence: of its first message, once it is published; None before, and if it is empty.
     """
 
-    __slots__ = ("__weakref__", "_count", "_messages", "_rules", "sequence")
+    __slots__ = ("__weakref__", "_count", "_messages", "_own", "_rules", "sequence")
 
-    def __init__(self, rules: BatchRules) -> None:
+    def __init__(self, rules: BatchRules, own: OwnBatches) -> None:
         self._rules = rules
+        self._own = own
         # What `Encoder.many` takes, in turn: one call adds both, or neither.
         self._messages: list[Wire | Subject] = _BEFORE
         self._count = 0  # messages it had when its block ended
@@ -83,6 +85,7 @@ class Messages(NotAPublisher):
             when = "is over" if self._messages is _AFTER else "has begun already"
             raise RuntimeError(_Shut(when).refusal)
         self._messages = []
+        self._own.begin(self)
 
     def _leave(self, kind: type[BaseException] | None) -> Attempt | None:
         """Its block ends, by this kind of exception or by none; returns what to commit.
@@ -106,6 +109,7 @@ class Messages(NotAPublisher):
     def _end(self) -> list[Wire | Subject]:
         """Take no more messages, for good; returns those that it has."""
         messages, self._messages = self._messages, _AFTER
+        self._own.end(self)
         self._count = len(messages) // 2
         return messages
 
@@ -189,8 +193,10 @@ class Batch(Messages):
 
     __slots__ = ("_commit",)
 
-    def __init__(self, rules: BatchRules, commit: Callable[[Attempt], int]) -> None:
-        super().__init__(rules)
+    def __init__(
+        self, rules: BatchRules, own: OwnBatches, commit: Callable[[Attempt], int]
+    ) -> None:
+        super().__init__(rules, own)
         self._commit = commit
 
     def __enter__(self) -> Batch:

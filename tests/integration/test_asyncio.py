@@ -137,6 +137,22 @@ def test_sending_does_not_suspend_when_there_is_room() -> None:
     run(main)
 
 
+def test_who_publishes_beside_a_batch_of_his_own_task_is_warned() -> None:
+    async def main() -> None:
+        async with Publisher(workers=1, log_bytes=64 * KIB) as publisher:
+            async with publisher.batch() as batch:
+                with pytest.warns(RuntimeWarning, match="call the same on the batch"):
+                    assert await publisher.publish(b"beside", b"") == 0
+                with pytest.warns(RuntimeWarning, match="call the same on the batch"):
+                    assert await publisher.send_multipart([b"beside", b"", b""]) == 1
+                assert await asyncio.create_task(publisher.send(b"of another task")) == 2
+                batch.send(b"in it")
+            assert batch.sequence == 3
+            assert await publisher.send(b"after it") == 4  # warnings are errors here
+
+    run(main)
+
+
 def test_a_batch_is_for_one_block() -> None:
     async def main() -> None:
         async with Publisher(workers=1, log_bytes=64 * KIB) as publisher:

@@ -100,7 +100,8 @@ def test_nothing_is_changed_by_an_attribute(publisher: Any, name: str) -> None:
         with pytest.raises(AttributeError, match=f"'{name}' .*cannot be changed afterwards"):
             setattr(owner, name, 0)
     assert publisher.options is before
-    for batch in (publisher.batch(), fanout.asyncio.Batch(None, None)):  # type: ignore[arg-type]
+    asynchronous: Any = fanout.asyncio.Batch
+    for batch in (publisher.batch(), asynchronous(None, None, None)):
         with pytest.raises(AttributeError):
             setattr(batch, name, 0)
 

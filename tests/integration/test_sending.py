@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -224,6 +225,24 @@ def test_a_batch_is_for_one_block(publisher: Publisher, subscriber: Socket) -> N
     assert (len(batch), batch.sequence, len(aborted), aborted.sequence) == (2, 0, 1, None)
     assert publisher.publish(b"a", b"end") == 2
     assert [subscriber.recv_multipart()[1] for _ in range(3)] == [b"1", b"2", b"end"]
+
+
+def test_who_publishes_beside_a_batch_of_his_own_is_warned(publisher: Publisher) -> None:
+    ways: list[Callable[[], int]] = [
+        lambda: publisher.publish(b"beside", b""),
+        lambda: publisher.send_multipart([b"beside", b"", b""]),
+        lambda: publisher.send_json({}, timeout=1),
+    ]
+    with publisher.batch() as batch:
+        batch.publish(b"in it", b"")
+        for sequence, send in enumerate(ways):
+            with pytest.warns(RuntimeWarning, match="call the same on the batch") as caught:
+                assert send() == sequence  # it goes out at once, before the batch
+            assert {warning.filename for warning in caught} == {__file__}
+        with ThreadPoolExecutor(1) as another:
+            assert another.submit(ways[0]).result() == len(ways)
+    assert batch.sequence == len(ways) + 1
+    assert ways[0]() == len(ways) + 2  # warnings are errors here
 
 
 def test_a_batch_that_could_not_be_published_is_over_too(publisher: Publisher) -> None:

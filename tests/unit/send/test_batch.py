@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fanout.errors import MessageTooLarge
 from fanout.send.batch import Batch, BatchRules
+from fanout.send.own_batches import OwnBatches
 from fanout.send.topics import UNKNOWN
 from fanout.send.wire import Encoder
 from fanout.zmtp.frames import encode_message
@@ -31,9 +33,10 @@ class Sender:
         path = line.path
         encoder = Encoder(path.topics, path.intern, None, in_pieces=False)
         self._rules = BatchRules(path, encoder, LIMIT, COUNT_LIMIT)
+        self._own = OwnBatches(path.append, get_ident, lambda _is_open: None)
 
     def batch(self) -> Batch:
-        return Batch(self._rules, self._commit)
+        return Batch(self._rules, self._own, self._commit)
 
     def _commit(self, attempt: Attempt) -> int:
         self.attempts.append(attempt)

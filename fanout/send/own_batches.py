@@ -1,0 +1,78 @@
+"""Batches that are open, and who publishes beside his own: that goes out before the batch does."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.send.topics import Subject
+
+_BESIDE = (
+    "published on the publisher inside of the block of a batch: it goes out at once, before the "
+    "messages of the batch; call the same on the batch"
+)
+
+
+class OwnBatches:
+    """The open batches of one publisher, by the thread or task that has opened each.
+
+    A publisher sends by this only while a batch is open, so that otherwise it costs nothing. It is
+    a warning, not an error: a block that was interrupted before its end could be noted leaves a
+    batch that looks open, which must not keep anybody from publishing.
+
+    Args:
+        append: appends a message to the log; returns its sequence.
+        who: the thread, or the task, that runs now.
+        switch: told whether any batch is open, when that may have changed.
+    """
+
+    __slots__ = ("_append", "_open", "_switch", "_who")
+
+    def __init__(
+        self,
+        append: Callable[[bytes, Subject], int],
+        who: Callable[[], object],
+        switch: Callable[[bool], None],
+    ) -> None:
+        self._append = append
+        self._who = who
+        self._switch = switch
+        self._open: dict[object, weakref.ref[object]] = {}
+
+    def begin(self, batch: object) -> None:
+        """The block of this batch begins, in the present thread or task."""
+        self._open[self._who()] = weakref.ref(batch)
+        self._switch(True)
+
+    def end(self, batch: object) -> None:
+        """It ends, wherever."""
+        for who, one in list(self._open.items()):
+            if one() is batch or one() is None:
+                self._open.pop(who, None)
+        self._switch(bool(self._open))
+
+    def append(self, body: bytes, subject: Subject) -> int:
+        """Append to the log, and warn if that is beside a batch of the same thread or task."""
+        self.warn()
+        return self._append(body, subject)
+
+    def warn(self) -> None:
+        """Warn who has a batch open, at his own line."""
+        if not self._open:
+            return
+        one = self._open.get(self._who())
+        if one is None or one() is None:
+            return
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+            level, frame = level + 1, frame.f_back
+        warnings.warn(_BESIDE, RuntimeWarning, stacklevel=level)
+
+
+def _is_ours(module: str) -> bool:
+    return module == "fanout" or module.startswith("fanout.")

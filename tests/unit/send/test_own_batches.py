@@ -1,0 +1,79 @@
+"""Who publishes beside his own batch is told so; whoever else does is not."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+
+import pytest
+
+from fanout.send.own_batches import OwnBatches
+
+
+class Block:
+    """Stands for a batch, of which only its being there matters."""
+
+
+class World:
+    """One publisher's open batches, with whoever runs now."""
+
+    def __init__(self) -> None:
+        self.who = "first"
+        self.switched: list[bool] = []
+        self.sent: list[bytes] = []
+        self.own = OwnBatches(self._append, lambda: self.who, self.switched.append)
+
+    def _append(self, body: bytes, _subject: object) -> int:
+        self.sent.append(body)
+        return len(self.sent) - 1
+
+    def is_warned(self) -> bool:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert self.own.append(b"x", None) == len(self.sent) - 1
+        return bool(caught)
+
+
+def test_who_has_a_batch_open_is_warned_and_the_message_is_sent() -> None:
+    world, block = World(), Block()
+    assert not world.is_warned()
+    world.own.begin(block)
+    assert world.is_warned()
+    world.who = "second"
+    assert not world.is_warned()
+    world.own.end(block)  # by whomever
+    world.who = "first"
+    assert not world.is_warned()
+    assert world.switched == [True, False]
+    assert len(world.sent) == 4
+
+
+def test_it_stays_switched_while_another_batch_is_open() -> None:
+    world, first, second = World(), Block(), Block()
+    world.own.begin(first)
+    world.who = "second"
+    world.own.begin(second)
+    world.own.end(first)
+    assert world.switched[-1]
+    world.own.end(second)
+    assert not world.switched[-1]
+
+
+def test_a_batch_that_is_gone_without_its_end_is_not_open() -> None:
+    world, block = World(), Block()
+    world.own.begin(block)
+    del block
+    gc.collect()
+    assert not world.is_warned()
+    other = Block()
+    world.own.begin(other)
+    world.own.end(other)
+    assert world.switched[-1] is False
+
+
+def test_the_warning_points_at_the_line_of_the_user() -> None:
+    world, block = World(), Block()
+    world.own.begin(block)
+    with pytest.warns(RuntimeWarning, match="call the same on the batch") as caught:
+        world.own.append(b"x", None)
+    assert caught[0].filename == __file__
