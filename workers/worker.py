@@ -23,6 +23,7 @@ from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
 from fanout.workers.connections.reading import ReadSide
+from fanout.workers.connections.standing import Standing
 from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures, totals_in
 from fanout.workers.policy.choice import policy_for
@@ -85,7 +86,8 @@ class Worker:
             *(self.desk, self.deadlines, self.pump, self.tail),
             *(self._channel, around.poll_set(), around.cpu_ns, around.now()),
         )
-        self.desk.watchers = (self.deadlines, self.reads)
+        self.standing = Standing(self.pump.steady, self.desk.unsent)
+        self.desk.watchers = (self.deadlines, self.reads, self.standing)
         self.figures = Figures(around, self.pump)
         self.checkpoints = Checkpoints(
             self.pump, self.desk.peers, self._channel, self.figures, budget, tuning
@@ -168,6 +170,7 @@ class Worker:
         self.pump.calm(now)
         self._budget.begin()
         self.deadlines.tick(now, listening=not self._reads_paused)
+        self.standing.tick(now)
         self._budget.begin()
         self.silence.look(now)
         self._budget.begin()

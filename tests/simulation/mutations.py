@@ -452,6 +452,23 @@ def wait_for_the_blocked(original: Any, self: Pump, head: int, now: int) -> bool
     return False if self.blocked else bool(original(self, head, now))
 
 
+@replaces(Rounds, "_divide")
+def forget_who_does_not_wait(original: Any, self: Rounds) -> bool:
+    before = dict(self.runnable)
+    is_divided = bool(original(self))
+    self.runnable = before
+    return is_divided
+
+
+@replaces(Pump, "serve_runnable")
+def serve_the_steady_only(original: Any, self: Pump, now: int, limit: int) -> None:
+    others = [member for member in self.runnable if self.steady and member not in self.steady]
+    for member in others:
+        del self.runnable[member]
+    original(self, now, limit)
+    self.runnable.update(dict.fromkeys(member for member in others if member.blocked))
+
+
 @replaces(Pump, "serve_runnable")
 def serve_the_first_only(original: Any, self: Pump, now: int, _limit: int) -> None:
     first = next(iter(self.runnable))

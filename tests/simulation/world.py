@@ -38,7 +38,7 @@ TICKS_APART = 400 * MILLISECOND  # no more, or silence does not count
 TOPICS = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"BAB", b"C", b"x" * 300, b"ABxx", b"ACxx")
 SUBSCRIBERS_MAX = 8
 STEPS = 260  # enough for the log to wrap several times
-HEARING_ROUNDS = 100  # of `TICKS_APART`: more than a quarter of the longest `send_timeout`
+HEARING_ROUNDS = 250  # of `TICKS_APART`: a quarter of the longest `send_timeout`, and three stops
 END_OF_TIME = 1 << 62  # monotonic ns
 SETTLING_TURNS = 5_000  # more than any backlog of the largest log can take
 
@@ -138,6 +138,7 @@ class World:
             (self._connect, 4),
             (self._disconnect, 2 if self._most == SUBSCRIBERS_MAX else 6),
             (self._stick, 2),
+            (self._judge_standing, 4),
             (lambda: self._worker().ask(), 3),
             (self._pass_time, 8),
             (lambda: self._worker().run_tick(), 1),
@@ -198,6 +199,14 @@ class World:
         self.checker.reported_slow.discard(subscriber)
         self.checker.reported_stalled.discard(subscriber)
         self._free.append(self._slot_of.pop(subscriber))
+
+    def _judge_standing(self) -> None:
+        """Somebody has kept up for a while, or has not: who goes first is another one then."""
+        worker = self._worker()
+        if worker.peers and not worker.busy:
+            member = worker.peers[self.rng.choice(list(worker.peers))].member
+            if worker.pump.steady.pop(member, self) is self:
+                worker.pump.steady[member] = None
 
     def _stick(self) -> None:
         channel = self._worker().channel

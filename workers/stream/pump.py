@@ -5,7 +5,8 @@ What one call does is bounded by the budget it is given; whoever drives the pump
 
 `advance()` sends new messages to all ready members, see `Rounds`. A member whose socket does not
 take its share becomes blocked and trails behind; the front does not wait. `serve()` lets it
-continue, from its own cursor, whenever its socket is writable, until it has caught up.
+continue, from its own cursor, whenever its socket is writable, until it has caught up; before the
+others, if it is steady.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from fanout.workers.stream.members import position_of
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fanout.shm.reader import LogReader
     from fanout.workers.policy.limits import Limits
     from fanout.workers.stream.budget import Budget
@@ -46,6 +49,7 @@ class Pump(Judging):
     ) -> None:
         super().__init__(log, limits, tuning, totals, budget)
         self._serve_steps = tuning.serve_steps
+        self._others_ns = tuning.others_ns
         self._control_bytes_max = tuning.control_bytes_max
 
     def speak(self, member: Member, data: bytes, now: int) -> None:
@@ -102,10 +106,32 @@ class Pump(Judging):
     def serve_runnable(self, now: int, limit: int) -> None:
         """Continue with members whose sockets have room; neighbours in the log share its work.
 
-        Ends when the time is over, but not before one was served.
+        Ends when the time is over, but not before one was served. Those who are steady have a time
+        of their own, before the others; these have no more than a little as soon as there is
+        something new for the former.
         """
-        for member in sorted(islice(self.runnable, limit), key=position_of):
+        runnable, steady = self.runnable, self.steady
+        if not steady:
+            self._serve_some(islice(runnable, limit), now)
+            return
+        few, many = (steady, runnable) if len(steady) < len(runnable) else (runnable, steady)
+        self._serve_some([member for member in few if member in many][:limit], now)
+        self._budget.begin()
+        others = (member for member in runnable if member not in steady)
+        self._serve_some(islice(others, limit), now, self._budget.in_time(self._others_ns))
+
+    def _serve_some(self, members: Iterable[Member], now: int, enough: int | None = None) -> None:
+        """Continue with these.
+
+        Args:
+            enough: until when, if there is something new for others.
+        """
+        budget = self._budget
+        for member in sorted(members, key=position_of):
             del self.runnable[member]
             self.serve(member, now)
-            if self._budget.is_over():
+            if enough is not None and self._log.head() != self.front:
+                if budget.is_past(enough):
+                    return
+            elif budget.is_over():
                 return

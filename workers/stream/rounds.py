@@ -5,12 +5,17 @@ below it. A *round* takes the next batch, moves the front behind it, and sends e
 of it. Thousands of members take longer than a turn may: then the round is interrupted, and goes on
 in the next turn. Who has not had his turn by then *waits*: he is ready, but his stream still stands
 where the round began. Whoever wants to do something else with him first gives him a cursor there.
+
+There may be more members than there is time for, and then they are not equal. Those who are not
+*steady* do not wait: they go on by themselves, as if their sockets had been full, so that the front
+moves on for those who are. Else some who have come to read nothing would set the pace for all.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import accumulate, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.workers.stream.budget import Budget, without_clock
@@ -41,6 +46,9 @@ class Rounds(Members):
 
     Args:
         budget: bounds what one call of `advance()` does.
+
+    Attributes:
+        steady: members that have kept up for a while; filled by others.
     """
 
     def __init__(
@@ -61,6 +69,8 @@ class Rounds(Members):
         self._round: Iterator[None] | None = None
         self._is_interrupted = False  # that round: who is not in `waiting` has had his turn
         self._has_sent = False  # in that round: each gets on by a few sends, whatever the time
+        self._is_divided = False  # in that round: who waits is steady, or nobody is
+        self.steady: dict[Member, None] = {}
 
     @property
     def share(self) -> float:
@@ -79,7 +89,8 @@ class Rounds(Members):
                 return False
             self._round = self._begin(head)
         for _interruption in self._round:
-            return True
+            if self._is_divided or not self._divide():
+                return True
         self._round = None
         return self.front < head
 
@@ -108,7 +119,7 @@ class Rounds(Members):
         self.totals.matched += (stop - first) * everything.members
         self.front = everything.counted = stop
         self._round_first = first
-        self._is_interrupted = self._has_sent = False
+        self._is_interrupted = self._has_sent = self._is_divided = False
         return self._send_round(first, stop, filtered)
 
     def _send_round(self, first: int, stop: int, filtered: bool) -> Iterator[None]:
@@ -129,6 +140,23 @@ class Rounds(Members):
         if not self._is_interrupted:
             self._is_interrupted = True
             self.waiting.update(members, later)
+
+    def _divide(self) -> bool:
+        """There is not time for all: have those go on by themselves who are not steady.
+
+        Returns:
+            Whether there are such: the steady ones who wait have time of their own then.
+        """
+        self._is_divided = True
+        steady = self.steady
+        if not steady or self._subscribed <= len(steady):
+            return False
+        others = [member for member in self.waiting if member not in steady]
+        for member in sorted(others, key=attrgetter("id")):
+            self._block(member, self._round_first, 0, self._now)
+            self.runnable[member] = None
+        self._budget.begin()
+        return True
 
     def _in_turn(self, members: Sequence[Member]) -> Sequence[Member]:
         """Those of them who have not had their turn in this round; now they have it."""

@@ -231,6 +231,67 @@ def test_members_that_are_behind_are_served_for_as_long_as_there_is_time() -> No
     assert len(worker.pump.runnable) == 2
 
 
+@WANTS
+def test_who_keeps_up_does_not_wait_for_those_who_do_not(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    worker = Rounds(prefixes, shared_prefixes)
+    pump, last = worker.pump, worker.members[-1]
+    pump.steady[last] = None  # it stands behind all the others
+
+    more = [worker.go(), worker.go()]
+    worker.log.publish(b"A", b"1")
+    more += [worker.go(), worker.go()]
+
+    assert worker.sinks[-1].taken == message(0) + message(1)
+    assert (more[1], more[3], pump.front, pump.served) == (False, False, 2, 2)
+    went_on = [member for member in worker.members if member.blocked]
+    assert went_on == list(pump.runnable) == worker.members[EACH:-1]
+    assert all(not sink.taken for sink in worker.sinks[EACH:-1])
+    assert figures(worker, went_on[0]) == (2, 0, 2)
+    worker.finish()
+    assert {sink.taken for sink in worker.sinks} == {message(0) + message(1)}
+    assert [figures(worker, member) for member in worker.members] == [(2, 2, 0)] * 3 * EACH
+    assert pump.totals.sent == pump.totals.matched == 6 * EACH
+    assert not pump.blocked
+
+
+@WANTS
+def test_equals_wait_for_each_other(prefixes: tuple[bytes, ...], shared_prefixes: int) -> None:
+    """They are sent the same with one join, which those cannot be who go on by themselves."""
+    worker = Rounds(prefixes, shared_prefixes)
+    worker.pump.steady.update(dict.fromkeys(worker.members))
+
+    assert [worker.go() for _ in range(3)] == [True, True, False]
+    assert {sink.taken for sink in worker.sinks} == {message(0)}
+    assert not worker.pump.blocked
+
+
+def test_who_keeps_up_goes_on_before_those_who_do_not() -> None:
+    """And these have a little time once there is something new, and all of it if there is not."""
+    worker = Worker(tuning=Tuning(others_ns=2))
+    both = [worker.member(b"A", room=0) for _ in range(8)]
+    worker.log.publish(b"A", b"0")
+    worker.advance()
+    for member, sink in both:
+        sink.room = 1 << 40
+        worker.pump.writable(member)
+    worker.pump.steady[both[6][0]] = None
+    worker.pump._budget = budget = Ticking().budget(4)
+    worker.log.publish(b"A", b"1")
+    budget.begin()
+
+    worker.pump.serve_runnable(0, 100)
+    served = [[bool(sink.taken) for _, sink in both]]
+    worker.advance()
+    worker.pump.serve_runnable(0, 100)
+    served.append([bool(sink.taken) for _, sink in both])
+
+    assert served[0] == [True] * 2 + [False] * 4 + [True] + [False]
+    assert served[1] == [True] * 5 + [False] + [True] + [False]
+    assert both[6][1].taken == message(0) + message(1), "it was ready for what came next"
+
+
 def test_limits_are_enforced_for_as_long_as_there_is_time() -> None:
     worker = Worker(limit_bytes=30)
     both = [worker.member(b"A", room=0) for _ in range(5)]
