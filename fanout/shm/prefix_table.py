@@ -22,12 +22,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 V = TypeVar("V")
 
 SHORT_MAX = 32  # bytes; so many look-ups in a dict cost about as much as one more level
 STEP_MAX = 256  # bytes of the longest level: each is twice as long as the one above, up to that
+LONG_EACH = 64  # bytes of a prefix that cost about as much as one short prefix more
+
+
+def weight(prefixes: Collection[bytes]) -> int:
+    """To put or remove these takes about as long as so many short ones."""
+    return len(prefixes) + sum([len(prefix) // LONG_EACH for prefix in prefixes])
 
 
 class _Level(Generic[V]):

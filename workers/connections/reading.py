@@ -50,7 +50,8 @@ class ReadSide:
 
     Its mutable state: the level-triggered epoll set, those of its last poll who have not had their
     turn (who is in the handshake is the first), the peers that are not read for a while, the
-    changes that were read in this turn, and what all may still take. The changes that wait for
+    changes that were read in this turn, what one took at last when it was applied, and what all may
+    still take. The changes that wait for
     their reports to get out are the promises of the tail.
 
     Args:
@@ -76,6 +77,7 @@ class ReadSide:
         self._channel = channel
         self._cpu = cpu
         self._share = Share(now)
+        self._more_ns = 0
         self._polled: dict[Peer, None] = {}
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
@@ -113,13 +115,22 @@ class ReadSide:
             self._pump.release(peer.member, peer.session.subscriptions, since, now)
         promised.clear()
         began = self._cpu()
-        more = self._read_some(now, self._share.left(now, busy))
+        more = self._read_some(now, self._share.left(now, busy), self._more_ns if busy else 0)
+        read = self._cpu()
+        changed = len(self._changes)
         self._apply_changes(now)
-        self._share.spend(self._cpu() - began)
+        ended = self._cpu()
+        if changed:
+            self._more_ns = (ended - read) // changed
+        self._share.spend(ended - began)
         return more
 
-    def _read_some(self, now: int, left: int) -> bool:
-        """Read for about so many ns."""
+    def _read_some(self, now: int, left: int, more_ns: int) -> bool:
+        """Read for about so many ns.
+
+        Args:
+            more_ns: that each change takes afterwards, when it is applied.
+        """
         if left <= 0:
             return True
         more = self._poll() if not self._polled else True
@@ -134,7 +145,7 @@ class ReadSide:
             cost = self._cpu() - began
             peer.budget.learn(size, cost)
             self._charge(peer, cost + READ_NS, now)
-            left -= cost
+            left -= cost + more_ns * (peer in self._changes)
             if left <= 0:
                 return True
         return more

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
+from fanout.shm.prefix_table import weight
 from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.cohort import EVERYTHING, Cohort
 from fanout.workers.stream.cohorts import Cohorts
@@ -27,8 +28,8 @@ position_of = attrgetter("position")
 
 OLDER_WANTS_MAX = 500_000  # copies of wants of a member that changes them and takes nothing: 30 MB
 QUIET_NS = 250_000_000  # without a change, after which a member shares a cohort again
-CALMED_PER_TICK = 5_000  # prefixes of members that do: some 10 ms
-CALMED_MAX = 20_000  # prefixes of one of them; with more, it is not worth what it costs
+CALMED_PER_TICK = 5_000  # short prefixes of members that do: some 10 ms
+CALMED_MAX = 20_000  # short prefixes of one; with more, it is not worth what it costs
 
 
 class Members:
@@ -66,7 +67,7 @@ class Members:
         self._owned_from = tuning.owned_from
         self._large_change = tuning.large_change
         self._changing: dict[Member, int] = {}
-        self._calm_credit = 0  # prefixes
+        self._calm_credit = 0  # short prefixes
 
     @property
     def needs_log(self) -> bool:
@@ -109,9 +110,9 @@ class Members:
             if cohort is None or cohort.key != EVERYTHING:
                 self.subscribe(member, EVERYTHING, now)
             return
-        changes = len(added) + len(cancelled)
-        is_small = len(wants) > max(self._owned_from, changes * self._large_change)
-        if cohort is None or cohort.everything or not is_small or member.encoding is not None:
+        is_long = len(wants) > self._owned_from or weight(wants) > self._owned_from
+        is_small = len(wants) > (len(added) + len(cancelled)) * self._large_change
+        if cohort is None or cohort.everything or not (is_long and is_small) or member.encoding:
             self.subscribe(member, wants, now)
             return
         self._end_wants(member, now)
@@ -132,7 +133,7 @@ class Members:
                 continue
             del self._changing[member]
             assert member.cohort is not None
-            size = len(member.cohort.key)
+            size = weight(member.cohort.key)
             if size <= CALMED_MAX:
                 self._calm_credit -= size
                 self._change_cohort(member, member.cohort.key)

@@ -265,6 +265,25 @@ def test_while_there_is_something_to_send_reading_takes_its_share_and_no_more() 
     desk.close()
 
 
+def test_no_more_changes_are_read_than_there_is_time_to_apply() -> None:
+    desk = Desk([b"A"], peers=4)
+    desk.shake_hands()
+    desk.around.cpu_ns = (  # type: ignore[method-assign]
+        lambda: budgets.TURN_NS * len(desk.called("pump.change"))
+    )
+
+    def changes(now: int) -> int:
+        for session, far in desk.ends:
+            session.subscribe(b"%d" % now)
+            far.send(session.data_to_send())
+        before = len(desk.called("pump.change"))
+        desk.side.turn(now, busy=True)
+        return len(desk.called("pump.change")) - before
+
+    assert [changes(now * SECOND) for now in range(1, 5)] == [4, 1, 1, 1]
+    desk.close()
+
+
 def test_all_who_have_said_something_have_their_turn_before_anybody_has_it_again() -> None:
     """Though each of them has always more to say, and takes all the time of a turn."""
     desk = Desk([b"A"], peers=4)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout.reasons import Reason
-from fanout.shm.prefix_table import PrefixTable
+from fanout.shm.prefix_table import PrefixTable, weight
 from fanout.workers.stream import members
 from fanout.workers.stream.cohort import EVERYTHING
 from fanout.workers.stream.effects import Lost
@@ -112,6 +112,23 @@ def test_beside_everything_no_other_want_costs_anything(
     publish(worker, b"unknown")
     publish(worker, b"A")
     assert member.matched == 101, "it is everything only while it is wanted"
+    worker.log.segment.close()
+
+
+def test_a_list_of_long_prefixes_is_a_long_one_though_they_are_few() -> None:
+    worker = Worker()
+    table = worker.pump.cohorts._by_prefix = Counted()
+    member, _ = worker.member()
+    wants: set[bytes] = set()
+    for index in range(60):
+        added = [b"~" * 1_000 + b"%d" % index]
+        wants.update(added)
+        worker.pump.change(member, wants, added, [], now=index)
+    assert table.changes < 3 * 60
+
+    worker.pump.calm(60 + members.QUIET_NS)
+    left = members.CALMED_PER_TICK - worker.pump._calm_credit
+    assert left == weight(wants) > 10 * len(wants), "it costs more than so many short ones"
     worker.log.segment.close()
 
 
