@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.helpers.interrupting import untraced
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from xdist.remote import Producer
     from xdist.scheduler import LoadScopeScheduling
@@ -25,8 +27,22 @@ MEASURED_IN_CHILDREN = (
     "integration/test_misbehaviour.py",
     "integration/test_storms.py",
 )
+# Measuring makes code of many small steps take twice as long. What these tests run is run by those
+# of "unit" and "integration" as well; so nothing is traced while they run, in no thread. The same
+# goes for single tests that are marked `unmeasured`.
+UNMEASURED = (
+    "property",
+    "simulation",
+    "faults",
+    "interop",
+    "packaging",
+    "unit/test_documentation.py",
+    "unit/test_repository.py",
+    "unit/test_structure.py",
+)
 TESTS = Path(__file__).parent
-TOGETHER = ("tests/packaging/",)  # folders whose tests share what is dear to make: in one process
+# Tests that share what is dear to make, and so run in one process.
+TOGETHER = ("tests/packaging/", "tests/unit/test_repository.py")
 TEARDOWN_S = 120  # far above what any teardown takes
 
 # Tests never judge by the clock: a busy machine must not make them fail. The timeout for each test
@@ -39,7 +55,7 @@ settings.load_profile("fanout")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give each process the next test, but some folders to one.
+    """Give each process the next test, but some folders and files to one.
 
     xdist's marks for groups are not heeded under pytest 9.2, and nothing says so.
     """
@@ -47,7 +63,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
     class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         def _split_scope(self, nodeid: str) -> str:
-            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid)
+            return next((name for name in TOGETHER if nodeid.startswith(name)), nodeid)
 
     return Together(config, log)
 
@@ -67,10 +83,22 @@ def children_measured_or_not(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Let what this test starts measure coverage, if it is where that is wanted."""
-    path = request.path.relative_to(TESTS)
-    if not any(path.is_relative_to(measured) for measured in MEASURED_IN_CHILDREN):
+    if not _is_below(request.path, MEASURED_IN_CHILDREN):
         for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
             monkeypatch.delenv(name, raising=False)
+
+
+def _is_below(path: Path, names: tuple[str, ...]) -> bool:
+    return any(path.is_relative_to(TESTS / name) for name in names)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Have nothing measured where nothing is to be."""
+    if _is_below(item.path, UNMEASURED) or item.get_closest_marker("unmeasured"):
+        with untraced():
+            return (yield)
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,16 +19,18 @@ PACKAGE = str(Path(fanout.__file__).parent)
 
 @contextmanager
 def untraced() -> Iterator[None]:
-    """Nothing traces this thread in the block.
+    """Nothing traces this thread in the block, nor threads that are started in it.
 
     Around what interrupts it at any point, or runs code of fanout at any point: were that point in
     the tracer of a coverage measurement, a lock of the tracer would stay locked for ever.
     """
-    before = sys.gettrace()
+    before, of_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
+    threading.settrace(None)
     try:
         yield
     finally:
+        threading.settrace(of_threads)
         sys.settrace(before)
 
 

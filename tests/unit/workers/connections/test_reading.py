@@ -198,6 +198,7 @@ def test_a_long_list_is_read_at_once_and_who_changes_it_for_ever_is_spared_and_n
     assert b"one more" in desk.peer.session.subscriptions
 
 
+@pytest.mark.unmeasured
 def test_who_goes_on_is_named_again_after_a_while(desk: Desk) -> None:
     now = 1
     while len(throttled(desk)) < 3:
@@ -207,6 +208,7 @@ def test_who_goes_on_is_named_again_after_a_while(desk: Desk) -> None:
     assert now > 2 * budgets.NAMED_EACH_NS
 
 
+@pytest.mark.unmeasured
 def test_a_churner_changes_no_more_in_a_second_than_its_budget_pays(desk: Desk) -> None:
     now, changes = 1, 0
     churn(desk, now)
