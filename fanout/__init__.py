@@ -3,6 +3,7 @@
 Publisher           publish, send, batch, bind, wait_for_subscribers, drain, close
 fanout.asyncio      the same verbs, awaitable where they can wait
 Options             every limit and default
+SlowPolicy          what happens to subscribers that are behind; SlowRule, to which of them
 Event, EventKind    what happened, to whom
 Reason, Fault       why, and who can do something about it
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from fanout.publisher import Publisher
     from fanout.reasons import Fault, Reason
     from fanout.send.batch import Batch
+    from fanout.slow_policy import SlowPolicy, SlowRule
     from fanout.statistics import (
         PublisherStatistics,
         SubscriberStatistics,
@@ -63,6 +65,8 @@ __all__ = [
     "Publisher",
     "PublisherStatistics",
     "Reason",
+    "SlowPolicy",
+    "SlowRule",
     "StartupError",
     "SubscriberStatistics",
     "Undelivered",
@@ -79,6 +83,7 @@ _DEFINED_IN = {
     "fanout.publisher": ("Publisher",),
     "fanout.reasons": ("Fault", "Reason"),
     "fanout.send.batch": ("Batch",),
+    "fanout.slow_policy": ("SlowPolicy", "SlowRule"),
     "fanout.statistics": (
         *("PublisherStatistics", "SubscriberStatistics", "Undelivered", "WorkerStatistics"),
     ),

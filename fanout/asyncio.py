@@ -27,6 +27,7 @@ from fanout.send.awaited_batch import Batch
 from fanout.send.own_batches import OwnBatches
 from fanout.send.queue import SendQueue
 from fanout.send.verbs import SECONDS, Verbs
+from fanout.send.wire import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from fanout.refusals import NotHere
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
+    from fanout.slow_policy import Action, SlowPolicy
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 _AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publisher.start()"
@@ -145,6 +147,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         queue = self._sends
         if (
             type(frame) is bytes
+            and frame >= ORDINARY  # else it may be on a reserved topic
             and flags is None
             and copy is None
             and track is None
@@ -202,6 +205,11 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         engine = self._running()
         engine.gate.check_use()
         return engine.interest.count(name) > 0
+
+    async def set_slow_policy(self, subscriber: int, policy: SlowPolicy | Action | None) -> None:
+        """Choose what happens to one subscriber when it is behind; None = choose nothing."""
+        engine = self._running()
+        await in_thread(lambda: engine.set_slow_policy(subscriber, policy))
 
     async def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Exact figures of every connected subscriber."""

@@ -10,6 +10,7 @@ from fanout.send.verbs import Verbs
 if TYPE_CHECKING:
     from fanout.arguments import TopicLike
     from fanout.engine import Engine
+    from fanout.slow_policy import Action, SlowPolicy
     from fanout.statistics import PublisherStatistics, SubscriberStatistics
 
 
@@ -43,6 +44,23 @@ class Audience(Verbs[int]):
         name = as_topic_or_any(topic)
         self._engine.gate.check_use()
         return self._engine.interest.count(name) > 0
+
+    def set_slow_policy(self, subscriber: int, policy: SlowPolicy | Action | None) -> None:
+        """Choose what happens to one subscriber when it is behind, until its connection ends.
+
+        It counts more than what the subscriber chooses for itself, and than any rule. It is in
+        effect as soon as the worker has been told, which is not waited for.
+
+        Args:
+            subscriber: its id, as in `subscribers()`.
+            policy: a `SlowPolicy`, or an action alone; None = as if it had never been chosen.
+
+        Raises:
+            ConfigError: nobody with this id is connected, or it is no policy for this log; nothing
+                has changed.
+            ClosedError: there is nobody to tell any more.
+        """
+        self._engine.set_slow_policy(subscriber, policy)
 
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Exact figures of every connected subscriber, in the order of their ids.

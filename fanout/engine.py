@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout._platform import check_machine
 from fanout.arguments import as_endpoints, as_timeout, check_callback
+from fanout.coordinator import reports
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import END_GRACE, Coordinator
 from fanout.coordinator.interest import Interest
@@ -34,6 +35,7 @@ from fanout.shm.header import Header, State
 from fanout.shm.layout import MESSAGE_PART, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
+from fanout.slow_options import as_policy, check_limits
 from fanout.system_calls import explain
 from fanout.transport.advice import own_endpoints_named
 from fanout.transport.endpoints import parse_endpoint
@@ -221,6 +223,16 @@ class Engine:
     def endpoints(self) -> tuple[str, ...]:
         """The bound endpoints, in the order of binding."""
         return self._coordinator.reception.endpoints
+
+    # Subscribers.
+
+    def set_slow_policy(self, subscriber: int, policy: object) -> None:
+        """See `fanout.Publisher.set_slow_policy()`."""
+        self.gate.check_use()
+        chosen = None if policy is None else as_policy("policy", policy)
+        if chosen is not None:
+            check_limits("policy", chosen, self.options.log_bytes)
+        self._coordinator.act(lambda state: reports.set_slow_policy(state, subscriber, chosen))
 
     # Questions.
 

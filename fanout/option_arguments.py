@@ -6,7 +6,12 @@ keeps both the same, and prints the lines that belong here.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanout.slow_policy import Action, SlowPolicy, SlowRule
 
 
 class OptionArguments(TypedDict, total=False):
@@ -16,8 +21,11 @@ class OptionArguments(TypedDict, total=False):
     workers: int
     worker_nice: int
     log_bytes: int | str
-    slow_policy: Literal["drop_oldest", "block"]
+    slow_policy: Action | SlowPolicy
     slow_limit_bytes: int | str
+    slow_rules: Sequence[SlowRule]
+    self_service: bool
+    self_service_max: Action | SlowPolicy
     send_timeout: float
     stall_timeout: float
     handshake_timeout: float

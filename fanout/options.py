@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import Field, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fanout.arguments import read_size, shown
 from fanout.cores import usable_cores
 from fanout.errors import ConfigError
 from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX
+from fanout.slow_options import as_policy, as_rules, check_limits
+from fanout.slow_policy import ACTIONS, SlowPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from fanout.slow_policy import Action, SlowRule
 
 N = TypeVar("N", int, float)
 T = TypeVar("T")
@@ -83,6 +87,15 @@ def _text(default: str, size: int) -> str:
     return field(default=default, metadata={"check": check})
 
 
+def _made_by(make: Callable[[str, object], object], default: T, choices: tuple[Any, ...] = ()) -> T:
+    """An option that `make(name, value)` understands, or raises a ConfigError that names it."""
+
+    def check(option: Field[T], value: object) -> None:
+        make(option.name, value)
+
+    return field(default=default, metadata={"check": check, "choices": choices})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """The options of a publisher; every one has a default.
@@ -108,11 +121,25 @@ class Options:
     log_bytes: int = _size(64 * MIB, LOG_BYTES_MIN, LOG_BYTES_MAX)
     """Size of the log in shared memory; allocated at start. A message may take a quarter of it."""
 
-    slow_policy: Literal["drop_oldest", "block"] = _one_of("drop_oldest", ("drop_oldest", "block"))
-    """What happens to a subscriber at its limit: it loses its oldest, or `publish` waits."""
+    slow_policy: Action | SlowPolicy = _made_by(as_policy, "drop_oldest", ACTIONS)  # noqa: RUF009
+    """What happens to a subscriber that is behind, if nothing else is chosen for it: a
+    `SlowPolicy`, or its action alone."""
 
     slow_limit_bytes: int = _size(0, 0, LOG_BYTES_MAX)
-    """How far a subscriber may be behind, in bytes of log; 0 = half of `log_bytes`."""
+    """Beside an action alone: how far a subscriber may be behind, in bytes; 0 = half of
+    `log_bytes`. With "block" it means nothing."""
+
+    slow_rules: Sequence[SlowRule] = _made_by(as_rules, ())
+    """Other policies for those that a `SlowRule` fits: the first one that does counts."""
+
+    self_service: bool = _one_of(True, (True, False))
+    """Whether a subscriber may choose a policy for itself, and a name, by reserved subscriptions.
+    They match no message in either case."""
+
+    self_service_max: Action | SlowPolicy = _made_by(as_policy, "drop_oldest", ACTIONS)  # noqa: RUF009
+    """Up to what: a limit or a rate that it chooses is cut to the one here, 0 = no bound. Only with
+    the action "block" may it choose that: `publish()` waits for it then, and here anybody may
+    connect. Other actions say nothing here."""
 
     send_timeout: float = _number(5.0, 0.001, 86_400)
     """A subscriber that takes nothing for so long is evicted if it is in the way: about to lose
@@ -219,11 +246,39 @@ class Options:
                     value = size
                     object.__setattr__(self, option.name, value)
             option.metadata["check"](option, value)
+        for name in ("slow_policy", "self_service_max"):  # from its plain form, as workers get it
+            if not isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, as_policy(name, getattr(self, name)))
+        object.__setattr__(self, "slow_rules", as_rules("slow_rules", self.slow_rules))
+        self._check_limits()
+
+    def _check_limits(self) -> None:
         if self.slow_limit_bytes > self.log_bytes // 2:
             raise ConfigError(
                 f"slow_limit_bytes={self.slow_limit_bytes:,} is more than half of "
                 f"log_bytes={self.log_bytes:,}: raise log_bytes or lower the limit"
             )
+        if self.slow_limit_bytes and isinstance(self.slow_policy, SlowPolicy):
+            raise ConfigError(
+                "slow_limit_bytes goes with an action alone: in a SlowPolicy it is limit_bytes"
+            )
+        check_limits("slow_policy", self.policy, self.log_bytes)
+        check_limits("self_service_max", self.self_service_bound, self.log_bytes)
+        for number, rule in enumerate(self.slow_rules):
+            check_limits(f"slow_rules[{number}]", rule.policy, self.log_bytes)
+
+    @property
+    def policy(self) -> SlowPolicy:
+        """What happens to a subscriber for which nothing else is chosen."""
+        if isinstance(self.slow_policy, SlowPolicy):
+            return self.slow_policy
+        limit = 0 if self.slow_policy == "block" else self.slow_limit_bytes
+        return SlowPolicy(self.slow_policy, limit)
+
+    @property
+    def self_service_bound(self) -> SlowPolicy:
+        """Up to what a subscriber may choose for itself."""
+        return as_policy("self_service_max", self.self_service_max)
 
     @property
     def worker_count(self) -> int:
@@ -243,7 +298,7 @@ class Options:
     @property
     def lag_limit_bytes(self) -> int:
         """How far a subscriber may be behind, in bytes of log."""
-        return self.slow_limit_bytes or self.log_bytes // 2
+        return self.policy.limit_bytes or self.log_bytes // 2
 
     @property
     def max_message_bytes(self) -> int:

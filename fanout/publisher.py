@@ -14,6 +14,7 @@ from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
 from fanout.send.own_batches import OwnBatches
 from fanout.send.verbs import SECONDS, Verbs
+from fanout.send.wire import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -100,6 +101,7 @@ class Publisher(Audience):
         Raises:
             TypeError: an argument is of a wrong type; the text names it. Nothing was sent.
             ValueError: `timeout` is below 0, or NaN. Nothing was sent.
+            ConfigError: the topic begins with `\\0fanout.`, which is reserved. Nothing was sent.
             MessageTooLarge, Again, ClosedError, BrokenError, PoisonedError: nothing was sent.
             Anything that interrupts from outside (KeyboardInterrupt): sent whole or not at all.
         """
@@ -128,6 +130,7 @@ class Publisher(Audience):
         """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
         if (
             type(frame) is bytes
+            and frame >= ORDINARY  # else it may be on a reserved topic
             and flags is None
             and copy is None
             and track is None

@@ -86,6 +86,13 @@ class SlowPolicy:
                 f"{self.action!r} no message of a topic stands for its predecessors"
             )
 
+    def __str__(self) -> str:
+        """As people read it: the action, and what is not its default."""
+        defaults = {one.name: one.default for one in fields(self)}
+        values = {name: value for name, value in self.as_dict().items() if name != "action"}
+        given = [f"{name}={value:,}" for name, value in values.items() if value != defaults[name]]
+        return " ".join([self.action, *given])
+
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain numbers and texts, for messages; `SlowPolicy(**…)` is equal to it."""
         return {one.name: getattr(self, one.name) for one in fields(self)}

@@ -16,13 +16,14 @@ import select
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fanout.control.messages import Adopt, Evict, Finish, Snapshot
+from fanout.control.messages import Adopt, Evict, Finish, SetPolicy, Snapshot
 from fanout.reasons import Reason
 from fanout.workers.checkpoints import Checkpoints
 from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
 from fanout.workers.connections.reading import ReadSide
+from fanout.workers.connections.self_service import self_service_for
 from fanout.workers.connections.standing import Standing
 from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures, totals_in
@@ -85,6 +86,7 @@ class Worker:
         self.reads = ReadSide(
             *(self.desk, self.deadlines, self.pump, self.tail),
             *(self._channel, around.poll_set(), around.cpu_ns, around.now()),
+            self_service_for(options, self._channel),
         )
         self.standing = Standing(self.pump.steady, self.desk.unsent)
         self.desk.watchers = (self.deadlines, self.reads, self.standing)
@@ -294,6 +296,8 @@ class Worker:
             self.desk.adopt(message, descriptors)
         elif isinstance(message, Evict):
             self.desk.evict(message)
+        elif isinstance(message, SetPolicy):
+            self.desk.set_policy(message)
         elif isinstance(message, Snapshot):
             self.checkpoints.ask(message.token, self._log.head())
         elif isinstance(message, Finish):  # another one brings the end forward

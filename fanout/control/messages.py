@@ -114,6 +114,34 @@ class Throttled:
 
 
 @dataclass(frozen=True, slots=True)
+class Chose:
+    """From a worker: this subscriber says this of itself; all of it, whenever that changes."""
+
+    code: ClassVar[int] = 13
+    subscriber: int
+    name: str
+    settings: dict[str, int | float | str | bool]  # fields of a `SlowPolicy`, each one possible
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """From a worker: this subscriber wants something for itself that it cannot have."""
+
+    code: ClassVar[int] = 14
+    subscriber: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPolicy:
+    """To a worker: this happens from now on to that subscriber when it is behind."""
+
+    code: ClassVar[int] = 15
+    subscriber: int
+    policy: dict[str, int | float | str | bool]  # all fields of a `SlowPolicy`
+
+
+@dataclass(frozen=True, slots=True)
 class Evict:
     """To a worker: end this connection."""
 
@@ -156,6 +184,9 @@ Message: TypeAlias = (
     | Closed
     | Slow
     | Throttled
+    | Chose
+    | Declined
+    | SetPolicy
     | Evict
     | Snapshot
     | SnapshotDone
@@ -173,6 +204,9 @@ _BY_CODE: dict[int, type[Message]] = {
         Closed,
         Slow,
         Throttled,
+        Chose,
+        Declined,
+        SetPolicy,
         Evict,
         Snapshot,
         SnapshotDone,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.answers import Flag
     from fanout.coordinator.roster import Accepted
     from fanout.events import Event
+    from fanout.slow_policy import SlowPolicy
 
 
 # To a worker; named by its index.
@@ -104,6 +105,16 @@ class NoteSubscriptions:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteChoice:
+    """Write down what it is called, which policy it has, and who has chosen that."""
+
+    connection: Accepted
+    name: str
+    policy: SlowPolicy
+    chosen_by: str  # one of `cards.CHOSEN_BY`
+
+
+@dataclass(frozen=True, slots=True)
 class Shut:
     """End the connection of this duplicate, whoever else holds it, and close it."""
 
@@ -171,5 +182,7 @@ class Break:
 
 
 OfALife: TypeAlias = Start | Abort | Kill | Leave | Release | NoteWorker | Serve | FailStart | Break
-OfAConnection: TypeAlias = HandOver | NoteConnected | NoteSubscriptions | Shut | Hold | Book
+OfAConnection: TypeAlias = (
+    HandOver | NoteConnected | NoteSubscriptions | NoteChoice | Shut | Hold | Book
+)
 Action: TypeAlias = OfALife | OfAConnection | Say | Wake | Tell | Complain | Answer

@@ -37,6 +37,7 @@ _LEVELS = {
     EventKind.SUBSCRIBER_EVICTED: logging.WARNING,
     EventKind.CONNECTION_REFUSED: logging.WARNING,
     EventKind.HANDSHAKE_FAILED: logging.WARNING,
+    EventKind.CHOICE_DECLINED: logging.WARNING,
     EventKind.EVENTS_LOST: logging.WARNING,
     EventKind.ACCEPT_PAUSED: logging.ERROR,
     EventKind.WORKER_LOST: logging.ERROR,

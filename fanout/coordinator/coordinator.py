@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.actions import Action, OfALife
     from fanout.coordinator.announcer import Announcer
     from fanout.coordinator.interest import Interest
+    from fanout.coordinator.state import State
     from fanout.coordinator.surroundings import Surroundings
     from fanout.events import Event
     from fanout.options import Options
@@ -102,14 +103,11 @@ class Coordinator:
         self.state = make_state(options, len(bells), interest, ledger, now())
         self._pool = Pool(options, segment, bells, room, self.state, self._selector, surroundings)
         self.links = links = self._pool.links
-        self._figures = Figures(segment, ledger, options.slow_policy)
+        self._figures = Figures(segment, ledger, options.policy)
         self._announcer = announcer
         self._thinning = Thinning()
         self.reception = Reception(
-            self.state,
-            self._calls,
-            self._selector,
-            now,
+            *(self.state, self._calls, self._selector, now),
             lambda: [link.slot.load for link in links],
             options.backlog,
         )
@@ -153,12 +151,21 @@ class Coordinator:
     def refresh(self, timeout: float) -> bool:
         """Have every worker bring its slots up to date; False if one did not in time."""
         done = threading.Event()
-        self.call(lambda: self._carry_out(reports.ask(self.state, done)))
+        self.act(lambda state: reports.ask(state, done))
         return done.wait(timeout)
 
     def take_lost(self) -> list[Undelivered]:
         """What was lost with workers since this was asked last."""
         return self.call(self.state.ledger.take_lost)
+
+    def act(self, decide: Callable[[State], list[Action]]) -> bool:
+        """Do what `decide` finds to be done; returns whether there was anything."""
+
+        def run() -> bool:
+            self._carry_out(actions := decide(self.state))
+            return bool(actions)
+
+        return self.call(run)
 
     def owed(self) -> dict[int, tuple[int, bool]]:
         """Messages that subscribers have not got, as if their workers had just been lost.
@@ -306,6 +313,8 @@ class Coordinator:
                     self._figures.connected(connection)
                 case do.NoteSubscriptions(connection, count):
                     self._figures.subscribed(connection, count)
+                case do.NoteChoice(connection, name, policy, chosen_by):
+                    self._figures.chosen(connection, name, policy, chosen_by)
                 case do.Shut(descriptor):
                     shut(descriptor)
                 case do.Hold(descriptor, seconds):

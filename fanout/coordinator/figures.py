@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.lives import Life
     from fanout.coordinator.roster import Accepted
     from fanout.shm.segment import Segment
+    from fanout.slow_policy import SlowPolicy
 
 
 class Figures:
@@ -33,10 +34,10 @@ class Figures:
 
     Args:
         ledger: of the same segment.
-        policy: what happens to subscribers that are too slow, as the option says.
+        policy: what happens to subscribers for which nothing else is chosen.
     """
 
-    def __init__(self, segment: Segment, ledger: Ledger, policy: str) -> None:
+    def __init__(self, segment: Segment, ledger: Ledger, policy: SlowPolicy) -> None:
         self._segment = segment
         self._ledger = ledger
         self._policy = policy
@@ -80,7 +81,7 @@ class Figures:
                 subscriber=connection.subscriber,
                 worker=connection.worker,
                 version=connection.version or "",
-                policy=self._policy,
+                slow_policy=self._policy,
                 since=time.monotonic_ns(),
                 subscriptions=0,
                 peer=connection.peer,
@@ -91,6 +92,10 @@ class Figures:
     def connected(self, connection: Accepted) -> None:
         """Its handshake is done."""
         Card(self._segment, connection.slot).connected(connection.version or "")
+
+    def chosen(self, connection: Accepted, name: str, policy: SlowPolicy, chosen_by: str) -> None:
+        """It is called so, and has this policy, which was chosen by one of `cards.CHOSEN_BY`."""
+        Card(self._segment, connection.slot).chosen(name, policy, chosen_by)
 
     def subscribed(self, connection: Accepted, count: int) -> None:
         """It has so many distinct subscriptions."""

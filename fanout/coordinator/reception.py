@@ -240,7 +240,10 @@ class Reception:
             refusal = Refusal(Reason.NO_RESOURCES, error.strerror or str(error))
             return [self._refuse(connection.peer, refusal), *self._exhausted(error)]
         self._state.duplicates[connection.subscriber] = ours
-        return [HandOver(connection, sock.detach())]
+        return [
+            HandOver(connection, sock.detach()),
+            *self._state.choices.admit(connection),
+        ]
 
     def _exhausted(self, error: OSError) -> list[Action]:
         """Give up who is held; if nobody is, accept nobody for a while."""

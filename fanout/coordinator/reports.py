@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import (
+    Chose,
     Closed,
     Connected,
     ControlError,
+    Declined,
     Evict,
     Message,
     Slow,
@@ -30,6 +32,7 @@ from fanout.coordinator.actions import (
     Wake,
 )
 from fanout.coordinator.interest import PAIR_BYTES
+from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.answers import Flag
     from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
+    from fanout.slow_policy import SlowPolicy
 
 
 def take(state: State, worker: int, message: Message, now: float) -> list[Action]:
@@ -62,6 +66,10 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
         return _slow(state, message)
     if isinstance(message, Throttled):
         return _throttled(state, message)
+    if isinstance(message, Chose):
+        return _chose(state, message)
+    if isinstance(message, Declined):
+        return _declined(state, message)
     if isinstance(message, SnapshotDone):
         flag = state.answers.came(message.token, worker)
         return [] if flag is None else [Answer(flag)]
@@ -119,7 +127,8 @@ def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Ac
     if victim is connection:
         return evict
     # Messages published before this did not ring for the new subscription.
-    return [*evict, Wake(worker), NoteSubscriptions(connection, count)]
+    chosen = state.choices.subscribed(connection, *changed)
+    return [*evict, Wake(worker), NoteSubscriptions(connection, count), *chosen]
 
 
 def _make_room(state: State) -> Accepted | None:
@@ -146,6 +155,35 @@ def _evict(state: State, victim: Accepted, subscriber: int) -> Action:
 def _forget_wants(state: State, subscriber: int) -> None:
     state.interest.forget(subscriber)
     state.holdings.forget(subscriber)
+
+
+def _chose(state: State, message: Chose) -> list[Action]:
+    connection = state.roster.connections.get(message.subscriber)
+    if connection is None:
+        return []
+    try:
+        return state.choices.chose(connection, message.name, message.settings)
+    except (ConfigError, TypeError) as error:
+        raise ControlError(f"not what a subscriber can choose: {error}") from None
+
+
+def _declined(state: State, message: Declined) -> list[Action]:
+    connection = state.roster.connections.get(message.subscriber)
+    if connection is None:
+        return []
+    return [_tell(EventKind.CHOICE_DECLINED, connection, message.reason)]
+
+
+def set_slow_policy(state: State, subscriber: int, policy: SlowPolicy | None) -> list[Action]:
+    """The publisher's program chooses this for a subscriber; None = as if it never had.
+
+    Raises:
+        ConfigError: nobody of this number is connected; nothing has changed.
+    """
+    connection = state.roster.connections.get(subscriber)
+    if connection is None:
+        raise ConfigError(f"no subscriber {subscriber!r} is connected: see subscribers()")
+    return state.choices.call(connection, policy)
 
 
 def _throttled(state: State, message: Throttled) -> list[Action]:
@@ -201,6 +239,7 @@ def end(
     state.roster.remove(connection.subscriber)
     _forget_wants(state, connection.subscriber)
     state.changes.forget(connection.subscriber)
+    state.choices.forget(connection.subscriber)
     actions: list[Action] = []
     duplicate = state.duplicates.pop(connection.subscriber, None)
     if duplicate is not None:

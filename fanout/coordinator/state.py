@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fanout.coordinator.addresses import Addresses, AddressLimits
 from fanout.coordinator.answers import Answers
 from fanout.coordinator.changes import Changes
+from fanout.coordinator.choosing import Choices, choices_for
 from fanout.coordinator.holdings import Holdings
 from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
@@ -29,6 +30,7 @@ class State:
     supervision: Supervision
     interest: Interest
     ledger: Ledger
+    choices: Choices
     max_interest_bytes: int
     answers: Answers = field(default_factory=Answers)
     changes: Changes = field(default_factory=Changes)
@@ -52,5 +54,6 @@ def make_state(
         Supervision(workers, options.worker_timeout, options.start_timeout, now),
         interest,
         ledger,
+        choices_for(options),
         options.max_interest_bytes,
     )

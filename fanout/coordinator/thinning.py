@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SUMMARY_EACH = 10.0  # seconds between two events about the same cause; a person reads them
 _OF_STRANGERS = {
     EventKind.ACCEPT_PAUSED,
+    EventKind.CHOICE_DECLINED,
     EventKind.CONNECTION_REFUSED,
     EventKind.HANDSHAKE_FAILED,
     EventKind.SUBSCRIBER_THROTTLED,

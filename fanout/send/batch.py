@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 from fanout.arguments import as_bytes, as_topic
 from fanout.errors import MessageTooLarge
 from fanout.refusals import NotAPublisher, name_as, refuse_arguments, refuse_timeout
+from fanout.reserved import refuse_reserved
 from fanout.send.attempt import Attempt, attempt_batch
-from fanout.send.wire import SEQUENCES
+from fanout.send.wire import ORDINARY, SEQUENCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,6 +93,7 @@ class Messages(NotAPublisher):
 
         Raises:
             MessageTooLarge: all of it together; nothing is published.
+            ConfigError: a topic is a reserved one; nothing is published.
         """
         messages = self._end()
         if kind is not None or not messages:
@@ -154,7 +156,7 @@ class Messages(NotAPublisher):
                     return
             elif count == 1:
                 [frame] = frames
-                if type(frame) is bytes:
+                if type(frame) is bytes and frame >= ORDINARY:
                     self._messages += frame, None
                     return
         self._messages += self._rules.encoder.frames(frames)
@@ -172,13 +174,17 @@ class Messages(NotAPublisher):
 
         Raises:
             TypeError: it is not bytes-like; the batch is as it was.
+            ConfigError: it is on a reserved topic; the batch is as it was.
             RuntimeError: as `publish()`.
         """
         if flags is not None or copy is not None or track is not None:
             refuse_arguments("send", flags, copy, track)
         if timeout is not None:
             refuse_timeout(timeout)
-        self._messages += as_bytes(frame, "frame"), None
+        body = as_bytes(frame, "frame")
+        if body < ORDINARY:
+            refuse_reserved(body)
+        self._messages += body, None
 
 
 name_as("Batch", Messages)

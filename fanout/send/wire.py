@@ -14,6 +14,7 @@ import msgpack
 
 from fanout.arguments import as_bytes, as_topic, is_one_frame
 from fanout.errors import MessageTooLarge
+from fanout.reserved import refuse_reserved
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic
 from fanout.zmtp.frames import encode_message, frame_header
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from fanout.send.topics import Subject, TopicTable
 
 Wire: TypeAlias = bytes | tuple[bytes, bytes]  # a message, whole or in two pieces
+
+# Single frames from here on are on no reserved topic; those below, which are rare, are looked at.
+ORDINARY = b"\x01"
 
 COPY_ONCE_BYTES = 8 * 1024  # from this size on, a payload is not joined to its header first
 PACKER_BYTES_MAX = 64 * 1024  # a packer keeps as much memory as its largest value took
@@ -99,6 +103,7 @@ class Encoder:
 
         Raises:
             TypeError: an argument is of a wrong type.
+            ConfigError: the topic is a reserved one.
             MessageTooLarge: with both numbers.
         """
         known = self._topic(topic)
@@ -132,9 +137,11 @@ class Encoder:
         """A message of one frame, which is its topic too.
 
         Raises:
-            TypeError, MessageTooLarge: as `two_frames`.
+            TypeError, ConfigError, MessageTooLarge: as `two_frames`.
         """
-        return self._behind(UNKNOWN.head, frame, "frame"), UNKNOWN
+        body = as_bytes(frame, "frame")
+        refuse_reserved(body)
+        return self._behind(UNKNOWN.head, body, "frame"), UNKNOWN
 
     def frames(self, frames: Iterable[Bytes]) -> tuple[Wire, Topic]:
         """A message of many frames, the first of which is its topic.
@@ -142,7 +149,7 @@ class Encoder:
         Raises:
             TypeError: a frame is not bytes-like, or `frames` is itself one frame, or no sequence.
             ValueError: there are no frames.
-            MessageTooLarge: as `two_frames`.
+            ConfigError, MessageTooLarge: as `two_frames`.
         """
         if type(frames) not in SEQUENCES and is_one_frame(frames):
             raise TypeError("frames must be a sequence of frames, not one frame: use send()")
@@ -165,6 +172,7 @@ class Encoder:
         known = self._topics.young.get(name)
         if known is not None:
             return known
+        refuse_reserved(name)  # so none is ever known
         if len(name) > INTERN_BYTES_MAX:
             return Topic(NOT_INTERNED, name)
         return self._intern(name)

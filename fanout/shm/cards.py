@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.shm import layout as at
 from fanout.shm.fence import keep_order
 from fanout.shm.words import Record, Word, read_consistent, read_text, words_at, write_text
+from fanout.slow_policy import SlowPolicy
 
 if TYPE_CHECKING:
-    from fanout.shm.segment import Segment
+    from collections.abc import Sequence
 
-POLICIES = ("drop_oldest", "block")  # their numbers on a card; only ever longer
+    from fanout.shm.segment import Segment
+    from fanout.slow_policy import Action
+
+# Their numbers on a card; only ever longer.
+POLICIES: tuple[Action, ...] = ("drop_oldest", "block", "drop_newest", "conflate", "disconnect")
+CHOSEN_BY = ("publisher", "rule", "subscriber", "call")
+_BILLION = 1_000_000_000  # ns in a second, and billionths in a share
 _TENTHS = 10  # of a protocol version
 
 
@@ -22,11 +30,18 @@ class Identity(NamedTuple):
     subscriber: int
     worker: int
     version: str  # of ZMTP, "" while it is in its handshake
-    policy: str
+    slow_policy: SlowPolicy
     since: int  # monotonic ns when it was accepted
     subscriptions: int  # distinct ones
     peer: str
     endpoint: str
+    name: str = ""  # what it calls itself
+    chosen_by: str = "publisher"  # who chose its policy: one of CHOSEN_BY
+
+    @property
+    def policy(self) -> str:
+        """What happens to it when it is behind, in a word."""
+        return self.slow_policy.action
 
 
 class Card(Record):
@@ -53,15 +68,37 @@ class Card(Record):
         keep_order()
         words[at.C_WORKER] = identity.worker
         words[at.C_PROTOCOL] = _number(identity.version)
-        words[at.C_POLICY] = POLICIES.index(identity.policy)
         words[at.C_SINCE] = identity.since
         words[at.C_SUBSCRIPTIONS] = identity.subscriptions
         write_text(words, at.C_PEER, at.PEER_BYTES, identity.peer)
         write_text(words, at.C_ENDPOINT, at.ENDPOINT_BYTES, identity.endpoint)
+        self._put_choice(identity.name, identity.slow_policy, identity.chosen_by)
         keep_order()
         words[at.C_ID] = identity.subscriber  # last: nobody counts it with another's words
         keep_order()
         words[at.C_VERSION] = version + 1
+
+    def chosen(self, name: str, policy: SlowPolicy, chosen_by: str) -> None:
+        """It is called so, and has this policy, which was chosen by one of CHOSEN_BY."""
+        words = self.words
+        version = words[at.C_VERSION] | 1
+        words[at.C_VERSION] = version
+        keep_order()
+        self._put_choice(name, policy, chosen_by)
+        keep_order()
+        words[at.C_VERSION] = version + 1
+
+    def _put_choice(self, name: str, policy: SlowPolicy, chosen_by: str) -> None:
+        words = self.words
+        write_text(words, at.C_NAME, at.NAME_BYTES, name)
+        words[at.C_CHOSEN_BY] = CHOSEN_BY.index(chosen_by)
+        words[at.C_POLICY] = POLICIES.index(policy.action)
+        words[at.C_LIMIT_BYTES] = policy.limit_bytes
+        words[at.C_LIMIT_MESSAGES] = policy.limit_messages
+        words[at.C_LIMIT_AGE] = round(policy.limit_age * _BILLION)
+        words[at.C_SOFT] = round(policy.soft * _BILLION)
+        words[at.C_MIN_INTERVAL] = round(policy.min_interval * _BILLION)
+        words[at.C_MAX_RATE] = policy.max_rate
 
     def connected(self, version: str) -> None:
         """Its handshake is done."""
@@ -84,11 +121,13 @@ class Card(Record):
             values[at.C_ID],
             values[at.C_WORKER],
             _text(values[at.C_PROTOCOL]),
-            POLICIES[values[at.C_POLICY]],
+            _policy_in(values),
             values[at.C_SINCE],
             values[at.C_SUBSCRIPTIONS],
             read_text(values, at.C_PEER, at.PEER_BYTES),
             read_text(values, at.C_ENDPOINT, at.ENDPOINT_BYTES),
+            read_text(values, at.C_NAME, at.NAME_BYTES),
+            CHOSEN_BY[values[at.C_CHOSEN_BY]],
         )
 
 
@@ -120,3 +159,23 @@ def _number(version: str) -> int:
 
 def _text(number: int) -> str:
     return f"{number // _TENTHS}.{number % _TENTHS}" if number else ""
+
+
+def _policy_in(values: Sequence[int]) -> SlowPolicy:
+    return _policy(values[at.C_POLICY], *values[at.C_LIMIT_BYTES : at.C_MAX_RATE + 1])
+
+
+@lru_cache(maxsize=1024)  # most subscribers have one of a few, which need not be checked again
+def _policy(
+    number: int,
+    limit_bytes: int,
+    limit_messages: int,
+    limit_age: int,
+    soft: int,
+    min_interval: int,
+    max_rate: int,
+) -> SlowPolicy:
+    return SlowPolicy(
+        *(POLICIES[number], limit_bytes, limit_messages, limit_age / _BILLION, soft / _BILLION),
+        *(min_interval / _BILLION, max_rate),
+    )

@@ -124,7 +124,7 @@ S_COUNTED = 11  # all below is in S_MATCHED
 # Words 12 to 23 are free: bytes dropped, drops by reason, conflated (policies); words 24 to 63: two
 # banks of 20 words, from which another worker can go on with the stream (takeover).
 
-# Card: 48 words, the coordinator's. Words 7 and 32 to 47 are free: a name, a prefix (`top`).
+# Card: 48 words, the coordinator's. Words 46 and 47 are free.
 CARD_BYTES = 384
 C_VERSION = 0  # odd while the words below are being changed
 C_ID = 1  # subscriber id, 0 = free
@@ -133,10 +133,19 @@ C_PROTOCOL = 3  # ZMTP version in tenths, 0 = in its handshake
 C_POLICY = 4  # see `cards.POLICIES`
 C_SINCE = 5  # monotonic ns when it was accepted
 C_SUBSCRIPTIONS = 6  # distinct ones
+C_CHOSEN_BY = 7  # who chose its policy, see `cards.CHOSEN_BY`
 C_PEER = 8  # PEER_BYTES of UTF-8, then zeros
 PEER_BYTES = 64
 C_ENDPOINT = 16  # ENDPOINT_BYTES of UTF-8, then zeros; the longest path of a Unix socket fits
 ENDPOINT_BYTES = 128
+C_NAME = 32  # what it calls itself: NAME_BYTES of UTF-8, then zeros
+# The numbers of its policy; times in ns, the share in billionths.
+C_LIMIT_BYTES = 40
+C_LIMIT_MESSAGES = 41
+C_LIMIT_AGE = 42
+C_SOFT = 43
+C_MIN_INTERVAL = 44
+C_MAX_RATE = 45
 
 # Clock: a ring of notes of four words, the coordinator's.
 CLOCK_NOTES = 4_096  # seven minutes of traffic, an hour of idleness
@@ -240,5 +249,7 @@ assert W_DISCARDED < WC_PID, "the first half of a worker's slot is the worker's"
 assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
 assert S_COUNTED < 24, "what follows is for the banks of takeover"
 assert C_PEER + PEER_BYTES // WORD <= C_ENDPOINT, "the peer would reach into the endpoint"
-assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= CARD_BYTES // WORD, "a card is 48 words"
+assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= C_NAME, "the endpoint would reach into the name"
+assert C_NAME + NAME_BYTES // WORD <= C_LIMIT_BYTES, "the name would reach into the policy"
+assert C_MAX_RATE < CARD_BYTES // WORD, "a card is 48 words"
 assert E_TEXT + TEXT_BYTES // WORD <= CLOSED_ENTRY_BYTES // WORD, "an end is 32 words"

@@ -32,6 +32,18 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservedSubscription:
+    """The peer subscribes to, or cancels, what matches no message, see `SessionLimits`.
+
+    The session keeps none of them: the same may come again and again, or be cancelled unheard.
+    """
+
+    prefix: bytes
+    wanted: bool
+    """False: it is cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageReceived:
     """A message for the application; a publisher's session never makes one."""
 
@@ -68,5 +80,12 @@ class Violation:
 
 
 SessionEvent: TypeAlias = (
-    Ready | Subscribed | Cancelled | MessageReceived | PingReceived | PongReceived | Violation
+    Ready
+    | Subscribed
+    | Cancelled
+    | ReservedSubscription
+    | MessageReceived
+    | PingReceived
+    | PongReceived
+    | Violation
 )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from fanout.zmtp.commands import CANCEL, SUBSCRIBE
 from fanout.zmtp.errors import LocalProtocolError, OverLimitError
-from fanout.zmtp.events import Cancelled, SessionEvent, Subscribed
+from fanout.zmtp.events import Cancelled, ReservedSubscription, SessionEvent, Subscribed
 from fanout.zmtp.greeting import ROLES
 from fanout.zmtp.half import Half
 from fanout.zmtp.legacy import ZMTP_1
@@ -53,6 +53,10 @@ class SessionLimits:
 
     allow_zmtp_1: bool
     """Serve ZMTP 1.0 peers, which take everything and filter themselves."""
+
+    reserved: bytes
+    """Subscriptions that begin with this are none: they are a `ReservedSubscription`, count for no
+    limit but that of their length, and are among no subscriptions. Not empty."""
 
 
 class Session(Half):
@@ -128,6 +132,9 @@ class Session(Half):
             raise OverLimitError(
                 f"a subscription of {size} bytes, the limit is {limits.max_subscription_bytes}"
             )
+        if prefix.startswith(limits.reserved):
+            events.append(ReservedSubscription(prefix, wanted=True))
+            return
         if len(self.subscriptions) >= limits.max_subscriptions:
             raise OverLimitError(f"more than {limits.max_subscriptions} subscriptions")
         if self._subscribed_bytes + size > limits.max_subscriptions_bytes:
@@ -147,8 +154,9 @@ class Session(Half):
             len(mine) + len(new) > limits.max_subscriptions
             or self._subscribed_bytes + size > limits.max_subscriptions_bytes
             or max(map(len, new), default=0) > limits.max_subscription_bytes
+            or any(prefix.startswith(limits.reserved) for prefix in new)
         ):
-            for prefix in new:
+            for prefix in prefixes:
                 self._subscribe(prefix, events)
             return
         self._subscribed_bytes += size
@@ -160,3 +168,5 @@ class Session(Half):
             self._subscribed_bytes -= len(prefix)
             self.subscriptions.remove(prefix)
             events.append(Cancelled(prefix))
+        elif prefix.startswith(self._limits.reserved):
+            events.append(ReservedSubscription(prefix, wanted=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fanout.options import Options
+from fanout.reserved import RESERVED
 from fanout.zmtp import SessionLimits
 
 _DEFAULTS = Options()
@@ -13,4 +14,5 @@ LIMITS = SessionLimits(
     max_subscription_bytes=_DEFAULTS.max_subscription_bytes,
     max_subscriptions_bytes=_DEFAULTS.max_subscriptions_bytes,
     allow_zmtp_1=_DEFAULTS.allow_zmtp_1,
+    reserved=RESERVED,
 )

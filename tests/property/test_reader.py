@@ -24,6 +24,7 @@ from fanout.shm import fence
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
+from fanout.slow_policy import SlowPolicy
 from tests.helpers.stores import recorded, watched
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _stores() -> list[Store | None]:
 
 
 def _take_turns(segment: Any, log: list[Store | None]) -> None:
-    figures = Figures(segment, Ledger(segment.words), "block")
+    figures = Figures(segment, Ledger(segment.words), SlowPolicy("block"))
     waiting = [_life(segment, log, figures, subscriber) for subscriber in range(LIVES, 0, -1)]
     lives = [waiting.pop(), waiting.pop()]
     while lives:

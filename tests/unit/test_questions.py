@@ -17,6 +17,7 @@ from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
+from fanout.slow_policy import SlowPolicy
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Coordinator:
 
     def __init__(self, segment: Segment) -> None:
         self.refreshed = False
-        self._figures = Figures(segment, Ledger(segment.words), "drop_oldest")
+        self._figures = Figures(segment, Ledger(segment.words), SlowPolicy())
         self._figures.admitted(CONNECTION)
         slot = SubscriberSlot(segment, CONNECTION.slot)
         slot.take(CONNECTION.subscriber)
@@ -100,7 +101,7 @@ class Patient:
 
     def __init__(self, segment: Segment, subscribers: int) -> None:
         self.seen: list[int] = []
-        self._figures = Figures(segment, Ledger(segment.words), "drop_oldest")
+        self._figures = Figures(segment, Ledger(segment.words), SlowPolicy())
         self._last = Accepted(1, subscribers - 1, 0, "peer:1", "tcp://x", "zmtp", "3.1")
         for number in range(subscribers):  # the oldest has the last slot
             who = (subscribers - number, number, 0, "peer:1", "tcp://x", "zmtp", "3.1")

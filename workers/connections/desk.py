@@ -7,17 +7,20 @@ one they do here, so that none of them needs to know of the others.
 from __future__ import annotations
 
 import select
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fanout.control.messages import Closed, Connected, Slow
 from fanout.reasons import Reason
+from fanout.reserved import RESERVED
+from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.slowness import SlowReports
+from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.effects import Lost, Recovered, Stalled
 from fanout.zmtp import SessionLimits
 
 if TYPE_CHECKING:
-    from fanout.control.messages import Adopt, Evict
+    from fanout.control.messages import Adopt, Evict, SetPolicy
     from fanout.options import Options
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.budget import Budget
@@ -85,7 +88,9 @@ class Desk:
             max_subscription_bytes=options.max_subscription_bytes,
             max_subscriptions_bytes=options.max_subscriptions_bytes,
             allow_zmtp_1=options.allow_zmtp_1,
+            reserved=RESERVED,
         )
+        self._log_bytes = options.log_bytes
 
     def adopt(self, message: Adopt, descriptors: list[int]) -> None:
         """Take over a connection, unless it has not arrived or has broken on the way."""
@@ -159,6 +164,15 @@ class Desk:
         peer = self.peers.get(message.subscriber)
         if peer is not None:
             self.close(peer, Reason.of(message.cause), message.reason)
+
+    def set_policy(self, message: SetPolicy) -> None:
+        """Something else happens to a subscriber from now on; nothing if it is gone."""
+        peer = self.peers.get(message.subscriber)
+        if peer is not None:
+            fields: dict[str, Any] = dict(message.policy)
+            entries = self._around.log.entries
+            policy = policy_of(SlowPolicy(**fields), self._log_bytes, entries)
+            self._pump.set_policy(peer.member, policy)
 
     def carry_out(self, effects: list[Effect], budget: Budget) -> list[Effect]:
         """Do what the pump has found out to be done; returns what there was no time for."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Throttled, split_subscriptions
 from fanout.reasons import Reason
-from fanout.workers.connections.budgets import READ_NS, Share, report_cost
+from fanout.workers.connections.budgets import READ_NS, REPORT_NS, Share, report_cost
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.members import OLDER_WANTS_MAX
 from fanout.zmtp import (
@@ -26,6 +26,7 @@ from fanout.zmtp import (
     PingReceived,
     PongReceived,
     Ready,
+    ReservedSubscription,
     SessionEvent,
     Subscribed,
     Violation,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from fanout.workers.connections.deadlines import Deadlines
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
+    from fanout.workers.connections.self_service import SelfService
     from fanout.workers.stream.pump import Pump
     from fanout.workers.tail import Tail
 
@@ -68,6 +70,7 @@ class ReadSide:
         read_set: select.epoll,
         cpu: Callable[[], int],
         now: int,
+        self_service: SelfService,
     ) -> None:
         self.set = read_set
         self._desk = desk
@@ -76,6 +79,7 @@ class ReadSide:
         self._tail = tail
         self._channel = channel
         self._cpu = cpu
+        self._self_service = self_service
         self._share = Share(now)
         self._more_ns = 0
         self._polled: dict[Peer, None] = {}
@@ -101,6 +105,7 @@ class ReadSide:
             self.set.unregister(peer.socket)
         self._tail.promised.pop(peer, None)
         self._changes.pop(peer, None)
+        self._self_service.forget(peer.id)
 
     def turn(self, now: int, *, busy: bool = False) -> bool:
         """Read from as many peers as one turn allows; True if there may be more to read.
@@ -211,6 +216,7 @@ class ReadSide:
     def _handle(self, peer: Peer, events: list[SessionEvent], now: int) -> None:
         added: dict[bytes, None] = {}
         cancelled: dict[bytes, None] = {}
+        said: list[ReservedSubscription] = []
         violation: Violation | None = None
         for event in events:
             if isinstance(event, Subscribed):
@@ -219,6 +225,8 @@ class ReadSide:
             elif isinstance(event, Cancelled):
                 cancelled[event.prefix] = None
                 added.pop(event.prefix, None)
+            elif isinstance(event, ReservedSubscription):
+                said.append(event)
             elif isinstance(event, Ready):
                 self._desk.connected(peer, event.version)
                 self._deadlines.connected(peer, now)
@@ -232,7 +240,11 @@ class ReadSide:
         if violation is not None:
             cause = Reason.LIMIT if violation.over_limit else Reason.VIOLATION
             self._desk.close(peer, cause, f"{cause.text}: {violation.reason}")
-        elif added or cancelled:
+            return
+        if said:
+            reports = self._self_service.take(peer.id, said)
+            self._charge(peer, reports * REPORT_NS, now)
+        if added or cancelled:
             self._change(peer, list(added), list(cancelled))
 
     def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:

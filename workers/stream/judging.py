@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.workers.policy.base import KeepNewest, Lag
+from fanout.workers.policy.limits import Limits
 from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.rounds import Rounds
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
-    from fanout.workers.policy.limits import Limits
+    from fanout.workers.policy.base import Policy
     from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.totals import Totals
@@ -38,6 +39,14 @@ class Judging(Rounds):
     ) -> None:
         super().__init__(log, tuning, totals, budget)
         self._limits = limits
+
+    def set_policy(self, member: Member, policy: Policy) -> None:
+        """Something else happens to this member from now on when it is behind."""
+        member.policy = policy
+        limits = self._limits
+        self._limits = Limits(
+            min(limits.bytes, policy.limits.bytes), min(limits.messages, policy.limits.messages)
+        )
 
     def enforce(self, now: int) -> bool:
         """Judge the members that are far behind.

@@ -16,7 +16,7 @@ from fanout.cli.serve.items import (
     BadInput,
     Frames,
     InvalidItem,
-    check_size,
+    check_message,
     payload_bytes,
     topic_bytes,
     topic_of,
@@ -116,7 +116,7 @@ class LineParser:
                 raise InvalidItem(f"longer than {self._item_bytes_max:,} bytes")
             message = self._read_line(line)
             if message is not None:
-                check_size(message, self._item_bytes_max)
+                check_message(message, self._item_bytes_max)
                 parsed.append(message)
         except InvalidItem as error:
             parsed.append(BadInput(self._number, str(error)))
@@ -233,7 +233,7 @@ class MsgpackParser:
             if len(raw) > self._item_bytes_max:
                 raise InvalidItem(f"longer than {self._item_bytes_max:,} bytes")
             message = self._read_item(raw)
-            check_size(message, self._item_bytes_max)
+            check_message(message, self._item_bytes_max)
             parsed.append(message)
         except InvalidItem as error:
             parsed.append(BadInput(self._number, str(error)))

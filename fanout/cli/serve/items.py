@@ -7,6 +7,8 @@ from typing import Any
 
 import msgpack
 
+from fanout.reserved import RESERVED
+
 Frames = tuple[bytes, ...]
 """A message: its topic, and what follows it; but for msgpack that is the payload alone."""
 
@@ -76,12 +78,14 @@ def topic_bytes(topic: object, what: str) -> bytes:
         raise InvalidItem(f"{what} is not valid Unicode") from None
 
 
-def check_size(message: Frames, bytes_max: int) -> None:
-    """Refuses a message that is too large, though its item was not.
+def check_message(message: Frames, bytes_max: int) -> None:
+    """Refuses a message that is too large, though its item was not, or on a reserved topic.
 
     Raises:
         InvalidItem: it is.
     """
+    if message[0].startswith(RESERVED):
+        raise InvalidItem(f"topics that begin with {RESERVED!r} are reserved")
     # More than the item had: a topic that is in the payload counts twice, and a float of 4 bytes
     # is packed again as one of 8.
     if size_of(message) > bytes_max:

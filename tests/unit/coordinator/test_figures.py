@@ -21,6 +21,7 @@ from fanout.shm.header import Header
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
+from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections.peer import Peer
 from fanout.workers.policy.block import Block
 from fanout.zmtp import Session
@@ -58,7 +59,7 @@ def segment() -> Iterator[Segment]:
 
 
 def figures_of(segment: Segment, ledger: Ledger | None = None) -> Figures:
-    return Figures(segment, ledger or Ledger(segment.words), "block")
+    return Figures(segment, ledger or Ledger(segment.words), SlowPolicy("block"))
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.control.messages import (
+    Chose,
     Closed,
     Connected,
     ControlError,
+    Declined,
     Evict,
     Finish,
+    Message,
+    SetPolicy,
     Slow,
     Snapshot,
     SnapshotDone,
@@ -27,9 +31,11 @@ from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.roster import Accepted
 from fanout.coordinator.state import State, make_state
 from fanout.coordinator.wrecks import Wrecks
+from fanout.errors import ConfigError
 from fanout.events import EventKind
 from fanout.options import Options
 from fanout.reasons import Reason
+from fanout.slow_policy import SlowPolicy, SlowRule
 from tests.helpers.losses import NoLosses
 from tests.unit.coordinator.bench import closed
 
@@ -41,10 +47,10 @@ NOW = 1_000.0
 WORKERS = 2
 
 
-def served() -> State:
+def served(options: Options | None = None) -> State:
     """A state with workers that serve."""
     state = make_state(
-        Options(max_subscribers=4, max_subscribers_per_address=4),
+        options or Options(max_subscribers=4, max_subscribers_per_address=4),
         WORKERS,
         Interest(),
         Ledger(),
@@ -73,7 +79,7 @@ def admit(state: State, *prefixes: bytes, connected: bool = True, peer: str = "p
 def take(
     state: State,
     connection: Accepted,
-    message: Connected | Subscriptions | Closed | Slow | Throttled,
+    message: Message,
 ) -> list[Action]:
     return reports.take(state, connection.worker, message, NOW)
 
@@ -327,3 +333,70 @@ def test_whose_address_has_most_goes_first_though_others_are_larger() -> None:
     assert isinstance(said[0].message, Evict)
     assert said[0].message.subscriber in [one.subscriber for one in small]
     assert not large.over_limit
+
+
+def test_what_a_subscriber_chooses_is_decided_and_its_worker_told() -> None:
+    state = served()
+    one = admit(state)
+
+    actions = take(state, one, Chose(one.subscriber, "desk7", {"limit_age": 2.0}))
+
+    policy = SlowPolicy(limit_age=2.0)
+    assert actions[0] == do.NoteChoice(one, "desk7", policy, "subscriber")
+    assert do.Say(one.worker, SetPolicy(one.subscriber, policy.as_dict())) in actions
+    assert kinds(actions) == [EventKind.SUBSCRIBER_NAMED, EventKind.POLICY_CHANGED]
+
+
+def test_what_it_cannot_have_is_told() -> None:
+    state = served()
+    one = admit(state)
+
+    (told,) = take(state, one, Declined(one.subscriber, "limit_age=never: not a number"))
+
+    assert isinstance(told, do.Tell)
+    assert (told.event.kind, told.event.subscriber) == (EventKind.CHOICE_DECLINED, one.subscriber)
+    assert told.event.reason == "limit_age=never: not a number"
+
+
+def test_a_choice_that_no_worker_can_have_understood_is_a_bug() -> None:
+    state = served()
+    one = admit(state)
+    for settings in ({"limit_age": -1}, {"nonsense": 1}, {"limit_bytes": "x"}):
+        with pytest.raises(ControlError, match="not what a subscriber can choose"):
+            take(state, one, Chose(one.subscriber, "", settings))  # type: ignore[arg-type]
+
+
+def test_a_call_chooses_for_who_is_connected() -> None:
+    state = served()
+    one = admit(state)
+
+    actions = reports.set_slow_policy(state, one.subscriber, SlowPolicy("block"))
+
+    assert do.NoteChoice(one, "", SlowPolicy("block"), "call") in actions
+    with pytest.raises(ConfigError, match="no subscriber 99 is connected"):
+        reports.set_slow_policy(state, 99, None)
+
+
+def test_a_choice_ends_with_the_connection() -> None:
+    state = served()
+    one = admit(state)
+    reports.set_slow_policy(state, one.subscriber, SlowPolicy("block"))
+    take(state, one, closed(one.subscriber))
+
+    assert take(state, one, Chose(one.subscriber, "late", {})) == []
+    assert take(state, one, Declined(one.subscriber, "late")) == []
+    with pytest.raises(ConfigError):
+        reports.set_slow_policy(state, one.subscriber, None)
+
+
+def test_a_rule_by_topic_is_looked_at_when_subscriptions_change() -> None:
+    rule = SlowRule(SlowPolicy("conflate"), topic=b"book.")
+    state = served(Options(slow_rules=[rule]))
+    one = admit(state)
+
+    actions = take(state, one, Subscriptions(one.subscriber, 0, [b"book.A"], []))
+    assert do.NoteChoice(one, "", SlowPolicy("conflate"), "rule") in actions
+    again = take(state, one, Subscriptions(one.subscriber, 0, [b"book.A"], []))  # no change
+    assert not any(isinstance(action, do.NoteChoice) for action in again)
+    back = take(state, one, Subscriptions(one.subscriber, 0, [], [b"book.A", b"x"]))
+    assert do.NoteChoice(one, "", SlowPolicy(), "publisher") in back

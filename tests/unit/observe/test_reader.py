@@ -18,6 +18,7 @@ from fanout.shm.cards import Card
 from fanout.shm.header import Header, State
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, WorkerState
+from fanout.slow_policy import SlowPolicy
 from tests.helpers.log import Log
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Publisher:
         self.header = Header(self.segment)
         self.header.workers = 2
         self.ledger = Ledger(self.segment.words)
-        self.figures = Figures(self.segment, self.ledger, "drop_oldest")
+        self.figures = Figures(self.segment, self.ledger, SlowPolicy())
         for index in range(2):
             WorkerSlot(self.segment, index).release()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fanout.observe.rows import SubscriberRow
 from fanout.shm.cards import Identity
 from fanout.shm.subscriber_slot import NOTHING, Checkpoint
+from fanout.slow_policy import SlowPolicy
 
-IDENTITY = Identity(7, 1, "3.1", "block", 5, 3, "peer:1", "tcp://x")
+IDENTITY = Identity(7, 1, "3.1", SlowPolicy("block"), 5, 3, "peer:1", "tcp://x")
 CHECKPOINT = Checkpoint(
     position=8_000,
     sequence=90,

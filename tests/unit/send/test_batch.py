@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fanout.errors import MessageTooLarge
+from fanout.errors import ConfigError, MessageTooLarge
 from fanout.send.batch import Batch, BatchRules
 from fanout.send.own_batches import OwnBatches
 from fanout.send.topics import UNKNOWN
@@ -201,3 +201,24 @@ def test_it_is_not_for_async_with(sender: Sender) -> None:
 
     with pytest.raises(TypeError, match="this batch blocks: use `with`"):
         entering.send(None)
+
+
+def test_nothing_of_a_batch_is_sent_if_one_is_on_a_reserved_topic(sender: Sender) -> None:
+    def add_late(batch: Batch) -> None:
+        batch.publish(b"a", b"1")
+        batch.publish(b"\0fanout.x", b"2")
+
+    def add_frame(batch: Batch) -> None:
+        batch.publish(b"a", b"1")
+        with pytest.raises(ConfigError, match="is reserved"):
+            batch.send(b"\0fanout.x")
+        with pytest.raises(ConfigError, match="is reserved"):
+            batch.send_multipart([b"\0fanout.x"])
+        batch.send(b"\0")
+
+    with pytest.raises(ConfigError, match="is reserved"), sender.batch() as batch:
+        add_late(batch)
+    assert sender.line.written() == []
+    with sender.batch() as batch:
+        add_frame(batch)
+    assert sender.line.written() == [encode_message([b"a", b"1"]), encode_message([b"\0"])]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 import pytest
 
-from fanout.errors import MessageTooLarge
+from fanout.errors import ConfigError, MessageTooLarge
 from fanout.options import LOG_BYTES_MIN
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, TopicTable
 from fanout.send.wire import COPY_ONCE_BYTES, INTERN_BYTES_MAX, Encoder, as_json, as_msgpack
@@ -55,6 +55,30 @@ def test_one_frame_is_a_message_that_may_concern_anyone(frame: bytes) -> None:
 
     assert b"".join([wire] if isinstance(wire, bytes) else wire) == encode_message([frame])
     assert topic is UNKNOWN
+
+
+@pytest.mark.parametrize("topic", [b"\0fanout.", b"\0fanout.gap", "\0fanout.x", b"\0fanout." * 99])
+def test_nothing_is_on_a_reserved_topic(topic: TopicLike) -> None:
+    one = encoder()
+    name = topic.encode() if isinstance(topic, str) else bytes(topic)
+    for _ in range(2):  # it is not known the second time either
+        for refused in (
+            lambda: one.two_frames(topic, b""),
+            lambda: one.one_frame(name),
+            lambda: one.frames([name, b"a", b"b"]),
+            lambda: one.many([b"a", b"b"], [b"good", name]),
+        ):
+            with pytest.raises(
+                ConfigError, match=r"begins with b'\\x00fanout\.', which is reserved"
+            ):
+                refused()
+
+
+@pytest.mark.parametrize("topic", [b"", b"\0", b"\0fanout", b"\0fanouts", b"fanout.", b"\1"])
+def test_what_only_looks_like_it_is_not_reserved(topic: bytes) -> None:
+    one = encoder()
+    assert one.two_frames(topic, b"")[0] == encode_message([topic, b""])
+    assert one.one_frame(topic)[0] == encode_message([topic])
 
 
 @pytest.mark.parametrize("value", ["ü", 1.5, None, {"a": [True, {"b": "\n"}]}])

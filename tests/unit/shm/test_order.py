@@ -23,6 +23,7 @@ from fanout.shm.clock import Clock, Note
 from fanout.shm.closed import ClosedRing, End
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
+from fanout.slow_policy import SlowPolicy
 from tests.helpers.log import SMALL
 from tests.helpers.stores import recorded, watched
 
@@ -33,7 +34,7 @@ CARD = SMALL.cards // at.WORD
 SLOT = SMALL.subscriber_slots // at.WORD
 END = SMALL.closed // at.WORD
 NOTE = SMALL.clock // at.WORD
-IDENTITY = Identity(7, 1, "3.1", "block", 5, 3, "127.0.0.1:4", "tcp://127.0.0.1:5")
+IDENTITY = Identity(7, 1, "3.1", SlowPolicy("block"), 5, 3, "127.0.0.1:4", "tcp://127.0.0.1:5")
 
 
 Written: TypeAlias = "Callable[[Callable[[Any], object]], list[set[int]]]"
@@ -99,7 +100,7 @@ def test_an_end_is_said_to_be_booked_before_and_after_it_is(written: Written) ->
     closed = Closed(7, True, Reason.TTL.number, "silent", 100, 60, 30, 10, 0)
 
     def end(memory: Any) -> None:
-        Figures(memory, Ledger(memory.words), "block").ended(connection, closed)
+        Figures(memory, Ledger(memory.words), SlowPolicy("block")).ended(connection, closed)
 
     begun, card, slot, words, number, booked = written(end)
 

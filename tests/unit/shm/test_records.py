@@ -8,7 +8,7 @@ import pytest
 
 from fanout.reasons import NUMBERS_MAX, Reason
 from fanout.shm import layout as at
-from fanout.shm.cards import Card, Identity
+from fanout.shm.cards import POLICIES, Card, Identity
 from fanout.shm.clock import Clock, Note, age_of
 from fanout.shm.closed import ClosedRing, End
 from fanout.shm.header import Header, State, Totals, reason_counters
@@ -16,13 +16,14 @@ from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, Checkpoint, SubscriberSlot
 from fanout.shm.words import StuckRecord
 from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot, sleepers
+from fanout.slow_policy import ACTIONS, SlowPolicy
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHECKPOINT = Checkpoint(1, 2, 3, 100, 60, 6_000, 30, 8, 9)
-IDENTITY = Identity(7, 1, "3.1", "block", 5, 3, "127.0.0.1:4", "tcp://127.0.0.1:5")
+IDENTITY = Identity(7, 1, "3.1", SlowPolicy("block"), 5, 3, "127.0.0.1:4", "tcp://127.0.0.1:5")
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_a_card_says_who_it_is(segment: Segment) -> None:
 
 def test_a_card_is_known_before_its_handshake(segment: Segment) -> None:
     card = Card(segment, 2)
-    card.write(Identity(7, 1, "", "drop_oldest", 5, 0, "unknown", "ipc:///run/feed"))
+    card.write(Identity(7, 1, "", SlowPolicy(), 5, 0, "unknown", "ipc:///run/feed"))
     first = card.read()
     card.connected("1.0")
     second = card.read()
@@ -129,6 +130,24 @@ def test_a_card_is_known_before_its_handshake(segment: Segment) -> None:
     assert first is not None
     assert second is not None
     assert (first.version, second.version, second.policy) == ("", "1.0", "drop_oldest")
+
+
+def test_a_card_says_how_it_is_called_and_what_was_chosen_for_it(segment: Segment) -> None:
+    card = Card(segment, 2)
+    card.write(IDENTITY)
+    policy = SlowPolicy("conflate", 1, 2, 2.5, soft=0.3, min_interval=0.25, max_rate=7)
+    name = "d" * 63 + "é"  # a byte too long
+    card.chosen(name, policy, "subscriber")
+
+    chosen = IDENTITY._replace(name="d" * 63, slow_policy=policy, chosen_by="subscriber")
+    assert card.read() == chosen
+    card.write(IDENTITY)  # the next one with this slot
+    assert card.read() == IDENTITY
+
+
+def test_every_action_has_a_number_on_a_card() -> None:
+    assert {*POLICIES} == {*ACTIONS}
+    assert POLICIES[:2] == ("drop_oldest", "block")  # as they have always been
 
 
 def test_half_a_card_is_not_read(segment: Segment) -> None:

@@ -13,6 +13,7 @@ from fanout.zmtp import (
     Cancelled,
     Encoding,
     LocalProtocolError,
+    ReservedSubscription,
     Session,
     SessionLimits,
     SessionState,
@@ -85,6 +86,27 @@ class TestSubscriptions:
         assert session.subscriptions == {prefix, b"\x00\x01"}
         assert {type(kept) for kept in session.subscriptions} == {bytes}
 
+    @pytest.mark.parametrize("as_run", [False, True])
+    def test_reserved_ones_are_none_however_they_come(self, as_run: bool) -> None:
+        session = connected(session=Session(replace(LIMITS, max_subscriptions=2)))
+        said = b"\x00fanout.name=x"
+        prefixes = [b"A", said, b"\x00fanout", b"A", said]
+        data = run_of(prefixes) if as_run else b"".join(map(subscribe, prefixes))
+        aside = ReservedSubscription(said, wanted=True)
+        assert session.receive_data(data) == [
+            *(Subscribed(b"A"), aside, Subscribed(b"\x00fanout"), aside)
+        ]
+        assert session.subscriptions == {b"A", b"\x00fanout"}
+
+    def test_reserved_ones_are_cancelled_whether_or_not_they_were_said(self) -> None:
+        session = connected()
+        session.receive_data(subscribe(b"\x00fanout.x"))
+        data = short_frame(b"\x06CANCEL\x00fanout.x", 4) + short_frame(b"\x00\x00fanout.y")
+        assert session.receive_data(data) == [
+            ReservedSubscription(b"\x00fanout.x", wanted=False),
+            ReservedSubscription(b"\x00fanout.y", wanted=False),
+        ]
+
     def test_stay_readable_after_the_end(self) -> None:
         session = connected()
         session.receive_data(SUBSCRIBE_A + b"\x02" + b"\xff" * 8)
@@ -93,6 +115,12 @@ class TestSubscriptions:
 
 
 class TestLimits:
+    def test_length_of_a_reserved_one(self) -> None:
+        session = connected(session=Session(replace(LIMITS, max_subscription_bytes=20)))
+        (violation,) = session.receive_data(subscribe(b"\x00fanout." + b"x" * 20))
+        assert isinstance(violation, Violation)
+        assert violation.over_limit
+
     def test_number_of_subscriptions(self) -> None:
         session = connected(session=Session(replace(LIMITS, max_subscriptions=2)))
         session.receive_data(SUBSCRIBE_A + subscribe(b"B"))
@@ -177,6 +205,7 @@ class TestLimits:
                 max_subscription_bytes=4_096,
                 max_subscriptions_bytes=4_194_304,
                 allow_zmtp_1=False,
+                reserved=b"\x00fanout.",
             )
             == LIMITS
         )

@@ -16,6 +16,7 @@ from fanout.workers.connections import budgets
 from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.desk import Desk as Connections
 from fanout.workers.connections.reading import ReadSide
+from fanout.workers.connections.self_service import SelfService
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.limits import UNLIMITED
 from fanout.workers.stream.budget import without_clock
@@ -102,6 +103,7 @@ class Desk:
         self.side = ReadSide(
             *(self.desk, Deadlines(self.desk, Options(), without_clock()), pump, self.tail),
             *(self.around.channel, select.epoll(), lambda: self.around.cpu_ns(), 0),
+            SelfService(self.channel, allowed=True, may_block=False),
         )
         self.desk.watchers = (self.side,)
         self.ends: list[tuple[SubscriberSession, socket.socket]] = []

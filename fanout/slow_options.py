@@ -1,0 +1,81 @@
+"""Policies and rules as arguments: their short forms, and whether a log can hold to them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from fanout.arguments import shown
+from fanout.errors import ConfigError
+from fanout.shm.layout import Layout
+from fanout.slow_policy import ACTIONS, SlowPolicy, SlowRule
+
+T = TypeVar("T", SlowPolicy, SlowRule)
+
+LOG_PART = 2  # a subscriber may be 1/2 of the log behind: the other half is room for the publisher
+RULES_MAX = 1_000  # each may be looked at for each change of each subscriber
+
+
+def as_policy(name: str, value: object) -> SlowPolicy:
+    """The policy that an argument says: a `SlowPolicy`, its action alone, or its plain form.
+
+    Raises:
+        ConfigError: it is none; the text names the argument.
+    """
+    if isinstance(value, SlowPolicy):
+        return value
+    if isinstance(value, Mapping):
+        return _from_plain(name, SlowPolicy, value)
+    for action in ACTIONS:
+        if value == action:
+            return SlowPolicy(action)
+    choices = ", ".join(map(repr, ACTIONS))
+    raise ConfigError(f"{name} must be {choices} or a SlowPolicy, not {shown(value)}")
+
+
+def as_rules(name: str, value: object) -> tuple[SlowRule, ...]:
+    """The rules that an argument says, each a `SlowRule` or its plain form.
+
+    Raises:
+        ConfigError: they are none, or too many; the text names the argument.
+    """
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise ConfigError(f"{name} must be a list of SlowRule, not {shown(value)}")
+    rules = []
+    for rule in value:
+        if isinstance(rule, Mapping):
+            policy = as_policy(f"{name}.policy", rule.get("policy"))
+            rule = _from_plain(name, SlowRule, {**rule, "policy": policy})
+        if not isinstance(rule, SlowRule):
+            raise ConfigError(f"{name} must be a list of SlowRule, not with {shown(rule)}")
+        rules.append(rule)
+    if len(rules) > RULES_MAX:
+        raise ConfigError(f"{name} has {len(rules):,} rules, {RULES_MAX:,} are allowed")
+    return tuple(rules)
+
+
+def check_limits(name: str, policy: SlowPolicy, log_bytes: int) -> None:
+    """Refuse limits that no subscriber would ever reach, for the log is too small.
+
+    Raises:
+        ConfigError: the text names the argument, and what to change.
+    """
+    if policy.limit_bytes > log_bytes // LOG_PART:
+        raise ConfigError(
+            f"{name}: limit_bytes={policy.limit_bytes:,} is more than half of "
+            f"log_bytes={log_bytes:,}: raise log_bytes or lower the limit"
+        )
+    most = Layout.for_options(log_bytes, 1).entries // LOG_PART
+    if policy.limit_messages > most:
+        raise ConfigError(
+            f"{name}: limit_messages={policy.limit_messages:,} is more than half of what the index "
+            f"of a log of log_bytes={log_bytes:,} holds, which is {most:,}: raise log_bytes or "
+            "lower the limit"
+        )
+
+
+def _from_plain(name: str, kind: type[T], plain: Mapping[str, object]) -> T:
+    try:
+        return kind(**plain)  # type: ignore[arg-type]  # it checks them
+    except TypeError as error:
+        raise ConfigError(f"{name} is no {kind.__name__}: {error}") from None
