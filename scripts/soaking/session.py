@@ -27,7 +27,6 @@ ARRIVAL_S = 60.0
 SAMPLE_S = 0.5
 LISTENING_PROCESSES = 2
 OWN, EVERYTHING = 4, 1  # SUB sockets in each: of the healthy feed alone, and of all that there is
-AUDIENCE = LISTENING_PROCESSES * (OWN + EVERYTHING)
 SETTLE_S = 1.0
 
 
@@ -36,11 +35,23 @@ class Session:
 
     Args:
         outside: an address that is not the loopback's; None = there is none.
+        listening: processes of the healthy audience.
+
+    Attributes:
+        audience: how many sockets they have.
     """
 
-    def __init__(self, attack: Attack, seconds: float, outside: str | None) -> None:
+    def __init__(
+        self,
+        attack: Attack,
+        seconds: float,
+        outside: str | None,
+        listening: int = LISTENING_PROCESSES,
+    ) -> None:
+        self.audience = listening * (OWN + EVERYTHING)
         self._attack = attack
         self._seconds = seconds
+        self._listening = listening
         self._outside = outside if attack.from_outside else None
         self._notes: list[str] = []
         self._failures: list[str] = []
@@ -53,9 +64,9 @@ class Session:
             publisher, endpoints = self._start_publisher(children)
             usage = Usage(publisher.pid)
             listeners = self._start_audience(children, endpoints[0])
-            publisher.ask(ANSWER_S, do="wait", count=AUDIENCE, within=START_S)
+            publisher.ask(ANSWER_S, do="wait", count=self.audience, within=START_S)
             publisher.ask(ANSWER_S, do="begin", feeds=[asdict(HEALTHY)])
-            self._watch(usage, SETTLE_S)
+            self._watch(usage, min(SETTLE_S, self._seconds))
             crowd, arrived = self._let_come(children, endpoints[-1], usage)
             feeds = [asdict(feed) for feed in self._attack.feeds]
             for listener in listeners:
@@ -98,7 +109,7 @@ class Session:
         settings = json.dumps({"endpoint": endpoint, "own": OWN, "everything": EVERYTHING})
         started = [
             children.enter_context(Child("soaking.listening", settings))
-            for _ in range(LISTENING_PROCESSES)
+            for _ in range(self._listening)
         ]
         for child in started:
             child.answer(START_S)
