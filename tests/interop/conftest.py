@@ -56,3 +56,27 @@ def unbound(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def endpoint(publisher: PublishingSocket, unbound: str) -> str:
     """Where the publisher listens."""
     return publisher.bind(unbound)
+
+
+@pytest.fixture(scope="module", params=list(PUBLISHERS))
+def lasting_publisher(request: pytest.FixtureRequest) -> Iterator[PublishingSocket]:
+    """One for the tests of a file that do not mind who has come and gone before.
+
+    Each of them has connections of its own, and nobody is left of those of others.
+    """
+    workers: int = getattr(request.module, "WORKERS", 2)
+    publisher = PUBLISHERS[request.param](0, workers)
+    yield publisher
+    publisher.close()
+
+
+@pytest.fixture(scope="module", params=["tcp", "ipc"])
+def lasting_endpoint(
+    request: pytest.FixtureRequest,
+    lasting_publisher: PublishingSocket,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
+    """Where it listens."""
+    if request.param == "tcp":
+        return lasting_publisher.bind("tcp://127.0.0.1:*")
+    return lasting_publisher.bind(f"ipc://{tmp_path_factory.mktemp('feed')}/feed.sock")

@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 
 WORKERS = 1  # for one peer
 
+
+@pytest.fixture
+def publisher(lasting_publisher: PublishingSocket) -> PublishingSocket:
+    """No test of this file minds what others have published."""
+    return lasting_publisher
+
+
+@pytest.fixture
+def endpoint(lasting_endpoint: str) -> str:
+    return lasting_endpoint
+
+
 MESSAGES = [
     [b"A"],
     [b"A1", b"", b"x" * 253],

@@ -28,6 +28,17 @@ MESSAGES = [
 ]
 
 
+@pytest.fixture
+def publisher(lasting_publisher: PublishingSocket) -> PublishingSocket:
+    """No test of this file minds what others have published."""
+    return lasting_publisher
+
+
+@pytest.fixture
+def endpoint(lasting_endpoint: str) -> str:
+    return lasting_endpoint
+
+
 def stop_receiving(publisher: PublishingSocket, subscriber: Socket, topic: bytes) -> None:
     """Wait until markers on a topic do not arrive any more, though others do."""
 
