@@ -73,6 +73,7 @@ class Worker:
         policy = policy_for(options, self._log.entries)
         totals = totals_in(around.slot)
         self._budget = budget = around.budget(tuning.part_ns)
+        self._tick_ns = tuning.tick_ns
         self.pump = make_pump(self._log, policy.limits, tuning, totals, budget)
         self._write_set = around.poll_set()
         self.rest = Rest(around, self._write_set)
@@ -124,6 +125,7 @@ class Worker:
             loop.remove_writer(self._channel.socket)
             for peer in list(self.desk.peers.values()):
                 self.desk.close(peer, Reason.PUBLISHER_CLOSED)
+                self._budget.is_over()  # the sign of life
             self.figures.publish()
             self._channel.flush()
 
@@ -170,12 +172,12 @@ class Worker:
         now = self._around.now()
         self.reads.read_spared(now)
         self.pump.calm(now)
-        self._budget.begin()
+        self._budget.begin(self._tick_ns)
         self.deadlines.tick(now, listening=not self._reads_paused)
         self.standing.tick(now)
-        self._budget.begin()
+        self._budget.begin(self._tick_ns)
         self.silence.look(now)
-        self._budget.begin()
+        self._budget.begin(self._tick_ns)
         self.checkpoints.tick()
         self.figures.tick(now)  # after everybody was settled
         self.turn()
@@ -239,8 +241,11 @@ class Worker:
         self.tail.publish()
         self.checkpoints.answer()
         ending = self._ending
-        if ending is not None and ending.step(now, more=self._deliveries.are_due):
-            self.finished()
+        if ending is not None:
+            budget.begin()
+            if ending.step(now, more=self._deliveries.are_due):
+                self.finished()
+            more = more or ending.is_cut
         self._follow_channel()  # this turn may have filled it
         if self._is_slow and not self._is_quiet:
             self._is_slow = False
@@ -304,4 +309,5 @@ class Worker:
             self._end(message.timeout)
 
     def _end(self, timeout: float) -> None:
-        self._ending = Ending(self.desk, self._channel, timeout, self._around.now())
+        now = self._around.now()
+        self._ending = Ending(self.desk, self._channel, timeout, now, self._budget)

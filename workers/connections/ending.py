@@ -7,6 +7,7 @@ does not destroy it; then everything is closed and reported, as fast as the coor
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fanout.control.channel import Channel
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
+    from fanout.workers.stream.budget import Budget
 
 NS = 1_000_000_000
 
@@ -22,32 +24,51 @@ NS = 1_000_000_000
 class Ending:
     """Steps to the end once a turn; the worker's tick makes sure that there are turns.
 
+    Its mutable state: who was sent end of file, and who has still to be looked at.
+
     Args:
         timeout: seconds that delivery may take; 0.0 = none.
         now: monotonic ns.
+
+    Attributes:
+        is_cut: whether there was no time for all in the last step.
     """
 
-    def __init__(self, desk: Desk, channel: Channel, timeout: float, now: int) -> None:
+    def __init__(
+        self, desk: Desk, channel: Channel, timeout: float, now: int, budget: Budget
+    ) -> None:
+        self._budget = budget
+        self._left: deque[Peer] = deque()
+        self.is_cut = False
         self._desk = desk
         self._channel = channel
         self._deadline = now + int(timeout * NS)
         self._said_goodbye: set[Peer] = set()
 
     def step(self, now: int, *, more: bool) -> bool:
-        """One look at who is left; True if nobody is, and all is reported.
+        """One look at who is left, for as long as there is time; True if nobody is left.
+
+        Then all is reported, too.
 
         Args:
             more: there are messages that nobody was sent yet.
         """
+        self.is_cut = False
         late = now >= self._deadline
         if more and not late:
             return False
         peers = self._desk.peers
-        for peer in list(peers.values()):
+        left = self._left = self._left or deque(peers.values())
+        while left:
             if self._channel.pending:
                 return False  # what this process has not got rid of when it ends is lost
-            if late or not peer.ready or self._is_through(peer):
+            peer = left.popleft()
+            is_here = peer.id in peers  # or it was closed since the last step
+            if is_here and (late or not peer.ready or self._is_through(peer)):
                 self._desk.close(peer, Reason.PUBLISHER_CLOSED)
+            if left and self._budget.is_over():
+                self.is_cut = True
+                return False
         return not peers and not self._channel.pending
 
     def _is_through(self, peer: Peer) -> bool:

@@ -15,10 +15,12 @@ from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.limits import UNLIMITED
+from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tail import Tail
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL
+from tests.helpers.ticking import Ticking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +86,45 @@ def make_desk() -> Iterator[Callable[[int], EndingDesk]]:
 
 
 def end(desk: EndingDesk, timeout: float) -> Ending:
-    return Ending(desk.desk, desk.channel, timeout, now=0)
+    return Ending(desk.desk, desk.channel, timeout, 0, without_clock())
+
+
+def test_no_more_are_closed_in_a_turn_than_there_is_time_for(
+    make_desk: Callable[[int], EndingDesk],
+) -> None:
+    desk = make_desk(5)
+    desk.channel.stuck = False
+    budget = Ticking().budget(2)
+    ending = Ending(desk.desk, desk.channel, 0.0, 0, budget)
+    seen = []
+    for _ in range(3):
+        budget.begin()
+        ended = ending.step(1, more=False)
+        seen.append((len(desk.peers), ending.is_cut, ended))
+
+    assert seen == [(3, True, False), (1, True, False), (0, False, True)]
+
+
+def test_who_is_not_through_is_looked_at_again_after_all_the_others(
+    make_desk: Callable[[int], EndingDesk],
+) -> None:
+    desk = make_desk(3)
+    desk.channel.stuck = False
+    slow = desk.peers[0]
+    desk.desk._pump.hold(slow.member)  # it does not have everything
+    budget = Ticking().budget(1)
+    ending = Ending(desk.desk, desk.channel, 10.0, 0, budget)
+    left = []
+    for _ in range(4):
+        budget.begin()
+        ending.step(1, more=False)
+        left.append(sorted(desk.peers))
+        if len(left) == 1:  # it is closed before it would be looked at
+            desk.desk.close(desk.peers[1], Reason.PUBLISHER_CLOSED)
+
+    assert left == [[0, 1, 2], [0, 2], [0], [0]]
+    assert not ending.is_cut
+    ending.step(1 << 62, more=False)
 
 
 def test_connections_are_closed_as_fast_as_the_coordinator_reads(

@@ -19,6 +19,17 @@ def test_a_part_is_over_when_its_time_has_passed_and_the_next_has_its_own() -> N
     assert (seen, budget.is_over()) == ([False, False, True], False)
 
 
+def test_a_part_may_be_told_how_long_it_may_take() -> None:
+    time = [0]
+    budget = Budget(lambda: time[0], part_ns=10)
+    budget.begin(5)
+    time[0] = 5
+    assert budget.is_over()
+    budget.begin()
+    time[0] = 14
+    assert not budget.is_over()
+
+
 def test_one_without_a_clock_is_never_over() -> None:
     budget = without_clock()
 
