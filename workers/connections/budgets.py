@@ -30,6 +30,8 @@ REPORT_LONG_NS = 20_000  # more, for each that is too long for the first level o
 
 # Of all peers together.
 TURN_NS = MS  # of reading in one turn: messages that come in meanwhile wait for no longer
+APPLY_NS = 5_000  # of that for each prefix that was read: to apply it, after all of them are read
+IDLE_APPLY_NS = 1_000  # while there is nothing to send: turns with more in them take less in all
 BUSY_PART = 2  # 1/2 of the worker while there is something to send, the other half is for that
 BUSY_BURST_NS = 2 * MS  # saved up at most
 

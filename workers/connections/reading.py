@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Throttled, split_subscriptions
 from fanout.reasons import Reason
-from fanout.workers.connections.budgets import READ_NS, REPORT_NS, Share, report_cost
+from fanout.shm.prefix_table import weight
+from fanout.workers.connections.budgets import (
+    APPLY_NS,
+    IDLE_APPLY_NS,
+    READ_NS,
+    REPORT_NS,
+    Share,
+    report_cost,
+)
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.members import OLDER_WANTS_MAX
 from fanout.zmtp import (
@@ -52,8 +60,7 @@ class ReadSide:
 
     Its mutable state: the level-triggered epoll set, those of its last poll who have not had their
     turn (who is in the handshake is the first), the peers that are not read for a while, the
-    changes that were read in this turn, what one took at last when it was applied, and what all may
-    still take. The changes that wait for
+    changes that were read in this turn, and what all may still take. The changes that wait for
     their reports to get out are the promises of the tail.
 
     Args:
@@ -81,7 +88,6 @@ class ReadSide:
         self._cpu = cpu
         self._self_service = self_service
         self._share = Share(now)
-        self._more_ns = 0
         self._polled: dict[Peer, None] = {}
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
@@ -120,21 +126,19 @@ class ReadSide:
             self._pump.release(peer.member, peer.session.subscriptions, since, now)
         promised.clear()
         began = self._cpu()
-        more = self._read_some(now, self._share.left(now, busy), self._more_ns if busy else 0)
-        read = self._cpu()
-        changed = len(self._changes)
+        more = self._read_some(
+            now, self._share.left(now, busy), APPLY_NS if busy else IDLE_APPLY_NS
+        )
         self._apply_changes(now)
-        ended = self._cpu()
-        if changed:
-            self._more_ns = (ended - read) // changed
-        self._share.spend(ended - began)
+        self._share.spend(self._cpu() - began)
         return more
 
-    def _read_some(self, now: int, left: int, more_ns: int) -> bool:
+    def _read_some(self, now: int, left: int, apply_ns: int) -> bool:
         """Read for about so many ns.
 
         Args:
-            more_ns: that each change takes afterwards, when it is applied.
+            apply_ns: of these, that each prefix is counted for; it takes its time when it is
+                applied, and more if it is long.
         """
         if left <= 0:
             return True
@@ -150,7 +154,7 @@ class ReadSide:
             cost = self._cpu() - began
             peer.budget.learn(size, cost)
             self._charge(peer, cost + READ_NS, now)
-            left -= cost + more_ns * (peer in self._changes)
+            left -= cost + apply_ns * sum(map(weight, self._changes.get(peer, ())))
             if left <= 0:
                 return True
         return more
