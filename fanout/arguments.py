@@ -181,3 +181,24 @@ def check_count(count: object) -> None:
         raise TypeError(f"count must be a whole number, not {type(count).__name__}")
     if count < 0:
         raise ValueError(f"count must be 0 or more, not {count}")
+
+
+REASON_BYTES = 256  # of UTF-8; what is said to people of a connection that ended
+
+
+def check_dismissal(subscriber: object, reason: object) -> None:
+    """Refuse what cannot name a subscriber, or why it is sent away.
+
+    Raises:
+        TypeError: one is of a wrong type. ValueError: `reason` is too long, or cannot be shown.
+    """
+    if isinstance(subscriber, bool) or not isinstance(subscriber, int):
+        kind = type(subscriber).__name__
+        raise TypeError(f"subscriber must be the id that subscribers() shows, an int, not {kind}")
+    if not isinstance(reason, str):
+        raise TypeError(f"reason must be a str, not {type(reason).__name__}")
+    if not reason.isprintable():
+        raise ValueError(f"reason={reason!r} has characters that cannot be shown")
+    length = len(reason.encode())
+    if length > REASON_BYTES:
+        raise ValueError(f"reason takes {length} bytes of UTF-8, {REASON_BYTES} are allowed")

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, NoReturn, Unpack
+from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout import engine as engines
-from fanout.arguments import as_timeout, as_topic_or_any, check_callback
-from fanout.errors import ClosedError
+from fanout.arguments import as_timeout, check_callback
+from fanout.awaited_audience import AwaitedAudience
 from fanout.loop_callback import LoopCallback
 from fanout.loop_executor import begin, in_thread, outlast
 from fanout.refusals import refuse_linger
@@ -41,13 +40,12 @@ if TYPE_CHECKING:
     from fanout.refusals import NotHere
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
-    from fanout.slow_policy import Action, SlowPolicy
-    from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
+    from fanout.statistics import Undelivered
 
 _AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publisher.start()"
 
 
-class Publisher(Verbs[Coroutine[Any, Any, int]]):
+class Publisher(AwaitedAudience):
     """As `fanout.Publisher`; belongs to the event loop that starts it.
 
     It is started by `async with Publisher(...)` or by `await Publisher.start(...)`, which take the
@@ -58,7 +56,7 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
     """
 
     __slots__ = (
-        *("__weakref__", "_endpoint", "_engine", "_is_started", "_keywords", "_on_event"),
+        *("__weakref__", "_endpoint", "_is_started", "_keywords", "_on_event"),
         *("_options", "_own", "_queue", "_sends"),
     )
 
@@ -191,34 +189,6 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
         """The options in effect."""
         return self._running().options
 
-    async def wait_for_subscribers(
-        self, count: int, topic: TopicLike | None = None, timeout: float | None = None
-    ) -> None:
-        """Wait until a message would reach so many; see `fanout.Publisher`."""
-        name = as_topic_or_any(topic)
-        for pause in self._running().questions.pauses_until(count, name, timeout):
-            await asyncio.sleep(pause)
-
-    def has_subscribers(self, topic: TopicLike | None = None) -> bool:
-        """Whether a message on this topic would reach any subscriber now."""
-        name = as_topic_or_any(topic)
-        engine = self._running()
-        engine.gate.check_use()
-        return engine.interest.count(name) > 0
-
-    async def set_slow_policy(self, subscriber: int, policy: SlowPolicy | Action | None) -> None:
-        """Choose what happens to one subscriber when it is behind; None = choose nothing."""
-        engine = self._running()
-        await in_thread(lambda: engine.set_slow_policy(subscriber, policy))
-
-    async def subscribers(self) -> tuple[SubscriberStatistics, ...]:
-        """Exact figures of every connected subscriber."""
-        return await in_thread(self._running().questions.subscribers)
-
-    async def statistics(self) -> PublisherStatistics:
-        """Totals of the publisher."""
-        return await in_thread(self._running().questions.statistics)
-
     @property
     def poisoned(self) -> bool:
         """Whether an interrupted send must be rolled back by `recover()` before the next."""
@@ -290,14 +260,6 @@ class Publisher(Verbs[Coroutine[Any, Any, int]]):
             _task,
             _switch_of(self),
         )
-
-    def _running(self) -> Engine:
-        if self._engine is None:
-            raise ClosedError(
-                "this publisher is not started: use it in `async with`, or "
-                "make it by `await Publisher.start(...)`"
-            )
-        return self._engine
 
     def _started(self) -> SendQueue:
         self._running()

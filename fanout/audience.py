@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.arguments import as_topic_or_any
+from fanout.arguments import as_timeout, as_topic_or_any
+from fanout.event_iterators import Events
 from fanout.send.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -80,3 +81,43 @@ class Audience(Verbs[int]):
             ClosedError: as `subscribers()`.
         """
         return self._engine.questions.statistics()
+
+    def events(self, timeout: float | None = None) -> Events:
+        """What happens from now on, to iterate over: the events that `on_event` gets.
+
+        Each iterator has all of them, whatever becomes of the others, and may be read by any
+        thread. Events that it is too slow for are counted (`EVENTS_LOST`); one that is not read
+        holds nobody up. It ends when the publisher has been closed, after the last events, or by
+        its `close()`, which `with publisher.events() as events:` does.
+
+        Args:
+            timeout: seconds to wait for each event; then TimeoutError is raised, and iterating may
+                go on. None = for ever.
+
+        Raises:
+            TypeError, ValueError: `timeout` is no time to wait.
+            ClosedError: there are no more events.
+            RuntimeError: 64 iterators are open.
+        """
+        seconds = as_timeout(timeout)
+        return Events(self._engine.open_queue(), seconds, self._engine.gate.check_fork)
+
+    def disconnect(self, subscriber: int, reason: str = "") -> bool:
+        """Have the connection of a subscriber ended, soon; a SUB socket comes back by itself.
+
+        What is queued for it is discarded, and counted so. When its end is told of
+        (`SUBSCRIBER_EVICTED`, cause `DISCONNECTED_BY_CALL`), it is booked.
+
+        Args:
+            subscriber: the id that `subscribers()` and events show.
+            reason: for people, up to 256 bytes of UTF-8.
+
+        Returns:
+            Whether it was connected, and its worker has been told; False: nothing has changed.
+
+        Raises:
+            TypeError, ValueError: an argument cannot be that; nothing has changed.
+            ClosedError: the publisher was closed; nothing has changed.
+            TimeoutError: our thread, or the machine, hangs: it may be done later.
+        """
+        return self._engine.disconnect(subscriber, reason)

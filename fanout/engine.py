@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from fanout._platform import check_machine
-from fanout.arguments import as_endpoints, as_timeout, check_callback
+from fanout.arguments import as_endpoints, as_timeout, check_callback, check_dismissal
 from fanout.coordinator import reports
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import END_GRACE, Coordinator
@@ -44,6 +44,7 @@ from fanout.transport.opening import open_listener
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from fanout.event_queue import EventQueue
     from fanout.events import Event
     from fanout.options import Options
     from fanout.send.attempt import Attempt
@@ -113,13 +114,9 @@ class Engine:
         self.batches = BatchRules(path, unlimited, limit, messages)
         # Nothing below refers to us: the log's memory goes with the last reference to the
         # publisher, not with some later garbage collection.
+        self._announcer = Announcer(on_event, log)
         self._coordinator = Coordinator(
-            options,
-            segment,
-            bells,
-            room,
-            self.interest,
-            Announcer(on_event, log),
+            *(options, segment, bells, room, self.interest, self._announcer),
             on_broken=lambda: gate.shut(BROKEN),
             on_ended=resources.close,
         )
@@ -245,6 +242,21 @@ class Engine:
         """
         self.gate.check_use()
         return self._questions
+
+    def open_queue(self) -> EventQueue:
+        """The events from now on.
+
+        Raises:
+            ForkedError, ClosedError, RuntimeError (too many are open): there is none.
+        """
+        self.gate.check_use()
+        return self._announcer.open_queue()
+
+    def disconnect(self, subscriber: int, reason: str) -> bool:
+        """See `fanout.Publisher.disconnect()`."""
+        check_dismissal(subscriber, reason)
+        self.gate.check_use()
+        return self._coordinator.act(lambda state: reports.disconnect(state, subscriber, reason))
 
     # The end.
 

@@ -1,4 +1,4 @@
-"""What happened, and to whom: the events a publisher reports to `on_event` and to its logger."""
+"""What happened, and to whom: what `events()`, `on_event` and the logger of a publisher report."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ class EventKind(str, enum.Enum):
     """Kinds of events; the values are stable and may be stored."""
 
     SUBSCRIBER_CONNECTED = "subscriber_connected"  # handshake done
+    SUBSCRIBER_SUBSCRIBED = "subscriber_subscribed"  # it has changed what it wants
     SUBSCRIBER_NAMED = "subscriber_named"  # it has said what it is called; `reason` is the name
     POLICY_CHANGED = "policy_changed"  # another one for this subscriber; `reason` says which
     CHOICE_DECLINED = "choice_declined"  # it wants what it cannot have; `reason` says what
     SUBSCRIBER_SLOW = "subscriber_slow"  # over its lag limit: it has begun to lose messages
+    SUBSCRIBER_DROPPED = "subscriber_dropped"  # it has lost messages: at once, then each 10 s
     SUBSCRIBER_STALLED = "subscriber_stalled"  # it takes nothing, and has lost nothing by that yet
     SUBSCRIBER_RECOVERED = "subscriber_recovered"  # a slow or stalled one has caught up
     SUBSCRIBER_THROTTLED = "subscriber_throttled"  # says too much: left unread a while
@@ -28,11 +30,14 @@ class EventKind(str, enum.Enum):
     ACCEPT_PAUSED = "accept_paused"  # out of descriptors or memory; resumes by itself
     WORKER_STARTED = "worker_started"
     WORKER_LOST = "worker_lost"  # died or hung; its subscribers were closed and will reconnect
-    EVENTS_LOST = "events_lost"  # on_event, or a log handler, is too slow: here events are missing
+    EVENTS_LOST = "events_lost"  # who is told of them is too slow: here events are missing
     CALLBACK_FAILED = "callback_failed"  # on_event raised; reported to the logger only
 
     def __str__(self) -> str:
         return self.value
+
+
+_COUNTS = ("added", "cancelled", "dropped_since", "dropped", "discarded", "lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,13 @@ class Event:
 
     `subscriber` is the id that `subscribers()` shows, None for events about workers, listeners and
     connections that were refused. `peer` is its address, None for events about no connection.
-    `dropped` counts messages lost by this subscriber so far, `discarded` those that waited for it
-    when its connection ended, `lost` the events that are missing before an EVENTS_LOST. `cause` is
-    from a fixed list, for programs, what `reason` says to people; None where no connection ended,
-    was refused or became slow. `count` is the number of those for whom a summary stands, in which
-    `dropped` and `discarded` are of all of them, the rest is of the last: see the reference.
+    `dropped` counts messages lost by this subscriber so far, `dropped_since` those of them that no
+    SUBSCRIBER_DROPPED has told of before this one, `discarded` those that waited for it when its
+    connection ended, `lost` the events that are missing at an EVENTS_LOST, `added` and `cancelled`
+    the topics of a SUBSCRIBER_SUBSCRIBED. `cause` is from a fixed list, for programs, what `reason`
+    says to people; None where no connection ended, was refused or lost messages. `count` is the
+    number of events for which a summary stands, with what all of them count; the rest is of the
+    last: see the reference.
     `exit_code` is that of the process of a WORKER_LOST, -N for signal N; None where there was none,
     or nobody knows it. `exact` is False where more may have been discarded than it says: `reason`
     says why that is not known.
@@ -63,6 +70,9 @@ class Event:
     count: int = 1
     discarded: int = 0
     exact: bool = True
+    dropped_since: int = 0
+    added: int = 0
+    cancelled: int = 0
 
     def __str__(self) -> str:
         parts = [str(self.kind)]
@@ -72,14 +82,12 @@ class Event:
             parts.append(f"peer={self.peer}")
         if self.worker is not None:
             parts.append(f"worker={self.worker}")
-        if self.dropped:
-            parts.append(f"dropped={self.dropped}")
-        if self.discarded:
-            parts.append(f"discarded={self.discarded}")
+        for name in _COUNTS:
+            count = getattr(self, name)
+            if count:
+                parts.append(f"{name}={count}")
         if not self.exact:
             parts.append("exact=False")
-        if self.lost:
-            parts.append(f"lost={self.lost}")
         if self.count != 1:
             parts.append(f"count={self.count}")
         if self.reason:

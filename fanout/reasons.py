@@ -113,6 +113,12 @@ class Reason(enum.Enum):
         "hung up when it read that this endpoint serves NULL; it wants CURVE or PLAIN, most likely",
         Fault.SUBSCRIBER,
     )
+    DISCONNECTED_BY_CALL = (
+        19,
+        "disconnected_by_call",
+        "sent away by the publisher's program (disconnect)",
+        Fault.NOBODY,
+    )
 
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER

@@ -98,10 +98,12 @@ class NoteConnected:
 
 @dataclass(frozen=True, slots=True)
 class NoteSubscriptions:
-    """Write down how many distinct subscriptions it has."""
+    """Write down, and tell, how many distinct subscriptions it has, and what has changed."""
 
     connection: Accepted
     count: int
+    added: int
+    cancelled: int
 
 
 @dataclass(frozen=True, slots=True)

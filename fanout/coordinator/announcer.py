@@ -1,36 +1,42 @@
-"""Events to the user's callback and to the `fanout` logger, on a thread of their own.
+"""Events to the user's callback, to who iterates over them, and to the `fanout` logger.
 
-Both are the user's: they may raise, and they may take for ever. Whoever tells an event feels
-neither. What waits for them has a bound; what is lost beyond it is counted, and the count is told
-at the place where the events are missing.
+Callback and log handlers are the user's: they may raise, and they may take for ever. So they are
+called on a thread of their own, and whoever tells an event feels nothing of it. What waits for each
+of those who listen has a bound; what is lost beyond it is counted, and the count is told at the
+place where the events are missing.
 
-The thread is started by the first event, and ends with the publisher. It is a daemon: one that
-never comes back from a callback holds up neither `close()` nor the end of the interpreter.
+The thread is started by the first event that somebody takes there, and ends with the publisher. It
+is a daemon: one that never comes back from a callback holds up neither `close()` nor the end of the
+interpreter.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
+import time
 import traceback
-from collections import deque
+import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
+from fanout.coordinator.thinning import LOGGED_AT_ONCE, Thinning
+from fanout.event_queue import EventQueue
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-EVENTS_MAX = 32_768  # events that wait: two for each subscriber of the default, who all come back
-EVENTS_RESUME = EVENTS_MAX // 2  # waiting; once full, more are taken from here: losses come in runs
 FAREWELL = 1.0  # seconds that close() waits for what was told to be delivered
 FAREWELL_AT_ONCE = 0.2  # the same, for a close() that is to end at once
+READERS_MAX = 64  # queues at once, each of which may hold all the events that it has room for
 
 _LEVELS = {
     EventKind.SUBSCRIBER_SLOW: logging.WARNING,
+    EventKind.SUBSCRIBER_DROPPED: logging.WARNING,
     EventKind.SUBSCRIBER_THROTTLED: logging.WARNING,
     EventKind.SUBSCRIBER_STALLED: logging.WARNING,
     EventKind.SUBSCRIBER_RECOVERED: logging.INFO,  # the end of a warning
@@ -47,27 +53,38 @@ _LEVELS = {
 # Nothing is wrong with a probe that connects and leaves, nor with who comes as we close.
 _ORDINARY = {Reason.LEFT, Reason.BROKEN, Reason.GONE_EARLY, Reason.PUBLISHER_CLOSED}
 
-# An event, or a text for the logger only, or how many events are missing at this place.
-_Waiting: TypeAlias = "Event | str | int"
+# Of these there are never many: a worker that fails is started again after a while.
+_OF_WORKERS = {EventKind.WORKER_STARTED, EventKind.WORKER_LOST}
+_NO_BOUND = 1 << 62
 
 
 class Announcer:
-    """Delivers each event once to both, in the order in which they were told.
+    """Delivers each event once to each who listens, in the order in which they were told.
 
-    Its mutable state: what waits (and whether it was full and has not been half empty since), the
-    thread, and whether the end was announced.
+    The log gets fewer than the others: see `Thinning`.
+
+    Its mutable state: what waits for the thread, and the thread; the queues of who reads for
+    himself; what was kept from the log; and whether the end was announced.
 
     Args:
         on_event: called with each event; None = only log.
         logger: logged to, before the callback is called.
+        now: seconds of a clock that never goes back.
     """
 
-    def __init__(self, on_event: Callable[[Event], None] | None, logger: logging.Logger) -> None:
+    def __init__(
+        self,
+        on_event: Callable[[Event], None] | None,
+        logger: logging.Logger,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._on_event = on_event
         self._logger = logger
-        self._waiting: deque[_Waiting] = deque()
-        self._changed = threading.Condition()
-        self._is_full = False
+        self._now = now
+        self._queue = EventQueue()
+        self._thinning = Thinning(_logged_at_once, again=True)
+        self._readers: tuple[weakref.ref[EventQueue], ...] = ()
+        self._entering = threading.Lock()  # of the readers
         self._is_ending = False
         self._thread: threading.Thread | None = None
         # What the callback starts shall inherit the signal mask of the program, not of our threads.
@@ -75,6 +92,8 @@ class Announcer:
 
     def tell(self, event: Event) -> None:
         """Have an event delivered, soon; never waits for the user's code, and never raises."""
+        if self._readers:
+            self._put_to_readers(event)
         if self._on_event is not None or self._logger.isEnabledFor(_level(event)):
             self._put(event)
 
@@ -82,11 +101,34 @@ class Announcer:
         """Have a bug of ours logged, with the traceback of `error`; as `tell()`."""
         self._put(f"{text}\n{''.join(traceback.format_exception(error))}")
 
+    def open_queue(self) -> EventQueue:
+        """A queue of all events from now on, to be read at leisure; any thread.
+
+        It is fed until it is closed, or dropped.
+
+        Raises:
+            RuntimeError: there are too many; nothing has changed.
+        """
+        queue = EventQueue()
+        with self._entering:
+            readers = self._open_readers()
+            if len(readers) >= READERS_MAX:
+                raise RuntimeError(f"{READERS_MAX} iterators over events are open: close some")
+            self._readers = (*readers, weakref.ref(queue))
+        if self._is_ending:  # whoever ended them may have missed this one
+            queue.end()
+        return queue
+
     def end(self) -> None:
-        """No more events come: the thread ends when those that wait are delivered. Idempotent."""
-        with self._changed:
-            self._is_ending = True
-            self._changed.notify()
+        """No more events come: all end when those that wait are delivered. Idempotent."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        self._queue.end()
+        for reader in self._readers:
+            queue = reader()
+            if queue is not None:
+                queue.end()
 
     def close(self, timeout: float) -> None:
         """End, and wait a little for what was told to be delivered. Idempotent, any thread.
@@ -102,18 +144,27 @@ class Announcer:
             thread.join(FAREWELL if timeout > 0 else FAREWELL_AT_ONCE)
 
     def _put(self, one: Event | str) -> None:
-        with self._changed:
-            count = len(self._waiting)
-            self._is_full = count >= (EVENTS_RESUME if self._is_full else EVENTS_MAX)
-            if not self._is_full:
-                self._waiting.append(one)
-                self._changed.notify()
-            elif isinstance(self._waiting[-1], int):
-                self._waiting[-1] += 1
-            else:
-                self._waiting.append(1)
+        self._queue.put(one)
         if self._thread is None:
             self._start()
+
+    def _put_to_readers(self, event: Event) -> None:
+        has_left = False
+        for reader in self._readers:
+            queue = reader()
+            if queue is None or queue.is_closed:
+                has_left = True
+            else:
+                queue.put(event)
+        if has_left and self._entering.acquire(blocking=False):  # else the next time
+            self._readers = self._open_readers()
+            self._entering.release()
+
+    def _open_readers(self) -> tuple[weakref.ref[EventQueue], ...]:
+        queues = [(reader, reader()) for reader in self._readers]
+        return tuple(
+            reader for reader, queue in queues if queue is not None and not queue.is_closed
+        )
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="fanout-events", daemon=True)
@@ -125,34 +176,41 @@ class Announcer:
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-        while (one := self._next()) is not None:
+        while True:
+            try:
+                one = self._queue.take(self._thinning.wait(self._now()))
+            except TimeoutError:
+                self._log_all(self._thinning.due(self._now()))
+                continue
+            if one is None:
+                self._log_all(self._thinning.due(math.inf))
+                return
             if isinstance(one, str):
                 self._log(logging.ERROR, one)
-            elif isinstance(one, int):
-                text = f"{one} events were not delivered: on_event, or a log handler, is too slow"
-                self._deliver(Event(EventKind.EVENTS_LOST, text, lost=one))
             else:
                 self._deliver(one)
             del one  # or it would be kept until the next one comes
 
-    def _next(self) -> _Waiting | None:
-        """Wait for what is to be delivered next; None at the end."""
-        with self._changed:
-            while not self._waiting:
-                if self._is_ending:
-                    return None
-                self._changed.wait()
-            return self._waiting.popleft()
-
     def _deliver(self, event: Event) -> None:
-        self._log(_level(event), event)
+        self._log_thinned(event)
         if self._on_event is None:
             return
         try:
             self._on_event(event)
         except BaseException as error:  # sys.exit() as well: it would end the thread
             failed = Event(EventKind.CALLBACK_FAILED, f"on_event raised for {event}")
-            self._log(_level(failed), failed, error)
+            self._log_thinned(failed, error)
+
+    def _log_thinned(self, event: Event, error: BaseException | None = None) -> None:
+        """Log it, if it is its turn, with its error; and the summaries whose time has come."""
+        if not self._logger.isEnabledFor(_level(event)):
+            return
+        for one in self._thinning.tell(event, self._now()):
+            self._log(_level(one), one, error if one is event else None)
+
+    def _log_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._log(_level(event), event)
 
     def _log(self, level: int, what: Event | str, error: BaseException | None = None) -> None:
         # A filter or handler of the user's may raise anything: sys.exit() too.
@@ -164,3 +222,10 @@ def _level(event: Event) -> int:
     if event.kind is EventKind.HANDSHAKE_FAILED and event.cause in _ORDINARY:
         return logging.DEBUG
     return _LEVELS.get(event.kind, logging.DEBUG)
+
+
+def _logged_at_once(event: Event) -> int:
+    """Lines in each period. Who logs at debug level wants to read of everybody, but once."""
+    if event.kind in _OF_WORKERS or _level(event) <= logging.DEBUG:
+        return _NO_BOUND
+    return LOGGED_AT_ONCE

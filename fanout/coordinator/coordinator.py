@@ -29,7 +29,7 @@ from fanout.coordinator.pool import Pool
 from fanout.coordinator.reception import Reception, shut
 from fanout.coordinator.state import make_state
 from fanout.coordinator.surroundings import REAL
-from fanout.coordinator.thinning import Thinning, is_thinned
+from fanout.coordinator.telling import Telling
 from fanout.errors import StartupError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Coordinator:
         self.links = links = self._pool.links
         self._figures = Figures(segment, ledger, options.policy)
         self._announcer = announcer
-        self._thinning = Thinning()
+        self._telling = Telling(self._pool.dropping())
         self.reception = Reception(
             *(self.state, self._calls, self._selector, now),
             lambda: [link.slot.load for link in links],
@@ -218,7 +218,6 @@ class Coordinator:
             self.reception.reserve(self.options.max_subscribers)  # while the workers start
             while not self.state.supervision.over:
                 self.turn()
-            self._tell(self._thinning.due(math.inf))
         except Exception as error:
             self._announcer.complain("the coordinator failed; the publisher is broken", error)
             self._attempt(self._on_broken)
@@ -242,7 +241,7 @@ class Coordinator:
         now = self._now()
         if supervision.is_time_to_look(now):
             self.reception.look(now)
-            self._tell(self._thinning.due(now))
+            self._tell(self._telling.due(now))
             self._carry_out(supervision.look(now, self._pool.sights()))
         self._carry_out(supervision.due(now))
         self._figures.turned(int(now * 1e9))
@@ -268,6 +267,7 @@ class Coordinator:
             _subscriber, descriptor = self.state.duplicates.popitem()
             self._attempt(partial(os.close, descriptor))
         self._attempt(self._calls.take)
+        self._attempt(lambda: self._tell(self._telling.due(math.inf)))
         self._give_back()
         self._announcer.end()
 
@@ -296,8 +296,7 @@ class Coordinator:
         for action in actions:
             match action:
                 case do.Tell(event):
-                    thinned = is_thinned(event)
-                    self._tell(self._thinning.tell(event, self._now()) if thinned else (event,))
+                    self._tell(self._telling.tell(event, self._now()))
                 case do.Complain(text, error):
                     self._announcer.complain(text, error)
                 case do.Answer(flag):
@@ -311,8 +310,9 @@ class Coordinator:
                     self._carry_out(self._pool.hand_over(connection, descriptor))
                 case do.NoteConnected(connection):
                     self._figures.connected(connection)
-                case do.NoteSubscriptions(connection, count):
+                case do.NoteSubscriptions(connection, count, added, cancelled):
                     self._figures.subscribed(connection, count)
+                    self._telling.subscribed(connection, count, added, cancelled)
                 case do.NoteChoice(connection, name, policy, chosen_by):
                     self._figures.chosen(connection, name, policy, chosen_by)
                 case do.Shut(descriptor):

@@ -15,12 +15,14 @@ from fanout.control.channel import ChannelFull
 from fanout.control.messages import Adopt, ControlError
 from fanout.coordinator import reports
 from fanout.coordinator.actions import Complain
+from fanout.coordinator.dropping import Dropping
 from fanout.coordinator.figures import final_of
 from fanout.coordinator.links import REAP_WAIT, WorkerLink
 from fanout.coordinator.lost import Losses
 from fanout.coordinator.wrecks import Slices, Wrecks
 from fanout.exits import describe_exit
 from fanout.reasons import Reason
+from fanout.shm.subscriber_slot import SubscriberSlots
 from fanout.system_calls import explain
 
 if TYPE_CHECKING:
@@ -78,6 +80,12 @@ class Pool:
     def sights(self) -> list[Sight]:
         """A look at all workers."""
         return [link.sight for link in self.links]
+
+    def dropping(self) -> Dropping:
+        """Who loses messages, by what the workers say in shared memory."""
+        links, slots = self.links, SubscriberSlots(self._segment)
+        connections = self._state.roster.connections
+        return Dropping(lambda: sum(link.slot.dropped for link in links), slots, connections)
 
     def start(self, worker: int) -> list[Action]:
         """Start a process for a worker; if the system gives none, it has ended."""

@@ -107,6 +107,19 @@ def ask(state: State, flag: Flag) -> list[Action]:
     return [Say(worker, Snapshot(token)) for worker in ready]
 
 
+def disconnect(state: State, subscriber: int, reason: str) -> list[Action]:
+    """Have the worker of this connection end it; nothing if there is none (any more).
+
+    Nothing has changed until the worker reports the end: it may be lost before.
+    """
+    connection = state.roster.connections.get(subscriber)
+    if connection is None:
+        return []
+    cause = Reason.DISCONNECTED_BY_CALL
+    text = f"{cause.text}: {reason}" if reason else cause.text
+    return [Say(connection.worker, Evict(subscriber, cause.number, text))]
+
+
 def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Action]:
     connection = state.roster.connections.get(message.subscriber)
     if connection is None or connection.over_limit:
@@ -127,8 +140,9 @@ def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Ac
     if victim is connection:
         return evict
     # Messages published before this did not ring for the new subscription.
+    note = NoteSubscriptions(connection, count, len(put), len(taken))
     chosen = state.choices.subscribed(connection, *changed)
-    return [*evict, Wake(worker), NoteSubscriptions(connection, count), *chosen]
+    return [*evict, Wake(worker), note, *chosen]
 
 
 def _make_room(state: State) -> Accepted | None:

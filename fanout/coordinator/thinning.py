@@ -1,7 +1,10 @@
 """Thinning: what happens again and again is told at once, then summed up now and then. Pure.
 
-Somebody who is refused comes back at once, and a thousand of them would fill the log. Counters are
-not thinned: this is only about what is told.
+Somebody who is refused comes back at once, and a thousand of them would fill the log. So would a
+thousand subscribers that lose messages. Counters are not thinned: this is only about what is told.
+
+It is done twice, by the same rules with other figures: for all who listen, with what strangers can
+bring about as often as they connect; then once more for the log alone, which people read.
 """
 
 from __future__ import annotations
@@ -13,11 +16,16 @@ from fanout.events import EventKind
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.events import Event
 
     Key = tuple[EventKind, Reason | None]
 
-SUMMARY_EACH = 10.0  # seconds between two events about the same cause; a person reads them
+SUMMARY_EACH = 10.0  # seconds between two summaries about the same cause; a person reads them
+LOGGED_AT_ONCE = 8  # lines of one kind and cause in that time, each about another subscriber
+KNOWN_MAX = 32_768  # subscribers of whom it is known that they were told of: two kinds for each
+
 _OF_STRANGERS = {
     EventKind.ACCEPT_PAUSED,
     EventKind.CHOICE_DECLINED,
@@ -37,6 +45,13 @@ _BY_WORD = {
     Reason.RESTLESS,
 }
 
+# Of these a summary says what all have lost; of the others, `dropped` is what the last one has.
+_ENDS = {
+    EventKind.HANDSHAKE_FAILED,
+    EventKind.SUBSCRIBER_DISCONNECTED,
+    EventKind.SUBSCRIBER_EVICTED,
+}
+
 
 def is_thinned(event: Event) -> bool:
     """Whether strangers can make it happen as often as they connect."""
@@ -45,15 +60,29 @@ def is_thinned(event: Event) -> bool:
     return event.kind in _OF_STRANGERS
 
 
-class Thinning:
-    """Which of those events are told.
+def one_at_once(_event: Event) -> int:
+    """For what strangers bring about."""
+    return 1
 
-    Its mutable state: for each kind and cause, when it was last told, and what was kept back since.
+
+class Thinning:
+    """Which of the events that it is given are told.
+
+    Its mutable state: for each kind and cause, since when it is summed up, how many more are told
+    at once, of whom it was told, and what was kept back.
+
+    Args:
+        at_once: how many events of this kind and cause are told as they come, in the first period
+            and, if `again`, in each one: those about a subscriber of whom none was told before.
     """
 
-    def __init__(self) -> None:
-        self._told: dict[Key, float] = {}
-        self._kept: dict[Key, Event] = {}  # the last one, with the figures of all it stands for
+    def __init__(
+        self, at_once: Callable[[Event], int] = one_at_once, *, again: bool = False
+    ) -> None:
+        self._at_once = at_once
+        self._again = again
+        self._periods: dict[Key, _Period] = {}
+        self._known = 0  # over all periods
 
     def tell(self, event: Event, now: float) -> list[Event]:
         """It has happened; returns what is to be told of it, now.
@@ -63,12 +92,17 @@ class Thinning:
         """
         key = event.kind, event.cause
         due = self.due(now)
-        if key in self._told:
-            before = self._kept.get(key)
-            self._kept[key] = event if before is None else _add(before, event)
-            return due
-        self._told[key] = now
-        return [*due, event]
+        period = self._periods.get(key)
+        if period is None:
+            period = self._periods[key] = _Period(now, self._at_once(event))
+        if period.left <= 0 or event.subscriber in period.known:
+            period.keep(event)
+        else:
+            period.left -= 1
+            due.append(event)
+        if self._again:
+            self._known += period.know(event.subscriber, self._known)
+        return due
 
     def due(self, now: float) -> list[Event]:
         """The summaries whose time has come, each for all that was kept back of its cause.
@@ -77,24 +111,62 @@ class Thinning:
             now: as above; infinity = all, for this is the end.
         """
         due = []
-        for key, told in list(self._told.items()):
-            if now - told < SUMMARY_EACH:
+        for key, period in list(self._periods.items()):
+            if now - period.began < SUMMARY_EACH:
                 continue
-            event = self._kept.pop(key, None)
+            event = period.kept
             if event is None:  # nothing for so long: the next one is told at once
-                del self._told[key]
+                self._known -= len(period.known)
+                del self._periods[key]
                 continue
-            self._told[key] = now
+            period.kept = None
+            period.began = now
+            if self._again:
+                period.left = self._at_once(event)
             due.append(event)
         return due
 
+    def wait(self, now: float) -> float | None:
+        """Seconds until a summary is due; None = nothing is kept back."""
+        times = [one.began for one in self._periods.values() if one.kept is not None]
+        return max(0.0, min(times) + SUMMARY_EACH - now) if times else None
 
-def _add(kept: Event, event: Event) -> Event:
+
+class _Period:
+    """The events of one kind and cause, from one summary to the next."""
+
+    __slots__ = ("began", "kept", "known", "left")
+
+    def __init__(self, began: float, left: int) -> None:
+        self.began = began
+        self.left = left
+        self.kept: Event | None = None  # the last one, with the figures of all it stands for
+        self.known: set[int] = set()
+
+    def keep(self, event: Event) -> None:
+        self.kept = event if self.kept is None else add(self.kept, event)
+
+    def know(self, subscriber: int | None, known: int) -> int:
+        """It was told of, by itself or in a summary; returns how many more are known."""
+        if subscriber is None or subscriber in self.known:
+            return 0
+        if known >= KNOWN_MAX:
+            self.left = 0  # nobody can say any more who is new: the summary has all
+            return 0
+        self.known.add(subscriber)
+        return 1
+
+
+def add(kept: Event, event: Event) -> Event:
     """The last one, with what all have lost: sums over events stay those of the statistics."""
     return replace(
         event,
-        count=kept.count + 1,
-        dropped=kept.dropped + event.dropped,
+        count=kept.count + event.count,
+        dropped=event.dropped + (kept.dropped if event.kind in _ENDS else 0),
+        dropped_since=kept.dropped_since + event.dropped_since,
         discarded=kept.discarded + event.discarded,
+        added=kept.added + event.added,
+        cancelled=kept.cancelled + event.cancelled,
+        lost=kept.lost + event.lost,
         exact=kept.exact and event.exact,
     )

@@ -103,3 +103,12 @@ class Gate:
         """
         if self.word[0] in (FORKED, CLOSED):
             raise self.error()
+
+    def check_fork(self) -> None:
+        """As `check`, for what may go on when the publisher is closed.
+
+        Raises:
+            ForkedError.
+        """
+        if self.word[0] == FORKED:
+            raise self.error()

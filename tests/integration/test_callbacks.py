@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout import EventKind, Publisher
+from fanout import EventKind, Publisher, event_queue
 from fanout.asyncio import Publisher as AsyncPublisher
-from fanout.coordinator import announcer as announcers
 from tests.helpers.programs import Program, holdings
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until
@@ -126,11 +125,11 @@ def test_a_log_handler_that_never_comes_back_holds_nobody_up(
 def test_events_beyond_the_bound_are_counted(
     blocked: Blocked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announcers, "EVENTS_MAX", 4)
-    monkeypatch.setattr(announcers, "EVENTS_RESUME", 2)
+    monkeypatch.setattr(event_queue, "EVENTS_MAX", 4)
+    monkeypatch.setattr(event_queue, "EVENTS_RESUME", 2)
     with Publisher(ENDPOINT, workers=1, on_event=blocked) as publisher:
         wait_until(lambda: blocked.events, "the first one, in which it blocks")
-        for number in range(10):  # each connects and disconnects: 20 events, four of which wait
+        for number in range(10):  # connects, subscribes, disconnects: 30 events; four wait
             with RawPeer.version_3(publisher.endpoints[0], b"a"):
                 publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             wait_until(
@@ -140,7 +139,7 @@ def test_events_beyond_the_bound_are_counted(
         blocked.let_go()
         wait_until(lambda: len(blocked.events) == 6, "the events")
         told = blocked.events[-1]
-        assert (told.kind, told.lost) == (EventKind.EVENTS_LOST, 16)
+        assert (told.kind, told.lost) == (EventKind.EVENTS_LOST, 26)
 
 
 def test_a_callback_may_ask_for_exact_figures_and_bind() -> None:
@@ -207,6 +206,7 @@ def test_the_last_events_have_come_when_close_returns() -> None:
         assert [event.kind for event in events] == [
             EventKind.WORKER_STARTED,
             EventKind.SUBSCRIBER_CONNECTED,
+            EventKind.SUBSCRIBER_SUBSCRIBED,
             EventKind.SUBSCRIBER_DISCONNECTED,
         ]
 

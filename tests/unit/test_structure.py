@@ -23,7 +23,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
         *("fanout._platform", "fanout.arguments", "fanout.cores", "fanout.descriptors"),
         *("fanout.errors", "fanout.system_calls"),
-        *("fanout.events", "fanout.exits", "fanout.loop_callback", "fanout.loop_executor"),
+        *(
+            "fanout.event_iterators",
+            "fanout.event_queue",
+            "fanout.events",
+            "fanout.exits",
+            "fanout.loop_callback",
+            "fanout.loop_executor",
+        ),
         *("fanout.refusals", "fanout.slow_options", "fanout.slow_policy"),
         "fanout.reserved",
         *("fanout.option_arguments", "fanout.options", "fanout.reasons", "fanout.statistics"),
@@ -50,7 +57,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "questions": ("fanout.questions",),
     "engine": ("fanout.engine",),
     "publisher": ("fanout", "fanout.audience", "fanout.publisher"),
-    "asyncio": ("fanout.asyncio",),  # which uses nothing of the blocking one
+    "asyncio": (
+        "fanout.asyncio",
+        "fanout.awaited_audience",
+    ),  # which uses nothing of the blocking one
     "cli": ("fanout.__main__", "fanout.cli"),
 }
 

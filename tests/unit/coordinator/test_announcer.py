@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout import event_queue
 from fanout.coordinator import announcer as announcers
+from fanout.coordinator import thinning as thinnings
 from fanout.coordinator.announcer import Announcer
+from fanout.coordinator.thinning import LOGGED_AT_ONCE, SUMMARY_EACH
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 from tests.helpers.waiting import DEADLINE_S, wait_until
@@ -18,7 +21,10 @@ from tests.helpers.waiting import DEADLINE_S, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fanout.event_queue import EventQueue
+
 SLOW = Event(EventKind.SUBSCRIBER_SLOW, "behind", subscriber=3, peer="peer:1", dropped=7)
+ANOTHER = Event(EventKind.SUBSCRIBER_SLOW, "behind", subscriber=4, peer="peer:2", dropped=1)
 QUIET = logging.getLogger("fanout.test_announcer.quiet")
 
 
@@ -139,9 +145,9 @@ def test_a_callback_that_raises_is_logged_with_its_traceback(
         calls.append(event)
         raise error
 
-    announce(callback, logger, SLOW, SLOW)
+    announce(callback, logger, SLOW, ANOTHER)
 
-    assert calls == [SLOW, SLOW]
+    assert calls == [SLOW, ANOTHER]
     failed = caplog.records[-1]
     assert failed.getMessage().startswith("callback_failed")
     assert failed.levelno == logging.ERROR
@@ -231,8 +237,8 @@ def test_a_log_handler_that_blocks_holds_up_nobody_either(
 def test_what_is_lost_is_counted_and_told_where_it_is_missing(
     blocked: Blocked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announcers, "EVENTS_MAX", 4)
-    monkeypatch.setattr(announcers, "EVENTS_RESUME", 2)
+    monkeypatch.setattr(event_queue, "EVENTS_MAX", 4)
+    monkeypatch.setattr(event_queue, "EVENTS_RESUME", 2)
     announcer = Announcer(blocked, QUIET)
 
     announcer.tell(numbered(0))
@@ -256,8 +262,8 @@ def test_what_is_lost_is_counted_and_told_where_it_is_missing(
 
 def test_losses_come_in_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A callback that is always too slow is told of losses now and then, not with every event."""
-    monkeypatch.setattr(announcers, "EVENTS_MAX", 8)
-    monkeypatch.setattr(announcers, "EVENTS_RESUME", 4)
+    monkeypatch.setattr(event_queue, "EVENTS_MAX", 8)
+    monkeypatch.setattr(event_queue, "EVENTS_RESUME", 4)
     one_more = threading.Semaphore(0)
     events: list[Event] = []
 
@@ -331,3 +337,106 @@ def test_what_the_callback_starts_has_the_signal_mask_of_the_program() -> None:
     announcer.close(1.0)
 
     assert masks == [set(before)]
+
+
+def read_all(queue: EventQueue) -> list[Event]:
+    found = []
+    while (one := queue.take(DEADLINE_S)) is not None:
+        assert isinstance(one, Event)
+        found.append(one)
+    return found
+
+
+def test_who_reads_for_himself_gets_what_is_told_from_then_on_and_the_end() -> None:
+    events: list[Event] = []
+    announcer = Announcer(events.append, QUIET)
+    first = announcer.open_queue()
+    announcer.tell(numbered(1))
+    second = announcer.open_queue()
+    announcer.tell(numbered(2))
+    announcer.close(1.0)
+
+    assert events == read_all(first) == [numbered(1), numbered(2)]
+    assert read_all(second) == [numbered(2)]
+    assert read_all(announcer.open_queue()) == [], "of an announcer that has ended"
+
+
+def test_one_that_is_never_read_is_bounded_and_keeps_nothing_from_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(event_queue, "EVENTS_MAX", 4)
+    monkeypatch.setattr(event_queue, "EVENTS_RESUME", 2)
+    announcer = Announcer(None, QUIET)
+    lazy, eager = announcer.open_queue(), announcer.open_queue()
+    got = []
+    for number in range(100):
+        announcer.tell(numbered(number))
+        got.append(eager.take_now())
+    announcer.close(1.0)
+
+    assert got == [numbered(number) for number in range(100)]
+    kept = read_all(lazy)
+    assert [event.subscriber for event in kept] == [0, 1, 2, 3, None]
+    assert kept[-1].lost == 96
+
+
+def test_queues_are_counted_and_forgotten_with_their_readers() -> None:
+    announcer = Announcer(None, QUIET)
+    queues = [announcer.open_queue() for _ in range(announcers.READERS_MAX)]
+    with pytest.raises(RuntimeError, match="64 iterators over events are open"):
+        announcer.open_queue()
+
+    queues.pop()
+    queues[0].close()
+    announcer.tell(SLOW)
+    assert len(announcer._readers) == announcers.READERS_MAX - 2
+    queues += [announcer.open_queue(), announcer.open_queue()]
+    announcer.close(1.0)
+    assert read_all(queues[0]) == []
+
+
+def test_the_log_of_many_who_lose_messages_is_short_and_the_callback_has_them_all(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [0.0]
+    events: list[Event] = []
+    announcer = Announcer(events.append, logger, lambda: now[0])
+    for number in range(1_000):
+        announcer.tell(Event(EventKind.SUBSCRIBER_DROPPED, subscriber=number, dropped_since=3))
+    wait_until(lambda: len(events) == 1_000, "the callback")
+    assert len(caplog.records) == LOGGED_AT_ONCE
+    now[0] = SUMMARY_EACH
+    announcer.tell(numbered(1))
+    announcer.close(1.0)
+
+    dropped = [text for text in map(logging.LogRecord.getMessage, caplog.records) if "drop" in text]
+    assert len(dropped) == LOGGED_AT_ONCE + 1
+    assert f"dropped_since={3 * (1_000 - LOGGED_AT_ONCE)} count={1_000 - LOGGED_AT_ONCE}" in str(
+        dropped[-1]
+    )
+
+
+def test_a_summary_is_logged_when_it_is_due_although_nothing_else_happens(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thinnings, "SUMMARY_EACH", 0.01)
+    announcer = Announcer(None, logger)
+    announcer.tell(SLOW)
+    announcer.tell(SLOW)
+
+    wait_until(lambda: len(caplog.records) == 2, "the summary")
+    announcer.close(1.0)
+
+
+def test_who_logs_everything_reads_of_everybody_but_once(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    changed = [Event(EventKind.SUBSCRIBER_SUBSCRIBED, subscriber=1, added=1)] * 50
+    announce(None, logger, *map(numbered, range(100)), *changed)
+
+    texts = [record.getMessage() for record in caplog.records]
+    assert len([text for text in texts if "connected" in text]) == 100
+    assert [text for text in texts if "subscribed" in text] == [
+        "subscriber_subscribed subscriber=1 added=1",
+        "subscriber_subscribed subscriber=1 added=49 count=49",
+    ]

@@ -113,7 +113,7 @@ def test_who_is_over_a_limit_again_and_again_is_told_of_now_and_then() -> None:
     with Bench() as bench:
         for _ in range(50):
             offend(bench)
-        bench.coordinator._tell(bench.coordinator._thinning.due(float("inf")))
+        bench.coordinator._tell(bench.coordinator._telling.due(float("inf")))
 
         told = bench.of(EventKind.SUBSCRIBER_EVICTED)
         assert [event.count for event in told] == [1, 49]

@@ -108,7 +108,7 @@ def test_a_worker_is_woken_after_its_subscription_is_known() -> None:
     actions = take(state, one, Subscriptions(one.subscriber, 9, [b"A", b"B"], []))
 
     assert do.Wake(one.worker) in actions
-    assert do.NoteSubscriptions(one, 2) in actions
+    assert do.NoteSubscriptions(one, 2, 2, 0) in actions
     assert state.interest.workers_for(b"A1") == {one.worker}
 
 
@@ -400,3 +400,24 @@ def test_a_rule_by_topic_is_looked_at_when_subscriptions_change() -> None:
     assert not any(isinstance(action, do.NoteChoice) for action in again)
     back = take(state, one, Subscriptions(one.subscriber, 0, [], [b"book.A", b"x"]))
     assert do.NoteChoice(one, "", SlowPolicy(), "publisher") in back
+
+
+def test_who_is_sent_away_by_call_is_so_by_its_worker_and_nothing_has_changed_yet() -> None:
+    state = served()
+    one = admit(state, b"A")
+
+    (said,) = reports.disconnect(state, one.subscriber, "tired of it")
+    assert said == do.Say(
+        one.worker,
+        Evict(
+            one.subscriber,
+            Reason.DISCONNECTED_BY_CALL.number,
+            "sent away by the publisher's program (disconnect): tired of it",
+        ),
+    )
+    (plain,) = reports.disconnect(state, one.subscriber, "")
+    assert isinstance(plain, do.Say)
+    assert isinstance(plain.message, Evict)
+    assert plain.message.reason == Reason.DISCONNECTED_BY_CALL.text
+    assert state.interest.count(b"A") == 1
+    assert reports.disconnect(state, 99, "nobody") == []

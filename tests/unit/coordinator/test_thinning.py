@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from fanout.coordinator.thinning import SUMMARY_EACH, Thinning, is_thinned
+from fanout.coordinator import thinning as thinnings
+from fanout.coordinator.thinning import LOGGED_AT_ONCE, SUMMARY_EACH, Thinning, is_thinned
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 
@@ -93,3 +94,79 @@ def test_each_cause_is_told_for_itself() -> None:
     thinning.tell(refused(), 0.0)
 
     assert thinning.tell(refused(Reason.HALF_OPEN), 0.1) == [refused(Reason.HALF_OPEN)]
+
+
+def for_the_log() -> Thinning:
+    return Thinning(lambda _event: LOGGED_AT_ONCE, again=True)
+
+
+def dropped(subscriber: int, since: int = 1) -> Event:
+    return Event(EventKind.SUBSCRIBER_DROPPED, subscriber=subscriber, dropped_since=since)
+
+
+def test_a_thousand_who_lose_messages_for_a_minute_are_tens_of_lines() -> None:
+    """And the sums of what is told are those of what has happened."""
+    thinning = for_the_log()
+    told = []
+    for second in range(60):
+        for subscriber in range(1_000):
+            told += thinning.tell(dropped(subscriber, 7), second)
+    told += thinning.due(math.inf)
+
+    assert len(told) == LOGGED_AT_ONCE + 6
+    assert sum(event.count for event in told) == 60_000
+    assert sum(event.dropped_since for event in told) == 7 * 60_000
+
+
+def test_who_does_it_for_the_first_time_is_logged_at_once_whatever_others_do() -> None:
+    thinning = for_the_log()
+    for second in range(25):
+        for subscriber in range(100):
+            thinning.tell(dropped(subscriber), second)
+
+    assert thinning.tell(dropped(1), 25.0) == []
+    assert thinning.tell(dropped(777), 25.0) == [dropped(777)]
+    assert thinning.tell(dropped(777), 25.1) == []
+
+
+def test_what_concerns_no_subscriber_is_summed_up_beyond_a_few() -> None:
+    thinning = for_the_log()
+    failed = Event(EventKind.CALLBACK_FAILED)
+    told = [event for _ in range(100) for event in thinning.tell(failed, 1.0)]
+
+    assert told == [failed] * LOGGED_AT_ONCE
+    assert [event.count for event in thinning.due(math.inf)] == [100 - LOGGED_AT_ONCE]
+
+
+def test_it_is_known_when_a_summary_is_due() -> None:
+    thinning = for_the_log()
+    assert thinning.wait(1.0) is None
+    thinning.tell(dropped(1), 1.0)
+    assert thinning.wait(2.0) is None
+    thinning.tell(dropped(1), 2.0)
+
+    assert thinning.wait(3.0) == SUMMARY_EACH - 2.0
+    assert thinning.wait(99.0) == 0.0
+
+
+def test_those_who_are_known_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thinnings, "KNOWN_MAX", 3)
+    thinning = for_the_log()
+    for subscriber in range(3):
+        thinning.tell(dropped(subscriber), 0.0)
+    thinning.tell(dropped(3), 0.0)
+    thinning.tell(dropped(4), 0.0)
+
+    assert thinning._known == 3
+    assert [event.count for event in thinning.due(SUMMARY_EACH)] == [1]
+    thinning.due(2 * SUMMARY_EACH)
+    assert thinning._known == 0, "after some quiet nobody is"
+
+
+def test_in_a_summary_dropped_is_a_sum_of_ends_and_else_that_of_the_last() -> None:
+    thinning = Thinning()
+    for kind in (EventKind.SUBSCRIBER_EVICTED, EventKind.SUBSCRIBER_DROPPED):
+        for lost in (1, 10, 100):
+            thinning.tell(Event(kind, subscriber=lost, dropped=lost), 0.0)
+
+    assert [event.dropped for event in thinning.due(math.inf)] == [110, 100]

@@ -1,0 +1,152 @@
+"""Events that are iterated over, and subscribers that are sent away: real workers and sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout import ClosedError, EventKind, ForkedError, Publisher, Reason
+from fanout.asyncio import Publisher as AsyncPublisher
+from tests.helpers.happenings import Happenings
+from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from fanout import Event
+
+ENDPOINT = "tcp://127.0.0.1:*"
+OF_LIFE = [
+    EventKind.SUBSCRIBER_CONNECTED,
+    EventKind.SUBSCRIBER_SUBSCRIBED,
+    EventKind.SUBSCRIBER_SLOW,
+    EventKind.SUBSCRIBER_DROPPED,
+]
+
+
+def test_a_slow_one_is_followed_until_it_is_sent_away() -> None:
+    """By two readers and the callback, which get the same; the losses told add up to all."""
+    happenings = Happenings()
+    with (
+        Publisher(
+            ENDPOINT,
+            workers=1,
+            log_bytes=1 << 20,
+            slow_limit_bytes=1 << 17,
+            kernel_queue_bytes=4096,
+            on_event=happenings,
+        ) as publisher,
+        publisher.events(timeout=DEADLINE_S) as events,
+        publisher.events(timeout=DEADLINE_S) as others,
+        RawPeer.version_3(publisher.endpoints[0], b"a", receive_buffer=4096) as peer,
+    ):
+        publisher.wait_for_subscribers(1, topic=b"a", timeout=DEADLINE_S)
+        (one,) = publisher.subscribers()
+        happenings.wait_for(EventKind.SUBSCRIBER_SUBSCRIBED)
+        while not happenings.of(EventKind.SUBSCRIBER_DROPPED):
+            for _ in range(100):
+                publisher.publish(b"a", bytes(1000))
+        assert publisher.disconnect(one.id, "tired of it")
+        peer.read_to_end()
+        (end,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+        assert not publisher.disconnect(one.id), "it is gone"
+
+        seen = [next(events)]
+        while seen[-1].kind is not EventKind.SUBSCRIBER_EVICTED:
+            seen.append(next(events))
+        seen = [event for event in seen if event.kind is not EventKind.WORKER_STARTED]
+        assert [event.kind for event in seen[:4]] == OF_LIFE
+        assert seen[1].added == 1
+        assert {event.subscriber for event in seen} == {one.id}
+        assert seen[-1] == end
+        assert (end.cause, end.reason) == (
+            Reason.DISCONNECTED_BY_CALL,
+            "sent away by the publisher's program (disconnect): tired of it",
+        )
+        total = publisher.statistics()
+        assert (total.evicted, total.discarded, total.dropped) == (1, end.discarded, end.dropped)
+        assert sum(event.dropped_since for event in seen) == end.dropped > 0
+        publisher.close()
+        assert list(events) == [], "nothing has happened since"
+        assert [one for one in others if one.subscriber is not None] == seen
+        with pytest.raises(ClosedError):
+            publisher.events()
+        with pytest.raises(ClosedError):
+            publisher.disconnect(1)
+
+
+def test_tasks_follow_the_events_until_the_end() -> None:
+    async def follow(publisher: AsyncPublisher) -> list[Event]:
+        return [event async for event in publisher.events()]
+
+    async def main() -> None:
+        publisher = await AsyncPublisher.start(ENDPOINT, workers=1)
+        task = asyncio.ensure_future(follow(publisher))
+        await asyncio.sleep(0)
+        with RawPeer.version_3(publisher.endpoints[0], b"a"):
+            async with publisher.events(timeout=DEADLINE_S) as events:
+                await publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+                (one,) = await publisher.subscribers()
+                assert not await publisher.disconnect(one.id + 1)
+                assert await publisher.disconnect(one.id)
+                async for event in events:
+                    if event.kind is EventKind.SUBSCRIBER_EVICTED:
+                        break
+        await publisher.close()
+        followed = await asyncio.wait_for(task, DEADLINE_S)
+        assert [event.kind for event in followed if event.subscriber == one.id] == [
+            *OF_LIFE[:2],
+            EventKind.SUBSCRIBER_EVICTED,
+        ]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("subscriber", "reason", "error", "text"),
+    [
+        ("7", "", TypeError, "subscriber must be the id that subscribers"),
+        (True, "", TypeError, "not bool"),
+        (7, b"x", TypeError, "reason must be a str, not bytes"),
+        (7, "a\nb", ValueError, "cannot be shown"),
+        (7, "x" * 257, ValueError, "takes 257 bytes of UTF-8, 256 are allowed"),
+    ],
+)
+def test_what_names_no_subscriber_is_refused(
+    subscriber: object, reason: object, error: type[Exception], text: str
+) -> None:
+    with Publisher(ENDPOINT, workers=1) as publisher, pytest.raises(error, match=text):
+        publisher.disconnect(subscriber, reason)  # type: ignore[arg-type]
+
+
+def test_a_forked_child_is_told_at_once_and_takes_nothing_from_its_parent() -> None:
+    with Publisher(workers=1) as publisher:
+        events = publisher.events()
+        child = os.fork()
+        if not child:
+            try:
+                for use in (
+                    lambda: next(events),
+                    publisher.events,
+                    lambda: publisher.disconnect(1),
+                ):
+                    with pytest.raises(ForkedError):
+                        use()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        publisher.close()
+        assert all(event.kind is EventKind.WORKER_STARTED for event in events)
+
+
+def test_an_iterator_that_is_dropped_is_forgotten() -> None:
+    with Publisher(ENDPOINT, workers=1) as publisher:
+        announcer = publisher._engine._announcer
+        events = publisher.events()
+        assert len(announcer._readers) == 1
+        del events
+        with RawPeer.version_3(publisher.endpoints[0], b"a"):
+            wait_until(lambda: not announcer._readers, "the next event")
