@@ -194,16 +194,16 @@ class Options:
     """New connections a second from one address, beyond a burst: all that may stay can come back at
     once, and once more (1,000 at least). Further ones are refused, counted."""
 
-    max_subscriptions: int = _number(20_000, 1, 1_000_000)
-    """Distinct subscriptions for each connection; one more closes it. When it ends they are taken
-    out in one step, here and in its worker: some 50 ms each for 20,000 topics, longer for topics
-    of more than 32 bytes. Others wait for so long."""
+    max_subscriptions: int = _number(100_000, 1, 1_000_000)
+    """Distinct subscriptions for each connection; one more closes it. So many, of 40 bytes,
+    take some 18 MB of this process, which `max_interest_bytes` bounds for all together. At its end
+    they are taken out a few at a time, so that nobody waits."""
 
     max_subscription_bytes: int = _size(4_096, 1, 64 * KIB)
     """Length of one subscription; a longer one closes the connection."""
 
     max_subscriptions_bytes: int = _size(4 * MIB, 1, 1024 * MIB)
-    """All subscriptions of a connection together: 20,000 topics of 200 bytes. They are kept twice,
+    """All subscriptions of a connection together: 100,000 topics of 40 bytes. They are kept twice,
     in its worker and in this process."""
 
     max_interest_bytes: int = _size(256 * MIB, 64 * KIB, 64 * 1024 * MIB)

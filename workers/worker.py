@@ -146,6 +146,9 @@ class Worker:
         self._follow_channel()
         busy = self._deliveries.are_due or bool(self.pump.runnable)
         cut_off = not self._reads_paused and self.reads.turn(self._around.now(), busy=busy)
+        if self.pump.cohorts.left:
+            self.pump.cohorts.take_out()
+            self._schedule_turn()
         self.sending_turn(hurry=cut_off)
 
     def sending_turn(self, *, hurry: bool = False) -> None:

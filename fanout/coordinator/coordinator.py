@@ -234,7 +234,7 @@ class Coordinator:
     def turn(self) -> None:
         """Wait for what happens next, or for the next tick, and act on it."""
         supervision = self.state.supervision
-        wait = 0.0 if self._pool.has_wrecks else supervision.next_look() - self._now()
+        wait = min(self._pool.may_wait, supervision.next_look() - self._now())
         for key, _mask in self._selector.select(max(0.0, wait)):
             self._carry_out(key.data())
         self._carry_out(self._pool.clear())

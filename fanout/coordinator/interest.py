@@ -6,6 +6,9 @@ answers questions about topics and says which workers a message concerns.
 It lives in the user's process and is filled by strangers, so it is small: most prefixes are wanted
 by one subscriber, and then its number is all there is; only when many want one are there tables.
 
+Who is gone counts no more, at once; but to take a long list out takes long, and others wait
+meanwhile, the user's own threads too. So that is done a few prefixes at a time (`take_out()`).
+
 There is no lock. A reader in a user's thread may be interrupted anywhere, by Ctrl-C for one, and
 would leave a lock behind that the coordinator waits for. So the one writer counts a generation,
 which is odd during a change, and a reader that finds it changed reads again. The send path need not
@@ -18,13 +21,14 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from fanout.shm.prefix_table import PrefixTable
+from fanout.shm.prefix_table import PrefixTable, cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
 T = TypeVar("T")
 
+TAKEN_AT_ONCE = 1_000  # short prefixes of a list that is taken out: some 0.5 ms
 FEW = 16  # subscribers of a prefix that are looked through one by one
 # Of memory, measured:
 PAIR_BYTES = 90  # for a subscriber and one prefix that it wants, beside the length of that
@@ -45,16 +49,20 @@ class Interest:
         generation: differs whenever an answer may differ; odd while a change is being made.
         routes: differs whenever an answer of `workers_for()` may differ.
         kept_bytes: about what all this takes in memory.
+        leaving_bytes: of that, what those have taken who are gone, and is to be taken out.
     """
 
     def __init__(self, pause: Callable[[], None] = lambda: None) -> None:
         self.generation = 0
         self.routes = 0
         self.kept_bytes = 0
+        self.leaving_bytes = 0
         self._pause = pause
         self._workers: dict[int, int] = {}  # subscriber -> worker
         # subscriber -> its subscriptions, which are the keys: a dict is half as large as a set.
         self._prefixes: dict[int, dict[bytes, None]] = {}
+        self._sizes: dict[int, int] = {}  # subscriber -> bytes of these together
+        self._leaving: dict[int, list[bytes]] = {}  # subscriber that is gone -> what is left
         self._wanted: PrefixTable[Wanting] = PrefixTable()
         self._subscribed = 0  # subscribers with any subscription
         self._rerouted = False  # by the change that is being made
@@ -67,40 +75,64 @@ class Interest:
         Returns:
             What it did not want before, and what it does not want any more.
         """
-        put, taken = [], []
+        assert subscriber not in self._leaving, "who is gone comes back under another number"
         with self._change():
             new, given_up = dict.fromkeys(added), dict.fromkeys(cancelled)
             self._workers[subscriber] = worker
             mine = self._prefixes.setdefault(subscriber, {})
             self._subscribed -= bool(mine)
-            for prefix in given_up:
-                if prefix in mine:
-                    del mine[prefix]
-                    taken.append(prefix)
-                    self._take(prefix, subscriber, worker)
-            for prefix in new:
-                if prefix not in mine:
-                    mine[prefix] = None
-                    put.append(prefix)
-                    self._put(prefix, subscriber, worker)
+            taken = [prefix for prefix in given_up if prefix in mine]
+            for prefix in taken:
+                del mine[prefix]
+            self._take(taken, subscriber, worker)
+            put = [prefix for prefix in new if prefix not in mine]
+            mine.update(dict.fromkeys(put))
+            self._put(put, subscriber, worker)
+            more = sum(map(len, put)) - sum(map(len, taken))
+            self._sizes[subscriber] = self._sizes.get(subscriber, 0) + more
             self._subscribed += bool(mine)
         return put, taken
 
     def forget(self, subscriber: int) -> None:
-        """The subscriber is gone, with all its subscriptions."""
+        """The subscriber is gone, with all its subscriptions; a long list is then taken out."""
         with self._change():
-            worker = self._workers.get(subscriber)
-            if worker is None:
+            mine = self._prefixes.pop(subscriber, None)
+            if mine is None:
                 return
-            mine = self._prefixes.pop(subscriber)
             self._subscribed -= bool(mine)
-            for prefix in mine:
-                self._take(prefix, subscriber, worker)
-            del self._workers[subscriber]
+            self._leaving[subscriber] = names = list(mine)
+            size = self._sizes.pop(subscriber)
+            self.leaving_bytes += size + (PAIR_BYTES + PREFIX_BYTES) * len(names)
+        self.take_out()
+
+    @property
+    def has_leaving(self) -> bool:
+        """Whether there is something to be taken out; the coordinator's thread."""
+        return bool(self._leaving)
+
+    def take_out(self, at_least: int = 0) -> None:
+        """Take out some of what those wanted who are gone, short lists first.
+
+        Args:
+            at_least: so many bytes, if there are; 0 = no more than is done at once.
+        """
+        stop = self.kept_bytes - at_least
+        while self._leaving:
+            with self._change():
+                subscriber, names = next(reversed(self._leaving.items()))
+                some = cut_off(names, TAKEN_AT_ONCE)
+                size = sum(map(len, some)) + (PAIR_BYTES + PREFIX_BYTES) * len(some)
+                self.leaving_bytes -= size
+                self._take(some, subscriber, self._workers[subscriber])
+                if not names:
+                    del self._leaving[subscriber], self._workers[subscriber]
+            if self.kept_bytes <= stop:
+                return
 
     def workers_for(self, topic: bytes) -> set[int]:
         """Workers that have a subscriber for a message on `topic`.
 
+        Those of who is gone are among them until that is taken out: they are rung for nothing.
         It looks once and never waits, for it is asked on the send path. In the middle of a change
         it may find what is neither from before nor from after it; `routes` is another one then,
         once the change is made, and only after that the worker is told to look for messages.
@@ -166,47 +198,67 @@ class Interest:
         if topic is None:
             return self._subscribed
         matching = self._wanted.matching(topic)
-        if len(matching) == 1:  # no subscriber has two workers
+        if len(matching) == 1 and not self._leaving:  # no subscriber has two workers
             return sum(map(len, _groups(matching[0])))
-        return len(set().union(*chain.from_iterable(map(_groups, matching))))
+        found = set().union(*chain.from_iterable(map(_groups, matching)))
+        return len(found.difference(self._leaving))
 
-    def _put(self, prefix: bytes, subscriber: int, worker: int) -> None:
-        self.kept_bytes += PAIR_BYTES + len(prefix)
+    def _put(self, prefixes: Collection[bytes], subscriber: int, worker: int) -> None:
+        there = self._wanted.put_new(prefixes, subscriber)
+        new = len(prefixes) - len(there)
+        self.kept_bytes += PAIR_BYTES * len(prefixes) + sum(map(len, prefixes)) + PREFIX_BYTES * new
+        self._rerouted |= new > 0
+        for prefix in there:
+            self._put_beside(prefix, subscriber, worker)
+
+    def _put_beside(self, prefix: bytes, subscriber: int, worker: int) -> None:
+        """Others want it already."""
         wanting = self._wanted.get(prefix)
-        if wanting is None:
-            self._wanted.put(prefix, subscriber)
-            self.kept_bytes += PREFIX_BYTES
-            self._rerouted = True
-        elif isinstance(wanting, dict):
+        assert wanting is not None
+        if isinstance(wanting, dict):
             self._rerouted |= worker not in wanting
             wanting.setdefault(worker, set()).add(subscriber)
-        else:
-            few = (wanting,) if isinstance(wanting, int) else wanting
-            self._rerouted |= all(self._workers[one] != worker for one in few)
-            more = (*few, subscriber)
-            self._wanted.put(prefix, more if len(more) <= FEW else self._by_worker(more))
+            return
+        if isinstance(wanting, int):
+            self._rerouted |= self._workers[wanting] != worker
+            # Mostly one that comes back: it takes the place of who is gone.
+            is_gone = wanting in self._leaving
+            self._wanted.put(prefix, subscriber if is_gone else (wanting, subscriber))
+            return
+        self._rerouted |= all(self._workers[one] != worker for one in wanting)
+        more = (*wanting, subscriber)
+        self._wanted.put(prefix, more if len(more) <= FEW else self._by_worker(more))
 
-    def _take(self, prefix: bytes, subscriber: int, worker: int) -> None:
-        self.kept_bytes -= PAIR_BYTES + len(prefix)
+    def _take(self, prefixes: Collection[bytes], subscriber: int, worker: int) -> None:
+        others = self._wanted.remove_own(prefixes, subscriber)
+        gone = len(prefixes) - len(others)
+        self.kept_bytes -= (
+            PAIR_BYTES * len(prefixes) + sum(map(len, prefixes)) + PREFIX_BYTES * gone
+        )
+        self._rerouted |= gone > 0
+        for prefix in others:
+            self._take_beside(prefix, subscriber, worker)
+
+    def _take_beside(self, prefix: bytes, subscriber: int, worker: int) -> None:
+        """Others want it too, or one of them has taken the place of one that is gone."""
         wanting = self._wanted.get(prefix)
-        assert wanting is not None, "a subscription that was never put here"
+        if wanting is None or isinstance(wanting, int):
+            return
         if isinstance(wanting, dict):
-            wanting[worker].remove(subscriber)
-            if not wanting[worker]:
+            group = wanting.get(worker, set())
+            if subscriber not in group:
+                return
+            group.remove(subscriber)
+            if not group:
                 del wanting[worker]
                 self._rerouted = True
             if sum(map(len, wanting.values())) > FEW // 2:
                 return
             few = tuple(chain.from_iterable(wanting.values()))
         else:
-            before = (wanting,) if isinstance(wanting, int) else wanting
-            few = tuple(one for one in before if one != subscriber)
+            few = tuple([one for one in wanting if one != subscriber])
             self._rerouted |= all(self._workers[one] != worker for one in few)
-        if few:
-            self._wanted.put(prefix, few[0] if len(few) == 1 else few)
-        else:
-            self._wanted.remove(prefix)
-            self.kept_bytes -= PREFIX_BYTES
+        self._wanted.put(prefix, few[0] if len(few) == 1 else few)
 
     def _by_worker(self, subscribers: Iterable[int]) -> dict[int, set[int]]:
         found: dict[int, set[int]] = {}

@@ -5,6 +5,7 @@ What has to be done about it is returned as actions; who calls carries them out.
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 from contextlib import ExitStack, suppress
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
+
+LEAVING_PAUSE = 0.002  # seconds between two pieces of a list that is taken out: others go first
 
 _READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
 
@@ -142,8 +145,17 @@ class Pool:
         """Whether something of lost workers is left to be cleared."""
         return self._wrecks.pending
 
+    @property
+    def may_wait(self) -> float:
+        """Seconds after which there is something to clear, if nothing happens before."""
+        if self._wrecks.pending:
+            return 0.0
+        return LEAVING_PAUSE if self._state.interest.has_leaving else math.inf
+
     def clear(self) -> list[Action]:
-        """Clear, for a slice, what lost workers have left."""
+        """Clear, for a slice, what lost workers have left, and who is gone wanted."""
+        if self._state.interest.has_leaving:
+            self._state.interest.take_out()
         return self._wrecks.go_on()
 
     def owed(self) -> Slices[dict[int, tuple[int, bool]]]:

@@ -135,7 +135,7 @@ def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Ac
     if not is_first and message.sequence > connection.wanted_since:
         state.changes.add(message.subscriber, message.sequence, *changed)
     count = interest.subscriptions(message.subscriber)
-    victim = _make_room(state)
+    victim = _make_room(state, more)
     evict = [] if victim is None else [_evict(state, victim, message.subscriber)]
     if victim is connection:
         return evict
@@ -145,9 +145,19 @@ def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Ac
     return [*evict, Wake(worker), note, *chosen]
 
 
-def _make_room(state: State) -> Accepted | None:
-    """Who has to go, if all subscriptions take too much: the largest of the largest address."""
-    if state.interest.kept_bytes <= state.max_interest_bytes:
+def _make_room(state: State, more: int) -> Accepted | None:
+    """Who has to go, if all subscriptions take too much: the largest of the largest address.
+
+    What is left of those who are gone is nobody's fault, but must not become more and more either:
+    so as much of it is taken out as has been put there.
+
+    Args:
+        more: bytes that have been put there.
+    """
+    interest = state.interest
+    if interest.kept_bytes > state.max_interest_bytes and interest.has_leaving:
+        interest.take_out(2 * max(0, more))
+    if interest.kept_bytes - interest.leaving_bytes <= state.max_interest_bytes:
         return None
     return state.roster.connections[state.holdings.largest()]
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 V = TypeVar("V")
 
@@ -34,6 +34,15 @@ LONG_EACH = 64  # bytes of a prefix that cost about as much as one short prefix 
 def weight(prefixes: Collection[bytes]) -> int:
     """To put or remove these takes about as long as so many short ones."""
     return len(prefixes) + sum([len(prefix) // LONG_EACH for prefix in prefixes])
+
+
+def cut_off(prefixes: list[bytes], most: int) -> list[bytes]:
+    """Cut so many off the end of a list as take about as long as `most` short ones."""
+    some = prefixes[-most:]
+    each = weight(some) // max(1, len(some))
+    some = some[-max(1, most // max(1, each)) :]
+    del prefixes[len(prefixes) - len(some) :]
+    return some
 
 
 class _Level(Generic[V]):
@@ -74,6 +83,15 @@ class _Level(Generic[V]):
         self.counts[size] -= 1
         if not self.counts[size]:
             del self.counts[size]
+            self.lengths = tuple(sorted(self.counts))
+
+    def count(self, sizes: Mapping[int, int], sign: int) -> None:
+        """So many of each length were put into `short` (1), or taken out of it (-1)."""
+        for size, number in sizes.items():
+            count = self.counts.pop(size, 0) + sign * number
+            if count:
+                self.counts[size] = count
+        if len(self.lengths) != len(self.counts) or sign > 0:
             self.lengths = tuple(sorted(self.counts))
 
     def alone(self) -> tuple[bytes, V] | None:
@@ -180,6 +198,49 @@ class PrefixTable(Generic[V]):
                 return
             above.deeper[key] = alone
             level = above
+
+    def put_new(self, prefixes: Iterable[bytes], value: V) -> list[bytes]:
+        """Set the value of all of these that have none; returns those that have one.
+
+        As `put()` for each, in a third of the time: long lists are what takes long.
+        """
+        root, there, sizes = self._root, [], dict[int, int]()
+        short = root.short
+        for prefix in prefixes:
+            size = len(prefix)
+            if size > SHORT_MAX:
+                if self.get(prefix) is None:
+                    self.put(prefix, value)
+                else:
+                    there.append(prefix)
+            elif prefix in short:
+                there.append(prefix)
+            else:
+                short[prefix] = value
+                sizes[size] = sizes.get(size, 0) + 1
+        self._size += sum(sizes.values())
+        root.count(sizes, 1)
+        return there
+
+    def remove_own(self, prefixes: Iterable[bytes], value: V) -> list[bytes]:
+        """Forget all of these that have this very value; returns the others."""
+        root, others, sizes = self._root, [], dict[int, int]()
+        short = root.short
+        for prefix in prefixes:
+            size = len(prefix)
+            if size > SHORT_MAX:
+                if self.get(prefix) == value:
+                    self.remove(prefix)
+                else:
+                    others.append(prefix)
+            elif short.get(prefix) == value:
+                del short[prefix]
+                sizes[size] = sizes.get(size, 0) + 1
+            else:
+                others.append(prefix)
+        self._size -= sum(sizes.values())
+        root.count(sizes, -1)
+        return others
 
     def matching(self, topic: bytes) -> list[V]:
         """The values of all prefixes that this topic begins with, the shortest first."""

@@ -42,6 +42,18 @@ def test_a_list_of_ten_thousand_topics_is_in_force_without_being_put_off(stock: 
         (row,) = publisher.subscribers()
         assert row.subscriptions == TOPICS
         assert publisher.statistics().throttled == 0
+        again = stock.connect(publisher.endpoints[0], options={zmq.SNDHWM: 0})
+        subscriber.close()
+        for index in range(TOPICS):  # the same list, while the old one is being taken out
+            again.setsockopt(zmq.SUBSCRIBE, b"topic.%05d" % index)
+        wait_until(
+            lambda: [row.subscriptions for row in publisher.subscribers()] == [TOPICS], "all"
+        )
+        publisher.send_multipart([last, b"again"])
+        assert again.recv_multipart() == [last, b"again"]
+        interest = publisher._engine.interest
+        wait_until(lambda: not interest.has_leaving, "the old list is taken out")
+        assert interest.count(last) == 1
 
 
 class Talker:

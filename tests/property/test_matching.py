@@ -12,6 +12,7 @@ from fanout.coordinator import interest
 from fanout.coordinator.interest import Interest
 from fanout.send.topics import TopicTable
 from fanout.shm.census import minimal
+from fanout.workers.stream import wanted
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.tuning import Tuning
 from tests.helpers.log import Worker
@@ -38,14 +39,35 @@ def test_the_minimal_wants_are_the_same_wants(prefixes: set[bytes], topic: bytes
 
 
 class CohortMachine(RuleBasedStateMachine):
-    """Members join and leave; every cohort that wants a topic is found exactly once."""
+    """Members join and leave; every cohort that wants a topic is found exactly once.
+
+    Whose last member has left is taken out a prefix at a time, whenever it may be.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.at_once, self.left_max = wanted.TAKEN_AT_ONCE, wanted.LEFT_MAX
+        wanted.TAKEN_AT_ONCE, wanted.LEFT_MAX = 1, 8
         self.cohorts: Cohorts[object] = Cohorts(
             Tuning(shared_prefixes=1, parked_after=3, parked_after_ns=0)
         )
         self.joined: list[tuple[set[bytes], Cohort[object]]] = []
+
+    def teardown(self) -> None:
+        while self.cohorts.left:
+            self.cohorts.take_out(1)
+        for _, cohort in self.joined:
+            self.cohorts.leave(cohort)
+        self.cohorts.take_out(1_000)
+        table = self.cohorts._wanted._by_prefix
+        assert (len(table), self.cohorts.direct, self.cohorts.counting) == (0, {}, {})
+        wanted.TAKEN_AT_ONCE, wanted.LEFT_MAX = self.at_once, self.left_max
+
+    @rule(count=st.integers(1, 3))
+    def take_out(self, count: int) -> None:
+        left = self.cohorts.left
+        self.cohorts.take_out(count)
+        assert self.cohorts.left == max(0, left - count)
 
     @rule(prefixes=prefix_sets)
     def join(self, prefixes: set[bytes]) -> None:
@@ -80,6 +102,17 @@ class CohortMachine(RuleBasedStateMachine):
                 self.cohorts.drop_ready(cohort, "member")
             self.cohorts.leave(cohort)
 
+    @rule(data=st.data())
+    def own_or_share(self, data: st.DataObject) -> None:
+        """In place, where that is possible."""
+        if self.joined:
+            prefixes, cohort = data.draw(st.sampled_from(self.joined))
+            if not cohort.is_minimal:
+                self.cohorts.share(cohort)
+            elif self.cohorts.is_alone_in(cohort) and cohort.encoding is None:
+                self.cohorts.own(cohort)
+                self.cohorts.change(cohort, prefixes, set())
+
     @rule(data=st.data(), ready=st.booleans())
     def become_ready(self, data: st.DataObject, ready: bool) -> None:
         """One of its members is, or is not any more."""
@@ -90,7 +123,7 @@ class CohortMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), messages=st.integers(1, 5))
     def pick_for_nobody(self, data: st.DataObject, messages: int) -> None:
-        idle = [one for one in self.cohorts.direct if not one.ready]
+        idle = [one for one in self.cohorts.direct if one.members and not one.ready]
         if idle:
             self.cohorts.picked_for_nobody(data.draw(st.sampled_from(idle)), messages, 0)
 
@@ -110,8 +143,7 @@ class CohortMachine(RuleBasedStateMachine):
             direct.picks.clear()
         for cohort, earlier in zip(cohorts, before, strict=True):
             if not cohort.everything:
-                wanted = sum(map(cohort.wants, topics))
-                assert cohort.matched == earlier + wanted
+                assert cohort.matched == earlier + sum(map(cohort.wants, topics))
 
     @rule(topic=names, number=st.integers(1, 40))
     def remember(self, topic: bytes, number: int) -> None:
@@ -171,18 +203,40 @@ def test_a_backlog_picks_what_is_wanted(
 
 
 class InterestMachine(RuleBasedStateMachine):
-    """Reports of workers in, answers out; the model is a dict of sets."""
+    """Reports of workers in, answers out; the model is a dict of sets.
+
+    Who is gone is taken out a prefix at a time, whenever it may be, and counts no more at once.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.few = interest.FEW
+        self.few, self.at_once = interest.FEW, interest.TAKEN_AT_ONCE
         interest.FEW = 2  # so that three make many
+        interest.TAKEN_AT_ONCE = 1
+        self.lives = dict.fromkeys(range(8), 0)  # nobody comes back under the same number
         self.interest = Interest()
         self.model: dict[int, set[bytes]] = {}
         self.routes: dict[bytes, tuple[int, set[int]]] = {}
 
+    def number(self, subscriber: int) -> int:
+        return subscriber + 9 * self.lives[subscriber]  # of the same worker
+
     def teardown(self) -> None:
-        interest.FEW = self.few
+        for subscriber in range(1, 8):
+            self.interest.forget(self.number(subscriber))
+        while self.interest.has_leaving:
+            self.interest.take_out()
+        left = self.interest.kept_bytes, self.interest.leaving_bytes, len(self.interest._wanted)
+        assert left == (0, 0, 0)
+        interest.FEW, interest.TAKEN_AT_ONCE = self.few, self.at_once
+
+    @rule(at_least=st.sampled_from([0, 1, 500]))
+    def take_out(self, at_least: int) -> None:
+        before = self.interest.kept_bytes
+        self.interest.take_out(at_least)
+        kept = self.interest.kept_bytes
+        assert kept < before or not self.interest.has_leaving
+        assert kept <= before - at_least or not self.interest.has_leaving
 
     @rule(
         subscriber=st.integers(1, 6),
@@ -191,7 +245,7 @@ class InterestMachine(RuleBasedStateMachine):
     )
     def update(self, subscriber: int, added: list[bytes], cancelled: list[bytes]) -> None:
         before = self.interest.generation
-        self.interest.update(subscriber, subscriber % 3, added, cancelled)
+        self.interest.update(self.number(subscriber), subscriber % 3, added, cancelled)
         mine = self.model.setdefault(subscriber, set())
         mine.difference_update(cancelled)
         mine.update(added)
@@ -199,7 +253,8 @@ class InterestMachine(RuleBasedStateMachine):
 
     @rule(subscriber=st.integers(1, 7))
     def forget(self, subscriber: int) -> None:
-        self.interest.forget(subscriber)
+        self.interest.forget(self.number(subscriber))
+        self.lives[subscriber] += 1
         self.model.pop(subscriber, None)
 
     @rule(topic=names)
@@ -207,7 +262,9 @@ class InterestMachine(RuleBasedStateMachine):
         wanting = [s for s, prefixes in self.model.items() if wants(prefixes, topic)]
         assert self.interest.count(topic) == len(wanting)
         workers = self.interest.workers_for(topic)
-        assert workers == {s % 3 for s in wanting}
+        assert workers >= {s % 3 for s in wanting}
+        if not self.interest.has_leaving:
+            assert workers == {s % 3 for s in wanting}
         routes, before = self.routes.get(topic, (-1, set()))
         assert routes != self.interest.routes or before == workers
         self.routes[topic] = self.interest.routes, workers
@@ -217,7 +274,7 @@ class InterestMachine(RuleBasedStateMachine):
         assert self.interest.count(None) == sum(1 for mine in self.model.values() if mine)
         for subscriber in range(1, 8):
             mine = self.model.get(subscriber, set())
-            assert self.interest.subscriptions(subscriber) == len(mine)
+            assert self.interest.subscriptions(self.number(subscriber)) == len(mine)
 
 
 TestInterest = InterestMachine.TestCase

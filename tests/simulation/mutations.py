@@ -33,6 +33,7 @@ from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.rounds import Rounds
 from fanout.workers.stream.silence import LOOKS_MIN, Lowest, Silence, Witness
 from fanout.workers.stream.sorting import Sorting
+from fanout.workers.stream.wanted import Wanted
 from fanout.workers.tail import Tail
 from tests.simulation.memory import SteppedWriter
 from tests.simulation.peers import Numbered, numbered
@@ -339,9 +340,9 @@ def total_without_what_prefixes_count(original: Any, self: Prefix[Any]) -> int:
     return 0
 
 
-@replaces(Cohorts, "_stop_counting")
+@replaces(Wanted, "stop_counting")
 def forget_what_was_counted_while_parked(
-    original: Any, self: Cohorts[Any], cohort: Cohort[Any]
+    original: Any, self: Wanted[Any], cohort: Cohort[Any]
 ) -> None:
     counted = cohort.counted
     original(self, cohort)

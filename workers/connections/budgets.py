@@ -13,20 +13,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.shm.prefix_table import SHORT_MAX
+from fanout.shm.prefix_table import SHORT_MAX, weight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
 MS = 1_000_000  # ns
 
 # Of one peer.
-PEER_BURST_NS = 1_000 * MS  # saved up at most, and at the beginning: some 80,000 short ones
+PEER_BURST_NS = (
+    2_000 * MS
+)  # saved up at most, and at the beginning: the longest list, of any topics
 PEER_PART = 100  # it may take 1/100 of a worker all the time: some 140 changes a second
 READ_NS = 20_000  # for each read, beside what is measured: the turn of the loop around it
 REPORT_NS = 50_000  # for each report of a change: what the coordinator and its process have of it
-REPORT_EACH_NS = 5_000  # for each prefix in it: to be put there, and to be taken back one day
-REPORT_LONG_NS = 20_000  # more, for each that is too long for the first level of the table
+REPORT_EACH_NS = 3_000  # for each short prefix in it: to be put there, and taken out one day
 
 # Of all peers together.
 TURN_NS = MS  # of reading in one turn: messages that come in meanwhile wait for no longer
@@ -43,11 +44,10 @@ READ_AIM_NS = MS // 2  # it should take no longer: that is the step in which the
 NAMED_EACH_NS = 10_000 * MS  # who goes on and on is named once in so long
 
 
-def report_cost(prefixes: Iterable[bytes]) -> int:
+def report_cost(prefixes: Collection[bytes]) -> int:
     """What the coordinator has of a report of these, in ns."""
-    return REPORT_NS + sum(
-        [REPORT_EACH_NS + REPORT_LONG_NS * (len(prefix) > SHORT_MAX) for prefix in prefixes]
-    )
+    long = sum([len(prefix) > SHORT_MAX for prefix in prefixes])  # not on the first level
+    return REPORT_NS + REPORT_EACH_NS * (weight(prefixes) + long)
 
 
 class Budget:

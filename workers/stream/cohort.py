@@ -35,10 +35,12 @@ class Cohort(Generic[M]):
         key: what they want; minimal, unless it may be changed in place: then it is a set.
         encoding: what its picks go through before they are sent; see `Member`.
         everything: whether that is every message, as it is in the log.
+        kept: whether a member has left it that still has to be sent what it wanted by it.
         members: how many subscribers it has, ready ones and others.
         ready: members that have been sent everything up to the front; in order of joining.
         direct: whether `picks` is filled; else `prefixes` have what it wants.
         picks: messages of the batch at hand that it wants; the same list for ever.
+        appends: where a message goes that is for it, if it is direct: into these.
         prefixes: by which it counts what it matched, if it is not direct.
         counted: what it matched otherwise; for the cohort that wants everything, the front.
     """
@@ -46,10 +48,12 @@ class Cohort(Generic[M]):
     __slots__ = (
         "_lengths",
         "_sorted",
+        "appends",
         "counted",
         "direct",
         "encoding",
         "everything",
+        "kept",
         "key",
         "members",
         "picks",
@@ -61,10 +65,12 @@ class Cohort(Generic[M]):
         self.key = key
         self.encoding = encoding
         self.everything = key == EVERYTHING and encoding is None
+        self.kept = False
         self.members = 0
         self.ready: dict[M, None] = {}
         self.direct = True
         self.picks: list[bytes] = []
+        self.appends: tuple[Append, ...] = (self.picks.append,)
         self.prefixes: tuple[Prefix[M], ...] = ()
         self.counted = 0
         self._lengths: list[int] = []
@@ -74,6 +80,13 @@ class Cohort(Generic[M]):
         """Its key was changed in place."""
         self._lengths = []
         self._sorted = []
+
+    def keep(self) -> Cohort[M]:
+        """Who leaves it is still to be sent what it wants now: one that wants the same for ever."""
+        if not self.is_minimal:
+            return Cohort(set(self.key))
+        self.kept = True
+        return self
 
     @property
     def is_minimal(self) -> bool:
@@ -133,11 +146,6 @@ class Prefix(Generic[M]):
         self.members = 0
         self.ready: dict[Cohort[M], None] = {}
         self._appends: tuple[Append, ...] | None = None
-
-    @property
-    def is_unused(self) -> bool:
-        """Whether no cohort wants it any more."""
-        return not self.counting and not self.direct
 
     @property
     def appends(self) -> tuple[Append, ...]:

@@ -15,7 +15,7 @@ A member that changes a long list of wants gets a cohort of its *own*, which is 
 the cost of what is changed, not of the list. Its wants need not be minimal. When it has been quiet
 for a while it shares a cohort again.
 
-Matching is a `PrefixTable`, and its result is remembered for each topic id (`KnownTopics`).
+Matching is in `Wanted`, and its result is remembered for each topic id (`KnownTopics`).
 """
 
 from __future__ import annotations
@@ -24,29 +24,34 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from fanout.shm.census import minimal
-from fanout.shm.prefix_table import PrefixTable
-from fanout.workers.stream.cohort import EVERYTHING, Cohort, Prefix
+from fanout.shm.prefix_table import weight
+from fanout.workers.stream.cohort import EVERYTHING, Cohort
 from fanout.workers.stream.known_topics import KnownTopics
+from fanout.workers.stream.wanted import Wanted
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from fanout.workers.stream.cohort import Append, Key
+    from fanout.workers.stream.wanted import Place
     from fanout.zmtp.encoding import Encoding
 
 M = TypeVar("M")  # a member: nothing here looks into one
+
+# Short prefixes of a cohort that may be parked: that is one step, of some milliseconds. Longer
+# lists cost an append for each of their messages; memory bounds how many of them there are.
+PARKED_MAX = 2_000
 
 
 class Cohorts(Generic[M]):
     """All cohorts of a worker.
 
-    Its mutable state: the cohorts by key and those of one member, the prefixes of the filtered
-    ones, who is about to be parked, and what is remembered of topic ids.
+    Its mutable state: the cohorts by key and those of one member, what the filtered ones want, who
+    is about to be parked, and what is remembered of topic ids.
 
     Attributes:
-        counting: the prefixes by which some cohort counts.
-        direct: the cohorts whose own picks are filled.
+        counting, direct, take_out: those of `Wanted`.
         known_ids, name, make_room: those of `KnownTopics`.
     """
 
@@ -59,18 +64,23 @@ class Cohorts(Generic[M]):
             (EVERYTHING, None): self.everything
         }
         self._own: dict[Cohort[M], None] = {}
-        self._by_prefix: PrefixTable[Prefix[M]] = PrefixTable()
-        self.counting: dict[Prefix[M], None] = {}
-        self.direct: dict[Cohort[M], None] = {}
         # Direct ones without a ready member -> messages picked for nobody, and since when.
         self._idle: dict[Cohort[M], tuple[int, int]] = {}
         self._topics = KnownTopics(tuning.topics_remembered, tuning.appends_remembered)
+        self._wanted: Wanted[M] = Wanted(self._topics.forget)
+        self.counting, self.direct = self._wanted.counting, self._wanted.direct
+        self.take_out = self._wanted.take_out
         self.known_ids = self._topics.appends
         self.name = self._topics.name
         self.make_room = self._topics.make_room
 
     def __len__(self) -> int:
         return len(self._by_key) + len(self._own)
+
+    @property
+    def left(self) -> int:
+        """How many prefixes of cohorts without members are still to be taken out."""
+        return self._wanted.left
 
     @property
     def in_use(self) -> int:
@@ -114,6 +124,36 @@ class Cohorts(Generic[M]):
         if not cohort.members and not cohort.everything:
             self._remove(cohort)
 
+    def is_alone_in(self, cohort: Cohort[M]) -> bool:
+        """Whether its one member can have it for itself, at once."""
+        is_free = cohort.direct and not (cohort.everything or cohort.kept)
+        return is_free and cohort.members == 1
+
+    def own(self, cohort: Cohort[M]) -> None:
+        """Give a cohort to its one member, to be changed in place; it wants what it wanted."""
+        assert self.is_alone_in(cohort), "others share it"
+        key = cohort.key
+        if cohort not in self._own:
+            del self._by_key[frozenset(key), cohort.encoding]
+            self._idle.pop(cohort, None)
+            self._own[cohort] = None
+            cohort.key = set(key)
+            cohort.changed()
+
+    def share(self, cohort: Cohort[M]) -> bool:
+        """Have others share an own cohort, as it is; False if it has to join one instead."""
+        key = minimal(cohort.key)
+        if len(key) <= self._shared_prefixes or (key, None) in self._by_key:
+            return False
+        del self._own[cohort]
+        self._by_key[key, None] = cohort
+        implied = cohort.key - key
+        cohort.key = key
+        cohort.changed()
+        if implied:
+            self._wanted.take(cohort, implied)
+        return True
+
     def join_own(self, prefixes: Iterable[bytes]) -> Cohort[M]:
         """A cohort for one member, which may then be changed in place; without an encoding."""
         cohort: Cohort[M] = Cohort(set(prefixes))
@@ -128,16 +168,13 @@ class Cohorts(Generic[M]):
         """Change the wants of an own cohort; what it wants of it already has no effect."""
         key = cohort.key
         assert isinstance(key, set), "others share it"
-        for name in cancelled:
-            if name in key:
-                key.remove(name)
-                self._take_from(cohort, name)
-        for name in added:
-            if name not in key:
-                key.add(name)
-                self._fill_from(cohort, name)
+        taken = [name for name in cancelled if name in key]
+        key.difference_update(taken)
+        self._wanted.take(cohort, taken)
+        new = [name for name in added if name not in key]
+        key.update(new)
+        self._wanted.fill(cohort, new)
         cohort.changed()
-        self._topics.forget([*cancelled, *added])
 
     # Who is ready.
 
@@ -166,20 +203,27 @@ class Cohorts(Generic[M]):
         takes to have room again in a flood: to park it and to take it back changes the matching of
         all its topics, for all who want them.
         """
+        if len(cohort.key) > PARKED_MAX:
+            return
         wasted, since = self._idle.get(cohort, (0, now))
         wasted += messages
         self._idle[cohort] = wasted, since
         is_long = now - since >= self._parked_after_ns
         if is_long and wasted >= self._parked_after + len(cohort.key) and cohort not in self._own:
+            if weight(cohort.key) > PARKED_MAX:
+                self._idle[cohort] = 0, now
+                return
             del self._idle[cohort]
-            self._take_back(cohort)
-            self._count_by_prefix(cohort)
+            cohort.direct = False
+            del self.direct[cohort]
+            self._wanted.take(cohort, cohort.key)
+            self._wanted.count_by(cohort)
 
     # Who wants a message.
 
-    def prefixes_of(self, topic: bytes) -> list[Prefix[M]]:
+    def prefixes_of(self, topic: bytes) -> list[Place[M]]:
         """The prefixes with which a topic begins, of those that somebody wants."""
-        return self._by_prefix.matching(topic)
+        return self._wanted.matching(topic)
 
     def remember(self, topic_id: int, topic: bytes) -> tuple[Append, ...]:
         """Match a topic and remember the result for its id."""
@@ -193,7 +237,7 @@ class Cohorts(Generic[M]):
         """The `append` of each list that a message on this topic goes into."""
         return self._appends_of(self.prefixes_of(topic))
 
-    def _appends_of(self, found: list[Prefix[M]]) -> tuple[Append, ...]:
+    def _appends_of(self, found: list[Place[M]]) -> tuple[Append, ...]:
         if len(found) == 1:
             return found[0].appends
         appends = [append for prefix in found for append in prefix.appends]
@@ -206,7 +250,8 @@ class Cohorts(Generic[M]):
         cohort: Cohort[M] = Cohort(key, encoding)
         self._by_key[key, encoding] = cohort
         if len(key) <= self._shared_prefixes:
-            self._count_by_prefix(cohort)
+            cohort.direct = False
+            self._wanted.count_by(cohort)
         else:
             self._fill_directly(cohort)
         return cohort
@@ -218,75 +263,16 @@ class Cohorts(Generic[M]):
             del self._by_key[frozenset(cohort.key), cohort.encoding]
         self._idle.pop(cohort, None)
         if cohort.direct:
-            self._take_back(cohort)
+            self._wanted.leave(cohort)
         else:
-            self._stop_counting(cohort)
+            self._wanted.stop_counting(cohort)
 
     def _unpark(self, cohort: Cohort[M]) -> None:
         if not cohort.direct:
-            self._stop_counting(cohort)
+            self._wanted.stop_counting(cohort)
             self._fill_directly(cohort)
 
     def _fill_directly(self, cohort: Cohort[M]) -> None:
         cohort.direct = True
         self.direct[cohort] = None
-        for name in cohort.key:
-            self._fill_from(cohort, name)
-        self._topics.forget(cohort.key)
-
-    def _take_back(self, cohort: Cohort[M]) -> None:
-        cohort.direct = False
-        del self.direct[cohort]
-        for name in cohort.key:
-            self._take_from(cohort, name)
-        self._topics.forget(cohort.key)
-
-    def _fill_from(self, cohort: Cohort[M], name: bytes) -> None:
-        prefix = self._prefix(name)
-        prefix.direct[cohort] = None
-        prefix.changed()
-
-    def _take_from(self, cohort: Cohort[M], name: bytes) -> None:
-        prefix = self._prefix(name)
-        del prefix.direct[cohort]
-        prefix.changed()
-        self._drop_unused(name, prefix)
-
-    def _count_by_prefix(self, cohort: Cohort[M]) -> None:
-        cohort.direct = False
-        cohort.prefixes = tuple(map(self._prefix, cohort.key))
-        first = []  # that count by their prefixes
-        for name, prefix in zip(cohort.key, cohort.prefixes, strict=True):
-            cohort.counted -= prefix.total
-            prefix.members += cohort.members
-            prefix.counting += 1
-            if prefix.counting == 1:
-                self.counting[prefix] = None
-                prefix.changed()
-                first.append(name)
-        self._topics.forget(first)
-
-    def _stop_counting(self, cohort: Cohort[M]) -> None:
-        last = []
-        for name, prefix in zip(cohort.key, cohort.prefixes, strict=True):
-            cohort.counted += prefix.total
-            prefix.members -= cohort.members
-            prefix.counting -= 1
-            if not prefix.counting:
-                del self.counting[prefix]
-                prefix.changed()
-                last.append(name)
-                self._drop_unused(name, prefix)
-        cohort.prefixes = ()
-        self._topics.forget(last)
-
-    def _prefix(self, name: bytes) -> Prefix[M]:
-        prefix = self._by_prefix.get(name)
-        if prefix is None:
-            prefix = Prefix()
-            self._by_prefix.put(name, prefix)
-        return prefix
-
-    def _drop_unused(self, name: bytes, prefix: Prefix[M]) -> None:
-        if prefix.is_unused:
-            self._by_prefix.remove(name)
+        self._wanted.fill(cohort, cohort.key)

@@ -12,10 +12,11 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from fanout.workers.stream.cohort import Append
 
+FEW = 8  # prefixes that the fresh names are looked through for, without putting them in order
 FRESH_MAX = 512  # names that are looked through one by one, before they are sorted in with the rest
 
 
@@ -85,12 +86,22 @@ class KnownTopics:
             self._sorted += self._fresh
             self._sorted.sort()  # of two runs in order, that is merging them
             self._fresh = []
-        beginnings = tuple(prefixes)
-        for name, topic_id in self._fresh:
-            if name.startswith(beginnings):
-                self._forget_one(topic_id)
-        known, size = self._sorted, len(self._sorted)
-        for prefix in beginnings:
+        if len(prefixes) <= FEW:
+            beginnings = tuple(prefixes)
+            for name, topic_id in self._fresh:
+                if name.startswith(beginnings):
+                    self._forget_one(topic_id)
+        else:  # each name against each prefix would take long
+            self._fresh.sort()
+            self._forget_among(self._fresh, prefixes)
+        self._forget_among(self._sorted, prefixes)
+
+    def _forget_among(self, known: list[tuple[bytes, int]], prefixes: Iterable[bytes]) -> None:
+        """The same, among some names in order with their ids."""
+        size = len(known)
+        if not size:
+            return
+        for prefix in prefixes:
             at = bisect_left(known, (prefix,))
             while at < size and known[at][0].startswith(prefix):
                 self._forget_one(known[at][1])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fanout.reasons import Reason
 from fanout.shm.prefix_table import weight
 from fanout.workers.stream.backlog import Backlog
-from fanout.workers.stream.cohort import EVERYTHING, Cohort
+from fanout.workers.stream.cohort import EVERYTHING
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Effect, Lost, Recovered, Stalled
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
@@ -103,18 +103,23 @@ class Members:
 
         Args:
             wants: all of its subscriptions, after the change.
-            now: monotonic ns, for `calm()`, and for who is blocked by it.
+            now: monotonic ns.
         """
         cohort = member.cohort
         if b"" in wants:  # it implies all the others, however many there are
             if cohort is None or cohort.key != EVERYTHING:
                 self.subscribe(member, EVERYTHING, now)
             return
+        alone = cohort is not None and self.cohorts.is_alone_in(cohort)
+        each = 1 if alone else self._large_change
         is_long = len(wants) > self._owned_from or weight(wants) > self._owned_from
-        is_small = len(wants) > (len(added) + len(cancelled)) * self._large_change
+        is_small = len(wants) > (len(added) + len(cancelled)) * each
         if cohort is None or cohort.everything or not (is_long and is_small) or member.encoding:
             self.subscribe(member, wants, now)
             return
+        if alone and cohort.is_minimal:
+            self.cohorts.own(cohort)
+            added = set(wants).difference(cohort.key)  # also what was implied
         self._end_wants(member, now)
         if cohort.is_minimal:
             self._change_cohort(member, wants, own=True)
@@ -136,7 +141,8 @@ class Members:
             size = weight(member.cohort.key)
             if size <= CALMED_MAX:
                 self._calm_credit -= size
-                self._change_cohort(member, member.cohort.key)
+                if not self.cohorts.share(member.cohort):
+                    self._change_cohort(member, member.cohort.key)
 
     def hold(self, member: Member) -> None:
         """Stop serving the member at the front, until `release()`."""
@@ -317,9 +323,7 @@ class Members:
             self._lose(member, Reason.RESTLESS, text)
         # Also of one that is lost: until it is closed it jumps, and is counted by this.
         cohort = member.cohort
-        if cohort is not None and not cohort.is_minimal:
-            cohort = Cohort(set(cohort.key))  # it is about to be changed in place
-        member.older.append((sequence, cohort))
+        member.older.append((sequence, cohort and cohort.keep()))
 
     def _change_cohort(
         self, member: Member, prefixes: Iterable[bytes], *, own: bool = False

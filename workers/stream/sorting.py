@@ -12,6 +12,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.workers.stream.budget import Budget, without_clock
+from fanout.workers.stream.wanted import apart
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
@@ -187,11 +188,12 @@ class Sorting:
         prefixes, direct = cohorts.counting, cohorts.direct
         if len(pieces) * LOOKS_PER_MATCH < len(prefixes) + len(direct):
             topics = set(map(first_frame, pieces))
-            prefixes = {one: None for topic in topics for one in cohorts.prefixes_of(topic)}
-            self.direct = list({cohort: None for prefix in prefixes for cohort in prefix.direct})
+            places = (place for topic in topics for place in cohorts.prefixes_of(topic))
+            found, self.direct = apart(places)
+            self.prefixes = [prefix for prefix in found if prefix.picks]
         else:
             self.direct = [cohort for cohort in direct if cohort.picks]
-        self.prefixes = [prefix for prefix in prefixes if prefix.picks]
+            self.prefixes = [prefix for prefix in prefixes if prefix.picks]
 
     def _find(self, first: int, stop: int) -> list[tuple[Append, ...]]:
         """For each message, where it goes; for fewer if the time is over, but for one at least."""

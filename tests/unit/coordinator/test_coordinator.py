@@ -127,3 +127,17 @@ def test_a_thread_of_the_same_number_is_not_the_coordinators() -> None:
     calls.close()
 
     assert not calls.is_here
+
+
+def test_a_long_list_of_who_is_gone_is_taken_out_a_piece_a_turn() -> None:
+    with Bench() as bench:
+        interest = bench.state.interest
+        names = [b"%d" % index for index in range(10_000, 12_500)]
+        interest.update(1, 0, names, [])
+        interest.forget(1)
+        pieces = 0
+        while interest.has_leaving:
+            bench.turn()
+            pieces += 1
+        assert pieces == 2
+        assert interest.kept_bytes == 0

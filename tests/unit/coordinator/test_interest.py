@@ -66,7 +66,7 @@ def test_in_the_middle_of_a_change_the_send_path_gets_an_answer_at_once() -> Non
     with interest._change():
         routes = interest.routes
         assert interest.workers_for(b"AB") == {0}
-        interest._put(b"AB", 2, 1)
+        interest._put([b"AB"], 2, 1)
         assert interest.routes == routes, "who asks now would not ask again"
     assert interest.routes > routes
 
@@ -105,7 +105,27 @@ def test_what_strangers_subscribe_to_takes_little_memory_and_is_known(sharing: i
     assert taken / 2 < interest.kept_bytes < taken * 2
     for subscriber in range(30):
         interest.forget(subscriber)
+    while interest.has_leaving:
+        interest.take_out()
     assert (interest.kept_bytes, len(interest._wanted)) == (0, 0)
+
+
+def test_who_is_gone_counts_no_more_at_once_and_is_taken_out_in_pieces() -> None:
+    """It was one step, of up to 0.2 s, for which the user's threads waited too."""
+    interest = Interest()
+    names = [b"%d" % index for index in range(10_000, 13_500)]
+    interest.update(1, 0, names, [])
+    interest.forget(1)
+    interest.update(2, 1, names[:10], [])  # it comes back meanwhile, and is served by another
+    kept = [len(interest._wanted)]
+    assert [interest.count(topic) for topic in (names[0], names[20], None)] == [1, 0, 1]
+    while interest.has_leaving:
+        interest.take_out()
+        kept.append(len(interest._wanted))
+    assert kept == [2_500, 1_500, 500, 10]
+    assert interest.workers_for(names[0]) == {1}
+    interest.forget(2)
+    assert (interest.kept_bytes, interest.leaving_bytes) == (0, 0)
 
 
 def test_subscribers_with_any_subscription_are_counted() -> None:

@@ -129,3 +129,17 @@ def test_the_last_figures_are_written_at_the_end_of_a_tick(turns: Turns) -> None
 
     slot = turns.around.slot
     assert (slot.matched, slot.sent, slot.front, slot.heartbeat) == (1, 1, 1, NS)
+
+
+def test_a_long_list_that_nobody_wants_any_more_is_taken_out_a_piece_a_turn(turns: Turns) -> None:
+    """It was one step, of up to 0.2 s, for which everybody waited."""
+    worker, cohorts = turns.worker, turns.worker.pump.cohorts
+    worker.pump.subscribe(turns.member, [b"%d" % index for index in range(10_000, 12_500)])
+    worker.pump.subscribe(turns.member, [b"A"])
+    left = [cohorts.left]
+    while left[-1]:
+        worker.turn()
+        left.append(cohorts.left)
+        assert len(turns.around.loop.soon) == 1, "nobody else asks for the next turn"
+    assert left == [1_500, 500, 0]
+    assert not cohorts.direct

@@ -83,10 +83,12 @@ def test_a_report_costs_by_what_it_holds() -> None:
     """A thousand long prefixes took 20 ms of the user's process, and paid 50 us."""
     one, thousand = budgets.report_cost([b"A"]), budgets.report_cost([b"A"] * 1_000)
     assert thousand - one == 999 * budgets.REPORT_EACH_NS
-    assert budgets.report_cost([b"A" * 41] * 1_000) > 2 * thousand
+    assert budgets.report_cost([b"A" * 41] * 1_000) > 1.9 * thousand
+    assert budgets.report_cost([b"A" * 4_000] * 1_000) > 50 * thousand
 
 
 def test_the_largest_list_fits_in_the_burst() -> None:
     options = Options()
     topics = [b"A" * (options.max_subscriptions_bytes // options.max_subscriptions)]
-    assert budgets.report_cost(topics * options.max_subscriptions) < budgets.PEER_BURST_NS
+    cost = budgets.report_cost(topics * options.max_subscriptions)
+    assert cost < budgets.PEER_BURST_NS // 2, "beside what its worker has of it: as much"

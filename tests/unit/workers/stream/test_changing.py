@@ -35,20 +35,23 @@ class Counted(PrefixTable[Any]):
 
     changes = 0
 
-    def put(self, prefix: bytes, value: object) -> None:
-        self.changes += 1
-        super().put(prefix, value)
+    def put_new(self, prefixes: Iterable[bytes], value: object) -> list[bytes]:
+        given = list(prefixes)
+        self.changes += len(given)
+        return super().put_new(given, value)
 
-    def remove(self, prefix: bytes) -> None:
-        self.changes += 1
-        super().remove(prefix)
+    def remove_own(self, prefixes: Iterable[bytes], value: object) -> list[bytes]:
+        given = list(prefixes)
+        self.changes += len(given)
+        return super().remove_own(given, value)
 
 
 def subscribed_in_parts(worker: Worker, count: int, part: int) -> tuple[Member, Counted]:
     """A member that got `count` subscriptions a few at a time, and what changed in the matching."""
-    table = worker.pump.cohorts._by_prefix
+    wanted = worker.pump.cohorts._wanted
+    table = wanted._by_prefix
     if not isinstance(table, Counted):
-        table = worker.pump.cohorts._by_prefix = Counted()
+        table = wanted._by_prefix = Counted()
     member, _ = worker.member()
     wants: set[bytes] = set()
     for start in range(0, count, part):
@@ -117,7 +120,7 @@ def test_beside_everything_no_other_want_costs_anything(
 
 def test_a_list_of_long_prefixes_is_a_long_one_though_they_are_few() -> None:
     worker = Worker()
-    table = worker.pump.cohorts._by_prefix = Counted()
+    table = worker.pump.cohorts._wanted._by_prefix = Counted()
     member, _ = worker.member()
     wants: set[bytes] = set()
     for index in range(60):
@@ -158,6 +161,38 @@ def test_many_who_are_quiet_at_once_share_again_by_and_by(monkeypatch: pytest.Mo
         cohorts = {id(one.cohort) for one in several if one.cohort and one.cohort.is_minimal}
         shared.append(sum(id(one.cohort) in cohorts for one in several))
     assert shared == [1, 1, 2, 2, 3, 3, 3]
+    worker.log.segment.close()
+
+
+def test_to_share_a_long_list_again_and_to_change_it_again_costs_what_is_changed() -> None:
+    """It was put into the matching once more, all of it, each time."""
+    worker = Worker()
+    member, table = subscribed_in_parts(worker, 2_000, 100)
+    own, before = member.cohort, table.changes
+    assert own is not None
+    wants = set(own.key)
+    worker.pump.calm(members.QUIET_NS + 2_000)
+    assert own.is_minimal
+    implied = table.changes - before
+    worker.pump.change(member, wants | {b"x"}, [b"x"], [], now=0)
+    assert (member.cohort, own.key) == (own, wants | {b"x"})
+    assert table.changes - before == 2 * implied + 1
+    worker.log.segment.close()
+
+
+def test_what_somebody_is_still_to_be_sent_by_is_not_changed_in_place() -> None:
+    """Two have the same list; one changes it while it is behind, and then the other."""
+    worker = Worker()
+    behind, sink, wants = blocked(worker)
+    other, _ = worker.member()
+    worker.pump.change(other, wants, wants, [], now=0)
+    assert other.cohort is behind.cohort
+    worker.pump.change(behind, wants | {b"x"}, [b"x"], [], now=0)
+    worker.pump.change(other, wants - {b"1"}, [], [b"1"], now=0)
+    publish(worker, b"x")
+    sink.room = PLENTY
+    worker.serve(behind)
+    assert sink.taken == encode_message([b"1", b"one"]) + encode_message([b"x", b"one"])
     worker.log.segment.close()
 
 

@@ -16,7 +16,8 @@ from fanout.zmtp.frames import encode_message
 from tests.helpers.log import SMALL, Log
 
 if TYPE_CHECKING:
-    from fanout.workers.stream.cohort import Cohort, Prefix
+    from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.wanted import Place
 
 SHARED = pytest.mark.parametrize("shared_prefixes", [0, 4], ids=["its own picks", "shared picks"])
 
@@ -26,7 +27,7 @@ class CountedCohorts(Cohorts[Member]):
 
     matches = 0
 
-    def prefixes_of(self, topic: bytes) -> list[Prefix[Member]]:
+    def prefixes_of(self, topic: bytes) -> list[Place[Member]]:
         self.matches += 1
         return super().prefixes_of(topic)
 

@@ -1,0 +1,162 @@
+"""Which prefixes are wanted, and where a message goes that begins with them. Pure.
+
+A prefix that one cohort alone has filled directly, as most in long lists, needs nothing of its own:
+in the table stands the cohort. What others want too has a `Prefix`.
+
+A cohort without members goes at once, but to take out a long list takes long, and all wait. So its
+prefixes are taken out a few at a time; until then messages still go into its picks, for nobody.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+from fanout.shm.prefix_table import PrefixTable, cut_off, weight
+from fanout.workers.stream.cohort import Cohort, Prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+M = TypeVar("M")  # a member: nothing here looks into one
+
+Place: TypeAlias = Prefix[M] | Cohort[M]
+
+TAKEN_AT_ONCE = 1_000  # short prefixes of a list that is taken out: a millisecond
+LEFT_MAX = 500_000  # of such lists; beyond it, who wants more has as many taken out first
+
+
+class Wanted(Generic[M]):
+    """The prefixes that the filtered cohorts of a worker want.
+
+    Its mutable state: the table, and the cohorts that are taken out with what is left of them.
+
+    Args:
+        forget: is told of prefixes with which messages go to others from now on.
+
+    Attributes:
+        counting: the prefixes by which some cohort counts.
+        direct: the cohorts whose own picks are filled; also those that are taken out.
+        left: prefixes that are to be taken out.
+    """
+
+    def __init__(self, forget: Callable[[Collection[bytes]], None]) -> None:
+        self._forget = forget
+        self._by_prefix: PrefixTable[Place[M]] = PrefixTable()
+        self._leaving: list[tuple[Cohort[M], list[bytes]]] = []
+        self.counting: dict[Prefix[M], None] = {}
+        self.direct: dict[Cohort[M], None] = {}
+        self.left = 0
+
+    def matching(self, topic: bytes) -> list[Place[M]]:
+        """Where messages go by each prefix with which a topic begins."""
+        return self._by_prefix.matching(topic)
+
+    # Cohorts whose own picks are filled.
+
+    def fill(self, cohort: Cohort[M], names: Collection[bytes]) -> None:
+        """Messages that begin with these go into its picks from now on."""
+        if self.left > LEFT_MAX:
+            self.take_out(len(names))
+        table = self._by_prefix
+        for name in table.put_new(names, cohort):
+            there = table.get(name)
+            if isinstance(there, Cohort) and not there.members:
+                table.put(name, cohort)  # mostly one that comes back: it takes the place
+                continue
+            prefix = self.prefix(name)
+            prefix.direct[cohort] = None
+            prefix.changed()
+        self._forget(names)
+
+    def take(self, cohort: Cohort[M], names: Collection[bytes]) -> None:
+        """They do not any more."""
+        table = self._by_prefix
+        for name in table.remove_own(names, cohort):
+            prefix = table.get(name)
+            if isinstance(prefix, Prefix) and prefix.direct.pop(cohort, self) is None:
+                prefix.changed()
+                self._tidy(name, prefix)
+        self._forget(names)
+
+    def leave(self, cohort: Cohort[M]) -> None:
+        """It has no members any more, and its picks are filled: that ends by and by."""
+        names = list(cohort.key)
+        self._leaving.append((cohort, names))
+        self.left += len(names)
+        self.take_out(TAKEN_AT_ONCE)
+
+    def take_out(self, count: int = TAKEN_AT_ONCE) -> None:
+        """Take out about so many prefixes of cohorts without members, short lists first."""
+        while self._leaving and count > 0:
+            cohort, names = self._leaving[-1]
+            some = cut_off(names, count)
+            if not names:
+                self._leaving.pop()
+                del self.direct[cohort]
+            count -= weight(some)
+            self.left -= len(some)
+            self.take(cohort, some)
+
+    # Cohorts that count by their prefixes.
+
+    def count_by(self, cohort: Cohort[M]) -> None:
+        """It counts by its prefixes from now on."""
+        cohort.prefixes = tuple(map(self.prefix, cohort.key))
+        first = []
+        for name, prefix in zip(cohort.key, cohort.prefixes, strict=True):
+            cohort.counted -= prefix.total
+            prefix.members += cohort.members
+            prefix.counting += 1
+            if prefix.counting == 1:
+                self.counting[prefix] = None
+                prefix.changed()
+                first.append(name)
+        self._forget(first)
+
+    def stop_counting(self, cohort: Cohort[M]) -> None:
+        """It does not any more."""
+        last = []
+        for name, prefix in zip(cohort.key, cohort.prefixes, strict=True):
+            cohort.counted += prefix.total
+            prefix.members -= cohort.members
+            prefix.counting -= 1
+            if not prefix.counting:
+                del self.counting[prefix]
+                prefix.changed()
+                last.append(name)
+                self._tidy(name, prefix)
+        cohort.prefixes = ()
+        self._forget(last)
+
+    def prefix(self, name: bytes) -> Prefix[M]:
+        """The prefix of this name, from now on at least."""
+        there = self._by_prefix.get(name)
+        if isinstance(there, Prefix):
+            return there
+        prefix: Prefix[M] = Prefix()
+        if there is not None:
+            prefix.direct[there] = None
+        self._by_prefix.put(name, prefix)
+        return prefix
+
+    def _tidy(self, name: bytes, prefix: Prefix[M]) -> None:
+        """Keep no more of it than is needed."""
+        if prefix.counting or len(prefix.direct) > 1:
+            return
+        if prefix.direct:
+            self._by_prefix.put(name, next(iter(prefix.direct)))
+        else:
+            self._by_prefix.remove(name)
+
+
+def apart(places: Iterable[Place[M]]) -> tuple[list[Prefix[M]], list[Cohort[M]]]:
+    """The prefixes among these, and the cohorts with picks of their own, each once."""
+    prefixes: dict[Prefix[M], None] = {}
+    direct: dict[Cohort[M], None] = {}
+    for place in places:
+        if isinstance(place, Prefix):
+            prefixes[place] = None
+            direct.update(place.direct)
+        else:
+            direct[place] = None
+    return list(prefixes), list(direct)
