@@ -35,6 +35,11 @@ class LogReader:
         self._mask = layout.entries - 1
         self._fence = None if fences.STORES_STAY_IN_ORDER else fences.make_fence()
 
+    @property
+    def epoch(self) -> int:
+        """Of the publisher: another number for each run of one."""
+        return self._words[at.H_EPOCH]
+
     def head(self) -> int:
         """Sequence of the next message; everything below it may be read after this call."""
         head = self._words[H_HEAD]

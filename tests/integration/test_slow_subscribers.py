@@ -6,7 +6,9 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import msgpack
 import pytest
+import zmq
 
 from fanout import Again, EventKind, Publisher, Reason, SubscriberStatistics
 from tests.helpers.happenings import Happenings
@@ -16,7 +18,10 @@ from tests.helpers.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.helpers.stock import Stock
+
 PAYLOAD = bytes(1000)
+GAP = b"\0fanout.gap"
 SMALL: dict[str, Any] = {
     "workers": 2,
     "log_bytes": 1 << 20,
@@ -261,3 +266,34 @@ def test_a_slow_subscriber_may_change_its_subscriptions() -> None:
         assert after == [n for n in range(published, published + 50) if n % 2]
         (only,) = all_counted(publisher)
         assert (only.matched, only.sent, only.dropped) == (len(numbers), len(numbers), 0)
+
+
+def test_a_stock_subscriber_is_told_of_exactly_what_it_has_lost(stock: Stock) -> None:
+    """It reads nothing, loses messages, reads again: markers and messages make up all there was."""
+    with start(slow_limit_bytes=1 << 18) as publisher:
+        small = {zmq.RCVHWM: 1, zmq.RCVBUF: 4096}
+        subscriber = stock.connect(publisher.endpoints[0], GAP, b"t1", options=small)
+        publisher.wait_for_subscribers(1, timeout=10)
+        (before,) = publisher.subscribers()
+        published = publish_until(publisher, lambda: publisher.subscribers()[0].dropped > 50)
+        last = publisher.publish(b"t1", b"%d.last" % published)
+
+        expected, markers = 1, 0
+        while expected <= last:
+            topic, body = subscriber.recv_multipart()
+            if topic == GAP:
+                marker = msgpack.unpackb(body)
+                lost = range(marker["first"], marker["last"] + 1, 2)  # of its own, those on t1
+                assert (marker["first"], marker["count"]) == (expected, len(lost))
+                assert marker["reason"] == Reason.LAG.label
+                assert marker["epoch"] > 0
+                expected, markers = marker["last"] + 2, markers + 1
+                continue
+            number = int(body.partition(b".")[0])
+            assert number == min(expected, published)
+            expected = last + 1 if body.endswith(b".last") else expected + 2
+
+        (after,) = all_counted(publisher)
+        assert markers > 0
+        assert after.dropped > 50
+        assert (before.dropped, after.subscriptions) == (0, 1)

@@ -20,6 +20,7 @@ TEXTS = st.one_of(
     st.builds("{}={}".format, st.sampled_from(KEYS), VALUES).map(
         lambda text: text.encode("utf-8", "surrogatepass")
     ),
+    st.sampled_from((b"gap", b"gap=all")),
     st.binary(max_size=80),
 )
 PREFIXES = TEXTS.map(RESERVED.__add__)
@@ -35,7 +36,7 @@ def test_anything_is_either_understood_or_refused_in_words(prefix: bytes) -> Non
     if key == "name":
         assert value.isprintable()
         assert 0 < len(value.encode()) <= NAME_BYTES_MAX
-    else:
+    elif not key.startswith("gap"):
         SlowPolicy(**{"action": "conflate", key: value})
 
 
@@ -63,8 +64,9 @@ def test_what_counts_is_the_last_of_each_key_that_was_not_taken_back(
         if (key, value) != ("action", "block") or may_block:
             settings[key] = value
     name = settings.pop("name", "")
+    gaps = max(settings.pop("gap", 0), settings.pop("gap=all", 0))
     wishes = reserved.wishes
-    assert (wishes.name, wishes.settings) == (name, settings)
+    assert (wishes.name, wishes.settings, wishes.gaps) == (name, settings, gaps)
 
     report = Chose(1, wishes.name, wishes.settings)
     assert decode(pack([encode(report)])) == [report]

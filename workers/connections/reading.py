@@ -246,7 +246,8 @@ class ReadSide:
             self._desk.close(peer, cause, f"{cause.text}: {violation.reason}")
             return
         if said:
-            reports = self._self_service.take(peer.id, said)
+            reports, gaps = self._self_service.take(peer.id, said)
+            self._pump.tell_gaps(peer.member, losses=gaps > 0, conflated=gaps > 1)
             self._charge(peer, reports * REPORT_NS, now)
         if added or cancelled:
             self._change(peer, list(added), list(cancelled))

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fanout.arguments import shown
 from fanout.errors import ConfigError
 from fanout.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
 from fanout.slow_policy import ACTIONS, SlowPolicy
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _WHOLE_ONES = ("limit_bytes", "limit_messages", "max_rate")
 _NUMBERS = ("limit_age", "min_interval")
+_GAPS = ("gap", "gap=all")  # one does not take the place of the other
 DECLINED_MAX = 8  # things that one connection is told of that it cannot have
 
 
@@ -37,10 +35,12 @@ class Wishes:
     Attributes:
         name: what it is called, "" = nothing.
         settings: fields of a `SlowPolicy` that it wants, by name; each possible by itself.
+        gaps: of what it misses it wants to be told: 0 of nothing, 1 of losses, 2 of conflation too.
     """
 
     name: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
+    gaps: int = 0
 
 
 class Reserved:
@@ -50,13 +50,15 @@ class Reserved:
     and how often it was told that it cannot have something.
 
     Args:
+        may_choose: whether it may say more than that it wants to be told of gaps.
         may_block: whether it may choose the action `block`.
     """
 
-    __slots__ = ("_declined", "_may_block", "_said")
+    __slots__ = ("_declined", "_may_block", "_may_choose", "_said")
 
-    def __init__(self, *, may_block: bool) -> None:
+    def __init__(self, *, may_choose: bool = True, may_block: bool) -> None:
         self._said: dict[bytes, tuple[str, Any] | None] = {}
+        self._may_choose = may_choose
         self._may_block = may_block
         self._declined = 0
 
@@ -67,6 +69,9 @@ class Reserved:
             return self._decline(f"more than {RESERVED_MAX} reserved subscriptions")
         try:
             self._said[prefix] = key, value = understood(prefix)
+            if not self._may_choose and key not in _GAPS:
+                self._declined = max(self._declined, DECLINED_MAX - 1)  # told once is enough
+                raise UnknownError("no subscriber chooses for itself here (self_service=False)")
             if (key, value) == ("action", "block") and not self._may_block:
                 raise UnknownError("policy=block is not for subscribers to choose")
         except UnknownError as error:
@@ -82,7 +87,8 @@ class Reserved:
     def wishes(self) -> Wishes:
         """What it says, all in all."""
         settings = dict(said for said in self._said.values() if said is not None)
-        return Wishes(settings.pop("name", ""), settings)
+        gaps = max(settings.pop(key, 0) for key in _GAPS)
+        return Wishes(settings.pop("name", ""), settings, gaps)
 
     def _decline(self, reason: str) -> str:
         self._declined += 1
@@ -92,7 +98,9 @@ class Reserved:
 
 
 def understood(prefix: bytes) -> tuple[str, Any]:
-    """What a reserved subscription says: "name", or a field of a `SlowPolicy`, and its value.
+    """What a reserved subscription says: a key and its value.
+
+    The key is "name", one for gaps, or a field of a `SlowPolicy`.
 
     Raises:
         UnknownError: nothing.
@@ -103,6 +111,10 @@ def understood(prefix: bytes) -> tuple[str, Any]:
     except UnicodeDecodeError:
         raise UnknownError(f"{shown(prefix)} is not text") from None
     what = shown(f"{name}{equals.decode()}{text}")
+    if (key, value) == (b"gap", b"all"):
+        return _GAPS[1], 2
+    if name == "gap" and not equals:
+        return _GAPS[0], 1
     if name == "name" and equals:
         return name, _name(text)
     if name == "policy" and text in ACTIONS:
@@ -114,14 +126,6 @@ def understood(prefix: bytes) -> tuple[str, Any]:
     if name in _NUMBERS and equals:
         return name, _in_range(name, float(text) if _NUMBER.fullmatch(text) else None, what)
     raise UnknownError(f"{what}: there is no such thing to say")
-
-
-def understood_all(prefixes: Iterable[bytes]) -> Wishes:
-    """What these say together, if they come in this order and nothing is declined but in itself."""
-    reserved = Reserved(may_block=True)
-    for prefix in prefixes:
-        reserved.add(prefix)
-    return reserved.wishes
 
 
 def _name(text: str) -> str:

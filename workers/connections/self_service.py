@@ -6,10 +6,10 @@ by that, and says it: there is one place where that is decided.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fanout.control.messages import Chose, Declined
-from fanout.workers.connections.reserved import Reserved, Wishes
+from fanout.workers.connections.reserved import Reserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.zmtp import ReservedSubscription
 
-_NOT_HERE = "no subscriber chooses for itself here (self_service=False)"
-
 
 class Outlet(Protocol):
     """A channel to the coordinator."""
 
     def post(self, message: Chose | Declined, /) -> None: ...
+
+
+class Taken(NamedTuple):
+    """What has become of what a subscriber has said."""
+
+    reports: int  # that were made of it
+    gaps: int  # see `Wishes`
 
 
 class SelfService:
@@ -33,7 +38,7 @@ class SelfService:
 
     Args:
         outlet: where reports go.
-        allowed: whether they count for anything.
+        allowed: whether they may choose anything.
         may_block: whether a subscriber may choose the action `block`.
     """
 
@@ -42,28 +47,25 @@ class SelfService:
         self._allowed = allowed
         self._may_block = may_block
         self._said: dict[int, Reserved] = {}
-        self._reported: dict[int, Wishes] = {}
+        self._reported: dict[int, tuple[str, dict[str, Any]]] = {}
 
-    def take(self, subscriber: int, said: Iterable[ReservedSubscription]) -> int:
-        """It says this; returns how many reports that makes."""
+    def take(self, subscriber: int, said: Iterable[ReservedSubscription]) -> Taken:
+        """It says this; what it chooses by that is reported."""
         reserved = self._said.get(subscriber)
         if reserved is None:
-            reserved = self._said[subscriber] = Reserved(may_block=self._may_block)
-            if not self._allowed:
-                self._outlet.post(Declined(subscriber, _NOT_HERE))
-                return 1
-        if not self._allowed:
-            return 0
+            reserved = Reserved(may_choose=self._allowed, may_block=self._may_block)
+            self._said[subscriber] = reserved
         reasons = [_apply(reserved, event) for event in said]
         declined = [reason for reason in reasons if reason]
         for reason in declined:
             self._outlet.post(Declined(subscriber, reason))
         wishes = reserved.wishes
-        if wishes == self._reported.get(subscriber, Wishes()):
-            return len(declined)
-        self._reported[subscriber] = wishes
-        self._outlet.post(Chose(subscriber, wishes.name, wishes.settings))
-        return len(declined) + 1
+        chosen = wishes.name, wishes.settings
+        if chosen == self._reported.get(subscriber, ("", {})):
+            return Taken(len(declined), wishes.gaps)
+        self._reported[subscriber] = chosen
+        self._outlet.post(Chose(subscriber, *chosen))
+        return Taken(len(declined) + 1, wishes.gaps)
 
     def forget(self, subscriber: int) -> None:
         """It is gone."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from fanout.shm.census import NOTHING, Amount, Censuses, count_topics, minimal
 from fanout.workers.stream.chunks import Chunks
+from fanout.workers.stream.edges import Edges
+from fanout.workers.stream.gaps import Gap
 from fanout.workers.stream.spills import Spills
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
@@ -62,6 +64,7 @@ class Backlog:
         self._totals = totals
         self._span_bytes = tuning.span_bytes
         self._censuses = Censuses(self._count_topics, tuning.census_messages, tuning.censuses_kept)
+        self._edges = Edges(log, self._topic)
         self.chunks = Chunks(log, cohorts, tuning)
         self.spills = Spills(log, tuning.spill_logs * log.size)
 
@@ -74,6 +77,8 @@ class Backlog:
         if member.spill:
             return self._send_spill(member)
         if member.control:
+            return self._send_control(member)
+        if member.gaps is not None and self._has_marker(member):
             return self._send_control(member)
         until, cohort = member.older[0] if member.older else (front, member.cohort)
         if cohort is None:
@@ -120,6 +125,8 @@ class Backlog:
             until, cohort = member.older[0] if member.older else (front, member.cohort)
             stop = min(until, target)
             lost = self.count(cohort, member.sequence, stop)
+            if member.gaps is not None and lost.messages:
+                self._note_gap(member, cohort, stop, lost.messages, reason)
             messages += lost.messages
             size += lost.bytes
             member.sequence = stop
@@ -140,6 +147,27 @@ class Backlog:
             return Amount(stop - first, self._log.start_of(stop) - self._log.start_of(first))
         key = cohort.key if cohort.is_minimal else minimal(cohort.key)
         return self._censuses.count(key, first, stop)
+
+    def _note_gap(
+        self,
+        member: Member,
+        cohort: Cohort[Member] | None,
+        stop: int,
+        messages: int,
+        reason: Reason,
+    ) -> None:
+        """It loses so many messages between its cursor and `stop`, which passes them then."""
+        assert member.gaps is not None
+        assert cohort is not None
+        first, last = self._edges.of(cohort, member.sequence, stop)
+        member.gaps.note(Gap(first, last, messages, reason.label), stop)
+
+    def _has_marker(self, member: Member) -> bool:
+        """Whether its peer is to be told of a gap now: then that is what it is sent next."""
+        assert member.gaps is not None
+        if member.gaps.pending:
+            member.control = member.gaps.take(member.sequence, member.encoding)
+        return bool(member.control)
 
     def topic_of(self, sequence: int) -> bytes:
         """The first frame of a message."""
@@ -222,7 +250,8 @@ class Backlog:
     def _end_segment(self, member: Member, until: int) -> Step:
         self._move(member, until, 0)
         if not member.older:
-            return Step.DONE
+            # Who has not been told of a gap yet is told it before it gets anything new.
+            return Step.MORE if member.gaps is not None and member.gaps.pending else Step.DONE
         member.older.popleft()
         return Step.MORE
 

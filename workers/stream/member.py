@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fanout.shm.census import Amount
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.gaps import Gaps
     from fanout.zmtp.encoding import Encoding
 
 _OTHERS = len(DROPPING) - 1  # reasons that have counters of their own
@@ -84,6 +85,7 @@ class Member:
         drops: the same by reason: messages for each of `DROPPING` but the first, then bytes.
         conflated, conflated_bytes: messages that a newer one on their topic took the place of.
         spoken_bytes: bytes handed over that are not of messages.
+        gaps: what it was not told yet of what it does not get; None = it does not want to be told.
         slow, stalled: whether it was reported as that, and has not recovered.
     """
 
@@ -98,6 +100,7 @@ class Member:
         "dropped_bytes",
         "drops",
         "encoding",
+        "gaps",
         "id",
         "joined_at",
         "matched_before",
@@ -143,6 +146,7 @@ class Member:
         self.conflated = 0
         self.conflated_bytes = 0
         self.spoken_bytes = 0
+        self.gaps: Gaps | None = None
         self.slow = False
         self.stalled = False
 

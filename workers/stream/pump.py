@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fanout.reasons import Reason
 from fanout.workers.stream.backlog import Step
 from fanout.workers.stream.effects import broken
+from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.member import BLOCKED
 from fanout.workers.stream.members import position_of
@@ -72,6 +73,20 @@ class Pump(Judging):
             return
         self.backlog.detach(member, self.front)
         member.control += data
+
+    def tell_gaps(self, member: Member, *, losses: bool, conflated: bool) -> None:
+        """Tell its peer from now on of what it does not get, or not any more.
+
+        Args:
+            losses: of what it loses since it is behind.
+            conflated: of what a newer message took the place of, too.
+        """
+        if not losses:
+            member.gaps = None
+        elif member.gaps is None:
+            member.gaps = Gaps(self._log.epoch, conflated=conflated)
+        else:
+            member.gaps.conflated = conflated
 
     def writable(self, member: Member) -> None:
         """The socket of this member has room again."""

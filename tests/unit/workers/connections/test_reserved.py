@@ -32,6 +32,8 @@ def reserved(*said: bytes, may_block: bool = False) -> Reserved:
         (b"limit_age=2.5", ("limit_age", 2.5)),
         (b"min_interval=1", ("min_interval", 1.0)),
         (b"max_rate=1024", ("max_rate", 1024)),
+        (b"gap", ("gap", 1)),
+        (b"gap=all", ("gap=all", 2)),
         (b"name=desk7", ("name", "desk7")),
         (b"name=a=b", ("name", "a=b")),
         ("name=Büro".encode(), ("name", "Büro")),
@@ -48,6 +50,8 @@ def test_what_is_understood(said: bytes, meant: tuple[str, Any]) -> None:
     [
         (b"", "no such thing"),
         (b"policy", "no such thing"),
+        (b"gap=", "no such thing"),
+        (b"gap=some", "no such thing"),
         (b"limit_age", "no such thing"),
         (b"soft=0.5", "no such thing"),
         (b"Policy=conflate", "no such thing"),

@@ -29,9 +29,9 @@ def test_what_it_says_at_once_is_one_report_with_all_that_it_says() -> None:
     outlet = Outlet()
     service = SelfService(outlet, allowed=True, may_block=False)
 
-    assert service.take(7, says(b"name=desk7", b"policy=conflate")) == 1
-    assert service.take(7, says(b"limit_age=2")) == 1
-    assert service.take(7, says(b"name=desk7", wanted=False)) == 1
+    assert service.take(7, says(b"name=desk7", b"policy=conflate")) == (1, 0)
+    assert service.take(7, says(b"limit_age=2")) == (1, 0)
+    assert service.take(7, says(b"name=desk7", wanted=False)) == (1, 0)
     conflating: dict[str, int | float | str | bool] = {"action": "conflate"}
     assert outlet.posted == [
         Chose(7, "desk7", conflating),
@@ -45,9 +45,9 @@ def test_what_changes_nothing_is_not_reported() -> None:
     service = SelfService(outlet, allowed=True, may_block=False)
     service.take(7, says(b"name=desk7"))
 
-    assert service.take(7, says(b"name=desk7")) == 0
-    assert service.take(7, says(b"name=other", wanted=False)) == 0
-    assert service.take(8, says(b"name=desk7", wanted=False)) == 0
+    assert service.take(7, says(b"name=desk7")) == (0, 0)
+    assert service.take(7, says(b"name=other", wanted=False)) == (0, 0)
+    assert service.take(8, says(b"name=desk7", wanted=False)) == (0, 0)
     assert len(outlet.posted) == 1
 
 
@@ -55,7 +55,7 @@ def test_what_cannot_be_is_declined_and_changes_nothing() -> None:
     outlet = Outlet()
     service = SelfService(outlet, allowed=True, may_block=False)
 
-    assert service.take(7, says(b"policy=block", b"nonsense", b"name=x")) == 3
+    assert service.take(7, says(b"policy=block", b"nonsense", b"name=x")) == (3, 0)
     assert [type(message) for message in outlet.posted] == [Declined, Declined, Chose]
     assert outlet.posted[-1] == Chose(7, "x", {})
 
@@ -64,12 +64,13 @@ def test_where_nobody_chooses_for_itself_it_is_told_once() -> None:
     outlet = Outlet()
     service = SelfService(outlet, allowed=False, may_block=True)
 
-    assert [service.take(7, says(b"name=x")), service.take(7, says(b"policy=block"))] == [1, 0]
+    assert service.take(7, says(b"name=x", b"limit_age=1")) == (1, 0)
+    assert service.take(7, says(b"policy=block")) == (0, 0)
     (declined,) = outlet.posted
     assert isinstance(declined, Declined)
     assert "self_service=False" in declined.reason
     service.forget(7)
-    assert service.take(7, says(b"name=x")) == 1  # another connection
+    assert service.take(7, says(b"name=x")) == (1, 0)  # another connection
 
 
 def test_who_is_gone_is_forgotten() -> None:
@@ -79,4 +80,15 @@ def test_who_is_gone_is_forgotten() -> None:
     service.forget(7)
     service.forget(7)
 
-    assert service.take(7, says(b"name=desk7")) == 1
+    assert service.take(7, says(b"name=desk7")) == (1, 0)
+
+
+def test_who_wants_to_be_told_of_gaps_is_wherever_that_is() -> None:
+    for allowed in (True, False):
+        outlet = Outlet()
+        service = SelfService(outlet, allowed=allowed, may_block=False)
+        assert service.take(7, says(b"gap")) == (0, 1)
+        assert service.take(7, says(b"gap=all")) == (0, 2)
+        assert service.take(7, says(b"gap", wanted=False)) == (0, 2)
+        assert service.take(7, says(b"gap=all", wanted=False)) == (0, 0)
+        assert outlet.posted == []

@@ -1,0 +1,103 @@
+"""Gaps: what a subscriber that wants to know it is told of messages that it does not get. Pure.
+
+Who subscribes to `\\x00fanout.gap` gets, before the first message after a loss, a *marker*: a
+message of two frames that is not in the log, the topic and a map in msgpack that says what was
+lost. What is lost again before the marker could be sent is in the same one: nothing grows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgpack
+
+from fanout.reserved import GAP_TOPIC
+from fanout.zmtp.frames import encode_message
+
+if TYPE_CHECKING:
+    from fanout.zmtp.encoding import Encoding
+
+CONFLATED = "conflated"  # the reason of a gap where a newer message took the place of those in it
+
+
+class Gap:
+    """Messages of one subscriber's that it does not get, of which none was told yet.
+
+    Attributes:
+        first, last: sequences of the first and the last of them.
+        count: how many they are: only those that it wanted.
+        reason: why the last ones were lost, a label of `fanout.Reason`; or `CONFLATED`.
+    """
+
+    __slots__ = ("count", "first", "last", "reason")
+
+    def __init__(self, first: int, last: int, count: int, reason: str) -> None:
+        self.first = first
+        self.last = last
+        self.count = count
+        self.reason = reason
+
+    def take_in(self, other: Gap) -> None:
+        """Another gap, between which and this one nothing is sent; the newer reason stays."""
+        if other.last > self.last:
+            self.reason = other.reason
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+        self.count += other.count
+
+
+class Gaps:
+    """The gaps of one member that its peer has not been told of.
+
+    Its mutable state: those gaps, in their order. There are at most two for losses and two for
+    conflation: one before its cursor, and one before messages that it is still to be sent.
+
+    Args:
+        epoch: of the publisher.
+        conflated: whether it is told of conflation, too.
+    """
+
+    __slots__ = ("_epoch", "conflated", "pending")
+
+    def __init__(self, epoch: int, *, conflated: bool) -> None:
+        self._epoch = epoch
+        self.conflated = conflated
+        self.pending: list[Gap] = []
+
+    def note(self, gap: Gap, cursor: int) -> None:
+        """These were lost; they are behind the cursor of the member now, or not yet.
+
+        Args:
+            cursor: the next message that it may be sent.
+        """
+        if gap.reason == CONFLATED and not self.conflated:
+            return
+        for one in self.pending:
+            same_kind = (one.reason == CONFLATED) == (gap.reason == CONFLATED)
+            if same_kind and (one.last < cursor) == (gap.last < cursor):
+                one.take_in(gap)
+                return
+        self.pending.append(gap)
+        self.pending.sort(key=lambda one: one.last)
+
+    def take(self, cursor: int, encoding: Encoding | None) -> bytes:
+        """The markers of all gaps behind the cursor, as its peer reads them; they are told then."""
+        markers = b""
+        while self.pending and self.pending[0].last < cursor:
+            gap = self.pending.pop(0)
+            marker = marker_of(gap, self._epoch)
+            # No message of the log is sent by the number of one that was lost.
+            markers += marker if encoding is None else encoding.encode(marker, gap.last)
+        return markers
+
+
+def marker_of(gap: Gap, epoch: int) -> bytes:
+    """What a subscriber is sent that has missed these, as it would lie in the log."""
+    fields = {
+        "epoch": epoch,
+        "first": gap.first,
+        "last": gap.last,
+        "count": gap.count,
+        "reason": gap.reason,
+    }
+    return encode_message((GAP_TOPIC, msgpack.packb(fields)))
