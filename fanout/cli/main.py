@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fanout.cli.arguments import FAILURE, USAGE, ArgumentParser, UsageError, complain
 from fanout.cli.serve import command as serve
 from fanout.cli.sub import command as sub
+from fanout.cli.top import command as top
 from fanout.descriptors import fill_standard
 from fanout.errors import ConfigError, FanoutError
 
@@ -28,6 +29,7 @@ def build_parser() -> ArgumentParser:
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
     serve.add_parser(subparsers)
     sub.add_parser(subparsers)
+    top.add_parser(subparsers)
     return parser
 
 

@@ -14,6 +14,9 @@ from fanout.errors import FanoutError, StartupError
 from fanout.observe.reader import Reader
 from fanout.shm.segment import MEMORY_NAME, OtherLayout, Segment
 
+# A memory file has no place: what lies in some folder under such a name, a pipe say, is none.
+_LINK = f"/memfd:{MEMORY_NAME}"
+
 
 class AttachError(FanoutError):
     """The figures of this process cannot be read."""
@@ -41,13 +44,22 @@ def find(pid: int) -> list[Path]:
         NotFound: no such process.
         NotPermitted: it belongs to somebody else.
     """
+    return list(files(pid).values())
+
+
+def files(pid: int) -> dict[tuple[int, int], Path]:
+    """The same, by what tells one file from another: device and inode.
+
+    Raises:
+        NotFound, NotPermitted: as there.
+    """
     folder = Path(f"/proc/{pid}/fd")
     found: dict[tuple[int, int], Path] = {}
     try:
         for name in sorted(os.listdir(folder), key=int):
             path = folder / name
             try:
-                if Path(os.readlink(path)).name.startswith(f"memfd:{MEMORY_NAME}"):
+                if os.readlink(path).startswith(_LINK):
                     file = path.stat()
                     found.setdefault((file.st_dev, file.st_ino), path)
             except FileNotFoundError:
@@ -56,7 +68,7 @@ def find(pid: int) -> list[Path]:
         raise NotFound(f"there is no process {pid}") from None
     except PermissionError:
         raise NotPermitted(f"process {pid} belongs to another user") from None
-    return list(found.values())
+    return found
 
 
 def attach_all(pid: int) -> list[Reader]:
@@ -65,7 +77,7 @@ def attach_all(pid: int) -> list[Reader]:
     Raises:
         NotFound, NotPermitted, OtherVersion: nothing is mapped.
     """
-    opened = [_open(path, pid) for path in find(pid)]
+    opened = [open_file(path, pid) for path in find(pid)]
     readers = [reader for reader in opened if reader is not None]
     if not readers:
         raise NotFound(f"process {pid} has no publisher")
@@ -85,15 +97,23 @@ def attach(pid: int) -> Reader:
     return readers[0]
 
 
-def _open(path: Path, pid: int) -> Reader | None:
-    """A reader of this file; None if its publisher has ended."""
+def open_file(path: Path, pid: int) -> Reader | None:
+    """A reader of this file, which `files` has found; None if its publisher has ended.
+
+    It is opened and mapped to be read, so nothing that is done with it can write.
+
+    Raises:
+        NotPermitted, OtherVersion: nothing is mapped.
+    """
     try:
         with standard_taken():
-            segment = Segment.attach(os.open(path, os.O_RDONLY | os.O_CLOEXEC), log=False)
-    except FileNotFoundError:
-        return None
+            # The number may be another file's by now: a pipe's would be waited for.
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+            segment = Segment.attach(os.open(path, flags), log=False)
     except PermissionError:
         raise NotPermitted(f"process {pid} belongs to another user") from None
+    except OSError:  # the process has ended or closed it; a socket may have its number
+        return None
     except OtherLayout as error:
         raise OtherVersion(f"process {pid}: {error}") from error
     except StartupError:  # it is empty

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fanout.errors import ClosedError
 from fanout.observe.rows import SubscriberRow, WorkerRow
+from fanout.observe.survey import Survey
 from fanout.reasons import Reason
 from fanout.shm.cards import Card, Cards
 from fanout.shm.clock import Clock
 from fanout.shm.closed import ClosedRing
 from fanout.shm.fence import keep_order
 from fanout.shm.header import Header, State, Totals, reason_counters
+from fanout.shm.layout import WORKERS_MAX
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot, SubscriberSlots
 from fanout.shm.words import StuckRecord
@@ -32,6 +34,7 @@ from fanout.statistics import PublisherStatistics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from fanout.observe.survey import Known
     from fanout.shm.clock import Note
     from fanout.shm.closed import End
     from fanout.shm.segment import Segment
@@ -73,6 +76,7 @@ class Reader:
         self._ring = ClosedRing(segment)
         self._clock = Clock(segment)
         self._log = LogReader(segment)
+        self._known: Known = {}
         self._workers: list[WorkerSlot] = []  # none, until the publisher has said how many
         self.epoch = self._header.epoch
 
@@ -112,6 +116,11 @@ class Reader:
         return self._log.head()
 
     @property
+    def log_bytes(self) -> int:
+        """The size of the log."""
+        return self._log.size
+
+    @property
     def poisoned(self) -> bool:
         """Whether an interrupted send must be rolled back; for an instant it is so in each send."""
         return self._header.poison not in (0, self._header.head)
@@ -149,6 +158,21 @@ class Reader:
         now = time.monotonic_ns()
         return tuple(row.statistics(position, now) for row in rows if not row.half_open)
 
+    def survey(self) -> Survey:
+        """Single words of every subscriber at once, for who looks at thousands each second."""
+        return self._valid(Survey(self._segment, self._known))
+
+    def log_used(self) -> int:
+        """Bytes of the log that some worker may still read; `log_bytes` = it is full."""
+        tails = [slot.tail for slot in self._worker_slots()]
+        head, position = self._log.length()
+        low = min(tails, default=head)
+        if low >= head:
+            return self._valid(0)
+        if head - low >= self._log.entries:
+            return self._valid(self.log_bytes)
+        return self._valid(min(max(0, position - self._log.start_of(low)), self.log_bytes))
+
     def closed(self, since: int = 0) -> Iterator[tuple[int, End]]:
         """Ends of connections after the one of this number, each with its own, oldest first.
 
@@ -170,7 +194,7 @@ class Reader:
 
     def _worker_slots(self) -> list[WorkerSlot]:
         if not self._workers:
-            count = self._header.workers
+            count = min(self._header.workers, WORKERS_MAX)
             self._workers = [WorkerSlot(self._segment, index) for index in range(count)]
         return self._workers
 

@@ -84,7 +84,7 @@ class WorkerRow:
         return cls(
             index=index,
             pid=slot.pid,
-            state=WorkerState(slot.state or WorkerState.STARTING),
+            state=WorkerState(slot.state),
             restarts=slot.restarts,
             started=slot.started,
             subscribers=slot.subscribers,

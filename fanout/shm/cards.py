@@ -6,9 +6,18 @@ from functools import lru_cache
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanout.errors import ConfigError
 from fanout.shm import layout as at
 from fanout.shm.fence import keep_order
-from fanout.shm.words import Record, Word, read_consistent, read_text, words_at, write_text
+from fanout.shm.words import (
+    Record,
+    StuckRecord,
+    Word,
+    read_consistent,
+    read_text,
+    words_at,
+    write_text,
+)
 from fanout.slow_policy import SlowPolicy
 
 if TYPE_CHECKING:
@@ -112,23 +121,15 @@ class Card(Record):
         """Who has this slot, None if nobody.
 
         Raises:
-            StuckRecord: the publisher died or hangs in the middle of writing it.
+            StuckRecord: the publisher died or hangs in the middle of writing it, or it is garbage.
         """
         values = read_consistent(self.words, at.C_VERSION)
         if not values[at.C_ID]:
             return None
-        return Identity(
-            values[at.C_ID],
-            values[at.C_WORKER],
-            _text(values[at.C_PROTOCOL]),
-            _policy_in(values),
-            values[at.C_SINCE],
-            values[at.C_SUBSCRIPTIONS],
-            read_text(values, at.C_PEER, at.PEER_BYTES),
-            read_text(values, at.C_ENDPOINT, at.ENDPOINT_BYTES),
-            read_text(values, at.C_NAME, at.NAME_BYTES),
-            CHOSEN_BY[values[at.C_CHOSEN_BY]],
-        )
+        try:
+            return _identity(values)
+        except (IndexError, ConfigError):  # numbers that no publisher of this version writes
+            raise StuckRecord from None
 
 
 class Cards:
@@ -144,8 +145,23 @@ class Cards:
 
     def connected(self) -> int:
         """How many have done their handshake."""
-        protocols = compress(self._column(at.C_PROTOCOL), self.ids())
-        return sum(map(bool, protocols))
+        return sum(map(bool, compress(self.protocols(), self.ids())))
+
+    def versions(self) -> list[int]:
+        """Of the cards, by slot: the text on one is another only if this is."""
+        return self._column(at.C_VERSION)
+
+    def protocols(self) -> list[int]:
+        """By slot: 0 = in its handshake."""
+        return self._column(at.C_PROTOCOL)
+
+    def workers(self) -> list[int]:
+        """Which worker serves each, by slot."""
+        return self._column(at.C_WORKER)
+
+    def subscriptions(self) -> list[int]:
+        """How many distinct ones each has, by slot."""
+        return self._column(at.C_SUBSCRIPTIONS)
 
     def _column(self, word: int) -> list[int]:
         values: list[int] = self._words[word :: at.CARD_BYTES // at.WORD].tolist()
@@ -159,6 +175,21 @@ def _number(version: str) -> int:
 
 def _text(number: int) -> str:
     return f"{number // _TENTHS}.{number % _TENTHS}" if number else ""
+
+
+def _identity(values: list[int]) -> Identity:
+    return Identity(
+        values[at.C_ID],
+        values[at.C_WORKER],
+        _text(values[at.C_PROTOCOL]),
+        _policy_in(values),
+        values[at.C_SINCE],
+        values[at.C_SUBSCRIPTIONS],
+        read_text(values, at.C_PEER, at.PEER_BYTES),
+        read_text(values, at.C_ENDPOINT, at.ENDPOINT_BYTES),
+        read_text(values, at.C_NAME, at.NAME_BYTES),
+        CHOSEN_BY[values[at.C_CHOSEN_BY]],
+    )
 
 
 def _policy_in(values: Sequence[int]) -> SlowPolicy:

@@ -21,6 +21,10 @@ class State(enum.IntEnum):
     ENDING = 3
     ENDED = 4
 
+    @classmethod
+    def _missing_(cls, value: object) -> State:
+        return cls.NONE  # what is none of these was written by no publisher
+
 
 class Header(Record):
     """The first page of the segment.

@@ -120,6 +120,10 @@ class SubscriberSlots:
         """Of the subscribers, by slot; 0 = free, and its other words say nothing."""
         return self._column(at.S_ID)
 
+    def column(self, field: str) -> list[int]:
+        """This field of all checkpoints, by slot."""
+        return self._column(_FIRST + Checkpoint._fields.index(field))
+
     def sent(self) -> list[int]:
         """Messages sent, by slot."""
         return self._column(at.S_SENT)

@@ -27,6 +27,10 @@ class WorkerState(enum.IntEnum):
     WAITING = 3  # for its back-off to pass
     GONE = 4  # it failed again and again, and no worker has served for minutes
 
+    @classmethod
+    def _missing_(cls, value: object) -> WorkerState:
+        return cls.STARTING  # nobody has said yet
+
 
 class WorkerSlot(Record):
     """The words of one worker.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fanout.cli.serve.lines import short_size
+from fanout.cli.units import short_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

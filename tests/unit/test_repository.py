@@ -28,7 +28,10 @@ FUNCTION_LINES_MAX = 50  # what fits on a screen; the docstring is not counted
 CORE_DEPENDENCIES = {"multiprocess", "msgpack", "psutil"}
 
 # Files that need an extra: others import them only where they are used, inside a function.
-USES_EXTRAS = {"fanout/cli/serve/live.py": "fanout.cli.serve.live"}
+USES_EXTRAS = {
+    "fanout/cli/serve/live.py": "fanout.cli.serve.live",
+    "fanout/cli/top/screen.py": "fanout.cli.top.screen",
+}
 
 NUMBERS_OF_WORDS = {name for name in vars(layout) if re.match(r"(H|WC?|S|C|K|E)_", name)}
 
@@ -62,6 +65,9 @@ PRODUCT = FANOUT + WORKERS
 PURE = (
     "fanout/control/messages.py",
     "fanout/arguments.py",
+    *(f"fanout/cli/top/{name}.py" for name in ("columns", "figures", "headlines", "keys")),
+    *(f"fanout/cli/top/{name}.py" for name in ("ordering", "plain", "records", "view", "watching")),
+    "fanout/cli/units.py",
     "fanout/cores.py",
     "fanout/send/attempt.py",
     "fanout/send/topics.py",

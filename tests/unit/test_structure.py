@@ -88,7 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": WORDS | {"coordinator", "observe", "questions", "send", "shm", "transport"},
     "publisher": WORDS | {"engine", "send"},
     "asyncio": WORDS | {"engine", "send"},
-    "cli": WORDS | {"publisher", "subscriber", "transport"},
+    "cli": WORDS | {"observe", "publisher", "subscriber", "transport"},
 }
 
 

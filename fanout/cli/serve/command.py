@@ -21,10 +21,11 @@ from fanout.cli.serve.arguments import (
 )
 from fanout.cli.serve.formats import Parser, make_parser
 from fanout.cli.serve.intake import Feeder, InputChunks, InputError, Intake, OpenBatch
-from fanout.cli.serve.lines import Figures, plural, summary_line, undelivered_lines
+from fanout.cli.serve.lines import Figures, summary_line, undelivered_lines
 from fanout.cli.serve.screen import Screen, open_screen
 from fanout.cli.serve.screen_writer import ScreenWriter
 from fanout.cli.stopping import Stopper
+from fanout.cli.units import plural
 from fanout.errors import FanoutError
 from fanout.events import Event
 from fanout.options import Options

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fanout.cli.units import plural, short_count, short_size
 from fanout.events import Event, EventKind
 
 if TYPE_CHECKING:
@@ -147,27 +148,3 @@ class LineBudget:
         self._left = self._lines_max
         self._withheld = 0
         return withheld
-
-
-def short_count(value: float) -> str:
-    """Returns `value` in at most five characters: 999, 1.2k, 34k, 5.6M."""
-    return _short(value, 1000.0, ("", "k", "M", "G", "T"))
-
-
-def short_size(value: float) -> str:
-    """Returns a number of bytes with its unit: 512 B, 1.2 KiB, 34 MiB."""
-    return _short(value, 1024.0, (" B", " KiB", " MiB", " GiB", " TiB"))
-
-
-def _short(value: float, step: float, units: tuple[str, ...]) -> str:
-    index = 0
-    while value >= step - 0.5 and index < len(units) - 1:
-        value /= step
-        index += 1
-    digits = 1 if index and value < 9.95 else 0
-    return f"{value:.{digits}f}{units[index]}"
-
-
-def plural(number: int, word: str) -> str:
-    """Returns a number with its word: 1 message, 2,000 messages."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

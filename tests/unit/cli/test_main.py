@@ -25,6 +25,10 @@ ROOT = Path(__file__).parents[3]
         ["sub", "tcp://127.0.0.1:5556", "--count", "0"],
         ["sub", "tcp://127.0.0.1:5556", "--raw", "--format", "hex"],
         ["serve", "--bind", "tcp://*:*", "--log", "1M"],
+        ["top", "--interval", "0.01"],
+        ["top", "--sort", "colour"],
+        ["top", "--json", "--csv"],
+        ["top", "--pid", "0"],
         ["nothing"],
     ],
 )
@@ -47,6 +51,7 @@ def test_arguments_that_cannot_be_read_are_one_line_and_status_2(
         (["serve", "--bind", "tcp://*:5556", "--bind", "udp://*:1"], "udp://"),
         (["serve", "--bind", "tcp://*:*", "--format", "ndjson"], "needs --topic-key"),
         (["serve", "--bind", "tcp://*:*", "--topic-key", "a"], "of no use"),
+        (["top", "--json", "--interval", "0"], "needs --once"),
         (["sub", "nonsense"], "must begin with tcp:// or ipc://"),
         (["sub", "tcp://*:5556"], "is for binding"),
     ],

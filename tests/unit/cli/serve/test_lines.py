@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from fanout.cli.serve.lines import (
     Figures,
     LineBudget,
     event_line,
-    short_count,
-    short_size,
     status_line,
     summary_line,
     undelivered_lines,
@@ -98,19 +94,3 @@ def test_a_line_budget_counts_what_it_withholds() -> None:
     assert budget.refill() == 3
     assert budget.take()
     assert budget.refill() == 0
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (999, "999"), (999.6, "1.0k"), (1_200, "1.2k"), (34_000, "34k"), (5.6e6, "5.6M")],
-)
-def test_short_counts(value: float, text: str) -> None:
-    assert short_count(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KiB"), (64 * 1024**2, "64 MiB")],
-)
-def test_short_sizes(value: float, text: str) -> None:
-    assert short_size(value) == text

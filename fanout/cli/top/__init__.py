@@ -1,0 +1,1 @@
+"""`fanout top`: what a publisher and its subscribers do, out of shared memory."""

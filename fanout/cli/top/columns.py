@@ -1,0 +1,163 @@
+"""The columns of the table of subscribers: how each is shown, and by what it sorts. Pure.
+
+Sorting looks at all subscribers, so it takes a column of the survey; showing looks at the few that
+are on the screen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from fanout.cli.units import printable, short_count, short_size, short_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fanout.cli.top.figures import Rates, SubscriberFigures
+    from fanout.observe.survey import Survey
+
+SortBy: TypeAlias = "Callable[[Survey, Rates], Sequence[Any]]"
+
+NOTHING = "-"  # what nobody can say
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: for `--sort`.
+        title: at its head; the letter `key`, a capital, stands out in it.
+        key: that sorts by it.
+        show: its cell, printable.
+        sort_by: what it sorts by, for each subscriber of a survey; smaller ones first.
+        is_text: it stands on the left and sorts upwards at first; numbers: the largest first.
+        width_max: cells that it takes at most; None = as many as it needs.
+    """
+
+    name: str
+    title: str
+    key: str
+    show: Callable[[SubscriberFigures], str]
+    sort_by: SortBy
+    is_text: bool = False
+    width_max: int | None = None
+
+
+def count_or_nothing(value: float | None) -> str:
+    """A count in a few characters."""
+    return NOTHING if value is None else short_count(value)
+
+
+def size_or_nothing(value: float | None) -> str:
+    """A number of bytes in a few characters."""
+    return NOTHING if value is None else short_size(value)
+
+
+def time_or_nothing(value: float | None) -> str:
+    """A length of time; nothing for none at all."""
+    return short_time(value) if value else NOTHING
+
+
+def _rate(survey: Survey, rates: Rates) -> list[float]:
+    return [rates.subscriber(one)[0] or 0.0 for one in survey.ids]
+
+
+def _byte_rate(survey: Survey, rates: Rates) -> list[float]:
+    return [rates.subscriber(one)[1] or 0.0 for one in survey.ids]
+
+
+def _text(field: str) -> SortBy:
+    def texts(survey: Survey, _rates: Rates) -> list[str]:
+        return [getattr(one, field) if one else "" for one in survey.identities()]
+
+    return texts
+
+
+def _blocked(survey: Survey, rates: Rates) -> list[int]:
+    return [rates.after.now - since if since else 0 for since in survey.column("blocked_since")]
+
+
+COLUMNS = (
+    Column("id", "Id", "I", lambda it: str(it.statistics.id), lambda s, _: s.ids, is_text=True),
+    Column(
+        *("name", "Name", "N", lambda it: printable(it.name) or NOTHING),
+        _text("name"),
+        is_text=True,
+        width_max=24,
+    ),
+    Column(
+        "peer",
+        "Address",
+        "A",
+        lambda it: printable(it.statistics.peer),
+        _text("peer"),
+        is_text=True,
+        width_max=32,
+    ),
+    Column(
+        *("worker", "Worker", "W", lambda it: str(it.statistics.worker)),
+        lambda s, _: s.workers(),
+        is_text=True,
+    ),
+    Column(
+        *("subscriptions", "Subs", "S", lambda it: short_count(it.statistics.subscriptions)),
+        lambda s, _: s.subscriptions(),
+    ),
+    Column("rate", "Rate", "R", lambda it: count_or_nothing(it.messages_per_s), _rate),
+    Column("bytes", "Bytes/s", "B", lambda it: size_or_nothing(it.bytes_per_s), _byte_rate),
+    Column(
+        *("queued", "Queued", "Q", lambda it: short_count(it.statistics.queued)),
+        lambda s, _: s.queued(),
+    ),
+    Column(
+        *("lost", "Lost", "L", lambda it: short_count(it.statistics.dropped)),
+        lambda s, _: s.column("dropped"),
+    ),
+    Column("policy", "Policy", "P", lambda it: it.policy.action, _text("policy"), is_text=True),
+    Column(
+        *("blocked", "Full for", "F", lambda it: time_or_nothing(it.statistics.blocked_s)),
+        _blocked,
+    ),
+)
+
+BY_NAME = {column.name: column for column in COLUMNS}
+BY_KEY = {column.key: column for column in COLUMNS}
+DEFAULT_SORT = "queued"
+
+# Which columns a narrow window goes without, the first ones first.
+DROPPED_FIRST = (
+    "worker",
+    "name",
+    "subscriptions",
+    "policy",
+    "bytes",
+    "lost",
+    "blocked",
+    "rate",
+    "queued",
+)
+
+
+def fitting(widths: Mapping[str, int], width: int, sort: Column, gap: int = 2) -> list[Column]:
+    """The columns that have room beside one another; the one that it sorts by is among them.
+
+    Args:
+        widths: cells that each takes, by name.
+        width: cells that there are.
+        gap: cells between two.
+    """
+    shown = list(COLUMNS)
+    for name in DROPPED_FIRST:
+        if sum(widths[column.name] + gap for column in shown) - gap <= width:
+            break
+        if name != sort.name:
+            shown.remove(BY_NAME[name])
+    return shown
+
+
+def cut(column: Column, cell: str) -> str:
+    """A cell that takes no more than its column may."""
+    limit = column.width_max
+    return cell if limit is None or len(cell) <= limit else cell[: limit - 1] + "…"

@@ -1,0 +1,129 @@
+"""What programs read: JSON objects and CSV lines of all figures. Pure.
+
+The names are a promise: `docs/reference/top.md` lists them, and `SCHEMA` counts up when one of them
+goes or changes its meaning. More may come without that.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from fanout.cli.units import printable
+from fanout.slow_policy import SlowPolicy
+from fanout.statistics import PublisherStatistics, SubscriberStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.cli.top.figures import Frame, PublisherFigures, SubscriberFigures, WorkerFigures
+
+SCHEMA = 1
+
+_OF_PUBLISHER = tuple(one.name for one in fields(PublisherStatistics) if one.name != "workers")
+_OF_SUBSCRIBER = tuple(one.name for one in fields(SubscriberStatistics))
+_OF_WORKER = (
+    *("index", "pid", "restarts", "subscribers", "cohorts"),
+    *("matched", "sent", "sent_bytes", "dropped", "discarded"),
+)
+
+_OF_POLICY = tuple(one.name for one in fields(SlowPolicy) if one.name != "action")
+
+CSV_COLUMNS = (
+    *("time", *_OF_SUBSCRIBER, "name", "policy", *(f"policy_{name}" for name in _OF_POLICY)),
+    *("chosen_by", "connected_s", "messages_per_s", "bytes_per_s"),
+)
+
+
+def publisher_record(it: PublisherFigures) -> dict[str, Any]:
+    """The publisher as a JSON object."""
+    rates = it.rates
+    return {
+        "name": it.name,
+        "pid": it.pid,
+        "epoch": str(it.epoch),  # it is larger than what a number in JavaScript keeps exactly
+        "state": it.state,
+        "started": round(it.started, 3),
+        "heartbeat_age_s": _rounded(it.heartbeat_age_s),
+        "poisoned": it.poisoned,
+        "log_bytes": it.log_bytes,
+        "log_used_bytes": it.log_used_bytes,
+        "messages_per_s": _rounded(rates.published),
+        "bytes_per_s": _rounded(rates.published_bytes),
+        "sent_per_s": _rounded(rates.sent),
+        "dropped_per_s": _rounded(rates.dropped),
+        **{name: getattr(it.statistics, name) for name in _OF_PUBLISHER},
+    }
+
+
+def worker_record(it: WorkerFigures) -> dict[str, Any]:
+    """A worker as a JSON object."""
+    return {
+        **{name: getattr(it.row, name) for name in _OF_WORKER},
+        "state": it.row.state.name.lower(),
+        "cpu": it.row.load / 1000,
+        "memory_bytes": it.row.rss_bytes,
+        "behind": it.behind,
+        "heartbeat_age_s": _rounded(it.heartbeat_age_s),
+        "messages_per_s": _rounded(it.messages_per_s),
+        "bytes_per_s": _rounded(it.bytes_per_s),
+    }
+
+
+def subscriber_record(it: SubscriberFigures) -> dict[str, Any]:
+    """A subscriber as a JSON object: the fields of `SubscriberStatistics`, and some more."""
+    record = {name: getattr(it.statistics, name) for name in _OF_SUBSCRIBER}
+    record["blocked_s"] = round(it.statistics.blocked_s, 3)
+    return {
+        **record,
+        "name": it.name,
+        "policy": it.policy.action,
+        **{f"policy_{name}": getattr(it.policy, name) for name in _OF_POLICY},
+        "chosen_by": it.chosen_by,
+        "connected_s": round(it.connected_s, 3),
+        "messages_per_s": _rounded(it.messages_per_s),
+        "bytes_per_s": _rounded(it.bytes_per_s),
+    }
+
+
+def json_line(frame: Frame) -> str:
+    """All of it as one line of JSON."""
+    record = {
+        "schema": SCHEMA,
+        "time": round(frame.publisher.now, 3),
+        "publisher": publisher_record(frame.publisher),
+        "workers": list(map(worker_record, frame.workers)),
+        "subscribers": list(map(subscriber_record, frame.subscribers)),
+    }
+    # ASCII: what is not printable is escaped. But for DEL, which JSON takes for printable.
+    return json.dumps(record, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n"
+
+
+def csv_lines(frame: Frame, *, header: bool) -> Iterator[str]:
+    """The subscribers as lines of CSV, each with the time of the look.
+
+    Args:
+        header: whether the first line has the names.
+    """
+    if header:
+        yield _csv_line(CSV_COLUMNS)
+    time = round(frame.publisher.now, 3)
+    for one in frame.subscribers:
+        yield _csv_line([time, *map(_cell, subscriber_record(one).values())])
+
+
+def _csv_line(cells: object) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)  # type: ignore[arg-type]
+    return line.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,219 @@
+"""Looking at a publisher again and again: readings, rates between them, and what is to be shown."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fanout.cli.top.figures import (
+    NS,
+    Frame,
+    PublisherFigures,
+    Rates,
+    Reading,
+    SubscriberFigures,
+    WorkerFigures,
+    age_s,
+)
+from fanout.cli.top.ordering import matches, order, window
+from fanout.errors import ClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fanout.cli.top.columns import Column
+    from fanout.observe.publishers import Found
+    from fanout.observe.reader import Reader
+    from fanout.observe.rows import WorkerRow
+    from fanout.observe.survey import Survey
+    from fanout.statistics import PublisherStatistics
+
+RATE_S = 1.0  # a rate is over so long, or over one interval if that is longer
+CHECKPOINT_S = 0.1  # a worker brings so many figures up to date in so much time
+CHECKPOINT_SUBSCRIBERS = 1_000
+CHECKPOINTS = 3  # a rate is over so many of these times: else it would be 0 now and double then
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which subscribers are to be shown, and in what order.
+
+    Attributes:
+        sort: by this column; None = by id, upwards.
+        rows: so many at most, None = all.
+        first: begin at this place.
+        selected: have this one, by its id, among them.
+    """
+
+    sort: Column | None = None
+    descending: bool = False
+    filter: str = ""
+    rows: int | None = None
+    first: int = 0
+    selected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    totals: PublisherStatistics
+    workers: Sequence[WorkerRow]
+    survey: Survey
+    reading: Reading
+
+
+class Watcher:
+    """Looks at one publisher; each look is a reading that rates are made of.
+
+    Args:
+        found: the publisher; it must have a reader.
+        clock: monotonic ns.
+        wall: s since 1970.
+        is_alive: whether the process of this id is there.
+
+    Attributes:
+        pid: of the publisher.
+        interval_s: seconds between two looks.
+
+    Raises:
+        ClosedError: from `look()` and `frame()`, when the publisher has ended.
+    """
+
+    def __init__(
+        self,
+        found: Found,
+        *,
+        interval_s: float,
+        clock: Callable[[], int],
+        wall: Callable[[], float],
+        is_alive: Callable[[int], bool],
+    ) -> None:
+        assert found.reader is not None
+        self.pid = found.pid
+        self._reader: Reader = found.reader
+        self._clock = clock
+        self._wall = wall
+        self._is_alive = is_alive
+        self.interval_s = interval_s
+        self._readings: deque[Reading] = deque()
+        self._last: _Look | None = None
+
+    def look(self) -> None:
+        """Read the counters."""
+        if not self._is_alive(self.pid):
+            raise ClosedError(f"process {self.pid} is gone, and its publisher with it")
+        totals = self._reader.totals()
+        workers = self._reader.workers()
+        survey = self._reader.survey()
+        sent = zip(survey.column("sent"), survey.column("sent_bytes"), strict=True)
+        reading = Reading(
+            now=self._clock(),
+            published=totals.published,
+            published_bytes=totals.published_bytes,
+            sent=totals.sent,
+            dropped=totals.dropped,
+            subscribers=dict(zip(survey.ids, sent, strict=True)),
+            workers={row.index: (row.sent, row.sent_bytes) for row in workers},
+        )
+        self._last = _Look(totals, workers, survey, reading)
+        self._readings.append(reading)
+        largest = max((row.subscribers for row in workers), default=0)
+        self._forget(largest)
+
+    def frame(self, wanted: Wanted) -> Frame:
+        """What the last look has found; of those subscribers that are shown, how they are now."""
+        if self._last is None:
+            self.look()
+        assert self._last is not None
+        look = self._last
+        before = self._readings[0] if len(self._readings) > 1 else None
+        rates = Rates(before, look.reading)
+        places = self._places(look, rates, wanted)
+        rows = len(places) if wanted.rows is None else wanted.rows
+        first = window(len(places), rows, wanted.first, self._place_of(look, places, wanted))
+        return Frame(
+            publisher=self._publisher(look, rates),
+            workers=[self._worker(row, look, rates) for row in look.workers],
+            subscribers=self._subscribers(look, rates, places[first : first + rows]),
+            first=first,
+            order=[look.survey.ids[place] for place in places],
+        )
+
+    def subscriber(self, subscriber: int) -> SubscriberFigures | None:
+        """One of those of the last look, as it is now; None if it is not there any more."""
+        look = self._last
+        if look is None or subscriber not in look.survey.ids:
+            return None
+        before = self._readings[0] if len(self._readings) > 1 else None
+        place = look.survey.ids.index(subscriber)
+        found = self._subscribers(look, Rates(before, look.reading), [place])
+        return found[0] if found else None
+
+    def end_of(self, subscriber: int) -> str:
+        """Why it left, if that is known; it may take a moment."""
+        ends = [end for _number, end in self._reader.closed() if end.subscriber == subscriber]
+        return ends[-1].text if ends else ""
+
+    def _forget(self, largest: int) -> None:
+        """Let go of readings that no rate is made of any more.
+
+        Args:
+            largest: subscribers of the worker that has most.
+        """
+        needed_s = CHECKPOINTS * CHECKPOINT_S * largest / CHECKPOINT_SUBSCRIBERS
+        span = int(max(RATE_S, self.interval_s, needed_s) * NS * 0.9)  # timers are not exact
+        newest = self._readings[-1].now
+        while len(self._readings) > 2 and newest - self._readings[1].now >= span:
+            self._readings.popleft()
+
+    def _places(self, look: _Look, rates: Rates, wanted: Wanted) -> list[int]:
+        survey = look.survey
+        chosen = None
+        if wanted.filter.strip():
+            chosen = [matches(wanted.filter, texts) for texts in survey.texts()]
+        keys = survey.ids if wanted.sort is None else wanted.sort.sort_by(survey, rates)
+        return order(survey.ids, keys, chosen, descending=wanted.descending)
+
+    def _place_of(self, look: _Look, places: list[int], wanted: Wanted) -> int | None:
+        ids = look.survey.ids
+        found = (place for place, index in enumerate(places) if ids[index] == wanted.selected)
+        return next(found, None)
+
+    def _subscribers(self, look: _Look, rates: Rates, places: list[int]) -> list[SubscriberFigures]:
+        survey = look.survey
+        now = {one.id: one for one in self._reader.subscribers(survey.slots[i] for i in places)}
+        who = survey.identities_at(places)
+        found = []
+        for index, identity in zip(places, who, strict=True):
+            one = now.get(survey.ids[index])
+            if one is not None and identity is not None:  # else it has left since
+                since = age_s(identity.since, look.reading.now) or 0.0
+                rate = rates.subscriber(one.id)
+                choice = (identity.name, identity.slow_policy, identity.chosen_by)
+                found.append(SubscriberFigures(one, *choice, since, *rate))
+        return found
+
+    def _worker(self, row: WorkerRow, look: _Look, rates: Rates) -> WorkerFigures:
+        return WorkerFigures(
+            row,
+            max(0, look.totals.published - row.front),
+            age_s(row.heartbeat, look.reading.now),
+            *rates.worker(row.index),
+        )
+
+    def _publisher(self, look: _Look, rates: Rates) -> PublisherFigures:
+        reader = self._reader
+        return PublisherFigures(
+            name=reader.name,
+            pid=self.pid,
+            epoch=reader.epoch,
+            state=reader.state.name.lower(),
+            started=reader.started / NS,
+            now=self._wall(),
+            heartbeat_age_s=age_s(reader.heartbeat, self._clock()),
+            poisoned=reader.poisoned,
+            log_bytes=reader.log_bytes,
+            log_used_bytes=reader.log_used(),
+            statistics=look.totals,
+            rates=rates,
+        )

@@ -1,0 +1,1 @@
+"""A picture of `fanout top` for the documentation, from a real run."""

@@ -1,0 +1,117 @@
+"""Publishes, has subscribers of all sorts read it, and draws what `fanout top` shows of that.
+
+Everything in the picture is real: sockets, rates and losses. Some subscribers take all, some a few
+topics, one reads slowly, and one reads nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from fanout import Publisher
+from fanout.cli.top.columns import BY_NAME, DEFAULT_SORT
+from fanout.cli.top.screen import picture
+from fanout.cli.top.view import View
+from fanout.cli.top.watching import Wanted, Watcher
+from fanout.observe.attach import attach
+from fanout.observe.publishers import Found
+from soaking.crowds.wire import GREETING, READY, subscribe
+
+WIDTH, HEIGHT = 150, 28
+SECONDS = 12.0  # of publishing before it is drawn
+TURN_S = 0.01
+MESSAGES = 100  # each turn
+TOPICS = 50
+PAYLOAD = bytes(200)
+READ_BYTES = 1 << 16
+SLOW_BYTES = 1 << 12  # read each turn by the slow one, which is less than comes
+BUFFER_BYTES = 1 << 14  # of the slow ones: what the kernel holds is not behind
+
+FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # from a server that readers need not ask
+
+CROWD = [  # how many, what they want, what they read each turn
+    (3, [b""], READ_BYTES),
+    (5, [b"quote.1", b"quote.2"], READ_BYTES),
+    (1, [b""], SLOW_BYTES),
+    (1, [b"quote.7"], 0),
+    (1, [b""], 0),
+]
+
+
+def connect(endpoint: str, prefixes: list[bytes], pace: int) -> socket.socket:
+    """A subscriber."""
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    peer = socket.socket()
+    if pace < READ_BYTES:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+    peer.connect((host, int(port)))
+    peer.sendall(GREETING + READY + subscribe(prefixes))
+    return peer
+
+
+def read_for_ever(peer: socket.socket, pace: int) -> None:
+    """Read so many bytes each turn, or as fast as it can."""
+    try:
+        while peer.recv(pace):
+            if pace < READ_BYTES:
+                time.sleep(TURN_S)
+    except OSError:
+        pass  # it was closed: that is the end
+
+
+def main(path: Path) -> None:
+    """Draw it into this file."""
+    options = {"name": "quotes", "workers": 2, "log_bytes": "8M", "send_timeout": 60.0}
+    with Publisher("tcp://127.0.0.1:*", **options) as publisher:  # type: ignore[arg-type]
+        peers = []
+        for count, prefixes, pace in CROWD:
+            for _ in range(count):
+                peer = connect(publisher.endpoints[0], prefixes, pace)
+                peers.append(peer)
+                if pace:
+                    threading.Thread(target=read_for_ever, args=(peer, pace), daemon=True).start()
+        publisher.wait_for_subscribers(len(peers), timeout=30)
+        watcher = Watcher(
+            Found(os.getpid(), attach(os.getpid())),
+            interval_s=1.0,
+            clock=time.monotonic_ns,
+            wall=time.time,
+            is_alive=lambda pid: True,
+        )
+        looks = 0
+        begun = time.monotonic()
+        while time.monotonic() < begun + SECONDS:
+            with publisher.batch() as batch:
+                for number in range(MESSAGES):
+                    batch.publish(b"quote.%d" % (number % TOPICS), PAYLOAD)
+            if time.monotonic() > begun + looks:
+                watcher.look()
+                looks += 1
+            time.sleep(TURN_S)
+        draw(watcher, path)
+        for peer in peers:
+            peer.close()
+
+
+def draw(watcher: Watcher, path: Path) -> None:
+    """What the watcher sees now, as a picture."""
+    column = BY_NAME[DEFAULT_SORT]
+    frame = watcher.frame(Wanted(sort=column, descending=True))
+    console = Console(width=WIDTH, height=HEIGHT, record=True, file=io.StringIO())
+    view = View(column, descending=True)
+    console.print(picture(frame, view, "", "", WIDTH, HEIGHT))
+    drawn = console.export_svg(title="fanout top", unique_id="top")
+    path.write_text(FONT.sub("", drawn), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,58 @@
+"""Frames for tests of how they are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fanout.cli.top.figures import (
+    NS,
+    Frame,
+    PublisherFigures,
+    Rates,
+    Reading,
+    SubscriberFigures,
+    WorkerFigures,
+)
+from fanout.observe.rows import WorkerRow
+from fanout.slow_policy import SlowPolicy
+from tests.helpers.fake_publisher import statistics, subscriber
+from tests.helpers.fake_segment import FakeSegment
+
+NASTY = "\x1b[31mdesk\x07\x7f\x9b\u202e"  # a name that would speak to a terminal
+
+
+def frame_of(
+    ids: list[int], *, order: list[int] | None = None, first: int = 0, **publisher: Any
+) -> Frame:
+    """A frame with these subscribers; every peer has a nasty name."""
+    before = Reading(0, published=50, published_bytes=5_000, sent=100, dropped=1)
+    after = Reading(NS, published=100, published_bytes=8_000, sent=300, dropped=3)
+    fake = FakeSegment(1)
+    figures = {
+        "name": "ticks",
+        "pid": 10,
+        "epoch": 1 << 55,
+        "state": "serving",
+        "started": 1_000.0,
+        "now": 1_090.5,
+        "heartbeat_age_s": 0.25,
+        "poisoned": False,
+        "log_bytes": 1 << 20,
+        "log_used_bytes": 1 << 18,
+        "statistics": statistics(published=100, subscribers=len(ids), sent=300, dropped=3),
+        "rates": Rates(before, after),
+    }
+    frame = Frame(
+        publisher=PublisherFigures(**{**figures, **publisher}),
+        workers=[WorkerFigures(WorkerRow.read(fake.segment, 0), 2, 0.1, 1.5, 70.0)],
+        subscribers=[
+            SubscriberFigures(
+                subscriber(one, f"{NASTY}{one}"), NASTY, SlowPolicy(), "rule", 5.0, 1.5, None
+            )
+            for one in ids
+        ],
+        first=first,
+        order=ids if order is None else order,
+    )
+    fake.close()
+    return frame

@@ -1,0 +1,42 @@
+"""Rates between two readings."""
+
+from __future__ import annotations
+
+from fanout.cli.top.figures import NS, Rates, Reading, age_s
+
+BEFORE = Reading(5 * NS, 100, 1_000, 300, 7, {1: (10, 500), 2: (20, 900)}, {0: (30, 600)})
+AFTER = Reading(7 * NS, 150, 1_800, 500, 7, {1: (16, 800), 3: (5, 5)}, {0: (20, 700)})
+
+
+def test_rates_are_of_a_second() -> None:
+    rates = Rates(BEFORE, AFTER)
+
+    assert (rates.published, rates.published_bytes, rates.sent, rates.dropped) == (25, 400, 100, 0)
+    assert rates.subscriber(1) == (3, 150)
+
+
+def test_there_is_none_without_a_reading_before() -> None:
+    rates = Rates(None, AFTER)
+
+    assert (rates.published, rates.published_bytes, rates.sent, rates.dropped) == (None,) * 4
+    assert rates.subscriber(1) == rates.worker(0) == (None, None)
+
+
+def test_who_came_or_left_meanwhile_has_none() -> None:
+    rates = Rates(BEFORE, AFTER)
+
+    assert rates.subscriber(2) == rates.subscriber(3) == (None, None)
+
+
+def test_a_counter_that_went_back_has_none() -> None:
+    assert Rates(BEFORE, AFTER).worker(0) == (None, 50)
+
+
+def test_two_readings_at_one_time_have_none() -> None:
+    assert Rates(BEFORE, BEFORE).published is None
+
+
+def test_ages() -> None:
+    assert age_s(2 * NS, 5 * NS) == 3.0
+    assert age_s(5 * NS, 2 * NS) == 0.0
+    assert age_s(0, 5 * NS) is None

@@ -1,0 +1,59 @@
+"""What stands around the table."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanout.cli.top.columns import BY_NAME, COLUMNS
+from fanout.cli.top.headlines import KEYS, detail_lines, headlines, help_lines, status_line
+from fanout.cli.top.view import View, press
+from tests.helpers.frames import NASTY, frame_of
+
+VIEW = View(BY_NAME["queued"], descending=True)
+
+
+def test_details_are_all_figures_with_their_units() -> None:
+    (one,) = frame_of([7]).subscribers
+    lines = dict(line.split(maxsplit=1) for line in detail_lines(one))
+
+    assert lines["id"] == "7"
+    assert lines["sent_bytes"] == "0 (0 B)"
+    assert lines["connected_s"] == "5.0 s"
+    assert lines["bytes_per_s"] == "-"
+    assert lines["messages_per_s"] == "1.5"
+    assert lines["peer"].startswith("\\x1b[31mdesk")
+
+
+def test_who_has_left_has_a_reason_instead() -> None:
+    assert detail_lines("broken pipe") == ["this subscriber is not there any more: broken pipe"]
+
+
+def test_a_name_does_not_speak_to_the_terminal() -> None:
+    assert all(line.isprintable() for line in headlines(frame_of([], name=NASTY).publisher))
+    assert headlines(frame_of([], name="").publisher)[0].startswith("publisher (process 10)")
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (VIEW, "5-6 of 9 subscribers   each 1 s   ? help   q quit"),
+        (View(VIEW.sort, descending=True, filter="a\x1b"), "filter 'a\\\\x1b'"),
+        (View(VIEW.sort, descending=True, paused=True), "PAUSED"),
+        (View(VIEW.sort, descending=True, typing=True, filter="ab"), "filter: ab█"),
+    ],
+)
+def test_the_last_line_says_what_is_shown(view: View, words: str) -> None:
+    assert words in status_line(frame_of([5, 6], order=list(range(9)), first=4), view)
+
+
+def test_nobody_there() -> None:
+    assert status_line(frame_of([]), VIEW).startswith("0 subscribers")
+
+
+def test_help_names_keys_that_do_something() -> None:
+    lines = help_lines()
+    assert len(lines) == len(COLUMNS) + len(KEYS)
+    for keys, _what in KEYS:
+        for key in {"up down": ["up", "down"], "space": [" "], "esc": []}.get(keys, keys.split()):
+            view = View(VIEW.sort, descending=True, selected=5)
+            assert press(view, key, [5, 6], [5, 6, 7]) != view or key == "up", key

@@ -1,0 +1,29 @@
+"""The table as text."""
+
+from __future__ import annotations
+
+from fanout.cli.top.plain import lines_of
+from tests.helpers.frames import frame_of
+
+
+def test_everything_is_in_columns_and_nothing_speaks_to_the_terminal() -> None:
+    lines = list(lines_of(frame_of([1, 10])))
+
+    assert lines[0] == "ticks (process 10): serving, up 90 s, 2 subscribers"
+    assert lines[1].startswith("published 50/s, 2.9 KiB/s; sent 200/s; lost 2/s; log used 256 KiB")
+    assert lines[1].endswith("of 1.0 MiB (25%)")
+    title = next(line for line in lines if line.startswith("Id"))
+    first, second = lines[-2:]
+    assert first.startswith("1   \\x1b[31mdesk")
+    assert first.index("drop_oldest") == second.index("drop_oldest") == title.index("Policy")
+    assert all(line.isprintable() for line in lines)
+
+
+def test_who_is_not_shown_is_counted() -> None:
+    assert list(lines_of(frame_of([1], order=[1, 2, 3])))[-1] == "and 2 more"
+
+
+def test_a_publisher_without_a_sign_of_life_is_said_to_hang() -> None:
+    lines = list(lines_of(frame_of([], heartbeat_age_s=12.0)))
+    assert any(line.startswith("NO SIGN OF LIFE for 12 s") for line in lines)
+    assert not any("SIGN" in line for line in lines_of(frame_of([], heartbeat_age_s=None)))
