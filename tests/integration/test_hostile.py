@@ -24,11 +24,7 @@ def test_an_attack_can_be_made_and_is_measured(attack: Attack) -> None:
     )
     session = Session(small, SECONDS, outside=None, listening=1 if attack.crowd else 2)
     outcome = session.run()
-    if attack.name == "lengths":  # on a busy machine some of it may be lost yet: see docs/soak.md
-        harm = (outcome.workers_lost, outcome.disorder, outcome.failures)
-        assert harm == (0, 0, []), outcome
-    else:
-        assert outcome.unharmed, outcome
+    assert outcome.unharmed, outcome
     assert min(outcome.healthy_wanted, outcome.everything_wanted) > 0
     assert outcome.published_per_second > 0
     if attack.crowd and attack.crowd != "Halfway":
