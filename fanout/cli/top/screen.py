@@ -7,7 +7,7 @@ markup in them.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -132,7 +132,7 @@ def _subscribers(frame: Frame, view: View, width: int) -> Table:
     columns = fitting(widths, width, view.sort, _GAP)
     table = _grid()
     for column in columns:
-        justify = "left" if column.is_text else "right"
+        justify: Literal["left", "right"] = "left" if column.is_text else "right"
         table.add_column(_title(column, view), justify=justify, no_wrap=True)
     for place, one in enumerate(frame.subscribers):
         style = "yellow" if one.statistics.blocked_s else ""
