@@ -42,6 +42,9 @@ def _serve(peer: Peer, traffic: Traffic, request: Message) -> Message:
             return _publish(peer, request["count"], request["stretches"])
         case "pace":
             return {"sent_ns": _pace(peer, traffic, request["count"], request["per_second"])}
+        case "lose-worker":
+            peer.lose_worker()
+            return {"lost_ns": time.monotonic_ns()}
         case other:
             raise ValueError(f"no request {other!r}")
 

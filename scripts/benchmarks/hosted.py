@@ -72,6 +72,11 @@ class HostedPeer:
         sent: list[int] = self._child.answer(CALL_SECONDS)["sent_ns"]
         return sent
 
+    def lose_worker(self) -> int:
+        """Kills the worker of the first subscriber; when, in nanoseconds on CLOCK_MONOTONIC."""
+        lost: int = self._child.ask(CALL_SECONDS, do="lose-worker")["lost_ns"]
+        return lost
+
     def close(self) -> None:
         """Ends the peer and all its processes."""
         self._child.close()

@@ -13,6 +13,7 @@ _KINDS = (
         "fanout, publish() for each message",
         "benchmarks.peers.fanout:FanoutPeer",
         needs_module="fanout.publisher",
+        has_workers=True,
     ),
     PeerKind(
         "fanout-batch",
@@ -20,6 +21,7 @@ _KINDS = (
         "fanout, batches of messages",
         "benchmarks.peers.fanout:FanoutPeer",
         needs_module="fanout.publisher",
+        has_workers=True,
         options=(("batch", 512),),
     ),
     PeerKind(
@@ -28,6 +30,7 @@ _KINDS = (
         "fanout, publish() for each message, workers that give way (worker_nice=10)",
         "benchmarks.peers.fanout:FanoutPeer",
         needs_module="fanout.publisher",
+        has_workers=True,
         options=(("worker_nice", 10),),
     ),
     PeerKind(
@@ -36,6 +39,7 @@ _KINDS = (
         "fanout, publish() for each message, one worker",
         "benchmarks.peers.fanout:FanoutPeer",
         needs_module="fanout.publisher",
+        has_workers=True,
         options=(("workers", 1),),
     ),
     PeerKind(

@@ -37,6 +37,10 @@ class Peer(ABC):
     def publish(self, count: int) -> None:
         """Publishes the first `count` messages of the traffic; may return before they are out."""
 
+    def lose_worker(self) -> None:
+        """Kills the worker that serves the first subscriber, if there are such."""
+        raise NotImplementedError(f"{type(self).__name__} has no workers")
+
     @abstractmethod
     def close(self) -> None:
         """Ends everything that was started."""
@@ -52,6 +56,7 @@ class PeerKind:
     location: str  # "module:class" of its adapter
     needs_module: str = ""
     needs_program: str = ""
+    has_workers: bool = False  # that can be lost without the end of it
     options: tuple[tuple[str, int], ...] = ()  # for the adapter's constructor
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -62,6 +64,10 @@ class FanoutPeer(Peer):
         publish, payload = self._publisher.publish, self.traffic.payload
         for topic in self.traffic.topics_of(count):
             publish(topic, payload)
+
+    def lose_worker(self) -> None:
+        serving = self._publisher.subscribers()[0].worker
+        os.kill(self._publisher.statistics().workers[serving].pid, signal.SIGKILL)
 
     def _publish_batches(self, count: int) -> None:
         topics, payload = self.traffic.topics_of(count), self.traffic.payload

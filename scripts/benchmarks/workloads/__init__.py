@@ -12,6 +12,7 @@ from benchmarks.workloads.scaling import Scaling
 from benchmarks.workloads.single import Single
 from benchmarks.workloads.stalled import Stalled
 from benchmarks.workloads.storm import Storm
+from benchmarks.workloads.subscribing import Subscribing
 from benchmarks.workloads.watchlists import Watchlists
 
 __all__ = ["WORKLOADS", "Case", "Metric", "Sample", "Settings", "Workload"]
@@ -24,6 +25,7 @@ _ALL: tuple[Workload, ...] = (
     Stalled(),
     Latency(),
     Storm(),
+    Subscribing(),
     Single(),
     Scaling(),
     Limits(),

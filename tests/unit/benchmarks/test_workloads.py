@@ -9,10 +9,13 @@ from itertools import product
 from typing import Any
 
 import pytest
+import zmq
 
 import fanout.asyncio
 from benchmarks import verb_costs
 from benchmarks.children import OTHER_DESCRIPTORS, require_descriptors
+from benchmarks.stock import Stock
+from benchmarks.traffic import PROBE_TOPIC
 from benchmarks.verbs import CALLS, VERBS
 from benchmarks.workloads import WORKLOADS, Settings
 from benchmarks.workloads.idle import above_the_first
@@ -150,3 +153,18 @@ def test_a_verb_is_compared_with_what_was_measured_beside_it() -> None:
     assert (figures["ratio"], figures["encoding_seconds"]) == (3.0, 0.0)
     assert with_json["encoding_seconds"] > 0
     assert with_json["ratio"] < 3.0
+
+
+def test_a_list_is_in_force_when_the_last_of_it_is() -> None:
+    """Probes are on the topic that is asked for last."""
+    stock = Stock(3)
+    with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
+        publisher.setsockopt(zmq.LINGER, 0)
+        port = publisher.bind_to_random_port("tcp://127.0.0.1")
+        stock.connect(f"127.0.0.1:{port}")
+        assert [publisher.recv()[1:] for _ in range(3)] == [b"t0000000", b"t0000001", PROBE_TOPIC]
+        publisher.send_multipart([PROBE_TOPIC, b""])
+        assert stock.await_probe(10)
+        stock.reconnect()
+        assert sorted(publisher.recv()[1:] for _ in range(3))[-1] == PROBE_TOPIC
+    stock.close()

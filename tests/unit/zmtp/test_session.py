@@ -201,7 +201,7 @@ class TestLimits:
         assert (
             SessionLimits(
                 max_frame_bytes=65_536,
-                max_subscriptions=20_000,
+                max_subscriptions=100_000,
                 max_subscription_bytes=4_096,
                 max_subscriptions_bytes=4_194_304,
                 allow_zmtp_1=False,
