@@ -18,7 +18,7 @@ class EventKind(str, enum.Enum):
     SUBSCRIBER_NAMED = "subscriber_named"  # it has said what it is called; `reason` is the name
     POLICY_CHANGED = "policy_changed"  # another one for this subscriber; `reason` says which
     CHOICE_DECLINED = "choice_declined"  # it wants what it cannot have; `reason` says what
-    SUBSCRIBER_SLOW = "subscriber_slow"  # over its lag limit: it has begun to lose messages
+    SUBSCRIBER_SLOW = "subscriber_slow"  # far behind by its policy; before it loses anything
     SUBSCRIBER_DROPPED = "subscriber_dropped"  # it has lost messages: at once, then each 10 s
     SUBSCRIBER_STALLED = "subscriber_stalled"  # it takes nothing, and has lost nothing by that yet
     SUBSCRIBER_RECOVERED = "subscriber_recovered"  # a slow or stalled one has caught up

@@ -120,6 +120,13 @@ class Reason(enum.Enum):
         Fault.NOBODY,
     )
 
+    TOO_SLOW = (
+        20,
+        "too_slow",
+        "is further behind than its policy allows (disconnect)",
+        Fault.SUBSCRIBER,
+    )
+
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER
     LAG_MESSAGES = (
@@ -129,6 +136,7 @@ class Reason(enum.Enum):
         Fault.SUBSCRIBER,
     )
     LAG_AGE = 35, "lag_age", "has older messages queued than its limit", Fault.SUBSCRIBER
+    LAG_LOG = 37, "lag_log", "is half of the log behind, or of its index", Fault.SUBSCRIBER
     CONFLATED = 36, "conflated", "a newer message on its topic took its place", Fault.SUBSCRIBER
 
     # Leaving unread for a while.
@@ -168,6 +176,6 @@ NUMBERS_MAX = 63  # there is a counter for each number in the header of the shar
 
 # Why messages are dropped: each subscriber has a counter for each of these, the first by what the
 # others leave of all that it lost. They are in the order of their words in the shared memory.
-DROPPING = (Reason.LAG, Reason.LAG_MESSAGES, Reason.LAG_AGE)
+DROPPING = (Reason.LAG, Reason.LAG_MESSAGES, Reason.LAG_AGE, Reason.LAG_LOG)
 
 _BY_NUMBER = {reason.number: reason for reason in Reason}

@@ -39,7 +39,9 @@ class SlowPolicy:
         action: "drop_oldest", it loses its oldest messages and keeps the newest up to the limit;
             "drop_newest", it gets what is queued at the limit and then goes on with the present;
             "conflate", it gets the newest message of each topic; "disconnect", it is closed;
-            "block", `publish()` waits for it.
+            "block", `publish()` waits for it once the log is full. A limit makes it wait no
+            sooner, for it commits a message before anybody knows who wants it: with "block"
+            limits only say from where on a subscriber is reported as slow.
         limit_bytes: bytes on the wire that wait for it; a size such as "4M" may be given as text.
         limit_messages: messages that wait for it.
         limit_age: seconds since the oldest of them was published.

@@ -74,7 +74,7 @@ class Worker:
         totals = totals_in(around.slot)
         self._budget = budget = around.budget(tuning.part_ns)
         self._tick_ns = tuning.tick_ns
-        self.pump = make_pump(self._log, policy.limits, tuning, totals, budget)
+        self.pump = make_pump(self._log, tuning, totals, budget)
         self._write_set = around.poll_set()
         self.rest = Rest(around, self._write_set)
         self.tail: Tail[Peer] = Tail(around, self.pump, self.rest.fence)
@@ -104,6 +104,7 @@ class Worker:
         self._turn_scheduled = False
         self._quiet_tick = quiet_tick(options.worker_timeout, options.heartbeat_interval)
         self._ticks = 0  # how many were asked for; only the last one is wanted
+        self._wakes_at = 0  # monotonic ns of the next turn for who waits because of its rate
         self._is_slow = False  # the next tick is further off, for nothing is due
         self._ticked_front = -1
         self._reads_paused = False  # until the coordinator has read our reports
@@ -162,6 +163,7 @@ class Worker:
         unsettled = self._settle_turn(now)
         if self._done.is_set():
             return
+        self._wake_throttled_later(now)
         if unsettled or self.pump.runnable or not self._rest(now, more, hurry):
             self._schedule_turn()
 
@@ -208,6 +210,18 @@ class Worker:
     def _tick_if(self, number: int) -> None:
         if number == self._ticks:
             self.tick()
+
+    def _wake_throttled_later(self, now: int) -> None:
+        """Have a turn when the first of those may be sent more who wait for that; one timer."""
+        due = self.pump.throttles.next_due
+        if due is not None and (not self._wakes_at or due < self._wakes_at):
+            self._wakes_at = due
+            self._loop.call_later(max(due - now, 0) / NS, self._wake_throttled)
+
+    def _wake_throttled(self) -> None:
+        self._wakes_at = 0
+        if not self._done.is_set():
+            self.turn()
 
     def _schedule_turn(self) -> None:
         """Ask the loop for one more turn; one at a time, however many turns ask for it.

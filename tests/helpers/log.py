@@ -8,15 +8,14 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import LogWriter
 from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
-from fanout.workers.policy.drop_oldest import DropOldest
-from fanout.workers.policy.limits import Limits
+from fanout.slow_policy import SlowPolicy
+from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import encode_message
 
 if TYPE_CHECKING:
-    from fanout.workers.policy.base import Policy
     from fanout.zmtp.encoding import Encoding
 
 SMALL = Layout(16 * PAGE, 64, 4)  # 64 KiB: wraps after a few messages
@@ -62,8 +61,10 @@ class Worker:
         self, layout: Layout = SMALL, limit_bytes: int = 1 << 30, tuning: Tuning = TUNING
     ) -> None:
         self.log = Log(layout)
-        self.policy: Policy = DropOldest(Limits(limit_bytes, layout.entries // 2))
-        self.pump = Pump(self.log.reader, self.policy.limits, tuning)
+        self.policy = policy_of(
+            SlowPolicy(limit_bytes=limit_bytes), self.log.reader.size, layout.entries
+        )
+        self.pump = Pump(self.log.reader, tuning)
         self._next_id = 1
 
     def member(
@@ -76,6 +77,11 @@ class Worker:
         self._next_id += 1
         self.pump.subscribe(member, prefixes)
         return member, sink
+
+    def obey(self, member: Member, policy: SlowPolicy, now: int = 0) -> None:
+        """The member has this policy from now on."""
+        log = self.log.reader
+        self.pump.set_policy(member, policy_of(policy, log.size, log.entries), now)
 
     def advance(self, now: int = 0) -> None:
         """Everything that was published, to everybody who takes it."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.workers.connections.heartbeat import GRACE_NS, Attention, Schedule, is_silent
-from fanout.workers.policy.base import Lag, Wait
+from fanout.workers.policy.base import KeepNewest, KeepOfLog, Wait
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.drop_oldest import DropOldest
-from fanout.workers.policy.limits import Limits
+from fanout.workers.policy.limits import Lag, Limits
 
 DELAY = 10
 amounts = st.integers(0, 1 << 40)
@@ -91,19 +93,32 @@ def test_silence_counts_after_a_time_of_listening_without_a_gap(
         assert counts == (listening and now - since >= GRACE_NS)
 
 
-@given(limit_bytes=amounts, limit_messages=amounts, lag=amounts, messages=amounts)
-def test_a_member_that_keeps_what_it_may_is_not_over(
-    limit_bytes: int, limit_messages: int, lag: int, messages: int
-) -> None:
-    limits = Limits(limit_bytes, limit_messages)
-    kept = DropOldest(limits).judge(Lag(lag, messages, 0))
+limit_sets = st.builds(Limits, amounts, amounts, amounts, amounts, amounts)
+lags = st.builds(Lag, amounts, amounts, amounts, amounts, amounts)
 
-    assert 0 <= kept.bytes <= limit_bytes
-    assert 0 <= kept.messages <= limit_messages
-    assert not limits.are_exceeded(*kept)
-    assert limits.are_exceeded(lag, messages) == (lag > limit_bytes or messages > limit_messages)
-    assert not Block().limits.are_exceeded(lag, messages)
+
+@given(limits=limit_sets, lag=lags)
+def test_a_member_that_keeps_what_it_may_is_not_over(limits: Limits, lag: Lag) -> None:
+    is_over = any(one > most for one, most in zip(lag, astuple(limits), strict=True))
+    assert (limits.exceeded_by(lag) is not None) == is_over
+    assert Block().limits.exceeded_by(lag) is None
+    if not is_over:
+        return
+
+    verdict = DropOldest(limits).judge(lag)
+
+    if isinstance(verdict, KeepOfLog):
+        lag = lag._replace(log_bytes=verdict.bytes, log_messages=verdict.messages)
+    else:
+        lag = Lag(
+            min(lag.bytes, verdict.bytes),
+            min(lag.messages, verdict.messages),
+            min(lag.age_ns, verdict.age_ns),
+            *lag[3:],
+        )
+        assert limits.exceeded_by(lag) is None
+    assert lag.log_bytes <= limits.log_bytes or isinstance(verdict, KeepNewest)
 
 
 def test_who_blocks_the_publisher_is_waited_for() -> None:
-    assert isinstance(Block().judge(Lag(1 << 40, 1 << 40, 0)), Wait)
+    assert isinstance(Block().judge(Lag(*(1 << 40,) * 5)), Wait)

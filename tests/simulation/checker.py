@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from fanout.shm.layout import MESSAGE_PART
 from fanout.workers.stream.effects import Lost
 from fanout.workers.stream.member import HELD, LOST
 from tests.simulation.model import Sums, require
+from tests.simulation.peers import Kind
+from tests.simulation.policies import NONE, STEP_NS, Behind, is_over
 
 if TYPE_CHECKING:
     from fanout.control.messages import Closed, Slow
@@ -30,13 +33,14 @@ class Checker:
         self.drops = 0
         self.evictions = 0
         self.answers = 0
+        self.finishes = 0
 
     def look(self, worker: SimulatedWorker, call: str) -> None:
         """Streams, order and conservation, after any call."""
         pump = worker.pump
         for peer in worker.peers.values():
             member, model = peer.member, self._world.models[peer.id]
-            model.scan(pump.front)
+            model.scan(pump.front, self._world.now)
             model.take(self._world.now)
             self._note_blocked(member, model)
             self._conserved(member, model, call)
@@ -56,46 +60,113 @@ class Checker:
         kept = len(pump.backlog.chunks)
         require(kept <= tuning.chunks_kept, f"{kept} chunks are kept")
 
-    def limits(self, worker: SimulatedWorker, now: int, *, cut: bool) -> None:
+    def limits(
+        self, worker: SimulatedWorker, now: int, cursors: dict[int, tuple[int, int]], *, cut: bool
+    ) -> None:
         """After `enforce`: nobody is too far behind.
 
         Args:
+            cursors: where the blocked ones stood before, as positions and messages.
             cut: it had no time for all of them.
         """
         pump, world = worker.pump, self._world
-        allowed = world.allowed
-        front = world.history.start_of(pump.front)
         for peer in worker.peers.values():
             member, model = peer.member, world.models[peer.id]
-            lost = member.dropped - model.dropped
-            if lost:
-                require(allowed.drops, "messages were dropped under a policy that does not")
-                model.drop(lost, front - allowed.kept_bytes, pump.front - allowed.kept_messages)
-                self.drops += lost
-                require(member.slow, "a loss that nobody is told of")
-            if not member.blocked or member.state is LOST or cut:
+            before = model.behind(pump.front, now)
+            soft, exact = model.rules.soft, model.kind is Kind.PLAIN
+            position, sequence = cursors.get(member.id, (member.position, member.sequence))
+            lag = before._replace(
+                bytes=before.bytes if exact else NONE - 1,
+                log_bytes=world.history.start_of(pump.front) - position,
+                log_messages=pump.front - sequence,
+            )
+            if member.slow and not model.slow:
+                require(is_over(lag, soft) or member.dropped > model.dropped, f"not slow: {lag}")
+            model.slow = member.slow
+            self._dropped(worker, member, model)
+            if not member.blocked or cut:
                 continue
-            for sequence in model.unstarted[:1] if allowed.drops else ():
-                lag = front - world.history.messages[sequence].start
-                require(lag <= allowed.bytes, f"{lag} bytes behind after enforce()")
-                count = pump.front - sequence
-                require(count <= allowed.messages, f"{count} messages behind")
+            over = is_over(lag, model.rules.limits)
+            parted = any(
+                isinstance(effect, Lost)
+                and effect.member is member
+                and effect.reason is Reason.TOO_SLOW
+                for effect in pump.effects
+            )
+            require(not parted or model.rules.action == "disconnect", "parted by another policy")
+            require(not parted or over, f"parted, and only {lag} behind: {model.rules.policy}")
+            if member.state is not LOST:
+                self._within(worker, member, model)
         self.look(worker, "enforce")
+
+    def _dropped(self, worker: SimulatedWorker, member: Member, model: SubscriberModel) -> None:
+        """After `enforce`: what it has lost, by that or by the look before."""
+        lost = member.dropped - model.dropped
+        if not lost:
+            self._note_finishing(worker, member, model)
+            return
+        newest = min(lost, len(model.doomed or ()))
+        if newest:
+            model.lose_newest(newest)
+        if lost > newest:
+            action = model.rules.action
+            require(action.startswith("drop"), f"messages were dropped by {action}")
+            now, front = self._world.now, worker.pump.front
+            model.drop(lost - newest, front, now, of_log=action != "drop_oldest")
+        self.drops += lost
+        require(member.slow, "a loss that nobody is told of")
+        self._note_finishing(worker, member, model)
+
+    def _note_finishing(
+        self, worker: SimulatedWorker, member: Member, model: SubscriberModel
+    ) -> None:
+        if member.finishing is not None and model.doomed is None:
+            require(model.rules.action == "drop_newest", "it finishes by another policy")
+            lag = model.behind(worker.pump.front, self._world.now)
+            if model.kind is not Kind.PLAIN:
+                lag = lag._replace(bytes=model.rules.limits.bytes + 1)
+            require(is_over(lag, model.rules.limits), f"it finishes, and is only {lag} behind")
+            model.doomed = deque()
+            self.finishes += 1
+
+    def _within(self, worker: SimulatedWorker, member: Member, model: SubscriberModel) -> None:
+        """After `enforce`: it is not further behind than it may be."""
+        world, front = self._world, worker.pump.front
+        limits, unstarted = model.rules.limits, model.unstarted
+        if not unstarted:
+            return
+        lag = model.behind(front, world.now)
+        own = lag._replace(age=model.known_age(unstarted[0], world.now) - STEP_NS)
+        if model.kind is not Kind.PLAIN or (own.bytes > limits.bytes and _hangs_on(model, limits)):
+            own = own._replace(bytes=0)
+        if model.doomed is not None:
+            own = own._replace(bytes=0, messages=0, age=0)
+        age = limits.age + limits.age // 16 if limits.age != NONE else NONE
+        require(
+            not is_over(own, limits._replace(age=age)),
+            f"{own} behind after enforce(): {model.rules.policy}",
+        )
+        soft = model.rules.soft
+        is_slow = is_over(own._replace(age=0), soft)
+        require(member.slow or not is_slow, f"{own} behind, and not called slow")
 
     def given_up(self, worker: SimulatedWorker, member: Member, reason: Reason) -> None:
         """It is to be evicted for its silence: it was silent, while somebody looked, and is."""
         world, model = self._world, self._world.models[member.id]
-        allowed, sock = world.allowed, world.sockets[member.id]
+        sock, options = world.sockets[member.id], world.options
         silent = _seen(worker.ticks, _silent_since(model), world.now)
         if reason is Reason.SEND_TIMEOUT:
-            require(silent >= allowed.silent_ns, f"given up after {silent} ns")
-            lag = world.history.start_of(worker.pump.front) - member.position
-            count = worker.pump.front - member.sequence
-            far = lag > allowed.patience_bytes or count > allowed.patience_messages
-            require(far, f"given up, and only {lag} bytes behind")
+            require(silent >= options.send_timeout * 1e9, f"given up after {silent} ns")
+            lag = model.behind(worker.pump.front, world.now)._replace(
+                log_bytes=world.history.start_of(worker.pump.front) - member.position,
+                log_messages=worker.pump.front - member.sequence,
+            )
+            if model.kind is not Kind.PLAIN:
+                lag = lag._replace(bytes=model.rules.far.bytes + 1)
+            require(is_over(lag, model.rules.far), f"given up, and only {lag} behind")
         else:
             require(reason is Reason.STALL_TIMEOUT, f"given up because {reason.text}")
-            require(silent >= allowed.stalled_ns, f"given up after {silent} ns")
+            require(silent >= options.stall_timeout * 1e9, f"given up after {silent} ns")
         require(sock.queued >= sock.capacity, "given up although its socket has room")
         self.evictions += 1
 
@@ -105,32 +176,37 @@ class Checker:
         Before: when the last three looks at all of them began. Two are tries, the third is the end.
         """
         world, looks = self._world, worker.looks.begun[-3:]
-        allowed = world.allowed
+        silent_ns = round(world.options.send_timeout * 1e9)
+        stalled_ns = round(world.options.stall_timeout * 1e9)
         for peer in worker.peers.values():
             member, model = peer.member, world.models[peer.id]
-            has_room = member in worker.pump.runnable
+            pump = worker.pump
+            has_room = member in pump.runnable or pump.throttles.waits(member)
             if not member.blocked or has_room or member.state in (HELD, LOST) or len(looks) < 3:
                 model.in_the_way_at = None
                 continue
             silent = _seen(worker.ticks, _silent_since(model), looks[0])
-            require(silent < allowed.stalled_ns, f"took nothing for {silent} ns, not evicted")
-            lag = count = 0
-            for sequence in model.unstarted[:1] if silent >= allowed.silent_ns else ():
-                lag = world.history.start_of(front) - world.history.messages[sequence].start
-                count = front - sequence
-            if lag <= allowed.patience_bytes and count <= allowed.patience_messages:
+            require(silent < stalled_ns, f"took nothing for {silent} ns, not evicted")
+            lag = Behind(0, 0, 0, 0, 0)
+            if silent >= silent_ns:
+                lag = model.behind(front, world.now)._replace(bytes=0, age=0)
+            if model.doomed is not None:
+                lag = lag._replace(messages=0)
+            if not is_over(lag, model.rules.far):
                 model.in_the_way_at = None
                 continue
             if model.in_the_way_at is None:
                 model.in_the_way_at = world.now
             waited = _seen(worker.ticks, model.in_the_way_at, looks[0])
-            require(waited <= allowed.silent_ns // 4, f"silent and in the way for {waited} ns")
+            require(waited <= silent_ns // 4, f"silent and in the way for {waited} ns")
 
     def settled(self, worker: SimulatedWorker, member: Member) -> None:
         """After `settle`, the counters of every kind of member are exact."""
         model = self._world.models[member.id]
         if member.state is LOST:
             return  # its connection will be closed in this turn
+        self._confirm(member, model)
+        require(not model.doomed, f"settled, and {model.doomed} are not counted as lost")
         require(member.sent == model.sent, f"settled: {member.sent} sent, not {model.sent}")
         require(member.queued == len(model.queue), f"{member.queued} queued, {len(model.queue)}")
 
@@ -152,15 +228,17 @@ class Checker:
         model = self._world.models[subscriber]
         if was_held:
             model.blocked_at = self._world.now  # its time starts again
-        model.change(since, worker.pump.front, prefixes)
+        model.change(since, worker.pump.front, prefixes, self._world.now)
 
     def closed(self, worker: SimulatedWorker, report: Closed) -> None:
         """The final figures of a connection, and why it was closed."""
         world = self._world
         worker.changes.pop(report.subscriber, None)
         model = world.models.pop(report.subscriber)
-        model.scan(worker.pump.front)
+        model.scan(worker.pump.front, world.now)
         model.take(world.now)
+        if model.doomed:
+            model.lose_newest(len(model.doomed))
         got = (report.matched, report.sent, report.dropped, report.discarded)
         want = (model.matched, model.sent, model.dropped, len(model.queue))
         require(got == want, f"closed ({report.reason}): {got}, not {want}")
@@ -188,7 +266,7 @@ class Checker:
         sums = worker.past.copy()
         for peer in worker.peers.values():
             model = world.models[peer.id]
-            model.scan(pump.front)
+            model.scan(pump.front, world.now)
             model.take(world.now)
             sums.add(model)
             at = peer.slot.read(peer.id)
@@ -231,18 +309,33 @@ class Checker:
         for peer in worker.peers.values():
             sock = self._world.sockets[peer.id]
             has_room = not sock.full and not sock.unheard
-            if has_room and peer.member.state not in (HELD, LOST):
+            if (
+                has_room
+                and not worker.pump.throttles.waits(peer.member)
+                and peer.member.state not in (HELD, LOST)
+            ):
                 queue = self._world.models[peer.id].queue
                 require(not queue, f"subscriber {peer.id} has room and was not sent {queue}")
 
     def _note_blocked(self, member: Member, model: SubscriberModel) -> None:
         if not member.blocked:
-            model.blocked_at = None
-        elif model.blocked_at is None:
+            model.blocked_at = model.behind_since = None
+            return
+        model.behind_since = model.behind_since or self._world.now
+        if model.blocked_at is None:
             model.blocked_at = self._world.now
 
     def _conserved(self, member: Member, model: SubscriberModel, call: str) -> None:
         who = f"{call}: subscriber {member.id}"
+        if call != "enforce":
+            self._confirm(member, model)
+            model.slow = member.slow
+        if model.doomed is not None and member.finishing is None:
+            require(not model.doomed, f"{who}: {model.doomed} are not counted as lost")
+            done = not model.unstarted or call == "set_policy"
+            require(done, f"{who}: it has not got {model.queue}, and goes on with the present")
+            model.doomed = None
+        model.require_its_rate(self._world.now)
         matched = member.matched
         require(matched == model.matched, f"{who}: {matched} matched, not {model.matched}")
         if call != "enforce" or member.dropped != model.dropped:
@@ -253,11 +346,18 @@ class Checker:
         lags = takes_all or any(c is not None and c.everything for _, c in member.older)
         if not lags:
             require(member.sent == model.sent, f"{who}: {member.sent} sent, not {model.sent}")
-            queued = len(model.queue)
+            queued = len(model.queue) + len(model.doomed or ())
             require(member.queued == queued, f"{who}: {member.queued} queued, not {queued}")
         messages, others = model.counted_bytes()
         require(member.sent_bytes == messages, f"{who}: {member.sent_bytes} bytes, not {messages}")
         require(member.spoken_bytes == others, f"{who}: {member.spoken_bytes} spoken, {others}")
+
+    def _confirm(self, member: Member, model: SubscriberModel) -> None:
+        """What has come while it finishes may be counted as lost at any time."""
+        lost = member.dropped - model.dropped
+        if lost and model.doomed is not None:
+            model.lose_newest(lost)
+            self.drops += lost
 
     def _bounded(self, member: Member) -> None:
         largest = self._world.options.log_bytes // MESSAGE_PART
@@ -266,11 +366,17 @@ class Checker:
             len(member.control) <= self._world.tuning.control_bytes_max, "too many control bytes"
         )
         require(
-            len(member.older) <= self._world.tuning.older_max or member.state is LOST,
+            len(member.older) <= self._world.tuning.older_max + 2 or member.state is LOST,
             f"{len(member.older)} older segments",
         )
         if not member.blocked:
             require(not member.spill and not member.control, "a ready member with a spill")
+
+
+def _hangs_on(model: SubscriberModel, limits: Behind) -> bool:
+    """Whether it is over its limit because of a message that it has begun to get."""
+    wires = [len(model.message(sequence).wire) for sequence in model.unstarted]
+    return model.in_message and sum(wires) <= limits.bytes // 16
 
 
 def _silent_since(model: SubscriberModel) -> int:

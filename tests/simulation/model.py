@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tests.simulation.peers import Kind
+from tests.simulation.policies import Behind
 
 if TYPE_CHECKING:
-    from fanout.options import Options
-    from tests.simulation.published import History
+    from tests.simulation.policies import Rules
+    from tests.simulation.published import History, Published
     from tests.simulation.sockets import FakeSocket
 
 GREETING_BYTES = 64
@@ -31,32 +32,6 @@ def require(condition: bool, text: str) -> None:
     """Raise if an invariant does not hold."""
     if not condition:
         raise Violated(text)
-
-
-class Allowed:
-    """What a slow subscriber may do, from what the documentation of the options says.
-
-    Attributes:
-        drops: whether it loses its oldest messages beyond these limits.
-        bytes, messages: of log that it may be behind: half of the index, if that is less.
-        kept_bytes, kept_messages: that it has at least when it has lost some: a sixteenth less.
-        patience_bytes, patience_messages: that it may be behind and take nothing.
-        silent_ns: after which it is evicted if it is further behind than that, and takes nothing.
-        stalled_ns: after which it is evicted in any case.
-    """
-
-    def __init__(self, options: Options, entries: int) -> None:
-        self.drops = options.slow_policy == "drop_oldest"
-        self.bytes = options.slow_limit_bytes or options.log_bytes // 2
-        self.messages = entries // 2
-        self.kept_bytes = self.bytes - self.bytes // 16
-        self.kept_messages = self.messages - self.messages // 16
-        self.patience_bytes, self.patience_messages = options.log_bytes // 2, entries // 2
-        if self.drops:
-            self.patience_bytes = self.bytes - self.bytes // 8
-            self.patience_messages = self.messages - self.messages // 8
-        self.silent_ns = round(options.send_timeout * 1e9)
-        self.stalled_ns = round(options.stall_timeout * 1e9)
 
 
 @dataclass
@@ -89,10 +64,20 @@ class SubscriberModel:
             partly there.
         partial: bytes that the socket took of an item that is not complete.
         spoken: answers to its PINGs that must come, in this order.
+        rules: what may become of it when it is behind.
+        doomed: messages that matched while it finishes what was queued: they are lost, and the
+            system counts them as that when it comes to it. None = it does not finish.
+        slow: whether the system has called it that.
+        seen: when the front has passed each message.
     """
 
     def __init__(
-        self, identifier: int, sock: FakeSocket, history: History, kind: Kind = Kind.PLAIN
+        self,
+        identifier: int,
+        sock: FakeSocket,
+        history: History,
+        rules: Rules,
+        kind: Kind = Kind.PLAIN,
     ) -> None:
         self.id = identifier
         self.kind = kind
@@ -107,6 +92,13 @@ class SubscriberModel:
         self.progress_at = 0
         self.blocked_at: int | None = None
         self.in_the_way_at: int | None = None  # since when it has been, and silent too long
+        self.rules = rules
+        self.doomed: deque[int] | None = None
+        self.slow = False
+        self.seen: dict[int, int] = {}
+        self.behind_since: int | None = None
+        self.rated_since = (0, 0)  # the time and what it had been sent when its rate was set
+        self._ruled_since = 0
         self._history = history
         self._scanned = 0
         self._greeted = False
@@ -130,38 +122,99 @@ class SubscriberModel:
         """Matched, sent, dropped, and bytes of messages sent."""
         return self.matched, self.sent, self.dropped, self.counted_bytes()[0]
 
+    def message(self, sequence: int) -> Published:
+        """What was published with this number."""
+        return self._history.messages[sequence]
+
     def wants(self, topic: bytes) -> bool:
         """Whether a message is for it."""
         return any(topic.startswith(prefix) for prefix in self.prefixes)
 
-    def scan(self, front: int) -> None:
+    def obey(self, rules: Rules, now: int) -> None:
+        """From now on this becomes of it when it is behind."""
+        if rules.policy.max_rate != self.rules.policy.max_rate:
+            self.rated_since = now, sum(self.counted_bytes())
+        self.rules = rules
+        self._ruled_since = now
+
+    def require_its_rate(self, now: int) -> None:
+        """It was sent no more than it may be, and a tenth of a second's worth at once."""
+        rate = self.rules.policy.max_rate
+        since, before = self.rated_since
+        sent = sum(self.counted_bytes()) - before
+        most = rate * (now - since) / 1e9 + rate / 10 + 1
+        require(not rate or sent <= most, f"{sent} bytes were sent, {most} were allowed")
+
+    def behind(self, front: int, now: int, oldest: int | None = None) -> Behind:
+        """What waits for it, from the `oldest` message on that is still to be counted."""
+        queue = [one for one in self.queue if oldest is None or one >= oldest or self._begun(one)]
+        if not queue:
+            return Behind(0, 0, 0, 0, 0)
+        messages = self._history.messages
+        size = sum(len(messages[one].wire) for one in queue)
+        if self.in_message:
+            size -= len(self.partial)
+        oldest = oldest or (self.unstarted or [front])[0]
+        end = self._history.start_of(front)
+        age = now - self._history.times[queue[0]]
+        return Behind(size, len(queue), age, end - self._history.start_of(oldest), front - oldest)
+
+    def known_age(self, sequence: int, now: int) -> int:
+        """How old a message is, as far as the system must know."""
+        return now - max(self.seen[sequence], self.behind_since or now, self._ruled_since)
+
+    def _begun(self, sequence: int) -> bool:
+        return self.in_message and sequence == self.queue[0]
+
+    def scan(self, front: int, now: int) -> None:
         """The worker's front has come so far: what matched below it is queued."""
         if self.prefixes:
             for sequence in range(self._scanned, front):
                 if self.wants(self._history.messages[sequence].topic):
-                    self.queue.append(sequence)
                     self.matched += 1
+                    self.seen[sequence] = now
+                    (self.queue if self.doomed is None else self.doomed).append(sequence)
         self._scanned = front
 
-    def change(self, since: int, front: int, prefixes: set[bytes]) -> None:
+    def change(self, since: int, front: int, prefixes: set[bytes], now: int) -> None:
         """Its subscriptions are these, for messages from `since` on."""
         while self.queue and self.queue[-1] >= since:
             self.queue.pop()
             self.matched -= 1
         self.prefixes = set(prefixes)
         self._scanned = since
-        self.scan(front)
+        self.scan(front, now)
 
-    def drop(self, count: int, kept_position: int, kept_sequence: int) -> None:
-        """The system counted so many of the oldest as lost; none that it must keep."""
+    def drop(self, count: int, front: int, now: int, *, of_log: bool) -> None:
+        """The system counted so many of the oldest as lost; none that it must keep.
+
+        Args:
+            of_log: only the log is reason for that.
+        """
         doomed = self.unstarted[:count]
         require(len(doomed) == count, f"{count} counted as dropped, {len(doomed)} were there")
+        kept = self.rules.kept
+        if doomed:
+            lag = self.behind(front, now, doomed[-1])
+            lag = lag._replace(age=now - self._history.times[doomed[-1]])
+            if of_log:
+                lag = lag._replace(bytes=0, messages=0, age=0)
+            elif self.kind is not Kind.PLAIN:
+                lag = lag._replace(bytes=kept.bytes + 1)  # it has other sizes
+            over = any(one > limit for one, limit in zip(lag, kept, strict=True))
+            require(over, f"message {doomed[-1]} was dropped, but may stay: {lag}, {kept}")
         for sequence in doomed:
-            begins = self._history.messages[sequence].start
-            old = begins < kept_position or sequence < kept_sequence
-            require(old, f"message {sequence} was dropped, but is new enough")
             self.queue.remove(sequence)
-            self.dropped_bytes += len(self._history.messages[sequence].wire)
+            self.dropped_bytes += len(self.message(sequence).wire)
+        self.dropped += count
+
+    def lose_newest(self, count: int) -> None:
+        """The system counted so many as lost of those that came while it finishes."""
+        require(self.doomed is not None, "messages were dropped under a policy that does not")
+        assert self.doomed is not None
+        require(count <= len(self.doomed), f"{count} dropped, {len(self.doomed)} have come")
+        for _ in range(count):
+            self.dropped_bytes += len(self.message(self.doomed.popleft()).wire)
         self.dropped += count
 
     def take(self, now: int) -> None:

@@ -17,22 +17,29 @@ from fanout.workers.checkpoints import Checkpoints
 from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.reading import ReadSide
 from fanout.workers.figures import Figures
-from fanout.workers.policy.base import KeepNewest
+from fanout.workers.policy.ages import Ages
+from fanout.workers.policy.base import KeepNewest, KeepOfLog, Wait
 from fanout.workers.policy.block import Block
+from fanout.workers.policy.disconnect import Disconnect
+from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.policy.drop_oldest import DropOldest
-from fanout.workers.policy.limits import Limits
+from fanout.workers.policy.limits import Lag, Limits
+from fanout.workers.policy.rate import Rate
+from fanout.workers.stream import judging
 from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.cohort import Prefix
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.known_topics import KnownTopics
+from fanout.workers.stream.lags import Lags
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, Member
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.rounds import Rounds
-from fanout.workers.stream.silence import LOOKS_MIN, Lowest, Silence, Witness
+from fanout.workers.stream.silence import LOOKS_MIN, Silence, Witness
 from fanout.workers.stream.sorting import Sorting
+from fanout.workers.stream.throttling import Throttles
 from fanout.workers.stream.wanted import Wanted
 from fanout.workers.tail import Tail
 from tests.simulation.memory import SteppedWriter
@@ -280,11 +287,10 @@ def drop_without_counting_the_bytes(
     return lost
 
 
-@replaces(Pump, "_judge")
-def drop_silently(original: Any, self: Pump, now: int) -> bool:
-    more: bool = original(self, now)
+@replaces(Pump, "_report_slow")
+def drop_silently(original: Any, self: Pump, *of: Any) -> None:
+    original(self, *of)
     self.effects = [effect for effect in self.effects if not isinstance(effect, Slowed)]
-    return more
 
 
 @replaces(Members, "_count_ready")
@@ -489,24 +495,26 @@ def keep_every_chunk(original: Any, self: Chunks, first: int, front: int) -> Any
 
 
 @replaces(Pump, "_judge")
-def never_drop(_original: Any, _self: Pump, _now: int) -> bool:
-    return False
+def never_drop(_original: Any, _self: Pump, *_member: Any) -> None:
+    return
 
 
-@replaces(Limits, "are_exceeded")
-def limit_bytes_alone(_original: Any, self: Limits, lag_bytes: int, _messages: int) -> bool:
-    return lag_bytes > self.bytes
+@replaces(Limits, "exceeded_by")
+def limit_bytes_alone(_original: Any, self: Limits, lag: Lag) -> Reason | None:
+    if lag.log_bytes > self.log_bytes:
+        return Reason.LAG_LOG
+    return Reason.LAG if lag.bytes > self.bytes else None
 
 
 @replaces(DropOldest, "judge")
-def drop_more_than_one_must(original: Any, self: DropOldest, lag: Any) -> KeepNewest:
-    kept: KeepNewest = original(self, lag)
-    return KeepNewest(kept.bytes // 2, kept.messages // 2)
+def drop_more_than_one_must(original: Any, self: DropOldest, lag: Lag) -> KeepNewest | KeepOfLog:
+    kept: KeepNewest | KeepOfLog = original(self, lag)
+    return kept._replace(bytes=kept.bytes // 2, messages=kept.messages // 2)
 
 
 @replaces(worker, "policy_for")
 def drop_where_the_publisher_has_to_wait(_original: Any, options: Any, entries: int) -> DropOldest:
-    return DropOldest(Limits(options.lag_limit_bytes, entries // 2))
+    return DropOldest(Limits(log_bytes=options.log_bytes // 2, log_messages=entries // 2))
 
 
 @replaces(worker, "policy_for")
@@ -515,11 +523,112 @@ def wait_where_the_oldest_are_to_be_dropped(_original: Any, *_for: Any) -> Block
 
 
 @replaces(Pump, "_first_of")
-def keep_one_message_too_many(original: Any, self: Pump, newest: KeepNewest) -> int:
-    del newest
-    limits = self._limits
-    first: int = original(self, KeepNewest(limits.bytes, limits.messages))
+def keep_one_message_too_many(original: Any, self: Pump, _newest: KeepOfLog) -> int:
+    first: int = original(self, KeepOfLog(self._log.size // 2, self._log.entries // 2))
     return first - 1
+
+
+# Policies, their limits, and rates.
+
+
+@replaces(Lags, "of")
+def count_the_messages_of_everybody(original: Any, self: Lags, *of: Any) -> Lag:
+    lag: Lag = original(self, *of)
+    return lag._replace(messages=lag.log_messages)
+
+
+@replaces(Lags, "bytes")
+def count_the_bytes_of_everybody(_original: Any, self: Lags, member: Member, front: int) -> int:
+    return self._log.start_of(front) - member.position
+
+
+@replaces(Lags, "_first_after")
+def keep_one_too_many_of_its_own(original: Any, self: Lags, member: Member, *rest: Any) -> int:
+    first: int = original(self, member, *rest)
+    return max(member.sequence, first - 1)
+
+
+@replaces(Ages, "age_of")
+def let_nothing_grow_old(_original: Any, _self: Ages, _sequence: int, _now: int) -> int:
+    return 0
+
+
+@replaces(Ages, "note")
+def note_no_time_but_the_first(original: Any, self: Ages, head: int, now: int) -> None:
+    original(self, head, self._times[0] if self._times else now)
+
+
+@replaces(Ages, "first_within")
+def keep_nothing_that_has_an_age(original: Any, self: Ages, _age: int, now: int) -> int:
+    first: int = original(self, 0, now)
+    return first
+
+
+@replaces(Backlog, "finish")
+def lose_no_newest(_original: Any, _self: Backlog, *_finish: Any) -> None:
+    return
+
+
+@replaces(Backlog, "_lose_newest")
+def count_no_newest(original: Any, self: Backlog, member: Member, front: int) -> None:
+    before = member.dropped
+    original(self, member, front)
+    member.dropped = before
+
+
+@replaces(Backlog, "settle")
+def go_on_with_what_came_while_it_finished(
+    original: Any, self: Backlog, member: Member, front: int
+) -> None:
+    finishing, member.finishing = member.finishing, None
+    original(self, member, front)
+    member.finishing = finishing
+
+
+@replaces(Disconnect, "judge")
+def close_nobody(_original: Any, _self: Disconnect, _lag: Lag) -> Wait:
+    return Wait()
+
+
+@replaces(DropNewest, "judge")
+def drop_the_oldest_instead(_original: Any, self: DropNewest, lag: Lag) -> Any:
+    return DropOldest.judge(self, lag)  # type: ignore[arg-type]
+
+
+@replaces(judging, "_left")
+def look_too_late(original: Any, limit: int, lag: int) -> int:
+    return 2 * int(original(limit, lag))
+
+
+@replaces(Pump, "_report_slow")
+def call_nobody_slow(_original: Any, _self: Pump, *_of: Any) -> None:
+    return
+
+
+@replaces(Pump, "set_policy")
+def forget_the_policy(_original: Any, _self: Pump, *_policy: Any) -> None:
+    return
+
+
+@replaces(Pump, "_look_anew")
+def judge_by_the_policy_before(original: Any, self: Pump, member: Member) -> None:
+    if not member.watch:
+        original(self, member)
+
+
+@replaces(Rate, "take")
+def send_as_much_as_it_takes(_original: Any, _self: Rate, _count: int) -> None:
+    return
+
+
+@replaces(Throttles, "wake")
+def wake_nobody(_original: Any, _self: Throttles) -> list[Member]:
+    return []
+
+
+@replaces(Throttles, "waits")
+def call_silent_whom_nothing_is_sent(_original: Any, _self: Throttles, _member: Member) -> bool:
+    return False
 
 
 @replaces(Members, "_lose")
@@ -554,8 +663,8 @@ def count_what_nobody_saw(_original: Any, _self: Witness, since: int, now: int) 
     return now - since
 
 
-@replaces(Lowest, "is_passed_by")
-def evict_who_harms_nobody(_original: Any, _self: Lowest, _member: Member) -> bool:
+@replaces(Pump, "is_in_the_way")
+def evict_who_harms_nobody(_original: Any, _self: Pump, _member: Member, _now: int) -> bool:
     return True
 
 

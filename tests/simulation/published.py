@@ -36,14 +36,16 @@ class History:
         self.messages: list[Published] = []
         self.wire = bytearray()  # of all messages
         self.starts = [0]  # of each message, and of the next one
+        self.times: list[int] = []  # of each message
 
     @property
     def position(self) -> int:
         """Of the next message."""
         return self.starts[-1]
 
-    def add(self, frames: tuple[bytes, ...], wire: bytes) -> None:
+    def add(self, frames: tuple[bytes, ...], wire: bytes, now: int = 0) -> None:
         """The next message."""
+        self.times.append(now)
         self.messages.append(Published(frames, wire, self.position))
         self.wire += wire
         self.starts.append(len(self.wire))
@@ -51,6 +53,7 @@ class History:
     def cut(self, count: int) -> None:
         """Only the first `count` messages were committed."""
         del self.messages[count:]
+        del self.times[count:]
         del self.starts[count + 1 :]
         del self.wire[self.position :]
 

@@ -19,6 +19,7 @@ from fanout.shm.header import Header
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.workers.naps import Naps
+from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.budget import Budget
 from fanout.workers.stream.member import HELD, LOST
 from fanout.workers.stream.pump import Pump
@@ -26,6 +27,7 @@ from fanout.workers.worker import Worker
 from tests.simulation.memory import SteppedReader, attach
 from tests.simulation.model import Sums, require
 from tests.simulation.peers import SESSIONS
+from tests.simulation.policies import Rules
 from tests.simulation.sockets import FakeEpoll, is_readable, is_writable
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from fanout.control.messages import Message
     from fanout.reasons import Reason
+    from fanout.slow_policy import SlowPolicy
     from fanout.workers.connections.peer import Peer
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.silence import Silence
@@ -141,6 +144,8 @@ class ObservedPump(Pump):
     def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
         require(member.state in (HELD, LOST), "somebody is released who was not held")
         jumped_to, was_held = member.sequence, member.state is HELD
+        if member.finishing is not None:
+            jumped_to = self.front  # it has lost what came meanwhile
         super().release(member, prefixes, since, now)
         self._worker.apply_change(member.id, since, jumped_to, was_held=was_held)
         self._worker.check("release")
@@ -159,8 +164,9 @@ class ObservedPump(Pump):
         self._worker.check("serve")
 
     def enforce(self, now: int) -> bool:
+        cursors = {member.id: (member.position, member.sequence) for member in self.blocked}
         more = super().enforce(now)
-        self._worker.check_limits(now, cut=more)
+        self._worker.check_limits(now, cursors, cut=more)
         return more
 
     def excuse(self, member: Member, now: int) -> None:
@@ -363,6 +369,19 @@ class SimulatedWorker:
         adopt = Adopt(subscriber, slot, protocol)
         self._run(lambda: self.real.desk.adopt(adopt, [subscriber]))
 
+    def obey(self, subscriber: int, chosen: SlowPolicy) -> None:
+        """Another policy holds for this subscriber."""
+        log, now = self.around.log, self.world.now
+        policy = policy_of(chosen, log.size, log.entries)
+        model = self.world.models[subscriber]
+
+        def change() -> None:
+            self.pump.set_policy(self.peers[subscriber].member, policy, now)
+            model.obey(Rules(chosen, log.size, log.entries), now)
+            self.check("set_policy")
+
+        self._run(change)
+
     def ask(self) -> None:
         """Somebody wants to see what has become of all that is published now."""
         self.channel.inbound.append((Snapshot(self.world.writer.head), []))
@@ -419,8 +438,8 @@ class SimulatedWorker:
     def check(self, call: str) -> None:
         self.world.checker.look(self, call)
 
-    def check_limits(self, now: int, *, cut: bool) -> None:
-        self.world.checker.limits(self, now, cut=cut)
+    def check_limits(self, now: int, cursors: dict[int, tuple[int, int]], *, cut: bool) -> None:
+        self.world.checker.limits(self, now, cursors, cut=cut)
 
     def check_given_up(self, member: Member, reason: Reason) -> None:
         self.world.checker.given_up(self, member, reason)

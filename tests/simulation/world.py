@@ -17,7 +17,7 @@ from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message
 from tests.simulation.checker import Checker
 from tests.simulation.memory import SteppedWriter, attach, read_tails
-from tests.simulation.model import Allowed, SubscriberModel, require
+from tests.simulation.model import SubscriberModel, require
 from tests.simulation.peers import (
     LEGACY_HELLO,
     PREFIXES,
@@ -26,6 +26,7 @@ from tests.simulation.peers import (
     command,
     random_input,
 )
+from tests.simulation.policies import Rules, of_options, random_policy
 from tests.simulation.published import History
 from tests.simulation.sockets import FakeSocket
 from tests.simulation.workers import SimulatedWorker
@@ -72,7 +73,8 @@ class World:
         self.models: dict[int, SubscriberModel] = {}
         self.sockets: dict[int, FakeSocket] = {}
         self.checker = Checker(self)
-        self.allowed = Allowed(self.options, entries)
+        self._chosen = [random_policy(rng) for _ in range(rng.randrange(4))]
+        self._entries = entries
         self.tuning = _tuning(rng)
         self.haste = rng.choice((0.0, 0.05, 0.5, 1.0))  # chance that a part of a turn has to end
         self.table = TopicTable(rng.choice((2, 6, 1_000)))
@@ -139,6 +141,7 @@ class World:
             (self._disconnect, 2 if self._most == SUBSCRIBERS_MAX else 6),
             (self._stick, 2),
             (self._judge_standing, 4),
+            (self._choose, 4 if self._chosen else 0),
             (lambda: self._worker().ask(), 3),
             (self._pass_time, 8),
             (lambda: self._worker().run_tick(), 1),
@@ -181,9 +184,19 @@ class World:
         if self.rng.random() < 0.8 and not legacy:
             sock.inbound.append(command(b"\x09SUBSCRIBE" + self.rng.choice(PREFIXES)))
         self.sockets[subscriber] = sock
-        self.models[subscriber] = SubscriberModel(subscriber, sock, self.history, kind)
+        rules = Rules(of_options(self.options), self.segment.layout.data_bytes, self._entries)
+        self.models[subscriber] = SubscriberModel(subscriber, sock, self.history, rules, kind)
         self._slot_of[subscriber] = self._free.pop()
         worker.adopt(subscriber, self._slot_of[subscriber], kind.value)
+        if self._chosen and self.rng.random() < 0.7 and subscriber in worker.peers:
+            worker.obey(subscriber, self.rng.choice(self._chosen))
+
+    def _choose(self) -> None:
+        """Somebody gets another policy, or the one it has."""
+        worker = self._worker()
+        if worker.peers:
+            subscriber = self.rng.choice(list(worker.peers))
+            worker.obey(subscriber, self.rng.choice(self._chosen))
 
     def _disconnect(self) -> None:
         sock = self._socket()
@@ -272,7 +285,7 @@ class World:
         self.writing = True
         self._interruptible = self.rng.random() < 0.02
         for frames, wire in zip(attempt.messages, attempt.wires, strict=True):
-            history.add(frames, wire)
+            history.add(frames, wire, self.now)
         try:
             result = self._append(attempt)
         except Interrupted:
@@ -365,7 +378,7 @@ class World:
                 turns += 1
                 require(turns < SETTLING_TURNS, "a worker that does not come to rest")
             self.checker.isolated(worker)
-        if self.options.slow_policy == "drop_oldest":
+        if all(model.rules.action != "block" for model in self.models.values()):
             self._require_room()
         self.settling = False
 
@@ -391,8 +404,13 @@ class World:
     def _hear_again(self) -> None:
         """What was not reported to have room is found out after a while."""
         for _ in range(HEARING_ROUNDS):
-            blocked = [member.id for worker in self.workers for member in worker.pump.blocked]
-            if not any(self.sockets[subscriber].unheard for subscriber in blocked):
+            blocked = [
+                (worker.pump, member) for worker in self.workers for member in worker.pump.blocked
+            ]
+            if not any(
+                self.sockets[member.id].unheard or pump.throttles.waits(member)
+                for pump, member in blocked
+            ):
                 break
             self.now += TICKS_APART
             for worker in self.workers:

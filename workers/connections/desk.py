@@ -107,6 +107,7 @@ class Desk:
             return
         session = self._around.sessions[message.protocol](self._limits)
         peer = Peer(message.subscriber, slot, sock, session, self._policy, now)
+        self._pump.limit_rate(peer.member, now)
         self.peers[peer.id] = peer
         self.by_descriptor[sock.fileno()] = peer
         self._write_set.register(sock, select.EPOLLOUT | select.EPOLLET)
@@ -172,7 +173,7 @@ class Desk:
             fields: dict[str, Any] = dict(message.policy)
             entries = self._around.log.entries
             policy = policy_of(SlowPolicy(**fields), self._log_bytes, entries)
-            self._pump.set_policy(peer.member, policy)
+            self._pump.set_policy(peer.member, policy, self._around.now())
 
     def carry_out(self, effects: list[Effect], budget: Budget) -> list[Effect]:
         """Do what the pump has found out to be done; returns what there was no time for."""

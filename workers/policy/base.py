@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+from fanout.workers.policy.limits import NONE
+
 if TYPE_CHECKING:
-    from fanout.workers.policy.limits import Limits
-
-
-class Lag(NamedTuple):
-    """How far a member is behind the front."""
-
-    bytes: int  # of log
-    messages: int  # of log, whether it wants them or not
-    silent_ns: int  # since its socket last took a byte
+    from fanout.reasons import Reason
+    from fanout.workers.policy.limits import Lag, Limits
 
 
 class KeepNewest(NamedTuple):
+    """The member jumps: of what waits for it, it keeps only the newest so much."""
+
+    reason: Reason
+    bytes: int = NONE
+    messages: int = NONE
+    age_ns: int = NONE
+
+
+class KeepOfLog(NamedTuple):
     """The member jumps: of the log below the front it keeps only the newest so much.
 
     Said in amounts, not as the message to jump to: that is the same for all members with equal
@@ -32,11 +36,23 @@ class KeepNewest(NamedTuple):
     messages: int
 
 
+class FinishThenJump(NamedTuple):
+    """The member gets what waits for it now, loses what comes meanwhile, and then goes on."""
+
+    reason: Reason
+
+
+class Part(NamedTuple):
+    """The member's connection is closed."""
+
+    reason: Reason
+
+
 class Wait(NamedTuple):
     """Nothing is done to the member: the publisher waits for it, once the log is full."""
 
 
-Verdict: TypeAlias = KeepNewest | Wait
+Verdict: TypeAlias = KeepNewest | KeepOfLog | FinishThenJump | Part | Wait
 
 
 class Policy(Protocol):
@@ -47,8 +63,16 @@ class Policy(Protocol):
         """Up to which a member may be behind without being judged."""
 
     @property
+    def soft(self) -> Limits:
+        """Up to which it may be behind without being reported as slow; none is above `limits`."""
+
+    @property
     def patience(self) -> Limits:
         """Up to which a member may be behind and take nothing, before it is in the way."""
+
+    @property
+    def max_rate(self) -> int:
+        """Bytes a second that it is sent at most; 0 = as many as it takes."""
 
     def judge(self, lag: Lag) -> Verdict:
         """What happens to a member that is so far behind, which is over the limits."""

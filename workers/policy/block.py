@@ -8,25 +8,31 @@ from fanout.workers.policy.base import Wait
 from fanout.workers.policy.limits import UNLIMITED
 
 if TYPE_CHECKING:
-    from fanout.workers.policy.base import Lag
-    from fanout.workers.policy.limits import Limits
+    from fanout.workers.policy.limits import Lag, Limits
 
 _WAIT = Wait()
 
 
 class Block:
-    """Has no limits of its own: what ends the lag of a member is the size of the log; a `Policy`.
+    """Has no limits: what ends the lag of a member is the size of the log; a `Policy`.
+
+    The publisher commits a message before anybody knows who wants it. So it cannot wait for less.
 
     Args:
+        soft: from where on it is reported as slow.
         patience: up to which a member that takes nothing does not hold the publisher up soon.
     """
 
-    __slots__ = ("patience",)
+    __slots__ = ("max_rate", "patience", "soft")
 
     limits = UNLIMITED
 
-    def __init__(self, patience: Limits = UNLIMITED) -> None:
+    def __init__(
+        self, soft: Limits = UNLIMITED, patience: Limits = UNLIMITED, max_rate: int = 0
+    ) -> None:
+        self.soft = soft
         self.patience = patience
+        self.max_rate = max_rate
 
     def judge(self, lag: Lag) -> Wait:
         """It waits, and so does the publisher."""

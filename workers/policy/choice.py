@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from fanout.slow_policy import SlowPolicy
 from fanout.workers.policy.block import Block
+from fanout.workers.policy.disconnect import Disconnect
+from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.policy.drop_oldest import DropOldest
-from fanout.workers.policy.limits import Limits
+from fanout.workers.policy.limits import NONE, Limits
 
 if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.slow_policy import SlowPolicy
     from fanout.workers.policy.base import Policy
 
-LOG_PART = 2  # `block`: who is 1/2 of the log behind holds the publisher up if that goes on
-INDEX_PART = 2  # a subscriber may be 1/2 of the index behind: room for what comes meanwhile
+LOG_PART = 2  # nobody is more than 1/2 of the log behind, in bytes or messages: room for what comes
+NS = 1_000_000_000
+POLICIES_KEPT = 256  # equal ones are one object: there are a few, or one for each subscriber
+
+_BOUNDED: dict[str, type[DropOldest] | type[DropNewest] | type[Disconnect]] = {
+    "drop_oldest": DropOldest,
+    "drop_newest": DropNewest,
+    "disconnect": Disconnect,
+}
 
 
 def policy_for(options: Options, entries: int) -> Policy:
@@ -26,13 +37,21 @@ def policy_for(options: Options, entries: int) -> Policy:
     return policy_of(options.policy, options.log_bytes, entries)
 
 
+@lru_cache(maxsize=POLICIES_KEPT)
 def policy_of(policy: SlowPolicy, log_bytes: int, entries: int) -> Policy:
     """The policy that users have described so.
 
     Args:
         log_bytes, entries: bytes and messages that the log holds.
     """
+    own = (
+        policy.limit_bytes or NONE,
+        policy.limit_messages or NONE,
+        int(policy.limit_age * NS) or NONE,
+    )
     if policy.action == "block":
-        return Block(Limits(log_bytes // LOG_PART, entries // INDEX_PART))
-    limit = policy.limit_bytes or log_bytes // LOG_PART
-    return DropOldest(Limits(limit, entries // INDEX_PART))
+        whole = Limits(log_bytes=log_bytes, log_messages=entries)
+        soft = Limits(*own, log_bytes, entries).part(policy.soft)
+        return Block(soft, whole.part(1 / LOG_PART), policy.max_rate)
+    limits = Limits(*own, log_bytes // LOG_PART, entries // LOG_PART)
+    return _BOUNDED.get(policy.action, DropOldest)(limits, policy.soft, policy.max_rate)

@@ -5,33 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.workers.policy.base import KeepNewest
-from fanout.workers.policy.limits import Limits
+from fanout.workers.policy.bounded import Bounded
+from fanout.workers.policy.limits import NONE, Lag
 
 if TYPE_CHECKING:
-    from fanout.workers.policy.base import Lag
-
-GIVEN_UP_PART = 16  # a member that jumps gives up 1/16 of the limits more than it must, so that it
-# does not jump again for each message; its lag never exceeds the limits
-NEAR_PART = 8  # within 1/8 of its limits it is about to lose messages, and after a jump still is
+    from fanout.workers.policy.base import KeepOfLog
 
 
-class DropOldest:
+class DropOldest(Bounded):
     """Keeps the newest of what the limits allow; a `Policy`."""
 
-    __slots__ = ("_verdict", "limits", "patience")
+    __slots__ = ()
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self.patience = Limits(
-            limits.bytes - limits.bytes // NEAR_PART,
-            limits.messages - limits.messages // NEAR_PART,
+    def judge(self, lag: Lag) -> KeepNewest | KeepOfLog:
+        """It jumps, so that it is below each limit that it is over."""
+        of_log = self.judge_log(lag)
+        if of_log is not None:
+            return of_log
+        reason = self.limits.exceeded_by(lag)
+        assert reason is not None, "who is over no limit is not judged"
+        limits, kept = self.limits, self.kept
+        return KeepNewest(
+            reason,
+            kept.bytes if lag.bytes > limits.bytes else NONE,
+            kept.messages if lag.messages > limits.messages else NONE,
+            kept.age_ns if lag.age_ns > limits.age_ns else NONE,
         )
-        self._verdict = KeepNewest(
-            limits.bytes - limits.bytes // GIVEN_UP_PART,
-            limits.messages - limits.messages // GIVEN_UP_PART,
-        )
-
-    def judge(self, lag: Lag) -> KeepNewest:
-        """It jumps; always as far."""
-        del lag
-        return self._verdict

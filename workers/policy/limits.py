@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+from fanout.reasons import Reason
+
+NONE = 1 << 63  # no limit: more than there can be
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """A member that is further behind than this is a case for its policy.
+class Lag(NamedTuple):
+    """How far a member is behind the front; see `Limits`.
 
-    Args:
-        bytes: of log, between a member's cursor and the front.
-        messages: the same in messages; small ones fill the index before the bytes.
+    What its policy has no limit for is not looked up, and 0.
     """
 
     bytes: int
     messages: int
+    age_ns: int
+    log_bytes: int
+    log_messages: int
 
-    def are_exceeded(self, lag_bytes: int, lag_messages: int) -> bool:
-        """Whether somebody who is so far behind is over one of them."""
-        return lag_bytes > self.bytes or lag_messages > self.messages
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A member that is further behind than one of these is a case for its policy.
+
+    Args:
+        bytes: that wait for it, as they lie in the log.
+        messages: that wait for it: those that it wants.
+        age_ns: since the oldest of them came.
+        log_bytes: of log, between its cursor and the front, whoever wants them: what lies there
+            cannot be overwritten.
+        log_messages: the same in messages; small ones fill the index before the bytes.
+    """
+
+    bytes: int = NONE
+    messages: int = NONE
+    age_ns: int = NONE
+    log_bytes: int = NONE
+    log_messages: int = NONE
+
+    def exceeded_by(self, lag: Lag) -> Reason | None:
+        """By which kind of limit somebody is too far behind, None if by none."""
+        if lag.log_bytes > self.log_bytes or lag.log_messages > self.log_messages:
+            return Reason.LAG_LOG
+        if lag.bytes > self.bytes:
+            return Reason.LAG
+        if lag.messages > self.messages:
+            return Reason.LAG_MESSAGES
+        return Reason.LAG_AGE if lag.age_ns > self.age_ns else None
+
+    def part(self, share: float) -> Limits:
+        """Such a share of each, rounded down."""
+        values = [getattr(self, one.name) for one in fields(self)]
+        return Limits(*(value if value == NONE else int(value * share) for value in values))
 
 
-UNLIMITED = Limits(1 << 63, 1 << 63)  # more than any log holds
+UNLIMITED = Limits()

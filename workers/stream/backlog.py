@@ -16,6 +16,7 @@ from fanout.shm.census import NOTHING, Amount, Censuses, count_topics, minimal
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.edges import Edges
 from fanout.workers.stream.gaps import Gap
+from fanout.workers.stream.member import UNWEIGHED
 from fanout.workers.stream.spills import Spills
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
@@ -82,13 +83,15 @@ class Backlog:
             return self._send_control(member)
         until, cohort = member.older[0] if member.older else (front, member.cohort)
         if cohort is None:
-            return self._end_segment(member, until)
+            return self._skip(member, until, front)
         if cohort.everything:
             return self._send_span(member, until)
         return self._send_picks(member, cohort, until, front)
 
     def settle(self, member: Member, front: int) -> None:
         """Bring `sequence`, `offset` and `sent` of a blocked member in line with its position."""
+        if member.finishing is not None:
+            self._lose_newest(member, front)
         until, cohort = member.older[0] if member.older else (front, member.cohort)
         if cohort is None or not cohort.everything:
             return
@@ -113,6 +116,23 @@ class Backlog:
         member.spilled = member.sequence
         member.place(member.sequence + 1, 0, stop)
 
+    def finish(self, member: Member, front: int, reason: Reason) -> None:
+        """From the front on the member loses what comes, until it has got all that is below.
+
+        Args:
+            reason: one of `DROPPING`, by which it is counted.
+        """
+        self.settle(member, front)
+        if member.finishing is None:
+            member.older.append((front, member.cohort and member.cohort.keep()))
+            member.older.append((front, None))
+            member.finishing = reason
+
+    def end_finishing(self, member: Member, front: int) -> None:
+        """From the front on it gets again what it wants."""
+        self.settle(member, front)
+        member.finishing = None
+
     def jump(self, member: Member, target: int, front: int, reason: Reason) -> int:
         """Move the cursor forward to message `target`; returns how many it loses by that.
 
@@ -125,18 +145,16 @@ class Backlog:
             until, cohort = member.older[0] if member.older else (front, member.cohort)
             stop = min(until, target)
             lost = self.count(cohort, member.sequence, stop)
-            if member.gaps is not None and lost.messages:
-                self._note_gap(member, cohort, stop, lost.messages, reason)
+            self._note_gap(member, cohort, member.sequence, stop, lost, reason)
             messages += lost.messages
             size += lost.bytes
             member.sequence = stop
             if stop == until and member.older:
                 member.older.popleft()
+        if not member.older:
+            member.finishing = None
         member.position = self._log.start_of(member.sequence)
-        if messages:
-            member.lose(Amount(messages, size), reason)
-            self._totals.dropped += messages
-            self._totals.dropped_bytes += size
+        self._lose(member, Amount(messages, size), reason)
         return messages
 
     def count(self, cohort: Cohort[Member] | None, first: int, stop: int) -> Amount:
@@ -152,15 +170,17 @@ class Backlog:
         self,
         member: Member,
         cohort: Cohort[Member] | None,
+        start: int,
         stop: int,
-        messages: int,
+        lost: Amount,
         reason: Reason,
     ) -> None:
-        """It loses so many messages between its cursor and `stop`, which passes them then."""
-        assert member.gaps is not None
-        assert cohort is not None
-        first, last = self._edges.of(cohort, member.sequence, stop)
-        member.gaps.note(Gap(first, last, messages, reason.label), stop)
+        """It loses so much between these messages; its cursor passes them, or comes to them yet."""
+        if member.gaps is not None and lost.messages:
+            assert cohort is not None
+            first, last = self._edges.of(cohort, start, stop)
+            cursor = stop if start == member.sequence else member.sequence
+            member.gaps.note(Gap(first, last, lost.messages, reason.label), cursor)
 
     def _has_marker(self, member: Member) -> bool:
         """Whether its peer is to be told of a gap now: then that is what it is sent next."""
@@ -172,6 +192,30 @@ class Backlog:
     def topic_of(self, sequence: int) -> bytes:
         """The first frame of a message."""
         return first_frame(self._log.piece(sequence))
+
+    def _lose(self, member: Member, lost: Amount, reason: Reason) -> None:
+        if lost.messages:
+            member.lose(lost, reason)
+            self._totals.dropped += lost.messages
+            self._totals.dropped_bytes += lost.bytes
+
+    def _lose_newest(self, member: Member, front: int) -> None:
+        """What has come for a member that finishes is lost."""
+        assert member.finishing is not None
+        came_to, _nothing = member.older[-1]
+        if came_to < front:
+            lost = self.count(member.cohort, came_to, front)
+            self._note_gap(member, member.cohort, came_to, front, lost, member.finishing)
+            self._lose(member, lost, member.finishing)
+            member.older[-1] = front, None
+            member.weighed = UNWEIGHED
+
+    def _skip(self, member: Member, until: int, front: int) -> Step:
+        """It has wanted nothing; or has finished, and goes on with the present."""
+        if member.finishing is not None and len(member.older) == 1:
+            self.end_finishing(member, front)
+            until = front
+        return self._end_segment(member, until)
 
     def _count_topics(self, first: int, stop: int) -> Tally:
         sizes = [end - start for start, end in pairwise(self._log.boundaries(first, stop))]

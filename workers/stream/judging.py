@@ -1,118 +1,266 @@
 """Judging: what becomes of members that are far behind, as their policies say. Pure.
 
-While nobody is over the smallest limits of any policy, nobody is asked.
+Each is looked at when it may be over one of its limits, and not before: see `Dues`. While nobody is
+near any, that is nobody.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
-from fanout.workers.policy.base import KeepNewest, Lag
-from fanout.workers.policy.limits import Limits
+from fanout.workers.policy.ages import Ages
+from fanout.workers.policy.base import FinishThenJump, KeepNewest, KeepOfLog, Part
+from fanout.workers.policy.dues import Dues
+from fanout.workers.policy.limits import NONE, Lag
 from fanout.workers.stream.effects import Slowed
+from fanout.workers.stream.lags import Lags
+from fanout.workers.stream.member import BLOCKED, LOST
 from fanout.workers.stream.rounds import Rounds
+from fanout.workers.stream.throttling import Throttles
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from fanout.shm.reader import LogReader
-    from fanout.workers.policy.base import Policy
+    from fanout.workers.policy.base import Policy, Verdict
     from fanout.workers.stream.budget import Budget
-    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.member import Member, MemberState
     from fanout.workers.stream.totals import Totals
+
+    # Where those jump to who keep so much of the log.
+    Targets = dict[KeepOfLog, int]
+
+VERDICTS_MAX = 2  # on one member at once: by the log, and by what is left then
+STUCK_PART = 16  # who is over a limit and loses nothing by it is looked at again after 1/16 of it
+NS = 1_000_000_000
 
 
 class Judging(Rounds):
     """Asks the policies of the members of one worker.
 
-    Args:
-        limits: no member's policy has smaller ones: while nobody is over these, none is asked.
+    Its mutable state, beside that of `Rounds`: who is to be looked at when, those who became
+    blocked since the last look, notes of when messages came, and who is sent only so much a second.
     """
 
     def __init__(
         self,
         log: LogReader,
-        limits: Limits,
         tuning: Tuning = TUNING,
         totals: Totals | None = None,
         budget: Budget | None = None,
     ) -> None:
         super().__init__(log, tuning, totals, budget)
-        self._limits = limits
+        self.ages = Ages()
+        self.lags = Lags(log, self.backlog, self.ages, tuning.census_messages)
+        self.throttles = Throttles()
+        self._watches = count(1)
+        self._anew: deque[tuple[int, Member]] = deque()
+        self._by_sequence: Dues[Member] = Dues()
+        self._by_position: Dues[Member] = Dues()
+        self._by_time: Dues[Member] = Dues()
 
-    def set_policy(self, member: Member, policy: Policy) -> None:
-        """Something else happens to this member from now on when it is behind."""
-        member.policy = policy
-        limits = self._limits
-        self._limits = Limits(
-            min(limits.bytes, policy.limits.bytes), min(limits.messages, policy.limits.messages)
-        )
+    # What others do that changes who is to be looked at.
+
+    def set_policy(self, member: Member, policy: Policy, now: int) -> None:
+        """From now on this happens to the member when it is behind."""
+        if member.finishing is not None:
+            self.backlog.end_finishing(member, self.front)
+        old, member.policy = member.policy, policy
+        if policy.max_rate != old.max_rate:
+            self.limit_rate(member, now)
+            self.writable(member)  # it may have been waiting
+        member.watch = 0
+        if member.blocked:
+            self._look_anew(member)
+
+    def limit_rate(self, member: Member, now: int) -> None:
+        """The member is new: what its policy says of its rate holds from now on."""
+        self.throttles.now = now
+        self.throttles.set(member, member.policy.max_rate)
+
+    def wake_throttled(self, now: int) -> None:
+        """Go on with those who were sent nothing because of their rate, and may be now."""
+        self.throttles.now = now
+        for member in self.throttles.wake():
+            if member in self.blocked:
+                self.runnable[member] = None
+
+    def advance(self, head: int, now: int) -> bool:
+        self.throttles.now = now
+        if self._by_time:
+            self.ages.note(head, now)
+        return super().advance(head, now)
+
+    def writable(self, member: Member) -> None:
+        """The socket of this member has room again."""
+        if member.blocked:
+            self.runnable[member] = None
+
+    def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
+        super().release(member, prefixes, since, now)
+        self._look_anew(member)
+
+    def _block(
+        self, member: Member, sequence: int, offset: int, now: int, state: MemberState = BLOCKED
+    ) -> None:
+        super()._block(member, sequence, offset, now, state)
+        if not member.watch:
+            self._look_anew(member)
+
+    def _unblock(self, member: Member) -> None:
+        if member.slow:
+            member.watch = 0  # else it would be looked at too late, if it is to be slow again
+        super()._unblock(member)
+
+    def _look_anew(self, member: Member) -> None:
+        member.watch = next(self._watches)
+        self._anew.append((member.watch, member))
+
+    # Limits.
 
     def enforce(self, now: int) -> bool:
-        """Judge the members that are far behind.
+        """Judge the members that may be too far behind.
 
         Returns:
             Whether the time was over before all were judged: call it again.
         """
-        lag_messages = self.front - self.move_tail()
-        lag_bytes = self._log.start_of(self.front) - self._log.start_of(self.backlog.tail)
+        self.move_tail()
+        targets: Targets = {}
         more = False
-        if self._limits.are_exceeded(lag_bytes, lag_messages):
-            more = self._judge(now)
+        for member in self._due(now):
+            self._judge(member, now, targets)
+            if self._budget.is_over():
+                more = True
+                break
+        if targets:
             self.move_tail()
         if self.backlog.spills.are_too_many:
             self.lose_spilled()
+        self._tidy()
         return more
+
+    def is_in_the_way(self, member: Member, now: int) -> bool:
+        """Whether a blocked member is further behind than its policy has patience for."""
+        patience = member.policy.patience
+        return patience.exceeded_by(self.lags.of(member, patience, self.front, now)) is not None
 
     def behind(self, member: Member) -> int:
         """How far a blocked member is behind the front, in bytes of log."""
         return self._log.start_of(self.front) - member.position
 
-    def lowest_within(self, limits: Limits) -> int:
-        """The lowest position of a member that is not over these limits."""
-        lowest = self._log.start_of(self.front) - limits.bytes
-        if self.front - limits.messages > self.backlog.tail:
-            return max(lowest, self._log.start_of(self.front - limits.messages))
-        return lowest
+    def _due(self, now: int) -> Iterator[Member]:
+        while self._anew:
+            watch, member = self._anew.popleft()
+            if member.watch == watch:
+                yield member
+        levels = self.front, self._log.start_of(self.front), now
+        for dues, level in zip(self._dues, levels, strict=True):
+            while (found := dues.pop(level)) is not None:
+                yield found
 
-    def _judge(self, now: int) -> bool:
-        """Ask the policies of the members that are over their limits, and do as they say.
+    @property
+    def _dues(self) -> tuple[Dues[Member], ...]:
+        return self._by_sequence, self._by_position, self._by_time
 
-        Returns:
-            Whether the time was over before all were asked. The log still has what the others are
-            to be sent, and they are the first to be asked the next time.
-        """
-        log, front = self._log, self.front
-        end = log.start_of(front)
-        limits, lowest = self._limits, self.lowest_within(self._limits)
-        targets: dict[KeepNewest, int] = {}
-        for member, since in self.blocked.items():
-            if member.policy.limits is not limits:
-                limits = member.policy.limits
-                lowest = self.lowest_within(limits)
-            if member.position >= lowest:
-                continue
-            self.backlog.settle(member, front)
-            lag = Lag(end - member.position, front - member.sequence, now - since)
-            verdict = member.policy.judge(lag)
-            if isinstance(verdict, KeepNewest):
-                if verdict not in targets:
-                    targets[verdict] = self._first_of(verdict)
-                self._jump(member, targets[verdict])
-                if self._budget.is_over():
-                    return True
-        return False
+    def _tidy(self) -> None:
+        for dues in self._dues:
+            dues.sweep(len(self.blocked))
+        if self._by_time:
+            self.ages.forget(self.backlog.tail)
+        else:
+            self.ages.clear()
 
-    def _first_of(self, newest: KeepNewest) -> int:
+    def _judge(self, member: Member, now: int, targets: Targets) -> None:
+        """Ask the policy of a member, if it is over a limit, and do as it says."""
+        member.watch = 0
+        if member not in self.blocked:
+            return
+        policy = member.policy
+        if policy.soft.age_ns != NONE:
+            self.ages.note(self.front, now)
+        lag = self._lag(member, now)
+        if policy.soft.exceeded_by(lag) is Reason.LAG_LOG and not member.offset:
+            # What it does not want does not wait for it.
+            self.backlog.jump(member, self.lags.first(member, self.front), self.front, Reason.LAG)
+            lag = self._lag(member, now)
+        self._report_slow(member, lag)
+        for _ in range(VERDICTS_MAX):
+            if policy.limits.exceeded_by(lag) is not None:
+                self._carry_out(member, policy.judge(lag), now, targets)
+                lag = self._lag(member, now)
+        if member.state is not LOST:
+            self._watch(member, lag, now)
+
+    def _lag(self, member: Member, now: int) -> Lag:
+        lag = self.lags.of(member, member.policy.soft, self.front, now)
+        if member.finishing is None:
+            return lag
+        return lag._replace(bytes=0, messages=0, age_ns=0)  # nothing is added to what waits
+
+    def _carry_out(self, member: Member, verdict: Verdict, now: int, targets: Targets) -> None:
+        backlog, front = self.backlog, self.front
+        if isinstance(verdict, KeepOfLog):
+            if verdict not in targets:
+                targets[verdict] = self._first_of(verdict)
+            backlog.jump(member, targets[verdict], front, Reason.LAG_LOG)
+        elif isinstance(verdict, KeepNewest):
+            backlog.detach(member, front)
+            target = self.lags.first_kept(member, verdict, front, now)
+            backlog.jump(member, target, front, verdict.reason)
+        elif isinstance(verdict, FinishThenJump):
+            backlog.finish(member, front, verdict.reason)
+        elif isinstance(verdict, Part) and member.state is not LOST:
+            lag = self._lag(member, now)
+            self._lose(member, Reason.TOO_SLOW, _describe(lag, verdict.reason))
+
+    def _first_of(self, newest: KeepOfLog) -> int:
         """The first of the newest messages that are no more than this."""
         position = self._log.start_of(self.front) - newest.bytes
         first = self._log.sequence_at(position - 1, self.backlog.tail, self.front) + 1
         return min(max(first, self.front - newest.messages), self.front)
 
-    def _jump(self, member: Member, target: int) -> None:
-        lost = self.backlog.jump(member, target, self.front, Reason.LAG)
-        if lost and not member.slow:
+    def _report_slow(self, member: Member, lag: Lag) -> None:
+        """Once, before it loses anything."""
+        reason = member.policy.soft.exceeded_by(lag)
+        if reason is not None and not member.slow:
             member.slow = True
-            limits = member.policy.limits
-            lag = f"{limits.bytes:,} bytes or {limits.messages:,} messages"
-            self.effects.append(Slowed(member, f"is more than {lag} behind"))
+            self.effects.append(Slowed(member, _describe(lag, reason)))
+
+    def _watch(self, member: Member, lag: Lag, now: int) -> None:
+        """Have it looked at when it may be over a limit, at the earliest."""
+        member.watch = next(self._watches)
+        limits = member.policy.limits if member.slow else member.policy.soft
+        front, end = self.front, self._log.start_of(self.front)
+        left = min(
+            _left(limits.messages, lag.messages), _left(limits.log_messages, lag.log_messages)
+        )
+        if left != NONE:
+            self._by_sequence.add(front + left, member)
+        left = min(_left(limits.bytes, lag.bytes), _left(limits.log_bytes, lag.log_bytes))
+        if left != NONE:
+            self._by_position.add(end + left, member)
+        left = _left(limits.age_ns, lag.age_ns)
+        if left != NONE:
+            self._by_time.add(now + left, member)
+
+
+def _left(limit: int, lag: int) -> int:
+    """How much may be added before a limit is exceeded by one; NONE if there is no limit."""
+    if limit == NONE:
+        return NONE
+    return limit - lag + 1 if lag <= limit else max(1, limit // STUCK_PART)
+
+
+def _describe(lag: Lag, reason: Reason) -> str:
+    """How far behind that is, for people."""
+    if reason is Reason.LAG:
+        return f"{lag.bytes:,} bytes wait for it"
+    if reason is Reason.LAG_MESSAGES:
+        return f"{lag.messages:,} messages wait for it"
+    if reason is Reason.LAG_AGE:
+        return f"its oldest message has waited for {lag.age_ns / NS:.1f} s"
+    return f"is {lag.log_bytes:,} bytes or {lag.log_messages:,} messages of log behind"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.gaps import Gaps
     from fanout.zmtp.encoding import Encoding
 
+UNWEIGHED = (-1, 0)
 _OTHERS = len(DROPPING) - 1  # reasons that have counters of their own
 NO_DROPS = (0,) * (2 * _OTHERS)
 
@@ -86,6 +87,12 @@ class Member:
         conflated, conflated_bytes: messages that a newer one on their topic took the place of.
         spoken_bytes: bytes handed over that are not of messages.
         gaps: what it was not told yet of what it does not get; None = it does not want to be told.
+        finishing: None; or it loses what comes until it has got what is before the last segment in
+            `older`, in which it wants nothing, and this is why.
+        weighed: up to which message its bytes are counted, and how many have matched since some
+            time when none were queued; see `Lags`.
+        watch: a number that is another one whenever what is known of when to look at it is void; 0
+            = nothing is.
         slow, stalled: whether it was reported as that, and has not recovered.
     """
 
@@ -100,6 +107,7 @@ class Member:
         "dropped_bytes",
         "drops",
         "encoding",
+        "finishing",
         "gaps",
         "id",
         "joined_at",
@@ -118,6 +126,8 @@ class Member:
         "spoken_bytes",
         "stalled",
         "state",
+        "watch",
+        "weighed",
     )
 
     def __init__(self, identifier: int, send: Send, policy: Policy) -> None:
@@ -147,6 +157,9 @@ class Member:
         self.conflated_bytes = 0
         self.spoken_bytes = 0
         self.gaps: Gaps | None = None
+        self.finishing: Reason | None = None
+        self.weighed = UNWEIGHED
+        self.watch = 0
         self.slow = False
         self.stalled = False
 

@@ -14,7 +14,7 @@ from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.cohort import EVERYTHING
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Effect, Lost, Recovered, Stalled
-from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
+from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, UNWEIGHED
 from fanout.workers.stream.totals import Totals
 from fanout.workers.tuning import TUNING, Tuning
 
@@ -159,7 +159,7 @@ class Members:
         had to jump beyond `since`, what it lost was theirs.
         """
         self.backlog.settle(member, self.front)
-        since = max(since, member.sequence)
+        since = max(since, member.sequence, self.front if member.finishing is not None else 0)
         old = self.backlog.count(member.cohort, since, self.front)
         if member.state is HELD:
             member.become(BLOCKED)
@@ -167,6 +167,7 @@ class Members:
         self._change_cohort(member, prefixes)
         correction = self.backlog.count(member.cohort, since, self.front).messages - old.messages
         member.matched_before += correction
+        member.weighed = UNWEIGHED
         self.totals.matched += correction
         self._progressed(member, now)
         self.runnable[member] = None
@@ -316,14 +317,13 @@ class Members:
     def _keep_until(self, member: Member, sequence: int) -> None:
         """Messages below `sequence` are for the member's present cohort, whatever it is later."""
         self.backlog.settle(member, self.front)
-        if member.position >= self._log.start_of(sequence):
-            return
+        if member.finishing is not None or member.position >= self._log.start_of(sequence):
+            return  # there is nothing below it
         if len(member.older) >= self._older_max or member.older_wants > OLDER_WANTS_MAX:
             text = f"changed its subscriptions {len(member.older)} times and took nothing"
             self._lose(member, Reason.RESTLESS, text)
         # Also of one that is lost: until it is closed it jumps, and is counted by this.
-        cohort = member.cohort
-        member.older.append((sequence, cohort and cohort.keep()))
+        member.older.append((sequence, member.cohort and member.cohort.keep()))
 
     def _change_cohort(
         self, member: Member, prefixes: Iterable[bytes], *, own: bool = False

@@ -27,34 +27,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fanout.shm.reader import LogReader
-    from fanout.workers.policy.limits import Limits
     from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.totals import Totals
 
 
 class Pump(Judging):
-    """Sends to the members of one worker.
-
-    Args:
-        limits: no member's policy has smaller ones: while nobody is over these, none is asked.
-    """
+    """Sends to the members of one worker."""
 
     def __init__(
         self,
         log: LogReader,
-        limits: Limits,
         tuning: Tuning = TUNING,
         totals: Totals | None = None,
         budget: Budget | None = None,
     ) -> None:
-        super().__init__(log, limits, tuning, totals, budget)
+        super().__init__(log, tuning, totals, budget)
         self._serve_steps = tuning.serve_steps
         self._others_ns = tuning.others_ns
         self._control_bytes_max = tuning.control_bytes_max
 
     def speak(self, member: Member, data: bytes, now: int) -> None:
         """Send the member something that is not in the log, between two messages."""
+        self.throttles.now = now
         if not member.blocked:
             try:
                 count = member.send(data)
@@ -88,15 +83,11 @@ class Pump(Judging):
         else:
             member.gaps.conflated = conflated
 
-    def writable(self, member: Member) -> None:
-        """The socket of this member has room again."""
-        if member.blocked:
-            self.runnable[member] = None
-
     def serve(self, member: Member, now: int) -> None:
         """Continue with a blocked member whose socket is writable, for a few sends."""
         if member.state is not BLOCKED:
             return
+        self.throttles.now = now
         sent, spoken = member.sent_bytes, member.spoken_bytes
         step = Step.MORE
         try:

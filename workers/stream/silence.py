@@ -31,7 +31,6 @@ from fanout.workers.stream.member import BLOCKED, HELD, LOST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanout.workers.policy.limits import Limits
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
 
@@ -124,14 +123,14 @@ class Silence:
         """Look at everybody who is due; once a tick."""
         self._witness.look(now)
         self._suspect(now)
-        due, lowest = self._due, Lowest(self._pump)
+        due = self._due
         tried = 0
         for _ in range(SUSPECTS_PER_LOOK):
             if not due or due[0][0] > now or tried == TRIES_PER_LOOK:
                 break
             suspect = heappop(due)[2]
             if self._pump.blocked.get(suspect.member) == suspect.since:
-                tried += self._judge(suspect, now, lowest)
+                tried += self._judge(suspect, now)
             if self._budget.is_over():
                 break
         self._try_again(now, max(TRIES_PER_LOOK - tried, 1))
@@ -153,7 +152,7 @@ class Silence:
     def _put_off(self, suspect: Suspect, due: int) -> None:
         heappush(self._due, (due, next(self._numbers), suspect))
 
-    def _judge(self, suspect: Suspect, now: int, lowest: Lowest) -> bool:
+    def _judge(self, suspect: Suspect, now: int) -> bool:
         """Look at a suspect if it is time for that; whether it was tried to send to it."""
         member = suspect.member
         if member.state is LOST:
@@ -162,7 +161,7 @@ class Silence:
         missing_ns = self._missing_ns(suspect, silent_ns)
         reason = None
         if suspect.looks >= LOOKS_MIN:
-            reason = self._reason(member, silent_ns, lowest)
+            reason = self._reason(member, silent_ns, now)
             if reason is None and not suspect.is_next:
                 suspect.is_next = True
                 self._again.append(suspect)
@@ -173,7 +172,7 @@ class Silence:
             if (
                 reason is not None
             ):  # the try may have found that it does not want what it was behind
-                reason = self._reason(member, silent_ns, lowest)
+                reason = self._reason(member, silent_ns, now)
             self._conclude(suspect, silent_ns, reason, now)
         return True
 
@@ -199,9 +198,9 @@ class Silence:
         left = [limit - silent_ns for limit in limits if limit > silent_ns]
         return min([self._quarter_ns, *left])
 
-    def _reason(self, member: Member, silent_ns: int, lowest: Lowest) -> Reason | None:
+    def _reason(self, member: Member, silent_ns: int, now: int) -> Reason | None:
         """Why a member is to be lost that has been silent for so long, if it is."""
-        if silent_ns >= self._send_timeout_ns and lowest.is_passed_by(member):
+        if silent_ns >= self._send_timeout_ns and self._pump.is_in_the_way(member, now):
             return Reason.SEND_TIMEOUT
         return Reason.STALL_TIMEOUT if silent_ns >= self._stall_timeout_ns else None
 
@@ -212,8 +211,10 @@ class Silence:
         if pump.blocked.get(member) != suspect.since or member.state is LOST:
             return False
         unsent = self._unsent(member)
-        # Its peer has acknowledged something; or it has room, and looks for what it wants.
-        if (suspect.looks and unsent < suspect.unsent) or member in pump.runnable:
+        # Its peer has acknowledged something; or it has room, and looks for what it wants, or waits
+        # for the time when it may be sent more.
+        has_room = member in pump.runnable or pump.throttles.waits(member)
+        if (suspect.looks and unsent < suspect.unsent) or has_room:
             pump.excuse(member, now)
             return False
         suspect.looks += 1
@@ -239,18 +240,3 @@ class Silence:
             f"took nothing for {self._send_timeout_ns / NS:g} s (send_timeout) "
             f"and is {behind:,} bytes behind"
         )
-
-
-class Lowest:
-    """Up to which position a member is in the way, for each limits looked up once in a look."""
-
-    def __init__(self, pump: Pump) -> None:
-        self._pump = pump
-        self._of: dict[Limits, int] = {}
-
-    def is_passed_by(self, member: Member) -> bool:
-        """Whether this member is further behind than its policy has patience for."""
-        patience = member.policy.patience
-        if patience not in self._of:
-            self._of[patience] = self._pump.lowest_within(patience)
-        return member.position < self._of[patience]

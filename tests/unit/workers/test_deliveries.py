@@ -15,7 +15,6 @@ from fanout.workers.connections.peer import Peer
 from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures
 from fanout.workers.policy.block import Block
-from fanout.workers.policy.limits import UNLIMITED
 from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tuning import Tuning
@@ -36,7 +35,7 @@ class Turns:
 
     def __init__(self, tuning: Tuning) -> None:
         self.around = Around(LAYOUT)
-        self.pump = Pump(self.around.log, UNLIMITED, tuning)
+        self.pump = Pump(self.around.log, tuning)
         self.figures = Figures(self.around, self.pump)
         self.write_set = select.epoll()
         self.peers: dict[int, Peer] = {}

@@ -8,7 +8,6 @@ import pytest
 
 from fanout.workers.figures import Figures, totals_in
 from fanout.workers.naps import NS
-from fanout.workers.policy.limits import UNLIMITED
 from fanout.workers.stream.pump import Pump
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL, Worker
@@ -25,7 +24,7 @@ def around() -> Iterator[Around]:
 
 
 def test_load_and_memory_are_measured_once_a_second(around: Around) -> None:
-    figures = Figures(around, Pump(around.log, UNLIMITED))
+    figures = Figures(around, Pump(around.log))
     around.cpu, around.rss = NS // 4, 5_000
     figures.tick(NS)
     first = (around.slot.load, around.slot.cpu_ns, around.slot.rss_bytes)
@@ -43,7 +42,7 @@ def test_a_replacement_counts_on_from_what_it_finds(around: Around) -> None:
     slot = around.slot
     slot.matched, slot.sent, slot.sent_bytes = 100, 60, 6_000
     slot.dropped, slot.discarded, slot.progress = 30, 10, 1_000
-    pump = Pump(around.log, UNLIMITED, totals=totals_in(slot))
+    pump = Pump(around.log, totals=totals_in(slot))
     figures = Figures(around, pump)
     pump.totals.matched += 1
     figures.progress += 1

@@ -8,7 +8,6 @@ import pytest
 
 from fanout.shm import fence as fences
 from fanout.shm.worker_slot import NO_TAIL
-from fanout.workers.policy.limits import UNLIMITED
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tail import Tail
@@ -24,7 +23,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.around = Around(SMALL)
-        self.pump = Pump(self.around.log, UNLIMITED)
+        self.pump = Pump(self.around.log)
         self.fences: list[int] = []  # the tail at each
         self.tail: Tail[str] = Tail(self.around, self.pump, self.fence)
         self.publish()

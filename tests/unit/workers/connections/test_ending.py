@@ -14,7 +14,6 @@ from fanout.reasons import Reason
 from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
 from fanout.workers.policy.block import Block
-from fanout.workers.policy.limits import UNLIMITED
 from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tail import Tail
@@ -34,7 +33,7 @@ class EndingDesk:
     def __init__(self, peers: int) -> None:
         self.around = Around(SMALL)
         self.channel = self.around.channel
-        pump = Pump(self.around.log, UNLIMITED)
+        pump = Pump(self.around.log)
         tail: Tail[Peer] = Tail(self.around, pump, lambda: None)
         self.write_set = select.epoll()
         self.desk = Desk(self.around, Options(), Block(), pump, tail, self.write_set)

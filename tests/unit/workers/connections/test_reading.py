@@ -18,7 +18,6 @@ from fanout.workers.connections.desk import Desk as Connections
 from fanout.workers.connections.reading import ReadSide
 from fanout.workers.connections.self_service import SelfService
 from fanout.workers.policy.block import Block
-from fanout.workers.policy.limits import UNLIMITED
 from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tail import Tail
@@ -42,7 +41,7 @@ class NotedPump(Pump):
     """A pump that notes how wants are changed."""
 
     def __init__(self, log: LogReader, calls: Calls) -> None:
-        super().__init__(log, UNLIMITED)
+        super().__init__(log)
         self._calls = calls
 
     def change(

@@ -272,9 +272,10 @@ def test_what_a_jump_loses_is_counted_by_its_reason(reason: Reason) -> None:
     assert (member.dropped, member.dropped_bytes) == (2, first + last)
     assert (totals.dropped, totals.dropped_bytes) == (2, first + last)
     by_reason = {
-        Reason.LAG: (0, 0, 0, 0),
-        Reason.LAG_MESSAGES: (1, 0, last, 0),
-        Reason.LAG_AGE: (0, 1, 0, last),
+        Reason.LAG: (0, 0, 0, 0, 0, 0),
+        Reason.LAG_MESSAGES: (1, 0, 0, last, 0, 0),
+        Reason.LAG_AGE: (0, 1, 0, 0, last, 0),
+        Reason.LAG_LOG: (0, 0, 1, 0, 0, last),
     }
     assert member.drops == by_reason[reason]
 

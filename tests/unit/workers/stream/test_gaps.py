@@ -100,7 +100,7 @@ def test_it_is_told_as_its_peer_reads_it() -> None:
 
 def lagging(*prefixes: bytes) -> tuple[Worker, Member, Sink]:
     """A member that is told of gaps and stopped within the second of 20, on b"A" and b"B"."""
-    worker = Worker(limit_bytes=10_000)
+    worker = Worker(limit_bytes=5_000)
     member, sink = worker.member(*prefixes)
     worker.pump.tell_gaps(member, losses=True, conflated=False)
     sink.room = 1_500

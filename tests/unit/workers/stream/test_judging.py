@@ -2,8 +2,44 @@
 
 from __future__ import annotations
 
-from fanout.workers.stream.effects import Recovered, Slowed
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.reasons import Reason
+from fanout.shm.layout import PAGE, Layout
+from fanout.slow_policy import SlowPolicy
+from fanout.workers.stream.effects import Lost, Recovered, Slowed
 from tests.helpers.log import Worker
+
+if TYPE_CHECKING:
+    from fanout.workers.stream.member import Member
+
+SECOND = 1_000_000_000
+LARGE = Layout(16 * PAGE, 1_024, 4)
+TOPICS = 10
+
+
+def _publish(worker: Worker, count: int, now: int = 0) -> None:
+    """So many messages on each of ten topics, of which somebody wants one."""
+    for _ in range(count):
+        for topic in range(TOPICS):
+            worker.log.publish(b"%d" % topic, b"x" * 10)
+        worker.advance(now)
+
+
+def _enforced(worker: Worker, now: int = 0) -> list[type]:
+    assert not worker.pump.enforce(now)
+    effects, worker.pump.effects = worker.pump.effects, []
+    return [type(effect) for effect in effects]
+
+
+def _behind(policy: SlowPolicy) -> tuple[Worker, Member]:
+    """One that takes nothing, and wants one of ten topics."""
+    worker = Worker(LARGE)
+    member, _ = worker.member(b"3", room=0)
+    worker.obey(member, policy)
+    return worker, member
 
 
 def test_small_messages_reach_the_limit_before_they_fill_the_index() -> None:
@@ -35,3 +71,148 @@ def test_who_lost_messages_and_catches_up_is_reported_once() -> None:
 
     assert [type(effect) for effect in worker.pump.effects] == [Slowed, Recovered]
     assert member.matched == member.sent + member.dropped == 60
+
+
+def test_a_limit_in_messages_is_of_its_own() -> None:
+    worker, member = _behind(SlowPolicy(limit_messages=2))
+    _publish(worker, 1)
+    assert _enforced(worker) == []
+    _publish(worker, 1)
+    assert _enforced(worker) == [Slowed]
+    assert member.dropped == 0  # reported before anything is lost
+    _publish(worker, 1)
+    assert _enforced(worker) == []
+
+    assert (member.matched, member.dropped, member.queued) == (3, 2, 1)
+    assert member.drops[0] == 2  # by the limit in messages
+
+
+def test_a_limit_in_bytes_is_of_its_own() -> None:
+    worker, member = _behind(SlowPolicy(limit_bytes=45, soft=1.0))  # three of 15 bytes
+    _publish(worker, 3)
+    assert _enforced(worker) == []
+    _publish(worker, 1)
+    assert _enforced(worker) == [Slowed]
+
+    assert (member.matched, member.dropped, member.dropped_bytes) == (4, 2, 30)
+
+
+def test_a_limit_in_seconds_drops_what_is_older() -> None:
+    worker, member = _behind(SlowPolicy(limit_age=2.0, soft=1.0))
+    for second in range(3):
+        _publish(worker, 1, second * SECOND)
+        assert _enforced(worker, second * SECOND) == []
+
+    assert _enforced(worker, 2 * SECOND + 1_000) == [Slowed]
+    assert (member.dropped, member.queued) == (1, 2)
+    assert _enforced(worker, 3 * SECOND + 1_000) == []
+    assert (member.dropped, member.queued) == (2, 1)
+
+
+def test_nobody_notes_times_for_who_has_no_limit_in_seconds() -> None:
+    worker, member = _behind(SlowPolicy(limit_messages=2))
+    _publish(worker, 3)
+    _enforced(worker)
+    assert not len(worker.pump.ages)
+
+    worker.obey(member, SlowPolicy(limit_age=9.0))
+    _enforced(worker)
+    _publish(worker, 1, SECOND)
+    assert len(worker.pump.ages) == 2
+
+    worker.obey(member, SlowPolicy())
+    _enforced(worker, 20 * SECOND)
+    assert not len(worker.pump.ages)
+
+
+def test_drop_newest_finishes_what_is_queued_and_goes_on_with_the_present() -> None:
+    worker, member = _behind(SlowPolicy("drop_newest", limit_messages=2))
+    sink = member.send
+    _publish(worker, 3)
+    _enforced(worker)
+    _publish(worker, 2)
+    _enforced(worker)
+    worker.pump.settle(member)
+    assert (member.dropped, member.queued) == (2, 3)
+
+    sink.room = 1 << 40  # type: ignore[attr-defined]
+    worker.serve(member)
+    _publish(worker, 1)
+
+    assert (member.matched, member.sent, member.dropped) == (6, 4, 2)
+    assert member.drops[0] == 2
+    assert not member.blocked
+
+
+def test_disconnect_closes_it_and_says_why() -> None:
+    worker, member = _behind(SlowPolicy("disconnect", limit_messages=2))
+    _publish(worker, 3)
+
+    worker.pump.enforce(0)
+
+    slowed, lost = worker.pump.effects
+    assert isinstance(slowed, Slowed)
+    assert lost == Lost(member, Reason.TOO_SLOW, "3 messages wait for it")
+
+
+def test_who_waits_for_nothing_is_not_behind_however_much_there_is_for_others() -> None:
+    worker, member = _behind(SlowPolicy("disconnect"))
+    worker.pump.speak(member, b"PONG", 0)
+    for _ in range(600):
+        worker.log.publish(b"other")
+        worker.advance()
+        assert _enforced(worker) == []
+
+    assert worker.pump.move_tail() >= 600 - 512
+
+
+@pytest.mark.parametrize("blocking", [0, 1])
+def test_of_two_with_different_policies_only_one_holds_the_log(blocking: int) -> None:
+    worker = Worker()
+    members = [worker.member(b"", room=0)[0] for _ in range(2)]
+    worker.obey(members[blocking], SlowPolicy("block"))
+    for _ in range(60):
+        worker.log.publish(b"A")
+        worker.advance()
+        _enforced(worker)
+
+    assert members[blocking].dropped == 0
+    assert members[1 - blocking].dropped > 0
+    assert worker.pump.move_tail() == 0
+
+
+def test_a_new_policy_holds_at_once_for_what_waits_already() -> None:
+    worker, member = _behind(SlowPolicy())
+    _publish(worker, 4)
+    _enforced(worker)
+    worker.obey(member, SlowPolicy(limit_messages=1))
+
+    assert _enforced(worker) == [Slowed]
+    assert (member.matched, member.dropped) == (4, 4)
+
+
+def test_who_finishes_and_gets_another_policy_loses_nothing_from_then_on() -> None:
+    worker, member = _behind(SlowPolicy("drop_newest", limit_messages=1))
+    _publish(worker, 2)
+    _enforced(worker)
+    _publish(worker, 1)
+    worker.obey(member, SlowPolicy("block"))
+    _publish(worker, 1)
+
+    worker.pump.settle(member)
+    assert (member.matched, member.dropped, member.queued) == (4, 1, 3)
+
+
+def test_members_that_are_well_below_their_limits_are_not_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker, _ = _behind(SlowPolicy(limit_messages=30))
+    _publish(worker, 1)
+    _enforced(worker)
+    looked: list[object] = []
+    monkeypatch.setattr(worker.pump.lags, "of", lambda *of: looked.append(of))
+
+    _publish(worker, 1)
+    _enforced(worker)
+
+    assert not looked

@@ -35,7 +35,7 @@ class Watched:
     def __init__(self, behind: int = 0) -> None:
         self.worker = Worker()
         self.pump = self.worker.pump
-        self.worker.policy = Block(Limits(PATIENCE, 1_000))
+        self.worker.policy = Block(patience=Limits(log_bytes=PATIENCE, log_messages=1_000))
         self.member, self.sink = self.add(behind)
         self.unsent = 1_000_000
         self.asked = 0

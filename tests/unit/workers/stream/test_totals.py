@@ -40,7 +40,7 @@ def test_nothing_else_can_be_counted() -> None:
 
 
 def test_totals_are_the_sums_over_members_that_keep_up_lag_jump_and_leave() -> None:
-    worker = Worker(limit_bytes=200)
+    worker = Worker(limit_bytes=150)
     everything, _ = worker.member(b"")
     picky, _ = worker.member(b"A")
     torn, sink = worker.member(b"", room=25)

@@ -1,0 +1,86 @@
+"""What may become of a subscriber that is behind, from what the documentation of policies says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.slow_policy import SlowPolicy
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from fanout.options import Options
+
+NONE = 1 << 80
+STEP_NS = 3_000_000  # to which the age of a message is known
+AGES = (0.0, 0.0, 0.2, 3.0)  # seconds
+RATES = (0, 0, 0, 20_000, 1_000_000)  # bytes a second
+
+
+class Behind(NamedTuple):
+    """How far a subscriber is behind: by what waits for it, and by the log."""
+
+    bytes: int
+    messages: int
+    age: int
+    log_bytes: int
+    log_messages: int
+
+
+class Rules:
+    """One policy, and the log as the last limit of it.
+
+    Attributes:
+        limits: as `Behind`; NONE = none.
+        far: beyond these, one that takes nothing is in the way.
+    """
+
+    def __init__(self, policy: SlowPolicy, log_bytes: int, entries: int) -> None:
+        self.policy = policy
+        self.action = policy.action
+        blocks = self.action == "block"
+        self.limits = Behind(
+            policy.limit_bytes or NONE,
+            policy.limit_messages or NONE,
+            int(policy.limit_age * 1e9) or NONE,
+            NONE if blocks else log_bytes // 2,
+            NONE if blocks else entries // 2,
+        )
+        self.soft = _part(self.limits, policy.soft)
+        self.kept = _part(self.limits, 15 / 16)
+        self.far = _part(self.limits, 7 / 8)
+        if blocks:
+            whole = Behind(NONE, NONE, NONE, log_bytes, entries)
+            self.soft = _part(Behind(*self.limits[:3], log_bytes, entries), policy.soft)
+            self.far = _part(whole, 0.5)
+            self.limits = Behind(NONE, NONE, NONE, NONE, NONE)
+
+
+def is_over(lag: Behind, limits: Behind) -> bool:
+    """Whether it is further behind than one of these."""
+    return any(one > limit for one, limit in zip(lag, limits, strict=True))
+
+
+def _part(limits: Behind, share: float) -> Behind:
+    return Behind(*(one if one == NONE else int(one * share) for one in limits))
+
+
+def of_options(options: Options) -> SlowPolicy:
+    """What everybody gets who is given nothing else."""
+    assert not isinstance(options.slow_policy, SlowPolicy)
+    limit = options.slow_limit_bytes if options.slow_policy == "drop_oldest" else 0
+    return SlowPolicy(options.slow_policy, limit)
+
+
+def random_policy(rng: Random) -> SlowPolicy:
+    """Any policy with any limits."""
+    action = rng.choice(("drop_oldest", "drop_oldest", "drop_newest", "disconnect", "block"))
+    soft, rate = rng.choice((0.3, 0.5, 1.0)), rng.choice(RATES)
+    return SlowPolicy(
+        action,  # type: ignore[arg-type]
+        rng.choice((0, 0, 30, 1_000, 10_000)),
+        rng.choice((0, 0, 1, 3, 40)),
+        rng.choice(AGES),
+        soft=soft,
+        max_rate=rate,
+    )

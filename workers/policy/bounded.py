@@ -1,0 +1,41 @@
+"""What the policies have in common that do something at a limit. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.workers.policy.base import KeepOfLog
+
+if TYPE_CHECKING:
+    from fanout.workers.policy.limits import Lag, Limits
+
+KEPT = 1 - 1 / 16  # a member that jumps gives up 1/16 of the limits more than it must, so that it
+# does not jump again for each message; its lag never exceeds the limits
+NEAR = 1 - 1 / 8  # within 1/8 of its limits it is about to lose messages, and after a jump still is
+
+
+class Bounded:
+    """Limits, and what follows from them; most of a `Policy`.
+
+    Args:
+        limits: those of the log among them: nobody is further behind than half of it.
+        soft: the share of them at which a member is reported as slow.
+        max_rate: bytes a second that a member is sent at most; 0 = as many as it takes.
+    """
+
+    __slots__ = ("_of_log", "kept", "limits", "max_rate", "patience", "soft")
+
+    def __init__(self, limits: Limits, soft: float = 1.0, max_rate: int = 0) -> None:
+        self.limits = limits
+        self.soft = limits.part(soft)
+        self.patience = limits.part(NEAR)
+        self.kept = limits.part(KEPT)
+        self.max_rate = max_rate
+        self._of_log = KeepOfLog(self.kept.log_bytes, self.kept.log_messages)
+
+    def judge_log(self, lag: Lag) -> KeepOfLog | None:
+        """What happens if the log cannot keep all that waits for a member."""
+        limits = self.limits
+        if lag.log_bytes > limits.log_bytes or lag.log_messages > limits.log_messages:
+            return self._of_log
+        return None

@@ -1,0 +1,148 @@
+"""Lags: how much of what waits for a blocked member is how old, and where it would jump to. Pure.
+
+Messages are counted by who matches them, so how many wait for a member is known at any time. Their
+bytes are not: they are counted when somebody asks, and each message of a member once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from fanout.workers.policy.limits import NONE, Lag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.shm.reader import LogReader
+    from fanout.workers.policy.ages import Ages
+    from fanout.workers.policy.base import KeepNewest
+    from fanout.workers.policy.limits import Limits
+    from fanout.workers.stream.backlog import Backlog
+    from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.member import Member
+
+# From a message up to, not including, another one it wants this.
+Segment = tuple[int, int, "Cohort[Member] | None"]
+
+
+class Lags:
+    """Measures blocked members; what they have of spills is part of it.
+
+    Args:
+        log: where the messages are.
+        backlog: counts what a cohort wants of them.
+        ages: when they came.
+        piece: messages that are counted at once.
+    """
+
+    def __init__(self, log: LogReader, backlog: Backlog, ages: Ages, piece: int) -> None:
+        self._log = log
+        self._backlog = backlog
+        self._ages = ages
+        self._piece = piece
+
+    def of(self, member: Member, limits: Limits, front: int, now: int) -> Lag:
+        """How far a member is behind; what there is no limit for is not looked up."""
+        self._backlog.settle(member, front)
+        waits = member.queued > 0
+        return Lag(
+            self.bytes(member, front) if waits and limits.bytes != NONE else 0,
+            member.queued if limits.messages != NONE else 0,
+            self._age(member, front, now) if waits and limits.age_ns != NONE else 0,
+            self._log.start_of(front) - member.position,
+            front - member.sequence,
+        )
+
+    def bytes(self, member: Member, front: int) -> int:
+        """Bytes that wait for a settled member, as they lie in the log."""
+        if member.encoding is not None:  # what it was sent has other sizes
+            return self._count(member, member.sequence, front) + len(member.spill)
+        accounted = member.sent_bytes + member.dropped_bytes + member.conflated_bytes
+        until, total = member.weighed
+        if until < member.sequence:
+            until = member.sequence
+            total = accounted + len(member.spill) - member.offset
+        total += self._count(member, until, front)
+        member.weighed = front, total
+        return total - accounted
+
+    def first(self, member: Member, front: int) -> int:
+        """The next message that a settled member is to be sent, from its start on; or the front."""
+        if member.offset:
+            return member.sequence
+        if member.queued <= bool(member.spill):
+            return front
+        return self._first_after(member, 1, 0, front) - 1
+
+    def first_kept(self, member: Member, keep: KeepNewest, front: int, now: int) -> int:
+        """The message that a settled member, which is between two, jumps to, to keep only this."""
+        target = 0
+        if keep.age_ns != NONE:
+            target = min(front, self._ages.first_within(keep.age_ns, now))
+        messages = size = 0
+        if keep.messages != NONE:
+            messages = member.queued - keep.messages
+        if keep.bytes != NONE:
+            size = self.bytes(member, front) - keep.bytes
+        return max(target, self._first_after(member, messages, size, front))
+
+    def _first_after(self, member: Member, messages: int, size: int, front: int) -> int:
+        """The first message with so many messages and bytes before it that the member wants."""
+        for start, stop, cohort in _segments(member, member.sequence, front):
+            first = start
+            while first < stop and (messages > 0 or size > 0):
+                end = min(stop, first - first % self._piece + self._piece)
+                found = self._backlog.count(cohort, first, end)
+                if found.messages >= messages and found.bytes >= size:
+                    assert cohort is not None
+                    return self._first_in(cohort, first, front, messages, size)
+                messages -= found.messages
+                size -= found.bytes
+                first = end
+            if messages <= 0 and size <= 0:
+                return first
+        return front
+
+    def _first_in(
+        self, cohort: Cohort[Member], first: int, front: int, messages: int, size: int
+    ) -> int:
+        """The same from message `first` on, where it is known that there are as many."""
+        if cohort.everything:
+            position = self._log.start_of(first) + size
+            by_size = self._log.sequence_at(position - 1, first, front) + 1 if size > 0 else first
+            return max(by_size, first + messages)
+        while first < front:
+            chunk = self._backlog.chunks.at(first, front)
+            picked = chunk.pick(cohort)
+            for index in picked[bisect_left(picked, first - chunk.first) :]:
+                messages -= 1
+                size -= len(chunk.pieces[index])
+                if messages <= 0 and size <= 0:
+                    return chunk.first + index + 1
+            first = chunk.stop
+        return front
+
+    def _count(self, member: Member, first: int, front: int) -> int:
+        """Bytes of what the member wants from message `first` on."""
+        count = self._backlog.count
+        return sum(count(cohort, *span).bytes for *span, cohort in _segments(member, first, front))
+
+    def _age(self, member: Member, front: int, now: int) -> int:
+        """Since when the oldest message waits: one that was begun, or the next one it wants."""
+        if member.spill:
+            return self._ages.age_of(member.spilled, now)
+        age = self._ages.age_of(member.sequence, now)
+        if age <= member.policy.soft.age_ns:
+            return age
+        return self._ages.age_of(self.first(member, front), now)
+
+
+def _segments(member: Member, first: int, front: int) -> Iterator[Segment]:
+    """What a member wants, from message `first` on, which is not before its cursor."""
+    for until, cohort in member.older:
+        if until > first:
+            yield first, until, cohort
+            first = until
+    if first < front:
+        yield first, front, member.cohort
