@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanout.cli import arguments as args
+from fanout.cli.serve.policies import policy_of, slow_limit, slow_rule
 from fanout.options import Options, choices_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ formats:
   ndjson   one JSON object a line, which is the payload; --topic-key names the topic's member
   msgpack  a stream of [topic, payload] arrays, as `fanout sub --format msgpack` writes it, or of
            maps (the payload) with --topic-key
+
+slow subscribers:
+  --slow-limit and --slow-rule take parts with commas between them; a comma in a value is \\, there
+  limits    limit_bytes=4M limit_messages=1000 limit_age=2.5 (seconds), soft=0.5 (share of a limit
+            that is reported), max_rate=64K (bytes/s), min_interval=0.25 (seconds, with conflate)
+  a rule    an action, limits, and for whom: name=desk* address=10.0.0.0/8 topic=book.
+            endpoint=tcp://127.0.0.1:5556
 
 exit status:
   0  everything was published (slow subscribers may have lost messages; the last lines say which)
@@ -73,6 +81,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("options of the publisher")
     defaults = Options()
     add = group.add_argument
+    add("--name", metavar="NAME", help="what it is called, for `fanout top --name NAME`")
     add("--workers", type=args.count, metavar="N", help="worker processes (default: one a core)")
     add(
         "--log-bytes",
@@ -80,18 +89,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help=f"shared memory, such as 64M (default: {defaults.log_bytes >> 20}M)",
     )
-    add(
-        "--slow-policy",
-        choices=choices_of("slow_policy"),
-        help="a slow subscriber loses its oldest messages, or everybody waits for it "
-        f"(default: {defaults.slow_policy})",
-    )
-    add(
-        "--slow-limit-bytes",
-        type=args.byte_size,
-        metavar="SIZE",
-        help="how far a subscriber may be behind (default: half of --log-bytes)",
-    )
+    _add_policies(group, defaults)
     add(
         "--send-timeout",
         type=args.number,
@@ -120,17 +118,54 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_policies(group: argparse._ArgumentGroup, defaults: Options) -> None:
+    add = group.add_argument
+    add(
+        "--slow-policy",
+        choices=choices_of("slow_policy"),
+        help="what happens to a subscriber that is behind: it loses its oldest messages, gets what "
+        "is queued and goes on with the present, gets the newest of each topic, is closed, or "
+        f"everybody waits for it (default: {defaults.slow_policy})",
+    )
+    add(
+        "--slow-limit",
+        action="append",
+        type=slow_limit,
+        metavar="LIMITS",
+        help="from which lag on: limit_messages=1000,limit_age=2.5 and others; may be given again",
+    )
+    add(
+        "--slow-limit-bytes",
+        type=args.byte_size,
+        metavar="SIZE",
+        help="how far a subscriber may be behind (default: half of --log-bytes)",
+    )
+    add(
+        "--slow-rule",
+        action="append",
+        type=slow_rule,
+        metavar="RULE",
+        help="another policy for some: conflate,min_interval=0.25,name=desk* and others; the first "
+        "that fits counts; may be given again",
+    )
+
+
 def publisher_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns the options of the publisher that were given, without those left at their default."""
+    """Returns the options of the publisher that were given, without those left at their default.
+
+    Raises:
+        UsageError, ConfigError: they do not go together.
+    """
     names = (
+        "name",
         "workers",
         "log_bytes",
-        "slow_policy",
-        "slow_limit_bytes",
         "send_timeout",
         "stall_timeout",
         "drain_timeout",
         "max_subscribers",
     )
     given = {name: getattr(arguments, name) for name in names}
-    return {name: value for name, value in given.items() if value is not None}
+    given["slow_rules"] = arguments.slow_rule
+    policy = policy_of(arguments.slow_policy, arguments.slow_limit, arguments.slow_limit_bytes)
+    return {name: value for name, value in given.items() if value is not None} | policy

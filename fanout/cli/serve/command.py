@@ -209,7 +209,7 @@ class _Run:
                 failure += "; --topic NAME takes whole lines"
         if failure is not None:
             self._screen.line(failure)
-        lossy = bool(undelivered) and self._options.slow_policy == "block"
+        lossy = bool(undelivered) and self._options.policy.action == "block"
         return args.FAILURE if failure is not None or lossy else args.OK
 
     def _wait_for_subscribers(self, wanted: int) -> None:

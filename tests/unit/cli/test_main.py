@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[3]
         ["serve", "--bind"],
         ["serve", "--bind", "tcp://*:*", "--log-bytes", "many"],
         ["serve", "--bind", "tcp://*:*", "--slow-policy", "hope"],
+        ["serve", "--bind", "tcp://*:*", "--slow-limit", "age=3"],
+        ["serve", "--bind", "tcp://*:*", "--slow-rule", "conflate"],
         ["sub"],
         ["sub", "tcp://127.0.0.1:5556", "--count", "0"],
         ["sub", "tcp://127.0.0.1:5556", "--raw", "--format", "hex"],
