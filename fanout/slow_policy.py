@@ -6,7 +6,6 @@ A policy is judged where the subscriber is served, in `fanout.workers.policy`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from ipaddress import ip_network
 from typing import Any, Literal, TypeAlias, get_args
 
 from fanout.arguments import as_topic, read_size, shown
@@ -136,6 +135,8 @@ class SlowRule:
         except TypeError as error:
             raise ConfigError(f"SlowRule: {error}") from None
         if self.address:
+            from ipaddress import ip_network  # workers, which load this file, make no rules
+
             try:
                 ip_network(self.address)
             except ValueError as error:

@@ -210,6 +210,9 @@ FILES_OF_WORKERS = {
     "exits",
     "options",
     "reasons",
+    "reserved",
+    "slow_options",
+    "slow_policy",
     "system_calls",
 }
 OF_TRANSPORT = {"fanout.transport", "fanout.transport.kernel"}  # not what listens

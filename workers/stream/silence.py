@@ -169,9 +169,7 @@ class Silence:
             self._put_off(suspect, now + max(missing_ns, 1))
             return False
         if self._is_silent(suspect, now):
-            if (
-                reason is not None
-            ):  # the try may have found that it does not want what it was behind
+            if reason is not None:  # the try may have found that nothing behind it is wanted
                 reason = self._reason(member, silent_ns, now)
             self._conclude(suspect, silent_ns, reason, now)
         return True
