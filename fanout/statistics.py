@@ -1,16 +1,25 @@
-"""Frozen snapshots of what a publisher has counted; every counter is exact."""
+"""Frozen snapshots of what a publisher has counted; every counter is exact, or says that it is not.
+
+What was dropped is also told for each reason, by the label of that `Reason`: "lag" is the limit in
+bytes, "lag_messages" that in messages, "lag_age" that in seconds, "lag_log" the log.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanout.slow_policy import SlowPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriberStatistics:
     """One subscriber, at the instant its worker last reported it.
 
-    I3 holds: ``matched == sent + queued + dropped + discarded`` in messages. A message is *sent*
-    when its last byte was accepted by the kernel.
+    I3 holds: ``matched == sent + queued + dropped + conflated + discarded``, in messages and in
+    bytes. A message is *sent* when its last byte was accepted by the kernel; its bytes are as they
+    are accepted.
     """
 
     id: int  # never reused within a publisher
@@ -23,10 +32,25 @@ class SubscriberStatistics:
     sent: int  # of those: handed to the kernel, whole
     queued: int  # of those: waiting, or partly sent
     dropped: int  # of those: lost because it was too slow
+    conflated: int  # of those: a newer one on the same topic took its place
     discarded: int  # of those: not delivered when the connection ended
-    sent_bytes: int  # bytes of messages handed to the kernel
+    matched_bytes: int  # bytes of `matched`, on the wire
+    sent_bytes: int  # bytes of messages handed to the kernel, also of one that is partly sent
+    queued_bytes: int  # bytes of `queued`; of one that is partly sent, the rest
+    dropped_bytes: int
+    conflated_bytes: int
+    discarded_bytes: int
+    dropped_by: dict[str, int] = field(hash=False)  # messages, by label of the reason
+    dropped_bytes_by: dict[str, int] = field(hash=False)
     lag_bytes: int  # how far its cursor is behind, in bytes of log
     blocked_s: float  # for how long its socket has been full; 0.0 = it takes what it gets
+    age_s: float  # since the oldest of `queued` was published, to 0.1 s; 0.0 = none is queued
+    kernel_bytes: int  # handed to the kernel, not acknowledged by the peer; at most 1 s ago
+    rate: int  # messages sent in the last second
+    rate_bytes: int  # their bytes
+    policy: SlowPolicy  # what happens to it when it is too far behind
+    chosen_by: str  # who chose that: "publisher", "rule", "subscriber" or "call"
+    name: str  # what it calls itself, "" = nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +75,22 @@ class PublisherStatistics:
     evicted: int  # subscribers closed by us
     disconnected: int  # subscribers that left, or were closed by close()
     failed_handshakes: int  # connections that never became a subscriber
-    sent: int  # messages handed to the kernel, over all subscribers, closed ones too
-    dropped: int  # messages lost by slow subscribers, closed ones too
-    discarded: int  # messages queued for a subscriber when its connection ended
+    # The sums over all subscribers, closed ones too; messages, and then their bytes.
+    matched: int
+    sent: int
+    queued: int
+    dropped: int
+    conflated: int
+    discarded: int
+    matched_bytes: int
+    sent_bytes: int
+    queued_bytes: int
+    dropped_bytes: int
+    conflated_bytes: int
+    discarded_bytes: int
+    dropped_by: dict[str, int] = field(hash=False)  # messages, by label of the reason
+    dropped_bytes_by: dict[str, int] = field(hash=False)
+    inexact: int  # closed subscribers of lost workers whose figures may be too small
     throttled: int  # subscribers left unread for a while; one that goes on, once more each 10 s
     workers: tuple[WorkerStatistics, ...]
 

@@ -1,7 +1,8 @@
 """Checkpoints: the slots of the subscribers are brought up to date, in slices or when asked. Shell.
 
 A slot is stale as soon as something was sent. All of them are due again once the front has moved,
-or somebody is behind or was when they were last looked at; but no more than a slice in one tick.
+or somebody is behind or was when they were last looked at, or was sent something in the second
+before; but no more than a slice in one tick.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from fanout.control.messages import SnapshotDone
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    import socket
+    from collections.abc import Callable, Iterable, Mapping
 
     from fanout.control.channel import Channel
     from fanout.workers.connections.peer import Peer
@@ -33,6 +35,7 @@ class Checkpoints:
     Args:
         peers: by id; changed by others.
         figures: are published with each answer, so that they agree with the slots.
+        unsent: bytes that the kernel holds of a socket.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Checkpoints:
         peers: Mapping[int, Peer],
         channel: Channel,
         figures: Figures,
+        unsent: Callable[[socket.socket], int],
         budget: Budget,
         tuning: Tuning = TUNING,
     ) -> None:
@@ -48,29 +52,35 @@ class Checkpoints:
         self._peers = peers
         self._channel = channel
         self._figures = figures
+        self._unsent = unsent
         self._budget = budget
         self._per_tick = tuning.checkpoints_per_tick
         self._seen_front = -1
         self._seen_blocked = False
+        self._has_rates = False  # somebody has one that is not 0
         self._stale: list[Peer] = []
         self._asked: list[tuple[int, int]] = []  # token, and the head when it was asked for
 
     @property
     def are_due(self) -> bool:
         """Whether some slots are still to be brought up to date."""
-        return bool(self._stale)
+        return bool(self._stale) or self._has_rates
 
-    def tick(self) -> None:
-        """Bring the next slice up to date."""
+    def tick(self, now: int) -> None:
+        """Bring the next slice up to date.
+
+        Args:
+            now: monotonic ns.
+        """
         front, blocked = self._pump.front, bool(self._pump.blocked)
-        moved = front != self._seen_front or blocked or self._seen_blocked
+        moved = front != self._seen_front or blocked or self._seen_blocked or self._has_rates
         if moved and not self._stale:
-            self._seen_front, self._seen_blocked = front, blocked
+            self._seen_front, self._seen_blocked, self._has_rates = front, blocked, False
             self._stale = list(self._peers.values())
         left = min(self._per_tick, len(self._stale))
         while left:
             count = min(left, PEERS_PER_LOOK)
-            self._write(self._stale[:count])
+            self._write(self._stale[:count], now)
             del self._stale[:count]
             left = 0 if self._budget.is_over() else left - count
 
@@ -78,8 +88,12 @@ class Checkpoints:
         """Somebody wants to see what has become of all that was published before `head`."""
         self._asked.append((token, head))
 
-    def answer(self) -> None:
-        """Answer those whose messages the front has passed; once a turn."""
+    def answer(self, now: int) -> None:
+        """Answer those whose messages the front has passed; once a turn.
+
+        Args:
+            now: monotonic ns.
+        """
         if not self._asked:
             return
         front = self._pump.served
@@ -88,16 +102,19 @@ class Checkpoints:
             # All of them at once, however long it takes: else they and the totals disagree.
             peers = tuple(self._peers.values())
             for start in range(0, len(peers), PEERS_PER_LOOK):
-                self._write(peers[start : start + PEERS_PER_LOOK])
+                self._write(peers[start : start + PEERS_PER_LOOK], now)
                 self._budget.is_over()  # the sign of life
             self._figures.publish()
             self._asked = self._asked[len(due) :]
         for token in due:
             self._channel.send(SnapshotDone(token))
 
-    def _write(self, peers: Iterable[Peer]) -> None:
+    def _write(self, peers: Iterable[Peer], now: int) -> None:
         since, settle, here = self._pump.blocked.get, self._pump.settle, self._peers
         for peer in peers:
             if peer.id in here:  # it may have left since it was put on the list
                 settle(peer.member)
+                peer.look(now, self._unsent)
+                if peer.rate:
+                    self._has_rates = True
                 peer.checkpoint(since(peer.member, 0))

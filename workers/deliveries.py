@@ -59,7 +59,7 @@ class Deliveries:
         pump = self._pump
         head = self._log.head()
         if not pump.needs_log:
-            pump.follow(head)
+            pump.follow()
             self._figures.progress += 1
             return False
         self._budget.begin()

@@ -16,7 +16,11 @@ NS = 1_000_000_000
 
 def totals_in(slot: WorkerSlot) -> Totals:
     """What the slot says; a replacement counts on from where its predecessor stopped."""
-    return Totals(slot.matched, slot.sent, slot.sent_bytes, slot.dropped, slot.discarded)
+    return Totals(
+        *(slot.matched, slot.sent, slot.sent_bytes, slot.dropped, slot.discarded),
+        *(slot.dropped_bytes, slot.conflated, slot.conflated_bytes),
+        *(slot.matched_bytes, slot.discarded_bytes),
+    )
 
 
 class Figures:
@@ -54,6 +58,11 @@ class Figures:
         slot.sent_bytes = totals.sent_bytes
         slot.dropped = totals.dropped
         slot.discarded = totals.discarded
+        slot.conflated = totals.conflated
+        slot.matched_bytes = pump.matched_bytes
+        slot.dropped_bytes = totals.dropped_bytes
+        slot.conflated_bytes = totals.conflated_bytes
+        slot.discarded_bytes = totals.discarded_bytes
         slot.cohorts = pump.cohorts.in_use
         slot.front = pump.front
         slot.progress = self.progress

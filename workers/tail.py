@@ -50,7 +50,7 @@ class Tail(Generic[K]):
             # What is handed on, too: a drain() would else find nobody to wait for.
             self._slot.flushed = self._slot.tail = self._log.head()
             self._fence()
-            pump.follow(self._log.head())
+            pump.follow()
 
     def promise(self, who: K) -> int:
         """Promise the messages from the front on; returns that front."""

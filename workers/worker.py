@@ -92,9 +92,8 @@ class Worker:
         self.standing = Standing(self.pump.steady, self.desk.unsent)
         self.desk.watchers = (self.deadlines, self.reads, self.standing)
         self.figures = Figures(around, self.pump)
-        self.checkpoints = Checkpoints(
-            self.pump, self.desk.peers, self._channel, self.figures, budget, tuning
-        )
+        seen = self.pump, self.desk.peers, self._channel, self.figures, around.unsent
+        self.checkpoints = Checkpoints(*seen, budget, tuning)
         self._deliveries = Deliveries(
             *(self.pump, self._log, self._write_set, self.desk.by_descriptor),
             *(self.figures, budget, tuning),
@@ -183,7 +182,7 @@ class Worker:
         self._budget.begin(self._tick_ns)
         self.silence.look(now)
         self._budget.begin(self._tick_ns)
-        self.checkpoints.tick()
+        self.checkpoints.tick(now)
         self.figures.tick(now)  # after everybody was settled
         self.turn()
 
@@ -256,7 +255,7 @@ class Worker:
             if budget.is_over():
                 break
         self.tail.publish()
-        self.checkpoints.answer()
+        self.checkpoints.answer(now)
         ending = self._ending
         if ending is not None:
             budget.begin()
@@ -273,7 +272,7 @@ class Worker:
         """Wait for what comes next; False if there is something to do already."""
         pump = self.pump
         if not pump.needs_log:
-            pump.follow(self._log.head())
+            pump.follow()
             self.rest.wake()  # nothing that is published concerns this worker
             return True
         if pump.waiting:

@@ -91,6 +91,19 @@ class Closed:
     dropped: int
     discarded: int
     kernel_bytes: int
+    matched_bytes: int = 0
+    sent_bytes: int = 0
+    dropped_bytes: int = 0
+    discarded_bytes: int = 0
+    conflated: int = 0
+    conflated_bytes: int = 0
+    dropped_messages: int = 0  # of `dropped`: because of a limit in messages
+    dropped_age: int = 0  # because of one in seconds
+    dropped_log: int = 0  # because of the log
+    dropped_messages_bytes: int = 0
+    dropped_age_bytes: int = 0
+    dropped_log_bytes: int = 0
+    exact: bool = True  # False = some of it may be missing, or in `discarded` although it was sent
 
 
 @dataclass(frozen=True, slots=True)

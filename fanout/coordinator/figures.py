@@ -123,6 +123,18 @@ class Figures:
             kernel_bytes=closed.kernel_bytes,
             peer=connection.peer,
             text=closed.reason,
+            matched_bytes=closed.matched_bytes,
+            sent_bytes=closed.sent_bytes,
+            dropped_bytes=closed.dropped_bytes,
+            discarded_bytes=closed.discarded_bytes,
+            conflated=closed.conflated,
+            conflated_bytes=closed.conflated_bytes,
+            drops=(
+                *(closed.dropped_messages, closed.dropped_age, closed.dropped_log),
+                closed.dropped_messages_bytes,
+                *(closed.dropped_age_bytes, closed.dropped_log_bytes),
+            ),
+            exact=closed.exact,
         )
         self._header.ends_begun = self._ring.count + 1
         keep_order()
@@ -146,9 +158,14 @@ def final_of(
     They are those of its last checkpoint, with what has come `later`. Of one that was cut short
     some words may be newer than others: it still adds up.
     """
-    last = SubscriberSlot(segment, connection.slot).read(connection.subscriber)
-    sent = last.sent + later.sent
-    matched = max(last.matched, last.sent + last.dropped) + later.matched
+    slot = SubscriberSlot(segment, connection.slot)
+    last = slot.read(connection.subscriber)
+    sent, sent_bytes = last.sent + later.sent, last.sent_bytes + later.sent_bytes
+    matched = max(last.matched, last.matched - last.queued) + later.matched
+    matched_bytes = max(last.matched_bytes, last.matched_bytes - last.queued_bytes)
+    matched_bytes += later.matched_bytes
+    discarded = matched - sent - last.dropped - last.conflated
+    discarded_bytes = matched_bytes - sent_bytes - last.dropped_bytes - last.conflated_bytes
     return Closed(
         subscriber=connection.subscriber,
         evicted=evicted,
@@ -157,6 +174,20 @@ def final_of(
         matched=matched,
         sent=sent,
         dropped=last.dropped,
-        discarded=matched - sent - last.dropped,
+        discarded=discarded,
         kernel_bytes=0,
+        matched_bytes=matched_bytes,
+        sent_bytes=sent_bytes,
+        dropped_bytes=last.dropped_bytes,
+        discarded_bytes=discarded_bytes,
+        conflated=last.conflated,
+        conflated_bytes=last.conflated_bytes,
+        dropped_messages=last.dropped_messages,
+        dropped_age=last.dropped_age,
+        dropped_messages_bytes=last.dropped_messages_bytes,
+        dropped_age_bytes=last.dropped_age_bytes,
+        dropped_log=last.dropped_log,
+        dropped_log_bytes=last.dropped_log_bytes,
+        # Of what it was to be sent after that checkpoint nobody knows what it was sent.
+        exact=later.complete and not later.doubt and not discarded and not slot.is_torn,
     )

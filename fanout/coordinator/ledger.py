@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 LOST_MAX = 16_384  # subscribers lost with workers and still named; by default all that may be
 NOBODY = 0  # ids of subscribers begin with 1
+_ACCOUNTS = (  # of a connection; the publisher's are their sums
+    *("matched", "sent", "dropped", "conflated", "discarded"),
+    *("matched_bytes", "sent_bytes", "dropped_bytes", "conflated_bytes", "discarded_bytes"),
+    *("dropped_messages", "dropped_age", "dropped_log"),
+    *("dropped_messages_bytes", "dropped_age_bytes", "dropped_log_bytes"),
+)
 
 
 class Ledger(Totals):
@@ -56,9 +62,9 @@ class Ledger(Totals):
         else:
             self.disconnected += 1
         self._reasons[closed.cause] += 1
-        self.sent += closed.sent
-        self.dropped += closed.dropped
-        self.discarded += closed.discarded
+        for name in _ACCOUNTS:
+            setattr(self, name, getattr(self, name) + getattr(closed, name))
+        self.inexact += not closed.exact
         if exact and not closed.discarded and not closed.kernel_bytes:
             return
         undelivered = Undelivered(

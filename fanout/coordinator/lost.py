@@ -140,9 +140,12 @@ class Loss:
     def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Later]:
         """What was published for this subscriber since its last checkpoint; yields after a step."""
         tail = WorkerSlot(self._segment, connection.worker).tail
-        if tail == NO_TAIL:
-            return NOTHING_LATER
         last = SubscriberSlot(self._segment, connection.slot).read(connection.subscriber)
+        if tail == NO_TAIL:
+            changes = self._changes.of(connection.subscriber)
+            if any(change.sequence > last.counted for change in changes):
+                return NOTHING_LATER._replace(complete=False)  # it wanted something meanwhile
+            return NOTHING_LATER
         first = max(last.counted, connection.wanted_since)
         kept = min(max(first, tail), self._head)
         matched = passed = NOTHING

@@ -12,11 +12,10 @@ its writer has died in the middle, its row is left out; the totals are then show
 from __future__ import annotations
 
 import time
-from itertools import compress
 from typing import TYPE_CHECKING, TypeVar
 
 from fanout.errors import ClosedError
-from fanout.observe.rows import SubscriberRow, WorkerRow
+from fanout.observe.rows import SubscriberRow, WorkerRow, by_reason
 from fanout.observe.survey import Survey
 from fanout.reasons import Reason
 from fanout.shm.cards import Card, Cards
@@ -155,8 +154,10 @@ class Reader:
         """Every subscriber whose handshake is done, by id; or those that have these slots."""
         _head, position = self._log.length()
         rows = self.rows(slots)
+        has_queued = any(row.checkpoint.queued for row in rows)
+        notes = self._clock.notes() if has_queued else []
         now = time.monotonic_ns()
-        return tuple(row.statistics(position, now) for row in rows if not row.half_open)
+        return tuple(row.statistics(position, now, notes) for row in rows if not row.half_open)
 
     def survey(self) -> Survey:
         """Single words of every subscriber at once, for who looks at thousands each second."""
@@ -200,9 +201,7 @@ class Reader:
 
     def _look_at_totals(self) -> PublisherStatistics:
         head, position = self._log.length()
-        totals = self._totals
-        taken = self._slots.ids()
-        keep_order()
+        totals, live = self._totals, self._slots.sums()
         return PublisherStatistics(
             published=head,
             published_bytes=position,
@@ -212,9 +211,31 @@ class Reader:
             evicted=totals.evicted,
             disconnected=totals.disconnected,
             failed_handshakes=totals.failed_handshakes,
-            sent=totals.sent + sum(compress(self._slots.sent(), taken)),
-            dropped=totals.dropped + sum(compress(self._slots.dropped(), taken)),
+            matched=totals.matched + live.matched,
+            matched_bytes=totals.matched_bytes + live.matched_bytes,
+            sent=totals.sent + live.sent,
+            sent_bytes=totals.sent_bytes + live.sent_bytes,
+            queued=live.queued,
+            queued_bytes=live.queued_bytes,
+            dropped=totals.dropped + live.dropped,
+            dropped_bytes=totals.dropped_bytes + live.dropped_bytes,
+            dropped_by=by_reason(
+                totals.dropped + live.dropped,
+                totals.dropped_messages + live.dropped_messages,
+                totals.dropped_age + live.dropped_age,
+                totals.dropped_log + live.dropped_log,
+            ),
+            dropped_bytes_by=by_reason(
+                totals.dropped_bytes + live.dropped_bytes,
+                totals.dropped_messages_bytes + live.dropped_messages_bytes,
+                totals.dropped_age_bytes + live.dropped_age_bytes,
+                totals.dropped_log_bytes + live.dropped_log_bytes,
+            ),
+            conflated=totals.conflated + live.conflated,
+            conflated_bytes=totals.conflated_bytes + live.conflated_bytes,
             discarded=totals.discarded,
+            discarded_bytes=totals.discarded_bytes,
+            inexact=totals.inexact,
             throttled=totals.throttled,
             workers=tuple(row.statistics() for row in self.workers()),
         )

@@ -5,13 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanout.reasons import DROPPING
+from fanout.shm.clock import age_of
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, WorkerState
 from fanout.statistics import SubscriberStatistics, WorkerStatistics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanout.shm.cards import Identity
+    from fanout.shm.clock import Note
     from fanout.shm.segment import Segment
     from fanout.shm.subscriber_slot import Checkpoint
+
+
+def by_reason(dropped: int, *others: int) -> dict[str, int]:
+    """What was dropped for each reason, by its label.
+
+    Args:
+        others: for each of `DROPPING` but the first, which has what these leave.
+    """
+    counts = dropped - sum(others), *others
+    return {reason.label: count for reason, count in zip(DROPPING, counts, strict=True)}
 
 
 class SubscriberRow(NamedTuple):
@@ -25,12 +40,15 @@ class SubscriberRow(NamedTuple):
         """Whether its handshake is not done yet."""
         return not self.identity.version
 
-    def statistics(self, position: int, now: int) -> SubscriberStatistics:
+    def statistics(
+        self, position: int, now: int, notes: Sequence[Note] = ()
+    ) -> SubscriberStatistics:
         """The same as users know it.
 
         Args:
             position: bytes committed to the log.
             now: monotonic ns.
+            notes: when the log was how long, if anything is queued.
         """
         who, it = self
         since = it.blocked_since
@@ -45,10 +63,28 @@ class SubscriberRow(NamedTuple):
             sent=it.sent,
             queued=it.queued,
             dropped=it.dropped,
+            conflated=it.conflated,
             discarded=0,
+            matched_bytes=it.matched_bytes,
             sent_bytes=it.sent_bytes,
+            queued_bytes=it.queued_bytes,
+            dropped_bytes=it.dropped_bytes,
+            conflated_bytes=it.conflated_bytes,
+            discarded_bytes=0,
+            dropped_by=by_reason(it.dropped, it.dropped_messages, it.dropped_age, it.dropped_log),
+            dropped_bytes_by=by_reason(
+                *(it.dropped_bytes, it.dropped_messages_bytes),
+                *(it.dropped_age_bytes, it.dropped_log_bytes),
+            ),
             lag_bytes=max(0, position - it.position) if since else 0,
             blocked_s=(now - since) / 1e9 if since else 0.0,
+            age_s=age_of(it.oldest, notes, now) / 1e9 if it.queued else 0.0,
+            kernel_bytes=it.kernel_bytes,
+            rate=it.rate,
+            rate_bytes=it.rate_bytes,
+            policy=who.slow_policy,
+            chosen_by=who.chosen_by,
+            name=who.name,
         )
 
 
@@ -75,6 +111,11 @@ class WorkerRow:
     sent_bytes: int
     dropped: int
     discarded: int
+    conflated: int
+    matched_bytes: int
+    dropped_bytes: int
+    conflated_bytes: int
+    discarded_bytes: int
 
     @classmethod
     def read(cls, segment: Segment, index: int) -> WorkerRow:
@@ -101,6 +142,11 @@ class WorkerRow:
             sent_bytes=slot.sent_bytes,
             dropped=slot.dropped,
             discarded=slot.discarded,
+            conflated=slot.conflated,
+            matched_bytes=slot.matched_bytes,
+            dropped_bytes=slot.dropped_bytes,
+            conflated_bytes=slot.conflated_bytes,
+            discarded_bytes=slot.discarded_bytes,
         )
 
     def statistics(self) -> WorkerStatistics:

@@ -62,9 +62,10 @@ class Survey:
         return [value if own else 0 for value, own in zip(values, self._is_its_own, strict=True)]
 
     def queued(self) -> list[int]:
-        """Messages that matched and were neither sent nor dropped."""
-        done = map(add, self.column("sent"), self.column("dropped"))
-        return list(map(sub, self.column("matched"), done))
+        """Messages that matched and were not sent, dropped or conflated."""
+        gone = map(add, self.column("sent"), self.column("dropped"))
+        gone = map(add, gone, self.column("conflated"))
+        return list(map(sub, self.column("matched"), gone))
 
     def workers(self) -> list[int]:
         """Which worker serves each."""

@@ -16,6 +16,8 @@ from fanout.shm.fence import keep_order
 from fanout.shm.words import words_at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanout.shm.segment import Segment
 
 STEP_NS = 100_000_000  # between two notes while messages come
@@ -76,7 +78,7 @@ def is_due(last: Note | None, head: int, now: int) -> bool:
     return now - last.time >= (STEP_NS if head != last.head else IDLE_NS)
 
 
-def age_of(sequence: int, notes: list[Note], now: int) -> int:
+def age_of(sequence: int, notes: Sequence[Note], now: int) -> int:
     """How long ago message `sequence` was published, in ns, to the distance of two notes.
 
     It is the age of the first note that saw it in the log; 0 if none has yet.

@@ -5,6 +5,7 @@ An entry says which end it is of, so that a reader which is overtaken sees that 
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
 
 _WORDS = at.CLOSED_ENTRY_BYTES // at.WORD
+NO_DROPS = (0,) * at.DROPS
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a connection ended; counters are in messages."""
+    """How a connection ended; counters are in messages, where they do not say bytes."""
 
     subscriber: int
     worker: int
@@ -37,6 +39,14 @@ class End:
     kernel_bytes: int  # handed to the kernel, not acknowledged by the peer
     peer: str
     text: str  # the reason in words, cut to TEXT_BYTES
+    matched_bytes: int = 0
+    sent_bytes: int = 0
+    dropped_bytes: int = 0
+    discarded_bytes: int = 0
+    conflated: int = 0
+    conflated_bytes: int = 0
+    drops: tuple[int, ...] = NO_DROPS  # for each of `DROPPING` but the first; then bytes
+    exact: bool = True  # False = some of it may be missing, or in `discarded` although it was sent
 
 
 class ClosedRing:
@@ -70,6 +80,14 @@ class ClosedRing:
         entry[at.E_DROPPED] = end.dropped
         entry[at.E_DISCARDED] = end.discarded
         entry[at.E_KERNEL_BYTES] = end.kernel_bytes
+        entry[at.E_MATCHED_BYTES] = end.matched_bytes
+        entry[at.E_SENT_BYTES] = end.sent_bytes
+        entry[at.E_DROPPED_BYTES] = end.dropped_bytes
+        entry[at.E_DISCARDED_BYTES] = end.discarded_bytes
+        entry[at.E_CONFLATED] = end.conflated
+        entry[at.E_CONFLATED_BYTES] = end.conflated_bytes
+        entry[at.E_DROPS : at.E_DROPS + at.DROPS] = array("Q", end.drops)
+        entry[at.E_INEXACT] = not end.exact
         write_text(entry, at.E_PEER, at.PEER_BYTES, end.peer)
         write_text(entry, at.E_TEXT, at.TEXT_BYTES, end.text)
         keep_order()
@@ -108,6 +126,14 @@ def _end_of(values: list[int]) -> End:
         kernel_bytes=values[at.E_KERNEL_BYTES],
         peer=read_text(values, at.E_PEER, at.PEER_BYTES),
         text=read_text(values, at.E_TEXT, at.TEXT_BYTES),
+        matched_bytes=values[at.E_MATCHED_BYTES],
+        sent_bytes=values[at.E_SENT_BYTES],
+        dropped_bytes=values[at.E_DROPPED_BYTES],
+        discarded_bytes=values[at.E_DISCARDED_BYTES],
+        conflated=values[at.E_CONFLATED],
+        conflated_bytes=values[at.E_CONFLATED_BYTES],
+        drops=tuple(values[at.E_DROPS : at.E_DROPS + at.DROPS]),
+        exact=not values[at.E_INEXACT],
     )
 
 

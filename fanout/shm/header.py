@@ -59,6 +59,9 @@ class Header(Record):
         write_text(self.words, at.H_NAME, at.NAME_BYTES, name)
 
 
+_ACCOUNTS = at.H_ACCOUNTS - at.H_LEDGER
+
+
 class Totals(Record):
     """What became of connections, and of the messages of those that have ended; only grows.
 
@@ -69,7 +72,7 @@ class Totals(Record):
     __slots__ = ()
 
     def __init__(self, words: memoryview) -> None:
-        super().__init__(words[at.H_LEDGER : at.H_REASONS])
+        super().__init__(words[at.H_LEDGER : at.H_ACCOUNTS + at.ACCOUNTS])
 
     accepted = Word(0, "connections ever accepted")
     refused = Word(1, "connections refused because of a limit")
@@ -80,6 +83,21 @@ class Totals(Record):
     dropped = Word(6, "messages lost by slow subscribers, of connections that have ended")
     discarded = Word(7, "messages queued for a subscriber when its connection ended")
     throttled = Word(8, "times that a subscriber was named for what its talking takes")
+    # Of connections that have ended, as those above.
+    matched = Word(_ACCOUNTS, "messages that matched")
+    matched_bytes = Word(_ACCOUNTS + 1, "their bytes")
+    sent_bytes = Word(_ACCOUNTS + 2, "bytes of messages handed to the kernel")
+    dropped_bytes = Word(_ACCOUNTS + 3, "of `dropped`")
+    discarded_bytes = Word(_ACCOUNTS + 4, "of `discarded`")
+    conflated = Word(_ACCOUNTS + 5, "messages that a newer one on their topic took the place of")
+    conflated_bytes = Word(_ACCOUNTS + 6, "their bytes")
+    dropped_messages = Word(_ACCOUNTS + 7, "of `dropped`: because of a limit in messages")
+    dropped_age = Word(_ACCOUNTS + 8, "of `dropped`: because of a limit in seconds")
+    dropped_log = Word(_ACCOUNTS + 9, "of `dropped`: because of the log")
+    dropped_messages_bytes = Word(_ACCOUNTS + 10, "of `dropped_messages`")
+    dropped_age_bytes = Word(_ACCOUNTS + 11, "of `dropped_age`")
+    dropped_log_bytes = Word(_ACCOUNTS + 12, "of `dropped_log`")
+    inexact = Word(_ACCOUNTS + 13, "connections whose figures may be too small: see `End.exact`")
 
 
 def reason_counters(words: memoryview) -> memoryview:

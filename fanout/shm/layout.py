@@ -35,7 +35,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 
 WORD = 8
 LINE = 64
@@ -75,7 +75,9 @@ NAME_BYTES = 64
 H_LEDGER = 80  # totals of connections and messages: see `header.Totals`; two lines
 H_REASONS = 96  # a counter for each number of `fanout.reasons.Reason`; eight lines
 REASONS = 64
-# Lines 20 to 63 are free: the floor of the writer and the mark of kept values (last values), the
+H_ACCOUNTS = 160  # of connections that have ended: see `header.Totals` as well; three lines
+ACCOUNTS = 24
+# Lines 23 to 63 are free: the floor of the writer and the mark of kept values (last values), the
 # hold of the coordinator (takeover), events by kind (metrics).
 
 # Worker slot: 64 words. The first half is the worker's, the second the coordinator's.
@@ -93,12 +95,18 @@ W_CPU_NS = 16  # CPU time of its process
 W_RSS_BYTES = 17  # resident memory of its process, shared pages too
 W_COHORTS = 18  # different wants
 W_FRONT = 19  # sequence up to which every ready subscriber was served
-# Totals over all connections that it ever had: they only grow, and a replacement goes on from them.
+W_CONFLATED = 20
+W_CONFLATED_BYTES = 21
+# Totals over all connections that it ever had, these two as well: they only grow, and a replacement
+# goes on from them.
 W_MATCHED = 24
 W_SENT = 25
 W_SENT_BYTES = 26
 W_DROPPED = 27
 W_DISCARDED = 28
+W_MATCHED_BYTES = 29
+W_DROPPED_BYTES = 30
+W_DISCARDED_BYTES = 31
 WC_PID = 32  # of its process, 0 = none runs
 WC_STATE = 33  # see `worker_slot.WorkerState`
 WC_RESTARTS = 34  # how often it was replaced
@@ -106,8 +114,8 @@ WC_STARTED = 35  # monotonic ns
 
 NO_TAIL = (1 << 64) - 1  # holds nothing back
 
-# Subscriber slot: 64 words, the owning worker's.
-SUBSCRIBER_SLOT_BYTES = 512
+# Subscriber slot: 72 words, the owning worker's.
+SUBSCRIBER_SLOT_BYTES = 576
 S_VERSION = 0  # odd while the words below are being changed
 S_ID = 1  # subscriber id, 0 = free
 # From here on in the order of `subscriber_slot.Checkpoint`.
@@ -121,8 +129,18 @@ S_DROPPED = 8
 S_BLOCKED_SINCE = 9  # monotonic ns, 0 = its socket takes what it gets
 S_STREAM_BYTES = 10  # every byte ever handed to the kernel on this connection
 S_COUNTED = 11  # all below is in S_MATCHED
-# Words 12 to 23 are free: bytes dropped, drops by reason, conflated (policies); words 24 to 63: two
-# banks of 20 words, from which another worker can go on with the stream (takeover).
+S_MATCHED_BYTES = 12
+S_DROPPED_BYTES = 13
+S_CONFLATED = 14
+S_CONFLATED_BYTES = 15
+S_DROPS = 16  # for each of `reasons.DROPPING` but the first: messages; then for each: bytes
+DROPS = 6
+S_OLDEST = 22  # the oldest message that is queued, if any is
+S_KERNEL_BYTES = 23  # that the kernel had not sent, or that were not acknowledged, when asked last
+S_RATE = 24  # messages sent in the last second
+S_RATE_BYTES = 25
+# Words 26 to 31 are free; words 32 to 71: two banks of 20 words, from which another worker can go
+# on with the stream (takeover).
 
 # Card: 48 words, the coordinator's. Words 46 and 47 are free.
 CARD_BYTES = 384
@@ -155,9 +173,9 @@ K_HEAD = 1
 K_POSITION = 2
 K_NUMBER = 3  # of the note, from 1; stored last
 
-# Ring of ends: entries of 32 words, the coordinator's.
+# Ring of ends: entries of 48 words, the coordinator's.
 CLOSED_ENTRIES = 10_000
-CLOSED_ENTRY_BYTES = 256
+CLOSED_ENTRY_BYTES = 384
 E_NUMBER = 0  # of the end, from 1; 0 while the entry is being changed
 E_ID = 1
 E_WORKER = 2
@@ -169,10 +187,18 @@ E_SENT = 7
 E_DROPPED = 8
 E_DISCARDED = 9
 E_KERNEL_BYTES = 10
-# Words 11 to 15 are free: bytes, conflated (policies).
+E_MATCHED_BYTES = 11
+E_SENT_BYTES = 12
+E_DROPPED_BYTES = 13
+E_DISCARDED_BYTES = 14
+E_CONFLATED = 15
 E_PEER = 16  # PEER_BYTES
 E_TEXT = 24  # TEXT_BYTES of UTF-8, cut if it is longer
 TEXT_BYTES = 64
+E_CONFLATED_BYTES = 32
+E_DROPS = 33  # DROPS words, as in the slot
+E_INEXACT = 39  # 1 = its worker was lost, and some figures may be too small
+# Words 40 to 47 are free: a name, a policy.
 
 BYTES_PER_ENTRY = 64  # one index entry for each so many bytes of log; smaller messages wait for it
 
@@ -245,11 +271,14 @@ assert H_SLEEPERS * WORD % LINE == 0, "a line of the coordinator would be shared
 assert H_SLEEPERS + WORKERS_MAX // SLEEPERS_EACH <= H_EPOCH, "the sleepers have lines of their own"
 assert H_NAME + NAME_BYTES // WORD <= H_LEDGER, "the name would reach into the totals"
 assert H_REASONS + REASONS <= PAGE // WORD, "the header is one page"
-assert W_DISCARDED < WC_PID, "the first half of a worker's slot is the worker's"
+assert H_ACCOUNTS + ACCOUNTS <= PAGE // WORD, "the header is one page"
+assert W_DISCARDED_BYTES < WC_PID, "the first half of a worker's slot is the worker's"
 assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
-assert S_COUNTED < 24, "what follows is for the banks of takeover"
+assert S_DROPS + DROPS <= S_OLDEST, "the drops have words of their own"
+assert S_RATE_BYTES < 32, "what follows is for the banks of takeover"
 assert C_PEER + PEER_BYTES // WORD <= C_ENDPOINT, "the peer would reach into the endpoint"
 assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= C_NAME, "the endpoint would reach into the name"
 assert C_NAME + NAME_BYTES // WORD <= C_LIMIT_BYTES, "the name would reach into the policy"
 assert C_MAX_RATE < CARD_BYTES // WORD, "a card is 48 words"
-assert E_TEXT + TEXT_BYTES // WORD <= CLOSED_ENTRY_BYTES // WORD, "an end is 32 words"
+assert E_TEXT + TEXT_BYTES // WORD <= E_CONFLATED_BYTES, "the text has words of its own"
+assert E_DROPS + DROPS <= E_INEXACT < CLOSED_ENTRY_BYTES // WORD, "an end is 48 words"

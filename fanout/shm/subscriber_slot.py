@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 from array import array
+from contextlib import suppress
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.shm import fence as fences
@@ -31,22 +33,43 @@ class Checkpoint(NamedTuple):
     blocked_since: int  # monotonic ns of its last progress, 0 = its socket takes what it gets
     stream_bytes: int  # every byte ever handed to the kernel on this connection
     counted: int = 0  # messages below this are in `matched`, if it wanted them
+    matched_bytes: int = 0
+    dropped_bytes: int = 0
+    conflated: int = 0
+    conflated_bytes: int = 0
+    dropped_messages: int = 0  # of `dropped`: because of a limit in messages
+    dropped_age: int = 0  # because of one in seconds
+    dropped_log: int = 0  # because of the log
+    dropped_messages_bytes: int = 0
+    dropped_age_bytes: int = 0
+    dropped_log_bytes: int = 0
+    oldest: int = 0  # the oldest message that is queued, if any is
+    kernel_bytes: int = 0  # not acknowledged by the peer, when the kernel was last asked
+    rate: int = 0  # messages sent in the last second
+    rate_bytes: int = 0
 
     @property
     def queued(self) -> int:
-        """Messages that matched and were neither sent nor dropped."""
-        return self.matched - self.sent - self.dropped
+        """Messages that matched and were not sent, dropped or conflated."""
+        return self.matched - self.sent - self.dropped - self.conflated
+
+    @property
+    def queued_bytes(self) -> int:
+        """Their bytes; of the one that is partly sent, the rest."""
+        gone = self.sent_bytes + self.dropped_bytes + self.conflated_bytes
+        return self.matched_bytes - gone
 
 
 NOTHING = Checkpoint(0, 0, 0, 0, 0, 0, 0, 0, 0)
 _FIRST = at.S_POSITION
 _STOP = _FIRST + len(Checkpoint._fields)
 _WORDS = slice(_FIRST, _STOP)
+_EACH = at.SUBSCRIBER_SLOT_BYTES // at.WORD
 # What is packed and stored at once takes a third of the time of `array("Q", checkpoint)`. There is
 # one such piece of memory for all slots: a process that writes checkpoints does so on one thread.
 _packed = array("Q", NOTHING)
 _pack_into = struct.Struct(f"{len(NOTHING)}Q").pack_into
-assert at.S_COUNTED == _STOP - 1, "the fields of a checkpoint are the words of a slot"
+assert at.S_RATE_BYTES == _STOP - 1, "the fields of a checkpoint are the words of a slot"
 
 
 class SubscriberSlot(Record):
@@ -88,6 +111,11 @@ class SubscriberSlot(Record):
             fences.BARRIER()
         words[at.S_VERSION] = version + 2
 
+    @property
+    def is_torn(self) -> bool:
+        """Whether its worker died, or is, in the middle of writing it."""
+        return bool(self.words[at.S_VERSION] & 1)
+
     def read(self, subscriber: int) -> Checkpoint:
         """What was last written for this subscriber; zeros if its worker has not taken it yet.
 
@@ -109,7 +137,7 @@ class SubscriberSlot(Record):
 
 
 class SubscriberSlots:
-    """One word of all slots at once: thousands in less than a millisecond."""
+    """All slots at once: thousands in some milliseconds."""
 
     def __init__(self, segment: Segment) -> None:
         layout = segment.layout
@@ -124,14 +152,32 @@ class SubscriberSlots:
         """This field of all checkpoints, by slot."""
         return self._column(_FIRST + Checkpoint._fields.index(field))
 
-    def sent(self) -> list[int]:
-        """Messages sent, by slot."""
-        return self._column(at.S_SENT)
-
     def dropped(self) -> list[int]:
         """Messages dropped, by slot."""
         return self._column(at.S_DROPPED)
 
     def _column(self, word: int) -> list[int]:
-        values: list[int] = self._words[word :: at.SUBSCRIBER_SLOT_BYTES // at.WORD].tolist()
+        values: list[int] = self._words[word::_EACH].tolist()
         return values
+
+    def sums(self) -> Checkpoint:
+        """The sums of what their checkpoints say, each of which is whole.
+
+        Only those of counters mean something.
+        """
+        words = self._words
+        before = self._column(at.S_VERSION)
+        keep_order()
+        columns = [self._column(word) for word in range(at.S_ID, _STOP)]
+        keep_order()
+        after = self._column(at.S_VERSION)
+        for slot, (first, last) in enumerate(zip(before, after, strict=True)):
+            if first == last and not first & 1:
+                continue
+            here = words[slot * _EACH : (slot + 1) * _EACH]
+            with suppress(StuckRecord):  # whose worker died while it wrote
+                values = read_consistent(here, at.S_VERSION)
+                for column, value in zip(columns, values[at.S_ID :], strict=False):
+                    column[slot] = value
+        taken = columns.pop(0)
+        return Checkpoint(*(sum(compress(column, taken)) for column in columns))

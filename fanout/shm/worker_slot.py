@@ -62,7 +62,12 @@ class WorkerSlot(Record):
     sent = Word(at.W_SENT, "of those: handed to the kernel, whole")
     sent_bytes = Word(at.W_SENT_BYTES, "bytes of messages handed to the kernel")
     dropped = Word(at.W_DROPPED, "lost by subscribers that were too slow")
+    conflated = Word(at.W_CONFLATED, "a newer message on their topic took their place")
     discarded = Word(at.W_DISCARDED, "not delivered when their connections ended")
+    matched_bytes = Word(at.W_MATCHED_BYTES, "bytes of the messages that matched")
+    dropped_bytes = Word(at.W_DROPPED_BYTES, "of those that were lost")
+    conflated_bytes = Word(at.W_CONFLATED_BYTES, "of those that were conflated")
+    discarded_bytes = Word(at.W_DISCARDED_BYTES, "of those that were not delivered")
 
     # Written by the coordinator.
     pid = Word(at.WC_PID, "of its process, 0 = none runs")
@@ -86,9 +91,13 @@ class WorkerSlot(Record):
         The totals stay, for the replacement to go on from. What was queued for subscribers of that
         process went with it; if it died between two of the stores, they are made to add up.
         """
-        accounted = self.sent + self.dropped + self.discarded
+        accounted = self.sent + self.dropped + self.conflated + self.discarded
         self.matched = max(self.matched, accounted)
         self.discarded += self.matched - accounted
+        accounted = self.sent_bytes + self.dropped_bytes
+        accounted += self.conflated_bytes + self.discarded_bytes
+        self.matched_bytes = max(self.matched_bytes, accounted)
+        self.discarded_bytes += self.matched_bytes - accounted
         self.tail = at.NO_TAIL
         self.flushed = at.NO_TAIL
         self.wake()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from fanout.slow_policy import SlowPolicy
 from fanout.statistics import (
     PublisherStatistics,
     SubscriberStatistics,
@@ -30,22 +31,16 @@ def statistics(**counters: int) -> PublisherStatistics:
 
 def subscriber(id: int = 1, peer: str = "10.0.0.1:7", lag_bytes: int = 0) -> SubscriberStatistics:
     """Returns a subscriber that has done nothing yet."""
-    return SubscriberStatistics(
-        id=id,
-        peer=peer,
-        endpoint="tcp://10.0.0.9:5556",
-        worker=0,
-        version="3.1",
-        subscriptions=1,
-        matched=0,
-        sent=0,
-        queued=0,
-        dropped=0,
-        discarded=0,
-        sent_bytes=0,
-        lag_bytes=lag_bytes,
-        blocked_s=0.0,
-    )
+    names = [field.name for field in dataclasses.fields(SubscriberStatistics)]
+    known = {"id": id, "peer": peer, "lag_bytes": lag_bytes, "subscriptions": 1}
+    told = {"endpoint": "tcp://10.0.0.9:5556", "version": "3.1", "name": ""}
+    values: dict[str, Any] = {
+        **dict.fromkeys(names, 0),
+        **known,
+        **told,
+        "policy": SlowPolicy("block"),
+    }
+    return SubscriberStatistics(**values)
 
 
 class FakeBatch:

@@ -38,13 +38,19 @@ class Checker:
     def look(self, worker: SimulatedWorker, call: str) -> None:
         """Streams, order and conservation, after any call."""
         pump = worker.pump
+        matched = matched_bytes = 0
         for peer in worker.peers.values():
             member, model = peer.member, self._world.models[peer.id]
             model.scan(pump.front, self._world.now)
             model.take(self._world.now)
+            matched += model.matched
+            matched_bytes += model.matched_bytes
             self._note_blocked(member, model)
             self._conserved(member, model, call)
             self._bounded(member)
+        got = (pump.totals.matched, pump.matched_bytes)
+        want = (worker.past.matched + matched, worker.past.matched_bytes + matched_bytes)
+        require(got == want, f"{call}: in all {got} messages and bytes matched, not {want}")
         require(set(pump.runnable) <= set(pump.blocked), "runnable without being blocked")
         require(
             set(pump.blocked) == {p.member for p in worker.peers.values() if p.member.blocked},
@@ -239,11 +245,15 @@ class Checker:
         model.take(world.now)
         if model.doomed:
             model.lose_newest(len(model.doomed))
-        got = (report.matched, report.sent, report.dropped, report.discarded)
-        want = (model.matched, model.sent, model.dropped, len(model.queue))
+        got: tuple[int, ...] = (report.matched, report.sent, report.dropped, report.discarded)
+        got += (report.matched_bytes, report.sent_bytes)
+        got += (report.dropped_bytes, report.discarded_bytes)
+        want: tuple[int, ...] = (model.matched, model.sent, model.dropped, len(model.queue))
+        want += (model.matched_bytes, model.counted_bytes()[0])
+        want += (model.dropped_bytes, model.queued_bytes)
         require(got == want, f"closed ({report.reason}): {got}, not {want}")
         self.deliveries += report.sent
-        worker.past.add(model, discarded=len(model.queue))
+        worker.past.add(model, ended=True)
         world.forget(worker, report.subscriber, model)
 
     def slow(self, report: Slow) -> None:
@@ -270,12 +280,20 @@ class Checker:
             model.take(world.now)
             sums.add(model)
             at = peer.slot.read(peer.id)
-            figures = (at.matched, at.sent, at.dropped, at.sent_bytes)
+            figures = (
+                *(at.matched, at.sent, at.dropped),
+                *(at.sent_bytes, at.matched_bytes, at.dropped_bytes, at.queued_bytes),
+            )
             require(figures == model.figures, f"slot of {peer.id}: {figures}, not {model.figures}")
             unstarted = model.unstarted[:1] or [pump.front]
             behind = at.sequence <= unstarted[0]
             require(behind, f"slot of {peer.id}: at {at.sequence}, but {unstarted} is not sent")
-        totals = Sums(slot.matched, slot.sent, slot.sent_bytes, slot.dropped, slot.discarded)
+            oldest = model.queue[0] if model.queue else at.oldest
+            require(at.oldest <= oldest, f"slot of {peer.id}: {at.oldest} is later than {oldest}")
+        totals = Sums(
+            *(slot.matched, slot.sent, slot.sent_bytes, slot.dropped, slot.discarded),
+            *(slot.matched_bytes, slot.dropped_bytes, slot.discarded_bytes),
+        )
         require(totals == sums, f"the totals are {totals}, not {sums}")
 
     def turn_ended(self, worker: SimulatedWorker) -> None:
@@ -340,14 +358,15 @@ class Checker:
         require(matched == model.matched, f"{who}: {matched} matched, not {model.matched}")
         if call != "enforce" or member.dropped != model.dropped:
             require(member.dropped == model.dropped, f"{who}: {member.dropped} dropped")
-            lost = member.dropped_bytes
-            require(lost == model.dropped_bytes, f"{who}: {lost} bytes dropped")
         takes_all = member.cohort is not None and member.cohort.everything
         lags = takes_all or any(c is not None and c.everything for _, c in member.older)
         if not lags:
             require(member.sent == model.sent, f"{who}: {member.sent} sent, not {model.sent}")
             queued = len(model.queue) + len(model.doomed or ())
             require(member.queued == queued, f"{who}: {member.queued} queued, not {queued}")
+        got = (member.matched_bytes, member.dropped_bytes, member.queued_bytes)
+        want = (model.matched_bytes, model.dropped_bytes, model.queued_bytes)
+        require(got == want, f"{who}: {got} bytes matched, dropped and queued, not {want}")
         messages, others = model.counted_bytes()
         require(member.sent_bytes == messages, f"{who}: {member.sent_bytes} bytes, not {messages}")
         require(member.spoken_bytes == others, f"{who}: {member.spoken_bytes} spoken, {others}")

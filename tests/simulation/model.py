@@ -43,14 +43,21 @@ class Sums:
     sent_bytes: int = 0
     dropped: int = 0
     discarded: int = 0
+    matched_bytes: int = 0
+    dropped_bytes: int = 0
+    discarded_bytes: int = 0
 
-    def add(self, model: SubscriberModel, discarded: int = 0) -> None:
+    def add(self, model: SubscriberModel, *, ended: bool = False) -> None:
         """One subscriber more."""
         self.matched += model.matched
+        self.matched_bytes += model.matched_bytes
+        self.dropped_bytes += model.dropped_bytes
         self.sent += model.sent
         self.sent_bytes += model.counted_bytes()[0]
         self.dropped += model.dropped
-        self.discarded += discarded
+        if ended:
+            self.discarded += len(model.queue)
+            self.discarded_bytes += model.queued_bytes
 
     def copy(self) -> Sums:
         return replace(self)
@@ -118,9 +125,26 @@ class SubscriberModel:
         return list(self.queue)[1:] if self.in_message else list(self.queue)
 
     @property
-    def figures(self) -> tuple[int, int, int, int]:
-        """Matched, sent, dropped, and bytes of messages sent."""
-        return self.matched, self.sent, self.dropped, self.counted_bytes()[0]
+    def queued_bytes(self) -> int:
+        """Of the queue: as it is in the log; of what was begun, what is left of what it reads."""
+        waiting = [*self.unstarted, *(self.doomed or ())]
+        size = sum(len(self._history.messages[sequence].wire) for sequence in waiting)
+        if self.in_message:
+            size += len(self._as_read(self.queue[0])) - len(self.partial)
+        return size
+
+    @property
+    def matched_bytes(self) -> int:
+        """All that matched, wherever it is now."""
+        return self.counted_bytes()[0] + self.queued_bytes + self.dropped_bytes
+
+    @property
+    def figures(self) -> tuple[int, ...]:
+        """Messages matched, sent, dropped; bytes sent, matched, dropped, queued."""
+        return (
+            *(self.matched, self.sent, self.dropped),
+            *(self.counted_bytes()[0], self.matched_bytes, self.dropped_bytes, self.queued_bytes),
+        )
 
     def message(self, sequence: int) -> Published:
         """What was published with this number."""
@@ -240,8 +264,7 @@ class SubscriberModel:
         if self._in_command:
             return self._take_command()
         require(bool(self.queue), f"bytes that nothing stands for: {bytes(self.partial[:40])!r}")
-        message = self._history.messages[self.queue[0]]
-        wire = self.kind.read(self.queue[0], message.wire, message.legacy_wire)
+        wire = self._as_read(self.queue[0])
         size = min(len(wire), len(self.partial))
         if self.partial[:size] != wire[:size]:
             raise Violated(self._mismatch(wire))
@@ -252,6 +275,10 @@ class SubscriberModel:
         self.message_bytes += size
         del self.partial[:size]
         return True
+
+    def _as_read(self, sequence: int) -> bytes:
+        message = self._history.messages[sequence]
+        return self.kind.read(sequence, message.wire, message.legacy_wire)
 
     def _mismatch(self, wire: bytes) -> str:
         got = bytes(self.partial[:40])

@@ -231,7 +231,7 @@ def protect_one_message_too_few(original: Any, self: Members) -> int:
 @replaces(Tail, "protect_front")
 def promise_without_protection(_original: Any, self: Tail[Any]) -> None:
     if not self._pump.needs_log:
-        self._pump.follow(self._log.head())
+        self._pump.follow()
 
 
 @replaces(Members, "_keep_until")
@@ -353,6 +353,60 @@ def forget_what_was_counted_while_parked(
     counted = cohort.counted
     original(self, cohort)
     cohort.counted = counted
+
+
+@replaces(Wanted, "stop_counting")
+def forget_the_bytes_that_were_counted_while_parked(
+    original: Any, self: Wanted[Any], cohort: Cohort[Any]
+) -> None:
+    counted = cohort.counted_bytes
+    original(self, cohort)
+    cohort.counted_bytes = counted
+
+
+@replaces(Sorting, "clear")
+def count_no_bytes_of_who_was_sent_none(original: Any, self: Sorting, now: int) -> int:
+    for cohort in self.direct:
+        if not cohort.ready:
+            cohort.picks.clear()
+    matched: int = original(self, now)
+    return matched
+
+
+@replaces(Backlog, "_send_spill")
+def send_a_spill_without_counting_its_bytes(original: Any, self: Backlog, member: Member) -> Any:
+    before = member.sent_bytes
+    step = original(self, member)
+    member.sent_bytes = before
+    return step
+
+
+@replaces(Backlog, "correct")
+def correct_no_bytes(
+    original: Any, self: Backlog, member: Member, messages: int, _size: int
+) -> None:
+    original(self, member, messages, 0)
+
+
+@replaces(Members, "remove")
+def total_without_the_bytes_that_are_discarded(
+    original: Any, self: Members, member: Member
+) -> None:
+    before = self.totals.discarded_bytes
+    original(self, member)
+    self.totals.discarded_bytes = before
+
+
+@replaces(Sorting, "matched_bytes")
+def total_without_the_bytes_of_an_interrupted_round(_original: Any, _self: Sorting) -> int:
+    return 0
+
+
+@replaces(Members, "follow")
+def follow_without_the_bytes(original: Any, self: Members) -> None:
+    before = self.cohorts.everything.counted_bytes
+    original(self)
+    self.cohorts.everything.counted_bytes = before
 
 
 @replaces(Backlog, "_send_spill")

@@ -157,6 +157,9 @@ class Desk:
             Closed(
                 *(peer.id, evicted, cause.number, text or cause.text),
                 *(member.matched, member.sent, member.dropped, member.queued, kernel_bytes),
+                *(member.matched_bytes, member.sent_bytes, member.dropped_bytes),
+                *(member.queued_bytes, member.conflated, member.conflated_bytes),
+                *member.drops,
             )
         )
 

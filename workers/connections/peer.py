@@ -11,9 +11,13 @@ from fanout.workers.connections.budgets import Budget
 from fanout.workers.stream.member import Member
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.shm.subscriber_slot import SubscriberSlot
     from fanout.workers.policy.base import Policy
     from fanout.zmtp import Session
+
+NS = 1_000_000_000
 
 
 class Peer:
@@ -32,15 +36,21 @@ class Peer:
         answers_pings: whether it has ever answered one.
         asked: monotonic ns of the first PING that it has not answered, if later than
             `heard`.
+        rate, rate_bytes: messages and their bytes that it was sent in the last second.
     """
 
     __slots__ = (
+        "_kernel_bytes",
+        "_rated",
+        "_rated_at",
         "answers_pings",
         "asked",
         "budget",
         "id",
         "last_received",
         "member",
+        "rate",
+        "rate_bytes",
         "ready",
         "session",
         "slot",
@@ -69,6 +79,11 @@ class Peer:
         self.unread_until = 0
         self.ttl_ns = 0
         self.answers_pings = False
+        self.rate = 0
+        self.rate_bytes = 0
+        self._rated_at = now
+        self._rated = (0, 0)  # sent, and bytes, at that time
+        self._kernel_bytes = 0
         self.asked = 0
         slot.take(identifier)
 
@@ -98,7 +113,29 @@ class Peer:
         Args:
             blocked_since: monotonic ns of its last progress, 0 if it is ready.
         """
-        self.slot.checkpoint(self.member.checkpoint(blocked_since))
+        self.slot.checkpoint(
+            self.member.checkpoint(blocked_since, self._kernel_bytes, self.rate, self.rate_bytes)
+        )
+
+    def look(self, now: int, unsent: Callable[[socket.socket], int]) -> None:
+        """Bring up to date what is not counted but looked at, as far as it is due.
+
+        What the kernel holds is asked for each time while it is behind, else once a second, with
+        the rates; these are of the time since then.
+
+        Args:
+            now: monotonic ns.
+            unsent: asks the kernel.
+        """
+        passed, member = now - self._rated_at, self.member
+        if member.blocked or passed >= NS:
+            self._kernel_bytes = unsent(self.socket)
+        if passed >= NS:
+            sent, size = self._rated
+            self._rated = member.sent, member.sent_bytes
+            self._rated_at = now
+            self.rate = (member.sent - sent) * NS // passed
+            self.rate_bytes = (member.sent_bytes - size) * NS // passed
 
     def unsent_in_kernel(self) -> int:
         """Bytes that the kernel took and the peer has not acknowledged; 0 once it broke."""

@@ -189,6 +189,13 @@ class Backlog:
             member.control = member.gaps.take(member.sequence, member.encoding)
         return bool(member.control)
 
+    def correct(self, member: Member, messages: int, size: int) -> None:
+        """What it matched is so much more: by other wants, or as its encoding has it."""
+        member.matched_before += messages
+        member.matched_bytes_before += size
+        self._totals.matched += messages
+        self._totals.matched_bytes += size
+
     def topic_of(self, sequence: int) -> bytes:
         """The first frame of a message."""
         return first_frame(self._log.piece(sequence))
@@ -268,6 +275,7 @@ class Backlog:
             self._move(member, stop, 0)
             return Step.MORE
         pieces = [chunk.pieces[index] for index in picked]
+        in_log = pieces
         if cohort.encoding is not None:
             encode, base = cohort.encoding.encode, chunk.first
             numbers = (base + index for index in picked)
@@ -281,10 +289,14 @@ class Backlog:
         whole = bisect_right(ends, done, hi=fitting)
         member.sent += whole
         self._totals.sent += whole
+        offset = done - (ends[whole - 1] if whole else 0)
+        if in_log is not pieces:  # the first one was counted when it was begun
+            begun = slice(member.offset > 0, whole + (offset > 0))
+            added = sum(map(len, pieces[begun])) - sum(map(len, in_log[begun]))
+            self.correct(member, 0, added)
         if whole == fitting:
             self._move(member, stop, 0)
             return Step.MORE
-        offset = done - (ends[whole - 1] if whole else 0)
         self._move(member, chunk.first + picked[whole], offset)
         return Step.FULL
 

@@ -43,6 +43,9 @@ class Cohort(Generic[M]):
         appends: where a message goes that is for it, if it is direct: into these.
         prefixes: by which it counts what it matched, if it is not direct.
         counted: what it matched otherwise; for the cohort that wants everything, the front.
+        counted_bytes: the same in bytes, but for those of `picks`, which are added when these are
+            emptied; for the cohort that wants everything, the position of the front.
+        size: bytes of `picks`, if somebody has found them out; else 0.
     """
 
     __slots__ = (
@@ -50,6 +53,7 @@ class Cohort(Generic[M]):
         "_sorted",
         "appends",
         "counted",
+        "counted_bytes",
         "direct",
         "encoding",
         "everything",
@@ -59,6 +63,7 @@ class Cohort(Generic[M]):
         "picks",
         "prefixes",
         "ready",
+        "size",
     )
 
     def __init__(self, key: Key | set[bytes], encoding: Encoding | None = None) -> None:
@@ -73,6 +78,8 @@ class Cohort(Generic[M]):
         self.appends: tuple[Append, ...] = (self.picks.append,)
         self.prefixes: tuple[Prefix[M], ...] = ()
         self.counted = 0
+        self.counted_bytes = 0
+        self.size = 0
         self._lengths: list[int] = []
         self._sorted: list[bytes] = []
 
@@ -104,6 +111,16 @@ class Cohort(Generic[M]):
             return self.counted + sum([prefix.total for prefix in self.prefixes])
         return self.counted
 
+    @property
+    def matched_bytes(self) -> int:
+        """The same in bytes, as they lie in the log."""
+        total = self.counted_bytes
+        if self.picks:
+            total += self.size or sum(map(len, self.picks))
+        if self.prefixes:
+            total += sum([prefix.matched_bytes for prefix in self.prefixes])
+        return total
+
     def wants(self, topic: bytes) -> bool:
         """Whether a message on this topic is for it."""
         if not self._lengths:
@@ -130,17 +147,31 @@ class Prefix(Generic[M]):
             only while somebody counts by it.
         total: a running number of the messages that went into `picks`. Where it began does not
             matter: only differences mean something.
+        total_bytes: the same in bytes, but for those of `picks`.
+        size: bytes of `picks`, if somebody has found them out; else 0.
         direct: cohorts that want it and whose own picks are filled.
         counting: how many cohorts count by it what they matched.
         members: how many subscribers these have.
         ready: those of them that are to be sent its picks, because they have a ready member.
     """
 
-    __slots__ = ("_appends", "counting", "direct", "members", "picks", "ready", "total")
+    __slots__ = (
+        "_appends",
+        "counting",
+        "direct",
+        "members",
+        "picks",
+        "ready",
+        "size",
+        "total",
+        "total_bytes",
+    )
 
     def __init__(self) -> None:
         self.picks: list[bytes] = []
         self.total = 0
+        self.total_bytes = 0
+        self.size = 0
         self.direct: dict[Cohort[M], None] = {}
         self.counting = 0
         self.members = 0
@@ -154,6 +185,13 @@ class Prefix(Generic[M]):
             own = (self.picks.append,) if self.counting else ()
             self._appends = (*own, *(cohort.picks.append for cohort in self.direct))
         return self._appends
+
+    @property
+    def matched_bytes(self) -> int:
+        """A running number of the bytes of these messages, in the log."""
+        if self.picks:
+            return self.total_bytes + (self.size or sum(map(len, self.picks)))
+        return self.total_bytes
 
     def count(self) -> int:
         """Count its picks; returns how many members they matched, in all."""

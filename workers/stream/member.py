@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 UNWEIGHED = (-1, 0)
 _OTHERS = len(DROPPING) - 1  # reasons that have counters of their own
-NO_DROPS = (0,) * (2 * _OTHERS)
+NO_DROPS = (0, 0, 0, 0, 0, 0)  # messages for each of them, then bytes
 
 Send: TypeAlias = Callable[[bytes | memoryview], int]
 
@@ -70,8 +70,9 @@ class Member:
         blocked: whether it has a cursor of its own: in every state but READY. The same as the
             state says, kept beside it because it is asked often.
         cohort: what it wants, for messages from the front on; None = nothing.
-        joined_at: `cohort.matched` when it joined.
-        matched_before: messages that matched before it joined its present cohort.
+        joined_at, joined_at_bytes: `cohort.matched` and its bytes when it joined.
+        matched_before, matched_bytes_before: what matched before it joined its present cohort; and
+            of what was sent, the bytes that its encoding added.
         sequence: when blocked: the next message that is not wholly sent.
         offset: when blocked: bytes of it that were sent, in its encoding.
         position: when blocked: the same as a position in the log, always up to date; sequence and
@@ -111,7 +112,9 @@ class Member:
         "gaps",
         "id",
         "joined_at",
+        "joined_at_bytes",
         "matched_before",
+        "matched_bytes_before",
         "offset",
         "older",
         "policy",
@@ -139,7 +142,9 @@ class Member:
         self.blocked = False
         self.cohort: Cohort[Member] | None = None
         self.joined_at = 0
+        self.joined_at_bytes = 0
         self.matched_before = 0
+        self.matched_bytes_before = 0
         self.sequence = 0
         self.offset = 0
         self.position = 0
@@ -152,7 +157,7 @@ class Member:
         self.sent_bytes = 0
         self.dropped = 0
         self.dropped_bytes = 0
-        self.drops: tuple[int, ...] = NO_DROPS
+        self.drops = NO_DROPS
         self.conflated = 0
         self.conflated_bytes = 0
         self.spoken_bytes = 0
@@ -188,6 +193,13 @@ class Member:
         return self.matched_before + self.cohort.matched - self.joined_at
 
     @property
+    def matched_bytes(self) -> int:
+        """Their bytes: as they lie in the log, or with an encoding, as it was sent those it was."""
+        if self.cohort is None:
+            return self.matched_bytes_before
+        return self.matched_bytes_before + self.cohort.matched_bytes - self.joined_at_bytes
+
+    @property
     def older_wants(self) -> int:
         """How many wants are kept in `older`, in all."""
         return sum([len(one.key) for _, one in self.older if one is not None]) if self.older else 0
@@ -196,6 +208,25 @@ class Member:
     def queued(self) -> int:
         """Messages that matched and are neither sent nor dropped."""
         return self.matched - self.sent - self.dropped - self.conflated
+
+    @property
+    def queued_bytes(self) -> int:
+        """Their bytes; of the one that is partly sent, the rest."""
+        gone = self.sent_bytes + self.dropped_bytes + self.conflated_bytes
+        return self.matched_bytes - gone
+
+    def join(self, cohort: Cohort[Member]) -> None:
+        """What it wants is what this cohort does; it has none."""
+        self.cohort = cohort
+        self.joined_at = cohort.matched
+        self.joined_at_bytes = cohort.matched_bytes
+
+    def leave(self) -> Cohort[Member]:
+        """It wants nothing any more, and keeps what it has matched; returns its cohort."""
+        cohort, before, size = self.cohort, self.matched, self.matched_bytes
+        assert cohort is not None
+        self.cohort, self.matched_before, self.matched_bytes_before = None, before, size
+        return cohort
 
     def lose(self, lost: Amount, reason: Reason) -> None:
         """Count what it lost.
@@ -210,13 +241,16 @@ class Member:
             drops = [*self.drops]
             drops[place] += lost.messages
             drops[_OTHERS + place] += lost.bytes
-            self.drops = tuple(drops)
+            self.drops = (drops[0], drops[1], drops[2], drops[3], drops[4], drops[5])
 
-    def checkpoint(self, blocked_since: int) -> Checkpoint:
+    def checkpoint(
+        self, blocked_since: int, kernel_bytes: int = 0, rate: int = 0, rate_bytes: int = 0
+    ) -> Checkpoint:
         """Where its stream stands and what it was counted; exact once it is settled.
 
         Args:
             blocked_since: monotonic ns of its last progress, 0 if it is ready.
+            kernel_bytes, rate, rate_bytes: of its connection; see `Checkpoint`.
         """
         fields = (
             self.position,
@@ -229,5 +263,14 @@ class Member:
             blocked_since,
             self.sent_bytes + self.spoken_bytes,
             self.counted,
+            self.matched_bytes,
+            self.dropped_bytes,
+            self.conflated,
+            self.conflated_bytes,
+            *self.drops,
+            self.spilled if self.spill else self.sequence,
+            kernel_bytes,
+            rate,
+            rate_bytes,
         )
         return tuple.__new__(Checkpoint, fields)  # as Checkpoint(*fields), in half the time

@@ -53,7 +53,7 @@ class Members:
         self.totals = totals or Totals()
         self.cohorts: Cohorts[Member] = Cohorts(tuning)
         self.backlog = Backlog(log, self.cohorts, self.totals, tuning)
-        self.front = log.head()
+        self.front, self.cohorts.everything.counted_bytes = log.length()
         self.cohorts.everything.counted = self.front
         self.blocked: dict[Member, int] = {}
         self.runnable: dict[Member, None] = {}
@@ -74,10 +74,11 @@ class Members:
         """Whether any member wants anything, now or from before."""
         return bool(self._subscribed or self.blocked)
 
-    def follow(self, head: int) -> None:
+    def follow(self) -> None:
         """Nobody wants anything: let the front be the head."""
-        self.front = self.backlog.tail = head
-        self.cohorts.everything.counted = head
+        everything = self.cohorts.everything
+        head, everything.counted_bytes = self._log.length()
+        self.front = self.backlog.tail = everything.counted = head
 
     @property
     def served(self) -> int:
@@ -165,10 +166,9 @@ class Members:
             member.become(BLOCKED)
         self._keep_until(member, since)
         self._change_cohort(member, prefixes)
-        correction = self.backlog.count(member.cohort, since, self.front).messages - old.messages
-        member.matched_before += correction
+        new = self.backlog.count(member.cohort, since, self.front)
+        self.backlog.correct(member, new.messages - old.messages, new.bytes - old.bytes)
         member.weighed = UNWEIGHED
-        self.totals.matched += correction
         self._progressed(member, now)
         self.runnable[member] = None
 
@@ -199,6 +199,7 @@ class Members:
         member.become(LOST)
         member.spill = b""  # somebody may still refer to the member
         self.totals.discarded += member.queued
+        self.totals.discarded_bytes += member.queued_bytes
 
     # What is found out about those that take nothing.
 
@@ -250,8 +251,8 @@ class Members:
         if self._subscribed or self.blocked:
             position = self._log.start_of(sequence)
         else:  # no tail keeps the entry of the front, which may be that of another message by now
-            sequence, position = self._log.length()
-            self.follow(sequence)
+            self.follow()
+            sequence, position = self.front, self.cohorts.everything.counted_bytes
         member.sequence, member.offset, member.position = sequence, 0, position
         member.counted = self.front
 
@@ -333,18 +334,16 @@ class Members:
             self._leave_cohort(member)
         self._changing.pop(member, None)
         join_own, join = self.cohorts.join_own, self.cohorts.join
-        new = member.cohort = join_own(prefixes) if own else join(prefixes, member.encoding)
+        new = join_own(prefixes) if own else join(prefixes, member.encoding)
         if new is not None:
-            member.joined_at = new.matched
+            member.join(new)
             self._subscribed += 1
             if not member.blocked:
                 self.cohorts.add_ready(new, member)
 
     def _leave_cohort(self, member: Member) -> None:
         """It takes with it what it matched there."""
-        old, member.cohort = member.cohort, None
-        assert old is not None
-        member.matched_before += old.matched - member.joined_at
+        old = member.leave()
         self.cohorts.drop_ready(old, member)
         self.cohorts.leave(old)
         self._subscribed -= 1

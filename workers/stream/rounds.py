@@ -13,23 +13,19 @@ moves on for those who are. Else some who have come to read nothing would set th
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import accumulate, islice
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
-from fanout.workers.stream.budget import Budget, without_clock
-from fanout.workers.stream.effects import broken
-from fanout.workers.stream.member import LOST
-from fanout.workers.stream.members import Members
 from fanout.workers.stream.pace import Pace
-from fanout.workers.stream.sorting import Sorting
+from fanout.workers.stream.sends import Sends
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from fanout.shm.reader import LogReader
+    from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.sorting import Load, Share
@@ -39,10 +35,10 @@ if TYPE_CHECKING:
     Sending: TypeAlias = Generator[None, None, tuple[int, int, int]]
 
 
-class Rounds(Members):
+class Rounds(Sends):
     """Sends new messages to the ready members of one worker.
 
-    Its mutable state, beside that of `Members`: the round under way.
+    Its mutable state, beside that of `Sends`: the round under way.
 
     Args:
         budget: bounds what one call of `advance()` does.
@@ -58,16 +54,13 @@ class Rounds(Members):
         totals: Totals | None = None,
         budget: Budget | None = None,
     ) -> None:
-        super().__init__(log, tuning, totals)
-        self._budget = budget or without_clock()
+        super().__init__(log, tuning, totals, budget)
         self._span_bytes = tuning.span_bytes
         self._sends_per_look = tuning.sends_per_look
         self._bytes_per_send = tuning.bytes_per_send
         self._batch_bytes = tuning.batch_bytes
-        self.sorting = Sorting(log, self.cohorts, self._budget, tuning)
         self._pace = Pace(tuning)
         self._round: Iterator[None] | None = None
-        self._is_interrupted = False  # that round: who is not in `waiting` has had his turn
         self._has_sent = False  # in that round: each gets on by a few sends, whatever the time
         self._is_divided = False  # in that round: who waits is steady, or nobody is
         self.steady: dict[Member, None] = {}
@@ -94,11 +87,16 @@ class Rounds(Members):
         self._round = None
         return self.front < head
 
-    def follow(self, head: int) -> None:
+    def follow(self) -> None:
         if self._round is not None:  # nobody is left to be sent the rest
             self._round = None
-            self.sorting.clear(self._now)
-        super().follow(head)
+            self.totals.matched_bytes += self.sorting.clear(self._now)
+        super().follow()
+
+    @property
+    def matched_bytes(self) -> int:
+        """Those of the totals, with those of the round at hand."""
+        return self.totals.matched_bytes + self.sorting.matched_bytes()
 
     # A round.
 
@@ -116,8 +114,11 @@ class Rounds(Members):
             self.totals.matched += self.sorting.count()
         else:
             stop = self._log.batch_end(first, head, self._span_bytes)
+        end = self._log.start_of(stop)
         self.totals.matched += (stop - first) * everything.members
+        self.totals.matched_bytes += (end - everything.counted_bytes) * everything.members
         self.front = everything.counted = stop
+        everything.counted_bytes = end
         self._round_first = first
         self._is_interrupted = self._has_sent = self._is_divided = False
         return self._send_round(first, stop, filtered)
@@ -133,7 +134,7 @@ class Rounds(Members):
             own = yield from self._send_direct(sorting.direct)
             size = self._log.start_of(stop) - self._log.start_of(first)
             self._pace.learn(stop - first, size, *map(sum, zip(shared, own, strict=True)))
-            sorting.clear(self._now)
+            self.totals.matched_bytes += sorting.clear(self._now)
 
     def _interrupt(self, members: Iterable[Member], later: Iterable[Member]) -> None:
         """The time is over: these wait, if they are the first who do."""
@@ -158,14 +159,6 @@ class Rounds(Members):
         self._budget.begin()
         return True
 
-    def _in_turn(self, members: Sequence[Member]) -> Sequence[Member]:
-        """Those of them who have not had their turn in this round; now they have it."""
-        if not self._is_interrupted:
-            return members
-        members = [member for member in members if member in self.waiting]
-        self.waiting.difference_update(members)
-        return members
-
     def _send_spans(self, first: int, stop: int, later: Iterable[Member]) -> Iterator[None]:
         """Send the batch as it is in the log to those who want everything.
 
@@ -185,46 +178,13 @@ class Rounds(Members):
             taken = self._send_span(chosen, first, start, span, wrapped)
             self._count_sent(taken * (stop - first), taken * (end - start))
 
-    def _send_span(
-        self,
-        members: Sequence[Member],
-        first: int,
-        start: int,
-        span: memoryview,
-        wrapped: memoryview | None,
-    ) -> int:
-        """Send these the same stretch of the log; returns how many have taken all of it."""
-        size = len(span)
-        whole = size if wrapped is None else size + len(wrapped)
-        taken = 0
-        for member in members:
-            count = 0
-            try:
-                count = member.send(span)
-                if count == size and wrapped is not None:
-                    count += member.send(wrapped)
-            except BlockingIOError:
-                pass
-            except OSError as error:
-                self._break_off(member, error)
-            member.sent_bytes += count
-            if count == whole:
-                taken += 1
-                continue
-            self.totals.sent_bytes += count
-            if member.state is LOST:
-                member.position += count  # what the first piece completed was sent
-                continue
-            self.waiting.add(member)  # it stands where the round began, and some bytes on
-            self._block(member, first, 0, self._now)
-            member.place(first, count, start)
-        return taken
-
     def _send_shares(self, shares: list[Share], direct: list[Cohort[Member]]) -> Sending:
         """Send these cohorts what their prefixes have; `direct` are sent something after them."""
         sends = sent_bytes = 0
         for at, (cohorts, prefixes, encoding) in enumerate(shares, 1):
             load = self.sorting.joined(self.sorting.merged(prefixes), encoding)
+            if len(prefixes) == 1 and encoding is None:
+                prefixes[0].size = len(load[2])
             members = [member for cohort in cohorts for member in cohort.ready]
             taken = yield from self._send_in_slices(members, load, _ready_in(shares, direct, at))
             sends += taken
@@ -245,9 +205,10 @@ class Rounds(Members):
             members, picks = [*cohort.ready], cohort.picks
             if cohort.encoding is None:  # as `joined()` has it
                 pieces, blob = picks, join(picks) if len(picks) > 1 else picks[0]
+                size = cohort.size = len(blob)
             else:
                 picks, pieces, blob = self.sorting.joined(picks, cohort.encoding)
-            size = len(blob)
+                size = len(blob)
             left -= len(members) if size < large else len(members) * (1 + size // large)
             if left >= 0:
                 taken = send(members, picks, pieces, blob)
@@ -283,52 +244,6 @@ class Rounds(Members):
     def _sends_at_once(self, size: int) -> int:
         """How many sends of so many bytes there may be between two looks at the clock."""
         return max(1, self._sends_per_look // (1 + size // self._bytes_per_send))
-
-    def _send_load(
-        self, members: Sequence[Member], picks: list[bytes], pieces: list[bytes], blob: bytes
-    ) -> int:
-        """Send these the same; returns how many took all of it, who have still to be counted."""
-        size, matches, taken = len(blob), len(picks), 0
-        for member in self._in_turn(members) if self._is_interrupted else members:
-            try:
-                count = member.send(blob)
-            except BlockingIOError:
-                count = 0
-            except OSError as error:
-                self._break_off(member, error)
-                continue
-            member.sent_bytes += count
-            if count == size:
-                member.sent += matches
-                taken += 1
-            else:
-                self._cut_off(member, picks, pieces, count)
-        return taken
-
-    def _count_sent(self, messages: int, size: int) -> None:
-        self.totals.sent += messages
-        self.totals.sent_bytes += size
-
-    def _cut_off(self, member: Member, picks: list[bytes], pieces: list[bytes], count: int) -> None:
-        """The socket took less than its share: the member goes on from there by itself.
-
-        Args:
-            picks: the messages, as they are in the log.
-            pieces: and as they are sent.
-            count: bytes that were taken.
-        """
-        ends = list(accumulate(map(len, pieces)))
-        whole = bisect_right(ends, count)
-        member.sent += whole
-        self.totals.sent += whole
-        self.totals.sent_bytes += count
-        sent_of_next = count - (ends[whole - 1] if whole else 0)
-        self._block(member, self.sorting.sequence_of(picks[whole]), sent_of_next, self._now)
-
-    def _break_off(self, member: Member, error: OSError) -> None:
-        """Its connection is dead; it was not sent its share of this round."""
-        self.waiting.add(member)
-        self._lose(member, *broken(error))
 
 
 def _ready_in(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import compress
+from operator import mul
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.workers.stream.budget import Budget, without_clock
@@ -70,6 +71,7 @@ class Sorting:
         self._wanted: Sequence[int] = ()  # indexes of the messages that were cut out
         self._pieces: list[bytes] = []
         self._indexes: dict[int, int] = {}  # id(piece) -> index, once it is asked for
+        self._members: list[int] = []  # of each of `prefixes` and `direct`, when it was counted
 
     def sort(self, first: int, stop: int) -> int:
         """Fill `picks` from messages `first` up to, not including, `stop`; then see `clear()`.
@@ -119,7 +121,15 @@ class Sorting:
             messages = len(cohort.picks)
             cohort.counted += messages
             matched += messages * cohort.members
+        self._members = [one.members for one in self.prefixes]
+        self._members += [one.members for one in self.direct]
         return matched
+
+    def matched_bytes(self) -> int:
+        """Bytes of what is picked, for each member that it matched; 0 if the picks are empty."""
+        picks = [*[one.picks for one in self.prefixes], *[one.picks for one in self.direct]]
+        sizes = [sum(map(len, pieces)) for pieces in picks]
+        return sum(map(mul, sizes, self._members))
 
     def shares(self) -> list[Share]:
         """The cohorts that are sent what their prefixes have, those together that get the same.
@@ -159,19 +169,38 @@ class Sorting:
         picks.sort(key=lambda piece: indexes[id(piece)])
         return picks
 
-    def clear(self, now: int) -> None:
-        """All picks are sent: they are empty again.
+    def clear(self, now: int) -> int:
+        """All picks are sent: they are empty again, and their bytes are counted.
+
+        Whoever has joined them says how large they are (`size`): what is sent costs nothing more.
 
         Args:
             now: monotonic ns.
+
+        Returns:
+            Their bytes, for each member that they matched.
         """
+        matched = 0
+        members = iter(self._members)
         for prefix in self.prefixes:
+            size = prefix.size or sum(map(len, prefix.picks))
+            prefix.total_bytes += size
+            matched += size * next(members)
+            prefix.size = 0
             prefix.picks.clear()
-        for cohort in self.direct:
+        for cohort, count in zip(self.direct, members, strict=True):
+            picks = cohort.picks
+            size = cohort.size or sum(map(len, picks))
+            cohort.counted_bytes += size
+            matched += size * count
+            cohort.size = 0
             if not cohort.ready and cohort.members:
-                self._cohorts.picked_for_nobody(cohort, len(cohort.picks), now)
-            cohort.picks.clear()
-        self.prefixes, self.direct = [], []
+                messages = len(picks)
+                picks.clear()
+                self._cohorts.picked_for_nobody(cohort, messages, now)
+            picks.clear()
+        self.prefixes, self.direct, self._members = [], [], []
+        return matched
 
     def sequence_of(self, piece: bytes) -> int:
         """The sequence of this very piece; one with the same bytes is another message."""

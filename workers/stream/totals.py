@@ -11,18 +11,22 @@ class Totals:
     """Sums over all members there ever were; they only grow, but for corrections of `matched`.
 
     Attributes:
-        matched, sent, dropped, dropped_bytes, conflated, conflated_bytes: as in `Member`.
-        sent_bytes: of messages, those that were sent in part too.
+        matched, sent, dropped, conflated: messages, as in `Member`.
         discarded: messages that were queued for a member when it was removed.
+        matched_bytes, sent_bytes, dropped_bytes, conflated_bytes, discarded_bytes: of these; sent
+            are those of messages that were sent in part too. While a round is interrupted, those
+            that it matched are not in: see `Rounds.matched_bytes`.
     """
 
     __slots__ = (
         "conflated",
         "conflated_bytes",
         "discarded",
+        "discarded_bytes",
         "dropped",
         "dropped_bytes",
         "matched",
+        "matched_bytes",
         "sent",
         "sent_bytes",
     )
@@ -37,6 +41,8 @@ class Totals:
         dropped_bytes: int = 0,
         conflated: int = 0,
         conflated_bytes: int = 0,
+        matched_bytes: int = 0,
+        discarded_bytes: int = 0,
     ) -> None:
         self.matched = matched
         self.sent = sent
@@ -46,3 +52,5 @@ class Totals:
         self.dropped_bytes = dropped_bytes
         self.conflated = conflated
         self.conflated_bytes = conflated_bytes
+        self.matched_bytes = matched_bytes
+        self.discarded_bytes = discarded_bytes

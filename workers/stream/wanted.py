@@ -105,6 +105,7 @@ class Wanted(Generic[M]):
         first = []
         for name, prefix in zip(cohort.key, cohort.prefixes, strict=True):
             cohort.counted -= prefix.total
+            cohort.counted_bytes -= prefix.matched_bytes
             prefix.members += cohort.members
             prefix.counting += 1
             if prefix.counting == 1:
@@ -118,6 +119,7 @@ class Wanted(Generic[M]):
         last = []
         for name, prefix in zip(cohort.key, cohort.prefixes, strict=True):
             cohort.counted += prefix.total
+            cohort.counted_bytes += prefix.matched_bytes
             prefix.members -= cohort.members
             prefix.counting -= 1
             if not prefix.counting:

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 _OF_PUBLISHER = tuple(one.name for one in fields(PublisherStatistics) if one.name != "workers")
-_OF_SUBSCRIBER = tuple(one.name for one in fields(SubscriberStatistics))
+_SAID_APART = ("name", "policy", "chosen_by")
+_OF_SUBSCRIBER = tuple(
+    one.name for one in fields(SubscriberStatistics) if one.name not in _SAID_APART
+)
+_NOT_IN_CSV = ("dropped_by", "dropped_bytes_by")  # they have several figures each
 _OF_WORKER = (
     *("index", "pid", "restarts", "subscribers", "cohorts"),
     *("matched", "sent", "sent_bytes", "dropped", "discarded"),
@@ -33,7 +37,8 @@ _OF_WORKER = (
 _OF_POLICY = tuple(one.name for one in fields(SlowPolicy) if one.name != "action")
 
 CSV_COLUMNS = (
-    *("time", *_OF_SUBSCRIBER, "name", "policy", *(f"policy_{name}" for name in _OF_POLICY)),
+    *("time", *(name for name in _OF_SUBSCRIBER if name not in _NOT_IN_CSV)),
+    *("name", "policy", *(f"policy_{name}" for name in _OF_POLICY)),
     *("chosen_by", "connected_s", "messages_per_s", "bytes_per_s"),
 )
 
@@ -77,6 +82,7 @@ def subscriber_record(it: SubscriberFigures) -> dict[str, Any]:
     """A subscriber as a JSON object: the fields of `SubscriberStatistics`, and some more."""
     record = {name: getattr(it.statistics, name) for name in _OF_SUBSCRIBER}
     record["blocked_s"] = round(it.statistics.blocked_s, 3)
+    record["age_s"] = round(it.statistics.age_s, 3)
     return {
         **record,
         "name": it.name,
@@ -112,7 +118,9 @@ def csv_lines(frame: Frame, *, header: bool) -> Iterator[str]:
         yield _csv_line(CSV_COLUMNS)
     time = round(frame.publisher.now, 3)
     for one in frame.subscribers:
-        yield _csv_line([time, *map(_cell, subscriber_record(one).values())])
+        record = subscriber_record(one)
+        cells = [value for name, value in record.items() if name not in _NOT_IN_CSV]
+        yield _csv_line([time, *map(_cell, cells)])
 
 
 def _csv_line(cells: object) -> str:

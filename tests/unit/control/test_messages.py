@@ -105,7 +105,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a field too many": (garbage([[8, 1, 2]]), "Snapshot with 2 fields, not 1"),
     "int": (garbage([[8, "1"]]), "Snapshot.token is '1', not int"),
     "int, a bool": (garbage([[8, True]]), "Snapshot.token is True, not int"),
-    "int, less than nothing": (garbage([[6, 1, True, 1, "", 5, 9, 0, -4, 0]]), "discarded is -4"),
+    "int, less than nothing": (garbage([[7, 1, True, -4, "", False]]), "Slow.dropped is -4"),
     "int, too large to be added": (garbage([[8, (1 << 56) + 1]]), "Snapshot.token is 72"),
     "bool": (garbage([[7, 1, 0, 2, "", False]]), "Slow.recovered is 0, not bool"),
     "float": (garbage([[10, "1"]]), "Finish.timeout is '1', not float"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fanout.observe.rows import SubscriberRow
 from fanout.shm.cards import Identity
+from fanout.shm.clock import Note
 from fanout.shm.subscriber_slot import NOTHING, Checkpoint
 from fanout.slow_policy import SlowPolicy
 
@@ -28,6 +31,48 @@ def test_what_is_neither_sent_nor_dropped_is_queued() -> None:
     assert (figures.matched, figures.sent, figures.dropped, figures.queued) == (100, 60, 30, 10)
     assert (figures.id, figures.peer, figures.worker, figures.subscriptions) == (7, "peer:1", 1, 3)
     assert (figures.endpoint, figures.version, figures.sent_bytes) == ("tcp://x", "3.1", 6_000)
+
+
+def test_conservation_holds_in_bytes_too_and_the_first_reason_has_what_is_left() -> None:
+    told = CHECKPOINT._replace(
+        matched_bytes=10_000,
+        dropped_bytes=3_000,
+        conflated=4,
+        conflated_bytes=400,
+        dropped_messages=5,
+        dropped_age=1,
+        dropped_log=2,
+        dropped_messages_bytes=500,
+        dropped_age_bytes=100,
+        dropped_log_bytes=200,
+    )
+
+    figures = SubscriberRow(IDENTITY, told).statistics(9_000, NOW)
+
+    assert (figures.queued, figures.conflated) == (6, 4)
+    assert (figures.queued_bytes, figures.conflated_bytes) == (600, 400)
+    assert figures.dropped_by == {"lag": 22, "lag_messages": 5, "lag_age": 1, "lag_log": 2}
+    weighed = {"lag": 2_200, "lag_messages": 500, "lag_age": 100, "lag_log": 200}
+    assert figures.dropped_bytes_by == weighed
+
+
+@pytest.mark.parametrize(("sent", "age"), [(60, 3.0), (70, 0.0)])
+def test_the_oldest_that_is_queued_has_an_age(sent: int, age: float) -> None:
+    """Message 90 was in the log 3 s ago, and not yet a second before."""
+    notes = [Note(NOW - seconds * 1_000_000_000, head, 0) for seconds, head in ((4, 90), (3, 95))]
+    row = SubscriberRow(IDENTITY, CHECKPOINT._replace(oldest=90, sent=sent))
+
+    assert row.statistics(9_000, NOW, notes).age_s == age
+
+
+def test_what_is_looked_at_is_told_as_it_was_seen() -> None:
+    seen = CHECKPOINT._replace(kernel_bytes=11, rate=22, rate_bytes=33)
+
+    who = IDENTITY._replace(name="desk7", chosen_by="rule")
+    figures = SubscriberRow(who, seen).statistics(9_000, NOW)
+
+    assert (figures.kernel_bytes, figures.rate, figures.rate_bytes) == (11, 22, 33)
+    assert (figures.policy.action, figures.chosen_by, figures.name) == ("block", "rule", "desk7")
 
 
 def test_who_takes_what_it_gets_has_no_lag() -> None:

@@ -64,7 +64,7 @@ def test_a_checkpoint_lies_between_two_stores_of_its_version(written: Written) -
     before, words, after = written(lambda memory: SubscriberSlot(memory, 0).checkpoint(NOTHING))
 
     assert (before, after) == (version, version)
-    assert words == set(range(SLOT + at.S_POSITION, SLOT + at.S_COUNTED + 1))
+    assert words == set(range(SLOT + at.S_POSITION, SLOT + at.S_RATE_BYTES + 1))
 
 
 def test_a_slot_has_its_owner_when_its_counters_are_zero(written: Written) -> None:
@@ -144,7 +144,7 @@ def test_a_reader_looks_at_the_version_apart_from_the_words(
     assert read[record]()
     before, words, after = steps.split("|")
     assert before.endswith(".")
-    assert len(words) == {"slot": 64, "card": 48, "note": 4, "end": 32}[record]
+    assert len(words) == {"slot": 72, "card": 48, "note": 4, "end": 48}[record]
     assert after == "."
 
 

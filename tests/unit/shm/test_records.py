@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from fanout.shm.clock import Clock, Note, age_of
 from fanout.shm.closed import ClosedRing, End
 from fanout.shm.header import Header, State, Totals, reason_counters
 from fanout.shm.segment import Segment
-from fanout.shm.subscriber_slot import NOTHING, Checkpoint, SubscriberSlot
+from fanout.shm.subscriber_slot import NOTHING, Checkpoint, SubscriberSlot, SubscriberSlots
 from fanout.shm.words import StuckRecord
 from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot, sleepers
 from fanout.slow_policy import ACTIONS, SlowPolicy
@@ -45,6 +46,46 @@ def test_a_checkpoint_is_read_as_it_was_written(segment: Segment) -> None:
 
     assert (before, slot.read(7), slot.read(8)) == (NOTHING, CHECKPOINT, NOTHING)
     assert CHECKPOINT.queued == 10
+
+
+def test_every_word_of_a_checkpoint_is_read_as_it_was_written(segment: Segment) -> None:
+    slot = SubscriberSlot(segment, 1)
+    slot.take(7)
+    slot.checkpoint(Checkpoint(*range(1, 1 + len(NOTHING))))
+
+    assert slot.read(7) == Checkpoint(*range(1, 1 + len(NOTHING)))
+
+
+def test_the_sums_are_those_of_the_slots_that_are_taken(segment: Segment) -> None:
+    for index in (0, 1, 3):
+        SubscriberSlot(segment, index).take(index + 1)
+        SubscriberSlot(segment, index).checkpoint(CHECKPOINT._replace(sent=10**index))
+    SubscriberSlot(segment, 1).free()
+
+    sums = SubscriberSlots(segment).sums()
+
+    assert (sums.matched, sums.sent, sums.dropped) == (200, 1_001, 60)
+
+
+def test_the_sums_are_not_torn_by_who_writes_meanwhile(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is changed before, while and after all are copied; in between it is read by itself."""
+    slot, slots = SubscriberSlot(segment, 1), SubscriberSlots(segment)
+    slot.take(7)
+    slot.checkpoint(CHECKPOINT)
+    steps = iter(range(10))
+
+    def change() -> None:
+        if next(steps) == 0:
+            slot.words[at.S_SENT] = 99  # the copy has this, and the old figures beside it
+        else:
+            slot.checkpoint(CHECKPOINT._replace(matched=200, sent=160))
+
+    monkeypatch.setattr("fanout.shm.subscriber_slot.keep_order", change)
+    sums = slots.sums()
+
+    assert (sums.matched, sums.sent, sums.queued) == (200, 160, 10)
 
 
 def test_who_takes_a_slot_finds_nothing_of_its_predecessor(segment: Segment) -> None:
@@ -200,6 +241,24 @@ def test_ends_are_read_in_their_order_once_each(segment: Segment) -> None:
 
     assert list(ring.since(1)) == [(2, end_of(2)), (3, end_of(3))]
     assert list(ring.since(ring.count)) == []
+
+
+def test_an_end_is_read_with_all_its_figures(segment: Segment) -> None:
+    ring = ClosedRing(segment)
+    end = replace(
+        end_of(7),
+        matched_bytes=1,
+        sent_bytes=2,
+        dropped_bytes=3,
+        discarded_bytes=4,
+        conflated=5,
+        conflated_bytes=6,
+        drops=(7, 8, 9, 10, 11, 12),
+        exact=False,
+    )
+    ring.add(end)
+
+    assert list(ring.since(0)) == [(1, end)]
 
 
 def test_the_ring_of_ends_keeps_the_last_ones(segment: Segment) -> None:

@@ -29,6 +29,11 @@ class FakePeer:
         self.member = member
         self.sink = sink
         self.written: list[tuple[int, int]] = []
+        self.rate = 0
+        self.looks: list[int] = []
+
+    def look(self, now: int, _unsent: Any) -> None:
+        self.looks.append(now)
 
     def checkpoint(self, blocked_since: int) -> None:
         self.written.append((self.member.sent, blocked_since))
@@ -47,7 +52,10 @@ class Written:
         self.figures = Figures(self.around, pump)
         tuning = Tuning(checkpoints_per_tick=2)
         self.budget = without_clock()
-        self.checkpoints = Checkpoints(pump, seen, channel, self.figures, self.budget, tuning)
+        self.now = 0
+        self.checkpoints = Checkpoints(
+            *(pump, seen, channel, self.figures, self.around.unsent, self.budget, tuning)
+        )
 
     def publish(self) -> None:
         self.worker.log.publish(b"A", b"one")
@@ -57,7 +65,7 @@ class Written:
         """Who was written in a tick."""
         for peer in self.peers.values():
             peer.written.clear()
-        self.checkpoints.tick()
+        self.checkpoints.tick(self.now)
         return [peer.id for peer in self.peers.values() for _ in peer.written]
 
 
@@ -95,7 +103,7 @@ def test_who_is_behind_is_written_until_he_has_caught_up(three: Written) -> None
     behind = peer.written
     peer.sink.room = 1 << 40
     three.worker.serve(peer.member)
-    three.checkpoints.tick()
+    three.checkpoints.tick(0)
     caught_up = peer.written[-1]
 
     assert while_blocked == [[1]] * 3
@@ -103,16 +111,34 @@ def test_who_is_behind_is_written_until_he_has_caught_up(three: Written) -> None
     assert three.tick() == [], "nothing has happened since"
 
 
+def test_who_was_sent_something_in_the_last_second_is_written_until_he_was_not(
+    three: Written,
+) -> None:
+    del three.peers[2], three.peers[3]
+    peer = three.peers[1]
+    three.tick()
+    peer.rate, three.now = 5, 7
+    three.publish()
+
+    assert [three.tick(), three.tick()] == [[1], [1]]
+    due = [three.checkpoints.are_due]
+    peer.rate = 0
+    assert [three.tick(), three.tick()] == [[1], []]
+    due.append(three.checkpoints.are_due)
+    assert due == [True, False]
+    assert peer.looks == [0, 7, 7, 7]
+
+
 def test_who_asks_is_answered_when_the_front_is_there_and_all_slots_are_written(
     three: Written,
 ) -> None:
     three.worker.log.publish(b"A", b"one")
     three.checkpoints.ask(7, three.worker.log.reader.head())
-    three.checkpoints.answer()
+    three.checkpoints.answer(0)
     early = list(three.around.channel.sent)
     three.worker.advance()
-    three.checkpoints.answer()
-    three.checkpoints.answer()
+    three.checkpoints.answer(0)
+    three.checkpoints.answer(0)
 
     assert early == []
     assert three.around.channel.sent == [SnapshotDone(7)]

@@ -103,7 +103,7 @@ def test_messages_are_due_for_those_who_want_some(make_turns: Callable[[Tuning],
     turns = make_turns(Tuning())
     turns.publish(1)
     nobody = turns.deliveries.are_due
-    turns.pump.follow(1)
+    turns.pump.follow()
     turns.connect(b"A")
     nothing = turns.deliveries.are_due
     turns.publish(1)

@@ -41,7 +41,7 @@ def test_a_front_that_follows_matches_nothing_for_those_who_come_later() -> None
     worker = Worker()
     worker.log.publish(b"A")
     worker.log.publish(b"A")
-    worker.pump.follow(2)
+    worker.pump.follow()
     member, sink = worker.member(b"")
     publish(worker, b"A")
 

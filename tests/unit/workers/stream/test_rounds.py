@@ -177,7 +177,7 @@ def test_when_all_who_wait_have_left_the_round_is_over() -> None:
     for member in worker.members:
         worker.pump.remove(member)
     worker.log.publish(b"A", b"1")
-    worker.pump.follow(2)
+    worker.pump.follow()
     _, sink = worker.member(b"A")
     worker.log.publish(b"A", b"2")
     worker.finish()

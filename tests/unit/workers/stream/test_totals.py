@@ -12,7 +12,7 @@ from tests.helpers.log import Worker
 if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
 
-FIELDS = ("matched", "sent", "sent_bytes", "dropped")
+FIELDS = ("matched", "sent", "sent_bytes", "dropped", "matched_bytes", "dropped_bytes")
 
 
 def figures(totals: Totals) -> tuple[int, ...]:
@@ -60,6 +60,7 @@ def test_totals_are_the_sums_over_members_that_keep_up_lag_jump_and_leave() -> N
 
     worker.pump.remove(silent)
     assert (worker.pump.totals.discarded, silent.matched) == (silent.queued, 15)
+    assert worker.pump.totals.discarded_bytes == silent.queued_bytes > 0
     assert silent.queued > 0
     sink.room = 1 << 40
     worker.serve(torn)
