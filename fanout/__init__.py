@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fanout.send.batch import Batch
     from fanout.slow_policy import SlowPolicy, SlowRule
     from fanout.statistics import (
+        ClosedSubscriber,
         PublisherStatistics,
         SubscriberStatistics,
         Undelivered,
@@ -52,6 +53,7 @@ __all__ = [
     "BindError",
     "BrokenError",
     "ClosedError",
+    "ClosedSubscriber",
     "ConfigError",
     "Event",
     "EventKind",
@@ -85,7 +87,8 @@ _DEFINED_IN = {
     "fanout.send.batch": ("Batch",),
     "fanout.slow_policy": ("SlowPolicy", "SlowRule"),
     "fanout.statistics": (
-        *("PublisherStatistics", "SubscriberStatistics", "Undelivered", "WorkerStatistics"),
+        *("ClosedSubscriber", "PublisherStatistics", "SubscriberStatistics", "Undelivered"),
+        "WorkerStatistics",
     ),
 }
 _HOME = {name: module for module, names in _DEFINED_IN.items() for name in names}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fanout.arguments import TopicLike
     from fanout.engine import Engine
     from fanout.slow_policy import Action, SlowPolicy
-    from fanout.statistics import PublisherStatistics, SubscriberStatistics
+    from fanout.statistics import ClosedSubscriber, PublisherStatistics, SubscriberStatistics
 
 
 class Audience(Verbs[int]):
@@ -73,6 +73,17 @@ class Audience(Verbs[int]):
             ClosedError: there is nobody to ask any more.
         """
         return self._engine.questions.subscribers()
+
+    def closed_subscribers(self) -> tuple[ClosedSubscriber, ...]:
+        """Final figures, and the reason, of the last subscribers that have ended, oldest first.
+
+        They are the last 10,000 connections, but for those whose handshake failed. Whose end was
+        told of is among them.
+
+        Raises:
+            ClosedError: the publisher is closed.
+        """
+        return self._engine.questions.closed_subscribers()
 
     def statistics(self) -> PublisherStatistics:
         """Totals of the publisher, those who are connected in them; asked for as `subscribers()`.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fanout.arguments import TopicLike
     from fanout.engine import Engine
     from fanout.slow_policy import Action, SlowPolicy
-    from fanout.statistics import PublisherStatistics, SubscriberStatistics
+    from fanout.statistics import ClosedSubscriber, PublisherStatistics, SubscriberStatistics
 
 
 class AwaitedAudience(Verbs[Coroutine[Any, Any, int]]):
@@ -48,6 +48,10 @@ class AwaitedAudience(Verbs[Coroutine[Any, Any, int]]):
     async def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Exact figures of every connected subscriber."""
         return await in_thread(self._running().questions.subscribers)
+
+    async def closed_subscribers(self) -> tuple[ClosedSubscriber, ...]:
+        """Final figures, and the reason, of the last subscribers that have ended."""
+        return await in_thread(self._running().questions.closed_subscribers)
 
     async def statistics(self) -> PublisherStatistics:
         """Totals of the publisher."""

@@ -104,14 +104,12 @@ class EventQueue:
         """
         with self._reading:
             while not self._is_over:
-                lost = self._lost
+                lost = self._lost  # first: if nothing waits then, what came before them was taken
                 try:
                     one = self._waiting.get_nowait()
                 except Empty:
                     if lost == self._told:
                         raise
-                    if not self._waiting.empty():
-                        continue  # it has come before what was lost
                     return self._tell_of(lost)
                 if one is None:
                     if self._lost == self._told:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fanout.observe.reader import Reader
-    from fanout.statistics import PublisherStatistics, SubscriberStatistics
+    from fanout.statistics import ClosedSubscriber, PublisherStatistics, SubscriberStatistics
 
 T = TypeVar("T")
 
@@ -118,6 +118,10 @@ class Questions:
     def statistics(self) -> PublisherStatistics:
         """Totals, with the figures of connected subscribers in them."""
         return self._ask(self._reader.totals)
+
+    def closed_subscribers(self) -> tuple[ClosedSubscriber, ...]:
+        """The last ones that have ended, in the order of their ends; nobody is asked for them."""
+        return self._reader.closed_subscribers()
 
     def drain(self, timeout: float) -> tuple[Undelivered, ...]:
         """See `Publisher.drain()`."""

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fanout.reasons import Reason
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
     from fanout.slow_policy import SlowPolicy
 
 
@@ -51,6 +55,38 @@ class SubscriberStatistics:
     policy: SlowPolicy  # what happens to it when it is too far behind
     chosen_by: str  # who chose that: "publisher", "rule", "subscriber" or "call"
     name: str  # what it calls itself, "" = nothing
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedSubscriber:
+    """One subscriber that has left, or was closed, with its final figures.
+
+    I3 holds: ``matched == sent + dropped + conflated + discarded``, in messages and in bytes.
+    """
+
+    id: int
+    peer: str
+    worker: int
+    version: str  # of its ZMTP
+    name: str  # what it called itself, if it did
+    cause: Reason
+    reason: str  # the same in words, with the figures of this case; 64 bytes of it
+    connected_s: float  # for how long, from its accept
+    ended: float  # Unix time
+    matched: int
+    sent: int
+    dropped: int
+    conflated: int
+    discarded: int  # waiting, or partly sent, at its end
+    matched_bytes: int
+    sent_bytes: int
+    dropped_bytes: int
+    conflated_bytes: int
+    discarded_bytes: int
+    dropped_by: dict[str, int] = field(hash=False)
+    dropped_bytes_by: dict[str, int] = field(hash=False)
+    kernel_bytes: int  # handed to the kernel, not yet acknowledged by the peer; 0 if we closed it
+    exact: bool  # False = its worker was lost: some may be missing, or in `discarded` though sent
 
 
 @dataclass(frozen=True, slots=True)

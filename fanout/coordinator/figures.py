@@ -123,6 +123,8 @@ class Figures:
             kernel_bytes=closed.kernel_bytes,
             peer=connection.peer,
             text=closed.reason,
+            version=connection.version or "",
+            name="" if identity is None else identity.name,
             matched_bytes=closed.matched_bytes,
             sent_bytes=closed.sent_bytes,
             dropped_bytes=closed.dropped_bytes,

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from fanout.errors import ClosedError
-from fanout.observe.rows import SubscriberRow, WorkerRow, by_reason
+from fanout.observe.rows import SubscriberRow, WorkerRow, by_reason, closed_of
 from fanout.observe.survey import Survey
 from fanout.reasons import Reason
 from fanout.shm.cards import Card, Cards
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fanout.shm.clock import Note
     from fanout.shm.closed import End
     from fanout.shm.segment import Segment
-    from fanout.statistics import SubscriberStatistics
+    from fanout.statistics import ClosedSubscriber, SubscriberStatistics
 
 T = TypeVar("T")
 
@@ -180,6 +180,11 @@ class Reader:
         The last 10,000 are kept; a gap in the numbers says that some were overwritten.
         """
         return iter(self._valid(list(self._ring.since(since))))
+
+    def closed_subscribers(self) -> tuple[ClosedSubscriber, ...]:
+        """The same as users know it, without those who never became subscribers."""
+        now, clock = time.monotonic_ns(), time.time()
+        return tuple(closed_of(end, now, clock) for _number, end in self.closed() if end.version)
 
     def reasons(self) -> dict[Reason, int]:
         """How many connections were closed or refused for each reason."""

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from fanout.reasons import DROPPING
 from fanout.shm.clock import age_of
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, WorkerState
-from fanout.statistics import SubscriberStatistics, WorkerStatistics
+from fanout.statistics import ClosedSubscriber, SubscriberStatistics, WorkerStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fanout.shm.cards import Identity
     from fanout.shm.clock import Note
+    from fanout.shm.closed import End
     from fanout.shm.segment import Segment
     from fanout.shm.subscriber_slot import Checkpoint
 
@@ -86,6 +87,41 @@ class SubscriberRow(NamedTuple):
             chosen_by=who.chosen_by,
             name=who.name,
         )
+
+
+def closed_of(end: End, now: int, clock: float) -> ClosedSubscriber:
+    """An end as users know it.
+
+    Args:
+        now: monotonic ns.
+        clock: Unix time, at the same instant.
+    """
+    half = len(end.drops) // 2
+    return ClosedSubscriber(
+        id=end.subscriber,
+        peer=end.peer,
+        worker=end.worker,
+        version=end.version,
+        name=end.name,
+        cause=end.reason,
+        reason=end.text,
+        connected_s=(end.closed - end.opened) / 1e9,
+        ended=clock - (now - end.closed) / 1e9,
+        matched=end.matched,
+        sent=end.sent,
+        dropped=end.dropped,
+        conflated=end.conflated,
+        discarded=end.discarded,
+        matched_bytes=end.matched_bytes,
+        sent_bytes=end.sent_bytes,
+        dropped_bytes=end.dropped_bytes,
+        conflated_bytes=end.conflated_bytes,
+        discarded_bytes=end.discarded_bytes,
+        dropped_by=by_reason(end.dropped, *end.drops[:half]),
+        dropped_bytes_by=by_reason(end.dropped_bytes, *end.drops[half:]),
+        kernel_bytes=end.kernel_bytes,
+        exact=end.exact,
+    )
 
 
 @dataclass(frozen=True, slots=True)

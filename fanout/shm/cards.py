@@ -76,7 +76,7 @@ class Card(Record):
         words[at.C_VERSION] = version
         keep_order()
         words[at.C_WORKER] = identity.worker
-        words[at.C_PROTOCOL] = _number(identity.version)
+        words[at.C_PROTOCOL] = number_of_version(identity.version)
         words[at.C_SINCE] = identity.since
         words[at.C_SUBSCRIPTIONS] = identity.subscriptions
         write_text(words, at.C_PEER, at.PEER_BYTES, identity.peer)
@@ -111,7 +111,7 @@ class Card(Record):
 
     def connected(self, version: str) -> None:
         """Its handshake is done."""
-        self.words[at.C_PROTOCOL] = _number(version)
+        self.words[at.C_PROTOCOL] = number_of_version(version)
 
     def free(self) -> None:
         """Nobody has this slot."""
@@ -168,12 +168,12 @@ class Cards:
         return values
 
 
-def _number(version: str) -> int:
+def number_of_version(version: str) -> int:
     major, _, minor = version.partition(".")
     return int(major) * _TENTHS + int(minor) if version else 0
 
 
-def _text(number: int) -> str:
+def version_of_number(number: int) -> str:
     return f"{number // _TENTHS}.{number % _TENTHS}" if number else ""
 
 
@@ -181,7 +181,7 @@ def _identity(values: list[int]) -> Identity:
     return Identity(
         values[at.C_ID],
         values[at.C_WORKER],
-        _text(values[at.C_PROTOCOL]),
+        version_of_number(values[at.C_PROTOCOL]),
         _policy_in(values),
         values[at.C_SINCE],
         values[at.C_SUBSCRIPTIONS],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.shm import layout as at
+from fanout.shm.cards import number_of_version, version_of_number
 from fanout.shm.fence import keep_order
 from fanout.shm.words import read_text, words_at, write_text
 
@@ -46,6 +47,8 @@ class End:
     conflated: int = 0
     conflated_bytes: int = 0
     drops: tuple[int, ...] = NO_DROPS  # for each of `DROPPING` but the first; then bytes
+    version: str = ""  # of ZMTP, "" if its handshake was never done
+    name: str = ""  # what it called itself
     exact: bool = True  # False = some of it may be missing, or in `discarded` although it was sent
 
 
@@ -90,6 +93,8 @@ class ClosedRing:
         entry[at.E_INEXACT] = not end.exact
         write_text(entry, at.E_PEER, at.PEER_BYTES, end.peer)
         write_text(entry, at.E_TEXT, at.TEXT_BYTES, end.text)
+        write_text(entry, at.E_NAME, at.NAME_BYTES, end.name)
+        entry[at.E_PROTOCOL] = number_of_version(end.version)
         keep_order()
         entry[at.E_NUMBER] = number
         keep_order()
@@ -126,6 +131,8 @@ def _end_of(values: list[int]) -> End:
         kernel_bytes=values[at.E_KERNEL_BYTES],
         peer=read_text(values, at.E_PEER, at.PEER_BYTES),
         text=read_text(values, at.E_TEXT, at.TEXT_BYTES),
+        name=read_text(values, at.E_NAME, at.NAME_BYTES) if values[at.E_NAME] else "",
+        version=version_of_number(values[at.E_PROTOCOL]),
         matched_bytes=values[at.E_MATCHED_BYTES],
         sent_bytes=values[at.E_SENT_BYTES],
         dropped_bytes=values[at.E_DROPPED_BYTES],

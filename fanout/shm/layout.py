@@ -173,9 +173,9 @@ K_HEAD = 1
 K_POSITION = 2
 K_NUMBER = 3  # of the note, from 1; stored last
 
-# Ring of ends: entries of 48 words, the coordinator's.
+# Ring of ends: entries of 56 words, the coordinator's.
 CLOSED_ENTRIES = 10_000
-CLOSED_ENTRY_BYTES = 384
+CLOSED_ENTRY_BYTES = 448
 E_NUMBER = 0  # of the end, from 1; 0 while the entry is being changed
 E_ID = 1
 E_WORKER = 2
@@ -198,7 +198,9 @@ TEXT_BYTES = 64
 E_CONFLATED_BYTES = 32
 E_DROPS = 33  # DROPS words, as in the slot
 E_INEXACT = 39  # 1 = its worker was lost, and some figures may be too small
-# Words 40 to 47 are free: a name, a policy.
+E_NAME = 40  # NAME_BYTES of UTF-8, then zeros
+E_PROTOCOL = 48  # ZMTP version in tenths, 0 = its handshake was never done
+# Words 49 to 55 are free: a policy.
 
 BYTES_PER_ENTRY = 64  # one index entry for each so many bytes of log; smaller messages wait for it
 
@@ -281,4 +283,5 @@ assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= C_NAME, "the endpoint would reach 
 assert C_NAME + NAME_BYTES // WORD <= C_LIMIT_BYTES, "the name would reach into the policy"
 assert C_MAX_RATE < CARD_BYTES // WORD, "a card is 48 words"
 assert E_TEXT + TEXT_BYTES // WORD <= E_CONFLATED_BYTES, "the text has words of its own"
-assert E_DROPS + DROPS <= E_INEXACT < CLOSED_ENTRY_BYTES // WORD, "an end is 48 words"
+assert E_DROPS + DROPS <= E_INEXACT < E_NAME, "the drops have words of their own"
+assert E_NAME + NAME_BYTES // WORD <= E_PROTOCOL < CLOSED_ENTRY_BYTES // WORD, "it is 56 words"

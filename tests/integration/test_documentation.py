@@ -21,6 +21,7 @@ import fanout
 from fanout import EventKind, FanoutError, Options
 from fanout.cli.main import build_parser
 from fanout.statistics import (
+    ClosedSubscriber,
     PublisherStatistics,
     SubscriberStatistics,
     Undelivered,
@@ -213,7 +214,14 @@ def test_events_are_in_the_reference() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [PublisherStatistics, SubscriberStatistics, WorkerStatistics, Undelivered]
+    "kind",
+    [
+        ClosedSubscriber,
+        PublisherStatistics,
+        SubscriberStatistics,
+        WorkerStatistics,
+        Undelivered,
+    ],
 )
 def test_counters_are_in_the_reference(kind: type) -> None:
     text = (REFERENCE / "statistics.md").read_text("utf-8")

@@ -68,11 +68,20 @@ def test_a_slow_one_is_followed_until_it_is_sent_away() -> None:
         total = publisher.statistics()
         assert (total.evicted, total.discarded, total.dropped) == (1, end.discarded, end.dropped)
         assert sum(event.dropped_since for event in seen) == end.dropped > 0
+        (closed,) = publisher.closed_subscribers()
+        assert (closed.id, closed.peer, closed.version) == (one.id, one.peer, "3.1")
+        assert (closed.cause, closed.dropped, closed.discarded) == (
+            *(end.cause, end.dropped, end.discarded),
+        )
+        assert closed.reason == end.reason[:64]
+        assert closed.matched == total.sent + total.dropped + total.discarded
         publisher.close()
         assert list(events) == [], "nothing has happened since"
         assert [one for one in others if one.subscriber is not None] == seen
         with pytest.raises(ClosedError):
             publisher.events()
+        with pytest.raises(ClosedError):
+            publisher.closed_subscribers()
         with pytest.raises(ClosedError):
             publisher.disconnect(1)
 
@@ -94,6 +103,7 @@ def test_tasks_follow_the_events_until_the_end() -> None:
                 async for event in events:
                     if event.kind is EventKind.SUBSCRIBER_EVICTED:
                         break
+        assert [one.id for one in await publisher.closed_subscribers()] == [one.id]
         await publisher.close()
         followed = await asyncio.wait_for(task, DEADLINE_S)
         assert [event.kind for event in followed if event.subscriber == one.id] == [

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.observe.rows import SubscriberRow
+from fanout.observe.rows import SubscriberRow, closed_of
+from fanout.reasons import Reason
 from fanout.shm.cards import Identity
 from fanout.shm.clock import Note
+from fanout.shm.closed import End
 from fanout.shm.subscriber_slot import NOTHING, Checkpoint
 from fanout.slow_policy import SlowPolicy
 
@@ -93,3 +95,36 @@ def test_who_was_never_served_has_nothing() -> None:
     figures = SubscriberRow(IDENTITY, NOTHING).statistics(9_000, NOW)
 
     assert (figures.matched, figures.sent, figures.queued, figures.sent_bytes) == (0, 0, 0, 0)
+
+
+def test_an_end_says_when_it_was_and_adds_up() -> None:
+    end = End(
+        *(7, 1, NOW - 9_000_000_000, NOW - 2_000_000_000, Reason.LEFT, 100, 60, 30, 6, 64),
+        *("peer:1", "closed by the subscriber"),
+        matched_bytes=1_000,
+        sent_bytes=600,
+        dropped_bytes=300,
+        discarded_bytes=60,
+        conflated=4,
+        conflated_bytes=40,
+        drops=(5, 1, 2, 50, 10, 20),
+        version="3.1",
+        name="desk7",
+        exact=False,
+    )
+
+    closed = closed_of(end, NOW, 1_000.0)
+
+    assert (closed.id, closed.name, closed.version, closed.cause) == (
+        7,
+        "desk7",
+        "3.1",
+        Reason.LEFT,
+    )
+    assert (closed.connected_s, closed.ended, closed.exact) == (7.0, 998.0, False)
+    lost = closed.dropped + closed.conflated + closed.discarded
+    assert closed.matched == closed.sent + lost == 100
+    lost_bytes = closed.dropped_bytes + closed.conflated_bytes + closed.discarded_bytes
+    assert closed.matched_bytes == closed.sent_bytes + lost_bytes == 1_000
+    assert list(closed.dropped_by.values()) == [22, 5, 1, 2]
+    assert list(closed.dropped_bytes_by.values()) == [220, 50, 10, 20]

@@ -35,7 +35,22 @@ def segment() -> Iterator[Segment]:
 
 
 def end_of(number: int) -> End:
-    return End(number, 1, 2, 3, Reason.SEND_TIMEOUT, 9, 5, 3, 1, 64, "peer:1", "took nothing")
+    return End(
+        number,
+        1,
+        2,
+        3,
+        Reason.SEND_TIMEOUT,
+        9,
+        5,
+        3,
+        1,
+        64,
+        "peer:1",
+        "took nothing",
+        version="3.1",
+        name="desk7",
+    )
 
 
 def test_a_checkpoint_is_read_as_it_was_written(segment: Segment) -> None:
