@@ -18,6 +18,8 @@ from soaking.attacks import ATTACKS, Attack
 from soaking.network import own_network
 from soaking.report import table, write_json
 from soaking.session import Session
+from soaking.slow.session import Session as SlowSession
+from soaking.slow.session import report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="scripts/soak",
-        description="Runs a publisher under attack, with a healthy audience beside it.",
+        description="Runs a publisher on bad days: attacked, or with slow subscribers.",
     )
     kinds = made.add_subparsers(dest="kind", required=True)
     hostile = kinds.add_parser(
@@ -48,6 +50,16 @@ def parser() -> argparse.ArgumentParser:
         "--seconds", type=float, default=SECONDS, metavar="S", help=f"of each, default {SECONDS:g}"
     )
     hostile.add_argument("--json", type=Path, metavar="FILE", help="all figures, and the machine")
+    slow = kinds.add_parser(
+        "slow", help="slow subscribers of every policy; every counter and every gap is checked"
+    )
+    slow.add_argument("--seconds", type=float, default=60.0, metavar="S", help="default 60")
+    slow.add_argument("--subscribers", type=int, default=200, metavar="N", help="default 200")
+    slow.add_argument("--slow", type=int, default=20, metavar="N", help="of these, default 20")
+    slow.add_argument("--rate", type=float, default=500.0, metavar="N", help="messages a second")
+    slow.add_argument(
+        "--limit", type=int, default=65_536, metavar="BYTES", help="that may wait for a slow one"
+    )
     return made
 
 
@@ -55,10 +67,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the attacks; returns 1 if one did harm or made somebody wait, 0 otherwise."""
     made = parser()
     options = made.parse_args(arguments)
+    if options.kind == "slow":
+        return _run_slow(options)
     names = some_of(made, "attack", options.attacks, ATTACKS)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     raise_descriptor_limit()
     return _run([ATTACKS[name] for name in names], options)
+
+
+def _run_slow(options: argparse.Namespace) -> int:
+    raise_descriptor_limit()
+    session = SlowSession(
+        options.seconds, options.subscribers, options.slow, options.rate, limit=options.limit
+    )
+    found = session.run()
+    print(report(found), flush=True)
+    return int(bool(found.wrong))
 
 
 def compared(outcome: Outcome, before: Sequence[Outcome]) -> Outcome:

@@ -1,0 +1,1 @@
+"""Slow subscribers of every policy beside healthy ones: each gets what its policy says, counted."""

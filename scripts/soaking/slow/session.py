@@ -1,0 +1,202 @@
+"""One run: a publisher here, its subscribers in processes of their own, and what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.children import Child
+from fanout import Publisher, SlowPolicy
+from fanout.observe.attach import attach
+from soaking.feeds import Schedule
+from soaking.slow.judging import complaints, law, sums
+from soaking.slow.people import PAYLOAD_BYTES, TOPICS, Person, frames_of, people
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanout.statistics import SubscriberStatistics
+
+HOST = "127.0.0.1"
+PROCESSES = 2
+START_S = 60.0
+READ_S = 120.0
+LOOK_S = 0.5  # between two looks at all counters
+TICK_S = 0.002
+KERNEL_BYTES = 16 * 1024
+LONG_S = 3_600.0  # nobody is closed for its silence: that is another matter
+OPTIONS: dict[str, Any] = {
+    "kernel_queue_bytes": KERNEL_BYTES,
+    "send_timeout": LONG_S,
+    "stall_timeout": LONG_S,
+    "heartbeat_interval": 0.0,
+    "self_service_max": SlowPolicy("block"),
+}
+
+
+@dataclass
+class Found:
+    """What a run has shown.
+
+    Attributes:
+        wrong: what is not as it must be; empty = all is well.
+        groups: for each policy and pace: subscribers, messages matched, received and lost, and how
+            many were closed.
+    """
+
+    published: int = 0
+    looks: int = 0
+    wrong: list[str] = field(default_factory=list)
+    groups: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+
+
+class Session:
+    """Runs once.
+
+    Args:
+        count: subscribers.
+        slow: of these, that do not keep up.
+        per_second: messages.
+        limit: bytes that may wait for a slow one.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        count: int = 200,
+        slow: int = 20,
+        per_second: float = 500,
+        *,
+        limit: int,
+    ) -> None:
+        self._seconds = seconds
+        self._per_second = per_second
+        self._people = {one.name: one for one in people(count, slow, limit)}
+        self._names: dict[int, str] = {}  # of subscribers
+        self._found = Found()
+
+    def run(self) -> Found:
+        """The whole of it."""
+        with contextlib.ExitStack() as stack:
+            publisher = stack.enter_context(Publisher(f"tcp://{HOST}:*", workers=2, **OPTIONS))
+            port = int(publisher.endpoints[0].rpartition(":")[2])
+            children = [stack.enter_context(child) for child in self._start(port)]
+            self._await_all(publisher)
+            self._publish(publisher, self._seconds)
+            self._read_all(children)
+            for _ in range(TOPICS):  # whoever has lost the last ones is told so
+                self._publish_next(publisher)
+            heard = self._read_all(children)
+            self._judge(publisher, heard)
+        return self._found
+
+    def _start(self, port: int) -> list[Child]:
+        everybody = [asdict(one) for one in self._people.values()]
+        # Neighbours differ in their policies: each process gets all kinds.
+        half = len(everybody) // PROCESSES + 1
+        shares = [everybody[place : place + half] for place in range(0, len(everybody), half)]
+        children = [
+            Child(
+                "soaking.slow.audience",
+                json.dumps({"host": HOST, "port": port, "people": share}),
+            )
+            for share in shares
+        ]
+        for child in children:
+            child.answer(START_S)
+        return children
+
+    def _await_all(self, publisher: Publisher) -> None:
+        """All have come, and what they want and say of themselves is in force."""
+        until = time.monotonic() + START_S
+        while len(self._names) < len(self._people):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{len(self._names)} of {len(self._people)} have come")
+            for one in publisher.subscribers():
+                person = self._people.get(one.name)
+                if person is not None and self._is_ready(person, one):
+                    self._names[one.id] = one.name
+            time.sleep(TICK_S)
+
+    @staticmethod
+    def _is_ready(person: Person, one: SubscriberStatistics) -> bool:
+        chosen = one.policy.action == person.policy and one.policy.limit_bytes == person.limit
+        return chosen and one.subscriptions == len(person.topics)
+
+    def _publish(self, publisher: Publisher, seconds: float) -> None:
+        began = look_at = time.monotonic()
+        schedule = Schedule(self._per_second, began)
+        while (now := time.monotonic()) < began + seconds:
+            for _ in range(schedule.due(now)):
+                self._publish_next(publisher)
+            if now >= look_at:
+                look_at = now + LOOK_S
+                self._look(publisher)
+            time.sleep(TICK_S)
+
+    def _publish_next(self, publisher: Publisher) -> None:
+        publisher.publish(*frames_of(self._found.published))
+        self._found.published += 1
+
+    def _look(self, publisher: Publisher) -> None:
+        """The law holds for everybody at any instant."""
+        self._found.looks += 1
+        for one in publisher.subscribers():
+            for text in law(one, one.queued, one.queued_bytes):
+                self._complain(one.name, text)
+        total = publisher.statistics()
+        for text in law(total, total.queued, total.queued_bytes):
+            self._complain("the publisher", text)
+
+    @staticmethod
+    def _read_all(children: Sequence[Child]) -> dict[str, Any]:
+        heard: dict[str, Any] = {}
+        for child in children:
+            child.tell(do="read_all")
+        for child in children:
+            heard |= child.answer(READ_S)
+        return heard
+
+    def _judge(self, publisher: Publisher, heard: dict[str, Any]) -> None:
+        found = self._found
+        live: dict[str, Any] = {one.name: one for one in publisher.subscribers()}
+        ends = [end for _, end in attach(os.getpid()).closed()]
+        ended = {self._names[end.subscriber]: end for end in ends}
+        for text in sums(publisher.statistics(), [*live.values(), *ends]):
+            self._complain("the publisher", text)
+        for name, person in self._people.items():
+            account = live.get(name) or ended[name]
+            over = name in ended
+            for text in complaints(person, heard[name], account, found.published, ended=over):
+                self._complain(name, text)
+            group = found.groups.setdefault((person.policy, person.pace), Counter())
+            group["subscribers"] += 1
+            group["matched"] += account.matched
+            group["received"] += heard[name]["received"]
+            group["lost"] += account.dropped
+            group["discarded"] += account.discarded
+            group["closed"] += over
+
+    def _complain(self, who: str, text: str) -> None:
+        self._found.wrong.append(f"{who}: {text}")
+
+
+def report(found: Found) -> str:
+    """A line for each kind of subscriber, and what is wrong."""
+    columns = ("subscribers", "matched", "received", "lost", "discarded", "closed")
+    lines = [
+        f"{found.published:,} messages of {PAYLOAD_BYTES} bytes, {found.looks} looks at counters",
+        "policy       pace    " + "".join(name.rjust(13) for name in columns),
+    ]
+    lines += [
+        f"{policy:12} {pace:7} " + "".join(f"{group[name]:13,}" for name in columns)
+        for (policy, pace), group in sorted(found.groups.items())
+    ]
+    lines += [f"WRONG: {text}" for text in found.wrong[:50]]
+    lines.append("every counter adds up" if not found.wrong else f"{len(found.wrong)} complaints")
+    return "\n".join(lines)

@@ -1,0 +1,61 @@
+"""Who subscribes to what, and what it must get."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanout.zmtp.frames import encode_message
+from soaking.slow.people import (
+    MESSAGE_BYTES,
+    POLICIES,
+    STEADY,
+    STOPS,
+    Person,
+    frames_of,
+    people,
+    topic_of,
+)
+
+PEOPLE = people(200, 20, 1_000)
+
+
+def test_there_are_slow_ones_and_steady_ones_of_every_policy_and_kind() -> None:
+    slow = [one for one in PEOPLE if one.pace != STEADY]
+
+    assert (len(PEOPLE), len(slow), len({one.name for one in PEOPLE})) == (200, 20, 200)
+    assert {one.policy for one in slow} == set(POLICIES)
+    assert {(one.stock, one.first < 0) for one in slow} == {(s, f) for s in (0, 1) for f in (0, 1)}
+
+
+def test_nobody_holds_the_publisher_up_or_comes_again() -> None:
+    slow = [one for one in PEOPLE if one.pace != STEADY]
+
+    assert {one.pace for one in slow if one.policy == "block"} == {STOPS}
+    assert not any(one.stock for one in slow if one.policy == "disconnect")
+
+
+@pytest.mark.parametrize("person", [PEOPLE[0], PEOPLE[1], PEOPLE[49], PEOPLE[100]])
+def test_what_it_wants_is_what_begins_with_its_topics(person: Person) -> None:
+    topics = tuple(one.encode() for one in person.topics)
+    wanted = [number for number in range(200) if topic_of(number).startswith(topics)]
+
+    assert [number for number in range(200) if person.wants(number)] == wanted
+    for first, stop in ((0, 200), (7, 7), (13, 101), (50, 49)):
+        naive = sum(first <= number < stop for number in wanted)
+        assert person.wanted_between(first, stop) == naive
+    assert person.next_after(wanted[4]) == wanted[5]
+
+
+def test_the_size_of_a_message_is_that_on_the_wire() -> None:
+    assert len(encode_message(frames_of(7))) == MESSAGE_BYTES
+
+
+def test_what_it_says_of_itself_are_reserved_subscriptions() -> None:
+    person = Person("me", True, -1, "drop_newest", 5, STEADY, gaps=True)
+
+    assert person.choices == [
+        "\0fanout.name=me",
+        "\0fanout.policy=drop_newest",
+        "\0fanout.limit_bytes=5",
+        "\0fanout.gap",
+    ]
