@@ -11,6 +11,7 @@ import time
 import warnings
 import weakref
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fanout._platform import check_machine
@@ -26,6 +27,7 @@ from fanout.options import make_options
 from fanout.questions import Questions
 from fanout.send.batch import BatchRules
 from fanout.send.gate import BROKEN, CLOSED, Gate
+from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
 from fanout.send.verbs import no_room
 from fanout.send.wire import Encoder
@@ -106,11 +108,14 @@ class Engine:
             resources.callback(doorbell.close)
             bells.append(Bell(segment, index, doorbell))
         self.interest = Interest(lambda: time.sleep(0))  # lets another thread have the interpreter
-        self.path = path = SendPath(segment, bells, room, self.interest, options.max_topics)
+        numbered = options.sequence_frame
+        make_path = NumberedPath if numbered else SendPath
+        self.path = path = make_path(segment, bells, room, self.interest, options.max_topics)
         self.gate = gate = path.gate
         limit, messages = options.max_message_bytes, segment.layout.entries // MESSAGE_PART
-        self.encoder = Encoder(path.topics, path.intern, limit, in_pieces=True)
-        unlimited = Encoder(path.topics, path.intern, None, in_pieces=False)
+        encoder = partial(Encoder, path.topics, path.intern, numbered=numbered)
+        self.encoder = encoder(limit, in_pieces=True)
+        unlimited = encoder(None, in_pieces=False)
         self.batches = BatchRules(path, unlimited, limit, messages)
         # Nothing below refers to us: the log's memory goes with the last reference to the
         # publisher, not with some later garbage collection.

@@ -26,6 +26,7 @@ class OptionArguments(TypedDict, total=False):
     slow_rules: Sequence[SlowRule]
     self_service: bool
     self_service_max: Action | SlowPolicy
+    sequence_frame: bool
     send_timeout: float
     stall_timeout: float
     handshake_timeout: float

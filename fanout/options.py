@@ -6,94 +6,26 @@ Times are in seconds, sizes in bytes. The defaults are meant for a port that str
 from __future__ import annotations
 
 import os
-from dataclasses import Field, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
-from fanout.arguments import read_size, shown
 from fanout.cores import usable_cores
 from fanout.errors import ConfigError
+from fanout.option_fields import made_by, number, one_of, size, text
 from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX
 from fanout.slow_options import as_policy, as_rules, check_limits
 from fanout.slow_policy import ACTIONS, SlowPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fanout.slow_policy import Action, SlowRule
-
-N = TypeVar("N", int, float)
-T = TypeVar("T")
 
 KIB = 1024
 MIB = 1024 * KIB
 
 LOG_BYTES_MIN = 64 * KIB  # a quarter of it (the largest message) still holds a small JSON document
 LOG_BYTES_MAX = 64 * 1024 * MIB  # far above any machine this was tried on; catches a wrong unit
-
-
-def _number(default: N, low: float, high: float) -> N:
-    """An option that is a number from `low` to `high`, a whole one if its default is."""
-
-    def check(option: Field[N], value: object) -> None:
-        whole = isinstance(default, int)
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-            kind = "a whole number" if whole else "a number"
-            raise ConfigError(f"{option.name} must be {kind}, not {shown(value)}")
-        if not low <= value <= high:
-            raise ConfigError(f"{option.name}={shown(value)} is out of range {low:,} to {high:,}")
-
-    return field(default=default, metadata={"check": check, "range": (low, high)})
-
-
-def _size(default: int, low: int, high: int) -> int:
-    """An option that is a number of bytes from `low` to `high`; a text such as "64M" is read."""
-
-    def check(option: Field[int], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ConfigError(
-                f"{option.name} must be a whole number of bytes, or a size such as '64M' or "
-                f"'1 GiB', not {shown(value)}"
-            )
-        if not low <= value <= high:
-            raise ConfigError(f"{option.name}={shown(value)} is out of range {low:,} to {high:,}")
-
-    metadata = {"check": check, "range": (low, high), "read": read_size}
-    return field(default=default, metadata=metadata)
-
-
-def _one_of(default: T, choices: tuple[T, ...]) -> T:
-    """An option that is one of a few values."""
-
-    def check(option: Field[T], value: object) -> None:
-        if not any(type(value) is type(choice) and value == choice for choice in choices):
-            text = " or ".join(map(repr, choices))
-            raise ConfigError(f"{option.name} must be {text}, not {shown(value)}")
-
-    return field(default=default, metadata={"check": check, "choices": choices})
-
-
-def _text(default: str, size: int) -> str:
-    """An option that is a text of so many bytes in UTF-8, fit to be shown on a terminal."""
-
-    def check(option: Field[str], value: object) -> None:
-        if not isinstance(value, str):
-            raise ConfigError(f"{option.name} must be a str, not {shown(value)}")
-        if not value.isprintable():
-            raise ConfigError(f"{option.name}={shown(value)} has characters that cannot be shown")
-        length = len(value.encode())
-        if length > size:
-            raise ConfigError(f"{option.name} takes {length} bytes of UTF-8, {size} are allowed")
-
-    return field(default=default, metadata={"check": check})
-
-
-def _made_by(make: Callable[[str, object], object], default: T, choices: tuple[Any, ...] = ()) -> T:
-    """An option that `make(name, value)` understands, or raises a ConfigError that names it."""
-
-    def check(option: Field[T], value: object) -> None:
-        make(option.name, value)
-
-    return field(default=default, metadata={"check": check, "choices": choices})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,128 +38,132 @@ class Options:
         ConfigError: a value is out of its range; the text names the option, value and range.
     """
 
-    name: str = _text("", NAME_BYTES)
+    name: str = text("", NAME_BYTES)
     """What this publisher is called in its shared memory, for tools that read it; up to 64 bytes of
     UTF-8, printable characters only."""
 
-    workers: int = _number(0, 0, WORKERS_MAX)
+    workers: int = number(0, 0, WORKERS_MAX)
     """Worker processes, 1 to 256; 0 = one for each core this process may run on, but no more than
     the CPU quota of its container (cgroup) allows to be busy."""
 
-    worker_nice: int = _number(0, 0, 19)
+    worker_nice: int = number(0, 0, 19)
     """Added to the publisher's own niceness for each worker, 0 to 19. On cores that are all busy, a
     `publish()` is then interrupted less by the workers, which deliver when it has had its turn."""
 
-    log_bytes: int = _size(64 * MIB, LOG_BYTES_MIN, LOG_BYTES_MAX)
+    log_bytes: int = size(64 * MIB, LOG_BYTES_MIN, LOG_BYTES_MAX)
     """Size of the log in shared memory; allocated at start. A message may take a quarter of it."""
 
-    slow_policy: Action | SlowPolicy = _made_by(as_policy, "drop_oldest", ACTIONS)  # noqa: RUF009
+    slow_policy: Action | SlowPolicy = made_by(as_policy, "drop_oldest", ACTIONS)  # noqa: RUF009
     """What happens to a subscriber that is behind, if nothing else is chosen for it: a
     `SlowPolicy`, or its action alone."""
 
-    slow_limit_bytes: int = _size(0, 0, LOG_BYTES_MAX)
+    slow_limit_bytes: int = size(0, 0, LOG_BYTES_MAX)
     """Beside an action alone: how far a subscriber may be behind, in bytes; 0 = half of
     `log_bytes`. With "block" it means nothing."""
 
-    slow_rules: Sequence[SlowRule] = _made_by(as_rules, ())
+    slow_rules: Sequence[SlowRule] = made_by(as_rules, ())
     """Other policies for those that a `SlowRule` fits: the first one that does counts."""
 
-    self_service: bool = _one_of(True, (True, False))
+    self_service: bool = one_of(True, (True, False))
     """Whether a subscriber may choose a policy for itself, and a name, by reserved subscriptions.
     They match no message in either case."""
 
-    self_service_max: Action | SlowPolicy = _made_by(as_policy, "drop_oldest", ACTIONS)  # noqa: RUF009
+    self_service_max: Action | SlowPolicy = made_by(as_policy, "drop_oldest", ACTIONS)  # noqa: RUF009
     """Up to what: a limit or a rate that it chooses is cut to the one here, 0 = no bound. Only with
     the action "block" may it choose that: `publish()` waits for it then, and here anybody may
     connect. Other actions say nothing here."""
 
-    send_timeout: float = _number(5.0, 0.001, 86_400)
+    sequence_frame: bool = one_of(False, (True, False))
+    """Append to each message a frame of 16 bytes, by which any subscriber can see what it misses:
+    the epoch of this publisher and the sequence of the message, each a big-endian u64."""
+
+    send_timeout: float = number(5.0, 0.001, 86_400)
     """A subscriber that takes nothing for so long is evicted if it is in the way: about to lose
     messages, or under "block" half of the log behind. After half of it it is reported as stalled.
     5 s outlasts a Wi-Fi roam, and bounds what `publish()` waits for one that is dead."""
 
-    stall_timeout: float = _number(30.0, 0.001, 86_400)
+    stall_timeout: float = number(30.0, 0.001, 86_400)
     """A subscriber that takes nothing for so long is evicted even if the log holds all it wants.
     30 s outlasts a long garbage collection; TCP gives up then too: see `tcp_user_timeout`."""
 
-    handshake_timeout: float = _number(10.0, 0.001, 86_400)
+    handshake_timeout: float = number(10.0, 0.001, 86_400)
     """From accept to READY. libzmq has 30 s; a third of that still serves a satellite link."""
 
-    heartbeat_interval: float = _number(10.0, 0, 86_400)
+    heartbeat_interval: float = number(10.0, 0, 86_400)
     """A PING each so many seconds to who announces ZMTP 3.1 or has sent one; 0 = none. Below the
     15 s after which azmq gives up an idle publisher."""
 
-    heartbeat_timeout: float = _number(30.0, 0.001, 86_400)
+    heartbeat_timeout: float = number(30.0, 0.001, 86_400)
     """A subscriber that has answered a PING before and leaves one unanswered for so long is
     evicted."""
 
-    tcp_user_timeout: float = _number(30.0, 0.001, 86_400)
+    tcp_user_timeout: float = number(30.0, 0.001, 86_400)
     """TCP_USER_TIMEOUT: unacknowledged data for so long means that the host is gone."""
 
-    drain_timeout: float = _number(5.0, 0, 86_400)
+    drain_timeout: float = number(5.0, 0, 86_400)
     """What `close()` and the `with` block allow for delivering what is queued."""
 
-    worker_timeout: float = _number(10.0, 0.5, 86_400)
+    worker_timeout: float = number(10.0, 0.5, 86_400)
     """A worker without a sign of life for so long is hung: it is killed and replaced."""
 
-    start_timeout: float = _number(30.0, 0.1, 86_400)
+    start_timeout: float = number(30.0, 0.1, 86_400)
     """All workers must be ready within this, and later each replacement. A worker takes 0.1 s on an
     idle machine."""
 
-    max_subscribers: int = _number(16_384, 1, 1_000_000)
+    max_subscribers: int = number(16_384, 1, 1_000_000)
     """Connections at once; 896 bytes of shared memory each. Further ones are refused, counted."""
 
-    max_half_open: int = _number(4_096, 1, 1_000_000)
+    max_half_open: int = number(4_096, 1, 1_000_000)
     """Connections that have not finished the handshake; the next one is refused, counted. As long
     as the listen queue, so that a storm of reconnects fits."""
 
-    max_subscribers_per_address: int = _number(0, 0, 1_000_000)
+    max_subscribers_per_address: int = number(0, 0, 1_000_000)
     """Connections at once from one IPv4 address or IPv6 network of 64 bits; 0 = half of
     `max_subscribers`: no single host takes all places, and who comes through one NAT or proxy has
     room. Further ones are refused, counted. Loopback and `ipc://` are not limited."""
 
-    max_half_open_per_address: int = _number(0, 0, 1_000_000)
+    max_half_open_per_address: int = number(0, 0, 1_000_000)
     """The same for connections that have not finished the handshake; 0 = half of
     `max_half_open`."""
 
-    max_connects_per_address: float = _number(500.0, 0.1, 1_000_000)
+    max_connects_per_address: float = number(500.0, 0.1, 1_000_000)
     """New connections a second from one address, beyond a burst: all that may stay can come back at
     once, and once more (1,000 at least). Further ones are refused, counted."""
 
-    max_subscriptions: int = _number(100_000, 1, 1_000_000)
+    max_subscriptions: int = number(100_000, 1, 1_000_000)
     """Distinct subscriptions for each connection; one more closes it. So many, of 40 bytes,
     take some 18 MB of this process, which `max_interest_bytes` bounds for all together. At its end
     they are taken out a few at a time, so that nobody waits."""
 
-    max_subscription_bytes: int = _size(4_096, 1, 64 * KIB)
+    max_subscription_bytes: int = size(4_096, 1, 64 * KIB)
     """Length of one subscription; a longer one closes the connection."""
 
-    max_subscriptions_bytes: int = _size(4 * MIB, 1, 1024 * MIB)
+    max_subscriptions_bytes: int = size(4 * MIB, 1, 1024 * MIB)
     """All subscriptions of a connection together: 100,000 topics of 40 bytes. They are kept twice,
     in its worker and in this process."""
 
-    max_interest_bytes: int = _size(256 * MIB, 64 * KIB, 64 * 1024 * MIB)
+    max_interest_bytes: int = size(256 * MIB, 64 * KIB, 64 * 1024 * MIB)
     """What all subscriptions of all connections may take of the memory of this process: about 90
     bytes each and their length, and 50 for each different one. Beyond it, the
     largest connection of the address that has most is closed.
     Enough for 16,384 subscribers with 100 topics each, or 1.5 million topics of one each."""
 
-    max_inbound_bytes: int = _size(64 * KIB, 256, 64 * MIB)
+    max_inbound_bytes: int = size(64 * KIB, 256, 64 * MIB)
     """Size of one inbound frame: a command or subscription above it closes the connection; a user's
     message, which nobody reads here, is skipped. 64 KiB is ample."""
 
-    max_topics: int = _number(65_536, 16, 16_777_216)
+    max_topics: int = number(65_536, 16, 16_777_216)
     """Topics interned at once (about 300 bytes each); a colder one is matched by its bytes."""
 
-    kernel_queue_bytes: int = _size(256 * KIB, 4 * KIB, 1024 * MIB)
+    kernel_queue_bytes: int = size(256 * KIB, 4 * KIB, 1024 * MIB)
     """SO_SNDBUF: what the kernel may hold of each subscriber's stream, so that it does not hide the
     queue (Linux doubles it for its own overhead). A fixed buffer is not tuned to the link: at a
     round trip of 100 ms a subscriber gets about 5 MB/s. Raise it for fast subscribers far away."""
 
-    backlog: int = _number(4_096, 1, 65_535)
+    backlog: int = number(4_096, 1, 65_535)
     """Length of the listen queue: a storm of reconnects must fit (the kernel caps it)."""
 
-    allow_zmtp_1: bool = _one_of(False, (True, False))
+    allow_zmtp_1: bool = one_of(False, (True, False))
     """Serve ZMTP 1.0 peers (libzmq 2.x), which take everything and cannot subscribe. Off: on an
     open port any byte stream, an HTTP request for one, would look like such a peer."""
 
@@ -264,8 +200,8 @@ class Options:
             )
         check_limits("slow_policy", self.policy, self.log_bytes)
         check_limits("self_service_max", self.self_service_bound, self.log_bytes)
-        for number, rule in enumerate(self.slow_rules):
-            check_limits(f"slow_rules[{number}]", rule.policy, self.log_bytes)
+        for index, rule in enumerate(self.slow_rules):
+            check_limits(f"slow_rules[{index}]", rule.policy, self.log_bytes)
 
     @property
     def policy(self) -> SlowPolicy:

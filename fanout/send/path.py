@@ -54,6 +54,8 @@ class SendPath:
     bell the sleep it was last rung for.
     """
 
+    make_log: Callable[[Segment], LogWriter] = LogWriter
+
     def __init__(
         self,
         segment: Segment,
@@ -63,7 +65,7 @@ class SendPath:
         max_topics: int,
     ) -> None:
         self.gate = Gate()
-        self.log = LogWriter(segment)
+        self.log = self.make_log(segment)
         self.topics = TopicTable(max_topics)
         self.bells = bells
         self.room = room

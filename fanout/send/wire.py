@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgpack
@@ -16,7 +17,8 @@ from fanout.arguments import as_bytes, as_topic, is_one_frame
 from fanout.errors import MessageTooLarge
 from fanout.reserved import refuse_reserved
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic
-from fanout.zmtp.frames import encode_message, frame_header
+from fanout.shm.numbered_log import NUMBER
+from fanout.zmtp.frames import MORE, encode_message, frame_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from fanout.arguments import Bytes, TopicLike
     from fanout.send.topics import Subject, TopicTable
 
-Wire: TypeAlias = bytes | tuple[bytes, bytes]  # a message, whole or in two pieces
+Wire: TypeAlias = bytes | tuple[bytes, ...]  # a message, whole or in pieces
 
 # Single frames from here on are on no reserved topic; those below, which are rare, are looked at.
 ORDINARY = b"\x01"
@@ -39,6 +41,9 @@ _packers: list[Callable[[object], bytes]] = []  # made, and not in use now
 _encode_json = json.JSONEncoder(allow_nan=False).encode
 
 PAYLOAD_HEADERS = [frame_header(size) for size in range(COPY_ONCE_BYTES)]  # of a last frame
+
+# The last frame of a message that has its number in it, with room for that.
+NUMBER_FRAME = encode_message([bytes(NUMBER.size)])
 
 
 def as_msgpack(value: object) -> bytes:
@@ -58,6 +63,12 @@ def as_msgpack(value: object) -> bytes:
     if len(packed) <= PACKER_BYTES_MAX:
         _packers.append(pack)
     return packed
+
+
+@cache
+def more_headers() -> list[bytes]:
+    """As `PAYLOAD_HEADERS`, of a frame that another one follows; made for who needs them."""
+    return [frame_header(size, MORE) for size in range(COPY_ONCE_BYTES)]
 
 
 def as_json(value: object) -> bytes:
@@ -84,6 +95,7 @@ class Encoder:
         intern: adds one to them, and returns it.
         limit: bytes on the wire that a message may have; None = any number.
         in_pieces: whether large payloads stay pieces of their own.
+        numbered: whether a last frame is added to each message, with room for its number.
     """
 
     def __init__(
@@ -92,11 +104,16 @@ class Encoder:
         intern: Callable[[bytes], Topic],
         limit: int | None,
         in_pieces: bool,
+        *,
+        numbered: bool = False,
     ) -> None:
         self._topics = topics
         self._intern = intern
         self._limit = limit
         self._in_pieces = in_pieces
+        self._end = NUMBER_FRAME if numbered else b""
+        self._flags = MORE if numbered else 0  # of the last frame that users give
+        self._headers = more_headers() if numbered else PAYLOAD_HEADERS
 
     def two_frames(self, topic: TopicLike, payload: Bytes) -> tuple[Wire, Topic]:
         """Topic and payload.
@@ -121,17 +138,21 @@ class Encoder:
         try:
             topics = [young[subject] for subject in subjects]  # a Topic is not found
             heads = [topic.head for topic in topics]
-            headers = [PAYLOAD_HEADERS[size] for size in map(len, bodies)]
+            known = self._headers
+            headers = [known[size] for size in map(len, bodies)]
         except LookupError:  # a new topic, a whole message, or a large payload
             pairs = list(map(self._one_of_many, bodies, subjects))
             return [wire for wire, _ in pairs], [topic for _, topic in pairs]
-        return list(map(b"".join, zip(heads, headers, bodies, strict=True))), topics
+        pieces = [heads, headers, bodies]
+        if self._end:
+            pieces.append([self._end] * len(bodies))
+        return list(map(b"".join, zip(*pieces, strict=True))), topics
 
     def _one_of_many(self, body: bytes, subject: Subject) -> tuple[bytes, Topic]:
         if isinstance(subject, Topic):
             return body, subject
         known = UNKNOWN if subject is None else self._topic(subject)
-        return known.head + frame_header(len(body)) + body, known
+        return known.head + frame_header(len(body), self._flags) + body + self._end, known
 
     def one_frame(self, frame: Bytes) -> tuple[Wire, Topic]:
         """A message of one frame, which is its topic too.
@@ -161,6 +182,8 @@ class Encoder:
         ]
         if not parts:
             raise ValueError("frames must not be empty: a message has at least one frame")
+        if self._end:
+            parts.append(bytes(NUMBER.size))
         wire = encode_message(parts)
         if self._limit is not None and len(wire) > self._limit:
             raise MessageTooLarge(len(wire), self._limit)
@@ -180,8 +203,11 @@ class Encoder:
     def _behind(self, head: bytes, value: Bytes, name: str) -> Wire:
         """A message of these wire bytes and a last frame, the argument `name`."""
         body = as_bytes(value, name)
-        head += frame_header(len(body))
-        size = len(head) + len(body)
+        head += frame_header(len(body), self._flags)
+        end = self._end
+        size = len(head) + len(body) + len(end)
         if self._limit is not None and size > self._limit:
             raise MessageTooLarge(size, self._limit)
-        return (head, body) if self._in_pieces and len(body) >= COPY_ONCE_BYTES else head + body
+        if self._in_pieces and len(body) >= COPY_ONCE_BYTES:
+            return (head, body, end) if end else (head, body)
+        return head + body + end

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 class Line:
     """What one worker reads of what a send path appends; a context manager that closes it."""
 
-    def __init__(self, layout: Layout = SMALL) -> None:
+    def __init__(self, layout: Layout = SMALL, make_path: type[SendPath] = SendPath) -> None:
         self.segment = Segment.create(layout)
         self.reader = LogReader(self.segment)
         self._bells = Doorbell(), Doorbell()
         bell = Bell(self.segment, 0, self._bells[0])
-        self.path = SendPath(self.segment, [bell], self._bells[1], Interest(), 16)
+        self.path = make_path(self.segment, [bell], self._bells[1], Interest(), 16)
         self._worker = WorkerSlot(self.segment, 0)
         self.read_up_to(NO_TAIL)
 
