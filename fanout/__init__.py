@@ -4,7 +4,7 @@ Publisher           publish, send, batch, bind, wait_for_subscribers, drain, clo
 fanout.asyncio      the same verbs, awaitable where they can wait
 Options             every limit and default
 SlowPolicy          what happens to subscribers that are behind; SlowRule, to which of them
-Event, EventKind    what happened, to whom
+Event, EventKind    what happened, to whom; Events, an iterator over what happens
 Reason, Fault       why, and who can do something about it
 
 A name is imported when it is first asked for: a worker process imports this package too, and has
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         PoisonedError,
         StartupError,
     )
+    from fanout.event_iterators import Events
     from fanout.events import Event, EventKind
     from fanout.options import Options
     from fanout.publisher import Publisher
@@ -57,6 +58,7 @@ __all__ = [
     "ConfigError",
     "Event",
     "EventKind",
+    "Events",
     "FanoutError",
     "Fault",
     "ForkedError",
@@ -80,6 +82,7 @@ _DEFINED_IN = {
         *("Again", "BindError", "BrokenError", "ClosedError", "ConfigError", "FanoutError"),
         *("ForkedError", "MessageTooLarge", "NestedSendError", "PoisonedError", "StartupError"),
     ),
+    "fanout.event_iterators": ("Events",),
     "fanout.events": ("Event", "EventKind"),
     "fanout.options": ("Options",),
     "fanout.publisher": ("Publisher",),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 from fanout import engine as engines
 from fanout.arguments import as_timeout, check_callback
 from fanout.awaited_audience import AwaitedAudience
+from fanout.event_iterators import AwaitedEvents
 from fanout.loop_callback import LoopCallback
 from fanout.loop_executor import begin, in_thread, outlast
 from fanout.refusals import refuse_linger
@@ -301,4 +302,4 @@ def _switch_of(publisher: Publisher) -> Callable[[bool], None]:
     return switch
 
 
-__all__ = ["Batch", "Publisher"]
+__all__ = ["AwaitedEvents", "Batch", "Publisher"]

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import fanout
+import fanout.asyncio
 from tests.helpers.programs import ROOT
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 def in_new_process(program: str) -> str:
@@ -42,6 +49,26 @@ def test_type_checkers_see_what_there_is() -> None:
 @pytest.mark.parametrize("name", fanout.__all__)
 def test_a_name_is_what_its_module_defines(name: str) -> None:
     assert getattr(fanout, name) is getattr(importlib.import_module(fanout._HOME[name]), name)
+
+
+@pytest.mark.parametrize("module", [fanout, fanout.asyncio], ids=lambda module: module.__name__)
+def test_what_a_publisher_returns_can_be_named_in_annotations(module: ModuleType) -> None:
+    members = inspect.getmembers_static(module.Publisher)
+    functions = [
+        member.fget if isinstance(member, property) else member
+        for name, member in members
+        if not name.startswith("_")
+    ]
+    returned = [
+        inspect.get_annotations(function).get("return", "")
+        for function in filter(inspect.isfunction, functions)
+    ]
+    named = {name for one in returned for name in re.findall(r"\b[A-Z]\w+", str(one))}
+    public = {*fanout.__all__, *module.__all__}
+
+    assert "PublisherStatistics" in named
+    assert named - {"None", "NoReturn"} <= public
+    assert all(hasattr(module, name) for name in module.__all__)
 
 
 def test_all_names_are_listed() -> None:
