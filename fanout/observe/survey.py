@@ -67,6 +67,12 @@ class Survey:
         gone = map(add, gone, self.column("conflated"))
         return list(map(sub, self.column("matched"), gone))
 
+    def queued_bytes(self) -> list[int]:
+        """Their bytes; of one that is partly sent, the rest."""
+        gone = map(add, self.column("sent_bytes"), self.column("dropped_bytes"))
+        gone = map(add, gone, self.column("conflated_bytes"))
+        return list(map(sub, self.column("matched_bytes"), gone))
+
     def workers(self) -> list[int]:
         """Which worker serves each."""
         return self._picked(self._cards.workers())

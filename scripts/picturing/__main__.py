@@ -26,10 +26,10 @@ from fanout.observe.attach import attach
 from fanout.observe.publishers import Found
 from soaking.crowds.wire import GREETING, READY, subscribe
 
-WIDTH, HEIGHT = 150, 28
-SECONDS = 12.0  # of publishing before it is drawn
+WIDTH, HEIGHT = 160, 25
+TURNS = 300  # of publishing, before it is drawn
 TURN_S = 0.01
-MESSAGES = 100  # each turn
+MESSAGES = 300  # each turn
 TOPICS = 50
 PAYLOAD = bytes(200)
 READ_BYTES = 1 << 16
@@ -38,12 +38,14 @@ BUFFER_BYTES = 1 << 14  # of the slow ones: what the kernel holds is not behind
 
 FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # from a server that readers need not ask
 
-CROWD = [  # how many, what they want, what they read each turn
-    (3, [b""], READ_BYTES),
-    (5, [b"quote.1", b"quote.2"], READ_BYTES),
-    (1, [b""], SLOW_BYTES),
-    (1, [b"quote.7"], 0),
-    (1, [b""], 0),
+POLICY = b"\x00fanout.policy="
+NAME = b"\x00fanout.name="
+CROWD = [  # what they are called, what else they say, what they read each turn
+    *((b"archive%d" % number, [b""], READ_BYTES) for number in (1, 2)),
+    *((b"desk%d" % number, [b"quote.1", b"quote.2"], READ_BYTES) for number in range(1, 6)),
+    (b"far-away", [b""], SLOW_BYTES),
+    (b"chart", [b"", POLICY + b"conflate"], SLOW_BYTES),
+    (b"asleep", [b""], 0),
 ]
 
 
@@ -63,22 +65,27 @@ def read_for_ever(peer: socket.socket, pace: int) -> None:
     try:
         while peer.recv(pace):
             if pace < READ_BYTES:
-                time.sleep(TURN_S)
+                time.sleep(5 * TURN_S)
     except OSError:
         pass  # it was closed: that is the end
 
 
 def main(path: Path) -> None:
     """Draw it into this file."""
-    options = {"name": "quotes", "workers": 2, "log_bytes": "8M", "send_timeout": 60.0}
+    options = {
+        "name": "quotes",
+        "workers": 2,
+        "log_bytes": "8M",
+        "send_timeout": 600.0,
+        "stall_timeout": 600.0,
+    }
     with Publisher("tcp://127.0.0.1:*", **options) as publisher:  # type: ignore[arg-type]
         peers = []
-        for count, prefixes, pace in CROWD:
-            for _ in range(count):
-                peer = connect(publisher.endpoints[0], prefixes, pace)
-                peers.append(peer)
-                if pace:
-                    threading.Thread(target=read_for_ever, args=(peer, pace), daemon=True).start()
+        for name, says, pace in CROWD:
+            peer = connect(publisher.endpoints[0], [NAME + name, *says], pace)
+            peers.append(peer)
+            if pace:
+                threading.Thread(target=read_for_ever, args=(peer, pace), daemon=True).start()
         publisher.wait_for_subscribers(len(peers), timeout=30)
         watcher = Watcher(
             Found(os.getpid(), attach(os.getpid())),
@@ -87,15 +94,14 @@ def main(path: Path) -> None:
             wall=time.time,
             is_alive=lambda pid: True,
         )
-        looks = 0
-        begun = time.monotonic()
-        while time.monotonic() < begun + SECONDS:
+        looked = 0.0
+        for _ in range(TURNS):
             with publisher.batch() as batch:
                 for number in range(MESSAGES):
                     batch.publish(b"quote.%d" % (number % TOPICS), PAYLOAD)
-            if time.monotonic() > begun + looks:
+            if time.monotonic() > looked + 1:
                 watcher.look()
-                looks += 1
+                looked = time.monotonic()
             time.sleep(TURN_S)
         draw(watcher, path)
         for peer in peers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fanout.cli.top.figures import (
@@ -14,11 +15,22 @@ from fanout.cli.top.figures import (
     WorkerFigures,
 )
 from fanout.observe.rows import WorkerRow
+from fanout.reasons import DROPPING
 from fanout.slow_policy import SlowPolicy
 from tests.helpers.fake_publisher import statistics, subscriber
 from tests.helpers.fake_segment import FakeSegment
 
 NASTY = "\x1b[31mdesk\x07\x7f\x9b\u202e"  # a name that would speak to a terminal
+
+_BY_REASON = dict.fromkeys((reason.label for reason in DROPPING), 0)
+MORE: dict[str, Any] = {
+    "name": NASTY,
+    "policy": SlowPolicy(),
+    "chosen_by": "rule",
+    "rate": 15,
+    "dropped_by": _BY_REASON,
+    "dropped_bytes_by": _BY_REASON,
+}
 
 
 def frame_of(
@@ -46,10 +58,7 @@ def frame_of(
         publisher=PublisherFigures(**{**figures, **publisher}),
         workers=[WorkerFigures(WorkerRow.read(fake.segment, 0), 2, 0.1, 1.5, 70.0)],
         subscribers=[
-            SubscriberFigures(
-                subscriber(one, f"{NASTY}{one}"), NASTY, SlowPolicy(), "rule", 5.0, 1.5, None
-            )
-            for one in ids
+            SubscriberFigures(replace(subscriber(one, f"{NASTY}{one}"), **MORE), 5.0) for one in ids
         ],
         first=first,
         order=ids if order is None else order,

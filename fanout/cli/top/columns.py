@@ -14,12 +14,13 @@ from fanout.cli.units import printable, short_count, short_size, short_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fanout.cli.top.figures import Rates, SubscriberFigures
+    from fanout.cli.top.figures import SubscriberFigures
     from fanout.observe.survey import Survey
 
-SortBy: TypeAlias = "Callable[[Survey, Rates], Sequence[Any]]"
+SortBy: TypeAlias = "Callable[[Survey], Sequence[Any]]"
 
 NOTHING = "-"  # what nobody can say
+NEWEST = 1 << 64  # above every sequence and every time
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,65 +61,75 @@ def time_or_nothing(value: float | None) -> str:
     return short_time(value) if value else NOTHING
 
 
-def _rate(survey: Survey, rates: Rates) -> list[float]:
-    return [rates.subscriber(one)[0] or 0.0 for one in survey.ids]
-
-
-def _byte_rate(survey: Survey, rates: Rates) -> list[float]:
-    return [rates.subscriber(one)[1] or 0.0 for one in survey.ids]
-
-
 def _text(field: str) -> SortBy:
-    def texts(survey: Survey, _rates: Rates) -> list[str]:
+    def texts(survey: Survey) -> list[str]:
         return [getattr(one, field) if one else "" for one in survey.identities()]
 
     return texts
 
 
-def _blocked(survey: Survey, rates: Rates) -> list[int]:
-    return [rates.after.now - since if since else 0 for since in survey.column("blocked_since")]
+def _word(field: str) -> SortBy:
+    return lambda survey: survey.column(field)
+
+
+def _age(survey: Survey) -> list[int]:
+    """The older the message that waits, the larger."""
+    pairs = zip(survey.column("oldest"), survey.queued(), strict=True)
+    return [NEWEST - oldest if queued else 0 for oldest, queued in pairs]
+
+
+def _blocked(survey: Survey) -> list[int]:
+    """The longer its socket is full, the larger."""
+    return [NEWEST - since if since else 0 for since in survey.column("blocked_since")]
 
 
 COLUMNS = (
-    Column("id", "Id", "I", lambda it: str(it.statistics.id), lambda s, _: s.ids, is_text=True),
+    Column("id", "Id", "I", lambda it: str(it.statistics.id), lambda s: s.ids, is_text=True),
     Column(
-        *("name", "Name", "N", lambda it: printable(it.name) or NOTHING),
+        *("name", "Name", "N", lambda it: printable(it.statistics.name) or NOTHING),
         _text("name"),
         is_text=True,
         width_max=24,
     ),
     Column(
-        "peer",
-        "Address",
-        "A",
-        lambda it: printable(it.statistics.peer),
-        _text("peer"),
+        *("peer", "Address", "A", lambda it: printable(it.statistics.peer), _text("peer")),
         is_text=True,
         width_max=32,
     ),
     Column(
         *("worker", "Worker", "W", lambda it: str(it.statistics.worker)),
-        lambda s, _: s.workers(),
+        lambda survey: survey.workers(),
         is_text=True,
     ),
     Column(
-        *("subscriptions", "Subs", "S", lambda it: short_count(it.statistics.subscriptions)),
-        lambda s, _: s.subscriptions(),
+        *("subscriptions", "Topics", "T", lambda it: short_count(it.statistics.subscriptions)),
+        lambda survey: survey.subscriptions(),
     ),
-    Column("rate", "Rate", "R", lambda it: count_or_nothing(it.messages_per_s), _rate),
-    Column("bytes", "Bytes/s", "B", lambda it: size_or_nothing(it.bytes_per_s), _byte_rate),
+    Column("rate", "Rate", "R", lambda it: short_count(it.statistics.rate), _word("rate")),
+    Column(
+        *("rate_bytes", "Bytes/s", "B", lambda it: short_size(it.statistics.rate_bytes)),
+        _word("rate_bytes"),
+    ),
     Column(
         *("queued", "Queued", "Q", lambda it: short_count(it.statistics.queued)),
-        lambda s, _: s.queued(),
+        lambda survey: survey.queued(),
     ),
     Column(
-        *("lost", "Lost", "L", lambda it: short_count(it.statistics.dropped)),
-        lambda s, _: s.column("dropped"),
+        *("queued_bytes", "Size", "S", lambda it: short_size(it.statistics.queued_bytes)),
+        lambda survey: survey.queued_bytes(),
     ),
-    Column("policy", "Policy", "P", lambda it: it.policy.action, _text("policy"), is_text=True),
+    Column("age", "Oldest", "O", lambda it: time_or_nothing(it.statistics.age_s), _age),
     Column(
-        *("blocked", "Full for", "F", lambda it: time_or_nothing(it.statistics.blocked_s)),
-        _blocked,
+        *("kernel_bytes", "Kernel", "K", lambda it: short_size(it.statistics.kernel_bytes)),
+        _word("kernel_bytes"),
+    ),
+    Column("lost", "Lost", "L", lambda it: short_count(it.statistics.dropped), _word("dropped")),
+    Column(
+        *("policy", "Policy", "P", lambda it: it.statistics.policy.action, _text("policy")),
+        is_text=True,
+    ),
+    Column(
+        "blocked", "Full for", "F", lambda it: time_or_nothing(it.statistics.blocked_s), _blocked
     ),
 )
 
@@ -128,15 +139,8 @@ DEFAULT_SORT = "queued"
 
 # Which columns a narrow window goes without, the first ones first.
 DROPPED_FIRST = (
-    "worker",
-    "name",
-    "subscriptions",
-    "policy",
-    "bytes",
-    "lost",
-    "blocked",
-    "rate",
-    "queued",
+    *("worker", "subscriptions", "kernel_bytes", "policy", "rate_bytes", "name", "age", "lost"),
+    *("queued_bytes", "blocked", "rate", "queued"),
 )
 
 

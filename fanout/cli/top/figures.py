@@ -1,7 +1,8 @@
 """What `top` shows, as data: a publisher, its workers, its subscribers, and their rates. Pure.
 
-Rates are made here, from two readings of counters. A counter that went back, or that was not there
-before, has none: None, not 0.
+Rates of the publisher and of workers are made here, from two readings of counters; those of
+subscribers come from their workers. A counter that went back, or that was not there before, has
+none: None, not 0.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fanout.observe.rows import WorkerRow
-    from fanout.slow_policy import SlowPolicy
     from fanout.statistics import PublisherStatistics, SubscriberStatistics
 
 NS = 1_000_000_000
@@ -21,15 +21,14 @@ NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Counters at one instant; those of subscribers and workers by id and by index."""
+    """Counters at one instant; those of workers by index."""
 
     now: int  # monotonic ns
     published: int = 0
     published_bytes: int = 0
     sent: int = 0
     dropped: int = 0
-    subscribers: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # messages, bytes sent
-    workers: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    workers: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # messages, bytes sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +54,17 @@ class Rates:
     def dropped(self) -> float | None:
         return self._total(lambda it: it.dropped)
 
-    def subscriber(self, subscriber: int) -> tuple[float | None, float | None]:
-        """Messages and bytes sent to it."""
-        if self.before is None:
-            return None, None
-        return self._pair(self.before.subscribers, self.after.subscribers, subscriber)
-
     def worker(self, index: int) -> tuple[float | None, float | None]:
         """Messages and bytes sent by it."""
         if self.before is None:
             return None, None
-        return self._pair(self.before.workers, self.after.workers, index)
-
-    def _total(self, of: Callable[[Reading], int]) -> float | None:
-        return None if self.before is None else self._of(of(self.before), of(self.after))
-
-    def _pair(
-        self,
-        before: Mapping[int, tuple[int, int]],
-        after: Mapping[int, tuple[int, int]],
-        key: int,
-    ) -> tuple[float | None, float | None]:
-        old, new = before.get(key), after.get(key)
+        old, new = self.before.workers.get(index), self.after.workers.get(index)
         if old is None or new is None:
             return None, None
         return self._of(old[0], new[0]), self._of(old[1], new[1])
+
+    def _total(self, of: Callable[[Reading], int]) -> float | None:
+        return None if self.before is None else self._of(of(self.before), of(self.after))
 
     def _of(self, old: int, new: int) -> float | None:
         if self.before is None or new < old or self.after.now <= self.before.now:
@@ -121,12 +106,7 @@ class SubscriberFigures:
     """One subscriber."""
 
     statistics: SubscriberStatistics
-    name: str
-    policy: SlowPolicy
-    chosen_by: str
-    connected_s: float
-    messages_per_s: float | None
-    bytes_per_s: float | None
+    connected_s: float | None  # None = nobody can say
 
 
 @dataclass(frozen=True, slots=True)

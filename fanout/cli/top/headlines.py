@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.cli.top.columns import COLUMNS, NOTHING, count_or_nothing, size_or_nothing
-from fanout.cli.top.records import subscriber_record
+from fanout.cli.top.records import flat, subscriber_record
 from fanout.cli.units import plural, printable, short_count, short_size, short_time
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def headlines(it: PublisherFigures) -> list[str]:
         f"sent {_per_s(rates.sent)}; lost {_per_s(rates.dropped)}; "
         f"log used {short_size(it.log_used_bytes)} of {short_size(it.log_bytes)} ({used:.0%})",
         f"in all: published {short_count(totals.published)}, sent {short_count(totals.sent)}, "
+        f"queued {short_count(totals.queued)} ({short_size(totals.queued_bytes)}), "
         f"lost {short_count(totals.dropped)}, evicted {short_count(totals.evicted)}, "
         f"refused {short_count(totals.refused)}",
     ]
@@ -84,7 +85,7 @@ def detail_lines(it: SubscriberFigures | str) -> list[str]:
     """All figures of one subscriber, a line each; or why it is not there."""
     if isinstance(it, str):
         return [f"this subscriber is not there any more: {printable(it)}"]
-    record = subscriber_record(it)
+    record = flat(subscriber_record(it))
     width = max(map(len, record))
     return [f"{name:<{width}}  {_value(name, value)}" for name, value in record.items()]
 
@@ -114,15 +115,12 @@ def _value(name: str, value: object) -> str:
         return NOTHING
     if isinstance(value, bool) or not isinstance(value, int | float):
         return printable(str(value))
-    if name.endswith("_s") and not name.endswith("_per_s"):
+    if name.endswith("_s"):
         return f"{value:,.1f} s"
-    is_id = name in ("id", "worker")
-    shown = str(value) if is_id else f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-    return (
-        f"{shown} ({short_size(value)})"
-        if name.startswith("bytes_") or name.endswith("_bytes")
-        else shown
-    )
+    if name in ("id", "worker"):
+        return str(value)
+    shown = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+    return f"{shown} ({short_size(value)})" if "bytes" in name else shown
 
 
 def _per_s(value: float | None) -> str:

@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from fanout.cli.units import printable
+from fanout.reasons import DROPPING
 from fanout.slow_policy import SlowPolicy
 from fanout.statistics import PublisherStatistics, SubscriberStatistics
 
@@ -24,23 +25,14 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 _OF_PUBLISHER = tuple(one.name for one in fields(PublisherStatistics) if one.name != "workers")
-_SAID_APART = ("name", "policy", "chosen_by")
-_OF_SUBSCRIBER = tuple(
-    one.name for one in fields(SubscriberStatistics) if one.name not in _SAID_APART
-)
-_NOT_IN_CSV = ("dropped_by", "dropped_bytes_by")  # they have several figures each
+_OF_SUBSCRIBER = tuple(one.name for one in fields(SubscriberStatistics))
+_BY_REASON = ("dropped_by", "dropped_bytes_by")  # several figures each
 _OF_WORKER = (
     *("index", "pid", "restarts", "subscribers", "cohorts"),
     *("matched", "sent", "sent_bytes", "dropped", "discarded"),
 )
 
 _OF_POLICY = tuple(one.name for one in fields(SlowPolicy) if one.name != "action")
-
-CSV_COLUMNS = (
-    *("time", *(name for name in _OF_SUBSCRIBER if name not in _NOT_IN_CSV)),
-    *("name", "policy", *(f"policy_{name}" for name in _OF_POLICY)),
-    *("chosen_by", "connected_s", "messages_per_s", "bytes_per_s"),
-)
 
 
 def publisher_record(it: PublisherFigures) -> dict[str, Any]:
@@ -80,18 +72,14 @@ def worker_record(it: WorkerFigures) -> dict[str, Any]:
 
 def subscriber_record(it: SubscriberFigures) -> dict[str, Any]:
     """A subscriber as a JSON object: the fields of `SubscriberStatistics`, and some more."""
-    record = {name: getattr(it.statistics, name) for name in _OF_SUBSCRIBER}
-    record["blocked_s"] = round(it.statistics.blocked_s, 3)
-    record["age_s"] = round(it.statistics.age_s, 3)
+    one = it.statistics
     return {
-        **record,
-        "name": it.name,
-        "policy": it.policy.action,
-        **{f"policy_{name}": getattr(it.policy, name) for name in _OF_POLICY},
-        "chosen_by": it.chosen_by,
-        "connected_s": round(it.connected_s, 3),
-        "messages_per_s": _rounded(it.messages_per_s),
-        "bytes_per_s": _rounded(it.bytes_per_s),
+        **{name: getattr(one, name) for name in _OF_SUBSCRIBER},
+        "blocked_s": round(one.blocked_s, 3),
+        "age_s": round(one.age_s, 3),
+        "policy": one.policy.action,
+        **{f"policy_{name}": getattr(one.policy, name) for name in _OF_POLICY},
+        "connected_s": _rounded(it.connected_s),
     }
 
 
@@ -118,9 +106,29 @@ def csv_lines(frame: Frame, *, header: bool) -> Iterator[str]:
         yield _csv_line(CSV_COLUMNS)
     time = round(frame.publisher.now, 3)
     for one in frame.subscribers:
-        record = subscriber_record(one)
-        cells = [value for name, value in record.items() if name not in _NOT_IN_CSV]
-        yield _csv_line([time, *map(_cell, cells)])
+        yield _csv_line([time, *map(_cell, flat(subscriber_record(one)).values())])
+
+
+def flat(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without objects in it: their members stand beside the others."""
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{member}": one for member, one in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _csv_columns() -> Iterator[str]:
+    yield "time"
+    for name in _OF_SUBSCRIBER:
+        if name in _BY_REASON:
+            yield from (f"{name}.{reason.label}" for reason in DROPPING)
+        else:
+            yield name
+    yield from (f"policy_{name}" for name in _OF_POLICY)
+    yield "connected_s"
 
 
 def _csv_line(cells: object) -> str:
@@ -135,3 +143,6 @@ def _cell(value: Any) -> Any:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
+
+
+CSV_COLUMNS = tuple(_csv_columns())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 RATE_S = 1.0  # a rate is over so long, or over one interval if that is longer
 CHECKPOINT_S = 0.1  # a worker brings so many figures up to date in so much time
 CHECKPOINT_SUBSCRIBERS = 1_000
-CHECKPOINTS = 3  # a rate is over so many of these times: else it would be 0 now and double then
+CHECKPOINTS = 3  # rates of sums are over so many of these times: else they would jump up and down
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +105,12 @@ class Watcher:
         totals = self._reader.totals()
         workers = self._reader.workers()
         survey = self._reader.survey()
-        sent = zip(survey.column("sent"), survey.column("sent_bytes"), strict=True)
         reading = Reading(
             now=self._clock(),
             published=totals.published,
             published_bytes=totals.published_bytes,
             sent=totals.sent,
             dropped=totals.dropped,
-            subscribers=dict(zip(survey.ids, sent, strict=True)),
             workers={row.index: (row.sent, row.sent_bytes) for row in workers},
         )
         self._last = _Look(totals, workers, survey, reading)
@@ -128,13 +126,13 @@ class Watcher:
         look = self._last
         before = self._readings[0] if len(self._readings) > 1 else None
         rates = Rates(before, look.reading)
-        places = self._places(look, rates, wanted)
+        places = self._places(look, wanted)
         rows = len(places) if wanted.rows is None else wanted.rows
         first = window(len(places), rows, wanted.first, self._place_of(look, places, wanted))
         return Frame(
             publisher=self._publisher(look, rates),
             workers=[self._worker(row, look, rates) for row in look.workers],
-            subscribers=self._subscribers(look, rates, places[first : first + rows]),
+            subscribers=self._subscribers(look, places[first : first + rows]),
             first=first,
             order=[look.survey.ids[place] for place in places],
         )
@@ -144,9 +142,7 @@ class Watcher:
         look = self._last
         if look is None or subscriber not in look.survey.ids:
             return None
-        before = self._readings[0] if len(self._readings) > 1 else None
-        place = look.survey.ids.index(subscriber)
-        found = self._subscribers(look, Rates(before, look.reading), [place])
+        found = self._subscribers(look, [look.survey.ids.index(subscriber)])
         return found[0] if found else None
 
     def end_of(self, subscriber: int) -> str:
@@ -166,12 +162,12 @@ class Watcher:
         while len(self._readings) > 2 and newest - self._readings[1].now >= span:
             self._readings.popleft()
 
-    def _places(self, look: _Look, rates: Rates, wanted: Wanted) -> list[int]:
+    def _places(self, look: _Look, wanted: Wanted) -> list[int]:
         survey = look.survey
         chosen = None
         if wanted.filter.strip():
             chosen = [matches(wanted.filter, texts) for texts in survey.texts()]
-        keys = survey.ids if wanted.sort is None else wanted.sort.sort_by(survey, rates)
+        keys = survey.ids if wanted.sort is None else wanted.sort.sort_by(survey)
         return order(survey.ids, keys, chosen, descending=wanted.descending)
 
     def _place_of(self, look: _Look, places: list[int], wanted: Wanted) -> int | None:
@@ -179,19 +175,17 @@ class Watcher:
         found = (place for place, index in enumerate(places) if ids[index] == wanted.selected)
         return next(found, None)
 
-    def _subscribers(self, look: _Look, rates: Rates, places: list[int]) -> list[SubscriberFigures]:
+    def _subscribers(self, look: _Look, places: list[int]) -> list[SubscriberFigures]:
         survey = look.survey
         now = {one.id: one for one in self._reader.subscribers(survey.slots[i] for i in places)}
         who = survey.identities_at(places)
-        found = []
-        for index, identity in zip(places, who, strict=True):
-            one = now.get(survey.ids[index])
-            if one is not None and identity is not None:  # else it has left since
-                since = age_s(identity.since, look.reading.now) or 0.0
-                rate = rates.subscriber(one.id)
-                choice = (identity.name, identity.slow_policy, identity.chosen_by)
-                found.append(SubscriberFigures(one, *choice, since, *rate))
-        return found
+        return [
+            SubscriberFigures(
+                now[survey.ids[index]], age_s(it.since, look.reading.now) if it else None
+            )
+            for index, it in zip(places, who, strict=True)
+            if survey.ids[index] in now  # else it has left since
+        ]
 
     def _worker(self, row: WorkerRow, look: _Look, rates: Rates) -> WorkerFigures:
         return WorkerFigures(

@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fanout.cli.top.columns import BY_NAME, COLUMNS, DEFAULT_SORT, DROPPED_FIRST, cut, fitting
-from fanout.cli.top.figures import NS, Rates, Reading
 from fanout.slow_policy import SlowPolicy
 from tests.helpers.fake_segment import FakeSegment
-
-NOW = 100 * NS
 
 
 def test_columns_that_have_no_room_go_in_order() -> None:
@@ -60,14 +57,27 @@ def test_every_column_sorts_by_what_it_shows(column: object) -> None:
         slow_policy=SlowPolicy("block"),
         name="desk7",
     )
-    fake.count(0, matched=5, sent=5, sent_bytes=50)
-    fake.count(1, matched=9, sent=6, sent_bytes=70, dropped=1, blocked_since=NOW - NS)
-    before = Reading(NOW - NS, subscribers={1: (5, 50), 2: (5, 50)})
-    after = Reading(NOW, subscribers={1: (5, 50), 2: (6, 70)})
+    less = {"matched": 5, "sent": 5, "matched_bytes": 50, "sent_bytes": 50, "oldest": 99}
+    more = {"matched": 9, "sent": 6, "matched_bytes": 99, "sent_bytes": 60, "dropped": 1}
+    fake.count(0, **less, rate=1, rate_bytes=1)
+    fake.count(1, **more, blocked_since=7, oldest=8, kernel_bytes=9, rate=2, rate_bytes=2)
 
-    keys = list(wanted.sort_by(fake.reader().survey(), Rates(before, after)))
+    keys = list(wanted.sort_by(fake.reader().survey()))
 
     assert len(keys) == 2
     assert keys[0] != keys[1]
     assert (keys[0] < keys[1]) is (wanted.name != "policy")  # block < drop_oldest
+    fake.close()
+
+
+def test_the_longest_wait_comes_first() -> None:
+    """Who was blocked, or whose oldest message was published, earlier."""
+    fake = FakeSegment()
+    fake.fill([1, 2, 3])
+    fake.count(0, matched=1, oldest=5, blocked_since=50)
+    fake.count(1, matched=1, oldest=4, blocked_since=40)
+    survey = fake.reader().survey()
+    for name in ("age", "blocked"):
+        later, earlier, none = BY_NAME[name].sort_by(survey)
+        assert earlier > later > none == 0
     fake.close()

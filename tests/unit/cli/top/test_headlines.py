@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fanout.cli.top.columns import BY_NAME, COLUMNS
@@ -19,9 +21,16 @@ def test_details_are_all_figures_with_their_units() -> None:
     assert lines["id"] == "7"
     assert lines["sent_bytes"] == "0 (0 B)"
     assert lines["connected_s"] == "5.0 s"
-    assert lines["bytes_per_s"] == "-"
-    assert lines["messages_per_s"] == "1.5"
+    assert lines["rate"] == "15"
+    assert lines["dropped_by.lag"] == "0"
+    assert lines["policy"] == "drop_oldest"
     assert lines["peer"].startswith("\\x1b[31mdesk")
+
+
+def test_what_nobody_can_say_is_no_zero() -> None:
+    (one,) = frame_of([7]).subscribers
+    lines = detail_lines(replace(one, connected_s=None))
+    assert lines[-1].split() == ["connected_s", "-"]
 
 
 def test_who_has_left_has_a_reason_instead() -> None:

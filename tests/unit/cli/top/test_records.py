@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fanout.cli.top.records import CSV_COLUMNS, SCHEMA, csv_lines, json_line
+from fanout.cli.top.records import CSV_COLUMNS, SCHEMA, csv_lines, flat, json_line
 from fanout.statistics import PublisherStatistics, SubscriberStatistics
 from tests.helpers.frames import NASTY, frame_of
 from tests.helpers.pages import CODE, cells, section
@@ -33,7 +33,8 @@ def test_a_line_of_json_has_all_of_it() -> None:
     assert shown["workers"][0]["state"] == "ready"
     assert [one["id"] for one in shown["subscribers"]] == [4, 7]
     assert shown["subscribers"][0]["peer"] == f"{NASTY}4"
-    assert shown["subscribers"][0]["bytes_per_s"] is None
+    assert shown["subscribers"][0]["policy"] == "drop_oldest"
+    assert shown["subscribers"][0]["dropped_by"]["lag"] == 0
 
 
 def test_a_line_is_one_line_and_printable() -> None:
@@ -67,8 +68,6 @@ def test_csv_has_a_header_once_and_the_same_columns_as_json() -> None:
     rows = list(csv.DictReader(io.StringIO(text)))
 
     assert len(rows) == 4
-    record_names = record()["subscribers"][0]
-    names = [name for name in record_names if name not in ("dropped_by", "dropped_bytes_by")]
-    assert tuple(rows[0]) == CSV_COLUMNS == ("time", *names)
-    assert (rows[1]["id"], rows[1]["time"], rows[1]["bytes_per_s"]) == ("7", "1090.5", "")
+    assert tuple(rows[0]) == CSV_COLUMNS == ("time", *flat(record()["subscribers"][0]))
+    assert (rows[1]["id"], rows[1]["time"], rows[1]["dropped_by.lag"]) == ("7", "1090.5", "0")
     assert text.replace("\n", "").isprintable()

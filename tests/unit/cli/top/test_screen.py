@@ -17,7 +17,7 @@ rich_console = pytest.importorskip("rich.console")
 VIEW = View(BY_NAME["queued"], descending=True)
 
 
-def drawn(view: View, *, width: int = 140, ids: list[int] | None = None, **keywords: str) -> str:
+def drawn(view: View, *, width: int = 170, ids: list[int] | None = None, **keywords: str) -> str:
     from fanout.cli.top.screen import picture
 
     frame = frame_of([5, 6] if ids is None else ids)
@@ -49,7 +49,7 @@ def test_no_line_is_wider_than_the_window() -> None:
 
 
 def test_details_help_and_problems_are_shown() -> None:
-    assert re.search(r"messages_per_s +1\.5 ", drawn(replace(VIEW, details=True)))
+    assert re.search(r"rate +15 ", drawn(replace(VIEW, details=True)))
     assert "all figures of the selected one" in drawn(replace(VIEW, help=True))
     assert "IT HAS ENDED" in drawn(VIEW, problem="it has ended")
 
