@@ -10,7 +10,7 @@ import msgpack
 import pytest
 import zmq
 
-from fanout import Again, EventKind, Publisher, Reason, SubscriberStatistics
+from fanout import Again, EventKind, Publisher, Reason, SlowPolicy, SubscriberStatistics
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import wait_until
@@ -172,8 +172,10 @@ def test_block_goes_on_when_the_slowest_is_evicted() -> None:
 
 def test_one_that_never_reads_is_evicted_and_twenty_others_lose_nothing() -> None:
     happenings = Happenings()
-    # It can lose something long before its time is up: a limit of two slices, two seconds.
-    small = start(slow_limit_bytes=1 << 15, send_timeout=2.0, on_event=happenings)
+    # It can lose something long before its time is up: a limit of two slices, two seconds. A slice
+    # is more than half of the limit: whoever is behind by one would be reported, harmed or not.
+    policy = SlowPolicy(limit_bytes=1 << 15, soft=1.0)
+    small = start(slow_policy=policy, send_timeout=2.0, on_event=happenings)
     with small as publisher, ExitStack() as stack:
         silent = stack.enter_context(stalled(publisher))
         name = f"127.0.0.1:{silent.socket.getsockname()[1]}"
@@ -270,7 +272,7 @@ def test_a_slow_subscriber_may_change_its_subscriptions() -> None:
 
 def test_a_stock_subscriber_is_told_of_exactly_what_it_has_lost(stock: Stock) -> None:
     """It reads nothing, loses messages, reads again: markers and messages make up all there was."""
-    with start(slow_limit_bytes=1 << 18) as publisher:
+    with start(slow_limit_bytes=1 << 17) as publisher:  # of its own: half of all there is
         small = {zmq.RCVHWM: 1, zmq.RCVBUF: 4096}
         subscriber = stock.connect(publisher.endpoints[0], GAP, b"t1", options=small)
         publisher.wait_for_subscribers(1, timeout=10)
