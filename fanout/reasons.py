@@ -80,7 +80,7 @@ class Reason(enum.Enum):
     RESTLESS = (
         13,
         "restless",
-        "changed its subscriptions again and again and took nothing",
+        "changed its subscriptions or its policy again and again and took nothing",
         Fault.SUBSCRIBER,
     )
     LIMIT = (

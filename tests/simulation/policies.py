@@ -47,7 +47,8 @@ class Rules:
             NONE if blocks else entries // 2,
         )
         self.soft = _part(self.limits, policy.soft)
-        self.kept = _part(self.limits, 15 / 16)
+        kept = _part(self.limits, 15 / 16)
+        self.kept = kept._replace(messages=max(kept.messages, 1))
         self.far = _part(self.limits, 7 / 8)
         if blocks:
             whole = Behind(NONE, NONE, NONE, log_bytes, entries)

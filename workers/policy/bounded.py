@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fanout.workers.policy.base import KeepOfLog
@@ -29,7 +30,8 @@ class Bounded:
         self.limits = limits
         self.soft = limits.part(soft)
         self.patience = limits.part(NEAR)
-        self.kept = limits.part(KEPT)
+        kept = limits.part(KEPT)
+        self.kept = replace(kept, messages=max(kept.messages, 1))  # the newest one fits any limit
         self.max_rate = max_rate
         self._of_log = KeepOfLog(self.kept.log_bytes, self.kept.log_messages)
 

@@ -124,14 +124,17 @@ class Backlog:
         """
         self.settle(member, front)
         if member.finishing is None:
-            member.older.append((front, member.cohort and member.cohort.keep()))
-            member.older.append((front, None))
+            if not member.older or member.older[-1] != (front, None):
+                member.older.append((front, member.cohort and member.cohort.keep()))
+                member.older.append((front, None))
             member.finishing = reason
 
     def end_finishing(self, member: Member, front: int) -> None:
         """From the front on it gets again what it wants."""
         self.settle(member, front)
         member.finishing = None
+        if member.gaps is not None:
+            member.gaps.end_losses()
 
     def jump(self, member: Member, target: int, front: int, reason: Reason) -> int:
         """Move the cursor forward to message `target`; returns how many it loses by that.

@@ -27,15 +27,17 @@ class Gap:
         first, last: sequences of the first and the last of them.
         count: how many they are: only those that it wanted.
         reason: why the last ones were lost, a label of `fanout.Reason`; or `CONFLATED`.
+        whole: whether nothing is added to it any more while the cursor has not come to it.
     """
 
-    __slots__ = ("count", "first", "last", "reason")
+    __slots__ = ("count", "first", "last", "reason", "whole")
 
     def __init__(self, first: int, last: int, count: int, reason: str) -> None:
         self.first = first
         self.last = last
         self.count = count
         self.reason = reason
+        self.whole = False
 
     def take_in(self, other: Gap) -> None:
         """Another gap, between which and this one nothing is sent; the newer reason stays."""
@@ -49,8 +51,9 @@ class Gap:
 class Gaps:
     """The gaps of one member that its peer has not been told of.
 
-    Its mutable state: those gaps, in their order. There are at most two for losses and two for
-    conflation: one before its cursor, and one before messages that it is still to be sent.
+    Its mutable state: those gaps, in their order. Behind its cursor there are at most two, for
+    losses and for conflation; in front of it one more than it has begun to finish and then was
+    given another policy, which the segments in `Member.older` bound.
 
     Args:
         epoch: of the publisher.
@@ -72,13 +75,20 @@ class Gaps:
         """
         if gap.reason == CONFLATED and not self.conflated:
             return
+        is_behind = gap.last < cursor
         for one in self.pending:
             same_kind = (one.reason == CONFLATED) == (gap.reason == CONFLATED)
-            if same_kind and (one.last < cursor) == (gap.last < cursor):
+            is_open = is_behind or not one.whole
+            if same_kind and is_open and (one.last < cursor) == is_behind:
                 one.take_in(gap)
                 return
         self.pending.append(gap)
         self.pending.sort(key=lambda one: one.last)
+
+    def end_losses(self) -> None:
+        """It gets again what comes: what it loses later is another gap."""
+        for gap in self.pending:
+            gap.whole = gap.whole or gap.reason != CONFLATED
 
     def take(self, cursor: int, encoding: Encoding | None) -> bytes:
         """The markers of all gaps behind the cursor, as its peer reads them; they are told then."""

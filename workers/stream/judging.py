@@ -212,6 +212,9 @@ class Judging(Rounds):
             target = self.lags.first_kept(member, verdict, front, now)
             backlog.jump(member, target, front, verdict.reason)
         elif isinstance(verdict, FinishThenJump):
+            if len(member.older) >= self._older_max:
+                text = f"its policy has changed {len(member.older) // 2} times, and it took nothing"
+                self._lose(member, Reason.RESTLESS, text)
             backlog.finish(member, front, verdict.reason)
         elif isinstance(verdict, Part) and member.state is not LOST:
             lag = self._lag(member, now)

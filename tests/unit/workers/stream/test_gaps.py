@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 import pytest
 
+from fanout.slow_policy import SlowPolicy
 from fanout.workers.stream.gaps import CONFLATED, Gap, Gaps
 from fanout.zmtp import ZMTP_1, split_message, to_zmtp_1
 from tests.helpers.log import Worker
@@ -181,3 +182,21 @@ def test_who_does_not_want_to_know_is_told_nothing() -> None:
 
         assert member.dropped
         assert {type(one) for one in stream(sink)} == {bytes}
+
+
+def test_who_has_finished_twice_is_told_of_each_loss_in_its_place() -> None:
+    """By other policies, and it has not been served meanwhile."""
+    worker = Worker()
+    member, sink = worker.member(b"", room=0)
+    worker.pump.tell_gaps(member, losses=True, conflated=False)
+    for limit in (1, 3):
+        worker.obey(member, SlowPolicy("drop_newest", limit_messages=limit))
+        publish(worker, 6)
+        worker.pump.settle(member)
+    sink.room = 1 << 30
+    worker.serve(member)
+    publish(worker, 1)
+    worker.serve(member)
+
+    found = [one if isinstance(one, bytes) else (one["first"], one["last"]) for one in stream(sink)]
+    assert found == [b"A", b"B", (2, 5), b"A", b"B", (8, 11), b"A"]

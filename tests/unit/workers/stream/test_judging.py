@@ -10,6 +10,7 @@ from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.stream.effects import Lost, Recovered, Slowed
+from fanout.workers.tuning import Tuning
 from tests.helpers.log import Worker
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def test_a_new_policy_holds_at_once_for_what_waits_already() -> None:
     worker.obey(member, SlowPolicy(limit_messages=1))
 
     assert _enforced(worker) == [Slowed]
-    assert (member.matched, member.dropped) == (4, 4)
+    assert (member.matched, member.dropped) == (4, 3)
 
 
 def test_who_finishes_and_gets_another_policy_loses_nothing_from_then_on() -> None:
@@ -201,6 +202,43 @@ def test_who_finishes_and_gets_another_policy_loses_nothing_from_then_on() -> No
 
     worker.pump.settle(member)
     assert (member.matched, member.dropped, member.queued) == (4, 1, 3)
+
+
+def test_of_a_limit_of_one_message_the_newest_stays() -> None:
+    worker, member = _behind(SlowPolicy(limit_messages=1))
+    for count in range(1, 5):
+        _publish(worker, 1)
+        _enforced(worker)
+        assert (member.dropped, member.queued) == (count - 1, 1)
+
+
+def test_who_finishes_by_one_policy_after_the_other_keeps_no_more_for_that() -> None:
+    worker, member = _behind(SlowPolicy("drop_newest", limit_messages=1))
+    _publish(worker, 2)
+    _enforced(worker)
+    for limit in range(100):
+        worker.obey(member, SlowPolicy("drop_newest", limit_messages=1 + limit % 2, soft=1.0))
+        _enforced(worker)
+    assert len(member.older) == 2
+    assert member.dropped == 0
+
+
+def test_who_changes_its_policy_again_and_again_and_takes_nothing_is_restless() -> None:
+    worker = Worker(LARGE, tuning=Tuning(older_max=8))
+    member, _ = worker.member(b"3", room=0)
+    changes = 0
+    while not any(isinstance(one, Lost) for one in worker.pump.effects):
+        worker.obey(member, SlowPolicy("block"))
+        _publish(worker, 2)
+        worker.obey(member, SlowPolicy("drop_newest", limit_messages=1))
+        worker.pump.enforce(0)
+        changes += 1
+        assert changes < 10, "it changes its policy for ever"
+
+    assert len(member.older) <= 10
+    (lost,) = [one for one in worker.pump.effects if isinstance(one, Lost)]
+    assert lost.reason is Reason.RESTLESS
+    assert member.matched == member.dropped + member.queued
 
 
 def test_members_that_are_well_below_their_limits_are_not_looked_at(
