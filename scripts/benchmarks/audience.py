@@ -39,11 +39,11 @@ class Served:
 
 @dataclass(frozen=True)
 class Latencies:
-    """Percentiles of a paced run in seconds, each of p50, p99, p99.9."""
+    """Percentiles of a paced run in seconds, each of p50, p99, p99.9 and the maximum."""
 
-    every: tuple[float, float, float]  # of every delivery
-    last: tuple[float, float, float]  # of each message's last subscriber
-    spread: tuple[float, float, float]  # between its first and last
+    every: tuple[float, float, float, float]  # of every delivery
+    last: tuple[float, float, float, float]  # of each message's last subscriber
+    spread: tuple[float, float, float, float]  # between its first and last
 
 
 class Audience:

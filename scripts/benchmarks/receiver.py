@@ -63,6 +63,7 @@ class Crowd:
 
     def __post_init__(self) -> None:
         self._poller = select.epoll()
+        self._stalled_poller = select.epoll()  # says only that they were closed
         self._connect_began_ns = 0
         self._by_descriptor: dict[int, Subscriber] = {}
         self._buffer = bytearray(READ_BYTES)
@@ -84,6 +85,8 @@ class Crowd:
             self._by_descriptor[connection.fileno()] = subscriber
             self._poller.register(connection, select.EPOLLIN)
         self.stalled = connections[self.traffic.subscribers :]
+        for connection in self.stalled:
+            self._stalled_poller.register(connection, select.EPOLLRDHUP)
 
     def await_probe(self, deadline: float) -> Message:
         """Reads until every subscriber has seen a probe, or the deadline has passed."""
@@ -189,6 +192,8 @@ class Crowd:
         closed = sum(subscriber.closed for subscriber in self.subscribers)
         if closed:
             return f"{closed} subscribers were closed by the publisher"
+        if gone := len(self._stalled_poller.poll(0)):
+            return f"{gone} subscribers that stall were closed by the publisher"
         short = [subscriber.missing for subscriber in self.subscribers if subscriber.missing > 0]
         if short:
             return f"{len(short)} subscribers got too little, {sum(short):,} bytes in all"

@@ -37,6 +37,7 @@ class FanoutPeer(Peer):
         block: int = 1,
         heartbeats: int = 0,
         send_timeout: int = 5,
+        slow_limit_bytes: int = Options.slow_limit_bytes,
     ) -> None:
         super().__init__(traffic)
         message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), traffic.payload_bytes)
@@ -46,8 +47,10 @@ class FanoutPeer(Peer):
             workers=workers,
             worker_nice=worker_nice,
             slow_policy="block" if block else "drop_oldest",
+            slow_limit_bytes=slow_limit_bytes,
             send_timeout=send_timeout,
             stall_timeout=max(send_timeout, 30),
+            tcp_user_timeout=max(send_timeout, 30),
             heartbeat_interval=HEARTBEAT_SECONDS if heartbeats else 0,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.workloads.base import Case, Metric, Sample, Settings, Workload
 from benchmarks.workloads.firehose import Firehose
 from benchmarks.workloads.idle import Idle
+from benchmarks.workloads.isolation import Isolation
 from benchmarks.workloads.latency import Latency
 from benchmarks.workloads.limits import Limits
 from benchmarks.workloads.publish_cost import PublishCost
@@ -23,6 +24,7 @@ _ALL: tuple[Workload, ...] = (
     Idle(),
     Watchlists(),
     Stalled(),
+    Isolation(),
     Latency(),
     Storm(),
     Subscribing(),

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 MILLION = 1e6
 MICRO = 1e-6
+MILLI = 1e-3
 LIBZMQ = ("libzmq-1io", "libzmq-2io")
 FANOUT = ("fanout", "fanout-batch")
 BROKERS = ("nats", "redis")
+PATIENCE_SECONDS = 600  # longer than a round with stalled subscribers: it must not lose them
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,25 @@ class Workload(ABC):
     @abstractmethod
     def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
         """One round, in fresh processes."""
+
+
+def milliseconds(name: str, label: str) -> Metric:
+    """A metric of seconds that people read in milliseconds."""
+    return Metric(name, label, 1 / MILLI, higher_is_better=False)
+
+
+def dropping(kind: PeerKind, burst: int, **fanout: int) -> PeerKind:
+    """The peer set to lose a slow subscriber's messages rather than to wait for it.
+
+    Args:
+        burst: messages at once of which a healthy subscriber loses none.
+        fanout: what else fanout is to be told.
+    """
+    if "libzmq" in kind.name:
+        return kind.variant(kind.name, nodrop=0, send_hwm=2 * burst)
+    if kind.has_workers:
+        return kind.variant(kind.name, block=0, send_timeout=PATIENCE_SECONDS, **fanout)
+    return kind  # a broker does what it does
 
 
 RATE = Metric("deliveries_per_second", "M/s", 1 / MILLION)

@@ -15,6 +15,7 @@ from benchmarks.workloads.base import (
     Sample,
     Settings,
     Workload,
+    milliseconds,
 )
 
 if TYPE_CHECKING:
@@ -22,15 +23,10 @@ if TYPE_CHECKING:
 
     from benchmarks.peers import PeerKind
 
-MILLI = 1e-3
 SIZES = (128,)
 RATES = {10: 1000, 100: 1000, 1000: 200}  # subscribers -> messages a second
 DELIVERIES_PER_SECOND = 100_000  # for other numbers of subscribers
 SECONDS_FACTOR = 3  # paced runs need more time than others: p99.9 of 600 messages is the worst
-
-
-def _milliseconds(name: str, label: str) -> Metric:
-    return Metric(name, label, 1 / MILLI, higher_is_better=False)
 
 
 class Latency(Workload):
@@ -39,14 +35,14 @@ class Latency(Workload):
     name = "latency"
     summary = "delivery times at a fixed rate, also of each message's last subscriber"
     metrics = (
-        _milliseconds("last_p50", "ms last p50"),
-        _milliseconds("last_p99", "p99"),
-        _milliseconds("last_p999", "p99.9"),
-        _milliseconds("every_p50", "every p50"),
-        _milliseconds("every_p99", "p99"),
-        _milliseconds("every_p999", "p99.9"),
-        _milliseconds("spread_p50", "first-last p50"),
-        _milliseconds("spread_p99", "p99"),
+        milliseconds("last_p50", "ms last p50"),
+        milliseconds("last_p99", "p99"),
+        milliseconds("last_p999", "p99.9"),
+        milliseconds("every_p50", "every p50"),
+        milliseconds("every_p99", "p99"),
+        milliseconds("every_p999", "p99.9"),
+        milliseconds("spread_p50", "first-last p50"),
+        milliseconds("spread_p99", "p99"),
         Metric("cpu_seconds_per_million", "CPU s per M", 1.0, higher_is_better=False),
     )
     peers = ("fanout", "fanout-1w", *LIBZMQ, *BROKERS)
@@ -68,7 +64,7 @@ class Latency(Workload):
         with Session(peer, case.traffic) as session:
             session.paced(max(10, rate // 4), rate)  # warms up
             latencies, cpu = session.paced(count, rate)
-        names = ("p50", "p99", "p999")
+        names = ("p50", "p99", "p999", "max")
         values = {
             f"{kind}_{name}": value
             for kind in ("every", "last", "spread")

@@ -6,19 +6,28 @@ import statistics
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmarks.peers import PEERS, PeerKind
 from benchmarks.session import Run, Session
 from benchmarks.traffic import Traffic
-from benchmarks.workloads.base import LIBZMQ, MILLION, Case, Metric, Sample, Settings, Workload
+from benchmarks.workloads.base import (
+    LIBZMQ,
+    MILLION,
+    Case,
+    Metric,
+    Sample,
+    Settings,
+    Workload,
+    dropping,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from benchmarks.peers import PeerKind
 
 SUBSCRIBERS = (100,)
 PAYLOAD_BYTES = 128
 BURST = 150_000  # messages, 21 MB on the wire: inside fanout's limit of 32 MiB for each subscriber
 BURSTS, QUICK_BURSTS = 8, 4
-PATIENCE_SECONDS = 60  # longer than the run: the stalled one must not be evicted from it
 
 
 class Stalled(Workload):
@@ -34,7 +43,7 @@ class Stalled(Workload):
     peers = ("fanout", "fanout-batch", *LIBZMQ)
 
     def kinds(self, settings: Settings) -> Sequence[PeerKind]:
-        return [_dropping(PEERS[name]) for name in settings.peers or self.peers]
+        return [dropping(kind, BURST) for kind in super().kinds(settings)]
 
     def cases(self, settings: Settings) -> Sequence[Case]:
         return [
@@ -55,13 +64,6 @@ class Stalled(Workload):
                 "memory_growth_bytes": float(runs[-1].memory_bytes - runs[0].memory_bytes),
             }
         )
-
-
-def _dropping(kind: PeerKind) -> PeerKind:
-    """The peer set to lose a slow subscriber's messages rather than to wait for it."""
-    if kind.dialect == "zmtp" and "libzmq" in kind.name:
-        return kind.variant(kind.name, nodrop=0, send_hwm=2 * BURST)
-    return kind.variant(kind.name, block=0, send_timeout=PATIENCE_SECONDS)
 
 
 def _bursts(peer: PeerKind, traffic: Traffic, bursts: int) -> list[Run]:

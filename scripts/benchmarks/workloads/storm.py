@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 from benchmarks.audience import Audience
 from benchmarks.session import Session
 from benchmarks.traffic import Traffic
-from benchmarks.workloads.base import LIBZMQ, Case, Metric, Sample, Settings, Workload
+from benchmarks.workloads.base import (
+    LIBZMQ,
+    Case,
+    Metric,
+    Sample,
+    Settings,
+    Workload,
+    milliseconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.peers import PeerKind
 
-MILLI = 1e-3
 NANO = 1e-9
 ARRIVING = (1000,)
 TOPICS, WATCHED = 10_000, 100
@@ -36,9 +43,9 @@ class Storm(Workload):
     summary = "1,000 subscribers arrive with 100 topics each; what the 100 there before feel"
     metrics = (
         Metric("seconds_until_served", "s until all served", 1.0, higher_is_better=False),
-        Metric("healthy_p50", "healthy p50 ms", 1 / MILLI, higher_is_better=False),
-        Metric("healthy_p99", "p99", 1 / MILLI, higher_is_better=False),
-        Metric("healthy_p999", "p99.9", 1 / MILLI, higher_is_better=False),
+        milliseconds("healthy_p50", "healthy p50 ms"),
+        milliseconds("healthy_p99", "p99"),
+        milliseconds("healthy_p999", "p99.9"),
     )
     peers = ("fanout", *LIBZMQ)
 
@@ -66,7 +73,7 @@ class Storm(Workload):
                 latencies = session.end_paced(PER_SECOND, served.began_ns, served.ended_ns)
         finally:
             newcomers.close()
-        p50, p99, p999 = latencies.every
+        p50, p99, p999, _ = latencies.every
         return Sample(
             {
                 "seconds_until_served": (served.ended_ns - served.began_ns) * NANO,

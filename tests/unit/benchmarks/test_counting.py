@@ -34,12 +34,13 @@ SECONDS = 5.0
 class Sender:
     """A publisher by hand: one accepted connection for each subscriber."""
 
-    def __init__(self, subscribers: int) -> None:
+    def __init__(self, subscribers: int, stalled: int = 0) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.crowd = Crowd(Traffic(subscribers, 16))
+        self.crowd = Crowd(Traffic(subscribers, 16, stalled=stalled))
         port = self._listener.getsockname()[1]
         self.crowd.connect([f"127.0.0.1:{port}"], "plain")
         self.peers = [self._listener.accept()[0] for _ in range(subscribers)]
+        self.stalled = [self._listener.accept()[0] for _ in range(stalled)]
 
     def send(self, *sizes: int) -> None:
         """Sends so many bytes to each subscriber."""
@@ -47,7 +48,7 @@ class Sender:
             peer.sendall(bytes(size))
 
     def close(self) -> None:
-        for each in (self._listener, *self.peers, *self.crowd.sockets):
+        for each in (self._listener, *self.peers, *self.stalled, *self.crowd.sockets):
             each.close()
 
 
@@ -90,6 +91,19 @@ def test_a_closed_subscriber_does_not_count(sender: Sender) -> None:
     sender.peers[0].sendall(bytes(MESSAGE_BYTES))
     sender.crowd.count(time.monotonic() + SECONDS, traced=False)
     assert sender.crowd.verdict(0) == "1 subscribers were closed by the publisher"
+
+
+def test_one_that_stalls_must_stay_whatever_it_has_not_read() -> None:
+    """Else the others would be measured beside fewer of them."""
+    sender = Sender(2, stalled=1)
+    try:
+        sender.stalled[0].sendall(bytes(MESSAGE_BYTES))
+        assert _verdict(sender, MESSAGE_BYTES, MESSAGE_BYTES) == ""
+        sender.stalled[0].close()
+        found = _verdict(sender, MESSAGE_BYTES, MESSAGE_BYTES)
+        assert found == "1 subscribers that stall were closed by the publisher"
+    finally:
+        sender.close()
 
 
 def test_a_probe_is_seen_across_two_reads(sender: Sender) -> None:

@@ -17,8 +17,10 @@ from benchmarks.children import OTHER_DESCRIPTORS, require_descriptors
 from benchmarks.stock import Stock
 from benchmarks.traffic import PROBE_TOPIC
 from benchmarks.verbs import CALLS, VERBS
+from benchmarks.wire import DIALECTS
 from benchmarks.workloads import WORKLOADS, Settings
 from benchmarks.workloads.idle import above_the_first
+from benchmarks.workloads.isolation import BURST, BURSTS, LIMIT_BYTES, figures_of
 from fanout import Batch, Publisher
 
 KIB = 1024
@@ -66,6 +68,34 @@ def test_firehose_takes_every_load_that_is_asked_for() -> None:
     loads = {(case.traffic.subscribers, case.traffic.payload_bytes) for case in cases}
     assert loads == set(product(subscribers, sizes))
     assert len({case.label for case in cases}) == len(cases) == 20
+
+
+def test_isolation_measures_who_loses_and_never_waits_for_it() -> None:
+    """Nobody healthy is to lose what comes at once, and who stalls is at its limit before."""
+    isolation = WORKLOADS["isolation"]
+    [case] = isolation.cases(Settings())
+    fanout, *libzmq, nats = isolation.kinds(Settings())
+    payload_bytes = case.traffic.payload_bytes
+    message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), payload_bytes)
+
+    assert (case.traffic.subscribers, nats.name) == (99, "nats")
+    assert dict(fanout.options)["block"] == 0
+    assert all(dict(kind.options)["nodrop"] == 0 for kind in libzmq)
+    assert all(dict(kind.options)["send_hwm"] > BURST for kind in libzmq)
+    assert BURST * message_bytes < LIMIT_BYTES < BURSTS * BURST * message_bytes / 10
+
+
+def test_isolation_has_medians_of_the_laps_and_the_most_of_all() -> None:
+    laps = {
+        0: [(1.0, 10.0, 0.0, 100.0), (3.0, 30.0, 0.0, 90.0), (2.0, 20.0, 0.0, 80.0)],
+        1: [(1.0, 11.0, 0.0, 70.0)],
+        20: [(4.0, 24.0, 0.0, 60.0)],
+    }
+    figures = figures_of(laps)
+
+    assert (figures["p50_0"], figures["p99_0"], figures["max_0"]) == (2.0, 20.0, 100.0)
+    assert figures["p99_growth"] == pytest.approx(1.2)
+    assert {metric.name for metric in WORKLOADS["isolation"].metrics} == {*figures}
 
 
 def verbs_of(owner: type) -> set[str]:
