@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fanout import ClosedError, EventKind, ForkedError, Publisher, Reason
 from fanout.asyncio import Publisher as AsyncPublisher
+from tests.helpers.audience import raise_descriptor_limit
 from tests.helpers.happenings import Happenings
-from tests.helpers.raw import RawPeer
+from tests.helpers.raw import READY_SUB, RawPeer, command, greeting_3
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -160,3 +163,45 @@ def test_an_iterator_that_is_dropped_is_forgotten() -> None:
         del events
         with RawPeer.version_3(publisher.endpoints[0], b"a"):
             wait_until(lambda: not announcer._readers, "the next event")
+
+
+LOSERS = 1_000
+LINES_MAX = 60  # tens: the first few of each kind and their summaries, on a slow machine too
+
+
+def test_a_thousand_that_lose_at_full_rate_are_tens_of_lines_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Real sockets that never read: the callback hears of each of them, people read a summary."""
+    raise_descriptor_limit()
+    caplog.set_level(logging.INFO, "fanout")
+    happenings = Happenings()
+    with (
+        ExitStack() as peers,
+        Publisher(
+            ENDPOINT,
+            workers=1,
+            log_bytes=1 << 16,
+            kernel_queue_bytes=4096,
+            send_timeout=600,
+            stall_timeout=600,
+            tcp_user_timeout=600,
+            on_event=happenings,
+        ) as publisher,
+    ):
+        for _ in range(LOSERS):
+            peer = peers.enter_context(RawPeer(publisher.endpoints[0], receive_buffer=4096))
+            peer.send(greeting_3(1) + READY_SUB + command(b"SUBSCRIBE", b"a"))
+        publisher.wait_for_subscribers(LOSERS, topic=b"a", timeout=DEADLINE_S)
+        while len(happenings.of(EventKind.SUBSCRIBER_DROPPED)) < LOSERS:
+            for _ in range(1_000):
+                publisher.publish(b"a", bytes(100))
+        lost = publisher.statistics().dropped
+
+    told = happenings.of(EventKind.SUBSCRIBER_DROPPED)
+    assert len({event.subscriber for event in told}) == LOSERS
+    assert lost > 10 * LOSERS
+    assert not happenings.of(EventKind.SUBSCRIBER_EVICTED)
+    lines = [record.getMessage() for record in caplog.records if record.name == "fanout"]
+    assert any("has lost" in line for line in lines)
+    assert 2 <= len(lines) < LINES_MAX, lines
