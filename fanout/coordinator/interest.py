@@ -208,26 +208,29 @@ class Interest:
         new = len(prefixes) - len(there)
         self.kept_bytes += PAIR_BYTES * len(prefixes) + sum(map(len, prefixes)) + PREFIX_BYTES * new
         self._rerouted |= new > 0
-        for prefix in there:
-            self._put_beside(prefix, subscriber, worker)
+        self._put_beside(there, subscriber, worker)
 
-    def _put_beside(self, prefix: bytes, subscriber: int, worker: int) -> None:
-        """Others want it already."""
-        wanting = self._wanted.get(prefix)
-        assert wanting is not None
-        if isinstance(wanting, dict):
-            self._rerouted |= worker not in wanting
-            wanting.setdefault(worker, set()).add(subscriber)
-            return
-        if isinstance(wanting, int):
-            self._rerouted |= self._workers[wanting] != worker
-            # Mostly one that comes back: it takes the place of who is gone.
-            is_gone = wanting in self._leaving
-            self._wanted.put(prefix, subscriber if is_gone else (wanting, subscriber))
-            return
-        self._rerouted |= all(self._workers[one] != worker for one in wanting)
-        more = (*wanting, subscriber)
-        self._wanted.put(prefix, more if len(more) <= FEW else self._by_worker(more))
+    def _put_beside(
+        self, there: Iterable[tuple[bytes, Wanting]], subscriber: int, worker: int
+    ) -> None:
+        """Others want these already; in a storm nearly all are such, so this is one loop."""
+        workers, replace = self._workers, self._wanted.replace
+        rerouted = self._rerouted
+        for prefix, wanting in there:
+            if isinstance(wanting, tuple):
+                if not rerouted:  # which is so for one of the first, mostly
+                    rerouted = all(workers[one] != worker for one in wanting)
+                more = (*wanting, subscriber)
+                replace(prefix, more if len(more) <= FEW else self._by_worker(more))
+            elif isinstance(wanting, dict):
+                rerouted = rerouted or worker not in wanting
+                wanting.setdefault(worker, set()).add(subscriber)
+            else:
+                rerouted = rerouted or workers[wanting] != worker
+                # Mostly one that comes back: it takes the place of who is gone.
+                is_gone = wanting in self._leaving
+                replace(prefix, subscriber if is_gone else (wanting, subscriber))
+        self._rerouted = rerouted
 
     def _take(self, prefixes: Collection[bytes], subscriber: int, worker: int) -> None:
         others = self._wanted.remove_own(prefixes, subscriber)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 LOAD_STEP = 100  # thousandths of a core; loads in the same step are equal: they are measured, noisy
+LOAD_SECONDS = 1.0  # a load is measured so often
+GIVEN_MAX = 32  # connections to one worker because of one measurement; more would be a load as well
 
 
 @dataclass(slots=True)
@@ -62,6 +64,9 @@ class Roster:
         self._max_half_open = max_half_open
         self._free_slots = list(range(max_subscribers - 1, -1, -1))
         self._next_id = 1
+        # For each worker: its load when it was measured last, when that was seen, and how many it
+        # has been given since then.
+        self._given = [(-1, 0.0, 0)] * workers
 
     def admit(
         self,
@@ -90,7 +95,7 @@ class Roster:
         refusal = self.addresses.refusal(peer, now)
         if refusal is not None:
             return refusal
-        chosen = min(ready, key=lambda one: (loads[one] // LOAD_STEP, len(self._served_by[one])))
+        chosen = self._choose(ready, loads, now)
         connection = Accepted(
             self._next_id, self._free_slots.pop(), chosen, peer, endpoint, protocol
         )
@@ -121,6 +126,22 @@ class Roster:
         self.half_open -= is_half_open
         self.addresses.left(connection.peer, half_open=is_half_open)
         return connection
+
+    def _choose(self, ready: Collection[int], loads: Sequence[int], now: float) -> int:
+        """The worker for a new connection.
+
+        A load is as old as a second. It says where the next few go; if they were a thousand, all
+        of them would go to the one that had least to do before they came. Then it is their number
+        that counts.
+        """
+        chosen = min(ready, key=lambda one: (loads[one] // LOAD_STEP, len(self._served_by[one])))
+        load, since, given = self._given[chosen]
+        if load != loads[chosen] or not 0.0 <= now - since < LOAD_SECONDS:
+            load, since, given = loads[chosen], now, 0
+        if given >= GIVEN_MAX:
+            return min(ready, key=lambda one: len(self._served_by[one]))
+        self._given[chosen] = load, since, given + 1
+        return chosen
 
     def served_by(self, worker: int) -> list[Accepted]:
         """The connections of a worker, in the order in which they were accepted."""

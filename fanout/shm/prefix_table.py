@@ -165,6 +165,13 @@ class PrefixTable(Generic[V]):
             level = below
         self._size += level.put(prefix[at:], value)
 
+    def replace(self, prefix: bytes, value: V) -> None:
+        """Set the value of a prefix that is there."""
+        if len(prefix) <= SHORT_MAX:
+            self._root.short[prefix] = value
+        else:
+            self.put(prefix, value)
+
     def remove(self, prefix: bytes) -> None:
         """Forget a prefix.
 
@@ -199,27 +206,31 @@ class PrefixTable(Generic[V]):
             above.deeper[key] = alone
             level = above
 
-    def put_new(self, prefixes: Iterable[bytes], value: V) -> list[bytes]:
-        """Set the value of all of these that have none; returns those that have one.
+    def put_new(self, prefixes: Iterable[bytes], value: V) -> list[tuple[bytes, V]]:
+        """Set the value of all of these that have none; returns those that have one, with it.
 
         As `put()` for each, in a third of the time: long lists are what takes long.
         """
-        root, there, sizes = self._root, [], dict[int, int]()
+        root, there, sizes = self._root, list[tuple[bytes, V]](), dict[int, int]()
         short = root.short
         for prefix in prefixes:
             size = len(prefix)
             if size > SHORT_MAX:
-                if self.get(prefix) is None:
+                found = self.get(prefix)
+                if found is None:
                     self.put(prefix, value)
                 else:
-                    there.append(prefix)
-            elif prefix in short:
-                there.append(prefix)
-            else:
+                    there.append((prefix, found))
+                continue
+            found = short.get(prefix)
+            if found is None:
                 short[prefix] = value
                 sizes[size] = sizes.get(size, 0) + 1
+            else:
+                there.append((prefix, found))
         self._size += sum(sizes.values())
-        root.count(sizes, 1)
+        if sizes:
+            root.count(sizes, 1)
         return there
 
     def remove_own(self, prefixes: Iterable[bytes], value: V) -> list[bytes]:

@@ -30,11 +30,14 @@ REPORT_NS = 50_000  # for each report of a change: what the coordinator and its 
 REPORT_EACH_NS = 3_000  # for each short prefix in it: to be put there, and taken out one day
 
 # Of all peers together.
-TURN_NS = MS  # of reading in one turn: messages that come in meanwhile wait for no longer
+TURN_NS = 4 * MS  # of reading in one turn: messages that come in meanwhile wait for no longer
+# Where all else takes longer than that, so may reading in the next turn: it would else get a tenth
+# of the worker, and those who have just come would wait for those who are there. But no more than:
+TURN_MAX_NS = 8 * MS
 APPLY_NS = 5_000  # of that for each prefix that was read: to apply it, after all of them are read
 IDLE_APPLY_NS = 1_000  # while there is nothing to send: turns with more in them take less in all
 BUSY_PART = 2  # 1/2 of the worker while there is something to send, the other half is for that
-BUSY_BURST_NS = 2 * MS  # saved up at most
+BUSY_BURST_NS = TURN_MAX_NS  # saved up at most, and owed
 
 # How much is read from one peer at once.
 READ_BYTES_MIN = 1024
@@ -103,16 +106,18 @@ class Share:
         self._left = BUSY_BURST_NS
         self._at = now
 
-    def left(self, now: int, busy: bool) -> int:
+    def left(self, now: int, busy: bool, others: int = 0) -> int:
         """For how many ns to read in this turn; not at all if that is not above 0.
 
         Args:
             busy: there is something to send.
+            others: ns that everything else has taken since the last turn's reading.
         """
         earned = (now - self._at) // BUSY_PART
         self._at = now
         self._left = min(BUSY_BURST_NS, self._left + earned)
-        return min(TURN_NS, self._left) if busy else TURN_NS
+        most = min(TURN_MAX_NS, max(TURN_NS, others))
+        return min(most, self._left) if busy else most
 
     def spend(self, cost: int) -> None:
         """Reading has taken so many ns; what was not counted as busy leaves no debt."""

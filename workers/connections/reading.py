@@ -88,6 +88,7 @@ class ReadSide:
         self._cpu = cpu
         self._self_service = self_service
         self._share = Share(now)
+        self._ended = cpu()  # the reading of the last turn
         self._polled: dict[Peer, None] = {}
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
@@ -126,11 +127,11 @@ class ReadSide:
             self._pump.release(peer.member, peer.session.subscriptions, since, now)
         promised.clear()
         began = self._cpu()
-        more = self._read_some(
-            now, self._share.left(now, busy), APPLY_NS if busy else IDLE_APPLY_NS
-        )
+        left = self._share.left(now, busy, began - self._ended)
+        more = self._read_some(now, left, APPLY_NS if busy else IDLE_APPLY_NS)
         self._apply_changes(now)
-        self._share.spend(self._cpu() - began)
+        self._ended = self._cpu()
+        self._share.spend(self._ended - began)
         return more
 
     def _read_some(self, now: int, left: int, apply_ns: int) -> bool:

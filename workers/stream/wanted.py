@@ -58,14 +58,16 @@ class Wanted(Generic[M]):
         if self.left > LEFT_MAX:
             self.take_out(len(names))
         table = self._by_prefix
-        for name in table.put_new(names, cohort):
-            there = table.get(name)
-            if isinstance(there, Cohort) and not there.members:
-                table.put(name, cohort)  # mostly one that comes back: it takes the place
-                continue
-            prefix = self.prefix(name)
-            prefix.direct[cohort] = None
-            prefix.changed()
+        for name, there in table.put_new(names, cohort):
+            if isinstance(there, Prefix):
+                there.direct[cohort] = None
+                there.changed()
+            elif there.members:
+                prefix: Prefix[M] = Prefix()
+                prefix.direct = {there: None, cohort: None}
+                table.replace(name, prefix)
+            else:
+                table.replace(name, cohort)  # mostly one that comes back: it takes the place
         self._forget(names)
 
     def take(self, cohort: Cohort[M], names: Collection[bytes]) -> None:

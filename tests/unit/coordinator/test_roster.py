@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.coordinator.addresses import Refusal
-from fanout.coordinator.roster import LOAD_STEP, Accepted, Roster
+from fanout.coordinator.roster import (
+    GIVEN_MAX,
+    LOAD_SECONDS,
+    LOAD_STEP,
+    Accepted,
+    Roster,
+)
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:
@@ -62,6 +68,22 @@ def test_equal_loads_are_those_of_one_step_and_then_the_fewest_connections_count
     admit(roster, ready=[1])
     assert admit(roster, (0, 1), [LOAD_STEP - 1, 0]).worker == 0
     assert admit(roster, (0, 1), [LOAD_STEP - 1, LOAD_STEP]).worker == 0
+
+
+def test_of_a_thousand_at_once_not_all_go_to_the_one_that_had_least_to_do_before() -> None:
+    roster = Roster(2, 1_000, 1_000)
+
+    def arrive(count: int, loads: Sequence[int], now: float) -> list[int]:
+        """How many of these each worker has then."""
+        for _ in range(count):
+            roster.admit("10.0.0.1:7", "tcp://*:5556", "zmtp", (0, 1), loads, now)
+        return [len(roster.served_by(worker)) for worker in (0, 1)]
+
+    loads = (0, 5 * LOAD_STEP)
+    assert arrive(GIVEN_MAX, loads, 0.0) == [GIVEN_MAX, 0]
+    assert arrive(500 - GIVEN_MAX, loads, 0.5) == [250, 250]
+    assert arrive(10, loads, LOAD_SECONDS) == [260, 250], "that was measured anew"
+    assert arrive(10, (5 * LOAD_STEP, 0), LOAD_SECONDS) == [260, 260]
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,16 @@ def test_reading_takes_its_share_while_there_is_something_to_send() -> None:
     assert 0.8 < taken / (10 * SECOND / budgets.BUSY_PART) < 1.2
 
 
+def test_where_turns_are_long_reading_takes_as_much_as_all_else_but_not_for_ever() -> None:
+    share = Share(0)
+    now = 10 * SECOND
+
+    assert share.left(now, busy=True) == budgets.TURN_NS
+    assert share.left(now, busy=True, others=MS) == budgets.TURN_NS
+    assert share.left(now, busy=True, others=6 * MS) == 6 * MS
+    assert share.left(now, busy=True, others=SECOND) == budgets.TURN_MAX_NS
+
+
 def test_with_nothing_to_send_reading_may_take_all_of_it_in_short_turns() -> None:
     share = Share(0)
     for now in range(0, SECOND, MS):

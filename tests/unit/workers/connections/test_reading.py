@@ -269,25 +269,25 @@ def test_while_there_is_something_to_send_reading_takes_its_share_and_no_more() 
 
 
 def test_no_more_changes_are_read_than_there_is_time_to_apply() -> None:
-    desk = Desk([b"A"], peers=4)
+    desk = Desk([b"A"], peers=8)
     desk.shake_hands()
     desk.around.cpu_ns = lambda: 0  # type: ignore[method-assign]
 
     def changes(now: int, size: int, *, busy: bool) -> int:
-        """How many were applied of four lists of ten prefixes."""
+        """How many were applied of eight lists of ten prefixes."""
         for session, far in desk.ends:
             for number in range(10):
                 session.subscribe(b"%d.%d" % (now, number) + bytes(size))
             far.send(session.data_to_send())
         applied: list[int] = []
-        while not applied or sum(applied) < 4:
+        while not applied or sum(applied) < 8:
             before = len(desk.called("pump.change"))
             desk.side.turn(now, busy=busy)
             applied.append(len(desk.called("pump.change")) - before)
         return applied[0]
 
-    assert [changes(1, 10, busy=True), changes(2, 1_000, busy=True)] == [4, 2]
-    assert changes(3, 1_000, busy=False) == 4
+    assert [changes(1, 10, busy=True), changes(2, 1_000, busy=True)] == [8, 5]
+    assert changes(3, 1_000, busy=False) == 8
     desk.close()
 
 

@@ -35,7 +35,7 @@ class Counted(PrefixTable[Any]):
 
     changes = 0
 
-    def put_new(self, prefixes: Iterable[bytes], value: object) -> list[bytes]:
+    def put_new(self, prefixes: Iterable[bytes], value: object) -> list[tuple[bytes, Any]]:
         given = list(prefixes)
         self.changes += len(given)
         return super().put_new(given, value)
