@@ -81,6 +81,6 @@ class Deliveries:
             peer = self._by_descriptor.get(descriptor)
             if peer is not None:
                 pump.writable(peer.member)
-        pump.wake_throttled(now)
+        pump.wake(now)
         if pump.runnable:
             pump.serve_runnable(now, limit)

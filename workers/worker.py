@@ -103,7 +103,7 @@ class Worker:
         self._turn_scheduled = False
         self._quiet_tick = quiet_tick(options.worker_timeout, options.heartbeat_interval)
         self._ticks = 0  # how many were asked for; only the last one is wanted
-        self._wakes_at = 0  # monotonic ns of the next turn for who waits because of its rate
+        self._wakes_at = 0  # monotonic ns of the next turn for who is not sent anything before
         self._is_slow = False  # the next tick is further off, for nothing is due
         self._ticked_front = -1
         self._reads_paused = False  # until the coordinator has read our reports
@@ -162,7 +162,7 @@ class Worker:
         unsettled = self._settle_turn(now)
         if self._done.is_set():
             return
-        self._wake_throttled_later(now)
+        self._wake_later(now)
         if unsettled or self.pump.runnable or not self._rest(now, more, hurry):
             self._schedule_turn()
 
@@ -210,14 +210,14 @@ class Worker:
         if number == self._ticks:
             self.tick()
 
-    def _wake_throttled_later(self, now: int) -> None:
-        """Have a turn when the first of those may be sent more who wait for that; one timer."""
-        due = self.pump.throttles.next_due
+    def _wake_later(self, now: int) -> None:
+        """Have a turn when the first is due who is not sent anything for a while; one timer."""
+        due = self.pump.next_wake
         if due is not None and (not self._wakes_at or due < self._wakes_at):
             self._wakes_at = due
-            self._loop.call_later(max(due - now, 0) / NS, self._wake_throttled)
+            self._loop.call_later(max(due - now, 0) / NS, self._wake)
 
-    def _wake_throttled(self) -> None:
+    def _wake(self) -> None:
         self._wakes_at = 0
         if not self._done.is_set():
             self.turn()
@@ -326,4 +326,5 @@ class Worker:
 
     def _end(self, timeout: float) -> None:
         now = self._around.now()
+        self.pump.hurry(now)
         self._ending = Ending(self.desk, self._channel, timeout, now, self._budget)

@@ -10,6 +10,7 @@ from fanout.reasons import Reason
 from fanout.shm.layout import MESSAGE_PART
 from fanout.workers.stream.effects import Lost
 from fanout.workers.stream.member import HELD, LOST
+from fanout.workers.stream.values import Values
 from tests.simulation.model import Sums, require
 from tests.simulation.peers import Kind
 from tests.simulation.policies import NONE, STEP_NS, Behind, is_over
@@ -34,6 +35,7 @@ class Checker:
         self.evictions = 0
         self.answers = 0
         self.finishes = 0
+        self.conflated = 0
 
     def look(self, worker: SimulatedWorker, call: str) -> None:
         """Streams, order and conservation, after any call."""
@@ -42,9 +44,13 @@ class Checker:
         for peer in worker.peers.values():
             member, model = peer.member, self._world.models[peer.id]
             model.scan(pump.front, self._world.now)
+            if call != "enforce":
+                self._thinned(worker, member, model, model.pass_until)
+            waited = set(model.unstarted) if call == "serve" else set()
             model.take(self._world.now)
             matched += model.matched
             matched_bytes += model.matched_bytes
+            self._must_be_thinned(pump.front, model, waited)
             self._note_blocked(member, model)
             self._conserved(member, model, call)
             self._bounded(member)
@@ -65,6 +71,25 @@ class Checker:
         require(remembered <= most, f"{remembered} topic ids are remembered")
         kept = len(pump.backlog.chunks)
         require(kept <= tuning.chunks_kept, f"{kept} chunks are kept")
+
+    def _thinned(
+        self, worker: SimulatedWorker, member: Member, model: SubscriberModel, first: int
+    ) -> None:
+        """What has newer messages on its topics behind it is not sent, if it is conflated."""
+        count = member.conflated - model.conflated
+        if count:
+            require(model.rules.action == "conflate", f"conflated by {model.rules.action}")
+            model.conflate(count, first, worker.pump.front)
+            self.conflated += count
+
+    def _must_be_thinned(self, front: int, model: SubscriberModel, waited: set[int]) -> None:
+        """It may begin a pass without leaving anything out only if there is nothing."""
+        begun = {one for one in waited.difference(model.unstarted) if one >= model.pass_until}
+        if begun and model.rules.conflates:
+            queue = sorted(waited | set(model.queue))
+            topics = [model.message(one).topic for one in queue if one >= model.pass_until]
+            require(len(set(topics)) == len(topics), f"{queue} was sent, but has newer ones")
+            model.pass_until = front
 
     def limits(
         self, worker: SimulatedWorker, now: int, cursors: dict[int, tuple[int, int]], *, cut: bool
@@ -89,6 +114,12 @@ class Checker:
             if member.slow and not model.slow:
                 require(is_over(lag, soft) or member.dropped > model.dropped, f"not slow: {lag}")
             model.slow = member.slow
+            conflated = model.conflated
+            self._thinned(worker, member, model, 0)
+            if member.older and isinstance(member.older[0][1], Values):
+                if model.pass_until < member.older[0][0] or model.conflated != conflated:
+                    model.forget_times()  # its pass was thinned once more: the log cannot keep it
+                model.pass_until = member.older[0][0]
             self._dropped(worker, member, model)
             if not member.blocked or cut:
                 continue
@@ -116,7 +147,10 @@ class Checker:
             model.lose_newest(newest)
         if lost > newest:
             action = model.rules.action
-            require(action.startswith("drop"), f"messages were dropped by {action}")
+            require(
+                action.startswith("drop") or action == "conflate",
+                f"messages were dropped by {action}",
+            )
             now, front = self._world.now, worker.pump.front
             model.drop(lost - newest, front, now, of_log=action != "drop_oldest")
         self.drops += lost
@@ -145,6 +179,12 @@ class Checker:
         own = lag._replace(age=model.known_age(unstarted[0], world.now) - STEP_NS)
         if model.kind is not Kind.PLAIN or (own.bytes > limits.bytes and _hangs_on(model, limits)):
             own = own._replace(bytes=0)
+        if model.rules.action == "conflate" and not model.superseded(0):
+            own = own._replace(bytes=0, messages=0, age=0)  # it is as thin as it can be
+        elif model.rules.action == "conflate":
+            most = limits.messages + max(1, limits.messages // 16)
+            require(own.messages <= most, f"{own.messages} wait, and some have newer ones")
+            own = own._replace(bytes=0, messages=0, age=0)
         if model.doomed is not None:
             own = own._replace(bytes=0, messages=0, age=0)
         age = limits.age + limits.age // 16 if limits.age != NONE else NONE
@@ -187,7 +227,7 @@ class Checker:
         for peer in worker.peers.values():
             member, model = peer.member, world.models[peer.id]
             pump = worker.pump
-            has_room = member in pump.runnable or pump.throttles.waits(member)
+            has_room = member in pump.runnable or pump.waits(member)
             if not member.blocked or has_room or member.state in (HELD, LOST) or len(looks) < 3:
                 model.in_the_way_at = None
                 continue
@@ -329,7 +369,7 @@ class Checker:
             has_room = not sock.full and not sock.unheard
             if (
                 has_room
-                and not worker.pump.throttles.waits(peer.member)
+                and not worker.pump.waits(peer.member)
                 and peer.member.state not in (HELD, LOST)
             ):
                 queue = self._world.models[peer.id].queue

@@ -93,6 +93,10 @@ class SubscriberModel:
         self.prefixes: set[bytes] = set()
         self.queue: deque[int] = deque()
         self.matched = self.sent = self.dropped = self.dropped_bytes = 0
+        self.conflated = self.conflated_bytes = 0
+        self.pass_until = 0  # what was below this was thinned, and is being sent
+        self._last_sent: dict[bytes, int] = {}
+        self._ruled_from = 0
         self.message_bytes = self.other_bytes = 0
         self.partial = bytearray()
         self.spoken: deque[bytes] = deque()
@@ -136,7 +140,9 @@ class SubscriberModel:
     @property
     def matched_bytes(self) -> int:
         """All that matched, wherever it is now."""
-        return self.counted_bytes()[0] + self.queued_bytes + self.dropped_bytes
+        return (
+            self.counted_bytes()[0] + self.queued_bytes + self.dropped_bytes + self.conflated_bytes
+        )
 
     @property
     def figures(self) -> tuple[int, ...]:
@@ -160,6 +166,12 @@ class SubscriberModel:
             self.rated_since = now, sum(self.counted_bytes())
         self.rules = rules
         self._ruled_since = now
+        self.forget_times()
+
+    def forget_times(self) -> None:
+        """What it has been sent up to here does not count for how often it gets a topic."""
+        self._ruled_from = self._scanned
+        self._last_sent.clear()
 
     def require_its_rate(self, now: int) -> None:
         """It was sent no more than it may be, and a tenth of a second's worth at once."""
@@ -232,6 +244,22 @@ class SubscriberModel:
             self.dropped_bytes += len(self.message(sequence).wire)
         self.dropped += count
 
+    def superseded(self, first: int) -> list[int]:
+        """What waits from message `first` on, and has a newer one on its topic behind it."""
+        waiting = [one for one in self.unstarted if one >= first]
+        newest = {self.message(one).topic: one for one in waiting}
+        return [one for one in waiting if newest[self.message(one).topic] != one]
+
+    def conflate(self, count: int, first: int, front: int) -> None:
+        """The system counted so many as conflated, of those from message `first` on."""
+        gone = self.superseded(first)
+        require(len(gone) == count, f"{count} conflated, {len(gone)} have newer ones")
+        for sequence in gone:
+            self.queue.remove(sequence)
+            self.conflated_bytes += len(self.message(sequence).wire)
+        self.conflated += count
+        self.pass_until = front
+
     def lose_newest(self, count: int) -> None:
         """The system counted so many as lost of those that came while it finishes."""
         require(self.doomed is not None, "messages were dropped under a policy that does not")
@@ -270,7 +298,7 @@ class SubscriberModel:
             raise Violated(self._mismatch(wire))
         if size < len(wire):
             return False
-        self.queue.popleft()
+        self._note_topic(self.queue.popleft())
         self.sent += 1
         self.message_bytes += size
         del self.partial[:size]
@@ -279,6 +307,14 @@ class SubscriberModel:
     def _as_read(self, sequence: int) -> bytes:
         message = self._history.messages[sequence]
         return self.kind.read(sequence, message.wire, message.legacy_wire)
+
+    def _note_topic(self, sequence: int) -> None:
+        interval = self.rules.interval
+        if interval and sequence >= self._ruled_from:
+            topic = self.message(sequence).topic
+            passed = self.progress_at - self._last_sent.get(topic, -interval)
+            require(passed >= interval, f"{topic!r} again after {passed} ns")
+            self._last_sent[topic] = self.progress_at
 
     def _mismatch(self, wire: bytes) -> str:
         got = bytes(self.partial[:40])

@@ -30,16 +30,20 @@ from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.cohort import Prefix
 from fanout.workers.stream.cohorts import Cohorts
+from fanout.workers.stream.conflating import Conflating
 from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.known_topics import KnownTopics
 from fanout.workers.stream.lags import Lags
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, Member
 from fanout.workers.stream.members import Members
+from fanout.workers.stream.newest import Newest
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.rests import Rests
 from fanout.workers.stream.rounds import Rounds
 from fanout.workers.stream.silence import LOOKS_MIN, Silence, Witness
 from fanout.workers.stream.sorting import Sorting
 from fanout.workers.stream.throttling import Throttles
+from fanout.workers.stream.values import Values
 from fanout.workers.stream.wanted import Wanted
 from fanout.workers.tail import Tail
 from tests.simulation.memory import SteppedWriter
@@ -591,9 +595,10 @@ def count_the_messages_of_everybody(original: Any, self: Lags, *of: Any) -> Lag:
     return lag._replace(messages=lag.log_messages)
 
 
-@replaces(Lags, "bytes")
-def count_the_bytes_of_everybody(_original: Any, self: Lags, member: Member, front: int) -> int:
-    return self._log.start_of(front) - member.position
+@replaces(Lags, "of")
+def count_the_bytes_of_everybody(original: Any, self: Lags, *of: Any) -> Lag:
+    lag: Lag = original(self, *of)
+    return lag._replace(bytes=lag.log_bytes)
 
 
 @replaces(Lags, "_first_after")
@@ -647,6 +652,42 @@ def close_nobody(_original: Any, _self: Disconnect, _lag: Lag) -> Wait:
 @replaces(DropNewest, "judge")
 def drop_the_oldest_instead(_original: Any, self: DropNewest, lag: Lag) -> Any:
     return DropOldest.judge(self, lag)  # type: ignore[arg-type]
+
+
+@replaces(Newest, "_enter")
+def take_the_oldest_for_the_newest(original: Any, self: Newest, first: int, stop: int) -> None:
+    for sequence in reversed(range(first, stop)):
+        original(self, sequence, sequence + 1)
+
+
+@replaces(Conflating, "_leave_out")
+def conflate_without_counting(_original: Any, _self: Conflating, *_what: Any) -> None:
+    return
+
+
+@replaces(Conflating, "conflate")
+def conflate_nothing(_original: Any, _self: Conflating, _member: Member, _front: int) -> None:
+    return
+
+
+@replaces(Conflating, "_values")
+def forget_what_it_wanted_before(
+    _original: Any, self: Conflating, member: Member, first: int, front: int
+) -> Values:
+    assert member.cohort is not None or not member.older
+    if member.cohort is None:
+        return Values((), self._log)
+    return self._newest.wanted(member.cohort, first, front, self._backlog.tail)
+
+
+@replaces(Backlog, "_end_pass")
+def begin_the_next_pass_at_once(_original: Any, self: Backlog, member: Member, until: int) -> Any:
+    return self._end_segment(member, until)
+
+
+@replaces(Rests, "wake")
+def let_them_rest_for_ever(_original: Any, _self: Rests, _now: int) -> list[Member]:
+    return []
 
 
 @replaces(judging, "_left")

@@ -32,6 +32,8 @@ class Rules:
 
     Attributes:
         limits: as `Behind`; NONE = none.
+        conflates: whether it gets the newest of each topic only, whenever it is behind.
+        interval: before which it gets a topic no second time, in ns.
         far: beyond these, one that takes nothing is in the way.
     """
 
@@ -39,6 +41,9 @@ class Rules:
         self.policy = policy
         self.action = policy.action
         blocks = self.action == "block"
+        self.interval = int(policy.min_interval * 1e9)
+        has_limits = policy.limit_bytes or policy.limit_messages or policy.limit_age
+        self.conflates = self.action == "conflate" and (not has_limits or self.interval > 0)
         self.limits = Behind(
             policy.limit_bytes or NONE,
             policy.limit_messages or NONE,
@@ -75,7 +80,9 @@ def of_options(options: Options) -> SlowPolicy:
 
 def random_policy(rng: Random) -> SlowPolicy:
     """Any policy with any limits."""
-    action = rng.choice(("drop_oldest", "drop_oldest", "drop_newest", "disconnect", "block"))
+    action = rng.choice(
+        ("drop_oldest", "drop_newest", "conflate", "conflate", "disconnect", "block")
+    )
     soft, rate = rng.choice((0.3, 0.5, 1.0)), rng.choice(RATES)
     return SlowPolicy(
         action,  # type: ignore[arg-type]
@@ -83,5 +90,6 @@ def random_policy(rng: Random) -> SlowPolicy:
         rng.choice((0, 0, 1, 3, 40)),
         rng.choice(AGES),
         soft=soft,
+        min_interval=rng.choice((0.0, 0.0, 0.3)) if action == "conflate" else 0.0,
         max_rate=rate,
     )

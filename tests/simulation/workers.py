@@ -144,6 +144,8 @@ class ObservedPump(Pump):
     def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
         require(member.state in (HELD, LOST), "somebody is released who was not held")
         jumped_to, was_held = member.sequence, member.state is HELD
+        if member.older:  # what came before was matched by what it wanted then
+            jumped_to = max(jumped_to, member.older[-1][0])
         if member.finishing is not None:
             jumped_to = self.front  # it has lost what came meanwhile
         super().release(member, prefixes, since, now)

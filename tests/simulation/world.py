@@ -408,7 +408,8 @@ class World:
                 (worker.pump, member) for worker in self.workers for member in worker.pump.blocked
             ]
             if not any(
-                self.sockets[member.id].unheard or pump.throttles.waits(member)
+                self.sockets[member.id].unheard
+                or (pump.waits(member) and self.models[member.id].queue)
                 for pump, member in blocked
             ):
                 break
@@ -419,7 +420,8 @@ class World:
 
     def _require_served(self, worker: SimulatedWorker) -> None:
         pump = worker.pump
-        require(not pump.blocked, "blocked although its socket takes everything")
+        blocked = [member for member in pump.blocked if member not in pump.rests]
+        require(not blocked, "blocked although its socket takes everything")
         for peer in worker.peers.values():
             model = self.models[peer.id]
             require(not model.queue, f"subscriber {peer.id} was forgotten with {model.queue}")

@@ -107,7 +107,9 @@ class Desk:
             return
         session = self._around.sessions[message.protocol](self._limits)
         peer = Peer(message.subscriber, slot, sock, session, self._policy, now)
-        self._pump.limit_rate(peer.member, now)
+        if self._policy.min_interval_ns:
+            self._tail.protect_front()  # it gets a cursor of its own there
+        self._pump.begin(peer.member, now)
         self.peers[peer.id] = peer
         self.by_descriptor[sock.fileno()] = peer
         self._write_set.register(sock, select.EPOLLOUT | select.EPOLLET)
@@ -176,6 +178,8 @@ class Desk:
             fields: dict[str, Any] = dict(message.policy)
             entries = self._around.log.entries
             policy = policy_of(SlowPolicy(**fields), self._log_bytes, entries)
+            if policy.min_interval_ns:
+                self._tail.protect_front()  # it gets a cursor of its own there
             self._pump.set_policy(peer.member, policy, self._around.now())
 
     def carry_out(self, effects: list[Effect], budget: Budget) -> list[Effect]:

@@ -42,6 +42,12 @@ class FinishThenJump(NamedTuple):
     reason: Reason
 
 
+class Thin(NamedTuple):
+    """Of what waits for the member it keeps the newest of each topic; and so much of the log."""
+
+    of_log: KeepOfLog
+
+
 class Part(NamedTuple):
     """The member's connection is closed."""
 
@@ -52,7 +58,7 @@ class Wait(NamedTuple):
     """Nothing is done to the member: the publisher waits for it, once the log is full."""
 
 
-Verdict: TypeAlias = KeepNewest | KeepOfLog | FinishThenJump | Part | Wait
+Verdict: TypeAlias = KeepNewest | KeepOfLog | FinishThenJump | Thin | Part | Wait
 
 
 class Policy(Protocol):
@@ -73,6 +79,14 @@ class Policy(Protocol):
     @property
     def max_rate(self) -> int:
         """Bytes a second that it is sent at most; 0 = as many as it takes."""
+
+    @property
+    def conflates(self) -> bool:
+        """Whether what waits for a member is thinned whenever it is served, see `Thin`."""
+
+    @property
+    def min_interval_ns(self) -> int:
+        """Between the times when a member is sent something; 0 = whenever there is something."""
 
     def judge(self, lag: Lag) -> Verdict:
         """What happens to a member that is so far behind, which is over the limits."""

@@ -26,6 +26,8 @@ class Block:
     __slots__ = ("max_rate", "patience", "soft")
 
     limits = UNLIMITED
+    conflates = False
+    min_interval_ns = 0
 
     def __init__(
         self, soft: Limits = UNLIMITED, patience: Limits = UNLIMITED, max_rate: int = 0

@@ -26,6 +26,9 @@ class Bounded:
 
     __slots__ = ("_of_log", "kept", "limits", "max_rate", "patience", "soft")
 
+    conflates = False
+    min_interval_ns = 0
+
     def __init__(self, limits: Limits, soft: float = 1.0, max_rate: int = 0) -> None:
         self.limits = limits
         self.soft = limits.part(soft)

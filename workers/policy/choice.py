@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.policy.block import Block
+from fanout.workers.policy.conflate import Conflate
 from fanout.workers.policy.disconnect import Disconnect
 from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.policy.drop_oldest import DropOldest
@@ -54,4 +55,7 @@ def policy_of(policy: SlowPolicy, log_bytes: int, entries: int) -> Policy:
         soft = Limits(*own, log_bytes, entries).part(policy.soft)
         return Block(soft, whole.part(1 / LOG_PART), policy.max_rate)
     limits = Limits(*own, log_bytes // LOG_PART, entries // LOG_PART)
-    return _BOUNDED.get(policy.action, DropOldest)(limits, policy.soft, policy.max_rate)
+    if policy.action == "conflate":
+        interval_ns = int(policy.min_interval * NS)
+        return Conflate(limits, policy.soft, policy.max_rate, interval_ns)
+    return _BOUNDED[policy.action](limits, policy.soft, policy.max_rate)

@@ -7,7 +7,6 @@ log may no longer keep it: that moves to the member's `spill`, so that its strea
 
 from __future__ import annotations
 
-import enum
 from bisect import bisect_left, bisect_right
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
@@ -16,27 +15,22 @@ from fanout.shm.census import NOTHING, Amount, Censuses, count_topics, minimal
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.edges import Edges
 from fanout.workers.stream.gaps import Gap
-from fanout.workers.stream.member import UNWEIGHED
 from fanout.workers.stream.spills import Spills
+from fanout.workers.stream.steps import Step, send
+from fanout.workers.stream.values import Values
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.reasons import Reason
     from fanout.shm.census import Tally
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.cohorts import Cohorts
-    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.member import Member, Wants
     from fanout.workers.stream.totals import Totals
-
-
-class Step(enum.Enum):
-    """What one step of a backlog came to."""
-
-    MORE = "more"  # there is more to send, and the socket took all of this
-    FULL = "full"  # the socket took less than it was given
-    DONE = "done"  # the member has everything up to the front
 
 
 class Backlog:
@@ -50,6 +44,7 @@ class Backlog:
     Attributes:
         tail: what is below this message may be overwritten; kept by the pump.
         spills: the messages that the members have rests of.
+        conflate: leaves the newest of each topic of what waits for a member; set by the pump.
     """
 
     def __init__(
@@ -65,9 +60,10 @@ class Backlog:
         self._totals = totals
         self._span_bytes = tuning.span_bytes
         self._censuses = Censuses(self._count_topics, tuning.census_messages, tuning.censuses_kept)
-        self._edges = Edges(log, self._topic)
+        self._edges = Edges(log, self.topic)
         self.chunks = Chunks(log, cohorts, tuning)
         self.spills = Spills(log, tuning.spill_logs * log.size)
+        self.conflate: Callable[[Member, int], None] = lambda _member, _front: None
 
     def step(self, member: Member, front: int) -> Step:
         """Send one piece.
@@ -81,12 +77,22 @@ class Backlog:
             return self._send_control(member)
         if member.gaps is not None and self._has_marker(member):
             return self._send_control(member)
+        if member.conflating and not (member.older and type(member.older[0][1]) is Values):
+            self.conflate(member, front)
+            if member.spill:
+                return self._send_spill(member)
         until, cohort = member.older[0] if member.older else (front, member.cohort)
         if cohort is None:
             return self._skip(member, until, front)
         if cohort.everything:
             return self._send_span(member, until)
+        if isinstance(cohort, Values):
+            return self._send_values(member, cohort, until)
         return self._send_picks(member, cohort, until, front)
+
+    def say(self, member: Member) -> Step:
+        """Send what is not in the log, and nothing else."""
+        return self._send_control(member) if member.control else Step.DONE
 
     def settle(self, member: Member, front: int) -> None:
         """Bring `sequence`, `offset` and `sent` of a blocked member in line with its position."""
@@ -160,10 +166,12 @@ class Backlog:
         self._lose(member, Amount(messages, size), reason)
         return messages
 
-    def count(self, cohort: Cohort[Member] | None, first: int, stop: int) -> Amount:
+    def count(self, cohort: Wants, first: int, stop: int) -> Amount:
         """What a cohort wants of the messages from `first` up to, not including, `stop`."""
         if cohort is None or first >= stop:
             return NOTHING
+        if isinstance(cohort, Values):
+            return cohort.amount(first, stop)
         if cohort.everything:
             return Amount(stop - first, self._log.start_of(stop) - self._log.start_of(first))
         key = cohort.key if cohort.is_minimal else minimal(cohort.key)
@@ -172,7 +180,7 @@ class Backlog:
     def _note_gap(
         self,
         member: Member,
-        cohort: Cohort[Member] | None,
+        cohort: Wants,
         start: int,
         stop: int,
         lost: Amount,
@@ -181,7 +189,10 @@ class Backlog:
         """It loses so much between these messages; its cursor passes them, or comes to them yet."""
         if member.gaps is not None and lost.messages:
             assert cohort is not None
-            first, last = self._edges.of(cohort, start, stop)
+            if isinstance(cohort, Values):
+                first, last = cohort.edges(start, stop)
+            else:
+                first, last = self._edges.of(cohort, start, stop)
             cursor = stop if start == member.sequence else member.sequence
             member.gaps.note(Gap(first, last, lost.messages, reason.label), cursor)
 
@@ -218,7 +229,6 @@ class Backlog:
             self._note_gap(member, member.cohort, came_to, front, lost, member.finishing)
             self._lose(member, lost, member.finishing)
             member.older[-1] = front, None
-            member.weighed = UNWEIGHED
 
     def _skip(self, member: Member, until: int, front: int) -> Step:
         """It has wanted nothing; or has finished, and goes on with the present."""
@@ -229,15 +239,15 @@ class Backlog:
 
     def _count_topics(self, first: int, stop: int) -> Tally:
         sizes = [end - start for start, end in pairwise(self._log.boundaries(first, stop))]
-        return count_topics(self._log.topic_ids(first, stop), sizes, first, self._topic)
+        return count_topics(self._log.topic_ids(first, stop), sizes, first, self.topic)
 
-    def _topic(self, topic_id: int, sequence: int) -> bytes:
+    def topic(self, topic_id: int, sequence: int) -> bytes:
         name = self._cohorts.name(topic_id)
         return self.topic_of(sequence) if name is None else name
 
     def _send_spill(self, member: Member) -> Step:
         spill = member.spill
-        count = _send(member, spill)
+        count = send(member, spill)
         if count < len(spill):
             member.spill = memoryview(spill)[count:]
             return Step.FULL
@@ -261,7 +271,7 @@ class Backlog:
             self.settle(member, until)
             return self._end_segment(member, until)
         span = self._log.span(member.position, min(stop, member.position + self._span_bytes))
-        count = _send(member, span)
+        count = send(member, span)
         member.position += count
         return Step.FULL if count < len(span) else Step.MORE
 
@@ -287,7 +297,7 @@ class Backlog:
         fitting = max(1, bisect_right(ends, self._span_bytes))
         if fitting < len(picked):
             stop = chunk.first + picked[fitting]
-        count = _send(member, memoryview(b"".join(pieces[:fitting]))[member.offset :])
+        count = send(member, memoryview(b"".join(pieces[:fitting]))[member.offset :])
         done = member.offset + count
         whole = bisect_right(ends, done, hi=fitting)
         member.sent += whole
@@ -303,6 +313,30 @@ class Backlog:
         self._move(member, chunk.first + picked[whole], offset)
         return Step.FULL
 
+    def _send_values(self, member: Member, values: Values, until: int) -> Step:
+        at = bisect_left(values.sequences, member.sequence)
+        if at == len(values.sequences):
+            return self._end_pass(member, until)
+        ends, load = values.load(at, member.encoding, self._log)
+        count = send(member, memoryview(load)[member.offset :])
+        done = member.offset + count
+        whole = bisect_right(ends, done)
+        member.sent += whole
+        self._totals.sent += whole
+        offset = done - (ends[whole - 1] if whole else 0)
+        if member.encoding is not None:  # the first one was counted when it was begun
+            low, high = member.offset > 0, whole + (offset > 0)
+            size = ends[high - 1] - (ends[low - 1] if low else 0) if high > low else 0
+            self.correct(member, 0, size - values.bytes_between(at + low, at + high))
+        if at + whole == len(values.sequences):
+            return self._end_pass(member, until)
+        self._move(member, values.sequences[at + whole], offset)
+        return Step.MORE if whole == len(ends) else Step.FULL
+
+    def _end_pass(self, member: Member, until: int) -> Step:
+        step = self._end_segment(member, until)
+        return Step.PASSED if member.policy.min_interval_ns else step
+
     def _move(self, member: Member, sequence: int, offset: int) -> None:
         member.place(sequence, offset, self._log.start_of(sequence))
 
@@ -313,13 +347,3 @@ class Backlog:
             return Step.MORE if member.gaps is not None and member.gaps.pending else Step.DONE
         member.older.popleft()
         return Step.MORE
-
-
-def _send(member: Member, data: bytes | memoryview) -> int:
-    """Bytes of messages that its socket took; the pump adds them to the totals."""
-    try:
-        count = member.send(data)
-    except BlockingIOError:
-        return 0
-    member.sent_bytes += count
-    return count

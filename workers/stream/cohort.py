@@ -42,6 +42,7 @@ class Cohort(Generic[M]):
         picks: messages of the batch at hand that it wants; the same list for ever.
         appends: where a message goes that is for it, if it is direct: into these.
         prefixes: by which it counts what it matched, if it is not direct.
+        topics: those that it wants of all that were seen, kept by `Newest`.
         counted: what it matched otherwise; for the cohort that wants everything, the front.
         counted_bytes: the same in bytes, but for those of `picks`, which are added when these are
             emptied; for the cohort that wants everything, the position of the front.
@@ -64,6 +65,7 @@ class Cohort(Generic[M]):
         "prefixes",
         "ready",
         "size",
+        "topics",
     )
 
     def __init__(self, key: Key | set[bytes], encoding: Encoding | None = None) -> None:
@@ -80,11 +82,13 @@ class Cohort(Generic[M]):
         self.counted = 0
         self.counted_bytes = 0
         self.size = 0
+        self.topics: tuple[int, int, list[bytes]] | None = None
         self._lengths: list[int] = []
         self._sorted: list[bytes] = []
 
     def changed(self) -> None:
         """Its key was changed in place."""
+        self.topics = None
         self._lengths = []
         self._sorted = []
 

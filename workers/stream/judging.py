@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.workers.policy.ages import Ages
-from fanout.workers.policy.base import FinishThenJump, KeepNewest, KeepOfLog, Part
+from fanout.workers.policy.base import FinishThenJump, KeepNewest, KeepOfLog, Part, Thin
 from fanout.workers.policy.dues import Dues
 from fanout.workers.policy.limits import NONE, Lag
+from fanout.workers.stream.conflating import Conflating
 from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.lags import Lags
-from fanout.workers.stream.member import BLOCKED, LOST
+from fanout.workers.stream.member import BLOCKED, LOST, READY
+from fanout.workers.stream.newest import Newest
+from fanout.workers.stream.rests import Rests
 from fanout.workers.stream.rounds import Rounds
 from fanout.workers.stream.throttling import Throttles
 from fanout.workers.tuning import TUNING, Tuning
@@ -55,8 +58,12 @@ class Judging(Rounds):
     ) -> None:
         super().__init__(log, tuning, totals, budget)
         self.ages = Ages()
+        newest = Newest(log, self.backlog.topic, tuning)
+        self.backlog.conflate = Conflating(self.backlog, log, newest, self.totals).conflate
         self.lags = Lags(log, self.backlog, self.ages, tuning.census_messages)
         self.throttles = Throttles()
+        self.rests = Rests()
+        self._hurries = False
         self._watches = count(1)
         self._anew: deque[tuple[int, Member]] = deque()
         self._by_sequence: Dues[Member] = Dues()
@@ -70,24 +77,71 @@ class Judging(Rounds):
         if member.finishing is not None:
             self.backlog.end_finishing(member, self.front)
         old, member.policy = member.policy, policy
-        if policy.max_rate != old.max_rate:
-            self.limit_rate(member, now)
-            self.writable(member)  # it may have been waiting
+        if member in self.rests:
+            self.rests.end(member)
+            self._progressed(member, now)
+        self.begin(member, now, throttled=policy.max_rate != old.max_rate)
+        self.writable(member)  # it may have been waiting
         member.watch = 0
         if member.blocked:
             self._look_anew(member)
 
-    def limit_rate(self, member: Member, now: int) -> None:
-        """The member is new: what its policy says of its rate holds from now on."""
-        self.throttles.now = now
-        self.throttles.set(member, member.policy.max_rate)
+    def begin(self, member: Member, now: int, *, throttled: bool = True) -> None:
+        """What its policy says of how a member is sent something holds from now on.
 
-    def wake_throttled(self, now: int) -> None:
-        """Go on with those who were sent nothing because of their rate, and may be now."""
+        Args:
+            throttled: its rate, too.
+        """
+        policy = member.policy
+        member.conflating = policy.conflates
+        if throttled:
+            self.throttles.now = now
+            self.throttles.set(member, policy.max_rate)
+        if policy.min_interval_ns and member.state is READY:
+            self._block(member, self.front, 0, 0)
+            self.runnable[member] = None
+
+    def wake(self, now: int) -> None:
+        """Go on with those who were not sent anything for a while, and may be now."""
         self.throttles.now = now
         for member in self.throttles.wake():
             if member in self.blocked:
                 self.runnable[member] = None
+        self._wake_rested(now)
+
+    def _wake_rested(self, now: int) -> None:
+        for member in self.rests.wake(now):
+            self._progressed(member, now)
+            self.runnable[member] = None
+
+    @property
+    def next_wake(self) -> int | None:
+        """When `wake()` has something to do next; None = at no time that is known."""
+        due = [one for one in (self.throttles.next_due, self.rests.next_due) if one is not None]
+        return min(due, default=None)
+
+    def waits(self, member: Member) -> bool:
+        """Whether it is us who do not send this member anything for a while."""
+        return member in self.rests or self.throttles.waits(member)
+
+    def rest(self, member: Member, now: int) -> None:
+        """A blocked member has everything, and is sent nothing for as long as its policy says."""
+        self.runnable.pop(member, None)
+        self._progressed(member, 0)
+        self._recover(member)
+        self.rests.add(member, now + member.policy.min_interval_ns)
+
+    def hurry(self, now: int) -> None:
+        """It all ends: nobody rests any more."""
+        self._hurries = True
+        for member in self.rests:
+            self._progressed(member, now)
+            self.runnable[member] = None
+        self.rests.clear()
+
+    def remove(self, member: Member) -> None:
+        self.rests.end(member)
+        super().remove(member)
 
     def advance(self, head: int, now: int) -> bool:
         self.throttles.now = now
@@ -97,7 +151,7 @@ class Judging(Rounds):
 
     def writable(self, member: Member) -> None:
         """The socket of this member has room again."""
-        if member.blocked:
+        if member.blocked and (member.control or member not in self.rests):
             self.runnable[member] = None
 
     def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
@@ -111,10 +165,12 @@ class Judging(Rounds):
         if not member.watch:
             self._look_anew(member)
 
-    def _unblock(self, member: Member) -> None:
+    def _recover(self, member: Member) -> None:
         if member.slow:
             member.watch = 0  # else it would be looked at too late, if it is to be slow again
-        super()._unblock(member)
+            if member.policy.min_interval_ns:
+                self._look_anew(member)
+        super()._recover(member)
 
     def _look_anew(self, member: Member) -> None:
         member.watch = next(self._watches)
@@ -216,6 +272,10 @@ class Judging(Rounds):
                 text = f"its policy has changed {len(member.older) // 2} times, and it took nothing"
                 self._lose(member, Reason.RESTLESS, text)
             backlog.finish(member, front, verdict.reason)
+        elif isinstance(verdict, Thin):
+            backlog.conflate(member, front)
+            if member.policy.limits.exceeded_by(self._lag(member, now)) is Reason.LAG_LOG:
+                self._carry_out(member, verdict.of_log, now, targets)
         elif isinstance(verdict, Part) and member.state is not LOST:
             lag = self._lag(member, now)
             self._lose(member, Reason.TOO_SLOW, _describe(lag, verdict.reason))

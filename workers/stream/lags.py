@@ -1,15 +1,16 @@
 """Lags: how much of what waits for a blocked member is how old, and where it would jump to. Pure.
 
-Messages are counted by who matches them, so how many wait for a member is known at any time. Their
-bytes are not: they are counted when somebody asks, and each message of a member once.
+Messages and their bytes are counted by who matches them, so how many wait for a member is known at
+any time, and only looked up here. Which of them are the newest so many is found out when it jumps.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.workers.policy.limits import NONE, Lag
+from fanout.workers.stream.values import Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from fanout.workers.policy.limits import Limits
     from fanout.workers.stream.backlog import Backlog
     from fanout.workers.stream.cohort import Cohort
-    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.member import Member, Wants
 
 # From a message up to, not including, another one it wants this.
-Segment = tuple[int, int, "Cohort[Member] | None"]
+Segment: TypeAlias = "tuple[int, int, Wants]"
 
 
 class Lags:
@@ -47,25 +48,12 @@ class Lags:
         self._backlog.settle(member, front)
         waits = member.queued > 0
         return Lag(
-            self.bytes(member, front) if waits and limits.bytes != NONE else 0,
+            member.queued_bytes if limits.bytes != NONE else 0,
             member.queued if limits.messages != NONE else 0,
             self._age(member, front, now) if waits and limits.age_ns != NONE else 0,
             self._log.start_of(front) - member.position,
             front - member.sequence,
         )
-
-    def bytes(self, member: Member, front: int) -> int:
-        """Bytes that wait for a settled member, as they lie in the log."""
-        if member.encoding is not None:  # what it was sent has other sizes
-            return self._count(member, member.sequence, front) + len(member.spill)
-        accounted = member.sent_bytes + member.dropped_bytes + member.conflated_bytes
-        until, total = member.weighed
-        if until < member.sequence:
-            until = member.sequence
-            total = accounted + len(member.spill) - member.offset
-        total += self._count(member, until, front)
-        member.weighed = front, total
-        return total - accounted
 
     def first(self, member: Member, front: int) -> int:
         """The next message that a settled member is to be sent, from its start on; or the front."""
@@ -84,12 +72,12 @@ class Lags:
         if keep.messages != NONE:
             messages = member.queued - keep.messages
         if keep.bytes != NONE:
-            size = self.bytes(member, front) - keep.bytes
+            size = member.queued_bytes - keep.bytes
         return max(target, self._first_after(member, messages, size, front))
 
     def _first_after(self, member: Member, messages: int, size: int, front: int) -> int:
         """The first message with so many messages and bytes before it that the member wants."""
-        for start, stop, cohort in _segments(member, member.sequence, front):
+        for start, stop, cohort in segments(member, member.sequence, front):
             first = start
             while first < stop and (messages > 0 or size > 0):
                 end = min(stop, first - first % self._piece + self._piece)
@@ -105,9 +93,16 @@ class Lags:
         return front
 
     def _first_in(
-        self, cohort: Cohort[Member], first: int, front: int, messages: int, size: int
+        self, cohort: Cohort[Member] | Values, first: int, front: int, messages: int, size: int
     ) -> int:
         """The same from message `first` on, where it is known that there are as many."""
+        if isinstance(cohort, Values):
+            for sequence, length in cohort.sizes(first):
+                messages -= 1
+                size -= length
+                if messages <= 0 and size <= 0:
+                    return sequence + 1
+            return front
         if cohort.everything:
             position = self._log.start_of(first) + size
             by_size = self._log.sequence_at(position - 1, first, front) + 1 if size > 0 else first
@@ -123,11 +118,6 @@ class Lags:
             first = chunk.stop
         return front
 
-    def _count(self, member: Member, first: int, front: int) -> int:
-        """Bytes of what the member wants from message `first` on."""
-        count = self._backlog.count
-        return sum(count(cohort, *span).bytes for *span, cohort in _segments(member, first, front))
-
     def _age(self, member: Member, front: int, now: int) -> int:
         """Since when the oldest message waits: one that was begun, or the next one it wants."""
         if member.spill:
@@ -138,7 +128,7 @@ class Lags:
         return self._ages.age_of(self.first(member, front), now)
 
 
-def _segments(member: Member, first: int, front: int) -> Iterator[Segment]:
+def segments(member: Member, first: int, front: int) -> Iterator[Segment]:
     """What a member wants, from message `first` on, which is not before its cursor."""
     for until, cohort in member.older:
         if until > first:

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.gaps import Gaps
+    from fanout.workers.stream.values import Values
     from fanout.zmtp.encoding import Encoding
 
-UNWEIGHED = (-1, 0)
+    Wants: TypeAlias = Cohort["Member"] | Values | None  # in a segment; None = nothing
+
 _OTHERS = len(DROPPING) - 1  # reasons that have counters of their own
 NO_DROPS = (0, 0, 0, 0, 0, 0)  # messages for each of them, then bytes
 
@@ -88,10 +90,9 @@ class Member:
         conflated, conflated_bytes: messages that a newer one on their topic took the place of.
         spoken_bytes: bytes handed over that are not of messages.
         gaps: what it was not told yet of what it does not get; None = it does not want to be told.
+        conflating: whether it is sent the newest of each topic only, of all that waits for it.
         finishing: None; or it loses what comes until it has got what is before the last segment in
             `older`, in which it wants nothing, and this is why.
-        weighed: up to which message its bytes are counted, and how many have matched since some
-            time when none were queued; see `Lags`.
         watch: a number that is another one whenever what is known of when to look at it is void; 0
             = nothing is.
         slow, stalled: whether it was reported as that, and has not recovered.
@@ -102,6 +103,7 @@ class Member:
         "cohort",
         "conflated",
         "conflated_bytes",
+        "conflating",
         "control",
         "counted",
         "dropped",
@@ -130,7 +132,6 @@ class Member:
         "stalled",
         "state",
         "watch",
-        "weighed",
     )
 
     def __init__(self, identifier: int, send: Send, policy: Policy) -> None:
@@ -148,7 +149,7 @@ class Member:
         self.sequence = 0
         self.offset = 0
         self.position = 0
-        self.older: deque[tuple[int, Cohort[Member] | None]] = deque()
+        self.older: deque[tuple[int, Wants]] = deque()
         self.spill: bytes | memoryview = b""
         self.spilled = 0
         self.control = b""
@@ -162,8 +163,8 @@ class Member:
         self.conflated_bytes = 0
         self.spoken_bytes = 0
         self.gaps: Gaps | None = None
+        self.conflating = False
         self.finishing: Reason | None = None
-        self.weighed = UNWEIGHED
         self.watch = 0
         self.slow = False
         self.stalled = False

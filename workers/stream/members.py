@@ -14,15 +14,15 @@ from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.cohort import EVERYTHING
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Effect, Lost, Recovered, Stalled
-from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, UNWEIGHED
+from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
 from fanout.workers.stream.totals import Totals
-from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.member import Member, MemberState
+    from fanout.workers.tuning import Tuning
 
 position_of = attrgetter("position")
 
@@ -36,20 +36,18 @@ class Members:
     """Keeps the states and wants of the members of one worker.
 
     Its mutable state: the front, the cohorts, the blocked members with the time of their last
-    progress (in that order, so that the longest blocked is first), those of them that have more to
-    send although their socket has room, the ready ones that wait for their turn in a round, and
-    those with a cohort of their own, with the time of their last change, in that order.
+    progress (in that order: the longest blocked is first), those of them that have more to send and
+    room for it, the ready ones that wait for their turn in a round, and those with a cohort of
+    their own with the time of their last change, in that order.
 
     Args:
         log: where the messages are.
         totals: what its predecessor had counted; counted on from there.
     """
 
-    def __init__(
-        self, log: LogReader, tuning: Tuning = TUNING, totals: Totals | None = None
-    ) -> None:
+    def __init__(self, log: LogReader, tuning: Tuning, totals: Totals | None) -> None:
         self._log = log
-        self._older_max = tuning.older_max
+        self._older_max, self._owned_from = tuning.older_max, tuning.owned_from
         self.totals = totals or Totals()
         self.cohorts: Cohorts[Member] = Cohorts(tuning)
         self.backlog = Backlog(log, self.cohorts, self.totals, tuning)
@@ -64,7 +62,6 @@ class Members:
         self._subscribed = 0  # members with a cohort
         self._last: Member | None = None  # of the blocked ones, when it was looked for
         self._last_position = 0
-        self._owned_from = tuning.owned_from
         self._large_change = tuning.large_change
         self._changing: dict[Member, int] = {}
         self._calm_credit = 0  # short prefixes
@@ -160,7 +157,7 @@ class Members:
         had to jump beyond `since`, what it lost was theirs.
         """
         self.backlog.settle(member, self.front)
-        since = max(since, member.sequence, self.front if member.finishing is not None else 0)
+        since = max(since, member.sequence, member.older[-1][0] if member.older else 0)
         old = self.backlog.count(member.cohort, since, self.front)
         if member.state is HELD:
             member.become(BLOCKED)
@@ -168,7 +165,6 @@ class Members:
         self._change_cohort(member, prefixes)
         new = self.backlog.count(member.cohort, since, self.front)
         self.backlog.correct(member, new.messages - old.messages, new.bytes - old.bytes)
-        member.weighed = UNWEIGHED
         self._progressed(member, now)
         self.runnable[member] = None
 
@@ -284,6 +280,9 @@ class Members:
         self.runnable.pop(member, None)
         if member.cohort is not None:
             self.cohorts.add_ready(member.cohort, member)
+        self._recover(member)
+
+    def _recover(self, member: Member) -> None:
         if member.slow or member.stalled:
             member.slow = member.stalled = False
             self.effects.append(Recovered(member))

@@ -15,12 +15,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
-from fanout.workers.stream.backlog import Step
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.member import BLOCKED
 from fanout.workers.stream.members import position_of
+from fanout.workers.stream.steps import Step
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Pump(Judging):
             return
         self.backlog.detach(member, self.front)
         member.control += data
+        if member in self.rests:
+            self.runnable[member] = None
 
     def tell_gaps(self, member: Member, *, losses: bool, conflated: bool) -> None:
         """Tell its peer from now on of what it does not get, or not any more.
@@ -88,6 +90,9 @@ class Pump(Judging):
         if member.state is not BLOCKED:
             return
         self.throttles.now = now
+        if member.conflating and member in self.rests:
+            self._say(member)
+            return
         sent, spoken = member.sent_bytes, member.spoken_bytes
         step = Step.MORE
         try:
@@ -101,13 +106,25 @@ class Pump(Judging):
         self.totals.sent_bytes += sent
         if member.state is not BLOCKED:
             return
-        if step is Step.DONE:
-            self._unblock(member)
-            return
+        if step is Step.DONE or step is Step.PASSED:
+            if member.policy.min_interval_ns and not self._hurries:
+                self.rest(member, now)
+                return
+            if step is Step.DONE:
+                self._unblock(member)
+                return
+            step = Step.MORE
         if sent or member.spoken_bytes != spoken:
             self._progressed(member, now)
         if step is Step.MORE:
             self.runnable[member] = None
+
+    def _say(self, member: Member) -> None:
+        """Send a member that rests what is to be said to it, and nothing else."""
+        try:
+            self.backlog.say(member)
+        except OSError as error:
+            self._lose(member, *broken(error))
 
     def serve_runnable(self, now: int, limit: int) -> None:
         """Continue with members whose sockets have room; neighbours in the log share its work.

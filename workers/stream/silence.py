@@ -211,7 +211,7 @@ class Silence:
         unsent = self._unsent(member)
         # Its peer has acknowledged something; or it has room, and looks for what it wants, or waits
         # for the time when it may be sent more.
-        has_room = member in pump.runnable or pump.throttles.waits(member)
+        has_room = member in pump.runnable or pump.waits(member)
         if (suspect.looks and unsent < suspect.unsent) or has_room:
             pump.excuse(member, now)
             return False

@@ -9,7 +9,7 @@ import pytest
 
 from fanout.reasons import DROPPING, Reason
 from fanout.shm.layout import PAGE, Layout
-from fanout.workers.stream.backlog import Step
+from fanout.workers.stream.steps import Step
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import SMALL, Sink, Worker

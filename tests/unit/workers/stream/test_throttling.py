@@ -33,7 +33,7 @@ def test_it_gets_its_rate_and_goes_on_when_its_time_comes(worker: Worker) -> Non
     assert len(sink.taken) == 100  # a tenth of a second at once
 
     for now in range(0, 400 * MS, 50 * MS):
-        worker.pump.wake_throttled(now)
+        worker.pump.wake(now)
         worker.pump.serve_runnable(now, 10)
         assert len(sink.taken) <= 100 + now * 1_000 // 1_000_000_000
 
@@ -47,12 +47,12 @@ def test_it_is_not_served_before_its_time(worker: Worker) -> None:
     worker.log.publish(b"A", b"x" * 300)
     worker.advance(0)
 
-    worker.pump.wake_throttled(99 * MS)
+    worker.pump.wake(99 * MS)
     assert member not in worker.pump.runnable
     assert worker.pump.throttles.waits(member)
     assert worker.pump.throttles.next_due == 100 * MS
 
-    worker.pump.wake_throttled(100 * MS)
+    worker.pump.wake(100 * MS)
     assert member in worker.pump.runnable
     assert not worker.pump.throttles.waits(member)
 
@@ -85,6 +85,6 @@ def test_one_that_has_left_is_not_woken(worker: Worker) -> None:
     worker.advance(0)
     worker.pump.remove(member)
 
-    worker.pump.wake_throttled(1_000 * MS)
+    worker.pump.wake(1_000 * MS)
 
     assert not worker.pump.runnable

@@ -1,0 +1,196 @@
+"""Conflating: who is behind gets the newest message of each topic, in order, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.shm.layout import PAGE, Layout
+from fanout.slow_policy import SlowPolicy
+from fanout.zmtp.frames import encode_message
+from tests.helpers.log import Sink, Worker
+
+if TYPE_CHECKING:
+    from fanout.workers.stream.member import Member
+
+LARGE = Layout(64 * PAGE, 4_096, 4)
+SECOND = 1_000_000_000
+
+
+def _publish(worker: Worker, *topics: bytes, now: int = 0, topic_id: int = 0) -> None:
+    for topic in topics:
+        worker.log.publish(topic, b"%08d" % worker.log.reader.head(), topic_id=topic_id)
+    worker.advance(now)
+
+
+def _conflating(
+    *prefixes: bytes, policy: SlowPolicy | None = None, room: int = 0
+) -> tuple[Worker, Member, Sink]:
+    worker = Worker(LARGE)
+    member, sink = worker.member(*prefixes, room=room)
+    worker.obey(member, policy or SlowPolicy("conflate"))
+    return worker, member, sink
+
+
+def _sent(sink: Sink) -> list[tuple[bytes, int]]:
+    """Topics and numbers of what has arrived."""
+    found, wire = [], sink.taken
+    while wire:
+        size = wire[1]
+        topic = wire[2 : 2 + size]
+        found.append((topic, int(wire[4 + size : 12 + size])))
+        wire = wire[12 + size :]
+    return found
+
+
+@pytest.mark.parametrize("prefixes", [(b"",), (b"A", b"B"), (b"A", b"B", b"C", b"D", b"E", b"F")])
+def test_the_newest_of_each_topic_in_the_order_of_publication(prefixes: tuple[bytes, ...]) -> None:
+    worker, member, sink = _conflating(*prefixes)
+    _publish(worker, b"A", b"B", b"A", b"B", b"B", b"A", b"A", b"B")
+    sink.room = 1 << 40
+    worker.serve(member)
+
+    assert _sent(sink) == [(b"A", 6), (b"B", 7)]
+    assert (member.matched, member.sent, member.conflated, member.queued) == (8, 2, 6, 0)
+    assert member.conflated_bytes == 6 * len(encode_message([b"A", b"00000000"]))
+    assert worker.pump.totals.conflated == 6
+    assert not member.blocked
+
+
+def test_what_was_begun_is_finished_first() -> None:
+    worker, member, sink = _conflating(b"", room=5)
+    _publish(worker, b"A", b"A", b"A")
+    sink.room = 1 << 40
+    worker.serve(member)
+
+    assert _sent(sink) == [(b"A", 0), (b"A", 2)]
+    assert (member.sent, member.conflated) == (2, 1)
+
+
+def test_a_pass_is_finished_before_the_next_one_begins() -> None:
+    """So that each topic has its turn, however often others come."""
+    worker, member, sink = _conflating(b"")
+    _publish(worker, b"A", b"B", b"C")
+    size = len(encode_message([b"A", b"00000000"]))
+    sink.room = size + 3
+    worker.serve(member)
+    _publish(worker, b"A", b"C", b"A", b"C")
+    sink.room = 1 << 40
+    worker.serve(member)
+
+    assert _sent(sink) == [(b"A", 0), (b"B", 1), (b"C", 2), (b"A", 5), (b"C", 6)]
+    assert member.conflated == 2
+
+
+def test_many_updates_of_a_hundred_topics_are_a_hundred_messages() -> None:
+    worker, member, sink = _conflating(b"")
+    topics = [b"t%03d" % number for number in range(100)]
+    for _ in range(20):
+        _publish(worker, *topics)
+        worker.pump.enforce(0)
+    sink.room = 1 << 40
+    worker.serve(member)
+
+    assert [topic for topic, _ in _sent(sink)] == topics
+    assert (member.sent, member.conflated, member.dropped) == (100, 1_900, 0)
+
+
+def test_with_a_limit_it_gets_everything_below_it() -> None:
+    worker, member, sink = _conflating(b"", policy=SlowPolicy("conflate", limit_messages=3))
+    _publish(worker, b"A", b"A", b"A")
+    worker.pump.enforce(0)
+    assert member.conflated == 0
+    _publish(worker, b"A")
+    worker.pump.enforce(0)
+    assert member.conflated == 3
+    sink.room = 1 << 40
+    worker.serve(member)
+
+    assert _sent(sink) == [(b"A", 3)]
+
+
+def test_what_is_newest_and_half_of_the_log_behind_is_lost() -> None:
+    worker, member, sink = _conflating(b"")
+    _publish(worker, b"old")
+    for _ in range(21):
+        _publish(worker, *[b"A"] * 100)
+        worker.pump.enforce(0)
+    sink.room = 1 << 40
+    worker.serve(member)
+
+    assert [topic for topic, _ in _sent(sink)] == [b"A"]
+    assert (member.dropped, member.conflated) == (1, 2_099)
+
+
+def test_different_wants_meanwhile_each_hold_for_their_messages() -> None:
+    worker, member, sink = _conflating(b"A")
+    _publish(worker, b"A", b"B", b"A")
+    worker.pump.subscribe(member, [b"B"])
+    _publish(worker, b"A", b"B", b"B")
+    sink.room = 1 << 40
+    worker.serve(member)
+
+    assert _sent(sink) == [(b"A", 2), (b"B", 5)]
+    assert (member.matched, member.conflated) == (4, 2)
+
+
+def test_members_that_stand_at_the_same_place_share_what_is_found() -> None:
+    worker = Worker(LARGE)
+    members = [worker.member(b"", room=0)[0] for _ in range(3)]
+    for member in members:
+        worker.obey(member, SlowPolicy("conflate"))
+    _publish(worker, b"A", b"B", b"A")
+    for member in members:
+        worker.pump.backlog.conflate(member, worker.pump.front)
+
+    assert len({id(member.older[0][1]) for member in members}) == 1
+
+
+class TestAnInterval:
+    """`min_interval`: no topic more often, whether it keeps up or not."""
+
+    def test_what_comes_meanwhile_is_conflated(self) -> None:
+        policy = SlowPolicy("conflate", min_interval=1.0)
+        worker, member, sink = _conflating(b"", policy=policy, room=1 << 40)
+        for now in range(0, 3 * SECOND, SECOND // 10):
+            _publish(worker, b"A", now=now)
+            worker.pump.wake(now)
+            worker.pump.serve_runnable(now, 10)
+
+        assert [number for _, number in _sent(sink)] == [0, 10, 20]
+        assert member.conflated == 18
+        assert worker.pump.next_wake == 3 * SECOND
+
+    def test_it_is_answered_meanwhile(self) -> None:
+        policy = SlowPolicy("conflate", min_interval=1.0)
+        worker, member, sink = _conflating(b"", policy=policy, room=1 << 40)
+        worker.serve(member)
+        worker.pump.speak(member, b"PONG", 0)
+        _publish(worker, b"A")
+        worker.pump.serve_runnable(0, 10)
+
+        assert sink.taken == b"PONG"
+
+    def test_at_the_end_nobody_rests(self) -> None:
+        policy = SlowPolicy("conflate", min_interval=100.0)
+        worker, member, sink = _conflating(b"", policy=policy, room=1 << 40)
+        worker.serve(member)
+        _publish(worker, b"A")
+        worker.pump.hurry(0)
+        worker.serve(member)
+
+        assert _sent(sink) == [(b"A", 0)]
+        assert not member.blocked
+
+    def test_without_it_everything_comes_again(self) -> None:
+        policy = SlowPolicy("conflate", min_interval=100.0)
+        worker, member, sink = _conflating(b"", policy=policy, room=1 << 40)
+        worker.serve(member)
+        _publish(worker, b"A", b"A")
+        worker.obey(member, SlowPolicy())
+        worker.serve(member)
+        _publish(worker, b"A")
+
+        assert [number for _, number in _sent(sink)] == [0, 1, 2]
+        assert not member.blocked

@@ -1,0 +1,106 @@
+"""Conflating: what waits for a member becomes the newest message of each topic. Pure.
+
+The segments of the member are replaced by one, with `Values`: they are sent from where they lie in
+the log. What came meanwhile is the next *pass*: it begins when all of this one is sent, so each
+topic has its turn, and nobody is further behind than one pass.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.workers.stream.gaps import CONFLATED, Gap
+from fanout.workers.stream.lags import segments
+from fanout.workers.stream.values import Values
+from fanout.zmtp.frames import first_frame
+
+if TYPE_CHECKING:
+    from fanout.shm.reader import LogReader
+    from fanout.workers.stream.backlog import Backlog
+    from fanout.workers.stream.member import Member, Wants
+    from fanout.workers.stream.newest import Newest
+    from fanout.workers.stream.totals import Totals
+
+
+class Conflating:
+    """Thins what waits for members.
+
+    Args:
+        backlog: theirs.
+        newest: the newest message of each topic.
+        totals: where what is left out is counted once more.
+    """
+
+    def __init__(self, backlog: Backlog, log: LogReader, newest: Newest, totals: Totals) -> None:
+        self._backlog = backlog
+        self._log = log
+        self._newest = newest
+        self._totals = totals
+
+    def conflate(self, member: Member, front: int) -> None:
+        """Of what waits for the member, but for what it has begun to get, keep the newest."""
+        backlog = self._backlog
+        backlog.detach(member, front)
+        first = member.sequence
+        if first >= front:
+            return
+        waiting = member.queued - bool(member.spill)
+        values = self._values(member, first, front)
+        left_out = waiting - len(values.sequences)
+        if left_out:
+            self._leave_out(member, values, first, front, left_out)
+        member.older.clear()
+        member.older.append((front, values))
+        start = values.sequences[0] if values.sequences else front
+        member.place(start, 0, self._log.start_of(start))
+
+    def _values(self, member: Member, first: int, front: int) -> Values:
+        older = member.older
+        left = older[0][1] if len(older) == 1 else None
+        if member.cohort is not None and (
+            not older or (isinstance(left, Values) and left.are_newest)
+        ):
+            # What is left of its last pass are the newest up to then, from its cursor on.
+            return self._newest.wanted(member.cohort, first, front, self._backlog.tail)
+        found = {name: sequence for sequence, name in self._each(member, first, front)}
+        return Values(sorted(found.values()), self._log)
+
+    def _each(self, member: Member, first: int, front: int) -> list[tuple[int, bytes]]:
+        """All that waits for a member, one by one: it had different wants meanwhile."""
+        found = []
+        for start, stop, cohort in segments(member, first, front):
+            found += self._in_segment(cohort, start, stop, front)
+        return found
+
+    def _in_segment(
+        self, cohort: Wants, first: int, stop: int, front: int
+    ) -> list[tuple[int, bytes]]:
+        if cohort is None:
+            return []
+        if isinstance(cohort, Values):
+            chosen = [one for one in cohort.sequences if first <= one < stop]
+            return [(one, first_frame(self._log.piece(one))) for one in chosen]
+        found = []
+        while first < stop:
+            chunk = self._backlog.chunks.at(first, front)
+            for index in chunk.pick(cohort):
+                sequence = chunk.first + index
+                if first <= sequence < stop:
+                    found.append((sequence, first_frame(chunk.pieces[index])))
+            first = chunk.stop
+        return found
+
+    def _leave_out(
+        self, member: Member, values: Values, first: int, front: int, messages: int
+    ) -> None:
+        """Count what the newest of each topic have taken the place of."""
+        size = member.queued_bytes - len(member.spill) - values.amount(first, front).bytes
+        if member.gaps is not None and member.gaps.conflated:
+            kept = set(values.sequences)
+            gone = [one for one, _name in self._each(member, first, front) if one not in kept]
+            gap = Gap(gone[0], gone[-1], messages, CONFLATED)
+            member.gaps.note(gap, values.sequences[0])
+        member.conflated += messages
+        member.conflated_bytes += size
+        self._totals.conflated += messages
+        self._totals.conflated_bytes += size

@@ -1,0 +1,132 @@
+"""Newest: the newest message of each topic, and which of them somebody wants. Pure.
+
+All members that conflate are served up to the same front. So what each of them gets is the newest
+messages of its topics, of those that are not older than its cursor: one table for all of them, in
+the order of publication, from the end of which it is read off. It costs a few steps for a message
+and worker while anybody conflates, and then what is sent; not a step for each member and message.
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, TypeVar
+
+from fanout.workers.stream.values import Values
+from fanout.workers.tuning import TUNING, Tuning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.shm.reader import LogReader
+    from fanout.workers.stream.cohort import Cohort
+
+M = TypeVar("M")
+
+PIECE = 65_536  # messages that are entered at once: some milliseconds
+
+
+class Newest:
+    """Keeps the table.
+
+    Its mutable state: the sequence of each topic's newest message, in ascending order; from which
+    message up to which one that holds; the topics seen, and what was made of them for this front.
+
+    Args:
+        name_of: the topic of an id; of id 0, that of the message with this sequence.
+    """
+
+    def __init__(
+        self, log: LogReader, name_of: Callable[[int, int], bytes], tuning: Tuning = TUNING
+    ) -> None:
+        self._log = log
+        self._name_of = name_of
+        self._topics_max = tuning.topics_remembered
+        self._newest: dict[bytes, int] = {}
+        self._first = self._stop = 0
+        self._topics: list[bytes] = []
+        self._known: set[bytes] = set()
+        self._generation = 0
+        self._made: dict[tuple[int, Cohort[object]], Values] = {}
+
+    def wanted(self, cohort: Cohort[M], first: int, front: int, tail: int) -> Values:
+        """The newest of each topic that a cohort wants, of the messages from `first` on.
+
+        Args:
+            front: up to here; all below `tail` may be overwritten.
+        """
+        self._advance(first, front, tail)
+        asked = first, cohort
+        values = self._made.get(asked)  # type: ignore[arg-type]
+        if values is None:
+            values = Values(self._sequences(cohort, first), self._log, are_newest=True)
+            if cohort.is_minimal:  # else it may be changed in place before the front moves
+                self._made[asked] = values  # type: ignore[index]
+        return values
+
+    def _sequences(self, cohort: Cohort[M], first: int) -> list[int]:
+        newest = self._newest
+        if cohort.everything or b"" in cohort.key:
+            found = []
+            for sequence in reversed(newest.values()):
+                if sequence < first:
+                    break
+                found.append(sequence)
+            found.reverse()
+            return found
+        return sorted(
+            [s for s in map(newest.get, self._topics_of(cohort)) if s is not None and s >= first]
+        )
+
+    def _topics_of(self, cohort: Cohort[M]) -> list[bytes]:
+        """Those of the topics seen that a cohort wants; each is matched once."""
+        generation, seen, topics = cohort.topics or (self._generation, 0, [])
+        if generation != self._generation:
+            seen, topics = 0, []
+        if seen < len(self._topics):
+            topics += filter(cohort.wants, self._topics[seen:])
+        cohort.topics = self._generation, len(self._topics), topics
+        return topics
+
+    def _advance(self, first: int, front: int, tail: int) -> None:
+        """Enter what has come since the last time, or all there is if that is not enough."""
+        if first < self._first or self._stop < tail:
+            self._newest.clear()
+            self._made.clear()
+            self._first = self._stop = tail
+        if self._stop == front:
+            return
+        self._made.clear()
+        self._forget(tail)
+        while self._stop < front:
+            stop = min(front, self._stop + PIECE)
+            self._enter(self._stop, stop)
+            self._stop = stop
+
+    def _forget(self, tail: int) -> None:
+        """What may be overwritten is of no use any more, nor are too many topics."""
+        old = []
+        for name, sequence in self._newest.items():
+            if sequence >= tail:
+                break
+            old.append(name)
+        for name in old:
+            del self._newest[name]
+        self._first = max(self._first, tail)
+        if len(self._topics) > max(self._topics_max, 2 * len(self._newest)):
+            self._topics, self._known = list(self._newest), set(self._newest)
+            self._generation += 1
+
+    def _enter(self, first: int, stop: int) -> None:
+        ids = self._log.topic_ids(first, stop)
+        last = dict(zip(ids, range(first, stop), strict=True))
+        entries = [(sequence, topic_id) for topic_id, sequence in last.items() if topic_id]
+        if 0 in last:
+            entries += [(first + at, 0) for at, topic_id in enumerate(ids) if not topic_id]
+        newest, known = self._newest, self._known
+        for sequence, topic_id in sorted(entries, key=itemgetter(0)):
+            name = self._name_of(topic_id, sequence)
+            newest.pop(name, None)  # to insert it last: in the order of the sequences
+            newest[name] = sequence
+            if name not in known:
+                known.add(name)
+                self._topics.append(name)

@@ -1,0 +1,28 @@
+"""Steps: one send to a blocked member, and what it came to. Pure."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanout.workers.stream.member import Member
+
+
+class Step(enum.Enum):
+    """What one step of a backlog came to."""
+
+    MORE = "more"  # there is more to send, and the socket took all of this
+    FULL = "full"  # the socket took less than it was given
+    PASSED = "passed"  # the newest of each topic were sent, and the next time is not yet
+    DONE = "done"  # the member has everything up to the front
+
+
+def send(member: Member, data: bytes | memoryview) -> int:
+    """Bytes of messages that its socket took; the pump adds them to the totals."""
+    try:
+        count = member.send(data)
+    except BlockingIOError:
+        return 0
+    member.sent_bytes += count
+    return count
