@@ -17,7 +17,7 @@ listen: "{host}:{port}"
 max_connections: 65000
 max_pending: 1GB
 max_payload: 8MB
-write_deadline: "60s"
+write_deadline: "600s"
 ping_interval: "1h"
 """
 
