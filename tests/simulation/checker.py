@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.simulation.workers import SimulatedWorker
     from tests.simulation.world import World
 
+TICKS_UNTIL_TRIED = 27  # one member is tried in each, at least; three for each there can be
+
 
 class Checker:
     """Looks at workers from outside; what it finds wrong is `Violated`."""
@@ -228,6 +230,7 @@ class Checker:
             member, model = peer.member, world.models[peer.id]
             pump = worker.pump
             has_room = member in pump.runnable or pump.waits(member)
+            self._tried(worker, member, model, has_room=has_room)
             if not member.blocked or has_room or member.state in (HELD, LOST) or len(looks) < 3:
                 model.in_the_way_at = None
                 continue
@@ -245,6 +248,27 @@ class Checker:
                 model.in_the_way_at = world.now
             waited = _seen(worker.ticks, model.in_the_way_at, looks[0])
             require(waited <= silent_ns // 4, f"silent and in the way for {waited} ns")
+
+    def _tried(
+        self, worker: SimulatedWorker, member: Member, model: SubscriberModel, *, has_room: bool
+    ) -> None:
+        """After a tick: an event that got lost has cost a quarter of `send_timeout`, and no more.
+
+        And some ticks, since in each there may be time for one member only.
+        """
+        world = self._world
+        unheard = world.sockets[member.id].unheard and not has_room
+        if not unheard or not member.blocked or member.state in (HELD, LOST):
+            model.unheard_at = None
+            return
+        if model.unheard_at is None:
+            model.unheard_at = world.now
+        ticks = sorted(set(worker.ticks))
+        if len(ticks) >= TICKS_UNTIL_TRIED:
+            tried_by = ticks[-TICKS_UNTIL_TRIED]
+            waited = _seen(worker.ticks, model.unheard_at, tried_by)
+            quarter = round(min(world.options.send_timeout, world.options.stall_timeout) * 1e9) // 4
+            require(waited <= quarter, f"had room for {waited} ns, and nobody has tried")
 
     def settled(self, worker: SimulatedWorker, member: Member) -> None:
         """After `settle`, the counters of every kind of member are exact."""

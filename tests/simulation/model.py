@@ -102,6 +102,7 @@ class SubscriberModel:
         self.spoken: deque[bytes] = deque()
         self.progress_at = 0
         self.blocked_at: int | None = None
+        self.unheard_at: int | None = None  # since when it has had room, and nobody has heard of it
         self.in_the_way_at: int | None = None  # since when it has been, and silent too long
         self.rules = rules
         self.doomed: deque[int] | None = None

@@ -101,6 +101,12 @@ class FakeSocket:
             self.unheard = not self.edge
             self.late = self.unheard and self._rng.random() < 0.5
 
+    def drain_unheard(self) -> None:
+        """The peer reads all there is, and that is never reported."""
+        self.queued = 0
+        self.full = self.edge = self.late = False
+        self.unheard = True
+
 
 class FakeEpoll:
     """A set of fake sockets, of which `poll` reports those that are `ready`, in random order."""

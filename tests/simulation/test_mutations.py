@@ -37,6 +37,7 @@ TRIED_FIRST: dict[str, int] = {
     "serve_the_steady_only": 11,
     "settle_from_where_the_log_was": 56,
     "total_of_what_was_not_wanted_after_all": 9,
+    "try_nobody_again_who_may_go_on": 23,
 }
 
 

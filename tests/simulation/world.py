@@ -40,6 +40,9 @@ TOPICS = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"BAB", b"C", b"x" * 300, b"ABx
 SUBSCRIBERS_MAX = 8
 STEPS = 260  # enough for the log to wrap several times
 HEARING_ROUNDS = 250  # of `TICKS_APART`: a quarter of the longest `send_timeout`, and three stops
+SILENT_MAX = 10_000 * MILLISECOND  # a longer `send_timeout` would be too many ticks to wait for
+FILLING_TURNS = 4  # by then most who want something have been sent more than they take
+LOOKS = 4  # ticks, at least: two looks at each, and some that have no time for all
 END_OF_TIME = 1 << 62  # monotonic ns
 SETTLING_TURNS = 5_000  # more than any backlog of the largest log can take
 
@@ -95,6 +98,7 @@ class World:
         self._next_id = 1
         self._largest = log_bytes // MESSAGE_PART
         self._sizes = rng.choice(((0, 9), (0, 9, 60), (60, 300), (0, 30, 300, 5_000, 70_000)))
+        self._deaf = Random(~seed)  # of its own: what happens before the end stays as it is
 
     def run(self, steps: int = STEPS) -> Checker:
         """Live for so many steps, then let everybody catch up.
@@ -343,6 +347,7 @@ class World:
 
     def _catch_up(self) -> None:
         """No chance any more: every socket takes all it gets, and everybody must get everything."""
+        self._lose_late_events()
         self.settling = True
         for worker in self.workers:
             worker.channel.stuck = False
@@ -363,6 +368,29 @@ class World:
             worker.ask()
             worker.run_turn()
             require(self.checker.answers > answers, "a question without an answer")
+
+    def _lose_late_events(self) -> None:
+        """Nobody reads for more than half of `send_timeout`, and then nobody hears that some do.
+
+        By then they have been looked at as often as comes before an end (`silence.py`).
+        """
+        send_timeout = round(self.options.send_timeout * 1_000) * MILLISECOND
+        if send_timeout > SILENT_MAX or self._deaf.random() < 0.5:
+            return
+        for sock in self.sockets.values():
+            sock.capacity = sock.queued + 1
+        for _ in range(FILLING_TURNS):
+            self._publish()
+            for worker in self.workers:
+                worker.end_nap()
+                worker.run_turn()
+        for _ in range(max(LOOKS, send_timeout * 8 // 10 // TICKS_APART)):
+            self.now += TICKS_APART
+            for worker in self.workers:
+                worker.run_tick()
+        for sock in self.sockets.values():
+            if sock.full and self._deaf.random() < 0.7:
+                sock.drain_unheard()
 
     def _isolate(self) -> None:
         """Nobody waits for a subscriber that is stalled: no other one, and not the publisher."""
