@@ -474,5 +474,5 @@ def _seen(ticks: list[int], since: int, now: int) -> int:
     seen = now - since
     for before, after in pairwise(ticks):
         if since < after and after - before > 1_000_000_000:
-            seen -= after - before - 100_000_000
+            seen -= max(after - max(before, since) - 100_000_000, 0)
     return seen

@@ -758,6 +758,11 @@ def count_what_nobody_saw(_original: Any, _self: Witness, since: int, now: int) 
     return now - since
 
 
+@replaces(Witness, "seen")
+def take_a_stop_off_what_follows_it(_original: Any, self: Witness, since: int, now: int) -> int:
+    return now - since - sum(void for ended, void in self._gaps if ended > since)
+
+
 @replaces(Pump, "is_in_the_way")
 def evict_who_harms_nobody(_original: Any, _self: Pump, _member: Member, _now: int) -> bool:
     return True

@@ -61,8 +61,12 @@ class Witness:
         self._looked = now
 
     def seen(self, since: int, now: int) -> int:
-        """Of the time between, how much was seen."""
-        return now - since - sum(void for ended, void in self._gaps if ended > since)
+        """Of the time between, how much was seen; never less than nothing.
+
+        It may begin within a gap: a turn comes before the tick when a process may run again.
+        """
+        voids = [min(void, ended - since - USUAL_NS) for ended, void in self._gaps if ended > since]
+        return now - since - sum(void for void in voids if void > 0)
 
 
 class Suspect:

@@ -270,3 +270,17 @@ def test_of_a_gap_between_looks_little_was_seen(gap: int, seen: int) -> None:
     assert witness.seen(BEGIN, BEGIN + gap) == seen
     assert witness.seen(BEGIN - 5, BEGIN + gap + 5) == seen + 10
     assert witness.seen(BEGIN + gap, BEGIN + gap + 7) == 7
+
+
+@pytest.mark.parametrize("since", [BEGIN, BEGIN + 1, BEGIN + 59 * SECOND, BEGIN + 60 * SECOND - 1])
+def test_who_is_blocked_right_after_a_stop_and_before_the_look_is_seen_from_then_on(
+    since: int,
+) -> None:
+    """A turn comes before the tick: the time of the stop is not taken off what follows it."""
+    ended = BEGIN + 60 * SECOND
+    witness = Witness()
+    witness.look(BEGIN)
+    witness.look(ended)
+
+    assert witness.seen(since, ended) == min(ended - since, USUAL_NS)
+    assert witness.seen(since, ended + 7) == min(ended - since, USUAL_NS) + 7
