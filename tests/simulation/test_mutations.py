@@ -36,7 +36,6 @@ TRIED_FIRST: dict[str, int] = {
     "serve_the_held": 9,
     "serve_the_steady_only": 11,
     "settle_from_where_the_log_was": 56,
-    "take_a_stop_off_what_follows_it": 152,
     "total_of_what_was_not_wanted_after_all": 9,
     "try_nobody_again_who_may_go_on": 23,
 }
