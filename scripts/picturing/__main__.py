@@ -44,7 +44,7 @@ CROWD = [  # what they are called, what else they say, what they read each turn
     *((b"archive%d" % number, [b""], READ_BYTES) for number in (1, 2)),
     *((b"desk%d" % number, [b"quote.1", b"quote.2"], READ_BYTES) for number in range(1, 6)),
     (b"far-away", [b""], SLOW_BYTES),
-    (b"chart", [b"", POLICY + b"conflate"], SLOW_BYTES),
+    (b"chart", [b"", POLICY + b"drop_newest"], SLOW_BYTES),
     (b"asleep", [b""], 0),
 ]
 
@@ -78,6 +78,8 @@ def main(path: Path) -> None:
         "log_bytes": "8M",
         "send_timeout": 600.0,
         "stall_timeout": 600.0,
+        "tcp_user_timeout": 600.0,
+        "start_timeout": 300.0,
     }
     with Publisher("tcp://127.0.0.1:*", **options) as publisher:  # type: ignore[arg-type]
         peers = []
