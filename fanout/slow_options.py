@@ -8,11 +8,10 @@ from typing import TypeVar
 from fanout.arguments import shown
 from fanout.errors import ConfigError
 from fanout.shm.layout import Layout
-from fanout.slow_policy import ACTIONS, SlowPolicy, SlowRule
+from fanout.slow_policy import ACTIONS, LOG_PART, SlowPolicy, SlowRule
 
 T = TypeVar("T", SlowPolicy, SlowRule)
 
-LOG_PART = 2  # a subscriber may be 1/2 of the log behind: the other half is room for the publisher
 RULES_MAX = 1_000  # each may be looked at for each change of each subscriber
 
 

@@ -14,6 +14,7 @@ from fanout.errors import ConfigError
 Action: TypeAlias = Literal["drop_oldest", "drop_newest", "conflate", "disconnect", "block"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
+LOG_PART = 2  # nobody is more than 1/2 of the log behind, in bytes or messages: room for what comes
 LIMIT_MAX = 1 << 48  # bytes, or messages: above any log; catches a wrong unit
 SECONDS_MAX = 86_400.0  # a day, as for every timeout
 NAME_PATTERN_MAX = 256  # characters

@@ -20,8 +20,7 @@ from fanout.control.messages import SetPolicy
 from fanout.coordinator.actions import NoteChoice, Say, Tell
 from fanout.events import Event, EventKind
 from fanout.shm.layout import Layout
-from fanout.slow_options import LOG_PART
-from fanout.slow_policy import SlowPolicy
+from fanout.slow_policy import LOG_PART, SlowPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

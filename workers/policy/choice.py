@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from fanout.slow_policy import SlowPolicy
+from fanout.slow_policy import LOG_PART
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.conflate import Conflate
 from fanout.workers.policy.disconnect import Disconnect
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from fanout.slow_policy import SlowPolicy
     from fanout.workers.policy.base import Policy
 
-LOG_PART = 2  # nobody is more than 1/2 of the log behind, in bytes or messages: room for what comes
 NS = 1_000_000_000
 POLICIES_KEPT = 256  # equal ones are one object: there are a few, or one for each subscriber
 
