@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanout.slow_policy import SlowPolicy
-from fanout.workers.policy.choice import policy_of
-from tests.helpers.log import SMALL, Worker
+from tests.helpers.log import Worker
 
 NAMES = st.sampled_from((b"A", b"AB", b"B", b"C"))
 ACTIONS = st.sampled_from(("drop_oldest", "drop_newest"))
@@ -42,13 +41,16 @@ def parts_of(wire: bytes) -> list[dict[str, Any] | int]:
 
 @settings(deadline=None, max_examples=40)
 @given(
-    st.lists(STEPS, max_size=25), st.sets(st.one_of(st.just(b""), NAMES), min_size=1, max_size=2)
+    st.lists(STEPS, max_size=25),
+    st.sets(st.one_of(st.just(b""), NAMES), min_size=1, max_size=2),
+    ACTIONS,
 )
 def test_markers_stand_where_messages_are_missing_and_say_which(
-    steps: list[Any], wants: set[bytes]
+    steps: list[Any], wants: set[bytes], action: Any
 ) -> None:
     worker = Worker()
     member, sink = worker.member(*wants, room=0)
+    worker.obey(member, SlowPolicy(action, limit_messages=3))
     worker.pump.tell_gaps(member, losses=True, conflated=False)
     matched: list[int] = []
     for now, (verb, *what) in enumerate(steps):
@@ -64,15 +66,14 @@ def test_markers_stand_where_messages_are_missing_and_say_which(
             sink.room += what[0]
             worker.serve(member, now)
         elif verb == "policy":
-            policy = SlowPolicy(what[0], limit_messages=what[1])
-            made = policy_of(policy, 16 * 4096, SMALL.entries)
-            worker.pump.set_policy(member, made, now)
+            worker.obey(member, SlowPolicy(what[0], limit_messages=what[1]), now)
             worker.pump.enforce(now)
         else:
             wants = what[0]
             worker.pump.subscribe(member, wants, now)
     sink.room = 1 << 30
     worker.serve(member, len(steps))
+    worker.pump.settle(member)
 
     missing = list(matched)
     told: list[dict[str, Any]] = []

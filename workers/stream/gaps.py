@@ -75,15 +75,18 @@ class Gaps:
         """
         if gap.reason == CONFLATED and not self.conflated:
             return
+        is_conflated = gap.reason == CONFLATED
         is_behind = gap.last < cursor
+        others = []
         for one in self.pending:
-            same_kind = (one.reason == CONFLATED) == (gap.reason == CONFLATED)
+            # Behind the cursor nothing is sent between two, in front of it something may be.
             is_open = is_behind or not one.whole
+            same_kind = (one.reason == CONFLATED) == is_conflated
             if same_kind and is_open and (one.last < cursor) == is_behind:
-                one.take_in(gap)
-                return
-        self.pending.append(gap)
-        self.pending.sort(key=lambda one: one.last)
+                gap.take_in(one)
+            else:
+                others.append(one)
+        self.pending = sorted([*others, gap], key=lambda one: one.last)
 
     def end_losses(self) -> None:
         """It gets again what comes: what it loses later is another gap."""
@@ -92,9 +95,15 @@ class Gaps:
 
     def take(self, cursor: int, encoding: Encoding | None) -> bytes:
         """The markers of all gaps behind the cursor, as its peer reads them; they are told then."""
+        due = [gap for gap in self.pending if gap.last < cursor]
+        self.pending = [gap for gap in self.pending if gap.last >= cursor]
+        told: dict[bool, Gap] = {}
+        for gap in due:  # one that was in front of the cursor when it was noted may be here now
+            same = told.setdefault(gap.reason == CONFLATED, gap)
+            if same is not gap:
+                same.take_in(gap)
         markers = b""
-        while self.pending and self.pending[0].last < cursor:
-            gap = self.pending.pop(0)
+        for gap in told.values():
             marker = marker_of(gap, self._epoch)
             # No message of the log is sent by the number of one that was lost.
             markers += marker if encoding is None else encoding.encode(marker, gap.last)

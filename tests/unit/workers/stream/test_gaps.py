@@ -72,10 +72,19 @@ def test_who_jumps_over_all_of_it_is_told_once() -> None:
     gaps.note(Gap(50, 59, 10, "lag"), 20)
     gaps.note(Gap(20, 49, 10, "lag_age"), 80)
 
-    assert [(one["first"], one["last"], one["count"]) for one in told(gaps.take(80, None))] in (
-        [(20, 49, 10), (50, 59, 10)],
-        [(20, 59, 20)],
-    )
+    gaps.note(Gap(60, 70, 5, "lag"), 80)
+
+    assert told(gaps.take(80, None)) == [marker(20, 70, 25)]
+
+
+def test_there_are_never_many_whatever_happens() -> None:
+    gaps = Gaps(EPOCH, conflated=True)
+    for cursor in range(0, 1_000, 10):
+        for reason in ("lag", CONFLATED):
+            gaps.note(Gap(cursor, cursor + 1, 2, reason), cursor + 2)
+            gaps.note(Gap(cursor + 5, cursor + 6, 2, reason), cursor + 2)
+            assert len(gaps.pending) <= 4
+    assert told(gaps.take(1_000, None)) == [marker(0, 996, 400), marker(0, 996, 400, CONFLATED)]
 
 
 def test_conflation_is_told_to_who_wants_to_know_and_by_itself() -> None:
