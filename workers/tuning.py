@@ -50,7 +50,7 @@ class Tuning:
     chunk_tables: int = 8  # by length of a prefix; each has up to `chunk_bytes` of topics once more
     chunks_kept: int = 8  # at once; with both, the memory that all members behind share
     census_messages: int = 4096  # small beside what a member loses, large beside adding it up
-    censuses_kept: int = 64  # each takes up to 64 KiB, beside the topics themselves
+    censuses_kept: int = 64  # each takes up to 128 KiB, beside the topics themselves
 
     # Checkpoints.
     checkpoints_per_tick: int = 1_024  # slots brought up to date in a tick: some milliseconds

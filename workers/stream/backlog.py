@@ -8,15 +8,16 @@ log may no longer keep it: that moves to the member's `spill`, so that its strea
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from fanout.shm.census import NOTHING, Amount, Censuses, count_topics, minimal
+from fanout.shm.census import NOTHING, Amount
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.edges import Edges
 from fanout.workers.stream.gaps import Gap
 from fanout.workers.stream.spills import Spills
 from fanout.workers.stream.steps import Step, send
+from fanout.workers.stream.stretches import Stretches
 from fanout.workers.stream.values import Values
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.reasons import Reason
-    from fanout.shm.census import Tally
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.cohorts import Cohorts
@@ -59,7 +59,7 @@ class Backlog:
         self._cohorts = cohorts
         self._totals = totals
         self._span_bytes = tuning.span_bytes
-        self._censuses = Censuses(self._count_topics, tuning.census_messages, tuning.censuses_kept)
+        self._stretches = Stretches(log, self.topic, tuning.census_messages, tuning.censuses_kept)
         self._edges = Edges(log, self.topic)
         self.chunks = Chunks(log, cohorts, tuning)
         self.spills = Spills(log, tuning.spill_logs * log.size)
@@ -174,8 +174,11 @@ class Backlog:
             return cohort.amount(first, stop)
         if cohort.everything:
             return Amount(stop - first, self._log.start_of(stop) - self._log.start_of(first))
-        key = cohort.key if cohort.is_minimal else minimal(cohort.key)
-        return self._censuses.count(key, first, stop)
+        return self._stretches.count(cohort.minimal_key, first, stop, self.tail)
+
+    def picks(self, cohort: Cohort[Member], first: int, stop: int) -> list[tuple[int, int]]:
+        """Which of these messages a cohort wants, and their sizes, in order."""
+        return self._stretches.picks(cohort.minimal_key, first, stop, self.tail)
 
     def _note_gap(
         self,
@@ -236,10 +239,6 @@ class Backlog:
             self.end_finishing(member, front)
             until = front
         return self._end_segment(member, until)
-
-    def _count_topics(self, first: int, stop: int) -> Tally:
-        sizes = [end - start for start, end in pairwise(self._log.boundaries(first, stop))]
-        return count_topics(self._log.topic_ids(first, stop), sizes, first, self.topic)
 
     def topic(self, topic_id: int, sequence: int) -> bytes:
         name = self._cohorts.name(topic_id)

@@ -100,6 +100,11 @@ class Cohort(Generic[M]):
         return self
 
     @property
+    def minimal_key(self) -> Key:
+        """Its wants, but for those that others among them imply."""
+        return self.key if isinstance(self.key, frozenset) else minimal(self.key)
+
+    @property
     def is_minimal(self) -> bool:
         """Whether none of its wants implies another."""
         return isinstance(self.key, frozenset)

@@ -80,15 +80,8 @@ class Conflating:
         if isinstance(cohort, Values):
             chosen = [one for one in cohort.sequences if first <= one < stop]
             return [(one, first_frame(self._log.piece(one))) for one in chosen]
-        found = []
-        while first < stop:
-            chunk = self._backlog.chunks.at(first, front)
-            for index in chunk.pick(cohort):
-                sequence = chunk.first + index
-                if first <= sequence < stop:
-                    found.append((sequence, first_frame(chunk.pieces[index])))
-            first = chunk.stop
-        return found
+        picks = self._backlog.picks(cohort, first, stop)
+        return [(sequence, first_frame(self._log.piece(sequence))) for sequence, _size in picks]
 
     def _leave_out(
         self, member: Member, values: Values, first: int, front: int, messages: int

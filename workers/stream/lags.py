@@ -6,7 +6,6 @@ any time, and only looked up here. Which of them are the newest so many is found
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.workers.policy.limits import NONE, Lag
@@ -84,7 +83,7 @@ class Lags:
                 found = self._backlog.count(cohort, first, end)
                 if found.messages >= messages and found.bytes >= size:
                     assert cohort is not None
-                    return self._first_in(cohort, first, front, messages, size)
+                    return self._first_in(cohort, first, end, messages, size)
                 messages -= found.messages
                 size -= found.bytes
                 first = end
@@ -93,30 +92,23 @@ class Lags:
         return front
 
     def _first_in(
-        self, cohort: Cohort[Member] | Values, first: int, front: int, messages: int, size: int
+        self, cohort: Cohort[Member] | Values, first: int, stop: int, messages: int, size: int
     ) -> int:
-        """The same from message `first` on, where it is known that there are as many."""
+        """The same in a stretch where it is known that there are as many."""
         if isinstance(cohort, Values):
-            for sequence, length in cohort.sizes(first):
-                messages -= 1
-                size -= length
-                if messages <= 0 and size <= 0:
-                    return sequence + 1
-            return front
-        if cohort.everything:
+            picks = cohort.sizes(first)
+        elif cohort.everything:
             position = self._log.start_of(first) + size
-            by_size = self._log.sequence_at(position - 1, first, front) + 1 if size > 0 else first
+            by_size = self._log.sequence_at(position - 1, first, stop) + 1 if size > 0 else first
             return max(by_size, first + messages)
-        while first < front:
-            chunk = self._backlog.chunks.at(first, front)
-            picked = chunk.pick(cohort)
-            for index in picked[bisect_left(picked, first - chunk.first) :]:
-                messages -= 1
-                size -= len(chunk.pieces[index])
-                if messages <= 0 and size <= 0:
-                    return chunk.first + index + 1
-            first = chunk.stop
-        return front
+        else:
+            picks = iter(self._backlog.picks(cohort, first, stop))
+        for sequence, length in picks:
+            messages -= 1
+            size -= length
+            if messages <= 0 and size <= 0:
+                return sequence + 1
+        return stop
 
     def _age(self, member: Member, front: int, now: int) -> int:
         """Since when the oldest message waits: one that was begun, or the next one it wants."""
