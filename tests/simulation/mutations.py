@@ -705,10 +705,13 @@ def forget_the_policy(_original: Any, _self: Pump, *_policy: Any) -> None:
     return
 
 
-@replaces(Pump, "_look_anew")
-def judge_by_the_policy_before(original: Any, self: Pump, member: Member) -> None:
-    if not member.watch:
-        original(self, member)
+@replaces(Pump, "set_policy")
+def judge_by_the_policy_before(
+    original: Any, self: Pump, member: Member, policy: Any, now: int
+) -> None:
+    watch = member.watch
+    original(self, member, policy, now)
+    member.watch = watch or member.watch
 
 
 @replaces(Rate, "take")
