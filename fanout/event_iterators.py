@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+
+# Not from `queue`: a file of that name beside the user's script would be found in its place.
+from _queue import Empty
 from contextlib import suppress
 from functools import partial
-from queue import Empty
 from typing import TYPE_CHECKING
 
 from fanout.event_queue import no_event

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
+
+# Not from `queue`: a file of that name beside the user's script would be found in its place.
+from _queue import Empty, SimpleQueue
 from collections import deque
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.events import Event, EventKind

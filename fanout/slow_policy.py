@@ -20,8 +20,13 @@ SECONDS_MAX = 86_400.0  # a day, as for every timeout
 NAME_PATTERN_MAX = 256  # characters
 
 
+SIZES = ("limit_bytes", "max_rate")  # that may be given as text
+
+
 def _number(name: str, value: object, high: float, *, whole: bool = False) -> None:
     kind = "a whole number" if whole else "a number"
+    if name in SIZES:
+        kind = "a whole number of bytes, or a size such as '64K' or '1 MiB'"
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise ConfigError(f"SlowPolicy({name}=…) must be {kind}, not {shown(value)}")
     if not 0 <= value <= high:
@@ -49,7 +54,8 @@ class SlowPolicy:
             above 0, up to 1.
         min_interval: seconds between two messages of one topic, with "conflate" only: it gets no
             topic more often, whether it keeps up or not.
-        max_rate: bytes a second that it is sent at most; what is above that makes it be behind.
+        max_rate: bytes a second that it is sent at most, as number or size; 0 = as many as it
+            takes. What is above that makes it be behind.
 
     Raises:
         ConfigError: a value is out of its range, or means nothing with this action.
@@ -64,7 +70,7 @@ class SlowPolicy:
     max_rate: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("limit_bytes", "max_rate"):
+        for name in SIZES:
             value = getattr(self, name)
             size = read_size(value) if isinstance(value, str) else None
             if size is not None:

@@ -179,6 +179,7 @@ def test_an_interrupted_bind_leaves_nothing(
     every_step(run)
 
 
+@pytest.mark.filterwarnings("ignore:published on the publisher inside:RuntimeWarning")
 def test_a_send_inside_a_send_is_refused_or_whole(subject: Subject) -> None:
     """As from a signal handler or a finalizer that runs at that line."""
     refused = 0

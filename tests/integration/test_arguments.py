@@ -48,7 +48,11 @@ def publisher() -> Iterator[Publisher]:
         ({"workers": True}, ConfigError, "workers must be a whole number"),
         ({"workers": 257}, ConfigError, "workers=257 is out of range 0 to 256"),
         ({"send_timeout": float("nan")}, ConfigError, "send_timeout=nan is out of range"),
-        ({"slow_policy": "drop"}, ConfigError, "slow_policy must be 'drop_oldest' or 'block'"),
+        (
+            {"slow_policy": "drop"},
+            ConfigError,
+            "slow_policy must be 'drop_oldest', 'drop_newest', ",
+        ),
         ({"slow_limit_bytes": 1 << 30}, ConfigError, "more than half of log_bytes"),
         ({"max_subscriptions_bytes": 0}, ConfigError, "out of range 1 to"),
     ],

@@ -208,6 +208,7 @@ FILES_OF_WORKERS = {
     "descriptors",
     "errors",
     "exits",
+    "option_fields",
     "options",
     "reasons",
     "reserved",

@@ -183,15 +183,20 @@ def test_the_live_table_is_for_a_terminal() -> None:
     assert "needs a terminal" in top("--name", "anybody", status=2)[1]
 
 
+def maps_of_logs() -> set[str]:
+    with open("/proc/self/maps", encoding="utf-8") as file:
+        return {line for line in file if "memfd:fanout-log" in line}
+
+
 def test_what_it_maps_can_be_read_only(served: Served) -> None:
     """The publisher's memory is writable for its user: it is for us to not be able to."""
+    before = maps_of_logs()  # of publishers in this process
     reader = attach(served.pid)
     with pytest.raises(TypeError, match="read-only"):
         reader._segment.words[0] = 1
     with pytest.raises(TypeError, match="read"):
         reader._segment.map[0] = 1
-    with open("/proc/self/maps", encoding="utf-8") as file:
-        modes = {line.split()[1] for line in file if "memfd:fanout-log" in line}
+    modes = {line.split()[1] for line in maps_of_logs() - before}
     assert modes == {"r--s"}
     (path,) = find(served.pid)
     descriptor = os.open(path, os.O_RDONLY)

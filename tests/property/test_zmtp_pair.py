@@ -39,7 +39,8 @@ class Pair(RuleBasedStateMachine):
     @rule(prefix=prefixes)
     def subscribe(self, prefix: bytes) -> None:
         self.subscriber.subscribe(prefix)
-        self.wanted.add(prefix)
+        if not prefix.startswith(LIMITS.reserved):  # those stand for no topic
+            self.wanted.add(prefix)
 
     @rule(prefix=prefixes)
     def cancel(self, prefix: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.cli.top.columns import COLUMNS, NOTHING, count_or_nothing, size_or_nothing
-from fanout.cli.top.records import flat, subscriber_record
+from fanout.cli.top.records import subscriber_record
 from fanout.cli.units import plural, printable, short_count, short_size, short_time
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def detail_lines(it: SubscriberFigures | str) -> list[str]:
     """All figures of one subscriber, a line each; or why it is not there."""
     if isinstance(it, str):
         return [f"this subscriber is not there any more: {printable(it)}"]
-    record = flat(subscriber_record(it))
+    record = subscriber_record(it)
     width = max(map(len, record))
     return [f"{name:<{width}}  {_value(name, value)}" for name, value in record.items()]
 
@@ -113,6 +113,8 @@ def status_line(frame: Frame, view: View) -> str:
 def _value(name: str, value: object) -> str:
     if value is None:
         return NOTHING
+    if isinstance(value, dict):  # by reason
+        return ", ".join(f"{reason} {count:,}" for reason, count in value.items() if count) or "0"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return printable(str(value))
     if name.endswith("_s"):

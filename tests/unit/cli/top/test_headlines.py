@@ -22,9 +22,19 @@ def test_details_are_all_figures_with_their_units() -> None:
     assert lines["sent_bytes"] == "0 (0 B)"
     assert lines["connected_s"] == "5.0 s"
     assert lines["rate"] == "15"
-    assert lines["dropped_by.lag"] == "0"
+    assert lines["dropped_by"] == "0"
     assert lines["policy"] == "drop_oldest"
     assert lines["peer"].startswith("\\x1b[31mdesk")
+
+
+def test_what_was_dropped_is_one_line_whatever_the_reasons() -> None:
+    (one,) = frame_of([7]).subscribers
+    by = {"lag": 1_200, "lag_messages": 0, "lag_age": 3}
+    statistics = replace(one.statistics, dropped_by=by)
+    lines = dict(
+        line.split(maxsplit=1) for line in detail_lines(replace(one, statistics=statistics))
+    )
+    assert lines["dropped_by"] == "lag 1,200, lag_age 3"
 
 
 def test_what_nobody_can_say_is_no_zero() -> None:
