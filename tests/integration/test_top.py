@@ -219,7 +219,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fanout", "top", *arguments],
             cwd=ROOT,
-            env={**os.environ, "TERM": "xterm"},
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "140", "LINES": "30"},
             stdin=inner,
             stdout=inner,
             stderr=inner,
@@ -278,7 +278,7 @@ def test_keys_drive_the_live_table(served: Served) -> None:
             terminal.press("R", "Rate ▲")
             terminal.press("/no such", "filter: no such", "Rate ▲")
             terminal.press("\x15127.0", "filter: 127.0█")
-            terminal.press("\r", "filter '127.0'")
+            terminal.press("\r", "filter '127.0'", "1-1 of 1 subscriber")
             terminal.press("\x1b[B\r", "rate_bytes", "connected_s")
             terminal.press("\r ", "PAUSED")
             os.kill(terminal.process.pid, signal.SIGTSTP)

@@ -102,7 +102,7 @@ def picture(
     if view.help:
         lines.append(_lines(help_lines(), room))
     elif view.details:
-        lines.append(_lines(detail_lines(selected), room))
+        lines.append(_lines(detail_lines(selected), room, is_cut=True))
     else:
         lines.append(_subscribers(frame, view, width))
     status = Text(status_line(frame, view), style="dim", no_wrap=True, overflow="ellipsis")
@@ -153,13 +153,18 @@ def _title(column: Column, view: View) -> Text:
     return title
 
 
-def _lines(lines: list[str], room: int) -> RenderableType:
-    """As many lines as there is room for, in as many columns as that takes."""
+def _lines(lines: list[str], room: int, *, is_cut: bool = False) -> RenderableType:
+    """As many lines as there is room for, in as many columns as that takes.
+
+    Args:
+        is_cut: a line that is too long is cut; else it takes another one, and the last are lost.
+    """
     table = Table.grid(padding=(0, 4))
     rows = max(1, room)
     parts = [lines[first : first + rows] for first in range(0, len(lines), rows)]
     for place in range(rows):
-        table.add_row(*(Text(part[place] if place < len(part) else "") for part in parts))
+        cells = [part[place] if place < len(part) else "" for part in parts]
+        table.add_row(*(Text(cell, no_wrap=is_cut, overflow="ellipsis") for cell in cells))
     return table
 
 

@@ -305,8 +305,8 @@ def test_who_says_how_long_it_may_be_silent_is_lost_when_it_is_silent_longer(
     with Running(publisher.endpoint) as running:
         connection = publisher.accept()
         connection.subscribed(1)
-        connection.socket.sendall(ping(b"context", int(SILENT_S * 10)))
         begun = time.monotonic()
+        connection.socket.sendall(ping(b"context", int(SILENT_S * 10)))
         assert connection.hung_up()
         assert time.monotonic() - begun >= SILENT_S
         publisher.accept()
