@@ -10,24 +10,32 @@ import pytest
 
 import fanout.asyncio
 from fanout import ClosedError, ConfigError, EventKind, Publisher, SlowPolicy, SlowRule
-from fanout.observe.attach import attach
+from fanout.observe.publishers import publishers
 from tests.helpers.happenings import Happenings
 from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fanout.observe.rows import SubscriberRow
     from fanout.shm.cards import Identity
     from tests.helpers.stock import Stock
 
-OPTIONS: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20}
+NAME = "of this test"  # other tests of this process may have left memory that is not collected yet
+OPTIONS: dict[str, Any] = {"name": NAME, "workers": 1, "log_bytes": 1 << 20}
 ANY = "tcp://127.0.0.1:*"
 SAY = b"\0fanout."
 
 
+def rows() -> list[SubscriberRow]:
+    """The subscribers of the publisher of this test."""
+    found = publishers([os.getpid()])
+    return [row for one in found if one.reader and one.name == NAME for row in one.reader.rows()]
+
+
 def identity() -> Identity:
-    """What the card of the only subscriber of this process says."""
-    (row,) = attach(os.getpid()).rows()
+    """What the card of the only subscriber says."""
+    (row,) = rows()
     return row.identity
 
 
@@ -35,7 +43,7 @@ def wait_for_policy(policy: SlowPolicy, chosen_by: str, name: str = "") -> None:
     """Wait until the only subscriber has this policy, as its card says."""
 
     def has_it() -> bool:
-        if not attach(os.getpid()).rows():
+        if not rows():
             return False
         who = identity()
         return (who.slow_policy, who.chosen_by, who.name) == (policy, chosen_by, name)
