@@ -12,7 +12,6 @@ for before the cancellation goes on.
 from __future__ import annotations
 
 import asyncio
-import weakref
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout import engine as engines
@@ -259,7 +258,7 @@ class Publisher(AwaitedAudience):
         self._own = OwnBatches(
             lambda body, subject: queue.append(body, subject),
             _task,
-            _switch_of(self),
+            self._switch,
         )
 
     def _started(self) -> SendQueue:
@@ -269,6 +268,10 @@ class Publisher(AwaitedAudience):
 
     def _encoding(self) -> Encoder:
         return self._running().encoder
+
+    def _switch(self, is_open: bool) -> None:
+        """Send by the open batches while there are some."""
+        self._sends = self._own if is_open else self._queue
 
     async def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
         wire, topic = message
@@ -288,18 +291,6 @@ def _task() -> object:
         return asyncio.current_task()
     except RuntimeError:
         return None
-
-
-def _switch_of(publisher: Publisher) -> Callable[[bool], None]:
-    """What has this publisher send by its open batches while there are some."""
-    known = weakref.ref(publisher)  # or it would keep itself from being collected
-
-    def switch(is_open: bool) -> None:
-        found = known()
-        if found is not None:
-            found._sends = found._own if is_open else found._queue
-
-    return switch
 
 
 __all__ = ["AwaitedEvents", "Batch", "Publisher"]

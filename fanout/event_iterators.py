@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-
-# Not from `queue`: a file of that name beside the user's script would be found in its place.
-from _queue import Empty
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fanout.event_queue import no_event
+from fanout.event_queue import Empty, no_event
 from fanout.events import Event
 
 if TYPE_CHECKING:
@@ -20,11 +17,8 @@ if TYPE_CHECKING:
     from fanout.event_queue import EventQueue
 
 
-class Events:
-    """The events from the moment it was made, each once, in their order; for any thread.
-
-    It ends when the publisher has been closed, after the last events, or by `close()`, which a
-    `with` block does. Of several threads that read the same one, each event goes to one.
+class _Reader:
+    """Who reads a queue of events.
 
     Args:
         queue: of its own.
@@ -38,6 +32,16 @@ class Events:
         self._queue = queue
         self._timeout = timeout
         self._check = check
+
+
+class Events(_Reader):
+    """The events from the moment it was made, each once, in their order; for any thread.
+
+    It ends when the publisher has been closed, after the last events, or by `close()`, which a
+    `with` block does. Of several threads that read the same one, each event goes to one.
+    """
+
+    __slots__ = ()
 
     def __iter__(self) -> Events:
         return self
@@ -72,19 +76,14 @@ class Events:
         self.close()
 
 
-class AwaitedEvents:
+class AwaitedEvents(_Reader):
     """As `Events`, for `async for`; on the loop where it is awaited.
 
     An event is taken in the step in which it is returned: who is cancelled while it waits has taken
     none, and the next one to ask gets it.
     """
 
-    __slots__ = ("__weakref__", "_check", "_queue", "_timeout")
-
-    def __init__(self, queue: EventQueue, timeout: float | None, check: Callable[[], None]) -> None:
-        self._queue = queue
-        self._timeout = timeout
-        self._check = check
+    __slots__ = ()
 
     def __aiter__(self) -> AwaitedEvents:
         return self

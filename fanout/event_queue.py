@@ -11,7 +11,8 @@ import threading
 import time
 
 # Not from `queue`: a file of that name beside the user's script would be found in its place.
-from _queue import Empty, SimpleQueue
+from _queue import Empty as Empty
+from _queue import SimpleQueue
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias

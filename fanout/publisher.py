@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.arguments import as_timeout
@@ -71,7 +70,7 @@ class Publisher(Audience):
     ) -> None:
         self._engine = engine = start(endpoint, on_event, keywords, options)
         self._path: SendPath | OwnBatches = engine.path
-        self._own = OwnBatches(engine.path.append, threading.get_ident, _switch_of(self))
+        self._own = OwnBatches(engine.path.append, threading.get_ident, self._switch)
 
     def __repr__(self) -> str:
         return f"<fanout.Publisher {self._engine.condition}>"
@@ -270,6 +269,10 @@ class Publisher(Audience):
     def _encoding(self) -> Encoder:
         return self._engine.encoder
 
+    def _switch(self, is_open: bool) -> None:
+        """Send by the open batches while there are some."""
+        self._path = self._own if is_open else self._engine.path
+
     def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
         wire, topic = message
         if timeout is None and type(wire) is bytes:  # the usual case, without an attempt
@@ -279,15 +282,3 @@ class Publisher(Audience):
         else:
             self._own.warn()
         return self._engine.send(attempt_message(self._engine.path, wire, topic), timeout)
-
-
-def _switch_of(publisher: Publisher) -> Callable[[bool], None]:
-    """What has this publisher send by its open batches while there are some."""
-    known = weakref.ref(publisher)  # or it would keep itself from being collected
-
-    def switch(is_open: bool) -> None:
-        found = known()
-        if found is not None:
-            found._path = found._own if is_open else found._engine.path
-
-    return switch

@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from fanout.events import Event
+
 if TYPE_CHECKING:
     from fanout.control.messages import Closed, Message
     from fanout.coordinator.answers import Flag
     from fanout.coordinator.roster import Accepted
-    from fanout.events import Event
+    from fanout.events import EventKind
+    from fanout.reasons import Reason
     from fanout.slow_policy import SlowPolicy
 
 
@@ -188,3 +191,29 @@ OfAConnection: TypeAlias = (
     HandOver | NoteConnected | NoteSubscriptions | NoteChoice | Shut | Hold | Book
 )
 Action: TypeAlias = OfALife | OfAConnection | Say | Wake | Tell | Complain | Answer
+
+
+def tell_of(
+    kind: EventKind,
+    connection: Accepted,
+    reason: str,
+    dropped: int = 0,
+    cause: Reason | None = None,
+    discarded: int = 0,
+    *,
+    exact: bool = True,
+) -> Tell:
+    """Tell of something that has happened to a connection."""
+    return Tell(
+        Event(
+            kind,
+            reason,
+            subscriber=connection.subscriber,
+            peer=connection.peer,
+            worker=connection.worker,
+            dropped=dropped,
+            discarded=discarded,
+            cause=cause,
+            exact=exact,
+        )
+    )

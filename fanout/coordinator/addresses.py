@@ -162,13 +162,20 @@ def address_of(peer: str) -> str:
     Returns:
         "203.0.113.7", "2001:db8::/64", or the same for others.
     """
+    if peer.startswith("ipc:"):
+        return peer
+    host = ip_of(peer)
     if not peer.startswith("["):
-        return peer if peer.startswith("ipc:") else peer.partition(":")[0]
-    host = peer[1:].partition("]")[0]
+        return host
     address = ipaddress.IPv6Address(host)
     if address.is_link_local or address.is_loopback:
         return host
     return str(ipaddress.IPv6Network((int(address), NETWORK_BITS), strict=False))
+
+
+def ip_of(peer: str) -> str:
+    """A peer without its port: its IP address, if it has one."""
+    return peer[1:].partition("]")[0] if peer.startswith("[") else peer.partition(":")[0]
 
 
 def is_free(address: str) -> bool:

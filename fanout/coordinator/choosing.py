@@ -17,8 +17,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from fanout.control.messages import SetPolicy
-from fanout.coordinator.actions import NoteChoice, Say, Tell
-from fanout.events import Event, EventKind
+from fanout.coordinator.actions import NoteChoice, Say, Tell, tell_of
+from fanout.coordinator.addresses import ip_of
+from fanout.events import EventKind
 from fanout.shm.layout import Layout
 from fanout.slow_policy import LOG_PART, SlowPolicy
 
@@ -174,18 +175,13 @@ def _actions_for(connection: Accepted, before: Choice, now: Choice) -> list[Acti
         return []
     actions: list[Action] = [NoteChoice(connection, *now)]
     if now.name != before.name:
-        actions.append(_tell(EventKind.SUBSCRIBER_NAMED, connection, now.name))
+        actions.append(tell_of(EventKind.SUBSCRIBER_NAMED, connection, now.name))
     if now.policy != before.policy:
         message = SetPolicy(connection.subscriber, now.policy.as_dict())
         actions.append(Say(connection.worker, message))
         text = f"{now.policy}, {_CHOSEN_BY[now.chosen_by]}"
-        actions.append(_tell(EventKind.POLICY_CHANGED, connection, text))
+        actions.append(tell_of(EventKind.POLICY_CHANGED, connection, text))
     return actions
-
-
-def _tell(kind: EventKind, connection: Accepted, reason: str) -> Tell:
-    subscriber, peer, worker = connection.subscriber, connection.peer, connection.worker
-    return Tell(Event(kind, reason, subscriber=subscriber, peer=peer, worker=worker))
 
 
 def chosen_on(base: SlowPolicy, settings: Settings, most: SlowPolicy) -> SlowPolicy:
@@ -222,8 +218,7 @@ def choices_for(options: Options) -> Choices:
 
 def _is_in(peer: str, network: Network) -> bool:
     """Whether the address of a peer, as `transport.listener.peer_name` has it, is in a network."""
-    host = peer[1:].partition("]")[0] if peer.startswith("[") else peer.partition(":")[0]
     try:
-        return ip_address(host.partition("%")[0]) in network
+        return ip_address(ip_of(peer).partition("%")[0]) in network
     except ValueError:  # it has none: of a Unix socket, or it has left already
         return False

@@ -30,6 +30,7 @@ from fanout.coordinator.actions import (
     Shut,
     Tell,
     Wake,
+    tell_of,
 )
 from fanout.coordinator.interest import PAIR_BYTES
 from fanout.errors import ConfigError
@@ -195,7 +196,7 @@ def _declined(state: State, message: Declined) -> list[Action]:
     connection = state.roster.connections.get(message.subscriber)
     if connection is None:
         return []
-    return [_tell(EventKind.CHOICE_DECLINED, connection, message.reason)]
+    return [tell_of(EventKind.CHOICE_DECLINED, connection, message.reason)]
 
 
 def set_slow_policy(state: State, subscriber: int, policy: SlowPolicy | None) -> list[Action]:
@@ -216,7 +217,7 @@ def _throttled(state: State, message: Throttled) -> list[Action]:
         return []
     state.ledger.throttled += 1
     cause = Reason.BUSY
-    return [_tell(EventKind.SUBSCRIBER_THROTTLED, connection, cause.text, cause=cause)]
+    return [tell_of(EventKind.SUBSCRIBER_THROTTLED, connection, cause.text, cause=cause)]
 
 
 def _connected(state: State, message: Connected) -> list[Action]:
@@ -224,7 +225,7 @@ def _connected(state: State, message: Connected) -> list[Action]:
     if connection is None:
         return []
     text = f"ZMTP {message.version}"
-    return [NoteConnected(connection), _tell(EventKind.SUBSCRIBER_CONNECTED, connection, text)]
+    return [NoteConnected(connection), tell_of(EventKind.SUBSCRIBER_CONNECTED, connection, text)]
 
 
 def _closed(state: State, message: Closed, now: float) -> list[Action]:
@@ -253,7 +254,7 @@ def _slow(state: State, message: Slow) -> list[Action]:
         kind = EventKind.SUBSCRIBER_STALLED
     else:
         kind, cause = EventKind.SUBSCRIBER_SLOW, Reason.LAG
-    return [_tell(kind, connection, message.reason, message.dropped, cause)]
+    return [tell_of(kind, connection, message.reason, message.dropped, cause)]
 
 
 def end(
@@ -268,7 +269,7 @@ def end(
     duplicate = state.duplicates.pop(connection.subscriber, None)
     if duplicate is not None:
         actions.append(Hold(duplicate, hold) if hold else Shut(duplicate))
-    told = _tell(
+    told = tell_of(
         _kind_of_end(connection, closed),
         connection,
         closed.reason,
@@ -285,28 +286,3 @@ def _kind_of_end(connection: Accepted, closed: Closed) -> EventKind:
     if connection.version is None:
         return EventKind.HANDSHAKE_FAILED
     return EventKind.SUBSCRIBER_EVICTED if closed.evicted else EventKind.SUBSCRIBER_DISCONNECTED
-
-
-def _tell(
-    kind: EventKind,
-    connection: Accepted,
-    reason: str,
-    dropped: int = 0,
-    cause: Reason | None = None,
-    discarded: int = 0,
-    *,
-    exact: bool = True,
-) -> Tell:
-    return Tell(
-        Event(
-            kind,
-            reason,
-            subscriber=connection.subscriber,
-            peer=connection.peer,
-            worker=connection.worker,
-            dropped=dropped,
-            discarded=discarded,
-            cause=cause,
-            exact=exact,
-        )
-    )

@@ -69,9 +69,8 @@ def parent_of(pid: int) -> int:
     """Its parent's id, 0 if it has ended meanwhile."""
     try:
         status = (PROC / str(pid) / "stat").read_text("utf-8", "replace")
-        return int(
-            status.rpartition(")")[2].split()[1]
-        )  # its name, in parentheses, may be anything
+        behind_name = status.rpartition(")")[2]  # which, in parentheses, may be anything
+        return int(behind_name.split()[1])
     except (OSError, IndexError, ValueError):
         return 0
 

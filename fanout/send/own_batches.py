@@ -28,7 +28,8 @@ class OwnBatches:
     Args:
         append: appends a message to the log; returns its sequence.
         who: the thread, or the task, that runs now.
-        switch: told whether any batch is open, when that may have changed.
+        switch: a method of the publisher's, which is told whether any batch is open, when that may
+            have changed; it is referred to weakly, for the publisher refers to this.
     """
 
     __slots__ = ("_append", "_open", "_switch", "_who")
@@ -41,20 +42,25 @@ class OwnBatches:
     ) -> None:
         self._append = append
         self._who = who
-        self._switch = switch
+        self._switch = weakref.WeakMethod(switch)
         self._open: dict[object, weakref.ref[object]] = {}
 
     def begin(self, batch: object) -> None:
         """The block of this batch begins, in the present thread or task."""
         self._open[self._who()] = weakref.ref(batch)
-        self._switch(True)
+        self._tell(True)
 
     def end(self, batch: object) -> None:
         """It ends, wherever."""
         for who, one in list(self._open.items()):
             if one() is batch or one() is None:
                 self._open.pop(who, None)
-        self._switch(bool(self._open))
+        self._tell(bool(self._open))
+
+    def _tell(self, is_open: bool) -> None:
+        switch = self._switch()
+        if switch is not None:
+            switch(is_open)
 
     def append(self, body: bytes, subject: Subject) -> int:
         """Append to the log, and warn if that is beside a batch of the same thread or task."""

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 EVERYTHING = frozenset((b"",))
 
@@ -72,6 +72,38 @@ def minimal(prefixes: Iterable[bytes]) -> frozenset[bytes]:
     return frozenset(kept)
 
 
+def runs(names: Sequence[bytes], key: Collection[bytes]) -> Iterator[tuple[int, int]]:
+    """Where those stand together that begin with a prefix: from one place up to another.
+
+    Args:
+        names: sorted.
+        key: prefixes, none of which implies another.
+    """
+    if len(key) > len(names):  # then it costs less to go through the names
+        yield from _runs_of_names(names, sorted(key))
+        return
+    for prefix in key:
+        low = bisect_left(names, prefix)
+        if low < len(names) and names[low].startswith(prefix):
+            yield low, _end_of(prefix, names, low)
+
+
+def _runs_of_names(names: Sequence[bytes], key: list[bytes]) -> Iterator[tuple[int, int]]:
+    for index, name in enumerate(names):
+        # Of prefixes that do not imply one another, only the last one up to it can be its own.
+        place = bisect_right(key, name)
+        if place and name.startswith(key[place - 1]):
+            yield index, index + 1
+
+
+def _end_of(prefix: bytes, names: Sequence[bytes], low: int) -> int:
+    """Where those end that begin with it, which begin at `low`."""
+    kept = prefix.rstrip(b"\xff")
+    if not kept:  # nothing comes behind them
+        return len(names)
+    return bisect_left(names, kept[:-1] + bytes((kept[-1] + 1,)), low)
+
+
 def count_topics(
     ids: Sequence[int], sizes: Sequence[int], first: int, name_of: Callable[[int, int], bytes]
 ) -> Tally:
@@ -113,25 +145,10 @@ class Census:
 
     def count(self, key: Collection[bytes]) -> Amount:
         """What begins with one of these prefixes, none of which implies another."""
-        if len(key) > len(self._topics):  # then it costs less to go through the topics
-            return self._count_topics(sorted(key))
         messages = size_sum = 0
-        for prefix in key:
-            size = len(prefix)
-            low = bisect_left(self._topics, prefix)
-            high = bisect_right(self._topics, prefix, low, key=lambda topic: topic[:size])
+        for low, high in runs(self._topics, key):
             messages += self._sums[high] - self._sums[low]
             size_sum += self._sizes[high] - self._sizes[low]
-        return Amount(messages, size_sum)
-
-    def _count_topics(self, key: list[bytes]) -> Amount:
-        messages = size_sum = 0
-        for index, topic in enumerate(self._topics):
-            # Of prefixes that do not imply one another, only the last one up to it can be its own.
-            place = bisect_right(key, topic)
-            if place and topic.startswith(key[place - 1]):
-                messages += self._sums[index + 1] - self._sums[index]
-                size_sum += self._sizes[index + 1] - self._sizes[index]
         return Amount(messages, size_sum)
 
 

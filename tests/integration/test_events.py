@@ -18,7 +18,7 @@ from tests.helpers.raw import READY_SUB, RawPeer, command, greeting_3
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from fanout import Event
+    from fanout import Event, Events, SubscriberStatistics
 
 ENDPOINT = "tcp://127.0.0.1:*"
 OF_LIFE = [
@@ -27,6 +27,27 @@ OF_LIFE = [
     EventKind.SUBSCRIBER_SLOW,
     EventKind.SUBSCRIBER_DROPPED,
 ]
+
+
+def up_to_the_end_of_one(events: Events) -> list[Event]:
+    """All that is told of the only subscriber there is."""
+    seen = [next(events)]
+    while seen[-1].kind is not EventKind.SUBSCRIBER_EVICTED:
+        seen.append(next(events))
+    return [event for event in seen if event.kind is not EventKind.WORKER_STARTED]
+
+
+def agree_on_the_end(publisher: Publisher, one: SubscriberStatistics, end: Event) -> None:
+    """The totals and the ring of ends say of the only one that has left what its event says."""
+    total = publisher.statistics()
+    assert (total.evicted, total.discarded, total.dropped) == (1, end.discarded, end.dropped)
+    (closed,) = publisher.closed_subscribers()
+    assert (closed.id, closed.peer, closed.version) == (one.id, one.peer, "3.1")
+    assert (closed.cause, closed.dropped, closed.discarded) == (
+        *(end.cause, end.dropped, end.discarded),
+    )
+    assert closed.reason == end.reason[:64]
+    assert closed.matched == total.sent + total.dropped + total.discarded
 
 
 def test_a_slow_one_is_followed_until_it_is_sent_away() -> None:
@@ -56,10 +77,7 @@ def test_a_slow_one_is_followed_until_it_is_sent_away() -> None:
         (end,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
         assert not publisher.disconnect(one.id), "it is gone"
 
-        seen = [next(events)]
-        while seen[-1].kind is not EventKind.SUBSCRIBER_EVICTED:
-            seen.append(next(events))
-        seen = [event for event in seen if event.kind is not EventKind.WORKER_STARTED]
+        seen = up_to_the_end_of_one(events)
         assert [event.kind for event in seen[:4]] == OF_LIFE
         assert seen[1].added == 1
         assert {event.subscriber for event in seen} == {one.id}
@@ -68,16 +86,8 @@ def test_a_slow_one_is_followed_until_it_is_sent_away() -> None:
             Reason.DISCONNECTED_BY_CALL,
             "sent away by the publisher's program (disconnect): tired of it",
         )
-        total = publisher.statistics()
-        assert (total.evicted, total.discarded, total.dropped) == (1, end.discarded, end.dropped)
         assert sum(event.dropped_since for event in seen) == end.dropped > 0
-        (closed,) = publisher.closed_subscribers()
-        assert (closed.id, closed.peer, closed.version) == (one.id, one.peer, "3.1")
-        assert (closed.cause, closed.dropped, closed.discarded) == (
-            *(end.cause, end.dropped, end.discarded),
-        )
-        assert closed.reason == end.reason[:64]
-        assert closed.matched == total.sent + total.dropped + total.discarded
+        agree_on_the_end(publisher, one, end)
         publisher.close()
         assert list(events) == [], "nothing has happened since"
         assert [one for one in others if one.subscriber is not None] == seen

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fanout.workers.policy.base import KeepOfLog
 
 if TYPE_CHECKING:
+    from fanout.reasons import Reason
     from fanout.workers.policy.limits import Lag, Limits
 
 KEPT = 1 - 1 / 16  # a member that jumps gives up 1/16 of the limits more than it must, so that it
@@ -24,7 +25,7 @@ class Bounded:
         max_rate: bytes a second that a member is sent at most; 0 = as many as it takes.
     """
 
-    __slots__ = ("_of_log", "kept", "limits", "max_rate", "patience", "soft")
+    __slots__ = ("kept", "limits", "max_rate", "of_log", "patience", "soft")
 
     conflates = False
     min_interval_ns = 0
@@ -36,11 +37,10 @@ class Bounded:
         kept = limits.part(KEPT)
         self.kept = replace(kept, messages=max(kept.messages, 1))  # the newest one fits any limit
         self.max_rate = max_rate
-        self._of_log = KeepOfLog(self.kept.log_bytes, self.kept.log_messages)
+        self.of_log = KeepOfLog(self.kept.log_bytes, self.kept.log_messages)
 
-    def judge_log(self, lag: Lag) -> KeepOfLog | None:
-        """What happens if the log cannot keep all that waits for a member."""
-        limits = self.limits
-        if lag.log_bytes > limits.log_bytes or lag.log_messages > limits.log_messages:
-            return self._of_log
-        return None
+    def exceeded(self, lag: Lag) -> Reason:
+        """By which limit a member is too far behind; `LAG_LOG` goes before all others."""
+        reason = self.limits.exceeded_by(lag)
+        assert reason is not None, "who is over no limit is not judged"
+        return reason

@@ -35,4 +35,4 @@ class Conflate(Bounded):
     def judge(self, lag: Lag) -> Thin:
         """It keeps the newest of each topic, of those that the log can keep."""
         del lag
-        return Thin(self._of_log)
+        return Thin(self.of_log)

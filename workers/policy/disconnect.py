@@ -18,6 +18,4 @@ class Disconnect(Bounded):
 
     def judge(self, lag: Lag) -> Part:
         """It is closed."""
-        reason = self.limits.exceeded_by(lag)
-        assert reason is not None, "who is over no limit is not judged"
-        return Part(reason)
+        return Part(self.exceeded(lag))

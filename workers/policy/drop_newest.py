@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.reasons import Reason
 from fanout.workers.policy.base import FinishThenJump
 from fanout.workers.policy.bounded import Bounded
 
@@ -22,9 +23,5 @@ class DropNewest(Bounded):
 
     def judge(self, lag: Lag) -> FinishThenJump | KeepOfLog:
         """It gets what waits for it, and goes on with the present then."""
-        of_log = self.judge_log(lag)
-        if of_log is not None:
-            return of_log
-        reason = self.limits.exceeded_by(lag)
-        assert reason is not None, "who is over no limit is not judged"
-        return FinishThenJump(reason)
+        reason = self.exceeded(lag)
+        return self.of_log if reason is Reason.LAG_LOG else FinishThenJump(reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.reasons import Reason
 from fanout.workers.policy.base import KeepNewest
 from fanout.workers.policy.bounded import Bounded
 from fanout.workers.policy.limits import NONE, Lag
@@ -19,11 +20,9 @@ class DropOldest(Bounded):
 
     def judge(self, lag: Lag) -> KeepNewest | KeepOfLog:
         """It jumps, so that it is below each limit that it is over."""
-        of_log = self.judge_log(lag)
-        if of_log is not None:
-            return of_log
-        reason = self.limits.exceeded_by(lag)
-        assert reason is not None, "who is over no limit is not judged"
+        reason = self.exceeded(lag)
+        if reason is Reason.LAG_LOG:
+            return self.of_log
         limits, kept = self.limits, self.kept
         return KeepNewest(
             reason,

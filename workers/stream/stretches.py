@@ -8,11 +8,10 @@ with their places and sizes, and everybody adds up his share of any part of it.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from fanout.shm.census import NOTHING, Amount
+from fanout.shm.census import NOTHING, Amount, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -50,7 +49,7 @@ class Stretch:
             low = self.first
             return Amount(len(found), sum([self._sizes[one - low] for one in found]))
         messages = size = 0
-        for low, high in self._runs(key):
+        for low, high in runs(self._names, key):
             messages += high - low
             size += self._sums[high] - self._sums[low]
         return Amount(messages, size)
@@ -62,7 +61,7 @@ class Stretch:
         order = self._order
         return [
             base + index
-            for start, end in self._runs(key)
+            for start, end in runs(self._names, key)
             for index in order[start:end]
             if low <= index < high
         ]
@@ -70,24 +69,6 @@ class Stretch:
     def size_of(self, sequence: int) -> int:
         """Bytes of a message."""
         return self._sizes[sequence - self.first]
-
-    def _runs(self, key: Collection[bytes]) -> Iterable[tuple[int, int]]:
-        """Where those stand together that begin with a prefix."""
-        names = self._names
-        if len(key) > len(names):  # then it costs less to go through the topics
-            yield from self._runs_of_topics(sorted(key))
-            return
-        for prefix in key:
-            low = bisect_left(names, prefix)
-            if low < len(names) and names[low].startswith(prefix):
-                yield low, _end_of(prefix, names, low)
-
-    def _runs_of_topics(self, key: list[bytes]) -> Iterable[tuple[int, int]]:
-        for index, name in enumerate(self._names):
-            # Of prefixes that do not imply one another, only the last one up to it can be its own.
-            place = bisect_right(key, name)
-            if place and name.startswith(key[place - 1]):
-                yield index, index + 1
 
 
 class Stretches:
@@ -159,11 +140,3 @@ class Stretches:
                 name = known[topic_id] = self._name_of(topic_id, sequence)
             names.append(name)
         return Stretch(first, names, sizes)
-
-
-def _end_of(prefix: bytes, names: Sequence[bytes], low: int) -> int:
-    """Where those end that begin with it, which begin at `low`."""
-    kept = prefix.rstrip(b"\xff")
-    if not kept:  # nothing comes behind them
-        return len(names)
-    return bisect_left(names, kept[:-1] + bytes((kept[-1] + 1,)), low)

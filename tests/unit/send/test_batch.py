@@ -33,10 +33,13 @@ class Sender:
         path = line.path
         encoder = Encoder(path.topics, path.intern, None, in_pieces=False)
         self._rules = BatchRules(path, encoder, LIMIT, COUNT_LIMIT)
-        self._own = OwnBatches(path.append, get_ident, lambda _is_open: None)
+        self._own = OwnBatches(path.append, get_ident, self._switch)
 
     def batch(self) -> Batch:
         return Batch(self._rules, self._own, self._commit)
+
+    def _switch(self, _is_open: bool) -> None:
+        """It is no publisher, and sends by nothing else."""
 
     def _commit(self, attempt: Attempt) -> int:
         self.attempts.append(attempt)

@@ -21,7 +21,10 @@ class World:
         self.who = "first"
         self.switched: list[bool] = []
         self.sent: list[bytes] = []
-        self.own = OwnBatches(self._append, lambda: self.who, self.switched.append)
+        self.own = OwnBatches(self._append, lambda: self.who, self._switch)
+
+    def _switch(self, is_open: bool) -> None:
+        self.switched.append(is_open)
 
     def _append(self, body: bytes, _subject: object) -> int:
         self.sent.append(body)
