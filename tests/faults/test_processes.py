@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,6 @@ from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 INTERRUPT_EVERY = 19  # steps: a start takes 0.2 s, so not every one
 ENDPOINT = "tcp://127.0.0.1:*"
@@ -285,7 +285,11 @@ def test_a_start_that_fails_half_way_leaves_nothing(
 @pytest.mark.filterwarnings("ignore:unclosed <fanout.Publisher:ResourceWarning")
 def test_a_start_that_is_interrupted_leaves_nothing() -> None:
     """At its last line there is a publisher, which nobody gets: it ends with its last reference."""
-    Publisher(workers=1).close()  # what is imported late is imported now
+    first = Publisher(workers=1)  # what is imported late is imported now
+    threads = [one for one in threading.enumerate() if one.name.startswith("fanout-")]
+    first.close()
+    tasks = [Path(f"/proc/self/task/{one.native_id}") for one in threads]
+    wait_until(lambda: not any(task.exists() for task in tasks), "its threads are gone")
     before = holdings()
     for number in itertools.count(1, INTERRUPT_EVERY):
         steps = Steps(number, raiser(KeyboardInterrupt))

@@ -207,6 +207,8 @@ def test_a_thousand_that_lose_at_full_rate_are_tens_of_lines_in_the_log(
             for _ in range(1_000):
                 publisher.publish(b"a", bytes(100))
         lost = publisher.statistics().dropped
+        peers.close()  # or the end would wait for them
+        wait_until(lambda: not publisher.statistics().subscribers, "all have left")
 
     told = happenings.of(EventKind.SUBSCRIBER_DROPPED)
     assert len({event.subscriber for event in told}) == LOSERS
