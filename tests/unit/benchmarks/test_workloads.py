@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import resource
+from contextlib import closing
 from itertools import product
 from typing import Any
 
@@ -22,6 +23,7 @@ from benchmarks.workloads import WORKLOADS, Settings
 from benchmarks.workloads.idle import above_the_first
 from benchmarks.workloads.isolation import BURST, BURSTS, LIMIT_BYTES, figures_of
 from fanout import Batch, Publisher
+from tests.helpers.waiting import DEADLINE_S
 
 KIB = 1024
 
@@ -186,15 +188,23 @@ def test_a_verb_is_compared_with_what_was_measured_beside_it() -> None:
 
 
 def test_a_list_is_in_force_when_the_last_of_it_is() -> None:
-    """Probes are on the topic that is asked for last."""
-    stock = Stock(3)
-    with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
+    """Probes are on the topic that is asked for last, also by who has come back."""
+    with (
+        closing(Stock(3)) as stock,
+        zmq.Context() as context,
+        context.socket(zmq.XPUB) as publisher,
+    ):
         publisher.setsockopt(zmq.LINGER, 0)
+        publisher.setsockopt(zmq.RCVTIMEO, int(DEADLINE_S * 1000))
+        # Else it keeps to itself what is wanted again before it has noticed who left.
+        publisher.setsockopt(zmq.XPUB_VERBOSER, 1)
         port = publisher.bind_to_random_port("tcp://127.0.0.1")
         stock.connect(f"127.0.0.1:{port}")
-        assert [publisher.recv()[1:] for _ in range(3)] == [b"t0000000", b"t0000001", PROBE_TOPIC]
+        wanted = [publisher.recv() for _ in range(3)]
         publisher.send_multipart([PROBE_TOPIC, b""])
-        assert stock.await_probe(10)
+        assert stock.await_probe(DEADLINE_S)
         stock.reconnect()
-        assert sorted(publisher.recv()[1:] for _ in range(3))[-1] == PROBE_TOPIC
-    stock.close()
+        told = [publisher.recv() for _ in range(6)]  # of its end, and of what it wants again
+
+    assert wanted == [b"\x01t0000000", b"\x01t0000001", b"\x01" + PROBE_TOPIC]
+    assert [message for message in told if message[0]] == wanted
