@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from fanout.control.channel import Channel
     from fanout.workers.connections.peer import Peer
     from fanout.workers.figures import Figures
-    from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.pump import Pump
+    from fanout.workers.stream.turn_part import TurnPart
 
 
 PEERS_PER_LOOK = 32  # at the clock; each takes some microseconds
@@ -45,7 +45,7 @@ class Checkpoints:
         channel: Channel,
         figures: Figures,
         unsent: Callable[[socket.socket], int],
-        budget: Budget,
+        part: TurnPart,
         tuning: Tuning = TUNING,
     ) -> None:
         self._pump = pump
@@ -53,7 +53,7 @@ class Checkpoints:
         self._channel = channel
         self._figures = figures
         self._unsent = unsent
-        self._budget = budget
+        self._part = part
         self._per_tick = tuning.checkpoints_per_tick
         self._seen_front = -1
         self._seen_blocked = False
@@ -82,7 +82,7 @@ class Checkpoints:
             count = min(left, PEERS_PER_LOOK)
             self._write(self._stale[:count], now)
             del self._stale[:count]
-            left = 0 if self._budget.is_over() else left - count
+            left = 0 if self._part.is_over() else left - count
 
     def ask(self, token: int, head: int) -> None:
         """Somebody wants to see what has become of all that was published before `head`."""
@@ -103,7 +103,7 @@ class Checkpoints:
             peers = tuple(self._peers.values())
             for start in range(0, len(peers), PEERS_PER_LOOK):
                 self._write(peers[start : start + PEERS_PER_LOOK], now)
-                self._budget.is_over()  # the sign of life
+                self._part.is_over()  # the sign of life
             self._figures.publish()
             self._asked = self._asked[len(due) :]
         for token in due:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
     from fanout.workers.connections.peer import Peer
     from fanout.workers.figures import Figures
-    from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.pump import Pump
+    from fanout.workers.stream.turn_part import TurnPart
     from fanout.workers.tuning import Tuning
 
 MESSAGES_PER_TURN = 16_384  # after which a turn takes no further batch
@@ -37,7 +37,7 @@ class Deliveries:
         write_set: select.epoll,
         by_descriptor: Mapping[int, Peer],
         figures: Figures,
-        budget: Budget,
+        part: TurnPart,
         tuning: Tuning,
     ) -> None:
         self._pump = pump
@@ -45,7 +45,7 @@ class Deliveries:
         self._write_set = write_set
         self._by_descriptor = by_descriptor
         self._figures = figures
-        self._budget = budget
+        self._part = part
         self._batches_per_turn = tuning.batches_per_turn
         self._writable_per_turn = tuning.writable_per_turn
 
@@ -62,13 +62,13 @@ class Deliveries:
             pump.follow()
             self._figures.progress += 1
             return False
-        self._budget.begin()
+        self._part.begin()
         first = pump.front
         for _ in range(self._batches_per_turn):
             if not pump.advance(head, now):
                 self._figures.progress += 1
                 return self._log.head() != pump.front
-            if self._budget.is_over() or pump.front - first >= MESSAGES_PER_TURN:
+            if self._part.is_over() or pump.front - first >= MESSAGES_PER_TURN:
                 break
         self._figures.progress += 1
         return True
@@ -76,7 +76,7 @@ class Deliveries:
     def serve(self, now: int) -> None:
         """Continue with those who are behind and have room again."""
         pump, limit = self._pump, self._writable_per_turn
-        self._budget.begin()
+        self._part.begin()
         for descriptor, _events in self._write_set.poll(0, limit):
             peer = self._by_descriptor.get(descriptor)
             if peer is not None:

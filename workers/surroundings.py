@@ -19,7 +19,7 @@ from fanout.system_calls import needed
 from fanout.transport.kernel import prepare_socket, unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.naps import Naps
-from fanout.workers.stream.budget import Budget
+from fanout.workers.stream.turn_part import TurnPart
 
 if TYPE_CHECKING:
     import socket
@@ -88,7 +88,7 @@ class Surroundings(Protocol):
     def naps(self) -> Naps:
         """What decides when messages may accumulate."""
 
-    def budget(self, part_ns: int) -> Budget:
+    def turn_part(self, part_ns: int) -> TurnPart:
         """What bounds the parts of a turn, and gives the sign of life."""
 
     def prepare(self, descriptor: int) -> socket.socket:
@@ -157,10 +157,10 @@ class Process:
     def naps(self) -> Naps:
         return Naps(self.log.size)
 
-    def budget(self, part_ns: int) -> Budget:
+    def turn_part(self, part_ns: int) -> TurnPart:
         # By the time that this thread has worked: to do less at once because others have the
         # processor would only make more turns of the same work.
-        return Budget(time.thread_time_ns, self._beat, part_ns)
+        return TurnPart(time.thread_time_ns, self._beat, part_ns)
 
     def _beat(self, _worked: int) -> None:
         self.slot.heartbeat = self.now()

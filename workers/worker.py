@@ -72,17 +72,17 @@ class Worker:
         self._drain_timeout = options.drain_timeout
         policy = policy_for(options, self._log.entries)
         totals = totals_in(around.slot)
-        self._budget = budget = around.budget(tuning.part_ns)
+        self._part = part = around.turn_part(tuning.part_ns)
         self._tick_ns = tuning.tick_ns
-        self.pump = make_pump(self._log, tuning, totals, budget)
+        self.pump = make_pump(self._log, tuning, totals, part)
         self._write_set = around.poll_set()
         self.rest = Rest(around, self._write_set)
         self.tail: Tail[Peer] = Tail(around, self.pump, self.rest.fence)
         self.desk = Desk(around, options, policy, self.pump, self.tail, self._write_set)
-        self.deadlines = Deadlines(self.desk, options, budget)
+        self.deadlines = Deadlines(self.desk, options, part)
         self.silence = Silence(
             *(self.pump, int(options.send_timeout * NS), int(options.stall_timeout * NS)),
-            *(self.desk.unsent, budget),
+            *(self.desk.unsent, part),
         )
         self.reads = ReadSide(
             *(self.desk, self.deadlines, self.pump, self.tail),
@@ -93,10 +93,10 @@ class Worker:
         self.desk.watchers = (self.deadlines, self.reads, self.standing)
         self.figures = Figures(around, self.pump)
         seen = self.pump, self.desk.peers, self._channel, self.figures, around.unsent
-        self.checkpoints = Checkpoints(*seen, budget, tuning)
+        self.checkpoints = Checkpoints(*seen, part, tuning)
         self._deliveries = Deliveries(
             *(self.pump, self._log, self._write_set, self.desk.by_descriptor),
-            *(self.figures, budget, tuning),
+            *(self.figures, part, tuning),
         )
         self._ending: Ending | None = None
         self._done = asyncio.Event()
@@ -125,7 +125,7 @@ class Worker:
             loop.remove_writer(self._channel.socket)
             for peer in list(self.desk.peers.values()):
                 self.desk.close(peer, Reason.PUBLISHER_CLOSED)
-                self._budget.is_over()  # the sign of life
+                self._part.is_over()  # the sign of life
             self.figures.publish()
             self._channel.flush()
 
@@ -176,12 +176,12 @@ class Worker:
         now = self._around.now()
         self.reads.read_spared(now)
         self.pump.calm(now)
-        self._budget.begin(self._tick_ns)
+        self._part.begin(self._tick_ns)
         self.deadlines.tick(now, listening=not self._reads_paused)
         self.standing.tick(now)
-        self._budget.begin(self._tick_ns)
+        self._part.begin(self._tick_ns)
         self.silence.look(now)
-        self._budget.begin(self._tick_ns)
+        self._part.begin(self._tick_ns)
         self.checkpoints.tick(now)
         self.figures.tick(now)  # after everybody was settled
         self.turn()
@@ -243,22 +243,22 @@ class Worker:
         Returns:
             Whether there was no time for all of it.
         """
-        pump, budget = self.pump, self._budget
+        pump, part = self.pump, self._part
         more = False
         if pump.blocked:
-            budget.begin()
+            part.begin()
             more = pump.enforce(now)
-        budget.begin()
+        part.begin()
         while pump.effects:
             effects, pump.effects = pump.effects, []
-            pump.effects += self.desk.carry_out(effects, budget)
-            if budget.is_over():
+            pump.effects += self.desk.carry_out(effects, part)
+            if part.is_over():
                 break
         self.tail.publish()
         self.checkpoints.answer(now)
         ending = self._ending
         if ending is not None:
-            budget.begin()
+            part.begin()
             if ending.step(now, more=self._deliveries.are_due):
                 self.finished()
             more = more or ending.is_cut
@@ -327,4 +327,4 @@ class Worker:
     def _end(self, timeout: float) -> None:
         now = self._around.now()
         self.pump.hurry(now)
-        self._ending = Ending(self.desk, self._channel, timeout, now, self._budget)
+        self._ending = Ending(self.desk, self._channel, timeout, now, self._part)

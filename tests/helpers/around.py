@@ -11,7 +11,7 @@ from fanout.shm.worker_slot import WorkerSlot
 from fanout.transport.kernel import unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS, SessionMaker
 from fanout.workers.naps import NS, Naps
-from fanout.workers.stream.budget import Budget
+from fanout.workers.stream.turn_part import TurnPart
 from tests.helpers.log import Log
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ class Around:
     def naps(self) -> Naps:
         return Naps(self.log.size)
 
-    def budget(self, part_ns: int) -> Budget:
-        return Budget(self.now, part_ns=part_ns)
+    def turn_part(self, part_ns: int) -> TurnPart:
+        return TurnPart(self.now, part_ns=part_ns)
 
     def prepare(self, descriptor: int) -> socket.socket:
         if descriptor not in self.sockets:

@@ -1,8 +1,8 @@
-"""A clock for budgets that passes a little with each look at it."""
+"""A clock for parts of turns that passes a little with each look at it."""
 
 from __future__ import annotations
 
-from fanout.workers.stream.budget import Budget
+from fanout.workers.stream.turn_part import TurnPart
 
 
 class Ticking:
@@ -22,6 +22,6 @@ class Ticking:
         self.now += self.step
         return self.now
 
-    def budget(self, looks: int) -> Budget:
-        """A budget that is over after so many looks, begun again by `begin()`."""
-        return Budget(self.look, self.signs.append, looks * self.step)
+    def part(self, looks: int) -> TurnPart:
+        """A part that is over after so many looks, begun again by `begin()`."""
+        return TurnPart(self.look, self.signs.append, looks * self.step)

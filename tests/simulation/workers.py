@@ -20,9 +20,9 @@ from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.workers.naps import Naps
 from fanout.workers.policy.choice import policy_of
-from fanout.workers.stream.budget import Budget
 from fanout.workers.stream.member import HELD, LOST
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.turn_part import TurnPart
 from fanout.workers.worker import Worker
 from tests.simulation.memory import SteppedReader, attach
 from tests.simulation.model import Sums, require
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 NAP_CHANCE = 0.2  # that a worker naps where it may
-LONG_NS = 1_000_000_000  # more than any budget
+LONG_NS = 1_000_000_000  # more than any part of a turn may take
 NAP_SECONDS_MAX = 0.005
 
 
@@ -204,7 +204,7 @@ class SimulatedNaps(Naps):
 
 
 class SimulatedClock:
-    """One for budgets: between two looks there passes nothing, or all the time there is."""
+    """One for parts of turns: between two looks there passes nothing, or all the time there is."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -260,8 +260,8 @@ class SimulatedSurroundings:
     def naps(self) -> Naps:
         return SimulatedNaps(self._world, self.log.size)
 
-    def budget(self, part_ns: int) -> Budget:
-        return Budget(SimulatedClock(self._world), part_ns=part_ns)
+    def turn_part(self, part_ns: int) -> TurnPart:
+        return TurnPart(SimulatedClock(self._world), part_ns=part_ns)
 
     def prepare(self, descriptor: int) -> Any:
         return self._world.sockets[descriptor]

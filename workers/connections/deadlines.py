@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
-    from fanout.workers.stream.budget import Budget
+    from fanout.workers.stream.turn_part import TurnPart
 
 DUE_PER_TICK = 512  # peers dealt with in a tick, each for some ten microseconds
 MORTAL_PER_TICK = 2_048  # peers with a time to live looked at in a tick: half a millisecond
@@ -27,9 +27,9 @@ class Deadlines:
     over, and whether anybody listens to the peers.
     """
 
-    def __init__(self, desk: Desk, options: Options, budget: Budget) -> None:
+    def __init__(self, desk: Desk, options: Options, part: TurnPart) -> None:
         self._desk = desk
-        self._budget = budget
+        self._part = part
         self._handshakes: Schedule[Peer] = Schedule(int(options.handshake_timeout * NS))
         self._pings: Schedule[Peer] = Schedule(int(options.heartbeat_interval * NS))
         self._timeout_ns = int(options.heartbeat_timeout * NS)
@@ -92,18 +92,18 @@ class Deadlines:
                     self._handshakes.put(peer, now)
                 else:
                     self._desk.close(peer, Reason.HANDSHAKE_TIMEOUT)
-                if self._budget.is_over():
+                if self._part.is_over():
                     break
         for peer in islice(self._pings.due(now), DUE_PER_TICK):
             self._ping(peer, now, counts)
-            if self._budget.is_over():
+            if self._part.is_over():
                 break
         if counts:
             for peer in tuple(islice(self._mortal, MORTAL_PER_TICK)):
                 del self._mortal[peer]
                 if now - peer.heard > peer.ttl_ns and not peer.has_unread():
                     self._desk.close(peer, Reason.TTL)
-                    if self._budget.is_over():
+                    if self._part.is_over():
                         break
                 else:
                     self._mortal[peer] = None  # behind the others

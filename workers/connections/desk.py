@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from fanout.control.messages import Adopt, Evict, SetPolicy
     from fanout.options import Options
     from fanout.workers.policy.base import Policy
-    from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.effects import Effect, Slowed
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
+    from fanout.workers.stream.turn_part import TurnPart
     from fanout.workers.surroundings import Surroundings
     from fanout.workers.tail import Tail
 
@@ -182,10 +182,10 @@ class Desk:
                 self._tail.protect_front()  # it gets a cursor of its own there
             self._pump.set_policy(peer.member, policy, self._around.now())
 
-    def carry_out(self, effects: list[Effect], budget: Budget) -> list[Effect]:
+    def carry_out(self, effects: list[Effect], part: TurnPart) -> list[Effect]:
         """Do what the pump has found out to be done; returns what there was no time for."""
         for done, effect in enumerate(effects):
-            if done and budget.is_over():
+            if done and part.is_over():
                 return effects[done:]
             peer = self.peers.get(effect.member.id)
             if peer is None:

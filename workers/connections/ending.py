@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fanout.control.channel import Channel
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
-    from fanout.workers.stream.budget import Budget
+    from fanout.workers.stream.turn_part import TurnPart
 
 NS = 1_000_000_000
 
@@ -35,9 +35,9 @@ class Ending:
     """
 
     def __init__(
-        self, desk: Desk, channel: Channel, timeout: float, now: int, budget: Budget
+        self, desk: Desk, channel: Channel, timeout: float, now: int, part: TurnPart
     ) -> None:
-        self._budget = budget
+        self._part = part
         self._left: deque[Peer] = deque()
         self.is_cut = False
         self._desk = desk
@@ -66,7 +66,7 @@ class Ending:
             is_here = peer.id in peers  # or it was closed since the last step
             if is_here and (late or not peer.ready or self._is_through(peer)):
                 self._desk.close(peer, Reason.PUBLISHER_CLOSED)
-            if left and self._budget.is_over():
+            if left and self._part.is_over():
                 self.is_cut = True
                 return False
         return not peers and not self._channel.pending

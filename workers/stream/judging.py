@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from fanout.shm.reader import LogReader
     from fanout.workers.policy.base import Policy, Verdict
-    from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.member import Member, MemberState
     from fanout.workers.stream.totals import Totals
+    from fanout.workers.stream.turn_part import TurnPart
 
     # Where those jump to who keep so much of the log.
     Targets = dict[KeepOfLog, int]
@@ -54,9 +54,9 @@ class Judging(Rounds):
         log: LogReader,
         tuning: Tuning = TUNING,
         totals: Totals | None = None,
-        budget: Budget | None = None,
+        part: TurnPart | None = None,
     ) -> None:
-        super().__init__(log, tuning, totals, budget)
+        super().__init__(log, tuning, totals, part)
         self.ages = Ages()
         newest = Newest(log, self.backlog.topic, tuning)
         self.backlog.conflate = Conflating(self.backlog, log, newest, self.totals).conflate
@@ -189,7 +189,7 @@ class Judging(Rounds):
         more = False
         for member in self._due(now):
             self._judge(member, now, targets)
-            if self._budget.is_over():
+            if self._part.is_over():
                 more = True
                 break
         if targets:

@@ -1,7 +1,7 @@
 """The pump: new messages to the members that are ready, and the blocked ones after them. Pure.
 
 It owns no socket: members have a `send`, `now` comes in, and what happened comes out as effects.
-What one call does is bounded by the budget it is given; whoever drives the pump says how often.
+One call takes no longer than a part of a turn may; whoever drives the pump says how often.
 
 `advance()` sends new messages to all ready members, see `Rounds`. A member whose socket does not
 take its share becomes blocked and trails behind; the front does not wait. `serve()` lets it
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fanout.shm.reader import LogReader
-    from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.totals import Totals
+    from fanout.workers.stream.turn_part import TurnPart
 
 
 class Pump(Judging):
@@ -40,9 +40,9 @@ class Pump(Judging):
         log: LogReader,
         tuning: Tuning = TUNING,
         totals: Totals | None = None,
-        budget: Budget | None = None,
+        part: TurnPart | None = None,
     ) -> None:
-        super().__init__(log, tuning, totals, budget)
+        super().__init__(log, tuning, totals, part)
         self._serve_steps = tuning.serve_steps
         self._others_ns = tuning.others_ns
         self._control_bytes_max = tuning.control_bytes_max
@@ -139,9 +139,9 @@ class Pump(Judging):
             return
         few, many = (steady, runnable) if len(steady) < len(runnable) else (runnable, steady)
         self._serve_some([member for member in few if member in many][:limit], now)
-        self._budget.begin()
+        self._part.begin()
         others = (member for member in runnable if member not in steady)
-        self._serve_some(islice(others, limit), now, self._budget.in_time(self._others_ns))
+        self._serve_some(islice(others, limit), now, self._part.in_time(self._others_ns))
 
     def _serve_some(self, members: Iterable[Member], now: int, enough: int | None = None) -> None:
         """Continue with these.
@@ -149,12 +149,12 @@ class Pump(Judging):
         Args:
             enough: until when, if there is something new for others.
         """
-        budget = self._budget
+        part = self._part
         for member in sorted(members, key=position_of):
             del self.runnable[member]
             self.serve(member, now)
             if enough is not None and self._log.head() != self.front:
-                if budget.is_past(enough):
+                if part.is_past(enough):
                     return
-            elif budget.is_over():
+            elif part.is_over():
                 return

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from fanout.shm.reader import LogReader
-    from fanout.workers.stream.budget import Budget
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.sorting import Load, Share
     from fanout.workers.stream.totals import Totals
+    from fanout.workers.stream.turn_part import TurnPart
 
     # Yields when the time is over; how many different loads, and how many sends of how many bytes.
     Sending: TypeAlias = Generator[None, None, tuple[int, int, int]]
@@ -41,7 +41,7 @@ class Rounds(Sends):
     Its mutable state, beside that of `Sends`: the round under way.
 
     Args:
-        budget: bounds what one call of `advance()` does.
+        part: bounds what one call of `advance()` does.
 
     Attributes:
         steady: members that have kept up for a while; filled by others.
@@ -52,9 +52,9 @@ class Rounds(Sends):
         log: LogReader,
         tuning: Tuning = TUNING,
         totals: Totals | None = None,
-        budget: Budget | None = None,
+        part: TurnPart | None = None,
     ) -> None:
-        super().__init__(log, tuning, totals, budget)
+        super().__init__(log, tuning, totals, part)
         self._span_bytes = tuning.span_bytes
         self._sends_per_look = tuning.sends_per_look
         self._bytes_per_send = tuning.bytes_per_send
@@ -156,7 +156,7 @@ class Rounds(Sends):
         for member in sorted(others, key=attrgetter("id")):
             self._block(member, self._round_first, 0, self._now)
             self.runnable[member] = None
-        self._budget.begin()
+        self._part.begin()
         return True
 
     def _send_spans(self, first: int, stop: int, later: Iterable[Member]) -> Iterator[None]:
@@ -171,7 +171,7 @@ class Rounds(Sends):
         members = tuple(self.cohorts.everything.ready)
         each = self._sends_at_once(end - start)
         for place in range(0, len(members), each):
-            if place and self._budget.is_over():
+            if place and self._part.is_over():
                 self._interrupt(members[place:], later)
                 yield
             chosen = self._in_turn(members[place : place + each])
@@ -232,7 +232,7 @@ class Rounds(Sends):
         messages, size, taken = len(load[0]), len(load[2]), 0
         each = self._sends_at_once(size)
         for place in range(0, len(members), each):
-            if self._has_sent and self._budget.is_over():
+            if self._has_sent and self._part.is_over():
                 self._interrupt(members[place:], later)
                 yield
             self._has_sent = True

@@ -9,11 +9,11 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from fanout.workers.stream.budget import Budget, without_clock
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.member import LOST
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.sorting import Sorting
+from fanout.workers.stream.turn_part import TurnPart, without_clock
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Sends(Members):
     Its mutable state, beside that of `Members`: whether the round at hand was interrupted.
 
     Args:
-        budget: bounds what is done at once.
+        part: bounds what is done at once.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Sends(Members):
         log: LogReader,
         tuning: Tuning = TUNING,
         totals: Totals | None = None,
-        budget: Budget | None = None,
+        part: TurnPart | None = None,
     ) -> None:
         super().__init__(log, tuning, totals)
-        self._budget = budget or without_clock()
-        self.sorting = Sorting(log, self.cohorts, self._budget, tuning)
+        self._part = part or without_clock()
+        self.sorting = Sorting(log, self.cohorts, self._part, tuning)
         self._is_interrupted = False  # the round: who is not in `waiting` has had his turn
 
     def _in_turn(self, members: Sequence[Member]) -> Sequence[Member]:

@@ -25,8 +25,8 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
-from fanout.workers.stream.budget import Budget, without_clock
 from fanout.workers.stream.member import BLOCKED, HELD, LOST
+from fanout.workers.stream.turn_part import TurnPart, without_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,14 +109,14 @@ class Silence:
         send_timeout_ns: int,
         stall_timeout_ns: int,
         unsent: Callable[[Member], int],
-        budget: Budget | None = None,
+        part: TurnPart | None = None,
     ) -> None:
         self._pump = pump
         self._send_timeout_ns = send_timeout_ns
         self._stall_timeout_ns = stall_timeout_ns
         self._quarter_ns = min(send_timeout_ns, stall_timeout_ns) // 4
         self._unsent = unsent
-        self._budget = budget or without_clock()
+        self._part = part or without_clock()
         self._witness = Witness()
         self._numbers = count()
         self._due: list[tuple[int, int, Suspect]] = []  # a heap; the number decides between equals
@@ -135,7 +135,7 @@ class Silence:
             suspect = heappop(due)[2]
             if self._pump.blocked.get(suspect.member) == suspect.since:
                 tried += self._judge(suspect, now)
-            if self._budget.is_over():
+            if self._part.is_over():
                 break
         self._try_again(now, max(TRIES_PER_LOOK - tried, 1))
 
@@ -189,7 +189,7 @@ class Silence:
             member = suspect.member
             if self._pump.blocked.get(member) == suspect.since and member.state is BLOCKED:
                 self._is_silent(suspect, now)
-                if self._budget.is_over():
+                if self._part.is_over():
                     break
 
     def _missing_ns(self, suspect: Suspect, silent_ns: int) -> int:

@@ -12,7 +12,7 @@ from itertools import compress
 from operator import mul
 from typing import TYPE_CHECKING, TypeAlias
 
-from fanout.workers.stream.budget import Budget, without_clock
+from fanout.workers.stream.turn_part import TurnPart, without_clock
 from fanout.workers.stream.wanted import apart
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
@@ -56,12 +56,12 @@ class Sorting:
         self,
         log: LogReader,
         cohorts: Cohorts[Member],
-        budget: Budget | None = None,
+        part: TurnPart | None = None,
         tuning: Tuning = TUNING,
     ) -> None:
         self._log = log
         self._cohorts = cohorts
-        self._budget = budget or without_clock()
+        self._part = part or without_clock()
         self._sort_ns = tuning.sort_ns
         self._appends_per_look = tuning.appends_per_look
         self.prefixes: list[Prefix[Member]] = []
@@ -79,7 +79,7 @@ class Sorting:
         Returns:
             Where the batch ends: before `stop` if the time is over, but not before one message.
         """
-        self._until = self._budget.in_time(self._sort_ns)
+        self._until = self._part.in_time(self._sort_ns)
         found = self._find(first, stop)
         stop = first + len(found)
         wanted: Sequence[int] = range(stop - first)
@@ -106,7 +106,7 @@ class Sorting:
         if appends_in_all > self._appends_per_look:
             each = max(1, each * self._appends_per_look // appends_in_all)
         for start in range(0, len(pieces), each):
-            if start and self._budget.is_past(self._until):
+            if start and self._part.is_past(self._until):
                 return start
             stop = start + each
             for piece, appends in zip(pieces[start:stop], found[start:stop], strict=True):
@@ -242,7 +242,7 @@ class Sorting:
                 found.append(known[topic_id])
                 continue
             matched += 1
-            if not matched % MATCHES_PER_LOOK and self._budget.is_past(self._until):
+            if not matched % MATCHES_PER_LOOK and self._part.is_past(self._until):
                 break
             if topic_id:
                 missing.remove(topic_id)

@@ -9,7 +9,7 @@ import pytest
 from fanout.control.messages import SnapshotDone
 from fanout.workers.checkpoints import Checkpoints
 from fanout.workers.figures import Figures
-from fanout.workers.stream.budget import without_clock
+from fanout.workers.stream.turn_part import without_clock
 from fanout.workers.tuning import Tuning
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL, Sink, Worker
@@ -51,10 +51,10 @@ class Written:
         pump, channel = self.worker.pump, self.around.channel
         self.figures = Figures(self.around, pump)
         tuning = Tuning(checkpoints_per_tick=2)
-        self.budget = without_clock()
+        self.part = without_clock()
         self.now = 0
         self.checkpoints = Checkpoints(
-            *(pump, seen, channel, self.figures, self.around.unsent, self.budget, tuning)
+            *(pump, seen, channel, self.figures, self.around.unsent, self.part, tuning)
         )
 
     def publish(self) -> None:

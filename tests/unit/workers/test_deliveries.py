@@ -15,8 +15,8 @@ from fanout.workers.connections.peer import Peer
 from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures
 from fanout.workers.policy.block import Block
-from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.turn_part import without_clock
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import Session
 from fanout.zmtp.frames import encode_message

@@ -12,8 +12,8 @@ from fanout.reasons import Reason
 from fanout.workers.connections.deadlines import DUE_PER_TICK, MORTAL_PER_TICK, Deadlines
 from fanout.workers.connections.peer import Peer
 from fanout.workers.policy.block import Block
-from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.member import BLOCKED, READY
+from fanout.workers.stream.turn_part import without_clock
 from fanout.zmtp import Session
 from tests.helpers.around import Around
 from tests.helpers.limits import LIMITS

@@ -14,8 +14,8 @@ from fanout.reasons import Reason
 from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
 from fanout.workers.policy.block import Block
-from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.turn_part import without_clock
 from fanout.workers.tail import Tail
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL
@@ -93,11 +93,11 @@ def test_no_more_are_closed_in_a_turn_than_there_is_time_for(
 ) -> None:
     desk = make_desk(5)
     desk.channel.stuck = False
-    budget = Ticking().budget(2)
-    ending = Ending(desk.desk, desk.channel, 0.0, 0, budget)
+    part = Ticking().part(2)
+    ending = Ending(desk.desk, desk.channel, 0.0, 0, part)
     seen = []
     for _ in range(3):
-        budget.begin()
+        part.begin()
         ended = ending.step(1, more=False)
         seen.append((len(desk.peers), ending.is_cut, ended))
 
@@ -111,11 +111,11 @@ def test_who_is_not_through_is_looked_at_again_after_all_the_others(
     desk.channel.stuck = False
     slow = desk.peers[0]
     desk.desk._pump.hold(slow.member)  # it does not have everything
-    budget = Ticking().budget(1)
-    ending = Ending(desk.desk, desk.channel, 10.0, 0, budget)
+    part = Ticking().part(1)
+    ending = Ending(desk.desk, desk.channel, 10.0, 0, part)
     left = []
     for _ in range(4):
-        budget.begin()
+        part.begin()
         ending.step(1, more=False)
         left.append(sorted(desk.peers))
         if len(left) == 1:  # it is closed before it would be looked at

@@ -18,8 +18,8 @@ from fanout.workers.connections.desk import Desk as Connections
 from fanout.workers.connections.reading import ReadSide
 from fanout.workers.connections.self_service import SelfService
 from fanout.workers.policy.block import Block
-from fanout.workers.stream.budget import without_clock
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.turn_part import without_clock
 from fanout.workers.tail import Tail
 from fanout.zmtp import SubscriberSession
 from tests.helpers.around import Around, Outbox

@@ -33,7 +33,7 @@ class Rounds(Worker):
 
     def __init__(self, prefixes: tuple[bytes, ...], shared_prefixes: int) -> None:
         super().__init__(tuning=Tuning(shared_prefixes=shared_prefixes))
-        self.budget = self.pump._budget = Ticking().budget(1)
+        self.part = self.pump._part = Ticking().part(1)
         self.both = [self.member(*prefixes) for _ in range(3 * EACH)]
         self.members = [member for member, _ in self.both]
         self.sinks = [sink for _, sink in self.both]
@@ -41,7 +41,7 @@ class Rounds(Worker):
 
     def go(self) -> bool:
         """One part of a turn."""
-        self.budget.begin()
+        self.part.begin()
         return self.pump.advance(self.log.reader.head(), 0)
 
     def finish(self) -> None:
@@ -57,7 +57,7 @@ def figures(worker: Worker, member: Member) -> tuple[int, int, int]:
 
 
 @WANTS
-def test_a_turn_ends_at_its_budget_and_the_next_goes_on_there(
+def test_a_turn_ends_at_its_time_and_the_next_goes_on_there(
     prefixes: tuple[bytes, ...], shared_prefixes: int
 ) -> None:
     worker = Rounds(prefixes, shared_prefixes)
@@ -188,7 +188,7 @@ def test_when_all_who_wait_have_left_the_round_is_over() -> None:
 def test_a_batch_that_takes_long_to_sort_ends_before_the_others() -> None:
     """It has time for three looks: one message for each, beside the first."""
     worker = Worker(tuning=Tuning(appends_per_look=1, sort_ns=3))
-    worker.pump._budget = worker.pump.sorting._budget = Ticking().budget(10**9)
+    worker.pump._part = worker.pump.sorting._part = Ticking().part(10**9)
     _, sink = worker.member(b"A")
     for number in range(10):
         worker.log.publish(b"A", b"%d" % number)
@@ -202,7 +202,7 @@ def test_a_batch_that_takes_long_to_sort_ends_before_the_others() -> None:
 
 def test_a_batch_of_topics_that_are_not_known_yet_ends_when_its_time_is_over() -> None:
     worker = Worker(tuning=Tuning(sort_ns=1))
-    worker.pump.sorting._budget = Ticking().budget(1)
+    worker.pump.sorting._part = Ticking().part(1)
     _, sink = worker.member(b"A")
     for number in range(60):
         worker.log.publish(b"A", b"%d" % number, topic_id=number + 1)
@@ -222,8 +222,8 @@ def test_members_that_are_behind_are_served_for_as_long_as_there_is_time() -> No
     for member, sink in both:
         sink.room = 1 << 40
         worker.pump.writable(member)
-    worker.pump._budget = budget = Ticking().budget(3)
-    budget.begin()
+    worker.pump._part = part = Ticking().part(3)
+    part.begin()
 
     worker.pump.serve_runnable(0, 100)
 
@@ -277,9 +277,9 @@ def test_who_keeps_up_goes_on_before_those_who_do_not() -> None:
         sink.room = 1 << 40
         worker.pump.writable(member)
     worker.pump.steady[both[6][0]] = None
-    worker.pump._budget = budget = Ticking().budget(4)
+    worker.pump._part = part = Ticking().part(4)
     worker.log.publish(b"A", b"1")
-    budget.begin()
+    part.begin()
 
     worker.pump.serve_runnable(0, 100)
     served = [[bool(sink.taken) for _, sink in both]]
@@ -298,10 +298,10 @@ def test_limits_are_enforced_for_as_long_as_there_is_time() -> None:
     for _ in range(10):
         worker.log.publish(b"A", b"0")
     worker.advance()
-    worker.pump._budget = budget = Ticking().budget(2)
+    worker.pump._part = part = Ticking().part(2)
     again = []
     for _ in range(4):
-        budget.begin()
+        part.begin()
         again.append(worker.pump.enforce(0))
 
     assert again == [True, True, False, False]

@@ -9,9 +9,9 @@ import pytest
 from fanout.reasons import Reason
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.limits import Limits
-from fanout.workers.stream.budget import Budget
 from fanout.workers.stream.effects import Effect, Lost, Recovered, Stalled
 from fanout.workers.stream.silence import GAP_NS, TRIES_PER_LOOK, USUAL_NS, Silence, Witness
+from fanout.workers.stream.turn_part import TurnPart
 from tests.helpers.log import Sink, Worker
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def test_who_is_only_tried_again_has_his_turn_though_there_is_no_time() -> None:
     watched = Watched()
     others = [watched.add() for _ in range(3)]
     watched.look_until(3)
-    watched.silence._budget = Budget(lambda: 1)
+    watched.silence._part = TurnPart(lambda: 1)
     for _, sink in ((watched.member, watched.sink), *others):
         sink.room = 1 << 20
 

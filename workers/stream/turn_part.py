@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BEAT_NS = 10_000_000  # between two signs of life, which are stores that others read
 
 
-class Budget:
+class TurnPart:
     """Bounds what is done at once; one for all parts of a turn, which follow each other.
 
     Its mutable state: when the time is over, and when the next sign of life is due.
@@ -62,6 +62,6 @@ class Budget:
         return now >= time
 
 
-def without_clock() -> Budget:
+def without_clock() -> TurnPart:
     """One whose time is never over."""
-    return Budget(lambda: -1)
+    return TurnPart(lambda: -1)
