@@ -87,6 +87,8 @@ class ClosedSubscriber:
     dropped_bytes_by: dict[str, int] = field(hash=False)
     kernel_bytes: int  # handed to the kernel, not yet acknowledged by the peer; 0 if we closed it
     exact: bool  # False = its worker was lost: some may be missing, or in `discarded` though sent
+    policy: SlowPolicy  # that it had in the end
+    chosen_by: str  # who had chosen that: publisher, rule, subscriber or call
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fanout.control.messages import Closed
 from fanout.coordinator.lost import NOTHING_LATER, Later
 from fanout.reasons import Reason
-from fanout.shm.cards import Card, Identity
+from fanout.shm.cards import CHOSEN_BY, Card, Identity
 from fanout.shm.clock import Clock, Note, is_due
 from fanout.shm.closed import ClosedRing, End
 from fanout.shm.fence import keep_order
@@ -108,9 +108,25 @@ class Figures:
         leaves is either connected or has left.
         """
         card = Card(self._segment, connection.slot)
+        # Who never became a subscriber has no place among the ends: strangers could push out those
+        # about whom somebody asks.
+        end = None if connection.version is None else self._end_of(connection, card, closed)
+        number = self._header.ends_booked + 1
+        self._header.ends_begun = number
+        keep_order()
+        self._ledger.close(connection, closed, exact=exact)
+        card.free()
+        keep_order()  # or somebody would seem to be connected and to have been sent nothing
+        SubscriberSlot(self._segment, connection.slot).free()
+        if end is not None:
+            self._ring.add(end)
+        keep_order()
+        self._header.ends_booked = number
+
+    def _end_of(self, connection: Accepted, card: Card, closed: Closed) -> End:
         identity = card.read()
         now = time.monotonic_ns()
-        end = End(
+        return End(
             subscriber=closed.subscriber,
             worker=connection.worker,
             opened=now if identity is None else identity.since,
@@ -137,14 +153,9 @@ class Figures:
                 *(closed.dropped_age_bytes, closed.dropped_log_bytes),
             ),
             exact=closed.exact,
+            policy=self._policy if identity is None else identity.slow_policy,
+            chosen_by=CHOSEN_BY[0] if identity is None else identity.chosen_by,
         )
-        self._header.ends_begun = self._ring.count + 1
-        keep_order()
-        self._ledger.close(connection, closed, exact=exact)
-        card.free()
-        keep_order()  # or somebody would seem to be connected and to have been sent nothing
-        SubscriberSlot(self._segment, connection.slot).free()
-        self._ring.add(end)  # its last store says that the end is booked
 
 
 def final_of(

@@ -175,16 +175,16 @@ class Reader:
         return self._valid(min(max(0, position - self._log.start_of(low)), self.log_bytes))
 
     def closed(self, since: int = 0) -> Iterator[tuple[int, End]]:
-        """Ends of connections after the one of this number, each with its own, oldest first.
+        """Ends of subscribers after the one of this number, each with its own, oldest first.
 
         The last 10,000 are kept; a gap in the numbers says that some were overwritten.
         """
         return iter(self._valid(list(self._ring.since(since))))
 
     def closed_subscribers(self) -> tuple[ClosedSubscriber, ...]:
-        """The same as users know it, without those who never became subscribers."""
+        """The same as users know it."""
         now, clock = time.monotonic_ns(), time.time()
-        return tuple(closed_of(end, now, clock) for _number, end in self.closed() if end.version)
+        return tuple(closed_of(end, now, clock) for _number, end in self.closed())
 
     def reasons(self) -> dict[Reason, int]:
         """How many connections were closed or refused for each reason."""

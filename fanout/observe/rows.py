@@ -121,6 +121,8 @@ def closed_of(end: End, now: int, clock: float) -> ClosedSubscriber:
         dropped_bytes_by=by_reason(end.dropped_bytes, *end.drops[half:]),
         kernel_bytes=end.kernel_bytes,
         exact=end.exact,
+        policy=end.policy,
+        chosen_by=end.chosen_by,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from functools import lru_cache
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
@@ -102,12 +103,7 @@ class Card(Record):
         write_text(words, at.C_NAME, at.NAME_BYTES, name)
         words[at.C_CHOSEN_BY] = CHOSEN_BY.index(chosen_by)
         words[at.C_POLICY] = POLICIES.index(policy.action)
-        words[at.C_LIMIT_BYTES] = policy.limit_bytes
-        words[at.C_LIMIT_MESSAGES] = policy.limit_messages
-        words[at.C_LIMIT_AGE] = round(policy.limit_age * _BILLION)
-        words[at.C_SOFT] = round(policy.soft * _BILLION)
-        words[at.C_MIN_INTERVAL] = round(policy.min_interval * _BILLION)
-        words[at.C_MAX_RATE] = policy.max_rate
+        words[at.C_LIMIT_BYTES : at.C_MAX_RATE + 1] = numbers_of(policy)
 
     def connected(self, version: str) -> None:
         """Its handshake is done."""
@@ -193,11 +189,24 @@ def _identity(values: list[int]) -> Identity:
 
 
 def _policy_in(values: Sequence[int]) -> SlowPolicy:
-    return _policy(values[at.C_POLICY], *values[at.C_LIMIT_BYTES : at.C_MAX_RATE + 1])
+    return policy_of(values[at.C_POLICY], *values[at.C_LIMIT_BYTES : at.C_MAX_RATE + 1])
+
+
+@lru_cache(maxsize=1024)
+def numbers_of(policy: SlowPolicy) -> array[int]:
+    """All of a policy but its action, as words from C_LIMIT_BYTES on."""
+    return array(
+        "Q",
+        (
+            *(policy.limit_bytes, policy.limit_messages, round(policy.limit_age * _BILLION)),
+            *(round(policy.soft * _BILLION), round(policy.min_interval * _BILLION)),
+            policy.max_rate,
+        ),
+    )
 
 
 @lru_cache(maxsize=1024)  # most subscribers have one of a few, which need not be checked again
-def _policy(
+def policy_of(
     number: int,
     limit_bytes: int,
     limit_messages: int,
@@ -206,6 +215,11 @@ def _policy(
     min_interval: int,
     max_rate: int,
 ) -> SlowPolicy:
+    """The policy of these words, of which the first is its action's place in POLICIES.
+
+    Raises:
+        IndexError, ConfigError: no publisher of this version writes them.
+    """
     return SlowPolicy(
         *(POLICIES[number], limit_bytes, limit_messages, limit_age / _BILLION, soft / _BILLION),
         *(min_interval / _BILLION, max_rate),

@@ -1,4 +1,4 @@
-"""The ring of ends: final figures of the last connections, written by the coordinator.
+"""The ring of ends: final figures of the last subscribers, written by the coordinator.
 
 An entry says which end it is of, so that a reader which is overtaken sees that it was.
 """
@@ -9,11 +9,20 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fanout.errors import ConfigError
 from fanout.reasons import Reason
 from fanout.shm import layout as at
-from fanout.shm.cards import number_of_version, version_of_number
+from fanout.shm.cards import (
+    CHOSEN_BY,
+    POLICIES,
+    number_of_version,
+    numbers_of,
+    policy_of,
+    version_of_number,
+)
 from fanout.shm.fence import keep_order
 from fanout.shm.words import read_text, words_at, write_text
+from fanout.slow_policy import SlowPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +31,13 @@ if TYPE_CHECKING:
 
 _WORDS = at.CLOSED_ENTRY_BYTES // at.WORD
 NO_DROPS = (0,) * at.DROPS
+_DEFAULT = SlowPolicy()
+_HALF = 32  # bits of a word
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a connection ended; counters are in messages, where they do not say bytes."""
+    """How a subscriber ended; counters are in messages, where they do not say bytes."""
 
     subscriber: int
     worker: int
@@ -47,13 +58,19 @@ class End:
     conflated: int = 0
     conflated_bytes: int = 0
     drops: tuple[int, ...] = NO_DROPS  # for each of `DROPPING` but the first; then bytes
-    version: str = ""  # of ZMTP, "" if its handshake was never done
+    version: str = ""  # of ZMTP
     name: str = ""  # what it called itself
     exact: bool = True  # False = some of it may be missing, or in `discarded` although it was sent
+    policy: SlowPolicy = _DEFAULT  # what it had in the end
+    chosen_by: str = CHOSEN_BY[0]  # who had chosen that
 
 
 class ClosedRing:
-    """The last CLOSED_ENTRIES ends. One process writes, any reads."""
+    """The last CLOSED_ENTRIES ends of subscribers. One process writes, any reads.
+
+    Who never became one has no place here: strangers, who can come and go as often as they like,
+    would push out those about whom somebody asks. They are counted by reason.
+    """
 
     def __init__(self, segment: Segment) -> None:
         layout = segment.layout
@@ -95,13 +112,19 @@ class ClosedRing:
         write_text(entry, at.E_TEXT, at.TEXT_BYTES, end.text)
         write_text(entry, at.E_NAME, at.NAME_BYTES, end.name)
         entry[at.E_PROTOCOL] = number_of_version(end.version)
+        chosen_by = CHOSEN_BY.index(end.chosen_by) << _HALF
+        entry[at.E_POLICY] = POLICIES.index(end.policy.action) | chosen_by
+        entry[at.E_LIMIT_BYTES : at.E_MAX_RATE + 1] = numbers_of(end.policy)
         keep_order()
         entry[at.E_NUMBER] = number
         keep_order()
         self._header[at.H_CLOSED_COUNT] = number
 
     def since(self, number: int) -> Iterator[tuple[int, End]]:
-        """Ends after the one of this number, each with its own; those overwritten are left out."""
+        """Ends after the one of this number, each with its own.
+
+        Left out are those overwritten, and what no publisher of this version writes.
+        """
         count = self.count
         for each in range(max(number, count - at.CLOSED_ENTRIES) + 1, count + 1):
             entry = self._entry(each)
@@ -110,14 +133,23 @@ class ClosedRing:
             values = entry.tolist()
             keep_order()
             if before == each == entry[at.E_NUMBER]:
-                yield each, _end_of(values)
+                end = _end_of(values)
+                if end is not None:
+                    yield each, end
 
     def _entry(self, number: int) -> memoryview:
         first = (number - 1) % at.CLOSED_ENTRIES * _WORDS
         return self._words[first : first + _WORDS]
 
 
-def _end_of(values: list[int]) -> End:
+def _end_of(values: list[int]) -> End | None:
+    """None for numbers that no publisher of this version writes."""
+    number, chosen_by = values[at.E_POLICY] & ((1 << _HALF) - 1), values[at.E_POLICY] >> _HALF
+    try:
+        policy = policy_of(number, *values[at.E_LIMIT_BYTES : at.E_MAX_RATE + 1])
+        chosen = CHOSEN_BY[chosen_by]
+    except (IndexError, ConfigError):
+        return None
     return End(
         subscriber=values[at.E_ID],
         worker=values[at.E_WORKER],
@@ -141,6 +173,8 @@ def _end_of(values: list[int]) -> End:
         conflated_bytes=values[at.E_CONFLATED_BYTES],
         drops=tuple(values[at.E_DROPS : at.E_DROPS + at.DROPS]),
         exact=not values[at.E_INEXACT],
+        policy=policy,
+        chosen_by=chosen,
     )
 
 

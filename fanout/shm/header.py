@@ -47,7 +47,7 @@ class Header(Record):
     state = Word(at.H_STATE, "see `State`")
     heartbeat = Word(at.H_HEARTBEAT, "monotonic ns of the coordinator's last turn")
     ends_begun = Word(at.H_ENDS_BEGUN, "ends of connections that are booked or being booked")
-    ends_booked = Word(at.H_CLOSED_COUNT, "the same, but for one that is being booked")
+    ends_booked = Word(at.H_ENDS_BOOKED, "the same, but for one that is being booked")
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ seen whole by another process (`struct` with "!" or ">" writes byte by byte and 
     subscriber slots  the owning worker     subscriber          cursor and counters
     cards             coordinator           subscriber          who it is
     clock             coordinator           100 ms              when the log was how long
-    closed            coordinator           end                 the last 10,000 final figures
+    closed            coordinator           subscriber's end    the last 10,000 final figures
     ends              publisher             message             where it ends
     topics            publisher             message             topic id
     data              publisher                                 ZMTP wire bytes, back to back
@@ -69,7 +69,8 @@ H_STATE = 66  # see `header.State`
 H_HEARTBEAT = 67  # monotonic ns of the coordinator's last turn: a tool sees that it hangs
 H_CLOCK_COUNT = 68  # notes ever written to the clock
 H_CLOSED_COUNT = 69  # entries ever written to the ring of ends
-H_ENDS_BEGUN = 70  # ends that are booked, or being booked: the same as the count if none is
+H_ENDS_BEGUN = 70  # ends of connections that are booked, or being booked
+H_ENDS_BOOKED = 71  # the same, but for one that is being booked
 H_NAME = 72  # NAME_BYTES of UTF-8, then zeros
 NAME_BYTES = 64
 H_LEDGER = 80  # totals of connections and messages: see `header.Totals`; two lines
@@ -173,7 +174,7 @@ K_HEAD = 1
 K_POSITION = 2
 K_NUMBER = 3  # of the note, from 1; stored last
 
-# Ring of ends: entries of 56 words, the coordinator's.
+# Ring of ends of subscribers: entries of 56 words, the coordinator's.
 CLOSED_ENTRIES = 10_000
 CLOSED_ENTRY_BYTES = 448
 E_NUMBER = 0  # of the end, from 1; 0 while the entry is being changed
@@ -200,7 +201,10 @@ E_DROPS = 33  # DROPS words, as in the slot
 E_INEXACT = 39  # 1 = its worker was lost, and some figures may be too small
 E_NAME = 40  # NAME_BYTES of UTF-8, then zeros
 E_PROTOCOL = 48  # ZMTP version in tenths, 0 = its handshake was never done
-# Words 49 to 55 are free: a policy.
+E_POLICY = 49  # see `cards.POLICIES`; in the upper half who chose it, see `cards.CHOSEN_BY`
+# The numbers of its policy, in the order of those on a card.
+E_LIMIT_BYTES = 50
+E_MAX_RATE = 55
 
 BYTES_PER_ENTRY = 64  # one index entry for each so many bytes of log; smaller messages wait for it
 
@@ -284,4 +288,6 @@ assert C_NAME + NAME_BYTES // WORD <= C_LIMIT_BYTES, "the name would reach into 
 assert C_MAX_RATE < CARD_BYTES // WORD, "a card is 48 words"
 assert E_TEXT + TEXT_BYTES // WORD <= E_CONFLATED_BYTES, "the text has words of its own"
 assert E_DROPS + DROPS <= E_INEXACT < E_NAME, "the drops have words of their own"
-assert E_NAME + NAME_BYTES // WORD <= E_PROTOCOL < CLOSED_ENTRY_BYTES // WORD, "it is 56 words"
+assert E_NAME + NAME_BYTES // WORD <= E_PROTOCOL < E_POLICY, "the name has words of its own"
+assert E_MAX_RATE - E_LIMIT_BYTES == C_MAX_RATE - C_LIMIT_BYTES, "the same numbers as on a card"
+assert E_MAX_RATE < CLOSED_ENTRY_BYTES // WORD, "it is 56 words"

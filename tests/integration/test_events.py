@@ -47,6 +47,7 @@ def agree_on_the_end(publisher: Publisher, one: SubscriberStatistics, end: Event
         *(end.cause, end.dropped, end.discarded),
     )
     assert closed.reason == end.reason[:64]
+    assert (closed.policy, closed.chosen_by, closed.name) == (one.policy, one.chosen_by, one.name)
     assert closed.matched == total.sent + total.dropped + total.discarded
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,9 +131,37 @@ def test_an_end_frees_card_and_slot_and_is_booked(segment: Segment) -> None:
     assert (number, end.subscriber, end.opened, end.peer) == (1, 7, identity.since, "peer:1")
     assert (end.matched, end.sent, end.dropped, end.discarded) == (100, 60, 30, 10)
     assert (end.reason, end.text) == (Reason.SEND_TIMEOUT, "took nothing for too long")
+    assert (end.policy, end.chosen_by, end.name) == (SlowPolicy("block"), "publisher", "")
     assert (ledger.evicted, ledger.sent, ledger.dropped, ledger.discarded) == (1, 60, 30, 10)
     assert Card(segment, CONNECTION.slot).read() is None
     assert (slot.id, slot.words[at.S_VERSION] & 1) == (0, 0)
+
+
+def test_an_end_says_the_policy_and_the_name_that_it_had(segment: Segment) -> None:
+    figures = figures_of(segment)
+    policy = SlowPolicy("conflate", limit_messages=3, limit_age=2.5)
+    figures.admitted(CONNECTION)
+    figures.chosen(CONNECTION, "desk7", policy, "call")
+
+    figures.ended(CONNECTION, CLOSED)
+
+    ((_number, end),) = ClosedRing(segment).since(0)
+    assert (end.policy, end.chosen_by, end.name) == (policy, "call", "desk7")
+
+
+def test_who_never_became_a_subscriber_pushes_no_end_out(segment: Segment) -> None:
+    ledger = Ledger(segment.words)
+    figures = figures_of(segment, ledger)
+    header = Header(segment)
+    stranger = Accepted(8, 2, 1, "peer:8", "tcp://x", "zmtp")
+    figures.admitted(stranger)
+
+    figures.ended(stranger, replace(CLOSED, subscriber=8))
+
+    assert list(ClosedRing(segment).since(0)) == []
+    assert ledger.failed_handshakes == 1
+    assert (header.ends_begun, header.ends_booked) == (1, 1), "it is booked all the same"
+    assert Card(segment, stranger.slot).read() is None
 
 
 def test_a_reader_sees_that_an_end_is_being_booked(segment: Segment) -> None:

@@ -102,13 +102,14 @@ def test_an_end_is_said_to_be_booked_before_and_after_it_is(written: Written) ->
     def end(memory: Any) -> None:
         Figures(memory, Ledger(memory.words), SlowPolicy("block")).ended(connection, closed)
 
-    begun, card, slot, words, number, booked = written(end)
+    begun, card, slot, words, number, count, booked = written(end)
 
-    assert (begun, booked) == ({at.H_ENDS_BEGUN}, {at.H_CLOSED_COUNT})
+    assert (begun, booked) == ({at.H_ENDS_BEGUN}, {at.H_ENDS_BOOKED})
+    assert count == {at.H_CLOSED_COUNT}
     assert CARD + at.C_ID in card, "the card is free before the slot"
     assert min(card) > at.H_LEDGER
     assert slot == {SLOT + at.S_ID, SLOT + at.S_VERSION, END + at.E_NUMBER}
-    assert {END + at.E_ID, END + at.E_REASON} < words
+    assert {END + at.E_ID, END + at.E_REASON, END + at.E_POLICY} < words
     assert number == {END + at.E_NUMBER}
 
 

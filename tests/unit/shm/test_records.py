@@ -270,10 +270,21 @@ def test_an_end_is_read_with_all_its_figures(segment: Segment) -> None:
         conflated_bytes=6,
         drops=(7, 8, 9, 10, 11, 12),
         exact=False,
+        policy=SlowPolicy("conflate", 1, 2, 3.5, 0.25, 4.5, 5),
+        chosen_by="call",
     )
     ring.add(end)
 
     assert list(ring.since(0)) == [(1, end)]
+
+
+def test_an_end_with_a_policy_of_a_later_version_is_left_out(segment: Segment) -> None:
+    ring = ClosedRing(segment)
+    ring.add(end_of(1))
+    ring.add(end_of(2))
+    ring._entry(1)[at.E_POLICY] = len(POLICIES)
+
+    assert [number for number, _end in ring.since(0)] == [2]
 
 
 def test_the_ring_of_ends_keeps_the_last_ones(segment: Segment) -> None:
