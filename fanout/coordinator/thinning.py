@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from fanout.events import Event
 
-    Key = tuple[EventKind, Reason | None]
+    Key = tuple[EventKind, Reason | None, str]
 
 SUMMARY_EACH = 10.0  # seconds between two summaries about the same cause; a person reads them
+TEXTS_MAX = 32  # things that subscribers cannot have, each told for itself; honest ones say few
 LOGGED_AT_ONCE = 8  # lines of one kind and cause in that time, each about another subscriber
 KNOWN_MAX = 32_768  # subscribers of whom it is known that they were told of: two kinds for each
 
@@ -68,6 +69,9 @@ def one_at_once(_event: Event) -> int:
 class Thinning:
     """Which of the events that it is given are told.
 
+    Who is told that something cannot be had looks for a mistake: so each such text counts as a
+    cause of its own, up to TEXTS_MAX of them; strangers can make up as many as they like.
+
     Its mutable state: for each kind and cause, since when it is summed up, how many more are told
     at once, of whom it was told, and what was kept back.
 
@@ -83,6 +87,7 @@ class Thinning:
         self._again = again
         self._periods: dict[Key, _Period] = {}
         self._known = 0  # over all periods
+        self._texts = 0  # periods that are for one text
 
     def tell(self, event: Event, now: float) -> list[Event]:
         """It has happened; returns what is to be told of it, now.
@@ -90,11 +95,12 @@ class Thinning:
         Args:
             now: seconds of a clock that never goes back.
         """
-        key = event.kind, event.cause
         due = self.due(now)
+        key = self._key_of(event)
         period = self._periods.get(key)
         if period is None:
             period = self._periods[key] = _Period(now, self._at_once(event))
+            self._texts += key[2] != ""
         if period.left <= 0 or event.subscriber in period.known:
             period.keep(event)
         else:
@@ -117,6 +123,7 @@ class Thinning:
             event = period.kept
             if event is None:  # nothing for so long: the next one is told at once
                 self._known -= len(period.known)
+                self._texts -= key[2] != ""
                 del self._periods[key]
                 continue
             period.kept = None
@@ -130,6 +137,13 @@ class Thinning:
         """Seconds until a summary is due; None = nothing is kept back."""
         times = [one.began for one in self._periods.values() if one.kept is not None]
         return max(0.0, min(times) + SUMMARY_EACH - now) if times else None
+
+    def _key_of(self, event: Event) -> Key:
+        if event.kind is EventKind.CHOICE_DECLINED:
+            key = event.kind, event.cause, event.reason
+            if key in self._periods or self._texts < TEXTS_MAX:
+                return key
+        return event.kind, event.cause, ""
 
 
 class _Period:

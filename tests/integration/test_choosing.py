@@ -105,6 +105,10 @@ def test_what_it_cannot_have_is_told_and_changes_nothing(stock: Stock) -> None:
         (declined,) = happenings.wait_for(EventKind.CHOICE_DECLINED)
         assert "policy=block is not for subscribers" in declined.reason
         subscriber.subscribe(SAY + b"limit_age=never")
+        subscriber.subscribe(SAY + b"limit_ages=3")
+        _, second, third = happenings.wait_for(EventKind.CHOICE_DECLINED, 3)
+        assert "limit_age=never" in second.reason, "each is named"
+        assert "limit_ages=3" in third.reason
         subscriber.subscribe(SAY + b"name=still here")
         wait_for_policy(SlowPolicy(), "publisher", "still here")
 

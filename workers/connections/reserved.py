@@ -94,6 +94,8 @@ class Reserved:
         self._declined += 1
         if self._declined > DECLINED_MAX:
             return ""  # it has been told enough
+        if self._declined == DECLINED_MAX and self._may_choose:
+            return f"{reason}; what else this connection cannot have is not told"
         return reason
 
 

@@ -7,7 +7,13 @@ import math
 import pytest
 
 from fanout.coordinator import thinning as thinnings
-from fanout.coordinator.thinning import LOGGED_AT_ONCE, SUMMARY_EACH, Thinning, is_thinned
+from fanout.coordinator.thinning import (
+    LOGGED_AT_ONCE,
+    SUMMARY_EACH,
+    TEXTS_MAX,
+    Thinning,
+    is_thinned,
+)
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 
@@ -98,6 +104,48 @@ def test_each_cause_is_told_for_itself() -> None:
 
 def for_the_log() -> Thinning:
     return Thinning(lambda _event: LOGGED_AT_ONCE, again=True)
+
+
+def declined(reason: str, subscriber: int = 1) -> Event:
+    return Event(EventKind.CHOICE_DECLINED, reason, subscriber=subscriber)
+
+
+def test_each_thing_that_cannot_be_had_is_named_at_once() -> None:
+    """Also in the log, though it is the same subscriber."""
+    typos = [declined(f"limit_messages=1O{number}: not a whole number") for number in range(8)]
+    for thinning in (Thinning(), for_the_log()):
+        assert [one for typo in typos for one in thinning.tell(typo, 1.0)] == typos
+
+
+def test_one_thing_that_a_thousand_cannot_have_is_one_event_and_summaries_with_its_name() -> None:
+    thinning = Thinning()
+    told = [
+        event
+        for subscriber in range(1_000)
+        for reason in ("policy=conflat", "limit_age=x")
+        for event in thinning.tell(declined(reason, subscriber), 1.0)
+    ]
+    summaries = thinning.due(1.0 + SUMMARY_EACH)
+
+    assert told == [declined("policy=conflat", 0), declined("limit_age=x", 0)]
+    assert [(event.reason, event.count) for event in summaries] == [
+        ("policy=conflat", 999),
+        ("limit_age=x", 999),
+    ]
+
+
+def test_what_strangers_make_up_is_summed_up_beyond_some_texts_and_then_forgotten() -> None:
+    thinning = Thinning()
+    told = []
+    for second in range(40):
+        for number in range(100):
+            told += thinning.tell(declined(f"x{second}-{number}", number), float(second))
+    told += thinning.due(math.inf)
+
+    assert sum(event.count for event in told) == 4_000
+    assert len(told) <= 4 * (TEXTS_MAX + 1) + 1
+    thinning.due(math.inf)
+    assert (thinning._periods, thinning._texts) == ({}, 0)
 
 
 def dropped(subscriber: int, since: int = 1) -> Event:

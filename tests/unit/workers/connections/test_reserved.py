@@ -130,3 +130,6 @@ def test_who_is_told_often_enough_is_told_no_more() -> None:
     made = Reserved(may_block=False)
     reasons = [made.add(RESERVED + b"x%d" % number) for number in range(DECLINED_MAX + 5)]
     assert [bool(reason) for reason in reasons] == [True] * DECLINED_MAX + [False] * 5
+    says_so = [reason.endswith("cannot have is not told") for reason in reasons]
+    assert says_so.index(True) == DECLINED_MAX - 1
+    assert says_so.count(True) == 1
