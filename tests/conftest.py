@@ -41,9 +41,10 @@ UNMEASURED = (
     "unit/test_structure.py",
 )
 TESTS = Path(__file__).parent
+pytest_plugins = ["tests.helpers.watchdog"]
 # Tests that share what is dear to make, and so run in one process.
 TOGETHER = ("tests/packaging/", "tests/unit/test_repository.py")
-TEARDOWN_S = 120  # far above what any teardown takes
+TEARDOWN_S = 60  # far above what any teardown takes
 
 # Tests never judge by the clock: a busy machine must not make them fail. The timeout for each test
 # (pyproject.toml) is what ends one that hangs.

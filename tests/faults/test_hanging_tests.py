@@ -1,0 +1,145 @@
+"""No run of the tests waits for ever: who hangs is named, with stacks, and the run ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.helpers import limited
+from tests.helpers.programs import ROOT
+from tests.helpers.waiting import DEADLINE_S, wait_until
+from tests.helpers.watchdog import FOLDER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+BEGINNING = """
+import atexit, itertools, os, sys, threading
+from pathlib import Path
+from tests.helpers.watchdog import Watchdog
+watchdog = Watchdog({seconds}, Path(os.environ["FANOUT_TESTS_AT"]))
+"""
+HANGS = {
+    "a test that holds the interpreter": "watchdog.watch('it')\nsum(itertools.repeat(0))",
+    "a thread that never ends": "watchdog.watch_the_exit()\n"
+    "threading.Thread(target=threading.Event().wait).start()",
+    "a last act that never ends": "atexit.register(sum, itertools.repeat(0))\n"
+    "watchdog.watch_the_exit()",
+}
+TESTS = """
+import itertools, os, signal, threading
+import pytest
+from tests.helpers.watchdog import WATCHDOG
+
+@pytest.fixture
+def soon(request):
+    request.config.stash[WATCHDOG].seconds = 0.5
+
+def test_passes():
+    pass
+
+def test_hangs_and_has_a_child(soon):
+    if os.fork() == 0:  # it keeps open by what xdist notices the end of its process
+        signal.pause()
+    sum(itertools.repeat(0))
+"""
+
+
+@pytest.mark.parametrize("hang", HANGS.values(), ids=HANGS)
+def test_a_process_that_hangs_ends_itself_and_prints_stacks(tmp_path: Path, hang: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BEGINNING.format(seconds=0.3) + hang],
+        env={**ENVIRONMENT, FOLDER: str(tmp_path)},
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+    stacks = next(tmp_path.glob("*.stacks")).read_text()
+    assert (done.returncode, stacks[:8]) == (1, "Timeout ")
+    assert 'File "' in stacks
+
+
+def test_a_process_that_ends_leaves_no_word_of_where_it_was(tmp_path: Path) -> None:
+    code = BEGINNING.format(seconds=DEADLINE_S) + "watchdog.watch('it')\nwatchdog.watch_the_exit()"
+    environment = {**ENVIRONMENT, FOLDER: str(tmp_path)}
+
+    subprocess.run([sys.executable, "-c", code], env=environment, timeout=DEADLINE_S, check=True)
+
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [0]
+
+
+def test_the_run_goes_on_and_names_the_test_that_hangs(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tests.helpers.watchdog"]')
+    (tmp_path / "test_hanging.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nprocess_timeout = {DEADLINE_S}\n")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    plugins = [f"-pno:{name}" for name in ("hypothesispytest", "cacheprovider")]
+
+    status = _run([sys.executable, "-m", "pytest", "-n1", *plugins, str(tmp_path)])
+
+    text = capfd.readouterr().out
+    assert status == 1
+    assert "1 failed, 1 passed" in text
+    assert "test_hangs_and_has_a_child, ended in the middle of that" in text
+    assert " in test_hangs_and_has_a_child\n" in text, "there are no stacks"
+
+
+def test_at_the_limit_processes_say_where_they_are(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = BEGINNING.format(seconds=0) + "watchdog.watch('a test')\nsum(itertools.repeat(0))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env={**ENVIRONMENT, FOLDER: str(tmp_path)}
+    ) as process:
+        try:
+            at = tmp_path / f"{process.pid}.at"
+            wait_until(lambda: at.exists() and at.read_text() == "a test", "the test")
+            run = limited.Run(tmp_path)
+
+            assert [one.pid for one in run.processes()] == [process.pid]
+            run.show(run.processes())
+        finally:
+            process.kill()
+
+    text = capfd.readouterr().out
+    assert f"process {process.pid}, for " in text
+    assert " s at a test\n" in text
+    assert 'File "<string>", line 7 in <module>' in text
+
+
+def test_the_limit_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
+    hang = [sys.executable, "-c", "import signal; signal.pause()"]
+
+    assert _run(hang, seconds=0) == 1
+    assert "not over within 0 s" in capfd.readouterr().out
+
+
+def test_nobody_stays(capfd: pytest.CaptureFixture[str]) -> None:
+    status = _run(["sh", "-c", "sleep 1000 >/dev/null & echo $!"], leaving_s=0)
+
+    text = capfd.readouterr().out
+    assert status == 1
+    assert "have not ended" in text
+    wait_until(lambda: not psutil.pid_exists(int(text.split()[0])), "its end")
+
+
+def test_a_run_in_which_nobody_hangs_has_the_status_of_its_command() -> None:
+    assert [_run(["true"]), _run(["sh", "-c", "exit 5"])] == [0, 5]
+
+
+def _run(command: list[str], seconds: float = DEADLINE_S, leaving_s: float = DEADLINE_S) -> int:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return limited.run(seconds, command, leaving_s)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
