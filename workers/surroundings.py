@@ -166,7 +166,12 @@ class Process:
         self.slot.heartbeat = self.now()
 
     def prepare(self, descriptor: int) -> socket.socket:
-        return prepare_socket(descriptor, self._options)
+        options = self._options
+        return prepare_socket(
+            descriptor,
+            queue_bytes=options.kernel_queue_bytes,
+            user_timeout_s=options.tcp_user_timeout,
+        )
 
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         return SubscriberSlot(self._segment, index)

@@ -6,12 +6,8 @@ import array
 import fcntl
 import socket
 import termios
-from typing import TYPE_CHECKING
 
 from fanout.system_calls import is_refused, needed
-
-if TYPE_CHECKING:
-    from fanout.options import Options
 
 # For those that are not asked by PINGs, or have nothing to be sent: TCP asks whether the host is
 # there. One that does not answer is given up at the first question after `tcp_user_timeout`.
@@ -19,10 +15,14 @@ KEEPALIVE_IDLE_S = 15  # seconds of silence before the first question; PINGs com
 KEEPALIVE_INTERVAL_S = 15  # seconds between such questions
 
 
-def prepare_socket(descriptor: int, options: Options) -> socket.socket:
+def prepare_socket(descriptor: int, *, queue_bytes: int, user_timeout_s: float) -> socket.socket:
     """Make a socket of an accepted connection, non-blocking, and set its options.
 
     The options belong to the connection: every process that holds a duplicate shares them.
+
+    Args:
+        queue_bytes: for SO_SNDBUF; the kernel doubles it.
+        user_timeout_s: for TCP_USER_TIMEOUT, where there is one.
 
     Raises:
         OSError: the connection is gone already; the descriptor is closed.
@@ -31,9 +31,9 @@ def prepare_socket(descriptor: int, options: Options) -> socket.socket:
     try:
         with needed("ioctl", "makes sockets that never block"):
             sock.setblocking(False)
-        _set(sock, socket.SOL_SOCKET, socket.SO_SNDBUF, options.kernel_queue_bytes)
+        _set(sock, socket.SOL_SOCKET, socket.SO_SNDBUF, queue_bytes)
         if sock.family != socket.AF_UNIX:
-            _prepare_tcp(sock, options)
+            _prepare_tcp(sock, user_timeout_s)
     except OSError:
         sock.close()
         raise
@@ -75,10 +75,10 @@ def _set(sock: socket.socket, level: int, option: int, value: int) -> None:
             raise
 
 
-def _prepare_tcp(sock: socket.socket, options: Options) -> None:
+def _prepare_tcp(sock: socket.socket, user_timeout_s: float) -> None:
     tcp = socket.IPPROTO_TCP
     _set(sock, tcp, socket.TCP_NODELAY, 1)  # batches are made in the pump, not in the kernel
-    _set(sock, tcp, socket.TCP_USER_TIMEOUT, int(options.tcp_user_timeout * 1000))
+    _set(sock, tcp, socket.TCP_USER_TIMEOUT, int(user_timeout_s * 1000))
     _set(sock, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     _set(sock, tcp, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
     _set(sock, tcp, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)

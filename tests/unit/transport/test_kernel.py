@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import closing, suppress
+from functools import partial
 
 import pytest
 
-from fanout.options import Options
 from fanout.transport.kernel import (
     KEEPALIVE_IDLE_S,
     KEEPALIVE_INTERVAL_S,
@@ -16,7 +16,7 @@ from fanout.transport.kernel import (
     unsent_in_kernel,
 )
 
-OPTIONS = Options(kernel_queue_bytes=64 * 1024, tcp_user_timeout=7.5)
+prepare = partial(prepare_socket, queue_bytes=64 * 1024, user_timeout_s=7.5)
 TIMEOUT_S = 10.0
 
 
@@ -29,7 +29,7 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
 
 def test_a_tcp_socket_gets_every_option() -> None:
     ours, client = tcp_pair()
-    with client, closing(prepare_socket(ours.detach(), OPTIONS)) as sock:
+    with client, closing(prepare(ours.detach())) as sock:
         wanted = [
             (socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * 64 * 1024),  # the kernel doubles it
             (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -46,7 +46,7 @@ def test_a_tcp_socket_gets_every_option() -> None:
 
 def test_a_unix_socket_gets_what_it_knows() -> None:
     ours, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    with client, closing(prepare_socket(ours.detach(), OPTIONS)) as sock:
+    with client, closing(prepare(ours.detach())) as sock:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 64 * 1024
         assert not sock.getblocking()
 
@@ -56,14 +56,14 @@ def test_a_descriptor_that_takes_no_option_is_closed() -> None:
     datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # knows no TCP_NODELAY
     descriptor = datagram.detach()
     with pytest.raises(OSError, match="not available"):
-        prepare_socket(descriptor, OPTIONS)
+        prepare(descriptor)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
 
 
 def test_unsent_is_what_the_peer_has_not_acknowledged() -> None:
     ours, client = tcp_pair()
-    with client, closing(prepare_socket(ours.detach(), OPTIONS)) as sock:
+    with client, closing(prepare(ours.detach())) as sock:
         assert unsent_in_kernel(sock) == 0
         taken = 0
         with suppress(BlockingIOError):
