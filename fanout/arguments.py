@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from functools import wraps
 from inspect import iscoroutinefunction, signature
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # not needed when it runs
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT = 1e9  # seconds, 31 years: any clock, join, poll or timer can still count so far
 
 SHOWN_MAX = 160  # characters of a wrong value in the sentence that refuses it
+WORD_MAX = 40  # characters of a word that similar ones are looked for: it takes their square
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -20,6 +23,7 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 # Any buffer that is in one piece: bytes, an array, a frame of pyzmq.
 Bytes: TypeAlias = "Buffer"
 TopicLike: TypeAlias = "Buffer | str"
+T = TypeVar("T")
 
 
 def shown(value: object) -> str:
@@ -32,6 +36,40 @@ def shown(value: object) -> str:
     if len(text) <= SHOWN_MAX:
         return text
     return f"{text[:SHOWN_MAX]}… ({len(text):,} characters)"
+
+
+def did_you_mean(word: object, known: Iterable[str], otherwise: str = "") -> str:
+    """What to add to a sentence that refuses a word, if it is like one of those that there are.
+
+    Args:
+        otherwise: what to add if it is like none.
+    """
+    if not isinstance(word, str) or len(word) > WORD_MAX:
+        return otherwise
+    from difflib import get_close_matches  # seldom needed
+
+    similar = get_close_matches(word.lower().replace("-", "_"), known, n=1)
+    return f"; did you mean {similar[0]!r}?" if similar else otherwise
+
+
+def refuse_unknown_fields(kind: type[T]) -> type[T]:
+    """Have a dataclass say which field is meant, if it is made with one that it has not.
+
+    A keyword that it has not is a `TypeError`, as ever.
+    """
+    make = kind.__init__
+    known = [one.name for one in fields(kind)]  # type: ignore[arg-type]  # it is a dataclass
+
+    @wraps(make)
+    def checked(self: T, *args: Any, **keywords: Any) -> None:
+        for name in keywords:
+            if name not in known:
+                hint = did_you_mean(name, known, f": it has {', '.join(known)}")
+                raise TypeError(f"{kind.__name__} has no {name!r}{hint}")
+        make(self, *args, **keywords)
+
+    kind.__init__ = checked  # type: ignore[assignment]  # with the same signature
+    return kind
 
 
 def as_bytes(value: object, name: str) -> bytes:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
+from fanout.arguments import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -187,15 +189,10 @@ def unknown_keyword(name: str, known: Iterable[str]) -> str:
     Args:
         known: the arguments that there are.
     """
-    from difflib import get_close_matches  # seldom needed
-
     hint = _KEYWORDS.get(name.lower()) or PYZMQ_ATTRIBUTES.get(name.lower())
     if hint is not None:
         return f"there is no option {name!r}: {hint}"
-    similar = get_close_matches(name, known, n=1)
-    return f"there is no option {name!r}" + (
-        f"; did you mean {similar[0]!r}?" if similar else " (see fanout.Options)"
-    )
+    return f"there is no option {name!r}{did_you_mean(name, known, ' (see fanout.Options)')}"
 
 
 def refuse_encoding(call: str, encoder: str, unknown: Iterable[str]) -> None:

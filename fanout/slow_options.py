@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from fanout.arguments import shown
 from fanout.errors import ConfigError
 from fanout.shm.layout import Layout
-from fanout.slow_policy import ACTIONS, LOG_PART, SlowPolicy, SlowRule
+from fanout.slow_policy import LOG_PART, SlowPolicy, SlowRule, check_action
+
+if TYPE_CHECKING:
+    from fanout.slow_policy import Action
 
 T = TypeVar("T", SlowPolicy, SlowRule)
 
@@ -25,11 +28,8 @@ def as_policy(name: str, value: object) -> SlowPolicy:
         return value
     if isinstance(value, Mapping):
         return _from_plain(name, SlowPolicy, value)
-    for action in ACTIONS:
-        if value == action:
-            return SlowPolicy(action)
-    choices = ", ".join(map(repr, ACTIONS))
-    raise ConfigError(f"{name} must be {choices} or a SlowPolicy, not {shown(value)}")
+    check_action(name, value, instead=" or a SlowPolicy")
+    return SlowPolicy(cast("Action", value))
 
 
 def as_rules(name: str, value: object) -> tuple[SlowRule, ...]:

@@ -6,10 +6,13 @@ A policy is judged where the subscriber is served, in `fanout.workers.policy`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from fanout.arguments import as_topic, read_size, shown
+from fanout.arguments import as_topic, did_you_mean, read_size, refuse_unknown_fields, shown
 from fanout.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fanout.arguments import TopicLike
 
 Action: TypeAlias = Literal["drop_oldest", "drop_newest", "conflate", "disconnect", "block"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -33,6 +36,24 @@ def _number(name: str, value: object, high: float, *, whole: bool = False) -> No
         raise ConfigError(f"SlowPolicy({name}={shown(value)}) is out of range 0 to {high:,}")
 
 
+def check_action(name: str, action: object, *, instead: str = "") -> None:
+    """Refuse what is no action.
+
+    Args:
+        name: of what it was given for.
+        instead: what it may be as well, with its "or".
+
+    Raises:
+        ConfigError: it is none; the text names those that there are.
+    """
+    if action in ACTIONS:
+        return
+    choices = ("" if instead else "one of ") + ", ".join(map(repr, ACTIONS)) + instead
+    hint = did_you_mean(action, ACTIONS)
+    raise ConfigError(f"{name} must be {choices}, not {shown(action)}{hint}")
+
+
+@refuse_unknown_fields
 @dataclass(frozen=True)
 class SlowPolicy:
     """What happens to a subscriber that is behind, and from which lag on.
@@ -69,17 +90,26 @@ class SlowPolicy:
     min_interval: float = 0.0
     max_rate: int = 0
 
+    if TYPE_CHECKING:  # what it may be made of; it has them as above
+
+        def __init__(
+            self,
+            action: Action = ...,
+            limit_bytes: int | str = ...,
+            limit_messages: int = ...,
+            limit_age: float = ...,
+            soft: float = ...,
+            min_interval: float = ...,
+            max_rate: int | str = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         for name in SIZES:
             value = getattr(self, name)
             size = read_size(value) if isinstance(value, str) else None
             if size is not None:
                 object.__setattr__(self, name, size)
-        if self.action not in ACTIONS:
-            choices = ", ".join(map(repr, ACTIONS))
-            raise ConfigError(
-                f"SlowPolicy(action=…) must be one of {choices}, not {shown(self.action)}"
-            )
+        check_action("SlowPolicy(action=…)", self.action)
         _number("limit_bytes", self.limit_bytes, LIMIT_MAX, whole=True)
         _number("limit_messages", self.limit_messages, LIMIT_MAX, whole=True)
         _number("limit_age", self.limit_age, SECONDS_MAX)
@@ -106,12 +136,13 @@ class SlowPolicy:
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
+@refuse_unknown_fields
 @dataclass(frozen=True)
 class SlowRule:
     """Which subscribers get a policy: all whose every given property fits.
 
     Args:
-        policy: what they get.
+        policy: what they get: a `SlowPolicy`, or its action alone.
         endpoint: the endpoint they connected to, as `bind()` returned it; "" = any.
         address: the IP address of the peer, or a network such as "10.0.0.0/8"; "" = any.
             Peers of `ipc://` have none.
@@ -128,9 +159,22 @@ class SlowRule:
     topic: bytes = b""
     name: str = ""
 
+    if TYPE_CHECKING:  # what it may be made of; it has them as above
+
+        def __init__(
+            self,
+            policy: SlowPolicy | Action,
+            endpoint: str = ...,
+            address: str = ...,
+            topic: TopicLike = ...,
+            name: str = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        if not isinstance(self.policy, SlowPolicy):
-            raise ConfigError(f"SlowRule(policy=…) must be a SlowPolicy, not {shown(self.policy)}")
+        given: Any = self.policy
+        if not isinstance(given, SlowPolicy):
+            check_action("SlowRule(policy=…)", given, instead=" or a SlowPolicy")
+            object.__setattr__(self, "policy", SlowPolicy(given))
         for name in ("endpoint", "address", "name"):
             value = getattr(self, name)
             if not isinstance(value, str):

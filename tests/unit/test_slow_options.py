@@ -47,6 +47,7 @@ def test_options_come_back_from_their_plain_form_as_a_worker_gets_it() -> None:
         ({"slow_policy": "drop"}, "slow_policy must be 'drop_oldest', .* or a SlowPolicy"),
         ({"slow_policy": {"action": "drop"}}, "must be one of"),
         ({"slow_policy": {"limit": 1}}, "slow_policy is no SlowPolicy: .*limit"),
+        ({"slow_policy": "disconect"}, "not 'disconect'; did you mean 'disconnect'"),
         ({"slow_policy": SlowPolicy(limit_bytes=MIB)}, "slow_policy: limit_bytes=1,048,576 is mo"),
         ({"slow_policy": SlowPolicy(limit_messages=8_193)}, "limit_messages=8,193 .* is 8,192"),
         ({"self_service_max": SlowPolicy(limit_bytes=MIB)}, "self_service_max: limit_bytes"),
@@ -56,7 +57,10 @@ def test_options_come_back_from_their_plain_form_as_a_worker_gets_it() -> None:
         ({"slow_rules": "desk*"}, "slow_rules must be a list of SlowRule, not 'desk"),
         ({"slow_rules": [SlowPolicy()]}, "slow_rules must be a list of SlowRule, not with"),
         ({"slow_rules": [{"name": "x"}]}, "slow_rules.policy must be"),
-        ({"slow_rules": [{"policy": "block", "nome": "x"}]}, "slow_rules is no SlowRule"),
+        (
+            {"slow_rules": [{"policy": "block", "nome": "x"}]},
+            "'nome'; did you mean 'name'",
+        ),
         ({"slow_rules": [RULE] * (RULES_MAX + 1)}, "slow_rules has 1,001 rules"),
     ],
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from dataclasses import MISSING, fields
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ def test_a_policy_comes_back_from_its_plain_form(action: Any) -> None:
 
 
 def test_sizes_may_be_text() -> None:
-    assert SlowPolicy(limit_bytes="4M", max_rate="64 KiB") == SlowPolicy(  # type: ignore[arg-type]
+    assert SlowPolicy(limit_bytes="4M", max_rate="64 KiB") == SlowPolicy(
         limit_bytes=4 << 20, max_rate=64 << 10
     )
 
@@ -27,6 +30,8 @@ def test_sizes_may_be_text() -> None:
     ("arguments", "words"),
     [
         ({"action": "drop"}, "'drop_oldest', 'drop_newest'"),
+        ({"action": "conflat"}, "not 'conflat'; did you mean 'conflate'?"),
+        ({"action": "Drop-Newest"}, "did you mean 'drop_newest'?"),
         ({"action": ["block"]}, "must be one of"),
         ({"limit_bytes": -1}, "limit_bytes=-1"),
         ({"limit_bytes": "much"}, "a size such as '64K' or '1 MiB', not 'much'"),
@@ -48,9 +53,44 @@ def test_what_a_policy_refuses(arguments: dict[str, Any], words: str) -> None:
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        (SlowPolicy, "limit_message", "SlowPolicy has no 'limit_message'; did you mean 'limit_m"),
+        (SlowPolicy, "hwm", "SlowPolicy has no 'hwm': it has action, limit_bytes, "),
+        (SlowRule, "adress", "SlowRule has no 'adress'; did you mean 'address'?"),
+    ],
+)
+def test_a_field_that_there_is_not_is_refused_with_one_that_there_is(
+    kind: Any, name: str, words: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        kind(**{"policy": SlowPolicy(), name: 1} if kind is SlowRule else {name: 1})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [SlowPolicy, SlowRule])
+def test_type_checkers_are_told_of_the_fields_that_there_are(kind: type) -> None:
+    """By a signature of their own, for it takes more than it has."""
+    (source,) = [
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(kind)))
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+    ]
+    told = [one.arg for one in source.args.args]
+    assert told == ["self", *inspect.signature(kind).parameters]
+    optional = [one for one in fields(kind) if one.default is not MISSING]
+    assert len(source.args.defaults) == len(optional)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_rule_takes_an_action_alone(action: Any) -> None:
+    assert SlowRule(action, topic=b"book.") == SlowRule(SlowPolicy(action), topic=b"book.")
+
+
 def test_a_rule_takes_addresses_networks_and_topics_as_text() -> None:
     policy = SlowPolicy()
-    assert SlowRule(policy, topic="book.").topic == b"book."  # type: ignore[arg-type]
+    assert SlowRule(policy, topic="book.").topic == b"book."
     for address in ("10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1"):
         assert SlowRule(policy, address=address).address == address
 
@@ -58,7 +98,8 @@ def test_a_rule_takes_addresses_networks_and_topics_as_text() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"policy": "block"}, "must be a SlowPolicy"),
+        ({"policy": "lock"}, "or a SlowPolicy, not 'lock'; did you mean 'block'?"),
+        ({"policy": None}, "or a SlowPolicy, not None"),
         ({"address": "10.0.0.1/8"}, "neither an IP address nor a network"),
         ({"address": 10}, "must be a str"),
         ({"endpoint": b"tcp://*:1"}, "must be a str"),

@@ -9,23 +9,41 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fanout.arguments import shown
+from fanout.arguments import did_you_mean, shown
 from fanout.errors import ConfigError
 from fanout.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
 from fanout.slow_policy import ACTIONS, SlowPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _WHOLE_ONES = ("limit_bytes", "limit_messages", "max_rate")
 _NUMBERS = ("limit_age", "min_interval")
 _GAPS = ("gap", "gap=all")  # one does not take the place of the other
+_KEYS = ("policy", "name", *_WHOLE_ONES, *_NUMBERS, "gap")
+_ALSO_CALLED = {"action": "policy"}  # as the field of a `SlowPolicy`
 DECLINED_MAX = 8  # things that one connection is told of that it cannot have
 
 
 class UnknownError(Exception):
-    """A reserved subscription that means nothing; the text says why, for people."""
+    """A reserved subscription that means nothing; its text says why, for people.
+
+    Args:
+        text: what is wrong.
+        word: what may be a mistake for one of `known`: looked for only if somebody reads the text.
+    """
+
+    def __init__(self, text: str, word: str = "", known: Iterable[str] = ()) -> None:
+        super().__init__(text)
+        self._word = word
+        self._known = known
+
+    def __str__(self) -> str:
+        return super().__str__() + did_you_mean(self._word, self._known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +84,7 @@ class Reserved:
         """It subscribes to this, once more perhaps; returns why that counts for nothing, or ""."""
         self._said.pop(prefix, None)  # the last one counts
         if len(self._said) >= RESERVED_MAX:
-            return self._decline(f"more than {RESERVED_MAX} reserved subscriptions")
+            return self._decline(UnknownError(f"more than {RESERVED_MAX} reserved subscriptions"))
         try:
             self._said[prefix] = key, value = understood(prefix)
             if not self._may_choose and key not in _GAPS:
@@ -76,7 +94,7 @@ class Reserved:
                 raise UnknownError("policy=block is not for subscribers to choose")
         except UnknownError as error:
             self._said[prefix] = None
-            return self._decline(str(error))
+            return self._decline(error)
         return ""
 
     def cancel(self, prefix: bytes) -> None:
@@ -90,13 +108,13 @@ class Reserved:
         gaps = max(settings.pop(key, 0) for key in _GAPS)
         return Wishes(settings.pop("name", ""), settings, gaps)
 
-    def _decline(self, reason: str) -> str:
+    def _decline(self, reason: UnknownError) -> str:
         self._declined += 1
         if self._declined > DECLINED_MAX:
             return ""  # it has been told enough
         if self._declined == DECLINED_MAX and self._may_choose:
             return f"{reason}; what else this connection cannot have is not told"
-        return reason
+        return str(reason)
 
 
 def understood(prefix: bytes) -> tuple[str, Any]:
@@ -122,12 +140,17 @@ def understood(prefix: bytes) -> tuple[str, Any]:
     if name == "policy" and text in ACTIONS:
         return "action", text
     if name == "policy" and equals:
-        raise UnknownError(f"{what}: a policy is one of {', '.join(ACTIONS)}")
+        raise UnknownError(f"{what}: a policy is one of {', '.join(ACTIONS)}", text, ACTIONS)
     if name in _WHOLE_ONES and equals:
         return name, _in_range(name, int(text) if _WHOLE.fullmatch(text) else None, what)
     if name in _NUMBERS and equals:
         return name, _in_range(name, float(text) if _NUMBER.fullmatch(text) else None, what)
-    raise UnknownError(f"{what}: there is no such thing to say")
+    if name in _KEYS:
+        form = "gap or gap=all" if name == "gap" else f"{name}=…"
+        raise UnknownError(f"{what}: there is no such thing to say; it is {form}")
+    raise UnknownError(
+        f"{what}: there is no such thing to say", _ALSO_CALLED.get(name, name), _KEYS
+    )
 
 
 def _name(text: str) -> str:

@@ -12,7 +12,7 @@ import re
 from dataclasses import fields
 from typing import Any
 
-from fanout.arguments import read_size
+from fanout.arguments import did_you_mean, read_size
 from fanout.cli.arguments import UsageError
 from fanout.errors import ConfigError
 from fanout.slow_policy import ACTIONS, SlowPolicy, SlowRule
@@ -114,7 +114,9 @@ def _pair(part: str, names: tuple[str, ...]) -> tuple[str, str]:
     name, equals, value = part.partition("=")
     name = name.strip()
     if not equals or name not in names:
-        raise argparse.ArgumentTypeError(f"{part!r} is none of {', '.join(f'{n}=' for n in names)}")
+        choices = ", ".join(f"{one}=" for one in names)
+        hint = did_you_mean(name, names)
+        raise argparse.ArgumentTypeError(f"{part!r} is none of {choices}{hint}")
     if not value:
         raise argparse.ArgumentTypeError(f"{name}= has no value")
     return name, value
@@ -139,6 +141,7 @@ def _check_action(action: str) -> None:
     if action not in ACTIONS:
         raise argparse.ArgumentTypeError(
             f"it must begin with an action, {', '.join(ACTIONS)}, not {action!r}"
+            + did_you_mean(action, ACTIONS)
         )
 
 
