@@ -254,7 +254,7 @@ class Publisher(AwaitedAudience):
             lambda: engines.start(self._endpoint, on_event, self._keywords, self._options),
             undo=lambda engine: engine.close(0.0),
         )
-        self._sends = self._queue = queue = SendQueue(self._engine.path)
+        self._sends = self._queue = queue = SendQueue(self._engine.path, self._engine.in_the_way)
         self._own = OwnBatches(
             lambda body, subject: queue.append(body, subject),
             _task,

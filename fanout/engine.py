@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from fanout.events import Event
     from fanout.options import Options
     from fanout.send.attempt import Attempt
-    from fanout.statistics import Undelivered
+    from fanout.statistics import InTheWay, Undelivered
     from fanout.transport.listener import Listener
 
 log = logging.getLogger("fanout")
@@ -196,7 +196,7 @@ class Engine:
                     return sequence
             remaining = 1.0 if deadline is None else deadline - time.monotonic()
             if remaining <= 0:
-                raise no_room(timeout)
+                raise no_room(timeout, self.in_the_way())
             self.path.wait_for_room(remaining)
 
     # Endpoints.
@@ -247,6 +247,10 @@ class Engine:
         """
         self.gate.check_use()
         return self._questions
+
+    def in_the_way(self) -> InTheWay | None:
+        """Who holds a send up, as far as is known; it asks nobody, and never raises."""
+        return self._questions.in_the_way()
 
     def open_queue(self) -> EventQueue:
         """The events from now on.

@@ -65,9 +65,15 @@ class NestedSendError(FanoutError):
 class Again(FanoutError, TimeoutError):
     """No space in the log within the timeout; nothing was sent.
 
-    With ``slow_policy="block"`` a subscriber does not keep up; with ``"drop_oldest"`` a worker has
-    not had its turn yet.
+    A subscriber with the policy ``block`` does not keep up; if there is none, a worker has not had
+    its turn yet.
+
+    Attributes:
+        subscriber: id of the one that is furthest behind of those who may block, as its worker has
+            written down a fifth of a second ago at most; None = nobody is known to be.
     """
+
+    subscriber: int | None = None
 
 
 class PoisonedError(FanoutError):

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import time
+from contextlib import suppress
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fanout.arguments import as_timeout, check_count
+from fanout.errors import ClosedError
+from fanout.observe.blockers import in_the_way
 from fanout.statistics import Undelivered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fanout.observe.reader import Reader
-    from fanout.statistics import ClosedSubscriber, PublisherStatistics, SubscriberStatistics
+    from fanout.statistics import (
+        ClosedSubscriber,
+        InTheWay,
+        PublisherStatistics,
+        SubscriberStatistics,
+    )
 
 T = TypeVar("T")
 
 REFRESH_TIMEOUT = 1.0  # seconds for the workers to bring their slots up to date; then as they are
 SLICE = 256  # subscribers read at once: some milliseconds in which nobody is accepted
 INTEREST_POLL = 0.002  # seconds between looks at whether a subscription has come
+BLOCKERS_EACH = 0.2  # seconds: a look at 16,384 subscribers takes 5 ms, and sends may fail each us
 DRAIN_POLL = 0.002  # seconds between looks at the workers' flushed words
 
 
@@ -60,6 +70,8 @@ class Writer(Protocol):
 class Questions:
     """What users ask of a publisher; owns nothing.
 
+    Its mutable state: who was in the way when somebody had to be told last.
+
     Args:
         reader: of its shared memory.
         interest: who wants which topics.
@@ -81,6 +93,8 @@ class Questions:
         self._writer = writer
         self._nudge = nudge
         self._check_gate = check_gate
+        self._looked = -math.inf
+        self._blocking: InTheWay | None = None  # as of then
 
     def wait_for_subscribers(self, count: int, topic: bytes | None, timeout: float | None) -> None:
         """See `Publisher.wait_for_subscribers()`."""
@@ -122,6 +136,16 @@ class Questions:
     def closed_subscribers(self) -> tuple[ClosedSubscriber, ...]:
         """The last ones that have ended, in the order of their ends; nobody is asked for them."""
         return self._reader.closed_subscribers()
+
+    def in_the_way(self) -> InTheWay | None:
+        """For whom sends wait, as far as is known, or was a moment ago; asks nobody."""
+        now = time.monotonic()
+        if now >= self._looked + BLOCKERS_EACH:
+            self._looked = now
+            self._blocking = None
+            with suppress(ClosedError):  # it ends just now
+                self._blocking = in_the_way(self._reader.survey())
+        return self._blocking
 
     def drain(self, timeout: float) -> tuple[Undelivered, ...]:
         """See `Publisher.drain()`."""

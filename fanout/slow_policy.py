@@ -76,7 +76,8 @@ class SlowPolicy:
         min_interval: seconds between two messages of one topic, with "conflate" only: it gets no
             topic more often, whether it keeps up or not.
         max_rate: bytes a second that it is sent at most, as number or size; 0 = as many as it
-            takes. What is above that makes it be behind.
+            takes. What is above that makes it be behind: with "block", `publish()` goes on for
+            everybody no faster than that, once the log is full.
 
     Raises:
         ConfigError: a value is out of its range, or means nothing with this action.

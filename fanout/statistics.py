@@ -7,13 +7,10 @@ bytes, "lag_messages" that in messages, "lag_age" that in seconds, "lag_log" the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from fanout.reasons import Reason
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
     from fanout.slow_policy import SlowPolicy
 
 
@@ -89,6 +86,17 @@ class ClosedSubscriber:
     exact: bool  # False = its worker was lost: some may be missing, or in `discarded` though sent
     policy: SlowPolicy  # that it had in the end
     chosen_by: str  # who had chosen that: publisher, rule, subscriber or call
+
+
+class InTheWay(NamedTuple):
+    """The subscriber for which `publish()` waits."""
+
+    id: int
+    peer: str
+    name: str  # what it calls itself, if it does
+
+    def __str__(self) -> str:
+        return f"subscriber {self.id} ({', '.join(filter(None, (self.name, self.peer)))})"
 
 
 @dataclass(frozen=True, slots=True)

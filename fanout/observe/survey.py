@@ -77,6 +77,10 @@ class Survey:
         """Which worker serves each."""
         return self._picked(self._cards.workers())
 
+    def actions(self) -> list[str]:
+        """What happens to each when it is behind, in a word."""
+        return list(compress(self._cards.actions(), self._is_there))
+
     def subscriptions(self) -> list[int]:
         """How many distinct ones each has."""
         return self._picked(self._cards.subscriptions())

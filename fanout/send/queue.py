@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fanout.send.attempt import Attempt
     from fanout.send.path import SendPath
     from fanout.send.topics import Subject
+    from fanout.statistics import InTheWay
 
 
 class SendQueue:
@@ -25,13 +26,17 @@ class SendQueue:
 
     Tasks are served in their order: as long as one waits, nobody appends before it.
 
+    Args:
+        in_the_way: for whom they wait, as far as is known.
+
     Attributes:
         append: that of the path, for what is appended at once; never does while a task waits.
     """
 
-    def __init__(self, path: SendPath) -> None:
+    def __init__(self, path: SendPath, in_the_way: Callable[[], InTheWay | None]) -> None:
         self.append: Callable[[bytes, Subject], int] = path.append
         self._path = path
+        self._in_the_way = in_the_way
         self._turn = asyncio.Lock()
         self._waiting = 0  # tasks
 
@@ -56,7 +61,7 @@ class SendQueue:
                 return await self._send_in_turn(attempt)
         except TimeoutError:
             if waiting.expired():
-                raise no_room(timeout) from None
+                raise no_room(timeout, self._in_the_way()) from None
             raise
         finally:
             self._waiting -= 1

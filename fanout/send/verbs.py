@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanout.refusals import NotHere
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
+    from fanout.statistics import InTheWay
 
 R = TypeVar("R")
 
@@ -154,9 +155,15 @@ class Verbs(NotASocket, Generic[R]):
 name_as("Publisher", Verbs)
 
 
-def no_room(timeout: float | None) -> Again:
-    """What to raise when there was no room in time."""
-    return Again(
-        f"no room in the log within {timeout} s: a subscriber does not keep up "
-        f"(see subscribers()); nothing was sent"
-    )
+def no_room(timeout: float | None, who: InTheWay | None) -> Again:
+    """What to raise when there was no room in time.
+
+    Args:
+        who: is in the way, as far as is known.
+    """
+    what = f"{who} does not keep up, and has the policy 'block'"
+    if who is None:
+        what = "a subscriber that may block, or a worker, does not keep up (see subscribers())"
+    error = Again(f"no room in the log within {timeout} s: {what}; nothing was sent")
+    error.subscriber = None if who is None else who.id
+    return error

@@ -155,6 +155,11 @@ class Cards:
         """Which worker serves each, by slot."""
         return self._column(at.C_WORKER)
 
+    def actions(self) -> list[str]:
+        """What happens to each when it is behind, by slot; empty for what is no action."""
+        known = dict(enumerate(POLICIES))
+        return [known.get(number, "") for number in self._column(at.C_POLICY)]
+
     def subscriptions(self) -> list[int]:
         """How many distinct ones each has, by slot."""
         return self._column(at.C_SUBSCRIPTIONS)

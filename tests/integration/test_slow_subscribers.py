@@ -11,6 +11,7 @@ import pytest
 import zmq
 
 from fanout import Again, EventKind, Publisher, Reason, SlowPolicy, SubscriberStatistics
+from fanout.questions import BLOCKERS_EACH
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import wait_until
@@ -124,6 +125,10 @@ def test_block_loses_nothing(topic: bytes) -> None:
         with pytest.raises(Again, match="nothing was sent"):
             publish_to_the_limit(publisher)
         published = publisher.statistics().published
+        (one,) = publisher.subscribers()  # it has blocked for longer than one looks back
+        with pytest.raises(Again, match=f"subscriber {one.id} \\({one.peer}\\)") as caught:
+            publisher.send(bytes(1 << 17), timeout=2 * BLOCKERS_EACH)
+        assert caught.value.subscriber == one.id
         assert 500 < published < total
         with pytest.raises(Again):
             publish_in_a_batch(publisher, 100)

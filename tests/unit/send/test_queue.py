@@ -11,6 +11,7 @@ from fanout.errors import Again
 from fanout.send.attempt import NO_SPACE, Attempt, attempt_message
 from fanout.send.queue import SendQueue
 from fanout.shm.worker_slot import NO_TAIL
+from fanout.statistics import InTheWay
 from tests.helpers.waiting import DEADLINE_S
 from tests.unit.send.line import Line
 
@@ -52,7 +53,7 @@ def letters(line: Line, since: int) -> bytes:
 
 
 def test_with_room_nobody_waits(line: Line) -> None:
-    queue = SendQueue(line.path)
+    queue = SendQueue(line.path, lambda: None)
     sending = queue.send(message(line, b"a"), None)
 
     with pytest.raises(StopIteration) as ended:
@@ -65,7 +66,7 @@ def test_with_room_nobody_waits(line: Line) -> None:
 
 def test_who_waits_is_served_in_order_and_nobody_goes_before(line: Line) -> None:
     async def main() -> None:
-        queue = SendQueue(line.path)
+        queue = SendQueue(line.path, lambda: None)
         tasks = [asyncio.create_task(queue.send(message(line, one), None)) for one in (b"a", b"b")]
         await asyncio.sleep(0)
         line.read_up_to(NO_TAIL)
@@ -83,12 +84,23 @@ def test_who_waits_is_served_in_order_and_nobody_goes_before(line: Line) -> None
     run(main())
 
 
+def test_who_gives_up_is_told_for_whom_it_waited(line: Line) -> None:
+    async def main() -> None:
+        queue = SendQueue(line.path, lambda: InTheWay(7, "peer:1", "desk7"))
+        with pytest.raises(Again, match=r"within 0 s: subscriber 7 \(desk7, peer:1\)") as caught:
+            await queue.send(message(line, b"b"), 0)
+        assert caught.value.subscriber == 7
+
+    fill(line)
+    run(main())
+
+
 def test_who_gives_up_has_sent_nothing_and_holds_nobody_up(line: Line) -> None:
     async def main() -> None:
-        queue = SendQueue(line.path)
+        queue = SendQueue(line.path, lambda: None)
         cancelled = asyncio.create_task(queue.send(message(line, b"a"), None))
         await asyncio.sleep(0)
-        with pytest.raises(Again, match="within 0 s"):
+        with pytest.raises(Again, match="within 0 s: a subscriber that may block"):
             await queue.send(message(line, b"b"), 0)
         cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):

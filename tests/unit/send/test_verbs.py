@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fanout.send.topics import Topic
     from fanout.send.wire import Wire
+from fanout.statistics import InTheWay
 
 
 class Sender(Verbs[int]):
@@ -125,8 +126,16 @@ def test_what_cannot_be_sent_is_refused(
 
 
 def test_no_room_says_how_long_was_waited() -> None:
-    error = no_room(0.25)
+    error = no_room(0.25, None)
 
     assert isinstance(error, Again)
     assert "no room in the log within 0.25 s" in str(error)
     assert "nothing was sent" in str(error)
+    assert error.subscriber is None
+
+
+def test_no_room_names_who_is_in_the_way() -> None:
+    error = no_room(0.25, InTheWay(7, "10.0.0.5:4711", ""))
+
+    assert "within 0.25 s: subscriber 7 (10.0.0.5:4711) does not keep up" in str(error)
+    assert error.subscriber == 7
