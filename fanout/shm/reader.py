@@ -11,6 +11,8 @@ from fanout.shm import layout as at
 from fanout.shm.layout import H_HEAD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from fanout.shm.segment import Segment
 
 
@@ -97,6 +99,26 @@ class LogReader:
         base = bounds[0]
         data = self.copy(base, bounds[-1])
         return [data[a - base : b - base] for a, b in pairwise(bounds)]
+
+    def sizes(self, sequences: Iterable[int]) -> list[int]:
+        """Bytes of each of some messages."""
+        ends, mask = self._ends, self._mask
+        return [ends[one & mask] - ends[(one - 1) & mask] for one in sequences]
+
+    def joined(self, sequences: Sequence[int]) -> bytes:
+        """The wire bytes of some messages, one or more in ascending order, as a private copy.
+
+        Neighbours are copied together.
+        """
+        starts = [sequences[0], *[b for a, b in pairwise(sequences) if b != a + 1]]
+        stops = [*[a + 1 for a, b in pairwise(sequences) if b != a + 1], sequences[-1] + 1]
+        ends, mask, copy = self._ends, self._mask, self.copy
+        return b"".join(
+            [
+                copy(ends[(first - 1) & mask], ends[(stop - 1) & mask])
+                for first, stop in zip(starts, stops, strict=True)
+            ]
+        )
 
     def batch_end(self, first: int, stop: int, size: int) -> int:
         """How far a batch from `first` goes, `stop` at most: `size` bytes, or one message."""

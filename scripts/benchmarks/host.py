@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from benchmarks.children import run_child
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.channel import Channel, Message
     from benchmarks.peers import Peer
 
+SPREAD_TICK_S = 0.001  # between two portions of messages that are spread over the topics
 PROBE_EVERY = 5  # of the paced messages one goes to those, too, who only await a probe
 
 
@@ -42,6 +45,8 @@ def _serve(peer: Peer, traffic: Traffic, request: Message) -> Message:
             return _publish(peer, request["count"], request["stretches"])
         case "pace":
             return {"sent_ns": _pace(peer, traffic, request["count"], request["per_second"])}
+        case "spread":
+            return {"seconds": _spread(peer, traffic, request["count"], request["per_second"])}
         case "lose-worker":
             peer.lose_worker()
             return {"lost_ns": time.monotonic_ns()}
@@ -71,6 +76,20 @@ def _pace(peer: Peer, traffic: Traffic, count: int, per_second: float) -> list[i
         sent_ns.append(time.monotonic_ns())
         peer.send(*message)
     return sent_ns
+
+
+def _spread(peer: Peer, traffic: Traffic, count: int, per_second: float) -> float:
+    """Publishes on topics drawn by chance, at a fixed rate; how long it took."""
+    topics = iter(random.Random(traffic.seed).choices(traffic.schedule, k=count))
+    payload, send = traffic.payload, peer.send
+    sent, start = 0, time.monotonic()
+    while sent < count:
+        due = min(count, int((time.monotonic() - start) * per_second))
+        for topic in islice(topics, due - sent):
+            send(topic, payload)
+        sent = due
+        time.sleep(SPREAD_TICK_S)
+    return time.monotonic() - start
 
 
 if __name__ == "__main__":

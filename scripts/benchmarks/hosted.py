@@ -72,6 +72,12 @@ class HostedPeer:
         sent: list[int] = self._child.answer(CALL_SECONDS)["sent_ns"]
         return sent
 
+    def spread(self, count: int, per_second: float) -> float:
+        """Publishes on topics drawn by chance, at a fixed rate; returns the seconds it took."""
+        answer = self._child.ask(CALL_SECONDS, do="spread", count=count, per_second=per_second)
+        seconds: float = answer["seconds"]
+        return seconds
+
     def lose_worker(self) -> int:
         """Kills the worker of the first subscriber; when, in nanoseconds on CLOCK_MONOTONIC."""
         lost: int = self._child.ask(CALL_SECONDS, do="lose-worker")["lost_ns"]

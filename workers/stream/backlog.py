@@ -316,21 +316,23 @@ class Backlog:
         at = bisect_left(values.sequences, member.sequence)
         if at == len(values.sequences):
             return self._end_pass(member, until)
-        ends, load = values.load(at, member.encoding, self._log)
-        count = send(member, memoryview(load)[member.offset :])
-        done = member.offset + count
-        whole = bisect_right(ends, done)
-        member.sent += whole
-        self._totals.sent += whole
-        offset = done - (ends[whole - 1] if whole else 0)
+        load = values.load(at, member.encoding, self._log)
+        bounds, base = load.bounds, load.first
+        begin = bounds[at - base] + member.offset
+        done = begin + send(member, memoryview(load.data)[begin:])
+        now_at = base + bisect_right(bounds, done) - 1
+        member.sent += now_at - at
+        self._totals.sent += now_at - at
+        offset = done - bounds[now_at - base]
         if member.encoding is not None:  # the first one was counted when it was begun
-            low, high = member.offset > 0, whole + (offset > 0)
-            size = ends[high - 1] - (ends[low - 1] if low else 0) if high > low else 0
-            self.correct(member, 0, size - values.bytes_between(at + low, at + high))
-        if at + whole == len(values.sequences):
+            low, high = at + (member.offset > 0), max(at, now_at) + (offset > 0)
+            if high > low:
+                size = bounds[high - base] - bounds[low - base]
+                self.correct(member, 0, size - values.bytes_between(low, high))
+        if now_at == len(values.sequences):
             return self._end_pass(member, until)
-        self._move(member, values.sequences[at + whole], offset)
-        return Step.MORE if whole == len(ends) else Step.FULL
+        self._move(member, values.sequences[now_at], offset)
+        return Step.MORE if now_at == load.stop else Step.FULL
 
     def _end_pass(self, member: Member, until: int) -> Step:
         step = self._end_segment(member, until)

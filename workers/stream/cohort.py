@@ -82,7 +82,7 @@ class Cohort(Generic[M]):
         self.counted = 0
         self.counted_bytes = 0
         self.size = 0
-        self.topics: tuple[int, int, list[bytes]] | None = None
+        self.topics: tuple[int, int, dict[bytes, None]] | None = None
         self._lengths: list[int] = []
         self._sorted: list[bytes] = []
 

@@ -15,9 +15,12 @@ from fanout.workers.stream.values import Values
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.backlog import Backlog
-    from fanout.workers.stream.member import Member, Wants
+    from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.member import Member
     from fanout.workers.stream.newest import Newest
     from fanout.workers.stream.totals import Totals
 
@@ -29,13 +32,17 @@ class Conflating:
         backlog: theirs.
         newest: the newest message of each topic.
         totals: where what is left out is counted once more.
+        piece: messages of the log that are sorted together.
     """
 
-    def __init__(self, backlog: Backlog, log: LogReader, newest: Newest, totals: Totals) -> None:
+    def __init__(
+        self, backlog: Backlog, log: LogReader, newest: Newest, totals: Totals, piece: int
+    ) -> None:
         self._backlog = backlog
         self._log = log
         self._newest = newest
         self._totals = totals
+        self._piece = piece
 
     def conflate(self, member: Member, front: int) -> None:
         """Of what waits for the member, but for what it has begun to get, keep the newest."""
@@ -69,19 +76,39 @@ class Conflating:
         """All that waits for a member, one by one: it had different wants meanwhile."""
         found = []
         for start, stop, cohort in segments(member, first, front):
-            found += self._in_segment(cohort, start, stop, front)
+            if cohort is not None:
+                wanted = self._wanted(start, stop, cohort)
+                found += [(one, first_frame(self._log.piece(one))) for one in wanted]
         return found
 
-    def _in_segment(
-        self, cohort: Wants, first: int, stop: int, front: int
-    ) -> list[tuple[int, bytes]]:
-        if cohort is None:
-            return []
+    def _edges(self, member: Member, values: Values, first: int, front: int) -> tuple[int, int]:
+        """The first and the last that wait for a member and are not among these; there is one.
+
+        It is looked for from both ends, in one part after the other: what is passed on the way is
+        sent, or is in the same part of the log, which is sorted once for all.
+        """
+        kept, piece = set(values.sequences), self._piece
+        parts = [
+            (max(low, start), min(low + piece, stop), cohort)
+            for start, stop, cohort in segments(member, first, front)
+            if cohort is not None
+            for low in range(start - start % piece, stop, piece)
+        ]
+        lows = (one for part in parts for one in self._wanted(*part) if one not in kept)
+        highs = (
+            one
+            for part in reversed(parts)
+            for one in reversed(self._wanted(*part))
+            if one not in kept
+        )
+        return next(lows), next(highs)
+
+    def _wanted(self, first: int, stop: int, cohort: Cohort[Member] | Values) -> Sequence[int]:
         if isinstance(cohort, Values):
-            chosen = [one for one in cohort.sequences if first <= one < stop]
-            return [(one, first_frame(self._log.piece(one))) for one in chosen]
-        picks = self._backlog.picks(cohort, first, stop)
-        return [(sequence, first_frame(self._log.piece(sequence))) for sequence, _size in picks]
+            return cohort.between(first, stop)
+        if cohort.everything:
+            return range(first, stop)
+        return [one for one, _size in self._backlog.picks(cohort, first, stop)]
 
     def _leave_out(
         self, member: Member, values: Values, first: int, front: int, messages: int
@@ -89,10 +116,8 @@ class Conflating:
         """Count what the newest of each topic have taken the place of."""
         size = member.queued_bytes - len(member.spill) - values.amount(first, front).bytes
         if member.gaps is not None and member.gaps.conflated:
-            kept = set(values.sequences)
-            gone = [one for one, _name in self._each(member, first, front) if one not in kept]
-            gap = Gap(gone[0], gone[-1], messages, CONFLATED)
-            member.gaps.note(gap, values.sequences[0])
+            gone = self._edges(member, values, first, front)
+            member.gaps.note(Gap(*gone, messages, CONFLATED), values.sequences[0])
         member.conflated += messages
         member.conflated_bytes += size
         self._totals.conflated += messages

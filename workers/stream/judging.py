@@ -59,8 +59,10 @@ class Judging(Rounds):
         super().__init__(log, tuning, totals, part)
         self.ages = Ages()
         newest = Newest(log, self.backlog.topic, tuning)
-        self.backlog.conflate = Conflating(self.backlog, log, newest, self.totals).conflate
-        self.lags = Lags(log, self.backlog, self.ages, tuning.census_messages)
+        piece = tuning.census_messages
+        conflating = Conflating(self.backlog, log, newest, self.totals, piece)
+        self.backlog.conflate = conflating.conflate
+        self.lags = Lags(log, self.backlog, self.ages, piece)
         self.throttles = Throttles()
         self.rests = Rests()
         self._hurries = False

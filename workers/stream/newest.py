@@ -57,10 +57,12 @@ class Newest:
         self._advance(first, front, tail)
         asked = first, cohort
         values = self._made.get(asked)  # type: ignore[arg-type]
-        if values is None:
-            values = Values(self._sequences(cohort, first), self._log, are_newest=True)
-            if cohort.is_minimal:  # else it may be changed in place before the front moves
-                self._made[asked] = values  # type: ignore[index]
+        if values is not None:
+            values.are_shared = True
+            return values
+        values = Values(self._sequences(cohort, first), self._log, are_newest=True)
+        if cohort.is_minimal:  # else it may be changed in place before the front moves
+            self._made[asked] = values  # type: ignore[index]
         return values
 
     def _sequences(self, cohort: Cohort[M], first: int) -> list[int]:
@@ -73,17 +75,25 @@ class Newest:
                 found.append(sequence)
             found.reverse()
             return found
-        return sorted(
-            [s for s in map(newest.get, self._topics_of(cohort)) if s is not None and s >= first]
-        )
+        topics = self._topics_of(cohort)
+        if self._stop - first < len(topics):  # most of them have nothing new
+            found = []
+            for name, sequence in reversed(newest.items()):
+                if sequence < first:
+                    break
+                if name in topics:
+                    found.append(sequence)
+            found.reverse()
+            return found
+        return sorted([s for s in map(newest.get, topics) if s is not None and s >= first])
 
-    def _topics_of(self, cohort: Cohort[M]) -> list[bytes]:
+    def _topics_of(self, cohort: Cohort[M]) -> dict[bytes, None]:
         """Those of the topics seen that a cohort wants; each is matched once."""
-        generation, seen, topics = cohort.topics or (self._generation, 0, [])
+        generation, seen, topics = cohort.topics or (self._generation, 0, {})
         if generation != self._generation:
-            seen, topics = 0, []
+            seen, topics = 0, {}
         if seen < len(self._topics):
-            topics += filter(cohort.wants, self._topics[seen:])
+            topics.update(dict.fromkeys(filter(cohort.wants, self._topics[seen:])))
         cohort.topics = self._generation, len(self._topics), topics
         return topics
 
@@ -104,6 +114,8 @@ class Newest:
 
     def _forget(self, tail: int) -> None:
         """What may be overwritten is of no use any more, nor are too many topics."""
+        if tail <= self._first:
+            return
         old = []
         for name, sequence in self._newest.items():
             if sequence >= tail:
@@ -111,7 +123,7 @@ class Newest:
             old.append(name)
         for name in old:
             del self._newest[name]
-        self._first = max(self._first, tail)
+        self._first = tail
         if len(self._topics) > max(self._topics_max, 2 * len(self._newest)):
             self._topics, self._known = list(self._newest), set(self._newest)
             self._generation += 1

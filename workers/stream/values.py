@@ -1,12 +1,15 @@
 """Values: messages that a member is still to be sent out of a stretch of the log. Pure data.
 
 They take the place of a cohort in the segments of a member: it wants just these. Members with the
-same wants that stand at the same place share them, and what is joined of them.
+same wants that stand at the same place share them, and what is joined of them. One that stands
+alone goes on in what was joined for it: it would else be joined again for each bit that its socket
+takes. So that is not much.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from array import array
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -18,9 +21,29 @@ if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
     from fanout.zmtp.encoding import Encoding
 
-VALUES_AT_ONCE = 400  # of one send
-BYTES_AT_ONCE = 64 * 1024  # of one send, or one message
-LOADS_KEPT = 2  # of them joined, for others that come to the same place
+BYTES_AT_ONCE = 16 * 1024  # of one send, or one message: what a socket takes at least
+LOADS_KEPT = 8  # of them joined, if there are others that come to the same places
+
+
+class Load:
+    """Some of them as they are sent.
+
+    Attributes:
+        first, stop: which, by their places among all.
+        encoding: what they went through.
+        bounds: where in `data` each of them begins, and the last one ends.
+    """
+
+    __slots__ = ("bounds", "data", "encoding", "first", "stop")
+
+    def __init__(
+        self, first: int, encoding: Encoding | None, bounds: list[int], data: bytes
+    ) -> None:
+        self.first = first
+        self.stop = first + len(bounds) - 1
+        self.encoding = encoding
+        self.bounds = bounds
+        self.data = data
 
 
 class Values:
@@ -29,9 +52,12 @@ class Values:
     Args:
         sequences: which; ascending.
         are_newest: whether they are those of all topics that some cohort wants.
+
+    Attributes:
+        are_shared: whether more than one member has them; set by who hands them out.
     """
 
-    __slots__ = ("_loads", "_sums", "are_newest", "sequences")
+    __slots__ = ("_loads", "_sums", "are_newest", "are_shared", "sequences")
 
     everything = False
     is_minimal = True
@@ -40,12 +66,12 @@ class Values:
     def __init__(
         self, sequences: Sequence[int], log: LogReader, *, are_newest: bool = False
     ) -> None:
-        self.sequences = sequences
+        # Numbers of their own, as lists have them, are five times as much.
+        self.sequences = array("Q", sequences)
         self.are_newest = are_newest
-        start_of = log.start_of
-        sizes = [start_of(sequence + 1) - start_of(sequence) for sequence in sequences]
-        self._sums = [0, *accumulate(sizes)]
-        self._loads: dict[tuple[int, Encoding | None], tuple[list[int], bytes]] = {}
+        self.are_shared = False
+        self._sums = array("Q", accumulate(log.sizes(sequences), initial=0))
+        self._loads: list[Load] = []
 
     def amount(self, first: int, stop: int) -> Amount:
         """What there is from message `first` up to, not including, `stop`."""
@@ -62,25 +88,37 @@ class Values:
         for at in range(bisect_left(self.sequences, first), len(self.sequences)):
             yield self.sequences[at], self._sums[at + 1] - self._sums[at]
 
+    def between(self, first: int, stop: int) -> Sequence[int]:
+        """Those of them from message `first` up to, not including, `stop`."""
+        low = bisect_left(self.sequences, first)
+        return self.sequences[low : bisect_left(self.sequences, stop, low)]
+
     def edges(self, first: int, stop: int) -> tuple[int, int]:
         """The first and the last of them in that stretch, in which there are some."""
         low = bisect_left(self.sequences, first)
         return self.sequences[low], self.sequences[bisect_left(self.sequences, stop, low) - 1]
 
-    def load(self, at: int, encoding: Encoding | None, log: LogReader) -> tuple[list[int], bytes]:
-        """What is sent at once from the one at this place on: where each ends, and all of it."""
-        load = self._loads.get((at, encoding))
-        if load is None:
-            most = bisect_left(self._sums, self._sums[at] + BYTES_AT_ONCE, at + 1)
-            chosen = self.sequences[at : max(at + 1, min(most, at + VALUES_AT_ONCE))]
-            pieces = list(map(log.piece, chosen))
-            if encoding is not None:
-                pieces = list(map(encoding.encode, pieces, chosen))
-            load = list(accumulate(map(len, pieces))), b"".join(pieces)
-            if len(self._loads) >= LOADS_KEPT:
-                del self._loads[next(iter(self._loads))]
-            self._loads[at, encoding] = load
+    def load(self, at: int, encoding: Encoding | None, log: LogReader) -> Load:
+        """What is sent at once, with the one at this place in it."""
+        for load in self._loads:
+            if load.first <= at < load.stop and load.encoding is encoding:
+                return load
+        load = self._join(at, encoding, log)
+        if len(self._loads) >= (LOADS_KEPT if self.are_shared else 1):
+            del self._loads[0]
+        self._loads.append(load)
         return load
+
+    def _join(self, at: int, encoding: Encoding | None, log: LogReader) -> Load:
+        sums = self._sums
+        stop = max(at + 1, bisect_right(sums, sums[at] + BYTES_AT_ONCE, at + 1) - 1)
+        chosen = self.sequences[at:stop]
+        if encoding is None:
+            base = sums[at]
+            ends = [end - base for end in sums[at : stop + 1]]
+            return Load(at, encoding, ends, log.joined(chosen))
+        pieces = list(map(encoding.encode, map(log.piece, chosen), chosen))
+        return Load(at, encoding, [*accumulate(map(len, pieces), initial=0)], b"".join(pieces))
 
     def keep(self) -> Values:
         """They never change."""

@@ -38,6 +38,8 @@ class FanoutPeer(Peer):
         heartbeats: int = 0,
         send_timeout: int = 5,
         slow_limit_bytes: int = Options.slow_limit_bytes,
+        conflate: int = 0,
+        kernel_bytes: int = Options.kernel_queue_bytes,
     ) -> None:
         super().__init__(traffic)
         message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), traffic.payload_bytes)
@@ -46,8 +48,9 @@ class FanoutPeer(Peer):
             f"tcp://{LOOPBACK}:*",
             workers=workers,
             worker_nice=worker_nice,
-            slow_policy="block" if block else "drop_oldest",
+            slow_policy="conflate" if conflate else "block" if block else "drop_oldest",
             slow_limit_bytes=slow_limit_bytes,
+            kernel_queue_bytes=kernel_bytes,
             send_timeout=send_timeout,
             stall_timeout=max(send_timeout, 30),
             tcp_user_timeout=max(send_timeout, 30),

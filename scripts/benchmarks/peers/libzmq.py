@@ -18,7 +18,12 @@ class LibzmqPeer(Peer):
     """One PUB socket; two frames a message, as fanout sends them."""
 
     def __init__(
-        self, traffic: Traffic, io_threads: int, send_hwm: int = SEND_HWM, nodrop: int = 1
+        self,
+        traffic: Traffic,
+        io_threads: int,
+        send_hwm: int = SEND_HWM,
+        nodrop: int = 1,
+        send_bytes: int = -1,
     ) -> None:
         super().__init__(traffic)
         self._context = zmq.Context(io_threads)
@@ -26,6 +31,7 @@ class LibzmqPeer(Peer):
         self._socket = self._context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.XPUB_NODROP, nodrop)
         self._socket.setsockopt(zmq.SNDHWM, send_hwm)
+        self._socket.setsockopt(zmq.SNDBUF, send_bytes)  # -1 = as the system likes
         self._socket.setsockopt(zmq.BACKLOG, BACKLOG)
         self._socket.setsockopt(zmq.LINGER, 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.workloads.base import Case, Metric, Sample, Settings, Workload
+from benchmarks.workloads.conflate import Conflate
 from benchmarks.workloads.firehose import Firehose
 from benchmarks.workloads.idle import Idle
 from benchmarks.workloads.isolation import Isolation
@@ -25,6 +26,7 @@ _ALL: tuple[Workload, ...] = (
     Watchlists(),
     Stalled(),
     Isolation(),
+    Conflate(),
     Latency(),
     Storm(),
     Subscribing(),

@@ -46,6 +46,17 @@ def test_a_paced_message_weighs_what_all_do_and_some_are_probes() -> None:
     assert all((PROBE_MARK in payload) == (topic == PROBE_TOPIC) for topic, payload in peer.sent)
 
 
+def test_messages_that_are_spread_are_on_all_topics_at_a_rate() -> None:
+    traffic = Traffic(10, 128, topics=20)
+    peer = Recorder(traffic)
+    answer = _serve(peer, traffic, {"do": "spread", "count": 400, "per_second": 20_000})
+
+    assert {topic for topic, _ in peer.sent} == set(traffic.schedule)
+    assert {payload for _, payload in peer.sent} == {traffic.payload}
+    assert len(peer.sent) == 400
+    assert answer["seconds"] >= 400 / 20_000
+
+
 def test_stretches_are_parts_of_one_run_with_a_mark_between() -> None:
     peer = Recorder(Traffic(10, 128))
     answer = _serve(peer, peer.traffic, {"do": "publish", "count": 12, "stretches": 3})

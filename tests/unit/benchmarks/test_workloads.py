@@ -19,7 +19,7 @@ from benchmarks.stock import Stock
 from benchmarks.traffic import PROBE_TOPIC
 from benchmarks.verbs import CALLS, VERBS
 from benchmarks.wire import DIALECTS
-from benchmarks.workloads import WORKLOADS, Settings
+from benchmarks.workloads import WORKLOADS, Settings, conflate
 from benchmarks.workloads.idle import above_the_first
 from benchmarks.workloads.isolation import BURST, BURSTS, LIMIT_BYTES, figures_of
 from fanout import Batch, Publisher
@@ -98,6 +98,56 @@ def test_isolation_has_medians_of_the_laps_and_the_most_of_all() -> None:
     assert (figures["p50_0"], figures["p99_0"], figures["max_0"]) == (2.0, 20.0, 100.0)
     assert figures["p99_growth"] == pytest.approx(1.2)
     assert {metric.name for metric in WORKLOADS["isolation"].metrics} == {*figures}
+
+
+def test_conflate_has_the_same_bytes_at_another_rate_and_lists_of_topics() -> None:
+    workload = WORKLOADS["conflate"]
+    cases = workload.cases(Settings())
+    loads = [(case.traffic.subscribers, case.traffic.watched) for case in cases]
+    rates = [case.per_second for case in cases if isinstance(case, conflate.Load)]
+
+    assert loads == [(1, 0), (100, 0), (1000, 0), (1000, 0), (1000, 500)]
+    assert rates == [10_000, 10_000, 10_000, 40_000, 10_000]
+    assert {case.traffic.topics for case in cases} == {1000}
+    assert len({case.label for case in cases}) == 5
+
+
+def test_conflate_is_beside_those_who_lose_messages() -> None:
+    """And has no limit of its own, below which it would get everything."""
+    kinds = {kind.name: dict(kind.options) for kind in WORKLOADS["conflate"].kinds(Settings())}
+
+    assert list(kinds) == ["fanout", "fanout-oldest", "libzmq-1io"]
+    assert kinds["fanout"]["conflate"] == 1
+    assert "slow_limit_bytes" not in kinds["fanout"]
+    assert (kinds["fanout-oldest"].get("conflate"), kinds["fanout-oldest"]["block"]) == (None, 0)
+    assert kinds["fanout-oldest"]["slow_limit_bytes"] == conflate.LIMIT_BYTES
+    assert kinds["libzmq-1io"]["nodrop"] == 0
+
+
+def test_conflate_counts_what_subscribers_cost_above_none() -> None:
+    figures = conflate.figures_of(1_000, 3.0, 1.0, 4_000_000)
+
+    assert figures == {
+        "cpu_per_message": 0.002,
+        "bytes_per_message": 4_000,
+        "cpu_per_byte": 5e-7,
+        "cpu_alone": 0.001,
+    }
+    assert {metric.name for metric in WORKLOADS["conflate"].metrics} == {*figures}
+
+
+@pytest.mark.slow
+def test_conflate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conflate, "PER_SECOND", 1_000)
+    monkeypatch.setattr(conflate, "WARM_UP_SECONDS", 0.5)
+    monkeypatch.setattr(conflate, "PASS_SECONDS", 0.2)
+    monkeypatch.setattr(conflate, "TOPICS", 10)
+    workload = WORKLOADS["conflate"]
+    settings = Settings(subscribers=(2,), seconds=0.2, peers=("fanout",))
+    sample = workload.measure(workload.kinds(settings)[0], workload.cases(settings)[0], settings)
+
+    assert sample.invalid == ""
+    assert sample.values["bytes_per_message"] > 0
 
 
 def verbs_of(owner: type) -> set[str]:

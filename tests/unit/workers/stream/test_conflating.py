@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
+from fanout.workers.tuning import TUNING
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Sink, Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.workers.stream.member import Member
 
 LARGE = Layout(64 * PAGE, 4_096, 4)
@@ -145,6 +151,74 @@ def test_members_that_stand_at_the_same_place_share_what_is_found() -> None:
         worker.pump.backlog.conflate(member, worker.pump.front)
 
     assert len({id(member.older[0][1]) for member in members}) == 1
+
+
+CHOICES: list[tuple[bytes, ...]] = [(b"",), (b"t1",), (b"t00", b"t15", b"u"), (b"t19",)]
+
+
+@pytest.mark.parametrize("prefixes", CHOICES)
+@pytest.mark.parametrize("topics", [1, 7, 200])
+def test_who_wants_to_know_is_told_which_were_left_out(
+    prefixes: tuple[bytes, ...], topics: int
+) -> None:
+    """First, last and number are those of what it wanted and is not sent, whatever that is."""
+    worker, member, _sink = _conflating(*prefixes)
+    worker.pump.tell_gaps(member, losses=True, conflated=True)
+    names = [b"t%03d" % (number * number % 199 % topics) for number in range(3_000)]
+    for first in range(0, len(names), 500):
+        _publish(worker, *names[first : first + 500])
+    wanted = [number for number, name in enumerate(names) if name.startswith(prefixes)]
+    newest = {names[number]: number for number in wanted}
+    gone = [number for number in wanted if number not in newest.values()]
+    worker.pump.backlog.conflate(member, worker.pump.front)
+
+    assert member.gaps is not None
+    told = [(gap.first, gap.last, gap.count) for gap in member.gaps.pending]
+    assert told == ([(gone[0], gone[-1], len(gone))] if gone else [])
+    assert member.conflated == len(gone)
+
+
+def _calls(run: Callable[[], None]) -> int:
+    found = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal found
+        found += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("prefixes", [(b"",), (b"t", b"u")])
+def test_a_pass_costs_what_is_sent_and_not_what_was_published(
+    prefixes: tuple[bytes, ...], told: bool
+) -> None:
+    """The messages are looked at once, for all who conflate, and that is the first of them."""
+    costs = []
+    for rounds in (20, 52):  # the last part of the log is as long
+        worker = Worker(LARGE, tuning=replace(TUNING, census_messages=64))
+        members = []
+        for _ in range(2):
+            member, _sink = worker.member(*prefixes, room=0)
+            worker.obey(member, SlowPolicy("conflate"))
+            worker.pump.tell_gaps(member, losses=True, conflated=told)
+            members.append(member)
+            _publish(worker, b"t00")  # so that they stand at different places
+        for _ in range(rounds):
+            _publish(worker, *[b"t%02d" % number for number in range(10)])
+        first, second = (
+            partial(worker.pump.backlog.conflate, m, worker.pump.front) for m in members
+        )
+        first()
+        costs.append(_calls(second))
+        assert [member.conflated for member in members] == [10 * rounds - 8, 10 * rounds - 9]
+
+    assert costs[1] - costs[0] < 50  # for 320 messages: a step of a bisection, a few parts more
 
 
 class TestAnInterval:
