@@ -19,7 +19,7 @@ from fanout.system_calls import needed
 from fanout.transport.kernel import prepare_socket, unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.naps import Naps
-from fanout.workers.stream.turn_part import TurnPart
+from fanout.workers.stream.turn_part import TurnPart, WorkTime
 
 if TYPE_CHECKING:
     import socket
@@ -160,7 +160,7 @@ class Process:
     def turn_part(self, part_ns: int) -> TurnPart:
         # By the time that this thread has worked: to do less at once because others have the
         # processor would only make more turns of the same work.
-        return TurnPart(time.thread_time_ns, self._beat, part_ns)
+        return TurnPart(WorkTime(self.now, time.thread_time_ns), self._beat, part_ns)
 
     def _beat(self, _worked: int) -> None:
         self.slot.heartbeat = self.now()

@@ -125,10 +125,15 @@ class Cohort(Generic[M]):
         """The same in bytes, as they lie in the log."""
         total = self.counted_bytes
         if self.picks:
-            total += self.size or sum(map(len, self.picks))
+            total += self.size or self.measure()
         if self.prefixes:
             total += sum([prefix.matched_bytes for prefix in self.prefixes])
         return total
+
+    def measure(self) -> int:
+        """Find out the bytes of its picks: once, whoever asks for them until they are emptied."""
+        self.size = sum(map(len, self.picks))
+        return self.size
 
     def wants(self, topic: bytes) -> bool:
         """Whether a message on this topic is for it."""
@@ -199,8 +204,13 @@ class Prefix(Generic[M]):
     def matched_bytes(self) -> int:
         """A running number of the bytes of these messages, in the log."""
         if self.picks:
-            return self.total_bytes + (self.size or sum(map(len, self.picks)))
+            return self.total_bytes + (self.size or self.measure())
         return self.total_bytes
+
+    def measure(self) -> int:
+        """Find out the bytes of its picks: once, whoever asks for them until they are emptied."""
+        self.size = sum(map(len, self.picks))
+        return self.size
 
     def count(self) -> int:
         """Count its picks; returns how many members they matched, in all."""

@@ -104,6 +104,7 @@ class Rounds(Sends):
         """Move the front behind the next batch; what is returned sends it."""
         first = self.front
         everything = self.cohorts.everything
+        start = everything.counted_bytes  # where the front is
         filtered = self.cohorts.has_filtered
         if filtered:
             aim = min(head, first + self._pace.messages)
@@ -116,30 +117,35 @@ class Rounds(Sends):
             stop = self._log.batch_end(first, head, self._span_bytes)
         end = self._log.start_of(stop)
         self.totals.matched += (stop - first) * everything.members
-        self.totals.matched_bytes += (end - everything.counted_bytes) * everything.members
+        self.totals.matched_bytes += (end - start) * everything.members
         self.front = everything.counted = stop
         everything.counted_bytes = end
         self._round_first = first
         self._is_interrupted = self._has_sent = self._is_divided = False
-        return self._send_round(first, stop, filtered)
-
-    def _send_round(self, first: int, stop: int, filtered: bool) -> Iterator[None]:
-        """Yields when the time is over."""
-        sorting = self.sorting
-        shares = sorting.shares() if filtered else []
-        if self.cohorts.everything.ready:
-            yield from self._send_spans(first, stop, _ready_in(shares, sorting.direct))
         if filtered:
-            shared = yield from self._send_shares(shares, sorting.direct)
-            own = yield from self._send_direct(sorting.direct)
-            size = self._log.start_of(stop) - self._log.start_of(first)
-            self._pace.learn(stop - first, size, *map(sum, zip(shared, own, strict=True)))
-            self.totals.matched_bytes += sorting.clear(self._now)
+            return self._send_round(first, stop, start, end)
+        return self._send_spans(first, stop, start, end, ())
+
+    def _send_round(self, first: int, stop: int, start: int, end: int) -> Iterator[None]:
+        """Send the batch, which is sorted, from message and position to message and position.
+
+        Yields when the time is over.
+        """
+        sorting = self.sorting
+        shares = sorting.shares()
+        if self.cohorts.everything.ready:
+            later = _ready_in(shares, sorting.direct)
+            yield from self._send_spans(first, stop, start, end, later)
+        shared = yield from self._send_shares(shares, sorting.direct)
+        own = yield from self._send_direct(sorting.direct)
+        self._pace.learn(stop - first, end - start, *map(sum, zip(shared, own, strict=True)))
+        self.totals.matched_bytes += sorting.clear(self._now)
 
     def _interrupt(self, members: Iterable[Member], later: Iterable[Member]) -> None:
         """The time is over: these wait, if they are the first who do."""
         if not self._is_interrupted:
             self._is_interrupted = True
+            self.sorting.hold()
             self.waiting.update(members, later)
 
     def _divide(self) -> bool:
@@ -159,13 +165,14 @@ class Rounds(Sends):
         self._part.begin()
         return True
 
-    def _send_spans(self, first: int, stop: int, later: Iterable[Member]) -> Iterator[None]:
+    def _send_spans(
+        self, first: int, stop: int, start: int, end: int, later: Iterable[Member]
+    ) -> Iterator[None]:
         """Send the batch as it is in the log to those who want everything.
 
         Args:
             later: who is to be sent something after them.
         """
-        start, end = self._log.start_of(first), self._log.start_of(stop)
         span = self._log.span(start, end)
         wrapped = self._log.span(start + len(span), end) if len(span) < end - start else None
         members = tuple(self.cohorts.everything.ready)
@@ -174,7 +181,9 @@ class Rounds(Sends):
             if place and self._part.is_over():
                 self._interrupt(members[place:], later)
                 yield
-            chosen = self._in_turn(members[place : place + each])
+            chosen: Sequence[Member] = members[place : place + each]
+            if self._is_interrupted:
+                chosen = self._in_turn(chosen)
             taken = self._send_span(chosen, first, start, span, wrapped)
             self._count_sent(taken * (stop - first), taken * (end - start))
 
@@ -198,11 +207,14 @@ class Rounds(Sends):
         """
         join, send, large = b"".join, self._send_load, self._bytes_per_send
         loads = sends = sent_bytes = 0
-        left = sent = counted_bytes = 0  # since the last look at the clock
+        left = sent = counted_bytes = matched_bytes = 0  # since the last look at the clock
+        uncounted = []
         for at, cohort in enumerate(direct, 1):
-            if not cohort.ready:
+            ready, picks = cohort.ready, cohort.picks
+            if not ready:
+                uncounted.append(cohort)
                 continue
-            members, picks = [*cohort.ready], cohort.picks
+            members = [*ready]
             if cohort.encoding is None:  # as `joined()` has it
                 pieces, blob = picks, join(picks) if len(picks) > 1 else picks[0]
                 size = cohort.size = len(blob)
@@ -215,14 +227,24 @@ class Rounds(Sends):
                 sent += taken * len(picks)
             else:
                 self._count_sent(sent, sent_bytes - counted_bytes)
-                left, sent = self._sends_per_look, 0
+                self.totals.matched_bytes += matched_bytes
+                left, sent, matched_bytes = self._sends_per_look, 0, 0
                 load = picks, pieces, blob
                 taken = yield from self._send_in_slices(members, load, _ready_in((), direct, 0, at))
                 counted_bytes = sent_bytes + taken * size
             loads += 1
             sends += taken
             sent_bytes += taken * size
+            if self._is_interrupted or not ready or cohort.encoding is not None:
+                uncounted.append(cohort)
+            else:  # what `clear()` does, while it is at hand
+                cohort.counted_bytes += size
+                cohort.size = 0
+                matched_bytes += size * cohort.members
+                picks.clear()
         self._count_sent(sent, sent_bytes - counted_bytes)
+        self.totals.matched_bytes += matched_bytes
+        self.sorting.direct = uncounted
         return loads, sends, sent_bytes
 
     def _send_in_slices(

@@ -46,9 +46,7 @@ class Sends(Members):
         self._is_interrupted = False  # the round: who is not in `waiting` has had his turn
 
     def _in_turn(self, members: Sequence[Member]) -> Sequence[Member]:
-        """Those of them who have not had their turn in this round; now they have it."""
-        if not self._is_interrupted:
-            return members
+        """Of an interrupted round: those of them who have not had their turn; now they have it."""
         members = [member for member in members if member in self.waiting]
         self.waiting.difference_update(members)
         return members

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import compress
-from operator import mul
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.workers.stream.turn_part import TurnPart, without_clock
@@ -71,7 +70,8 @@ class Sorting:
         self._wanted: Sequence[int] = ()  # indexes of the messages that were cut out
         self._pieces: list[bytes] = []
         self._indexes: dict[int, int] = {}  # id(piece) -> index, once it is asked for
-        self._members: list[int] = []  # of each of `prefixes` and `direct`, when it was counted
+        # Of each that is not cleared yet, when the round was interrupted; they change from then on.
+        self._held: dict[Prefix[Member] | Cohort[Member], int] = {}
 
     def sort(self, first: int, stop: int) -> int:
         """Fill `picks` from messages `first` up to, not including, `stop`; then see `clear()`.
@@ -121,15 +121,17 @@ class Sorting:
             messages = len(cohort.picks)
             cohort.counted += messages
             matched += messages * cohort.members
-        self._members = [one.members for one in self.prefixes]
-        self._members += [one.members for one in self.direct]
         return matched
 
+    def hold(self) -> None:
+        """It takes more than a turn to send the picks: they are for those who are members now."""
+        left: list[Prefix[Member] | Cohort[Member]] = [*self.prefixes, *self.direct]
+        self._held = {one: one.members for one in left if one.picks}
+
     def matched_bytes(self) -> int:
-        """Bytes of what is picked, for each member that it matched; 0 if the picks are empty."""
-        picks = [*[one.picks for one in self.prefixes], *[one.picks for one in self.direct]]
-        sizes = [sum(map(len, pieces)) for pieces in picks]
-        return sum(map(mul, sizes, self._members))
+        """Bytes of what is held, for each member that it matched."""
+        left = [one for one in self._held if one.picks]
+        return sum([(one.size or one.measure()) * self._held[one] for one in left])
 
     def shares(self) -> list[Share]:
         """The cohorts that are sent what their prefixes have, those together that get the same.
@@ -170,7 +172,7 @@ class Sorting:
         return picks
 
     def clear(self, now: int) -> int:
-        """All picks are sent: they are empty again, and their bytes are counted.
+        """All picks are sent: those that are not empty yet are now, and their bytes are counted.
 
         Whoever has joined them says how large they are (`size`): what is sent costs nothing more.
 
@@ -181,25 +183,27 @@ class Sorting:
             Their bytes, for each member that they matched.
         """
         matched = 0
-        members = iter(self._members)
+        held = self._held
         for prefix in self.prefixes:
-            size = prefix.size or sum(map(len, prefix.picks))
+            size = prefix.size or prefix.measure()
             prefix.total_bytes += size
-            matched += size * next(members)
+            matched += size * (held[prefix] if held else prefix.members)
             prefix.size = 0
             prefix.picks.clear()
-        for cohort, count in zip(self.direct, members, strict=True):
+        for cohort in self.direct:
             picks = cohort.picks
-            size = cohort.size or sum(map(len, picks))
+            if not picks:
+                continue
+            size = cohort.size or cohort.measure()
             cohort.counted_bytes += size
-            matched += size * count
+            matched += size * (held[cohort] if held else cohort.members)
             cohort.size = 0
             if not cohort.ready and cohort.members:
                 messages = len(picks)
                 picks.clear()
                 self._cohorts.picked_for_nobody(cohort, messages, now)
             picks.clear()
-        self.prefixes, self.direct, self._members = [], [], []
+        self.prefixes, self.direct, self._held = [], [], {}
         return matched
 
     def sequence_of(self, piece: bytes) -> int:

@@ -15,7 +15,38 @@ from fanout.workers.tuning import TUNING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+AT_MOST_NS = 2_000_000  # that passes between two looks at how long a thread has worked
 BEAT_NS = 10_000_000  # between two signs of life, which are stores that others read
+
+
+class WorkTime:
+    """For how long a thread has worked, looked up seldom: the kernel takes a microsecond to say.
+
+    It has worked no longer than time has passed. So between two looks, that is what it says: too
+    much by as long as others had the processor meanwhile, which is no more than `AT_MOST_NS`.
+
+    Its mutable state: the last look, and when that was.
+
+    Args:
+        now: ns of a clock that costs little.
+        worked: ns that the calling thread has worked.
+    """
+
+    def __init__(self, now: Callable[[], int], worked: Callable[[], int]) -> None:
+        self._now = now
+        self._worked = worked
+        self._looked_at = now()
+        self._seen = worked()
+
+    def __call__(self) -> int:
+        """Ns that it has worked, at most."""
+        now = self._now()
+        passed = now - self._looked_at
+        if passed < AT_MOST_NS:
+            return self._seen + passed
+        self._looked_at = now
+        self._seen = self._worked()
+        return self._seen
 
 
 class TurnPart:
@@ -24,7 +55,7 @@ class TurnPart:
     Its mutable state: when the time is over, and when the next sign of life is due.
 
     Args:
-        now: ns of a clock that never goes back: of the time that passes, or in which was worked.
+        now: ns of a clock: of the time that passes, or in which was worked.
         alive: is told its time: something was done.
         part_ns: what a part of a turn may take.
     """

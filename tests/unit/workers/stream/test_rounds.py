@@ -76,6 +76,33 @@ def test_a_turn_ends_at_its_time_and_the_next_goes_on_there(
 
 
 @WANTS
+def test_the_bytes_of_an_interrupted_round_are_counted_for_all_who_wait(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    worker = Rounds(prefixes, shared_prefixes)
+    worker.go()
+    pump, size = worker.pump, len(message(0))
+
+    assert [member.matched_bytes for member in worker.members] == [size] * 3 * EACH
+    assert pump.matched_bytes == 3 * EACH * size
+    pump.remove(worker.members[-1])
+    pump.subscribe(worker.member()[0], prefixes)
+    assert pump.matched_bytes == 3 * EACH * size, "for those who were there when it was sent"
+    worker.finish()
+    assert pump.matched_bytes == pump.totals.matched_bytes == 3 * EACH * size
+
+
+def test_the_picks_of_an_interrupted_round_are_measured_once() -> None:
+    worker = Rounds((b"A", b"Z"), 0)
+    worker.go()
+    (cohort,) = worker.pump.sorting.direct
+    asked = worker.pump.matched_bytes, worker.members[-1].matched_bytes
+
+    assert asked == (3 * EACH * len(message(0)), len(message(0)))
+    assert cohort.size == len(message(0))
+
+
+@WANTS
 def test_who_waits_for_his_turn_is_counted_as_he_stands(
     prefixes: tuple[bytes, ...], shared_prefixes: int
 ) -> None:

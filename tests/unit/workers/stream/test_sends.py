@@ -93,16 +93,6 @@ def test_what_an_encoding_adds_matched_once_it_is_begun(by: int, room: int) -> N
     assert sink.taken == b"".join(whole)
 
 
-def test_the_bytes_of_an_interrupted_round_are_in_no_total_but_in_that_of_all() -> None:
-    worker = Worker(tuning=PICKY)
-    member, _ = worker.member(b"A")
-    worker.log.publish(*A)
-    worker.pump._begin(1)
-
-    assert (worker.pump.totals.matched_bytes, worker.pump.matched_bytes) == (0, sizes(A))
-    assert member.matched_bytes == sizes(A)
-
-
 def test_what_was_matched_elsewhere_comes_along() -> None:
     worker = Worker()
     member, _ = worker.member(b"A")
