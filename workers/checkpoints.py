@@ -3,6 +3,9 @@
 A slot is stale as soon as something was sent. All of them are due again once the front has moved,
 or somebody is behind or was when they were last looked at, or was sent something in the second
 before; but no more than a slice in one tick.
+
+In a flood a tick mostly finds a round of sends under way. What it has for each member would have to
+be added up then, while at its end that is known; so slots and figures are not touched before it.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.turn_part import TurnPart
 
 
+LATE_MAX = 5  # ticks that wait for the end of a round; rounds of many members may take longer
 PEERS_PER_LOOK = 32  # at the clock; each takes some microseconds
 
 
@@ -30,11 +34,11 @@ class Checkpoints:
     """Writes the slots.
 
     Its mutable state: whose slots have still to be brought up to date, what was seen when they were
-    put on that list, and who has asked for an answer.
+    put on that list, how many ticks wait for the end of a round, and who has asked for an answer.
 
     Args:
         peers: by id; changed by others.
-        figures: are published with each answer, so that they agree with the slots.
+        figures: are published with each slice and each answer, so that they agree with the slots.
         unsent: bytes that the kernel holds of a socket.
     """
 
@@ -58,6 +62,7 @@ class Checkpoints:
         self._seen_front = -1
         self._seen_blocked = False
         self._has_rates = False  # somebody has one that is not 0
+        self._late = 0
         self._stale: list[Peer] = []
         self._asked: list[tuple[int, int]] = []  # token, and the head when it was asked for
 
@@ -66,12 +71,28 @@ class Checkpoints:
         """Whether some slots are still to be brought up to date."""
         return bool(self._stale) or self._has_rates
 
+    @property
+    def are_late(self) -> bool:
+        """Whether a tick waits for the end of the round under way."""
+        return self._late > 0
+
     def tick(self, now: int) -> None:
-        """Bring the next slice up to date.
+        """Bring the next slice up to date, as soon as no round is under way.
 
         Args:
             now: monotonic ns.
         """
+        self._late += 1
+        if self._late > LATE_MAX or not self._pump.in_round:
+            self._catch_up(now)
+
+    def end_round(self, now: int) -> None:
+        """A round may have ended that a tick waits for."""
+        if self._late and not self._pump.in_round:
+            self._catch_up(now)
+
+    def _catch_up(self, now: int) -> None:
+        self._late = 0
         front, blocked = self._pump.front, bool(self._pump.blocked)
         moved = front != self._seen_front or blocked or self._seen_blocked or self._has_rates
         if moved and not self._stale:
@@ -83,6 +104,7 @@ class Checkpoints:
             self._write(self._stale[:count], now)
             del self._stale[:count]
             left = 0 if self._part.is_over() else left - count
+        self._figures.publish()
 
     def ask(self, token: int, head: int) -> None:
         """Somebody wants to see what has become of all that was published before `head`."""

@@ -54,8 +54,12 @@ class Deliveries:
         """Whether there are messages that were not sent to anybody yet."""
         return self._pump.needs_log and self._pump.served < self._log.head()
 
-    def advance(self, now: int) -> bool:
-        """Send new messages to those who are ready; True if there are more of them."""
+    def advance(self, now: int, *, one: bool = False) -> bool:
+        """Send new messages to those who are ready; True if there are more of them.
+
+        Args:
+            one: no more than what is left of a round, or one.
+        """
         pump = self._pump
         head = self._log.head()
         if not pump.needs_log:
@@ -68,7 +72,7 @@ class Deliveries:
             if not pump.advance(head, now):
                 self._figures.progress += 1
                 return self._log.head() != pump.front
-            if self._part.is_over() or pump.front - first >= MESSAGES_PER_TURN:
+            if one or self._part.is_over() or pump.front - first >= MESSAGES_PER_TURN:
                 break
         self._figures.progress += 1
         return True

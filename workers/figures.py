@@ -24,7 +24,7 @@ def totals_in(slot: WorkerSlot) -> Totals:
 
 
 class Figures:
-    """Writes the slot once a tick, and the totals whenever somebody asks.
+    """Writes the slot: signs of life in each tick, and the totals whenever somebody asks.
 
     Its mutable state: the CPU time at the last measurement, and when the next is due.
 
@@ -44,10 +44,10 @@ class Figures:
     def tick(self, now: int) -> None:
         """It is alive; and once a second: how much it works, and how large it is."""
         self._slot.heartbeat = now
+        self._slot.progress = self.progress
         if now >= self._next_second:
             self._next_second = now + NS
             self._measure()
-        self.publish()
 
     def publish(self) -> None:
         """Write down what was counted; exact if everybody is settled."""

@@ -157,7 +157,10 @@ class Worker:
         more = True
         if hurry or not self.rest.is_napping(now):  # else the new messages wait for its end
             self.rest.end_nap()
-            more = self._deliveries.advance(now)
+            more = self._deliveries.advance(now, one=self.checkpoints.are_late)
+        if self.checkpoints.are_late:
+            self._part.begin(self._tick_ns)
+            self.checkpoints.end_round(now)
         self._deliveries.serve(now)
         unsettled = self._settle_turn(now)
         if self._done.is_set():
@@ -182,8 +185,8 @@ class Worker:
         self._part.begin(self._tick_ns)
         self.silence.look(now)
         self._part.begin(self._tick_ns)
+        self.figures.tick(now)
         self.checkpoints.tick(now)
-        self.figures.tick(now)  # after everybody was settled
         self.turn()
 
     @property
@@ -196,6 +199,7 @@ class Worker:
             or pump.blocked
             or self.deadlines.are_near
             or self.checkpoints.are_due
+            or self.checkpoints.are_late
             or self.reads.spares
             or self._reads_paused
             or self._ending is not None

@@ -70,6 +70,11 @@ class Rounds(Sends):
         """Of the log's bytes that one send carries to a member, on average; 1.0 = all of them."""
         return 1.0 if self.cohorts.everything.ready else self._pace.share
 
+    @property
+    def in_round(self) -> bool:
+        """Whether a round was interrupted, and is not over yet."""
+        return self._round is not None
+
     def advance(self, head: int, now: int) -> bool:
         """Send the next batch below `head` to all ready members; True if there is more.
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.control.messages import SnapshotDone
-from fanout.workers.checkpoints import Checkpoints
+from fanout.workers.checkpoints import LATE_MAX, Checkpoints
 from fanout.workers.figures import Figures
 from fanout.workers.stream.turn_part import without_clock
 from fanout.workers.tuning import Tuning
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL, Sink, Worker
+from tests.helpers.ticking import Ticking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,3 +145,39 @@ def test_who_asks_is_answered_when_the_front_is_there_and_all_slots_are_written(
     assert three.around.channel.sent == [SnapshotDone(7)]
     assert [peer.written for peer in three.peers.values()] == [[(1, 0)]] * 3
     assert (three.around.slot.matched, three.around.slot.sent) == (3, 3)
+
+
+def test_slots_and_figures_wait_for_the_end_of_a_round(three: Written) -> None:
+    three.tick()
+    three.tick()
+    pump, slot = three.worker.pump, three.around.slot
+    pump._part = Ticking().part(0)  # each look finds the time over: a round takes some calls
+    pump._sends_per_look = 1
+    three.worker.log.publish(b"A", b"one")
+    head = three.worker.log.reader.head()
+    assert pump.advance(head, 0)
+    in_round = [three.tick() for _ in range(LATE_MAX)], three.checkpoints.are_late, slot.sent
+    three.checkpoints.end_round(0)
+    still = [[*peer.written] for peer in three.peers.values()]
+    while pump.in_round:
+        pump.advance(head, 0)
+    three.checkpoints.end_round(0)
+
+    assert in_round == ([[]] * LATE_MAX, True, 0)
+    assert still == [[], [], []]
+    assert [peer.written for peer in three.peers.values()] == [[(1, 0)], [(1, 0)], []]
+    assert (three.checkpoints.are_late, slot.sent) == (False, 3)
+
+
+def test_a_round_that_takes_long_does_not_keep_slots_from_being_written(three: Written) -> None:
+    three.tick()
+    three.tick()
+    pump = three.worker.pump
+    pump._part = Ticking().part(0)
+    pump._sends_per_look = 1
+    three.worker.log.publish(b"A", b"one")
+    pump.advance(three.worker.log.reader.head(), 0)
+    ticks = [three.tick() for _ in range(LATE_MAX + 1)]
+
+    assert pump.in_round
+    assert ticks == [*[[]] * LATE_MAX, [1, 2]]
