@@ -55,6 +55,7 @@ class Adopt:
     subscriber: int
     slot: int
     protocol: str  # what its listener speaks: "zmtp"
+    debt: int = 0  # ns that are missing of its budget, see `peer_budget`
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class Closed:
     dropped_age_bytes: int = 0
     dropped_log_bytes: int = 0
     exact: bool = True  # False = some of it may be missing, or in `discarded` although it was sent
+    debt: int = 0  # ns that its address owes now, see `peer_budget`
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,13 @@ One host must not take every place of a publisher. What counts as one host is an
 IPv6 network of 64 bits: that is what one customer gets, and has 2**64 addresses in. Hosts of one
 link (fe80::) are told apart. Who comes from this machine is not limited: it can do worse than to
 connect, and a proxy or tunnel in front of the publisher comes from there.
+
+It must not get a new budget of a worker's time with each new connection, either. So what is missing
+of one that went over it is owed by its address, and the next connection begins with that much less.
+As long as the one that went over it is still there, which may be for long after its peer has left,
+since nobody reads its end, somebody else begins with as much less: once for each such connection.
+So an address has as many budgets as it has connections, whether they stay or come again; and of
+many who come from it by chance, one has less for each that went over its own, and not all.
 """
 
 from __future__ import annotations
@@ -12,8 +19,10 @@ import ipaddress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fanout.peer_budget import ADDRESS_DEBT_MAX_NS, DEBT_MAX_NS, PEER_BURST_NS, PEER_PART
 from fanout.reasons import Reason
 
+NS = 1_000_000_000
 NETWORK_BITS = 64  # of an IPv6 address: what is given to one customer
 REMEMBERED_MAX = 4_096  # addresses without a connection; the one that was seen first is forgotten
 BURST_LEAST = 1_000  # connections at once that any address may make, however few may stay
@@ -43,7 +52,11 @@ UNLIMITED = AddressLimits(1 << 62, 1 << 62, 1e18)
 
 @dataclass(slots=True)
 class _Address:
-    """One of them; `spent` is how much of its burst it has used, at the time `at`."""
+    """One of them; `spent` is how much of its burst it has used, at the time `at`.
+
+    Of its connections `over` have gone over their budgets, the last at `over_at`, and for
+    `inherited` of these others have begun with less. What those owe that are gone is `debt`.
+    """
 
     connections: int = 0
     half_open: int = 0
@@ -51,6 +64,10 @@ class _Address:
     at: float = 0.0
     offences: int = 0  # in a row
     offended: float = 0.0  # when it last did
+    debt: int = 0  # ns of a worker, at the time `at`
+    over: int = 0
+    over_at: float = 0.0
+    inherited: int = 0
 
 
 class Addresses:
@@ -96,8 +113,12 @@ class Addresses:
             return Refusal(Reason.ADDRESS_RATE, text)
         return None
 
-    def entered(self, peer: str, now: float) -> None:
-        """A connection of this peer is open, and in its handshake."""
+    def entered(self, peer: str, now: float) -> int:
+        """A connection of this peer is open, and in its handshake.
+
+        Returns:
+            The debt that it begins with: ns that are missing of its budget.
+        """
         name = address_of(peer)
         address = self._present.get(name)
         if address is None:
@@ -108,6 +129,7 @@ class Addresses:
         address.spent += 1
         address.connections += 1
         address.half_open += 1
+        return self._inherit(address, now) if address.debt or address.over else 0
 
     def connected(self, peer: str) -> None:
         """The handshake of one of its connections is done."""
@@ -122,6 +144,32 @@ class Addresses:
         if not address.connections:
             del self._present[name]
             self._remember(name, address)
+
+    def exceeded(self, peer: str, now: float, *, again: bool) -> None:
+        """One of its connections is over its budget; not for the first time, or so."""
+        name = address_of(peer)
+        address = self._present[name]
+        address.over_at = now
+        if not again and not is_free(name):
+            address.over += 1
+
+    def owes(self, peer: str, debt: int, now: float, *, over: bool = False) -> None:
+        """One of its connections ends, but has not `left()`, and so many ns of its budget are due.
+
+        Args:
+            over: it has `exceeded()` that.
+        """
+        name = address_of(peer)
+        if is_free(name):
+            return
+        address = self._present[name]
+        if over:
+            address.over -= 1
+            if address.inherited:  # somebody else has begun with that
+                address.inherited -= 1
+                return
+        self._recover(address, now)
+        address.debt = min(ADDRESS_DEBT_MAX_NS, address.debt + debt)
 
     def offended(self, peer: str, now: float) -> float:
         """A connection of this peer wanted more than it may; seconds to hold it before its end.
@@ -143,7 +191,20 @@ class Addresses:
         doublings = min(address.offences - 2, int(HOLD_MAX))
         return min(HOLD_FIRST * 2.0**doublings, HOLD_MAX)
 
+    def _inherit(self, address: _Address, now: float) -> int:
+        """What is owed for one connection that went over its budget, and not for it any more."""
+        if address.over > address.inherited:
+            address.inherited += 1
+            debt = max(0, PEER_BURST_NS - _paid(address.over_at, now))
+        else:
+            debt = min(PEER_BURST_NS, address.debt)
+            address.debt -= debt
+        return min(DEBT_MAX_NS, debt)
+
     def _recover(self, address: _Address, now: float) -> None:
+        if address.debt:  # each budget of which that is the rest is paid back by itself
+            budgets = -(-address.debt // PEER_BURST_NS)
+            address.debt = max(0, address.debt - budgets * _paid(address.at, now))
         address.spent = max(0.0, address.spent - (now - address.at) * self._limits.connects)
         address.at = now
 
@@ -151,6 +212,11 @@ class Addresses:
         if len(self._remembered) >= REMEMBERED_MAX:
             del self._remembered[next(iter(self._remembered))]
         self._remembered[name] = address
+
+
+def _paid(since: float, now: float) -> int:
+    """What of one debt is paid in that time, in ns of a worker."""
+    return int((now - since) * NS) // PEER_PART
 
 
 def address_of(peer: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Closed
 from fanout.coordinator.lost import NOTHING_LATER, Later
+from fanout.peer_budget import PEER_BURST_NS
 from fanout.reasons import Reason
 from fanout.shm.cards import CHOSEN_BY, Card, Identity
 from fanout.shm.clock import Clock, Note, is_due
@@ -201,6 +202,7 @@ def final_of(
         dropped_age_bytes=last.dropped_age_bytes,
         dropped_log=last.dropped_log,
         dropped_log_bytes=last.dropped_log_bytes,
+        debt=PEER_BURST_NS if connection.is_over else connection.debt,
         # Of what it was to be sent after that checkpoint nobody knows what it was sent.
         exact=later.complete and not later.doubt and not discarded and not slot.is_torn,
     )

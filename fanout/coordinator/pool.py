@@ -137,7 +137,9 @@ class Pool:
 
     def hand_over(self, connection: Accepted, descriptor: int) -> list[Action]:
         """Give a connection to its worker; takes over `descriptor`."""
-        adopt = Adopt(connection.subscriber, connection.slot, connection.protocol)
+        adopt = Adopt(
+            *(connection.subscriber, connection.slot, connection.protocol, connection.debt)
+        )
         return self.say(connection.worker, adopt, (descriptor,))
 
     @property

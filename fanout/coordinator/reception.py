@@ -236,6 +236,7 @@ class Reception:
                 os.close(ours)
                 raise
         except OSError as error:
+            self._state.roster.addresses.owes(connection.peer, connection.debt, self._now())
             self._state.roster.remove(connection.subscriber)
             refusal = Refusal(Reason.NO_RESOURCES, error.strerror or str(error))
             return [self._refuse(connection.peer, refusal), *self._exhausted(error)]

@@ -66,7 +66,7 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
     if isinstance(message, Slow):
         return _slow(state, message)
     if isinstance(message, Throttled):
-        return _throttled(state, message)
+        return _throttled(state, message, now)
     if isinstance(message, Chose):
         return _chose(state, message)
     if isinstance(message, Declined):
@@ -211,13 +211,17 @@ def set_slow_policy(state: State, subscriber: int, policy: SlowPolicy | None) ->
     return state.choices.call(connection, policy)
 
 
-def _throttled(state: State, message: Throttled) -> list[Action]:
+def _throttled(state: State, message: Throttled, now: float) -> list[Action]:
     connection = state.roster.connections.get(message.subscriber)
     if connection is None:
         return []
     state.ledger.throttled += 1
+    state.roster.addresses.exceeded(connection.peer, now, again=connection.is_over)
+    connection.is_over = True
     cause = Reason.BUSY
-    return [tell_of(EventKind.SUBSCRIBER_THROTTLED, connection, cause.text, cause=cause)]
+    owed = f"; its address owed {connection.debt / 1e9:.3g} s of CPU when it came"
+    text = cause.text + (owed if connection.debt else "")
+    return [tell_of(EventKind.SUBSCRIBER_THROTTLED, connection, text, cause=cause)]
 
 
 def _connected(state: State, message: Connected) -> list[Action]:
@@ -240,7 +244,7 @@ def _closed(state: State, message: Closed, now: float) -> list[Action]:
     # Its worker has not shut it down: that is up to us.
     if cause is Reason.LIMIT and not connection.made_room:
         hold = state.roster.addresses.offended(connection.peer, now)
-    return end(state, connection, message, hold)
+    return end(state, connection, message, now, hold)
 
 
 def _slow(state: State, message: Slow) -> list[Action]:
@@ -258,9 +262,17 @@ def _slow(state: State, message: Slow) -> list[Action]:
 
 
 def end(
-    state: State, connection: Accepted, closed: Closed, hold: float = 0.0, *, exact: bool = True
+    state: State,
+    connection: Accepted,
+    closed: Closed,
+    now: float,
+    hold: float = 0.0,
+    *,
+    exact: bool = True,
 ) -> list[Action]:
     """Forget a connection; it is shut, after `hold` seconds, booked and told of."""
+    if closed.debt or connection.is_over:
+        state.roster.addresses.owes(connection.peer, closed.debt, now, over=connection.is_over)
     state.roster.remove(connection.subscriber)
     _forget_wants(state, connection.subscriber)
     state.changes.forget(connection.subscriber)

@@ -33,6 +33,8 @@ class Accepted:
     wanted_since: int = 0  # the message from which on it has wanted anything at all
     over_limit: bool = False  # its worker was told to end it: what it wants counts no more
     made_room: bool = False  # for others, whose subscriptions were too many with its own
+    debt: int = 0  # ns that its address owed when it came, and that are missing of its budget
+    is_over: bool = False  # that budget, or was once
 
 
 class Roster:
@@ -103,7 +105,7 @@ class Roster:
         self.connections[connection.subscriber] = connection
         self._served_by[chosen].add(connection.subscriber)
         self.half_open += 1
-        self.addresses.entered(peer, now)
+        connection.debt = self.addresses.entered(peer, now)
         return connection
 
     def connected(self, subscriber: int, version: str) -> Accepted | None:

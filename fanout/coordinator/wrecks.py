@@ -116,7 +116,7 @@ class Wrecks:
         for connection in connections:
             later = counted.pop(connection.subscriber, NOTHING_LATER)
             last = self._final_of(connection, reports.cause_of_loss(state), later)
-            yield reports.end(state, connection, last, exact=not later.doubt)
+            yield reports.end(state, connection, last, self._now(), exact=not later.doubt)
         yield reports.cleared(state, worker) + told
 
 

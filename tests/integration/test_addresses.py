@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from fanout import EventKind, Publisher, Reason
 from tests.helpers.happenings import Happenings
-from tests.helpers.raw import RawPeer
+from tests.helpers.raw import RawPeer, command
 from tests.helpers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from tests.helpers.stock import Socket, Stock
+
+AT_ONCE = 1_000  # PINGs: some ms of a worker
+PINGS = command(b"PING", b"\0\0x") * AT_ONCE
+PONGS = command(b"PONG", b"x") * AT_ONCE
 
 
 def own_address() -> str:
@@ -54,3 +62,40 @@ def test_one_address_takes_its_part_and_another_one_is_served() -> None:
         wait_until(lambda: publisher.statistics().subscribers == 7, "it has left")
         stack.enter_context(RawPeer.version_3(endpoint, b"A"))
         publisher.wait_for_subscribers(8, timeout=20)
+
+
+def rounds_until_throttled(publisher: Publisher, happenings: Happenings, healthy: Socket) -> int:
+    """Have a new peer send PINGs, as often as all are answered; a healthy one listens beside it."""
+    count = len(happenings.of(EventKind.SUBSCRIBER_THROTTLED)) + 1
+    rounds = 0
+    with RawPeer.version_3(publisher.endpoints[0]) as peer:
+        peer.socket.settimeout(0.05)
+        while len(happenings.of(EventKind.SUBSCRIBER_THROTTLED)) < count:
+            rounds += 1
+            peer.socket.sendall(PINGS)
+            due = len(PONGS)
+            while due and len(happenings.of(EventKind.SUBSCRIBER_THROTTLED)) < count:
+                with suppress(TimeoutError):
+                    due -= len(peer.socket.recv(due))
+            publisher.publish(b"healthy/1", b"x")
+            assert healthy.recv_multipart() == [b"healthy/1", b"x"]
+    return rounds
+
+
+def test_who_goes_over_its_budget_and_comes_again_has_no_new_one(stock: Stock) -> None:
+    happenings = Happenings()
+    with Publisher(
+        f"tcp://{own_address()}:*", workers=1, log_bytes=1 << 20, on_event=happenings
+    ) as publisher:
+        healthy = stock.connect(publisher.endpoints[0], b"healthy")
+        publisher.wait_for_subscribers(1, b"healthy", timeout=20)
+
+        first = rounds_until_throttled(publisher, happenings, healthy)
+        again = rounds_until_throttled(publisher, happenings, healthy)
+
+        assert again * 10 < first, "it was given another budget"
+        fresh, owing = happenings.wait_for(EventKind.SUBSCRIBER_THROTTLED, 2)
+        assert "owed" not in fresh.reason
+        assert "; its address owed" in owing.reason
+        (neighbour,) = [row for row in publisher.subscribers() if row.subscriptions]
+        assert neighbour.dropped == 0

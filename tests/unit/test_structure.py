@@ -37,6 +37,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "fanout.option_arguments",
             "fanout.option_fields",
             "fanout.options",
+            "fanout.peer_budget",
             "fanout.reasons",
             "fanout.statistics",
         ),

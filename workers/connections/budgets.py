@@ -6,13 +6,15 @@ long list at the beginning is within it, talking for ever is not. The other is t
 while there are messages to send: however many they are, who only listens gets his messages.
 
 Nothing that is said is lost: who is over its budget is left unread for a while, and what it says
-waits in its socket, and then at its own side.
+waits in its socket, and then at its own side. What is missing of such a budget when the connection
+ends is owed by its address, so that to come again does not bring a new one.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.peer_budget import PEER_BURST_NS, PEER_PART
 from fanout.shm.prefix_table import SHORT_MAX, weight
 
 if TYPE_CHECKING:
@@ -20,11 +22,7 @@ if TYPE_CHECKING:
 
 MS = 1_000_000  # ns
 
-# Of one peer.
-PEER_BURST_NS = (
-    2_000 * MS
-)  # saved up at most, and at the beginning: the longest list, of any topics
-PEER_PART = 100  # it may take 1/100 of a worker all the time: some 140 changes a second
+# Of one peer, beside what the coordinator knows of as well.
 READ_NS = 20_000  # for each read, beside what is measured: the turn of the loop around it
 REPORT_NS = 50_000  # for each report of a change: what the coordinator and its process have of it
 REPORT_EACH_NS = 3_000  # for each short prefix in it: to be put there, and taken out one day
@@ -56,19 +54,22 @@ def report_cost(prefixes: Collection[bytes]) -> int:
 class Budget:
     """What one peer may still take.
 
-    Its mutable state: what is left, as of when, how much is read at once, and when it was named.
+    Its mutable state: what is left, as of when, whether it has been over, how much is read at once,
+    and when it was named.
 
     Args:
         now: monotonic ns.
+        debt: ns that its address owes from connections before it.
 
     Attributes:
         read_bytes: how much to read from it at once.
     """
 
-    __slots__ = ("_at", "_left", "_named_at", "read_bytes")
+    __slots__ = ("_at", "_has_debt", "_left", "_named_at", "read_bytes")
 
-    def __init__(self, now: int) -> None:
-        self._left = PEER_BURST_NS
+    def __init__(self, now: int, debt: int = 0) -> None:
+        self._left = PEER_BURST_NS - debt
+        self._has_debt = debt > 0
         self._at = now
         self._named_at: int | None = None
         self.read_bytes = READ_BYTES_MAX
@@ -78,7 +79,21 @@ class Budget:
         earned = (now - self._at) // PEER_PART
         self._at += earned * PEER_PART
         self._left = min(PEER_BURST_NS, self._left + earned) - cost
-        return max(0, -self._left * PEER_PART)
+        if self._left >= 0:
+            return 0
+        self._has_debt = True
+        return -self._left * PEER_PART
+
+    def debt(self, now: int) -> int:
+        """What its address owes if it ends now, in ns: all that is missing, if it was ever over.
+
+        Else nothing: what a handshake and a list have cost is no debt, however many come with
+        theirs at once, and again.
+        """
+        if not self._has_debt:
+            return 0
+        self.spend(0, now)
+        return PEER_BURST_NS - self._left
 
     def learn(self, size: int, cost: int) -> None:
         """To read so many bytes at once has taken so many ns."""

@@ -106,7 +106,7 @@ class Desk:
             self._give_back(message, Reason.GONE_EARLY, text)
             return
         session = self._around.sessions[message.protocol](self._limits)
-        peer = Peer(message.subscriber, slot, sock, session, self._policy, now)
+        peer = Peer(message.subscriber, slot, sock, session, self._policy, now, message.debt)
         if self._policy.min_interval_ns:
             self._tail.protect_front()  # it gets a cursor of its own there
         self._pump.begin(peer.member, now)
@@ -162,6 +162,7 @@ class Desk:
                 *(member.matched_bytes, member.sent_bytes, member.dropped_bytes),
                 *(member.queued_bytes, member.conflated, member.conflated_bytes),
                 *member.drops,
+                debt=peer.budget.debt(self._around.now()),
             )
         )
 
@@ -210,4 +211,6 @@ class Desk:
         """It was never served."""
         evicted = cause not in _ENDED_BY_ITSELF
         figures = (0, 0, 0, 0, 0)
-        self._channel.send(Closed(message.subscriber, evicted, cause.number, text, *figures))
+        self._channel.send(
+            Closed(message.subscriber, evicted, cause.number, text, *figures, debt=message.debt)
+        )

@@ -67,13 +67,14 @@ class Peer:
         session: Session,
         policy: Policy,
         now: int,
+        debt: int = 0,
     ) -> None:
         self.id = identifier
         self.slot = slot
         self.socket = sock
         self.member = Member(identifier, sock.send, policy)
         self.session = session
-        self.budget = Budget(now)
+        self.budget = Budget(now, debt)
         self.ready = False
         self.last_received = now
         self.unread_until = 0

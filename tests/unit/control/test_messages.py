@@ -29,10 +29,10 @@ HEADER_BYTES = 4  # that are counted for each prefix
 MESSAGES: list[Message] = [
     control.Hello(1, 2, {"workers": 3, "name": "n", "send_timeout": 0.5, "allow_zmtp_1": True}),
     control.Started(1),
-    control.Adopt(1, 2, "zmtp"),
+    control.Adopt(1, 2, "zmtp", 5),
     control.Connected(1, "3.1"),
     Subscriptions(1, 2, [b"", b"added"], [b"cancelled"]),
-    control.Closed(1, True, 49, "in words", 5, 4, 3, 2, 1),
+    control.Closed(1, True, 49, "in words", 5, 4, 3, 2, 1, debt=7),
     control.Slow(1, False, 2, "in words", True),
     control.Throttled(1),
     control.Chose(1, "desk7", {"action": "conflate", "limit_age": 2.5}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fanout.options import Options
+from fanout.peer_budget import PEER_BURST_NS, PEER_PART
 from fanout.workers.connections import budgets
 from fanout.workers.connections.budgets import MS, Budget, Share
 
@@ -12,9 +13,9 @@ SECOND = 1_000 * MS
 def test_a_burst_is_free_and_what_comes_after_it_waits_until_it_is_paid() -> None:
     budget = Budget(0)
 
-    assert budget.spend(budgets.PEER_BURST_NS, 0) == 0
+    assert budget.spend(PEER_BURST_NS, 0) == 0
     wait = budget.spend(MS, 0)
-    assert wait == MS * budgets.PEER_PART
+    assert wait == MS * PEER_PART
     assert budget.spend(0, wait - 1) > 0
     assert budget.spend(0, wait) == 0
 
@@ -22,17 +23,46 @@ def test_a_burst_is_free_and_what_comes_after_it_waits_until_it_is_paid() -> Non
 def test_no_more_is_saved_up_than_a_burst() -> None:
     budget = Budget(0)
 
-    assert budget.spend(budgets.PEER_BURST_NS, 1_000 * SECOND) == 0
+    assert budget.spend(PEER_BURST_NS, 1_000 * SECOND) == 0
     assert budget.spend(1, 1_000 * SECOND) > 0
 
 
 def test_small_earnings_are_not_lost_between_looks() -> None:
     budget = Budget(0)
-    budget.spend(budgets.PEER_BURST_NS, 0)
+    budget.spend(PEER_BURST_NS, 0)
 
-    for now in range(1, 10 * budgets.PEER_PART + 1):
+    for now in range(1, 10 * PEER_PART + 1):
         budget.spend(0, now)
-    assert budget.spend(10, 10 * budgets.PEER_PART) == 0
+    assert budget.spend(10, 10 * PEER_PART) == 0
+
+
+def test_who_stays_within_its_budget_owes_nothing_when_it_ends() -> None:
+    """However much of it is missing: a handshake and a list are no debt."""
+    budget = Budget(0)
+    budget.spend(PEER_BURST_NS, 0)
+
+    assert budget.debt(0) == 0
+
+
+def test_who_has_been_over_owes_all_that_is_missing_when_it_ends() -> None:
+    budget = Budget(0)
+    wait = budget.spend(PEER_BURST_NS + MS, 0)
+
+    assert budget.debt(0) == PEER_BURST_NS + MS
+    assert budget.debt(wait) == PEER_BURST_NS
+    assert budget.debt(wait + PEER_BURST_NS // 2 * PEER_PART) == PEER_BURST_NS // 2
+    assert budget.debt(2 * PEER_BURST_NS * PEER_PART) == 0
+
+
+def test_who_begins_with_a_debt_is_over_sooner_and_hands_it_on_if_it_leaves() -> None:
+    debt = PEER_BURST_NS - MS
+    budget = Budget(0, debt)
+
+    assert budget.spend(MS, 0) == 0
+    assert budget.debt(0) == PEER_BURST_NS
+    assert budget.spend(1, 0) == PEER_PART
+    idle = Budget(0, debt)
+    assert idle.debt(MS) == debt - MS // PEER_PART
 
 
 def test_less_is_read_at_once_from_who_says_what_takes_long() -> None:
@@ -101,4 +131,4 @@ def test_the_largest_list_fits_in_the_burst() -> None:
     options = Options()
     topics = [b"A" * (options.max_subscriptions_bytes // options.max_subscriptions)]
     cost = budgets.report_cost(topics * options.max_subscriptions)
-    assert cost < budgets.PEER_BURST_NS // 2, "beside what its worker has of it: as much"
+    assert cost < PEER_BURST_NS // 2, "beside what its worker has of it: as much"

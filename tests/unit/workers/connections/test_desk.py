@@ -15,11 +15,12 @@ def adopt(descriptors: list[int]) -> Closed:
     around = Around(SMALL)
     worker = Worker(Options(), around)
 
-    worker.desk.adopt(Adopt(7, 3, "zmtp"), descriptors)
+    worker.desk.adopt(Adopt(7, 3, "zmtp", 5), descriptors)
 
     (closed,) = around.channel.sent
     assert isinstance(closed, Closed)
     assert (closed.subscriber, worker.desk.peers) == (7, {})
+    assert closed.debt == 5, "what its address owed is not forgotten"
     around.close()
     return closed
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.control.messages import Adopt, Throttled
+from fanout.control.messages import Adopt, Closed, Throttled
 from fanout.options import Options
+from fanout.peer_budget import PEER_PART
+from fanout.reasons import Reason
 from fanout.workers.connections import budgets
 from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.desk import Desk as Connections
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 Calls = list[tuple[str, object]]
 SECOND = 1_000 * budgets.MS
+BURST_NS = 20 * budgets.MS
 
 
 class NotedPump(Pump):
@@ -155,7 +158,7 @@ def desk() -> Iterator[Desk]:
 @pytest.fixture(autouse=True)
 def burst(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some hundred changes: enough to be told from one."""
-    monkeypatch.setattr(budgets, "PEER_BURST_NS", 20 * budgets.MS)
+    monkeypatch.setattr(budgets, "PEER_BURST_NS", BURST_NS)
 
 
 def throttled(desk: Desk) -> list[int]:
@@ -219,7 +222,22 @@ def test_a_churner_changes_no_more_in_a_second_than_its_budget_pays(desk: Desk) 
         desk.side.read_spared(now)
         changes += churn(desk, now)
     cost = budgets.READ_NS + budgets.REPORT_NS
-    assert 0.5 < changes / (20 * SECOND / budgets.PEER_PART / cost) < 1.5
+    assert 0.5 < changes / (20 * SECOND / PEER_PART / cost) < 1.5
+
+
+def test_who_was_over_its_budget_owes_it_at_its_end_and_who_was_not_does_not() -> None:
+    """The second peer has said as much as anybody does: a handshake and a list."""
+    desk = Desk([b"A"], peers=2)
+    desk.shake_hands()
+    churn(desk, 1)
+    desk.around.time = 1
+    for peer in desk.peers:
+        desk.desk.close(peer, Reason.LEFT)
+    desk.channel.flush()
+    debts = {one.subscriber: one.debt for one in desk.channel.sent if isinstance(one, Closed)}
+    desk.close()
+    assert debts[1] == 0
+    assert debts[0] > BURST_NS
 
 
 def ping(desk: Desk, end: int) -> None:
@@ -236,7 +254,7 @@ def test_who_says_little_again_and_again_is_spared_and_others_are_read(
 ) -> None:
     desk = Desk([b"A"], peers=2)
     desk.shake_hands()
-    for _ in range(budgets.PEER_BURST_NS // budgets.READ_NS + 1):
+    for _ in range(BURST_NS // budgets.READ_NS + 1):
         say(desk, 0)
         desk.talk(1)
         if desk.side.spares:
