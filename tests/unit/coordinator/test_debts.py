@@ -167,7 +167,7 @@ def test_ipv6_owes_by_network() -> None:
 
 def closed(connection: Accepted, debt: int = 0) -> Closed:
     left = Reason.LEFT
-    return Closed(connection.subscriber, False, left.number, left.text, *[0] * 5, debt=debt)
+    return Closed(connection.subscriber, False, left.number, left.text, 0, 0, 0, 0, 0, debt=debt)
 
 
 def over(state: State) -> Accepted:
