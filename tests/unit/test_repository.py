@@ -48,6 +48,7 @@ ABOUT_SEVERAL = {
     "benchmarks/test_counting.py": "scripts/benchmarks/receiver.py and workloads/",
     "benchmarks/test_workloads.py": "scripts/benchmarks/workloads/",
     "coordinator/test_aborting.py": "a rule of fanout/coordinator/supervision.py",
+    "coordinator/test_debts.py": "debts of addresses: addresses.py, and what reports tell it",
     "coordinator/test_releasing.py": "the end of a coordinator, whatever a step of it raises",
     "coordinator/test_mutations.py": "supervision, and the checks of it",
     "shm/test_order.py": "the order of stores and loads of all records",
