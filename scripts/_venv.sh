@@ -90,3 +90,17 @@ ensure_venv() {
         _install_missing "$@"
     ) || exit 1
 }
+
+# answer_help MODULE "$@": if help is asked for, prints that of a program and ends. Nothing is installed for it.
+answer_help() {
+    local argument python="$VENV/bin/python"
+    for argument in "${@:2}"; do
+        case "$argument" in
+            --) return 0 ;;
+            -h | --help)
+                _is_recent_python "$python" || python="$(_find_python)" || exit 1
+                exec "$python" "$REPOSITORY/scripts/_help.py" "$@"
+                ;;
+        esac
+    done
+}

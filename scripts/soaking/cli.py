@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     kinds = made.add_subparsers(dest="kind", required=True)
     hostile = kinds.add_parser(
         "hostile",
+        allow_abbrev=False,
         help="strangers attack; a healthy audience is measured",
         epilog=f"attacks:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -51,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
     )
     hostile.add_argument("--json", type=Path, metavar="FILE", help="all figures, and the machine")
     slow = kinds.add_parser(
-        "slow", help="slow subscribers of every policy; every counter and every gap is checked"
+        "slow",
+        allow_abbrev=False,
+        help="slow subscribers of every policy; every counter and every gap is checked",
     )
     slow.add_argument("--seconds", type=float, default=60.0, metavar="S", help="default 60")
     slow.add_argument("--subscribers", type=int, default=200, metavar="N", help="default 200")
