@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 ORPHAN_DRAIN = 0.3  # seconds; once the publisher is gone, the whole worker must end within one
 NS = 1_000_000_000
+TURNS_PER_PIECE = 8  # in which wants changed, for each piece of a list that is taken out
 
 
 class Worker:
@@ -106,6 +107,7 @@ class Worker:
         self._wakes_at = 0  # monotonic ns of the next turn for who is not sent anything before
         self._is_slow = False  # the next tick is further off, for nothing is due
         self._ticked_front = -1
+        self._turns_of_changes = 0  # one after another, while there was something to take out
         self._reads_paused = False  # until the coordinator has read our reports
 
     async def run(self) -> None:
@@ -147,9 +149,15 @@ class Worker:
         busy = self._deliveries.are_due or bool(self.pump.runnable)
         cut_off = not self._reads_paused and self.reads.turn(self._around.now(), busy=busy)
         if self.pump.cohorts.left:
-            self.pump.cohorts.take_out()
-            self._schedule_turn()
+            self._take_out()
         self.sending_turn(hurry=cut_off)
+
+    def _take_out(self) -> None:
+        """Take out a piece of a list of who is gone; who comes, perhaps with it, goes first."""
+        self._turns_of_changes = self._turns_of_changes + 1 if self.reads.has_changed else 0
+        if self._turns_of_changes % TURNS_PER_PIECE == 0:
+            self.pump.cohorts.take_out()
+        self._schedule_turn()
 
     def sending_turn(self, *, hurry: bool = False) -> None:
         """As `turn`, but for reading: that has events of its own, and who was rung hurries."""

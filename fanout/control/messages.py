@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PACKET_BYTES_MAX = 96 * 1024  # holds the longest subscription; a Unix socket takes 200 KiB at once
 _PACKET_HEADER_BYTES = 5  # at most: of a list, in msgpack
 INT_MAX = 1 << 56  # sums of them fit where they are counted; a count takes centuries to get there
+_PREFIX_HEADER_BYTES = 4  # in msgpack
 SUBSCRIPTIONS_PER_PACKET_BYTES = 32 * 1024  # of prefixes in one report; longer ones are split
 
 
@@ -298,7 +299,7 @@ def _is_of(value: object, expected: tuple[type, ...]) -> bool:
     if isinstance(value, bool):
         return bool in expected
     if isinstance(value, list):
-        return list in expected and all(isinstance(each, bytes) for each in value)
+        return list in expected and set(map(type, value)) <= {bytes}
     return isinstance(value, expected)
 
 
@@ -306,6 +307,8 @@ def split_subscriptions(
     subscriber: int, sequence: int, added: list[bytes], cancelled: list[bytes]
 ) -> list[Subscriptions]:
     """Reports for one change, none larger than a packet; cancellations come first."""
+    if _size(added) + _size(cancelled) <= SUBSCRIPTIONS_PER_PACKET_BYTES:  # nearly always
+        return [Subscriptions(subscriber, sequence, added, cancelled)]
     reports: list[Subscriptions] = []
     size = 0
     current = Subscriptions(subscriber, sequence, [], [])
@@ -315,6 +318,10 @@ def split_subscriptions(
             current = Subscriptions(subscriber, sequence, [], [])
             size = 0
         (current.added if is_new else current.cancelled).append(prefix)
-        size += len(prefix) + 4  # and its msgpack header
+        size += len(prefix) + _PREFIX_HEADER_BYTES
     reports.append(current)
     return reports
+
+
+def _size(prefixes: list[bytes]) -> int:
+    return sum(map(len, prefixes)) + _PREFIX_HEADER_BYTES * len(prefixes)

@@ -27,6 +27,17 @@ class Change(NamedTuple):
     cancelled: frozenset[bytes]  # that it did
 
 
+class _Kept(NamedTuple):
+    """A change as it is kept: made in no time, for a long list is many of them."""
+
+    subscriber: int
+    sequence: int
+    added: tuple[bytes, ...]
+    cancelled: tuple[bytes, ...]
+    items: int
+    size: int  # bytes of its prefixes
+
+
 class Changes:
     """The last changes of all subscribers; the coordinator's thread.
 
@@ -35,17 +46,19 @@ class Changes:
     """
 
     def __init__(self) -> None:
-        self._all: deque[Change] = deque()
+        self._all: deque[_Kept] = deque()
         self._items = 0
         self._bytes = 0
-        self._of: dict[int, deque[Change]] = {}
+        self._of: dict[int, deque[_Kept]] = {}
         self._dropped: dict[int, int] = {}
 
     def add(
         self, subscriber: int, sequence: int, added: Iterable[bytes], cancelled: Iterable[bytes]
     ) -> None:
         """A change that holds from message `sequence` on: only what is new in it, in both ways."""
-        change = Change(subscriber, sequence, frozenset(added), frozenset(cancelled))
+        more, less = tuple(added), tuple(cancelled)
+        size = sum(map(len, more)) + sum(map(len, less))
+        change = _Kept(subscriber, sequence, more, less, 1 + len(more) + len(less), size)
         self._all.append(change)
         self._of.setdefault(subscriber, deque()).append(change)
         self._count(change, 1)
@@ -61,7 +74,10 @@ class Changes:
 
     def of(self, subscriber: int) -> tuple[Change, ...]:
         """Its changes that are kept, the newest first."""
-        return tuple(reversed(self._of.get(subscriber, ())))
+        return tuple(
+            Change(subscriber, kept.sequence, frozenset(kept.added), frozenset(kept.cancelled))
+            for kept in reversed(self._of.get(subscriber, ()))
+        )
 
     def are_known(self, subscriber: int, first: int) -> bool:
         """Whether all its changes after message `first` are kept."""
@@ -72,6 +88,6 @@ class Changes:
         self._of.pop(subscriber, None)
         self._dropped.pop(subscriber, None)
 
-    def _count(self, change: Change, sign: int) -> None:
-        self._items += sign * (1 + len(change.added) + len(change.cancelled))
-        self._bytes += sign * sum(map(len, (*change.added, *change.cancelled)))
+    def _count(self, change: _Kept, sign: int) -> None:
+        self._items += sign * change.items
+        self._bytes += sign * change.size

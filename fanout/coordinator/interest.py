@@ -77,19 +77,20 @@ class Interest:
         """
         assert subscriber not in self._leaving, "who is gone comes back under another number"
         with self._change():
-            new, given_up = dict.fromkeys(added), dict.fromkeys(cancelled)
             self._workers[subscriber] = worker
             mine = self._prefixes.setdefault(subscriber, {})
             self._subscribed -= bool(mine)
-            taken = [prefix for prefix in given_up if prefix in mine]
+            taken = [prefix for prefix in dict.fromkeys(cancelled) if prefix in mine]
             for prefix in taken:
                 del mine[prefix]
-            self._take(taken, subscriber, worker)
-            put = [prefix for prefix in new if prefix not in mine]
-            mine.update(dict.fromkeys(put))
-            self._put(put, subscriber, worker)
-            more = sum(map(len, put)) - sum(map(len, taken))
-            self._sizes[subscriber] = self._sizes.get(subscriber, 0) + more
+            less = self._take(taken, subscriber, worker) if taken else 0
+            new = dict.fromkeys(added)
+            if not mine.keys().isdisjoint(new):
+                new = {prefix: None for prefix in new if prefix not in mine}
+            mine.update(new)
+            put = list(new)
+            more = self._put(put, subscriber, worker) if put else 0
+            self._sizes[subscriber] = self._sizes.get(subscriber, 0) + more - less
             self._subscribed += bool(mine)
         return put, taken
 
@@ -121,9 +122,8 @@ class Interest:
             with self._change():
                 subscriber, names = next(reversed(self._leaving.items()))
                 some = cut_off(names, TAKEN_AT_ONCE)
-                size = sum(map(len, some)) + (PAIR_BYTES + PREFIX_BYTES) * len(some)
-                self.leaving_bytes -= size
-                self._take(some, subscriber, self._workers[subscriber])
+                size = self._take(some, subscriber, self._workers[subscriber])
+                self.leaving_bytes -= size + (PAIR_BYTES + PREFIX_BYTES) * len(some)
                 if not names:
                     del self._leaving[subscriber], self._workers[subscriber]
             if self.kept_bytes <= stop:
@@ -203,19 +203,23 @@ class Interest:
         found = set().union(*chain.from_iterable(map(_groups, matching)))
         return len(found.difference(self._leaving))
 
-    def _put(self, prefixes: Collection[bytes], subscriber: int, worker: int) -> None:
+    def _put(self, prefixes: Collection[bytes], subscriber: int, worker: int) -> int:
+        """Returns the bytes of these together."""
         there = self._wanted.put_new(prefixes, subscriber)
         new = len(prefixes) - len(there)
-        self.kept_bytes += PAIR_BYTES * len(prefixes) + sum(map(len, prefixes)) + PREFIX_BYTES * new
+        size = sum(map(len, prefixes))
+        self.kept_bytes += PAIR_BYTES * len(prefixes) + size + PREFIX_BYTES * new
         self._rerouted |= new > 0
-        self._put_beside(there, subscriber, worker)
+        if there:
+            self._put_beside(there, subscriber, worker)
+        return size
 
     def _put_beside(
         self, there: Iterable[tuple[bytes, Wanting]], subscriber: int, worker: int
     ) -> None:
         """Others want these already; in a storm nearly all are such, so this is one loop."""
         workers, replace = self._workers, self._wanted.replace
-        rerouted = self._rerouted
+        rerouted, left = self._rerouted, list[bytes]()
         for prefix, wanting in there:
             if isinstance(wanting, tuple):
                 if not rerouted:  # which is so for one of the first, mostly
@@ -227,26 +231,35 @@ class Interest:
                 wanting.setdefault(worker, set()).add(subscriber)
             else:
                 rerouted = rerouted or workers[wanting] != worker
-                # Mostly one that comes back: it takes the place of who is gone.
-                is_gone = wanting in self._leaving
-                replace(prefix, subscriber if is_gone else (wanting, subscriber))
+                if wanting in self._leaving:
+                    left.append(prefix)
+                else:
+                    replace(prefix, (wanting, subscriber))
         self._rerouted = rerouted
+        if left:  # mostly one that comes back: it takes the places of who is gone
+            self._wanted.replace_all(left, subscriber)
 
-    def _take(self, prefixes: Collection[bytes], subscriber: int, worker: int) -> None:
+    def _take(self, prefixes: Collection[bytes], subscriber: int, worker: int) -> int:
+        """Returns the bytes of these together."""
         others = self._wanted.remove_own(prefixes, subscriber)
         gone = len(prefixes) - len(others)
-        self.kept_bytes -= (
-            PAIR_BYTES * len(prefixes) + sum(map(len, prefixes)) + PREFIX_BYTES * gone
-        )
+        size = sum(map(len, prefixes))
+        self.kept_bytes -= PAIR_BYTES * len(prefixes) + size + PREFIX_BYTES * gone
         self._rerouted |= gone > 0
         for prefix in others:
-            self._take_beside(prefix, subscriber, worker)
+            wanting = self._wanted.get(prefix)
+            if wanting is not None and not isinstance(wanting, int):  # else it has been replaced
+                self._take_beside(prefix, wanting, subscriber, worker)
+        return size
 
-    def _take_beside(self, prefix: bytes, subscriber: int, worker: int) -> None:
-        """Others want it too, or one of them has taken the place of one that is gone."""
-        wanting = self._wanted.get(prefix)
-        if wanting is None or isinstance(wanting, int):
-            return
+    def _take_beside(
+        self,
+        prefix: bytes,
+        wanting: tuple[int, ...] | dict[int, set[int]],
+        subscriber: int,
+        worker: int,
+    ) -> None:
+        """Others want it too."""
         if isinstance(wanting, dict):
             group = wanting.get(worker, set())
             if subscriber not in group:

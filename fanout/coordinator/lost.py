@@ -176,9 +176,13 @@ class Loss:
     def _wants(self, subscriber: int, first: int) -> Iterator[tuple[int, int, frozenset[bytes]]]:
         """From which message up to which it wanted what: the newest first."""
         stop = self._head
+        if first >= stop:
+            return
         wanted = self._interest.prefixes(subscriber)
         for change in self._changes.of(subscriber):
-            since = max(first, min(change.sequence, stop))
+            if change.sequence <= first:  # those before it are older still
+                break
+            since = min(change.sequence, stop)
             if since < stop:
                 yield since, stop, wanted
             stop = since

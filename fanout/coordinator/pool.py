@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
 
 LEAVING_PAUSE = 0.002  # seconds between two pieces of a list that is taken out: others go first
+REPORTS_PER_PIECE = 8  # turns with reports, for each piece: who reports comes back, perhaps
 
 _READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
 
@@ -50,8 +51,9 @@ _READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
 class Pool:
     """Starts workers, talks to them and takes their reports; on the coordinator's thread.
 
-    Its mutable state: the links, and which of their descriptors the selector watches. One is
-    watched there with a function that acts on it, and returns what is to be done.
+    Its mutable state: the links, which of their descriptors the selector watches, and for how many
+    turns there were reports. A descriptor is watched with a function that acts on it, and returns
+    what is to be done.
 
     Args:
         state: what reports change.
@@ -79,6 +81,8 @@ class Pool:
         self._selector = selector
         self._now = surroundings.now
         self._start_process = surroundings.start_process
+        self._has_reports = False  # of this turn
+        self._turns_with_reports = 0  # one after another, while there was something to take out
 
     def sights(self) -> list[Sight]:
         """A look at all workers."""
@@ -156,8 +160,12 @@ class Pool:
 
     def clear(self) -> list[Action]:
         """Clear, for a slice, what lost workers have left, and who is gone wanted."""
-        if self._state.interest.has_leaving:
-            self._state.interest.take_out()
+        interest = self._state.interest
+        if interest.has_leaving:
+            self._turns_with_reports = self._turns_with_reports + 1 if self._has_reports else 0
+            if self._turns_with_reports % REPORTS_PER_PIECE == 0:
+                interest.take_out()
+        self._has_reports = False
         return self._wrecks.go_on()
 
     def owed(self) -> Slices[dict[int, tuple[int, bool]]]:
@@ -242,6 +250,7 @@ class Pool:
         actions: list[Action] = []
         try:
             received = channel.receive()
+            self._has_reports = self._has_reports or bool(received)
             for message, descriptors in received:
                 for descriptor in descriptors:
                     os.close(descriptor)  # workers send none

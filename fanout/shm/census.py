@@ -80,7 +80,11 @@ def runs(names: Sequence[bytes], key: Collection[bytes]) -> Iterator[tuple[int, 
         key: prefixes, none of which implies another.
     """
     if len(key) > len(names):  # then it costs less to go through the names
-        yield from _runs_of_names(names, sorted(key))
+        lengths = set(map(len, key))
+        if isinstance(key, Set) and len(names) * len(lengths) < len(key):
+            yield from _runs_by_length(names, key, lengths)
+        else:
+            yield from _runs_of_names(names, sorted(key))
         return
     for prefix in key:
         low = bisect_left(names, prefix)
@@ -93,6 +97,15 @@ def _runs_of_names(names: Sequence[bytes], key: list[bytes]) -> Iterator[tuple[i
         # Of prefixes that do not imply one another, only the last one up to it can be its own.
         place = bisect_right(key, name)
         if place and name.startswith(key[place - 1]):
+            yield index, index + 1
+
+
+def _runs_by_length(
+    names: Sequence[bytes], key: Set[bytes], lengths: Collection[int]
+) -> Iterator[tuple[int, int]]:
+    """The same if the key is very long: to put it in order would take longest of all."""
+    for index, name in enumerate(names):
+        if any(name[:length] in key for length in lengths):
             yield index, index + 1
 
 

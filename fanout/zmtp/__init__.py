@@ -22,6 +22,7 @@ from fanout.zmtp.events import (
     ReservedSubscription,
     SessionEvent,
     Subscribed,
+    SubscribedAll,
     Violation,
 )
 from fanout.zmtp.frames import (
@@ -60,6 +61,7 @@ __all__ = [
     "SessionLimits",
     "SessionState",
     "Subscribed",
+    "SubscribedAll",
     "SubscriberSession",
     "Violation",
     "encode_message",

@@ -24,6 +24,14 @@ class Subscribed:
     prefix: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class SubscribedAll:
+    """As so many `Subscribed`: the session makes one of what it found in a row, if it is long."""
+
+    prefixes: tuple[bytes, ...]
+    """Each once."""
+
+
 @dataclass(slots=True, unsafe_hash=True)  # lists are long: frozen, each takes twice as long
 class Cancelled:
     """The peer no longer wants messages because of `prefix`, and did before."""
@@ -82,6 +90,7 @@ class Violation:
 SessionEvent: TypeAlias = (
     Ready
     | Subscribed
+    | SubscribedAll
     | Cancelled
     | ReservedSubscription
     | MessageReceived

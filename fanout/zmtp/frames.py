@@ -12,6 +12,7 @@ We always send the shortest form, and accept the long form for short bodies.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.errors import LocalProtocolError, OverLimitError
@@ -28,6 +29,8 @@ SHORT_HEADER_BYTES = 2
 LONG_HEADER_BYTES = 9
 FRAME_BYTES_LIMIT = 1 << 63  # the top bit of a size must be zero
 
+_LAST, _LAST_BUT_ONE = itemgetter(-1), itemgetter(-2)
+_WITHOUT_HEADER = itemgetter(slice(-SHORT_HEADER_BYTES))  # at the end
 _KNOWN_FLAGS = MORE | LONG | COMMAND
 _SHORT_LAST = tuple(bytes((0, size)) for size in range(SHORT_BODY_MAX + 1))
 _SHORT_MORE = tuple(bytes((MORE, size)) for size in range(SHORT_BODY_MAX + 1))
@@ -170,7 +173,15 @@ class FrameReader:
             messages whose body begins with one of these bytes; others are skipped as they come.
     """
 
-    __slots__ = ("_buffer", "_offset", "_skipping", "max_frame_bytes", "repair", "skip_but")
+    __slots__ = (
+        "_buffer",
+        "_is_fresh",
+        "_offset",
+        "_skipping",
+        "max_frame_bytes",
+        "repair",
+        "skip_but",
+    )
 
     def __init__(self, max_frame_bytes: int, *, repair: bool = False) -> None:
         self.max_frame_bytes = max_frame_bytes
@@ -181,6 +192,7 @@ class FrameReader:
         # (bytearray, to be appended to), or nothing.
         self._buffer: bytes | bytearray = b""
         self._offset = 0
+        self._is_fresh = False  # nobody has looked for a long run in it yet
 
     @property
     def kept_bytes(self) -> int:
@@ -189,6 +201,7 @@ class FrameReader:
 
     def feed(self, data: bytes, start: int = 0) -> None:
         """Take the bytes of `data` from `start` on."""
+        self._is_fresh = True
         if self._buffer:
             self._buffer += data[start:] if start else data
         else:
@@ -229,23 +242,22 @@ class FrameReader:
             offset = self._offset  # `take_run` may have taken more
         self._keep_rest()
 
-    def take_run(self, head: bytes) -> list[bytes]:
-        """Take the short commands that come next and whose body begins with `head`.
+    def take_run(self, flags: int, head: bytes) -> list[bytes]:
+        """Take the short frames that come next with these flags and a body that begins with `head`.
 
-        For use between two frames of `frames`: a peer says hundreds of the same kind in a row, and
-        taken like this a subscription costs 0.5 us instead of 0.8, with all that follows.
+        For use between two frames of `frames`: a peer says thousands of the same kind in a row.
 
         Returns:
             What follows `head` in each, in order; empty if the next frame is not of that kind, not
             there as a whole, or too large.
         """
+        taken = self._take_long_run(flags, head) if self._is_fresh else []
         buffer = self._buffer
         length = len(buffer)
         offset = self._offset
         least, most = len(head), min(SHORT_BODY_MAX, self.max_frame_bytes)
         skip = SHORT_HEADER_BYTES + least
-        taken: list[bytes] = []
-        while length - offset >= skip and buffer[offset] == COMMAND:
+        while length - offset >= skip and buffer[offset] == flags:
             size = buffer[offset + 1]
             end = offset + SHORT_HEADER_BYTES + size
             is_whole = least <= size <= most and end <= length
@@ -255,6 +267,33 @@ class FrameReader:
             offset = end
         self._offset = offset
         return taken
+
+    def _take_long_run(self, flags: int, head: bytes) -> list[bytes]:
+        """The same at a third of the cost, if all that there is is such frames; else nothing.
+
+        All is cut where `head` stands. What is between two of them is the rest of one frame and the
+        header of the next, if it is as long as the header before says: so by induction every cut
+        was made at the beginning of a body, whatever the peer put into the rests. Tried once for
+        each `feed`: it goes through all of that, and a peer may mix frames as it likes.
+        """
+        self._is_fresh = False
+        buffer = self._buffer
+        parts = bytes(memoryview(buffer)[self._offset :] if self._offset else buffer).split(head)
+        last = parts.pop()  # perhaps not whole, and what follows it may be of another kind
+        lengths = list(map(len, parts))
+        if len(parts) < 2 or lengths[0] != SHORT_HEADER_BYTES or min(lengths) < SHORT_HEADER_BYTES:
+            return []
+        sizes = list(map(_LAST, parts))
+        least = len(head) - SHORT_HEADER_BYTES
+        if (
+            [length + least for length in lengths[1:]] != sizes[:-1]
+            or list(map(_LAST_BUT_ONE, parts)).count(flags) < len(parts)
+            or max(sizes) > self.max_frame_bytes
+        ):
+            return []
+        self._offset = len(buffer) - len(last) - len(head) - SHORT_HEADER_BYTES
+        del parts[0]
+        return list(map(_WITHOUT_HEADER, parts))
 
     def _may_skip(self, flags: int, size: int, start: int) -> bool:
         """Tell whether a frame that is too large is to be skipped; False: not known yet.

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 
 from fanout.zmtp.commands import CANCEL, SUBSCRIBE
 from fanout.zmtp.errors import LocalProtocolError, OverLimitError
-from fanout.zmtp.events import Cancelled, ReservedSubscription, SessionEvent, Subscribed
+from fanout.zmtp.events import (
+    Cancelled,
+    ReservedSubscription,
+    SessionEvent,
+    Subscribed,
+    SubscribedAll,
+)
+from fanout.zmtp.frames import COMMAND
 from fanout.zmtp.greeting import ROLES
 from fanout.zmtp.half import Half
 from fanout.zmtp.legacy import ZMTP_1
@@ -31,7 +38,8 @@ _CANCEL_HEAD = bytes((len(CANCEL),)) + CANCEL
 _CANCEL_HEAD_BYTES = len(_CANCEL_HEAD)
 _SUBSCRIBE_BYTE = 1
 _CANCEL_BYTE = 0
-_NEVER_SKIPPED = bytes((_SUBSCRIBE_BYTE,))
+_SUBSCRIBE_MESSAGE = bytes((_SUBSCRIBE_BYTE,))
+RUN_MIN = 8  # subscriptions in a row that are told of in one event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,24 +108,25 @@ class Session(Half):
 
     def _on_ready(self, events: list[SessionEvent]) -> None:
         # A cancellation above the limit names a prefix that was too long to be subscribed to.
-        self._reader.skip_but = _NEVER_SKIPPED
+        self._reader.skip_but = _SUBSCRIBE_MESSAGE
         if self.version == "1.0":  # it filters at its own side and never says what it wants
             self._subscribe(b"", events)
 
     def _on_message(self, flags: int, body: bytes, events: list[SessionEvent]) -> None:
         """Look at each frame of a message alone, as libzmq does, whatever its MORE bit says."""
-        del flags
         if not body:
             return
         if body[0] == _SUBSCRIBE_BYTE:
             self._subscribe(body[1:], events)
+            if not flags:
+                self._subscribe_all(self._reader.take_run(0, _SUBSCRIBE_MESSAGE), events)
         elif body[0] == _CANCEL_BYTE:
             self._cancel(body[1:], events)
 
     def _on_command(self, body: bytes, events: list[SessionEvent]) -> None:
         if body[:_SUBSCRIBE_HEAD_BYTES] == _SUBSCRIBE_HEAD:
             self._subscribe(body[_SUBSCRIBE_HEAD_BYTES:], events)
-            self._subscribe_all(self._reader.take_run(_SUBSCRIBE_HEAD), events)
+            self._subscribe_all(self._reader.take_run(COMMAND, _SUBSCRIBE_HEAD), events)
         elif body[:_CANCEL_HEAD_BYTES] == _CANCEL_HEAD:
             self._cancel(body[_CANCEL_HEAD_BYTES:], events)
         else:
@@ -146,22 +155,25 @@ class Session(Half):
         events.append(Subscribed(prefix))
 
     def _subscribe_all(self, prefixes: list[bytes], events: list[SessionEvent]) -> None:
-        """As `_subscribe` one after another; all at once if there is room for all."""
+        """As `_subscribe` one after another; all at once if there are many, and room for all."""
         limits, mine = self._limits, self.subscriptions
-        new = [prefix for prefix in dict.fromkeys(prefixes) if prefix not in mine]
+        new = dict.fromkeys(prefixes)
+        if not mine.isdisjoint(new):
+            new = {prefix: None for prefix in new if prefix not in mine}
         size = sum(map(len, new))
         if (
-            len(mine) + len(new) > limits.max_subscriptions
+            len(new) < RUN_MIN
+            or len(mine) + len(new) > limits.max_subscriptions
             or self._subscribed_bytes + size > limits.max_subscriptions_bytes
-            or max(map(len, new), default=0) > limits.max_subscription_bytes
-            or any(prefix.startswith(limits.reserved) for prefix in new)
+            or max(map(len, new)) > limits.max_subscription_bytes
+            or limits.reserved in b"".join(new)  # in one of them, or across two: mostly in none
         ):
             for prefix in prefixes:
                 self._subscribe(prefix, events)
             return
         self._subscribed_bytes += size
         mine.update(new)
-        events += map(Subscribed, new)
+        events.append(SubscribedAll(tuple(new)))
 
     def _cancel(self, prefix: bytes, events: list[SessionEvent]) -> None:
         if prefix in self.subscriptions:

@@ -16,6 +16,7 @@ from fanout.zmtp import (
     SessionLimits,
     SessionState,
     Subscribed,
+    SubscribedAll,
     SubscriberSession,
     Violation,
 )
@@ -128,6 +129,9 @@ def test_subscriptions_are_what_the_events_add_up_to(wire: bytes) -> None:
             if isinstance(event, Subscribed):
                 assert event.prefix not in expected
                 expected.add(event.prefix)
+            elif isinstance(event, SubscribedAll):
+                assert expected.isdisjoint(event.prefixes)
+                expected.update(event.prefixes)
             elif isinstance(event, Cancelled):
                 expected.remove(event.prefix)  # a KeyError is a failure
     assert session.subscriptions == expected

@@ -55,6 +55,7 @@ ABOUT_SEVERAL = {
     "shm/test_records.py": "header, slots, cards, clock and ends",
     "workers/stream/test_changing.py": "changes of wants: members.py and cohorts.py",
     "zmtp/test_corpus.py": "streams that were recorded",
+    "zmtp/test_long_runs.py": "runs of frames that are alike: frames.py and session.py",
     "zmtp/test_rules.py": "docs/design/connections.md, R1 to R10",
 }
 

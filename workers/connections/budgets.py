@@ -39,8 +39,8 @@ BUSY_BURST_NS = TURN_MAX_NS  # saved up at most, and owed
 
 # How much is read from one peer at once.
 READ_BYTES_MIN = 1024
-READ_BYTES_MAX = 16 * 1024  # some hundred subscriptions
-READ_AIM_NS = MS // 2  # it should take no longer: that is the step in which the others are kept
+READ_BYTES_MAX = 64 * 1024  # some thousand subscriptions: each read is a turn and a report
+READ_AIM_NS = MS  # it should take no longer: that is the step in which the others are kept
 
 NAMED_EACH_NS = 10_000 * MS  # who goes on and on is named once in so long
 

@@ -37,6 +37,7 @@ from fanout.zmtp import (
     ReservedSubscription,
     SessionEvent,
     Subscribed,
+    SubscribedAll,
     Violation,
 )
 
@@ -65,6 +66,9 @@ class ReadSide:
 
     Args:
         cpu: ns of CPU time that this process has taken.
+
+    Attributes:
+        has_changed: whether somebody's wants have changed in the last turn.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class ReadSide:
         self._polled: dict[Peer, None] = {}
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
+        self.has_changed = False
 
     @property
     def spares(self) -> bool:
@@ -129,6 +134,7 @@ class ReadSide:
         began = self._cpu()
         left = self._share.left(now, busy, began - self._ended)
         more = self._read_some(now, left, APPLY_NS if busy else IDLE_APPLY_NS)
+        self.has_changed = bool(self._changes)
         self._apply_changes(now)
         self._ended = self._cpu()
         self._share.spend(self._ended - began)
@@ -227,6 +233,11 @@ class ReadSide:
             if isinstance(event, Subscribed):
                 added[event.prefix] = None
                 cancelled.pop(event.prefix, None)
+            elif isinstance(event, SubscribedAll):
+                added.update(dict.fromkeys(event.prefixes))
+                if cancelled:
+                    for prefix in event.prefixes:
+                        cancelled.pop(prefix, None)
             elif isinstance(event, Cancelled):
                 cancelled[event.prefix] = None
                 added.pop(event.prefix, None)

@@ -58,6 +58,7 @@ class Wanted(Generic[M]):
         if self.left > LEFT_MAX:
             self.take_out(len(names))
         table = self._by_prefix
+        left: list[bytes] = []
         for name, there in table.put_new(names, cohort):
             if isinstance(there, Prefix):
                 there.direct[cohort] = None
@@ -67,7 +68,9 @@ class Wanted(Generic[M]):
                 prefix.direct = {there: None, cohort: None}
                 table.replace(name, prefix)
             else:
-                table.replace(name, cohort)  # mostly one that comes back: it takes the place
+                left.append(name)
+        if left:  # mostly one that comes back: it takes the places of who is gone
+            table.replace_all(left, cohort)
         self._forget(names)
 
     def take(self, cohort: Cohort[M], names: Collection[bytes]) -> None:

@@ -141,3 +141,18 @@ def test_a_long_list_of_who_is_gone_is_taken_out_a_piece_a_turn() -> None:
             pieces += 1
         assert pieces == 2
         assert interest.kept_bytes == 0
+
+
+def test_who_reports_goes_before_what_is_left_of_who_is_gone() -> None:
+    with Bench() as bench:
+        interest, pool = bench.state.interest, bench.coordinator._pool
+        interest.update(1, 0, [b"%d" % index for index in range(10_000, 15_500)], [])
+        interest.forget(1)
+        left = []
+        for _turn in range(16):
+            pool._has_reports = True
+            pool.clear()
+            left.append(interest.leaving_bytes)
+        pool.clear()
+        assert [left.index(size) for size in sorted(set(left), reverse=True)] == [0, 7, 15]
+        assert interest.leaving_bytes < left[-1], "nobody reports any more"

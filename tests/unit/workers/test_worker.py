@@ -143,3 +143,15 @@ def test_a_long_list_that_nobody_wants_any_more_is_taken_out_a_piece_a_turn(turn
         assert len(turns.around.loop.soon) == 1, "nobody else asks for the next turn"
     assert left == [1_500, 500, 0]
     assert not cohorts.direct
+
+
+def test_who_comes_goes_before_what_is_left_of_who_is_gone(turns: Turns) -> None:
+    worker, cohorts = turns.worker, turns.worker.pump.cohorts
+    worker.pump.subscribe(turns.member, [b"%d" % index for index in range(10_000, 14_500)])
+    worker.pump.subscribe(turns.member, [b"A"])
+    left = []
+    for _turn in range(16):
+        worker.reads.has_changed = True
+        worker._take_out()
+        left.append(cohorts.left)
+    assert [left.index(each) for each in (3_500, 2_500, 1_500)] == [0, 7, 15]
