@@ -6,23 +6,33 @@ from collections import deque
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from fanout.control.messages import Chose
 from fanout.reasons import Reason
 from fanout.shm.layout import MESSAGE_PART
 from fanout.workers.stream.effects import Lost
 from fanout.workers.stream.member import HELD, LOST
 from fanout.workers.stream.values import Values
-from tests.simulation.model import Sums, require
+from tests.simulation.model import COUNTED_REASONS, LAG_LOG, Sums
 from tests.simulation.peers import Kind
 from tests.simulation.policies import NONE, STEP_NS, Behind, is_over
+from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
-    from fanout.control.messages import Closed, Slow
+    from fanout.control.messages import Closed, Declined, Slow
     from fanout.workers.stream.member import Member
     from tests.simulation.model import SubscriberModel
     from tests.simulation.workers import SimulatedWorker
     from tests.simulation.world import World
 
 TICKS_UNTIL_TRIED = 27  # one member is tried in each, at least; three for each there can be
+
+
+LIMIT_OF = {
+    "lag": ("bytes",),
+    "lag_messages": ("messages",),
+    "lag_age": ("age",),
+    LAG_LOG: ("log_bytes", "log_messages"),
+}
 
 
 class Checker:
@@ -48,13 +58,14 @@ class Checker:
             model.scan(pump.front, self._world.now)
             if call != "enforce":
                 self._thinned(worker, member, model, model.pass_until)
+                self._confirm(member, model)  # it may have been told of that already
             waited = set(model.unstarted) if call == "serve" else set()
-            model.take(self._world.now)
+            of_log = bool(member.spill) or not member.control
+            model.take(self._world.now, of_log=of_log)
             matched += model.matched
-            matched_bytes += model.matched_bytes
             self._must_be_thinned(pump.front, model, waited)
             self._note_blocked(member, model)
-            self._conserved(member, model, call)
+            matched_bytes += self._conserved(member, model, call)
             self._bounded(member)
         got = (pump.totals.matched, pump.matched_bytes)
         want = (worker.past.matched + matched, worker.past.matched_bytes + matched_bytes)
@@ -122,7 +133,7 @@ class Checker:
                 if model.pass_until < member.older[0][0] or model.conflated != conflated:
                     model.forget_times()  # its pass was thinned once more: the log cannot keep it
                 model.pass_until = member.older[0][0]
-            self._dropped(worker, member, model)
+            self._dropped(worker, member, model, lag)
             if not member.blocked or cut:
                 continue
             over = is_over(lag, model.rules.limits)
@@ -138,7 +149,25 @@ class Checker:
                 self._within(worker, member, model)
         self.look(worker, "enforce")
 
-    def _dropped(self, worker: SimulatedWorker, member: Member, model: SubscriberModel) -> None:
+    def _reasons(self, member: Member, model: SubscriberModel, lag: Behind) -> list[str]:
+        """Why it has lost its oldest messages, of each: what the log cannot keep is gone first.
+
+        Args:
+            lag: how far behind it was.
+        """
+        reasons = []
+        for reason in sorted(LIMIT_OF, key=[LAG_LOG].count, reverse=True):
+            count = dropped_by(member, reason) - model.dropped_by[reason]
+            over = any(
+                getattr(lag, one) > getattr(model.rules.limits, one) for one in LIMIT_OF[reason]
+            )
+            require(not count or over, f"{count} dropped because of {reason}, but {lag}")
+            reasons += [reason] * count
+        return reasons
+
+    def _dropped(
+        self, worker: SimulatedWorker, member: Member, model: SubscriberModel, lag: Behind
+    ) -> None:
         """After `enforce`: what it has lost, by that or by the look before."""
         lost = member.dropped - model.dropped
         if not lost:
@@ -154,7 +183,9 @@ class Checker:
                 f"messages were dropped by {action}",
             )
             now, front = self._world.now, worker.pump.front
-            model.drop(lost - newest, front, now, of_log=action != "drop_oldest")
+            reasons = self._reasons(member, model, lag)
+            require(len(reasons) == lost - newest, f"{reasons} are not {lost - newest} losses")
+            model.drop(reasons, front, now, of_log=action != "drop_oldest")
         self.drops += lost
         require(member.slow, "a loss that nobody is told of")
         self._note_finishing(worker, member, model)
@@ -162,12 +193,20 @@ class Checker:
     def _note_finishing(
         self, worker: SimulatedWorker, member: Member, model: SubscriberModel
     ) -> None:
-        if member.finishing is not None and model.doomed is None:
+        finishing = member.finishing
+        if finishing is None:
+            return
+        # It may have jumped over what it was to finish, and then be too far behind once more.
+        if model.doomed is None or (not model.doomed and finishing.label != model.doomed_by):
             require(model.rules.action == "drop_newest", "it finishes by another policy")
             lag = model.behind(worker.pump.front, self._world.now)
             if model.kind is not Kind.PLAIN:
                 lag = lag._replace(bytes=model.rules.limits.bytes + 1)
             require(is_over(lag, model.rules.limits), f"it finishes, and is only {lag} behind")
+            model.doomed_by = finishing.label
+            limit = [getattr(lag, one) for one in LIMIT_OF[model.doomed_by]]
+            most = [getattr(model.rules.limits, one) for one in LIMIT_OF[model.doomed_by]]
+            require(limit > most, f"it finishes because of {model.doomed_by}, but {lag}")
             model.doomed = deque()
             self.finishes += 1
 
@@ -312,13 +351,33 @@ class Checker:
         got: tuple[int, ...] = (report.matched, report.sent, report.dropped, report.discarded)
         got += (report.matched_bytes, report.sent_bytes)
         got += (report.dropped_bytes, report.discarded_bytes)
+        got += (report.conflated, report.conflated_bytes)
+        got += (report.dropped_messages, report.dropped_age, report.dropped_log)
+        got += (report.dropped_messages_bytes, report.dropped_age_bytes, report.dropped_log_bytes)
         want: tuple[int, ...] = (model.matched, model.sent, model.dropped, len(model.queue))
         want += (model.matched_bytes, model.counted_bytes()[0])
         want += (model.dropped_bytes, model.queued_bytes)
+        want += (model.conflated, model.conflated_bytes)
+        want += model.drops
         require(got == want, f"closed ({report.reason}): {got}, not {want}")
         self.deliveries += report.sent
         worker.past.add(model, ended=True)
         world.forget(worker, report.subscriber, model)
+
+    def said(self, report: Chose | Declined) -> None:
+        """What a subscriber says of itself was reported."""
+        sock, model = self._world.sockets[report.subscriber], self._world.models[report.subscriber]
+        model.reports.hear(sock.read)
+        if isinstance(report, Chose):
+            model.reports.chose(report.name, report.settings)
+        else:
+            model.reports.declined()
+
+    def told(self, member: Member) -> None:
+        """It is told from now on of what it said that it wants to be told of, if it is right."""
+        model = self._world.models[member.id]
+        model.reports.hear(self._world.sockets[member.id].read)
+        model.telling.heed(model.reports.said.level, bytes(model.partial) + member.control)
 
     def slow(self, report: Slow) -> None:
         """A subscriber was reported as slow, as stalled, or as recovered."""
@@ -345,7 +404,7 @@ class Checker:
             sums.add(model)
             at = peer.slot.read(peer.id)
             figures = (
-                *(at.matched, at.sent, at.dropped),
+                *(at.matched, at.sent, at.dropped, at.conflated),
                 *(at.sent_bytes, at.matched_bytes, at.dropped_bytes, at.queued_bytes),
             )
             require(figures == model.figures, f"slot of {peer.id}: {figures}, not {model.figures}")
@@ -357,6 +416,7 @@ class Checker:
         totals = Sums(
             *(slot.matched, slot.sent, slot.sent_bytes, slot.dropped, slot.discarded),
             *(slot.matched_bytes, slot.dropped_bytes, slot.discarded_bytes),
+            *(slot.conflated, slot.conflated_bytes),
         )
         require(totals == sums, f"the totals are {totals}, not {sums}")
 
@@ -370,6 +430,10 @@ class Checker:
             require(tail <= pump.front, "the tail is behind the front")
         for peer in worker.peers.values():
             model = self._world.models[peer.id]
+            model.reports.hear(peer.socket.read)  # type: ignore[attr-defined]
+            model.reports.require_all()
+            level = model.reports.said.level
+            require(model.telling.level == level, f"it wants to be told of {level}, and is not")
             is_about_to = any(effect.member is peer.member for effect in pump.effects)
             failed = peer.socket.failed  # type: ignore[attr-defined]
             require(not failed or is_about_to, "a broken connection that was not closed")
@@ -398,6 +462,8 @@ class Checker:
             ):
                 queue = self._world.models[peer.id].queue
                 require(not queue, f"subscriber {peer.id} has room and was not sent {queue}")
+                untold = self._world.models[peer.id].telling.untold
+                require(not untold, f"subscriber {peer.id} has room, and was not told of {untold}")
 
     def _note_blocked(self, member: Member, model: SubscriberModel) -> None:
         if not member.blocked:
@@ -407,10 +473,10 @@ class Checker:
         if model.blocked_at is None:
             model.blocked_at = self._world.now
 
-    def _conserved(self, member: Member, model: SubscriberModel, call: str) -> None:
+    def _conserved(self, member: Member, model: SubscriberModel, call: str) -> int:
+        """All that matched is where the model has it; returns how many bytes that are."""
         who = f"{call}: subscriber {member.id}"
         if call != "enforce":
-            self._confirm(member, model)
             model.slow = member.slow
         if model.doomed is not None and member.finishing is None:
             require(not model.doomed, f"{who}: {model.doomed} are not counted as lost")
@@ -418,22 +484,31 @@ class Checker:
             require(done, f"{who}: it has not got {model.queue}, and goes on with the present")
             model.doomed = None
         model.require_its_rate(self._world.now)
-        matched = member.matched
-        require(matched == model.matched, f"{who}: {matched} matched, not {model.matched}")
-        if call != "enforce" or member.dropped != model.dropped:
-            require(member.dropped == model.dropped, f"{who}: {member.dropped} dropped")
         takes_all = member.cohort is not None and member.cohort.everything
         lags = takes_all or any(c is not None and c.everything for _, c in member.older)
         if not lags:
             require(member.sent == model.sent, f"{who}: {member.sent} sent, not {model.sent}")
             queued = len(model.queue) + len(model.doomed or ())
             require(member.queued == queued, f"{who}: {member.queued} queued, not {queued}")
-        got = (member.matched_bytes, member.dropped_bytes, member.queued_bytes)
-        want = (model.matched_bytes, model.dropped_bytes, model.queued_bytes)
-        require(got == want, f"{who}: {got} bytes matched, dropped and queued, not {want}")
         messages, others = model.counted_bytes()
-        require(member.sent_bytes == messages, f"{who}: {member.sent_bytes} bytes, not {messages}")
-        require(member.spoken_bytes == others, f"{who}: {member.spoken_bytes} spoken, {others}")
+        queued_bytes = model.queued_bytes
+        matched_bytes = messages + queued_bytes + model.dropped_bytes + model.conflated_bytes
+        same = (
+            (member.matched, model.matched, "matched"),
+            (member.dropped, model.dropped, "dropped"),
+            (member.drops, model.drops, "dropped by reason"),
+            (member.conflated, model.conflated, "conflated"),
+            (member.conflated_bytes, model.conflated_bytes, "bytes conflated"),
+            (member.dropped_bytes, model.dropped_bytes, "bytes dropped"),
+            (member.sent_bytes, messages, "bytes sent"),
+            (member.spoken_bytes, others, "bytes spoken"),
+            (member.matched_bytes, matched_bytes, "bytes matched"),
+            (member.queued_bytes, queued_bytes, "bytes queued"),
+        )
+        for got, want, what in same:
+            if got != want:
+                raise Violated(f"{who}: {got} {what}, not {want}")
+        return matched_bytes
 
     def _confirm(self, member: Member, model: SubscriberModel) -> None:
         """What has come while it finishes may be counted as lost at any time."""
@@ -454,6 +529,12 @@ class Checker:
         )
         if not member.blocked:
             require(not member.spill and not member.control, "a ready member with a spill")
+
+
+def dropped_by(member: Member, reason: str) -> int:
+    """Messages that the system has counted as lost because of this."""
+    place = COUNTED_REASONS.index(reason)
+    return member.drops[place - 1] if place else member.dropped - sum(member.drops[:3])
 
 
 def _hangs_on(model: SubscriberModel, limits: Behind) -> bool:

@@ -36,8 +36,8 @@ from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm.worker_slot import WorkerState
 from tests.helpers.losses import NoLosses
-from tests.simulation.model import require
 from tests.simulation.processes import Flag, Peer, Process
+from tests.simulation.violated import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -15,7 +15,7 @@ from fanout.shm import layout as at
 from fanout.shm.log import LogWriter
 from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
-from tests.simulation.model import Violated, require
+from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

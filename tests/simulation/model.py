@@ -6,32 +6,28 @@ everything else from the bytes that the fake socket took.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tests.simulation.peers import Kind
 from tests.simulation.policies import Behind
+from tests.simulation.telling import MARKER_HEAD, Telling, marker_bytes
+from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
+    from fanout.slow_policy import SlowPolicy
     from tests.simulation.policies import Rules
     from tests.simulation.published import History, Published
+    from tests.simulation.saying import Reports
     from tests.simulation.sockets import FakeSocket
 
 GREETING_BYTES = 64
 LEGACY_GREETING_BYTES = 10  # ends where a ZMTP 1.0 peer takes the rest for messages
+LAG_LOG = "lag_log"
+COUNTED_REASONS = ("lag", "lag_messages", "lag_age", LAG_LOG)
 COMMAND = 4
 LONG = 2
-
-
-class Violated(AssertionError):
-    """An invariant does not hold."""
-
-
-def require(condition: bool, text: str) -> None:
-    """Raise if an invariant does not hold."""
-    if not condition:
-        raise Violated(text)
 
 
 @dataclass
@@ -46,6 +42,8 @@ class Sums:
     matched_bytes: int = 0
     dropped_bytes: int = 0
     discarded_bytes: int = 0
+    conflated: int = 0
+    conflated_bytes: int = 0
 
     def add(self, model: SubscriberModel, *, ended: bool = False) -> None:
         """One subscriber more."""
@@ -55,6 +53,8 @@ class Sums:
         self.sent += model.sent
         self.sent_bytes += model.counted_bytes()[0]
         self.dropped += model.dropped
+        self.conflated += model.conflated
+        self.conflated_bytes += model.conflated_bytes
         if ended:
             self.discarded += len(model.queue)
             self.discarded_bytes += model.queued_bytes
@@ -74,6 +74,12 @@ class SubscriberModel:
         rules: what may become of it when it is behind.
         doomed: messages that matched while it finishes what was queued: they are lost, and the
             system counts them as that when it comes to it. None = it does not finish.
+        doomed_by: the reason why they are.
+        dropped_by: messages lost, by reason.
+        drops: the same for all reasons but the first, and then their bytes.
+        reports: what it says of itself.
+        telling: what it is still to be told of what it does not get.
+        coming: policies that it will have, which its worker has been sent.
         slow: whether the system has called it that.
         seen: when the front has passed each message.
     """
@@ -84,7 +90,9 @@ class SubscriberModel:
         sock: FakeSocket,
         history: History,
         rules: Rules,
-        kind: Kind = Kind.PLAIN,
+        kind: Kind,
+        reports: Reports,
+        epoch: int,
     ) -> None:
         self.id = identifier
         self.kind = kind
@@ -95,6 +103,12 @@ class SubscriberModel:
         self.matched = self.sent = self.dropped = self.dropped_bytes = 0
         self.conflated = self.conflated_bytes = 0
         self.pass_until = 0  # what was below this was thinned, and is being sent
+        self.dropped_by: Counter[str] = Counter()
+        self._dropped_bytes_by: Counter[str] = Counter()
+        self.drops = (0,) * (2 * len(COUNTED_REASONS) - 2)
+        self.reports = reports
+        self.telling = Telling(epoch)
+        self.coming: deque[SlowPolicy] = deque()
         self._last_sent: dict[bytes, int] = {}
         self._ruled_from = 0
         self.message_bytes = self.other_bytes = 0
@@ -106,6 +120,7 @@ class SubscriberModel:
         self.in_the_way_at: int | None = None  # since when it has been, and silent too long
         self.rules = rules
         self.doomed: deque[int] | None = None
+        self.doomed_by = ""
         self.slow = False
         self.seen: dict[int, int] = {}
         self.behind_since: int | None = None
@@ -114,11 +129,14 @@ class SubscriberModel:
         self._history = history
         self._scanned = 0
         self._greeted = False
+        self._in_marker = False  # whether what is partly taken is one
 
     @property
     def in_message(self) -> bool:
         """Whether the first message of the queue was partly taken."""
-        return self._greeted and bool(self.partial) and not self._in_command
+        if not self.partial or not self._greeted:
+            return False
+        return not self._in_command and not self._in_marker
 
     @property
     def _in_command(self) -> bool:
@@ -147,11 +165,16 @@ class SubscriberModel:
 
     @property
     def figures(self) -> tuple[int, ...]:
-        """Messages matched, sent, dropped; bytes sent, matched, dropped, queued."""
+        """Messages matched, sent, dropped, conflated; bytes sent, matched, dropped, queued."""
         return (
-            *(self.matched, self.sent, self.dropped),
+            *(self.matched, self.sent, self.dropped, self.conflated),
             *(self.counted_bytes()[0], self.matched_bytes, self.dropped_bytes, self.queued_bytes),
         )
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something that it has not got yet."""
+        return bool(self.queue or self.telling.untold)
 
     def message(self, sequence: int) -> Published:
         """What was published with this number."""
@@ -222,12 +245,14 @@ class SubscriberModel:
         self._scanned = since
         self.scan(front, now)
 
-    def drop(self, count: int, front: int, now: int, *, of_log: bool) -> None:
-        """The system counted so many of the oldest as lost; none that it must keep.
+    def drop(self, reasons: list[str], front: int, now: int, *, of_log: bool) -> None:
+        """The system counted these of the oldest as lost; none that it must keep.
 
         Args:
+            reasons: why, of each.
             of_log: only the log is reason for that.
         """
+        count = len(reasons)
         doomed = self.unstarted[:count]
         require(len(doomed) == count, f"{count} counted as dropped, {len(doomed)} were there")
         kept = self.rules.kept
@@ -240,10 +265,10 @@ class SubscriberModel:
                 lag = lag._replace(bytes=kept.bytes + 1)  # it has other sizes
             over = any(one > limit for one, limit in zip(lag, kept, strict=True))
             require(over, f"message {doomed[-1]} was dropped, but may stay: {lag}, {kept}")
-        for sequence in doomed:
+        for sequence, reason in zip(doomed, reasons, strict=True):
             self.queue.remove(sequence)
-            self.dropped_bytes += len(self.message(sequence).wire)
-        self.dropped += count
+            self._lose(sequence, reason)
+        self._note_reasons()
 
     def superseded(self, first: int) -> list[int]:
         """What waits from message `first` on, and has a newer one on its topic behind it."""
@@ -258,6 +283,7 @@ class SubscriberModel:
         for sequence in gone:
             self.queue.remove(sequence)
             self.conflated_bytes += len(self.message(sequence).wire)
+            self.telling.conflate(sequence)
         self.conflated += count
         self.pass_until = front
 
@@ -267,17 +293,35 @@ class SubscriberModel:
         assert self.doomed is not None
         require(count <= len(self.doomed), f"{count} dropped, {len(self.doomed)} have come")
         for _ in range(count):
-            self.dropped_bytes += len(self.message(self.doomed.popleft()).wire)
-        self.dropped += count
+            self._lose(self.doomed.popleft(), self.doomed_by)
+        self._note_reasons()
 
-    def take(self, now: int) -> None:
-        """Look at what the socket took since the last look."""
+    def _lose(self, sequence: int, reason: str) -> None:
+        size = len(self.message(sequence).wire)
+        self.dropped += 1
+        self.dropped_bytes += size
+        self.dropped_by[reason] += 1
+        self._dropped_bytes_by[reason] += size
+        self.telling.lose(sequence, reason)
+
+    def _note_reasons(self) -> None:
+        counts = self.dropped_by, self._dropped_bytes_by
+        self.drops = tuple(each[reason] for each in counts for reason in COUNTED_REASONS[1:])
+
+    def take(self, now: int, *, of_log: bool = True) -> None:
+        """Look at what the socket took since the last look.
+
+        Args:
+            of_log: whether what the system sends now is of a message, if a few bytes of it do not
+                show that; what follows them will.
+        """
         if not self.socket.accepted:
             return
         self.progress_at = now
         self.partial += self.socket.accepted
         self.socket.accepted.clear()
-        while self.partial and self._take_item():
+        self._in_marker = False
+        while self.partial and self._take_item(of_log=of_log):
             pass
 
     def counted_bytes(self) -> tuple[int, int]:
@@ -287,22 +331,50 @@ class SubscriberModel:
             return messages + len(self.partial), others
         return messages, others + len(self.partial)
 
-    def _take_item(self) -> bool:
+    def _take_item(self, *, of_log: bool) -> bool:
         if not self._greeted:
             return self._take_greeting()
         if self._in_command:
             return self._take_command()
+        self._in_marker = self._is_marker(of_log=of_log)
+        if self._in_marker:
+            return self._take_marker()
         require(bool(self.queue), f"bytes that nothing stands for: {bytes(self.partial[:40])!r}")
         wire = self._as_read(self.queue[0])
         size = min(len(wire), len(self.partial))
         if self.partial[:size] != wire[:size]:
             raise Violated(self._mismatch(wire))
+        self.telling.take_message(self.queue[0])
         if size < len(wire):
             return False
         self._note_topic(self.queue.popleft())
         self.sent += 1
         self.message_bytes += size
         del self.partial[:size]
+        return True
+
+    def _is_marker(self, *, of_log: bool) -> bool:
+        """Whether a marker begins here; no message has a topic of that length."""
+        if self.legacy:
+            return False
+        begun = self.partial[self.kind.around[0] :][: len(MARKER_HEAD)]
+        if len(begun) == len(MARKER_HEAD) or not MARKER_HEAD.startswith(begun):
+            return begun == MARKER_HEAD
+        may_be_message = self.queue and self._as_read(self.queue[0]).startswith(self.partial)
+        return not (may_be_message and of_log)
+
+    def _take_marker(self) -> bool:
+        around = self.kind.around
+        size = marker_bytes(around, self.partial)
+        if not 0 < size <= len(self.partial):
+            return False
+        last = self.telling.take_marker(self.partial[around[0] : size - around[1]], self.queue)
+        wire = self.partial[around[0] : size - around[1]]
+        same = self.partial[:size] == self.kind.read(last, bytes(wire), b"")
+        require(same, f"a marker that no such peer can read: {bytes(self.partial[:size])!r}")
+        self.other_bytes += size
+        del self.partial[:size]
+        self._in_marker = False
         return True
 
     def _as_read(self, sequence: int) -> bytes:
@@ -314,7 +386,8 @@ class SubscriberModel:
         if interval and sequence >= self._ruled_from:
             topic = self.message(sequence).topic
             passed = self.progress_at - self._last_sent.get(topic, -interval)
-            require(passed >= interval, f"{topic!r} again after {passed} ns")
+            again = f"subscriber {self.id}: {topic!r} ({sequence}) again after {passed} ns"
+            require(passed >= interval, again)
             self._last_sent[topic] = self.progress_at
 
     def _mismatch(self, wire: bytes) -> str:

@@ -6,6 +6,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from fanout.zmtp import Session, SessionLimits
+from tests.simulation.saying import MARK, Statement, random_statements
 
 if TYPE_CHECKING:
     from collections import deque
@@ -45,8 +46,14 @@ class Kind(enum.Enum):
             return legacy_wire
         return wire if self is Kind.PLAIN else numbered(number, wire)
 
+    @property
+    def around(self) -> tuple[int, int]:
+        """Bytes that such a peer reads before and behind a marker."""
+        return (0, 0) if self is Kind.PLAIN else _AROUND_NUMBERED
+
 
 NUMBER_MARK = b"\x40"  # no flag of ZMTP
+_AROUND_NUMBERED = 9, 8  # bytes before and behind a message
 
 
 def numbered(number: int, wire: bytes) -> bytes:
@@ -96,17 +103,34 @@ SESSIONS = {
 }
 
 
-def random_input(rng: Random, spoken: deque[bytes]) -> bytes:
-    """A few commands at once; the contexts of PINGs are appended to `spoken`."""
-    said = b""
+Item = tuple[bytes, "Statement | None"]  # what is said, and what that says of who says it
+
+
+def random_input(rng: Random, spoken: deque[bytes], reserved: float) -> list[Item]:
+    """A few commands at once; the contexts of PINGs are appended to `spoken`.
+
+    Args:
+        reserved: the share of commands that say something of the subscriber itself.
+    """
+    said: list[Item] = []
     for _ in range(rng.choice((1, 1, 2, 5))):
         kind = rng.random()
-        if kind < 0.25:
+        if reserved and rng.random() < reserved:
+            said += [(wanting(rng, *one), one) for one in random_statements(rng)]
+        elif kind < 0.25:
             context = rng.randbytes(rng.choice((0, 1, 16)))
             spoken.append(context)
-            said += command(b"\x04PING\0\0" + context)
+            said.append((command(b"\x04PING\0\0" + context), None))
         elif kind < 0.75:
-            said += command(b"\x09SUBSCRIBE" + rng.choice(PREFIXES))
+            said.append((command(b"\x09SUBSCRIBE" + rng.choice(PREFIXES)), None))
         else:
-            said += command(b"\x06CANCEL" + rng.choice(PREFIXES))
+            said.append((command(b"\x06CANCEL" + rng.choice(PREFIXES)), None))
     return said
+
+
+def wanting(rng: Random, wanted: bool, text: bytes) -> bytes:
+    """A reserved subscription or its end, in one of the two forms that there are."""
+    prefix = MARK + text
+    if rng.random() < 0.5:
+        return bytes((0, 1 + len(prefix), wanted)) + prefix
+    return command((b"\x09SUBSCRIBE" if wanted else b"\x06CANCEL") + prefix)

@@ -21,6 +21,7 @@ class FakeSocket:
         edge: whether it has become writable since it was last reported.
         late: whether it has, and that is reported only after it has been read from once more.
         unheard: whether it has, and that is reported late or never.
+        said, read: bytes that the peer has sent so far, and that were read of them.
     """
 
     family = socket.AF_INET
@@ -42,6 +43,7 @@ class FakeSocket:
         self.ended = False
         self.stalled = False
         self.inbound: deque[bytes] = deque()
+        self.said = self.read = 0
         self._rng = rng
         self._before_send = before_send
 
@@ -76,6 +78,7 @@ class FakeSocket:
         if self.inbound:
             data = self.inbound.popleft()
             assert len(data) <= size
+            self.read += len(data)
             return data
         if self.ended:
             return b""
@@ -88,6 +91,14 @@ class FakeSocket:
         self.closed = True
 
     # What the peer does.
+
+    def say(self, data: bytes) -> None:
+        """The peer sends this, which arrives in as many pieces as it happens to."""
+        self.said += len(data)
+        while data:
+            cut = self._rng.choice((len(data), len(data), self._rng.randint(1, len(data))))
+            self.inbound.append(data[:cut])
+            data = data[cut:]
 
     def drain(self, size: int) -> None:
         """The peer reads up to `size` bytes."""

@@ -16,7 +16,7 @@ from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
 from fanout.shm.worker_slot import WorkerState
 from tests.simulation.coordinator import CoordinatorWorld
-from tests.simulation.model import Violated
+from tests.simulation.violated import Violated
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.control.messages import (
     Adopt,
+    Chose,
     Closed,
+    Declined,
     Slow,
     Snapshot,
     SnapshotDone,
@@ -19,24 +21,23 @@ from fanout.shm.header import Header
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.workers.naps import Naps
-from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.member import HELD, LOST
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.turn_part import TurnPart
 from fanout.workers.worker import Worker
 from tests.simulation.memory import SteppedReader, attach
-from tests.simulation.model import Sums, require
+from tests.simulation.model import Sums
 from tests.simulation.peers import SESSIONS
-from tests.simulation.policies import Rules
 from tests.simulation.sockets import FakeEpoll, is_readable, is_writable
+from tests.simulation.violated import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from fanout.control.messages import Message
     from fanout.reasons import Reason
-    from fanout.slow_policy import SlowPolicy
     from fanout.workers.connections.peer import Peer
+    from fanout.workers.policy.base import Policy
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.silence import Silence
     from tests.simulation.sockets import FakeSocket
@@ -170,6 +171,15 @@ class ObservedPump(Pump):
         more = super().enforce(now)
         self._worker.check_limits(now, cursors, cut=more)
         return more
+
+    def set_policy(self, member: Member, policy: Policy, now: int) -> None:
+        super().set_policy(member, policy, now)
+        self._worker.world.model_obeys(member.id)
+        self._worker.check("set_policy")
+
+    def tell_gaps(self, member: Member, *, losses: bool, conflated: bool) -> None:
+        super().tell_gaps(member, losses=losses, conflated=conflated)
+        self._worker.check_told(member)
 
     def excuse(self, member: Member, now: int) -> None:
         super().excuse(member, now)
@@ -371,19 +381,6 @@ class SimulatedWorker:
         adopt = Adopt(subscriber, slot, protocol)
         self._run(lambda: self.real.desk.adopt(adopt, [subscriber]))
 
-    def obey(self, subscriber: int, chosen: SlowPolicy) -> None:
-        """Another policy holds for this subscriber."""
-        log, now = self.around.log, self.world.now
-        policy = policy_of(chosen, log.size, log.entries)
-        model = self.world.models[subscriber]
-
-        def change() -> None:
-            self.pump.set_policy(self.peers[subscriber].member, policy, now)
-            model.obey(Rules(chosen, log.size, log.entries), now)
-            self.check("set_policy")
-
-        self._run(change)
-
     def ask(self) -> None:
         """Somebody wants to see what has become of all that is published now."""
         self.channel.inbound.append((Snapshot(self.world.writer.head), []))
@@ -407,7 +404,9 @@ class SimulatedWorker:
             self.busy = False
 
     def _on_report(self, message: Message) -> None:
-        if isinstance(message, Closed):
+        if isinstance(message, Chose | Declined):
+            self.world.checker.said(message)
+        elif isinstance(message, Closed):
             self.world.checker.closed(self, message)
         elif isinstance(message, Slow):
             self.world.checker.slow(message)
@@ -415,6 +414,8 @@ class SimulatedWorker:
             self.world.checker.answered(self, message.token)
 
     def _on_departure(self, message: Message) -> None:
+        if isinstance(message, Chose):
+            self.world.order(self.world.coordinator.chose(message))
         if not isinstance(message, Subscriptions):
             return
         model = self.world.models.get(message.subscriber)
@@ -448,6 +449,9 @@ class SimulatedWorker:
 
     def check_settled(self, member: Member) -> None:
         self.world.checker.settled(self, member)
+
+    def check_told(self, member: Member) -> None:
+        self.world.checker.told(member)
 
     def check_flushed(self, flushed: int) -> None:
         self.world.checker.flushed(self, flushed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanout.options import Options
 from fanout.send.poison import PoisonGuard
@@ -13,11 +13,13 @@ from fanout.shm.layout import MESSAGE_PART, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
 from fanout.shm.worker_slot import WorkerSlot
+from fanout.slow_policy import SlowPolicy
 from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message
 from tests.simulation.checker import Checker
+from tests.simulation.choosing import PlayedCoordinator
 from tests.simulation.memory import SteppedWriter, attach, read_tails
-from tests.simulation.model import SubscriberModel, require
+from tests.simulation.model import SubscriberModel
 from tests.simulation.peers import (
     LEGACY_HELLO,
     PREFIXES,
@@ -25,18 +27,28 @@ from tests.simulation.peers import (
     Kind,
     command,
     random_input,
+    wanting,
 )
 from tests.simulation.policies import Rules, of_options, random_policy
 from tests.simulation.published import History
+from tests.simulation.saying import Reports, Said, random_wish
 from tests.simulation.sockets import FakeSocket
+from tests.simulation.violated import require
 from tests.simulation.workers import SimulatedWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from fanout.control.messages import SetPolicy
+    from tests.simulation.peers import Item
 
 MILLISECOND = 1_000_000
 TICKS_APART = 400 * MILLISECOND  # no more, or silence does not count
 TOPICS = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"BAB", b"C", b"x" * 300, b"ABxx", b"ACxx")
+BOUNDS = (
+    SlowPolicy(limit_bytes=1_000, limit_messages=20, limit_age=1.0, max_rate=500_000),
+    SlowPolicy("block", limit_messages=2),
+)
 SUBSCRIBERS_MAX = 8
 STEPS = 260  # enough for the log to wrap several times
 HEARING_ROUNDS = 250  # of `TICKS_APART`: a quarter of the longest `send_timeout`, and three stops
@@ -76,6 +88,8 @@ class World:
         self.models: dict[int, SubscriberModel] = {}
         self.sockets: dict[int, FakeSocket] = {}
         self.checker = Checker(self)
+        self.coordinator = PlayedCoordinator(self.options)
+        self._reserved = rng.choice((0.0, 0.1, 0.4))  # of what they say
         self._chosen = [random_policy(rng) for _ in range(rng.randrange(4))]
         self._entries = entries
         self.tuning = _tuning(rng)
@@ -168,7 +182,15 @@ class World:
             return
         model = self.models[sock.descriptor]
         if not model.legacy:
-            sock.inbound.append(random_input(self.rng, model.spoken))
+            self._say(model, random_input(self.rng, model.spoken, self._reserved))
+
+    def _say(self, model: SubscriberModel, items: Iterable[Item]) -> None:
+        end = model.socket.said
+        for said, statement in items:
+            end += len(said)
+            if statement is not None:
+                model.reports.expect(end, statement)
+        model.socket.say(b"".join(said for said, _statement in items))
 
     def _stall(self) -> None:
         sock = self._socket()
@@ -184,23 +206,55 @@ class World:
         sock = FakeSocket(subscriber, self.rng, lambda: self.writer_step(worker))
         (kind,) = self.rng.choices(tuple(Kind), (16, 2, 1, 1))
         legacy = kind is Kind.LEGACY
-        sock.inbound.append(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
+        sock.say(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
         if self.rng.random() < 0.8 and not legacy:
-            sock.inbound.append(command(b"\x09SUBSCRIBE" + self.rng.choice(PREFIXES)))
+            sock.say(command(b"\x09SUBSCRIBE" + self.rng.choice(PREFIXES)))
         self.sockets[subscriber] = sock
-        rules = Rules(of_options(self.options), self.segment.layout.data_bytes, self._entries)
-        self.models[subscriber] = SubscriberModel(subscriber, sock, self.history, rules, kind)
-        self._slot_of[subscriber] = self._free.pop()
-        worker.adopt(subscriber, self._slot_of[subscriber], kind.value)
+        self.models[subscriber] = self._model(subscriber, sock, kind)
+        if not legacy and self.rng.random() < 2 * self._reserved:
+            wish = random_wish(self.rng)
+            self._say(self.models[subscriber], [(wanting(self.rng, *wish), wish)])
+        slot = self._slot_of[subscriber] = self._free.pop()
+        self.coordinator.admit(subscriber, slot, worker.index)
+        worker.adopt(subscriber, slot, kind.value)
         if self._chosen and self.rng.random() < 0.7 and subscriber in worker.peers:
-            worker.obey(subscriber, self.rng.choice(self._chosen))
+            self._call(subscriber, self.rng.choice(self._chosen))
+
+    def _model(self, subscriber: int, sock: FakeSocket, kind: Kind) -> SubscriberModel:
+        options = self.options
+        may_block = options.self_service_bound.action == "block"
+        said = Said(may_choose=options.self_service, may_block=may_block)
+        epoch = self.workers[0].around.header.epoch
+        rules = self._rules(of_options(options))
+        return SubscriberModel(subscriber, sock, self.history, rules, kind, Reports(said), epoch)
+
+    def _rules(self, policy: SlowPolicy) -> Rules:
+        return Rules(policy, self.segment.layout.data_bytes, self._entries)
+
+    def _call(self, subscriber: int, policy: SlowPolicy | None) -> None:
+        self.order(self.coordinator.call(subscriber, policy))
+
+    def order(self, orders: Iterable[SetPolicy]) -> None:
+        """The workers of these subscribers will find this in their channels."""
+        for order in orders:
+            for worker in self.workers:
+                if order.subscriber in worker.peers:
+                    fields: dict[str, Any] = dict(order.policy)
+                    self.models[order.subscriber].coming.append(SlowPolicy(**fields))
+                    worker.channel.inbound.append((order, []))
+
+    def model_obeys(self, subscriber: int) -> None:
+        """Its next policy is in force."""
+        model = self.models[subscriber]
+        require(bool(model.coming), "a policy that the coordinator did not order")
+        model.obey(self._rules(model.coming.popleft()), self.now)
 
     def _choose(self) -> None:
         """Somebody gets another policy, or the one it has."""
         worker = self._worker()
         if worker.peers:
             subscriber = self.rng.choice(list(worker.peers))
-            worker.obey(subscriber, self.rng.choice(self._chosen))
+            self._call(subscriber, self.rng.choice([*self._chosen, None]))
 
     def _disconnect(self) -> None:
         sock = self._socket()
@@ -213,6 +267,7 @@ class World:
         """The worker has closed a connection."""
         del worker, model
         del self.sockets[subscriber]
+        self.coordinator.forget(subscriber)
         self.checker.reported_slow.discard(subscriber)
         self.checker.reported_stalled.discard(subscriber)
         self._free.append(self._slot_of.pop(subscriber))
@@ -437,7 +492,7 @@ class World:
             ]
             if not any(
                 self.sockets[member.id].unheard
-                or (pump.waits(member) and self.models[member.id].queue)
+                or (pump.waits(member) and self.models[member.id].has_more)
                 for pump, member in blocked
             ):
                 break
@@ -454,6 +509,8 @@ class World:
             model = self.models[peer.id]
             require(not model.queue, f"subscriber {peer.id} was forgotten with {model.queue}")
             require(not model.partial, "a torn item at the end of a stream")
+            require(not model.telling.untold, f"it was not told of {model.telling.untold}")
+            require(not model.coming, f"it has not got {model.coming}")
             require(not model.spoken, "a PING without an answer")
 
 
@@ -484,7 +541,7 @@ def _tuning(rng: Random) -> Tuning:
         censuses_kept=3,
         checkpoints_per_tick=rng.choice((1, 1_024)),
         older_max=6,
-        control_bytes_max=300,
+        control_bytes_max=400,
     )
 
 
@@ -499,4 +556,6 @@ def _options(rng: Random, log_bytes: int) -> Options:
         handshake_timeout=1_000.0,
         allow_zmtp_1=True,
         heartbeat_interval=rng.choice((0.0, 3.0)),
+        self_service=rng.random() < 0.8,
+        self_service_max=rng.choice(("drop_oldest", "block", *BOUNDS)),
     )

@@ -81,6 +81,8 @@ class Backlog:
             self.conflate(member, front)
             if member.spill:
                 return self._send_spill(member)
+            if member.gaps is not None and self._has_marker(member):
+                return self._send_control(member)
         until, cohort = member.older[0] if member.older else (front, member.cohort)
         if cohort is None:
             return self._skip(member, until, front)
@@ -150,6 +152,7 @@ class Backlog:
         """
         self.detach(member, front)
         messages = size = 0
+        has_passed = False
         while member.sequence < target:
             until, cohort = member.older[0] if member.older else (front, member.cohort)
             stop = min(until, target)
@@ -159,7 +162,10 @@ class Backlog:
             size += lost.bytes
             member.sequence = stop
             if stop == until and member.older:
+                has_passed = has_passed or isinstance(cohort, Values)
                 member.older.popleft()
+        if has_passed and member.policy.min_interval_ns:  # that was its pass, though not all of it
+            member.older.appendleft((target, Values((), self._log, are_newest=True)))
         if not member.older:
             member.finishing = None
         member.position = self._log.start_of(member.sequence)
@@ -181,13 +187,7 @@ class Backlog:
         return self._stretches.picks(cohort.minimal_key, first, stop, self.tail)
 
     def _note_gap(
-        self,
-        member: Member,
-        cohort: Wants,
-        start: int,
-        stop: int,
-        lost: Amount,
-        reason: Reason,
+        self, member: Member, cohort: Wants, start: int, stop: int, lost: Amount, reason: Reason
     ) -> None:
         """It loses so much between these messages; its cursor passes them, or comes to them yet."""
         if member.gaps is not None and lost.messages:

@@ -3,6 +3,9 @@
 Who subscribes to `\\x00fanout.gap` gets, before the first message after a loss, a *marker*: a
 message of two frames that is not in the log, the topic and a map in msgpack that says what was
 lost. What is lost again before the marker could be sent is in the same one: nothing grows.
+
+What newer messages take the place of lies before and between those. It is told before the first of
+them: so nobody gets a message without having been told of all that is missing before it.
 """
 
 from __future__ import annotations
@@ -76,17 +79,23 @@ class Gaps:
         if gap.reason == CONFLATED and not self.conflated:
             return
         is_conflated = gap.reason == CONFLATED
-        is_behind = gap.last < cursor
+        is_behind = is_conflated or gap.last < cursor
         others = []
         for one in self.pending:
             # Behind the cursor nothing is sent between two, in front of it something may be.
             is_open = is_behind or not one.whole
             same_kind = (one.reason == CONFLATED) == is_conflated
-            if same_kind and is_open and (one.last < cursor) == is_behind:
+            if same_kind and (is_conflated or (is_open and (one.last < cursor) == is_behind)):
                 gap.take_in(one)
             else:
                 others.append(one)
         self.pending = sorted([*others, gap], key=lambda one: one.last)
+
+    def tell_conflated(self, *, also: bool) -> None:
+        """It is told of conflation from now on, too; or of none any more that it was not told."""
+        self.conflated = also
+        if not also:
+            self.pending = [gap for gap in self.pending if gap.reason != CONFLATED]
 
     def end_losses(self) -> None:
         """It gets again what comes: what it loses later is another gap."""
@@ -94,9 +103,12 @@ class Gaps:
             gap.whole = gap.whole or gap.reason != CONFLATED
 
     def take(self, cursor: int, encoding: Encoding | None) -> bytes:
-        """The markers of all gaps behind the cursor, as its peer reads them; they are told then."""
-        due = [gap for gap in self.pending if gap.last < cursor]
-        self.pending = [gap for gap in self.pending if gap.last >= cursor]
+        """The markers of all gaps behind the cursor, as its peer reads them; they are told then.
+
+        Those for conflation are due wherever they are.
+        """
+        due = [gap for gap in self.pending if gap.last < cursor or gap.reason == CONFLATED]
+        self.pending = [gap for gap in self.pending if gap not in due]
         told: dict[bool, Gap] = {}
         for gap in due:  # one that was in front of the cursor when it was noted may be here now
             same = told.setdefault(gap.reason == CONFLATED, gap)

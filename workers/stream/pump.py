@@ -83,7 +83,7 @@ class Pump(Judging):
         elif member.gaps is None:
             member.gaps = Gaps(self._log.epoch, conflated=conflated)
         else:
-            member.gaps.conflated = conflated
+            member.gaps.tell_conflated(also=conflated)
 
     def serve(self, member: Member, now: int) -> None:
         """Continue with a blocked member whose socket is writable, for a few sends."""

@@ -236,6 +236,27 @@ class TestAnInterval:
         assert member.conflated == 18
         assert worker.pump.next_wake == 3 * SECOND
 
+    def test_a_pass_that_ends_with_what_it_does_not_want_is_one(self) -> None:
+        policy = SlowPolicy("conflate", min_interval=1.0)
+        worker, member, sink = _conflating(b"A", policy=policy, room=1 << 40)
+        _publish(worker, b"A")
+        sink.room = 5
+        worker.serve(member)
+        worker.pump.speak(member, b"PONG", 0)  # so the rest of that message is not in the log
+        sink.room = 0
+        for _ in range(21):
+            _publish(worker, *[b"B"] * 100)
+        worker.pump.enforce(0)  # and all that is there it does not want
+        _publish(worker, b"A")
+        sink.room = 1 << 40
+        worker.serve(member)
+        assert sink.taken.endswith(b"PONG")
+        assert member in worker.pump.rests
+        worker.pump.wake(SECOND)
+        worker.pump.serve_runnable(SECOND, 10)
+
+        assert member.sent == 2
+
     def test_it_is_answered_meanwhile(self) -> None:
         policy = SlowPolicy("conflate", min_interval=1.0)
         worker, member, sink = _conflating(b"", policy=policy, room=1 << 40)

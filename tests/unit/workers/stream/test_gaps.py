@@ -97,6 +97,24 @@ def test_conflation_is_told_to_who_wants_to_know_and_by_itself() -> None:
     assert told(curious.take(6, None)) == [marker(2, 3, 2), marker(1, 5, 3, CONFLATED)]
 
 
+def test_conflation_is_told_before_the_first_that_is_sent_in_its_place() -> None:
+    gaps = Gaps(EPOCH, conflated=True)
+    gaps.note(Gap(10, 30, 15, CONFLATED), 12)  # 12 is sent, and 31
+    gaps.note(Gap(12, 40, 5, CONFLATED), 36)
+
+    assert told(gaps.take(12, None)) == [marker(10, 40, 20, CONFLATED)]
+    assert gaps.pending == []
+
+
+def test_who_wants_to_know_of_it_no_more_is_not_told_of_what_there_was() -> None:
+    gaps = Gaps(EPOCH, conflated=True)
+    gaps.note(Gap(1, 5, 3, CONFLATED), 6)
+    gaps.note(Gap(2, 3, 2, "lag"), 6)
+    gaps.tell_conflated(also=False)
+
+    assert told(gaps.take(6, None)) == [marker(2, 3, 2)]
+
+
 def test_it_is_told_as_its_peer_reads_it() -> None:
     plain, old = Gaps(EPOCH, conflated=False), Gaps(EPOCH, conflated=False)
     for gaps in (plain, old):
@@ -106,6 +124,23 @@ def test_it_is_told_as_its_peer_reads_it() -> None:
 
 
 # In the stream of a member.
+
+
+def test_nothing_is_sent_before_what_it_took_the_place_of_was_told() -> None:
+    worker = Worker()
+    member, sink = worker.member(b"", room=0)
+    worker.obey(member, SlowPolicy("conflate"))
+    worker.pump.tell_gaps(member, losses=True, conflated=True)
+    for topic in (b"A", b"B", b"A", b"C", b"A"):
+        worker.log.publish(topic, b"")
+    worker.advance()
+    sink.room = 1 << 40
+    worker.serve(member)
+
+    first, *topics = stream(sink)
+    assert isinstance(first, dict)
+    assert [first[key] for key in ("first", "last", "count", "reason")] == [0, 2, 2, CONFLATED]
+    assert topics == [b"B", b"C", b"A"]
 
 
 def lagging(*prefixes: bytes) -> tuple[Worker, Member, Sink]:
