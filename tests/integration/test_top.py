@@ -112,8 +112,12 @@ def test_a_publisher_that_is_stopped_is_shown_and_not_waited_for(served: Served)
         wait_until(lambda: once(served, "--interval", "0")["subscribers"], "somebody is there")
         with stopped(served.pid):
             wait_until(lambda: state_of(served.pid) == "T", "it is stopped")
+            # With an interval of 0 it waits for nothing by itself; with the default for 0.3 s.
+            at_once = once(served, "--interval", "0")
             shown = once(served)
-            assert state_of(served.pid) == "T", "the answer came while it was stopped"
+            assert state_of(served.pid) == "T", "the answers came while it was stopped"
+        assert at_once["subscribers"][0]["sent"] > 0
+        assert at_once["publisher"]["messages_per_s"] is None
         (one,) = shown["subscribers"]
         assert one["sent"] > 0
         assert one["policy"] == "drop_oldest"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fanout.cli.top.figures import SubscriberFigures
     from fanout.observe.survey import Survey
+    from fanout.slow_policy import SlowPolicy
 
 SortBy: TypeAlias = "Callable[[Survey], Sequence[Any]]"
 
@@ -59,6 +60,22 @@ def size_or_nothing(value: float | None) -> str:
 def time_or_nothing(value: float | None) -> str:
     """A length of time; nothing for none at all."""
     return short_time(value) if value else NOTHING
+
+
+def policy_cell(policy: SlowPolicy) -> str:
+    """A policy in a few words: its action and those of its limits that there are."""
+    parts = [policy.action.removeprefix("drop_")]
+    if policy.min_interval:
+        parts.append(f"{policy.min_interval:g}s")
+    if policy.limit_messages:
+        parts.append(f"{policy.limit_messages} msg")
+    if policy.limit_bytes:
+        parts.append(short_size(policy.limit_bytes))
+    if policy.limit_age:
+        parts.append(f"{policy.limit_age:g}s old")
+    if policy.max_rate:
+        parts.append(f"{short_size(policy.max_rate)}/s")
+    return " ".join(parts)
 
 
 def _text(field: str) -> SortBy:
@@ -125,8 +142,9 @@ COLUMNS = (
     ),
     Column("lost", "Lost", "L", lambda it: short_count(it.statistics.dropped), _word("dropped")),
     Column(
-        *("policy", "Policy", "P", lambda it: it.statistics.policy.action, _text("policy")),
+        *("policy", "Policy", "P", lambda it: policy_cell(it.statistics.policy), _text("policy")),
         is_text=True,
+        width_max=32,
     ),
     Column(
         "blocked", "Full for", "F", lambda it: time_or_nothing(it.statistics.blocked_s), _blocked

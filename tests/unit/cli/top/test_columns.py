@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.cli.top.columns import BY_NAME, COLUMNS, DEFAULT_SORT, DROPPED_FIRST, cut, fitting
+from fanout.cli.top.columns import (
+    BY_NAME,
+    COLUMNS,
+    DEFAULT_SORT,
+    DROPPED_FIRST,
+    cut,
+    fitting,
+    policy_cell,
+)
 from fanout.slow_policy import SlowPolicy
 from tests.helpers.fake_segment import FakeSegment
 
@@ -40,6 +48,20 @@ def test_a_long_cell_is_cut() -> None:
     assert cut(BY_NAME["peer"], "x" * limit) == "x" * limit
     assert cut(BY_NAME["peer"], "x" * (limit + 1)) == "x" * (limit - 1) + "…"
     assert cut(BY_NAME["rate"], "x" * 99) == "x" * 99
+
+
+@pytest.mark.parametrize(
+    ("policy", "cell"),
+    [
+        (SlowPolicy(), "oldest"),
+        (SlowPolicy("conflate", min_interval=0.25), "conflate 0.25s"),
+        (SlowPolicy(limit_messages=1000), "oldest 1000 msg"),
+        (SlowPolicy("drop_newest", 4 << 20, limit_age=2.5), "newest 4.0 MiB 2.5s old"),
+        (SlowPolicy("block", max_rate=1 << 16), "block 64 KiB/s"),
+    ],
+)
+def test_a_policy_is_shown_with_its_limits(policy: SlowPolicy, cell: str) -> None:
+    assert policy_cell(policy) == cell
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
