@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # stacks go to standard error.
 FOLDER = "FANOUT_TESTS_AT"
 STACKS = signal.SIGUSR1  # prints them; the process goes on, as workers do
-AGAIN_S = 15  # after a timeout comes the next, until the test has ended
+COLLECTING = 3  # takes so many times as long as a test may, where nothing is compiled yet
 KILLED_LATER_S = 30  # for its stacks, after its own end
 
 
@@ -52,11 +52,11 @@ class Watchdog:
             atexit.register(self._has_ended)
         faulthandler.register(STACKS, file=self._stacks, all_threads=True, chain=False)
 
-    def watch(self, what: str) -> None:
-        """From now on it is at that, which must be over within the seconds."""
+    def watch(self, what: str, times: int = 1) -> None:
+        """From now on it is at that, which must be over within so many times the seconds."""
         self._is_at(what)
         if self.seconds > 0:
-            faulthandler.dump_traceback_later(self.seconds, file=self._stacks, exit=True)
+            faulthandler.dump_traceback_later(times * self.seconds, file=self._stacks, exit=True)
 
     def rest(self) -> None:
         """It is at nothing, which may last."""
@@ -123,9 +123,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Nor does looking for the tests take so long."""
+    """Looking for the tests has an end too."""
     watchdog = session.config.stash[WATCHDOG]
-    watchdog.watch("collecting")
+    watchdog.watch("collecting", COLLECTING)
     try:
         return (yield)
     finally:
@@ -161,16 +161,11 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item) -> Generator[None, object, object]:
-    """Have pytest-timeout print stacks where they are seen: its own are lost under xdist.
-
-    And have it end what waits for ever while the exception passes, a `with` for example.
-    """
+    """Have pytest-timeout print stacks where they are seen: its own are lost under xdist."""
     answer = yield
     give_up = signal.getsignal(signal.SIGALRM)
-    seconds = signal.getitimer(signal.ITIMER_REAL)[0]
-    if callable(give_up) and seconds:
+    if callable(give_up):
         signal.signal(signal.SIGALRM, _after_stacks(item.config.stash[WATCHDOG], give_up))
-        signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
     return answer
 
 
