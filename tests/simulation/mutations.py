@@ -6,16 +6,23 @@ Each is a small, plausible mistake. `MUTATIONS` maps its name to what replaces w
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fanout.coordinator import choosing
+from fanout.coordinator.choosing import Choices
 from fanout.reasons import Reason
 from fanout.send.poison import PoisonGuard
 from fanout.shm import layout as at
 from fanout.shm.log import NO_SPACE, LogWriter
+from fanout.slow_policy import SlowPolicy
 from fanout.workers import worker
 from fanout.workers.checkpoints import Checkpoints
+from fanout.workers.connections import reserved
 from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.reading import ReadSide
+from fanout.workers.connections.reserved import Reserved
+from fanout.workers.connections.self_service import SelfService
 from fanout.workers.figures import Figures
 from fanout.workers.policy.ages import Ages
 from fanout.workers.policy.base import KeepNewest, KeepOfLog, Wait
@@ -25,16 +32,17 @@ from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.policy.drop_oldest import DropOldest
 from fanout.workers.policy.limits import Lag, Limits
 from fanout.workers.policy.rate import Rate
-from fanout.workers.stream import judging
+from fanout.workers.stream import gaps, judging
 from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.cohort import Prefix
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.conflating import Conflating
 from fanout.workers.stream.effects import Slowed
+from fanout.workers.stream.gaps import Gap, Gaps
 from fanout.workers.stream.known_topics import KnownTopics
 from fanout.workers.stream.lags import Lags
-from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY, Member
+from fanout.workers.stream.member import BLOCKED, HELD, LOST, NO_DROPS, READY, Member
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.newest import Newest
 from fanout.workers.stream.pump import Pump
@@ -46,6 +54,7 @@ from fanout.workers.stream.throttling import Throttles
 from fanout.workers.stream.values import Values
 from fanout.workers.stream.wanted import Wanted
 from fanout.workers.tail import Tail
+from fanout.zmtp import Session
 from tests.simulation.memory import SteppedWriter
 from tests.simulation.peers import Numbered, numbered
 from tests.simulation.workers import ObservedPump
@@ -839,3 +848,150 @@ def take_a_batch_for_whole_that_is_not(
 def forget_what_there_was_no_time_for(original: Any, self: Desk, *what: Any) -> list[Any]:
     original(self, *what)
     return []
+
+
+# What subscribers say of themselves, and what they are told.
+
+
+@replaces(Gaps, "take")
+def tell_of_no_gap(original: Any, self: Gaps, *cursor: Any) -> bytes:
+    original(self, *cursor)
+    return b""
+
+
+@replaces(Gaps, "take")
+def tell_of_each_gap_twice(original: Any, self: Gaps, *cursor: Any) -> bytes:
+    markers: bytes = original(self, *cursor)
+    return 2 * markers
+
+
+@replaces(Backlog, "_has_marker")
+def tell_of_gaps_too_late(original: Any, self: Backlog, member: Member) -> bool:
+    assert member.gaps is not None
+    untold = member.gaps.pending
+    is_late = not untold or not member.queued or untold[-1].last + 1 < member.sequence
+    return is_late and bool(original(self, member))
+
+
+@replaces(Gaps, "take")
+def tell_of_gaps_too_early(original: Any, self: Gaps, _cursor: int, encoding: Any) -> bytes:
+    markers: bytes = original(self, 1 << 60, encoding)
+    return markers
+
+
+@replaces(gaps, "marker_of")
+def tell_that_it_began_before(original: Any, gap: Gap, epoch: int) -> bytes:
+    marker: bytes = original(Gap(max(0, gap.first - 1), gap.last, gap.count, gap.reason), epoch)
+    return marker
+
+
+@replaces(gaps, "marker_of")
+def tell_that_it_ended_behind(original: Any, gap: Gap, epoch: int) -> bytes:
+    marker: bytes = original(Gap(gap.first, gap.last + 1, gap.count, gap.reason), epoch)
+    return marker
+
+
+@replaces(gaps, "marker_of")
+def tell_of_all_that_lay_between(original: Any, gap: Gap, epoch: int) -> bytes:
+    whole = Gap(gap.first, gap.last, gap.last - gap.first + 1, gap.reason)
+    marker: bytes = original(whole, epoch)
+    return marker
+
+
+@replaces(gaps, "marker_of")
+def tell_another_reason(original: Any, gap: Gap, epoch: int) -> bytes:
+    marker: bytes = original(Gap(gap.first, gap.last, gap.count, Reason.LAG_LOG.label), epoch)
+    return marker
+
+
+@replaces(Gap, "take_in")
+def forget_the_gap_before(_original: Any, _self: Gap, _other: Gap) -> None:
+    return
+
+
+@replaces(Pump, "tell_gaps")
+def tell_nobody_of_gaps(_original: Any, _self: Pump, _member: Member, **_of: bool) -> None:
+    return
+
+
+@replaces(Session, "_subscribe")
+def match_by_what_is_reserved(original: Any, self: Session, prefix: bytes, events: Any) -> None:
+    limits, self._limits = self._limits, replace(self._limits, reserved=b"\xff")
+    original(self, prefix, events)
+    self._limits = limits
+
+
+@replaces(Reserved, "cancel")
+def take_nothing_back(_original: Any, _self: Reserved, _prefix: bytes) -> None:
+    return
+
+
+@replaces(Reserved, "cancel")
+def take_everything_back(_original: Any, self: Reserved, _prefix: bytes) -> None:
+    self._said.clear()
+
+
+@replaces(Reserved, "add")
+def let_the_first_one_count(original: Any, self: Reserved, prefix: bytes) -> str:
+    said = dict(self._said)
+    reason: str = original(self, prefix)
+    if prefix in self._said:
+        self._said = {prefix: self._said.pop(prefix), **said}
+    return reason
+
+
+@replaces(reserved, "understood")
+def take_what_is_bad_for_a_name(original: Any, prefix: bytes) -> tuple[str, Any]:
+    try:
+        understood: tuple[str, Any] = original(prefix)
+    except reserved.UnknownError:
+        return "name", "unknown"
+    return understood
+
+
+@replaces(choosing, "chosen_on")
+def let_everybody_choose_anything(original: Any, base: Any, settings: Any, _most: Any) -> Any:
+    return original(base, settings, SlowPolicy("block"))
+
+
+@replaces(worker, "self_service_for")
+def let_everybody_choose(_original: Any, _options: Any, outlet: Any) -> SelfService:
+    return SelfService(outlet, allowed=True, may_block=True)
+
+
+@replaces(SelfService, "take")
+def report_what_was_reported(original: Any, self: SelfService, *said: Any) -> Any:
+    self._reported.clear()
+    return original(self, *said)
+
+
+@replaces(Choices, "call")
+def let_it_choose_although_it_was_called(
+    original: Any, self: Choices, connection: Any, policy: Any
+) -> Any:
+    known = self._known.get(connection.subscriber)
+    return [] if known is not None and known.settings else original(self, connection, policy)
+
+
+@replaces(Newest, "_sequences")
+def send_the_older_after_the_newer(original: Any, self: Newest, *of: Any) -> list[int]:
+    return list(reversed(original(self, *of)))
+
+
+@replaces(Rests, "add")
+def rest_for_no_time(original: Any, self: Rests, member: Member, _until: int) -> None:
+    original(self, member, 0)
+
+
+@replaces(Pump, "set_policy")
+def forget_what_was_lost_with_the_policy_before(
+    original: Any, self: Pump, member: Member, policy: Any, now: int
+) -> None:
+    original(self, member, policy, now)
+    member.dropped = member.dropped_bytes = 0
+    member.drops = NO_DROPS
+
+
+@replaces(Member, "lose")
+def lose_everything_for_one_reason(original: Any, self: Member, lost: Any, _reason: Reason) -> None:
+    original(self, lost, Reason.LAG)
