@@ -25,6 +25,7 @@ from fanout.workers.connections.ending import Ending
 from fanout.workers.connections.reading import ReadSide
 from fanout.workers.connections.self_service import self_service_for
 from fanout.workers.connections.standing import Standing
+from fanout.workers.connections.stopwatch import Stopwatch
 from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures, totals_in
 from fanout.workers.policy.choice import policy_for
@@ -87,7 +88,7 @@ class Worker:
         )
         self.reads = ReadSide(
             *(self.desk, self.deadlines, self.pump, self.tail),
-            *(self._channel, around.poll_set(), around.cpu_ns, around.now()),
+            *(self._channel, around.poll_set(), Stopwatch(around.now, around.cpu_ns), around.now()),
             self_service_for(options, self._channel),
         )
         self.standing = Standing(self.pump.steady, self.desk.unsent)

@@ -42,13 +42,12 @@ from fanout.zmtp import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fanout.control.channel import Channel
     from fanout.workers.connections.deadlines import Deadlines
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
     from fanout.workers.connections.self_service import SelfService
+    from fanout.workers.connections.stopwatch import Stopwatch
     from fanout.workers.stream.pump import Pump
     from fanout.workers.tail import Tail
 
@@ -65,7 +64,7 @@ class ReadSide:
     their reports to get out are the promises of the tail.
 
     Args:
-        cpu: ns of CPU time that this process has taken.
+        stopwatch: measures what each peer takes.
 
     Attributes:
         has_changed: whether somebody's wants have changed in the last turn.
@@ -79,7 +78,7 @@ class ReadSide:
         tail: Tail[Peer],
         channel: Channel,
         read_set: select.epoll,
-        cpu: Callable[[], int],
+        stopwatch: Stopwatch,
         now: int,
         self_service: SelfService,
     ) -> None:
@@ -89,10 +88,10 @@ class ReadSide:
         self._pump = pump
         self._tail = tail
         self._channel = channel
-        self._cpu = cpu
+        self._stopwatch = stopwatch
         self._self_service = self_service
         self._share = Share(now)
-        self._ended = cpu()  # the reading of the last turn
+        self._spent = 0  # ns, by the reading of this turn
         self._polled: dict[Peer, None] = {}
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
@@ -131,13 +130,12 @@ class ReadSide:
         for peer, since in promised.items():  # who is held since an earlier turn
             self._pump.release(peer.member, peer.session.subscriptions, since, now)
         promised.clear()
-        began = self._cpu()
-        left = self._share.left(now, busy, began - self._ended)
+        left = self._share.left(now, busy, others=self._stopwatch.lap())
+        self._spent = 0
         more = self._read_some(now, left, APPLY_NS if busy else IDLE_APPLY_NS)
         self.has_changed = bool(self._changes)
         self._apply_changes(now)
-        self._ended = self._cpu()
-        self._share.spend(self._ended - began)
+        self._share.spend(self._spent + self._stopwatch.lap())
         return more
 
     def _read_some(self, now: int, left: int, apply_ns: int) -> bool:
@@ -156,9 +154,8 @@ class ReadSide:
             if peer.member.older_wants > OLDER_WANTS_MAX // 2:
                 self._spare(peer, now + SPARED_MIN_NS)  # until it has taken some of what it wanted
                 continue
-            began = self._cpu()
             size = self._read(peer, now)
-            cost = self._cpu() - began
+            cost = self._lap()
             peer.budget.learn(size, cost)
             self._charge(peer, cost + READ_NS, now)
             left -= cost + apply_ns * sum(map(weight, self._changes.get(peer, ())))
@@ -184,6 +181,11 @@ class ReadSide:
         for peer in [peer for peer in self._spared if peer.unread_until <= now]:
             del self._spared[peer]
             self._watch(peer)
+
+    def _lap(self) -> int:
+        took = self._stopwatch.lap()
+        self._spent += took
+        return took
 
     def _charge(self, peer: Peer, cost: int, now: int) -> None:
         """What a peer has said has taken so many ns; leave it unread if that is too much."""
@@ -280,10 +282,10 @@ class ReadSide:
                 self._pump.hold(peer.member)
             self._changes.clear()
             return
+        self._lap()  # to send the reports is nobody's
         for peer, (added, cancelled) in self._changes.items():
-            began = self._cpu()
             wants = peer.session.subscriptions
             self._pump.change(peer.member, wants, added, cancelled, now)
-            self._charge(peer, self._cpu() - began + report_cost((*added, *cancelled)), now)
+            self._charge(peer, self._lap() + report_cost((*added, *cancelled)), now)
         promised.clear()
         self._changes.clear()
