@@ -41,7 +41,6 @@ from fanout.slow_options import as_policy, check_limits
 from fanout.system_calls import explain
 from fanout.transport.advice import own_endpoints_named
 from fanout.transport.endpoints import parse_endpoint
-from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -147,7 +146,7 @@ class Engine:
                 listeners: list[Listener] = []
                 for each in endpoints:
                     with own_endpoints_named(each, lambda: [one.endpoint for one in listeners]):
-                        listeners.append(open_listener(each, self.options.backlog))
+                        listeners.append(self._coordinator.reception.open(each))
                     undo.callback(listeners[-1].close)
                 self._coordinator.start()
                 for listener in listeners:

@@ -109,7 +109,7 @@ class Coordinator:
         self.reception = Reception(
             *(self.state, self._calls, self._selector, now),
             lambda: [link.slot.load for link in links],
-            options.backlog,
+            options,
         )
         self._ready: Future[None] = Future()
         self._claim = threading.Lock()  # of what is to be released: the thread's, or a close()'s
@@ -303,8 +303,8 @@ class Coordinator:
                     flag.set()
                 case do.Say(worker, message):
                     self._carry_out(self._pool.say(worker, message))
-                case do.Wake(worker):
-                    self.links[worker].bell.wake()
+                case do.Wake(worker, since):
+                    self._pool.wake(worker, since)
                 case do.HandOver(connection, descriptor):
                     self._figures.admitted(connection)
                     self._carry_out(self._pool.hand_over(connection, descriptor))

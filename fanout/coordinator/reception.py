@@ -17,7 +17,8 @@ import socket
 from bisect import insort
 from collections import deque
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.addresses import Refusal
@@ -25,6 +26,7 @@ from fanout.descriptors import duplicate, standard_taken
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
+from fanout.transport.kernel import prepare_listener
 from fanout.transport.listener import Listener, peer_name
 from fanout.transport.opening import open_listener
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.calls import Calls
     from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
+    from fanout.options import Options
 
 ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in slices
 OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
@@ -62,7 +65,7 @@ class Reception:
             returns what to do about who came.
         now: seconds, see `Supervision`.
         loads: the measured load of each worker, in thousandths of a core.
-        backlog: length of the queue of connections not yet accepted.
+        options: the length of the queue of connections not yet accepted, and what they get.
     """
 
     def __init__(
@@ -72,14 +75,14 @@ class Reception:
         selector: selectors.BaseSelector,
         now: Callable[[], float],
         loads: Callable[[], Sequence[int]],
-        backlog: int,
+        options: Options,
     ) -> None:
         self._state = state
         self._calls = calls
         self._selector = selector
         self._now = now
         self._loads = loads
-        self._backlog = backlog
+        self._options = options
         self._listeners: dict[str, Listener] = {}
         self._paused_until: float | None = None
         self._held: deque[tuple[float, int]] = deque()
@@ -108,7 +111,21 @@ class Reception:
             ConfigError, BindError, ClosedError: nothing has changed.
             TimeoutError as from `Calls.call()`, anything that interrupts: it is undone.
         """
-        return self.add(open_listener(endpoint, self._backlog))
+        return self.add(self.open(endpoint))
+
+    def open(self, endpoint: str) -> Listener:
+        """Listen on an endpoint, for who will `add()` it; any thread.
+
+        Raises:
+            ConfigError, BindError: nothing has changed.
+        """
+        options = self._options
+        prepare = partial(
+            prepare_listener,
+            queue_bytes=options.kernel_queue_bytes,
+            user_timeout_s=options.tcp_user_timeout,
+        )
+        return open_listener(endpoint, options.backlog, prepare)
 
     def add(self, listener: Listener) -> str:
         """Accept from a listener, and own it; returns its endpoint. Any thread.
@@ -183,9 +200,10 @@ class Reception:
 
     def _accept(self, listener: Listener) -> list[Action]:
         actions: list[Action] = []
+        moment = self._moment()
         for _ in range(ACCEPTS_PER_TURN):
             try:
-                connection, _address = listener.socket.accept()
+                connection, address = listener.socket.accept()
             except BlockingIOError:
                 break
             except OSError as error:
@@ -193,45 +211,52 @@ class Reception:
                     actions += self._exhausted(error)
                     break
                 continue  # that peer is gone already (ECONNABORTED and the like)
-            actions += self._welcome(connection, listener)
+            actions += self._welcome(connection, address, listener, moment)
             if self._paused_until is not None:
                 break  # the rest waits in the listen queue
         return actions
 
-    def _welcome(self, sock: socket.socket, listener: Listener) -> list[Action]:
+    def _moment(self) -> _Moment:
+        ready = self._state.supervision.ready
+        return _Moment(self._now(), ready, self._loads(), _allowed_descriptors())
+
+    def _welcome(
+        self, sock: socket.socket, address: object, listener: Listener, moment: _Moment
+    ) -> list[Action]:
         state = self._state
         state.ledger.accepted += 1
         with sock:
             try:
-                peer = peer_name(sock)
+                peer = peer_name(sock, address)
             except OSError:
                 peer = "unknown"  # it has left already; its worker will notice
             try:
-                _leave_reserve(sock.fileno())
+                moment.leave_reserve(sock.fileno())
             except OSError as full:
                 refusal = Refusal(Reason.NO_RESOURCES, f"{full.strerror}{_MORE_FILES}")
                 return [self._refuse(peer, refusal), *self._exhausted(full)]
-            now = self._now()
-            ready, protocol = state.supervision.ready, listener.protocol
+            of_listener = listener.endpoint, listener.protocol
             admitted = state.roster.admit(
-                peer, listener.endpoint, protocol, ready, self._loads(), now
+                peer, *of_listener, moment.ready, moment.loads, moment.now
             )
             if isinstance(admitted, Refusal):
                 if admitted.cause in _OF_ADDRESS:
                     self.hold(sock.detach(), REFUSED_HELD)
                 return [self._refuse(peer, admitted)]
-            return self._hand_over(sock, admitted)
+            return self._hand_over(sock, admitted, moment)
 
     def _refuse(self, peer: str, refusal: Refusal) -> Action:
         self._state.ledger.refuse(refusal.cause)
         kind = EventKind.CONNECTION_REFUSED
         return Tell(Event(kind, refusal.text, peer=peer, cause=refusal.cause))
 
-    def _hand_over(self, sock: socket.socket, connection: Accepted) -> list[Action]:
+    def _hand_over(
+        self, sock: socket.socket, connection: Accepted, moment: _Moment
+    ) -> list[Action]:
         try:
             ours = duplicate(sock.fileno())
             try:  # its number may be much higher: those who were handed over have left theirs
-                _leave_reserve(ours)
+                moment.leave_reserve(ours)
             except OSError:
                 os.close(ours)
                 raise
@@ -268,19 +293,27 @@ class Reception:
             self._selector.unregister(listener.socket)
 
 
-def _leave_reserve(descriptor: int) -> None:
-    """Refuse a new descriptor that is one of the last, which the program may need for itself.
+class _Moment(NamedTuple):
+    """What is the same for all who are accepted in one turn."""
 
-    The kernel gives the lowest that is free: all below this one are in use.
+    now: float
+    ready: list[int]  # the workers that serve
+    loads: Sequence[int]
+    allowed: int  # open files of this process
 
-    Raises:
-        OSError: EMFILE; the text says of the reserve.
-    """
-    allowed = _allowed_descriptors()
-    kept = min(KEPT_DESCRIPTORS, allowed // KEPT_PART)
-    if descriptor >= allowed - kept:
-        text = f"of {allowed:,} open files the last {kept} are kept for the program"
-        raise OSError(errno.EMFILE, text)
+    def leave_reserve(self, descriptor: int) -> None:
+        """Refuse a new descriptor that is one of the last, which the program may need for itself.
+
+        The kernel gives the lowest that is free: all below this one are in use.
+
+        Raises:
+            OSError: EMFILE; the text says of the reserve.
+        """
+        allowed = self.allowed
+        kept = min(KEPT_DESCRIPTORS, allowed // KEPT_PART)
+        if descriptor >= allowed - kept:
+            text = f"of {allowed:,} open files the last {kept} are kept for the program"
+            raise OSError(errno.EMFILE, text)
 
 
 def _allowed_descriptors() -> int:

@@ -110,8 +110,11 @@ def host_of(address: tuple[Any, ...]) -> str:
         return f"{host}%{scope}"
 
 
-def peer_name(connection: socket.socket) -> str:
+def peer_name(connection: socket.socket, address: Any = None) -> str:
     """Name the other end of an accepted connection, for people.
+
+    Args:
+        address: of it, as it was accepted; None = it is asked for.
 
     Returns:
         "203.0.113.7:41234", "[::1]:41234", "[fe80::1%eth0]:41234", "ipc:1234" with the process id
@@ -119,10 +122,10 @@ def peer_name(connection: socket.socket) -> str:
         it has left.
     """
     try:
-        if connection.family == socket.AF_UNIX:
+        if not isinstance(address, tuple) and connection.family == socket.AF_UNIX:
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
             return f"ipc:{_UCRED.unpack(credentials)[0]}"
-        address = connection.getpeername()
+        address = address if isinstance(address, tuple) else connection.getpeername()
     except OSError:
         return "unknown"
     host, port = host_of(address), address[1]

@@ -9,10 +9,15 @@ from fanout.transport.ipc import open_ipc
 from fanout.transport.tcp import open_tcp
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
     from fanout.transport.listener import Listener
 
 
-def open_listener(endpoint: str, backlog: int) -> Listener:
+def open_listener(
+    endpoint: str, backlog: int, prepare: Callable[[socket.socket], None] = lambda _socket: None
+) -> Listener:
     """Bind `endpoint` and listen.
 
     A host name is looked up, which may block for as long as the resolver takes. `*` is all of IPv4,
@@ -22,6 +27,7 @@ def open_listener(endpoint: str, backlog: int) -> Listener:
     Args:
         endpoint: as `fanout.transport.endpoints` describes it.
         backlog: length of the queue of connections not yet accepted; the kernel caps it.
+        prepare: is called with a TCP socket before it listens: its connections get its options.
 
     Raises:
         ConfigError: the endpoint is no endpoint; nothing was opened.
@@ -29,5 +35,5 @@ def open_listener(endpoint: str, backlog: int) -> Listener:
     """
     parsed = parse_endpoint(endpoint)
     if isinstance(parsed, TcpEndpoint):
-        return open_tcp(endpoint, parsed, backlog)
+        return open_tcp(endpoint, parsed, backlog, prepare)
     return open_ipc(endpoint, parsed, backlog)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fanout.descriptors import standard_taken
 from fanout.errors import BindError
@@ -13,8 +13,13 @@ from fanout.transport.advice import tcp_advice
 from fanout.transport.endpoints import ANY, TcpEndpoint
 from fanout.transport.listener import Listener, host_of, never_block
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def open_tcp(endpoint: str, parsed: TcpEndpoint, backlog: int) -> Listener:
+
+def open_tcp(
+    endpoint: str, parsed: TcpEndpoint, backlog: int, prepare: Callable[[socket.socket], None]
+) -> Listener:
     """Bind a TCP address and listen; see `open_listener`.
 
     Args:
@@ -34,6 +39,7 @@ def open_tcp(endpoint: str, parsed: TcpEndpoint, backlog: int) -> Listener:
         if family == socket.AF_INET6:
             with dispensable():  # off is what Linux has, mostly
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        prepare(listening)
         listening.bind(address)
         listening.listen(backlog)
         never_block(listening)

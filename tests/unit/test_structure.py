@@ -82,7 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transport": WORDS,
     "subscriber": WORDS | {"transport", "zmtp"},
     "send": WORDS | {"shm", "zmtp"},
-    "coordinator": WORDS | {"control", "shm", "transport", "zmtp"},
+    "coordinator": WORDS | {"control", "kernel", "shm", "transport", "zmtp"},
     "tuning": set(),
     "policy": WORDS,
     "stream": WORDS | {"policy", "shm", "tuning", "zmtp"},

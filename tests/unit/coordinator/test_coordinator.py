@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
@@ -79,9 +79,9 @@ def test_an_address_is_looked_up_by_who_binds_it() -> None:
     seen = []
     look = open_listener
 
-    def spy(endpoint: str, backlog: int) -> Listener:
+    def spy(*arguments: Any) -> Listener:
         seen.append(threading.current_thread())
-        return look(endpoint, backlog)
+        return look(*arguments)
 
     with Publisher(workers=1) as publisher, mock.patch.object(receptions, "open_listener", spy):
         publisher.bind("tcp://127.0.0.1:*")

@@ -12,12 +12,22 @@ import pytest
 from fanout.transport.kernel import (
     KEEPALIVE_IDLE_S,
     KEEPALIVE_INTERVAL_S,
+    prepare_listener,
     prepare_socket,
     unsent_in_kernel,
 )
+from fanout.transport.opening import open_listener
 
 prepare = partial(prepare_socket, queue_bytes=64 * 1024, user_timeout_s=7.5)
 TIMEOUT_S = 10.0
+WANTED = [
+    ((socket.SOL_SOCKET, socket.SO_SNDBUF), 2 * 64 * 1024),  # the kernel doubles it
+    ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1),
+    ((socket.IPPROTO_TCP, socket.TCP_NODELAY), 1),
+    ((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), 7500),  # ms
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), KEEPALIVE_IDLE_S),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), KEEPALIVE_INTERVAL_S),
+]
 
 
 def tcp_pair() -> tuple[socket.socket, socket.socket]:
@@ -30,18 +40,22 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
 def test_a_tcp_socket_gets_every_option() -> None:
     ours, client = tcp_pair()
     with client, closing(prepare(ours.detach())) as sock:
-        wanted = [
-            (socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * 64 * 1024),  # the kernel doubles it
-            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-            (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 7500),  # ms
-            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S),
-            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S),
-        ]
-        assert [sock.getsockopt(level, option) for level, option, _ in wanted] == [
-            value for _, _, value in wanted
-        ]
+        assert [sock.getsockopt(*option) for option, _ in WANTED] == [value for _, value in WANTED]
         assert not sock.getblocking()
+
+
+def test_a_connection_has_the_options_of_its_listener_and_they_are_not_set_again() -> None:
+    first = partial(prepare_listener, queue_bytes=64 * 1024, user_timeout_s=7.5)
+    with closing(open_listener("tcp://127.0.0.1:*", 5, first)) as listener:
+        listener.socket.setblocking(True)
+        with socket.create_connection(listener.socket.getsockname(), TIMEOUT_S) as client:
+            ours = listener.socket.accept()[0]
+            others = {"queue_bytes": 128 * 1024, "user_timeout_s": 5}  # they would be seen
+            with client, closing(prepare_socket(ours.detach(), **others)) as sock:
+                assert [sock.getsockopt(*option) for option, _ in WANTED] == [
+                    value for _, value in WANTED
+                ]
+                assert not sock.getblocking()
 
 
 def test_a_unix_socket_gets_what_it_knows() -> None:
@@ -55,7 +69,7 @@ def test_a_descriptor_that_takes_no_option_is_closed() -> None:
     """It would be lost otherwise: only its number is known to the caller."""
     datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # knows no TCP_NODELAY
     descriptor = datagram.detach()
-    with pytest.raises(OSError, match="not available"):
+    with pytest.raises(OSError, match="not supported"):
         prepare(descriptor)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
