@@ -148,7 +148,9 @@ class Worker:
         self._take_control()
         self._follow_channel()
         busy = self._deliveries.are_due or bool(self.pump.runnable)
-        cut_off = not self._reads_paused and self.reads.turn(self._around.now(), busy=busy)
+        now = self._around.now()
+        cut_off = not self._reads_paused and self.reads.turn(now, busy=busy)
+        self.desk.greet(now)
         if self.pump.cohorts.left:
             self._take_out()
         self.sending_turn(hurry=cut_off)
@@ -261,7 +263,8 @@ class Worker:
         if pump.blocked:
             part.begin()
             more = pump.enforce(now)
-        part.begin()
+        if pump.effects:
+            part.begin()
         while pump.effects:
             effects, pump.effects = pump.effects, []
             pump.effects += self.desk.carry_out(effects, part)

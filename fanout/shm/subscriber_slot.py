@@ -68,6 +68,7 @@ _EACH = at.SUBSCRIBER_SLOT_BYTES // at.WORD
 # What is packed and stored at once takes a third of the time of `array("Q", checkpoint)`. There is
 # one such piece of memory for all slots: a process that writes checkpoints does so on one thread.
 _packed = array("Q", NOTHING)
+_nothing = array("Q", NOTHING)
 _pack_into = struct.Struct(f"{len(NOTHING)}Q").pack_into
 assert at.S_RATE_BYTES == _STOP - 1, "the fields of a checkpoint are the words of a slot"
 
@@ -93,7 +94,7 @@ class SubscriberSlot(Record):
         version = words[at.S_VERSION] | 1  # no number of a former owner comes again
         words[at.S_VERSION] = version
         keep_order()
-        words[_FIRST:_STOP] = array("Q", NOTHING)
+        words[_WORDS] = _nothing
         keep_order()
         words[at.S_ID] = subscriber  # last: even a torn slot never gives it another's figures
         words[at.S_VERSION] = version + 1

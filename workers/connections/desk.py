@@ -51,7 +51,8 @@ class Watcher(Protocol):
 class Desk:
     """Keeps the peers of a worker.
 
-    Its mutable state: the peers, and the reports of slow ones that wait for the coordinator.
+    Its mutable state: the peers, who of them has just come, and the reports of slow ones that wait
+    for the coordinator.
 
     Args:
         policy: of every subscriber that is adopted.
@@ -74,6 +75,7 @@ class Desk:
     ) -> None:
         self.peers: dict[int, Peer] = {}
         self.by_descriptor: dict[int, Peer] = {}
+        self._newcomers: list[Peer] = []
         self._write_set = write_set
         self.watchers: tuple[Watcher, ...] = ()
         self.slow_reports = SlowReports(around.channel)
@@ -93,7 +95,10 @@ class Desk:
         self._log_bytes = options.log_bytes
 
     def adopt(self, message: Adopt, descriptors: list[int]) -> None:
-        """Take over a connection, unless it has not arrived or has broken on the way."""
+        """Take over a connection, unless it has not arrived or has broken on the way.
+
+        It is spoken to by `greet()`, after it was read from.
+        """
         if not descriptors:  # the system drops what it finds no number for
             self._give_back(message, Reason.NO_DESCRIPTOR, Reason.NO_DESCRIPTOR.text)
             return
@@ -116,7 +121,19 @@ class Desk:
         for watcher in self.watchers:
             watcher.adopted(peer, now)
         self._around.slot.subscribers = len(self.peers)
-        self.say(peer, now)
+        self._newcomers.append(peer)
+
+    def greet(self, now: int) -> None:
+        """Say the first words to those who were adopted in this turn.
+
+        Most have said theirs by the time they are adopted, and have been read from since then: to
+        answer with all that there is to say takes one packet in place of two.
+        """
+        if self._newcomers:
+            newcomers, self._newcomers = self._newcomers, []
+            for peer in newcomers:
+                if peer.id in self.peers:
+                    self.say(peer, now)
 
     def connected(self, peer: Peer, version: str) -> None:
         """The handshake of this peer is done."""

@@ -1,11 +1,15 @@
-"""Adoption: what becomes of a connection that does not arrive."""
+"""Adoption: what becomes of a connection that does not arrive, and what one is told that does."""
 
 from __future__ import annotations
+
+import contextlib
+import socket
 
 from fanout.control.messages import Adopt, Closed
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.workers.worker import Worker
+from fanout.zmtp import SubscriberSession
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL
 
@@ -38,3 +42,51 @@ def test_a_connection_that_broke_on_the_way_is_given_back() -> None:
 
     assert (closed.evicted, closed.cause) == (False, Reason.GONE_EARLY.number)
     assert closed.reason.endswith("Transport endpoint is not connected")
+
+
+def greeted(said: bytes) -> list[bytes]:
+    """The packets that one who has said this is sent in the turn of its adoption."""
+    around = Around(SMALL)
+    worker = Worker(Options(), around)
+    ours, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    packets = []
+    with ours, far:
+        ours.setblocking(False)
+        far.setblocking(False)
+        if said:
+            far.send(said)
+        around.sockets[ours.fileno()] = ours
+        worker.desk.adopt(Adopt(7, 3, "zmtp"), [ours.fileno()])
+        worker.turn()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packets.append(far.recv(4096))
+        worker.desk.close(worker.desk.peers[7], Reason.LEFT)
+    around.close()
+    return packets
+
+
+def test_who_has_spoken_is_answered_with_all_that_there_is_to_say_at_once() -> None:
+    said = SubscriberSession([b"A"]).data_to_send()
+
+    (first,) = greeted(b"")
+    (whole,) = greeted(said)
+
+    assert whole.startswith(first)
+    assert len(whole) > len(first)
+
+
+def test_who_has_left_by_the_time_of_its_greeting_is_not_spoken_to() -> None:
+    around = Around(SMALL)
+    worker = Worker(Options(), around)
+    ours, far = socket.socketpair()
+    ours.setblocking(False)
+    far.close()
+    around.sockets[ours.fileno()] = ours
+    worker.desk.adopt(Adopt(7, 3, "zmtp"), [ours.fileno()])
+    worker.turn()
+
+    (closed,) = around.channel.sent
+    assert isinstance(closed, Closed)
+    assert (closed.cause, worker.desk.peers) == (Reason.LEFT.number, {})
+    around.close()

@@ -117,6 +117,7 @@ class Desk:
             self.ends.append((SubscriberSession(topics), far))
             self.around.sockets[ours.fileno()] = ours
             self.desk.adopt(Adopt(number, number, "zmtp"), [ours.fileno()])
+        self.desk.greet(0)
         self.peers = list(self.desk.peers.values())
         self.peer, self.session = self.peers[0], self.ends[0][0]
 
