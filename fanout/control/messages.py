@@ -209,6 +209,11 @@ Message: TypeAlias = (
     | Finish
 )
 
+
+def _places_of(kind: type, usual: list[type]) -> list[int]:
+    return [place for place, one in enumerate(usual) if one is kind]
+
+
 _BY_CODE: dict[int, type[Message]] = {
     kind.code: kind
     for kind in (
@@ -229,15 +234,21 @@ _BY_CODE: dict[int, type[Message]] = {
         Finish,
     )
 }
-_FIELDS = {code: fields(kind) for code, kind in _BY_CODE.items()}
-_TYPES: dict[str, tuple[type, ...]] = {
+_TYPES: dict[str, tuple[type, ...]] = {  # the first is what nearly all are
     "int": (int,),
-    "float": (int, float),
+    "float": (float, int),
     "bool": (bool,),
     "str": (str,),
     "list[bytes]": (list,),
     "dict[str, int | float | str | bool]": (dict,),
 }
+_FIELDS = {code: fields(kind) for code, kind in _BY_CODE.items()}
+# The same, ready for what is done with each message.
+_NAMES = {code: [field.name for field in known] for code, known in _FIELDS.items()}
+_USUAL = {code: [_TYPES[str(field.type)][0] for field in known] for code, known in _FIELDS.items()}
+_INTS = {code: _places_of(int, usual) for code, usual in _USUAL.items()}
+_LISTS = {code: _places_of(list, usual) for code, usual in _USUAL.items()}
+_FIX_ARRAY, _FIX_ARRAY_MAX = 0x90, 15  # of msgpack: a header of one byte
 
 
 def encode(message: Message) -> bytes:
@@ -246,8 +257,9 @@ def encode(message: Message) -> bytes:
     Raises:
         ControlError: larger than a packet may be; a bug, since senders split what can grow.
     """
-    values = [getattr(message, field.name) for field in _FIELDS[message.code]]
-    encoded: bytes = msgpack.packb([message.code, *values], use_bin_type=True)
+    code = message.code
+    values = [code, *[getattr(message, name) for name in _NAMES[code]]]
+    encoded: bytes = msgpack.packb(values, use_bin_type=True)
     if _PACKET_HEADER_BYTES + len(encoded) > PACKET_BYTES_MAX:
         raise ControlError(f"{type(message).__name__} of {len(encoded):,} bytes")
     return encoded
@@ -255,7 +267,11 @@ def encode(message: Message) -> bytes:
 
 def pack(encoded: Sequence[bytes]) -> bytes:
     """A packet of these messages; the caller sees to it that it is not too large."""
-    header: bytes = msgpack.Packer().pack_array_header(len(encoded))
+    count = len(encoded)
+    if count <= _FIX_ARRAY_MAX:
+        header = bytes((_FIX_ARRAY + count,))
+    else:
+        header = msgpack.Packer().pack_array_header(count)
     return header + b"".join(encoded)
 
 
@@ -287,11 +303,17 @@ def _decode(part: object) -> Message:
     known = _FIELDS[kind.code]
     if len(values) != len(known):
         raise ControlError(f"{kind.__name__} with {len(values)} fields, not {len(known)}")
-    for field, value in zip(known, values, strict=True):
-        if not _is_of(value, _TYPES[str(field.type)]):
-            raise ControlError(f"{kind.__name__}.{field.name} is {value!r}, not {field.type}")
-        if type(value) is int and not 0 <= value <= INT_MAX:
-            raise ControlError(f"{kind.__name__}.{field.name} is {value}, not from 0 to {INT_MAX}")
+    is_usual = list(map(type, values)) == _USUAL[kind.code]
+    for place in _LISTS[kind.code] if is_usual else range(len(known)):
+        field = known[place]
+        if not _is_of(values[place], _TYPES[str(field.type)]):
+            raise ControlError(
+                f"{kind.__name__}.{field.name} is {values[place]!r}, not {field.type}"
+            )
+    for place in _INTS[kind.code]:
+        if not 0 <= values[place] <= INT_MAX:
+            text = f"{known[place].name} is {values[place]}, not from 0 to {INT_MAX}"
+            raise ControlError(f"{kind.__name__}.{text}")
     return kind(*values)
 
 

@@ -69,9 +69,10 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Ring for it if it sleeps: it may have slept through a message that concerns it now."""
+    """Ring for it if it sleeps, and there is a message now that concerns it and did not ring."""
 
     worker: int
+    since: int  # the message from which on they concern it
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from fanout.control.messages import Closed
 from fanout.coordinator.lost import NOTHING_LATER, Later
 from fanout.peer_budget import PEER_BURST_NS
 from fanout.reasons import Reason
-from fanout.shm.cards import CHOSEN_BY, Card, Identity
+from fanout.shm.cards import CHOSEN_BY, Card, Cards, Identity
 from fanout.shm.clock import Clock, Note, is_due
 from fanout.shm.closed import ClosedRing, End
 from fanout.shm.fence import keep_order
@@ -46,6 +46,7 @@ class Figures:
         self._log = LogReader(segment)
         self._clock = Clock(segment)
         self._ring = ClosedRing(segment)
+        self._cards = Cards(segment)
         self._last_note: Note | None = None
 
     def turned(self, now: int) -> None:
@@ -92,7 +93,7 @@ class Figures:
 
     def connected(self, connection: Accepted) -> None:
         """Its handshake is done."""
-        Card(self._segment, connection.slot).connected(connection.version or "")
+        self._cards.note_version(connection.slot, connection.version or "")
 
     def chosen(self, connection: Accepted, name: str, policy: SlowPolicy, chosen_by: str) -> None:
         """It is called so, and has this policy, which was chosen by one of `cards.CHOSEN_BY`."""
@@ -100,7 +101,7 @@ class Figures:
 
     def subscribed(self, connection: Accepted, count: int) -> None:
         """It has so many distinct subscriptions."""
-        Card(self._segment, connection.slot).subscriptions = count
+        self._cards.note_subscriptions(connection.slot, count)
 
     def ended(self, connection: Accepted, closed: Closed, *, exact: bool = True) -> None:
         """Book the end of a connection, and free its card and its slot.

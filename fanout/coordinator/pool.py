@@ -23,6 +23,7 @@ from fanout.coordinator.lost import Losses
 from fanout.coordinator.wrecks import Slices, Wrecks
 from fanout.exits import describe_exit
 from fanout.reasons import Reason
+from fanout.shm.header import Header
 from fanout.shm.subscriber_slot import SubscriberSlots
 from fanout.system_calls import explain
 
@@ -77,6 +78,7 @@ class Pool:
         losses = Losses(segment, state.interest, state.changes, surroundings.now)
         self._wrecks = Wrecks(state, losses, partial(_final_of, segment), surroundings.now)
         self._segment = segment
+        self._header = Header(segment)
         self._state = state
         self._selector = selector
         self._now = surroundings.now
@@ -145,6 +147,15 @@ class Pool:
             *(connection.subscriber, connection.slot, connection.protocol, connection.debt)
         )
         return self.say(connection.worker, adopt, (descriptor,))
+
+    def wake(self, worker: int, since: int) -> None:
+        """Ring for a worker that sleeps, if anything was published from message `since` on.
+
+        Who publishes later looks for whom to ring after the commit, and interest was changed before
+        this looks at the head: one of the two sees the other.
+        """
+        if self._header.head != since:
+            self.links[worker].bell.wake()
 
     @property
     def has_wrecks(self) -> bool:

@@ -140,10 +140,10 @@ def _subscriptions(state: State, worker: int, message: Subscriptions) -> list[Ac
     evict = [] if victim is None else [_evict(state, victim, message.subscriber)]
     if victim is connection:
         return evict
-    # Messages published before this did not ring for the new subscription.
+    # What was published before this line did not ring for the new subscription.
     note = NoteSubscriptions(connection, count, len(put), len(taken))
     chosen = state.choices.subscribed(connection, *changed)
-    return [*evict, Wake(worker), note, *chosen]
+    return [*evict, Wake(worker, message.sequence), note, *chosen]
 
 
 def _make_room(state: State, more: int) -> Accepted | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
 from functools import lru_cache
 from itertools import compress
@@ -14,6 +15,7 @@ from fanout.shm.words import (
     Record,
     StuckRecord,
     Word,
+    encode_text,
     read_consistent,
     read_text,
     words_at,
@@ -32,6 +34,12 @@ POLICIES: tuple[Action, ...] = ("drop_oldest", "block", "drop_newest", "conflate
 CHOSEN_BY = ("publisher", "rule", "subscriber", "call")
 _BILLION = 1_000_000_000  # ns in a second, and billionths in a share
 _TENTHS = 10  # of a protocol version
+_EACH = at.CARD_BYTES // at.WORD
+
+# The words of a card that are written together: all but its version and its subscriber. Packed and
+# stored at once they take half the time of one by one.
+_WORDS = slice(at.C_WORKER, at.C_MAX_RATE + 1)
+_pack = struct.Struct(f"6Q{at.PEER_BYTES}s{at.ENDPOINT_BYTES}s{at.NAME_BYTES}s6Q").pack
 
 
 class Identity(NamedTuple):
@@ -76,13 +84,17 @@ class Card(Record):
         version = words[at.C_VERSION] | 1
         words[at.C_VERSION] = version
         keep_order()
-        words[at.C_WORKER] = identity.worker
-        words[at.C_PROTOCOL] = number_of_version(identity.version)
-        words[at.C_SINCE] = identity.since
-        words[at.C_SUBSCRIPTIONS] = identity.subscriptions
-        write_text(words, at.C_PEER, at.PEER_BYTES, identity.peer)
-        write_text(words, at.C_ENDPOINT, at.ENDPOINT_BYTES, identity.endpoint)
-        self._put_choice(identity.name, identity.slow_policy, identity.chosen_by)
+        policy = identity.slow_policy
+        packed = _pack(
+            *(identity.worker, number_of_version(identity.version)),
+            POLICIES.index(policy.action),
+            *(identity.since, identity.subscriptions, CHOSEN_BY.index(identity.chosen_by)),
+            encode_text(identity.peer, at.PEER_BYTES),
+            encode_text(identity.endpoint, at.ENDPOINT_BYTES),
+            encode_text(identity.name, at.NAME_BYTES),
+            *numbers_of(policy),
+        )
+        words[_WORDS] = memoryview(packed).cast("Q")
         keep_order()
         words[at.C_ID] = identity.subscriber  # last: nobody counts it with another's words
         keep_order()
@@ -104,10 +116,6 @@ class Card(Record):
         words[at.C_CHOSEN_BY] = CHOSEN_BY.index(chosen_by)
         words[at.C_POLICY] = POLICIES.index(policy.action)
         words[at.C_LIMIT_BYTES : at.C_MAX_RATE + 1] = numbers_of(policy)
-
-    def connected(self, version: str) -> None:
-        """Its handshake is done."""
-        self.words[at.C_PROTOCOL] = number_of_version(version)
 
     def free(self) -> None:
         """Nobody has this slot."""
@@ -134,6 +142,14 @@ class Cards:
     def __init__(self, segment: Segment) -> None:
         layout = segment.layout
         self._words = words_at(segment, layout.cards, layout.subscribers * at.CARD_BYTES)
+
+    def note_version(self, slot: int, version: str) -> None:
+        """Its handshake is done."""
+        self._words[slot * _EACH + at.C_PROTOCOL] = number_of_version(version)
+
+    def note_subscriptions(self, slot: int, count: int) -> None:
+        """It has so many distinct ones."""
+        self._words[slot * _EACH + at.C_SUBSCRIPTIONS] = count
 
     def ids(self) -> list[int]:
         """Of the subscribers, by slot; 0 = free."""
@@ -165,7 +181,7 @@ class Cards:
         return self._column(at.C_SUBSCRIPTIONS)
 
     def _column(self, word: int) -> list[int]:
-        values: list[int] = self._words[word :: at.CARD_BYTES // at.WORD].tolist()
+        values: list[int] = self._words[word::_EACH].tolist()
         return values
 
 
@@ -198,6 +214,7 @@ def _policy_in(values: Sequence[int]) -> SlowPolicy:
 
 
 @lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # as below; only to be read
 def numbers_of(policy: SlowPolicy) -> array[int]:
     """All of a policy but its action, as words from C_LIMIT_BYTES on."""
     return array(

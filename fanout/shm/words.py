@@ -84,11 +84,16 @@ def read_consistent(words: memoryview, version: int) -> list[int]:
 
 def write_text(words: memoryview, first: int, size: int, text: str) -> None:
     """Store a text in words `first` and following, cut to `size` bytes of whole characters."""
+    padded = encode_text(text, size).ljust(size, b"\0")
+    words[first : first + size // WORD] = memoryview(padded).cast("Q")
+
+
+def encode_text(text: str, size: int) -> bytes:
+    """A text as it is stored, without the zeros behind it."""
     encoded = text.encode("utf-8", "replace")
     if len(encoded) > size:
         encoded = encoded[:size].decode("utf-8", "ignore").encode()
-    area = words[first : first + size // WORD]
-    area[:] = memoryview(encoded.ljust(size, b"\0")).cast("Q")
+    return encoded
 
 
 def read_text(words: memoryview | list[int], first: int, size: int) -> str:

@@ -302,7 +302,8 @@ class CoordinatorWorld:
                 process.talked_nonsense = True
                 actions = self.state.supervision.condemn(process.worker, "nonsense")
             if isinstance(message, Subscriptions) and before is not None:
-                require(do.Wake(process.worker) in actions, "its worker was not woken")
+                wake = do.Wake(process.worker, message.sequence)
+                require(wake in actions, "its worker was not woken")
             self.carry_out(actions)
 
     def _note(self, process: Process, message: Message) -> None:

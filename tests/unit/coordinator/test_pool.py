@@ -15,6 +15,7 @@ from fanout.control.messages import Finish, Slow, Snapshot, Started
 from fanout.coordinator.supervision import BACKOFF_MAX, TICK
 from fanout.events import EventKind
 from fanout.reasons import Reason
+from fanout.shm.header import Header
 from fanout.shm.worker_slot import NO_TAIL, WorkerState
 from tests.unit.coordinator.bench import KILLED, Bench, closed
 from tests.unit.coordinator.test_supervision import only
@@ -126,7 +127,10 @@ def test_what_a_subscription_missed_is_made_up_for() -> None:
         bench.connect()
         doorbell.clear()
         slot.fall_asleep(5)
-        bench.connect(b"A")
+        bench.connect(b"A")  # from message 0 on
+        assert not doorbell.wait(0), "nothing was published: there is nothing to be missed"
+        Header(bench.segment).head = 1
+        bench.connect(b"B")
 
         assert doorbell.wait(0)
 

@@ -107,7 +107,7 @@ def test_a_worker_is_woken_after_its_subscription_is_known() -> None:
 
     actions = take(state, one, Subscriptions(one.subscriber, 9, [b"A", b"B"], []))
 
-    assert do.Wake(one.worker) in actions
+    assert do.Wake(one.worker, 9) in actions
     assert do.NoteSubscriptions(one, 2, 2, 0) in actions
     assert state.interest.workers_for(b"A1") == {one.worker}
 

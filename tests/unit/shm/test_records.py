@@ -9,7 +9,7 @@ import pytest
 
 from fanout.reasons import NUMBERS_MAX, Reason
 from fanout.shm import layout as at
-from fanout.shm.cards import POLICIES, Card, Identity
+from fanout.shm.cards import POLICIES, Card, Cards, Identity
 from fanout.shm.clock import Clock, Note, age_of
 from fanout.shm.closed import ClosedRing, End
 from fanout.shm.header import Header, State, Totals, reason_counters
@@ -180,7 +180,7 @@ def test_a_card_is_known_before_its_handshake(segment: Segment) -> None:
     card = Card(segment, 2)
     card.write(Identity(7, 1, "", SlowPolicy(), 5, 0, "unknown", "ipc:///run/feed"))
     first = card.read()
-    card.connected("1.0")
+    Cards(segment).note_version(2, "1.0")
     second = card.read()
 
     assert first is not None
