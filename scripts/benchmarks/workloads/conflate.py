@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 SUBSCRIBERS = (1, 100, 1000)
 MOST = SUBSCRIBERS[-1]
 TOPICS = 1000
-WATCHED = 500  # of those with a list of their own
+WATCHED = 100  # of those who have a list, which ten of them share
+SHARED = 10
 PAYLOAD_BYTES = 128
 PER_SECOND, MORE_PER_SECOND = 10_000, 40_000  # messages
 # Of what the feed is at the lower rate: 7 times to 110 times too slow for it, on loopback.
 SLOWEST, FASTEST = 1 / 64, 1 / 4
 WARM_UP_SECONDS = 2.0  # until buffers are full, and who loses messages does so all the time
+WARM_UPS = 5  # at most, until all are served
 PASS_SECONDS = 1.0  # at least: a subscriber's passes begin at any time
 LIMIT_BYTES = 1024 * 1024  # of those who lose: less than a warm-up
 HWM = LIMIT_BYTES // 142  # the same in messages
@@ -94,8 +96,10 @@ class Conflate(Workload):
             _spread(hosted, count // 2, case.per_second)
             alone = _spread(hosted, count, case.per_second)
             readers = _readers(hosted, peer.dialect, case.traffic)
-            _spread(hosted, int(case.per_second * WARM_UP_SECONDS), case.per_second)
-            readers.ask(CALL_SECONDS)
+            for _ in range(WARM_UPS):
+                _spread(hosted, int(case.per_second * WARM_UP_SECONDS), case.per_second)
+                if not readers.ask(CALL_SECONDS)["without"]:
+                    break
             cpu = _spread(hosted, count, case.per_second)
             read = readers.ask(CALL_SECONDS)
         finally:
@@ -110,7 +114,8 @@ class Conflate(Workload):
 def _load(subscribers: int, size: int, per_second: int, watched: int) -> Load:
     wants = f" x {watched} of {TOPICS:,} topics" if watched else ""
     label = f"{subscribers:,} slow subscribers{wants}, {per_second:,} messages/s, {size:,} B"
-    traffic = Traffic(subscribers, size, TOPICS, watched)
+    lists = -(-subscribers // SHARED) if watched else 0
+    traffic = Traffic(subscribers, size, TOPICS, watched, lists)
     return Load(label, traffic, per_second=per_second)
 
 

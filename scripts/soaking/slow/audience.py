@@ -13,7 +13,7 @@ import zmq
 from benchmarks.children import run_child
 from soaking.crowds.wire import GREETING, READY, subscribe
 from soaking.slow.heard import Heard
-from soaking.slow.people import CRAWL_BYTES, CRAWLS, MESSAGE_BYTES, STALLS, STEADY, STOPS, Person
+from soaking.slow.people import CRAWL_BYTES, CRAWLS, MESSAGE_BYTES, READ_ALL, STALLS, STOPS, Person
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +51,8 @@ class Stock:
     ) -> None:
         self.heard = Heard(person)
         self._socket = context.socket(zmq.SUB)
-        self._socket.set(zmq.RCVHWM, 0 if person.pace == STEADY else 10)
-        if person.pace != STEADY:
+        self._socket.set(zmq.RCVHWM, 0 if person.pace in READ_ALL else 10)
+        if person.pace not in READ_ALL:
             self._socket.set(zmq.RCVBUF, RECEIVE_BUFFER)
         for topic in [*person.choices, *person.topics]:
             self._socket.subscribe(topic.encode())
@@ -80,7 +80,7 @@ class Raw:
     def __init__(self, host: str, port: int, person: Person) -> None:
         self.heard = Heard(person)
         self._socket = socket.socket()
-        if person.pace != STEADY:
+        if person.pace not in READ_ALL:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self._socket.connect((host, port))
         wants = [one.encode() for one in (*person.choices, *person.topics)]
@@ -150,7 +150,7 @@ class Audience:
         passed = time.monotonic() - self._began
         for place, reader in enumerate(self._readers):
             pace = reader.heard.person.pace
-            if pace == STEADY or (pace == STOPS and int(passed / STOP_S) % 2 == 0):
+            if pace in READ_ALL or (pace == STOPS and int(passed / STOP_S) % 2 == 0):
                 reader.read(READ_BYTES)
             elif pace == CRAWLS:
                 left = int(passed * CRAWL_BYTES) - self._crawled.get(place, 0)

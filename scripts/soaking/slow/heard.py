@@ -23,6 +23,7 @@ class Heard:
         holes: first and last of the numbers that are missing between two others, and how many of
             them it wanted.
         markers: the same, as it was told.
+        whole_since: nothing is missing from this number on.
     """
 
     def __init__(self, person: Person) -> None:
@@ -33,6 +34,7 @@ class Heard:
         self.closed = False
         self.holes: list[tuple[int, int, int]] = []
         self.markers: list[tuple[int, int, int]] = []
+        self.whole_since = 0
 
     def add(self, frames: Sequence[bytes]) -> None:
         """One message."""
@@ -52,6 +54,7 @@ class Heard:
                 last -= 1
             count = self.person.wanted_between(expected, number)
             self.holes.append((expected, last, count))
+            self.whole_since = number
         self.last = number
 
     def figures(self) -> dict[str, Any]:
@@ -63,4 +66,5 @@ class Heard:
             "closed": self.closed,
             "holes": self.holes,
             "markers": self.markers,
+            "whole_since": self.whole_since,
         }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Protocol
 
-from soaking.slow.people import MESSAGE_BYTES, STEADY
+from soaking.slow.people import MESSAGE_BYTES, STEADY, TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from soaking.slow.people import Person
 
+BURST_S = 0.5  # what may be sent at once to one that is paced, as time: more than it is
 COUNTERS = ("matched", "sent", "dropped", "conflated", "discarded")
 
 
@@ -33,16 +35,22 @@ def law(account: Any, queued: int, queued_bytes: int) -> Iterator[str]:
 
 
 def complaints(
-    person: Person, heard: Mapping[str, Any], account: Any, published: int, *, ended: bool
+    person: Person,
+    heard: Mapping[str, Any],
+    account: Any,
+    published: int,
+    seconds: float,
+    *,
+    ended: bool,
 ) -> Iterator[str]:
     """What is not as it must be, once all that was queued is read.
 
     Args:
         account: its counters, live or final.
+        seconds: since it came, or more.
         ended: whether it was closed before the end.
     """
-    holes = [tuple(hole) for hole in heard["holes"]]
-    missing = sum(count for _, _, count in holes)
+    missing = sum(count for _, _, count in heard["holes"])
     yield from law(account, 0, 0)
     if heard["disorder"]:
         yield f"{heard['disorder']} messages came twice, in disorder, or were not wanted"
@@ -56,14 +64,47 @@ def complaints(
     wanted = person.wanted_between(0, published)
     if account.matched != wanted or account.matched_bytes != wanted * MESSAGE_BYTES:
         yield f"{account.matched} matched ({account.matched_bytes} bytes), not {wanted}"
-    if account.dropped != missing or account.dropped_bytes != missing * MESSAGE_BYTES:
-        yield f"{account.dropped} dropped ({account.dropped_bytes} bytes), {missing} are missing"
+    for name in ("dropped", "conflated"):  # each loses in one way only
+        lost, size = getattr(account, name), getattr(account, f"{name}_bytes")
+        expected = missing if (name == "conflated") == (person.policy == "conflate") else 0
+        if lost != expected or size != expected * MESSAGE_BYTES:
+            yield f"{lost} {name} ({size} bytes), {expected} are missing by that"
     if heard["last"] != _last_wanted(person, published):
         yield f"the last one is {heard['last']} of {published}"
-    if missing and (person.pace == STEADY or person.policy in ("block", "disconnect")):
+    if missing and not person.may_lack:
         yield f"{missing} are missing, and it may lose none"
-    if person.gaps and [tuple(one) for one in heard["markers"]] != holes:
-        yield f"it was told of {heard['markers'][:3]}..., and {holes[:3]}... are missing"
+    if person.policy == "conflate":
+        yield from _newest(person, heard, published)
+    if person.gaps:
+        yield from _told(person, heard)
+    if person.max_rate and account.sent_bytes > person.max_rate * (seconds + BURST_S):
+        yield f"{account.sent_bytes} bytes in {seconds:.1f} s, and it wants {person.max_rate}"
+
+
+def _newest(person: Person, heard: Mapping[str, Any], published: int) -> Iterator[str]:
+    """The newest message of each topic that it wants must have come: the last lap of them."""
+    lacks = person.wanted_between(published - TOPICS, heard["whole_since"])
+    if lacks:
+        yield f"the newest on some topics are missing: {lacks} of the last {TOPICS} messages"
+
+
+def _told(person: Person, heard: Mapping[str, Any]) -> Iterator[str]:
+    """The markers are the gaps; of conflation there may be messages between those of one."""
+    holes = [tuple(hole) for hole in heard["holes"]]
+    markers = [tuple(marker) for marker in heard["markers"]]
+    if person.policy != "conflate":
+        if markers != holes:
+            yield f"it was told of {markers[:3]}..., and {holes[:3]}... are missing"
+        return
+    told, missing = (sum(count for _, _, count in some) for some in (markers, holes))
+    if told != missing:
+        yield f"it was told of {told} messages, and {missing} are missing"
+    starts = [first for first, _, _ in holes]
+    for edge in [edge for first, last, _ in markers for edge in (first, last)]:
+        place = bisect_right(starts, edge) - 1
+        if place < 0 or edge > holes[place][1]:
+            yield f"it was told that {edge} is missing, and it has come"
+            return
 
 
 def _ended(person: Person, heard: Mapping[str, Any], account: Any, missing: int) -> Iterator[str]:

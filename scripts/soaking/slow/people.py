@@ -8,10 +8,15 @@ TOPICS = 50
 WATCHED = 10  # topics of one with a watchlist
 PAYLOAD_BYTES = 200
 NUMBER_BYTES = 8
-POLICIES = ("drop_oldest", "drop_newest", "disconnect", "block")
-# How one reads. "stops": it reads for a while, and then does not for a while.
+POLICIES = ("drop_oldest", "drop_newest", "disconnect", "block", "conflate")
+# How one reads. "stops": it reads for a while, and then does not for a while. "paced", "rests": it
+# would read all, and has asked for no more than so much a second, or for none of a topic so soon.
 STEADY, STALLS, CRAWLS, STOPS = "steady", "stalls", "crawls", "stops"
+PACED, RESTS = "paced", "rests"
+READ_ALL = (STEADY, PACED, RESTS)
 CRAWL_BYTES = 1_000  # a second
+PACED_BYTES = 20_000  # a second
+REST_S = 0.25
 
 
 def topic_of(number: int) -> bytes:
@@ -51,6 +56,23 @@ class Person:
     gaps: bool
 
     @property
+    def max_rate(self) -> int:
+        """Bytes a second that it wants at most, 0 = all that it takes."""
+        return PACED_BYTES if self.pace == PACED else 0
+
+    @property
+    def min_interval(self) -> float:
+        """Seconds between two messages of a topic."""
+        return REST_S if self.pace == RESTS else 0.0
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether there may be messages that it wanted and has not got."""
+        return self.policy == "conflate" or (
+            self.pace != STEADY and self.policy not in ("block", "disconnect")
+        )
+
+    @property
     def topics(self) -> list[str]:
         """What it subscribes to."""
         if self.first < 0:
@@ -62,7 +84,11 @@ class Person:
         """What it says of itself, by reserved subscriptions."""
         said = [f"name={self.name}", f"policy={self.policy}"]
         said += [f"limit_bytes={self.limit}"] if self.limit else []
-        return [f"\0fanout.{one}" for one in said] + ["\0fanout.gap"] * self.gaps
+        said += [f"max_rate={self.max_rate}"] if self.max_rate else []
+        said += [f"min_interval={self.min_interval}"] if self.min_interval else []
+        said += ["gap"] * self.gaps
+        said += ["gap=all"] * (self.gaps and self.policy == "conflate")
+        return [f"\0fanout.{one}" for one in said]
 
     def wants(self, number: int) -> bool:
         """Whether this message is for it."""
@@ -87,10 +113,12 @@ class Person:
 
 
 def people(count: int, slow: int, limit: int) -> list[Person]:
-    """So many subscribers of all policies, `slow` of them slow, half of them with a watchlist.
+    """So many subscribers of all policies, most of them with a watchlist.
 
-    Who is slow under `block` only stops now and then, or nothing would be published any more. Who
-    is slow under `disconnect` is a raw connection: libzmq would come again.
+    The first `slow` are slow, and as many after them would be slower than they are, if what they
+    have asked for were not heeded. Who is slow under `block` only stops now and then, or nothing
+    would be published any more. Who is slow under `disconnect` is a raw connection: libzmq would
+    come again.
     """
     found = []
     for index in range(count):
@@ -99,6 +127,8 @@ def people(count: int, slow: int, limit: int) -> list[Person]:
         pace = (STALLS, CRAWLS, STOPS)[index // len(POLICIES) % 3] if is_slow else STEADY
         if is_slow and policy == "block":
             pace = STOPS
+        if slow <= index < 2 * slow:
+            pace = _asked_for(policy, index // len(POLICIES))
         stock = index // len(POLICIES) % 2 == 0 and not (is_slow and policy == "disconnect")
         found.append(
             Person(
@@ -106,9 +136,16 @@ def people(count: int, slow: int, limit: int) -> list[Person]:
                 stock=stock,
                 first=-1 if index % 3 == 0 else index % TOPICS,
                 policy=policy,
-                limit=limit if is_slow and policy != "block" else 0,
+                limit=limit if pace != STEADY and policy not in ("block", "conflate") else 0,
                 pace=pace,
                 gaps=index % 5 != 4,
             )
         )
     return found
+
+
+def _asked_for(policy: str, number: int) -> str:
+    """What one asks for that would read all: nothing, if it may not lose any, or ends by that."""
+    if policy == "conflate" and number % 2:
+        return RESTS
+    return STEADY if policy in ("block", "disconnect") else PACED

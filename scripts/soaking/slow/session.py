@@ -34,6 +34,7 @@ OPTIONS: dict[str, Any] = {
     "kernel_queue_bytes": KERNEL_BYTES,
     "send_timeout": LONG_S,
     "stall_timeout": LONG_S,
+    "tcp_user_timeout": LONG_S,
     "heartbeat_interval": 0.0,
     "self_service_max": SlowPolicy("block"),
 }
@@ -79,9 +80,11 @@ class Session:
         self._people = {one.name: one for one in people(count, slow, limit)}
         self._names: dict[int, str] = {}  # of subscribers
         self._found = Found()
+        self._began = 0.0
 
     def run(self) -> Found:
         """The whole of it."""
+        self._began = time.monotonic()
         with contextlib.ExitStack() as stack:
             publisher = stack.enter_context(Publisher(f"tcp://{HOST}:*", workers=2, **OPTIONS))
             port = int(publisher.endpoints[0].rpartition(":")[2])
@@ -125,7 +128,14 @@ class Session:
 
     @staticmethod
     def _is_ready(person: Person, one: SubscriberStatistics) -> bool:
-        chosen = one.policy.action == person.policy and one.policy.limit_bytes == person.limit
+        wanted = SlowPolicy(
+            person.policy,  # type: ignore[arg-type]  # one of its actions
+            limit_bytes=person.limit,
+            max_rate=person.max_rate,
+            min_interval=person.min_interval,
+        )
+        fields = ("action", "limit_bytes", "max_rate", "min_interval")
+        chosen = all(getattr(one.policy, name) == getattr(wanted, name) for name in fields)
         return chosen and one.subscriptions == len(person.topics)
 
     def _publish(self, publisher: Publisher, seconds: float) -> None:
@@ -166,19 +176,26 @@ class Session:
         found = self._found
         live: dict[str, Any] = {one.name: one for one in publisher.subscribers()}
         ends = [end for _, end in attach(os.getpid()).closed()]
-        ended = {self._names[end.subscriber]: end for end in ends}
+        ended = {self._names.get(end.subscriber, ""): end for end in ends}
+        if "" in ended:
+            self._complain("somebody", f"came again and was closed: {ended.pop('').text}")
+        for name in ended.keys() & live.keys():
+            self._complain(name, f"came again after its end: {ended[name].text}")
         for text in sums(publisher.statistics(), [*live.values(), *ends]):
             self._complain("the publisher", text)
         for name, person in self._people.items():
-            account = live.get(name) or ended[name]
+            account = ended.get(name) or live[name]
             over = name in ended
-            for text in complaints(person, heard[name], account, found.published, ended=over):
+            seconds = time.monotonic() - self._began
+            texts = complaints(person, heard[name], account, found.published, seconds, ended=over)
+            for text in texts:
                 self._complain(name, text)
             group = found.groups.setdefault((person.policy, person.pace), Counter())
             group["subscribers"] += 1
             group["matched"] += account.matched
             group["received"] += heard[name]["received"]
             group["lost"] += account.dropped
+            group["conflated"] += account.conflated
             group["discarded"] += account.discarded
             group["closed"] += over
 
@@ -188,7 +205,7 @@ class Session:
 
 def report(found: Found) -> str:
     """A line for each kind of subscriber, and what is wrong."""
-    columns = ("subscribers", "matched", "received", "lost", "discarded", "closed")
+    columns = ("subscribers", "matched", "received", "lost", "conflated", "discarded", "closed")
     lines = [
         f"{found.published:,} messages of {PAYLOAD_BYTES} bytes, {found.looks} looks at counters",
         "policy       pace    " + "".join(name.rjust(13) for name in columns),

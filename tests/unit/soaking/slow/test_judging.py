@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from soaking.slow.judging import complaints, law, sums
-from soaking.slow.people import MESSAGE_BYTES, STALLS, STEADY, Person
+from soaking.slow.people import MESSAGE_BYTES, PACED, PACED_BYTES, STALLS, STEADY, Person
 
 SLOW = Person("me", False, -1, "drop_oldest", 5, STALLS, gaps=True)
 HEARD: dict[str, Any] = {
@@ -19,6 +19,7 @@ HEARD: dict[str, Any] = {
     "closed": False,
     "holes": [[2, 4, 3]],
     "markers": [[2, 4, 3]],
+    "whole_since": 5,
 }
 
 
@@ -32,7 +33,7 @@ def account(**changes: Any) -> Any:
 def found(person: Person = SLOW, ended: bool = False, **changes: Any) -> str:
     told = HEARD | {name: value for name, value in changes.items() if name in HEARD}
     counted = {name: value for name, value in changes.items() if name not in HEARD}
-    return "\n".join(complaints(person, told, account(**counted), 10, ended=ended))
+    return "\n".join(complaints(person, told, account(**counted), 10, 1.0, ended=ended))
 
 
 def test_who_got_what_its_policy_says_is_not_complained_of() -> None:
@@ -46,7 +47,7 @@ def test_who_got_what_its_policy_says_is_not_complained_of() -> None:
         ({"received": 6}, "7 counted as sent, 6 received"),
         ({"sent_bytes": 6 * MESSAGE_BYTES}, "bytes sent in 7 messages"),
         ({"matched": 11, "sent": 8}, "11 matched"),
-        ({"dropped_bytes": 1}, "3 dropped (1 bytes), 3 are missing"),
+        ({"dropped_bytes": 1}, "3 dropped (1 bytes), 3 are missing by that"),
         ({"holes": [[2, 5, 4]]}, "4 are missing"),
         ({"markers": []}, "it was told of []"),
         ({"last": 8}, "the last one is 8 of 10"),
@@ -63,6 +64,46 @@ def test_what_is_wrong_is_said(changes: dict[str, Any], text: str) -> None:
 )
 def test_who_may_lose_nothing_may_not(person: Person) -> None:
     assert "3 are missing, and it may lose none" in found(person)
+
+
+# Of topics 0 to 49, twice; 12 to 41 have come only the second time.
+NEWEST = replace(SLOW, policy="conflate")
+LAST = {"received": 70, "last": 99, "holes": [[12, 30, 19], [32, 42, 11]], "whole_since": 43}
+TOLD = LAST | {"markers": [[12, 42, 30]]}
+
+
+def conflated(**changes: Any) -> str:
+    counted = {"matched": 100, "sent": 70, "dropped": 0, "conflated": 30}
+    counted |= {f"{name}_bytes": n * MESSAGE_BYTES for name, n in counted.items()}
+    counted |= {name: value for name, value in changes.items() if name not in HEARD}
+    heard = HEARD | TOLD | {name: value for name, value in changes.items() if name in HEARD}
+    return "\n".join(complaints(NEWEST, heard, account(**counted), 100, 1.0, ended=False))
+
+
+def test_who_got_the_newest_of_each_topic_is_not_complained_of() -> None:
+    assert conflated() == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"conflated": 29, "dropped": 1}, "29 conflated"),
+        ({"conflated": 29, "dropped": 1}, "1 dropped"),
+        ({"markers": [[12, 42, 29]]}, "it was told of 29 messages, and 30 are missing"),
+        ({"markers": [[12, 31, 30]]}, "it was told that 31 is missing, and it has come"),
+        ({"markers": [[11, 42, 30]]}, "it was told that 11 is missing, and it has come"),
+        ({"whole_since": 60}, "the newest on some topics are missing: 10 of the last 50"),
+    ],
+)
+def test_what_is_wrong_with_the_newest_is_said(changes: dict[str, Any], text: str) -> None:
+    assert text in conflated(**changes)
+
+
+def test_who_got_more_than_it_wanted_a_second_is_complained_of() -> None:
+    paced = replace(SLOW, pace=PACED)
+    size = PACED_BYTES * 2
+    assert "bytes in 1.0 s, and it wants 20000" in found(paced, sent_bytes=size)
+    assert "it wants" not in found(paced)
 
 
 END: dict[str, Any] = {

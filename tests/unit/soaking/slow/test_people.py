@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fanout.zmtp.frames import encode_message
 from soaking.slow.people import (
     MESSAGE_BYTES,
+    PACED,
     POLICIES,
+    READ_ALL,
+    RESTS,
     STEADY,
     STOPS,
     Person,
@@ -20,18 +25,30 @@ PEOPLE = people(200, 20, 1_000)
 
 
 def test_there_are_slow_ones_and_steady_ones_of_every_policy_and_kind() -> None:
-    slow = [one for one in PEOPLE if one.pace != STEADY]
+    slow = [one for one in PEOPLE if one.pace not in READ_ALL]
 
     assert (len(PEOPLE), len(slow), len({one.name for one in PEOPLE})) == (200, 20, 200)
-    assert {one.policy for one in slow} == set(POLICIES)
+    assert {one.policy for one in slow} == {one.policy for one in PEOPLE} == set(POLICIES)
     assert {(one.stock, one.first < 0) for one in slow} == {(s, f) for s in (0, 1) for f in (0, 1)}
 
 
 def test_nobody_holds_the_publisher_up_or_comes_again() -> None:
-    slow = [one for one in PEOPLE if one.pace != STEADY]
+    slow = [one for one in PEOPLE if one.pace not in READ_ALL]
 
     assert {one.pace for one in slow if one.policy == "block"} == {STOPS}
     assert not any(one.stock for one in slow if one.policy == "disconnect")
+
+
+def test_some_would_read_all_and_want_less() -> None:
+    paced = {one.policy for one in PEOPLE if one.max_rate}
+    resting = {one.policy for one in PEOPLE if one.min_interval}
+
+    assert paced == {"drop_oldest", "drop_newest", "conflate"}
+    assert resting == {"conflate"}
+    assert all(one.may_lack for one in PEOPLE if one.max_rate or one.min_interval)
+    assert not any(one.may_lack for one in PEOPLE if one.policy in ("block", "disconnect"))
+    steady = [one for one in PEOPLE if one.pace == STEADY and one.policy != "conflate"]
+    assert not any(one.may_lack or one.limit for one in steady)
 
 
 @pytest.mark.parametrize("person", [PEOPLE[0], PEOPLE[1], PEOPLE[49], PEOPLE[100]])
@@ -59,3 +76,6 @@ def test_what_it_says_of_itself_are_reserved_subscriptions() -> None:
         "\0fanout.limit_bytes=5",
         "\0fanout.gap",
     ]
+    choosy = Person("me", True, -1, "conflate", 0, RESTS, gaps=True)
+    assert choosy.choices[2:] == ["\0fanout.min_interval=0.25", "\0fanout.gap", "\0fanout.gap=all"]
+    assert "\0fanout.max_rate=20000" in replace(choosy, pace=PACED).choices
