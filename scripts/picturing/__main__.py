@@ -39,12 +39,15 @@ BUFFER_BYTES = 1 << 14  # of the slow ones: what the kernel holds is not behind
 FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # from a server that readers need not ask
 
 POLICY = b"\x00fanout.policy="
+INTERVAL = b"\x00fanout.min_interval="
+MESSAGES_MAX = b"\x00fanout.limit_messages="
 NAME = b"\x00fanout.name="
 CROWD = [  # what they are called, what else they say, what they read each turn
     *((b"archive%d" % number, [b""], READ_BYTES) for number in (1, 2)),
     *((b"desk%d" % number, [b"quote.1", b"quote.2"], READ_BYTES) for number in range(1, 6)),
     (b"far-away", [b""], SLOW_BYTES),
-    (b"chart", [b"", POLICY + b"drop_newest"], SLOW_BYTES),
+    (b"chart", [b"", POLICY + b"conflate", INTERVAL + b"0.25"], SLOW_BYTES),
+    (b"ticker", [b"", POLICY + b"drop_newest", MESSAGES_MAX + b"5000"], SLOW_BYTES),
     (b"asleep", [b""], 0),
 ]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
+import subprocess
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,7 @@ import pytest
 from fanout import ClosedError, EventKind, ForkedError, Publisher, Reason
 from fanout.asyncio import Publisher as AsyncPublisher
 from tests.helpers.audience import raise_descriptor_limit
+from tests.helpers.command import ROOT
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import READY_SUB, RawPeer, command, greeting_3
 from tests.helpers.waiting import DEADLINE_S, wait_until
@@ -176,6 +180,7 @@ def test_an_iterator_that_is_dropped_is_forgotten() -> None:
             wait_until(lambda: not announcer._readers, "the next event")
 
 
+TOP = (sys.executable, "-m", "fanout", "top")
 LOSERS = 1_000
 LINES_MAX = 60  # tens: the first few of each kind and their summaries, on a slow machine too
 
@@ -183,7 +188,10 @@ LINES_MAX = 60  # tens: the first few of each kind and their summaries, on a slo
 def test_a_thousand_that_lose_at_full_rate_are_tens_of_lines_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Real sockets that never read: the callback hears of each of them, people read a summary."""
+    """Real sockets that never read: the callback hears of each of them, people read a summary.
+
+    `fanout top` shows them all.
+    """
     raise_descriptor_limit()
     caplog.set_level(logging.INFO, "fanout")
     happenings = Happenings()
@@ -208,11 +216,20 @@ def test_a_thousand_that_lose_at_full_rate_are_tens_of_lines_in_the_log(
             for _ in range(1_000):
                 publisher.publish(b"a", bytes(100))
         lost = publisher.statistics().dropped
+        shown = json.loads(
+            subprocess.check_output(
+                [*TOP, "--once", "--json", "--interval", "0", "--pid", str(os.getpid())],
+                cwd=ROOT,
+                timeout=DEADLINE_S,
+            )
+        )["subscribers"]
         peers.close()  # or the end would wait for them
         wait_until(lambda: not publisher.statistics().subscribers, "all have left")
 
     told = happenings.of(EventKind.SUBSCRIBER_DROPPED)
-    assert len({event.subscriber for event in told}) == LOSERS
+    assert {event.subscriber for event in told} == {one["id"] for one in shown}
+    assert len(shown) == LOSERS
+    assert all(one["dropped"] > 0 for one in shown)
     assert lost > 10 * LOSERS
     assert not happenings.of(EventKind.SUBSCRIBER_EVICTED)
     lines = [record.getMessage() for record in caplog.records if record.name == "fanout"]
