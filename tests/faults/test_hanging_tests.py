@@ -19,7 +19,7 @@ from tests.helpers.watchdog import FOLDER
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_XDIST_WORKER": ""}
 BEGINNING = """
 import atexit, itertools, os, sys, threading
 from pathlib import Path
@@ -30,7 +30,7 @@ HANGS = {
     "a test that holds the interpreter": "watchdog.watch('it')\nsum(itertools.repeat(0))",
     "a thread that never ends": "watchdog.watch_the_exit()\n"
     "threading.Thread(target=threading.Event().wait).start()",
-    "a last act that never ends": "atexit.register(sum, itertools.repeat(0))\n"
+    "a last act that never ends": "atexit.register(lambda: sum(itertools.repeat(0)))\n"
     "watchdog.watch_the_exit()",
 }
 TESTS = """
