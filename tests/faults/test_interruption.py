@@ -26,7 +26,7 @@ from fanout.shm import layout as at
 from fanout.transport.opening import open_listener
 from tests.faults.subject import BIG, SENDS, STEPS_MAX, Subject, every_step, raiser, send_batch
 from tests.helpers.interrupting import Steps, untraced
-from tests.helpers.programs import holdings, require_holdings
+from tests.helpers.programs import descriptors, holdings, require_holdings
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -63,10 +63,9 @@ def test_interrupted_anywhere_on_a_machine_that_reorders_stores(
     test_interrupted_anywhere(subject, name, KeyboardInterrupt, opcodes=True)
 
 
-@pytest.mark.parametrize("here_first", [True, False])
 @pytest.mark.parametrize("name", ["publish", "batch"])
 def test_interrupted_again_while_it_settles(
-    subject: Subject, name: str, here_first: bool, monkeypatch: pytest.MonkeyPatch
+    subject: Subject, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first interruption ends tracing, so the handler starts it again, for the second."""
     send, messages = SENDS[name]
@@ -88,7 +87,7 @@ def test_interrupted_again_while_it_settles(
                 subject.interrupted(
                     lambda: send(subject.publisher, first_number), messages(first_number), first
                 )
-            subject.works_everywhere(here_first=here_first)
+            subject.works_everywhere(here_first=(first_number + second_number) % 2 == 0)
             if not second.reached:
                 break
         return first
@@ -172,11 +171,13 @@ def test_an_interrupted_bind_leaves_nothing(
             listener = open_listener(endpoint, 5)
         if not steps.reached:
             listener.close()
-        require_holdings(before)
+        if descriptors() != before[0]:  # a look at all that it holds takes far longer
+            require_holdings(before)
         assert os.listdir(tmp_path) == []
         return steps
 
     every_step(run)
+    require_holdings(before)
 
 
 @pytest.mark.filterwarnings("ignore:published on the publisher inside:RuntimeWarning")

@@ -85,16 +85,21 @@ Holdings: TypeAlias = tuple[set[str], set[int], set[str]]
 def holdings() -> Holdings:
     """What this process has: descriptors, children and threads."""
     gc.collect()  # what earlier tests have left in exceptions and frames
-    descriptors = set()
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            descriptors.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
-        except FileNotFoundError:
-            continue  # that of the listing itself
     process = psutil.Process()
     tasks = Path("/proc/self/task").glob("*/comm")
     threads = {str(task.parent.name) for task in tasks}
-    return descriptors, {child.pid for child in process.children()}, threads
+    return descriptors(), {child.pid for child in process.children()}, threads
+
+
+def descriptors() -> set[str]:
+    """Those of this process, with what each is of."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
+        except FileNotFoundError:
+            continue  # that of the listing itself
+    return found
 
 
 def require_holdings(before: Holdings, where: str = "") -> None:
