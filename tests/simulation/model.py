@@ -151,7 +151,7 @@ class SubscriberModel:
     def queued_bytes(self) -> int:
         """Of the queue: as it is in the log; of what was begun, what is left of what it reads."""
         waiting = [*self.unstarted, *(self.doomed or ())]
-        size = sum(len(self._history.messages[sequence].wire) for sequence in waiting)
+        size = sum(map(self._history.sizes.__getitem__, waiting))
         if self.in_message:
             size += len(self._as_read(self.queue[0])) - len(self.partial)
         return size
@@ -210,8 +210,7 @@ class SubscriberModel:
         queue = [one for one in self.queue if oldest is None or one >= oldest or self._begun(one)]
         if not queue:
             return Behind(0, 0, 0, 0, 0)
-        messages = self._history.messages
-        size = sum(len(messages[one].wire) for one in queue)
+        size = sum(map(self._history.sizes.__getitem__, queue))
         if self.in_message:
             size -= len(self.partial)
         oldest = oldest or (self.unstarted or [front])[0]
