@@ -210,6 +210,7 @@ FILES_OF_WORKERS = {
     "exits",
     "option_fields",
     "options",
+    "peer_budget",
     "reasons",
     "reserved",
     "slow_options",
