@@ -35,7 +35,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 
 WORD = 8
 LINE = 64
