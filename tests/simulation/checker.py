@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.simulation.workers import SimulatedWorker
     from tests.simulation.world import World
 
+PACED_NS = 200_000_000  # by then one with a rate may be sent as much as it may be at once
 TICKS_UNTIL_TRIED = 27  # one member is tried in each, at least; three for each there can be
 
 
@@ -300,8 +301,8 @@ class Checker:
         if not unheard or not member.blocked or member.state in (HELD, LOST):
             model.unheard_at = None
             return
-        if model.unheard_at is None:
-            model.unheard_at = world.now
+        if model.unheard_at is None or model.unheard_at < model.progress_at:
+            model.unheard_at = world.now  # it was tried, and has room once more
         ticks = sorted(set(worker.ticks))
         if len(ticks) >= TICKS_UNTIL_TRIED:
             tried_by = ticks[-TICKS_UNTIL_TRIED]
@@ -454,16 +455,16 @@ class Checker:
         require(front == head, f"the front is {front}, not {head}: it waits for somebody")
         for peer in worker.peers.values():
             sock = self._world.sockets[peer.id]
-            has_room = not sock.full and not sock.unheard
-            if (
-                has_room
-                and not worker.pump.waits(peer.member)
-                and peer.member.state not in (HELD, LOST)
-            ):
-                queue = self._world.models[peer.id].queue
+            model, pump = self._world.models[peer.id], worker.pump
+            if sock.full or sock.unheard or peer.member.state in (HELD, LOST):
+                continue
+            if not pump.waits(peer.member):
+                queue, untold = model.queue, model.telling.untold
                 require(not queue, f"subscriber {peer.id} has room and was not sent {queue}")
-                untold = self._world.models[peer.id].telling.untold
                 require(not untold, f"subscriber {peer.id} has room, and was not told of {untold}")
+            elif peer.member not in pump.rests and model.has_more:
+                waited = self._world.now - model.progress_at
+                require(waited <= PACED_NS, f"it has a rate, and was sent nothing for {waited} ns")
 
     def _note_blocked(self, member: Member, model: SubscriberModel) -> None:
         if not member.blocked:
