@@ -222,6 +222,8 @@ def test_nobody_is_sent_more_bytes_a_second_than_it_wants(
     name = f"{policy.decode()}-{kind.__name__}"
     said = [b"\0fanout.policy=" + policy, b"\0fanout.max_rate=%d" % RATE]
     reader = come(kind, name, b"t", *said)
+    publisher.send_multipart([b"t00", b"first"])  # what is chosen is shown before its worker knows
+    assert reader.next() == [b"t00", b"first"]
     began = time.monotonic()
     number = lap(publisher, 0)
     if policy == b"conflate":
@@ -231,5 +233,5 @@ def test_nobody_is_sent_more_bytes_a_second_than_it_wants(
     passed = time.monotonic() - began
 
     size = 2 + 3 + 2 + 4 + 2 + 100 + 2  # of one message
-    assert received * size * 0.98 <= RATE * passed + 2 * BURST
+    assert received * size * 0.98 <= RATE * passed + BURST
     assert received * size > BURST
