@@ -195,7 +195,7 @@ class Addresses:
         """What is owed for one connection that went over its budget, and not for it any more."""
         if address.over > address.inherited:
             address.inherited += 1
-            debt = max(0, PEER_BURST_NS - _paid(address.over_at, now))
+            debt = left_of(PEER_BURST_NS, address.over_at, now)
         else:
             debt = min(PEER_BURST_NS, address.debt)
             address.debt -= debt
@@ -212,6 +212,11 @@ class Addresses:
         if len(self._remembered) >= REMEMBERED_MAX:
             del self._remembered[next(iter(self._remembered))]
         self._remembered[name] = address
+
+
+def left_of(debt: int, since: float, now: float) -> int:
+    """What of a debt of one connection is not paid yet, in ns of a worker."""
+    return max(0, debt - _paid(since, now))
 
 
 def _paid(since: float, now: float) -> int:

@@ -217,7 +217,7 @@ def _throttled(state: State, message: Throttled, now: float) -> list[Action]:
         return []
     state.ledger.throttled += 1
     state.roster.addresses.exceeded(connection.peer, now, again=connection.is_over)
-    connection.is_over = True
+    connection.is_over, connection.owed_at = True, now
     cause = Reason.BUSY
     owed = f"; its address owed {connection.debt / 1e9:.3g} s of CPU when it came"
     text = cause.text + (owed if connection.debt else "")

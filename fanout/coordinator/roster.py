@@ -35,6 +35,7 @@ class Accepted:
     made_room: bool = False  # for others, whose subscriptions were too many with its own
     debt: int = 0  # ns that its address owed when it came, and that are missing of its budget
     is_over: bool = False  # that budget, or was once
+    owed_at: float = 0.0  # seconds; since it came, or was named as over it last, it has paid
 
 
 class Roster:
@@ -106,6 +107,7 @@ class Roster:
         self._served_by[chosen].add(connection.subscriber)
         self.half_open += 1
         connection.debt = self.addresses.entered(peer, now)
+        connection.owed_at = now
         return connection
 
     def connected(self, subscriber: int, version: str) -> Accepted | None:

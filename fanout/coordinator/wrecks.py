@@ -10,9 +10,11 @@ since the next process writes into the same slot.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from fanout.coordinator import reports
+from fanout.coordinator.addresses import left_of
 from fanout.coordinator.lost import NOTHING_LATER
 
 if TYPE_CHECKING:
@@ -116,7 +118,9 @@ class Wrecks:
         for connection in connections:
             later = counted.pop(connection.subscriber, NOTHING_LATER)
             last = self._final_of(connection, reports.cause_of_loss(state), later)
-            yield reports.end(state, connection, last, self._now(), exact=not later.doubt)
+            now = self._now()  # its worker would have said what is not paid yet
+            last = replace(last, debt=left_of(last.debt, connection.owed_at, now))
+            yield reports.end(state, connection, last, now, exact=not later.doubt)
         yield reports.cleared(state, worker) + told
 
 

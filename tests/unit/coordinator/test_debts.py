@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -10,8 +10,10 @@ from fanout.control.messages import Closed, Throttled
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
 from fanout.coordinator.addresses import REMEMBERED_MAX, Addresses
+from fanout.coordinator.lost import NOTHING_LATER
 from fanout.coordinator.roster import Accepted
 from fanout.coordinator.state import make_state
+from fanout.coordinator.wrecks import Wrecks
 from fanout.options import Options
 from fanout.peer_budget import (
     ADDRESS_DEBT_MAX_NS,
@@ -21,14 +23,16 @@ from fanout.peer_budget import (
     PEER_PART,
 )
 from fanout.reasons import Reason
-from tests.unit.coordinator.test_reports import admit, served, take
+from tests.unit.coordinator.test_reports import NOW, admit, served, take
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from fanout.coordinator.lost import Later, Losses
     from fanout.coordinator.state import State
 
 HERE, THERE = "203.0.113.7:5", "198.51.100.2:5"
 PAID_AFTER = PEER_BURST_NS * PEER_PART / 1e9  # seconds in which a whole budget is earned
-NOW = 0.0  # as `take()` has it
 
 
 def come(addresses: Addresses, now: float = 0.0, peer: str = HERE) -> int:
@@ -170,6 +174,18 @@ def closed(connection: Accepted, debt: int = 0) -> Closed:
     return Closed(connection.subscriber, False, left.number, left.text, 0, 0, 0, 0, 0, debt=debt)
 
 
+class NothingCounted:
+    """Losses in which nothing was published since the last checkpoint of anybody."""
+
+    def begin(self) -> NothingCounted:
+        return self
+
+    def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Later]:
+        del connection
+        yield
+        return NOTHING_LATER
+
+
 def over(state: State) -> Accepted:
     """A connection that went over its budget."""
     one = admit(state, peer=HERE)
@@ -205,6 +221,24 @@ def test_who_has_paid_until_its_end_leaves_nothing_behind() -> None:
     take(state, one, closed(one))
 
     assert [admit(state, peer=HERE).debt for _ in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 2.0])
+def test_who_has_paid_until_its_worker_is_lost_leaves_nothing_behind(part: float) -> None:
+    state = served()
+    one = over(state)
+    later = NOW + PAID_AFTER * part
+
+    def last(connection: Accepted, cause: Reason, counted: Later) -> Closed:
+        del cause, counted
+        return closed(connection, PEER_BURST_NS)
+
+    wrecks = Wrecks(state, cast("Losses", NothingCounted()), last, lambda: later)
+    wrecks.add(one.worker, [])
+    while state.roster.connections:
+        wrecks.go_on()
+    owed = state.roster.addresses.entered(HERE, later)
+    assert owed == pytest.approx(min(DEBT_MAX_NS, max(0.0, 1 - part) * PEER_BURST_NS), abs=1)
 
 
 def test_storms_of_those_who_stay_within_their_budgets_owe_nothing() -> None:
