@@ -10,7 +10,10 @@ of one that went over it is owed by its address, and the next connection begins 
 As long as the one that went over it is still there, which may be for long after its peer has left,
 since nobody reads its end, somebody else begins with as much less: once for each such connection.
 So an address has as many budgets as it has connections, whether they stay or come again; and of
-many who come from it by chance, one has less for each that went over its own, and not all.
+many who come from it by chance, one has less for each that went over its own, and not all. Who has
+less and goes over that is one more of these: else every second connection of somebody who leaves
+all of them unread would have a budget of its own. So while one host of a NAT does that, the lists
+of others there that take more than `ALWAYS_NS` come in slowly.
 """
 
 from __future__ import annotations
