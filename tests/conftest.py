@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from xdist.remote import Producer
     from xdist.scheduler import LoadScopeScheduling
+    from xdist.workermanage import WorkerController
 
 # Thousands of processes are started, and measuring coverage makes the start of each take twice as
 # long. So it is measured only in the children of those tests that have them run what no unit test
@@ -63,6 +64,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     from xdist.scheduler import LoadScopeScheduling
 
     class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+        def remove_node(self, node: WorkerController) -> str | None:
+            """Give the others what a process has left that died, but not what it has done.
+
+            xdist gives them that too, as units of which nothing is left to run. No end of a test
+            follows then, so they are given nothing more: in the end all wait, for ever.
+            """
+            units = self.assigned_work[node]
+            left = {scope: unit for scope, unit in units.items() if not all(unit.values())}
+            self.assigned_work[node] = left
+            crashed: str | None = super().remove_node(node)
+            return crashed
+
         def _split_scope(self, nodeid: str) -> str:
             return next((name for name in TOGETHER if nodeid.startswith(name)), nodeid)
 

@@ -2,7 +2,8 @@
 
 One request may come as two signals: GNU `timeout` signals its child and then the whole group, a
 terminal and a supervisor may both speak. So what comes within `REPEAT_S` of the first is not a
-second request.
+second request, even if the block has been left by then: the process is about to end, and must not
+be killed for having been quick.
 
 No exception is raised from a signal handler here. It could hit any line, also one inside a lock of
 the standard library, and it would come too late for a call that began to block just before: the
@@ -89,13 +90,23 @@ class Stopper:
         traceback: TracebackType | None,
     ) -> None:
         self._left.set()
-        for number, previous in self._previous.items():
-            signal.signal(number, previous)
+        for number in self._previous:
+            signal.signal(number, self._after_the_end)
         signal.set_wakeup_fd(self._previous_wakeup_fd)
         os.write(self._write_fd, bytes([_QUIT]))
         self._thread.join()
+        if not self.requested:  # nobody can repeat what nobody has asked for
+            for number, previous in self._previous.items():
+                signal.signal(number, previous)
         for fd in (self.wake_fd, self._read_fd, self._write_fd):
             os.close(fd)
+
+    def _after_the_end(self, number: int, frame: FrameType | None) -> None:
+        """Do nothing for a repeat, and what was done before for any other signal."""
+        del frame
+        if self._clock() >= self._repeats_until:
+            signal.signal(number, self._previous[signal.Signals(number)])
+            signal.raise_signal(number)
 
     def _watch(self) -> None:
         while True:

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
+from tests.conftest import pytest_xdist_make_scheduler
 from tests.helpers import limited
 from tests.helpers.programs import ROOT
 from tests.helpers.waiting import DEADLINE_S, wait_until
@@ -143,3 +145,46 @@ def _run(command: list[str], seconds: float = DEADLINE_S, leaving_s: float = DEA
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+class Node:
+    """A process of xdist, which says what it is given to run."""
+
+    def __init__(self) -> None:
+        self.gateway = SimpleNamespace(id="gw")
+        self.given: list[int] = []
+        self.shutting_down = False
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.given += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def test_what_a_dead_process_has_left_is_run_by_the_others_to_the_end() -> None:
+    pytest.importorskip("xdist")
+    from xdist.remote import Producer
+
+    config: Any = SimpleNamespace(
+        getvalue=lambda _name: ["popen", "popen"], option=SimpleNamespace(loadscopereorder=True)
+    )
+    scheduler: Any = pytest_xdist_make_scheduler(config, Producer("tests"))
+    alive, dead = Node(), Node()
+    tests = [f"tests/unit/test_it.py::test_{number}" for number in range(20)]
+    for node in (alive, dead):
+        scheduler.add_node(node)
+        scheduler.add_node_collection(node, tests)
+    scheduler.schedule()
+    for number in range(8):
+        scheduler.mark_test_complete(dead, dead.given[number])
+    assert scheduler.remove_node(dead) == tests[dead.given[8]]
+
+    run: set[int] = set()
+    while len(run) < len(alive.given):
+        index = next(index for index in alive.given if index not in run)
+        run.add(index)
+        scheduler.mark_test_complete(alive, index)
+
+    assert run | {*dead.given[:8]} == {*range(20)}
+    assert alive.shutting_down

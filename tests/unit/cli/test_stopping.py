@@ -6,7 +6,7 @@ import select
 import signal
 import threading
 
-from fanout.cli.stopping import Stopper
+from fanout.cli.stopping import REPEAT_S, Stopper
 
 DEADLINE_S = 20.0
 
@@ -30,6 +30,27 @@ def test_the_first_signal_wakes_and_nothing_more() -> None:
         assert stopper.requested
         assert not stopper.is_at_once
     assert stops == []
+
+
+def test_a_repeat_after_the_end_does_nothing_and_a_later_signal_what_it_did_before() -> None:
+    """One that is quick has left before GNU timeout signals the group."""
+    now = [7.0]
+    before = signal.getsignal(signal.SIGTERM)
+    heard: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        with Stopper(lambda: None, never, lambda: now[0]) as stopper:
+            signal.raise_signal(signal.SIGTERM)
+            assert is_readable(stopper.wake_fd, DEADLINE_S)
+        now[0] += REPEAT_S / 2
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == []
+        now[0] += REPEAT_S
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGTERM] * 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_other_signals_are_none_of_its_business() -> None:
