@@ -213,7 +213,6 @@ def _policy_in(values: Sequence[int]) -> SlowPolicy:
     return policy_of(values[at.C_POLICY], *values[at.C_LIMIT_BYTES : at.C_MAX_RATE + 1])
 
 
-@lru_cache(maxsize=1024)
 @lru_cache(maxsize=1024)  # as below; only to be read
 def numbers_of(policy: SlowPolicy) -> array[int]:
     """All of a policy but its action, as words from C_LIMIT_BYTES on."""
