@@ -31,11 +31,8 @@ def prepare_socket(descriptor: int, *, queue_bytes: int, user_timeout_s: float) 
     # What kind it is would be asked for otherwise.
     sock = socket.socket(type=socket.SOCK_STREAM, proto=0, fileno=descriptor)
     try:
-        try:
+        with needed("ioctl", "makes sockets that never block"):
             sock.setblocking(False)
-        except OSError:
-            with needed("ioctl", "makes sockets that never block"):
-                sock.setblocking(False)
         if sock.family == socket.AF_UNIX:
             _set(sock, socket.SOL_SOCKET, socket.SO_SNDBUF, queue_bytes)
         elif not _has_options(sock):

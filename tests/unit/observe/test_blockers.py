@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from fanout.observe.blockers import in_the_way
 from fanout.slow_policy import SlowPolicy
-from tests.helpers.fake_segment import FakeSegment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.helpers.fake_segment import FakeSegment
 
 BLOCK = SlowPolicy("block")
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeSegment]:
-    fake = FakeSegment()
-    yield fake
-    fake.close()
 
 
 def test_it_is_who_waits_for_the_oldest_message_of_those_who_may_block(fake: FakeSegment) -> None:

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from fanout.shm import layout as at
 from fanout.shm.cards import Card
 from fanout.shm.subscriber_slot import SubscriberSlot
 from tests.helpers.fake_segment import FakeSegment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeSegment]:
-    fake = FakeSegment()
-    yield fake
-    fake.close()
 
 
 def test_columns_are_of_those_whose_handshake_is_done(fake: FakeSegment) -> None:
