@@ -23,7 +23,7 @@ from fanout.shm.clock import Clock
 from fanout.shm.closed import ClosedRing
 from fanout.shm.fence import keep_order
 from fanout.shm.header import Header, State, Totals, reason_counters
-from fanout.shm.layout import WORKERS_MAX
+from fanout.shm.layout import CLOSED_ENTRIES, WORKERS_MAX
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot, SubscriberSlots
 from fanout.shm.words import StuckRecord
@@ -173,6 +173,11 @@ class Reader:
         if head - low >= self._log.entries:
             return self._valid(self.log_bytes)
         return self._valid(min(max(0, position - self._log.start_of(low)), self.log_bytes))
+
+    @property
+    def ends_kept(self) -> int:
+        """How many of the last ends of subscribers there are at most."""
+        return CLOSED_ENTRIES
 
     def closed(self, since: int = 0) -> Iterator[tuple[int, End]]:
         """Ends of subscribers after the one of this number, each with its own, oldest first.

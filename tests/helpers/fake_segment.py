@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fanout.observe.reader import Reader
+from fanout.reasons import Reason
 from fanout.shm.cards import Card, Identity
+from fanout.shm.closed import ClosedRing, End
 from fanout.shm.header import Header, State
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
@@ -25,6 +28,24 @@ IDENTITY = Identity(
     subscriptions=1,
     peer="10.0.0.1:7",
     endpoint="tcp://10.0.0.9:5556",
+)
+
+
+END = End(
+    subscriber=1,
+    worker=0,
+    opened=1,
+    closed=1_000_000_001,
+    reason=Reason.LEFT,
+    matched=10,
+    sent=5,
+    dropped=3,
+    discarded=2,
+    kernel_bytes=70,
+    peer="10.0.0.1:7",
+    text="closed by the subscriber",
+    drops=(1, 0, 1, 0, 0, 0),
+    version="3.1",
 )
 
 
@@ -62,6 +83,11 @@ class FakeSegment:
         for slot, subscriber in enumerate(ids):
             self.connect(subscriber, slot)
             self.count(slot, matched=subscriber, sent=subscriber)
+
+    def end(self, subscriber: int, **changes: Any) -> None:
+        """This one has ended; `changes` is what differs from END."""
+        changes = {"subscriber": subscriber, "peer": f"10.0.0.1:{subscriber}", **changes}
+        ClosedRing(self.segment).add(replace(END, **changes))
 
     def reader(self) -> Reader:
         """One that does not wait."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from fanout.cli.top.figures import (
     NS,
+    EndFigures,
     Frame,
     PublisherFigures,
     Rates,
@@ -14,11 +15,11 @@ from fanout.cli.top.figures import (
     SubscriberFigures,
     WorkerFigures,
 )
-from fanout.observe.rows import WorkerRow
+from fanout.observe.rows import WorkerRow, closed_of
 from fanout.reasons import DROPPING
 from fanout.slow_policy import SlowPolicy
 from tests.helpers.fake_publisher import statistics, subscriber
-from tests.helpers.fake_segment import FakeSegment
+from tests.helpers.fake_segment import END, FakeSegment
 
 NASTY = "\x1b[31mdesk\x07\x7f\x9b\u202e"  # a name that would speak to a terminal
 
@@ -65,3 +66,18 @@ def frame_of(
     )
     fake.close()
     return frame
+
+
+def frame_of_ends(ids: list[int], **changes: Any) -> Frame:
+    """A frame with the ends of these, the newest first; every peer and name is nasty.
+
+    They ended 60.5 s ago, after a second.
+    """
+    ends = [
+        replace(END, subscriber=one, peer=f"{NASTY}{one}", name=NASTY, **changes) for one in ids
+    ]
+    shown = [
+        EndFigures(100 - place, closed_of(end, end.closed, 1_030.0))
+        for place, end in enumerate(ends)
+    ]
+    return replace(frame_of([]), ended=shown, order=ids)

@@ -150,6 +150,24 @@ def test_csv_for_each_subscriber(served: Served) -> None:
     assert int(row["rate"]) > 0
 
 
+def test_who_has_left_is_among_those_who_ended(served: Served) -> None:
+    with Collector(served.endpoint, b"topic") as collector:
+        collector.wait_for(3)
+
+    def ended() -> Any:
+        return once(served, "--closed", "--interval", "0", "--filter", "left", "--rows", "1")[
+            "ended"
+        ]
+
+    wait_until(ended, "its end is booked")
+    with stopped(served.pid):
+        (one,) = ended()
+    assert (one["cause"], one["exact"], one["policy"]) == ("left", True, "drop_oldest")
+    assert one["sent"] >= 3
+    assert one["matched"] == one["sent"] + one["discarded"]
+    assert one["number"] >= 1
+
+
 def test_who_watches_is_told_that_it_ended(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fanout", "top", "--json", "--interval", "0.1"]
     with (

@@ -34,6 +34,7 @@ keys of the live table:
   up down pgup pgdn   select a subscriber
   enter   all figures of the selected one, and back
   / f     filter: words that are in id, name, address, endpoint or policy; esc clears it
+  c       those that have ended, the newest first, and back
   space   pause, and go on
   + -     look more often, less often
   ? h     help
@@ -66,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--reverse", action="store_true", help="sort the other way round")
     add("--filter", default="", metavar="TEXT", help="show those that have all words of TEXT")
     add("--rows", type=args.count, metavar="N", help="show N subscribers at most (default: all)")
+    add(
+        "--closed",
+        action="store_true",
+        help="show those that have ended, and why; with --json or --csv each is printed once",
+    )
 
 
 def epilog() -> str:
@@ -97,6 +103,17 @@ def interval_of(arguments: argparse.Namespace) -> float:
     if given == 0:
         raise args.UsageError("--interval 0 needs --once: it looks only once")
     return INTERVAL_S if given is None else given
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse what does not go together, beside what the parser finds.
+
+    Raises:
+        UsageError: to sort what has an order of its own.
+    """
+    if arguments.closed and (arguments.sort or arguments.reverse):
+        option = "--sort" if arguments.sort else "--reverse"
+        raise args.UsageError(f"{option} is for subscribers: --closed has the order of the ends")
 
 
 def _words(names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ are on the screen.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from fanout.cli.units import printable, short_count, short_size, short_time
 
@@ -20,8 +20,19 @@ if TYPE_CHECKING:
 
 SortBy: TypeAlias = "Callable[[Survey], Sequence[Any]]"
 
+C = TypeVar("C", bound="AnyColumn")
+
 NOTHING = "-"  # what nobody can say
 NEWEST = 1 << 64  # above every sequence and every time
+
+
+class AnyColumn(Protocol):
+    """A column of whatever table."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def width_max(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +181,33 @@ def fitting(widths: Mapping[str, int], width: int, sort: Column, gap: int = 2) -
         width: cells that there are.
         gap: cells between two.
     """
-    shown = list(COLUMNS)
-    for name in DROPPED_FIRST:
+    return narrowed(COLUMNS, DROPPED_FIRST, widths, width, gap, kept=sort.name)
+
+
+def narrowed(
+    columns: Sequence[C],
+    dropped_first: Sequence[str],
+    widths: Mapping[str, int],
+    width: int,
+    gap: int,
+    kept: str = "",
+) -> list[C]:
+    """The same of any columns.
+
+    Args:
+        dropped_first: names of those that it does without, the first ones first.
+        kept: the name of one that it does not do without.
+    """
+    shown = list(columns)
+    for name in dropped_first:
         if sum(widths[column.name] + gap for column in shown) - gap <= width:
             break
-        if name != sort.name:
-            shown.remove(BY_NAME[name])
+        if name != kept:
+            shown = [column for column in shown if column.name != name]
     return shown
 
 
-def cut(column: Column, cell: str) -> str:
+def cut(column: AnyColumn, cell: str) -> str:
     """A cell that takes no more than its column may."""
     limit = column.width_max
     return cell if limit is None or len(cell) <= limit else cell[: limit - 1] + "…"

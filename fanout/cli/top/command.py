@@ -8,10 +8,11 @@ import signal
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from fanout.cli import arguments as args
-from fanout.cli.top.arguments import DESCRIPTION, add_arguments, epilog, interval_of
+from fanout.cli.top.arguments import DESCRIPTION, add_arguments, check, epilog, interval_of
 from fanout.cli.top.choosing import NoPublisher, ask, candidates, the_only_one
 from fanout.cli.top.columns import BY_NAME, DEFAULT_SORT
 from fanout.cli.top.live import LiveTable
@@ -27,6 +28,8 @@ from fanout.observe.publishers import Found, parent_of, publishers
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
     from collections.abc import Callable
+
+    from fanout.cli.top.figures import Frame
 
 NEEDS_RICH = (
     "the live table needs rich: pip install 'fanout-zmq[live]'; --once, --json and --csv do without"
@@ -56,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if sys.stdout is None:
         raise args.UsageError("standard output is closed")
+    check(arguments)
     interval_s = interval_of(arguments)
     if arguments.once or arguments.json or arguments.csv:
         found = the_only_one(find(arguments))
@@ -101,6 +105,7 @@ def wanted_of(arguments: argparse.Namespace, rows: int | None) -> Wanted:
         descending=descending is not bool(arguments.reverse),
         filter=arguments.filter,
         rows=rows,
+        ended=arguments.closed,
     )
 
 
@@ -108,7 +113,11 @@ def view_of(arguments: argparse.Namespace, interval_s: float) -> View:
     """How the live table is looked at to begin with."""
     wanted = wanted_of(arguments, arguments.rows)
     assert wanted.sort is not None
-    return View(wanted.sort, wanted.descending, wanted.filter, interval_s=interval_s)
+    return View(
+        *(wanted.sort, wanted.descending, wanted.filter),
+        interval_s=interval_s,
+        ended=wanted.ended,
+    )
 
 
 def print_looks(
@@ -133,14 +142,8 @@ def print_looks(
             if interval_s:
                 sleep(interval_s)
                 watcher.look()
-            frame = watcher.frame(wanted)
-            if arguments.json:
-                output.write(json_line(frame))
-            elif arguments.csv:
-                output.writelines(csv_lines(frame, header=not printed))
-            else:
-                output.writelines(f"{line}\n" for line in lines_of(frame))
-            output.flush()
+            _print(arguments, watcher.frame(wanted), output, header=not printed)
+            wanted = replace(wanted, after=watcher.last_end)  # each end is printed once
             printed += 1
             if arguments.once:
                 return args.OK
@@ -157,6 +160,16 @@ def print_looks(
         # Python flushes standard output once more at exit, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
         return args.OK
+
+
+def _print(arguments: argparse.Namespace, frame: Frame, output: TextIO, *, header: bool) -> None:
+    if arguments.json:
+        output.write(json_line(frame))
+    elif arguments.csv:
+        output.writelines(csv_lines(frame, header=header))
+    else:
+        output.writelines(f"{line}\n" for line in lines_of(frame))
+    output.flush()
 
 
 def _stop() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fanout.observe.rows import WorkerRow
-    from fanout.statistics import PublisherStatistics, SubscriberStatistics
+    from fanout.statistics import ClosedSubscriber, PublisherStatistics, SubscriberStatistics
 
 NS = 1_000_000_000
 
@@ -110,14 +110,28 @@ class SubscriberFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class EndFigures:
+    """One subscriber that has ended."""
+
+    number: int  # of the end, from 1: one that is missing between two was overwritten
+    statistics: ClosedSubscriber
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
-    """All that is shown at once."""
+    """All that is shown at once: subscribers, or those that have ended."""
 
     publisher: PublisherFigures
     workers: Sequence[WorkerFigures]
     subscribers: Sequence[SubscriberFigures]  # those that are shown, in order
-    first: int  # place of the first of them among those that match, from 0
+    first: int  # place of the first that is shown among those that match, from 0
     order: Sequence[int]  # ids of all that match the filter, in order
+    ended: Sequence[EndFigures] | None = None  # those that are shown, the newest first
+
+    @property
+    def shown(self) -> Sequence[SubscriberFigures | EndFigures]:
+        """Those of one kind or the other."""
+        return self.subscribers if self.ended is None else self.ended
 
 
 def age_s(then: int, now: int) -> float | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.cli.top.columns import COLUMNS, NOTHING, count_or_nothing, size_or_nothing
-from fanout.cli.top.records import subscriber_record
+from fanout.cli.top.figures import EndFigures
+from fanout.cli.top.records import end_record, subscriber_record
 from fanout.cli.units import plural, printable, short_count, short_size, short_time
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ KEYS = (
     ("enter", "all figures of the selected one, and back"),
     ("/ f", "filter: words that are in id, name, address, endpoint or policy"),
     ("esc", "back: out of this, of the figures, of the filter, of the selection"),
+    ("c", "those that have ended, the newest first, and back"),
     ("space", "pause, and go on"),
     ("+ -", "look more often, less often"),
     ("q", "quit"),
@@ -81,11 +83,19 @@ def worker_cells(it: WorkerFigures) -> list[str]:
     ]
 
 
-def detail_lines(it: SubscriberFigures | str) -> list[str]:
-    """All figures of one subscriber, a line each; or why it is not there."""
+def detail_lines(it: SubscriberFigures | EndFigures | str, now: float) -> list[str]:
+    """All figures of one subscriber, or of its end, a line each; or why it is not there.
+
+    Args:
+        now: s since 1970.
+    """
     if isinstance(it, str):
         return [f"this subscriber is not there any more: {printable(it)}"]
-    record = subscriber_record(it)
+    if isinstance(it, EndFigures):
+        record = end_record(it)
+        record["ended"] = f"{short_time(now - it.statistics.ended)} ago"
+    else:
+        record = subscriber_record(it)
     width = max(map(len, record))
     return [f"{name:<{width}}  {_value(name, value)}" for name, value in record.items()]
 
@@ -101,8 +111,9 @@ def status_line(frame: Frame, view: View) -> str:
     if view.typing:
         return f"filter: {view.filter}█  (enter: done, esc: show all)"
     number = len(frame.order)
-    shown = f"{frame.first + 1:,}-{frame.first + len(frame.subscribers):,} of " if number else ""
-    parts = [f"{shown}{plural(number, 'subscriber')}", f"each {view.interval_s:g} s"]
+    shown = f"{frame.first + 1:,}-{frame.first + len(frame.shown):,} of " if number else ""
+    ended = "" if frame.ended is None else " that ended, c for those that are there"
+    parts = [f"{shown}{plural(number, 'subscriber')}{ended}", f"each {view.interval_s:g} s"]
     if view.filter:
         parts.append(f"filter {printable(view.filter)!r}")
     if view.paused:
@@ -119,7 +130,7 @@ def _value(name: str, value: object) -> str:
         return printable(str(value))
     if name.endswith("_s"):
         return f"{value:,.1f} s"
-    if name in ("id", "worker"):
+    if name in ("id", "worker", "number"):
         return str(value)
     shown = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
     return f"{shown} ({short_size(value)})" if "bytes" in name else shown

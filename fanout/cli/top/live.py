@@ -15,7 +15,7 @@ from fanout.errors import ClosedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanout.cli.top.figures import Frame, SubscriberFigures
+    from fanout.cli.top.figures import EndFigures, Frame, SubscriberFigures
     from fanout.cli.top.view import View
     from fanout.cli.top.watching import Watcher
 
@@ -33,7 +33,11 @@ class Screen(Protocol):
 
     def rows(self, workers: int) -> int: ...
     def draw(
-        self, frame: Frame, view: View, selected: SubscriberFigures | str, problem: str
+        self,
+        frame: Frame,
+        view: View,
+        selected: SubscriberFigures | EndFigures | str,
+        problem: str,
     ) -> None: ...
     def suspend(self) -> None: ...
     def resume(self) -> None: ...
@@ -65,7 +69,7 @@ class LiveTable:
         self._stop = stop
         self._clock = clock
         self._problem = ""  # why there is nothing new any more
-        self._selected: SubscriberFigures | str = ""  # or why it is not there
+        self._selected: SubscriberFigures | EndFigures | str = ""  # or why it is not there
 
     def run(self) -> int:
         """Show it until it is left; returns the exit status.
@@ -108,7 +112,7 @@ class LiveTable:
             self._screen.resume()
         elif key != "redraw":
             is_still = self._view.paused or bool(self._problem)
-            ids = [one.statistics.id for one in frame.subscribers]
+            ids = [one.statistics.id for one in frame.shown]
             self._view = press(self._view, key, ids, ids if is_still else frame.order)
             self._watcher.interval_s = self._view.interval_s
 
@@ -122,17 +126,23 @@ class LiveTable:
                 rows=self._screen.rows(workers),
                 first=view.first,
                 selected=view.selected,
+                ended=view.ended,
             )
         )
         self._view = replace(view, first=frame.first)
         if view.selected is not None and view.details:
-            found = self._watcher.subscriber(view.selected)
-            self._selected = found or self._watcher.end_of(view.selected) or "it has left"
+            self._selected = self._figures_of(view.selected)
         return frame
+
+    def _figures_of(self, selected: int) -> SubscriberFigures | EndFigures | str:
+        watcher = self._watcher
+        if self._view.ended:
+            return watcher.ended(selected) or "others have ended since, its figures are not kept"
+        return watcher.subscriber(selected) or watcher.end_of(selected) or "it has left"
 
     def _kept(self, frame: Frame) -> Frame:
         """The same figures, with those of who is selected now."""
         selected = self._view.selected
-        found = (one for one in frame.subscribers if one.statistics.id == selected)
+        found = (one for one in frame.shown if one.statistics.id == selected)
         self._selected = next(found, self._selected)
         return frame

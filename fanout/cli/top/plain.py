@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.cli.top.columns import COLUMNS, cut
+from fanout.cli.top.end_columns import END_COLUMNS
 from fanout.cli.top.headlines import WORKER_TITLES, headlines, warnings, worker_cells
 from fanout.cli.units import width_of
 
@@ -24,12 +25,26 @@ def lines_of(frame: Frame) -> Iterator[str]:
     cells = [worker_cells(worker) for worker in frame.workers]
     yield from _table(WORKER_TITLES, cells, (False,) * len(WORKER_TITLES))
     yield ""
-    titles = [column.title for column in COLUMNS]
-    rows = [[cut(column, column.show(one)) for column in COLUMNS] for one in frame.subscribers]
-    yield from _table(titles, rows, [column.is_text for column in COLUMNS])
-    hidden = len(frame.order) - len(frame.subscribers)
+    yield from _subscribers(frame) if frame.ended is None else _ended(frame)
+    hidden = len(frame.order) - len(frame.shown)
     if hidden > 0:
         yield f"and {hidden:,} more"
+
+
+def _subscribers(frame: Frame) -> Iterator[str]:
+    titles = [column.title for column in COLUMNS]
+    rows = [[cut(column, column.show(one)) for column in COLUMNS] for one in frame.subscribers]
+    return _table(titles, rows, [column.is_text for column in COLUMNS])
+
+
+def _ended(frame: Frame) -> Iterator[str]:
+    now = frame.publisher.now
+    titles = [column.title for column in END_COLUMNS]
+    rows = [
+        [cut(column, column.show(one.statistics, now)) for column in END_COLUMNS]
+        for one in frame.ended or ()
+    ]
+    return _table(titles, rows, [column.is_text for column in END_COLUMNS])
 
 
 def _table(

@@ -15,17 +15,24 @@ from typing import TYPE_CHECKING, Any
 from fanout.cli.units import printable
 from fanout.reasons import DROPPING
 from fanout.slow_policy import SlowPolicy
-from fanout.statistics import PublisherStatistics, SubscriberStatistics
+from fanout.statistics import ClosedSubscriber, PublisherStatistics, SubscriberStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fanout.cli.top.figures import Frame, PublisherFigures, SubscriberFigures, WorkerFigures
+    from fanout.cli.top.figures import (
+        EndFigures,
+        Frame,
+        PublisherFigures,
+        SubscriberFigures,
+        WorkerFigures,
+    )
 
 SCHEMA = 1
 
 _OF_PUBLISHER = tuple(one.name for one in fields(PublisherStatistics) if one.name != "workers")
 _OF_SUBSCRIBER = tuple(one.name for one in fields(SubscriberStatistics))
+_OF_END = tuple(one.name for one in fields(ClosedSubscriber))
 _BY_REASON = ("dropped_by", "dropped_bytes_by")  # several figures each
 _OF_WORKER = (
     *("index", "pid", "restarts", "subscribers", "cohorts"),
@@ -77,36 +84,54 @@ def subscriber_record(it: SubscriberFigures) -> dict[str, Any]:
         **{name: getattr(one, name) for name in _OF_SUBSCRIBER},
         "blocked_s": round(one.blocked_s, 3),
         "age_s": round(one.age_s, 3),
-        "policy": one.policy.action,
-        **{f"policy_{name}": getattr(one.policy, name) for name in _OF_POLICY},
+        **_policy_record(one.policy),
         "connected_s": _rounded(it.connected_s),
+    }
+
+
+def end_record(it: EndFigures) -> dict[str, Any]:
+    """An end as a JSON object: the fields of `ClosedSubscriber`, and some more."""
+    one = it.statistics
+    return {
+        "number": it.number,
+        **{name: getattr(one, name) for name in _OF_END},
+        "cause": one.cause.label,
+        "connected_s": round(one.connected_s, 3),
+        "ended": round(one.ended, 3),
+        **_policy_record(one.policy),
     }
 
 
 def json_line(frame: Frame) -> str:
     """All of it as one line of JSON."""
-    record = {
+    record: dict[str, Any] = {
         "schema": SCHEMA,
         "time": round(frame.publisher.now, 3),
         "publisher": publisher_record(frame.publisher),
         "workers": list(map(worker_record, frame.workers)),
-        "subscribers": list(map(subscriber_record, frame.subscribers)),
     }
+    if frame.ended is None:
+        record["subscribers"] = list(map(subscriber_record, frame.subscribers))
+    else:
+        record["ended"] = list(map(end_record, reversed(frame.ended)))
     # ASCII: what is not printable is escaped. But for DEL, which JSON takes for printable.
     return json.dumps(record, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n"
 
 
 def csv_lines(frame: Frame, *, header: bool) -> Iterator[str]:
-    """The subscribers as lines of CSV, each with the time of the look.
+    """The subscribers, or those that have ended, as lines of CSV, each with the time of the look.
 
     Args:
         header: whether the first line has the names.
     """
     if header:
-        yield _csv_line(CSV_COLUMNS)
+        yield _csv_line(CSV_COLUMNS if frame.ended is None else END_CSV_COLUMNS)
     time = round(frame.publisher.now, 3)
-    for one in frame.subscribers:
-        yield _csv_line([time, *map(_cell, flat(subscriber_record(one)).values())])
+    records = map(subscriber_record, frame.subscribers)
+    if frame.ended is not None:
+        records = map(end_record, reversed(frame.ended))
+    for record in records:
+        yield _csv_line([time, *map(_cell, flat(record).values())])
 
 
 def flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -120,15 +145,21 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _csv_columns() -> Iterator[str]:
+def _policy_record(policy: SlowPolicy) -> dict[str, Any]:
+    return {
+        "policy": policy.action,
+        **{f"policy_{name}": getattr(policy, name) for name in _OF_POLICY},
+    }
+
+
+def _csv_columns(*names: str) -> Iterator[str]:
+    """Names of records as names of columns, after that of the time."""
     yield "time"
-    for name in _OF_SUBSCRIBER:
+    for name in names:
         if name in _BY_REASON:
             yield from (f"{name}.{reason.label}" for reason in DROPPING)
         else:
             yield name
-    yield from (f"policy_{name}" for name in _OF_POLICY)
-    yield "connected_s"
 
 
 def _csv_line(cells: object) -> str:
@@ -145,4 +176,6 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-CSV_COLUMNS = tuple(_csv_columns())
+_POLICY_NAMES = tuple(f"policy_{name}" for name in _OF_POLICY)
+CSV_COLUMNS = tuple(_csv_columns(*_OF_SUBSCRIBER, *_POLICY_NAMES, "connected_s"))
+END_CSV_COLUMNS = tuple(_csv_columns("number", *_OF_END, *_POLICY_NAMES))

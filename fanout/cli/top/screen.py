@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from fanout.cli.top.columns import COLUMNS, cut, fitting
+from fanout.cli.top.columns import COLUMNS, cut, fitting, narrowed
+from fanout.cli.top.end_columns import END_COLUMNS, END_DROPPED_FIRST
 from fanout.cli.top.headlines import (
     WORKER_TITLES,
     detail_lines,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from fanout.cli.top.columns import Column
-    from fanout.cli.top.figures import Frame, SubscriberFigures
+    from fanout.cli.top.figures import EndFigures, Frame, SubscriberFigures
     from fanout.cli.top.view import View
 
 WORKERS_SHOWN = 8  # the busiest ones; the others would leave no room for subscribers
@@ -52,7 +53,11 @@ class RichScreen:
         return max(ROWS_MIN, height - _FIXED_LINES - min(workers, WORKERS_SHOWN))
 
     def draw(
-        self, frame: Frame, view: View, selected: SubscriberFigures | str, problem: str
+        self,
+        frame: Frame,
+        view: View,
+        selected: SubscriberFigures | EndFigures | str,
+        problem: str,
     ) -> None:
         """Show this frame; a terminal that is gone is no reason to fail."""
         width, height = self._console.width, self._console.height
@@ -85,7 +90,7 @@ class RichScreen:
 def picture(
     frame: Frame,
     view: View,
-    selected: SubscriberFigures | str,
+    selected: SubscriberFigures | EndFigures | str,
     problem: str,
     width: int,
     height: int,
@@ -102,7 +107,10 @@ def picture(
     if view.help:
         lines.append(_lines(help_lines(), room))
     elif view.details:
-        lines.append(_lines(detail_lines(selected), room, is_cut=True))
+        details = detail_lines(selected, frame.publisher.now)
+        lines.append(_lines(details, room, is_cut=True))
+    elif frame.ended is not None:
+        lines.append(_ended(frame, view, width))
     else:
         lines.append(_subscribers(frame, view, width))
     status = Text(status_line(frame, view), style="dim", no_wrap=True, overflow="ellipsis")
@@ -140,6 +148,28 @@ def _subscribers(frame: Frame, view: View, width: int) -> Table:
             style += " reverse"
         row = [Text(cells[column.name][place]) for column in columns]
         table.add_row(*row, style=style.strip())
+    return table
+
+
+def _ended(frame: Frame, view: View, width: int) -> Table:
+    now = frame.publisher.now
+    ended = frame.ended or ()
+    cells = {
+        column.name: [cut(column, column.show(one.statistics, now)) for one in ended]
+        for column in END_COLUMNS
+    }
+    widths = {
+        column.name: max(map(width_of, [column.title, *cells[column.name]]))
+        for column in END_COLUMNS
+    }
+    columns = narrowed(END_COLUMNS, END_DROPPED_FIRST, widths, width, _GAP)
+    table = _grid()
+    for column in columns:
+        justify: Literal["left", "right"] = "left" if column.is_text else "right"
+        table.add_column(Text(column.title, style="bold"), justify=justify, no_wrap=True)
+    for place, one in enumerate(ended):
+        style = "reverse" if one.statistics.id == view.selected else ""
+        table.add_row(*[Text(cells[column.name][place]) for column in columns], style=style)
     return table
 
 

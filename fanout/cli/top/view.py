@@ -25,6 +25,7 @@ class View:
         selected: the id of a subscriber; None = nobody.
         details: whether all figures of the selected one are shown.
         first: place of the first subscriber on the screen.
+        ended: whether those that have ended are shown.
         quits: whether that was enough.
     """
 
@@ -38,6 +39,7 @@ class View:
     paused: bool = False
     interval_s: float = 1.0
     first: int = 0
+    ended: bool = False
     quits: bool = False
 
 
@@ -50,6 +52,8 @@ def press(view: View, key: str, ids: Sequence[int], order: Sequence[int]) -> Vie
     """
     if view.typing:
         return _typed(view, key)
+    if view.ended and (key in BY_KEY or key in _SORTS):
+        return view  # they are in the order of their ends
     column = BY_KEY.get(key)
     if column is not None:
         return sorted_by(view, column)
@@ -73,6 +77,7 @@ def sorted_by(view: View, column: Column) -> View:
     return replace(view, sort=column, descending=not column.is_text, first=0)
 
 
+_SORTS = {"left", "<", "right", ">", "r"}  # beside the keys of columns
 _MOVES = {"up", "down", "k", "j", "page up", "page down", "home", "end"}
 
 
@@ -88,6 +93,8 @@ def _switched(view: View, key: str) -> View:
             return replace(view, typing=True)
         case "?" | "h":
             return replace(view, help=not view.help)
+        case "c":
+            return replace(view, ended=not view.ended, selected=None, details=False, first=0)
     return view
 
 
@@ -126,7 +133,9 @@ def _back(view: View) -> View:
         return replace(view, details=False)
     if view.filter:
         return replace(view, filter="", first=0)
-    return replace(view, selected=None)
+    if view.selected is not None:
+        return replace(view, selected=None)
+    return replace(view, ended=False, first=0) if view.ended else view
 
 
 def _beside(view: View, step: int) -> View:

@@ -6,8 +6,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fanout.cli.top.ends import Ends
 from fanout.cli.top.figures import (
     NS,
+    EndFigures,
     Frame,
     PublisherFigures,
     Rates,
@@ -44,6 +46,8 @@ class Wanted:
         rows: so many at most, None = all.
         first: begin at this place.
         selected: have this one, by its id, among them.
+        ended: those that have ended, the newest first; of these
+        after: only ends with a number above this one.
     """
 
     sort: Column | None = None
@@ -52,6 +56,8 @@ class Wanted:
     rows: int | None = None
     first: int = 0
     selected: int | None = None
+    ended: bool = False
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,14 @@ class Watcher:
         self._wall = wall
         self._is_alive = is_alive
         self.interval_s = interval_s
+        self._ends = Ends(self._reader)
         self._readings: deque[Reading] = deque()
         self._last: _Look | None = None
+
+    @property
+    def last_end(self) -> int:
+        """The number of the newest end that was read."""
+        return self._ends.last
 
     def look(self) -> None:
         """Read the counters."""
@@ -126,6 +138,8 @@ class Watcher:
         look = self._last
         before = self._readings[0] if len(self._readings) > 1 else None
         rates = Rates(before, look.reading)
+        if wanted.ended:
+            return self._frame_of_ends(look, rates, wanted)
         places = self._places(look, wanted)
         rows = len(places) if wanted.rows is None else wanted.rows
         first = window(len(places), rows, wanted.first, self._place_of(look, places, wanted))
@@ -136,6 +150,26 @@ class Watcher:
             first=first,
             order=[look.survey.ids[place] for place in places],
         )
+
+    def _frame_of_ends(self, look: _Look, rates: Rates, wanted: Wanted) -> Frame:
+        self._ends.look(self._clock(), self._wall())
+        found = self._ends.newest(wanted.filter, wanted.after)
+        ids = [one.statistics.id for one in found]
+        rows = len(found) if wanted.rows is None else wanted.rows
+        place = ids.index(wanted.selected) if wanted.selected in ids else None
+        first = window(len(found), rows, wanted.first, place)
+        return Frame(
+            publisher=self._publisher(look, rates),
+            workers=[self._worker(row, look, rates) for row in look.workers],
+            subscribers=(),
+            first=first,
+            order=ids,
+            ended=found[first : first + rows],
+        )
+
+    def ended(self, subscriber: int) -> EndFigures | None:
+        """The end of one of those that the last frame of them had; None if it is not kept."""
+        return self._ends.of(subscriber)
 
     def subscriber(self, subscriber: int) -> SubscriberFigures | None:
         """One of those of the last look, as it is now; None if it is not there any more."""

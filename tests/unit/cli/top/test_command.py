@@ -140,3 +140,35 @@ def test_without_rich_it_says_what_to_install(
 def test_the_live_table_needs_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["top"]) == USAGE
     assert "add --once, --json or --csv" in capsys.readouterr().err
+
+
+def test_each_end_is_printed_once(fake: FakeSegment) -> None:
+    fake.end(7)
+    fake.end(8)
+    more = iter([lambda: None, lambda: fake.end(9), fake.segment.discard])
+    output = io.StringIO()
+    assert run(fake, parsed("--json", "--closed"), output, lambda _s: next(more)()) == OK
+    looks = [json.loads(line)["ended"] for line in output.getvalue().splitlines()]
+    assert [[one["id"] for one in ends] for ends in looks] == [[7, 8], [9]]
+
+
+def test_once_the_last_of_those_who_ended(fake: FakeSegment) -> None:
+    for subscriber in (7, 8, 9):
+        fake.end(subscriber)
+    output = io.StringIO()
+    arguments = parsed("--once", "--closed", "--csv", "--rows", "2")
+    assert run(fake, arguments, output, interval_s=0) == OK
+    assert [line.split(",")[2] for line in output.getvalue().splitlines()] == ["id", "8", "9"]
+    filtered = io.StringIO()
+    arguments = parsed("--once", "--closed", "--json", "--filter", "left 10.0.0.1:8")
+    assert run(fake, arguments, filtered, interval_s=0) == OK
+    assert [one["id"] for one in json.loads(filtered.getvalue())["ended"]] == [8]
+    assert view_of(parsed("--closed"), 1.0).ended
+
+
+@pytest.mark.parametrize("option", [["--sort", "lost"], ["--reverse"]])
+def test_those_who_ended_have_an_order_of_their_own(
+    option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["top", "--closed", "--once", *option]) == USAGE
+    assert f"{option[0]} is for subscribers" in capsys.readouterr().err

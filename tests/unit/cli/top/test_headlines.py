@@ -9,14 +9,14 @@ import pytest
 from fanout.cli.top.columns import BY_NAME, COLUMNS
 from fanout.cli.top.headlines import KEYS, detail_lines, headlines, help_lines, status_line
 from fanout.cli.top.view import View, press
-from tests.helpers.frames import NASTY, frame_of
+from tests.helpers.frames import NASTY, frame_of, frame_of_ends
 
 VIEW = View(BY_NAME["queued"], descending=True)
 
 
 def test_details_are_all_figures_with_their_units() -> None:
     (one,) = frame_of([7]).subscribers
-    lines = dict(line.split(maxsplit=1) for line in detail_lines(one))
+    lines = dict(line.split(maxsplit=1) for line in detail_lines(one, 1_090.5))
 
     assert lines["id"] == "7"
     assert lines["sent_bytes"] == "0 (0 B)"
@@ -32,19 +32,22 @@ def test_what_was_dropped_is_one_line_whatever_the_reasons() -> None:
     by = {"lag": 1_200, "lag_messages": 0, "lag_age": 3}
     statistics = replace(one.statistics, dropped_by=by)
     lines = dict(
-        line.split(maxsplit=1) for line in detail_lines(replace(one, statistics=statistics))
+        line.split(maxsplit=1)
+        for line in detail_lines(replace(one, statistics=statistics), 1_090.5)
     )
     assert lines["dropped_by"] == "lag 1,200, lag_age 3"
 
 
 def test_what_nobody_can_say_is_no_zero() -> None:
     (one,) = frame_of([7]).subscribers
-    lines = detail_lines(replace(one, connected_s=None))
+    lines = detail_lines(replace(one, connected_s=None), 1_090.5)
     assert lines[-1].split() == ["connected_s", "-"]
 
 
 def test_who_has_left_has_a_reason_instead() -> None:
-    assert detail_lines("broken pipe") == ["this subscriber is not there any more: broken pipe"]
+    assert detail_lines("broken pipe", 1_090.5) == [
+        "this subscriber is not there any more: broken pipe"
+    ]
 
 
 def test_a_name_does_not_speak_to_the_terminal() -> None:
@@ -76,3 +79,12 @@ def test_help_names_keys_that_do_something() -> None:
         for key in {"up down": ["up", "down"], "space": [" "], "esc": []}.get(keys, keys.split()):
             view = View(VIEW.sort, descending=True, selected=5)
             assert press(view, key, [5, 6], [5, 6, 7]) != view or key == "up", key
+
+
+def test_an_end_in_detail_says_when_and_why_and_what_was_lost_by_reason() -> None:
+    (one,) = frame_of_ends([7]).ended or ()
+    lines = dict(line.split(maxsplit=1) for line in detail_lines(one, 1_090.5))
+    assert (lines["cause"], lines["reason"]) == ("left", "closed by the subscriber")
+    assert lines["ended"] == "60 s ago"
+    assert lines["dropped_by"] == "lag 1, lag_messages 1, lag_log 1"
+    assert (lines["number"], lines["exact"]) == ("100", "True")

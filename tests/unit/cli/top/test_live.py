@@ -8,11 +8,12 @@ import pytest
 
 from fanout.cli.top.choosing import NoPublisher
 from fanout.cli.top.columns import BY_NAME
-from fanout.cli.top.figures import NS, Frame, SubscriberFigures
+from fanout.cli.top.figures import NS, EndFigures, Frame, SubscriberFigures
 from fanout.cli.top.live import LiveTable
 from fanout.cli.top.view import View
 from fanout.cli.top.watching import Watcher
 from fanout.observe.publishers import Found
+from fanout.shm.layout import CLOSED_ENTRIES
 from tests.helpers.fake_segment import FakeSegment
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Script:
         self.steps: list[list[str] | Callable[[], list[str]]] = []
         self.frames: list[Frame] = []
         self.views: list[View] = []
-        self.selected: list[SubscriberFigures | str] = []
+        self.selected: list[SubscriberFigures | EndFigures | str] = []
         self.problems: list[str] = []
         self.timeouts: list[float | None] = []
         self.calls: list[str] = []
@@ -45,7 +46,11 @@ class Script:
         return 3
 
     def draw(
-        self, frame: Frame, view: View, selected: SubscriberFigures | str, problem: str
+        self,
+        frame: Frame,
+        view: View,
+        selected: SubscriberFigures | EndFigures | str,
+        problem: str,
     ) -> None:
         self.frames.append(frame)
         self.views.append(view)
@@ -61,7 +66,7 @@ class Script:
     @property
     def shown(self) -> list[list[int]]:
         """The ids on the screen, each time."""
-        return [[one.statistics.id for one in frame.subscribers] for frame in self.frames]
+        return [[one.statistics.id for one in frame.shown] for frame in self.frames]
 
 
 @pytest.fixture
@@ -195,3 +200,42 @@ def test_the_pace_is_that_of_the_view(fake: FakeSegment) -> None:
     script = Script()
     run(fake, script, ["-"], [], [])
     assert script.timeouts == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_those_who_ended_come_live_the_newest_first(fake: FakeSegment) -> None:
+    script = Script()
+    for subscriber in (21, 22):
+        fake.end(subscriber)
+
+    def more() -> list[str]:
+        fake.end(23)
+        return ["redraw"]
+
+    run(fake, script, ["c"], more, ["down", "down"], ["enter"], ["c"])
+    assert script.shown == [
+        [1, 2, 3],
+        [22, 21],
+        [23, 22, 21],
+        [23, 22, 21],
+        [23, 22, 21],
+        [1, 2, 3],
+    ]
+    assert script.frames[3].order == [23, 22, 21]
+    end = script.selected[4]
+    assert isinstance(end, EndFigures)
+    assert (end.number, end.statistics.id, end.statistics.dropped) == (2, 22, 3)
+
+
+def test_the_figures_of_one_that_ended_are_not_kept_for_ever(fake: FakeSegment) -> None:
+    script = Script()
+    fake.end(21)
+
+    def many() -> list[str]:
+        for subscriber in range(100, 100 + CLOSED_ENTRIES):
+            fake.end(subscriber)
+        return ["redraw"]
+
+    run(fake, script, ["c"], ["down"], ["enter"], many)
+    assert isinstance(script.selected[3], EndFigures)
+    assert "not kept" in str(script.selected[4])
+    assert len(script.frames[4].order) == CLOSED_ENTRIES

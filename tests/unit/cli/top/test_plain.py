@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fanout.cli.top.plain import lines_of
-from tests.helpers.frames import frame_of
+from tests.helpers.frames import frame_of, frame_of_ends
 
 
 def test_everything_is_in_columns_and_nothing_speaks_to_the_terminal() -> None:
@@ -27,3 +27,13 @@ def test_a_publisher_without_a_sign_of_life_is_said_to_hang() -> None:
     lines = list(lines_of(frame_of([], heartbeat_age_s=12.0)))
     assert any(line.startswith("NO SIGN OF LIFE for 12 s") for line in lines)
     assert not any("SIGN" in line for line in lines_of(frame_of([], heartbeat_age_s=None)))
+
+
+def test_those_who_ended_are_in_columns_too() -> None:
+    *_others, title, first, second = lines_of(frame_of_ends([10, 1], text="\x1b[2Jgone"))
+
+    assert title.split()[:5] == ["Ago", "Id", "Name", "Address", "Worker"]
+    assert first.split()[:3] == ["60", "s", "10"]
+    assert second.index("\\x1b[2Jgone") == title.index("Why") == first.index("\\x1b[2Jgone")
+    assert first.split()[-1] == "oldest"
+    assert all(line.isprintable() for line in (title, first, second))

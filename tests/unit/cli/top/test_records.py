@@ -11,9 +11,16 @@ from typing import Any
 
 import pytest
 
-from fanout.cli.top.records import CSV_COLUMNS, SCHEMA, csv_lines, flat, json_line
-from fanout.statistics import PublisherStatistics, SubscriberStatistics
-from tests.helpers.frames import NASTY, frame_of
+from fanout.cli.top.records import (
+    CSV_COLUMNS,
+    END_CSV_COLUMNS,
+    SCHEMA,
+    csv_lines,
+    flat,
+    json_line,
+)
+from fanout.statistics import ClosedSubscriber, PublisherStatistics, SubscriberStatistics
+from tests.helpers.frames import NASTY, frame_of, frame_of_ends
 from tests.helpers.pages import CODE, cells, section
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "top.md"
@@ -44,9 +51,23 @@ def test_a_line_is_one_line_and_printable() -> None:
     assert line.count("\n") == 1
 
 
-@pytest.mark.parametrize("part", ["publisher", "workers", "subscribers"])
+def test_a_line_has_those_who_ended_in_the_place_of_subscribers_in_the_order_of_their_ends() -> (
+    None
+):
+    shown = json.loads(json_line(frame_of_ends([7, 4])))
+
+    assert shown.keys() == record().keys() - {"subscribers"} | {"ended"}
+    first, second = shown["ended"]
+    assert (first["id"], first["number"], second["id"], second["number"]) == (4, 99, 7, 100)
+    assert (first["cause"], first["reason"]) == ("left", "closed by the subscriber")
+    assert (first["ended"], first["connected_s"]) == (1_030.0, 1.0)
+    assert first["dropped_by"] == {"lag": 1, "lag_messages": 1, "lag_age": 0, "lag_log": 1}
+    assert first["policy"] == "drop_oldest"
+
+
+@pytest.mark.parametrize("part", ["publisher", "workers", "subscribers", "ended"])
 def test_every_name_is_in_the_reference_and_none_is_made_up(part: str) -> None:
-    shown = record()[part]
+    shown = (record() | json.loads(json_line(frame_of_ends([1]))))[part]
     names = shown if part == "publisher" else shown[0]
     text = section(PAGE.read_text("utf-8"), f"`{part}`")
     listed = {
@@ -58,6 +79,7 @@ def test_every_name_is_in_the_reference_and_none_is_made_up(part: str) -> None:
     others = {
         "publisher": {field.name for field in fields(PublisherStatistics)} - {"workers"},
         "subscribers": {field.name for field in fields(SubscriberStatistics)},
+        "ended": {field.name for field in fields(ClosedSubscriber)},
     }
     assert listed | others.get(part, set()) == set(names)
 
@@ -70,4 +92,16 @@ def test_csv_has_a_header_once_and_the_same_columns_as_json() -> None:
     assert len(rows) == 4
     assert tuple(rows[0]) == CSV_COLUMNS == ("time", *flat(record()["subscribers"][0]))
     assert (rows[1]["id"], rows[1]["time"], rows[1]["dropped_by.lag"]) == ("7", "1090.5", "0")
+    assert text.replace("\n", "").isprintable()
+
+
+def test_csv_of_those_who_ended_has_the_same_columns_as_json() -> None:
+    frame = frame_of_ends([7, 4])
+    text = "".join(csv_lines(frame, header=True))
+    rows = list(csv.DictReader(io.StringIO(text)))
+
+    record = json.loads(json_line(frame))["ended"][0]
+    assert tuple(rows[0]) == END_CSV_COLUMNS == ("time", *flat(record))
+    assert [row["id"] for row in rows] == ["4", "7"]
+    assert (rows[0]["cause"], rows[0]["dropped_by.lag"]) == ("left", "1")
     assert text.replace("\n", "").isprintable()

@@ -10,7 +10,7 @@ import pytest
 
 from fanout.cli.top.columns import BY_NAME
 from fanout.cli.top.view import View
-from tests.helpers.frames import frame_of
+from tests.helpers.frames import frame_of, frame_of_ends
 
 rich_console = pytest.importorskip("rich.console")
 
@@ -20,9 +20,10 @@ VIEW = View(BY_NAME["queued"], descending=True)
 def drawn(view: View, *, width: int = 170, ids: list[int] | None = None, **keywords: str) -> str:
     from fanout.cli.top.screen import picture
 
-    frame = frame_of([5, 6] if ids is None else ids)
+    make = frame_of_ends if view.ended else frame_of
+    frame = make([5, 6] if ids is None else ids)
     console = rich_console.Console(file=io.StringIO(), width=width, height=30, highlight=False)
-    selected = frame.subscribers[0] if frame.subscribers else ""
+    selected = frame.shown[0] if frame.shown else ""
     problem = keywords.get("problem", "")
     console.print(picture(frame, view, selected, problem, width, 30), end="")
     text = console.file.getvalue()
@@ -46,6 +47,20 @@ def test_no_line_is_wider_than_the_window() -> None:
         lines = drawn(VIEW, width=width).splitlines()
         assert max(map(len, lines)) <= width
         assert len(lines) == len(drawn(VIEW).splitlines())
+
+
+def test_those_who_ended_are_shown_in_any_window() -> None:
+    view = replace(VIEW, ended=True)
+    text = drawn(view)
+    assert "closed by the subscriber" in text
+    assert "1-2 of 2 subscribers that ended" in text
+    assert text.replace("\n", "").isprintable()
+    assert re.search(r"cause +left ", drawn(replace(view, details=True)))
+    assert "0 subscribers that ended" in drawn(view, ids=[])
+    for width in (50, 80, 100):
+        lines = drawn(view, width=width).splitlines()
+        assert max(map(len, lines)) <= width
+        assert "Why" in drawn(view, width=width)
 
 
 def test_details_help_and_problems_are_shown() -> None:

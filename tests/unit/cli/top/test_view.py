@@ -103,3 +103,18 @@ def test_how_often_it_looks() -> None:
     assert after("-").interval_s == 2.0
     assert after(*"+" * 20).interval_s == 0.1
     assert after(*"-" * 20).interval_s == 60.0
+
+
+def test_those_who_ended_and_back() -> None:
+    ended = after("down", "enter", "c")
+    assert (ended.ended, ended.selected, ended.details) == (True, None, False)
+    assert after("down", view=ended).selected == 6
+    assert not after("c", view=ended).ended
+    assert after("down", "escape", view=ended).ended
+    assert not after("down", "escape", "escape", view=ended).ended
+
+
+@pytest.mark.parametrize("key", ["R", "r", "<", "right"])
+def test_those_who_ended_are_not_sorted(key: str) -> None:
+    ended = after("c")
+    assert after(key, view=ended) == ended
