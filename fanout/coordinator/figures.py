@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Closed
 from fanout.coordinator.lost import NOTHING_LATER, Later
-from fanout.peer_budget import PEER_BURST_NS
 from fanout.reasons import Reason
 from fanout.shm.cards import CHOSEN_BY, Card, Cards, Identity
 from fanout.shm.clock import Clock, Note, is_due
@@ -171,7 +170,7 @@ def final_of(
     """The last figures of a subscriber whose worker cannot report them any more.
 
     They are those of its last checkpoint, with what has come `later`. Of one that was cut short
-    some words may be newer than others: it still adds up.
+    some words may be newer than others: it still adds up. What its address owes is not among them.
     """
     slot = SubscriberSlot(segment, connection.slot)
     last = slot.read(connection.subscriber)
@@ -203,7 +202,6 @@ def final_of(
         dropped_age_bytes=last.dropped_age_bytes,
         dropped_log=last.dropped_log,
         dropped_log_bytes=last.dropped_log_bytes,
-        debt=PEER_BURST_NS if connection.is_over else connection.debt,
         # Of what it was to be sent after that checkpoint nobody knows what it was sent.
         exact=later.complete and not later.doubt and not discarded and not slot.is_torn,
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fanout.coordinator.addresses import Addresses, Refusal
+from fanout.coordinator.addresses import Addresses, Refusal, left_of
+from fanout.peer_budget import PEER_BURST_NS
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ class Accepted:
     debt: int = 0  # ns that its address owed when it came, and that are missing of its budget
     is_over: bool = False  # that budget, or was once
     owed_at: float = 0.0  # seconds; since it came, or was named as over it last, it has paid
+
+    def owed(self, now: float) -> int:
+        """What its address owes if it ends now, and its worker does not say that: ns of a worker.
+
+        Args:
+            now: seconds, as of `owed_at`.
+        """
+        return left_of(PEER_BURST_NS if self.is_over else self.debt, self.owed_at, now)
 
 
 class Roster:

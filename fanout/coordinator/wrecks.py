@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from fanout.coordinator import reports
-from fanout.coordinator.addresses import left_of
 from fanout.coordinator.lost import NOTHING_LATER
 
 if TYPE_CHECKING:
@@ -118,8 +117,8 @@ class Wrecks:
         for connection in connections:
             later = counted.pop(connection.subscriber, NOTHING_LATER)
             last = self._final_of(connection, reports.cause_of_loss(state), later)
-            now = self._now()  # its worker would have said what is not paid yet
-            last = replace(last, debt=left_of(last.debt, connection.owed_at, now))
+            now = self._now()
+            last = replace(last, debt=connection.owed(now))  # its worker would have said that
             yield reports.end(state, connection, last, now, exact=not later.doubt)
         yield reports.cleared(state, worker) + told
 

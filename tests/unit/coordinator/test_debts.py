@@ -231,7 +231,7 @@ def test_who_has_paid_until_its_worker_is_lost_leaves_nothing_behind(part: float
 
     def last(connection: Accepted, cause: Reason, counted: Later) -> Closed:
         del cause, counted
-        return closed(connection, PEER_BURST_NS)
+        return closed(connection)
 
     wrecks = Wrecks(state, cast("Losses", NothingCounted()), last, lambda: later)
     wrecks.add(one.worker, [])
@@ -239,6 +239,18 @@ def test_who_has_paid_until_its_worker_is_lost_leaves_nothing_behind(part: float
         wrecks.go_on()
     owed = state.roster.addresses.entered(HERE, later)
     assert owed == pytest.approx(min(DEBT_MAX_NS, max(0.0, 1 - part) * PEER_BURST_NS), abs=1)
+
+
+def test_what_is_owed_for_one_whose_worker_cannot_say_it() -> None:
+    one = Accepted(7, 2, 1, HERE, "tcp://x", "zmtp", owed_at=NOW)
+    later = NOW + PAID_AFTER / 4
+
+    assert one.owed(NOW) == one.owed(later) == 0
+    one.debt = 1_000  # that it began with
+    assert (one.owed(NOW), one.owed(later)) == (1_000, 0)
+    one.is_over = True
+    assert one.owed(NOW) == PEER_BURST_NS
+    assert one.owed(later) == pytest.approx(PEER_BURST_NS * 3 / 4, abs=1)
 
 
 def test_storms_of_those_who_stay_within_their_budgets_owe_nothing() -> None:

@@ -13,7 +13,6 @@ from fanout.coordinator.figures import Figures, final_of
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.lives import Life
 from fanout.coordinator.roster import Accepted
-from fanout.peer_budget import PEER_BURST_NS
 from fanout.reasons import Reason
 from fanout.shm import layout as at
 from fanout.shm.cards import Card
@@ -75,17 +74,6 @@ def test_what_a_dead_worker_had_not_sent_is_discarded(segment: Segment, version:
     assert (final.matched, final.sent, final.dropped, final.discarded) == (100, 60, 30, 10)
     assert (final.evicted, final.cause) == (True, Reason.WORKER_LOST.number)
     assert final.reason == "its worker was lost"
-
-
-def test_what_the_address_of_a_lost_subscriber_owes_is_not_lost_with_its_worker(
-    segment: Segment,
-) -> None:
-    def debt(connection: Accepted) -> int:
-        return final_of(segment, connection, Reason.WORKER_LOST, evicted=True).debt
-
-    assert debt(CONNECTION) == 0
-    assert debt(replace(CONNECTION, debt=5)) == 5
-    assert debt(replace(CONNECTION, debt=5, is_over=True)) == PEER_BURST_NS
 
 
 @pytest.mark.parametrize(
