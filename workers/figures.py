@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.workers.stream.totals import Totals
 
 if TYPE_CHECKING:
     from fanout.shm.worker_slot import WorkerSlot
     from fanout.workers.stream.pump import Pump
     from fanout.workers.surroundings import Surroundings
-
-NS = 1_000_000_000
 
 
 def totals_in(slot: WorkerSlot) -> Totals:

@@ -6,6 +6,8 @@ message as for a hundred. Shared by many messages they cost next to nothing.
 
 from __future__ import annotations
 
+from fanout._units import NS
+
 FLOOD_RATE = 50_000  # messages per second, from which on the worker naps
 WINDOW_NS = 10_000_000  # over which the rate is taken: a burst of 500 messages is no flood
 NAP = 0.0002  # seconds: ten messages at FLOOD_RATE
@@ -16,7 +18,6 @@ NAP_MAX = 0.005  # seconds: the most that a flood adds to the latency
 NAP_MIN = 0.0001  # seconds; a system call and two switches are not worth less
 SEND_BYTES = 256 * 1024  # that a send has after a nap: more makes it no cheaper for each byte
 LOG_PART = 8  # at most 1/8 of the log waits for a nap to end: the publisher shall have room
-NS = 1_000_000_000
 
 
 class Naps:

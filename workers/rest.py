@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.shm import fence
-from fanout.workers.naps import NAP_MIN, NS
+from fanout.workers.naps import NAP_MIN
 
 if TYPE_CHECKING:
     import select

@@ -16,6 +16,7 @@ import select
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.control.messages import Adopt, Evict, Finish, SetPolicy, Snapshot
 from fanout.reasons import Reason
 from fanout.workers.checkpoints import Checkpoints
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from fanout.workers.surroundings import Surroundings
 
 ORPHAN_DRAIN = 0.3  # seconds; once the publisher is gone, the whole worker must end within one
-NS = 1_000_000_000
 TURNS_PER_PIECE = 8  # in which wants changed, for each piece of a list that is taken out
 
 

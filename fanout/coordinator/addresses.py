@@ -22,10 +22,10 @@ import ipaddress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fanout._units import NS
 from fanout.peer_budget import ADDRESS_DEBT_MAX_NS, DEBT_MAX_NS, PEER_BURST_NS, PEER_PART
 from fanout.reasons import Reason
 
-NS = 1_000_000_000
 NETWORK_BITS = 64  # of an IPv6 address: what is given to one customer
 REMEMBERED_MAX = 4_096  # addresses without a connection; the one that was seen first is forgotten
 BURST_LEAST = 1_000  # connections at once that any address may make, however few may stay

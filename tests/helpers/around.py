@@ -5,12 +5,13 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Any
 
+from fanout._units import NS
 from fanout.shm.header import Header
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.transport.kernel import unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS, SessionMaker
-from fanout.workers.naps import NS, Naps
+from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart
 from tests.helpers.log import Log
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from fanout._units import NS
 from fanout.cli.top.figures import (
-    NS,
     EndFigures,
     Frame,
     PublisherFigures,

@@ -21,8 +21,8 @@ FLOORS_MAX = 11
 # A room, and what is in it: modules and packages (with all below that is in no room of its own).
 ROOMS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
-        *("fanout._platform", "fanout.arguments", "fanout.cores", "fanout.descriptors"),
-        *("fanout.errors", "fanout.system_calls"),
+        *("fanout._platform", "fanout._units", "fanout.arguments", "fanout.cores"),
+        *("fanout.descriptors", "fanout.errors", "fanout.system_calls"),
         *(
             "fanout.event_iterators",
             "fanout.event_queue",

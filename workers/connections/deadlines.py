@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.reasons import Reason
 from fanout.workers.connections.heartbeat import Attention, Schedule, is_silent
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 DUE_PER_TICK = 512  # peers dealt with in a tick, each for some ten microseconds
 MORTAL_PER_TICK = 2_048  # peers with a time to live looked at in a tick: half a millisecond
-NS = 1_000_000_000
 
 
 class Deadlines:

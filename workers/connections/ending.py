@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
     from fanout.workers.stream.turn_part import TurnPart
-
-NS = 1_000_000_000
 
 
 class Ending:

@@ -6,6 +6,7 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.transport import kernel
 from fanout.workers.connections.budgets import Budget
 from fanout.workers.stream.member import Member
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from fanout.shm.subscriber_slot import SubscriberSlot
     from fanout.workers.policy.base import Policy
     from fanout.zmtp import Session
-
-NS = 1_000_000_000
 
 
 class Peer:

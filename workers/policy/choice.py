@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.slow_policy import LOG_PART
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.conflate import Conflate
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from fanout.slow_policy import SlowPolicy
     from fanout.workers.policy.base import Policy
 
-NS = 1_000_000_000
 POLICIES_KEPT = 256  # equal ones are one object: there are a few, or one for each subscriber
 
 _BOUNDED: dict[str, type[DropOldest] | type[DropNewest] | type[Disconnect]] = {

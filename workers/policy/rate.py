@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-NS = 1_000_000_000
+from fanout._units import NS
+
 BURST_PART = 10  # of a second: what was not sent earlier may be sent at once, and is waited for
 
 

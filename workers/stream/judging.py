@@ -10,6 +10,7 @@ from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.reasons import Reason
 from fanout.workers.policy.ages import Ages
 from fanout.workers.policy.base import FinishThenJump, KeepNewest, KeepOfLog, Part, Thin
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 VERDICTS_MAX = 2  # on one member at once: by the log, and by what is left then
 STUCK_PART = 16  # who is over a limit and loses nothing by it is looked at again after 1/16 of it
-NS = 1_000_000_000
 
 
 class Judging(Rounds):

@@ -24,6 +24,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.reasons import Reason
 from fanout.workers.stream.member import BLOCKED, HELD, LOST
 from fanout.workers.stream.turn_part import TurnPart, without_clock
@@ -40,7 +41,6 @@ SUSPECTS_PER_LOOK = 1_024  # that are looked at, most of them only for where the
 GAP_NS = 1_000_000_000  # between two looks, above which nobody was there to see
 USUAL_NS = 100_000_000  # between two looks: of a gap, so much counts
 GAPS_KEPT = 64  # longer ago than a `send_timeout` they hardly matter
-NS = 1_000_000_000
 
 
 class Witness:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fanout.observe.rows import WorkerRow
     from fanout.statistics import ClosedSubscriber, PublisherStatistics, SubscriberStatistics
-
-NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

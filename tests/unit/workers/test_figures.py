@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout._units import NS
 from fanout.workers.figures import Figures, totals_in
-from fanout.workers.naps import NS
 from fanout.workers.stream.pump import Pump
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL, Worker

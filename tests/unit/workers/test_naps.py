@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fanout._units import NS
 from fanout.workers.naps import (
     FLOOD_RATE,
     LOG_PART,
@@ -11,7 +12,6 @@ from fanout.workers.naps import (
     NAP_MAX,
     NAP_WORK,
     NAPS_MAX,
-    NS,
     SEND_BYTES,
     WINDOW_NS,
     Naps,

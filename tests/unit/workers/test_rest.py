@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout._units import NS
 from fanout.shm.layout import Layout
-from fanout.workers.naps import NS, WINDOW_NS
+from fanout.workers.naps import WINDOW_NS
 from fanout.workers.rest import GATHER, Rest
 from tests.helpers.around import Around
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout._units import NS
 from fanout.options import Options
-from fanout.workers.naps import NS, Naps
+from fanout.workers.naps import Naps
 from fanout.workers.stream.member import Member
 from fanout.workers.worker import Worker
 from tests.helpers.around import Around

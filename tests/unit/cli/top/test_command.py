@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout._units import NS
 from fanout.cli.arguments import FAILURE, OK, USAGE
 from fanout.cli.main import build_parser, main
 from fanout.cli.top.choosing import NoPublisher
 from fanout.cli.top.command import print_looks, view_of, wanted_of
-from fanout.cli.top.figures import NS
 from fanout.cli.top.watching import Watcher
 from fanout.observe.publishers import Found
 from tests.helpers.fake_segment import FakeSegment

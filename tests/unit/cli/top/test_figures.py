@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fanout.cli.top.figures import NS, Rates, Reading, age_s
+from fanout._units import NS
+from fanout.cli.top.figures import Rates, Reading, age_s
 
 BEFORE = Reading(5 * NS, 100, 1_000, 300, 7, {0: (30, 600), 1: (10, 500)})
 AFTER = Reading(7 * NS, 150, 1_800, 500, 7, {0: (20, 700), 1: (16, 800), 2: (5, 5)})

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout._units import NS
 from fanout.cli.top.choosing import NoPublisher
 from fanout.cli.top.columns import BY_NAME
-from fanout.cli.top.figures import NS, EndFigures, Frame, SubscriberFigures
+from fanout.cli.top.figures import EndFigures, Frame, SubscriberFigures
 from fanout.cli.top.live import LiveTable
 from fanout.cli.top.view import View
 from fanout.cli.top.watching import Watcher

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.workers.policy.rate import NS, Rate
+from fanout._units import NS
+from fanout.workers.policy.rate import Rate
 
 
 @given(
