@@ -54,8 +54,8 @@ def report_cost(prefixes: Collection[bytes]) -> int:
 class Budget:
     """What one peer may still take.
 
-    Its mutable state: what is left, as of when, whether it has been over, how much is read at once,
-    and when it was named.
+    Its mutable state: what is left, as of when, whether what is missing is owed, how much is read
+    at once, and when it was named.
 
     Args:
         now: monotonic ns.
@@ -85,10 +85,10 @@ class Budget:
         return -self._left * PEER_PART
 
     def debt(self, now: int) -> int:
-        """What its address owes if it ends now, in ns: all that is missing, if it was ever over.
+        """What its address owes if it ends now, in ns: all that is missing of it.
 
-        Else nothing: what a handshake and a list have cost is no debt, however many come with
-        theirs at once, and again.
+        That is so if it was ever over, or began with a debt. Else it is nothing: what a handshake
+        and a list have cost is no debt, however many come with theirs at once, and again.
         """
         if not self._has_debt:
             return 0

@@ -20,7 +20,7 @@ MORTAL_PER_TICK = 2_048  # peers with a time to live looked at in a tick: half a
 
 
 class Deadlines:
-    """Handshakes, PINGs and the time to live that a peer's own PING asks for.
+    """Handshakes, PINGs and the time to live that a peer's own PING asks for; monotonic ns.
 
     Its mutable state: who is due when, who wants to be closed after some silence of its own, the
     one looked at longest ago first, who had something unread when the time for its handshake was
@@ -86,37 +86,50 @@ class Deadlines:
         """
         counts = self._attention.look(now, listening)
         if counts:
-            for peer in islice(self._handshakes.due(now), DUE_PER_TICK):
-                if peer not in self._late and peer.has_unread():
-                    self._late[peer] = None  # we are late, not it: once more as much time
-                    self._handshakes.put(peer, now)
-                else:
-                    self._desk.close(peer, Reason.HANDSHAKE_TIMEOUT)
-                if self._part.is_over():
-                    break
+            self._end_handshakes(now)
         for peer in islice(self._pings.due(now), DUE_PER_TICK):
-            self._ping(peer, now, counts)
+            self._pings.put(peer, now)
+            if counts and self._is_gone(peer, now):
+                self._desk.close(peer, Reason.HEARTBEAT_TIMEOUT)
+            else:
+                self._ping(peer, now)
             if self._part.is_over():
                 break
         if counts:
-            for peer in tuple(islice(self._mortal, MORTAL_PER_TICK)):
-                del self._mortal[peer]
-                if now - peer.heard > peer.ttl_ns and not peer.has_unread():
-                    self._desk.close(peer, Reason.TTL)
-                    if self._part.is_over():
-                        break
-                else:
-                    self._mortal[peer] = None  # behind the others
+            self._end_lives(now)
 
-    def _ping(self, peer: Peer, now: int, counts: bool) -> None:
-        self._pings.put(peer, now)
-        if peer.member.blocked:  # send_timeout judges it, and no PING gets through
-            peer.asked = 0
-            return
+    def _end_handshakes(self, now: int) -> None:
+        for peer in islice(self._handshakes.due(now), DUE_PER_TICK):
+            if peer not in self._late and peer.has_unread():
+                self._late[peer] = None  # we are late, not it: once more as much time
+                self._handshakes.put(peer, now)
+            else:
+                self._desk.close(peer, Reason.HANDSHAKE_TIMEOUT)
+            if self._part.is_over():
+                break
+
+    def _end_lives(self, now: int) -> None:
+        """Close those that were silent for longer than they said that they would be."""
+        for peer in tuple(islice(self._mortal, MORTAL_PER_TICK)):
+            del self._mortal[peer]
+            if now - peer.heard > peer.ttl_ns and not peer.has_unread():
+                self._desk.close(peer, Reason.TTL)
+                if self._part.is_over():
+                    break
+            else:
+                self._mortal[peer] = None  # behind the others
+
+    def _is_gone(self, peer: Peer, now: int) -> bool:
+        """Whether its silence says so, which counts; not of one that gets no PING."""
         # One that never answered is not judged: libzmq before 4.2 ignores PINGs.
+        if peer.member.blocked or not peer.answers_pings:
+            return False
         silent = is_silent(now, peer.asked, peer.heard, self._timeout_ns)
-        if counts and peer.answers_pings and silent and not peer.has_unread():
-            self._desk.close(peer, Reason.HEARTBEAT_TIMEOUT)
+        return silent and not peer.has_unread()
+
+    def _ping(self, peer: Peer, now: int) -> None:
+        if peer.member.blocked:  # no PING gets through, and its silence is judged by `Silence`
+            peer.asked = 0
             return
         if peer.asked <= peer.heard:
             peer.asked = now

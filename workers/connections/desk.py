@@ -49,7 +49,7 @@ class Watcher(Protocol):
 
 
 class Desk:
-    """Keeps the peers of a worker.
+    """Keeps the peers of a worker; times are monotonic ns.
 
     Its mutable state: the peers, who of them has just come, and the reports of slow ones that wait
     for the coordinator.

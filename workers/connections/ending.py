@@ -63,14 +63,15 @@ class Ending:
                 return False  # what this process has not got rid of when it ends is lost
             peer = left.popleft()
             is_here = peer.id in peers  # or it was closed since the last step
-            if is_here and (late or not peer.ready or self._is_through(peer)):
+            if is_here and (late or not peer.ready or self._see_off(peer)):
                 self._desk.close(peer, Reason.PUBLISHER_CLOSED)
             if left and self._part.is_over():
                 self.is_cut = True
                 return False
         return not peers and not self._channel.pending
 
-    def _is_through(self, peer: Peer) -> bool:
+    def _see_off(self, peer: Peer) -> bool:
+        """Send end of file to one that has everything; whether its host has acknowledged it all."""
         if peer.member.blocked:
             return False
         if peer not in self._said_goodbye:

@@ -33,9 +33,12 @@ class Peer:
             says nothing.
         ttl_ns: after so long a silence it wants to be closed; 0 = never.
         answers_pings: whether it has ever answered one.
-        asked: monotonic ns of the first PING that it has not answered, if later than
-            `heard`.
+        asked: monotonic ns of the first PING that it has not answered, if later than `heard`.
         rate, rate_bytes: messages and their bytes that it was sent in the last second.
+
+    Args:
+        now: monotonic ns.
+        debt: ns that its address owes from connections before it.
     """
 
     __slots__ = (
@@ -79,12 +82,12 @@ class Peer:
         self.unread_until = 0
         self.ttl_ns = 0
         self.answers_pings = False
+        self.asked = 0
         self.rate = 0
         self.rate_bytes = 0
         self._rated_at = now
         self._rated = (0, 0)  # sent, and bytes, at that time
-        self._kernel_bytes = 0
-        self.asked = 0
+        self._kernel_bytes = 0  # when it was asked last
         slot.take(identifier)
 
     def receive(self, size: int) -> bytes | None:
@@ -149,10 +152,10 @@ class Peer:
     def close(self, *, leave_open: bool = False) -> None:
         """End the connection for every process that holds a duplicate.
 
+        The slot keeps the final figures until the coordinator has been told of the end.
+
         Args:
             leave_open: leave its end to the coordinator, who has a duplicate.
-
-        The slot keeps the final figures until the coordinator has been told of the end.
         """
         if not leave_open:
             with contextlib.suppress(OSError):  # it is gone already

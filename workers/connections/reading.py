@@ -56,7 +56,7 @@ SPARED_MIN_NS = 50_000_000  # ns; who is spared is looked for each tick, which i
 
 
 class ReadSide:
-    """Reads from the peers of a worker; one of the desk's watchers.
+    """Reads from the peers of a worker; one of the desk's watchers. Times are monotonic ns.
 
     Its mutable state: the level-triggered epoll set, those of its last poll who have not had their
     turn (who is in the handshake is the first), the peers that are not read for a while, the
@@ -197,6 +197,7 @@ class ReadSide:
             self._channel.post(Throttled(peer.id))
 
     def _spare(self, peer: Peer, until: int) -> None:
+        """Leave what it says in its socket until then."""
         peer.unread_until = until
         if peer not in self._spared:
             self._polled.pop(peer, None)

@@ -43,7 +43,7 @@ class _Seen:
 
 
 class Standing:
-    """Looks at all subscribers in turn; one of the desk's watchers.
+    """Looks at all subscribers in turn; one of the desk's watchers. Times are monotonic ns.
 
     Its mutable state: what was seen of each, who was looked at longest ago first.
 
