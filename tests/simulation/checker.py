@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from itertools import pairwise
+from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import Chose
@@ -12,7 +13,7 @@ from fanout.shm.layout import MESSAGE_PART
 from fanout.workers.stream.effects import Lost
 from fanout.workers.stream.member import HELD, LOST
 from fanout.workers.stream.values import Values
-from tests.simulation.model import COUNTED_REASONS, LAG_LOG, Sums
+from tests.simulation.model import COUNTED_REASONS, LAG_LOG, NOT_BEHIND, Sums
 from tests.simulation.peers import Kind
 from tests.simulation.policies import NONE, STEP_NS, Behind, is_over
 from tests.simulation.violated import Violated, require
@@ -34,6 +35,11 @@ LIMIT_OF = {
     "lag_age": ("age",),
     LAG_LOG: ("log_bytes", "log_messages"),
 }
+# Of a member; what else is looked at is in `_right`.
+_COUNTED = attrgetter(
+    *("sent", "sent_bytes", "spoken_bytes", "dropped", "dropped_bytes", "drops", "conflated"),
+    *("conflated_bytes", "finishing", "blocked", "state"),
+)
 
 
 class Checker:
@@ -60,20 +66,22 @@ class Checker:
             if call != "enforce":
                 self._thinned(worker, member, model, model.pass_until)
                 self._confirm(member, model)  # it may have been told of that already
-            waited = set(model.unstarted) if call == "serve" else set()
+            is_thinned = call == "serve" and model.rules.conflates
+            waited = set(model.unstarted) if is_thinned else set()
             of_log = bool(member.spill) or not member.control
             model.take(self._world.now, of_log=of_log)
             matched += model.matched
-            self._must_be_thinned(pump.front, model, waited)
+            if waited:
+                self._must_be_thinned(pump.front, model, waited)
             self._note_blocked(member, model)
-            matched_bytes += self._conserved(member, model, call)
-            self._bounded(member)
+            matched_bytes += self._right(member, model, call)
         got = (pump.totals.matched, pump.matched_bytes)
         want = (worker.past.matched + matched, worker.past.matched_bytes + matched_bytes)
-        require(got == want, f"{call}: in all {got} messages and bytes matched, not {want}")
-        require(set(pump.runnable) <= set(pump.blocked), "runnable without being blocked")
+        if got != want:
+            raise Violated(f"{call}: in all {got} messages and bytes matched, not {want}")
+        require(pump.runnable.keys() <= pump.blocked.keys(), "runnable without being blocked")
         require(
-            set(pump.blocked) == {p.member for p in worker.peers.values() if p.member.blocked},
+            pump.blocked.keys() == {p.member for p in worker.peers.values() if p.member.blocked},
             "the blocked members are not those in the dict",
         )
         for effect in pump.effects:
@@ -82,9 +90,11 @@ class Checker:
         remembered = len(pump.cohorts.known_ids)
         tuning = self._world.tuning
         most = max(tuning.topics_remembered, tuning.batch_messages_max)
-        require(remembered <= most, f"{remembered} topic ids are remembered")
+        if remembered > most:
+            raise Violated(f"{remembered} topic ids are remembered")
         kept = len(pump.backlog.chunks)
-        require(kept <= tuning.chunks_kept, f"{kept} chunks are kept")
+        if kept > tuning.chunks_kept:
+            raise Violated(f"{kept} chunks are kept")
 
     def _thinned(
         self, worker: SimulatedWorker, member: Member, model: SubscriberModel, first: int
@@ -99,7 +109,7 @@ class Checker:
     def _must_be_thinned(self, front: int, model: SubscriberModel, waited: set[int]) -> None:
         """It may begin a pass without leaving anything out only if there is nothing."""
         begun = {one for one in waited.difference(model.unstarted) if one >= model.pass_until}
-        if begun and model.rules.conflates:
+        if begun:
             queue = sorted(waited | set(model.queue))
             topics = [model.message(one).topic for one in queue if one >= model.pass_until]
             require(len(set(topics)) == len(topics), f"{queue} was sent, but has newer ones")
@@ -117,16 +127,21 @@ class Checker:
         pump, world = worker.pump, self._world
         for peer in worker.peers.values():
             member, model = peer.member, world.models[peer.id]
-            before = model.behind(pump.front, now)
-            soft, exact = model.rules.soft, model.kind is Kind.PLAIN
-            position, sequence = cursors.get(member.id, (member.position, member.sequence))
-            lag = before._replace(
-                bytes=before.bytes if exact else NONE - 1,
-                log_bytes=world.history.start_of(pump.front) - position,
-                log_messages=pump.front - sequence,
-            )
+            is_right_there = not member.blocked or cut
+            lag = NOT_BEHIND
+            if not is_right_there or member.dropped != model.dropped or member.slow != model.slow:
+                before = model.behind(pump.front, now)
+                position, sequence = cursors.get(member.id, (member.position, member.sequence))
+                lag = Behind(
+                    bytes=before.bytes if model.kind is Kind.PLAIN else NONE - 1,
+                    messages=before.messages,
+                    age=before.age,
+                    log_bytes=world.history.start_of(pump.front) - position,
+                    log_messages=pump.front - sequence,
+                )
             if member.slow and not model.slow:
-                require(is_over(lag, soft) or member.dropped > model.dropped, f"not slow: {lag}")
+                is_late = is_over(lag, model.rules.soft)
+                require(is_late or member.dropped > model.dropped, f"not slow: {lag}")
             model.slow = member.slow
             conflated = model.conflated
             self._thinned(worker, member, model, 0)
@@ -135,7 +150,7 @@ class Checker:
                     model.forget_times()  # its pass was thinned once more: the log cannot keep it
                 model.pass_until = member.older[0][0]
             self._dropped(worker, member, model, lag)
-            if not member.blocked or cut:
+            if is_right_there:
                 continue
             over = is_over(lag, model.rules.limits)
             parted = any(
@@ -145,7 +160,8 @@ class Checker:
                 for effect in pump.effects
             )
             require(not parted or model.rules.action == "disconnect", "parted by another policy")
-            require(not parted or over, f"parted, and only {lag} behind: {model.rules.policy}")
+            if parted and not over:
+                raise Violated(f"parted, and only {lag} behind: {model.rules.policy}")
             if member.state is not LOST:
                 self._within(worker, member, model)
         self.look(worker, "enforce")
@@ -159,10 +175,12 @@ class Checker:
         reasons = []
         for reason in sorted(LIMIT_OF, key=[LAG_LOG].count, reverse=True):
             count = dropped_by(member, reason) - model.dropped_by[reason]
+            if not count:
+                continue
             over = any(
                 getattr(lag, one) > getattr(model.rules.limits, one) for one in LIMIT_OF[reason]
             )
-            require(not count or over, f"{count} dropped because of {reason}, but {lag}")
+            require(over, f"{count} dropped because of {reason}, but {lag}")
             reasons += [reason] * count
         return reasons
 
@@ -242,7 +260,7 @@ class Checker:
         """It is to be evicted for its silence: it was silent, while somebody looked, and is."""
         world, model = self._world, self._world.models[member.id]
         sock, options = world.sockets[member.id], world.options
-        silent = _seen(worker.ticks, _silent_since(model), world.now)
+        silent = _seen(worker.stops, _silent_since(model), world.now)
         if reason is Reason.SEND_TIMEOUT:
             require(silent >= options.send_timeout * 1e9, f"given up after {silent} ns")
             lag = model.behind(worker.pump.front, world.now)._replace(
@@ -274,7 +292,7 @@ class Checker:
             if not member.blocked or has_room or member.state in (HELD, LOST) or len(looks) < 3:
                 model.in_the_way_at = None
                 continue
-            silent = _seen(worker.ticks, _silent_since(model), looks[0])
+            silent = _seen(worker.stops, _silent_since(model), looks[0])
             require(silent < stalled_ns, f"took nothing for {silent} ns, not evicted")
             lag = Behind(0, 0, 0, 0, 0)
             if silent >= silent_ns:
@@ -286,7 +304,7 @@ class Checker:
                 continue
             if model.in_the_way_at is None:
                 model.in_the_way_at = world.now
-            waited = _seen(worker.ticks, model.in_the_way_at, looks[0])
+            waited = _seen(worker.stops, model.in_the_way_at, looks[0])
             require(waited <= silent_ns // 4, f"silent and in the way for {waited} ns")
 
     def _tried(
@@ -303,10 +321,9 @@ class Checker:
             return
         if model.unheard_at is None or model.unheard_at < model.progress_at:
             model.unheard_at = world.now  # it was tried, and has room once more
-        ticks = sorted(set(worker.ticks))
-        if len(ticks) >= TICKS_UNTIL_TRIED:
-            tried_by = ticks[-TICKS_UNTIL_TRIED]
-            waited = _seen(worker.ticks, model.unheard_at, tried_by)
+        if len(worker.ticks) >= TICKS_UNTIL_TRIED:
+            tried_by = worker.ticks[-TICKS_UNTIL_TRIED]
+            waited = _seen(worker.stops, model.unheard_at, tried_by)
             quarter = round(min(world.options.send_timeout, world.options.stall_timeout) * 1e9) // 4
             require(waited <= quarter, f"had room for {waited} ns, and nobody has tried")
 
@@ -324,7 +341,8 @@ class Checker:
         """Everything below `flushed` was handed over."""
         for peer in worker.peers.values():
             queue = self._world.models[peer.id].queue
-            require(not queue or queue[0] >= flushed, f"{queue} is not flushed ({flushed})")
+            if queue and queue[0] < flushed:
+                raise Violated(f"{queue} is not flushed ({flushed})")
 
     def changed(
         self,
@@ -408,7 +426,8 @@ class Checker:
                 *(at.matched, at.sent, at.dropped, at.conflated),
                 *(at.sent_bytes, at.matched_bytes, at.dropped_bytes, at.queued_bytes),
             )
-            require(figures == model.figures, f"slot of {peer.id}: {figures}, not {model.figures}")
+            want = model.figures
+            require(figures == want, f"slot of {peer.id}: {figures}, not {want}")
             unstarted = model.unstarted[:1] or [pump.front]
             behind = at.sequence <= unstarted[0]
             require(behind, f"slot of {peer.id}: at {at.sequence}, but {unstarted} is not sent")
@@ -434,7 +453,8 @@ class Checker:
             model.reports.hear(peer.socket.read)  # type: ignore[attr-defined]
             model.reports.require_all()
             level = model.reports.said.level
-            require(model.telling.level == level, f"it wants to be told of {level}, and is not")
+            if model.telling.level != level:
+                raise Violated(f"it wants to be told of {level}, and is not")
             is_about_to = any(effect.member is peer.member for effect in pump.effects)
             failed = peer.socket.failed  # type: ignore[attr-defined]
             require(not failed or is_about_to, "a broken connection that was not closed")
@@ -445,8 +465,9 @@ class Checker:
                 require(peer.member.slow == known, "slow or not, but not reported")
                 known = peer.id in self.reported_stalled
                 require(peer.member.stalled == known, "stalled or not, but not reported")
-            for sequence in model.queue if not model.in_message else model.unstarted:
-                require(tail <= sequence, f"message {sequence} is not protected by tail {tail}")
+            for sequence in islice(model.queue, int(model.in_message), None):
+                if tail > sequence:
+                    raise Violated(f"message {sequence} is not protected by tail {tail}")
                 break
 
     def isolated(self, worker: SimulatedWorker) -> None:
@@ -460,8 +481,10 @@ class Checker:
                 continue
             if not pump.waits(peer.member):
                 queue, untold = model.queue, model.telling.untold
-                require(not queue, f"subscriber {peer.id} has room and was not sent {queue}")
-                require(not untold, f"subscriber {peer.id} has room, and was not told of {untold}")
+                if queue:
+                    raise Violated(f"subscriber {peer.id} has room and was not sent {queue}")
+                if untold:
+                    raise Violated(f"subscriber {peer.id} has room, and was not told of {untold}")
             elif peer.member not in pump.rests and model.has_more:
                 waited = self._world.now - model.progress_at
                 require(waited <= PACED_NS, f"it has a rate, and was sent nothing for {waited} ns")
@@ -474,19 +497,43 @@ class Checker:
         if model.blocked_at is None:
             model.blocked_at = self._world.now
 
-    def _conserved(self, member: Member, model: SubscriberModel, call: str) -> int:
-        """All that matched is where the model has it; returns how many bytes that are."""
-        who = f"{call}: subscriber {member.id}"
+    def _right(self, member: Member, model: SubscriberModel, call: str) -> int:
+        """What it has and what it has counted is right; returns the bytes that have matched.
+
+        Most calls are about somebody else: where nothing has changed that is looked at here since
+        it was found right, it is.
+        """
         if call != "enforce":
             model.slow = member.slow
+        cohort = member.cohort
+        lags = cohort is not None and cohort.everything
+        if member.older and not lags:
+            lags = any(one is not None and one.everything for _, one in member.older)
+        at = (
+            *(model.version, lags, model.rules.policy.max_rate and self._world.now),
+            *(member.matched, member.matched_bytes, *_COUNTED(member)),
+            *(len(member.spill), len(member.control), len(member.older)),
+        )
+        before, matched_bytes = model.checked
+        if at != before:
+            matched_bytes = self._conserved(member, model, call, lags=lags)
+            self._bounded(member)
+            model.checked = at, matched_bytes
+        return matched_bytes
+
+    def _conserved(self, member: Member, model: SubscriberModel, call: str, *, lags: bool) -> int:
+        """All that matched is where the model has it; returns how many bytes that are.
+
+        Args:
+            lags: its messages sent are counted later, since it takes all, or has.
+        """
+        who = f"{call}: subscriber {member.id}"
         if model.doomed is not None and member.finishing is None:
             require(not model.doomed, f"{who}: {model.doomed} are not counted as lost")
             done = not model.unstarted or call == "set_policy"
             require(done, f"{who}: it has not got {model.queue}, and goes on with the present")
             model.doomed = None
         model.require_its_rate(self._world.now)
-        takes_all = member.cohort is not None and member.cohort.everything
-        lags = takes_all or any(c is not None and c.everything for _, c in member.older)
         if not lags:
             require(member.sent == model.sent, f"{who}: {member.sent} sent, not {model.sent}")
             queued = len(model.queue) + len(model.doomed or ())
@@ -548,13 +595,14 @@ def _silent_since(model: SubscriberModel) -> int:
     return max(model.blocked_at or 0, model.progress_at)
 
 
-def _seen(ticks: list[int], since: int, now: int) -> int:
-    """Of the time between, how much a worker with these ticks was there to see.
+def _seen(stops: list[tuple[int, int]], since: int, now: int) -> int:
+    """Of the time between, how much a worker was there to see.
 
-    Of a gap of more than a second between two ticks, a tenth of a second counts.
+    Of a stop, more than a second between two ticks, a tenth of a second counts.
     """
     seen = now - since
-    for before, after in pairwise(ticks):
-        if since < after and after - before > 1_000_000_000:
-            seen -= max(after - max(before, since) - 100_000_000, 0)
+    for before, after in reversed(stops):
+        if after <= since:
+            break
+        seen -= max(after - max(before, since) - 100_000_000, 0)
     return seen

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.peers import Kind
 from tests.simulation.policies import Behind
@@ -16,6 +17,8 @@ from tests.simulation.telling import MARKER_HEAD, Telling, marker_bytes
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanout.slow_policy import SlowPolicy
     from tests.simulation.policies import Rules
     from tests.simulation.published import History, Published
@@ -28,6 +31,7 @@ LAG_LOG = "lag_log"
 COUNTED_REASONS = ("lag", "lag_messages", "lag_age", LAG_LOG)
 COMMAND = 4
 LONG = 2
+NOT_BEHIND = Behind(0, 0, 0, 0, 0)
 
 
 @dataclass
@@ -82,6 +86,9 @@ class SubscriberModel:
         coming: policies that it will have, which its worker has been sent.
         slow: whether the system has called it that.
         seen: when the front has passed each message.
+        version: another number whenever what follows from it may be another: what it has, waits
+            for or may be sent, and by which rules.
+        checked: what was found right the last time, and the bytes that have matched by then.
     """
 
     def __init__(
@@ -99,7 +106,11 @@ class SubscriberModel:
         self.legacy = kind is Kind.LEGACY
         self.socket = sock
         self.prefixes: set[bytes] = set()
+        self._beginnings: tuple[bytes, ...] = ()  # the same
         self.queue: deque[int] = deque()
+        self.version = 0
+        self.checked: tuple[tuple[Any, ...], int] = (), 0
+        self._waiting = -1, 0, 0  # the version of which these are: bytes queued, and with the lost
         self.matched = self.sent = self.dropped = self.dropped_bytes = 0
         self.conflated = self.conflated_bytes = 0
         self.pass_until = 0  # what was below this was thinned, and is being sent
@@ -145,16 +156,30 @@ class SubscriberModel:
     @property
     def unstarted(self) -> list[int]:
         """Messages of the queue of which nothing was taken."""
-        return list(self.queue)[1:] if self.in_message else list(self.queue)
+        return list(islice(self.queue, int(self.in_message), None))
+
+    def touch(self) -> None:
+        """It is another one now than when it was last looked at."""
+        self.version += 1
 
     @property
     def queued_bytes(self) -> int:
         """Of the queue: as it is in the log; of what was begun, what is left of what it reads."""
-        waiting = [*self.unstarted, *(self.doomed or ())]
-        size = sum(map(self._history.sizes.__getitem__, waiting))
-        if self.in_message:
-            size += len(self._as_read(self.queue[0])) - len(self.partial)
-        return size
+        return self._waiting_bytes()[1]
+
+    def _waiting_bytes(self) -> tuple[int, int]:
+        """Bytes of the queue as they are in the log, and as `queued_bytes` has them."""
+        if self._waiting[0] != self.version:
+            sizes = self._history.sizes.__getitem__
+            queued = counted = sum(map(sizes, self.queue))
+            if self.doomed:
+                counted += sum(map(sizes, self.doomed))
+            if self.in_message:
+                first = self.queue[0]
+                counted += len(self._as_read(first)) - len(self.partial) - sizes(first)
+                queued -= len(self.partial)
+            self._waiting = self.version, queued, counted
+        return self._waiting[1:]
 
     @property
     def matched_bytes(self) -> int:
@@ -165,7 +190,11 @@ class SubscriberModel:
 
     @property
     def figures(self) -> tuple[int, ...]:
-        """Messages matched, sent, dropped, conflated; bytes sent, matched, dropped, queued."""
+        """Messages matched, sent, dropped, conflated; bytes sent, matched, dropped, queued.
+
+        Counted anew, whatever is remembered.
+        """
+        self.touch()
         return (
             *(self.matched, self.sent, self.dropped, self.conflated),
             *(self.counted_bytes()[0], self.matched_bytes, self.dropped_bytes, self.queued_bytes),
@@ -180,16 +209,13 @@ class SubscriberModel:
         """What was published with this number."""
         return self._history.messages[sequence]
 
-    def wants(self, topic: bytes) -> bool:
-        """Whether a message is for it."""
-        return any(topic.startswith(prefix) for prefix in self.prefixes)
-
     def obey(self, rules: Rules, now: int) -> None:
         """From now on this becomes of it when it is behind."""
         if rules.policy.max_rate != self.rules.policy.max_rate:
             self.rated_since = now, sum(self.counted_bytes())
         self.rules = rules
         self._ruled_since = now
+        self.touch()
         self.forget_times()
 
     def forget_times(self) -> None:
@@ -200,20 +226,26 @@ class SubscriberModel:
     def require_its_rate(self, now: int) -> None:
         """It was sent no more than it may be, and a tenth of a second's worth at once."""
         rate = self.rules.policy.max_rate
+        if not rate:
+            return
         since, before = self.rated_since
         sent = sum(self.counted_bytes()) - before
         most = rate * (now - since) / 1e9 + rate / 10 + 1
-        require(not rate or sent <= most, f"{sent} bytes were sent, {most} were allowed")
+        require(sent <= most, f"{sent} bytes were sent, {most} were allowed")
 
     def behind(self, front: int, now: int, oldest: int | None = None) -> Behind:
         """What waits for it, from the `oldest` message on that is still to be counted."""
-        queue = [one for one in self.queue if oldest is None or one >= oldest or self._begun(one)]
+        queue: Sequence[int] = self.queue
+        if oldest is not None:
+            queue = [one for one in queue if one >= oldest or self._begun(one)]
         if not queue:
-            return Behind(0, 0, 0, 0, 0)
-        size = sum(map(self._history.sizes.__getitem__, queue))
-        if self.in_message:
-            size -= len(self.partial)
-        oldest = oldest or (self.unstarted or [front])[0]
+            return NOT_BEHIND
+        if oldest is None:
+            size = self._waiting_bytes()[0]
+        else:
+            size = sum(map(self._history.sizes.__getitem__, queue))
+            size -= len(self.partial) if self.in_message else 0
+        oldest = oldest or next(islice(self.queue, int(self.in_message), None), front)
         end = self._history.start_of(front)
         age = now - self._history.times[queue[0]]
         return Behind(size, len(queue), age, end - self._history.start_of(oldest), front - oldest)
@@ -227,12 +259,14 @@ class SubscriberModel:
 
     def scan(self, front: int, now: int) -> None:
         """The worker's front has come so far: what matched below it is queued."""
-        if self.prefixes:
+        if self._beginnings and front > self._scanned:
+            self.touch()
+            queue = self.queue if self.doomed is None else self.doomed
             for sequence in range(self._scanned, front):
-                if self.wants(self._history.messages[sequence].topic):
+                if self._history.messages[sequence].topic.startswith(self._beginnings):
                     self.matched += 1
                     self.seen[sequence] = now
-                    (self.queue if self.doomed is None else self.doomed).append(sequence)
+                    queue.append(sequence)
         self._scanned = front
 
     def change(self, since: int, front: int, prefixes: set[bytes], now: int) -> None:
@@ -240,7 +274,9 @@ class SubscriberModel:
         while self.queue and self.queue[-1] >= since:
             self.queue.pop()
             self.matched -= 1
+        self.touch()
         self.prefixes = set(prefixes)
+        self._beginnings = tuple(prefixes)
         self._scanned = since
         self.scan(front, now)
 
@@ -264,6 +300,7 @@ class SubscriberModel:
                 lag = lag._replace(bytes=kept.bytes + 1)  # it has other sizes
             over = any(one > limit for one, limit in zip(lag, kept, strict=True))
             require(over, f"message {doomed[-1]} was dropped, but may stay: {lag}, {kept}")
+        self.touch()
         for sequence, reason in zip(doomed, reasons, strict=True):
             self.queue.remove(sequence)
             self._lose(sequence, reason)
@@ -279,6 +316,7 @@ class SubscriberModel:
         """The system counted so many as conflated, of those from message `first` on."""
         gone = self.superseded(first)
         require(len(gone) == count, f"{count} conflated, {len(gone)} have newer ones")
+        self.touch()
         for sequence in gone:
             self.queue.remove(sequence)
             self.conflated_bytes += len(self.message(sequence).wire)
@@ -291,6 +329,7 @@ class SubscriberModel:
         require(self.doomed is not None, "messages were dropped under a policy that does not")
         assert self.doomed is not None
         require(count <= len(self.doomed), f"{count} dropped, {len(self.doomed)} have come")
+        self.touch()
         for _ in range(count):
             self._lose(self.doomed.popleft(), self.doomed_by)
         self._note_reasons()
@@ -316,6 +355,7 @@ class SubscriberModel:
         """
         if not self.socket.accepted:
             return
+        self.touch()
         self.progress_at = now
         self.partial += self.socket.accepted
         self.socket.accepted.clear()
@@ -338,25 +378,28 @@ class SubscriberModel:
         self._in_marker = self._is_marker(of_log=of_log)
         if self._in_marker:
             return self._take_marker()
-        require(bool(self.queue), f"bytes that nothing stands for: {bytes(self.partial[:40])!r}")
+        if not self.queue:
+            raise Violated(f"bytes that nothing stands for: {bytes(self.partial[:40])!r}")
         wire = self._as_read(self.queue[0])
-        size = min(len(wire), len(self.partial))
-        if self.partial[:size] != wire[:size]:
+        is_whole = len(wire) <= len(self.partial)
+        same = self.partial.startswith(wire) if is_whole else wire.startswith(self.partial)
+        if not same:
             raise Violated(self._mismatch(wire))
         self.telling.take_message(self.queue[0])
-        if size < len(wire):
+        if not is_whole:
             return False
         self._note_topic(self.queue.popleft())
         self.sent += 1
-        self.message_bytes += size
-        del self.partial[:size]
+        self.message_bytes += len(wire)
+        del self.partial[: len(wire)]
         return True
 
     def _is_marker(self, *, of_log: bool) -> bool:
         """Whether a marker begins here; no message has a topic of that length."""
         if self.legacy:
             return False
-        begun = self.partial[self.kind.around[0] :][: len(MARKER_HEAD)]
+        before = self.kind.around[0]
+        begun = self.partial[before : before + len(MARKER_HEAD)]
         if len(begun) == len(MARKER_HEAD) or not MARKER_HEAD.startswith(begun):
             return begun == MARKER_HEAD
         may_be_message = self.queue and self._as_read(self.queue[0]).startswith(self.partial)
@@ -369,7 +412,7 @@ class SubscriberModel:
             return False
         last = self.telling.take_marker(self.partial[around[0] : size - around[1]], self.queue)
         wire = self.partial[around[0] : size - around[1]]
-        same = self.partial[:size] == self.kind.read(last, bytes(wire), b"")
+        same = self.partial[:size] == self.kind.read(last, bytes(wire))
         require(same, f"a marker that no such peer can read: {bytes(self.partial[:size])!r}")
         self.other_bytes += size
         del self.partial[:size]
@@ -378,15 +421,16 @@ class SubscriberModel:
 
     def _as_read(self, sequence: int) -> bytes:
         message = self._history.messages[sequence]
-        return self.kind.read(sequence, message.wire, message.legacy_wire)
+        return message.legacy_wire if self.legacy else self.kind.read(sequence, message.wire)
 
     def _note_topic(self, sequence: int) -> None:
         interval = self.rules.interval
         if interval and sequence >= self._ruled_from:
             topic = self.message(sequence).topic
             passed = self.progress_at - self._last_sent.get(topic, -interval)
-            again = f"subscriber {self.id}: {topic!r} ({sequence}) again after {passed} ns"
-            require(passed >= interval, again)
+            if passed < interval:
+                again = f"subscriber {self.id}: {topic!r} ({sequence}) again after {passed} ns"
+                raise Violated(again)
             self._last_sent[topic] = self.progress_at
 
     def _mismatch(self, wire: bytes) -> str:

@@ -40,10 +40,8 @@ class Kind(enum.Enum):
     NUMBERED = "numbered"  # an encoding that shows the number of the message, served together
     ALONE = "alone"  # the same, but each for himself
 
-    def read(self, number: int, wire: bytes, legacy_wire: bytes) -> bytes:
-        """What such a peer reads of a message."""
-        if self is Kind.LEGACY:
-            return legacy_wire
+    def read(self, number: int, wire: bytes) -> bytes:
+        """What such a peer reads of a message that is `wire` for all but ZMTP 1.0."""
         return wire if self is Kind.PLAIN else numbered(number, wire)
 
     @property

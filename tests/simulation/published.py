@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(slots=True)  # frozen, it takes three times as long to make
@@ -12,7 +13,6 @@ class Published:
 
     frames: tuple[bytes, ...]
     wire: bytes
-    start: int  # position of its first byte
 
     @property
     def topic(self) -> bytes:
@@ -44,13 +44,19 @@ class History:
         """Of the next message."""
         return self.starts[-1]
 
-    def add(self, frames: tuple[bytes, ...], wire: bytes, now: int = 0) -> None:
-        """The next message."""
-        self.times.append(now)
-        self.messages.append(Published(frames, wire, self.starts[-1]))
-        self.sizes.append(len(wire))
+    def add(self, messages: list[Published], wire: bytes, now: int = 0) -> None:
+        """The next messages.
+
+        Args:
+            wire: of all of them.
+        """
+        sizes = [len(message.wire) for message in messages]
+        self.times += [now] * len(messages)
+        self.messages += messages
+        self.sizes += sizes
+        start = self.starts.pop()
         self.wire += wire
-        self.starts.append(len(self.wire))
+        self.starts += accumulate(sizes, initial=start)
 
     def cut(self, count: int) -> None:
         """Only the first `count` messages were committed."""

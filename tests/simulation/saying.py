@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fanout.slow_policy import SlowPolicy
 from tests.simulation.telling import ALL, LOSSES, NOTHING
-from tests.simulation.violated import require
+from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
     from random import Random
@@ -58,6 +58,7 @@ MEANINGS: dict[bytes, tuple[str, Any] | None] = {
     b"": None,
 }
 _GAPS = (b"gap", b"gap=all")
+_OTHERS = ("name", "gap", "gap=all")  # are no fields of a policy
 _NONSENSE = tuple(b"no%d" % number for number in range(40))
 _ANY = tuple(MEANINGS)
 _KINDS = 7  # statements are about one of so many things, often enough about gaps
@@ -105,10 +106,12 @@ class Said:
         self._may_block = may_block
         self._said: list[bytes] = []  # and not taken back
         self._told = 0
+        self._meaning: dict[str, Any] | None = None  # of all that is said; None = to be found
 
     def hear(self, statement: Statement) -> None:
         """It says one thing more."""
         text = statement.text
+        self._meaning = None
         self._said = [one for one in self._said if one != text]
         if not statement.wanted:
             return
@@ -126,7 +129,7 @@ class Said:
     def settings(self) -> dict[str, Any]:
         """Fields of a policy that it wants."""
         keys = self._meant
-        return {key: keys[key] for key in keys if key not in ("name", "gap", "gap=all")}
+        return {key: keys[key] for key in keys if key not in _OTHERS} if keys else {}
 
     @property
     def name(self) -> str:
@@ -137,13 +140,16 @@ class Said:
     @property
     def level(self) -> int:
         """Of what it wants to be told."""
-        level: int = max(self._meant.get(text.decode(), NOTHING) for text in _GAPS)
+        keys = self._meant
+        level: int = max(keys.get("gap", NOTHING), keys.get("gap=all", NOTHING))
         return level
 
     @property
     def _meant(self) -> dict[str, Any]:
-        meanings = [MEANINGS[text] for text in self._said if self._counts(text)]
-        return dict(filter(None, meanings))
+        if self._meaning is None:
+            meanings = [MEANINGS[text] for text in self._said if self._counts(text)]
+            self._meaning = dict(filter(None, meanings))
+        return self._meaning
 
     def _counts(self, text: bytes) -> bool:
         meaning = MEANINGS.get(text)
@@ -211,6 +217,8 @@ class Reports:
     def require_all(self) -> None:
         """Between turns: what was read was reported."""
         want = self.said.name, self.said.settings
-        require(self._reported == want, f"it said {want}, and {self._reported} was reported")
+        if self._reported != want:
+            raise Violated(f"it said {want}, and {self._reported} was reported")
         want_told = self.said.to_be_told
-        require(self._declined == want_told, f"{self._declined} declined, not {want_told}")
+        if self._declined != want_told:
+            raise Violated(f"{self._declined} declined, not {want_told}")

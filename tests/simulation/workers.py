@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 NAP_CHANCE = 0.2  # that a worker naps where it may
 LONG_NS = 1_000_000_000  # more than any part of a turn may take
 NAP_SECONDS_MAX = 0.005
+STOP_NS = 1_000_000_000  # without a tick, from which on it was not there to see anything
 
 
 class FakeLoop:
@@ -327,7 +328,8 @@ class SimulatedWorker:
     Attributes:
         past: what it did for the subscribers that it has no more, as their models say.
         changes: the subscriptions of those whose report is out, and from which message on.
-        ticks: when it had them, monotonic ns.
+        ticks: when it had them, monotonic ns; several at the same time are one.
+        stops: from one tick to the next, of more than a second.
         looks: at those that are silent; a tick may have no time for all of them.
     """
 
@@ -338,6 +340,7 @@ class SimulatedWorker:
         self.past = Sums()
         self.changes: dict[int, tuple[int, set[bytes]]] = {}
         self.ticks: list[int] = []
+        self.stops: list[tuple[int, int]] = []
         self.looks = Looks()
         self.channel = FakeChannel(self._on_report, self._on_departure)
         self.around = SimulatedSurroundings(self, world, self.channel)
@@ -374,11 +377,18 @@ class SimulatedWorker:
         """What its timer does."""
         if self.busy:
             return
-        self.ticks.append(self.world.now)
+        self._note_tick(self.world.now)
         front = self.pump.front
         self._run(self.real.tick)
         self.looks.note(self.world.now, self.real.silence)
         self.world.checker.ticked(self, front)
+
+    def _note_tick(self, now: int) -> None:
+        before = self.ticks[-1] if self.ticks else now
+        if now - before > STOP_NS:
+            self.stops.append((before, now))
+        if now > before or not self.ticks:
+            self.ticks.append(now)
 
     def adopt(self, subscriber: int, slot: int, protocol: str) -> None:
         """Take over a connection."""

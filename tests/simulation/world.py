@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from tests.simulation.peers import (
     wanting,
 )
 from tests.simulation.policies import Rules, of_options, random_policy
-from tests.simulation.published import History
+from tests.simulation.published import History, Published
 from tests.simulation.saying import Reports, Said, random_wish
 from tests.simulation.sockets import FakeSocket
 from tests.simulation.violated import require
@@ -63,13 +64,22 @@ class Interrupted(BaseException):
     """Stands for KeyboardInterrupt inside the send path."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Attempt:
     """What the publisher tries to commit."""
 
-    messages: list[tuple[bytes, ...]]  # their frames
-    wires: list[bytes]
+    messages: list[Published]
     ids: list[int]
+
+    @cached_property
+    def wires(self) -> list[bytes]:
+        """Of each message."""
+        return [message.wire for message in self.messages]
+
+    @cached_property
+    def wire(self) -> bytes:
+        """Of all of them; it may be tried often until there is room."""
+        return b"".join(self.wires)
 
 
 class World:
@@ -307,7 +317,7 @@ class World:
             self.refused = None if self._try(attempt) else attempt
 
     def _make_attempt(self) -> Attempt:
-        attempt = Attempt([], [], [])
+        attempt = Attempt([], [])
         entries = self.segment.layout.entries
         count = self.rng.choice((1, 1, 1, 1, 2, entries // MESSAGE_PART))
         room = self._largest
@@ -318,10 +328,9 @@ class World:
                 break
             room -= len(wire)
             known = self.rng.random() < 0.7
-            attempt.messages.append(frames)
-            attempt.wires.append(wire)
+            attempt.messages.append(Published(frames, wire))
             attempt.ids.append(self.table.intern(frames[0]).id if known else NOT_INTERNED)
-        return attempt if attempt.wires else self._make_attempt()
+        return attempt if attempt.messages else self._make_attempt()
 
     def _make_message(self, room: int) -> tuple[bytes, ...]:
         rng = self.rng
@@ -343,8 +352,7 @@ class World:
         before = writer.head
         self.writing = True
         self._interruptible = self.rng.random() < 0.02
-        for frames, wire in zip(attempt.messages, attempt.wires, strict=True):
-            history.add(frames, wire, self.now)
+        history.add(attempt.messages, attempt.wire, self.now)
         try:
             result = self._append(attempt)
         except Interrupted:
