@@ -44,15 +44,28 @@ WAYS = ["stdin", "-c", "-m", "script", "linked script", "folder"]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with fanout and nothing else, as it is installed; no test changes it."""
+    """A folder with fanout and nothing else, as it is installed; no test changes it.
+
+    It is compiled once, as by pip: each of the programs would do that for itself.
+    """
     folder = tmp_path_factory.mktemp("installed") / "site"
-    install(folder)
+    shutil.copytree(ROOT / "fanout", folder / "fanout")
+    compiling = [sys.executable, "-m", "compileall", "-q", str(folder)]
+    subprocess.run(compiling, env=environment_for(""), check=True)
     return str(folder)
 
 
-def install(folder: Path) -> None:
+def install(folder: Path, site: str) -> None:
     """Put a copy of fanout there: a link would lead back to what is beside the original."""
-    shutil.copytree(ROOT / "fanout", folder / "fanout")
+    shutil.copytree(f"{site}/fanout", folder / "fanout")
+
+
+def environment_for(path: str) -> dict[str, str]:
+    """Environment variables with a PYTHONPATH; bytecode is looked for beside the sources."""
+    environment = {**os.environ, "PYTHONPATH": path}
+    for name in ("COVERAGE_PROCESS_CONFIG", "PYTHONPYCACHEPREFIX"):  # no copies are measured
+        environment.pop(name, None)
+    return environment
 
 
 def run(directory: Path, way: str, program: str, path: str = "") -> tuple[str, str, int]:
@@ -72,13 +85,11 @@ def run(directory: Path, way: str, program: str, path: str = "") -> tuple[str, s
         "linked script": ["scripts/link.py"],
         "folder": ["scripts"],
     }[way]
-    environment = {**os.environ, "PYTHONPATH": path}
-    environment.pop("COVERAGE_PROCESS_CONFIG", None)  # copies are not what is measured
     done = subprocess.run(
         [sys.executable, *arguments],
         input=program if way == "stdin" else "",
         cwd=directory,
-        env=environment,
+        env=environment_for(path),
         capture_output=True,
         text=True,
         timeout=DEADLINE_S * 2,
@@ -122,10 +133,10 @@ def test_files_beside_the_script_do_not_stand_for_the_standard_library(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_fanout_and_what_it_needs_may_be_vendored_beside_the_script(
-    way: str, tmp_path: Path
+    way: str, tmp_path: Path, site: str
 ) -> None:
     folder = tmp_path / "scripts" if way == "folder" else tmp_path
-    install(folder)
+    install(folder, site)
     program = "import fanout; print(fanout.__file__)\n" + PROGRAM
     assert run(tmp_path, way, program) == (f"{folder / 'fanout' / '__init__.py'}\n", "", 0)
 
@@ -140,10 +151,12 @@ def test_the_worker_loads_the_fanout_of_the_parent(tmp_path: Path, site: str) ->
 
 
 @pytest.mark.parametrize("name", ["asyncio", "pathlib", "typing", "dataclasses", "selectors"])
-def test_packages_after_the_standard_library_do_not_stand_for_it(name: str, tmp_path: Path) -> None:
+def test_packages_after_the_standard_library_do_not_stand_for_it(
+    name: str, tmp_path: Path, site: str
+) -> None:
     """Old packages of such names are on PyPI, and are dragged in by others."""
     packages = tmp_path / "site"
-    install(packages)
+    install(packages, site)
     (packages / f"{name}.py").write_text(NOT_THIS_ONE)
     program = f"import sys; sys.path.append({str(packages)!r})\n{PROGRAM}"
     assert run(tmp_path, "script", program) == ("", "", 0)
