@@ -48,24 +48,42 @@ class Recorded:
         return values
 
 
-class Watched:
-    """Words before each load of which something happens."""
+def _never(_loads: int) -> bool:
+    return False
 
-    def __init__(self, memory: memoryview, before_load: Callable[[], None]) -> None:
+
+class Watched:
+    """Words before each load of which something happens.
+
+    Args:
+        is_quiet: whether nothing happens before the next so many loads; if so, they are done.
+    """
+
+    def __init__(
+        self,
+        memory: memoryview,
+        before_load: Callable[[], None],
+        is_quiet: Callable[[int], bool] = _never,
+    ) -> None:
         self._memory = memory
         self._before_load = before_load
+        self._is_quiet = is_quiet
 
     def __len__(self) -> int:
         return len(self._memory)
 
     def __getitem__(self, key: int | slice) -> Any:
         if isinstance(key, slice):
-            return Watched(self._memory[key], self._before_load)
+            return Watched(self._memory[key], self._before_load, self._is_quiet)
         self._before_load()
         return self._memory[key]
 
     def tolist(self) -> list[int]:
-        return [self[index] for index in range(len(self))]
+        memory = self._memory
+        if self._is_quiet(len(memory)):
+            values: list[int] = memory.tolist()
+            return values
+        return [self[index] for index in range(len(memory))]
 
 
 def recorded(layout: Layout) -> tuple[Any, list[tuple[int, int] | None]]:
@@ -75,9 +93,13 @@ def recorded(layout: Layout) -> tuple[Any, list[tuple[int, int] | None]]:
     return _like(segment, Recorded(segment.words, 0, log)), log
 
 
-def watched(segment: Segment, before_load: Callable[[], None]) -> Any:
-    """What can be read like this segment."""
-    return _like(segment, Watched(segment.words, before_load))
+def watched(
+    segment: Segment,
+    before_load: Callable[[], None],
+    is_quiet: Callable[[int], bool] = _never,
+) -> Any:
+    """What can be read like this segment; see `Watched`."""
+    return _like(segment, Watched(segment.words, before_load, is_quiet))
 
 
 def _like(segment: Segment, words: object) -> Any:

@@ -7,7 +7,7 @@ between barriers.
 from __future__ import annotations
 
 from collections import deque
-from itertools import groupby, islice, repeat
+from itertools import cycle, groupby, islice
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -114,15 +114,28 @@ IN_ORDER = [store for store in STORES if store is not None]
 class World:
     """Shared memory in which the next few stores happen before each load."""
 
-    def __init__(self, paces: Iterator[int], random: Random | None) -> None:
+    def __init__(self, bursts: list[tuple[int, int]], random: Random | None) -> None:
         self.segment = Segment.create(LAYOUT)
         self._stores = iter(IN_ORDER) if random is None else _reordered(STORES, random)
-        self._paces = paces
+        self._bursts = cycle(bursts)
+        self._quiet, self._burst = next(self._bursts)
         self.over = False
-        self.reader = Reader(watched(self.segment, self.go_on), pause=self.go_on)
+        memory = watched(self.segment, self.go_on, self.is_quiet)
+        self.reader = Reader(memory, pause=self.go_on)
+
+    def is_quiet(self, loads: int) -> bool:
+        """Whether there is no store before so many loads; if so, they are done."""
+        if loads > self._quiet:
+            return False
+        self._quiet -= loads
+        return True
 
     def go_on(self) -> None:
-        for _ in range(next(self._paces)):
+        if self.is_quiet(1):
+            return
+        burst = self._burst
+        self._quiet, self._burst = next(self._bursts)
+        for _ in range(burst):
             store = next(self._stores, None)
             if store is None:
                 self.over = True
@@ -135,14 +148,7 @@ def _worlds() -> st.SearchStrategy[World]:
     quiet, burst = st.integers(0, 300), st.sampled_from((1, 2, 5, 10, 25, 60, 120))
     bursts = st.lists(st.tuples(quiet, burst), min_size=5, max_size=20)
     order = st.none() | st.randoms(use_true_random=False)
-    return st.builds(lambda bursts, random: World(_for_ever(bursts), random), bursts, order)
-
-
-def _for_ever(bursts: list[tuple[int, int]]) -> Iterator[int]:
-    while True:
-        for quiet, burst in bursts:
-            yield from repeat(0, quiet)
-            yield burst
+    return st.builds(World, bursts, order)
 
 
 @settings(max_examples=60, deadline=None)

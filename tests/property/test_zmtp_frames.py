@@ -180,7 +180,7 @@ def subscriber() -> SubscriberSession:
     [
         (publisher, long_frame(b"\x01" + b"t" * 2000)),
         (publisher, long_frame(b"junk" * 4000)),
-        (publisher, long_frame(b"user" * 8_000)),
+        (publisher, long_frame(b"user" * 2_000)),
         (publisher, b"\x00\x02\x01A\x00\x02\x00A" * 200),
         (publisher, b"\x04\x00" * 500),
         (publisher, lost_long_bit(b"\x09SUBSCRIBE" + b"t" * 250, 4) * 4),
