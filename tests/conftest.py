@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,27 @@ UNMEASURED = (
 )
 TESTS = Path(__file__).parent
 pytest_plugins = ["tests.helpers.watchdog"]
-# Tests that share what is dear to make, and so run in one process.
-TOGETHER = ("tests/packaging/", "tests/unit/test_repository.py")
+# Folders and files whose tests run in one process, since they share what is dear to make.
+TOGETHER = ("tests/packaging/",)
+# Folders and files of which each file runs in one process: the same, or they are so short that it
+# takes longer to have them go round one by one.
+BY_FILE = (
+    "tests/unit/",
+    *(
+        f"tests/integration/test_{name}.py"
+        for name in ("arguments", "calls", "conflating", "refusals", "sending", "starting_workers")
+    ),
+    "tests/integration/test_top.py",
+    *("tests/interop/test_raw_peers.py", "tests/interop/test_subscribing.py"),
+)
+# These begin, the longest first, so that no process is left alone with one of them in the end.
+FIRST = (
+    "tests/packaging/",
+    "tests/integration/test_starting_workers.py",
+    "tests/interop/test_raw_peers.py",
+    "tests/interop/test_subscribing.py",
+    "tests/simulation/test_simulation.py",
+)
 TEARDOWN_S = 60  # far above what any teardown takes
 
 # Tests never judge by the clock: a busy machine must not make them fail. The timeout for each test
@@ -57,29 +77,48 @@ settings.load_profile("fanout")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give each process the next test, but some folders and files to one.
+    """Give each process the next test, but some folders and files to one; see `FIRST` as well.
 
     xdist's marks for groups are not heeded under pytest 9.2, and nothing says so.
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-        def remove_node(self, node: WorkerController) -> str | None:
-            """Give the others what a process has left that died, but not what it has done.
+    config.option.loadscopereorder = False  # by how many tests they have
 
-            xdist gives them that too, as units of which nothing is left to run. No end of a test
+    class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+        def mark_test_complete(
+            self, node: WorkerController, item_index: int, duration: float = 0
+        ) -> None:
+            """Forget what is done, as soon as it is.
+
+            xdist does not: it looks through all of it after each test. And it gives the others what
+            a process has done that died, as units of which nothing is left to run. No end of a test
             follows then, so they are given nothing more: in the end all wait, for ever.
             """
-            units = self.assigned_work[node]
-            left = {scope: unit for scope, unit in units.items() if not all(unit.values())}
-            self.assigned_work[node] = left
-            crashed: str | None = super().remove_node(node)
-            return crashed
+            nodeid = self.registered_collections[node][item_index]
+            units, scope = self.assigned_work[node], self._split_scope(nodeid)
+            units[scope][nodeid] = True
+            if all(units[scope].values()):
+                del units[scope]
+            self._reschedule(node)
 
         def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith(BY_FILE):
+                return nodeid.partition("::")[0]
             return next((name for name in TOGETHER if nodeid.startswith(name)), nodeid)
 
     return Together(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put those first that are to begin, where several processes share the tests."""
+    if hasattr(config, "workerinput"):
+        ranks = {name: rank for rank, name in enumerate(FIRST)}
+        items.sort(
+            key=lambda item: next(
+                (rank for name, rank in ranks.items() if item.nodeid.startswith(name)), len(ranks)
+            )
+        )
 
 
 def pytest_collection_finish() -> None:
@@ -102,6 +141,7 @@ def children_measured_or_not(
             monkeypatch.delenv(name, raising=False)
 
 
+@cache
 def _is_below(path: Path, names: tuple[str, ...]) -> bool:
     return any(path.is_relative_to(TESTS / name) for name in names)
 

@@ -171,7 +171,7 @@ def test_what_a_dead_process_has_left_is_run_by_the_others_to_the_end() -> None:
     )
     scheduler: Any = pytest_xdist_make_scheduler(config, Producer("tests"))
     alive, dead = Node(), Node()
-    tests = [f"tests/unit/test_it.py::test_{number}" for number in range(20)]
+    tests = [f"tests/faults/test_it.py::test_{number}" for number in range(20)]
     for node in (alive, dead):
         scheduler.add_node(node)
         scheduler.add_node_collection(node, tests)
