@@ -24,8 +24,11 @@ _REASONS: dict[int, Callable[[], FanoutError]] = {
         "this publisher belongs to the parent of this forked process: create a new one here"
     ),
     CLOSED: lambda: ClosedError("the publisher is closed"),
-    BROKEN: lambda: BrokenError("every worker is lost and none could be started again"),
+    BROKEN: lambda: BrokenError(
+        "every worker is lost and none could be started again: restart_workers() tries once more"
+    ),
 }
+_REASONS[OPEN] = _REASONS[BROKEN]  # who asks why found it broken, and it was mended meanwhile
 
 
 _not_wiped: weakref.WeakSet[Gate] = weakref.WeakSet()
@@ -43,6 +46,9 @@ os.register_at_fork(after_in_child=_wipe)
 class Gate:
     """Open until it is shut; any thread.
 
+    What is closed stays so, whichever thread mends or breaks it at the same time: there is a note
+    beside the word, made before it, that each of them looks at after its own store.
+
     Attributes:
         word: its only item is the state, for who looks for each message.
     """
@@ -51,6 +57,7 @@ class Gate:
         page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.word = memoryview(page).cast("Q")
         self.word[0] = OPEN
+        self._is_closed = False
         try:
             page.madvise(MADV_WIPEONFORK)
         except OSError:  # a sandbox, or an old kernel: then only forks of Python are noticed
@@ -77,10 +84,26 @@ class Gate:
         Returns:
             Whether that is new; not if it was shut before, nor in a fork.
         """
-        if self.word[0] not in (OPEN, BROKEN) or self.word[0] == state:
+        before = self.word[0]
+        if before not in (OPEN, BROKEN) or before == state:
             return False
+        if state == CLOSED:
+            self._is_closed = True
         self.word[0] = state
-        return True
+        return self._stays(state)
+
+    def mend(self) -> bool:
+        """Open it again if it is broken; returns whether it is open because of that."""
+        if self.word[0] != BROKEN:
+            return False
+        self.word[0] = OPEN
+        return self._stays(OPEN)
+
+    def _stays(self, state: int) -> bool:
+        """Whether what was stored holds; not if it was closed meanwhile."""
+        if self._is_closed:
+            self.word[0] = CLOSED
+        return self.word[0] == state
 
     def error(self) -> FanoutError:
         """Why nothing can be sent; it is not open."""

@@ -234,7 +234,9 @@ class SendPath:
 
     def _refuse(self) -> None:
         """Raise why nothing can be sent; the lock is released first, the flag left as it is."""
-        error = self._guard.error() if self._state[0] == OPEN else self.gate.error()
+        is_open = self._state[0] == OPEN  # or open again: then the log says whether it is poisoned
+        is_poisoned = is_open and self.log.following is None
+        error = self._guard.error() if is_poisoned else self.gate.error()
         self._lock.current.release()
         raise error
 

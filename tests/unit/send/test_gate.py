@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fanout.errors import BrokenError, ClosedError, FanoutError, ForkedError
 from fanout.send.gate import BROKEN, CLOSED, FORKED, OPEN, Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_it_is_open_until_it_is_shut() -> None:
@@ -46,6 +50,60 @@ def test_what_is_closed_does_not_break() -> None:
     assert gate.shut(CLOSED)
     assert not gate.shut(BROKEN)
     assert gate.closed
+
+
+def test_what_is_broken_can_be_mended_and_break_again() -> None:
+    gate = Gate()
+    assert not gate.mend(), "it was not broken"
+    gate.shut(BROKEN)
+
+    assert gate.mend()
+    gate.check()
+    assert gate.shut(BROKEN)
+
+
+def test_what_is_closed_cannot_be_mended() -> None:
+    gate = Gate()
+    gate.shut(BROKEN)
+    gate.shut(CLOSED)
+
+    assert not gate.mend()
+    assert gate.closed
+
+
+class Interrupted(list[int]):
+    """A word; another thread has a turn before, or after, the first store to it."""
+
+    def __init__(self, state: int, other: Callable[[], object], *, after: bool) -> None:
+        super().__init__([state])
+        self.others = [other]
+        self.after = after
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        others, self.others = self.others, []
+        for each in others if not self.after else ():
+            each()
+        super().__setitem__(index, value)
+        for each in others if self.after else ():
+            each()
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("state", "change"), [(BROKEN, Gate.mend), (OPEN, lambda gate: gate.shut(BROKEN))]
+)
+def test_who_closes_at_the_same_time_has_closed(
+    state: int, change: Callable[[Gate], bool], after: bool
+) -> None:
+    gate: Any = Gate()
+    gate.word = Interrupted(state, lambda: gate.shut(CLOSED), after=after)
+
+    assert not change(gate)
+    assert gate.closed
+
+
+def test_who_asks_why_when_it_is_mended_already_is_told_why_it_was_not_open() -> None:
+    assert isinstance(Gate().error(), BrokenError)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with threads, Python 3.12

@@ -10,6 +10,8 @@ from unittest import mock
 
 import pytest
 
+from fanout.errors import BrokenError
+from fanout.send.gate import BROKEN
 from fanout.send.path import SendPath
 from fanout.send.topics import UNKNOWN, Topic
 from fanout.send.wire import COPY_ONCE_BYTES
@@ -75,6 +77,23 @@ def test_a_thread_that_looked_before_a_change_does_not_hide_it() -> None:
 
     bells[1].wake.assert_called_once()
     segment.close()
+
+
+def test_a_send_that_found_it_broken_is_refused_as_such_if_it_is_mended_meanwhile() -> None:
+    with Line() as line:
+        path, refuse = line.path, line.path._refuse
+        topic = path.intern(b"A")
+        path.append(b"\x00\x00", topic)
+        path.gate.shut(BROKEN)
+
+        def refuse_late() -> None:
+            path.gate.mend()
+            refuse()
+
+        with mock.patch.object(path, "_refuse", refuse_late), pytest.raises(BrokenError):
+            path.append(b"\x00\x00", topic)
+
+        assert path.append(b"\x00\x00", topic) == 1, "nothing was sent, and nothing is locked"
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8, 9, 200])
