@@ -198,6 +198,12 @@ class Publisher(AwaitedAudience):
         """Roll back to the last commit after a PoisonedError."""
         await in_thread(self._running().path.recover)
 
+    # Workers.
+
+    async def restart_workers(self) -> int:
+        """Start at once the workers that were given up, or that wait for their next try."""
+        return await in_thread(self._running().restart_workers)
+
     # The end.
 
     @property

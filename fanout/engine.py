@@ -21,7 +21,7 @@ from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import END_GRACE, Coordinator
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.spawn import check_python
-from fanout.errors import StartupError
+from fanout.errors import ClosedError, StartupError
 from fanout.observe.reader import Reader
 from fanout.options import make_options
 from fanout.questions import Questions
@@ -122,6 +122,7 @@ class Engine:
         self._coordinator = Coordinator(
             *(options, segment, bells, room, self.interest, self._announcer),
             on_broken=lambda: gate.shut(BROKEN),
+            on_mended=gate.mend,
             on_ended=resources.close,
         )
         self._questions = Questions(
@@ -234,6 +235,17 @@ class Engine:
         if chosen is not None:
             check_limits("policy", chosen, self.options.log_bytes)
         self._coordinator.act(lambda state: reports.set_slow_policy(state, subscriber, chosen))
+
+    # Workers.
+
+    def restart_workers(self) -> int:
+        """See `fanout.Publisher.restart_workers()`."""
+        self.gate.check_use()
+        try:
+            return self._coordinator.restart_workers()
+        except ClosedError:
+            self.gate.check()  # broken, if that is since the coordinator has failed
+            raise
 
     # Questions.
 

@@ -121,4 +121,7 @@ class StartupError(FanoutError):
 
 
 class BrokenError(FanoutError):
-    """No worker has served for minutes and none can be started; the message was not sent."""
+    """No worker has served for minutes and none can be started; the message was not sent.
+
+    `restart_workers()` tries once more; when a worker serves again, messages are sent again.
+    """

@@ -31,6 +31,25 @@ class Exit(enum.IntEnum):
 _TEXTS = {int(one): one.text for one in Exit}
 
 
+# Signals that a process gets for what it does itself; all others are sent by somebody.
+_CRASHES = {
+    *(signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV),
+    *(signal.SIGSYS, signal.SIGTRAP, signal.SIGXCPU, signal.SIGXFSZ),
+}
+
+
+def is_from_outside(code: int | None) -> bool:
+    """Whether somebody else has ended a process: a signal that is not for what it does.
+
+    The kernel that is out of memory is somebody else as well. Of a code that nobody knows it cannot
+    be said, and so it is not.
+
+    Args:
+        code: as in `describe_exit()`.
+    """
+    return code is not None and code < 0 and -code not in _CRASHES
+
+
 def describe_exit(code: int | None) -> str:
     """How a process ended, for people.
 

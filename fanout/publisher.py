@@ -198,6 +198,25 @@ class Publisher(Audience):
         """
         self._engine.path.recover()
 
+    # Workers.
+
+    def restart_workers(self) -> int:
+        """Start at once the workers that were given up, or that wait for their next try.
+
+        Nothing is held against them any more. Those that serve, or are just starting, are left
+        alone. It does not wait until those that are started serve: `WORKER_STARTED` tells of each,
+        and a publisher that was broken sends again from the first of these on.
+
+        Returns:
+            How many are started; 0 if there is nothing to be done.
+
+        Raises:
+            ClosedError: the publisher was closed.
+            BrokenError: it is broken for good, by a bug of ours: close it.
+            TimeoutError: our thread, or the machine, hangs.
+        """
+        return self._engine.restart_workers()
+
     # The end.
 
     @property

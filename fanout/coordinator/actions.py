@@ -13,6 +13,7 @@ from fanout.events import Event
 if TYPE_CHECKING:
     from fanout.control.messages import Closed, Message
     from fanout.coordinator.answers import Flag
+    from fanout.coordinator.lives import Life
     from fanout.coordinator.roster import Accepted
     from fanout.events import EventKind
     from fanout.reasons import Reason
@@ -187,7 +188,14 @@ class Break:
     """No worker is left: nothing can be delivered any more."""
 
 
-OfALife: TypeAlias = Start | Abort | Kill | Leave | Release | NoteWorker | Serve | FailStart | Break
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """There was none, and one serves again."""
+
+
+OfALife: TypeAlias = (
+    Start | Abort | Kill | Leave | Release | NoteWorker | Serve | FailStart | Break | Mend
+)
 OfAConnection: TypeAlias = (
     HandOver | NoteConnected | NoteSubscriptions | NoteChoice | Shut | Hold | Book
 )
@@ -218,3 +226,8 @@ def tell_of(
             exact=exact,
         )
     )
+
+
+def tell_of_worker(kind: EventKind, life: Life, text: str, exit_code: int | None = None) -> Tell:
+    """Tell of something that has happened to a worker."""
+    return Tell(Event(kind, text, worker=life.index, exit_code=exit_code))

@@ -47,6 +47,7 @@ _LEVELS = {
     EventKind.EVENTS_LOST: logging.WARNING,
     EventKind.ACCEPT_PAUSED: logging.ERROR,
     EventKind.WORKER_LOST: logging.ERROR,
+    EventKind.WORKER_GIVEN_UP: logging.ERROR,
     EventKind.CALLBACK_FAILED: logging.ERROR,
 }
 
@@ -54,7 +55,7 @@ _LEVELS = {
 _ORDINARY = {Reason.LEFT, Reason.BROKEN, Reason.GONE_EARLY, Reason.PUBLISHER_CLOSED}
 
 # Of these there are never many: a worker that fails is started again after a while.
-_OF_WORKERS = {EventKind.WORKER_STARTED, EventKind.WORKER_LOST}
+_OF_WORKERS = {EventKind.WORKER_STARTED, EventKind.WORKER_LOST, EventKind.WORKER_GIVEN_UP}
 _NO_BOUND = 1 << 62
 
 

@@ -1,7 +1,8 @@
 """The coordinator: one background thread that accepts, assigns and supervises. Shell.
 
 It decides nothing itself: what happens is told to pure code, which changes the state and returns
-actions, and those are carried out here. It never reads from a subscriber and does no protocol work.
+actions, and those are carried out (`Hands`). It never reads from a subscriber and does no protocol
+work.
 All its state belongs to its thread; other threads reach it through `call()`.
 
 Order of its end: stop accepting, tell the workers to finish, collect what they report, kill who
@@ -18,29 +19,28 @@ import threading
 from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeVar
 
-from fanout.coordinator import actions as do
 from fanout.coordinator import reports
 from fanout.coordinator.calls import CALL_TIMEOUT, Calls
 from fanout.coordinator.figures import Figures
+from fanout.coordinator.hands import Hands
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.pool import Pool
-from fanout.coordinator.reception import Reception, shut
+from fanout.coordinator.reception import Reception
 from fanout.coordinator.state import make_state
 from fanout.coordinator.surroundings import REAL
 from fanout.coordinator.telling import Telling
 from fanout.errors import StartupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from fanout.coordinator.actions import Action, OfALife
+    from fanout.coordinator.actions import Action
     from fanout.coordinator.announcer import Announcer
     from fanout.coordinator.interest import Interest
     from fanout.coordinator.state import State
     from fanout.coordinator.surroundings import Surroundings
-    from fanout.events import Event
     from fanout.options import Options
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
@@ -68,6 +68,7 @@ class Coordinator:
         interest: changed by the coordinator alone.
         announcer: told what happens; it is ended with the coordinator.
         on_broken: called when no worker is left and none can be started; its thread.
+        on_mended: called when one serves again after that; its thread.
         on_ended: called last, when nothing uses any more what was lent; mostly its thread.
         surroundings: clock, selector and processes.
 
@@ -85,6 +86,7 @@ class Coordinator:
         announcer: Announcer,
         *,
         on_broken: Callable[[], object],
+        on_mended: Callable[[], object],
         on_ended: Callable[[], object],
         surroundings: Surroundings = REAL,
     ) -> None:
@@ -111,7 +113,13 @@ class Coordinator:
             lambda: [link.slot.load for link in links],
             options,
         )
-        self._ready: Future[None] = Future()
+        self._hands = hands = Hands(
+            *(self.state, self._pool, self.reception, self._figures, self._telling, announcer),
+            *(Future(), now),
+            on_broken=on_broken,
+            on_mended=on_mended,
+        )
+        self._carry_out, self._tell = hands.carry_out, hands.tell
         self._claim = threading.Lock()  # of what is to be released: the thread's, or a close()'s
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="fanout-coordinator", daemon=True)
@@ -126,10 +134,11 @@ class Coordinator:
         """
         try:
             self._thread.start()
-            self._ready.result(self.options.start_timeout)
+            self._hands.started.result(self.options.start_timeout)
         except BaseException as error:
             self.close(0.0)
-            self._ready = Future()  # the old one holds the error, whose traceback leads to us
+            # The old one holds the error, whose traceback leads to us.
+            self._hands.started = Future()
             if isinstance(error, TimeoutError):
                 raise StartupError(
                     f"the workers were not ready within {self.options.start_timeout} s "
@@ -166,6 +175,10 @@ class Coordinator:
             return bool(actions)
 
         return self.call(run)
+
+    def restart_workers(self) -> int:
+        """Start those that were given up or wait for their next try; returns how many."""
+        return self.call(lambda: self.state.supervision.restart(self._now()))
 
     def owed(self) -> dict[int, tuple[int, bool]]:
         """Messages that subscribers have not got, as if their workers had just been lost.
@@ -221,7 +234,7 @@ class Coordinator:
         except Exception as error:
             self._announcer.complain("the coordinator failed; the publisher is broken", error)
             self._attempt(self._on_broken)
-            self._fail_start(f"the coordinator failed: {error}")
+            self._hands.fail_start(f"the coordinator failed: {error}")
         finally:
             self._release()
 
@@ -281,70 +294,3 @@ class Coordinator:
             step()
         except BaseException as error:
             self._announcer.complain("a step of the end failed; the others are done", error)
-
-    def _fail_start(self, reason: str, exit_code: int | None = None) -> None:
-        if not self._ready.done():
-            self._ready.set_exception(StartupError(reason, exit_code))
-
-    # Actions.
-
-    def _tell(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self._announcer.tell(event)
-
-    def _carry_out(self, actions: Iterable[Action]) -> None:
-        for action in actions:
-            match action:
-                case do.Tell(event):
-                    self._tell(self._telling.tell(event, self._now()))
-                case do.Complain(text, error):
-                    self._announcer.complain(text, error)
-                case do.Answer(flag):
-                    flag.set()
-                case do.Say(worker, message):
-                    self._carry_out(self._pool.say(worker, message))
-                case do.Wake(worker, since):
-                    self._pool.wake(worker, since)
-                case do.HandOver(connection, descriptor):
-                    self._figures.admitted(connection)
-                    self._carry_out(self._pool.hand_over(connection, descriptor))
-                case do.NoteConnected(connection):
-                    self._figures.connected(connection)
-                case do.NoteSubscriptions(connection, count, added, cancelled):
-                    self._figures.subscribed(connection, count)
-                    self._telling.subscribed(connection, count, added, cancelled)
-                case do.NoteChoice(connection, name, policy, chosen_by):
-                    self._figures.chosen(connection, name, policy, chosen_by)
-                case do.Shut(descriptor):
-                    shut(descriptor)
-                case do.Hold(descriptor, seconds):
-                    self.reception.hold(descriptor, seconds)
-                case do.Book(connection, closed, exact):
-                    self._figures.ended(connection, closed, exact=exact)
-                case _:
-                    self._carry_out_for(action)
-
-    def _carry_out_for(self, action: OfALife) -> None:
-        """What concerns the life of a worker, or of the whole."""
-        match action:
-            case do.Start(worker):
-                self._carry_out(self._pool.start(worker))
-            case do.Abort(worker):
-                self.links[worker].abort()
-            case do.Kill(worker):
-                self._carry_out(self._pool.kill(worker))
-            case do.Leave(worker, problem):
-                self._carry_out(self._pool.leave(worker, problem))
-            case do.Release(worker):
-                self.links[worker].slot.release()
-            case do.NoteWorker(worker):
-                self._figures.worker(self.state.supervision.lives[worker], self.links[worker].pid)
-            case do.Serve():
-                if not self._ready.done():
-                    self._ready.set_result(None)
-            case do.FailStart(reason, exit_code):
-                self._fail_start(reason, exit_code)
-            case do.Break():
-                self._on_broken()
-            case _:
-                assert_never(action)

@@ -11,12 +11,13 @@ from fanout.control.channel import Channel
 from fanout.control.messages import Hello
 from fanout.coordinator.lives import Sight
 from fanout.descriptors import duplicate
-from fanout.shm.worker_slot import WorkerSlot
+from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.control.messages import Message
+    from fanout.coordinator.lives import Condition
     from fanout.coordinator.surroundings import Process
     from fanout.options import Options
     from fanout.shm.bells import Bell
@@ -40,6 +41,7 @@ class WorkerLink:
         self.channel: Channel | None = None
         self._segment = segment
         self._room = room
+        self._signs = (0, 0)  # heartbeat and progress at the last look
         self.slot.release()
 
     @property
@@ -47,10 +49,23 @@ class WorkerLink:
         """Process id, 0 if there is none."""
         return self.process.pid or 0 if self.process is not None else 0
 
-    @property
-    def sight(self) -> Sight:
-        """What a look at it shows."""
-        return Sight(self.slot.heartbeat, self.channel is not None and self.channel.closed)
+    def look(self, head: int, read_condition: Callable[[int], Condition | None]) -> Sight:
+        """What a look at it shows; the kernel is asked only about one that stands still.
+
+        Args:
+            head: of the log.
+            read_condition: as `surroundings.read_condition`.
+        """
+        slot, channel = self.slot, self.channel
+        before, self._signs = self._signs, (slot.heartbeat, slot.progress)
+        heartbeat, progress = self._signs
+        has_hung_up = channel is not None and channel.closed
+        if heartbeat != before[0] and progress != before[1]:
+            return Sight(heartbeat, has_hung_up, progress)
+        has_messages = slot.tail != NO_TAIL and slot.front < head
+        is_waited_for = has_messages or (channel is not None and channel.is_unread)
+        condition = read_condition(self.pid) if self.pid else None
+        return Sight(heartbeat, has_hung_up, progress, is_waited_for, condition)
 
     def start(self, options: Options, start_process: Callable[[int, int], Process]) -> None:
         """Start a process; it says `Started` over the channel when it serves.

@@ -8,11 +8,21 @@ from typing import NamedTuple
 from fanout.shm.worker_slot import WorkerState
 
 
+class Condition(NamedTuple):
+    """What the kernel says of a process."""
+
+    state: str  # a letter: see proc(5)
+    cpu_s: float  # seconds that it has worked, all of its threads
+
+
 class Sight(NamedTuple):
     """What a look at a worker shows."""
 
     heartbeat: int  # a word that it changes as long as it lives
     has_hung_up: bool  # its end of the control channel is closed
+    progress: int = 0  # a word that it changes as long as it gets on with what there is to do
+    is_waited_for: bool = False  # messages wait for it, or something that was said to it
+    condition: Condition | None = None  # None = nobody knows, or nobody asked: it gets on
 
 
 @dataclass(slots=True)
@@ -23,13 +33,33 @@ class Life:
     state: WorkerState = WorkerState.STARTING
     restarts: int = 0
     failures: int = 0  # in a row
+    served: float = 0.0  # when it was last known to serve, or given the time anew
     ready_since: float = 0.0
     start_at: float = 0.0  # when WAITING: the time to start it again
+    is_paced: bool = False  # and not before the others that were ended from outside
     has_process: bool = False
     heartbeat: int = 0  # at the last look
+    progress: int = 0  # at the last look
+    condition: Condition | None = None  # at the last look
     silent_for: float = 0.0  # witnessed seconds without a sign of life, or of starting
+    stands_for: float = 0.0  # witnessed seconds without progress, while it was waited for
     hung_up_for: float | None = None  # witnessed seconds since its channel was seen closed
     condemned: str = ""  # why its process was killed, if it was
+    aborted_for: float | None = None  # witnessed seconds since it was asked where it hangs
     overstays_for: float = 0.0  # witnessed seconds since it was killed for not finishing in time
     is_left: bool = False  # its process could not be killed, and may still run
     is_held: bool = False  # what it left behind is being cleared: nobody may take its place yet
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody had stopped its process when it was looked at last."""
+        return self.condition is not None and self.condition.state in STOPPED
+
+    def begin(self) -> None:
+        """A process has been started for it; nothing is held against this one yet."""
+        self.has_process = True
+        self.silent_for = self.stands_for = self.overstays_for = 0.0
+        self.hung_up_for = self.aborted_for = self.condition = None
+
+
+STOPPED = ("T", "t")  # by SIGSTOP and the like, by a debugger

@@ -83,12 +83,14 @@ class Pool:
         self._selector = selector
         self._now = surroundings.now
         self._start_process = surroundings.start_process
+        self._read_condition = surroundings.read_condition
         self._has_reports = False  # of this turn
         self._turns_with_reports = 0  # one after another, while there was something to take out
 
     def sights(self) -> list[Sight]:
         """A look at all workers."""
-        return [link.sight for link in self.links]
+        head = self._header.head
+        return [link.look(head, self._read_condition) for link in self.links]
 
     def dropping(self) -> Dropping:
         """Who loses messages, by what the workers say in shared memory."""

@@ -8,12 +8,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from fanout.coordinator.conditions import read_condition
 from fanout.coordinator.spawn import WorkerProcess
 from fanout.descriptors import standard_taken
 from fanout.system_calls import needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fanout.coordinator.lives import Condition
 
 
 class Process(Protocol):
@@ -83,12 +86,13 @@ class Surroundings:
     Attributes:
         now: seconds of a clock that never goes back.
         make_selector: what tells that a descriptor is readable; the coordinator closes it.
-        start_process: as the function of this name.
+        start_process, read_condition: as the functions of these names.
     """
 
     now: Callable[[], float] = time.monotonic
     make_selector: Callable[[], selectors.BaseSelector] = make_selector
     start_process: Callable[[int, int], Process] = start_process
+    read_condition: Callable[[int], Condition | None] = read_condition
 
 
 REAL = Surroundings()

@@ -25,7 +25,7 @@ class WorkerState(enum.IntEnum):
     STARTING = 1  # until it has said that it serves
     READY = 2
     WAITING = 3  # for its back-off to pass
-    GONE = 4  # it failed again and again, and no worker has served for minutes
+    GONE = 4  # given up: it failed again and again, and has not served for minutes
 
     @classmethod
     def _missing_(cls, value: object) -> WorkerState:

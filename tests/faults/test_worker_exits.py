@@ -198,5 +198,5 @@ def test_a_worker_that_is_stopped_cannot_print_and_is_killed(
         happenings.wait_for(EventKind.WORKER_STARTED, 2)
 
     assert lost.exit_code == -signal.SIGKILL
-    assert lost.reason == "killed by us: no sign of life for 2 s (worker_timeout)"
+    assert lost.reason == "killed by us: no sign of life for 2 s (worker_timeout); it is stopped"
     assert "Fatal Python error" not in capfd.readouterr().err

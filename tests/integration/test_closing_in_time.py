@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout import Event, EventKind, Publisher, Undelivered
+from fanout import BrokenError, Event, EventKind, Publisher, Undelivered
 from fanout.asyncio import Publisher as AsyncPublisher
 from fanout.coordinator import coordinator as coordinators
 from tests.helpers.happenings import Happenings
@@ -140,6 +140,8 @@ def test_a_coordinator_that_fails_leaves_nobody_unnamed() -> None:
         coordinator._calls.post(lambda: 1 // 0)
         wait_until(lambda: not coordinator._thread.is_alive(), "its end")
 
+        with pytest.raises(BrokenError):  # nobody is left to do it
+            publisher.restart_workers()
         assert [one.messages for one in publisher.close(0.1)] == [3]
         (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
         assert evicted.discarded == 3

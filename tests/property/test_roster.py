@@ -10,6 +10,7 @@ from fanout.coordinator.actions import Start
 from fanout.coordinator.addresses import Refusal
 from fanout.coordinator.roster import Accepted, Roster
 from fanout.coordinator.supervision import (
+    AT_ONCE,
     BACKOFF_MAX,
     FAILURES_MAX,
     GIVE_UP_AFTER,
@@ -31,7 +32,9 @@ class RosterMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.supervision = Supervision(WORKERS, 10.0, 30.0, self.now)
         self.ids: set[int] = set()
-        self.served = 0.0  # when somebody has last served
+        self.served = [0.0] * WORKERS  # when each has last served
+        self.foreign: set[int] = set()  # whose last end was from outside
+        self.at_once: list[float] = []  # when those were started again
 
     @rule(loads=st.lists(st.integers(0, 1000), min_size=WORKERS, max_size=WORKERS))
     def admit(self, loads: list[int]) -> None:
@@ -65,32 +68,56 @@ class RosterMachine(RuleBasedStateMachine):
         if self.supervision.lives[index].state is WorkerState.STARTING:
             self.supervision.serves(index, self.now)
 
-    @rule(index=workers)
-    def worker_ends(self, index: int) -> None:
+    @rule(index=workers, code=st.sampled_from((None, 4, -11, -9)))
+    def worker_ends(self, index: int, code: int | None) -> None:
         life = self.supervision.lives[index]
         if life.state not in (WorkerState.STARTING, WorkerState.READY):
             return
-        stable = life.state is WorkerState.READY and self.now - life.ready_since >= STABLE_AFTER
-        failures = 1 if stable else life.failures + 1
+        serves = life.state is WorkerState.READY
+        before = 0 if serves and self.now - life.ready_since >= STABLE_AFTER else life.failures
+        failures = before + (code != -9)
         for connection in self.roster.served_by(index):
             assert connection.worker == index
             self.roster.remove(connection.subscriber)
         assert self.roster.served_by(index) == []
-        if self.supervision.ready:
-            self.served = self.now
-        self.supervision.ended(index, "exit status 4", self.now)
-        others = bool(self.supervision.ready)
-        gone = failures > FAILURES_MAX and not others and self.now - self.served >= GIVE_UP_AFTER
+        if serves:
+            self.served[index] = self.now
+        self.supervision.ended(index, "it ended", self.now, code)
+        too_long = self.now - self.served[index] >= GIVE_UP_AFTER
+        gone = failures > FAILURES_MAX and too_long and code != -9
         after = self.supervision.lives[index]
+        assert after.failures == failures
         assert after.state is (WorkerState.GONE if gone else WorkerState.WAITING)
-        assert gone or self.now < after.start_at <= self.now + BACKOFF_MAX
+        self.foreign.discard(index)
+        if code == -9:
+            self.foreign.add(index)
+            assert after.start_at == self.now
+        else:
+            assert gone or self.now < after.start_at <= self.now + BACKOFF_MAX
+
+    @rule()
+    def restart(self) -> None:
+        lives = self.supervision.lives
+        idle = [one for one in lives if one.state in (WorkerState.WAITING, WorkerState.GONE)]
+        assert self.supervision.restart(self.now) == len(idle)
+        for life in idle:
+            assert (life.state, life.failures) == (WorkerState.WAITING, 0)
+            assert life.start_at <= self.now
+            self.served[life.index] = self.now
+            self.foreign.discard(life.index)
 
     @rule(seconds=st.sampled_from((0.05, 1.0, 20.0, 200.0)))
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         lives = self.supervision.lives
         waiting = [one for one in lives if one.state is WorkerState.WAITING]
-        expected = [Start(one.index) for one in waiting if one.start_at <= self.now]
+        expected = []
+        for index in [one.index for one in waiting if one.start_at <= self.now]:
+            if index in self.foreign:
+                if sum(self.now < time + 1.0 for time in self.at_once) == AT_ONCE:
+                    continue
+                self.at_once.append(self.now)
+            expected.append(Start(index))
         next_look = self.supervision.next_look()
         assert self.supervision.due(self.now) == expected
         assert not expected or next_look <= self.now

@@ -28,7 +28,7 @@ from fanout.coordinator import reports
 from fanout.coordinator.addresses import Refusal
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
-from fanout.coordinator.lives import Sight
+from fanout.coordinator.lives import Condition, Sight
 from fanout.coordinator.state import make_state
 from fanout.coordinator.wrecks import Wrecks
 from fanout.events import EventKind
@@ -56,13 +56,17 @@ CAUSES = (Reason.LEFT, Reason.BROKEN, Reason.VIOLATION, Reason.SEND_TIMEOUT, Rea
 
 # What is promised, in seconds.
 LOOK = 0.5  # the coordinator looks at the workers so often
-WITNESSED_MAX = 1.0  # of the time between two looks, if it comes late to the second
-ABORTING = 1.0  # for one that hangs to say where
-HANG_UP_MAX = LOOK + WITNESSED_MAX + ABORTING  # that one may live with a closed channel
+LOOKS_EACH = 8  # or so often in `worker_timeout`
+WITNESSED_MAX = 2  # looks: of the time between two, if it comes late to the second
+ABORTING = 0.15  # for one that hangs to say where
+HANG_UP_MAX = 2 * LOOK + WITNESSED_MAX * LOOK + ABORTING  # that one may live with a closed channel
 FINISHING = 1.0  # past its timeout
 FORGIVEN_AFTER = 30.0  # of service
 FAILURES = 5  # in a row, that are never final
-NOBODY_SERVES = 300.0  # from then on a failure beyond those is final
+NO_SERVICE = 300.0  # from then on a failure beyond those is final
+AT_ONCE = 4  # in a second: starts of those that were ended from outside
+CODES = (None, 0, 4, -11, -6, -9, -9, -15)  # that a process ends with
+FROM_OUTSIDE = (-9, -15)
 BACK_OFF = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)  # after so many failures in a row, or more
 
 
@@ -84,17 +88,21 @@ class CoordinatorWorld:
         self.state = make_state(options, self.count, Interest(), Ledger(), self.now)
         self.processes: dict[int, Process] = {}  # by worker; an end that was not seen is here, too
         self.heartbeats = [0] * self.count
-        self.seen_heartbeats = [0] * self.count
+        self.progress = [0] * self.count
+        self.seen = [(0, 0)] * self.count  # heartbeat and progress
         self.failures = [0] * self.count  # in a row
         self.failed_at = [0.0] * self.count
+        self.is_foreign = [False] * self.count  # its last end, and nobody has started it since
+        self.at_once: list[float] = []  # when those were started
         self.given_up = [False] * self.count
-        self.served = self.now  # when the last one ended that served, while none does
+        self.served = [self.now] * self.count  # when it ended that served, while it does not
+        self.is_over = False  # all were given up, and none has served since
         self.holds_back: set[int] = set()  # workers whose words hold the log back
         self.live: dict[int, Peer] = {}
         self.slots: dict[int, int] = {}  # slot -> subscriber
         self.open: set[int] = set()  # descriptors
         self.next_descriptor = 100
-        self.accepted = self.refused = self.ended = self.lost = 0
+        self.accepted = self.refused = self.ended = self.lost = self.times_given_up = 0
         self.told: dict[EventKind, int] = dict.fromkeys(EventKind, 0)
         self.flags: list[Flag] = []
         self.wrecks = Wrecks(self.state, NoLosses(), final_of, lambda: self.now)
@@ -112,8 +120,8 @@ class CoordinatorWorld:
     def _steps(self) -> tuple[Callable[[], None], ...]:
         return (
             self.turn, self.storm, self.talk, self.talk, self.leave, self.die, self.hang,
-            self.wake_up, self.hang_up, self.talk_nonsense, self.be_stopped, self.ask, self.wait,
-            self.have_trouble,
+            self.wake_up, self.hang_up, self.talk_nonsense, self.be_stopped, self.ask, self.stand,
+            self.restart, self.wait, self.have_trouble,
         )  # fmt: skip
 
     def run(self, steps: int = STEPS) -> CoordinatorWorld:
@@ -148,7 +156,8 @@ class CoordinatorWorld:
         until = self.now + self.rng.choice((4.0, 60.0, 250.0, 450.0))
         while self.now < until:
             for process in self.processes.values():
-                process.is_alive = process.is_alive and self.rng.random() < 0.02
+                if process.is_alive and self.rng.random() >= 0.02:
+                    self.end_process(process, 4)
             self.pass_time(2 * LOOK)
             self.act()
             self.check()
@@ -215,20 +224,44 @@ class CoordinatorWorld:
     def die(self) -> None:
         """A process ends by itself, perhaps with reports that nobody has read yet."""
         process = self.some(self.processes.values())
-        if process is not None:
-            process.is_alive = False
+        if process is not None and process.is_alive:
+            self.end_process(process, self.rng.choice(CODES))
+
+    def end_process(self, process: Process, code: int | None) -> None:
+        process.is_alive = False
+        process.code = code
 
     def hang(self) -> None:
         """A process does nothing any more."""
         process = self.some(self.processes.values())
         if process is not None:
             process.is_beating = False
+            process.is_stopped = self.rng.random() < 0.3
+
+    def stand(self) -> None:
+        """A process does nothing any more, but to say that it lives."""
+        process = self.some(self.processes.values())
+        if process is not None:
+            process.is_standing = True
 
     def wake_up(self) -> None:
         """A process that hung goes on."""
-        process = self.some(one for one in self.processes.values() if not one.is_beating)
+        process = self.some(
+            one for one in self.processes.values() if one.is_standing or not one.is_beating
+        )
         if process is not None:
             process.is_beating = True
+            process.is_standing = process.is_stopped = False
+
+    def restart(self) -> None:
+        """The user wants those back that do not run."""
+        again = [worker for worker in range(self.count) if worker not in self.processes]
+        for worker in again:
+            self.failures[worker] = 0
+            self.served[worker] = self.now
+            self.given_up[worker] = self.is_foreign[worker] = False
+        restarted = self.state.supervision.restart(self.now)
+        require(restarted == len(again), f"{restarted} of {len(again)} are started")
 
     def hang_up(self) -> None:
         """A process closes its channel, and goes on."""
@@ -264,6 +297,7 @@ class CoordinatorWorld:
         for process in self.processes.values():
             if process.is_alive and process.is_beating and seconds:
                 self.heartbeats[process.worker] += 1
+                self.progress[process.worker] += not process.is_standing
                 if process.serves_at is not None and process.serves_at <= self.now:
                     process.serves_at = None
                     if not process.has_hung_up:
@@ -287,6 +321,7 @@ class CoordinatorWorld:
         if self.finishing_until is None:
             for worker in range(self.count):
                 waits = worker not in self.processes and not self.given_up[worker]
+                waits = waits and (not self.is_foreign[worker] or self.may_start_at_once())
                 require(not waits or not self.is_due(worker), "one waits too long for its start")
 
     def read(self, process: Process, count: int) -> None:
@@ -310,6 +345,7 @@ class CoordinatorWorld:
         """What the coordinator knows when it has read this."""
         if isinstance(message, Started):
             process.served_since = self.now
+            self.is_over = False
             for worker, given_up in enumerate(self.given_up):
                 if given_up:  # they are due at once
                     self.given_up[worker] = False
@@ -335,14 +371,23 @@ class CoordinatorWorld:
         served = process.served_since if process is not None else None
         self.failed_at[worker] = self.now
         if served is not None:
-            self.served = self.now
-        others = any(one.served_since is not None for one in self.processes.values())
-        has_served = served is not None and self.now - served >= FORGIVEN_AFTER
-        self.failures[worker] = 1 if has_served else self.failures[worker] + 1
+            self.served[worker] = self.now
+            if self.now - served >= FORGIVEN_AFTER:
+                self.failures[worker] = 0
+        code = process.code if process is not None else None
+        is_foreign = code in FROM_OUTSIDE
+        if process is not None and process.was_condemned:
+            is_foreign = process.seen_stopped
+        self.is_foreign[worker] = is_foreign
+        self.failures[worker] += not is_foreign
 
-        too_often = self.failures[worker] > FAILURES and self.now - self.served >= NOBODY_SERVES
-        self.given_up[worker] = given_up = too_often and not others
-        told = self.state.supervision.ended(worker, "it ended", self.now)
+        too_often = self.failures[worker] > FAILURES
+        too_long = self.now - self.served[worker] >= NO_SERVICE
+        self.given_up[worker] = given_up = too_often and too_long and not is_foreign
+        ends = self.finishing_until is not None
+        self.times_given_up += given_up and not ends
+        self.is_over = self.is_over or all(self.given_up)
+        told = self.state.supervision.ended(worker, "it ended", self.now, code)
         self.carry_out(self.wrecks.add(worker, told) + self.wrecks.finish())
         require(worker not in self.holds_back, "a lost worker holds the log back")
         served_by = [one for one in self.live.values() if one.connection.worker == worker]
@@ -354,31 +399,45 @@ class CoordinatorWorld:
     def look(self) -> None:
         """The coordinator looks at the workers; so does the model, which allows what follows."""
         # A short `worker_timeout` takes several looks, too.
-        witnessed = min(self.now - self.looked, WITNESSED_MAX, self.worker_timeout / 2)
+        tick = min(LOOK, self.worker_timeout / LOOKS_EACH)
+        witnessed = min(self.now - self.looked, WITNESSED_MAX * tick)
         self.looked = self.now
         for process in self.processes.values():
-            beat = self.heartbeats[process.worker] != self.seen_heartbeats[process.worker]
+            heartbeat, progress = self.seen[process.worker]
+            beat = self.heartbeats[process.worker] != heartbeat
+            gets_on = self.progress[process.worker] != progress
+            process.seen_stopped = process.is_stopped
+            if process.aborted_for is not None:
+                process.aborted_for += witnessed
             if process.served_since is None:
                 process.starting_for += witnessed
             else:
                 process.silent_for = 0.0 if beat else process.silent_for + witnessed
+                process.stands_for = 0.0 if gets_on else process.stands_for + witnessed
             if process.has_hung_up:
                 seen = process.hung_up_for is not None
                 process.hung_up_for = (process.hung_up_for or 0.0) + witnessed * seen
-        self.seen_heartbeats = list(self.heartbeats)
-        sights = [
-            Sight(beat, i in self.processes and self.processes[i].has_hung_up)
-            for i, beat in enumerate(self.heartbeats)
-        ]
+        self.seen = list(zip(self.heartbeats, self.progress, strict=True))
+        sights = [self.sight(worker) for worker in range(self.count)]
         self.carry_out(self.state.supervision.look(self.now, sights))
         for process in self.processes.values():
             if process.is_alive:
                 self._require_patience_ended(process)
 
+    def sight(self, worker: int) -> Sight:
+        """What the coordinator sees of a worker; something always waits for it."""
+        process = self.processes.get(worker)
+        has_hung_up = process is not None and process.has_hung_up
+        stopped = Condition("T", 0.0) if process is not None and process.is_stopped else None
+        return Sight(self.heartbeats[worker], has_hung_up, self.progress[worker], True, stopped)
+
     def _require_patience_ended(self, process: Process) -> None:
         """Whoever should have been killed by this look was."""
-        hangs = process.silent_for >= self.worker_timeout + ABORTING
-        require(not hangs, f"one that hung for {process.silent_for:.1f} s lives")
+        stands = process.stands_for if self.finishing_until is None else 0.0
+        hangs = max(process.silent_for, stands) >= self.worker_timeout
+        is_asked = process.aborted_for is not None and process.aborted_for < ABORTING
+        is_asked = is_asked and not process.is_stopped
+        require(not hangs or is_asked, f"one that hung for {process.silent_for:.1f} s lives")
         dawdles = process.starting_for >= self.start_timeout
         require(process.served_since is not None or not dawdles, "one that never serves lives")
         require((process.hung_up_for or 0.0) < HANG_UP_MAX, "one that hung up lives")
@@ -396,6 +455,7 @@ class CoordinatorWorld:
                 case do.Kill(worker):
                     self.kill(worker)
                 case do.Abort(worker):
+                    self.processes[worker].aborted_for = 0.0
                     self.kill(worker, works=self.rng.random() < 0.5)
                 case do.Release(worker):
                     self.holds_back.discard(worker)
@@ -413,7 +473,11 @@ class CoordinatorWorld:
                 case do.Answer(flag):
                     flag.set()
                 case do.Break():
+                    require(not self.is_broken, "it is broken twice")
                     self.is_broken = True
+                case do.Mend():
+                    require(self.is_broken, "it was not broken")
+                    self.is_broken = False
                 case do.Leave(worker, _problem):
                     require(not self.processes[worker].is_alive, "one that may be killed is left")
                 case _:
@@ -424,6 +488,9 @@ class CoordinatorWorld:
         require(self.finishing_until is None, "a worker is started in the end")
         require(not self.given_up[worker], "one that was given up is started")
         require(self.is_due(worker), "one is started too soon")
+        if self.is_foreign[worker]:
+            require(self.may_start_at_once(), "too many are started at once")
+            self.at_once.append(self.now)
         if not self.is_calm and self.rng.random() < 0.1:
             self.fail(worker, None)
             return
@@ -438,6 +505,7 @@ class CoordinatorWorld:
         ends = self.finishing_until is not None
         require(
             process.silent_for >= self.worker_timeout
+            or process.stands_for >= self.worker_timeout
             or process.talked_nonsense
             or (process.hung_up_for is not None and process.hung_up_for >= LOOK)
             or (process.served_since is None and process.starting_for >= self.start_timeout)
@@ -446,6 +514,7 @@ class CoordinatorWorld:
             f"{process} is killed without a reason",
         )
         self.kills += 1
+        process.was_condemned = True
         process.is_alive = process.is_alive and not works
 
     def hear(self, worker: int, message: Message) -> None:
@@ -497,11 +566,13 @@ class CoordinatorWorld:
         told_ends += told[EventKind.HANDSHAKE_FAILED]
         require(told_ends == self.ended, "an end was not told, or twice")
         require(told[EventKind.WORKER_LOST] == self.lost, "a loss was not told, or twice")
+        times = told[EventKind.WORKER_GIVEN_UP]
+        require(times == self.times_given_up, "that one is given up was not told, or twice")
         require(self.open == set(state.duplicates.values()), "descriptors leak")
         require(self.open == {peer.descriptor for peer in live.values()}, "descriptors leak")
         self._check_interest()
         ends = self.finishing_until is not None
-        require(ends or self.is_broken == all(self.given_up), "broken without a cause, or not told")
+        require(ends or self.is_broken == self.is_over, "broken without a cause, or not told")
 
     def _check_interest(self) -> None:
         if not self.has_news:
@@ -525,6 +596,7 @@ class CoordinatorWorld:
         self.is_calm = True
         for process in self.processes.values():
             process.is_beating = True
+            process.is_standing = process.is_stopped = False
         until = self.now + self.start_timeout + 2 * BACK_OFF[-1] + 5 * LOOK
         while self.now < until:
             self.pass_time(LOOK)
@@ -533,7 +605,8 @@ class CoordinatorWorld:
         for life in self.state.supervision.lives:
             found = self.processes.get(life.index)
             serves = found is not None and found.served_since is not None
-            require(self.is_broken or serves, f"worker {life.index} is {life.state.name} for ever")
+            is_left_out = self.given_up[life.index]
+            require(is_left_out or serves, f"worker {life.index} is {life.state.name} for ever")
         require(all(flag.times == 1 for flag in self.flags), "a question has no answer, or two")
 
     def end(self) -> None:
@@ -541,6 +614,7 @@ class CoordinatorWorld:
         timeout = self.rng.choice((0.0, 3.0))
         for process in self.processes.values():
             process.is_beating = self.rng.random() < 0.7
+            process.is_stopped = False
         self.is_calm = self.state.ledger.closing = True
         until = math.inf
         for _ in range(self.rng.randint(1, 2)):
@@ -565,14 +639,21 @@ class CoordinatorWorld:
     def is_due(self, worker: int) -> bool:
         """Whether the back-off of one without a process has passed, or it never had one."""
         failures = self.failures[worker]
+        if self.is_foreign[worker]:
+            return True
         # The same sum as the product's: what is due now is not due a little later.
         back_off = BACK_OFF[min(failures, len(BACK_OFF)) - 1]
         return not failures or self.now >= self.failed_at[worker] + back_off
 
+    def may_start_at_once(self) -> bool:
+        """Whether not so many others were in the last second."""
+        return sum(self.now < time + 1.0 for time in self.at_once) < AT_ONCE
+
     def can_talk(self, process: Process) -> bool:
         """Whether it can report, and does."""
         serves = process.served_since is not None and process.is_alive
-        return serves and process.is_beating and not process.has_hung_up
+        gets_on = process.is_beating and not process.is_standing
+        return serves and gets_on and not process.has_hung_up
 
     def some(self, candidates: Iterable[T]) -> T | None:
         """One of them by chance, None if there is none."""

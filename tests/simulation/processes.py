@@ -21,9 +21,16 @@ class Process:
     served_since: float | None = None
     is_alive: bool = True
     is_beating: bool = True
+    is_standing: bool = False  # it gives signs of life, and does not get on with what waits for it
+    is_stopped: bool = False  # by somebody
+    seen_stopped: bool = False  # when it was looked at last
+    code: int | None = None  # that it ended with, unless we have killed it
+    was_condemned: bool = False
     has_hung_up: bool = False
     talked_nonsense: bool = False
     silent_for: float = 0.0  # witnessed
+    stands_for: float = 0.0  # witnessed
+    aborted_for: float | None = None  # witnessed
     starting_for: float = 0.0  # witnessed
     hung_up_for: float | None = None  # witnessed, since it was seen
     said: deque[Message] = field(default_factory=deque)  # and not read yet

@@ -9,11 +9,12 @@ from unittest import mock
 import pytest
 
 from fanout.coordinator import actions as do
-from fanout.coordinator import reports, supervision
+from fanout.coordinator import reports, supervision, watching
 from fanout.coordinator.answers import Answers
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
+from fanout.coordinator.watching import Watch
 from fanout.shm.worker_slot import WorkerState
 from tests.simulation.coordinator import CoordinatorWorld
 from tests.simulation.violated import Violated
@@ -52,9 +53,13 @@ def test_one_seed_is_one_run() -> None:
 
 Mistake = tuple[Any, str, Any]
 MISTAKES: dict[str, Mistake] = {
-    "no guard against false alarms": (supervision, "TICK_TRUST", math.inf),
-    "one that hung up is not killed": (supervision, "HANG_UP_GRACE", math.inf),
-    "one that hung up is killed at once": (supervision, "HANG_UP_GRACE", 0.0),
+    "no guard against false alarms": (watching, "TICK_TRUST", math.inf),
+    "one that hung up is not killed": (watching, "HANG_UP_GRACE", math.inf),
+    "one that hung up is killed at once": (watching, "HANG_UP_GRACE", 0.0),
+    "each signal is from outside": (supervision, "is_from_outside", lambda code: (code or 0) < 0),
+    "none is from outside": (supervision, "is_from_outside", lambda _code: False),
+    "too many are started at once": (supervision, "AT_ONCE", 5),
+    "too few are started at once": (supervision, "AT_ONCE", 2),
     "service makes up for nothing": (supervision, "STABLE_AFTER", math.inf),
     "service makes up too soon": (supervision, "STABLE_AFTER", 1.0),
     "given up too late": (supervision, "GIVE_UP_AFTER", 600.0),
@@ -62,7 +67,7 @@ MISTAKES: dict[str, Mistake] = {
     "given up although it has hardly failed": (supervision, "FAILURES_MAX", 0),
     "the back-off does not double": (supervision, "BACKOFF_MAX", 0.1),
     "the back-off is too long": (supervision, "BACKOFF_FIRST", 0.3),
-    "one that cannot abort lives": (supervision, "ABORT_GRACE", 60.0),
+    "one that cannot abort lives": (watching, "ABORT_GRACE", 60.0),
     "one that finishes late lives": (supervision, "KILL_GRACE", 5.0),
     "one that finishes is killed early": (supervision, "KILL_GRACE", 0.5),
 }
@@ -97,7 +102,9 @@ leaves_out("a lost connection is not booked", reports, "end", do.Book)
 leaves_out("descriptors leak", reports, "end", do.Shut)
 leaves_out("an end is not told", reports, "end", do.Tell)
 leaves_out("a loss is not told", Supervision, "_tell_of_loss", do.Tell)
-leaves_out("that all are gone is not told", Supervision, "_tell_of_loss", do.Break)
+leaves_out("that one is given up is not told", Supervision, "_tell_of_giving_up", do.Tell)
+leaves_out("that all are gone is not told", Supervision, "_tell_of_giving_up", do.Break)
+leaves_out("that one serves again is not told", Supervision, "serves", do.Mend)
 
 
 @mistake(Supervision, "due")
@@ -133,6 +140,21 @@ def inherit_the_hang_up(original: Any, self: Supervision, worker: int) -> Any:
     actions = original(self, worker)
     self.lives[worker].hung_up_for = hung_up_for
     return actions
+
+
+@mistake(Watch, "_note")
+def never_mind_progress(original: Any, self: Watch, life: Life, *sight: Any, **more: Any) -> None:
+    original(self, life, *sight, **more)
+    life.stands_for = 0.0
+
+
+@mistake(Supervision, "restart")
+def forgive_nothing(original: Any, self: Supervision, now: float) -> Any:
+    failures = [life.failures for life in self.lives]
+    count = original(self, now)
+    for life, before in zip(self.lives, failures, strict=True):
+        life.failures = before
+    return count
 
 
 @mistake(Supervision, "_judge")

@@ -33,6 +33,7 @@ TOLD_EVENTS = frozenset(
         EventKind.CONNECTION_REFUSED,
         EventKind.ACCEPT_PAUSED,
         EventKind.WORKER_LOST,
+        EventKind.WORKER_GIVEN_UP,
         EventKind.EVENTS_LOST,
     }
 )

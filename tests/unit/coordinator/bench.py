@@ -13,8 +13,8 @@ from fanout.control.messages import Closed, Connected, Started, Subscriptions
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import Coordinator
 from fanout.coordinator.interest import Interest
-from fanout.coordinator.supervision import TICK
 from fanout.coordinator.surroundings import Surroundings
+from fanout.coordinator.watching import TICK
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm.bells import Bell
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fanout.control.messages import Message
+    from fanout.coordinator.lives import Condition
     from fanout.events import Event, EventKind
     from fanout.shm.worker_slot import WorkerSlot
 
@@ -122,6 +123,7 @@ class Bench:
         refused: how many of the next starts the system gives no process for.
         events: what was told.
         broken: whether the coordinator has said that nothing can be delivered any more.
+        condition: what the kernel says of all processes.
     """
 
     def __init__(self, workers: int = 1, options: Mapping[str, Any] | None = None) -> None:
@@ -130,6 +132,7 @@ class Bench:
         self.refused = 0
         self.events: list[Event] = []
         self.broken = False
+        self.condition: Condition | None = None
         self._sockets: list[socket.socket] = []  # of subscribers
         self.segment = Segment.create(SMALL)
         self.doorbells = [Doorbell() for _ in range(workers)]
@@ -145,8 +148,11 @@ class Bench:
             self.interest,
             Prompt(self.events),
             on_broken=lambda: setattr(self, "broken", True),
+            on_mended=lambda: setattr(self, "broken", False),
             on_ended=lambda: None,
-            surroundings=Surroundings(lambda: self.now, Impatient, self._start),
+            surroundings=Surroundings(
+                lambda: self.now, Impatient, self._start, lambda _pid: self.condition
+            ),
         )
         self.state = self.coordinator.state
 
@@ -194,13 +200,14 @@ class Bench:
         self.coordinator.turn()
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass tick by tick; processes that beat give a sign of life in each."""
+        """Let time pass tick by tick; processes that beat live, and get on, in each."""
         until = self.now + seconds
         while self.now < until:
             self.now += TICK
             for process in self.processes:
                 if process.beats and process.exitcode is None:
                     process.slot.heartbeat += 1
+                    process.slot.progress += 1
             self.turn()
 
     def of(self, kind: EventKind) -> list[Event]:

@@ -121,8 +121,9 @@ def test_without_a_callback_it_is_logged(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     announce(None, logger, Event(EventKind.WORKER_LOST, worker=1))
+    announce(None, logger, Event(EventKind.WORKER_GIVEN_UP, worker=1))
 
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
 
 
 def test_nobody_who_listens_costs_no_thread() -> None:

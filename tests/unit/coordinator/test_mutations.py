@@ -7,20 +7,23 @@ fails without the mistake, is none.
 from __future__ import annotations
 
 import math
+import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
 import pytest
 
 from fanout.coordinator import actions as do
-from fanout.coordinator import changes, reports, supervision
+from fanout.coordinator import changes, reports, supervision, watching
 from fanout.coordinator import wrecks as wreck_rules
 from fanout.coordinator.answers import Answers
 from fanout.coordinator.interest import Interest
+from fanout.coordinator.lives import Life
 from fanout.coordinator.pool import Pool
 from fanout.coordinator.reception import Reception
 from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
+from fanout.coordinator.watching import Watch
 from fanout.send import path
 from fanout.shm.bells import Bell
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
@@ -29,13 +32,13 @@ from tests.unit.coordinator import test_lost as losses
 from tests.unit.coordinator import test_pool as pools
 from tests.unit.coordinator import test_reports as reporting
 from tests.unit.coordinator import test_supervision as lives
+from tests.unit.coordinator import test_supervision_ends as ends
+from tests.unit.coordinator import test_watching as hangs
 from tests.unit.coordinator import test_wrecks as wrecks
 from tests.unit.send import test_path as paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from fanout.coordinator.lives import Life
 
 
 class Mistake(NamedTuple):
@@ -107,7 +110,7 @@ def in_a_crowd(check: Callable[[paths.Crowd], None]) -> Callable[[], None]:
 
 wrong(
     "no guard against false alarms",
-    *(supervision, "TICK_TRUST", math.inf),
+    *(watching, "TICK_TRUST", math.inf),
     lives.test_time_in_which_the_coordinator_was_stopped_is_held_against_nobody,
     pools.test_a_coordinator_that_was_stopped_kills_nobody,
 )
@@ -135,7 +138,7 @@ def the_tail_word_stays(original: Any, self: WorkerSlot) -> None:
 
 wrong(
     "one that hung up its channel is not killed",
-    *(supervision, "HANG_UP_GRACE", math.inf),
+    *(watching, "HANG_UP_GRACE", math.inf),
     lives.test_who_hangs_up_and_does_not_end_is_killed,
     pools.test_one_that_hangs_up_and_does_not_end_is_killed,
 )
@@ -199,11 +202,18 @@ def a_replacement_inherits_silence(original: Any, self: Supervision, worker: int
     return actions
 
 
-@mistake(Supervision, "started", lives.test_nothing_is_held_against_a_replacement)
-def a_replacement_inherits_the_blame(original: Any, self: Supervision, worker: int) -> Any:
+@mistake(
+    Supervision,
+    "ended",
+    lives.test_nothing_is_held_against_a_replacement,
+    ends.test_a_start_that_fails_is_not_told_as_the_kill_before_it,
+)
+def a_replacement_inherits_the_blame(
+    original: Any, self: Supervision, worker: int, *how: Any
+) -> Any:
     life = self.lives[worker]
     condemned = life.condemned
-    actions = original(self, worker)
+    actions = original(self, worker, *how)
     life.condemned = condemned
     return actions
 
@@ -243,18 +253,18 @@ def a_heartbeat_is_service(
 
 wrong(
     "one that cannot even abort is not killed",
-    *(supervision, "ABORT_GRACE", 60.0),
+    *(watching, "ABORT_GRACE", 60.0),
     lives.test_who_gives_no_sign_of_life_is_killed_in_time,
     pools.test_one_that_hangs_is_killed_and_replaced,
 )
 wrong(
     "one that hangs is not asked where",
-    *(supervision, "ABORT_GRACE", 0.0),
+    *(Watch, "may_print", lambda _self, _life: False),
     lives.test_who_gives_no_sign_of_life_is_killed_in_time,
 )
 wrong(
     "hanging up is judged by looks, not by time",
-    *(supervision, "HANG_UP_GRACE", 1e-9),
+    *(watching, "HANG_UP_GRACE", 1e-9),
     lives.test_who_hangs_up_when_it_ends_is_given_the_time_to,
 )
 wrong(
@@ -313,11 +323,15 @@ def a_worker_is_never_given_up(original: Any, self: Supervision, worker: int, *r
     return original(self, worker, *rest)
 
 
-wrong(
-    "who serves keeps nobody from being given up",
-    *(Supervision, "ready", []),
-    lives.test_while_one_serves_nobody_is_given_up,
+@mistake(
+    Supervision, "ended", lives.test_one_that_fails_for_minutes_is_given_up_and_the_others_serve_on
 )
+def while_another_one_serves_nobody_is_given_up(
+    original: Any, self: Supervision, worker: int, how: str, now: float, *code: Any
+) -> Any:
+    if self.ready:
+        self.lives[worker].served = now
+    return original(self, worker, how, now, *code)
 
 
 @mistake(
@@ -329,10 +343,9 @@ def who_was_given_up_stays_so(_original: Any, _self: Supervision, _now: float) -
 
 @mistake(Supervision, "ended", lives.test_one_that_serves_now_and_then_is_not_given_up)
 def a_short_service_is_none(original: Any, self: Supervision, worker: int, *rest: Any) -> Any:
-    served = self._served
-    actions = original(self, worker, *rest)
-    self._served = served
-    return actions
+    life = self.lives[worker]
+    life.ready_since, life.state = math.inf, WorkerState.STARTING
+    return original(self, worker, *rest)
 
 
 @mistake(Supervision, "ended", lives.test_to_be_alive_without_service_makes_up_for_nothing)
@@ -369,8 +382,15 @@ leaves_out(
 )
 leaves_out(
     "that all are given up is not told",
-    *(Supervision, "_tell_of_loss", do.Break),
+    *(Supervision, "_tell_of_giving_up", do.Break),
     lives.test_nothing_can_be_delivered_when_none_has_served_for_minutes,
+)
+
+
+leaves_out(
+    "that one is given up is not told",
+    *(Supervision, "_tell_of_giving_up", do.Tell),
+    lives.test_one_that_fails_for_minutes_is_given_up_and_the_others_serve_on,
 )
 
 
@@ -381,6 +401,246 @@ def who_cannot_be_started_is_forgotten(original: Any, self: Pool, worker: int) -
         return original(self, worker)
     finally:
         self._ended = ended  # type: ignore[method-assign]
+
+
+# Ends from outside.
+
+
+def check_that_one_that_crashed_waits() -> None:
+    ends.test_who_has_ended_by_itself_waits(-signal.SIGSEGV)
+
+
+def check_that_one_of_which_nothing_is_known_waits() -> None:
+    ends.test_who_has_ended_by_itself_waits(None)
+
+
+wrong(
+    "an end from outside is a failure",
+    *(supervision, "is_from_outside", lambda _code: False),
+    ends.test_who_was_ended_from_outside_is_started_at_once,
+    ends.test_no_failure_is_counted_however_often_one_is_ended_from_outside,
+)
+wrong(
+    "every signal is from outside",
+    *(supervision, "is_from_outside", lambda code: code is not None and code < 0),
+    check_that_one_that_crashed_waits,
+)
+wrong(
+    "what nobody knows is from outside",
+    *(supervision, "is_from_outside", lambda code: code is None),
+    check_that_one_of_which_nothing_is_known_waits,
+)
+wrong(
+    "any number is started at once",
+    *(supervision, "AT_ONCE", 1_000),
+    ends.test_so_many_are_started_at_once_in_a_second_of_all_workers,
+)
+
+
+@mistake(Supervision, "ended", ends.test_who_has_failed_is_not_kept_waiting_by_those)
+def who_has_failed_waits_for_those(original: Any, self: Supervision, worker: int, *how: Any) -> Any:
+    actions = original(self, worker, *how)
+    self.lives[worker].is_paced = True
+    return actions
+
+
+@mistake(Supervision, "ended", ends.test_one_that_we_kill_has_failed)
+def one_that_we_kill_was_killed_from_outside(
+    original: Any, self: Supervision, worker: int, *how: Any
+) -> Any:
+    self.lives[worker].condemned = ""
+    return original(self, worker, *how)
+
+
+wrong(
+    "one that was stopped has failed, and is asked where",
+    *(Life, "is_stopped", False),
+    ends.test_one_that_somebody_has_stopped_has_not,
+    hangs.test_one_that_is_stopped_is_not_asked_where,
+)
+
+
+# Tried again.
+
+
+@mistake(Supervision, "restart", ends.test_nothing_is_held_against_them_any_more)
+def a_restart_forgives_nothing(original: Any, self: Supervision, now: float) -> Any:
+    failures = [life.failures for life in self.lives]
+    count = original(self, now)
+    for life, before in zip(self.lives, failures, strict=True):
+        life.failures = before
+    return count
+
+
+@mistake(Supervision, "restart", ends.test_nothing_is_held_against_them_any_more)
+def a_restart_gives_no_new_time(original: Any, self: Supervision, now: float) -> Any:
+    count = original(self, now)
+    for life in self.lives:
+        life.served = -math.inf
+    return count
+
+
+@mistake(
+    Supervision, "restart", ends.test_those_who_wait_are_started_and_those_who_serve_are_left_alone
+)
+def a_restart_is_for_those_who_were_given_up(original: Any, self: Supervision, now: float) -> Any:
+    return original(self, now) if self.broken else 0
+
+
+@mistake(Supervision, "restart", ends.test_one_whose_process_is_still_there_gets_no_second_one)
+def a_restart_starts_a_second_process(original: Any, self: Supervision, now: float) -> Any:
+    for life in self.lives:
+        life.is_left = False
+    return original(self, now)
+
+
+@mistake(Supervision, "restart", ends.test_nobody_is_started_in_the_end)
+def a_restart_goes_on_in_the_end(original: Any, self: Supervision, now: float) -> Any:
+    self.finishing_until = None
+    return original(self, now)
+
+
+leaves_out(
+    "that one serves again is not told",
+    *(Supervision, "serves", do.Mend),
+    ends.test_it_is_mended_when_one_serves_again_and_not_before,
+)
+
+
+@mistake(Supervision, "serves", ends.test_it_is_mended_when_one_serves_again_and_not_before)
+def each_that_serves_mends(original: Any, self: Supervision, *who: Any) -> Any:
+    return [*original(self, *who), do.Mend()]
+
+
+@mistake(
+    Supervision,
+    "_tell_of_giving_up",
+    ends.test_it_is_told_once_that_it_is_broken_until_it_is_mended,
+)
+def it_breaks_again_and_again(original: Any, self: Supervision, life: Life) -> Any:
+    self._is_broken = False
+    return original(self, life)
+
+
+@mistake(Supervision, "ended", ends.test_who_was_left_to_itself_can_be_given_up_as_well)
+def who_was_left_is_given_up_in_silence(
+    original: Any, self: Supervision, worker: int, *how: Any
+) -> Any:
+    was_left = self.lives[worker].is_left
+    actions = original(self, worker, *how)
+    return [] if was_left else actions
+
+
+# Who hangs.
+
+
+def check_that_it_is_killed_in_time() -> None:
+    hangs.test_one_that_hangs_is_killed_in_time(7.3, "R", gives_signs=False)
+
+
+def check_that_it_is_killed_in_time_where_that_is_short() -> None:
+    hangs.test_one_that_hangs_is_killed_in_time(0.5, "T", gives_signs=False)
+
+
+def check_that_a_group_may_be_stopped() -> None:
+    hangs.test_a_group_that_was_stopped_again_and_again_does_not_hang(0.5)
+
+
+def check_that_one_that_is_starved_has_time() -> None:
+    hangs.test_one_that_gets_nothing_of_a_busy_machine_has_twice_the_time(0.0)
+
+
+def check_that_one_that_gets_little_has_time() -> None:
+    hangs.test_one_that_gets_nothing_of_a_busy_machine_has_twice_the_time(0.05)
+
+
+def check_that_one_that_works_has_no_more_time() -> None:
+    hangs.test_one_that_works_or_does_not_want_to_has_not(0.5, "R")
+
+
+def check_that_one_that_waits_has_no_more_time() -> None:
+    hangs.test_one_that_works_or_does_not_want_to_has_not(0.0, "D")
+
+
+@mistake(Watch, "_note", hangs.test_one_that_lives_and_gets_nowhere_hangs)
+def a_sign_of_life_is_enough(
+    original: Any, self: Watch, life: Life, sight: Any, *rest: Any, **more: Any
+) -> None:
+    original(self, life, sight, *rest, **more)
+    life.stands_for = 0.0
+
+
+@mistake(
+    Watch,
+    "_note",
+    hangs.test_one_that_nobody_waits_for_need_not_get_on,
+    hangs.test_only_the_time_counts_in_which_something_waited,
+)
+def something_always_waits(
+    original: Any, self: Watch, life: Life, sight: Any, *rest: Any, **more: Any
+) -> None:
+    original(self, life, sight._replace(is_waited_for=True), *rest, **more)
+
+
+@mistake(Watch, "_note", hangs.test_progress_makes_up_for_a_pause)
+def progress_makes_up_for_nothing(
+    original: Any, self: Watch, life: Life, sight: Any, *rest: Any, **more: Any
+) -> None:
+    life.progress = sight.progress
+    original(self, life, sight, *rest, **more)
+
+
+@mistake(Watch, "judge", hangs.test_one_that_finishes_has_the_time_of_the_end)
+def one_that_finishes_is_to_get_on(original: Any, self: Watch, *what: Any, ends: bool) -> Any:
+    del ends
+    return original(self, *what, ends=False)
+
+
+wrong(
+    "looks are seldom",
+    watching,
+    "TICKS_EACH",
+    1,
+    check_that_it_is_killed_in_time_where_that_is_short,
+)
+wrong(
+    "a look comes with the next tick",
+    Watch,
+    "_left",
+    lambda *_what: math.inf,
+    check_that_it_is_killed_in_time,
+)
+wrong(
+    "one look counts for all", watching, "TICK_TRUST", math.inf, check_that_a_group_may_be_stopped
+)
+wrong(
+    "a busy machine is no excuse",
+    *(watching, "STARVED_WEIGHT", 1.0),
+    check_that_one_that_is_starved_has_time,
+    hangs.test_a_start_on_a_busy_machine_has_twice_the_time_as_well,
+)
+wrong(
+    "a busy machine excuses everything",
+    watching,
+    "STARVED_WEIGHT",
+    0.0,
+    check_that_one_that_is_starved_has_time,
+)
+wrong(
+    "only who gets nothing is starved",
+    watching,
+    "STARVED_PART",
+    1e-9,
+    check_that_one_that_gets_little_has_time,
+)
+wrong(
+    "who gets half of a core is starved",
+    watching,
+    "STARVED_PART",
+    0.6,
+    check_that_one_that_works_has_no_more_time,
+)
+wrong("who waits is starved", watching, "RUNNABLE", "D", check_that_one_that_waits_has_no_more_time)
 
 
 # Connections of lost workers.

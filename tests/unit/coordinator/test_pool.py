@@ -11,12 +11,15 @@ import pytest
 
 from fanout.control import channel as channels
 from fanout.control.channel import RECEIVE_MESSAGES
-from fanout.control.messages import Finish, Slow, Snapshot, Started
-from fanout.coordinator.supervision import BACKOFF_MAX, TICK
+from fanout.control.messages import Finish, Slow, Snapshot, SnapshotDone, Started
+from fanout.coordinator.reports import ask
+from fanout.coordinator.supervision import BACKOFF_MAX, GIVE_UP_AFTER
+from fanout.coordinator.watching import TICK
 from fanout.events import EventKind
 from fanout.reasons import Reason
 from fanout.shm.header import Header
 from fanout.shm.worker_slot import NO_TAIL, WorkerState
+from tests.simulation.processes import Flag
 from tests.unit.coordinator.bench import KILLED, Bench, closed
 from tests.unit.coordinator.test_supervision import only
 
@@ -105,6 +108,7 @@ def test_a_coordinator_that_was_stopped_kills_nobody() -> None:
         bench.pass_time(60)
 
         assert [one.exitcode for one in bench.processes] == [None, None]
+        assert [one.aborts for one in bench.processes] == [0, 0]
 
 
 def test_the_connections_of_a_lost_worker_are_ended() -> None:
@@ -183,6 +187,54 @@ def test_one_that_cannot_be_started_is_tried_again() -> None:
 
         assert len(bench.of(EventKind.WORKER_LOST)) == 3
         assert len(bench.processes) == 2
+
+
+def fail_for_minutes(bench: Bench, *workers: int) -> None:
+    """They end, and the system gives no process in their place until they are given up."""
+    bench.refused = 10_000
+    for worker in workers:
+        bench.processes[worker].exit(1)
+    bench.pass_time(GIVE_UP_AFTER + 2 * BACKOFF_MAX)
+    bench.refused = 0
+
+
+def test_one_that_is_given_up_leaves_its_work_to_the_others() -> None:
+    with Bench(2) as bench:
+        bench.connect(b"A")
+        lost = bench.state.roster.connections[1].worker
+        fail_for_minutes(bench, lost)
+        told = only(bench.of(EventKind.WORKER_GIVEN_UP))
+        for _ in range(2):
+            _sock, subscriber = bench.connect(b"A")
+            assert bench.state.roster.connections[subscriber].worker == 1 - lost
+        answered = Flag()
+        bench.coordinator._carry_out(ask(bench.state, answered))
+        bench.turn()
+        token = bench.processes[1 - lost].hear()[-1]
+        assert isinstance(token, Snapshot)
+        bench.processes[1 - lost].say(SnapshotDone(token.token))
+        bench.turn()
+
+        assert (told.worker, bench.broken, answered.times) == (lost, False, 1)
+        assert bench.coordinator.links[lost].slot.state == WorkerState.GONE
+        assert bench.coordinator.links[lost].slot.tail == NO_TAIL
+
+
+def test_a_broken_pool_is_mended_by_the_first_that_serves_again() -> None:
+    with Bench(2) as bench:
+        fail_for_minutes(bench, 0, 1)
+        broken = [bench.broken]
+        started = bench.coordinator.restart_workers()
+        bench.turn()
+        broken.append(bench.broken)
+        bench.processes[2].say(Started(1))
+        bench.turn()
+        broken.append(bench.broken)
+        _sock, subscriber = bench.connect(b"A")
+
+        assert (broken, started) == ([True, True, False], 2)
+        assert [one.index for one in bench.processes] == [0, 1, 0, 1]
+        assert bench.state.roster.connections[subscriber].worker == 0
 
 
 def test_the_end_waits_for_the_workers_and_leaves_nothing() -> None:

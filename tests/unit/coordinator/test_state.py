@@ -13,7 +13,7 @@ from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.lives import Sight
 from fanout.coordinator.roster import Accepted
 from fanout.coordinator.state import State, make_state
-from fanout.coordinator.supervision import TICK
+from fanout.coordinator.watching import TICK
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm.worker_slot import WorkerState

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -19,15 +19,18 @@ from fanout.coordinator.actions import (
     Start,
     Tell,
 )
-from fanout.coordinator.lives import Sight
+from fanout.coordinator.lives import Condition, Sight
 from fanout.coordinator.supervision import Supervision
+from fanout.coordinator.watching import TICK, TICKS_EACH
 from fanout.events import EventKind
 from fanout.shm.worker_slot import WorkerState
+
+if TYPE_CHECKING:
+    from fanout.events import Event
 
 T = TypeVar("T")
 
 WORKER_TIMEOUT, START_TIMEOUT = 10.0, 30.0
-TICK = 0.5
 
 
 class Watch:
@@ -35,7 +38,11 @@ class Watch:
 
     Attributes:
         beating: who gives signs of life.
+        getting_on: who makes progress.
         hung_up: who has closed its channel.
+        waited_for: for whom something waits.
+        conditions: what the kernel says of them.
+        tick: seconds between two looks.
     """
 
     def __init__(self, workers: int = 1, worker_timeout: float = WORKER_TIMEOUT) -> None:
@@ -43,8 +50,13 @@ class Watch:
         self.supervision = Supervision(workers, worker_timeout, START_TIMEOUT, self.now)
         self.lives = self.supervision.lives
         self.beating = set(range(workers))
+        self.getting_on = set(range(workers))
         self.hung_up: set[int] = set()
+        self.waited_for: set[int] = set()
+        self.conditions: dict[int, Condition] = {}
+        self.tick = min(TICK, worker_timeout / TICKS_EACH)
         self._heartbeats = [7] * workers
+        self._progress = [3] * workers
         for action in self.supervision.begin():
             assert isinstance(action, Start)
             self.supervision.started(action.worker)
@@ -54,13 +66,26 @@ class Watch:
         for life in self.lives:
             self.supervision.serves(life.index, self.now)
 
-    def look(self, after: float = TICK) -> list[object]:
+    def look(self, after: float | None = None) -> list[object]:
         """What is to be done when the coordinator looks again after so many seconds."""
-        self.now += after
+        self.now += self.tick if after is None else after
         for worker in self.beating:
             self._heartbeats[worker] += 1
-        sights = [Sight(beat, i in self.hung_up) for i, beat in enumerate(self._heartbeats)]
-        return [*self.supervision.look(self.now, sights), *self.supervision.due(self.now)]
+        for worker in self.getting_on & self.beating:
+            self._progress[worker] += 1
+        actions = self.supervision.look(self.now, self.sights())
+        return [*actions, *self.supervision.due(self.now)]
+
+    def sights(self) -> list[Sight]:
+        """What a look at them shows."""
+        return [
+            Sight(
+                *(self._heartbeats[one.index], one.index in self.hung_up),
+                *(self._progress[one.index], one.index in self.waited_for),
+                self.conditions.get(one.index),
+            )
+            for one in self.lives
+        ]
 
     def pass_time(self, seconds: float) -> list[object]:
         """The same, tick by tick."""
@@ -70,9 +95,11 @@ class Watch:
             actions += self.look()
         return actions
 
-    def lose(self, worker: int = 0, how: str = "exit status 4") -> list[object]:
+    def lose(
+        self, worker: int = 0, how: str = "exit status 4", code: int | None = None
+    ) -> list[object]:
         """Its process ends; one that was killed, or could not be started, too."""
-        return list(self.supervision.ended(worker, how, self.now))
+        return list(self.supervision.ended(worker, how, self.now, code))
 
     def restart(self, worker: int = 0) -> None:
         """Its back-off passes, and its replacement is started."""
@@ -94,9 +121,19 @@ def only(found: list[T]) -> T:
 
 def told(actions: list[object]) -> list[str]:
     """The reasons of the losses that are told."""
+    return [event.reason for event in events(actions, EventKind.WORKER_LOST)]
+
+
+def given_up(actions: list[object]) -> list[int | None]:
+    """The workers of which it is told that they are given up."""
+    return [event.worker for event in events(actions, EventKind.WORKER_GIVEN_UP)]
+
+
+def events(actions: list[object], kind: EventKind) -> list[Event]:
+    """The events of this kind that are told; there are no others of workers."""
     tells = [action.event for action in actions if isinstance(action, Tell)]
-    assert all(event.kind is EventKind.WORKER_LOST for event in tells)
-    return [event.reason for event in tells]
+    assert {event.kind for event in tells} <= {EventKind.WORKER_LOST, EventKind.WORKER_GIVEN_UP}
+    return [event for event in tells if event.kind is kind]
 
 
 # Signs of life.
@@ -117,7 +154,7 @@ def test_who_gives_no_sign_of_life_is_killed_in_time() -> None:
 
     assert kills(watch.pass_time(WORKER_TIMEOUT - TICK)) == []
     assert kills(watch.look()) == [Abort(1)]
-    assert kills(watch.pass_time(1.0)) == [Kill(1, watch.lives[1].condemned)]
+    assert kills(watch.look()) == [Kill(1, watch.lives[1].condemned)]
     assert "worker_timeout" in watch.lives[1].condemned
 
 
@@ -333,13 +370,20 @@ def test_a_bad_minute_does_not_end_a_service_of_months() -> None:
     assert Start(0) in watch.pass_time(rules.BACKOFF_MAX)
 
 
-def test_while_one_serves_nobody_is_given_up() -> None:
+def test_one_that_fails_for_minutes_is_given_up_and_the_others_serve_on() -> None:
     watch = Watch(2)
     watch.serve()
     watch.lose(0)
 
-    assert not any("given up" in reason for reason in told(fail_for(watch, 3_600.0, 0)))
-    assert Start(0) in watch.pass_time(rules.BACKOFF_MAX)
+    before = fail_for(watch, rules.GIVE_UP_AFTER - TICK, 0)
+    after = fail_for(watch, 2 * rules.BACKOFF_MAX, 0)
+
+    assert (given_up(before), given_up(after)) == ([], [0])
+    assert "1 of 2 workers are left" in events(after, EventKind.WORKER_GIVEN_UP)[0].reason
+    assert len(told(after)) >= 1, "that it was lost is told as well"
+    assert Break() not in before + after
+    assert watch.supervision.ready == [1]
+    assert Start(0) not in watch.pass_time(3_600)
 
 
 def test_one_that_serves_now_and_then_is_not_given_up() -> None:
@@ -350,7 +394,7 @@ def test_one_that_serves_now_and_then_is_not_given_up() -> None:
     watch.serve()
     after = watch.lose() + fail_for(watch, rules.GIVE_UP_AFTER - TICK, 0)
 
-    assert not any("given up" in reason for reason in told(before + after))
+    assert given_up(before + after) == []
 
 
 def test_nothing_can_be_delivered_when_none_has_served_for_minutes() -> None:
@@ -362,7 +406,7 @@ def test_nothing_can_be_delivered_when_none_has_served_for_minutes() -> None:
     before = fail_for(watch, rules.GIVE_UP_AFTER - TICK, 0, 1)
     last = fail_for(watch, 2 * rules.BACKOFF_MAX, 0, 1)
 
-    assert ["given up" in reason for reason in told(last)] == [True, True]
+    assert (given_up(before), given_up(last)) == ([], [0, 1])
     assert [before.count(Break()), last.count(Break())] == [0, 1]
     assert isinstance(last[-1], Break), "not before the last of them is given up"
     assert Start(0) not in watch.pass_time(3_600)
@@ -411,7 +455,7 @@ def test_to_be_alive_without_service_makes_up_for_nothing() -> None:
     watch.restart()
     watch.now += 3_600  # it does not say that it serves
 
-    assert "given up" in only(told(watch.lose()))
+    assert given_up(watch.lose()) == [0]
 
 
 def test_who_cannot_be_started_has_failed() -> None:
@@ -534,10 +578,10 @@ def test_it_is_over_when_no_process_is_left() -> None:
 def test_it_wakes_for_what_is_due_and_for_no_more() -> None:
     watch = Watch()
     watch.serve()
-    assert watch.supervision.next_look() == watch.now + rules.TICK
+    assert watch.supervision.next_look() == watch.now + TICK
 
     watch.lose()
     assert watch.supervision.next_look() == watch.lives[0].start_at
     watch.supervision.finish(0.0, watch.now)
-    assert watch.supervision.next_look() == watch.now + rules.TICK
+    assert watch.supervision.next_look() == watch.now + TICK
     assert watch.supervision.is_time_to_look(watch.now)
