@@ -178,7 +178,7 @@ def test_a_broken_publisher_sends_again_when_its_workers_are_started_again() -> 
             for worker in publisher.statistics().workers:
                 os.kill(worker.pid, signal.SIGKILL)
             wait_until(lambda: is_broken(publisher), "that nobody is left")
-        given_up = {event.worker for event in happenings.of(EventKind.WORKER_GIVEN_UP)}
+        given_up = {event.worker for event in happenings.wait_for(EventKind.WORKER_GIVEN_UP, 2)}
         before = publisher.statistics().published
 
         def publish() -> None:
