@@ -4,13 +4,15 @@ They travel over a SOCK_SEQPACKET pair, one or more to a packet, descriptors bes
 reports before it acts: what it reported can be read from the socket after its death.
 
 What arrives is checked as strictly as if it came from a stranger: a mismatch is a bug of ours or a
-mixture of versions, and must be seen at once.
+mixture of versions, and must be seen at once. They are not frozen: that costs twice as much time.
 """
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, get_args
 
 import msgpack
 
@@ -28,7 +30,7 @@ class ControlError(Exception):
     """A control message that cannot be: a bug, or two versions of fanout in one publisher."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hello:
     """To a new worker, with the descriptors of segment, doorbell and room bell."""
 
@@ -39,7 +41,7 @@ class Hello:
     options: dict[str, int | float | str | bool]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Started:
     """From a worker: it has mapped the segment and serves."""
 
@@ -47,7 +49,7 @@ class Started:
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Adopt:
     """To a worker, with the descriptor of an accepted connection."""
 
@@ -59,7 +61,7 @@ class Adopt:
     debt: int = 0  # ns that are missing of its budget, see `peer_budget`
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Connected:
     """From a worker: the handshake of this connection is done."""
 
@@ -68,7 +70,7 @@ class Connected:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Subscriptions:
     """From a worker: it is about to apply this change, from message `sequence` on."""
 
@@ -79,7 +81,7 @@ class Subscriptions:
     cancelled: list[bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Closed:
     """From a worker: it has shut the connection down; final figures."""
 
@@ -109,7 +111,7 @@ class Closed:
     debt: int = 0  # ns that its address owes now, see `peer_budget`
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Slow:
     """From a worker: this subscriber has begun to lose messages, or stalls; or it has recovered."""
 
@@ -121,7 +123,7 @@ class Slow:
     stalled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Throttled:
     """From a worker: what this subscriber says takes so much that it is left unread for a while."""
 
@@ -129,7 +131,7 @@ class Throttled:
     subscriber: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chose:
     """From a worker: this subscriber says this of itself; all of it, whenever that changes."""
 
@@ -139,7 +141,7 @@ class Chose:
     settings: dict[str, int | float | str | bool]  # fields of a `SlowPolicy`, each one possible
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Declined:
     """From a worker: this subscriber wants something for itself that it cannot have."""
 
@@ -148,7 +150,7 @@ class Declined:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SetPolicy:
     """To a worker: this happens from now on to that subscriber when it is behind."""
 
@@ -157,7 +159,7 @@ class SetPolicy:
     policy: dict[str, int | float | str | bool]  # all fields of a `SlowPolicy`
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Evict:
     """To a worker: end this connection."""
 
@@ -167,7 +169,7 @@ class Evict:
     reason: str  # in words, with the figures of this case
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Snapshot:
     """To a worker: bring the slots up to date and answer."""
 
@@ -175,7 +177,7 @@ class Snapshot:
     token: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SnapshotDone:
     """From a worker: the slots were exact when this was sent."""
 
@@ -183,7 +185,7 @@ class SnapshotDone:
     token: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finish:
     """To a worker: deliver what is queued within so many seconds, close everything, end."""
 
@@ -214,26 +216,7 @@ def _places_of(kind: type, usual: list[type]) -> list[int]:
     return [place for place, one in enumerate(usual) if one is kind]
 
 
-_BY_CODE: dict[int, type[Message]] = {
-    kind.code: kind
-    for kind in (
-        Hello,
-        Started,
-        Adopt,
-        Connected,
-        Subscriptions,
-        Closed,
-        Slow,
-        Throttled,
-        Chose,
-        Declined,
-        SetPolicy,
-        Evict,
-        Snapshot,
-        SnapshotDone,
-        Finish,
-    )
-}
+_BY_CODE: dict[int, type[Message]] = {kind.code: kind for kind in get_args(Message)}
 _TYPES: dict[str, tuple[type, ...]] = {  # the first is what nearly all are
     "int": (int,),
     "float": (float, int),
@@ -248,7 +231,18 @@ _NAMES = {code: [field.name for field in known] for code, known in _FIELDS.items
 _USUAL = {code: [_TYPES[str(field.type)][0] for field in known] for code, known in _FIELDS.items()}
 _INTS = {code: _places_of(int, usual) for code, usual in _USUAL.items()}
 _LISTS = {code: _places_of(list, usual) for code, usual in _USUAL.items()}
+_WITH_DICTS = {code for code, usual in _USUAL.items() if dict in usual}
 _FIX_ARRAY, _FIX_ARRAY_MAX = 0x90, 15  # of msgpack: a header of one byte
+
+
+class _Packer(threading.local):
+    """Of each thread. Not for dicts: there, garbage may be collected, which may come back here."""
+
+    def __init__(self) -> None:
+        self.pack = msgpack.Packer().pack
+
+
+_packer = _Packer()
 
 
 def encode(message: Message) -> bytes:
@@ -259,7 +253,7 @@ def encode(message: Message) -> bytes:
     """
     code = message.code
     values = [code, *[getattr(message, name) for name in _NAMES[code]]]
-    encoded: bytes = msgpack.packb(values, use_bin_type=True)
+    encoded: bytes = (msgpack.packb if code in _WITH_DICTS else _packer.pack)(values)
     if _PACKET_HEADER_BYTES + len(encoded) > PACKET_BYTES_MAX:
         raise ControlError(f"{type(message).__name__} of {len(encoded):,} bytes")
     return encoded
@@ -321,8 +315,15 @@ def _is_of(value: object, expected: tuple[type, ...]) -> bool:
     if isinstance(value, bool):
         return bool in expected
     if isinstance(value, list):
-        return list in expected and set(map(type, value)) <= {bytes}
+        return list in expected and _are_bytes(value)
     return isinstance(value, expected)
+
+
+def _are_bytes(values: list[bytes]) -> bool:
+    with suppress(TypeError):  # nothing else that can be unpacked can be joined
+        b"".join(values)
+        return True
+    return False
 
 
 def split_subscriptions(

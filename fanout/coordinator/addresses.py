@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from fanout._units import NS
@@ -227,6 +228,7 @@ def _paid(since: float, now: float) -> int:
     return int((now - since) * NS) // PEER_PART
 
 
+@lru_cache(maxsize=1024)  # a connection is asked for several times while it begins
 def address_of(peer: str) -> str:
     """What this peer is counted as.
 
