@@ -3,8 +3,11 @@
 Matching is by prefix on the first frame, in a `PrefixTable`. The workers match for delivery; this
 answers questions about topics and says which workers a message concerns.
 
-It lives in the user's process and is filled by strangers, so it is small: most prefixes are wanted
-by one subscriber, and then its number is all there is; only when many want one are there tables.
+It lives in the user's process and is filled by strangers, so it is small: for each prefix there is
+a number, which says how many subscribers of each worker want it. And it is filled by storms: what
+is in a report is added to these numbers as a whole. Who the subscribers are, each one's own list
+says; that is looked through when somebody asks for how many a topic has that begins with several
+prefixes, which is not on the send path.
 
 Who is gone counts no more, at once; but to take a long list out takes long, and others wait
 meanwhile, the user's own threads too. So that is done a few prefixes at a time (`take_out()`).
@@ -18,10 +21,12 @@ even do that: what it reads in the middle of a change is never wrong for long, s
 from __future__ import annotations
 
 from contextlib import contextmanager
-from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from itertools import repeat
+from operator import and_
+from typing import TYPE_CHECKING, TypeVar
 
-from fanout.shm.prefix_table import PrefixTable, cut_off
+from fanout.shm.prefix_counts import PrefixCounts
+from fanout.shm.prefix_table import cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -29,14 +34,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TAKEN_AT_ONCE = 1_000  # short prefixes of a list that is taken out: some 0.5 ms
-FEW = 16  # subscribers of a prefix that are looked through one by one
+COUNT_BITS = 24  # of each worker in the number of a prefix: more subscribers than there may be
+_COUNT = (1 << COUNT_BITS) - 1
 # Of memory, measured:
 PAIR_BYTES = 90  # for a subscriber and one prefix that it wants, beside the length of that
 PREFIX_BYTES = 50  # for each different prefix, whoever wants it
-
-# The subscribers of a prefix: the only one, a few, or many by worker. A few are never changed but
-# replaced, so that who reads them meanwhile has those from before.
-Wanting: TypeAlias = int | tuple[int, ...] | dict[int, set[int]]
 
 
 class Interest:
@@ -63,7 +65,7 @@ class Interest:
         self._prefixes: dict[int, dict[bytes, None]] = {}
         self._sizes: dict[int, int] = {}  # subscriber -> bytes of these together
         self._leaving: dict[int, list[bytes]] = {}  # subscriber that is gone -> what is left
-        self._wanted: PrefixTable[Wanting] = PrefixTable()
+        self._wanted = PrefixCounts()
         self._subscribed = 0  # subscribers with any subscription
         self._rerouted = False  # by the change that is being made
 
@@ -83,13 +85,16 @@ class Interest:
             taken = [prefix for prefix in dict.fromkeys(cancelled) if prefix in mine]
             for prefix in taken:
                 del mine[prefix]
-            less = self._take(taken, subscriber, worker) if taken else 0
+            less = self._take(taken, worker) if taken else 0
             new = dict.fromkeys(added)
             if not mine.keys().isdisjoint(new):
                 new = {prefix: None for prefix in new if prefix not in mine}
-            mine.update(new)
             put = list(new)
-            more = self._put(put, subscriber, worker) if put else 0
+            if mine:
+                mine.update(new)
+            else:
+                self._prefixes[subscriber] = mine = new
+            more = self._put(put, worker) if put else 0
             self._sizes[subscriber] = self._sizes.get(subscriber, 0) + more - less
             self._subscribed += bool(mine)
         return put, taken
@@ -122,10 +127,11 @@ class Interest:
             with self._change():
                 subscriber, names = next(reversed(self._leaving.items()))
                 some = cut_off(names, TAKEN_AT_ONCE)
-                size = self._take(some, subscriber, self._workers[subscriber])
+                size = self._take(some, self._workers[subscriber])
                 self.leaving_bytes -= size + (PAIR_BYTES + PREFIX_BYTES) * len(some)
                 if not names:
-                    del self._leaving[subscriber], self._workers[subscriber]
+                    del self._leaving[subscriber]
+                    del self._workers[subscriber]
             if self.kept_bytes <= stop:
                 return
 
@@ -137,16 +143,15 @@ class Interest:
         it may find what is neither from before nor from after it; `routes` is another one then,
         once the change is made, and only after that the worker is told to look for messages.
         """
+        number, worker = 0, 0
+        for one in self._wanted.matching(topic):
+            number |= one
         found: set[int] = set()
-        workers = self._workers
-        for wanting in self._wanted.matching(topic):
-            if isinstance(wanting, dict):
-                found.update(wanting)  # integers: one step, no other thread comes in between
-                continue
-            for subscriber in (wanting,) if isinstance(wanting, int) else wanting:
-                worker = workers.get(subscriber)
-                if worker is not None:  # else it has been forgotten meanwhile
-                    found.add(worker)
+        while number:
+            if number & _COUNT:
+                found.add(worker)
+            number >>= COUNT_BITS
+            worker += 1
         return found
 
     def count(self, topic: bytes | None) -> int:
@@ -197,94 +202,39 @@ class Interest:
     def _count(self, topic: bytes | None) -> int:
         if topic is None:
             return self._subscribed
-        matching = self._wanted.matching(topic)
-        if len(matching) == 1 and not self._leaving:  # no subscriber has two workers
-            return sum(map(len, _groups(matching[0])))
-        found = set().union(*chain.from_iterable(map(_groups, matching)))
-        return len(found.difference(self._leaving))
+        wanted = self._wanted
+        matching = wanted.matching(topic)
+        if not matching:
+            return 0
+        if len(matching) == 1 and not self._leaving:
+            return _sum_of(matching[0])
+        beginnings = (topic[:length] for length in range(len(topic) + 1))
+        names = [name for name in beginnings if name in wanted]
+        return sum([not one.keys().isdisjoint(names) for one in self._prefixes.values()])
 
-    def _put(self, prefixes: Collection[bytes], subscriber: int, worker: int) -> int:
+    def _put(self, prefixes: Collection[bytes], worker: int) -> int:
         """Returns the bytes of these together."""
-        there = self._wanted.put_new(prefixes, subscriber)
-        new = len(prefixes) - len(there)
+        place = COUNT_BITS * worker
+        before = self._wanted.add(prefixes, 1 << place)
+        self._rerouted = self._rerouted or 0 in map(and_, before, repeat(_COUNT << place))
         size = sum(map(len, prefixes))
-        self.kept_bytes += PAIR_BYTES * len(prefixes) + size + PREFIX_BYTES * new
-        self._rerouted |= new > 0
-        if there:
-            self._put_beside(there, subscriber, worker)
+        self.kept_bytes += PAIR_BYTES * len(prefixes) + size + PREFIX_BYTES * before.count(0)
         return size
 
-    def _put_beside(
-        self, there: Iterable[tuple[bytes, Wanting]], subscriber: int, worker: int
-    ) -> None:
-        """Others want these already; in a storm nearly all are such, so this is one loop."""
-        workers, replace = self._workers, self._wanted.replace
-        rerouted, left = self._rerouted, list[bytes]()
-        for prefix, wanting in there:
-            if isinstance(wanting, tuple):
-                if not rerouted:  # which is so for one of the first, mostly
-                    rerouted = all(workers[one] != worker for one in wanting)
-                more = (*wanting, subscriber)
-                replace(prefix, more if len(more) <= FEW else self._by_worker(more))
-            elif isinstance(wanting, dict):
-                rerouted = rerouted or worker not in wanting
-                wanting.setdefault(worker, set()).add(subscriber)
-            else:
-                rerouted = rerouted or workers[wanting] != worker
-                if wanting in self._leaving:
-                    left.append(prefix)
-                else:
-                    replace(prefix, (wanting, subscriber))
-        self._rerouted = rerouted
-        if left:  # mostly one that comes back: it takes the places of who is gone
-            self._wanted.replace_all(left, subscriber)
-
-    def _take(self, prefixes: Collection[bytes], subscriber: int, worker: int) -> int:
+    def _take(self, prefixes: Collection[bytes], worker: int) -> int:
         """Returns the bytes of these together."""
-        others = self._wanted.remove_own(prefixes, subscriber)
-        gone = len(prefixes) - len(others)
+        place = COUNT_BITS * worker
+        left = self._wanted.subtract(prefixes, 1 << place)
+        self._rerouted = self._rerouted or 0 in map(and_, left, repeat(_COUNT << place))
         size = sum(map(len, prefixes))
-        self.kept_bytes -= PAIR_BYTES * len(prefixes) + size + PREFIX_BYTES * gone
-        self._rerouted |= gone > 0
-        for prefix in others:
-            wanting = self._wanted.get(prefix)
-            if wanting is not None and not isinstance(wanting, int):  # else it has been replaced
-                self._take_beside(prefix, wanting, subscriber, worker)
+        self.kept_bytes -= PAIR_BYTES * len(prefixes) + size + PREFIX_BYTES * left.count(0)
         return size
 
-    def _take_beside(
-        self,
-        prefix: bytes,
-        wanting: tuple[int, ...] | dict[int, set[int]],
-        subscriber: int,
-        worker: int,
-    ) -> None:
-        """Others want it too."""
-        if isinstance(wanting, dict):
-            group = wanting.get(worker, set())
-            if subscriber not in group:
-                return
-            group.remove(subscriber)
-            if not group:
-                del wanting[worker]
-                self._rerouted = True
-            if sum(map(len, wanting.values())) > FEW // 2:
-                return
-            few = tuple(chain.from_iterable(wanting.values()))
-        else:
-            few = tuple([one for one in wanting if one != subscriber])
-            self._rerouted |= all(self._workers[one] != worker for one in few)
-        self._wanted.put(prefix, few[0] if len(few) == 1 else few)
 
-    def _by_worker(self, subscribers: Iterable[int]) -> dict[int, set[int]]:
-        found: dict[int, set[int]] = {}
-        for subscriber in subscribers:
-            found.setdefault(self._workers[subscriber], set()).add(subscriber)
-        return found
-
-
-def _groups(wanting: Wanting) -> Collection[Collection[int]]:
-    """Sets or tuples of subscribers, none of whom is in two of them."""
-    if isinstance(wanting, dict):
-        return wanting.values()
-    return ((wanting,) if isinstance(wanting, int) else wanting,)
+def _sum_of(number: int) -> int:
+    """Subscribers of all workers together."""
+    found = 0
+    while number:
+        found += number & _COUNT
+        number >>= COUNT_BITS
+    return found

@@ -210,8 +210,7 @@ class InterestMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.few, self.at_once = interest.FEW, interest.TAKEN_AT_ONCE
-        interest.FEW = 2  # so that three make many
+        self.at_once = interest.TAKEN_AT_ONCE
         interest.TAKEN_AT_ONCE = 1
         self.lives = dict.fromkeys(range(8), 0)  # nobody comes back under the same number
         self.interest = Interest()
@@ -228,7 +227,7 @@ class InterestMachine(RuleBasedStateMachine):
             self.interest.take_out()
         left = self.interest.kept_bytes, self.interest.leaving_bytes, len(self.interest._wanted)
         assert left == (0, 0, 0)
-        interest.FEW, interest.TAKEN_AT_ONCE = self.few, self.at_once
+        interest.TAKEN_AT_ONCE = self.at_once
 
     @rule(at_least=st.sampled_from([0, 1, 500]))
     def take_out(self, at_least: int) -> None:

@@ -66,7 +66,7 @@ def test_in_the_middle_of_a_change_the_send_path_gets_an_answer_at_once() -> Non
     with interest._change():
         routes = interest.routes
         assert interest.workers_for(b"AB") == {0}
-        interest._put([b"AB"], 2, 1)
+        interest._put([b"AB"], 1)
         assert interest.routes == routes, "who asks now would not ask again"
     assert interest.routes > routes
 
@@ -101,7 +101,7 @@ def test_what_strangers_subscribe_to_takes_little_memory_and_is_known(sharing: i
     finally:
         tracemalloc.stop()
 
-    assert taken < 200 * 30 * PREFIXES
+    assert taken < 130 * 30 * PREFIXES
     assert taken / 2 < interest.kept_bytes < taken * 2
     for subscriber in range(30):
         interest.forget(subscriber)
