@@ -47,6 +47,8 @@ NAMED_EACH_NS = 10_000 * MS  # who goes on and on is named once in so long
 
 def report_cost(prefixes: Collection[bytes]) -> int:
     """What the coordinator has of a report of these, in ns."""
+    if max(map(len, prefixes), default=0) <= SHORT_MAX:  # nearly always, and much faster
+        return REPORT_NS + REPORT_EACH_NS * len(prefixes)
     long = sum([len(prefix) > SHORT_MAX for prefix in prefixes])  # not on the first level
     return REPORT_NS + REPORT_EACH_NS * (weight(prefixes) + long)
 

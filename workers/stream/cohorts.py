@@ -239,8 +239,8 @@ class Cohorts(Generic[M]):
 
     def _appends_of(self, found: list[Place[M]]) -> tuple[Append, ...]:
         if len(found) == 1:
-            return found[0].appends
-        appends = [append for prefix in found for append in prefix.appends]
+            return self._wanted.appends_of(found[0])
+        appends = [append for place in found for append in self._wanted.appends_of(place)]
         # The wants of an own cohort may imply one another: it gets no message twice.
         return tuple(dict.fromkeys(appends) if self._own else appends)
 

@@ -3,28 +3,35 @@
 Where they go is found out once for each topic, and remembered until somebody's wants change that
 concern it. Which these are is found by the names in their order: those that begin with a prefix
 stand together. So a subscriber that changes its wants for ever makes only that be found out again
-which it concerns.
+which it concerns. Where many prefixes of one length have come, as in a storm of subscribers with
+lists, the names are put under their beginnings of that length: then each prefix takes one look-up.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from fanout.workers.stream.cohort import Append
 
+    Beginnings: TypeAlias = dict[bytes, int | list[int]]  # the ids of the names; mostly of one
+
 FEW = 8  # prefixes that the fresh names are looked through for, without putting them in order
 FRESH_MAX = 512  # names that are looked through one by one, before they are sorted in with the rest
+BEGINNINGS_MAX = 2  # lengths of beginnings that names are put under; each takes as much as they do
+EARNED = 4  # prefixes of a length, for each of so many names, until that is worth while
 
 
 class KnownTopics:
     """What is remembered of topics; an id never gets another name.
 
-    Its mutable state: the names by id, all sorted but for the last ones, and for what has cost
-    memory of its own, how much.
+    Its mutable state: the names by id, all sorted but for the last ones; for some lengths, the ids
+    by how their names begin, and for others, how many prefixes of these have come; and for what has
+    cost memory of its own, how much.
 
     Args:
         names_max: most ids whose names are remembered.
@@ -41,6 +48,8 @@ class KnownTopics:
         self._names: dict[int, bytes] = {}
         self._sorted: list[tuple[bytes, int]] = []
         self._fresh: list[tuple[bytes, int]] = []
+        self._beginnings: dict[int, Beginnings] = {}
+        self._asked: Counter[int] = Counter()
         self._places: dict[int, int] = {}
         self._places_taken = 0
 
@@ -55,6 +64,8 @@ class KnownTopics:
             return False
         self._names.clear()
         self._sorted, self._fresh = [], []
+        self._beginnings.clear()
+        self._asked.clear()
         self._forget_appends()
         return True
 
@@ -73,6 +84,8 @@ class KnownTopics:
         if topic_id not in self._names:
             self._names[topic_id] = name
             self._fresh.append((name, topic_id))
+            for length, beginnings in self._beginnings.items():
+                _put_under(beginnings, length, name, topic_id)
 
     def forget(self, prefixes: Collection[bytes]) -> None:
         """Where messages go is not true any more for topics that begin with one of these."""
@@ -82,6 +95,40 @@ class KnownTopics:
         if len(prefixes) >= len(appends):
             self._forget_appends()
             return
+        lengths = Counter(map(len, prefixes))
+        for length in lengths:
+            beginnings = self._beginnings.get(length)
+            if beginnings is None:
+                beginnings = self._put_all_under(length, lengths[length])
+            if beginnings is not None:
+                if len(lengths) == 1:
+                    self._forget_under(beginnings, prefixes)
+                    return
+                alike = [prefix for prefix in prefixes if len(prefix) == length]
+                prefixes = [prefix for prefix in prefixes if len(prefix) != length]
+                self._forget_under(beginnings, alike)
+        self._forget_in_order(prefixes)
+
+    def _put_all_under(self, length: int, count: int) -> Beginnings | None:
+        """Put the names under their beginnings of a length, if so many prefixes more have it."""
+        self._asked[length] += count
+        if self._asked[length] * EARNED < len(self._names):
+            return None
+        del self._asked[length]
+        if len(self._beginnings) >= BEGINNINGS_MAX:
+            del self._beginnings[next(iter(self._beginnings))]
+        beginnings = self._beginnings[length] = {}
+        for topic_id, name in self._names.items():
+            _put_under(beginnings, length, name, topic_id)
+        return beginnings
+
+    def _forget_under(self, beginnings: Beginnings, prefixes: Iterable[bytes]) -> None:
+        for prefix in filter(beginnings.__contains__, prefixes):
+            there = beginnings[prefix]
+            for topic_id in (there,) if isinstance(there, int) else there:
+                self._forget_one(topic_id)
+
+    def _forget_in_order(self, prefixes: Collection[bytes]) -> None:
         if len(self._fresh) > FRESH_MAX:
             self._sorted += self._fresh
             self._sorted.sort()  # of two runs in order, that is merging them
@@ -115,3 +162,14 @@ class KnownTopics:
         self.appends.clear()
         self._places.clear()
         self._places_taken = 0
+
+
+def _put_under(beginnings: Beginnings, length: int, name: bytes, topic_id: int) -> None:
+    if len(name) < length:
+        return
+    beginning = name[:length]
+    there = beginnings.setdefault(beginning, topic_id)
+    if isinstance(there, list):
+        there.append(topic_id)
+    elif there != topic_id:
+        beginnings[beginning] = [there, topic_id]

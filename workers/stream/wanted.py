@@ -1,7 +1,8 @@
 """Which prefixes are wanted, and where a message goes that begins with them. Pure.
 
-A prefix that one cohort alone has filled directly, as most in long lists, needs nothing of its own:
-in the table stands the cohort. What others want too has a `Prefix`.
+Most prefixes are wanted by few cohorts that have them filled directly: in the table stand just
+these cohorts, and those of a new one are put there as a whole. What many want, or somebody counts
+by, has a `Prefix`.
 
 A cohort without members goes at once, but to take out a long list takes long, and all wait. So its
 prefixes are taken out a few at a time; until then messages still go into its picks, for nobody.
@@ -9,26 +10,35 @@ prefixes are taken out a few at a time; until then messages still go into its pi
 
 from __future__ import annotations
 
+from itertools import compress, repeat
+from operator import add
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from fanout.shm.prefix_table import PrefixTable, cut_off, weight
 from fanout.workers.stream.cohort import Cohort, Prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from fanout.shm.prefix_table import Found
+    from fanout.workers.stream.cohort import Append
 
 M = TypeVar("M")  # a member: nothing here looks into one
 
-Place: TypeAlias = Prefix[M] | Cohort[M]
+# Where messages go by one prefix. A tuple is never changed but replaced.
+Place: TypeAlias = Prefix[M] | tuple[Cohort[M], ...]
 
 TAKEN_AT_ONCE = 1_000  # short prefixes of a list that is taken out: a millisecond
+FEW = 16  # cohorts of a prefix that are in one tuple
+SHARED_MAX = 1_024  # of such tuples: topics that go to the same cohorts have one object for that
 LEFT_MAX = 500_000  # of such lists; beyond it, who wants more has as many taken out first
 
 
 class Wanted(Generic[M]):
     """The prefixes that the filtered cohorts of a worker want.
 
-    Its mutable state: the table, and the cohorts that are taken out with what is left of them.
+    Its mutable state: the table, the cohorts that are taken out with what is left of them, and what
+    few cohorts are filled by, for some that were asked for.
 
     Args:
         forget: is told of prefixes with which messages go to others from now on.
@@ -43,6 +53,7 @@ class Wanted(Generic[M]):
         self._forget = forget
         self._by_prefix: PrefixTable[Place[M]] = PrefixTable()
         self._leaving: list[tuple[Cohort[M], list[bytes]]] = []
+        self._appends: dict[tuple[Cohort[M], ...], tuple[Append, ...]] = {}
         self.counting: dict[Prefix[M], None] = {}
         self.direct: dict[Cohort[M], None] = {}
         self.left = 0
@@ -51,36 +62,74 @@ class Wanted(Generic[M]):
         """Where messages go by each prefix with which a topic begins."""
         return self._by_prefix.matching(topic)
 
+    def appends_of(self, place: Place[M]) -> tuple[Append, ...]:
+        """Where messages go by this prefix; the same object for all their topics, mostly."""
+        if isinstance(place, Prefix):
+            return place.appends
+        if len(place) == 1:
+            return place[0].appends
+        appends = self._appends.get(place)
+        if appends is None:
+            if len(self._appends) >= SHARED_MAX:
+                self._appends.clear()
+            appends = self._appends[place] = tuple([one.picks.append for one in place])
+        return appends
+
     # Cohorts whose own picks are filled.
 
     def fill(self, cohort: Cohort[M], names: Collection[bytes]) -> None:
         """Messages that begin with these go into its picks from now on."""
         if self.left > LEFT_MAX:
             self.take_out(len(names))
-        table = self._by_prefix
-        left: list[bytes] = []
-        for name, there in table.put_new(names, cohort):
-            if isinstance(there, Prefix):
-                there.direct[cohort] = None
-                there.changed()
-            elif there.members:
-                prefix: Prefix[M] = Prefix()
-                prefix.direct = {there: None, cohort: None}
-                table.replace(name, prefix)
-            else:
-                left.append(name)
-        if left:  # mostly one that comes back: it takes the places of who is gone
-            table.replace_all(left, cohort)
+        there = self._by_prefix.put_new(names, (cohort,))
+        if there.prefixes:
+            self._fill_beside(there, cohort)
         self._forget(names)
+
+    def _fill_beside(self, there: Found[Place[M]], cohort: Cohort[M]) -> None:
+        """Others want these already: in a storm nearly all are such."""
+        table = self._by_prefix
+        names, places = there
+        few = [place for place in places if isinstance(place, tuple)]
+        if len(few) < len(places):
+            for place in places:
+                if isinstance(place, Prefix):
+                    place.direct[cohort] = None
+                    place.changed()
+            pairs = zip(names, places, strict=True)
+            names = [name for name, place in pairs if isinstance(place, tuple)]
+        if self._leaving:
+            names, few = self._take_places(names, few, cohort)
+        more = list(map(add, few, repeat((cohort,))))
+        table.replace_each(names, more)
+        if max(map(len, more), default=0) > FEW:
+            for name, one in zip(names, more, strict=True):
+                if len(one) > FEW:
+                    table.replace(name, _prefix_of(one))
+
+    def _take_places(
+        self, names: Sequence[bytes], few: Sequence[tuple[Cohort[M], ...]], cohort: Cohort[M]
+    ) -> tuple[list[bytes], list[tuple[Cohort[M], ...]]]:
+        """It may be one that comes back: it takes the places of who is gone; returns the others."""
+        is_left = [len(one) == 1 and not one[0].members for one in few]
+        self._by_prefix.replace_all(list(compress(names, is_left)), (cohort,))
+        stays = [not left for left in is_left]
+        return list(compress(names, stays)), list(compress(few, stays))
 
     def take(self, cohort: Cohort[M], names: Collection[bytes]) -> None:
         """They do not any more."""
         table = self._by_prefix
-        for name in table.remove_own(names, cohort):
-            prefix = table.get(name)
-            if isinstance(prefix, Prefix) and prefix.direct.pop(cohort, self) is None:
-                prefix.changed()
-                self._tidy(name, prefix)
+        self._appends.clear()  # it is not kept by that
+        shared, rests = list[bytes](), list[Place[M]]()
+        for name, place in zip(*table.remove_own(names, (cohort,)), strict=True):
+            if isinstance(place, Prefix):
+                if place.direct.pop(cohort, self) is None:
+                    place.changed()
+                    self._tidy(name, place)
+            elif cohort in place:  # else others have taken its place
+                shared.append(name)
+                rests.append(tuple([one for one in place if one is not cohort]))
+        table.replace_each(shared, rests)
         self._forget(names)
 
     def leave(self, cohort: Cohort[M]) -> None:
@@ -140,20 +189,24 @@ class Wanted(Generic[M]):
         there = self._by_prefix.get(name)
         if isinstance(there, Prefix):
             return there
-        prefix: Prefix[M] = Prefix()
-        if there is not None:
-            prefix.direct[there] = None
+        prefix = _prefix_of(there or ())
         self._by_prefix.put(name, prefix)
         return prefix
 
     def _tidy(self, name: bytes, prefix: Prefix[M]) -> None:
         """Keep no more of it than is needed."""
-        if prefix.counting or len(prefix.direct) > 1:
+        if prefix.counting or len(prefix.direct) > FEW // 2:
             return
         if prefix.direct:
-            self._by_prefix.put(name, next(iter(prefix.direct)))
+            self._by_prefix.put(name, tuple(prefix.direct))
         else:
             self._by_prefix.remove(name)
+
+
+def _prefix_of(cohorts: Iterable[Cohort[M]]) -> Prefix[M]:
+    prefix: Prefix[M] = Prefix()
+    prefix.direct = dict.fromkeys(cohorts)
+    return prefix
 
 
 def apart(places: Iterable[Place[M]]) -> tuple[list[Prefix[M]], list[Cohort[M]]]:
@@ -165,5 +218,5 @@ def apart(places: Iterable[Place[M]]) -> tuple[list[Prefix[M]], list[Cohort[M]]]
             prefixes[place] = None
             direct.update(place.direct)
         else:
-            direct[place] = None
+            direct.update(dict.fromkeys(place))
     return list(prefixes), list(direct)

@@ -29,16 +29,31 @@ def leave(table: Wanted[str], cohort: Cohort[str]) -> None:
     table.leave(cohort)
 
 
-def test_what_one_alone_wants_has_nothing_of_its_own() -> None:
+def test_what_few_want_has_nothing_of_its_own() -> None:
     table: Wanted[str] = Wanted(lambda _names: None)
-    one = filled(table)
-    assert table.matching(NAMES[0]) == [one]
-    other = filled(table, NAMES[:1])
+    cohorts = [filled(table, NAMES[: 1 + 9 % count]) for count in range(1, wanted.FEW + 3)]
     (shared,) = table.matching(NAMES[0])
-    assert isinstance(shared, Prefix)
-    assert list(shared.direct) == [one, other]
+    assert isinstance(shared, Prefix), "many want it"
+    assert list(shared.direct) == cohorts
+    assert shared.appends is table.appends_of(shared)
+    for count in range(wanted.FEW + 1, 0, -1):
+        leave(table, cohorts[count])
+        if count <= wanted.FEW // 2:
+            assert table.matching(NAMES[0]) == [tuple(cohorts[:count])]
+    assert len(table.matching(NAMES[0])) == len(table._by_prefix) == 1
+
+
+def test_topics_that_go_to_the_same_few_share_an_object() -> None:
+    table: Wanted[str] = Wanted(lambda _names: None)
+    one, other = filled(table, NAMES[:2]), filled(table, NAMES[:2])
+    for name in NAMES[: wanted.SHARED_MAX + 9]:
+        table.appends_of((*table.matching(NAMES[0])[0], filled(table, [name + b"~"])))  # type: ignore[misc]
+    assert len(table._appends) <= wanted.SHARED_MAX
+    appends = [table.appends_of(table.matching(name)[0]) for name in NAMES[:2]]
+    assert appends[0] is appends[1]
+    assert appends[0] == (one.picks.append, other.picks.append)
     leave(table, other)
-    assert table.matching(NAMES[0]) == [one]
+    assert not table._appends, "it keeps who is gone"
 
 
 def test_a_list_is_taken_out_in_pieces_and_each_is_told() -> None:
@@ -63,7 +78,7 @@ def test_one_that_comes_back_takes_the_places_that_are_left() -> None:
     again = filled(table)
     while table.left:
         table.take_out()
-    assert all(table.matching(name) == [again] for name in NAMES)
+    assert all(table.matching(name) == [(again,)] for name in NAMES)
     assert list(table.direct) == [again]
 
 
