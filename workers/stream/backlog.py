@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from fanout.shm.census import NOTHING, Amount
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.edges import Edges
-from fanout.workers.stream.gaps import Gap
 from fanout.workers.stream.spills import Spills
 from fanout.workers.stream.steps import Step, send
 from fanout.workers.stream.stretches import Stretches
+from fanout.workers.stream.telling import Telling
 from fanout.workers.stream.values import Values
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
@@ -60,7 +60,7 @@ class Backlog:
         self._totals = totals
         self._span_bytes = tuning.span_bytes
         self._stretches = Stretches(log, self.topic, tuning.census_messages, tuning.censuses_kept)
-        self._edges = Edges(log, self.topic)
+        self._telling = Telling(Edges(log, self.topic), self.count)
         self.chunks = Chunks(log, cohorts, tuning)
         self.spills = Spills(log, tuning.spill_logs * log.size)
         self.conflate: Callable[[Member, int], None] = lambda _member, _front: None
@@ -157,7 +157,7 @@ class Backlog:
             until, cohort = member.older[0] if member.older else (front, member.cohort)
             stop = min(until, target)
             lost = self.count(cohort, member.sequence, stop)
-            self._note_gap(member, cohort, member.sequence, stop, lost, reason)
+            self._telling.note(member, cohort, member.sequence, stop, lost, reason)
             messages += lost.messages
             size += lost.bytes
             member.sequence = stop
@@ -186,24 +186,11 @@ class Backlog:
         """Which of these messages a cohort wants, and their sizes, in order."""
         return self._stretches.picks(cohort.minimal_key, first, stop, self.tail)
 
-    def _note_gap(
-        self, member: Member, cohort: Wants, start: int, stop: int, lost: Amount, reason: Reason
-    ) -> None:
-        """It loses so much between these messages; its cursor passes them, or comes to them yet."""
-        if member.gaps is not None and lost.messages:
-            assert cohort is not None
-            if isinstance(cohort, Values):
-                first, last = cohort.edges(start, stop)
-            else:
-                first, last = self._edges.of(cohort, start, stop)
-            cursor = stop if start == member.sequence else member.sequence
-            member.gaps.note(Gap(first, last, lost.messages, reason.label), cursor)
-
     def _has_marker(self, member: Member) -> bool:
         """Whether its peer is to be told of a gap now: then that is what it is sent next."""
         assert member.gaps is not None
         if member.gaps.pending:
-            member.control = member.gaps.take(member.sequence, member.encoding)
+            member.control = member.gaps.take(self._telling.due_until(member), member.encoding)
         return bool(member.control)
 
     def correct(self, member: Member, messages: int, size: int) -> None:
@@ -229,7 +216,7 @@ class Backlog:
         came_to, _nothing = member.older[-1]
         if came_to < front:
             lost = self.count(member.cohort, came_to, front)
-            self._note_gap(member, member.cohort, came_to, front, lost, member.finishing)
+            self._telling.note(member, member.cohort, came_to, front, lost, member.finishing)
             self._lose(member, lost, member.finishing)
             member.older[-1] = front, None
 
@@ -317,9 +304,11 @@ class Backlog:
         if at == len(values.sequences):
             return self._end_pass(member, until)
         load = values.load(at, member.encoding, self._log)
-        bounds, base = load.bounds, load.first
+        bounds, base, stop = load.bounds, load.first, load.stop
+        if member.gaps is not None and member.gaps.pending:  # it is told of it in its place
+            stop = min(stop, bisect_left(values.sequences, member.gaps.pending[0].first, at + 1))
         begin = bounds[at - base] + member.offset
-        done = begin + send(member, memoryview(load.data)[begin:])
+        done = begin + send(member, memoryview(load.data)[begin : bounds[stop - base]])
         now_at = base + bisect_right(bounds, done) - 1
         member.sent += now_at - at
         self._totals.sent += now_at - at
@@ -332,7 +321,7 @@ class Backlog:
         if now_at == len(values.sequences):
             return self._end_pass(member, until)
         self._move(member, values.sequences[now_at], offset)
-        return Step.MORE if now_at == load.stop else Step.FULL
+        return Step.MORE if now_at == stop else Step.FULL
 
     def _end_pass(self, member: Member, until: int) -> Step:
         step = self._end_segment(member, until)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.workers.stream.gaps import CONFLATED, Gap
-from fanout.workers.stream.lags import segments
+from fanout.workers.stream.segments import segments
 from fanout.workers.stream.values import Values
 from fanout.zmtp.frames import first_frame
 

@@ -105,7 +105,7 @@ class Gaps:
     def take(self, cursor: int, encoding: Encoding | None) -> bytes:
         """The markers of all gaps behind the cursor, as its peer reads them; they are told then.
 
-        Those for conflation are due wherever they are.
+        Those for conflation are due wherever they are. What ends first is told first.
         """
         due = [gap for gap in self.pending if gap.last < cursor or gap.reason == CONFLATED]
         self.pending = [gap for gap in self.pending if gap not in due]
@@ -115,7 +115,7 @@ class Gaps:
             if same is not gap:
                 same.take_in(gap)
         markers = b""
-        for gap in told.values():
+        for gap in sorted(told.values(), key=lambda one: one.last):
             marker = marker_of(gap, self._epoch)
             # No message of the log is sent by the number of one that was lost.
             markers += marker if encoding is None else encoding.encode(marker, gap.last)

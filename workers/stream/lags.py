@@ -6,24 +6,20 @@ any time, and only looked up here. Which of them are the newest so many is found
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from fanout.workers.policy.limits import NONE, Lag
+from fanout.workers.stream.segments import segments
 from fanout.workers.stream.values import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fanout.shm.reader import LogReader
     from fanout.workers.policy.ages import Ages
     from fanout.workers.policy.base import KeepNewest
     from fanout.workers.policy.limits import Limits
     from fanout.workers.stream.backlog import Backlog
     from fanout.workers.stream.cohort import Cohort
-    from fanout.workers.stream.member import Member, Wants
-
-# From a message up to, not including, another one it wants this.
-Segment: TypeAlias = "tuple[int, int, Wants]"
+    from fanout.workers.stream.member import Member
 
 
 class Lags:
@@ -118,13 +114,3 @@ class Lags:
         if age <= member.policy.soft.age_ns:
             return age
         return self._ages.age_of(self.first(member, front), now)
-
-
-def segments(member: Member, first: int, front: int) -> Iterator[Segment]:
-    """What a member wants, from message `first` on, which is not before its cursor."""
-    for until, cohort in member.older:
-        if until > first:
-            yield first, until, cohort
-            first = until
-    if first < front:
-        yield first, front, member.cohort

@@ -244,3 +244,45 @@ def test_who_has_finished_twice_is_told_of_each_loss_in_its_place() -> None:
 
     found = [one if isinstance(one, bytes) else (one["first"], one["last"]) for one in stream(sink)]
     assert found == [b"A", b"B", (2, 5), b"A", b"B", (8, 11), b"A"]
+
+
+def found_in(sink: Sink) -> list[bytes | tuple[int, int, int]]:
+    """What has arrived: topics; and of markers first, last and count."""
+    return [
+        one if isinstance(one, bytes) else (one["first"], one["last"], one["count"])
+        for one in stream(sink)
+    ]
+
+
+def test_who_conflates_what_is_before_and_behind_a_loss_is_told_of_it_in_between() -> None:
+    """All that is left of both is one pass; nothing is sent that is newer than what is missing."""
+    worker = Worker()
+    member, sink = worker.member(b"", room=0)
+    worker.pump.tell_gaps(member, losses=True, conflated=False)
+    worker.obey(member, SlowPolicy("drop_newest", limit_messages=1))
+    publish(worker, 6)
+    worker.obey(member, SlowPolicy("conflate"))
+    for topic in (b"C", b"D"):
+        worker.log.publish(topic, b"")
+        worker.advance()
+    sink.room = 1 << 30
+    worker.serve(member)
+
+    assert found_in(sink) == [b"A", b"B", (2, 5, 4), b"C", b"D"]
+    assert not member.blocked
+
+
+def test_what_is_missing_in_one_place_is_in_one_marker_however_it_came_to_be() -> None:
+    """Some of it while it finished, and then what it would have finished with."""
+    worker = Worker()
+    member, sink = worker.member(b"A", room=0)
+    worker.pump.tell_gaps(member, losses=True, conflated=False)
+    worker.obey(member, SlowPolicy("drop_newest", limit_messages=1))
+    publish(worker, 6)  # it wants 0, 2 and 4, which is lost
+    worker.obey(member, SlowPolicy(limit_bytes=500))
+    worker.pump.enforce(0)
+    sink.room = 1 << 30
+    worker.serve(member)
+
+    assert found_in(sink) == [(0, 4, 3)]
+    assert (member.matched, member.dropped) == (3, 3)
