@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fanout.arguments import as_timeout, check_count
 from fanout.errors import ClosedError
-from fanout.observe.blockers import in_the_way
+from fanout.observe.blockers import BLOCK, in_the_way
 from fanout.statistics import Undelivered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fanout.observe.blockers import Blocker
     from fanout.observe.reader import Reader
     from fanout.statistics import (
         ClosedSubscriber,
@@ -94,7 +95,7 @@ class Questions:
         self._nudge = nudge
         self._check_gate = check_gate
         self._looked = -math.inf
-        self._blocking: InTheWay | None = None  # as of then
+        self._blocking: Blocker | None = None  # as of then
 
     def wait_for_subscribers(self, count: int, topic: bytes | None, timeout: float | None) -> None:
         """See `Publisher.wait_for_subscribers()`."""
@@ -138,14 +139,20 @@ class Questions:
         return self._reader.closed_subscribers()
 
     def in_the_way(self) -> InTheWay | None:
-        """For whom sends wait, as far as is known, or was a moment ago; asks nobody."""
+        """For whom sends wait, as far as is known, or was a moment ago; asks nobody.
+
+        Who has left meanwhile, or has another policy by now, is not named: then it is looked anew.
+        """
         now = time.monotonic()
-        if now >= self._looked + BLOCKERS_EACH:
-            self._looked = now
-            self._blocking = None
-            with suppress(ClosedError):  # it ends just now
+        with suppress(ClosedError):  # it ends just now
+            if now >= self._looked + BLOCKERS_EACH or not self._still_blocks():
+                self._looked, self._blocking = now, None
                 self._blocking = in_the_way(self._reader.survey())
-        return self._blocking
+        return None if self._blocking is None else self._blocking.who
+
+    def _still_blocks(self) -> bool:
+        known = self._blocking
+        return known is None or self._reader.action_of(known.slot, known.who.id) == BLOCK
 
     def drain(self, timeout: float) -> tuple[Undelivered, ...]:
         """See `Publisher.drain()`."""

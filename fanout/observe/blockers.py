@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.statistics import InTheWay
 
 if TYPE_CHECKING:
     from fanout.observe.survey import Survey
+    from fanout.slow_policy import Action
+
+BLOCK: Action = "block"
 
 
-def in_the_way(survey: Survey) -> InTheWay | None:
+class Blocker(NamedTuple):
+    """Who it is, and which slot it has."""
+
+    who: InTheWay
+    slot: int
+
+
+def in_the_way(survey: Survey) -> Blocker | None:
     """The subscriber with the action `block` whose oldest queued message is the oldest; or nobody.
 
     It is as of when its worker has written it down last: who has just begun to wait may not be
-    known yet.
+    known yet. Who has left or got another policy since the survey began is passed over.
     """
     columns = survey.actions(), survey.queued(), survey.column("oldest")
     behind = [
         (oldest, place)
         for place, (action, queued, oldest) in enumerate(zip(*columns, strict=True))
-        if queued and action == "block"
+        if queued and action == BLOCK
     ]
-    if not behind:
-        return None
-    _oldest, place = min(behind)
-    (who,) = survey.identities_at([place])
-    return None if who is None else InTheWay(who.subscriber, who.peer, who.name)
+    for _oldest, place in sorted(behind):
+        (found,) = survey.identities_at([place])
+        if found is None or found.subscriber != survey.ids[place] or found.policy != BLOCK:
+            continue
+        return Blocker(InTheWay(found.subscriber, found.peer, found.name), survey.slots[place])
+    return None

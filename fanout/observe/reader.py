@@ -159,6 +159,10 @@ class Reader:
         now = time.monotonic_ns()
         return tuple(row.statistics(position, now, notes) for row in rows if not row.half_open)
 
+    def action_of(self, slot: int, subscriber: int) -> str:
+        """What happens to this one when it is behind; empty if it has left this slot."""
+        return self._valid(self._cards.action_of(slot, subscriber))
+
     def survey(self) -> Survey:
         """Single words of every subscriber at once, for who looks at thousands each second."""
         return self._valid(Survey(self._segment, self._known))

@@ -176,6 +176,13 @@ class Cards:
         known = dict(enumerate(POLICIES))
         return [known.get(number, "") for number in self._column(at.C_POLICY)]
 
+    def action_of(self, slot: int, subscriber: int) -> str:
+        """What happens to this one when it is behind; empty if it has left this slot."""
+        place = slot * _EACH
+        if self._words[place + at.C_ID] != subscriber:
+            return ""
+        return dict(enumerate(POLICIES)).get(self._words[place + at.C_POLICY], "")
+
     def subscriptions(self) -> list[int]:
         """How many distinct ones each has, by slot."""
         return self._column(at.C_SUBSCRIPTIONS)

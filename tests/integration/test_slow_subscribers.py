@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -149,6 +150,47 @@ def test_block_loses_nothing(topic: bytes) -> None:
         assert numbers == wanted
         (only,) = all_counted(publisher)
         assert (only.matched, only.sent, only.dropped) == (len(wanted), len(wanted), 0)
+
+
+def test_of_several_who_block_each_is_named_until_it_is_let_go() -> None:
+    """One gets another policy, one is sent away, one leaves; who may not block is never named."""
+    with start(slow_policy="block", send_timeout=60) as publisher, ExitStack() as stack:
+        peers = {}
+        for count in range(1, 5):
+            peer = stack.enter_context(stalled(publisher))
+            publisher.wait_for_subscribers(count, timeout=10)
+            peers[max(one.id for one in publisher.subscribers())] = peer
+        declined = min(peers)  # as if it had asked for `block` and not got it
+        publisher.set_slow_policy(declined, "drop_newest")
+        named: list[int] = []
+        with pytest.raises(Again):
+            publish_to_the_limit(publisher)
+        deadline = time.monotonic() + 20
+        while len(named) < 3:
+            assert time.monotonic() < deadline, f"{named} of {peers.keys()} were named"
+            with pytest.raises(Again) as caught:
+                publish_in_a_batch(publisher, 100)
+            who = caught.value.subscriber
+            if who is None:  # its worker has not written it down yet
+                continue
+            assert who not in named, "it does not block any more"
+            named.append(who)
+            if len(named) == 1:
+                publisher.set_slow_policy(who, "drop_oldest")
+                wait_until(partial(has_action, publisher, who, "drop_oldest"), "it has that")
+            elif len(named) == 2:
+                publisher.disconnect(who)
+                wait_until(partial(has_action, publisher, who, ""), "it is away")
+            else:
+                peers[who].close()
+        assert set(named) == peers.keys() - {declined}
+        publisher.send(bytes(1 << 17), timeout=20)
+
+
+def has_action(publisher: Publisher, subscriber: int, action: str) -> bool:
+    """Whether this happens to it when it is behind; empty = it has left."""
+    found = [one.policy.action for one in publisher.subscribers() if one.id == subscriber]
+    return found == ([action] if action else [])
 
 
 def test_block_waits_for_subscribers_that_match_only() -> None:

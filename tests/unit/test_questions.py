@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import time
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
@@ -12,17 +13,20 @@ from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.roster import Accepted
 from fanout.observe.reader import Reader
-from fanout.questions import SLICE, Questions
+from fanout.questions import BLOCKERS_EACH, SLICE, Questions
 from fanout.reasons import Reason
+from fanout.shm.cards import Card
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.slow_policy import SlowPolicy
+from tests.helpers.fake_segment import FakeSegment
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fanout.observe.survey import Survey
     from fanout.statistics import Undelivered
 
 T = TypeVar("T")
@@ -137,3 +141,47 @@ def test_thousands_of_subscribers_are_read_in_slices() -> None:
     assert coordinator.seen == [SLICE, SLICE, 2], "the one who left meanwhile is not among the last"
     assert [one.id for one in found] == [*range(2, count + 1)], "by id, not by slot"
     segment.close()
+
+
+def named(questions: Questions) -> int | None:
+    who = questions.in_the_way()
+    return None if who is None else who.id
+
+
+def test_who_is_in_the_way_is_named_no_longer_than_it_is() -> None:
+    """Whoever is told acts by that, and tries again at once: others must be named then."""
+    fake, nobody, block = FakeSegment(), cast("Any", None), SlowPolicy("block")
+    for slot in (1, 2, 3):
+        fake.connect(slot, slot, slow_policy=block)
+        fake.count(slot, matched=9, sent=slot, oldest=slot)
+    questions = Questions(fake.reader(), Interest(), nobody, lambda: None, lambda: None)
+
+    assert [named(questions), named(questions)] == [1, 1]
+    Card(fake.segment, 1).chosen("", SlowPolicy("drop_oldest"), "call")
+    assert named(questions) == 2
+    Card(fake.segment, 2).free()
+    assert named(questions) == 3
+    fake.connect(4, 3, slow_policy=block)  # another one has its place, and is not behind
+    fake.count(3, matched=9, sent=9)
+    assert named(questions) is None
+    fake.close()
+
+
+def test_nobody_is_looked_for_again_each_time_a_send_fails() -> None:
+    fake, nobody = FakeSegment(), cast("Any", None)
+    reader = fake.reader()
+    surveys = 0
+    survey = reader.survey
+
+    def counted() -> Survey:
+        nonlocal surveys
+        surveys += 1
+        return survey()
+
+    reader.survey = counted  # type: ignore[method-assign]
+    questions = Questions(reader, Interest(), nobody, lambda: None, lambda: None)
+    began = time.monotonic()
+    for _ in range(50):
+        assert named(questions) is None
+    assert surveys <= 1 + (time.monotonic() - began) / BLOCKERS_EACH
+    fake.close()
