@@ -59,7 +59,13 @@ def parser() -> argparse.ArgumentParser:
     slow.add_argument("--seconds", type=float, default=60.0, metavar="S", help="default 60")
     slow.add_argument("--subscribers", type=int, default=200, metavar="N", help="default 200")
     slow.add_argument("--slow", type=int, default=20, metavar="N", help="of these, default 20")
-    slow.add_argument("--rate", type=float, default=500.0, metavar="N", help="messages a second")
+    slow.add_argument(
+        "--rate",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="messages a second; 0, the default: as many as the healthy ones read",
+    )
     slow.add_argument(
         "--limit", type=int, default=65_536, metavar="BYTES", help="that may wait for a slow one"
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from soaking.slow.people import NUMBER_BYTES
+from soaking.slow.people import MESSAGE_BYTES, NUMBER_BYTES, TOPICS, frames_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from soaking.slow.people import Person
 
 GAP = b"\0fanout.gap"
+TOPIC, PAYLOAD = frames_of(0)
+FILLING = PAYLOAD[NUMBER_BYTES:]
+# What is before the number of a message on the wire, by its topic: two short frames of ZMTP.
+HEADS = [
+    bytes((1, len(TOPIC))) + frames_of(number)[0] + bytes((0, len(PAYLOAD)))
+    for number in range(TOPICS)
+]
+WIRE = struct.Struct(f">{len(HEADS[0])}sQ{len(FILLING)}s")
+assert WIRE.size == MESSAGE_BYTES
 
 
 class Heard:
@@ -31,6 +41,7 @@ class Heard:
         self.received = 0
         self.disorder = 0
         self.last = -1
+        self.expected = person.next_after(-1)
         self.closed = False
         self.holes: list[tuple[int, int, int]] = []
         self.markers: list[tuple[int, int, int]] = []
@@ -47,7 +58,7 @@ class Heard:
         if number <= self.last or not self.person.wants(number):
             self.disorder += 1
             return
-        expected = self.person.next_after(self.last)
+        expected = self.expected
         if number != expected:
             last = number - 1
             while not self.person.wants(last):
@@ -56,6 +67,26 @@ class Heard:
             self.holes.append((expected, last, count))
             self.whole_since = number
         self.last = number
+        self.expected = self.person.next_after(number)
+
+    def add_wire(self, data: memoryview) -> int:
+        """Messages as they are on the wire, for as long as each is the next that it wants.
+
+        Returns:
+            Bytes that these are; what comes then is something else, or not whole.
+        """
+        next_after = self.person.next_after
+        count, expected = 0, self.expected
+        whole = len(data) - len(data) % MESSAGE_BYTES
+        for head, number, filling in WIRE.iter_unpack(data[:whole]):
+            if number != expected or head != HEADS[number % TOPICS] or filling != FILLING:
+                break
+            count += 1
+            self.last = number
+            expected = next_after(number)
+        self.expected = expected
+        self.received += count
+        return count * MESSAGE_BYTES
 
     def figures(self) -> dict[str, Any]:
         """All of it, for the process that judges."""

@@ -94,12 +94,23 @@ class Person:
         """Whether this message is for it."""
         return self.first < 0 or (number - self.first) % TOPICS < WATCHED
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether it is healthy, and must get everything."""
+        return self.pace == STEADY and not self.may_lack
+
+    def behind(self, published: int, sent: int) -> int:
+        """How many messages of all that were published it has not been sent, or about as many."""
+        left = self.wanted_between(0, published) - sent
+        return left if self.first < 0 else left * TOPICS // WATCHED
+
     def next_after(self, number: int) -> int:
         """The next message that it wants."""
         number += 1
-        while not self.wants(number):
-            number += 1
-        return number
+        if self.first < 0:
+            return number
+        place = (number - self.first) % TOPICS
+        return number if place < WATCHED else number + TOPICS - place
 
     def wanted_between(self, first: int, stop: int) -> int:
         """How many messages from `first` up to, not including, `stop` are for it."""

@@ -16,6 +16,7 @@ from fanout.observe.attach import attach
 from soaking.feeds import Schedule
 from soaking.slow.judging import complaints, law, sums
 from soaking.slow.people import PAYLOAD_BYTES, TOPICS, Person, frames_of, people
+from soaking.slow.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ START_S = 60.0
 READ_S = 120.0
 LOOK_S = 0.5  # between two looks at all counters
 TICK_S = 0.002
+PAUSE_S = 0.02  # after a look at full rate: each costs some 10 ms
 KERNEL_BYTES = 16 * 1024
 LONG_S = 3_600.0  # nobody is closed for its silence: that is another matter
 OPTIONS: dict[str, Any] = {
@@ -45,12 +47,14 @@ class Found:
     """What a run has shown.
 
     Attributes:
+        seconds: in which most of it was published.
         wrong: what is not as it must be; empty = all is well.
         groups: for each policy and pace: subscribers, messages matched, received and lost, and how
             many were closed.
     """
 
     published: int = 0
+    seconds: float = 0.0
     looks: int = 0
     wrong: list[str] = field(default_factory=list)
     groups: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
@@ -62,7 +66,7 @@ class Session:
     Args:
         count: subscribers.
         slow: of these, that do not keep up.
-        per_second: messages.
+        per_second: messages; 0 = as many as those read who must get all of them, see `Window`.
         limit: bytes that may wait for a slow one.
     """
 
@@ -71,7 +75,7 @@ class Session:
         seconds: float,
         count: int = 200,
         slow: int = 20,
-        per_second: float = 500,
+        per_second: float = 0,
         *,
         limit: int,
     ) -> None:
@@ -91,10 +95,10 @@ class Session:
             children = [stack.enter_context(child) for child in self._start(port)]
             self._await_all(publisher)
             self._publish(publisher, self._seconds)
-            self._read_all(children)
+            self._read_all(children, tell=False)
             for _ in range(TOPICS):  # whoever has lost the last ones is told so
                 self._publish_next(publisher)
-            heard = self._read_all(children)
+            heard = self._read_all(children, tell=True)
             self._judge(publisher, heard)
         return self._found
 
@@ -139,9 +143,16 @@ class Session:
         return chosen and one.subscriptions == len(person.topics)
 
     def _publish(self, publisher: Publisher, seconds: float) -> None:
-        began = look_at = time.monotonic()
-        schedule = Schedule(self._per_second, began)
-        while (now := time.monotonic()) < began + seconds:
+        began = time.monotonic()
+        if self._per_second:
+            self._publish_on_time(publisher, began, began + seconds)
+        else:
+            self._publish_at_full_rate(publisher, began + seconds)
+        self._found.seconds = time.monotonic() - began
+
+    def _publish_on_time(self, publisher: Publisher, began: float, until: float) -> None:
+        schedule, look_at = Schedule(self._per_second, began), began
+        while (now := time.monotonic()) < until:
             for _ in range(schedule.due(now)):
                 self._publish_next(publisher)
             if now >= look_at:
@@ -149,25 +160,41 @@ class Session:
                 self._look(publisher)
             time.sleep(TICK_S)
 
+    def _publish_at_full_rate(self, publisher: Publisher, until: float) -> None:
+        window = Window()
+        while time.monotonic() < until:
+            count = window.due()
+            for _ in range(count):
+                self._publish_next(publisher)
+            if not count:
+                window.seen(self._look(publisher))
+                time.sleep(PAUSE_S)
+
     def _publish_next(self, publisher: Publisher) -> None:
         publisher.publish(*frames_of(self._found.published))
         self._found.published += 1
 
-    def _look(self, publisher: Publisher) -> None:
-        """The law holds for everybody at any instant."""
+    def _look(self, publisher: Publisher) -> int:
+        """The law holds for everybody at any instant; returns how far who keeps up is behind."""
         self._found.looks += 1
+        behind = 0
         for one in publisher.subscribers():
             for text in law(one, one.queued, one.queued_bytes):
                 self._complain(one.name, text)
+            person = self._people.get(one.name)
+            if person is not None and person.keeps_up:
+                behind = max(behind, person.behind(self._found.published, one.sent))
         total = publisher.statistics()
         for text in law(total, total.queued, total.queued_bytes):
             self._complain("the publisher", text)
+        return behind
 
     @staticmethod
-    def _read_all(children: Sequence[Child]) -> dict[str, Any]:
+    def _read_all(children: Sequence[Child], *, tell: bool) -> dict[str, Any]:
+        """All read what there is; what they have heard, if they are to tell it: megabytes."""
         heard: dict[str, Any] = {}
         for child in children:
-            child.tell(do="read_all")
+            child.tell(do="read_all", tell=tell)
         for child in children:
             heard |= child.answer(READ_S)
         return heard
@@ -206,8 +233,10 @@ class Session:
 def report(found: Found) -> str:
     """A line for each kind of subscriber, and what is wrong."""
     columns = ("subscribers", "matched", "received", "lost", "conflated", "discarded", "closed")
+    rate = found.published / found.seconds if found.seconds else 0.0
     lines = [
-        f"{found.published:,} messages of {PAYLOAD_BYTES} bytes, {found.looks} looks at counters",
+        f"{found.published:,} messages of {PAYLOAD_BYTES} bytes, {rate:,.0f} a second, "
+        f"{found.looks} looks at counters",
         "policy       pace    " + "".join(name.rjust(13) for name in columns),
     ]
     lines += [

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import msgpack
+import pytest
 
+from fanout.zmtp.frames import encode_message
 from soaking.slow.heard import GAP, Heard
-from soaking.slow.people import STEADY, Person, frames_of
+from soaking.slow.people import MESSAGE_BYTES, STEADY, Person, frames_of
 
 EVERYTHING = Person("all", True, -1, "drop_oldest", 0, STEADY, gaps=True)
 WATCHLIST = Person("some", True, 10, "drop_oldest", 0, STEADY, gaps=True)  # 10 to 19, 60 to 69 ...
@@ -38,3 +40,42 @@ def test_a_marker_is_no_message() -> None:
     found.add(frames_of(5))
 
     assert (found.received, found.holes, found.markers) == (2, [(1, 4, 4)], [(1, 4, 4)])
+
+
+# Many at once, as they are on the wire.
+
+
+def wire_of(*numbers: int) -> bytes:
+    return b"".join(encode_message(frames_of(number)) for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("person", "numbers"), [(EVERYTHING, range(120)), (WATCHLIST, [*range(10, 20), *range(60, 70)])]
+)
+def test_what_comes_as_it_was_published_is_taken_as_one_by_one(
+    person: Person, numbers: list[int]
+) -> None:
+    found = Heard(person)
+    wire = wire_of(*numbers)
+
+    assert found.add_wire(memoryview(wire + wire[:-1])[: len(wire) + 7]) == len(wire)
+    assert found.figures() == heard(person, *numbers).figures()
+    found.add(frames_of(numbers[-1] + 50))
+    assert found.holes[-1][0] == person.next_after(numbers[-1])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        wire_of(3),  # one is missing before it
+        wire_of(1),  # that came already
+        wire_of(2)[:-1] + b"?",
+        wire_of(2).replace(b"T02", b"T03"),
+        encode_message([GAP, b"x" * 200]),
+    ],
+)
+def test_what_is_anything_else_is_left_to_be_looked_at(wrong: bytes) -> None:
+    found = Heard(EVERYTHING)
+
+    assert found.add_wire(memoryview(wire_of(0, 1) + wrong)) == 2 * MESSAGE_BYTES
+    assert (found.received, found.last, found.expected) == (2, 1, 2)

@@ -79,3 +79,19 @@ def test_what_it_says_of_itself_are_reserved_subscriptions() -> None:
     choosy = Person("me", True, -1, "conflate", 0, RESTS, gaps=True)
     assert choosy.choices[2:] == ["\0fanout.min_interval=0.25", "\0fanout.gap", "\0fanout.gap=all"]
     assert "\0fanout.max_rate=20000" in replace(choosy, pace=PACED).choices
+
+
+def test_how_far_one_is_behind_is_counted_in_messages_of_all() -> None:
+    everything = Person("me", True, -1, "drop_oldest", 0, STEADY, gaps=True)
+    watching = replace(everything, first=0)  # ten of fifty topics
+
+    assert everything.behind(500, 480) == 20
+    assert (watching.behind(500, 100), watching.behind(500, 96)) == (0, 20)
+
+
+def test_who_must_get_everything_is_healthy_and_may_lose_nothing() -> None:
+    keeping_up = [one for one in PEOPLE if one.keeps_up]
+
+    assert {one.policy for one in keeping_up} == set(POLICIES) - {"conflate"}
+    assert {one.pace for one in keeping_up} == {STEADY}
+    assert len(keeping_up) > 100
