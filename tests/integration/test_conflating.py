@@ -177,9 +177,8 @@ def test_who_reads_now_and_then_gets_the_newest_of_each_topic(
         number = lap(publisher, number)
         matched = number // TOPICS * len(wanted)
         before = counted(publisher, name, matched=matched)
-        assert before.matched == (
-            before.sent + before.queued + before.dropped + before.conflated + before.discarded
-        )
+        assert len(numbers) <= before.sent <= matched
+        assert before.dropped == 0
         numbers += until(reader, number - TOPICS + wanted[-1])
         newest = [number - TOPICS + topic for topic in wanted]
         assert numbers[-len(newest) :] == newest
