@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,6 +189,18 @@ def test_a_slow_subscriber_that_cannot_be_asked_is_not_evicted_for_silence(desk:
     run(deadlines, 15, 100)
     peer.member.become(READY)
     run(deadlines, 100, 105)
+
+    assert desk.closed == []
+
+
+def test_who_was_asked_and_then_fell_behind_is_not_judged_by_that(desk: Any) -> None:
+    peer = desk.peer()
+    options = replace(OPTIONS, heartbeat_timeout=5.0)  # it is over when the next PING is due
+    deadlines = Deadlines(desk, options, without_clock())
+    deadlines.connected(peer, 0)
+    run(deadlines, 0, 15)
+    peer.member.become(BLOCKED)
+    run(deadlines, 15, 25)
 
     assert desk.closed == []
 
