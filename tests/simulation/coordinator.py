@@ -417,7 +417,8 @@ class CoordinatorWorld:
             if process.has_hung_up:
                 seen = process.hung_up_for is not None
                 process.hung_up_for = (process.hung_up_for or 0.0) + witnessed * seen
-        self.seen = list(zip(self.heartbeats, self.progress, strict=True))
+        for worker in self.processes:
+            self.seen[worker] = self.heartbeats[worker], self.progress[worker]
         sights = [self.sight(worker) for worker in range(self.count)]
         self.carry_out(self.state.supervision.look(self.now, sights))
         for process in self.processes.values():
