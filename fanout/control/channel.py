@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import array
 import errno
-import fcntl
 import os
 import socket
-import termios
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -68,16 +66,6 @@ class Channel:
     def pending(self) -> int:
         """Messages that wait for the other side to read, or for `flush`."""
         return len(self._waiting)
-
-    @property
-    def is_unread(self) -> bool:
-        """Whether the other side has still to read something, sent or not."""
-        if self.closed:
-            return False
-        if self._waiting:
-            return True
-        # Of a Unix socket this is the memory of what was sent and nobody has read.
-        return fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)) != bytes(4)
 
     def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
         """Send, or queue in order; takes over `descriptors` and closes them once they are sent.

@@ -12,6 +12,7 @@ from fanout.control.messages import Hello
 from fanout.coordinator.lives import Sight
 from fanout.descriptors import duplicate
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
+from fanout.transport.kernel import unsent_in_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ class WorkerLink:
         if heartbeat != before[0] and progress != before[1]:
             return Sight(heartbeat, has_hung_up, progress)
         has_messages = slot.tail != NO_TAIL and slot.front < head
-        is_waited_for = has_messages or (channel is not None and channel.is_unread)
+        is_waited_for = has_messages or (channel is not None and _is_unread(channel))
         condition = read_condition(self.pid) if self.pid else None
         return Sight(heartbeat, has_hung_up, progress, is_waited_for, condition)
 
@@ -140,3 +141,10 @@ class WorkerLink:
                 return None
             process.join(timeout)
             return process.exitcode
+
+
+def _is_unread(channel: Channel) -> bool:
+    """Whether the other side has still to read something, sent or not."""
+    if channel.closed:
+        return False
+    return channel.pending > 0 or unsent_in_kernel(channel.socket) > 0
