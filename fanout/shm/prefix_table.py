@@ -20,9 +20,7 @@ each prefix: what they read is replaced, or changed in one step.
 from __future__ import annotations
 
 from collections import Counter, deque
-from itertools import compress, repeat
-from operator import is_, is_not
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -226,14 +224,6 @@ class PrefixTable(Generic[V]):
             above.deeper[key] = alone
             level = above
 
-    def replace_each(self, prefixes: Collection[bytes], values: Collection[V]) -> None:
-        """Set the values of prefixes that are there, each its own."""
-        if max(map(len, prefixes), default=0) <= SHORT_MAX:
-            self._root.short.update(zip(prefixes, values, strict=True))
-        else:
-            for prefix, value in zip(prefixes, values, strict=True):
-                self.replace(prefix, value)
-
     def put_new(self, prefixes: Collection[bytes], value: V) -> Found[V]:
         """Set the value of all of these that have none; returns those that have one.
 
@@ -255,14 +245,15 @@ class PrefixTable(Generic[V]):
                         values.append(there)
             prefixes = [prefix for prefix in prefixes if len(prefix) <= SHORT_MAX]
         short = self._root.short
+        prefixes = list(prefixes)
         found = list(map(short.get, prefixes))
         new = found.count(None)
-        if not new:
-            return Found([*names, *prefixes], [*values, *cast("list[V]", found)])
         if new < len(found):
-            names += compress(prefixes, map(is_not, found, repeat(None)))
+            pairs = zip(prefixes, found, strict=True)
+            names += [name for name, there in pairs if there is not None] if new else prefixes
             values += [there for there in found if there is not None]
-            prefixes = list(compress(prefixes, map(is_, found, repeat(None))))
+            pairs = zip(prefixes, found, strict=True)
+            prefixes = [name for name, there in pairs if there is None] if new else []
         if prefixes:
             short.update(dict.fromkeys(prefixes, value))  # one step: no other thread sees a part
             self._size += len(prefixes)

@@ -160,13 +160,14 @@ class Session(Half):
         new = dict.fromkeys(prefixes)
         if not mine.isdisjoint(new):
             new = {prefix: None for prefix in new if prefix not in mine}
-        size = sum(map(len, new))
+        together = b"".join(new)
+        size, longest = len(together), limits.max_subscription_bytes
         if (
             len(new) < RUN_MIN
             or len(mine) + len(new) > limits.max_subscriptions
             or self._subscribed_bytes + size > limits.max_subscriptions_bytes
-            or max(map(len, new)) > limits.max_subscription_bytes
-            or limits.reserved in b"".join(new)  # in one of them, or across two: mostly in none
+            or (size > longest and max(map(len, new)) > longest)
+            or limits.reserved in together  # in one of them, or across two: mostly in none
         ):
             for prefix in prefixes:
                 self._subscribe(prefix, events)

@@ -1,8 +1,7 @@
 """Which prefixes are wanted, and where a message goes that begins with them. Pure.
 
 Most prefixes are wanted by few cohorts that have them filled directly: in the table stand just
-these cohorts, and those of a new one are put there as a whole. What many want, or somebody counts
-by, has a `Prefix`.
+these cohorts. What many want, or somebody counts by, has a `Prefix`.
 
 A cohort without members goes at once, but to take out a long list takes long, and all wait. So its
 prefixes are taken out a few at a time; until then messages still go into its picks, for nobody.
@@ -10,27 +9,24 @@ prefixes are taken out a few at a time; until then messages still go into its pi
 
 from __future__ import annotations
 
-from itertools import compress, repeat
-from operator import add
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from fanout.shm.prefix_table import PrefixTable, cut_off, weight
 from fanout.workers.stream.cohort import Cohort, Prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
 
-    from fanout.shm.prefix_table import Found
     from fanout.workers.stream.cohort import Append
 
 M = TypeVar("M")  # a member: nothing here looks into one
 
-# Where messages go by one prefix. A tuple is never changed but replaced.
-Place: TypeAlias = Prefix[M] | tuple[Cohort[M], ...]
+# Where messages go by one prefix: of a long list, most have one tuple with the only cohort.
+Place: TypeAlias = Prefix[M] | tuple[Cohort[M]] | list[Cohort[M]]
 
 TAKEN_AT_ONCE = 1_000  # short prefixes of a list that is taken out: a millisecond
-FEW = 16  # cohorts of a prefix that are in one tuple
-SHARED_MAX = 1_024  # of such tuples: topics that go to the same cohorts have one object for that
+FEW = 16  # cohorts of a prefix that are in a list
+SHARED_MAX = 1_024  # of such lists: topics that go to the same cohorts have one object for that
 LEFT_MAX = 500_000  # of such lists; beyond it, who wants more has as many taken out first
 
 
@@ -66,13 +62,14 @@ class Wanted(Generic[M]):
         """Where messages go by this prefix; the same object for all their topics, mostly."""
         if isinstance(place, Prefix):
             return place.appends
-        if len(place) == 1:
+        if isinstance(place, tuple):
             return place[0].appends
-        appends = self._appends.get(place)
+        few = tuple(place)
+        appends = self._appends.get(few)
         if appends is None:
             if len(self._appends) >= SHARED_MAX:
                 self._appends.clear()
-            appends = self._appends[place] = tuple([one.picks.append for one in place])
+            appends = self._appends[few] = tuple([one.picks.append for one in few])
         return appends
 
     # Cohorts whose own picks are filled.
@@ -81,55 +78,37 @@ class Wanted(Generic[M]):
         """Messages that begin with these go into its picks from now on."""
         if self.left > LEFT_MAX:
             self.take_out(len(names))
-        there = self._by_prefix.put_new(names, (cohort,))
-        if there.prefixes:
-            self._fill_beside(there, cohort)
-        self._forget(names)
-
-    def _fill_beside(self, there: Found[Place[M]], cohort: Cohort[M]) -> None:
-        """Others want these already: in a storm nearly all are such."""
         table = self._by_prefix
-        names, places = there
-        few = [place for place in places if isinstance(place, tuple)]
-        if len(few) < len(places):
-            for place in places:
-                if isinstance(place, Prefix):
-                    place.direct[cohort] = None
-                    place.changed()
-            pairs = zip(names, places, strict=True)
-            names = [name for name, place in pairs if isinstance(place, tuple)]
-        if self._leaving:
-            names, few = self._take_places(names, few, cohort)
-        more = list(map(add, few, repeat((cohort,))))
-        table.replace_each(names, more)
-        if max(map(len, more), default=0) > FEW:
-            for name, one in zip(names, more, strict=True):
-                if len(one) > FEW:
-                    table.replace(name, _prefix_of(one))
-
-    def _take_places(
-        self, names: Sequence[bytes], few: Sequence[tuple[Cohort[M], ...]], cohort: Cohort[M]
-    ) -> tuple[list[bytes], list[tuple[Cohort[M], ...]]]:
-        """It may be one that comes back: it takes the places of who is gone; returns the others."""
-        is_left = [len(one) == 1 and not one[0].members for one in few]
-        self._by_prefix.replace_all(list(compress(names, is_left)), (cohort,))
-        stays = [not left for left in is_left]
-        return list(compress(names, stays)), list(compress(few, stays))
+        left: list[bytes] = []
+        for name, place in zip(*table.put_new(names, (cohort,)), strict=True):
+            if isinstance(place, list):
+                place.append(cohort)
+                if len(place) > FEW:
+                    table.replace(name, _prefix_of(place))
+            elif isinstance(place, Prefix):
+                place.direct[cohort] = None
+                place.changed()
+            elif place[0].members:
+                table.replace(name, [place[0], cohort])
+            else:
+                left.append(name)
+        if left:  # mostly one that comes back: it takes the places of who is gone
+            table.replace_all(left, (cohort,))
+        self._forget(names)
 
     def take(self, cohort: Cohort[M], names: Collection[bytes]) -> None:
         """They do not any more."""
         table = self._by_prefix
         self._appends.clear()  # it is not kept by that
-        shared, rests = list[bytes](), list[Place[M]]()
         for name, place in zip(*table.remove_own(names, (cohort,)), strict=True):
-            if isinstance(place, Prefix):
-                if place.direct.pop(cohort, self) is None:
-                    place.changed()
-                    self._tidy(name, place)
-            elif cohort in place:  # else others have taken its place
-                shared.append(name)
-                rests.append(tuple([one for one in place if one is not cohort]))
-        table.replace_each(shared, rests)
+            if isinstance(place, list):
+                if cohort in place:
+                    place.remove(cohort)
+                    if len(place) == 1:
+                        table.replace(name, (place[0],))
+            elif isinstance(place, Prefix) and place.direct.pop(cohort, self) is None:
+                place.changed()
+                self._tidy(name, place)
         self._forget(names)
 
     def leave(self, cohort: Cohort[M]) -> None:
@@ -197,8 +176,9 @@ class Wanted(Generic[M]):
         """Keep no more of it than is needed."""
         if prefix.counting or len(prefix.direct) > FEW // 2:
             return
-        if prefix.direct:
-            self._by_prefix.put(name, tuple(prefix.direct))
+        few = list(prefix.direct)
+        if few:
+            self._by_prefix.put(name, few if len(few) > 1 else (few[0],))
         else:
             self._by_prefix.remove(name)
 
