@@ -100,6 +100,7 @@ class Naive:
         self._epoch = epoch
         self._bucket = Bucket(policy.max_rate, now) if policy.max_rate else None
         self._is_looked_at = bool(policy.min_interval)
+        self._rested_at = -1  # how far it had come when it had everything, and began to rest
         self._has_passed = False  # what it was sent last was the last of a pass
 
     # What happens to it.
@@ -137,6 +138,8 @@ class Naive:
         """It is sent what it may be sent, and its socket takes."""
         if self.is_closed or now < self.rests_until:
             return
+        if self._front == self._rested_at and not self._is_looked_at and not self._untold_lost:
+            return  # it has everything, and nothing has come since
         if self.is_ready and self.queue:
             self.is_ready = self._send(now)
         if self.is_ready:
@@ -215,6 +218,7 @@ class Naive:
         self.is_slow = False
         self.is_ready = not self.policy.min_interval
         self.rests_until = now + int(self.policy.min_interval * NS)
+        self._rested_at = -1 if self.is_ready or self.queue else self._front
 
     def _send(self, now: int) -> bool:
         """The next piece; whether all of it was taken."""

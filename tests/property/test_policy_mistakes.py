@@ -158,6 +158,11 @@ def let_it_rest_on_with_another_policy(_original: Any, _self: Rests, _member: Me
     pass
 
 
+@replaces(Rests, "wake")
+def let_it_rest_again_where_nothing_has_come(original: Any, self: Rests, now: int, _: int) -> Any:
+    return original(self, now, 1 << 60)
+
+
 @replaces(Rate, "allowance")
 def allow_a_byte_more(original: Any, self: Rate, now: int) -> int:
     return original(self, now) + 1  # type: ignore[no-any-return]

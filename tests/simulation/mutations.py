@@ -695,7 +695,7 @@ def begin_the_next_pass_at_once(_original: Any, self: Backlog, member: Member, u
 
 
 @replaces(Rests, "wake")
-def let_them_rest_for_ever(_original: Any, _self: Rests, _now: int) -> list[Member]:
+def let_them_rest_for_ever(_original: Any, _self: Rests, *_when: int) -> list[Member]:
     return []
 
 

@@ -112,7 +112,7 @@ class Judging(Rounds):
         self._wake_rested(now)
 
     def _wake_rested(self, now: int) -> None:
-        for member in self.rests.wake(now):
+        for member in self.rests.wake(now, self.front):
             self._progressed(member, now)
             self.runnable[member] = None
 

@@ -1,9 +1,13 @@
-"""Rests: members that have everything and are not sent anything before some time. Pure."""
+"""Rests: members that have everything and are not sent anything before some time. Pure.
+
+Who has rested, and for whom nothing has come, rests on until something does, whenever that is: it
+is not looked at meanwhile. Else anybody could have a worker wake as often as he likes, for nothing.
+"""
 
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,24 +19,28 @@ if TYPE_CHECKING:
 class Rests:
     """Who rests, and until when.
 
-    Its mutable state: that, and a heap of the times, some of them void.
+    Its mutable state: that, a heap of the times, some of them void, and those who have rested, with
+    the front for which nothing had come for any of them.
     """
 
     def __init__(self) -> None:
         self._until: dict[Member, int] = {}
         self._due: list[tuple[int, int, Member]] = []
         self._numbers = count()  # decides between equals
+        self._rested: dict[Member, None] = {}
+        self._front = 0
 
     def __contains__(self, member: object) -> bool:
-        return member in self._until
+        return member in self._until or member in self._rested
 
     def __iter__(self) -> Iterator[Member]:
-        return iter(self._until)
+        return chain(self._until, self._rested)
 
     def clear(self) -> None:
         """Nobody rests any more."""
         self._until.clear()
         self._due.clear()
+        self._rested.clear()
 
     def add(self, member: Member, until: int) -> None:
         """It rests until then."""
@@ -42,6 +50,7 @@ class Rests:
     def end(self, member: Member) -> None:
         """It does not rest any more; nothing if it does not."""
         self._until.pop(member, None)
+        self._rested.pop(member, None)
 
     @property
     def next_due(self) -> int | None:
@@ -50,11 +59,22 @@ class Rests:
             heappop(self._due)
         return self._due[0][0] if self._due else None
 
-    def wake(self, now: int) -> list[Member]:
-        """Those who have rested."""
+    def wake(self, now: int, front: int) -> list[Member]:
+        """Those who have rested, and have something to be looked at.
+
+        Args:
+            front: messages below this have come; who is there has none.
+        """
         woken = []
+        if self._rested and front != self._front:
+            woken = [*self._rested]
+            self._rested.clear()
+        self._front = front
         while (due := self.next_due) is not None and due <= now:
             member = heappop(self._due)[2]
             del self._until[member]
-            woken.append(member)
+            if member.sequence < front or (member.gaps is not None and member.gaps.pending):
+                woken.append(member)
+            else:
+                self._rested[member] = None
         return woken

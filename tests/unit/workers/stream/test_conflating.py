@@ -257,6 +257,36 @@ class TestAnInterval:
 
         assert member.sent == 2
 
+    def test_nobody_wakes_for_who_has_rested_before_there_is_something_for_it(self) -> None:
+        """Else a stranger with an interval of a billionth of a second would take a core."""
+        policy = SlowPolicy("conflate", min_interval=1e-9)
+        worker, member, sink = _conflating(b"", policy=policy, room=1 << 40)
+        worker.serve(member)
+        for now in range(1, 4):
+            worker.pump.wake(now)
+            assert not worker.pump.runnable
+            assert worker.pump.next_wake is None
+        assert worker.pump.waits(member)
+        _publish(worker, b"A", now=SECOND)
+        worker.pump.wake(SECOND)
+        worker.pump.serve_runnable(SECOND, 10)
+
+        assert _sent(sink) == [(b"A", 0)]
+        assert worker.pump.next_wake == SECOND + 1
+
+    def test_what_comes_after_it_has_rested_comes_at_once(self) -> None:
+        policy = SlowPolicy("conflate", min_interval=1.0)
+        worker, member, sink = _conflating(b"", policy=policy, room=1 << 40)
+        worker.serve(member)
+        for now in (SECOND, 2 * SECOND, 5 * SECOND // 2):  # it was sent nothing all that time
+            worker.pump.wake(now)
+            worker.pump.serve_runnable(now, 10)
+        _publish(worker, b"A", now=5 * SECOND // 2)
+        worker.pump.wake(5 * SECOND // 2)
+        worker.pump.serve_runnable(5 * SECOND // 2, 10)
+
+        assert _sent(sink) == [(b"A", 0)]
+
     def test_it_is_answered_meanwhile(self) -> None:
         policy = SlowPolicy("conflate", min_interval=1.0)
         worker, member, sink = _conflating(b"", policy=policy, room=1 << 40)
