@@ -82,7 +82,7 @@ class Reserved:
 
     def add(self, prefix: bytes) -> str:
         """It subscribes to this, once more perhaps; returns why that counts for nothing, or ""."""
-        self._said.pop(prefix, None)  # the last one counts
+        is_told = self._said.pop(prefix, ()) is None  # it counts anew, as the last one
         if len(self._said) >= RESERVED_MAX:
             return self._decline(UnknownError(f"more than {RESERVED_MAX} reserved subscriptions"))
         try:
@@ -94,7 +94,7 @@ class Reserved:
                 raise UnknownError("policy=block is not for subscribers to choose")
         except UnknownError as error:
             self._said[prefix] = None
-            return self._decline(error)
+            return "" if is_told else self._decline(error)
         return ""
 
     def cancel(self, prefix: bytes) -> None:

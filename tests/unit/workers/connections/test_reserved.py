@@ -138,3 +138,30 @@ def test_who_is_told_often_enough_is_told_no_more() -> None:
     says_so = [reason.endswith("cannot have is not told") for reason in reasons]
     assert says_so.index(True) == DECLINED_MAX - 1
     assert says_so.count(True) == 1
+
+
+def test_who_says_the_same_again_is_told_of_it_once_and_still_of_all_others() -> None:
+    made = Reserved(may_block=False)
+    told = [made.add(RESERVED + b"limit_age=never") for _ in range(100)]
+    assert [bool(reason) for reason in told] == [True] + [False] * 99
+    others = [made.add(RESERVED + b"x%d" % number) for number in range(DECLINED_MAX - 1)]
+    assert all(others)
+    made.cancel(RESERVED + b"limit_age=never")
+    assert made.add(RESERVED + b"limit_age=never") == ""  # by now it has been told enough
+
+
+def test_what_is_declined_takes_nothing_from_what_is_said_before_and_after_it() -> None:
+    """One by one, in any order, taken back in any order."""
+    good = [b"limit_bytes=9", b"policy=conflate", b"min_interval=1", b"name=x"]
+    bad = [b"limit_bytes=-9", b"policy=block", b"min_interval=1e9", b"name="]
+    expected = Wishes("x", {"limit_bytes": 9, "action": "conflate", "min_interval": 1.0})
+    for order in ((*bad, *good), (*good, *bad), tuple(sum(zip(bad, good, strict=True), ()))):
+        made = Reserved(may_block=False)
+        assert sum(bool(made.add(RESERVED + one)) for one in order) == len(bad)
+        assert made.wishes == expected
+        for one in bad:
+            made.cancel(RESERVED + one)
+            assert made.wishes == expected
+        for one in good:
+            made.cancel(RESERVED + one)
+        assert made.wishes == Wishes()
