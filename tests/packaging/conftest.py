@@ -6,13 +6,16 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.helpers.programs import ROOT
+from tests.packaging.environments import Environment, untouched_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NOT_OF_THE_PROJECT = shutil.ignore_patterns(
@@ -28,6 +31,7 @@ def build(kind: str, project: Path, into: Path) -> Path:
     done = subprocess.run(
         [sys.executable, "-c", program, str(into)],
         cwd=project,
+        env=untouched_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -61,3 +65,18 @@ def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("wheel")
     shutil.copytree(unpacked, copy / "project", symlinks=True)
     return build("wheel", copy / "project", copy / "wheel")
+
+
+@pytest.fixture(scope="session")
+def environment_of(
+    wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Environment]:
+    """Environments with the wheel and what it needs, by version; a test leaves one as it was."""
+
+    @cache
+    def made(version: str) -> Environment:
+        environment = Environment(version, tmp_path_factory.mktemp("environment") / version)
+        environment.install_with_dependencies(wheel)
+        return environment
+
+    return made

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -16,6 +17,7 @@ OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
 DEPENDENCIES = ("multiprocess", "dill", "msgpack", "psutil")
 
 
+@cache
 def interpreters() -> dict[str, str]:
     """Version and program of each Python that can be tried: the one of the tests, and others."""
     found = {OURS: sys.executable}
@@ -24,28 +26,34 @@ def interpreters() -> dict[str, str]:
         candidates = [shutil.which(f"python{version}")]
         candidates += [str(each) for each in sorted(pyenv.glob(f"{version}.*/bin/python"))]
         for candidate in filter(None, candidates):
-            if version not in found and _runs(candidate):
+            if version not in found and _runs(candidate, "-c", ""):
                 found[version] = candidate
     return found
 
 
-def _runs(python: str) -> bool:
-    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+def _runs(python: str, *arguments: str) -> bool:
+    return subprocess.run([python, *arguments], capture_output=True, check=False).returncode == 0
 
 
 def untouched_environment() -> dict[str, str]:
-    """Environment variables without what would lead to this tree, or measure another."""
-    left_out = ("PYTHONPATH", "COVERAGE")
+    """Environment variables without what would lead to this tree, or measure another.
+
+    Bytecode is looked for where it is for users, beside the sources: what is installed need not be
+    compiled once more.
+    """
+    left_out = ("PYTHONPATH", "PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE", "COVERAGE")
     return {name: os.environ[name] for name in os.environ if not name.startswith(left_out)}
 
 
 class Environment:
-    """A virtual environment without pip; ours installs into it."""
+    """A virtual environment without pip; that of its interpreter installs into it, or else ours."""
 
     def __init__(self, version: str, folder: Path) -> None:
         self.python = str(folder / "bin" / "python")
-        base = [interpreters()[version], "-m", "venv", "--without-pip"]
-        subprocess.run([*base, str(folder)], check=True)
+        base = interpreters()[version]
+        making = [base, "-m", "venv", "--without-pip", str(folder)]
+        subprocess.run(making, env=untouched_environment(), check=True)
+        self._with_pip = base if _runs(base, "-c", "import pip") else sys.executable
         (self.site,) = folder.glob("lib/python*/site-packages")
         self.is_ours = version == OURS
 
@@ -63,9 +71,15 @@ class Environment:
         return done.stdout
 
     def pip(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run our pip on it."""
-        pip = [sys.executable, "-m", "pip", "--python", self.python, "--disable-pip-version-check"]
-        return subprocess.run([*pip, *arguments], capture_output=True, text=True, check=False)
+        """Run pip on it."""
+        pip = [self._with_pip, "-m", "pip", "--disable-pip-version-check", "--python", self.python]
+        return subprocess.run(
+            [*pip, *arguments],
+            env=untouched_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def install(self, wheel: Path) -> None:
         """Install a wheel that needs nothing, or nothing that is not there by now."""

@@ -9,17 +9,17 @@ import tarfile
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.helpers.programs import ROOT
-from tests.packaging.environments import (
-    OURS,
-    Environment,
-    interpreters,
-    make_wheel,
-    untouched_environment,
-)
+from tests.packaging.environments import OURS, interpreters, make_wheel, untouched_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.packaging.environments import Environment
 
 pytestmark = pytest.mark.slow
 
@@ -146,18 +146,20 @@ def programs(folder: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("version", sorted(interpreters()))
-def test_users_have_workers_beside_their_program(version: str, wheel: Path, tmp_path: Path) -> None:
-    environment = Environment(version, tmp_path / "environment")
-    environment.install_with_dependencies(wheel)
+def test_users_have_workers_beside_their_program(
+    version: str, environment_of: Callable[[str], Environment], tmp_path: Path
+) -> None:
+    environment = environment_of(version)
     alone, beside = programs(tmp_path)
     assert environment.run(str(alone), directory=alone.parent) == "workers\n"
     assert environment.run(str(beside), directory=beside.parent) == "beside\n"
 
 
-def test_users_have_workers_installed(wheel: Path, tmp_path: Path) -> None:
+def test_users_have_workers_installed(
+    environment_of: Callable[[str], Environment], tmp_path: Path
+) -> None:
     """By a distribution that has them at top level, and takes them with it when it goes."""
-    environment = Environment(OURS, tmp_path / "environment")
-    environment.install_with_dependencies(wheel)
+    environment = environment_of(OURS)
     alone, _ = programs(tmp_path)
     theirs = {"workers/__init__.py": "", "workers/main.py": "whose = 'installed'\n"}
     environment.install(make_wheel(tmp_path, "workers", theirs))
