@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
+import threading
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+import fanout
 from tests.helpers.interrupting import untraced
 
 if TYPE_CHECKING:
@@ -119,6 +124,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 (rank for name, rank in ranks.items() if item.nodeid.startswith(name)), len(ranks)
             )
         )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Measure nothing in the process of xdist that runs no test, but hears of the end of each."""
+    if session.config.pluginmanager.hasplugin("dsession"):
+        sys.settrace(None)
+        threading.settrace(None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import what is measured, and have nothing measured while the tests are looked for.
+
+    Else each process would take twice as long for that, in which hardly a line of ours runs.
+    """
+    if sys.gettrace() is None:
+        return (yield)
+    for module in walk_packages(fanout.__path__, "fanout."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    with untraced():
+        return (yield)
 
 
 def pytest_collection_finish() -> None:
