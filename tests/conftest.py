@@ -6,6 +6,7 @@ import gc
 import signal
 import sys
 import threading
+from contextlib import nullcontext
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -16,10 +17,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import fanout
-from tests.helpers.interrupting import untraced
+from tests.helpers.interrupting import Tracers, traced, tracers, untraced
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from contextlib import AbstractContextManager
 
     from xdist.remote import Producer
     from xdist.scheduler import LoadScopeScheduling
@@ -43,6 +45,7 @@ UNMEASURED = (
     "faults",
     "interop",
     "packaging",
+    *(f"unit/{name}" for name in ("benchmarks", "demonstration", "interoperation", "soaking")),
     "unit/test_documentation.py",
     "unit/test_repository.py",
     "unit/test_structure.py",
@@ -70,6 +73,7 @@ FIRST = (
     "tests/interop/test_subscribing.py",
     "tests/simulation/test_simulation.py",
 )
+TRACERS = pytest.StashKey[Tracers]()  # that measure
 TEARDOWN_S = 60  # far above what any teardown takes
 
 # Tests never judge by the clock: a busy machine must not make them fail. The timeout for each test
@@ -163,7 +167,8 @@ def children_measured_or_not(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Let what this test starts measure coverage, if it is where that is wanted."""
-    if not _is_below(request.path, MEASURED_IN_CHILDREN):
+    measured = _is_below(request.path, MEASURED_IN_CHILDREN)
+    if not measured or _is_below(request.path, UNMEASURED):
         for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
             monkeypatch.delenv(name, raising=False)
 
@@ -175,11 +180,38 @@ def _is_below(path: Path, names: tuple[str, ...]) -> bool:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-    """Have nothing measured where nothing is to be."""
-    if _is_below(item.path, UNMEASURED) or item.get_closest_marker("unmeasured"):
-        with untraced():
-            return (yield)
-    return (yield)
+    """Have nothing measured but fixtures, tests and their end; and not all of these."""
+    item.config.stash[TRACERS] = tracers()
+    with untraced():
+        return (yield)
+
+
+def _measures(item: pytest.Item) -> AbstractContextManager[None]:
+    """A block in which what is to be measured is."""
+    by = item.config.stash[TRACERS]
+    is_not = _is_below(item.path, UNMEASURED) or item.get_closest_marker("unmeasured")
+    return nullcontext() if is_not or by == (None, None) else traced(by)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
+    """Measure it, as the test that it is made for."""
+    with _measures(request._pyfuncitem):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Measure the test itself."""
+    with _measures(pyfuncitem):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_teardown")
+def measure_the_end(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure the end of fixtures."""
+    with _measures(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

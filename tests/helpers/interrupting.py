@@ -24,14 +24,29 @@ def untraced() -> Iterator[None]:
     Around what interrupts it at any point, or runs code of fanout at any point: were that point in
     the tracer of a coverage measurement, a lock of the tracer would stay locked for ever.
     """
-    before, of_threads = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
+    with traced((None, None)):
+        yield
+
+
+Tracers = tuple[Any, Any]  # of this thread, and of those that are started in it
+
+
+def tracers() -> Tracers:
+    """What traces now."""
+    return sys.gettrace(), threading.gettrace()
+
+
+@contextmanager
+def traced(by: Tracers) -> Iterator[None]:
+    """These trace in the block."""
+    this, others = tracers()
+    sys.settrace(by[0])
+    threading.settrace(by[1])
     try:
         yield
     finally:
-        threading.settrace(of_threads)
-        sys.settrace(before)
+        threading.settrace(others)
+        sys.settrace(this)
 
 
 class Steps:
