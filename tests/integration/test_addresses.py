@@ -82,6 +82,7 @@ def rounds_until_throttled(publisher: Publisher, happenings: Happenings, healthy
     return rounds
 
 
+@pytest.mark.unmeasured
 def test_who_goes_over_its_budget_and_comes_again_has_no_new_one(stock: Stock) -> None:
     happenings = Happenings()
     with Publisher(

@@ -185,6 +185,7 @@ LOSERS = 1_000
 LINES_MAX = 60  # tens: the first few of each kind and their summaries, on a slow machine too
 
 
+@pytest.mark.unmeasured
 def test_a_thousand_that_lose_at_full_rate_are_tens_of_lines_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack
 
 import psutil
+import pytest
 
 from fanout import EventKind, Publisher, SubscriberStatistics
 from tests.helpers.audience import (
@@ -114,6 +115,7 @@ STRANGERS = 1_500  # each of them has wants of its own
 FLOOD = 30_000  # messages at once, on 5,000 topics: appended for each of them, they took seconds
 
 
+@pytest.mark.unmeasured
 def test_a_thousand_that_never_read_neither_harm_who_does_nor_have_the_worker_killed() -> None:
     raise_descriptor_limit()
     happenings = Happenings()

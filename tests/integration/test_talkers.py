@@ -28,6 +28,7 @@ def of_kind(events: list[Event], kind: EventKind) -> list[Event]:
     return [event for event in events if event.kind is kind]
 
 
+@pytest.mark.unmeasured
 def test_a_list_of_ten_thousand_topics_is_in_force_without_being_put_off(stock: Stock) -> None:
     """It was put off after each part, for as long as what it had already: 7.5 s in all."""
     events: list[Event] = []
@@ -77,6 +78,7 @@ class Talker:
         self._peer.close()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "words",
     [

@@ -182,6 +182,7 @@ def test_more_than_the_limits_allow_are_refused_and_counted() -> None:
                 publisher.wait_for_subscribers(2, timeout=10)
 
 
+@pytest.mark.unmeasured
 def test_it_keeps_its_promise_in_a_flood(publisher: Publisher) -> None:
     """Workers that are busy, and behind the head, promise nothing that they do not keep."""
     endpoint = publisher.endpoints[0]

@@ -85,6 +85,7 @@ def test_who_comes_again_and_again_has_a_burst_and_then_a_rate() -> None:
     assert {come(1.0 + BURST_LEAST) for _ in range(BURST_LEAST)} == {None}, "the burst is back"
 
 
+@pytest.mark.unmeasured
 def test_all_that_may_stay_can_come_back_at_once() -> None:
     """A NAT or a proxy with half of all subscribers behind it loses its connections twice."""
     options = Options()
@@ -133,6 +134,7 @@ def test_an_offender_is_held_longer_each_time_and_forgiven_after_some_quiet() ->
     assert addresses.offended(f"{HERE}:1", 110.0 + FORGIVEN_AFTER) == 0.0
 
 
+@pytest.mark.unmeasured
 def test_what_strangers_leave_behind_has_a_bound() -> None:
     addresses = Addresses()
     for number in range(2 * REMEMBERED_MAX):

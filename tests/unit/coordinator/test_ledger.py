@@ -88,6 +88,7 @@ def test_what_ended_before_the_publisher_did_is_not_its_doing() -> None:
     assert ledger.undelivered == []
 
 
+@pytest.mark.unmeasured
 def test_everybody_is_named_however_many_there_are() -> None:
     ledger = Ledger()
     ledger.closing = True
@@ -105,6 +106,7 @@ def lose(ledger: Ledger, discarded: Iterable[int], *, exact: bool = True) -> Non
         ledger.close(connection(), lost, exact=exact)
 
 
+@pytest.mark.unmeasured
 def test_all_that_may_be_connected_are_named_when_their_worker_is_lost() -> None:
     ledger = Ledger()
 

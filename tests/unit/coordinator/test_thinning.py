@@ -152,6 +152,7 @@ def dropped(subscriber: int, since: int = 1) -> Event:
     return Event(EventKind.SUBSCRIBER_DROPPED, subscriber=subscriber, dropped_since=since)
 
 
+@pytest.mark.unmeasured
 def test_a_thousand_who_lose_messages_for_a_minute_are_tens_of_lines() -> None:
     """And the sums of what is told are those of what has happened."""
     thinning = for_the_log()

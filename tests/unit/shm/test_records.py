@@ -287,6 +287,7 @@ def test_an_end_with_a_policy_of_a_later_version_is_left_out(segment: Segment) -
     assert [number for number, _end in ring.since(0)] == [2]
 
 
+@pytest.mark.unmeasured
 def test_the_ring_of_ends_keeps_the_last_ones(segment: Segment) -> None:
     ring = ClosedRing(segment)
     for number in range(1, at.CLOSED_ENTRIES + 3):

@@ -72,6 +72,7 @@ class TestInput:
             assert session.receive_data(b"") == []
             assert session.state is state
 
+    @pytest.mark.unmeasured
     def test_many_frames_in_one_chunk_are_read_without_recursion(self) -> None:
         session = connected()
         assert session.receive_data(b"\x00\x00" * 100_000 + SUBSCRIBE_A) == [Subscribed(b"A")]

@@ -263,6 +263,7 @@ def test_cuts_change_nothing(name: str, items: list[tuple[str, int]], places: li
     assert parse(name, *cut(data, places)) == whole
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=300)
 @given(data=st.binary(max_size=400), places=st.lists(st.integers(0, 400)))

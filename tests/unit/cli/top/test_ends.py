@@ -82,6 +82,7 @@ def test_a_filter_looks_at_who_and_why(fake: FakeSegment, text: str, found: list
     assert ids(Ends(fake.reader()), text) == found
 
 
+@pytest.mark.unmeasured
 def test_who_comes_late_finds_the_last_ones_and_their_numbers(fake: FakeSegment) -> None:
     ends = Ends(fake.reader())
     for subscriber in range(1, CLOSED_ENTRIES + 4):

@@ -227,6 +227,7 @@ def test_those_who_ended_come_live_the_newest_first(fake: FakeSegment) -> None:
     assert (end.number, end.statistics.id, end.statistics.dropped) == (2, 22, 3)
 
 
+@pytest.mark.unmeasured
 def test_the_figures_of_one_that_ended_are_not_kept_for_ever(fake: FakeSegment) -> None:
     script = Script()
     fake.end(21)
