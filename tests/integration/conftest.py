@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from fanout import Publisher
+from tests.helpers.programs import descendants
 from tests.helpers.stock import Stock
 from tests.helpers.waiting import wait_until
 
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
     """No test leaves a process."""
-    before = set(psutil.Process().children(recursive=True))
+    before = descendants()
     yield
-    wait_until(
-        lambda: set(psutil.Process().children(recursive=True)) <= before, "all workers have ended"
-    )
+    wait_until(lambda: descendants() <= before, "all workers have ended")
 
 
 @pytest.fixture

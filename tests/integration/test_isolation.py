@@ -59,6 +59,7 @@ def publish_all(publisher: Publisher, stalled: str) -> tuple[list[int], list[int
     return before, own_memory(publisher)
 
 
+@pytest.mark.unmeasured
 def test_a_hundred_lose_nothing_beside_one_that_never_reads() -> None:
     happenings = Happenings()
     with (

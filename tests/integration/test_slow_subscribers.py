@@ -118,6 +118,7 @@ def publish_in_a_batch(publisher: Publisher, count: int) -> None:
             batch.publish(b"t1", PAYLOAD)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("topic", [b"", b"t1"])
 def test_block_loses_nothing(topic: bytes) -> None:
     total = 4000

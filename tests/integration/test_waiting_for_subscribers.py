@@ -150,6 +150,7 @@ def test_statistics_are_exact(stock: Stock) -> None:
     assert sorted(event.subscriber or 0 for event in connected) == [first.id, second.id]
 
 
+@pytest.mark.unmeasured
 def test_statistics_include_all_that_was_published_before_they_were_asked_for(
     publisher: Publisher,
 ) -> None:
