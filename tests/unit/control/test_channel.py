@@ -87,6 +87,7 @@ def test_descriptors_that_were_dropped_on_the_way_are_those_of_the_last(
         ours.post(Adopt(number, 0, "zmtp"), (os.dup(0),))
     ours.flush()
     packet, descriptors = theirs._receive_packet()
+    ours.send(Snapshot(1))  # there is something to receive
     with mock.patch.object(theirs, "_receive_packet") as receive:
         receive.side_effect = [(packet, descriptors[:2]), BlockingIOError]
         received = theirs.receive()
@@ -143,9 +144,31 @@ def test_a_closed_channel_keeps_no_descriptor(pair: tuple[Channel, Channel]) -> 
 def test_a_packet_that_is_no_packet_leaves_no_descriptor(pair: tuple[Channel, Channel]) -> None:
     ours, theirs = pair
     given = os.dup(0)
+    ours.send(Snapshot(1))  # there is something to receive
     garbage = mock.patch.object(theirs, "_receive_packet", return_value=(b"garbage", [given]))
     with garbage, pytest.raises(ControlError):
         theirs.receive()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(given)
     assert not ours.closed
+
+
+def test_to_receive_in_vain_reads_nothing(pair: tuple[Channel, Channel]) -> None:
+    """A worker looks in each of its turns, and to read from an empty socket takes long."""
+    ours, theirs = pair
+    with mock.patch.object(theirs, "_receive_packet", side_effect=AssertionError("read")):
+        assert theirs.receive() == []
+        ours.send(Snapshot(1))
+        with pytest.raises(AssertionError, match="read"):
+            theirs.receive()
+
+
+def test_the_end_of_the_other_side_is_seen(pair: tuple[Channel, Channel]) -> None:
+    ours, theirs = pair
+    ours.send(Snapshot(1))
+    ours.close()
+
+    assert [message for message, _ in theirs.receive()] == [Snapshot(1)]
+    assert theirs.closed
+    theirs.close()
+    assert theirs.receive() == [], "whoever has its number now is not looked at"
