@@ -91,6 +91,7 @@ class ReadSide:
         self._stopwatch = stopwatch
         self._self_service = self_service
         self._share = Share(now)
+        self._turned_at = now
         self._spent = 0  # ns, by the reading of this turn
         self._polled: dict[Peer, None] = {}
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
@@ -126,13 +127,21 @@ class ReadSide:
         Args:
             busy: there is something to send.
         """
+        passed, self._turned_at = now - self._turned_at, now
         promised = self._tail.promised
-        for peer, since in promised.items():  # who is held since an earlier turn
-            self._pump.release(peer.member, peer.session.subscriptions, since, now)
-        promised.clear()
-        left = self._share.left(now, busy, others=self._stopwatch.lap())
+        if promised:
+            for peer, since in promised.items():  # who is held since an earlier turn
+                self._pump.release(peer.member, peer.session.subscriptions, since, now)
+            promised.clear()
+        more = True if self._polled else self._poll()
+        if not self._polled:  # as mostly, while there is much to send
+            self.has_changed = False
+            return more
+        # Such turns do not stop the watch; what they took is none of this one's.
+        others = min(passed, self._stopwatch.lap())
+        left = self._share.left(now, busy, others)
         self._spent = 0
-        more = self._read_some(now, left, APPLY_NS if busy else IDLE_APPLY_NS)
+        more = self._read_some(now, left, APPLY_NS if busy else IDLE_APPLY_NS) or more
         self.has_changed = bool(self._changes)
         self._apply_changes(now)
         self._share.spend(self._spent + self._stopwatch.lap())
@@ -147,7 +156,6 @@ class ReadSide:
         """
         if left <= 0:
             return True
-        more = self._poll() if not self._polled else True
         while self._polled:
             peer = next(iter(self._polled))
             del self._polled[peer]
@@ -161,7 +169,7 @@ class ReadSide:
             left -= cost + apply_ns * sum(map(weight, self._changes.get(peer, ())))
             if left <= 0:
                 return True
-        return more
+        return False
 
     def _poll(self) -> bool:
         """Find who has said something; whether there may be others.
@@ -171,6 +179,8 @@ class ReadSide:
         for ever would be read again and again, and who stands behind them never.
         """
         found = self.set.poll(0, READS_PER_TURN)
+        if not found:
+            return False
         peers = [self._desk.by_descriptor.get(descriptor) for descriptor, _events in found]
         named = [peer for peer in peers if peer is not None]
         self._polled.update(dict.fromkeys(sorted(named, key=attrgetter("ready"))))

@@ -26,23 +26,24 @@ W = TypeVar("W", bound=Watched)
 class Dues(Generic[W]):
     """Who is due, by one measure that only grows.
 
-    Its mutable state: a heap of entries, some of them void.
+    Attributes:
+        entries: a heap, some of them void; the same list for ever.
     """
 
     def __init__(self) -> None:
         self._numbers = count()  # decides between equals
-        self._heap: list[tuple[int, int, int, W]] = []
+        self.entries: list[tuple[int, int, int, W]] = []
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self.entries)
 
     def add(self, due: int, who: W) -> None:
         """It is to be looked at when the measure is there, unless its `watch` changes."""
-        heappush(self._heap, (due, next(self._numbers), who.watch, who))
+        heappush(self.entries, (due, next(self._numbers), who.watch, who))
 
     def pop(self, level: int) -> W | None:
         """Somebody who is due now that the measure is there; None if nobody is."""
-        heap = self._heap
+        heap = self.entries
         while heap and heap[0][0] <= level:
             _due, _number, watch, who = heappop(heap)
             if who.watch == watch:
@@ -51,6 +52,6 @@ class Dues(Generic[W]):
 
     def sweep(self, members: int) -> None:
         """Let go of void entries, if they are many beside so many members; once a turn."""
-        if len(self._heap) > 2 * members + VOID_MIN:
-            self._heap = [entry for entry in self._heap if entry[3].watch == entry[2]]
-            heapify(self._heap)
+        if len(self.entries) > 2 * members + VOID_MIN:
+            self.entries[:] = [entry for entry in self.entries if entry[3].watch == entry[2]]
+            heapify(self.entries)

@@ -105,20 +105,22 @@ class Judging(Rounds):
 
     def wake(self, now: int) -> None:
         """Go on with those who were not sent anything for a while, and may be now."""
-        self.throttles.now = now
-        for member in self.throttles.wake():
-            if member in self.blocked:
+        throttles, rests = self.throttles, self.rests
+        throttles.now = now
+        if throttles.due:
+            for member in throttles.wake():
+                if member in self.blocked:
+                    self.runnable[member] = None
+        if rests.due or rests.rested:
+            for member in rests.wake(now, self.front):
+                self._progressed(member, now)
                 self.runnable[member] = None
-        self._wake_rested(now)
-
-    def _wake_rested(self, now: int) -> None:
-        for member in self.rests.wake(now, self.front):
-            self._progressed(member, now)
-            self.runnable[member] = None
 
     @property
     def next_wake(self) -> int | None:
         """When `wake()` has something to do next; None = at no time that is known."""
+        if not self.throttles.due and not self.rests.due:  # as mostly, and each turn asks
+            return None
         due = [one for one in (self.throttles.next_due, self.rests.next_due) if one is not None]
         return min(due, default=None)
 
@@ -147,7 +149,7 @@ class Judging(Rounds):
 
     def advance(self, head: int, now: int) -> bool:
         self.throttles.now = now
-        if self._by_time:
+        if self._by_time.entries:
             self.ages.note(head, now)
         return super().advance(head, now)
 

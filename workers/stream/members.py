@@ -233,6 +233,8 @@ class Members:
 
     def flushed(self) -> int:
         """The message below which everything was handed to the sockets."""
+        if not self.blocked:
+            return self.backlog.tail
         spilled = (member.spilled for member in self.blocked if member.spill)
         return min(self.backlog.tail, min(spilled, default=self.front))
 
@@ -243,14 +245,13 @@ class Members:
             member.counted = self.front
             return
         self._count_ready(member)
-        sequence = self._round_first if member in self.waiting else self.front
-        if self._subscribed or self.blocked:
-            position = self._log.start_of(sequence)
-        else:  # no tail keeps the entry of the front, which may be that of another message by now
+        if not self._subscribed and not self.blocked:  # the front may be far behind the log
             self.follow()
-            sequence, position = self.front, self.cohorts.everything.counted_bytes
-        member.sequence, member.offset, member.position = sequence, 0, position
-        member.counted = self.front
+        member.sequence = member.counted = self.front
+        member.offset, member.position = 0, self.cohorts.everything.counted_bytes
+        if member in self.waiting:
+            member.sequence = self._round_first
+            member.position = self._log.start_of(self._round_first)
 
     # Their states.
 

@@ -19,45 +19,49 @@ if TYPE_CHECKING:
 class Rests:
     """Who rests, and until when.
 
-    Its mutable state: that, a heap of the times, some of them void, and those who have rested, with
-    the front for which nothing had come for any of them.
+    Its mutable state: who and until when, and the front for which nothing had come for any of those
+    who have rested.
+
+    Attributes:
+        due: a heap of the times, some of them void; the same list for ever.
+        rested: those who have; the same dict for ever.
     """
 
     def __init__(self) -> None:
         self._until: dict[Member, int] = {}
-        self._due: list[tuple[int, int, Member]] = []
+        self.due: list[tuple[int, int, Member]] = []
         self._numbers = count()  # decides between equals
-        self._rested: dict[Member, None] = {}
+        self.rested: dict[Member, None] = {}
         self._front = 0
 
     def __contains__(self, member: object) -> bool:
-        return member in self._until or member in self._rested
+        return member in self._until or member in self.rested
 
     def __iter__(self) -> Iterator[Member]:
-        return chain(self._until, self._rested)
+        return chain(self._until, self.rested)
 
     def clear(self) -> None:
         """Nobody rests any more."""
         self._until.clear()
-        self._due.clear()
-        self._rested.clear()
+        self.due.clear()
+        self.rested.clear()
 
     def add(self, member: Member, until: int) -> None:
         """It rests until then."""
         self._until[member] = until
-        heappush(self._due, (until, next(self._numbers), member))
+        heappush(self.due, (until, next(self._numbers), member))
 
     def end(self, member: Member) -> None:
         """It does not rest any more; nothing if it does not."""
         self._until.pop(member, None)
-        self._rested.pop(member, None)
+        self.rested.pop(member, None)
 
     @property
     def next_due(self) -> int | None:
         """When the first of them has rested, None if nobody rests."""
-        while self._due and self._until.get(self._due[0][2]) != self._due[0][0]:
-            heappop(self._due)
-        return self._due[0][0] if self._due else None
+        while self.due and self._until.get(self.due[0][2]) != self.due[0][0]:
+            heappop(self.due)
+        return self.due[0][0] if self.due else None
 
     def wake(self, now: int, front: int) -> list[Member]:
         """Those who have rested, and have something to be looked at.
@@ -66,15 +70,15 @@ class Rests:
             front: messages below this have come; who is there has none.
         """
         woken = []
-        if self._rested and front != self._front:
-            woken = [*self._rested]
-            self._rested.clear()
+        if self.rested and front != self._front:
+            woken = [*self.rested]
+            self.rested.clear()
         self._front = front
         while (due := self.next_due) is not None and due <= now:
-            member = heappop(self._due)[2]
+            member = heappop(self.due)[2]
             del self._until[member]
             if member.sequence < front or (member.gaps is not None and member.gaps.pending):
                 woken.append(member)
             else:
-                self._rested[member] = None
+                self.rested[member] = None
         return woken

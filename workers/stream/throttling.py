@@ -58,11 +58,12 @@ class Throttles:
 
     Attributes:
         now: monotonic ns; kept by the pump.
+        due: a heap of those who wait, with their times; the same list for ever.
     """
 
     def __init__(self) -> None:
         self.now = 0
-        self._due: list[tuple[int, int, Member, Throttle]] = []  # a heap
+        self.due: list[tuple[int, int, Member, Throttle]] = []
         self._numbers = count()  # decides between equals
 
     def set(self, member: Member, limit: int) -> None:
@@ -80,18 +81,18 @@ class Throttles:
 
     def add(self, due: int, member: Member, throttle: Throttle) -> None:
         """Have the member woken then."""
-        heappush(self._due, (due, next(self._numbers), member, throttle))
+        heappush(self.due, (due, next(self._numbers), member, throttle))
 
     @property
     def next_due(self) -> int | None:
         """When the first of those who wait may be sent something, None if nobody waits."""
-        return self._due[0][0] if self._due else None
+        return self.due[0][0] if self.due else None
 
     def wake(self) -> list[Member]:
         """Those who need not wait any more."""
         woken = []
-        while self._due and self._due[0][0] <= self.now:
-            _due, _number, member, throttle = heappop(self._due)
+        while self.due and self.due[0][0] <= self.now:
+            _due, _number, member, throttle = heappop(self.due)
             if throttle is member.send:
                 throttle.waits = False
                 woken.append(member)

@@ -74,7 +74,7 @@ class TurnPart:
 
     def begin(self, part_ns: int = 0) -> None:
         """A part of a turn begins, which may take as long as any, or as is said."""
-        self._over_at = self.in_time(part_ns or self._part_ns)
+        self._over_at = self._now() + (part_ns or self._part_ns)
 
     def is_over(self) -> bool:
         """Whether the part that was begun last has had its time."""
