@@ -111,6 +111,7 @@ class Said:
     def hear(self, statement: Statement) -> None:
         """It says one thing more."""
         text = statement.text
+        is_told = text in self._said and not self._counts(text)  # and has not taken it back
         self._meaning = None
         self._said = [one for one in self._said if one != text]
         if not statement.wanted:
@@ -119,6 +120,8 @@ class Said:
             self._decline()
             return
         self._said.append(text)
+        if is_told:
+            return
         if not self._may_choose and MEANINGS.get(text) is not None and text not in _GAPS:
             self._decline()
             self._told = TOLD_MAX  # told once is enough
