@@ -171,12 +171,27 @@ class Naive:
             self.is_closed = True
         elif policy.action == "drop_newest":
             self.finishes = reason
+            self._lose_what_does_not_fit(limits)
         elif policy.action == "conflate":
             self._thin()
         else:
             self._drop(Amount(*(limit * 15 // 16 for limit in limits)), over, reason, now)
 
     # How that is done.
+
+    def _lose_what_does_not_fit(self, limits: Amount) -> None:
+        size = -self.begun
+        fitting = 0
+        for one in self.queue:
+            size += len(one.wire)
+            too_many = limits.lag_messages and fitting >= limits.lag_messages
+            too_much = limits.lag and size > limits.lag
+            if fitting and one.number >= self.pass_until and (too_many or too_much):
+                break
+            fitting += 1
+        for message in self.queue[fitting:]:
+            self._lose(message, self.finishes)
+        del self.queue[fitting:]
 
     @property
     def _thins(self) -> bool:

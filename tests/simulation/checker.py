@@ -204,7 +204,11 @@ class Checker:
             now, front = self._world.now, worker.pump.front
             reasons = self._reasons(member, model, lag)
             require(len(reasons) == lost - newest, f"{reasons} are not {lost - newest} losses")
-            model.drop(reasons, front, now, of_log=action != "drop_oldest")
+            jumped = [one for one in reasons if action != "drop_newest" or one == LAG_LOG]
+            if jumped:
+                model.drop(jumped, front, now, of_log=action != "drop_oldest")
+            self._note_finishing(worker, member, model)
+            model.lose_what_does_not_fit(len(reasons) - len(jumped))
         self.drops += lost
         require(member.slow, "a loss that nobody is told of")
         self._note_finishing(worker, member, model)
@@ -228,6 +232,8 @@ class Checker:
             require(limit > most, f"it finishes because of {model.doomed_by}, but {lag}")
             model.doomed = deque()
             self.finishes += 1
+            if not member.dropped - model.dropped:
+                model.lose_what_does_not_fit(0)
 
     def _within(self, worker: SimulatedWorker, member: Member, model: SubscriberModel) -> None:
         """After `enforce`: it is not further behind than it may be."""

@@ -334,6 +334,25 @@ class SubscriberModel:
             self._lose(self.doomed.popleft(), self.doomed_by)
         self._note_reasons()
 
+    def lose_what_does_not_fit(self, count: int) -> None:
+        """It begins to finish, and the system counted so many of the newest as lost by that."""
+        require(self.doomed is not None or not count, "messages were lost by who does not finish")
+        limits, size, fitting = self.rules.limits, -len(self.partial) if self.in_message else 0, 0
+        for sequence in self.queue:
+            size += len(self.message(sequence).wire)
+            over = fitting >= limits.messages or size > limits.bytes
+            if fitting and sequence >= self.pass_until and over:
+                break
+            fitting += 1
+        left = len(self.queue) - count
+        if self.kind is Kind.PLAIN:  # others have other sizes
+            require(left == fitting, f"{left} are kept, {fitting} fit")
+        require(left > 0 or not count, "none is kept")
+        self.touch()
+        for sequence in [self.queue.pop() for _ in range(count)][::-1]:
+            self._lose(sequence, self.doomed_by)
+        self._note_reasons()
+
     def _lose(self, sequence: int, reason: str) -> None:
         size = len(self.message(sequence).wire)
         self.dropped += 1

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fanout.shm.census import NOTHING, Amount
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.edges import Edges
+from fanout.workers.stream.segments import segments
 from fanout.workers.stream.spills import Spills
 from fanout.workers.stream.steps import Step, send
 from fanout.workers.stream.stretches import Stretches
@@ -124,18 +125,28 @@ class Backlog:
         member.spilled = member.sequence
         member.place(member.sequence + 1, 0, stop)
 
-    def finish(self, member: Member, front: int, reason: Reason) -> None:
-        """From the front on the member loses what comes, until it has got all that is below.
+    def finish(self, member: Member, stop: int, front: int, reason: Reason) -> None:
+        """From message `stop` on the member loses what comes, until it has got all that is below.
 
         Args:
             reason: one of `DROPPING`, by which it is counted.
         """
         self.settle(member, front)
-        if member.finishing is None:
-            if not member.older or member.older[-1] != (front, None):
-                member.older.append((front, member.cohort and member.cohort.keep()))
-                member.older.append((front, None))
-            member.finishing = reason
+        if member.finishing is not None:
+            return
+        member.finishing, older, lost = reason, member.older, NOTHING
+        for first, until, cohort in segments(member, stop, front):
+            some = self.count(cohort, first, until)
+            self._telling.note(member, cohort, first, until, some, reason)
+            lost = Amount(lost.messages + some.messages, lost.bytes + some.bytes)
+        if not older or older[-1][0] < stop:
+            older.append((stop, member.cohort and member.cohort.keep()))
+        while older[-1][0] > stop or (len(older) > 1 and older[-2][0] >= stop):
+            _until, wants = older.pop()
+            if not older or older[-1][0] < stop:
+                older.append((stop, wants))
+        older.append((front, None))
+        self._lose(member, lost, reason)
 
     def end_finishing(self, member: Member, front: int) -> None:
         """From the front on it gets again what it wants."""

@@ -275,7 +275,8 @@ class Judging(Rounds):
             if len(member.older) >= self._older_max:
                 text = f"its policy has changed {len(member.older) // 2} times, and it took nothing"
                 self._lose(member, Reason.RESTLESS, text)
-            backlog.finish(member, front, verdict.reason)
+            stop = self.lags.first_over(member, member.policy.limits, front)
+            backlog.finish(member, stop, front, verdict.reason)
         elif isinstance(verdict, Thin):
             backlog.conflate(member, front)
             if member.policy.limits.exceeded_by(self._lag(member, now)) is Reason.LAG_LOG:

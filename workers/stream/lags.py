@@ -70,6 +70,21 @@ class Lags:
             size = member.queued_bytes - keep.bytes
         return max(target, self._first_after(member, messages, size, front))
 
+    def first_over(self, member: Member, limits: Limits, front: int) -> int:
+        """The first message that is more than may wait for a settled member; the front if none is.
+
+        One message always fits, and so does what was chosen by conflation.
+        """
+        stop = front
+        if member.queued > limits.messages:
+            stop = self._first_after(member, limits.messages - bool(member.spill), 0, front)
+        if member.queued_bytes > limits.bytes:
+            more = limits.bytes + 1 + member.offset - len(member.spill)
+            stop = min(stop, self._first_after(member, 0, more, front) - 1)
+        least = member.sequence if member.spill else self.first(member, front) + 1
+        chosen = [until for until, wants in member.older if isinstance(wants, Values)]
+        return max(stop, least, *chosen)
+
     def _first_after(self, member: Member, messages: int, size: int, front: int) -> int:
         """The first message with so many messages and bytes before it that the member wants."""
         for start, stop, cohort in segments(member, member.sequence, front):

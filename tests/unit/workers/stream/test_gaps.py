@@ -233,7 +233,7 @@ def test_who_has_finished_twice_is_told_of_each_loss_in_its_place() -> None:
     worker = Worker()
     member, sink = worker.member(b"", room=0)
     worker.pump.tell_gaps(member, losses=True, conflated=False)
-    for limit in (1, 3):
+    for limit in (2, 4):
         worker.obey(member, SlowPolicy("drop_newest", limit_messages=limit))
         publish(worker, 6)
         worker.pump.settle(member)
@@ -259,7 +259,7 @@ def test_who_conflates_what_is_before_and_behind_a_loss_is_told_of_it_in_between
     worker = Worker()
     member, sink = worker.member(b"", room=0)
     worker.pump.tell_gaps(member, losses=True, conflated=False)
-    worker.obey(member, SlowPolicy("drop_newest", limit_messages=1))
+    worker.obey(member, SlowPolicy("drop_newest", limit_messages=2))
     publish(worker, 6)
     worker.obey(member, SlowPolicy("conflate"))
     for topic in (b"C", b"D"):

@@ -134,15 +134,54 @@ def test_drop_newest_finishes_what_is_queued_and_goes_on_with_the_present() -> N
     _publish(worker, 2)
     _enforced(worker)
     worker.pump.settle(member)
-    assert (member.dropped, member.queued) == (2, 3)
+    assert (member.dropped, member.queued) == (3, 2)
 
     sink.room = 1 << 40  # type: ignore[attr-defined]
     worker.serve(member)
     _publish(worker, 1)
 
-    assert (member.matched, member.sent, member.dropped) == (6, 4, 2)
-    assert member.drops[0] == 2
+    assert (member.matched, member.sent, member.dropped) == (6, 3, 3)
+    assert member.drops[0] == 3
     assert not member.blocked
+
+
+@pytest.mark.parametrize(
+    ("limits", "queued"),
+    [
+        ({"limit_messages": 5}, 5),
+        ({"limit_bytes": 45}, 3),  # of 15 bytes
+        ({"limit_bytes": 59, "limit_messages": 7}, 3),
+        ({"limit_bytes": 3}, 1),  # one fits any limit
+    ],
+)
+@pytest.mark.parametrize("wants_changed", [False, True])
+def test_drop_newest_keeps_no_more_than_its_limit_however_much_comes_at_once(
+    limits: dict[str, int], queued: int, wants_changed: bool
+) -> None:
+    worker, member = _behind(SlowPolicy("drop_newest", **limits))
+    _publish(worker, 2)
+    if wants_changed:
+        worker.pump.subscribe(member, [b"3", b"other"])
+    _publish(worker, 30)
+    _enforced(worker)
+
+    assert (member.matched, member.queued, member.dropped) == (32, queued, 32 - queued)
+
+
+def test_drop_newest_keeps_what_was_begun_and_what_was_to_be_sent_by_older_wants() -> None:
+    worker, member = _behind(SlowPolicy("drop_newest", limit_messages=3))
+    sink = member.send
+    _publish(worker, 5)
+    sink.room = 7  # type: ignore[attr-defined]
+    worker.serve(member)
+    worker.pump.subscribe(member, [b"nothing"])
+    _publish(worker, 5)
+    _enforced(worker)
+    assert (member.matched, member.queued, member.dropped) == (5, 3, 2)
+
+    sink.room = 1 << 40  # type: ignore[attr-defined]
+    worker.serve(member)
+    assert (member.sent, member.dropped, member.blocked) == (3, 2, False)
 
 
 def test_disconnect_closes_it_and_says_why() -> None:
@@ -201,7 +240,7 @@ def test_who_finishes_and_gets_another_policy_loses_nothing_from_then_on() -> No
     _publish(worker, 1)
 
     worker.pump.settle(member)
-    assert (member.matched, member.dropped, member.queued) == (4, 1, 3)
+    assert (member.matched, member.dropped, member.queued) == (4, 2, 2)
 
 
 def test_of_a_limit_of_one_message_the_newest_stays() -> None:
@@ -220,7 +259,7 @@ def test_who_finishes_by_one_policy_after_the_other_keeps_no_more_for_that() -> 
         worker.obey(member, SlowPolicy("drop_newest", limit_messages=1 + limit % 2, soft=1.0))
         _enforced(worker)
     assert len(member.older) == 2
-    assert member.dropped == 0
+    assert (member.dropped, member.queued) == (1, 1)
 
 
 def test_who_changes_its_policy_again_and_again_and_takes_nothing_is_restless() -> None:
@@ -230,7 +269,7 @@ def test_who_changes_its_policy_again_and_again_and_takes_nothing_is_restless() 
     while not any(isinstance(one, Lost) for one in worker.pump.effects):
         worker.obey(member, SlowPolicy("block"))
         _publish(worker, 2)
-        worker.obey(member, SlowPolicy("drop_newest", limit_messages=1))
+        worker.obey(member, SlowPolicy("drop_newest", limit_messages=changes + 1))
         worker.pump.enforce(0)
         changes += 1
         assert changes < 10, "it changes its policy for ever"
@@ -238,7 +277,7 @@ def test_who_changes_its_policy_again_and_again_and_takes_nothing_is_restless() 
     assert len(member.older) <= 10
     (lost,) = [one for one in worker.pump.effects if isinstance(one, Lost)]
     assert lost.reason is Reason.RESTLESS
-    assert (member.matched, member.sent, member.dropped) == (2 * changes, 0, 0)
+    assert (member.matched, member.sent, member.dropped) == (2 * changes, 0, changes)
 
 
 def test_members_that_are_well_below_their_limits_are_not_looked_at(
