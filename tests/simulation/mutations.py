@@ -866,11 +866,11 @@ def tell_of_each_gap_twice(original: Any, self: Gaps, *cursor: Any) -> bytes:
 
 
 @replaces(Backlog, "_has_marker")
-def tell_of_gaps_too_late(original: Any, self: Backlog, member: Member) -> bool:
+def tell_of_gaps_too_late(original: Any, self: Backlog, member: Member, front: int) -> bool:
     assert member.gaps is not None
     untold = member.gaps.pending
     is_late = not untold or not member.queued or untold[-1].last + 1 < member.sequence
-    return is_late and bool(original(self, member))
+    return is_late and bool(original(self, member, front))
 
 
 @replaces(Gaps, "take")

@@ -76,13 +76,13 @@ class Backlog:
             return self._send_spill(member)
         if member.control:
             return self._send_control(member)
-        if member.gaps is not None and self._has_marker(member):
+        if member.gaps is not None and self._has_marker(member, front):
             return self._send_control(member)
         if member.conflating and not (member.older and type(member.older[0][1]) is Values):
             self.conflate(member, front)
             if member.spill:
                 return self._send_spill(member)
-            if member.gaps is not None and self._has_marker(member):
+            if member.gaps is not None and self._has_marker(member, front):
                 return self._send_control(member)
         until, cohort = member.older[0] if member.older else (front, member.cohort)
         if cohort is None:
@@ -134,18 +134,16 @@ class Backlog:
         self.settle(member, front)
         if member.finishing is not None:
             return
-        member.finishing, older, lost = reason, member.older, NOTHING
-        for first, until, cohort in segments(member, stop, front):
-            some = self.count(cohort, first, until)
-            self._telling.note(member, cohort, first, until, some, reason)
+        member.finishing, lost, older = reason, NOTHING, member.older
+        for first, until, wants in segments(member, stop, front):
+            some = self.count(wants, first, until)
+            self._telling.note(member, wants, first, until, some, reason)
             lost = Amount(lost.messages + some.messages, lost.bytes + some.bytes)
-        if not older or older[-1][0] < stop:
-            older.append((stop, member.cohort and member.cohort.keep()))
-        while older[-1][0] > stop or (len(older) > 1 and older[-2][0] >= stop):
-            _until, wants = older.pop()
-            if not older or older[-1][0] < stop:
-                older.append((stop, wants))
-        older.append((front, None))
+        kept = [(until, wants) for until, wants in older if until < stop]
+        cut = [wants for until, wants in older if until >= stop]
+        here = cut[0] if cut else member.cohort and member.cohort.keep()
+        older.clear()
+        older.extend((*kept, (stop, here), (front, None)))
         self._lose(member, lost, reason)
 
     def end_finishing(self, member: Member, front: int) -> None:
@@ -197,10 +195,11 @@ class Backlog:
         """Which of these messages a cohort wants, and their sizes, in order."""
         return self._stretches.picks(cohort.minimal_key, first, stop, self.tail)
 
-    def _has_marker(self, member: Member) -> bool:
+    def _has_marker(self, member: Member, front: int) -> bool:
         """Whether its peer is to be told of a gap now: then that is what it is sent next."""
         assert member.gaps is not None
         if member.gaps.pending:
+            self.settle(member, front)  # else its message may be gone from the log
             member.control = member.gaps.take(self._telling.due_until(member), member.encoding)
         return bool(member.control)
 
