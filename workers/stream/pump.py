@@ -100,6 +100,8 @@ class Pump(Judging):
                 step = self.backlog.step(member, self.front)
                 if step is not Step.MORE:
                     break
+            while step is Step.MORE and self._has_finished(member):
+                step = self.backlog.step(member, self.front)
         except OSError as error:
             self._lose(member, *broken(error))
         sent = member.sent_bytes - sent
@@ -118,6 +120,16 @@ class Pump(Judging):
             self._progressed(member, now)
         if step is Step.MORE:
             self.runnable[member] = None
+
+    def _has_finished(self, member: Member) -> bool:
+        """Whether it has got what it was to finish with, and still loses what comes.
+
+        What is published when nothing waits for it any more is not lost.
+        """
+        if member.finishing is None:
+            return False
+        self.backlog.settle(member, self.front)
+        return member.finishing is not None and not member.queued
 
     def _say(self, member: Member) -> None:
         """Send a member that rests what is to be said to it, and nothing else."""

@@ -184,6 +184,26 @@ def test_drop_newest_keeps_what_was_begun_and_what_was_to_be_sent_by_older_wants
     assert (member.sent, member.dropped, member.blocked) == (3, 2, False)
 
 
+@pytest.mark.parametrize("prefix", [b"", b"3"])
+def test_drop_newest_loses_nothing_that_comes_when_nothing_waits_any_more(prefix: bytes) -> None:
+    """Else who sees that it has everything, and publishes, is not heard by it."""
+    worker = Worker(LARGE, tuning=Tuning(serve_steps=1))
+    member, sink = worker.member(prefix, room=0)
+    worker.obey(member, SlowPolicy("drop_newest", limit_messages=2))
+    _publish(worker, 3)
+    _enforced(worker)
+    sink.room = 1 << 40
+    worker.pump.serve(member, 0)
+    worker.pump.settle(member)
+    assert not member.queued
+    before = member.dropped
+    _publish(worker, 1)
+    worker.serve(member)
+
+    assert member.dropped == before > 0
+    assert member.matched == member.sent + member.dropped
+
+
 def test_disconnect_closes_it_and_says_why() -> None:
     worker, member = _behind(SlowPolicy("disconnect", limit_messages=2))
     _publish(worker, 3)
