@@ -48,6 +48,7 @@ from fanout.workers.stream.newest import Newest
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.rests import Rests
 from fanout.workers.stream.rounds import Rounds
+from fanout.workers.stream.sends import Sends
 from fanout.workers.stream.silence import LOOKS_MIN, Silence, Witness
 from fanout.workers.stream.sorting import Sorting
 from fanout.workers.stream.throttling import Throttles
@@ -335,13 +336,29 @@ def report_no_loss(_original: Any, _self: Desk, *_what: Any) -> None:
 # Totals, slots, states, and numbers of messages.
 
 
-@replaces(Rounds, "_send_spans")
+@replaces(Sends, "_send_span")
 def total_for_those_who_are_blocked_too(
-    original: Any, self: Rounds, first: int, stop: int, *later: Any
+    original: Any, self: Sends, members: Sequence[Member], first: int, stop: int, *span: int
+) -> None:
+    original(self, members, first, stop, *span)
+    self.totals.sent += sum(member.blocked for member in members) * (stop - first)
+
+
+@replaces(Rounds, "_send_alone")
+def total_without_the_bytes_of_who_is_alone(
+    original: Any, self: Rounds, direct: Any, others: Any
 ) -> Any:
-    before = len(self.cohorts.everything.ready)
-    yield from original(self, first, stop, *later)
-    self.totals.sent += (before - len(self.cohorts.everything.ready)) * (stop - first)
+    before = self.totals.matched_bytes
+    sent = yield from original(self, direct, others)
+    self.totals.matched_bytes = before
+    return sent
+
+
+@replaces(Rounds, "_send_alone")
+def forget_who_is_not_alone(original: Any, self: Rounds, direct: Any, others: Any) -> Any:
+    del others
+    sent = yield from original(self, direct, [])
+    return sent
 
 
 @replaces(Rounds, "_begin")

@@ -93,11 +93,6 @@ class Cohorts(Generic[M]):
         # The first one wants everything.
         return chain(islice(self._by_key.values(), 1, None), self._own)
 
-    @property
-    def has_filtered(self) -> bool:
-        """Whether any cohort does not want everything."""
-        return len(self._by_key) > 1 or bool(self._own)
-
     # Who wants what.
 
     def join(self, prefixes: Iterable[bytes], encoding: Encoding | None = None) -> Cohort[M] | None:

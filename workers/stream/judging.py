@@ -148,10 +148,15 @@ class Judging(Rounds):
         super().remove(member)
 
     def advance(self, head: int, now: int) -> bool:
+        """Send the next batch below `head` to all ready members; True if there is more.
+
+        Once the time is over it returns at the next opportunity, and goes on where it was when it
+        is called again.
+        """
         self.throttles.now = now
         if self._by_time.entries:
             self.ages.note(head, now)
-        return super().advance(head, now)
+        return self._advance(head, now)
 
     def writable(self, member: Member) -> None:
         """The socket of this member has room again."""

@@ -51,23 +51,26 @@ class Sends(Members):
         self.waiting.difference_update(members)
         return members
 
+    def _has_turn(self, member: Member) -> bool:
+        """The same for one of them."""
+        if member not in self.waiting:
+            return False
+        self.waiting.remove(member)
+        return True
+
     def _send_span(
-        self,
-        members: Sequence[Member],
-        first: int,
-        start: int,
-        span: memoryview,
-        wrapped: memoryview | None,
-    ) -> int:
-        """Send these the same stretch of the log; returns how many have taken all of it."""
-        size = len(span)
-        whole = size if wrapped is None else size + len(wrapped)
-        taken = 0
+        self, members: Sequence[Member], first: int, stop: int, start: int, end: int
+    ) -> None:
+        """Send these a stretch of the log, from message and position to message and position."""
+        span = self._log.span(start, end)
+        size, whole = len(span), end - start
+        wrapped = self._log.span(start + size, end) if size < whole else None
+        taken, totals = len(members), self.totals
         for member in members:
             count = 0
             try:
                 count = member.send(span)
-                if count == size and wrapped is not None:
+                if wrapped is not None and count == size:
                     count += member.send(wrapped)
             except BlockingIOError:
                 pass
@@ -75,38 +78,36 @@ class Sends(Members):
                 self._break_off(member, error)
             member.sent_bytes += count
             if count == whole:
-                taken += 1
                 continue
-            self.totals.sent_bytes += count
+            taken -= 1
+            totals.sent_bytes += count
             if member.state is LOST:
                 member.position += count  # what the first piece completed was sent
                 continue
             self.waiting.add(member)  # it stands where the round began, and some bytes on
             self._block(member, first, 0, self._now)
             member.place(first, count, start)
-        return taken
+        totals.sent += taken * (stop - first)
+        totals.sent_bytes += taken * whole
 
     def _send_load(
         self, members: Sequence[Member], picks: list[bytes], pieces: list[bytes], blob: bytes
     ) -> int:
         """Send these the same; returns how many took all of it, who have still to be counted."""
-        size, matches, taken = len(blob), len(picks), 0
         if self._is_interrupted:
             members = self._in_turn(members)
+        size, matches, taken = len(blob), len(picks), len(members)
         for member in members:
             try:
                 count = member.send(blob)
-            except BlockingIOError:
-                count = 0
             except OSError as error:
-                self._break_off(member, error)
-                continue
-            member.sent_bytes += count
+                count = self._not_taken(member, error)
             if count == size:
                 member.sent += matches
-                taken += 1
-            else:
-                self._cut_off(member, picks, pieces, count)
+                member.sent_bytes += size
+                continue
+            taken -= 1
+            self._cut_off(member, picks, pieces, count)
         if pieces is not picks:
             added = size - sum(map(len, picks))
             for member in members:
@@ -114,9 +115,18 @@ class Sends(Members):
                     self.backlog.correct(member, 0, added)
         return taken
 
-    def _count_sent(self, messages: int, size: int) -> None:
+    def _count_sent(self, messages: int, size: int, matched_size: int = 0) -> None:
+        """So many were sent, of so many bytes; and bytes that matched, whose picks are emptied."""
         self.totals.sent += messages
         self.totals.sent_bytes += size
+        self.totals.matched_bytes += matched_size
+
+    def _not_taken(self, member: Member, error: OSError) -> int:
+        """Its socket is full (0), or its connection dead (-1)."""
+        if isinstance(error, BlockingIOError):
+            return 0
+        self._break_off(member, error)
+        return -1
 
     def _cut_off(self, member: Member, picks: list[bytes], pieces: list[bytes], count: int) -> None:
         """The socket took less than its share: the member goes on from there by itself.
@@ -124,8 +134,11 @@ class Sends(Members):
         Args:
             picks: the messages, as they are in the log.
             pieces: and as they are sent.
-            count: bytes that were taken.
+            count: bytes that were taken; below 0 = it was broken off.
         """
+        if count < 0:
+            return
+        member.sent_bytes += count
         ends = list(accumulate(map(len, pieces)))
         whole = bisect_right(ends, count)
         member.sent += whole

@@ -7,7 +7,6 @@ picks of its own that wants it, is one append of a reference.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from itertools import compress
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,7 +16,7 @@ from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohort import Append, Cohort, Prefix
@@ -74,7 +73,7 @@ class Sorting:
         self._held: dict[Prefix[Member] | Cohort[Member], int] = {}
 
     def sort(self, first: int, stop: int) -> int:
-        """Fill `picks` from messages `first` up to, not including, `stop`; then see `clear()`.
+        """Fill `picks` from messages `first` up to, not including, `stop`; `count()` comes next.
 
         Returns:
             Where the batch ends: before `stop` if the time is over, but not before one message.
@@ -96,7 +95,6 @@ class Sorting:
             wanted, pieces = wanted[:sorted_], pieces[:sorted_]
         self._first, self._wanted, self._pieces = first, wanted, pieces
         self._indexes = {}
-        self._look(pieces)
         return stop
 
     def _fill(self, pieces: list[bytes], found: list[tuple[Append, ...]]) -> int:
@@ -115,12 +113,20 @@ class Sorting:
         return len(pieces)
 
     def count(self) -> int:
-        """Count what is picked for the cohorts; returns how many members it matched, in all."""
-        matched = sum([prefix.count() for prefix in self.prefixes])
-        for cohort in self.direct:
-            messages = len(cohort.picks)
-            cohort.counted += messages
-            matched += messages * cohort.members
+        """Find out who has any picks, and count them; returns how many members they matched."""
+        prefixes, direct = self._candidates()
+        matched = 0
+        for prefix in prefixes:
+            if prefix.picks:
+                self.prefixes.append(prefix)
+                matched += prefix.count()
+        for cohort in direct:
+            picks = cohort.picks
+            if picks:
+                self.direct.append(cohort)
+                messages = len(picks)
+                cohort.counted += messages
+                matched += messages * cohort.members
         return matched
 
     def hold(self) -> None:
@@ -215,25 +221,26 @@ class Sorting:
             self._indexes = {id(p): i for p, i in zip(self._pieces, self._wanted, strict=True)}
         return self._indexes
 
-    def _look(self, pieces: list[bytes]) -> None:
-        """Find out who has any picks."""
+    def _candidates(self) -> tuple[Iterable[Prefix[Member]], Iterable[Cohort[Member]]]:
+        """Who may have picks."""
         cohorts = self._cohorts
         prefixes, direct = cohorts.counting, cohorts.direct
-        if len(pieces) * LOOKS_PER_MATCH < len(prefixes) + len(direct):
-            topics = set(map(first_frame, pieces))
-            places = (place for topic in topics for place in cohorts.prefixes_of(topic))
-            found, self.direct = apart(places)
-            self.prefixes = [prefix for prefix in found if prefix.picks]
-        else:
-            self.direct = [cohort for cohort in direct if cohort.picks]
-            self.prefixes = [prefix for prefix in prefixes if prefix.picks]
+        if len(self._pieces) * LOOKS_PER_MATCH >= len(prefixes) + len(direct):
+            return prefixes, direct
+        topics = set(map(first_frame, self._pieces))
+        return apart([place for topic in topics for place in cohorts.prefixes_of(topic)])
 
     def _find(self, first: int, stop: int) -> list[tuple[Append, ...]]:
         """For each message, where it goes; for fewer if the time is over, but for one at least."""
         ids = self._log.topic_ids(first, stop)
+        try:
+            return list(map(self._cohorts.known_ids.__getitem__, ids))
+        except KeyError:
+            return self._match(first, ids)
+
+    def _match(self, first: int, ids: list[int]) -> list[tuple[Append, ...]]:
+        """The same, if some of these topic ids are not known."""
         known = self._cohorts.known_ids
-        with suppress(KeyError):
-            return list(map(known.__getitem__, ids))
         distinct = set(ids)
         missing = distinct - known.keys()
         if missing and self._cohorts.make_room(len(missing)):

@@ -53,9 +53,9 @@ def test_who_wants_the_same_shares_a_cohort_until_the_last_has_left() -> None:
     assert joined(cohorts, b"A") is first
     assert (first.members, cohorts.in_use) == (2, 1)
     cohorts.leave(first)
-    assert (wanting(cohorts, b"A"), cohorts.has_filtered) == ([first], True)
+    assert (wanting(cohorts, b"A"), [*cohorts.filtered]) == ([first], [first])
     cohorts.leave(first)
-    assert (wanting(cohorts, b"A"), cohorts.has_filtered, cohorts.in_use) == ([], False, 0)
+    assert (wanting(cohorts, b"A"), [*cohorts.filtered], cohorts.in_use) == ([], [], 0)
     assert joined(cohorts, b"A") is not first
 
 
@@ -70,7 +70,7 @@ def test_the_cohort_of_everything_is_always_there_and_never_matched() -> None:
     everything = joined(cohorts, b"", b"A")
 
     assert everything is cohorts.everything
-    assert (everything.key, cohorts.in_use, cohorts.has_filtered) == (EVERYTHING, 1, False)
+    assert (everything.key, cohorts.in_use, [*cohorts.filtered]) == (EVERYTHING, 1, [])
     cohorts.leave(everything)
     assert (cohorts.in_use, list(cohorts.filtered), wanting(cohorts, b"A")) == (0, [], [])
     assert joined(cohorts, b"") is everything

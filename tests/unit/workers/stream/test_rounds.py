@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 EACH = TUNING.sends_per_look
 WANTS = pytest.mark.parametrize(
     ("prefixes", "shared_prefixes"),
-    [((b"",), 4), ((b"A",), 4), ((b"A", b"Z"), 0)],
-    ids=["everything", "shared picks", "its own picks"],
+    [((b"",), 4), ((b"A",), 4), ((b"A", b"Z"), 0), ((b"A", b"#"), 0)],
+    ids=["everything", "shared picks", "its own picks", "each its own picks"],
 )
 
 
@@ -34,7 +34,9 @@ class Rounds(Worker):
     def __init__(self, prefixes: tuple[bytes, ...], shared_prefixes: int) -> None:
         super().__init__(tuning=Tuning(shared_prefixes=shared_prefixes))
         self.part = self.pump._part = Ticking().part(1)
-        self.both = [self.member(*prefixes) for _ in range(3 * EACH)]
+        # Where there is a "#" in them, no two want the same.
+        wants = [[one.replace(b"#", b"#%d" % n) for one in prefixes] for n in range(3 * EACH)]
+        self.both = [self.member(*each) for each in wants]
         self.members = [member for member, _ in self.both]
         self.sinks = [sink for _, sink in self.both]
         self.log.publish(b"A", b"0")
