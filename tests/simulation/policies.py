@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NONE = 1 << 80
 STEP_NS = 3_000_000  # to which the age of a message is known
-AGES = (0.0, 0.0, 0.2, 3.0)  # seconds
+AGES = (0.0, 0.0, 0.2, 1.0, 3.0)  # seconds
 RATES = (0, 0, 0, 20_000, 1_000_000)  # bytes a second
 
 

@@ -297,7 +297,7 @@ class World:
 
     def _pass_time(self) -> None:
         """Half the time with the ticks that belong to it; else the workers are stopped."""
-        left = self.rng.choice((1, 10, 100, 1_000, 1_000, 10_000)) * MILLISECOND
+        left = self.rng.choice((1, 10, 100, 300, 1_000, 1_000, 10_000)) * MILLISECOND
         if self.rng.random() < 0.5:
             self.now += left
             return
