@@ -129,7 +129,7 @@ class Pump(Judging):
         if member.finishing is None:
             return False
         self.backlog.settle(member, self.front)
-        return member.finishing is not None and not member.queued
+        return not member.queued
 
     def _say(self, member: Member) -> None:
         """Send a member that rests what is to be said to it, and nothing else."""
