@@ -181,10 +181,11 @@ def test_no_entry_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: object, *_: object, **__: object) -> None:
         raise PermissionError(path)
 
-    monkeypatch.setattr(sys, "path", ["one", "other"])
-    for name in ("stat", "lstat", "access"):
-        monkeypatch.setattr(os, name, refuse)
-    assert spawn.path_for_workers() == ["one", "other"]
+    with monkeypatch.context() as here:
+        here.setattr(sys, "path", ["one", "other"])
+        for name in ("stat", "lstat", "access"):
+            here.setattr(os, name, refuse)
+        assert spawn.path_for_workers() == ["one", "other"]
 
 
 # Has the worker write its path, and what its boot has loaded, to standard output.
@@ -216,6 +217,7 @@ print(sys.path)
 PACKAGES_OF_WORKERS = {"control", "shm", "workers", "zmtp"}
 FILES_OF_WORKERS = {
     "_platform",
+    "_units",
     "arguments",
     "cores",
     "descriptors",
