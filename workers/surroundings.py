@@ -16,7 +16,7 @@ from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.system_calls import needed
-from fanout.transport.kernel import prepare_socket, unsent_in_kernel
+from fanout.transport.kernel import Taken, prepare_socket, taken_by_host, unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart, WorkTime
@@ -101,6 +101,9 @@ class Surroundings(Protocol):
     def unsent(self, sock: socket.socket) -> int:
         """Bytes that the kernel took and the peer has not acknowledged; 0 if it does not say."""
 
+    def taken(self, sock: socket.socket, handed: int) -> Taken:
+        """How far the peer's host has come with the `handed` bytes that the socket took."""
+
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         """The slot with this number."""
 
@@ -134,6 +137,7 @@ class Process:
         self.cpu_ns = time.process_time_ns
         self.sleep = time.sleep
         self.unsent = unsent_in_kernel
+        self.taken = taken_by_host
         self.ring_publisher = bells[1].ring
 
     def rss_bytes(self) -> int:

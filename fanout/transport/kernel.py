@@ -5,7 +5,9 @@ from __future__ import annotations
 import array
 import fcntl
 import socket
+import struct
 import termios
+from typing import NamedTuple
 
 from fanout.system_calls import is_refused, needed
 
@@ -13,6 +15,24 @@ from fanout.system_calls import is_refused, needed
 # there. One that does not answer is given up at the first question after `tcp_user_timeout`.
 KEEPALIVE_IDLE_S = 15  # seconds of silence before the first question; PINGs come more often
 KEEPALIVE_INTERVAL_S = 15  # seconds between such questions
+
+# In Linux's `struct tcp_info`, which has grown with the years: where things are, in bytes.
+_ACKNOWLEDGED = struct.Struct("=120xQ")  # tcpi_bytes_acked
+_WINDOW = struct.Struct("=228xI")  # tcpi_snd_wnd, since Linux 5.4
+
+
+class Taken(NamedTuple):
+    """How far a peer's host has come with what it was sent, in bytes since the beginning.
+
+    Attributes:
+        acknowledged: so many have arrived there.
+        allowed: up to here it may be sent more: what its program has read, and what may wait there
+            until it reads. So this stands still when nobody reads, while the host still
+            acknowledges what it has room for. None = the kernel does not say.
+    """
+
+    acknowledged: int
+    allowed: int | None
 
 
 def prepare_socket(descriptor: int, *, queue_bytes: int, user_timeout_s: float) -> socket.socket:
@@ -64,6 +84,25 @@ def unsent_in_kernel(sock: socket.socket) -> int:
     On a Unix socket it is the memory of what the peer has not read, more than its bytes.
     """
     return _ask(sock, termios.TIOCOUTQ)  # SIOCOUTQ is the same number
+
+
+def taken_by_host(sock: socket.socket, handed: int) -> Taken:
+    """How far the host of the peer has come.
+
+    Args:
+        handed: bytes that the socket has taken, in all.
+    """
+    if sock.family == socket.AF_UNIX:  # what is not read is still queued here
+        read = handed - unsent_in_kernel(sock)
+        return Taken(read, read)
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WINDOW.size)
+    except OSError:
+        info = b""
+    if len(info) < _WINDOW.size:
+        return Taken(handed - unsent_in_kernel(sock), None)
+    (acknowledged,) = _ACKNOWLEDGED.unpack_from(info)
+    return Taken(acknowledged, acknowledged + _WINDOW.unpack_from(info)[0])
 
 
 def unread_in_kernel(sock: socket.socket) -> int:

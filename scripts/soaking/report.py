@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from benchmarks.report import figure
+from soaking.summary import MACHINE_SHARE_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (  # an attribute of Outcome, and what is
     ("healthy_p50_ms", "p50 ms"),
     ("healthy_p99_ms", "p99 ms"),
     ("healthy_max_ms", "max ms"),
+    ("machine_max_ms", "machine max ms"),
     ("healthy_lost", "lost"),
     ("everything_p99_ms", "all: p99 ms"),
     ("everything_lost", "lost"),
@@ -62,6 +64,9 @@ def table(outcomes: Sequence[Outcome]) -> str:
 def remarks(outcome: Outcome) -> list[str]:
     """What is in no column."""
     found = [*outcome.failures, *outcome.late, *outcome.notes]
+    if outcome.machine_share > MACHINE_SHARE_MAX:
+        share = f"{outcome.machine_share:.1%} of the time"
+        found.append(f"the machine itself stood still for {share}: the times are its own, too")
     if outcome.no_descriptor:
         found.append(f"the program could not open a file {outcome.no_descriptor:,} times")
     if outcome.disorder:

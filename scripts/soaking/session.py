@@ -61,6 +61,8 @@ class Session:
     def run(self) -> Outcome:
         """The whole of it; what a process could not do any more is in the notes."""
         with contextlib.ExitStack() as children:
+            machine = children.enter_context(Child("soaking.pauses"))
+            machine.answer(START_S)
             publisher, endpoints = self._start_publisher(children)
             usage = Usage(publisher.pid)
             listeners = self._start_audience(children, endpoints[0])
@@ -73,8 +75,10 @@ class Session:
                 listener.ask(ANSWER_S, do="begin")
             publisher.ask(ANSWER_S, do="begin", feeds=feeds)
             usage.begin()
+            machine.tell(do="begin")
             began = time.monotonic()
             self._watch(usage, self._seconds)
+            pauses = machine.ask(ANSWER_S, do="end")
             figures = publisher.ask(ANSWER_S, do="end")
             measured = time.monotonic() - began
             cpu = usage.cpu_seconds()
@@ -88,6 +92,7 @@ class Session:
                 heard,
                 usage,
                 cpu,
+                pauses,
                 measured,
                 self._notes,
                 self._failures,

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from soaking.attacks import Attack
     from soaking.usage import Usage
 
-MILLI, MICRO = 1e-6, 1e-3  # of nanoseconds
+MILLI, MICRO, NANO = 1e-6, 1e-3, 1e-9  # of nanoseconds; the last for seconds
 MIB = 1 << 20
 
 HEALTHY_P99_MAX_MS = 50.0  # of those with a feed of their own, whoever attacks
+MACHINE_SHARE_MAX = 0.005  # of the time; with twice as much, a p99 is that of the machine
 PUBLISH_TIMES_MAX = 2.0  # that one `publish()` may cost under attack, of what it costs without
 
 
@@ -55,6 +56,8 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     calm_publish_us: float = math.nan  # p50 without an attack; nan = it was not measured
+    machine_max_ms: float = 0.0  # the longest that the machine itself had everybody wait
+    machine_share: float = 0.0  # of the time, in which it had everybody wait
 
     @property
     def late(self) -> list[str]:
@@ -106,6 +109,7 @@ def summarise(
     heard: Sequence[Message],
     usage: Usage,
     cpu: tuple[float, float],
+    pauses: Message,
     seconds: float,
     notes: Sequence[str],
     failures: Sequence[str],
@@ -145,4 +149,6 @@ def summarise(
         reasons=figures["reasons"],
         notes=list(notes),
         failures=[*failures, *broken],
+        machine_max_ms=pauses["longest_ns"] * MILLI,
+        machine_share=pauses["paused_ns"] * NANO / seconds,
     )

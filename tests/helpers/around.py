@@ -9,7 +9,7 @@ from fanout._units import NS
 from fanout.shm.header import Header
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
-from fanout.transport.kernel import unsent_in_kernel
+from fanout.transport.kernel import Taken, taken_by_host, unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS, SessionMaker
 from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart
@@ -141,6 +141,9 @@ class Around:
 
     def unsent(self, sock: socket.socket) -> int:
         return unsent_in_kernel(sock)
+
+    def taken(self, sock: socket.socket, handed: int) -> Taken:
+        return taken_by_host(sock, handed)
 
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         return SubscriberSlot(self.written.segment, index)

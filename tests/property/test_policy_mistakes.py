@@ -84,6 +84,12 @@ def keep_what_is_a_turn_too_old(original: Any, ages: Ages, age_ns: int, now: int
     return original(ages, age_ns, now - TICK)  # type: ignore[no-any-return]
 
 
+@replaces(Ages, "first_within")
+def keep_nothing_that_has_an_age(original: Any, self: Ages, _age: int, now: int) -> int:
+    first: int = original(self, 0, now)
+    return first
+
+
 @replaces(Ages, "age_of")
 def take_the_age_of_the_one_before(original: Any, ages: Ages, sequence: int, now: int) -> int:
     return original(ages, sequence - 1, now)  # type: ignore[no-any-return]

@@ -643,12 +643,6 @@ def note_no_time_but_the_first(original: Any, self: Ages, head: int, now: int) -
     original(self, head, self._times[0] if self._times else now)
 
 
-@replaces(Ages, "first_within")
-def keep_nothing_that_has_an_age(original: Any, self: Ages, _age: int, now: int) -> int:
-    first: int = original(self, 0, now)
-    return first
-
-
 @replaces(Backlog, "finish")
 def lose_no_newest(_original: Any, _self: Backlog, *_finish: Any) -> None:
     return

@@ -68,7 +68,6 @@ TRIED_FIRST: dict[str, int] = {
     "hold_nobody": 2,
     "judge_by_the_policy_before": 19,
     "keep_every_chunk": 12,
-    "keep_nothing_that_has_an_age": 43,
     "keep_one_message_too_many": 14,
     "keep_one_too_many_of_its_own": 12,
     "leave_the_poison": 4,

@@ -20,6 +20,7 @@ from fanout.control.messages import (
 from fanout.shm.header import Header
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
+from fanout.transport.kernel import Taken
 from fanout.workers.naps import Naps
 from fanout.workers.stream.member import HELD, LOST
 from fanout.workers.stream.pump import Pump
@@ -279,6 +280,9 @@ class SimulatedSurroundings:
 
     def unsent(self, sock: FakeSocket) -> int:
         return sock.queued
+
+    def taken(self, sock: FakeSocket, handed: int) -> Taken:
+        return Taken(handed - sock.queued, handed - sock.queued)
 
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         return SubscriberSlot(self._memory, index)

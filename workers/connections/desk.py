@@ -22,6 +22,7 @@ from fanout.zmtp import SessionLimits
 if TYPE_CHECKING:
     from fanout.control.messages import Adopt, Evict, SetPolicy
     from fanout.options import Options
+    from fanout.transport.kernel import Taken
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.effects import Effect, Slowed
     from fanout.workers.stream.member import Member
@@ -218,6 +219,10 @@ class Desk:
         """Bytes that the kernel holds for a member, and its peer has not acknowledged."""
         peer = self.peers.get(member.id)
         return 0 if peer is None else self._around.unsent(peer.socket)
+
+    def taken(self, member: Member, handed: int) -> Taken:
+        """How far a member's host has come with the `handed` bytes that its socket took."""
+        return self._around.taken(self.peers[member.id].socket, handed)
 
     def _report_slow(self, member: Member, effect: Slowed | Stalled | Recovered) -> None:
         recovered, stalled = isinstance(effect, Recovered), isinstance(effect, Stalled)

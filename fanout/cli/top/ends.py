@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Ends:
     """The last ends of subscribers of one publisher.
 
-    To read all that there may be takes a tenth of a second, so each is read once.
+    To read all that there may be takes half a second, so each is read once.
 
     Its mutable state: those that were read, the oldest first.
 

@@ -14,9 +14,11 @@ from fanout.transport.kernel import (
     KEEPALIVE_INTERVAL_S,
     prepare_listener,
     prepare_socket,
+    taken_by_host,
     unsent_in_kernel,
 )
 from fanout.transport.opening import open_listener
+from fanout.workers.connections.standing import GIVEN_BYTES
 
 prepare = partial(prepare_socket, queue_bytes=64 * 1024, user_timeout_s=7.5)
 TIMEOUT_S = 10.0
@@ -93,3 +95,44 @@ def test_unsent_is_what_the_peer_has_not_acknowledged() -> None:
 def test_nothing_is_unsent_where_the_kernel_does_not_tell() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         assert unsent_in_kernel(listening) == 0
+
+
+def test_how_far_a_host_lets_us_send_goes_on_while_its_program_reads() -> None:
+    allowed = allowed_after(20, reads=True)
+    assert allowed[-1] - allowed[0] > GIVEN_BYTES
+
+
+def test_it_stands_nearly_still_while_nobody_reads_though_the_host_acknowledges() -> None:
+    allowed = allowed_after(10, reads=False)
+    assert allowed[-1] - allowed[0] < GIVEN_BYTES / 2
+
+
+def allowed_after(pieces: int, *, reads: bool) -> list[int]:
+    """What a host lets us send after each of so many pieces, all of which it acknowledges."""
+    size, handed, found = 10_000, 0, []
+    ours, client = tcp_pair()
+    with client, closing(prepare(ours.detach())) as sock:
+        for _ in range(pieces):
+            handed += sock.send(bytes(size))
+            if reads:
+                client.recv(size, socket.MSG_WAITALL)
+            while (taken := taken_by_host(sock, handed)).acknowledged < handed:
+                assert taken.allowed is not None
+            assert taken.allowed is not None
+            found.append(taken.allowed)
+    return found
+
+
+def test_on_a_unix_socket_it_is_what_was_read() -> None:
+    ours, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with client, closing(prepare(ours.detach())) as sock:
+        handed = sock.send(bytes(1000))
+        first = taken_by_host(sock, handed)
+        assert first.acknowledged <= 0
+        client.recv(1000)
+        assert taken_by_host(sock, handed) == (1000, 1000)
+
+
+def test_where_the_kernel_does_not_say_it_is_what_is_not_unsent() -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
+        assert taken_by_host(sock, 700) == (700, None)

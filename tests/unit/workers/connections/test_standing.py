@@ -1,4 +1,4 @@
-"""Who has kept up for a while: two looks in a row, at what was acknowledged, not what was taken."""
+"""Who has kept up for a while: what was acknowledged and read, not what sockets and hosts took."""
 
 from __future__ import annotations
 
@@ -6,26 +6,49 @@ from typing import Any
 
 import pytest
 
-from fanout.workers.connections.standing import APART_NS, LOOKS_PER_TICK, Standing
+from fanout.transport.kernel import Taken
+from fanout.workers.connections.standing import (
+    APART_NS,
+    GIVEN_BYTES,
+    KEPT_UP_LONG,
+    KEPT_UP_MIN,
+    LOOKS_PER_TICK,
+    Standing,
+)
 from fanout.workers.policy.drop_oldest import DropOldest
 from fanout.workers.policy.limits import Limits
 from fanout.workers.stream.member import Member
 
 POLICY = DropOldest(Limits(1 << 20, 1 << 20))
+MUCH = 2 * GIVEN_BYTES  # in a second
 
 
 class FakePeer:
-    """A member with what the kernel holds for it."""
+    """A member with what its host has done.
+
+    Attributes:
+        tells: whether its kernel says how much it may be sent.
+    """
 
     def __init__(self, number: int = 1) -> None:
         self.member = Member(number, len, POLICY)
         self.member.spoken_bytes = 64  # of the handshake
-        self.unsent = 0
+        self.acknowledged = 64
+        self.allowed = GIVEN_BYTES
+        self.tells = True
 
-    def take(self, size: int, acknowledged: int) -> None:
-        """Its socket takes so many bytes, and its host acknowledges so many."""
+    def take(self, size: int, acknowledged: int, read: int | None = None) -> None:
+        """Its socket takes so many bytes, its host acknowledges so many, its program reads some.
+
+        Args:
+            read: None = all that is acknowledged.
+        """
         self.member.sent_bytes += size
-        self.unsent += size - acknowledged
+        self.acknowledged += acknowledged
+        self.allowed += acknowledged if read is None else read
+
+    def taken(self) -> Taken:
+        return Taken(self.acknowledged, self.allowed if self.tells else None)
 
 
 class Watched:
@@ -35,7 +58,7 @@ class Watched:
         self.peers = [FakePeer(number) for number in range(count)]
         self.steady: dict[Member, None] = {}
         self.asked: list[int] = []
-        self.standing = Standing(self.steady, self._unsent)
+        self.standing = Standing(self.steady, self._taken)
         self.now = 0
         for peer in self.peers:
             self.adopt(peer)
@@ -49,17 +72,20 @@ class Watched:
         self.standing.tick(self.now)
         return self.peers[0].member in self.steady
 
-    def _unsent(self, member: Member) -> int:
+    def _taken(self, member: Member, handed: int) -> Taken:
+        assert handed == member.sent_bytes + member.spoken_bytes
         self.asked.append(member.id)
-        return self.peers[member.id].unsent
+        return self.peers[member.id].taken()
 
 
-def test_who_acknowledges_what_it_was_sent_before_becomes_steady() -> None:
+@pytest.mark.parametrize("tells", [True, False])
+def test_who_acknowledges_what_it_was_sent_before_becomes_steady(tells: bool) -> None:
     watched = Watched()
     (peer,) = watched.peers
+    peer.tells = tells
     found = []
     for _ in range(4):
-        peer.take(1000, acknowledged=1000)
+        peer.take(MUCH, acknowledged=MUCH)
         peer.take(500, acknowledged=0)  # it is on the way
         found.append(watched.look())
         peer.take(0, acknowledged=500)
@@ -70,6 +96,7 @@ def test_who_acknowledges_what_it_was_sent_before_becomes_steady() -> None:
 def test_who_has_only_buffers_does_not() -> None:
     watched = Watched()
     (peer,) = watched.peers
+    peer.tells = False
     found = []
     for acknowledged in (1000, 500, 0, 0, 0):  # its own buffer is full, and then fills ours
         peer.take(1000, acknowledged)
@@ -78,19 +105,63 @@ def test_who_has_only_buffers_does_not() -> None:
     assert found == [False] * 5
 
 
-@pytest.mark.parametrize("blocked", [False, True])
-def test_who_acknowledges_no_more_is_not_steady_any_longer(blocked: bool) -> None:
+@pytest.mark.parametrize("given", [0, GIVEN_BYTES])
+def test_whose_program_reads_nothing_does_not_however_slowly_its_buffer_is_filled(
+    given: int,
+) -> None:
+    watched = Watched()
+    (peer,) = watched.peers
+    peer.take(1000, acknowledged=1000, read=0)
+    found = [watched.look()]
+    peer.take(GIVEN_BYTES, acknowledged=GIVEN_BYTES, read=given)  # its host gives it what all get
+    for _ in range(3 * KEPT_UP_LONG):
+        found.append(watched.look())
+        peer.take(1000, acknowledged=1000, read=0)
+
+    assert not any(found)
+
+
+def test_who_is_sent_little_is_steady_after_many_looks() -> None:
+    watched = Watched()
+    (peer,) = watched.peers
+    found = []
+    for _ in range(KEPT_UP_LONG + 2):
+        peer.take(1000, acknowledged=1000)
+        found.append(watched.look())
+
+    assert KEPT_UP_MIN < KEPT_UP_LONG
+    assert found == [False] * KEPT_UP_LONG + [True] * 2
+
+
+def test_who_is_told_of_what_was_read_in_steps_stays_steady() -> None:
     watched = Watched()
     (peer,) = watched.peers
     for _ in range(3):
-        peer.take(1000, acknowledged=1000)
+        peer.take(MUCH, acknowledged=MUCH)
         watched.look()
-    if blocked:  # its socket takes nothing
+    found = []
+    for read in (MUCH // 4, 2 * MUCH, MUCH // 4):
+        peer.take(MUCH, acknowledged=MUCH, read=read)
+        found.append(watched.look())
+
+    assert all(found)
+
+
+@pytest.mark.parametrize("how", ["takes nothing", "acknowledges nothing", "reads nothing"])
+def test_who_takes_or_reads_no_more_is_not_steady_any_longer(how: str) -> None:
+    watched = Watched()
+    (peer,) = watched.peers
+    for _ in range(3):
+        peer.take(MUCH, acknowledged=MUCH)
+        watched.look()
+    if how == "takes nothing":
         peer.member.become(type(peer.member.state).BLOCKED)
-    else:
+    elif how == "acknowledges nothing":
         peer.take(1000, acknowledged=0)
         assert watched.look(), "at the first look it may be on the way yet"
         peer.take(1000, acknowledged=0)
+    else:
+        peer.take(MUCH, acknowledged=MUCH, read=MUCH // 5)
 
     assert not watched.look()
 
@@ -99,22 +170,21 @@ def test_who_is_sent_nothing_stays_what_it_was_and_costs_no_system_call() -> Non
     watched = Watched()
     assert not any(watched.look() for _ in range(3))
     for _ in range(3):
-        watched.peers[0].take(1000, acknowledged=1000)
+        watched.peers[0].take(MUCH, acknowledged=MUCH)
         watched.look()
     asked = len(watched.asked)
 
     assert all(watched.look() for _ in range(3))
-    assert len(watched.asked) == asked == 2
+    assert len(watched.asked) == asked == 3
 
 
 def test_all_are_looked_at_in_turn_some_in_each_tick() -> None:
     watched = Watched(LOOKS_PER_TICK + 10)
-    for _ in range(2):
-        for peer in watched.peers:
-            peer.take(1000, acknowledged=1000)
-        watched.look()
-        watched.standing.tick(watched.now)
-        watched.standing.tick(watched.now)
+    for peer in watched.peers:
+        peer.take(1000, acknowledged=1000)
+    watched.look()
+    watched.standing.tick(watched.now)
+    watched.standing.tick(watched.now)
 
     assert watched.asked == list(range(LOOKS_PER_TICK + 10))
 
@@ -123,8 +193,9 @@ def test_who_is_closed_is_forgotten() -> None:
     watched = Watched()
     peer: Any = watched.peers[0]
     for _ in range(3):
-        peer.take(1000, acknowledged=1000)
+        peer.take(MUCH, acknowledged=MUCH)
         watched.look()
+    assert watched.steady
 
     watched.standing.forget(peer)
 
