@@ -29,6 +29,7 @@ from fanout.workers.stream.lags import Lags
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.rests import Rests
 from fanout.workers.stream.telling import Telling
+from tests.helpers.replacing import replacing
 from tests.property.lockstep import TICK, run
 from tests.property.naive import NS
 
@@ -42,21 +43,7 @@ LIMITED = 0.8  # of all policies
 # One that is closed ends a run.
 ACTIONS = ("drop_oldest",) * 3 + ("drop_newest", "conflate") * 2 + ("disconnect", "block")
 MISTAKES: dict[str, tuple[Any, str, Any]] = {}
-
-
-def replaces(owner: Any, attribute: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """What is decorated takes the place of a method; it gets the original first."""
-
-    def register(mistake: Callable[..., Any]) -> Callable[..., Any]:
-        original = getattr(owner, attribute)
-
-        def broken(*arguments: Any, **keywords: Any) -> Any:
-            return mistake(original, *arguments, **keywords)
-
-        MISTAKES[mistake.__name__] = (owner, attribute, broken)
-        return mistake
-
-    return register
+replaces = replacing(MISTAKES)
 
 
 # Limits.

@@ -56,33 +56,20 @@ from fanout.workers.stream.values import Values
 from fanout.workers.stream.wanted import Wanted
 from fanout.workers.tail import Tail
 from fanout.zmtp import Session
+from tests.helpers.replacing import replacing
 from tests.simulation.memory import SteppedWriter
 from tests.simulation.peers import Numbered, numbered
 from tests.simulation.workers import ObservedPump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from fanout.workers.stream.cohort import Cohort
     from fanout.zmtp.encoding import Encoding
 
 Mutation = tuple[Any, str, Any]
 MUTATIONS: dict[str, Mutation] = {}
-
-
-def replaces(owner: Any, attribute: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """What is decorated takes the place of a method; it gets the original first."""
-
-    def register(mutant: Callable[..., Any]) -> Callable[..., Any]:
-        original = getattr(owner, attribute)
-
-        def broken(*arguments: Any, **keywords: Any) -> Any:
-            return mutant(original, *arguments, **keywords)
-
-        MUTATIONS[mutant.__name__] = (owner, attribute, broken)
-        return mutant
-
-    return register
+replaces = replacing(MUTATIONS)
 
 
 class Shifted:
