@@ -155,19 +155,19 @@ class Loss:
                 key = minimal(wanted)
                 start = last.position if low == last.counted == last.sequence else None
                 some, all_of_it = yield from self._count_passed(key, low, min(stop, kept), start)
-                passed = _sum(passed, some)
+                passed = passed.plus(some)
                 complete = complete and all_of_it
                 if key and b"" not in key and (max(low, kept), stop) == (tail, self._head):
                     found = yield from self._count_whole(key, tail)
                 else:
                     found = yield from self._count(key, max(low, kept), stop)
-                matched = _sum(matched, found)
+                matched = matched.plus(found)
         except TooLateError:
             return Later(0, 0, NO_TIME, complete=False)
         known = self._changes.are_known(connection.subscriber, first)
         known = known and not connection.over_limit  # what it wanted is forgotten
         sent = NOTHING if last.blocked_since else passed
-        matched = _sum(matched, passed)
+        matched = matched.plus(passed)
         return Later(
             *(matched.messages, sent.messages, "" if known else UNSURE),
             *(matched.bytes, sent.bytes, complete),
@@ -223,7 +223,7 @@ class Loss:
             if self._now() >= self._until:
                 raise TooLateError
             end = min(stop, first - first % PIECE + PIECE)
-            total = _sum(total, self._censuses.count(key, first, end))
+            total = total.plus(self._censuses.count(key, first, end))
             first = end
             yield
         self._counted[asked] = total
@@ -260,7 +260,3 @@ class Loss:
         head, position = log.length()
         few = head - first < log.entries // 2
         return few and position - log.start_of(first) < log.size // 2
-
-
-def _sum(one: Amount, other: Amount) -> Amount:
-    return Amount(one.messages + other.messages, one.bytes + other.bytes)

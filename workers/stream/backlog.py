@@ -138,7 +138,7 @@ class Backlog:
         for first, until, wants in segments(member, stop, front):
             some = self.count(wants, first, until)
             self._telling.note(member, wants, first, until, some, reason)
-            lost = Amount(lost.messages + some.messages, lost.bytes + some.bytes)
+            lost = lost.plus(some)
         kept = [(until, wants) for until, wants in older if until < stop]
         cut = [wants for until, wants in older if until >= stop]
         here = cut[0] if cut else member.cohort and member.cohort.keep()
