@@ -65,8 +65,8 @@ def test_a_publisher_that_cannot_be(
         Publisher(**keywords)
     with pytest.raises(error, match=text):
         asyncio.run(fanout.asyncio.Publisher.start(**keywords))
-    assert holdings()[1] == children
-    wait_until(lambda: holdings()[2] == threads, "the end of all threads")
+    assert holdings()[1] <= children
+    wait_until(lambda: holdings()[2] <= threads, "the end of all threads but those of before")
 
 
 def batch_of(messages: int, payload: bytes) -> Callable[[Publisher], object]:

@@ -8,7 +8,6 @@ import weakref
 from typing import TYPE_CHECKING
 from unittest import mock
 
-import psutil
 import pytest
 
 from fanout.engine import Engine
@@ -17,6 +16,7 @@ from fanout.options import Options
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.header import Header, State
 from fanout.shm.segment import Segment
+from tests.helpers.programs import descendants, descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,18 +25,14 @@ if TYPE_CHECKING:
 SMALL = Options(name="prices", workers=2, log_bytes=64 * 1024, max_subscribers=8)
 
 
-def holdings() -> tuple[int, int, list[psutil.Process]]:
-    process = psutil.Process()
-    return process.num_fds(), threading.active_count(), process.children(recursive=True)
-
-
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     gc.collect()
-    before = holdings()
+    before, threads = (descriptors(), descendants()), set(threading.enumerate())
     yield
     gc.collect()
-    assert holdings() == before
+    assert (descriptors(), descendants()) == before
+    assert set(threading.enumerate()) <= threads  # one of an earlier test may end meanwhile
 
 
 STEPS = ["Segment.create", "Doorbell", "Bell", "Interest", "SendPath", "Encoder", "Coordinator"]
