@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from fanout.event_queue import Empty, no_event
 from fanout.events import Event
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from types import TracebackType
 
@@ -95,6 +95,8 @@ class AwaitedEvents(_Reader):
             StopAsyncIteration: there are no more.
             TimeoutError, ForkedError: as `Events`.
         """
+        import asyncio  # here: who awaits nothing need not load it
+
         self._check()
         loop = asyncio.get_running_loop()
         deadline = None if self._timeout is None else loop.time() + self._timeout

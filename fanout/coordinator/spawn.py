@@ -26,9 +26,11 @@ from fanout.system_calls import dispensable, needed
 # What a worker does before it is one. The path of the parent comes first of all, so that every
 # module is the one that the parent would find. `fanout` itself is taken from where the parent has
 # it, whatever is found on the path; a frozen program has it in no file, and the path decides.
-# asyncio does without ssl, which we have no use for and which takes 4 MB of each worker.
+# asyncio does without ssl, which we have no use for and which takes 4 MB of each worker. A worker
+# never collects garbage, nor what is loaded now: there is none.
 _BOOT = """\
-import sys
+import gc, sys
+gc.disable()
 name, control, root, *path = sys.argv[1:]
 sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
 from importlib.machinery import PathFinder

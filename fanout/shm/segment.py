@@ -179,17 +179,19 @@ def _read_layout(fd: int) -> Layout:
 
 
 def _check_available(wanted: int) -> None:
-    import psutil  # for who makes a segment only: each worker would carry a megabyte of it
-
-    known = []
-    with suppress(OSError, KeyError, ValueError):  # no /proc: the allocation will tell
-        known.append(psutil.virtual_memory().available)
-    group = _group_available()
-    if group is not None:
-        known.append(group)
-    available = min(known, default=wanted)
+    known = [bytes_ for bytes_ in (_system_available(), _group_available()) if bytes_ is not None]
+    available = min(known, default=wanted)  # of none: the allocation will tell
     if wanted > available:
         raise StartupError(_too_large(wanted, f"{available:,} bytes are available"))
+
+
+def _system_available() -> int | None:
+    """Bytes that this machine can still give, None if it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            return next(int(line.split()[1]) << 10 for line in file if "MemAvailable" in line)
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
 
 
 def _group_available() -> int | None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from fanout import BindError, ConfigError, Event, EventKind, Publisher, StartupError
@@ -263,6 +264,13 @@ def test_not_enough_memory_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(StartupError, match=r"1,000,000 bytes are available; lower log_bytes"):
         Publisher(ENDPOINT)
     require_holdings(before)
+
+
+def test_what_the_machine_can_give_is_known() -> None:
+    """As `psutil` says it, give or take what others use in between."""
+    available = segment._system_available()
+    assert available is not None
+    assert 0.5 < available / psutil.virtual_memory().available < 2
 
 
 @pytest.mark.parametrize(

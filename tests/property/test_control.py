@@ -21,9 +21,10 @@ from fanout.control.messages import (
     pack,
 )
 from fanout.options import Options
+from tests.helpers.texts import ANY
 
 integers = st.integers(0, INT_MAX)
-words = st.text(max_size=50)
+words = st.text(ANY, max_size=50)
 prefixes = st.lists(st.binary(max_size=30), max_size=8)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(control.Hello, integers, integers, st.dictionaries(words, integers | words)),

@@ -10,11 +10,12 @@ from fanout.coordinator.choosing import chosen_on
 from fanout.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections.reserved import Reserved, UnknownError, understood
+from tests.helpers.texts import ANY
 
 KEYS = ("policy", "name", "limit_bytes", "limit_messages", "limit_age", "min_interval", "max_rate")
 VALUES = st.one_of(
     st.sampled_from(("conflate", "block", "drop_newest", "0", "1", "2.5", "1e9", "9" * 20)),
-    st.text(max_size=70),
+    st.text(ANY, max_size=70),
 )
 TEXTS = st.one_of(
     st.builds("{}={}".format, st.sampled_from(KEYS), VALUES).map(

@@ -99,6 +99,17 @@ def test_nothing_is_loaded_before_it_is_asked_for() -> None:
     assert in_new_process(program).split() == ["fanout.errors", "fanout._platform"]
 
 
+def test_a_blocking_program_loads_nothing_that_only_others_need() -> None:
+    """Each takes a tenth of a second, or a good part of that, of the start of every program."""
+    program = """
+import sys, fanout
+with fanout.Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20) as publisher:
+    publisher.publish("t", b"")
+print(*({"asyncio", "ssl", "psutil", "difflib", "platform"} & {*sys.modules}))
+"""
+    assert in_new_process(program) == "\n"
+
+
 def test_a_closed_publisher_says_nothing_at_the_interpreters_exit() -> None:
     """The names of its module may be gone by then."""
     program = """

@@ -18,6 +18,7 @@ from fanout.transport.endpoints import (
     ipc_path_problem,
     parse_endpoint,
 )
+from tests.helpers.texts import ANY
 
 if TYPE_CHECKING:
     import ipaddress
@@ -134,7 +135,7 @@ addresses = st.one_of(
 tcp_endpoints = st.builds(TcpEndpoint, addresses, st.integers(0, 65_535))
 ipc_endpoints = st.builds(
     IpcEndpoint,
-    st.text(min_size=1, max_size=IPC_PATH_BYTES_MAX).filter(
+    st.text(ANY, min_size=1, max_size=IPC_PATH_BYTES_MAX).filter(
         lambda path: path != "@" and _is_encodable(path) and ipc_path_problem(path) is None
     ),
 )
@@ -150,7 +151,9 @@ def test_text_of_an_endpoint_parses_to_the_same(endpoint: Endpoint) -> None:
 
 
 @given(
-    st.text() | st.builds("tcp://{}".format, st.text()) | st.builds("ipc://{}".format, st.text())
+    st.text(ANY)
+    | st.builds("tcp://{}".format, st.text(ANY))
+    | st.builds("ipc://{}".format, st.text(ANY))
 )
 @example("tcp://[fe80::1%]:1")
 @example("ipc://\ud800")
