@@ -42,6 +42,7 @@ IMPORTS_BY_NAME = {"fanout/__init__.py"}
 # Unit tests that are about no single file, and what they are about.
 ABOUT_SEVERAL = {
     "test_documentation.py": "docs/",
+    "test_holdings.py": "what tests leave behind: tests/helpers/programs.py",
     "test_public_names.py": "fanout/__init__.py",
     "test_repository.py": "the repository",
     "test_structure.py": "who imports whom",
