@@ -19,7 +19,7 @@ from tests.helpers.log import Worker
 from tests.helpers.wanting import wanting
 
 if TYPE_CHECKING:
-    from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.cohort import Cohort, Prefix
 
 names = st.text("AB", max_size=4).map(str.encode)
 prefix_sets = st.sets(names, max_size=5)
@@ -61,6 +61,7 @@ class CohortMachine(RuleBasedStateMachine):
         self.cohorts.take_out(1_000)
         table = self.cohorts._wanted._by_prefix
         assert (len(table), self.cohorts.direct, self.cohorts.counting) == (0, {}, {})
+        assert not self.cohorts.owners
         wanted.TAKEN_AT_ONCE, wanted.LEFT_MAX = self.at_once, self.left_max
 
     @rule(count=st.integers(1, 3))
@@ -132,9 +133,14 @@ class CohortMachine(RuleBasedStateMachine):
         """What each has matched is counted, one way or the other."""
         cohorts = list(dict.fromkeys(cohort for _, cohort in self.joined))
         before = [cohort.matched for cohort in cohorts]
+        owners = set()
         for topic in topics:
             for append in self.cohorts.appends(topic):
                 append(topic)
+                owners.add(self.cohorts.owners[id(append.__self__)])  # type: ignore[attr-defined]
+        filled: list[Prefix[object] | Cohort[object]] = [*self.cohorts.counting]
+        filled += self.cohorts.direct
+        assert owners == {one for one in filled if one.picks}, "who may have picks is found by it"
         for prefix in self.cohorts.counting:
             prefix.count()
             prefix.picks.clear()

@@ -51,7 +51,7 @@ class Cohorts(Generic[M]):
     is about to be parked, and what is remembered of topic ids.
 
     Attributes:
-        counting, direct, take_out: those of `Wanted`.
+        counting, direct, owners, take_out: those of `Wanted`.
         known_ids, name, make_room: those of `KnownTopics`.
     """
 
@@ -69,6 +69,7 @@ class Cohorts(Generic[M]):
         self._topics = KnownTopics(tuning.topics_remembered, tuning.appends_remembered)
         self._wanted: Wanted[M] = Wanted(self._topics.forget)
         self.counting, self.direct = self._wanted.counting, self._wanted.direct
+        self.owners = self._wanted.owners
         self.take_out = self._wanted.take_out
         self.known_ids = self._topics.appends
         self.name = self._topics.name
@@ -154,7 +155,7 @@ class Cohorts(Generic[M]):
         cohort: Cohort[M] = Cohort(set(prefixes))
         cohort.members = 1
         self._own[cohort] = None
-        self._fill_directly(cohort)
+        self._wanted.begin_direct(cohort)
         return cohort
 
     def change(
@@ -210,7 +211,7 @@ class Cohorts(Generic[M]):
                 return
             del self._idle[cohort]
             cohort.direct = False
-            del self.direct[cohort]
+            self._wanted.end_direct(cohort)
             self._wanted.take(cohort, cohort.key)
             self._wanted.count_by(cohort)
 
@@ -248,7 +249,7 @@ class Cohorts(Generic[M]):
             cohort.direct = False
             self._wanted.count_by(cohort)
         else:
-            self._fill_directly(cohort)
+            self._wanted.begin_direct(cohort)
         return cohort
 
     def _remove(self, cohort: Cohort[M]) -> None:
@@ -265,9 +266,4 @@ class Cohorts(Generic[M]):
     def _unpark(self, cohort: Cohort[M]) -> None:
         if not cohort.direct:
             self._wanted.stop_counting(cohort)
-            self._fill_directly(cohort)
-
-    def _fill_directly(self, cohort: Cohort[M]) -> None:
-        cohort.direct = True
-        self.direct[cohort] = None
-        self._wanted.fill(cohort, cohort.key)
+            self._wanted.begin_direct(cohort)

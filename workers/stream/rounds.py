@@ -129,9 +129,12 @@ class Rounds(Sends):
         everything.counted_bytes = end
         self._round_first = first
         self._is_interrupted = self._has_sent = self._is_divided = False
-        if filtered:
-            return self._send_round(first, stop, start, end)
         ready = everything.ready
+        if filtered:
+            if ready or self.sorting.direct or self.sorting.prefixes:
+                return self._send_round(first, stop, start, end)
+            self._pace.learn(stop - first, end - start, 0, 0, 0)
+            return ()  # as mostly for who wants a few of very many topics
         if len(ready) * (1 + (end - start) // self._bytes_per_send) <= self._sends_per_look:
             # It is over before the first look at the clock. So nothing has to be come back to: with
             # a generator, a message to a single member takes twice as long.

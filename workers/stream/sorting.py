@@ -7,7 +7,8 @@ picks of its own that wants it, is one append of a reference.
 
 from __future__ import annotations
 
-from itertools import compress
+from itertools import chain, compress
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.workers.stream.turn_part import TurnPart, without_clock
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 SPARSE_PART = 4  # when less than 1/4 of the messages are wanted, only those are cut out
 MATCHES_PER_LOOK = 32  # at the clock; each takes some microseconds
-LOOKS_PER_MATCH = 32  # matching a message again costs as much as a look at so many
+LOOKS_PER_APPEND = 3  # to find out from an append whose picks it fills costs as much as so many
+
+_filled_by = attrgetter("__self__")  # an append: the list that it appends to
 
 
 class Sorting:
@@ -68,6 +71,8 @@ class Sorting:
         self._first = 0
         self._wanted: Sequence[int] = ()  # indexes of the messages that were cut out
         self._pieces: list[bytes] = []
+        self._found: list[tuple[Append, ...]] = []  # for each of these pieces, where it went
+        self._appends = 0  # of all of these together
         self._indexes: dict[int, int] = {}  # id(piece) -> index, once it is asked for
         # Of each that is not cleared yet, when the round was interrupted; they change from then on.
         self._held: dict[Prefix[Member] | Cohort[Member], int] = {}
@@ -92,38 +97,40 @@ class Sorting:
         sorted_ = self._fill(pieces, found)
         if sorted_ < len(pieces):
             stop = first + wanted[sorted_]
-            wanted, pieces = wanted[:sorted_], pieces[:sorted_]
+            wanted, pieces, found = wanted[:sorted_], pieces[:sorted_], found[:sorted_]
+        self._found = found
         self._first, self._wanted, self._pieces = first, wanted, pieces
         self._indexes = {}
         return stop
 
     def _fill(self, pieces: list[bytes], found: list[tuple[Append, ...]]) -> int:
         """Put the pieces where they go; returns how many were, before the time was over."""
-        appends_in_all = sum(map(len, found))
-        each = len(pieces) or 1
-        if appends_in_all > self._appends_per_look:
-            each = max(1, each * self._appends_per_look // appends_in_all)
+        self._appends = appends_in_all = sum(map(len, found))
+        if appends_in_all <= self._appends_per_look:
+            _put(pieces, found)
+            return len(pieces)
+        each = max(1, len(pieces) * self._appends_per_look // appends_in_all)
         for start in range(0, len(pieces), each):
             if start and self._part.is_past(self._until):
                 return start
-            stop = start + each
-            for piece, appends in zip(pieces[start:stop], found[start:stop], strict=True):
-                for append in appends:
-                    append(piece)
+            _put(pieces[start : start + each], found[start : start + each])
         return len(pieces)
 
     def count(self) -> int:
         """Find out who has any picks, and count them; returns how many members they matched."""
+        if not self._appends:
+            return 0
         prefixes, direct = self._candidates()
         matched = 0
         for prefix in prefixes:
             if prefix.picks:
                 self.prefixes.append(prefix)
                 matched += prefix.count()
+        found = self.direct
         for cohort in direct:
             picks = cohort.picks
             if picks:
-                self.direct.append(cohort)
+                found.append(cohort)
                 messages = len(picks)
                 cohort.counted += messages
                 matched += messages * cohort.members
@@ -223,12 +230,12 @@ class Sorting:
 
     def _candidates(self) -> tuple[Iterable[Prefix[Member]], Iterable[Cohort[Member]]]:
         """Who may have picks."""
-        cohorts = self._cohorts
-        prefixes, direct = cohorts.counting, cohorts.direct
-        if len(self._pieces) * LOOKS_PER_MATCH >= len(prefixes) + len(direct):
+        prefixes, direct = self._cohorts.counting, self._cohorts.direct
+        found, self._found = self._found, []
+        if self._appends * LOOKS_PER_APPEND >= len(prefixes) + len(direct):
             return prefixes, direct
-        topics = set(map(first_frame, self._pieces))
-        return apart([place for topic in topics for place in cohorts.prefixes_of(topic)])
+        picks = map(id, map(_filled_by, chain.from_iterable(found)))
+        return apart(dict.fromkeys(map(self._cohorts.owners.__getitem__, picks)))
 
     def _find(self, first: int, stop: int) -> list[tuple[Append, ...]]:
         """For each message, where it goes; for fewer if the time is over, but for one at least."""
@@ -264,3 +271,9 @@ class Sorting:
             else:
                 found.append(self._cohorts.appends(first_frame(self._log.piece(sequence))))
         return found
+
+
+def _put(pieces: Sequence[bytes], found: Sequence[tuple[Append, ...]]) -> None:
+    for piece, appends in zip(pieces, found, strict=True):
+        for append in appends:
+            append(piece)

@@ -42,6 +42,7 @@ class Wanted(Generic[M]):
     Attributes:
         counting: the prefixes by which some cohort counts.
         direct: the cohorts whose own picks are filled; also those that are taken out.
+        owners: all of these, by the id of their picks: who is filled is found by what fills them.
         left: prefixes that are to be taken out.
     """
 
@@ -52,6 +53,7 @@ class Wanted(Generic[M]):
         self._appends: dict[tuple[Cohort[M], ...], tuple[Append, ...]] = {}
         self.counting: dict[Prefix[M], None] = {}
         self.direct: dict[Cohort[M], None] = {}
+        self.owners: dict[int, Prefix[M] | Cohort[M]] = {}
         self.left = 0
 
     def matching(self, topic: bytes) -> list[Place[M]]:
@@ -73,6 +75,18 @@ class Wanted(Generic[M]):
         return appends
 
     # Cohorts whose own picks are filled.
+
+    def begin_direct(self, cohort: Cohort[M]) -> None:
+        """Its own picks are filled from now on, with what it wants."""
+        self.direct[cohort] = None
+        cohort.direct = True
+        self.owners[id(cohort.picks)] = cohort
+        self.fill(cohort, cohort.key)
+
+    def end_direct(self, cohort: Cohort[M]) -> None:
+        """Nothing more goes into them; what stands in the table of it is taken out by others."""
+        del self.direct[cohort]
+        del self.owners[id(cohort.picks)]
 
     def fill(self, cohort: Cohort[M], names: Collection[bytes]) -> None:
         """Messages that begin with these go into its picks from now on."""
@@ -125,7 +139,7 @@ class Wanted(Generic[M]):
             some = cut_off(names, count)
             if not names:
                 self._leaving.pop()
-                del self.direct[cohort]
+                self.end_direct(cohort)
             count -= weight(some)
             self.left -= len(some)
             self.take(cohort, some)
@@ -143,6 +157,7 @@ class Wanted(Generic[M]):
             prefix.counting += 1
             if prefix.counting == 1:
                 self.counting[prefix] = None
+                self.owners[id(prefix.picks)] = prefix
                 prefix.changed()
                 first.append(name)
         self._forget(first)
@@ -157,6 +172,7 @@ class Wanted(Generic[M]):
             prefix.counting -= 1
             if not prefix.counting:
                 del self.counting[prefix]
+                del self.owners[id(prefix.picks)]
                 prefix.changed()
                 last.append(name)
                 self._tidy(name, prefix)
@@ -189,14 +205,15 @@ def _prefix_of(cohorts: Iterable[Cohort[M]]) -> Prefix[M]:
     return prefix
 
 
-def apart(places: Iterable[Place[M]]) -> tuple[list[Prefix[M]], list[Cohort[M]]]:
-    """The prefixes among these, and the cohorts with picks of their own, each once."""
-    prefixes: dict[Prefix[M], None] = {}
-    direct: dict[Cohort[M], None] = {}
-    for place in places:
-        if isinstance(place, Prefix):
-            prefixes[place] = None
-            direct.update(place.direct)
+def apart(
+    owners: Iterable[Prefix[M] | Cohort[M]],
+) -> tuple[list[Prefix[M]], list[Cohort[M]]]:
+    """The prefixes among these, and the cohorts with picks of their own."""
+    prefixes: list[Prefix[M]] = []
+    direct: list[Cohort[M]] = []
+    for owner in owners:
+        if isinstance(owner, Prefix):
+            prefixes.append(owner)
         else:
-            direct.update(dict.fromkeys(place))
-    return list(prefixes), list(direct)
+            direct.append(owner)
+    return prefixes, direct

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -10,26 +10,19 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.workers.policy.block import Block
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.member import Member
-from fanout.workers.stream.sorting import LOOKS_PER_MATCH, SPARSE_PART, Sorting
+from fanout.workers.stream.sorting import LOOKS_PER_APPEND, SPARSE_PART, Sorting
 from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import SMALL, Log
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fanout.workers.stream.cohort import Cohort
-    from fanout.workers.stream.wanted import Place
+
+T = TypeVar("T")
 
 SHARED = pytest.mark.parametrize("shared_prefixes", [0, 4], ids=["its own picks", "shared picks"])
-
-
-class CountedCohorts(Cohorts[Member]):
-    """Counts how often a topic is matched."""
-
-    matches = 0
-
-    def prefixes_of(self, topic: bytes) -> list[Place[Member]]:
-        self.matches += 1
-        return super().prefixes_of(topic)
 
 
 class Batch:
@@ -37,7 +30,7 @@ class Batch:
 
     def __init__(self, layout: Layout = SMALL, **tuning: int) -> None:
         self.log = Log(layout)
-        self.cohorts = CountedCohorts(Tuning(**tuning))
+        self.cohorts: Cohorts[Member] = Cohorts(Tuning(**tuning))
         self.sorting = Sorting(self.log.reader, self.cohorts)
 
     def join(self, *prefixes: bytes) -> Cohort[Member]:
@@ -107,19 +100,45 @@ def test_a_batch_that_nobody_wants_leaves_nobody_to_look_at() -> None:
     assert batch.sort(0, 2) == {}
 
 
+class Looked(dict[T, None]):
+    """Counts how often it is gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[T]:
+        self.times += 1
+        return super().__iter__()
+
+
 @SHARED
-@pytest.mark.parametrize(("strangers", "matches"), [(LOOKS_PER_MATCH, 2), (5, 1)])
-def test_for_one_message_among_many_cohorts_it_is_matched_again(
-    strangers: int, matches: int, shared_prefixes: int
+@pytest.mark.parametrize(("strangers", "times"), [(LOOKS_PER_APPEND, 0), (1, 1)])
+def test_of_many_cohorts_only_those_are_looked_at_that_one_message_went_to(
+    strangers: int, times: int, shared_prefixes: int
 ) -> None:
     batch = Batch(shared_prefixes=shared_prefixes)
     wanted = batch.join(b"A")
     for number in range(strangers):
         batch.join(b"B%d" % number)
     batch.log.publish(b"AB")
+    direct = batch.cohorts.direct = Looked(batch.cohorts.direct)
+    counting = batch.cohorts.counting = Looked(batch.cohorts.counting)
 
     assert batch.sort(0, 1) == {wanted: [0]}
-    assert batch.cohorts.matches == matches
+    assert (direct if wanted.direct else counting).times == times
+
+
+def test_of_few_messages_for_both_kinds_of_cohorts_each_is_counted_once() -> None:
+    batch = Batch(shared_prefixes=1)
+    shared, own, both = batch.join(b"A"), batch.join(b"A", b"B"), batch.join(b"B", b"AB")
+    for number in range(4 * LOOKS_PER_APPEND):
+        batch.join(b"Z%d" % number)
+    before = [cohort.matched for cohort in (shared, own, both)]
+    for topic in (b"AB", b"B"):
+        batch.log.publish(topic)
+
+    assert batch.sort(0, 2) == {shared: [0], own: [0, 1], both: [0, 1]}
+    after = [cohort.matched for cohort in (shared, own, both)]
+    assert [new - old for old, new in zip(before, after, strict=True)] == [1, 2, 2]
 
 
 def test_what_several_prefixes_have_is_in_the_order_of_the_log() -> None:

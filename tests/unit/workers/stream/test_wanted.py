@@ -19,8 +19,7 @@ NAMES = [b"%d" % index for index in range(10_000, 12_500)]
 def filled(table: Wanted[str], names: Collection[bytes] = NAMES) -> Cohort[str]:
     cohort: Cohort[str] = Cohort(frozenset(names))
     cohort.members = 1
-    table.direct[cohort] = None
-    table.fill(cohort, cohort.key)
+    table.begin_direct(cohort)
     return cohort
 
 
