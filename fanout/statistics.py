@@ -137,6 +137,9 @@ class PublisherStatistics:
     dropped_by: dict[str, int] = field(hash=False)  # messages, by label of the reason
     dropped_bytes_by: dict[str, int] = field(hash=False)
     inexact: int  # closed subscribers of lost workers whose figures may be too small
+    takeovers: int  # workers that were lost, and whose connections went on with others
+    resumed: int  # times that a connection did
+    not_resumed: int  # subscribers of lost workers that were closed, because it could not
     throttled: int  # subscribers left unread for a while; one that goes on, once more each 10 s
     workers: tuple[WorkerStatistics, ...]
 

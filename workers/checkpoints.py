@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fanout.control.channel import Channel
     from fanout.workers.connections.peer import Peer
+    from fanout.workers.connections.records import Records
     from fanout.workers.figures import Figures
     from fanout.workers.stream.pump import Pump
     from fanout.workers.stream.turn_part import TurnPart
@@ -40,6 +41,7 @@ class Checkpoints:
         peers: by id; changed by others.
         figures: are published with each slice and each answer, so that they agree with the slots.
         unsent: bytes that the kernel holds of a socket.
+        records: are renewed with the slots.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Checkpoints:
         figures: Figures,
         unsent: Callable[[socket.socket], int],
         part: TurnPart,
+        records: Records,
         tuning: Tuning = TUNING,
     ) -> None:
         self._pump = pump
@@ -58,6 +61,7 @@ class Checkpoints:
         self._figures = figures
         self._unsent = unsent
         self._part = part
+        self._records = records
         self._per_tick = tuning.checkpoints_per_tick
         self._seen_front = -1
         self._seen_blocked = False
@@ -69,7 +73,7 @@ class Checkpoints:
     @property
     def are_due(self) -> bool:
         """Whether some slots are still to be brought up to date."""
-        return bool(self._stale) or self._has_rates
+        return bool(self._stale) or self._has_rates or self._records.are_behind
 
     @property
     def are_late(self) -> bool:
@@ -95,15 +99,19 @@ class Checkpoints:
         self._late = 0
         front, blocked = self._pump.front, bool(self._pump.blocked)
         moved = front != self._seen_front or blocked or self._seen_blocked or self._has_rates
+        moved = moved or self._records.are_behind
         if moved and not self._stale:
             self._seen_front, self._seen_blocked, self._has_rates = front, blocked, False
             self._stale = list(self._peers.values())
         left = min(self._per_tick, len(self._stale))
+        is_last = 0 < len(self._stale) <= left
         while left:
             count = min(left, PEERS_PER_LOOK)
             self._write(self._stale[:count], now)
             del self._stale[:count]
             left = 0 if self._part.is_over() else left - count
+        if is_last and not self._stale:
+            self._records.note_all()
         self._figures.publish()
 
     def ask(self, token: int, head: int) -> None:
@@ -126,6 +134,7 @@ class Checkpoints:
             for start in range(0, len(peers), PEERS_PER_LOOK):
                 self._write(peers[start : start + PEERS_PER_LOOK], now)
                 self._part.is_over()  # the sign of life
+            self._records.note_all()
             self._figures.publish()
             self._asked = self._asked[len(due) :]
         for token in due:
@@ -133,6 +142,7 @@ class Checkpoints:
 
     def _write(self, peers: Iterable[Peer], now: int) -> None:
         since, settle, here = self._pump.blocked.get, self._pump.settle, self._peers
+        record = self._records.write
         for peer in peers:
             if peer.id in here:  # it may have left since it was put on the list
                 settle(peer.member)
@@ -140,3 +150,4 @@ class Checkpoints:
                 if peer.rate:
                     self._has_rates = True
                 peer.checkpoint(since(peer.member, 0))
+                record(peer)

@@ -111,7 +111,7 @@ async def _serve(
     def on_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
         failures.append(error if isinstance(error, BaseException) else RuntimeError(str(context)))
-        worker.finished()
+        worker.finished(failed=True)
 
     loop.set_exception_handler(on_failure)
     with _coordinator_watched(hello.coordinator_pid, worker.orphaned):

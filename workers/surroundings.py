@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from fanout.shm.header import Header
 from fanout.shm.reader import LogReader
+from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.system_calls import needed
-from fanout.transport.kernel import Taken, prepare_socket, taken_by_host, unsent_in_kernel
+from fanout.transport.kernel import (
+    Taken,
+    prepare_socket,
+    stream_counts,
+    taken_by_host,
+    unsent_in_kernel,
+)
 from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart, WorkTime
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
+    from fanout.transport.kernel import Counts
     from fanout.workers.connections.sessions import SessionMaker
 
 
@@ -98,6 +106,9 @@ class Surroundings(Protocol):
             OSError: it is gone already.
         """
 
+    def release(self, descriptor: int) -> None:
+        """Close the descriptor of a connection that nobody here goes on with."""
+
     def unsent(self, sock: socket.socket) -> int:
         """Bytes that the kernel took and the peer has not acknowledged; 0 if it does not say."""
 
@@ -106,6 +117,12 @@ class Surroundings(Protocol):
 
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         """The slot with this number."""
+
+    def stream_slot(self, index: int) -> StreamSlot:
+        """What another worker needs to go on, in the same slot."""
+
+    def stream_counts(self, sock: socket.socket) -> Counts | None:
+        """What the kernel has counted of a connection; None = nobody can go on with it."""
 
     def ring_publisher(self) -> None:
         """Wake the publisher, which waits for room in the log."""
@@ -136,8 +153,10 @@ class Process:
         self.now = time.monotonic_ns
         self.cpu_ns = time.process_time_ns
         self.sleep = time.sleep
+        self.release = os.close
         self.unsent = unsent_in_kernel
         self.taken = taken_by_host
+        self.stream_counts = stream_counts
         self.ring_publisher = bells[1].ring
 
     def rss_bytes(self) -> int:
@@ -179,3 +198,6 @@ class Process:
 
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         return SubscriberSlot(self._segment, index)
+
+    def stream_slot(self, index: int) -> StreamSlot:
+        return StreamSlot(self._segment, index)

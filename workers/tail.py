@@ -69,7 +69,11 @@ class Tail(Generic[K]):
         if not fences.STORES_STAY_IN_ORDER:
             self._fence()  # what was read below the tail must have been read
         slot.tail = tail
-        wanted = self._header.wanted
-        if wanted and wanted != slot.wanted_seen and tail >= wanted:
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake the publisher if what it waits for is there."""
+        slot, wanted = self._slot, self._header.wanted
+        if wanted and wanted != slot.wanted_seen and min(slot.tail, slot.resume) >= wanted:
             slot.wanted_seen = wanted
             self._around.ring_publisher()

@@ -17,12 +17,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout._units import NS
-from fanout.control.messages import Adopt, Evict, Finish, SetPolicy, Snapshot
+from fanout.control.messages import Finish, Snapshot
 from fanout.reasons import Reason
 from fanout.workers.checkpoints import Checkpoints
 from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
+from fanout.workers.connections.orders import Orders
 from fanout.workers.connections.reading import ReadSide
 from fanout.workers.connections.self_service import self_service_for
 from fanout.workers.connections.standing import Standing
@@ -40,7 +41,6 @@ from fanout.workers.tuning import TUNING, Tuning
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanout.control.messages import Message
     from fanout.options import Options
     from fanout.workers.connections.peer import Peer
     from fanout.workers.surroundings import Surroundings
@@ -95,13 +95,16 @@ class Worker:
         self.desk.watchers = (self.deadlines, self.reads, self.standing)
         self.figures = Figures(around, self.pump)
         seen = self.pump, self.desk.peers, self._channel, self.figures, around.unsent
-        self.checkpoints = Checkpoints(*seen, part, tuning)
+        self.checkpoints = Checkpoints(*seen, part, self.desk.records, tuning)
         self._deliveries = Deliveries(
             *(self.pump, self._log, self._write_set, self.desk.by_descriptor),
             *(self.figures, part, tuning),
         )
+        orders = Orders(around, options, self.desk, self.deadlines, self.pump, self.tail, part)
+        self._orders, self._resuming = orders, orders.resuming
         self._ending: Ending | None = None
         self._done = asyncio.Event()
+        self._has_failed = False
         self._turn_scheduled = False
         self._quiet_tick = quiet_tick(options.worker_timeout, options.heartbeat_interval)
         self._ticks = 0  # how many were asked for; only the last one is wanted
@@ -126,7 +129,7 @@ class Worker:
             loop.remove_reader(self.reads.set.fileno())
             loop.remove_reader(self._channel.socket)
             loop.remove_writer(self._channel.socket)
-            for peer in list(self.desk.peers.values()):
+            for peer in [] if self._has_failed else list(self.desk.peers.values()):
                 self.desk.close(peer, Reason.PUBLISHER_CLOSED)
                 self._part.is_over()  # the sign of life
             self.figures.publish()
@@ -137,8 +140,9 @@ class Worker:
         if self._ending is None:
             self._end(min(ORPHAN_DRAIN, self._drain_timeout))
 
-    def finished(self) -> None:
-        """Nothing is left to do."""
+    def finished(self, *, failed: bool = False) -> None:
+        """Nothing is left to do; or it has failed, and others go on with the connections."""
+        self._has_failed = failed
         self._done.set()
 
     # Turns.
@@ -172,11 +176,13 @@ class Worker:
         if self.checkpoints.are_late:
             self._part.begin(self._tick_ns)
             self.checkpoints.end_round(now)
+        self._resuming.go_on(now)
         self._deliveries.serve(now)
         unsettled = self._settle_turn(now)
         if self._done.is_set():
             return
         self._wake_later(now)
+        unsettled = unsettled or self._resuming.waits
         if unsettled or self.pump.runnable or not self._rest(now, more, hurry):
             self._schedule_turn()
 
@@ -263,6 +269,8 @@ class Worker:
         if pump.blocked:
             part.begin()
             more = pump.enforce(now)
+            if pump.jumped:
+                self.desk.records.note_jumps()
         if pump.effects:
             part.begin()
         while pump.effects:
@@ -271,6 +279,8 @@ class Worker:
             if part.is_over():
                 break
         self.tail.publish()
+        if self.desk.records.renew(part, self._tick_ns):
+            self.tail.ring()
         self.checkpoints.answer(now)
         ending = self._ending
         if ending is not None:
@@ -322,25 +332,19 @@ class Worker:
         self._channel.flush()
         self.desk.slow_reports.flush()
         for message, descriptors in self._channel.receive():
-            self._handle(message, descriptors)
+            if isinstance(message, Snapshot):
+                self.checkpoints.ask(message.token, self._log.head())
+            elif isinstance(message, Finish):  # another one brings the end forward
+                self._end(message.timeout)
+            else:
+                self._orders.carry_out(message, descriptors)
         if self._channel.closed:
             with contextlib.suppress(ValueError, OSError):
                 self._loop.remove_reader(self._channel.socket)
             self.orphaned()
 
-    def _handle(self, message: Message, descriptors: list[int]) -> None:
-        if isinstance(message, Adopt):
-            self.desk.adopt(message, descriptors)
-        elif isinstance(message, Evict):
-            self.desk.evict(message)
-        elif isinstance(message, SetPolicy):
-            self.desk.set_policy(message)
-        elif isinstance(message, Snapshot):
-            self.checkpoints.ask(message.token, self._log.head())
-        elif isinstance(message, Finish):  # another one brings the end forward
-            self._end(message.timeout)
-
     def _end(self, timeout: float) -> None:
         now = self._around.now()
+        self._resuming.give_up()
         self.pump.hurry(now)
         self._ending = Ending(self.desk, self._channel, timeout, now, self._part)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, get_args
 
 import msgpack
 
+from fanout.control.takeover import Resume, Resumed, Wants
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -209,6 +211,9 @@ Message: TypeAlias = (
     | Snapshot
     | SnapshotDone
     | Finish
+    | Wants
+    | Resume
+    | Resumed
 )
 
 
@@ -286,7 +291,7 @@ def decode(packet: bytes) -> list[Message]:
 
 def descriptors_with(message: Message) -> int:
     """How many descriptors travel with such a message."""
-    return message.descriptors if isinstance(message, Hello | Adopt) else 0
+    return message.descriptors if isinstance(message, Hello | Adopt | Resume) else 0
 
 
 def _decode(part: object) -> Message:
@@ -330,20 +335,31 @@ def split_subscriptions(
     subscriber: int, sequence: int, added: list[bytes], cancelled: list[bytes]
 ) -> list[Subscriptions]:
     """Reports for one change, none larger than a packet; cancellations come first."""
+    parts = _parts(added, cancelled)
+    return [Subscriptions(subscriber, sequence, *part) for part in parts]
+
+
+def split_wants(
+    subscriber: int, sequence: int, added: list[bytes], cancelled: list[bytes]
+) -> list[Wants]:
+    """The same to the worker that takes it over."""
+    return [Wants(subscriber, sequence, *part) for part in _parts(added, cancelled)]
+
+
+def _parts(added: list[bytes], cancelled: list[bytes]) -> list[tuple[list[bytes], list[bytes]]]:
     if _size(added) + _size(cancelled) <= SUBSCRIPTIONS_PER_PACKET_BYTES:  # nearly always
-        return [Subscriptions(subscriber, sequence, added, cancelled)]
-    reports: list[Subscriptions] = []
+        return [(added, cancelled)]
+    parts: list[tuple[list[bytes], list[bytes]]] = []
     size = 0
-    current = Subscriptions(subscriber, sequence, [], [])
+    more, less = list[bytes](), list[bytes]()
     for prefix, is_new in [(p, False) for p in cancelled] + [(p, True) for p in added]:
         if size + len(prefix) > SUBSCRIPTIONS_PER_PACKET_BYTES and size:
-            reports.append(current)
-            current = Subscriptions(subscriber, sequence, [], [])
+            parts.append((more, less))
+            more, less = [], []
             size = 0
-        (current.added if is_new else current.cancelled).append(prefix)
+        (more if is_new else less).append(prefix)
         size += len(prefix) + _PREFIX_HEADER_BYTES
-    reports.append(current)
-    return reports
+    return [*parts, (more, less)]
 
 
 def _size(prefixes: list[bytes]) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.events import Event
+from fanout.shm.census import NOTHING
 
 if TYPE_CHECKING:
     from fanout.control.messages import Closed, Message
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.roster import Accepted
     from fanout.events import EventKind
     from fanout.reasons import Reason
+    from fanout.shm.census import Amount
     from fanout.slow_policy import SlowPolicy
 
 
@@ -58,6 +60,7 @@ class Release:
     """Give up, in shared memory, what its ended process held back: the log above all."""
 
     worker: int
+    moved: Amount = NOTHING  # what waited for connections that go on with others
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class HandOver:
 
 @dataclass(frozen=True, slots=True)
 class NoteConnected:
-    """Write down that its handshake is done."""
+    """Write down that its handshake is done, and which worker serves it."""
 
     connection: Accepted
 

@@ -142,6 +142,11 @@ class Choices:
         known.called = policy
         return self._decide(connection, known)
 
+    def policy_of(self, subscriber: int) -> SlowPolicy:
+        """Which one it has now."""
+        known = self._known.get(subscriber)
+        return self._default.policy if known is None else known.choice.policy
+
     def forget(self, subscriber: int) -> None:
         """It is gone."""
         self._known.pop(subscriber, None)

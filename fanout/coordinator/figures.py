@@ -91,7 +91,8 @@ class Figures:
         )
 
     def connected(self, connection: Accepted) -> None:
-        """Its handshake is done."""
+        """Its handshake is done; or another worker serves it."""
+        self._cards.note_worker(connection.slot, connection.worker)
         self._cards.note_version(connection.slot, connection.version or "")
 
     def chosen(self, connection: Accepted, name: str, policy: SlowPolicy, chosen_by: str) -> None:

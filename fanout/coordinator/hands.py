@@ -119,8 +119,8 @@ class Hands:
                 self.carry_out(pool.kill(worker))
             case do.Leave(worker, problem):
                 self.carry_out(pool.leave(worker, problem))
-            case do.Release(worker):
-                pool.links[worker].slot.release()
+            case do.Release(worker, moved):
+                pool.links[worker].slot.release(moved)
             case do.NoteWorker(worker):
                 life = self._state.supervision.lives[worker]
                 self._figures.worker(life, pool.links[worker].pid)

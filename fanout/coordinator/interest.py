@@ -99,6 +99,18 @@ class Interest:
             self._subscribed += bool(mine)
         return put, taken
 
+    def move(self, subscriber: int, worker: int) -> None:
+        """Another worker serves it from now on."""
+        with self._change():
+            old = self._workers.get(subscriber)
+            if old is None or old == worker:
+                return
+            self._workers[subscriber] = worker
+            mine = list(self._prefixes[subscriber])
+            if mine:
+                self._put(mine, worker)  # first: nobody is to be without a worker meanwhile
+                self._take(mine, old)
+
     def forget(self, subscriber: int) -> None:
         """The subscriber is gone, with all its subscriptions; a long list is then taken out."""
         with self._change():

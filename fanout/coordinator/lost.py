@@ -139,7 +139,9 @@ class Loss:
 
     def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Later]:
         """What was published for this subscriber since its last checkpoint; yields after a step."""
-        tail = WorkerSlot(self._segment, connection.worker).tail
+        tail = connection.lost_from
+        if tail is None:
+            tail = WorkerSlot(self._segment, connection.worker).tail
         last = SubscriberSlot(self._segment, connection.slot).read(connection.subscriber)
         if tail == NO_TAIL:
             changes = self._changes.of(connection.subscriber)

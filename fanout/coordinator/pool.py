@@ -13,11 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.control.channel import ChannelFull
-from fanout.control.messages import Adopt, ControlError
+from fanout.control.messages import Adopt, ControlError, Evict
+from fanout.control.takeover import Resumed
 from fanout.coordinator import reports
 from fanout.coordinator.actions import Complain
 from fanout.coordinator.dropping import Dropping
 from fanout.coordinator.figures import final_of
+from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.links import REAP_WAIT, WorkerLink
 from fanout.coordinator.lost import Losses
 from fanout.coordinator.wrecks import Slices, Wrecks
@@ -84,6 +86,7 @@ class Pool:
         self._now = surroundings.now
         self._start_process = surroundings.start_process
         self._read_condition = surroundings.read_condition
+        self._handing_on = HandingOn(segment, state, self._wrecks, self.say, surroundings.now)
         self._has_reports = False  # of this turn
         self._turns_with_reports = 0  # one after another, while there was something to take out
 
@@ -137,6 +140,8 @@ class Pool:
 
         Takes over the descriptors.
         """
+        if isinstance(message, Evict) and self._state.takeovers.defer(message):
+            return []
         try:
             self.links[worker].say(message, descriptors)
         except ChannelFull as error:
@@ -169,7 +174,8 @@ class Pool:
         """Seconds after which there is something to clear, if nothing happens before."""
         if self._wrecks.pending:
             return 0.0
-        return LEAVING_PAUSE if self._state.interest.has_leaving else math.inf
+        pause = LEAVING_PAUSE if self._state.interest.has_leaving else math.inf
+        return min(pause, self._handing_on.may_wait)
 
     def clear(self) -> list[Action]:
         """Clear, for a slice, what lost workers have left, and who is gone wanted."""
@@ -179,7 +185,7 @@ class Pool:
             if self._turns_with_reports % REPORTS_PER_PIECE == 0:
                 interest.take_out()
         self._has_reports = False
-        return self._wrecks.go_on()
+        return self._wrecks.go_on() + self._handing_on.go_on()
 
     def owed(self) -> Slices[dict[int, tuple[int, bool]]]:
         """Count what subscribers have not got, as if their workers had just been lost."""
@@ -210,6 +216,7 @@ class Pool:
     def abandon(self) -> list[Action]:
         """End the connections that are left when nobody will report their end any more."""
         actions = self._wrecks.finish()
+        actions += self._handing_on.abandon()
         for link in self.links:
             if self._state.roster.served_by(link.index):
                 actions += self._wrecks.add(link.index, [])
@@ -267,7 +274,10 @@ class Pool:
             for message, descriptors in received:
                 for descriptor in descriptors:
                     os.close(descriptor)  # workers send none
-                actions += reports.take(self._state, link.index, message, self._now())
+                if isinstance(message, Resumed):
+                    actions += self._handing_on.heard(link.index, message)
+                else:
+                    actions += reports.take(self._state, link.index, message, self._now())
         except ControlError as error:
             actions.append(Complain(f"worker {link.index} sent what it cannot send", error))
             reason = "it sent what it cannot send"
@@ -287,7 +297,7 @@ class Pool:
 
     def _ended(self, link: WorkerLink, how: str, code: int | None = None) -> list[Action]:
         told = self._state.supervision.ended(link.index, how, self._now(), code)
-        return self._wrecks.add(link.index, told)
+        return self._handing_on.lose(link.index, told, code)
 
     def _unwatch(self, file: socket.socket | int) -> None:
         with suppress(KeyError):  # it is not watched any more

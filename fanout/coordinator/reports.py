@@ -36,12 +36,14 @@ from fanout.coordinator.interest import PAIR_BYTES
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
+from fanout.shm.census import NOTHING
 
 if TYPE_CHECKING:
     from fanout.coordinator.actions import Action
     from fanout.coordinator.answers import Flag
     from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
+    from fanout.shm.census import Amount
     from fanout.slow_policy import SlowPolicy
 
 
@@ -85,9 +87,13 @@ def cause_of_loss(state: State) -> Reason:
     return Reason.PUBLISHER_CLOSED if state.ledger.closing else Reason.WORKER_LOST
 
 
-def let_go(worker: int) -> list[Action]:
-    """What a lost worker held back is counted: the log need not keep it any more."""
-    return [Release(worker)]
+def let_go(worker: int, moved: Amount = NOTHING) -> list[Action]:
+    """What a lost worker held back is counted: the log need not keep it any more.
+
+    Args:
+        moved: what others deliver in its place.
+    """
+    return [Release(worker, moved)]
 
 
 def cleared(state: State, worker: int) -> list[Action]:
@@ -101,6 +107,9 @@ def ask(state: State, flag: Flag) -> list[Action]:
 
     Those who are lost need not do so, but what they have left is to be cleared.
     """
+    if state.takeovers.pending:  # their figures are those of lost workers until they go on
+        state.takeovers.asked.append(flag)
+        return []
     ready = state.supervision.ready
     token = state.answers.expect([*ready, *state.supervision.held], flag)
     if token is None:
@@ -277,6 +286,7 @@ def end(
     _forget_wants(state, connection.subscriber)
     state.changes.forget(connection.subscriber)
     state.choices.forget(connection.subscriber)
+    state.takeovers.forget(connection.subscriber)
     actions: list[Action] = []
     duplicate = state.duplicates.pop(connection.subscriber, None)
     if duplicate is not None:

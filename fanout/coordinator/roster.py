@@ -36,6 +36,7 @@ class Accepted:
     made_room: bool = False  # for others, whose subscriptions were too many with its own
     debt: int = 0  # ns that its address owed when it came, and that are missing of its budget
     is_over: bool = False  # that budget, or was once
+    lost_from: int | None = None  # its worker is lost, and has served it up to that message
     owed_at: float = 0.0  # seconds; since it came, or was named as over it last, it has paid
 
     def owed(self, now: float) -> int:
@@ -138,6 +139,19 @@ class Roster:
         is_half_open = connection.version is None
         self.half_open -= is_half_open
         self.addresses.left(connection.peer, half_open=is_half_open)
+        return connection
+
+    def orphan(self, subscriber: int) -> None:
+        """Its worker is lost; it is with nobody, until it is moved."""
+        connection = self.connections[subscriber]
+        self._served_by[connection.worker].discard(subscriber)
+
+    def move(self, subscriber: int, ready: Collection[int]) -> Accepted:
+        """It is with the one of these workers that has the fewest from now on."""
+        connection = self.connections[subscriber]
+        self._served_by[connection.worker].discard(subscriber)
+        connection.worker = min(ready, key=lambda one: len(self._served_by[one]))
+        self._served_by[connection.worker].add(subscriber)
         return connection
 
     def _choose(self, ready: Collection[int], loads: Sequence[int], now: float) -> int:

@@ -12,6 +12,7 @@ from fanout.coordinator.choosing import Choices, choices_for
 from fanout.coordinator.holdings import Holdings
 from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
+from fanout.coordinator.takeovers import Takeovers
 
 if TYPE_CHECKING:
     from fanout.coordinator.interest import Interest
@@ -35,6 +36,7 @@ class State:
     answers: Answers = field(default_factory=Answers)
     changes: Changes = field(default_factory=Changes)
     holdings: Holdings = field(default_factory=Holdings)
+    takeovers: Takeovers = field(default_factory=Takeovers)
     duplicates: dict[int, int] = field(default_factory=dict)  # subscriber -> our descriptor of it
 
 

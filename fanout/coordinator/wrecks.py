@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from fanout.coordinator import reports
 from fanout.coordinator.lost import NOTHING_LATER
+from fanout.shm.census import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
     from fanout.reasons import Reason
+    from fanout.shm.census import Amount
 
     Clearing: TypeAlias = Generator[list[Action], None, None]
     FinalOf: TypeAlias = Callable[[Accepted, Reason, Later], Closed]
@@ -59,11 +61,23 @@ class Wrecks:
         """Whether there is something to clear."""
         return bool(self._left)
 
-    def add(self, worker: int, told: list[Action]) -> list[Action]:
-        """A worker is lost, and `told` says so in the end; returns what is to be done at once."""
+    def add(self, worker: int, told: list[Action], moved: Amount = NOTHING) -> list[Action]:
+        """A worker is lost, and `told` says so in the end; returns what is to be done at once.
+
+        Args:
+            moved: what waited for those that others go on with, which are not among its own.
+        """
         self._state.supervision.hold(worker)
-        self._left.append(self._clear(worker, self._losses.begin(), told))
+        self._left.append(self._clear(worker, self._losses.begin(), told, moved))
         return self.go_on()
+
+    def close(self, connection: Accepted, why: str) -> None:
+        """Nobody goes on with a connection of a lost worker; it is ended when its turn has come.
+
+        Args:
+            why: for people.
+        """
+        self._left.append(self._end([connection], self._losses.begin(), why))
 
     def go_on(self) -> list[Action]:
         """Clear for a slice; returns what is to be done, in its order."""
@@ -106,21 +120,33 @@ class Wrecks:
             yield
         return owed
 
-    def _clear(self, worker: int, loss: Loss, told: list[Action]) -> Clearing:
-        state, counted = self._state, self._counted
-        connections = state.roster.served_by(worker)
+    def _clear(self, worker: int, loss: Loss, told: list[Action], moved: Amount) -> Clearing:
+        connections = self._state.roster.served_by(worker)
+        yield from self._count(connections, loss)
+        yield reports.let_go(worker, moved)
+        yield from self._end_counted(connections, "")
+        yield reports.cleared(self._state, worker) + told
+
+    def _end(self, connections: list[Accepted], loss: Loss, why: str) -> Clearing:
+        yield from self._count(connections, loss)
+        yield from self._end_counted(connections, why)
+
+    def _count(self, connections: list[Accepted], loss: Loss) -> Clearing:
         for connection in connections:
             later = yield from _silent(loss.since_checkpoint(connection))
-            counted[connection.subscriber] = later
+            self._counted[connection.subscriber] = later
             yield []
-        yield reports.let_go(worker)
+
+    def _end_counted(self, connections: list[Accepted], why: str) -> Clearing:
+        state = self._state
         for connection in connections:
-            later = counted.pop(connection.subscriber, NOTHING_LATER)
+            later = self._counted.pop(connection.subscriber, NOTHING_LATER)
             last = self._final_of(connection, reports.cause_of_loss(state), later)
             now = self._now()
             last = replace(last, debt=connection.owed(now))  # its worker would have said that
+            if why:
+                last = replace(last, reason=f"{last.reason}; {why}")
             yield reports.end(state, connection, last, now, exact=not later.doubt)
-        yield reports.cleared(state, worker) + told
 
 
 def _silent(steps: Generator[None, None, T]) -> Generator[list[Action], None, T]:

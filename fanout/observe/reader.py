@@ -168,10 +168,11 @@ class Reader:
         return self._valid(Survey(self._segment, self._known))
 
     def log_used(self) -> int:
-        """Bytes of the log that some worker may still read; `log_bytes` = it is full."""
-        tails = [slot.tail for slot in self._worker_slots()]
+        """Bytes of the log that some worker may still read, or one in its place; `log_bytes` = it
+        is full."""
+        tails = [min(slot.tail, slot.resume) for slot in self._worker_slots()]
         head, position = self._log.length()
-        low = min(tails, default=head)
+        low = min([*tails, self._header.hold], default=head)
         if low >= head:
             return self._valid(0)
         if head - low >= self._log.entries:
@@ -204,8 +205,14 @@ class Reader:
         return self._valid(self._clock.notes())
 
     def flushed(self) -> list[int]:
-        """For each worker: everything below it was handed to the kernel. It never raises."""
-        return [slot.flushed for slot in self._worker_slots()]
+        """For each worker: everything below it was handed to the kernel. It never raises.
+
+        And for the connections that nobody serves at present.
+        """
+        # Twice, since they go from a worker to the coordinator and from it to another one.
+        before = self._header.hold
+        flushed = [slot.flushed for slot in self._worker_slots()]
+        return [before, *flushed, self._header.hold]
 
     def _worker_slots(self) -> list[WorkerSlot]:
         if not self._workers:
@@ -250,6 +257,9 @@ class Reader:
             discarded=totals.discarded,
             discarded_bytes=totals.discarded_bytes,
             inexact=totals.inexact,
+            takeovers=totals.takeovers,
+            resumed=totals.resumed,
+            not_resumed=totals.not_resumed,
             throttled=totals.throttled,
             workers=tuple(row.statistics() for row in self.workers()),
         )

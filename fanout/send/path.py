@@ -201,8 +201,8 @@ class SendPath:
         return result
 
     def _look_for_room(self, needed_bytes: int, count: int) -> bool:
-        tails = self._tails.read()
-        self.log.refresh(tails)
+        tails, hold = self._tails.look()
+        self.log.refresh((*tails, hold))
         enough = self.log.fits(needed_bytes, count)
         position = self.log.position
         wanted = 0 if enough else self.log.wanted_tail(needed_bytes, count, ROOM_PART)

@@ -147,6 +147,10 @@ class Cards:
         """Its handshake is done."""
         self._words[slot * _EACH + at.C_PROTOCOL] = number_of_version(version)
 
+    def note_worker(self, slot: int, worker: int) -> None:
+        """Another worker serves it."""
+        self._words[slot * _EACH + at.C_WORKER] = worker
+
     def note_subscriptions(self, slot: int, count: int) -> None:
         """It has so many distinct ones."""
         self._words[slot * _EACH + at.C_SUBSCRIPTIONS] = count

@@ -6,6 +6,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
+from fanout.shm.fence import keep_order
 from fanout.shm.words import Record, Word, read_text, write_text
 
 if TYPE_CHECKING:
@@ -46,8 +47,17 @@ class Header(Record):
     started = Word(at.H_STARTED, "wall clock when it started, ns since 1970")
     state = Word(at.H_STATE, "see `State`")
     heartbeat = Word(at.H_HEARTBEAT, "monotonic ns of the coordinator's last turn")
+    hold = Word(at.H_HOLD, "from which message on connections need it that nobody serves")
+    holds = Word(at.H_HOLDS, "how often that was changed")
     ends_begun = Word(at.H_ENDS_BEGUN, "ends of connections that are booked or being booked")
     ends_booked = Word(at.H_ENDS_BOOKED, "the same, but for one that is being booked")
+
+    def hold_back(self, sequence: int) -> None:
+        """Have the log keep what comes from this message on, NO_TAIL = nothing; see `Tails`."""
+        self.holds += 1
+        keep_order()
+        self.hold = sequence
+        keep_order()
 
     @property
     def name(self) -> str:
@@ -97,6 +107,9 @@ class Totals(Record):
     dropped_messages_bytes = Word(_ACCOUNTS + 10, "of `dropped_messages`")
     dropped_age_bytes = Word(_ACCOUNTS + 11, "of `dropped_age`")
     dropped_log_bytes = Word(_ACCOUNTS + 12, "of `dropped_log`")
+    takeovers = Word(_ACCOUNTS + 14, "workers that were lost and had connections that others took")
+    resumed = Word(_ACCOUNTS + 15, "times that a connection went on with another worker")
+    not_resumed = Word(_ACCOUNTS + 16, "subscribers that were closed since no worker could go on")
     inexact = Word(_ACCOUNTS + 13, "connections whose figures may be too small: see `End.exact`")
 
 

@@ -35,7 +35,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 
 WORD = 8
 LINE = 64
@@ -78,8 +78,10 @@ H_REASONS = 96  # a counter for each number of `fanout.reasons.Reason`; eight li
 REASONS = 64
 H_ACCOUNTS = 160  # of connections that have ended: see `header.Totals` as well; three lines
 ACCOUNTS = 24
-# Lines 23 to 63 are free: the floor of the writer and the mark of kept values (last values), the
-# hold of the coordinator (takeover), events by kind (metrics).
+H_HOLD = 184  # sequence: the coordinator needs the log from there, or NO_TAIL
+H_HOLDS = 185  # how often that was changed
+# Lines 24 to 63 are free: the floor of the writer and the mark of kept values (last values), events
+# by kind (metrics).
 
 # Worker slot: 64 words. The first half is the worker's, the second the coordinator's.
 WORKER_SLOT_BYTES = 512
@@ -91,7 +93,8 @@ W_LOAD = 4  # CPU time used in the last second, in thousandths
 W_SUBSCRIBERS = 5  # connections it owns, half-open ones too
 W_WANTED_SEEN = 6  # the H_WANTED that it last rang the publisher for
 W_PROGRESS = 7  # turns that did something or found nothing to do: who stands still counts none
-# Line 1 is free: the oldest resumable record, and who is being sent to (takeover).
+W_RESUME = 8  # sequence: another worker may have to go on from there, or NO_TAIL
+# The rest of line 1 is free: who is being sent to (takeover of Unix sockets).
 W_CPU_NS = 16  # CPU time of its process
 W_RSS_BYTES = 17  # resident memory of its process, shared pages too
 W_COHORTS = 18  # different wants
@@ -115,8 +118,8 @@ WC_STARTED = 35  # monotonic ns
 
 NO_TAIL = (1 << 64) - 1  # holds nothing back
 
-# Subscriber slot: 72 words, the owning worker's.
-SUBSCRIBER_SLOT_BYTES = 576
+# Subscriber slot: 112 words, the owning worker's.
+SUBSCRIBER_SLOT_BYTES = 896
 S_VERSION = 0  # odd while the words below are being changed
 S_ID = 1  # subscriber id, 0 = free
 # From here on in the order of `subscriber_slot.Checkpoint`.
@@ -140,8 +143,12 @@ S_OLDEST = 22  # the oldest message that is queued, if any is
 S_KERNEL_BYTES = 23  # that the kernel had not sent, or that were not acknowledged, when asked last
 S_RATE = 24  # messages sent in the last second
 S_RATE_BYTES = 25
-# Words 26 to 31 are free; words 32 to 71: two banks of 20 words, from which another worker can go
-# on with the stream (takeover).
+S_BANK = 26  # records ever written; its lowest bit names the bank of the last one, 0 = none yet
+S_TAKEN = 27  # bytes of its input that were taken, and on which all is done
+# Words 28 to 31 are free.
+S_BANKS = 32  # two of them: from where another worker can go on with the stream
+BANK_WORDS = 40  # in the order of `stream_record.StreamRecord`
+SPEECH_BYTES = 136  # of each, at its end: what is to be said that is not in the log
 
 # Card: 48 words, the coordinator's. Words 46 and 47 are free.
 CARD_BYTES = 384
@@ -281,7 +288,9 @@ assert H_ACCOUNTS + ACCOUNTS <= PAGE // WORD, "the header is one page"
 assert W_DISCARDED_BYTES < WC_PID, "the first half of a worker's slot is the worker's"
 assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
 assert S_DROPS + DROPS <= S_OLDEST, "the drops have words of their own"
-assert S_RATE_BYTES < 32, "what follows is for the banks of takeover"
+assert S_TAKEN < S_BANKS, "the banks have words of their own"
+assert S_BANKS + 2 * BANK_WORDS <= SUBSCRIBER_SLOT_BYTES // WORD, "both banks are in the slot"
+assert H_HOLD >= H_ACCOUNTS + ACCOUNTS, "the hold has a line of its own"
 assert C_PEER + PEER_BYTES // WORD <= C_ENDPOINT, "the peer would reach into the endpoint"
 assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= C_NAME, "the endpoint would reach into the name"
 assert C_NAME + NAME_BYTES // WORD <= C_LIMIT_BYTES, "the name would reach into the policy"

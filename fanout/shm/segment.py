@@ -87,6 +87,7 @@ class Segment:
         words[at.H_ENTRIES] = layout.entries
         words[at.H_SUBSCRIBERS] = layout.subscribers
         words[at.H_PID] = os.getpid()
+        words[at.H_HOLD] = at.NO_TAIL
         words[at.H_EPOCH] = int.from_bytes(os.urandom(7), "little") + 1
         words[at.H_MAGIC] = at.MAGIC
         return segment

@@ -64,6 +64,7 @@ NOTHING = Checkpoint(0, 0, 0, 0, 0, 0, 0, 0, 0)
 _FIRST = at.S_POSITION
 _STOP = _FIRST + len(Checkpoint._fields)
 _WORDS = slice(_FIRST, _STOP)
+_FIGURES = at.S_BANKS  # words of a slot; what follows is for who takes over
 _EACH = at.SUBSCRIBER_SLOT_BYTES // at.WORD
 # What is packed and stored at once takes a third of the time of `array("Q", checkpoint)`. There is
 # one such piece of memory for all slots: a process that writes checkpoints does so on one thread.
@@ -84,7 +85,7 @@ class SubscriberSlot(Record):
 
     def __init__(self, segment: Segment, index: int) -> None:
         offset = segment.layout.subscriber_slots + index * at.SUBSCRIBER_SLOT_BYTES
-        super().__init__(words_at(segment, offset, at.SUBSCRIBER_SLOT_BYTES))
+        super().__init__(words_at(segment, offset, _FIGURES * at.WORD))
 
     id = Word(at.S_ID, "subscriber id, 0 = free")
 
@@ -95,6 +96,7 @@ class SubscriberSlot(Record):
         words[at.S_VERSION] = version
         keep_order()
         words[_WORDS] = _nothing
+        words[at.S_BANK] = words[at.S_TAKEN] = 0
         keep_order()
         words[at.S_ID] = subscriber  # last: even a torn slot never gives it another's figures
         words[at.S_VERSION] = version + 1
@@ -175,7 +177,7 @@ class SubscriberSlots:
         for slot, (first, last) in enumerate(zip(before, after, strict=True)):
             if first == last and not first & 1:
                 continue
-            here = words[slot * _EACH : (slot + 1) * _EACH]
+            here = words[slot * _EACH : slot * _EACH + _FIGURES]
             with suppress(StuckRecord):  # whose worker died while it wrote
                 values = read_consistent(here, at.S_VERSION)
                 for column, value in zip(columns, values[at.S_ID :], strict=False):

@@ -10,9 +10,12 @@ import enum
 from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
+from fanout.shm.census import NOTHING
+from fanout.shm.fence import keep_order
 from fanout.shm.words import Record, Word, words_at
 
 if TYPE_CHECKING:
+    from fanout.shm.census import Amount
     from fanout.shm.segment import Segment
 
 NO_TAIL = at.NO_TAIL
@@ -48,6 +51,7 @@ class WorkerSlot(Record):
 
     # Written by the worker.
     tail = Word(at.W_TAIL, "oldest message it may still read, NO_TAIL = none")
+    resume = Word(at.W_RESUME, "oldest message that another worker may have to go on from")
     flushed = Word(at.W_FLUSHED, "everything below was handed to the kernel, for every subscriber")
     heartbeat = Word(at.W_HEARTBEAT, "monotonic ns of its last sign of life")
     load = Word(at.W_LOAD, "CPU time used in the last second, in thousandths")
@@ -85,20 +89,27 @@ class WorkerSlot(Record):
         self._sleeper[0] = 0
         self.words[at.W_SLEEPING] = 0
 
-    def release(self) -> None:
+    def release(self, moved: Amount = NOTHING) -> None:
         """Hold nothing back any more: no process runs. The coordinator's.
 
         The totals stay, for the replacement to go on from. What was queued for subscribers of that
         process went with it; if it died between two of the stores, they are made to add up.
+
+        Args:
+            moved: of what was queued, that of subscribers who go on with other workers: these have
+                it in their totals.
         """
         accounted = self.sent + self.dropped + self.conflated + self.discarded
         self.matched = max(self.matched, accounted)
+        self.matched -= min(moved.messages, self.matched - accounted)
         self.discarded += self.matched - accounted
         accounted = self.sent_bytes + self.dropped_bytes
         accounted += self.conflated_bytes + self.discarded_bytes
         self.matched_bytes = max(self.matched_bytes, accounted)
+        self.matched_bytes -= min(moved.bytes, self.matched_bytes - accounted)
         self.discarded_bytes += self.matched_bytes - accounted
         self.tail = at.NO_TAIL
+        self.resume = at.NO_TAIL
         self.flushed = at.NO_TAIL
         self.wake()
         self.subscribers = 0
@@ -107,17 +118,39 @@ class WorkerSlot(Record):
 
 
 class Tails:
-    """The tails of the first so many workers, read all at once."""
+    """What the first so many workers hold back of the log, read all at once."""
 
     def __init__(self, segment: Segment, workers: int) -> None:
-        first = segment.layout.worker_slots // at.WORD + at.W_TAIL
+        first = segment.layout.worker_slots // at.WORD
         each = at.WORKER_SLOT_BYTES // at.WORD
         self._words = segment.words
-        self._indexes = [first + index * each for index in range(workers)]
+        self._slots = [first + index * each for index in range(workers)]
 
     def read(self) -> list[int]:
-        """In the order of the workers; NO_TAIL = it holds nothing back."""
-        return [self._words[index] for index in self._indexes]
+        """In the order of the workers; NO_TAIL = it holds nothing back.
+
+        The smaller of what it may still read, and of what another one may have to that takes its
+        place.
+        """
+        words = self._words
+        return [min(words[slot + at.W_TAIL], words[slot + at.W_RESUME]) for slot in self._slots]
+
+    def look(self) -> tuple[list[int], int]:
+        """The same, and what the coordinator holds back for connections that nobody serves.
+
+        That changes when a worker is lost, before its words are released, and when another one has
+        taken over, after it has set its own. So what was seen counts only if it has not changed
+        meanwhile: else both might have been seen when they did not have it.
+        """
+        words = self._words
+        while True:
+            changes = words[at.H_HOLDS]
+            keep_order()
+            tails = self.read()
+            hold = words[at.H_HOLD]
+            keep_order()
+            if words[at.H_HOLDS] == changes:
+                return tails, hold
 
 
 def sleeper_byte(segment: Segment, index: int) -> memoryview:

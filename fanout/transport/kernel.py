@@ -35,6 +35,21 @@ class Taken(NamedTuple):
     allowed: int | None
 
 
+# Of `struct tcp_info`: where it says what; Linux 4.1 is the first that says all of it.
+_TCP_INFO_BYTES = 136
+_ESTABLISHED, _CLOSE_WAIT = 1, 8  # of its `tcpi_state`, which comes first
+_ACKED_AND_RECEIVED = struct.Struct("=QQ")
+_ACKED_AT = 120
+_READINGS_MAX = 1_000  # one in six has to be taken again from a peer that acknowledges at full rate
+
+
+class Counts(NamedTuple):
+    """What the kernel has counted of a TCP connection since it was accepted, in bytes."""
+
+    written: int  # handed to it by us, whoever of us that was
+    read: int  # of what has come in: taken by us
+
+
 def prepare_socket(descriptor: int, *, queue_bytes: int, user_timeout_s: float) -> socket.socket:
     """Make a socket of an accepted connection, non-blocking, and set its options.
 
@@ -110,12 +125,55 @@ def unread_in_kernel(sock: socket.socket) -> int:
     return _ask(sock, termios.FIONREAD)  # SIOCINQ is the same number
 
 
-def _ask(sock: socket.socket, question: int) -> int:
-    answer = array.array("i", [0])
+def stream_counts(sock: socket.socket) -> Counts | None:
+    """What was written to a connection and read from it, by all who ever had it.
+
+    Nobody else may write or read meanwhile. That what was written is the sum of two numbers, which
+    are asked for one after the other, and that the peer acknowledges meanwhile, is seen to.
+
+    Returns:
+        None: it is no TCP connection, or its end has begun on our side, or the kernel is too old.
+    """
     try:
-        fcntl.ioctl(sock.fileno(), question, answer)
+        state, acknowledged, received = _tcp_info(sock)
+        for _ in range(_READINGS_MAX):
+            if state not in (_ESTABLISHED, _CLOSE_WAIT):
+                return None
+            unsent, unread = _asked(sock, termios.TIOCOUTQ), _asked(sock, termios.FIONREAD)
+            again = _tcp_info(sock)
+            if again == (state, acknowledged, received):
+                # The end of its stream counts as a byte that came in, and is not there to be read.
+                return Counts(acknowledged + unsent, received - unread - (state == _CLOSE_WAIT))
+            state, acknowledged, received = again
+    except OSError:
+        pass
+    return None
+
+
+def _tcp_info(sock: socket.socket) -> tuple[int, int, int]:
+    """State, and bytes that were acknowledged and received.
+
+    Raises:
+        OSError: it is no TCP socket, or the kernel does not count them.
+    """
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    if len(info) < _TCP_INFO_BYTES:
+        raise OSError("this kernel does not count bytes")
+    acknowledged, received = _ACKED_AND_RECEIVED.unpack_from(info, _ACKED_AT)
+    return info[0], acknowledged, received
+
+
+def _ask(sock: socket.socket, question: int) -> int:
+    try:
+        return _asked(sock, question)
     except OSError:
         return 0
+
+
+def _asked(sock: socket.socket, question: int) -> int:
+    """As `_ask()`, but it raises OSError if the kernel does not say."""
+    answer = array.array("i", [0])
+    fcntl.ioctl(sock.fileno(), question, answer)
     return answer[0]
 
 

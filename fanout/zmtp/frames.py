@@ -199,6 +199,11 @@ class FrameReader:
         """Bytes held that no frame was made of yet."""
         return len(self._buffer) - self._offset
 
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether no part of a frame is here without the rest."""
+        return not self._skipping and not self.kept_bytes
+
     def feed(self, data: bytes, start: int = 0) -> None:
         """Take the bytes of `data` from `start` on."""
         self._is_fresh = True

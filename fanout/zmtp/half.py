@@ -114,6 +114,11 @@ class Half:
         return self.version == "3.1" or self._has_pinged
 
     @property
+    def is_between_frames(self) -> bool:
+        """Whether all that has come in was acted upon, but for what belongs to no frame."""
+        return self._greeting is None and self._reader.is_between_frames
+
+    @property
     def knows_our_mechanism_only(self) -> bool:
         """Whether the peer has told its version, was told our mechanism, and has not told its own.
 
@@ -180,6 +185,17 @@ class Half:
         self._reader.repair = self._speaks_commands
         events.append(Ready(self.version, self.metadata))
         self._on_ready(events)
+
+    def _go_on(self, version: str) -> None:
+        """Be in traffic with a peer of this version, with whom the handshake was done before."""
+        self._greeting = None
+        self._output.clear()
+        self.version = version
+        if version == "1.0":
+            self._on_traffic(Step.UNFRAMED, [])
+            return
+        self.state = advance(self.state, Step.GREETED)
+        self._on_traffic(Step.PEER_READY, [])
 
     def _on_ready(self, events: list[SessionEvent]) -> None:
         """Do what the half does first."""

@@ -30,6 +30,8 @@ from fanout.zmtp.half import Half
 from fanout.zmtp.legacy import ZMTP_1
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from fanout.zmtp.encoding import Encoding
 
 _SUBSCRIBE_HEAD = bytes((len(SUBSCRIBE),)) + SUBSCRIBE
@@ -97,6 +99,19 @@ class Session(Half):
         self._limits = limits
         self._subscribed_bytes = 0
         self.subscriptions: set[bytes] = set()
+
+    def go_on(self, version: str, subscriptions: Collection[bytes]) -> None:
+        """Take over a connection from another session, between two frames of its peer; only once.
+
+        Nothing is sent for that. What the peer has said of itself in its handshake is not known.
+
+        Args:
+            version: of the peer, as the other session had it.
+            subscriptions: as that one had them.
+        """
+        self._go_on(version)
+        self.subscriptions.update(subscriptions)
+        self._subscribed_bytes = sum(map(len, self.subscriptions))
 
     @property
     def encoding(self) -> Encoding | None:

@@ -22,7 +22,7 @@ from fanout.coordinator import spawn
 from fanout.coordinator.supervision import FAILURES_MAX
 from tests.helpers.happenings import Happenings
 from tests.helpers.programs import is_alive, pause
-from tests.helpers.raw import RawPeer, frame
+from tests.helpers.raw import RawPeer, command, frame
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -69,6 +69,12 @@ def played(part: str) -> str:
     """The boot of a process that plays this part in the place of a worker."""
     before, _, _ = spawn._BOOT.rpartition("from fanout.workers.main import main")
     return before + PART + part
+
+
+def say_half(peer: RawPeer) -> None:
+    """Have a part of a frame of its be with its worker: then nobody can go on with it."""
+    peer.send(command(b"PING", b"\0\0half") + b"\0")
+    peer.expect(command(b"PONG", b"half"))
 
 
 @contextmanager
@@ -146,8 +152,9 @@ def test_what_a_killed_worker_had_not_delivered_is_counted_and_told(
     happenings = Happenings()
     publisher = Publisher(ENDPOINT, workers=1, on_event=happenings)
     try:
-        with RawPeer.version_3(publisher.endpoints[0], prefix):
+        with RawPeer.version_3(publisher.endpoints[0], prefix) as peer:
             publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            say_half(peer)
             for _ in range(10):
                 publisher.publish(b"T1", b"read")
             assert publisher.drain(DEADLINE_S) == ()
@@ -160,7 +167,7 @@ def test_what_a_killed_worker_had_not_delivered_is_counted_and_told(
             hanging = publisher.drain(0.0)
             assert [one.messages for one in hanging] == [wanted]
             os.kill(pid, signal.SIGKILL)
-            happenings.wait_for(EventKind.WORKER_LOST)
+            happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
             totals = publisher.statistics()
             assert (totals.sent, totals.dropped, totals.discarded) == (10, 0, wanted)
             told = publisher.drain(DEADLINE_S) if asks == "drain" else publisher.close()
@@ -186,13 +193,15 @@ def test_a_worker_that_is_killed_in_the_middle_of_its_work_loses_nothing_uncount
             for topic in peers_each
         ]
         publisher.wait_for_subscribers(len(peers), topic=b"T1", timeout=DEADLINE_S)
+        for peer in peers:
+            say_half(peer)
         pid = publisher.statistics().workers[0].pid
         for number in range(count // 2):
             publisher.publish(b"T%d" % (number % 2), bytes(100))
         os.kill(pid, signal.SIGKILL)
         for number in range(count // 2):
             publisher.publish(b"T%d" % (number % 2), bytes(100))
-        happenings.wait_for(EventKind.WORKER_LOST)
+        happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, len(peers))
         totals = publisher.statistics()
         told = {one.peer: one for one in happenings.of(EventKind.SUBSCRIBER_EVICTED)}
         matched = 0
@@ -226,12 +235,15 @@ def test_subscriptions_that_changed_just_before_a_loss_count_from_then_on() -> N
         publisher.wait_for_subscribers(1, topic=b"B", timeout=DEADLINE_S)
         peer.send(frame(b"\x00A"))
         wait_until(lambda: not publisher.has_subscribers(b"A"), "the cancellation")
+        for _ in range(10):
+            assert peer.read_message() == [b"A", b"1"]
+        say_half(peer)
         pause(pid)
         for _ in range(10):
             publisher.publish(b"A", b"not wanted")
             publisher.publish(b"B", b"2")
         os.kill(pid, signal.SIGKILL)
-        happenings.wait_for(EventKind.WORKER_LOST)
+        happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
 
         totals = publisher.statistics()
         assert totals.sent + totals.discarded == 20
@@ -290,8 +302,10 @@ def test_a_killed_worker_holds_no_message_back(monkeypatch: pytest.MonkeyPatch) 
         kernel_queue_bytes=4 * KIB,
         send_timeout=3_600,
     ) as publisher:
-        with RawPeer.version_3(publisher.endpoints[0], b"", receive_buffer=4 * KIB):
+        endpoint = publisher.endpoints[0]
+        with RawPeer.version_3(endpoint, b"", receive_buffer=4 * KIB) as peer:
             publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            say_half(peer)
             (one,) = publisher.subscribers()
             slot: WorkerSlot = publisher._engine._coordinator.links[one.worker].slot
             fill_the_log(publisher)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import select
 from typing import TYPE_CHECKING, Any
 
 from fanout._units import NS
 from fanout.shm.header import Header
+from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
-from fanout.transport.kernel import Taken, taken_by_host, unsent_in_kernel
+from fanout.transport.kernel import Taken, stream_counts, taken_by_host, unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS, SessionMaker
 from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from fanout.control.messages import Message
     from fanout.shm.layout import Layout
+    from fanout.transport.kernel import Counts
 
 
 class Loop:
@@ -139,6 +142,9 @@ class Around:
             raise OSError(107, "Transport endpoint is not connected")
         return self.sockets[descriptor]
 
+    def release(self, descriptor: int) -> None:
+        os.close(descriptor)
+
     def unsent(self, sock: socket.socket) -> int:
         return unsent_in_kernel(sock)
 
@@ -147,6 +153,12 @@ class Around:
 
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         return SubscriberSlot(self.written.segment, index)
+
+    def stream_slot(self, index: int) -> StreamSlot:
+        return StreamSlot(self.written.segment, index)
+
+    def stream_counts(self, sock: socket.socket) -> Counts | None:
+        return stream_counts(sock)
 
     def ring_publisher(self) -> None:
         self.rings += 1

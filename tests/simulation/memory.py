@@ -174,9 +174,11 @@ def attach(segment: Segment, *, writable: bool) -> Segment:
 
 
 def read_tails(slots: Sequence[WorkerSlot], step: Callable[[], None]) -> list[int]:
-    """The tails one after the other, with room for the workers in between."""
+    """What they hold back one after the other, with room for the workers in between."""
     tails = []
     for slot in slots:
         step()
-        tails.append(slot.tail)
+        tail = slot.tail
+        step()
+        tails.append(min(tail, slot.resume))
     return tails

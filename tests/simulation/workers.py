@@ -18,6 +18,7 @@ from fanout.control.messages import (
     Subscriptions,
 )
 from fanout.shm.header import Header
+from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.transport.kernel import Taken
@@ -278,6 +279,9 @@ class SimulatedSurroundings:
     def prepare(self, descriptor: int) -> Any:
         return self._world.sockets[descriptor]
 
+    def release(self, _descriptor: int) -> None:
+        """There is none."""
+
     def unsent(self, sock: FakeSocket) -> int:
         return sock.queued
 
@@ -286,6 +290,12 @@ class SimulatedSurroundings:
 
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         return SubscriberSlot(self._memory, index)
+
+    def stream_slot(self, index: int) -> StreamSlot:
+        return StreamSlot(self._memory, index)
+
+    def stream_counts(self, _sock: FakeSocket) -> None:
+        """Nobody can go on with a connection here."""
 
     def ring_publisher(self) -> None:
         """The publisher does not wait here: it tries again."""

@@ -8,8 +8,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from fanout.options import Options
+from fanout.send.path import ROOM_PART
 from fanout.send.poison import PoisonGuard
 from fanout.send.topics import NOT_INTERNED, TopicTable
+from fanout.shm.header import Header
 from fanout.shm.layout import MESSAGE_PART, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
@@ -477,9 +479,19 @@ class World:
         """What was refused finds room now."""
         for _ in range(2):  # it may be interrupted once
             if self.refused is not None:
+                self._ask_for_room(self.refused)
                 self._make_room()
                 self.refused = None if self._try(self.refused) else self.refused
         require(self.refused is None, "a send still finds no room")
+
+    def _ask_for_room(self, attempt: Attempt) -> None:
+        """The workers are told what is waited for, and rung."""
+        size, count = sum(map(len, attempt.wires)), len(attempt.wires)
+        header = Header(self.segment)
+        header.wanted = self.writer.wanted_tail(size, count, ROOM_PART)
+        for worker in self.workers:
+            worker.run_turn()
+        header.wanted = 0
 
     def _run_until_idle(self) -> None:
         for worker in self.workers:

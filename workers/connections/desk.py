@@ -14,6 +14,7 @@ from fanout.reasons import Reason
 from fanout.reserved import RESERVED
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections.peer import Peer
+from fanout.workers.connections.records import Records
 from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.effects import Lost, Recovered, Stalled
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.turn_part import TurnPart
     from fanout.workers.surroundings import Surroundings
     from fanout.workers.tail import Tail
+    from fanout.zmtp import Session
 
 _ENDED_BY_ITSELF = {
     *(Reason.PUBLISHER_CLOSED, Reason.LEFT, Reason.BROKEN),
@@ -63,6 +65,7 @@ class Desk:
         peers: by id.
         by_descriptor: the same by the descriptor of the socket.
         watchers: are told of each peer; to be filled before the first is adopted.
+        records: from where another worker can go on with each peer.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Desk:
         self._write_set = write_set
         self.watchers: tuple[Watcher, ...] = ()
         self.slow_reports = SlowReports(around.channel)
+        self.records = Records(around, pump, self.peers)
         self._around = around
         self._channel = around.channel
         self._policy = policy
@@ -111,18 +115,30 @@ class Desk:
             text = f"{Reason.GONE_EARLY.text}: {error.strerror}"
             self._give_back(message, Reason.GONE_EARLY, text)
             return
-        session = self._around.sessions[message.protocol](self._limits)
-        peer = Peer(message.subscriber, slot, sock, session, self._policy, now, message.debt)
+        session = self.session_for(message.protocol)
+        record = self._around.stream_slot(message.slot)
+        peer = Peer(
+            *(message.subscriber, slot, sock, session, self._policy, now, message.debt),
+            record=record,
+        )
         if self._policy.min_interval_ns:
             self._tail.protect_front()  # it gets a cursor of its own there
         self._pump.begin(peer.member, now)
+        self.take_over(peer, now)
+        self._newcomers.append(peer)
+
+    def session_for(self, protocol: str) -> Session:
+        """A new session of this protocol."""
+        return self._around.sessions[protocol](self._limits)
+
+    def take_over(self, peer: Peer, now: int) -> None:
+        """Serve this peer from now on."""
         self.peers[peer.id] = peer
-        self.by_descriptor[sock.fileno()] = peer
-        self._write_set.register(sock, select.EPOLLOUT | select.EPOLLET)
+        self.by_descriptor[peer.socket.fileno()] = peer
+        self._write_set.register(peer.socket, select.EPOLLOUT | select.EPOLLET)
         for watcher in self.watchers:
             watcher.adopted(peer, now)
         self._around.slot.subscribers = len(self.peers)
-        self._newcomers.append(peer)
 
     def greet(self, now: int) -> None:
         """Say the first words to those who were adopted in this turn.
@@ -140,6 +156,7 @@ class Desk:
         """The handshake of this peer is done."""
         peer.ready = True
         peer.member.encoding = peer.session.encoding
+        self.records.write(peer)
         self._channel.post(Connected(peer.id, version))
 
     def say(self, peer: Peer, now: int) -> None:
@@ -148,6 +165,7 @@ class Desk:
         if data:
             # If its socket does not take all of it, it is blocked, with its cursor at the front.
             self._tail.protect_front()
+            self.records.write(peer, said=data)
             self._pump.speak(peer.member, data, now)
 
     def close(self, peer: Peer, cause: Reason, text: str = "") -> None:
@@ -200,6 +218,7 @@ class Desk:
             if policy.min_interval_ns:
                 self._tail.protect_front()  # it gets a cursor of its own there
             self._pump.set_policy(peer.member, policy, self._around.now())
+            self.records.write(peer)
 
     def carry_out(self, effects: list[Effect], part: TurnPart) -> list[Effect]:
         """Do what the pump has found out to be done; returns what there was no time for."""

@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from fanout._units import NS
+from fanout.shm.worker_slot import NO_TAIL
 from fanout.transport import kernel
 from fanout.workers.connections.budgets import Budget
 from fanout.workers.stream.member import Member
@@ -14,6 +15,7 @@ from fanout.workers.stream.member import Member
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fanout.shm.stream_record import StreamSlot
     from fanout.shm.subscriber_slot import SubscriberSlot
     from fanout.workers.policy.base import Policy
     from fanout.zmtp import Session
@@ -34,6 +36,10 @@ class Peer:
         ttl_ns: after so long a silence it wants to be closed; 0 = never.
         answers_pings: whether it has ever answered one.
         asked: monotonic ns of the first PING that it has not answered, if later than `heard`.
+        record: from where another worker can go on.
+        recorded: the message from which on it needs the log for that, NO_TAIL = it does not.
+        taken: bytes of its input that were taken.
+        has_spoken_for_itself: whether it has said anything by a reserved subscription.
         rate, rate_bytes: messages and their bytes that it was sent in the last second.
 
     Args:
@@ -48,15 +54,19 @@ class Peer:
         "answers_pings",
         "asked",
         "budget",
+        "has_spoken_for_itself",
         "id",
         "last_received",
         "member",
         "rate",
         "rate_bytes",
         "ready",
+        "record",
+        "recorded",
         "session",
         "slot",
         "socket",
+        "taken",
         "ttl_ns",
         "unread_until",
     )
@@ -70,6 +80,9 @@ class Peer:
         policy: Policy,
         now: int,
         debt: int = 0,
+        *,
+        record: StreamSlot,
+        is_new: bool = True,
     ) -> None:
         self.id = identifier
         self.slot = slot
@@ -88,7 +101,12 @@ class Peer:
         self._rated_at = now
         self._rated = (0, 0)  # sent, and bytes, at that time
         self._kernel_bytes = 0  # when it was asked last
-        slot.take(identifier)
+        self.record = record
+        self.recorded = NO_TAIL
+        self.taken = 0
+        self.has_spoken_for_itself = False
+        if is_new:
+            slot.take(identifier)
 
     def receive(self, size: int) -> bytes | None:
         """Up to `size` bytes that have arrived; empty = end of file, None = nothing yet.
@@ -97,9 +115,29 @@ class Peer:
             OSError: the connection broke.
         """
         try:
-            return self.socket.recv(size)
+            data = self.socket.recv(size)
         except BlockingIOError:
             return None
+        self.taken += len(data)
+        return data
+
+    def has_acted(self) -> None:
+        """All is done on what was taken of its input: who goes on with it misses nothing.
+
+        Nobody can go on with one of whom a part of something is there.
+        """
+        if self.session.is_between_frames:
+            self.record.taken = self.taken
+
+    def goes_on(self, taken: int) -> None:
+        """Another worker has served it: its member is as that one has left it.
+
+        Args:
+            taken: bytes of its input that were taken.
+        """
+        self.ready = True
+        self.taken = taken
+        self._rated = self.member.sent, self.member.sent_bytes
 
     @property
     def heard(self) -> int:

@@ -131,6 +131,7 @@ class ReadSide:
         promised = self._tail.promised
         if promised:
             for peer, since in promised.items():  # who is held since an earlier turn
+                peer.has_acted()
                 self._pump.release(peer.member, peer.session.subscriptions, since, now)
             promised.clear()
         more = True if self._polled else self._poll()
@@ -235,6 +236,8 @@ class ReadSide:
             return 0
         peer.last_received = now
         self._handle(peer, peer.session.receive_data(data), now)
+        if peer.id in self._desk.peers and peer not in self._changes:  # else when it is reported
+            peer.has_acted()
         return len(data)
 
     def _handle(self, peer: Peer, events: list[SessionEvent], now: int) -> None:
@@ -273,6 +276,8 @@ class ReadSide:
         if said:
             reports, gaps = self._self_service.take(peer.id, said)
             self._pump.tell_gaps(peer.member, losses=gaps > 0, conflated=gaps > 1)
+            peer.has_spoken_for_itself = True
+            self._desk.records.write(peer)
             self._charge(peer, reports * REPORT_NS, now)
         if added or cancelled:
             self._change(peer, list(added), list(cancelled))
@@ -280,6 +285,7 @@ class ReadSide:
     def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
         """Report the change, and from which message on it is."""
         since = self._tail.promise(peer)
+        self._desk.records.write(peer, will_want=True)
         self._changes[peer] = added, cancelled
         for report in split_subscriptions(peer.id, since, added, cancelled):
             self._channel.post(report)
@@ -296,6 +302,7 @@ class ReadSide:
         self._lap()  # to send the reports is nobody's
         for peer, (added, cancelled) in self._changes.items():
             wants = peer.session.subscriptions
+            peer.has_acted()
             self._pump.change(peer.member, wants, added, cancelled, now)
             self._charge(peer, self._lap() + report_cost((*added, *cancelled)), now)
         promised.clear()

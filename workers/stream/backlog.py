@@ -149,7 +149,7 @@ class Backlog:
     def end_finishing(self, member: Member, front: int) -> None:
         """From the front on it gets again what it wants."""
         self.settle(member, front)
-        member.finishing = None
+        member.finishing, member.lossy_until = None, front
         if member.gaps is not None:
             member.gaps.end_losses()
 

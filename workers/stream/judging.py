@@ -65,6 +65,7 @@ class Judging(Rounds):
         self.lags = Lags(log, self.backlog, self.ages, piece)
         self.throttles = Throttles()
         self.rests = Rests()
+        self.jumped: list[Member] = []  # members whose streams go on otherwise than before
         self._hurries = False
         self._watches = count(1)
         self._anew: deque[tuple[int, Member]] = deque()
@@ -250,11 +251,13 @@ class Judging(Rounds):
         lag = self._lag(member, now)
         if policy.soft.exceeded_by(lag) is Reason.LAG_LOG and not member.offset:
             # What it does not want does not wait for it.
+            self.jumped.append(member)
             self.backlog.jump(member, self.lags.first(member, self.front), self.front, Reason.LAG)
             lag = self._lag(member, now)
         self._report_slow(member, lag)
         for _ in range(VERDICTS_MAX):
             if policy.limits.exceeded_by(lag) is not None:
+                self.jumped.append(member)
                 self._carry_out(member, policy.judge(lag), now, targets)
                 lag = self._lag(member, now)
         if member.state is not LOST:

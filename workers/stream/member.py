@@ -93,6 +93,7 @@ class Member:
         conflating: whether it is sent the newest of each topic only, of all that waits for it.
         finishing: None; or it loses what comes until it has got what is before the last segment in
             `older`, in which it wants nothing, and this is why.
+        lossy_until: below this message are some that it loses without having to jump for it.
         watch: a number that is another one whenever what is known of when to look at it is void; 0
             = nothing is.
         slow, stalled: whether it was reported as that, and has not recovered.
@@ -115,6 +116,7 @@ class Member:
         "id",
         "joined_at",
         "joined_at_bytes",
+        "lossy_until",
         "matched_before",
         "matched_bytes_before",
         "offset",
@@ -165,6 +167,7 @@ class Member:
         self.gaps: Gaps | None = None
         self.conflating = False
         self.finishing: Reason | None = None
+        self.lossy_until = 0
         self.watch = 0
         self.slow = False
         self.stalled = False

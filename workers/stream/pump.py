@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from fanout.reasons import Reason
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.gaps import Gaps
-from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.member import BLOCKED
 from fanout.workers.stream.members import position_of
+from fanout.workers.stream.restoring import Restoring
 from fanout.workers.stream.steps import Step
 from fanout.workers.tuning import TUNING, Tuning
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.turn_part import TurnPart
 
 
-class Pump(Judging):
+class Pump(Restoring):
     """Sends to the members of one worker."""
 
     def __init__(

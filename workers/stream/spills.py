@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from fanout.zmtp.encoding import Encoding
 
 
-class _Copy(bytearray):
-    """A whole message; unlike bytes it can be referred to weakly. Lives as long as a view of it."""
+class Copy(bytearray):
+    """A whole message; unlike bytes it can be referred to weakly. Lives as long as a view of it.
+
+    Attributes:
+        start: position of its first byte in the log.
+    """
+
+    start = 0
 
 
 class Spills:
@@ -31,7 +37,7 @@ class Spills:
     def __init__(self, log: LogReader, limit: int) -> None:
         self._log = log
         self._limit = limit
-        self._copies: WeakValueDictionary[tuple[int, Encoding | None], _Copy]
+        self._copies: WeakValueDictionary[tuple[int, Encoding | None], Copy]
         self._copies = WeakValueDictionary()
         self._at_most = 0
 
@@ -40,7 +46,8 @@ class Spills:
         copy = self._copies.get((sequence, encoding))
         if copy is None:
             piece = self._log.piece(sequence)
-            copy = _Copy(piece if encoding is None else encoding.encode(piece, sequence))
+            copy = Copy(piece if encoding is None else encoding.encode(piece, sequence))
+            copy.start = self._log.start_of(sequence)
             self._copies[sequence, encoding] = copy
             self._at_most += len(copy)
         return memoryview(copy)[offset:]

@@ -12,6 +12,7 @@ import msgpack
 import pytest
 
 from fanout.control import messages as control
+from fanout.control import takeover
 from fanout.control.messages import (
     PACKET_BYTES_MAX,
     SUBSCRIPTIONS_PER_PACKET_BYTES,
@@ -42,6 +43,9 @@ MESSAGES: list[Message] = [
     control.Snapshot(1),
     control.SnapshotDone(1),
     control.Finish(1.5),
+    takeover.Wants(1, 2, [b"", b"added"], [b"cancelled"]),
+    takeover.Resume(1, 2, "zmtp", "3.1", {"action": "block", "limit_bytes": 5}, 7),
+    takeover.Resumed(1, False, "in words"),
 ]
 NAMES = [type(message).__name__ for message in MESSAGES]
 
@@ -71,14 +75,14 @@ def test_a_packet_has_any_number_of_messages(count: int) -> None:
     assert decode(pack([encode(control.Snapshot(1))] * count)) == [control.Snapshot(1)] * count
 
 
-def test_descriptors_travel_with_two_kinds() -> None:
+def test_descriptors_travel_with_three_kinds() -> None:
     with_some = {
         name: count
         for name, message in zip(NAMES, MESSAGES, strict=True)
         if (count := descriptors_with(message))
     }
 
-    assert with_some == {"Hello": 3, "Adopt": 1}
+    assert with_some == {"Hello": 3, "Adopt": 1, "Resume": 1}
 
 
 def test_a_message_may_fill_a_packet_and_be_no_larger() -> None:

@@ -20,6 +20,7 @@ from fanout.shm.clock import Clock, Note
 from fanout.shm.closed import ClosedRing
 from fanout.shm.header import Header
 from fanout.shm.segment import Segment
+from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
 from fanout.slow_policy import SlowPolicy
@@ -228,7 +229,9 @@ def test_each_turn_is_a_sign_of_life(segment: Segment) -> None:
 def test_what_a_worker_has_closed_is_known_until_it_is_told(segment: Segment) -> None:
     """It may die before its report is out."""
     theirs, ours = socket.socketpair()
-    peer = Peer(7, SubscriberSlot(segment, CONNECTION.slot), ours, Session(LIMITS), Block(), 0)
+    record = StreamSlot(segment, CONNECTION.slot)
+    slot = SubscriberSlot(segment, CONNECTION.slot)
+    peer = Peer(7, slot, ours, Session(LIMITS), Block(), 0, record=record)
     peer.member.matched_before, peer.member.sent, peer.member.dropped = 20, 15, 3
     peer.checkpoint(0)
 

@@ -130,9 +130,9 @@ leaves_out(
 
 
 @mistake(WorkerSlot, "release", pools.test_a_lost_worker_holds_no_message_back)
-def the_tail_word_stays(original: Any, self: WorkerSlot) -> None:
+def the_tail_word_stays(original: Any, self: WorkerSlot, *moved: Any) -> None:
     tail = self.tail
-    original(self)
+    original(self, *moved)
     self.tail = tail
 
 

@@ -179,7 +179,7 @@ class Crowd:
         nobody: Any = SimpleNamespace(routes=0, workers_for=lambda _topic: ())
         self.path = SendPath(self.segment, bells, mock.Mock(), nobody, 16)
         for slot in self.slots:
-            slot.tail = 0
+            slot.tail, slot.resume = 0, NO_TAIL
 
     def fill(self, share: float) -> int:
         """Publish until so much of the log is used, and nobody was rung for; how many messages."""

@@ -73,7 +73,9 @@ def test_a_slot_has_its_owner_when_its_counters_are_zero(written: Written) -> No
     before, words, after = written(lambda memory: SubscriberSlot(memory, 0).take(7))
 
     assert (before, after) == ({version}, {version, SLOT + at.S_ID})
-    assert len(words) == len(NOTHING)
+    records = {SLOT + at.S_BANK, SLOT + at.S_TAKEN}
+    assert records < words, "another's record would be taken for its own"
+    assert len(words) == len(NOTHING) + len(records)
 
 
 def test_a_card_has_its_owner_when_all_else_is_written(written: Written) -> None:
@@ -145,7 +147,7 @@ def test_a_reader_looks_at_the_version_apart_from_the_words(
     assert read[record]()
     before, words, after = steps.split("|")
     assert before.endswith(".")
-    assert len(words) == {"slot": 72, "card": 48, "note": 4, "end": 56}[record]
+    assert len(words) == {"slot": at.S_BANKS, "card": 48, "note": 4, "end": 56}[record]
     assert after == "."
 
 

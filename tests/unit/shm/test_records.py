@@ -160,7 +160,8 @@ def test_totals_of_a_worker_that_died_add_up(segment: Segment, sent: int, total:
 
 def test_tails_are_those_of_the_workers_in_their_order(segment: Segment) -> None:
     for index in range(4):
-        WorkerSlot(segment, index).tail = 10 + index
+        slot = WorkerSlot(segment, index)
+        slot.tail, slot.resume = 10 + index, NO_TAIL
 
     assert Tails(segment, 3).read() == [10, 11, 12]
 

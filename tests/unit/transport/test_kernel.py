@@ -12,13 +12,16 @@ import pytest
 from fanout.transport.kernel import (
     KEEPALIVE_IDLE_S,
     KEEPALIVE_INTERVAL_S,
+    Counts,
     prepare_listener,
     prepare_socket,
+    stream_counts,
     taken_by_host,
     unsent_in_kernel,
 )
 from fanout.transport.opening import open_listener
 from fanout.workers.connections.standing import GIVEN_BYTES
+from tests.helpers.waiting import wait_until
 
 prepare = partial(prepare_socket, queue_bytes=64 * 1024, user_timeout_s=7.5)
 TIMEOUT_S = 10.0
@@ -136,3 +139,62 @@ def test_on_a_unix_socket_it_is_what_was_read() -> None:
 def test_where_the_kernel_does_not_say_it_is_what_is_not_unsent() -> None:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
         assert taken_by_host(sock, 700) == (700, None)
+
+
+# What another process finds out that takes over a connection.
+
+
+def test_what_was_written_and_read_is_counted_whatever_the_peer_does() -> None:
+    ours, client = tcp_pair()
+    with client, closing(prepare(ours.detach())) as sock:
+        assert stream_counts(sock) == Counts(0, 0), "the SYN of the peer is not counted"
+        written = sock.send(bytes(1_000))
+        client.sendall(b"12345")
+        wait_until(lambda: stream_counts(sock) == Counts(1_000, 0), "what came in is not read yet")
+        assert sock.recv(2) == b"12"
+        while True:  # until nothing fits: the peer reads nothing
+            try:
+                written += sock.send(bytes(100_000))
+            except BlockingIOError:
+                break
+        assert stream_counts(sock) == Counts(written, 2)
+        left = written
+        while left > written // 2:
+            left -= len(client.recv(65_536))
+        assert stream_counts(sock) == Counts(written, 2)
+
+
+def test_the_count_agrees_with_what_was_sent_while_the_peer_acknowledges() -> None:
+    ours, client = tcp_pair()
+    with client, closing(prepare(ours.detach())) as sock:
+        client.settimeout(TIMEOUT_S)
+        written = 0
+        for _ in range(300):
+            written += sock.send(bytes(20_000))
+            assert stream_counts(sock) == Counts(written, 0)
+            client.recv(20_000)
+
+
+def test_a_peer_that_has_hung_up_on_its_side_is_still_counted_right() -> None:
+    ours, client = tcp_pair()
+    with client, closing(prepare(ours.detach())) as sock:
+        client.sendall(b"12345")
+        client.shutdown(socket.SHUT_WR)
+        wait_until(lambda: len(sock.recv(9, socket.MSG_PEEK)) == 5, "what it said")
+        wait_until(lambda: stream_counts(sock) == Counts(0, 0), "its end")
+        assert sock.recv(9) == b"12345"
+        assert stream_counts(sock) == Counts(0, 5)
+        assert sock.recv(9) == b""
+        assert stream_counts(sock) == Counts(0, 5)
+        sock.send(b"abc")
+        assert stream_counts(sock) == Counts(3, 5)
+
+
+def test_there_is_nothing_to_count_where_the_end_has_begun_or_there_is_no_tcp() -> None:
+    ours, client = tcp_pair()
+    with client, closing(prepare(ours.detach())) as sock:
+        sock.shutdown(socket.SHUT_WR)
+        assert stream_counts(sock) is None
+    one, other = socket.socketpair()
+    with one, other:
+        assert stream_counts(one) is None

@@ -40,6 +40,22 @@ class FakePeer:
         self.written.append((self.member.sent, blocked_since))
 
 
+class FakeRecords:
+    """Notes whose records are renewed, and when those of all were."""
+
+    are_behind = False
+
+    def __init__(self) -> None:
+        self.written: list[int] = []
+        self.all_noted = 0
+
+    def write(self, peer: FakePeer) -> None:
+        self.written.append(peer.id)
+
+    def note_all(self) -> None:
+        self.all_noted += 1
+
+
 class Written:
     """Checkpoints of some members, and what was written."""
 
@@ -54,8 +70,10 @@ class Written:
         tuning = Tuning(checkpoints_per_tick=2)
         self.part = without_clock()
         self.now = 0
+        self.records = FakeRecords()
+        records: Any = self.records
         self.checkpoints = Checkpoints(
-            *(pump, seen, channel, self.figures, self.around.unsent, self.part, tuning)
+            *(pump, seen, channel, self.figures, self.around.unsent, self.part, records, tuning)
         )
 
     def publish(self) -> None:

@@ -55,7 +55,8 @@ class Turns:
         ours.setblocking(False)
         far.setblocking(False)
         number = len(self.peers)
-        peer = Peer(number, self.around.subscriber_slot(number), ours, Session(LIMITS), Block(), 0)
+        slots = self.around.subscriber_slot(number), self.around.stream_slot(number)
+        peer = Peer(number, slots[0], ours, Session(LIMITS), Block(), 0, record=slots[1])
         self.peers[ours.fileno()] = peer
         self.ends.append(far)
         self.pump.subscribe(peer.member, prefixes)

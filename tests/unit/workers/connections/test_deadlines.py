@@ -50,7 +50,8 @@ class Desk:
         session = Session(LIMITS)
         session.receive_data(hello)
         session.data_to_send()
-        peer = Peer(1, self.around.subscriber_slot(0), self.sockets[0], session, Block(), 0)
+        slots = self.around.subscriber_slot(0), self.around.stream_slot(0)
+        peer = Peer(1, slots[0], self.sockets[0], session, Block(), 0, record=slots[1])
         peer.answers_pings = True
         return peer
 

@@ -1,0 +1,250 @@
+"""Handing on: what lost workers leave is given to others, slice by slice. Shell around takeovers.
+
+Order, when a worker is lost: hold the log for what can go on, then let go of what the worker held;
+say who wants what, then who goes on with it; and when that worker has said that it does, by when
+its own words hold the log, let go of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fanout.control.messages import split_wants
+from fanout.control.takeover import Resume
+from fanout.coordinator import reports
+from fanout.coordinator.actions import Answer, NoteConnected, Tell, Wake
+from fanout.descriptors import duplicate
+from fanout.events import EventKind
+from fanout.exits import is_from_outside
+from fanout.shm.census import NOTHING, Amount
+from fanout.shm.header import Header
+from fanout.shm.stream_record import Kind, StreamSlot
+from fanout.shm.worker_slot import WorkerSlot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fanout.control.messages import Message
+    from fanout.control.takeover import Resumed, Wants
+    from fanout.coordinator.actions import Action
+    from fanout.coordinator.roster import Accepted
+    from fanout.coordinator.state import State
+    from fanout.coordinator.takeovers import Orphan
+    from fanout.coordinator.wrecks import Wrecks
+    from fanout.shm.segment import Segment
+    from fanout.shm.stream_record import StreamRecord
+
+    Say = Callable[[int, Message, tuple[int, ...]], list[Action]]
+
+SLICE = 0.01  # seconds of a turn
+HOPE = 30.0  # seconds that an orphan waits for a worker that serves; many times a start
+AGAIN = 0.1  # seconds until it is tried again to duplicate a descriptor, if there is none
+
+
+class HandingOn:
+    """Gives orphans to workers that serve; on the coordinator's thread.
+
+    Its mutable state: since when no descriptor could be duplicated, and that of `State.takeovers`.
+
+    Args:
+        wrecks: ends those that cannot go on.
+        say: as `Pool.say`.
+        now: seconds.
+    """
+
+    def __init__(
+        self,
+        segment: Segment,
+        state: State,
+        wrecks: Wrecks,
+        say: Say,
+        now: Callable[[], float],
+    ) -> None:
+        self._segment = segment
+        self._header = Header(segment)
+        self._state = state
+        self._takeovers = state.takeovers
+        self._wrecks = wrecks
+        self._say = say
+        self._now = now
+        self._again_at = 0.0
+        self._is_held = False
+
+    @property
+    def may_wait(self) -> float:
+        """Seconds after which there is somebody to hand on, if nothing happens before."""
+        if self._is_held and not self._takeovers.pending:
+            return 0.0
+        if not self._takeovers.waiting or not self._state.supervision.ready:
+            return math.inf
+        return max(0.0, self._again_at - self._now())
+
+    def lose(self, worker: int, told: list[Action], exit_code: int | None) -> list[Action]:
+        """A worker is lost, and its process has ended; returns what is to be done at once.
+
+        Args:
+            told: says so in the end.
+            exit_code: None = there was no process, or nobody knows it.
+        """
+        state, now = self._state, self._now()
+        if self._is_ending:
+            return self._wrecks.add(worker, told)
+        life = state.supervision.lives[worker]
+        found = self._takeovers.sort(
+            state.roster.served_by(worker),
+            self._record_of,
+            state.changes,
+            WorkerSlot(self._segment, worker).tail,
+            now,
+            own=not life.condemned and exit_code is not None and not is_from_outside(exit_code),
+        )
+        for orphan in found.orphans:
+            orphan.connection.lost_from = orphan.first
+            state.roster.orphan(orphan.connection.subscriber)
+        closed = sum(connection.version is not None for connection in found.others)
+        state.ledger.not_resumed += closed
+        state.ledger.takeovers += bool(found.orphans)
+        moved = self._queued([orphan.connection for orphan in found.orphans])
+        told = [_with_counts(action, len(found.orphans), closed) for action in told]
+        self._is_held = self._is_held or bool(found.orphans)
+        self._keep_log()
+        return self._wrecks.add(worker, told, moved)
+
+    def go_on(self) -> list[Action]:
+        """Hand on, for a slice, and end who waits for too long; returns what is to be done."""
+        if not self._is_held:
+            return []
+        takeovers, supervision, now = self._takeovers, self._state.supervision, self._now()
+        actions: list[Action] = []
+        if self._is_ending or supervision.broken:
+            self._end(takeovers.late(math.inf), "")
+        elif supervision.ready:
+            actions += self._hand_on(supervision.ready, now)
+        else:
+            self._end(takeovers.late(now - HOPE), f"no worker has served for {HOPE:g} s")
+        self._keep_log()
+        self._is_held = takeovers.pending or bool(takeovers.ending)
+        if not takeovers.pending:
+            asked, takeovers.asked = takeovers.asked, []
+            for flag in asked:
+                actions += reports.ask(self._state, flag)
+        return actions
+
+    def heard(self, worker: int, message: Resumed) -> list[Action]:
+        """A worker has said what has become of one that was handed on to it."""
+        orphan = self._takeovers.went_on(message.subscriber)
+        if orphan is None:
+            return []
+        if message.ok:
+            orphan.connection.lost_from = None
+            self._state.ledger.resumed += 1
+            return [Wake(worker, 0)]
+        self._state.roster.orphan(message.subscriber)
+        self._end([orphan], message.reason)
+        return []
+
+    def abandon(self) -> list[Action]:
+        """End all that are not served: there is no worker any more."""
+        orphans = [*self._takeovers.late(math.inf), *self._takeovers.handed.values()]
+        self._takeovers.handed.clear()
+        self._end(orphans, "")
+        asked, self._takeovers.asked = self._takeovers.asked, []
+        return [Answer(flag) for flag in asked]
+
+    def _keep_log(self) -> None:
+        """Have the log keep what connections need that nobody serves."""
+        needed = self._takeovers.needed
+        if needed != self._header.hold:
+            self._header.hold_back(needed)
+
+    @property
+    def _is_ending(self) -> bool:
+        state = self._state
+        return state.ledger.closing or state.supervision.finishing_until is not None
+
+    def _end(self, orphans: list[Orphan], why: str) -> None:
+        for orphan in orphans:
+            subscriber = orphan.connection.subscriber
+            if subscriber not in self._state.roster.connections:
+                continue
+            self._takeovers.ending[subscriber] = orphan
+            self._state.ledger.not_resumed += not self._is_ending
+            self._wrecks.close(orphan.connection, why)
+
+    def _hand_on(self, ready: list[int], now: float) -> list[Action]:
+        actions: list[Action] = []
+        if now < self._again_at:
+            return actions
+        for orphan in self._takeovers.to_hand_on():
+            subscriber = orphan.connection.subscriber
+            try:
+                descriptor = duplicate(self._state.duplicates[subscriber])
+            except OSError:
+                self._again_at = now + AGAIN
+                break
+            connection = self._state.roster.move(subscriber, ready)
+            worker = connection.worker
+            self._state.interest.move(subscriber, worker)
+            for change in self._wants_of(connection):
+                actions += self._say(worker, change, ())
+            actions += self._say(worker, self._resume_of(connection, now), (descriptor,))
+            if orphan.evict is not None:
+                actions += self._say(worker, orphan.evict, ())
+            self._takeovers.hand_on(subscriber)
+            actions.append(NoteConnected(connection))
+            if self._now() - now >= SLICE:
+                break
+        return actions
+
+    def _resume_of(self, connection: Accepted, now: float) -> Resume:
+        return Resume(
+            *(connection.subscriber, connection.slot, connection.protocol),
+            connection.version or "",
+            self._state.choices.policy_of(connection.subscriber).as_dict(),
+            connection.owed(now),
+        )
+
+    def _wants_of(self, connection: Accepted) -> Iterator[Wants]:
+        """All that it wants, and how that has changed since its record."""
+        subscriber = connection.subscriber
+        record = self._record_of(connection)
+        if record is None:
+            return
+        first = record.following
+        wanted = self._state.interest.prefixes(subscriber)
+        changes = []
+        if record.kind != Kind.WANTS_NOTHING:
+            for change in self._state.changes.of(subscriber):  # the newest first
+                if change.sequence <= first:
+                    break
+                changes.append(change)
+                wanted = wanted - change.added | change.cancelled
+        since = connection.wanted_since if connection.wanted_since > first else 0
+        yield from split_wants(subscriber, since, sorted(wanted), [])
+        for change in reversed(changes):
+            more, less = sorted(change.added), sorted(change.cancelled)
+            yield from split_wants(subscriber, change.sequence, more, less)
+
+    def _record_of(self, connection: Accepted) -> StreamRecord | None:
+        return StreamSlot(self._segment, connection.slot).read(connection.subscriber)
+
+    def _queued(self, connections: list[Accepted]) -> Amount:
+        """What waits for these, as their workers take it into their totals."""
+        messages = size = 0
+        for record in filter(None, map(self._record_of, connections)):
+            messages += record.matched - record.sent - record.dropped - record.conflated
+            gone = record.sent_bytes + record.dropped_bytes + record.conflated_bytes
+            size += record.matched_bytes - gone
+        return Amount(messages, size) if messages or size else NOTHING
+
+
+def _with_counts(action: Action, going_on: int, closed: int) -> Action:
+    """Tell of the loss what becomes of those that the worker served."""
+    if not isinstance(action, Tell) or action.event.kind is not EventKind.WORKER_LOST:
+        return action
+    if not going_on:
+        return action
+    text = f"{action.event.reason}; {going_on:,} of its {going_on + closed:,} subscribers go on"
+    return Tell(replace(action.event, reason=f"{text} with other workers"))

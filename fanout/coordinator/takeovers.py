@@ -1,0 +1,162 @@
+"""Takeovers: connections of lost workers go on with others. Pure.
+
+A worker that is lost leaves connections that another one can go on with: the kernel keeps them, we
+have a duplicate of each, and in shared memory there is a record of where its stream stands. Such a
+connection is an *orphan* until a worker serves that takes it over, the one that takes the lost
+one's place at the latest; it is *handed on* then, and goes on once that worker says so. Who is lost
+meanwhile leaves it an orphan again. The log is held for all of them, from the oldest message on
+that any needs.
+
+What cannot go on is ended and counted like everything that a lost worker leaves; see `wrecks.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fanout.shm.stream_record import Kind
+from fanout.shm.worker_slot import NO_TAIL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from fanout.control.messages import Evict
+    from fanout.coordinator.answers import Flag
+    from fanout.coordinator.changes import Changes
+    from fanout.coordinator.roster import Accepted
+    from fanout.shm.stream_record import StreamRecord
+
+HANDED_AT_ONCE = 64  # connections in a turn: others have theirs in between
+OWN_ENDS_MAX = 3  # of workers that had a connection, in a row: then it may be what ends them
+OWN_ENDS_WITHIN = 30.0  # seconds; for longer a worker has served it well
+
+
+@dataclass(slots=True)
+class Orphan:
+    """A connection that no worker serves, or that is handed on."""
+
+    connection: Accepted
+    needed: int  # the message from which on it needs the log; NO_TAIL = it does not
+    first: int  # the message from which on it may not have been sent what it wants
+    since: float  # seconds, when its worker was lost
+    evict: Evict | None = None  # what its worker is to be told then
+
+
+@dataclass(slots=True)
+class Sorted:
+    """What can become of the connections of a lost worker."""
+
+    orphans: list[Orphan]
+    others: list[Accepted]
+
+
+@dataclass(slots=True)
+class Takeovers:
+    """The orphans, and those that are handed on; the coordinator's thread.
+
+    Attributes:
+        waiting: orphans by subscriber, in the order in which they are to be handed on.
+        handed: those that are handed on, and were not heard of yet.
+        ending: those that cannot go on after all, until they are counted and ended.
+        asked: who asks for exact figures waits until all go on.
+    """
+
+    waiting: dict[int, Orphan] = field(default_factory=dict)
+    handed: dict[int, Orphan] = field(default_factory=dict)
+    ending: dict[int, Orphan] = field(default_factory=dict)
+    asked: list[Flag] = field(default_factory=list)
+    _own_ends: dict[int, tuple[int, float]] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> bool:
+        """Whether any connection is not served."""
+        return bool(self.waiting or self.handed)
+
+    @property
+    def needed(self) -> int:
+        """The oldest message that the log must keep for them; NO_TAIL = none."""
+        orphans = [*self.waiting.values(), *self.handed.values(), *self.ending.values()]
+        return min([orphan.needed for orphan in orphans], default=NO_TAIL)
+
+    def sort(
+        self,
+        connections: Iterable[Accepted],
+        record_of: Callable[[Accepted], StreamRecord | None],
+        changes: Changes,
+        tail: int,
+        now: float,
+        *,
+        own: bool,
+    ) -> Sorted:
+        """The worker of these connections is lost: who of them can go on?
+
+        Args:
+            tail: of that worker.
+            now: seconds.
+            own: it has ended for a reason of its own, and not because somebody has killed it.
+        """
+        found = Sorted([], [])
+        for connection in connections:
+            before = self.handed.pop(connection.subscriber, None)
+            is_suspect = own and self._is_suspect(connection.subscriber, now)
+            record = None if is_suspect else record_of(connection)
+            if record is None or not _can_go_on(connection, record, changes):
+                found.others.append(connection)
+                continue
+            needed = record.needed if before is None else min(record.needed, before.needed)
+            orphan = Orphan(connection, needed, max(needed, tail), now)
+            if before is not None:
+                orphan.first, orphan.evict = before.first, before.evict
+            found.orphans.append(orphan)
+        for orphan in found.orphans:
+            self.waiting[orphan.connection.subscriber] = orphan
+        return found
+
+    def to_hand_on(self) -> Iterator[Orphan]:
+        """The next orphans; each is handed on by `hand_on()`, or stays one."""
+        yield from list(self.waiting.values())[:HANDED_AT_ONCE]
+
+    def hand_on(self, subscriber: int) -> None:
+        """It is handed on."""
+        self.handed[subscriber] = self.waiting.pop(subscriber)
+
+    def went_on(self, subscriber: int) -> Orphan | None:
+        """Its worker was heard of; None if it is known (any more) to nobody."""
+        return self.handed.pop(subscriber, None)
+
+    def late(self, until: float) -> list[Orphan]:
+        """Take out the orphans whose workers were lost before that time."""
+        late = [orphan for orphan in self.waiting.values() if orphan.since < until]
+        for orphan in late:
+            del self.waiting[orphan.connection.subscriber]
+        return late
+
+    def defer(self, message: Evict) -> bool:
+        """Whether this is for an orphan: then its worker is told when it has one."""
+        orphan = self.waiting.get(message.subscriber)
+        if orphan is not None:
+            orphan.evict = message
+        return orphan is not None
+
+    def forget(self, subscriber: int) -> None:
+        """The connection is ended."""
+        for known in (self.waiting, self.handed, self.ending, self._own_ends):
+            known.pop(subscriber, None)
+
+    def _is_suspect(self, subscriber: int, now: float) -> bool:
+        """Count one more worker that has ended by itself while it had this connection."""
+        ends, last = self._own_ends.get(subscriber, (0, now))
+        ends = 1 if now - last > OWN_ENDS_WITHIN else ends + 1
+        self._own_ends[subscriber] = ends, now
+        return ends >= OWN_ENDS_MAX
+
+
+def _can_go_on(connection: Accepted, record: StreamRecord, changes: Changes) -> bool:
+    kind = Kind(record.kind)
+    if connection.version is None or connection.over_limit or not kind.goes_on:
+        return False
+    if not connection.endpoint.startswith("tcp://"):
+        return False
+    # What it wanted since its record must be known.
+    return kind is Kind.WANTS_NOTHING or changes.are_known(connection.subscriber, record.following)

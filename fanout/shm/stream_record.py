@@ -1,0 +1,146 @@
+"""Records of streams: from where another worker can go on with a subscriber's, to the byte.
+
+A record says: from this byte of the connection on there come the rest of message S, what was to be
+said, and then what the subscriber wants of the log from message N on. What of that was handed to
+the kernel is not in it: the kernel counts that. So a record is true until something is sent that
+does not follow from it, however much is sent meanwhile, and need not be written for each send.
+
+There are two banks in a slot. The one that does not count is written as a whole, and then chosen by
+one store; whoever dies in between leaves the other one as it was.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.shm import fence as fences
+from fanout.shm import layout as at
+from fanout.shm.layout import SPEECH_BYTES as SPEECH_BYTES
+from fanout.shm.words import Record, Word, words_at
+
+if TYPE_CHECKING:
+    from fanout.shm.segment import Segment
+
+
+class Kind(enum.IntEnum):
+    """What can be done with a stream if its worker is lost."""
+
+    NONE = 0  # nothing: it has no record
+    GOES_ON = 1
+    WANTS_NOTHING = 2  # it goes on, and needs nothing of the log
+    # It cannot go on, because of what its worker alone knows.
+    CHOOSY = 3  # its policy conflates, or it is sent something now and then only
+    FINISHING = 4  # it loses what comes until it has what came before
+    GAPS = 5  # it is told of gaps
+    TALKATIVE = 6  # it has so many PINGs that were not answered
+    RESERVED = 7  # it has said something of itself
+
+    @classmethod
+    def _missing_(cls, value: object) -> Kind:
+        return cls.NONE
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another worker can go on with it."""
+        return self in (Kind.GOES_ON, Kind.WANTS_NOTHING)
+
+
+class StreamRecord(NamedTuple):
+    """Where a stream stands, and what was counted up to there.
+
+    The fields are in the order of the words in a bank.
+    """
+
+    kind: int
+    needed: int  # the message from which on the log must be there, NO_TAIL = it need not
+    stream_bytes: int  # handed to the kernel on this connection, up to here
+    sequence: int  # S: the message that comes next, or the rest of which does
+    offset: int  # bytes of it that were sent, in the encoding of the stream
+    start: int  # position of its first byte
+    following: int  # N: S, if nothing comes between it and what follows in the log
+    front: int  # messages below this are in `matched`, if it wanted them
+    matched: int
+    matched_bytes: int
+    sent: int
+    sent_bytes: int
+    dropped: int
+    dropped_bytes: int
+    conflated: int
+    conflated_bytes: int
+    dropped_messages: int
+    dropped_age: int
+    dropped_log: int
+    dropped_messages_bytes: int
+    dropped_age_bytes: int
+    dropped_log_bytes: int
+    speech: bytes  # what is to be said, between S and N
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the log keeps the message with which it begins.
+
+        Of one that was begun before a jump the rest may be gone by then: who takes nothing for long
+        must not hold the log for it. Then its stream cannot go on.
+        """
+        return self.needed <= self.sequence
+
+    @property
+    def drops(self) -> tuple[int, int, int, int, int, int]:
+        """As in a member: messages by reason, then bytes."""
+        return self[16:22]
+
+
+_NUMBERS = len(StreamRecord._fields) - 1
+_BANK = struct.Struct(f"{_NUMBERS}QQ{at.SPEECH_BYTES}s")  # numbers, length of the speech, speech
+_WORDS = at.BANK_WORDS
+_packed = bytearray(_WORDS * at.WORD)  # one for all: a process writes records on one thread
+_packed_words = memoryview(_packed).cast("Q")
+_pack_into = _BANK.pack_into
+assert _BANK.size <= _WORDS * at.WORD, "a bank has room for all of it"
+
+
+class StreamSlot(Record):
+    """The banks of one subscriber's slot; the worker that owns it writes.
+
+    Args:
+        index: of the slot.
+    """
+
+    __slots__ = ("_banks",)
+
+    def __init__(self, segment: Segment, index: int) -> None:
+        offset = segment.layout.subscriber_slots + index * at.SUBSCRIBER_SLOT_BYTES
+        words = words_at(segment, offset, at.SUBSCRIBER_SLOT_BYTES)
+        super().__init__(words)
+        first = [at.S_BANKS, at.S_BANKS + _WORDS]
+        self._banks = [words[place : place + _WORDS] for place in first]
+
+    taken = Word(at.S_TAKEN, "bytes of input that were taken, and on which all is done")
+
+    def write(self, record: StreamRecord) -> None:
+        """Make this the record; its speech is no longer than SPEECH_BYTES."""
+        words = self.words
+        count = words[at.S_BANK] + 1
+        speech = record[-1]
+        _pack_into(_packed, 0, *record[:-1], len(speech), speech)
+        self._banks[count & 1][:] = _packed_words
+        if fences.BARRIER is not None:
+            fences.BARRIER()
+        words[at.S_BANK] = count
+        if fences.BARRIER is not None:
+            fences.BARRIER()  # before what is sent next
+
+    def read(self, subscriber: int) -> StreamRecord | None:
+        """The record of this subscriber, None if it has none; its worker does not run any more."""
+        words = self.words
+        count = words[at.S_BANK]
+        if not count or words[at.S_ID] != subscriber:
+            return None
+        *numbers, length, speech = _BANK.unpack_from(self._banks[count & 1].tobytes())
+        return StreamRecord._make((*numbers, speech[:length]))
+
+    def mend(self) -> None:
+        """Have who reads figures not take it for half-written, if its worker died while it was."""
+        self.words[at.S_VERSION] += self.words[at.S_VERSION] & 1

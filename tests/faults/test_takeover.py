@@ -1,0 +1,159 @@
+"""Workers are killed and stopped at full rate, and no subscriber notices.
+
+Each compares every byte of its stream with what it must get; PINGs are answered once and in order.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout import EventKind, Publisher
+from tests.helpers.checked import Audience, Checked, message
+from tests.helpers.happenings import Happenings
+from tests.helpers.raw import RawPeer, command
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+KIB, MIB = 1024, 1024 * 1024
+PREFIXES = (b"", b"T1", b"T", b"U", b"T3")
+PINGS_EACH = 40  # messages for one PING
+
+
+class Faults:
+    """A publisher with two workers that something happens to while it publishes at full rate."""
+
+    def __init__(self, subscribers: int, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.happenings = Happenings()
+        self.publisher = Publisher(
+            "tcp://127.0.0.1:*",
+            workers=2,
+            slow_policy="block",
+            log_bytes=16 * MIB,
+            kernel_queue_bytes=32 * KIB,
+            heartbeat_interval=0,
+            worker_timeout=1.0,
+            on_event=self.happenings,
+        )
+        (endpoint,) = self.publisher.endpoints
+        self.audience = Audience(
+            Checked(endpoint, PREFIXES[index % len(PREFIXES)], (0, 0, 8 * KIB)[index % 3])
+            for index in range(subscribers)
+        )
+        self.publisher.wait_for_subscribers(subscribers, timeout=DEADLINE_S)
+        self.published = 0
+
+    def pids(self) -> list[int]:
+        """Of the workers that run."""
+        return [link.pid for link in self.publisher._engine._coordinator.links if link.pid]
+
+    def hit(self, pids: Iterable[int], by: signal.Signals) -> None:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, by)
+
+    def publish_for(self, seconds: float) -> None:
+        """Publish as fast as there is room, for so long."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self.audience.wrong:
+            self.publisher.publish(*message(self.published), timeout=DEADLINE_S)
+            self.published += 1
+            if self.published % PINGS_EACH == 0:
+                self.rng.choice(self.audience.subscribers).ping()
+
+    def publish_until(self, is_so: Callable[[], bool]) -> None:
+        """The same, until something is so."""
+        until = time.monotonic() + DEADLINE_S
+        while not is_so() and not self.audience.wrong:
+            assert time.monotonic() < until, "it does not come to that"
+            self.publish_for(0.02)
+
+    def has_lost(self, count: int) -> bool:
+        """Whether so many workers were lost so far, and some run."""
+        return len(self.happenings.of(EventKind.WORKER_LOST)) >= count and self.pids() != []
+
+    def end(self) -> None:
+        """Everybody has got everything, and nobody was closed."""
+        self.audience.wait_for(self.published)
+        totals = self.publisher.statistics()
+        assert self.audience.wrong == []
+        assert (totals.evicted, totals.disconnected, totals.discarded) == (0, 0, 0)
+        assert totals.matched == totals.sent
+        assert totals.matched_bytes == totals.sent_bytes
+
+
+def test_streams_go_on_at_full_rate_when_a_worker_is_killed_again_and_again() -> None:
+    faults = Faults(50, 1)
+    with faults.publisher as publisher, faults.audience:
+        for kills in range(1, 5):
+            faults.publish_for(0.3)
+            faults.hit([faults.rng.choice(faults.pids())], signal.SIGKILL)
+            faults.publish_until(partial(faults.has_lost, kills))
+        faults.end()
+        totals = publisher.statistics()
+        assert totals.takeovers >= 1
+        assert totals.resumed >= 25
+        assert totals.not_resumed == 0
+
+
+@pytest.mark.parametrize("what", ["stopped", "both killed", "killed during a takeover"])
+def test_streams_go_on_when(what: str) -> None:
+    faults = Faults(20, 2)
+    ledger = faults.publisher._engine._coordinator.state.ledger
+    with faults.publisher, faults.audience:
+        faults.publish_for(0.2)
+        before = faults.pids()
+        if what == "stopped":
+            faults.hit(before[:1], signal.SIGSTOP)
+        elif what == "both killed":
+            faults.hit(before, signal.SIGKILL)
+        else:
+            faults.hit(before[:1], signal.SIGKILL)
+            waiting = faults.publisher._engine._coordinator.state.takeovers
+            faults.publish_until(lambda: waiting.pending or ledger.resumed > 0)
+            faults.hit(before[1:], signal.SIGKILL)
+        faults.publish_until(lambda: ledger.resumed >= 10)
+        faults.publish_for(0.2)
+        faults.end()
+
+
+def test_who_cannot_go_on_is_closed_and_counted_and_the_others_go_on() -> None:
+    """Of one a part of a frame is lost with the worker; one is half open."""
+    happenings = Happenings()
+    with Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher:
+        (endpoint,) = publisher.endpoints
+        with (
+            RawPeer.version_3(endpoint, b"A") as well,
+            RawPeer.version_3(endpoint, b"A") as broken,
+            RawPeer(endpoint) as half_open,
+        ):
+            publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
+            broken.send(command(b"PING", b"\0\0half") + b"\0")
+            broken.expect(command(b"PONG", b"half"))
+            wait_until(lambda: publisher.statistics().accepted == 3, "the third")
+            os.kill(publisher.statistics().workers[0].pid, signal.SIGKILL)
+            publisher.publish(b"A", b"1")
+            (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+            (lost,) = happenings.wait_for(EventKind.WORKER_LOST)
+            (failed,) = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+
+            assert well.read_message() == [b"A", b"1"]
+            assert broken.read_to_end() == b""
+            assert half_open.read_to_end()[:10] != b""
+            assert "not acted upon" in evicted.reason
+            assert (evicted.subscriber, evicted.discarded, evicted.exact) == (2, 1, True)
+            assert failed.subscriber == 3
+            assert "2 of its 2 subscribers go on" in lost.reason
+            totals = publisher.statistics()
+            assert (totals.takeovers, totals.resumed, totals.not_resumed) == (1, 1, 1)
+            assert (totals.matched, totals.sent, totals.discarded) == (2, 1, 1)

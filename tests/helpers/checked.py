@@ -1,0 +1,160 @@
+"""Subscribers that compare each byte with what they must get, whatever happens to the workers.
+
+Message k is made from k alone, so that who wants what can be told without remembering anything.
+"""
+
+from __future__ import annotations
+
+import selectors
+import threading
+from itertools import count
+from typing import TYPE_CHECKING, Self
+
+from tests.helpers.raw import RawPeer, command, frame
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable
+    from types import TracebackType
+
+TOPICS = (b"T0", b"T1", b"T2", b"T3", b"U0")
+SIZES = (16, 200, 30, 1_000, 64, 17, 5_000, 128, 61, 20_000, 16, 300)
+FILLER = bytes(range(251)) * 300
+READ_BYTES = 1 << 18
+COMMAND = 4
+
+
+def message(number: int) -> tuple[bytes, bytes]:
+    """Topic and payload of a message; neighbours differ in every byte."""
+    begin = number * 7 % 251
+    size = SIZES[number % len(SIZES)]
+    return TOPICS[number % len(TOPICS)], number.to_bytes(8, "big") + FILLER[begin : begin + size]
+
+
+def wire(number: int) -> bytes:
+    """The same as it is on the wire."""
+    topic, payload = message(number)
+    return frame(topic, 1) + frame(payload)
+
+
+class Checked:
+    """One subscriber, and where in its stream it is.
+
+    Attributes:
+        number: the next message that it must get.
+        wrong: what was wrong with what it got; empty = nothing.
+        pongs: answers to its PINGs, which came in order.
+    """
+
+    def __init__(self, endpoint: str, prefix: bytes, receive_buffer: int = 0) -> None:
+        peer = RawPeer.version_3(endpoint, prefix, receive_buffer=receive_buffer)
+        self.socket: socket.socket = peer.socket
+        self.prefix = prefix
+        self.pings = self.pongs = 0
+        self.wrong = ""
+        self._numbers = (n for n in count() if message(n)[0].startswith(prefix))
+        self.number = next(self._numbers)
+        self._rest = wire(self.number)
+        self._command = b""
+
+    def ping(self) -> None:
+        """Ask for a sign of life, with a running number."""
+        self.pings += 1
+        self.socket.send(command(b"PING", b"\0\0%08d" % self.pings))
+
+    def has_all(self, published: int) -> bool:
+        """Whether it has got all of so many messages that it wants, and all answers."""
+        return self.number >= published and self.pongs == self.pings
+
+    def read(self) -> None:
+        """Take what is there, and compare it."""
+        try:
+            data = self.socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.wrong = f"broken: {error}"
+            return
+        if not data:
+            self.wrong = "closed"
+        self._check(data)
+
+    def _check(self, data: bytes) -> None:
+        at = 0
+        is_between = len(self._rest) == len(wire(self.number))
+        while at < len(data) and not self.wrong:
+            if self._command or (is_between and data[at] == COMMAND):
+                at = self._take_command(data, at)
+                continue
+            size = min(len(self._rest), len(data) - at)
+            if data[at : at + size] != self._rest[:size]:
+                got, wanted = data[at : at + 40], self._rest[:40]
+                self.wrong = f"in message {self.number}: {got!r}, not {wanted!r}"
+                return
+            at += size
+            self._rest = self._rest[size:]
+            is_between = not self._rest
+            if is_between:
+                self.number = next(self._numbers)
+                self._rest = wire(self.number)
+
+    def _take_command(self, data: bytes, at: int) -> int:
+        expected = command(b"PONG", b"%08d" % (self.pongs + 1))
+        size = min(len(expected) - len(self._command), len(data) - at)
+        self._command += data[at : at + size]
+        if not expected.startswith(self._command):
+            self.wrong = f"a command {self._command!r}, not {expected!r}"
+        elif self._command == expected:
+            self.pongs += 1
+            self._command = b""
+        return at + size
+
+
+class Audience:
+    """Reads for all of them, in a thread."""
+
+    def __init__(self, subscribers: Iterable[Checked]) -> None:
+        self.subscribers = list(subscribers)
+        self._selector = selectors.DefaultSelector()
+        for one in self.subscribers:
+            one.socket.setblocking(False)
+            self._selector.register(one.socket, selectors.EVENT_READ, one)
+        self._is_over = False
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._is_over = True
+        self._thread.join(DEADLINE_S)
+        self._selector.close()
+        for one in self.subscribers:
+            one.socket.close()
+
+    @property
+    def wrong(self) -> list[str]:
+        """What was wrong with whom."""
+        return [f"{one.prefix!r}: {one.wrong}" for one in self.subscribers if one.wrong]
+
+    def wait_for(self, published: int) -> None:
+        """Until all have got everything, or something is wrong."""
+        wait_until(
+            lambda: self.wrong != [] or all(one.has_all(published) for one in self.subscribers),
+            "that everybody has everything",
+        )
+
+    def _read(self) -> None:
+        while not self._is_over:
+            for key, _ in self._selector.select(0.05):
+                one: Checked = key.data
+                one.read()
+                if one.wrong:
+                    self._selector.unregister(one.socket)

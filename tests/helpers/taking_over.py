@@ -1,0 +1,282 @@
+"""Several workers over one log in one process, any of which may die, and TCP subscribers.
+
+A worker that dies does nothing any more; its sockets stay open, as those of a dead process do when
+the coordinator has duplicates.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from fanout.control.messages import (
+    Adopt,
+    Closed,
+    Connected,
+    Subscriptions,
+    split_wants,
+)
+from fanout.control.takeover import Resume, Resumed
+from fanout.options import Options
+from fanout.shm.stream_record import StreamSlot
+from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
+from fanout.slow_policy import SlowPolicy
+from fanout.transport.kernel import prepare_socket
+from fanout.workers.worker import Worker
+from fanout.zmtp import SubscriberSession
+from fanout.zmtp.frames import encode_message
+from tests.helpers.around import Around, Outbox
+from tests.helpers.waiting import DEADLINE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.shm.layout import Layout
+    from fanout.workers.tuning import Tuning
+
+POLICY = SlowPolicy("block")
+
+
+class Place(Around):
+    """Surroundings of worker `index`, over the log of another one."""
+
+    def __init__(self, log: Around, index: int, buffer: int) -> None:
+        self.__dict__.update(log.__dict__)
+        self.channel = Outbox()
+        self.slot = WorkerSlot(log.written.segment, index)
+        self.slot.release()
+        self._buffer = buffer
+
+    def prepare(self, descriptor: int) -> socket.socket:
+        return prepare_socket(descriptor, queue_bytes=self._buffer, user_timeout_s=9.0)
+
+
+class Subscriber:
+    """What is at the far end, and what the coordinator knows of it."""
+
+    def __init__(
+        self, number: int, topics: list[bytes], listening: socket.socket, size: int
+    ) -> None:
+        self.number = number
+        self.session = SubscriberSession(topics)
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        self.socket.connect(listening.getsockname())
+        self.ours = listening.accept()[0]
+        self.socket.setblocking(False)
+        self.version = ""
+        self.changes: list[Subscriptions] = []
+        self.received = bytearray()
+
+    def say(self, data: bytes = b"") -> None:
+        """Send what the session has to say, and this."""
+        data = self.session.data_to_send() + data
+        if data:
+            assert self.socket.send(data) == len(data)
+
+    def read(self, size: int = 1 << 20) -> int:
+        """Take what has come; returns how many bytes that was."""
+        try:
+            data = self.socket.recv(size)
+        except BlockingIOError:
+            return 0
+        if self.session.version is None or not self.session.metadata:
+            self.session.receive_data(data)
+            self.say()
+        self.received += data
+        return len(data)
+
+    def close(self) -> None:
+        self.socket.close()
+        self.ours.close()
+
+
+class TakingOver:
+    """Workers, subscribers, and a coordinator that hands them on.
+
+    Attributes:
+        outcomes: what the workers have said of those that they were to go on with.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        tuning: Tuning,
+        workers: int = 2,
+        buffer: int = 4096,
+        **options: Any,
+    ) -> None:
+        self.log = Around(layout)
+        self.options = Options(slow_policy="block", **options)
+        self.tuning = tuning
+        self.buffer = buffer
+        self.indexes = iter(range(100))
+        self.workers: list[Worker] = []
+        self.places: list[Place] = []
+        for _ in range(workers):
+            self.start()
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.subscribers: dict[int, Subscriber] = {}
+        self.served: dict[int, Worker] = {}
+        self.outcomes: list[Resumed] = []
+        self.closed: list[Closed] = []
+        self.hold = NO_TAIL
+        self.policy = POLICY
+
+    def start(self) -> Worker:
+        """One worker more."""
+        place = Place(self.log, next(self.indexes), self.buffer)
+        worker = Worker(self.options, place, self.tuning)
+        self.places.append(place)
+        self.workers.append(worker)
+        return worker
+
+    def around(self, worker: Worker) -> Place:
+        return self.places[self.workers.index(worker)]
+
+    def connect(self, topics: list[bytes], worker: Worker, receive: int = 4096) -> Subscriber:
+        """A subscriber whose handshake is done."""
+        number = len(self.subscribers) + 1
+        one = Subscriber(number, topics, self.listening, receive)
+        self.subscribers[number] = one
+        self.served[number] = worker
+        worker.desk.adopt(Adopt(number, number - 1, "zmtp"), [os.dup(one.ours.fileno())])
+        for _ in range(50):
+            one.say()
+            self.turn(worker)
+            one.read()
+            if one.version and (one.changes or not topics):
+                return one
+        raise AssertionError("no handshake")
+
+    def turn(self, worker: Worker, *, tick: bool = False) -> None:
+        """A turn of a worker, and what it has reported."""
+        around = self.around(worker)
+        around.loop.soon.clear()
+        around.time += 1_000_000
+        if tick:
+            worker.tick()
+        else:
+            worker.turn()
+        self.take_reports(worker)
+
+    def take_reports(self, worker: Worker) -> None:
+        channel = self.around(worker).channel
+        sent, channel.sent = channel.sent, []
+        for message in sent:
+            if isinstance(message, Connected):
+                self.subscribers[message.subscriber].version = message.version
+            elif isinstance(message, Subscriptions):
+                self.subscribers[message.subscriber].changes.append(message)
+            elif isinstance(message, Resumed):
+                self.outcomes.append(message)
+            elif isinstance(message, Closed):
+                self.closed.append(message)
+
+    def limits(self) -> list[int]:
+        """What the publisher must not overwrite."""
+        return [self.hold, *(min(one.slot.tail, one.slot.resume) for one in self.places)]
+
+    def publish(self, *frames: bytes) -> bool:
+        """Publish a message if there is room."""
+        writer = self.log.written.writer
+        writer.refresh(self.limits())
+        wire = encode_message(frames)
+        if not writer.fits(len(wire), 1):
+            self.log.header.wanted = writer.wanted_tail(len(wire), 1, 8)
+            return False
+        self.log.header.wanted = 0
+        writer.append(wire, 0)
+        return True
+
+    def kill(self, worker: Worker) -> list[Subscriber]:
+        """A worker is no more; returns whom it had. The log is held for them."""
+        self.take_reports(worker)
+        slot = self.around(worker).slot
+        orphans = [one for one in self.subscribers.values() if self.served[one.number] is worker]
+        self.hold = min([self.hold, *(self._needed(one) for one in orphans)])
+        at = self.workers.index(worker)
+        del self.workers[at], self.places[at]
+        slot.release()
+        _end(worker)
+        return orphans
+
+    def _needed(self, one: Subscriber) -> int:
+        record = self.record_of(one)
+        return NO_TAIL if record is None else record.needed
+
+    def record_of(self, one: Subscriber) -> Any:
+        return StreamSlot(self.log.written.segment, one.number - 1).read(one.number)
+
+    def hand_over(self, orphans: list[Subscriber], worker: Worker) -> None:
+        """Have them go on with another worker; they do in its next turns."""
+        for one in orphans:
+            self.served[one.number] = worker
+            record = self.record_of(one)
+            base: dict[bytes, None] = {}
+            later: list[Subscriptions] = []
+            for change in one.changes:
+                if record is not None and change.sequence <= record.following:
+                    for prefix in change.cancelled:
+                        base.pop(prefix, None)
+                    base.update(dict.fromkeys(change.added))
+                else:
+                    later.append(change)
+            parts = split_wants(one.number, 0, list(base), [])
+            for change in later:
+                parts += split_wants(one.number, change.sequence, change.added, change.cancelled)
+            for part in parts:
+                worker._orders.carry_out(part, [])
+            fields: Any = self.policy.as_dict()
+            resume = Resume(one.number, one.number - 1, "zmtp", one.version, fields)
+            worker._orders.carry_out(resume, [os.dup(one.ours.fileno())])
+
+    def settle(self, worker: Worker) -> None:
+        """Turns until all of its subscribers have got what there is for them."""
+        mine = [one for one in self.subscribers.values() if self.served[one.number] is worker]
+        until = time.monotonic() + DEADLINE_S
+        head = self.log.log.head()
+        is_done = False
+        for number in count():
+            assert time.monotonic() < until, "somebody does not get on"
+            self.turn(worker, tick=number % 10 == 9)
+            came = sum(one.read() for one in mine)
+            pump = worker.pump
+            unsent = [peer.unsent_in_kernel() for peer in worker.desk.peers.values()]
+            is_busy = came or pump.blocked or worker._resuming.waits or any(unsent)
+            was_done, is_done = is_done, not is_busy
+            if was_done and is_done and (pump.front >= head or not pump.needs_log):
+                return
+            if not came:
+                select.select([one.socket for one in mine], [], [], 0.005)
+
+    def close(self) -> None:
+        for worker in self.workers:
+            _end(worker)
+        for one in self.subscribers.values():
+            one.close()
+        self.listening.close()
+        self.log.close()
+
+
+def _end(worker: Worker) -> None:
+    """What the system does for a process that is dead."""
+    for peer in worker.desk.peers.values():
+        peer.socket.close()
+    for waiting in worker._resuming._waiting:
+        os.close(waiting.descriptor)
+    worker._write_set.close()
+    worker.reads.set.close()
+
+
+def messages_in(stream: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The (topic, payload) of each message in a stream after its handshake, PONGs left out."""
+    session = SubscriberSession([b""])
+    for event in session.receive_data(stream):
+        frames = getattr(event, "frames", None)
+        if frames is not None:
+            yield frames[0], frames[1]

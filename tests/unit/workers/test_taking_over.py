@@ -1,0 +1,165 @@
+"""A worker dies at any time, and its subscribers' streams go on with another one, to the byte.
+
+Everything here is real but the deaths: workers, sockets, and the kernel's counts.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.shm.layout import PAGE, Layout
+from fanout.workers.tuning import Tuning
+from fanout.zmtp import commands
+from tests.helpers.taking_over import TakingOver, messages_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.taking_over import Subscriber
+
+LAYOUT = Layout(64 * PAGE, 1024, 16)
+TUNING = Tuning(chunk_messages=16, span_bytes=10_000, census_messages=16)
+TOPICS = (b"A", b"AB", b"B", b"BA", b"C", b"CD")
+
+
+@pytest.fixture
+def two() -> Iterator[TakingOver]:
+    """Two workers over a log of 256 KiB."""
+    taking = TakingOver(LAYOUT, TUNING)
+    yield taking
+    taking.close()
+
+
+def expected(one: Subscriber, published: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What it is to receive, by its changes and their sequences."""
+    found = []
+    wants: set[bytes] = set()
+    changes = list(one.changes)
+    for sequence, (topic, payload) in enumerate(published):
+        while changes and changes[0].sequence <= sequence:
+            change = changes.pop(0)
+            wants.difference_update(change.cancelled)
+            wants.update(change.added)
+        if topic.startswith(tuple(wants)):
+            found.append((topic, payload))
+    return found
+
+
+class Traffic:
+    """What is published by chance, and what of it everybody gets."""
+
+    def __init__(self, taking: TakingOver, seed: int) -> None:
+        self.taking = taking
+        self.rng = random.Random(seed)
+        self.published: list[tuple[bytes, bytes]] = []
+
+    def publish(self, count: int, largest: int = 3_000) -> None:
+        """Up to so many messages, as far as there is room."""
+        rng = self.rng
+        for _ in range(count):
+            number = len(self.published)
+            size = rng.choice((0, 10, rng.randrange(largest)))
+            message = rng.choice(TOPICS), b"%d:" % number + rng.randbytes(size)
+            if not self.taking.publish(*message):
+                return
+            self.published.append(message)
+
+    def check(self, one: Subscriber) -> None:
+        """It has got what it wanted, once and in order."""
+        got, wanted = list(messages_in(bytes(one.received))), expected(one, self.published)
+        assert [len(payload) for _, payload in got] == [len(payload) for _, payload in wanted]
+        assert got == wanted
+
+
+@pytest.mark.parametrize("topics", [[b""], [b"A"], [b"A", b"BA"], list(TOPICS)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stream_goes_on_where_a_dead_worker_has_left_it(
+    two: TakingOver, topics: list[bytes], seed: int
+) -> None:
+    traffic = Traffic(two, seed)
+    dying, heir = two.workers
+    one = two.connect(topics, dying)
+    for _ in range(8):
+        traffic.publish(20)
+        two.turn(dying)
+    assert one.received is not None
+    orphans = two.kill(dying)
+    traffic.publish(5)
+    two.hand_over(orphans, heir)
+    two.settle(heir)
+
+    assert [outcome.ok for outcome in two.outcomes] == [True]
+    traffic.publish(5)
+    two.settle(heir)
+    traffic.check(one)
+    counted = heir.desk.peers[one.number].member
+    heir.pump.settle(counted)
+    assert counted.matched == counted.sent == len(expected(one, traffic.published))
+    assert counted.matched_bytes == counted.sent_bytes
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_streams_go_on_whatever_happened_before_their_worker_died(seed: int) -> None:
+    """Slow readers, PINGs, changes of wants, ticks and deaths in any order."""
+    with closing(TakingOver(LAYOUT, TUNING)) as taking:
+        live_and_die(taking, seed)
+
+
+def live_and_die(taking: TakingOver, seed: int) -> None:
+    rng = random.Random(seed)
+    traffic = Traffic(taking, seed)
+    everybody = [
+        taking.connect(rng.choice(([b""], [b"A"], [b"A", b"BA"], [b"B", b"C"])), worker)
+        for worker in taking.workers
+        for _ in range(3)
+    ]
+    pings = dict.fromkeys(everybody, 0)
+    orphans: list[Subscriber] = []
+    deaths = 0
+    for _ in range(300):
+        one = rng.choice(everybody)
+        match rng.randrange(12):
+            case 0 | 1 | 2:
+                traffic.publish(rng.randrange(30))
+            case 3 | 4:
+                one.read(rng.choice((100, 5_000, 100_000)))
+            case 5:
+                pings[one] += 1
+                one.say(commands.ping(b"%d" % pings[one], 0))
+            case 6:
+                change = one.session.subscribe if rng.random() < 0.5 else one.session.cancel
+                change(rng.choice(TOPICS))
+                one.say()
+            case 7 if rng.random() < 0.2 and len(taking.workers) > 1:
+                dying = rng.choice(taking.workers)
+                orphans += taking.kill(dying)
+                deaths += 1
+                if rng.random() < 0.5:
+                    taking.hand_over(orphans, rng.choice(taking.workers))
+                    orphans = []
+                taking.start()
+            case 8 if orphans:
+                taking.hand_over(orphans, rng.choice(taking.workers))
+                orphans = []
+            case _:
+                taking.turn(rng.choice(taking.workers), tick=rng.random() < 0.2)
+    if orphans:
+        taking.hand_over(orphans, taking.workers[0])
+    for worker in taking.workers:
+        taking.settle(worker)
+    taking.hold = (1 << 64) - 1
+    traffic.publish(10)
+    for worker in taking.workers:
+        taking.settle(worker)
+
+    assert {outcome.reason for outcome in taking.outcomes} <= {""}
+    assert taking.closed == []
+    for one in everybody:
+        traffic.check(one)
+        pongs = [commands.pong(b"%d" % number) for number in range(1, pings[one] + 1)]
+        places = [bytes(one.received).index(b"\x04" + pong[1:2] + pong[2:]) for pong in pongs]
+        assert places == sorted(places)

@@ -1,0 +1,58 @@
+"""Orders: what the coordinator says about single connections, and who here acts on it. Shell."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fanout.control.messages import Adopt, Evict, SetPolicy
+from fanout.control.takeover import Resume, Wants
+from fanout.workers.connections.resuming import Resuming
+
+if TYPE_CHECKING:
+    from fanout.control.messages import Message
+    from fanout.options import Options
+    from fanout.workers.connections.deadlines import Deadlines
+    from fanout.workers.connections.desk import Desk
+    from fanout.workers.connections.peer import Peer
+    from fanout.workers.stream.pump import Pump
+    from fanout.workers.stream.turn_part import TurnPart
+    from fanout.workers.surroundings import Surroundings
+    from fanout.workers.tail import Tail
+
+
+class Orders:
+    """Passes them on, in their order.
+
+    Attributes:
+        resuming: what is about somebody who is still awaited there waits with him.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        options: Options,
+        desk: Desk,
+        deadlines: Deadlines,
+        pump: Pump,
+        tail: Tail[Peer],
+        part: TurnPart,
+    ) -> None:
+        self._desk = desk
+        self.resuming = Resuming(around, options, desk, deadlines, pump, tail, part)
+
+    def carry_out(self, message: Message, descriptors: list[int]) -> None:
+        """Do what is about a connection; others do the rest."""
+        desk, resuming = self._desk, self.resuming
+        if isinstance(message, Adopt):
+            desk.adopt(message, descriptors)
+        elif isinstance(message, Evict):
+            if not resuming.after(message.subscriber, partial(desk.evict, message)):
+                desk.evict(message)
+        elif isinstance(message, SetPolicy):
+            if not resuming.after(message.subscriber, partial(desk.set_policy, message)):
+                desk.set_policy(message)
+        elif isinstance(message, Wants):
+            resuming.want(message)
+        elif isinstance(message, Resume):
+            resuming.take(message, descriptors)

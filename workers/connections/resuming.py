@@ -1,0 +1,224 @@
+"""Resuming: connections of a worker that was lost go on here, at the next byte. Shell.
+
+The coordinator says who, and what it wants since when; the record in the subscriber's slot says
+from where, and the kernel how far its stream has come since then. Until it is heard of here, the
+coordinator holds the log for it; before that is said, the words of this worker hold it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fanout.control.takeover import Resumed
+from fanout.shm.stream_record import Kind
+from fanout.slow_policy import SlowPolicy
+from fanout.workers.connections.peer import Peer
+from fanout.workers.policy.choice import policy_of
+from fanout.workers.stream.restoring import MismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.control.takeover import Resume, Wants
+    from fanout.options import Options
+    from fanout.shm.stream_record import StreamRecord
+    from fanout.workers.connections.deadlines import Deadlines
+    from fanout.workers.connections.desk import Desk
+    from fanout.workers.stream.pump import Pump
+    from fanout.workers.stream.turn_part import TurnPart
+    from fanout.workers.surroundings import Surroundings
+    from fanout.workers.tail import Tail
+    from fanout.zmtp import Session
+
+_KINDS = {
+    Kind.NONE: "its worker had written no record of it",
+    Kind.CHOOSY: "what it is sent is chosen by its policy (conflate)",
+    Kind.FINISHING: "it was losing what comes by its policy (drop_newest)",
+    Kind.GAPS: "it is told of gaps",
+    Kind.TALKATIVE: "too many answers to its PINGs were waiting for it",
+    Kind.RESERVED: "it has said something of itself by a reserved subscription",
+}
+
+
+class NotResumableError(Exception):
+    """Nobody can go on with a connection; its text says why, for people."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A connection that is to go on here, once the front is at `head`."""
+
+    message: Resume
+    descriptor: int
+    head: int
+    wants: list[Wants]
+    later: list[Callable[[], None]] = field(default_factory=list)
+
+
+class Resuming:
+    """Takes over connections, in the order in which they come.
+
+    Its mutable state: what those who come want, and who waits.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        options: Options,
+        desk: Desk,
+        deadlines: Deadlines,
+        pump: Pump,
+        tail: Tail[Peer],
+        part: TurnPart,
+    ) -> None:
+        self._around = around
+        self._log_bytes = options.log_bytes
+        self._desk = desk
+        self._deadlines = deadlines
+        self._pump = pump
+        self._tail = tail
+        self._part = part
+        self._wants: dict[int, list[Wants]] = {}
+        self._waiting: deque[_Waiting] = deque()
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody is to go on here who does not yet."""
+        return bool(self._waiting)
+
+    def want(self, message: Wants) -> None:
+        """One who comes wants this."""
+        self._wants.setdefault(message.subscriber, []).append(message)
+
+    def take(self, message: Resume, descriptors: list[int]) -> None:
+        """Go on with a connection, as soon as this worker is where the other one was."""
+        wants = self._wants.pop(message.subscriber, [])
+        if not descriptors:  # the system drops what it finds no number for
+            text = "the worker that was to go on with it had no free descriptor"
+            self._around.channel.send(Resumed(message.subscriber, False, text))
+            return
+        head = self._around.log.head()
+        self._waiting.append(_Waiting(message, descriptors[0], head, wants))
+
+    def after(self, subscriber: int, act: Callable[[], None]) -> bool:
+        """Do this when that one goes on; False if it is not awaited: nothing is done then."""
+        for one in self._waiting:
+            if one.message.subscriber == subscriber:
+                one.later.append(act)
+                return True
+        return False
+
+    def go_on(self, now: int) -> None:
+        """Go on with those for whom it is time; each turn."""
+        if not self._waiting:
+            return
+        self._part.begin()
+        channel = self._around.channel
+        while self._waiting:
+            if not self._pump.needs_log and not self._tail.promised:
+                self._pump.follow()
+            if self._pump.front < self._waiting[0].head:
+                break
+            one = self._waiting.popleft()
+            subscriber = one.message.subscriber
+            try:
+                self._resume(one, now)
+            except NotResumableError as error:
+                channel.post(Resumed(subscriber, False, str(error)))
+            else:
+                channel.post(Resumed(subscriber, True, ""))
+            for act in one.later:
+                act()
+            if self._part.is_over():
+                break
+        channel.flush()
+
+    def give_up(self) -> None:
+        """This worker ends, and goes on with nobody."""
+        while self._waiting:
+            one = self._waiting.popleft()
+            self._around.release(one.descriptor)
+            text = "the worker that was to go on with it ends"
+            self._around.channel.post(Resumed(one.message.subscriber, False, text))
+
+    def _resume(self, one: _Waiting, now: int) -> None:
+        """Go on with this one.
+
+        Raises:
+            NotResumableError: its connection is as it was, but for our descriptor.
+        """
+        try:
+            sock = self._around.prepare(one.descriptor)
+        except OSError as error:
+            raise NotResumableError(f"its connection is broken: {error.strerror}") from error
+        try:
+            self._go_on(one, sock, now)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _go_on(self, one: _Waiting, sock: Any, now: int) -> None:
+        message = one.message
+        stream = self._around.stream_slot(message.slot)
+        record = stream.read(message.subscriber)
+        kind = Kind.NONE if record is None else Kind(record.kind)
+        if record is None or not kind.goes_on:
+            raise NotResumableError(_KINDS[kind])
+        counts = self._around.stream_counts(sock)
+        if counts is None:
+            raise NotResumableError("its connection was being closed, or is none of TCP")
+        if counts.read != stream.taken:
+            raise NotResumableError("it had said something that was not acted upon yet")
+        past, wants = _history(one.wants)
+        if kind is Kind.WANTS_NOTHING and (past or wants):
+            raise NotResumableError("its record does not fit what it wants")
+        slot = self._around.subscriber_slot(message.slot)
+        session: Session = self._desk.session_for(message.protocol)
+        session.go_on(message.version, wants)
+        policy = policy_of(_policy_in(message), self._log_bytes, self._around.log.entries)
+        stream.mend()
+        peer = Peer(
+            *(message.subscriber, slot, sock, session, policy, now, message.debt),
+            record=stream,
+            is_new=False,
+        )
+        peer.member.encoding = session.encoding
+        self._protect(record)
+        try:
+            self._pump.restore(peer.member, record, counts.written, past, wants, now)
+        except MismatchError as error:
+            self._pump.remove(peer.member)
+            raise NotResumableError(str(error)) from error
+        self._pump.go_by(peer.member, policy, now)
+        peer.goes_on(counts.read)
+        self._desk.take_over(peer, now)
+        self._deadlines.connected(peer, now)
+        self._desk.records.write(peer)
+
+    def _protect(self, record: StreamRecord) -> None:
+        """Have the log keep what it needs; up to now it is the coordinator who holds it."""
+        self._tail.protect_front()
+        slot = self._around.slot
+        slot.flushed = min(slot.flushed, record.needed)
+        slot.tail = min(slot.tail, record.needed)
+
+
+def _policy_in(message: Resume) -> SlowPolicy:
+    fields: dict[str, Any] = dict(message.policy)
+    return SlowPolicy(**fields)
+
+
+def _history(changes: list[Wants]) -> tuple[list[tuple[int, frozenset[bytes]]], set[bytes]]:
+    """Until which message somebody wanted what, and what it wants now."""
+    past: list[tuple[int, frozenset[bytes]]] = []
+    wants: set[bytes] = set()
+    since = 0
+    for change in changes:
+        if change.sequence > since:
+            past.append((change.sequence, frozenset(wants)))
+            since = change.sequence
+        wants.difference_update(change.cancelled)
+        wants.update(change.added)
+    return past, wants

@@ -1,0 +1,76 @@
+"""Recording: what another worker has to know to go on with a member's stream. Pure.
+
+What was sent after a record follows from the log, from what the member wants and from how many
+bytes its socket took. So a record is written before anything is sent that does not follow from
+these: before something is said, after a jump, before a change of wants; and now and then, so that
+the log need not keep all that came since. See `fanout.shm.stream_record`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.shm.stream_record import SPEECH_BYTES, Kind, StreamRecord
+from fanout.shm.worker_slot import NO_TAIL
+from fanout.workers.policy.block import Block
+from fanout.workers.stream.spills import Copy
+from fanout.workers.stream.values import Values
+
+if TYPE_CHECKING:
+    from fanout.shm.reader import LogReader
+    from fanout.workers.stream.member import Member
+
+
+def record_of(
+    member: Member, log: LogReader, *, said: bytes = b"", will_want: bool = False
+) -> StreamRecord:
+    """The record of a member that was just settled.
+
+    Args:
+        said: what is to be said to it next, and follows from nothing.
+        will_want: it is about to want something from here on.
+    """
+    sequence, offset = member.sequence, member.offset
+    following = sequence
+    if member.spill:
+        message = memoryview(member.spill).obj
+        assert isinstance(message, Copy)
+        following, sequence, start = sequence, member.spilled, message.start
+        offset = len(message) - len(member.spill)
+    else:
+        start = log.start_of(sequence)
+        if offset and said:
+            following = sequence + 1
+    speech = member.control + said
+    kind = _kind_of(member, speech)
+    if kind is Kind.GOES_ON and not (will_want or following != sequence or _wants(member)):
+        kind = Kind.WANTS_NOTHING
+    needed = NO_TAIL
+    if kind is Kind.GOES_ON:
+        # The publisher waits for who blocks; for who does not, it must not.
+        is_next = following <= sequence + 1 or isinstance(member.policy, Block)
+        needed = sequence if is_next else following
+    return StreamRecord(
+        *(kind, needed),
+        member.sent_bytes + member.spoken_bytes,
+        *(sequence, offset, start, following, member.counted),
+        *(member.matched, member.matched_bytes, member.sent, member.sent_bytes),
+        *(member.dropped, member.dropped_bytes, member.conflated, member.conflated_bytes),
+        *member.drops,
+        speech if kind.goes_on else b"",
+    )
+
+
+def _kind_of(member: Member, speech: bytes) -> Kind:
+    kept = [cohort for _, cohort in member.older]
+    if member.conflating or member.policy.min_interval_ns or any(type(c) is Values for c in kept):
+        return Kind.CHOOSY
+    if member.finishing is not None or member.sequence < member.lossy_until:
+        return Kind.FINISHING
+    if member.gaps is not None:
+        return Kind.GAPS
+    return Kind.TALKATIVE if len(speech) > SPEECH_BYTES else Kind.GOES_ON
+
+
+def _wants(member: Member) -> bool:
+    return member.cohort is not None or bool(member.older) or member.offset > 0

@@ -1,0 +1,155 @@
+"""Restoring: a member goes on where another worker has left its stream. Pure.
+
+Nobody has written down what that worker sent last. But the kernel has counted the bytes, and what
+they were follows from the record, the log and the member's wants. So all since the record is sent
+once more by the same code, to a socket that swallows exactly as many bytes as were sent: after
+that the member is where it was, to the byte, and so are its counters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.shm.census import minimal
+from fanout.shm.stream_record import Kind
+from fanout.workers.stream.cohort import Cohort
+from fanout.workers.stream.judging import Judging
+from fanout.workers.stream.lags import segments
+from fanout.workers.stream.steps import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from fanout.shm.stream_record import StreamRecord
+    from fanout.workers.policy.base import Policy
+    from fanout.workers.stream.member import Member
+
+INTACT_PART = 4  # the writer may be ahead of the head by 1/4 of the log: that is not looked at
+
+
+class MismatchError(Exception):
+    """A stream is not where it should be: it was sent something that follows from nothing."""
+
+
+class Swallower:
+    """The `send` of a member that was sent all of this already.
+
+    Attributes:
+        left: bytes that it still takes.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def __call__(self, data: bytes | memoryview) -> int:
+        if not self.left:
+            raise BlockingIOError
+        count = min(self.left, len(data))
+        self.left -= count
+        return count
+
+
+class Restoring(Judging):
+    """Takes over members of other workers."""
+
+    def restore(
+        self,
+        member: Member,
+        record: StreamRecord,
+        written: int,
+        past: Sequence[tuple[int, Collection[bytes]]],
+        wants: Collection[bytes],
+        now: int,
+    ) -> None:
+        """Have a new member go on by this record; it is blocked afterwards, and runnable.
+
+        The front is not below that of the worker which had it, and the log is there from the
+        message on that the record needs.
+
+        Args:
+            written: bytes that the kernel has counted on its connection.
+            past: until which message it wanted what before that, the oldest first.
+            wants: and now.
+
+        Raises:
+            MismatchError: it cannot; it is to be removed, as if it had gone on for a while.
+        """
+        sequence = self.front if record.kind == Kind.WANTS_NOTHING else record.following
+        offset = 0
+        if record.kind == Kind.GOES_ON and record.following == record.sequence:
+            offset = record.offset
+        self.backlog.tail = min(self.backlog.tail, sequence)
+        self._take_figures(member, record)
+        self._block(member, sequence, offset, now)
+        for until, wanted in past:
+            if until > sequence:
+                key = minimal(wanted)
+                member.older.append((until, Cohort(key, member.encoding) if key else None))
+        self._change_cohort(member, wants)
+        self._count_since(member, record.front)
+        if record.following > record.sequence:
+            self._take_rest(member, record)
+        member.control = record.speech
+        self._send_again(member, written - record.stream_bytes)
+        self.runnable[member] = None
+
+    def go_by(self, member: Member, policy: Policy, now: int) -> None:
+        """A member that was restored has this policy."""
+        member.policy = policy
+        self.begin(member, now)
+
+    def _take_figures(self, member: Member, record: StreamRecord) -> None:
+        """What it was counted; of that, what waits for it comes to the totals of this worker."""
+        member.matched_before = record.matched
+        member.matched_bytes_before = record.matched_bytes
+        member.sent, member.sent_bytes = record.sent, record.sent_bytes
+        member.dropped, member.dropped_bytes = record.dropped, record.dropped_bytes
+        member.conflated, member.conflated_bytes = record.conflated, record.conflated_bytes
+        member.drops = record.drops
+        member.spoken_bytes = record.stream_bytes - record.sent_bytes
+        self.totals.matched += member.queued
+        self.totals.matched_bytes += member.queued_bytes
+
+    def _count_since(self, member: Member, front: int) -> None:
+        """It has matched what came since the record: so it costs no more if it is far behind."""
+        if member.cohort is None and not member.older:
+            return
+        for first, stop, cohort in segments(member, front, self.front):
+            found = self.backlog.count(cohort, first, stop)
+            self.backlog.correct(member, found.messages, found.bytes)
+
+    def _take_rest(self, member: Member, record: StreamRecord) -> None:
+        """The rest of a message comes first, if it is still there."""
+        is_there = self._is_intact(record)
+        if is_there:
+            spills = self.backlog.spills
+            member.spill = spills.rest(record.sequence, member.encoding, record.offset)
+            member.spilled = record.sequence
+            is_there = self._is_intact(record)
+        if not is_there:
+            raise MismatchError("the rest of a message that it was being sent is gone")
+
+    def _is_intact(self, record: StreamRecord) -> bool:
+        """Whether the message that a record begins with has not been overwritten, and is not."""
+        if record.is_kept:
+            return True
+        log = self._log
+        head, position = log.length()
+        kept = log.size - log.size // INTACT_PART
+        few = head - record.sequence < log.entries - log.entries // INTACT_PART
+        return few and position - record.start < kept
+
+    def _send_again(self, member: Member, count: int) -> None:
+        """Bring it to where it was, so many bytes further on."""
+        if count < 0:
+            raise MismatchError(f"it was sent {-count:,} bytes less than its record says")
+        real, before = member.send, member.sent_bytes
+        member.send = swallower = Swallower(count)
+        step = Step.MORE
+        while swallower.left and step in (Step.MORE, Step.FULL):
+            step = self.backlog.step(member, self.front)
+            self._part.is_over()  # the sign of life
+        member.send = real
+        self.totals.sent_bytes += member.sent_bytes - before
+        if swallower.left:
+            raise MismatchError(f"it was sent {swallower.left:,} bytes more than there was")
