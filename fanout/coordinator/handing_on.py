@@ -91,14 +91,13 @@ class HandingOn:
         state, now = self._state, self._now()
         if self._is_ending:
             return self._wrecks.add(worker, told)
-        life = state.supervision.lives[worker]
         found = self._takeovers.sort(
             state.roster.served_by(worker),
             self._record_of,
             state.changes,
             WorkerSlot(self._segment, worker).tail,
             now,
-            own=not life.condemned and exit_code is not None and not is_from_outside(exit_code),
+            own=exit_code is not None and not is_from_outside(exit_code),
         )
         for orphan in found.orphans:
             orphan.connection.lost_from = orphan.first
