@@ -73,10 +73,9 @@ class Worker:
         self._log = around.log
         self._drain_timeout = options.drain_timeout
         policy = policy_for(options, self._log.entries)
-        totals = totals_in(around.slot)
         self._part = part = around.turn_part(tuning.part_ns)
         self._tick_ns = tuning.tick_ns
-        self.pump = make_pump(self._log, tuning, totals, part)
+        self.pump = pump = make_pump(self._log, tuning, totals_in(around.slot), part)
         self._write_set = around.poll_set()
         self.rest = Rest(around, self._write_set)
         self.tail: Tail[Peer] = Tail(around, self.pump, self.rest.fence)
@@ -100,12 +99,10 @@ class Worker:
             *(self.pump, self._log, self._write_set, self.desk.by_descriptor),
             *(self.figures, part, tuning),
         )
-        orders = Orders(around, options, self.desk, self.deadlines, self.pump, self.tail, part)
-        self._orders, self._resuming = orders, orders.resuming
+        self._orders = Orders(around, options, self.desk, self.deadlines, pump, self.tail, part)
         self._ending: Ending | None = None
         self._done = asyncio.Event()
-        self._has_failed = False
-        self._turn_scheduled = False
+        self._turn_scheduled = self._has_failed = False
         self._quiet_tick = quiet_tick(options.worker_timeout, options.heartbeat_interval)
         self._ticks = 0  # how many were asked for; only the last one is wanted
         self._wakes_at = 0  # monotonic ns of the next turn for who is not sent anything before
@@ -176,13 +173,13 @@ class Worker:
         if self.checkpoints.are_late:
             self._part.begin(self._tick_ns)
             self.checkpoints.end_round(now)
-        self._resuming.go_on(now)
+        self._orders.resuming.go_on(now)
         self._deliveries.serve(now)
         unsettled = self._settle_turn(now)
         if self._done.is_set():
             return
         self._wake_later(now)
-        unsettled = unsettled or self._resuming.waits
+        unsettled = unsettled or self._orders.resuming.waits
         if unsettled or self.pump.runnable or not self._rest(now, more, hurry):
             self._schedule_turn()
 
@@ -345,6 +342,6 @@ class Worker:
 
     def _end(self, timeout: float) -> None:
         now = self._around.now()
-        self._resuming.give_up()
+        self._orders.resuming.give_up()
         self.pump.hurry(now)
         self._ending = Ending(self.desk, self._channel, timeout, now, self._part)

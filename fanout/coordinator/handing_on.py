@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fanout.control.messages import split_wants
+from fanout.control.splitting import split_wants
 from fanout.control.takeover import Resume
 from fanout.coordinator import reports
 from fanout.coordinator.actions import Answer, NoteConnected, Tell, Wake

@@ -207,12 +207,13 @@ class Reader:
     def flushed(self) -> list[int]:
         """For each worker: everything below it was handed to the kernel. It never raises.
 
-        And for the connections that nobody serves at present.
+        That is never beyond what connections need that nobody serves at present.
         """
         # Twice, since they go from a worker to the coordinator and from it to another one.
         before = self._header.hold
         flushed = [slot.flushed for slot in self._worker_slots()]
-        return [before, *flushed, self._header.hold]
+        needed = min(before, self._header.hold)
+        return [min(one, needed) for one in flushed]
 
     def _worker_slots(self) -> list[WorkerSlot]:
         if not self._workers:

@@ -20,6 +20,7 @@ from fanout.control.messages import (
     encode,
     pack,
 )
+from fanout.control.splitting import split_subscriptions
 from fanout.options import Options
 from tests.helpers.texts import ANY
 
@@ -97,7 +98,7 @@ def test_a_packet_that_was_cut_is_a_control_error(some: list[Message], data: st.
 @given(st.lists(st.binary(max_size=9_000), max_size=30, unique=True), st.integers(0, 30))
 def test_reports_of_subscriptions_fit_and_say_all_of_it(prefixes: list[bytes], split: int) -> None:
     added, cancelled = prefixes[:split], prefixes[split:]
-    reports = control.split_subscriptions(7, 99, added, cancelled)
+    reports = split_subscriptions(7, 99, added, cancelled)
 
     assert all(len(packet_of([report])) <= PACKET_BYTES_MAX for report in reports)
     assert [p for report in reports for p in report.added] == added
@@ -117,7 +118,7 @@ def test_a_report_holds_the_longest_subscription_that_can_be_allowed() -> None:
     )
     longest = b"x" * longest_allowed
 
-    (report,) = control.split_subscriptions(INT_MAX, INT_MAX, [longest], [])
+    (report,) = split_subscriptions(INT_MAX, INT_MAX, [longest], [])
 
     assert decode(packet_of([report])) == [report]
 

@@ -16,7 +16,8 @@ import select
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from fanout.control.messages import Throttled, split_subscriptions
+from fanout.control.messages import Throttled
+from fanout.control.splitting import split_subscriptions
 from fanout.reasons import Reason
 from fanout.shm.prefix_table import weight
 from fanout.workers.connections.budgets import (

@@ -15,7 +15,6 @@ from fanout.control import messages as control
 from fanout.control import takeover
 from fanout.control.messages import (
     PACKET_BYTES_MAX,
-    SUBSCRIPTIONS_PER_PACKET_BYTES,
     ControlError,
     Message,
     Subscriptions,
@@ -23,8 +22,8 @@ from fanout.control.messages import (
     descriptors_with,
     encode,
     pack,
-    split_subscriptions,
 )
+from fanout.control.splitting import SUBSCRIPTIONS_PER_PACKET_BYTES, split_subscriptions
 
 HEADER_BYTES = 4  # that are counted for each prefix
 MESSAGES: list[Message] = [

@@ -29,6 +29,7 @@ class Line:
         bell = Bell(self.segment, 0, self._bells[0])
         self.path = make_path(self.segment, [bell], self._bells[1], Interest(), 16)
         self._worker = WorkerSlot(self.segment, 0)
+        self._worker.release()
         self.read_up_to(NO_TAIL)
 
     def __enter__(self) -> Line:
