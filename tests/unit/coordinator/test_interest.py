@@ -146,3 +146,21 @@ def test_subscribers_with_any_subscription_are_counted() -> None:
         counts.append(interest.count(None))
 
     assert counts == [1, 1, 2, 2, 2, 1, 0, 0]
+
+
+def test_who_is_moved_is_with_the_other_worker_at_no_time_with_none() -> None:
+    interest = Interest()
+    interest.update(1, 0, [b"A", b"B"], [])
+    interest.update(2, 0, [b"A"], [])
+    interest.update(3, 1, [], [])
+    routes, kept = interest.routes, interest.kept_bytes
+
+    interest.move(1, 3)
+    assert (interest.workers_for(b"A"), interest.workers_for(b"B")) == ({0, 3}, {3})
+    assert interest.routes > routes
+    assert interest.kept_bytes == kept
+    assert interest.count(b"A") == 2
+    interest.move(3, 2)
+    interest.move(9, 2)
+    interest.update(1, 3, [], [b"A", b"B"])
+    assert (interest.workers_for(b"A"), interest.workers_for(b"B")) == ({0}, set())

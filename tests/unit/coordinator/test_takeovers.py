@@ -1,0 +1,161 @@
+"""Takeovers: who can go on, from where the log is held, and who is given up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.control.messages import Evict
+from fanout.coordinator.changes import Changes
+from fanout.coordinator.roster import Accepted
+from fanout.coordinator.takeovers import OWN_ENDS_MAX, OWN_ENDS_WITHIN, Takeovers
+from fanout.shm.stream_record import Kind, StreamRecord
+from fanout.shm.worker_slot import NO_TAIL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+
+RECORD = StreamRecord._make((Kind.GOES_ON, 70, 0, 70, 0, 0, 70, *[0] * 15, b""))
+
+
+def connection(
+    subscriber: int, endpoint: str = "tcp://127.0.0.1:5", version: str | None = "3.1"
+) -> Accepted:
+    one = Accepted(subscriber, subscriber, 0, "127.0.0.1:9", endpoint, "zmtp")
+    one.version = version
+    return one
+
+
+class Lost:
+    """Takeovers, and records by subscriber."""
+
+    def __init__(self) -> None:
+        self.takeovers = Takeovers()
+        self.changes = Changes()
+        self.now = 0.0
+
+    def lose(
+        self,
+        connections: list[Accepted],
+        records: Mapping[int, StreamRecord] | None = None,
+        *,
+        tail: int = 60,
+        own: bool = False,
+    ) -> tuple[list[int], list[int]]:
+        """Who can go on, and who cannot."""
+        known = {one.subscriber: RECORD for one in connections} if records is None else records
+        found = self.takeovers.sort(
+            connections,
+            lambda one: known.get(one.subscriber),
+            self.changes,
+            tail,
+            self.now,
+            own=own,
+        )
+        orphans = [orphan.connection.subscriber for orphan in found.orphans]
+        return orphans, [one.subscriber for one in found.others]
+
+
+def test_who_is_served_by_tcp_and_has_a_record_goes_on() -> None:
+    lost = Lost()
+    gone = [
+        connection(1),
+        connection(2, version=None),
+        connection(3, "ipc:///tmp/x"),
+        connection(4),
+        connection(5),
+        connection(6),
+    ]
+    gone[5].over_limit = True
+    records = dict.fromkeys((1, 2, 3, 6), RECORD)
+    records[5] = RECORD._replace(kind=Kind.CHOOSY, needed=NO_TAIL)
+
+    assert lost.lose(gone, records) == ([1], [2, 3, 4, 5, 6])
+
+
+def test_one_whose_changes_since_its_record_are_not_all_known_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fanout.coordinator.changes.CHANGES_MAX", 1)
+    lost = Lost()
+    for subscriber in (1, 2):
+        lost.changes.add(subscriber, 71, [b"A"], [])
+    lost.changes.add(3, 71, [b"A"], [])
+
+    assert lost.lose([connection(1), connection(4)]) == ([4], [1])
+
+
+def test_the_log_is_held_for_the_oldest_of_all_that_are_not_heard_of() -> None:
+    lost = Lost()
+    takeovers = lost.takeovers
+    records = {one: RECORD._replace(needed=needed) for one, needed in ((1, 50), (2, 40), (3, 45))}
+    idle = RECORD._replace(kind=Kind.WANTS_NOTHING, needed=NO_TAIL)
+    assert takeovers.needed == NO_TAIL
+
+    lost.lose([connection(one) for one in (1, 2, 3, 4)], {**records, 4: idle})
+    assert takeovers.needed == 40
+    for orphan in takeovers.to_hand_on():
+        takeovers.hand_on(orphan.connection.subscriber)
+    assert (takeovers.needed, takeovers.waiting) == (40, {})
+    for subscriber, needed in ((2, 45), (3, 50), (1, NO_TAIL)):
+        assert takeovers.went_on(subscriber) is not None
+        assert takeovers.needed == needed
+    assert takeovers.pending
+    takeovers.went_on(4)
+    assert not takeovers.pending
+
+
+def test_who_is_handed_on_to_one_that_is_lost_too_needs_what_it_needed_before() -> None:
+    """The second worker may have written a record, and may not have."""
+    lost = Lost()
+    one = connection(1)
+    lost.lose([one], {1: RECORD._replace(needed=40)}, tail=30)
+    lost.takeovers.defer(evict := Evict(1, 1, "by a call"))
+    lost.takeovers.hand_on(1)
+
+    assert lost.lose([one], {1: RECORD._replace(needed=90)}, tail=80) == ([1], [])
+    (orphan,) = lost.takeovers.to_hand_on()
+    assert (orphan.needed, orphan.first, orphan.evict) == (40, 40, evict)
+    assert lost.takeovers.handed == {}
+
+
+def test_one_that_had_three_workers_that_ended_by_themselves_is_given_up() -> None:
+    lost = Lost()
+    one = connection(1)
+    for _ in range(OWN_ENDS_MAX - 1):
+        assert lost.lose([one], own=True) == ([1], [])
+    for _ in range(9):
+        assert lost.lose([one]) == ([1], []), "to be killed is nobody's fault"
+    lost.now = OWN_ENDS_WITHIN
+    assert lost.lose([one], own=True) == ([], [1])
+
+
+def test_earlier_ends_are_forgotten_after_a_while() -> None:
+    lost = Lost()
+    for _ in range(2 * OWN_ENDS_MAX):
+        lost.now += OWN_ENDS_WITHIN + 1
+        assert lost.lose([connection(1)], own=True) == ([1], [])
+
+
+def test_who_waits_for_too_long_is_given_up_and_who_is_ended_is_forgotten() -> None:
+    lost = Lost()
+    lost.lose([connection(1)])
+    lost.now = 5.0
+    lost.lose([connection(2)])
+    late = lost.takeovers.late(5.0)
+
+    assert [orphan.connection.subscriber for orphan in late] == [1]
+    assert list(lost.takeovers.waiting) == [2]
+    lost.takeovers.forget(2)
+    assert not lost.takeovers.pending
+
+
+def test_only_an_orphan_is_told_later() -> None:
+    lost = Lost()
+    lost.lose([connection(1)])
+
+    assert lost.takeovers.defer(Evict(1, 1, ""))
+    assert not lost.takeovers.defer(Evict(2, 1, ""))
+    lost.takeovers.hand_on(1)
+    assert not lost.takeovers.defer(Evict(1, 1, "")), "its worker is told"
