@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 LATE_MAX = 5  # ticks that wait for the end of a round; rounds of many members may take longer
+RECORD_NS = 500_000_000  # after which the record of one to whom something is sent is renewed
 PEERS_PER_LOOK = 32  # at the clock; each takes some microseconds
 
 
@@ -67,6 +68,7 @@ class Checkpoints:
         self._seen_blocked = False
         self._has_rates = False  # somebody has one that is not 0
         self._late = 0
+        self._is_still = True  # nothing has moved: records that are behind can be renewed
         self._stale: list[Peer] = []
         self._asked: list[tuple[int, int]] = []  # token, and the head when it was asked for
 
@@ -99,8 +101,9 @@ class Checkpoints:
         self._late = 0
         front, blocked = self._pump.front, bool(self._pump.blocked)
         moved = front != self._seen_front or blocked or self._seen_blocked or self._has_rates
-        moved = moved or self._records.are_behind
-        if moved and not self._stale:
+        if not self._stale:
+            self._is_still = not moved
+        if (moved or self._records.are_behind) and not self._stale:
             self._seen_front, self._seen_blocked, self._has_rates = front, blocked, False
             self._stale = list(self._peers.values())
         left = min(self._per_tick, len(self._stale))
@@ -150,4 +153,6 @@ class Checkpoints:
                 if peer.rate:
                     self._has_rates = True
                 peer.checkpoint(since(peer.member, 0))
-                record(peer)
+                if self._is_still or now >= peer.record_due:
+                    peer.record_due = now + RECORD_NS
+                    record(peer)

@@ -37,6 +37,7 @@ class Peer:
         answers_pings: whether it has ever answered one.
         asked: monotonic ns of the first PING that it has not answered, if later than `heard`.
         record: from where another worker can go on.
+        record_due: monotonic ns when that is to be renewed.
         recorded: the message from which on it needs the log for that, NO_TAIL = it does not.
         taken: bytes of its input that were taken.
         has_spoken_for_itself: whether it has said anything by a reserved subscription.
@@ -62,6 +63,7 @@ class Peer:
         "rate_bytes",
         "ready",
         "record",
+        "record_due",
         "recorded",
         "session",
         "slot",
@@ -102,6 +104,7 @@ class Peer:
         self._rated = (0, 0)  # sent, and bytes, at that time
         self._kernel_bytes = 0  # when it was asked last
         self.record = record
+        self.record_due = 0
         self.recorded = NO_TAIL
         self.taken = 0
         self.has_spoken_for_itself = False

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.turn_part import TurnPart
     from fanout.workers.surroundings import Surroundings
 
-KEPT_PART = 8  # records may keep 1/8 of the log beyond what the peers need
+KEPT_PART = 4  # records may keep 1/4 of the log beyond what the peers need
 PEERS_PER_LOOK = 32  # at the clock; each takes some microseconds
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.control.messages import SnapshotDone
-from fanout.workers.checkpoints import LATE_MAX, Checkpoints
+from fanout.workers.checkpoints import LATE_MAX, RECORD_NS, Checkpoints
 from fanout.workers.figures import Figures
 from fanout.workers.stream.turn_part import without_clock
 from fanout.workers.tuning import Tuning
@@ -31,6 +31,7 @@ class FakePeer:
         self.sink = sink
         self.written: list[tuple[int, int]] = []
         self.rate = 0
+        self.record_due = 0
         self.looks: list[int] = []
 
     def look(self, now: int, _unsent: Any) -> None:
@@ -199,3 +200,25 @@ def test_a_round_that_takes_long_does_not_keep_slots_from_being_written(three: W
 
     assert pump.in_round
     assert ticks == [*[[]] * LATE_MAX, [1, 2]]
+
+
+def test_records_are_renewed_each_half_second_and_once_when_nothing_moves(three: Written) -> None:
+    def ticks(count: int) -> list[int]:
+        three.records.written.clear()
+        for _ in range(count):
+            three.tick()
+        return three.records.written
+
+    assert ticks(2) == [1, 2, 3]
+    assert three.records.all_noted == 1
+    for _ in range(4):
+        three.now += RECORD_NS // 5
+        three.publish()
+        assert ticks(2) == [], "something is sent all the time: that is often enough"
+    three.now += RECORD_NS // 5
+    three.publish()
+    assert ticks(2) == [1, 2, 3]
+    three.publish()
+    assert ticks(2) == []
+    three.records.are_behind = True
+    assert ticks(2) == [1, 2, 3], "the log would be kept for them for ever"
