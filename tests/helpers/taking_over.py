@@ -65,6 +65,7 @@ class Subscriber:
         self.session = SubscriberSession(topics)
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.connect(listening.getsockname())
         self.ours = listening.accept()[0]
         self.socket.setblocking(False)

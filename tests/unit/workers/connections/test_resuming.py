@@ -102,7 +102,46 @@ def test_a_stream_goes_on_where_a_dead_worker_has_left_it(
     assert counted.matched_bytes == counted.sent_bytes
 
 
-@pytest.mark.parametrize("seed", range(40))
+def test_nobody_goes_on_before_the_heir_has_come_as_far_as_the_dead_one(two: TakingOver) -> None:
+    """A member ahead of the front would be sent nothing that lies between."""
+    traffic = Traffic(two, 1)
+    dying, heir = two.workers
+    ones = [two.connect([b""], worker) for worker in (dying, heir)]
+    traffic.publish(20, largest=50)
+    two.turn(dying)
+    two.hand_over(two.kill(dying), heir)
+
+    heir._orders.resuming.go_on(0)
+    assert heir._orders.resuming.waits, "it is behind"
+    two.settle(heir)
+    assert not heir._orders.resuming.waits
+    for one in ones:
+        traffic.check(one)
+
+
+def test_who_has_said_something_that_is_lost_with_its_worker_does_not_go_on(
+    two: TakingOver,
+) -> None:
+    dying, heir = two.workers
+    ones = [two.connect([b"A"], dying) for _ in range(2)]
+    ones[0].say(commands.ping(b"whole", 0))
+    ones[1].say(commands.ping(b"torn", 0)[:-1])
+    torn = dying.desk.peers[2]
+    for _ in range(50):
+        two.turn(dying)
+        if not torn.session.is_between_frames:
+            break
+    assert not torn.session.is_between_frames
+    two.hand_over(two.kill(dying), heir)
+    two.turn(heir)
+
+    assert [(outcome.subscriber, outcome.ok) for outcome in two.outcomes] == [(1, True), (2, False)]
+    assert "not acted upon" in two.outcomes[1].reason
+    assert two.closed == []
+    assert list(heir.desk.peers) == [1]
+
+
+@pytest.mark.parametrize("seed", range(12))
 def test_streams_go_on_whatever_happened_before_their_worker_died(seed: int) -> None:
     """Slow readers, PINGs, changes of wants, ticks and deaths in any order."""
     with closing(TakingOver(LAYOUT, TUNING)) as taking:
