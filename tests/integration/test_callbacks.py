@@ -63,18 +63,12 @@ class Handler(logging.Handler):
 
 
 def check_that_all_goes_on(publisher: Publisher, subscriber: Socket) -> None:
-    """New subscribers are accepted, a killed worker is replaced, and the end is at once."""
+    """A killed worker is replaced, its subscribers go on, and the end is at once."""
     publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
     publisher.publish(b"a", b"1")
     assert subscriber.recv_multipart() == [b"a", b"1"]
     os.kill(publisher.statistics().workers[0].pid, signal.SIGKILL)
-    wait_until(lambda: not publisher.has_subscribers(), "the loss")
-
-    def is_back() -> bool:
-        subscriber.poll(0)  # libzmq subscribes again when its socket is used
-        return publisher.has_subscribers()
-
-    wait_until(is_back, "the subscriber, at the replacement")
+    wait_until(lambda: publisher.statistics().resumed > 0, "that the replacement goes on")
     publisher.publish(b"a", b"2")
     assert subscriber.recv_multipart() == [b"a", b"2"]
     began = time.monotonic()

@@ -97,6 +97,9 @@ def test_events_and_counters_agree() -> None:
         half_open.read_to_end()
         publish_until_evicted(publisher, happenings, 2)  # rude and slow
 
+        # A part of a frame of its is lost with its worker, so that nobody can go on with it.
+        healthy.send(command(b"PING", b"\0\0half") + b"\0")
+        healthy.expect(command(b"PONG", b"half"))
         victim = publisher.subscribers()[0].worker
         os.kill(publisher.statistics().workers[victim].pid, signal.SIGKILL)
         happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, 3)
