@@ -14,7 +14,7 @@ from fanout.shm.census import minimal
 from fanout.shm.stream_record import Kind
 from fanout.workers.stream.cohort import Cohort
 from fanout.workers.stream.judging import Judging
-from fanout.workers.stream.lags import segments
+from fanout.workers.stream.segments import segments
 from fanout.workers.stream.steps import Step
 
 if TYPE_CHECKING:

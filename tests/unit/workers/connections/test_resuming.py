@@ -111,10 +111,12 @@ def test_nobody_goes_on_before_the_heir_has_come_as_far_as_the_dead_one(two: Tak
     two.turn(dying)
     two.hand_over(two.kill(dying), heir)
 
-    heir._orders.resuming.go_on(0)
-    assert heir._orders.resuming.waits, "it is behind"
+    resuming = heir._orders.resuming
+    resuming.go_on(0)
+    waits = [resuming.waits]
     two.settle(heir)
-    assert not heir._orders.resuming.waits
+    waits.append(resuming.waits)
+    assert waits == [True, False], "it is behind"
     for one in ones:
         traffic.check(one)
 
