@@ -192,8 +192,8 @@ class ObservedPump(Pump):
         self._worker.check_given_up(member, reason)
         super().give_up(member, reason, text)
 
-    def settle(self, member: Member) -> None:
-        super().settle(member)
+    def settle(self, member: Member, *, stay: bool = False) -> None:
+        super().settle(member, stay=stay)
         self._worker.check_settled(member)
 
     def flushed(self) -> int:

@@ -83,7 +83,7 @@ class Desk:
         self._write_set = write_set
         self.watchers: tuple[Watcher, ...] = ()
         self.slow_reports = SlowReports(around.channel)
-        self.records = Records(around, pump, self.peers)
+        self.records = Records(around, pump, tail, self.peers)
         self._around = around
         self._channel = around.channel
         self._policy = policy

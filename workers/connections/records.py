@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.pump import Pump
     from fanout.workers.stream.turn_part import TurnPart
     from fanout.workers.surroundings import Surroundings
+    from fanout.workers.tail import Tail
 
 KEPT_PART = 4  # records may keep 1/4 of the log beyond what the peers need
 PEERS_PER_LOOK = 32  # at the clock; each takes some microseconds
@@ -34,11 +35,14 @@ class Records:
         peers: by id; changed by others.
     """
 
-    def __init__(self, around: Surroundings, pump: Pump, peers: Mapping[int, Peer]) -> None:
+    def __init__(
+        self, around: Surroundings, pump: Pump, tail: Tail[Peer], peers: Mapping[int, Peer]
+    ) -> None:
         self._slot = around.slot
         self._header = around.header
         self._log = around.log
         self._pump = pump
+        self._tail = tail
         self._peers = peers
         self._left: list[Peer] = []
         self._is_renewing = False
@@ -59,8 +63,9 @@ class Records:
         """
         if not peer.ready:
             return
-        self._pump.settle(peer.member)
-        record = record_of(peer.member, self._log, said=said, will_want=will_want)
+        # What was promised to somebody in this turn is from the front on, wherever that is.
+        self._pump.settle(peer.member, stay=bool(self._tail.promised))
+        record = record_of(peer.member, said=said, will_want=will_want)
         if peer.has_spoken_for_itself:
             record = record._replace(kind=Kind.RESERVED, needed=NO_TAIL, speech=b"")
         if record.needed < self._slot.resume:  # its tail is there already

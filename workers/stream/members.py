@@ -238,14 +238,14 @@ class Members:
         spilled = (member.spilled for member in self.blocked if member.spill)
         return min(self.backlog.tail, min(spilled, default=self.front))
 
-    def settle(self, member: Member) -> None:
-        """Bring the counters and the cursor of a member up to date."""
+    def settle(self, member: Member, *, stay: bool = False) -> None:
+        """Bring counters and cursor of a member up to date; `stay`: the front does, in any case."""
         if member.blocked:
             self.backlog.settle(member, self.front)
             member.counted = self.front
             return
         self._count_ready(member)
-        if not self._subscribed and not self.blocked:  # the front may be far behind the log
+        if not (stay or self._subscribed or self.blocked):  # the front may be far behind the log
             self.follow()
         member.sequence = member.counted = self.front
         member.offset, member.position = 0, self.cohorts.everything.counted_bytes

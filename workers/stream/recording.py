@@ -17,13 +17,10 @@ from fanout.workers.stream.spills import Copy
 from fanout.workers.stream.values import Values
 
 if TYPE_CHECKING:
-    from fanout.shm.reader import LogReader
     from fanout.workers.stream.member import Member
 
 
-def record_of(
-    member: Member, log: LogReader, *, said: bytes = b"", will_want: bool = False
-) -> StreamRecord:
+def record_of(member: Member, *, said: bytes = b"", will_want: bool = False) -> StreamRecord:
     """The record of a member that was just settled.
 
     Args:
@@ -38,7 +35,7 @@ def record_of(
         following, sequence, start = sequence, member.spilled, message.start
         offset = len(message) - len(member.spill)
     else:
-        start = log.start_of(sequence)
+        start = member.position - (offset if member.encoding is None else 0)
         if offset and said:
             following = sequence + 1
     speech = member.control + said
