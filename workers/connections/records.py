@@ -68,6 +68,9 @@ class Records:
         record = record_of(peer.member, said=said, will_want=will_want)
         if peer.has_spoken_for_itself:
             record = record._replace(kind=Kind.RESERVED, needed=NO_TAIL, speech=b"")
+        is_gone = record.sequence < peer.recorded  # perhaps: nobody has asked the log to keep it
+        if is_gone and record.needed < record.following:
+            record = record._replace(needed=record.following)
         if record.needed < self._slot.resume:  # its tail is there already
             self._slot.resume = record.needed
         peer.record.write(record)
