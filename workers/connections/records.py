@@ -68,8 +68,8 @@ class Records:
         record = record_of(peer.member, said=said, will_want=will_want)
         if peer.has_spoken_for_itself:
             record = record._replace(kind=Kind.RESERVED, needed=NO_TAIL, speech=b"")
-        is_gone = record.sequence < peer.recorded  # perhaps: nobody has asked the log to keep it
-        if is_gone and record.needed < record.following:
+        # The rest of a message, perhaps after a time in which nobody has asked the log to keep it.
+        if peer.member.spill and record.needed < min(peer.recorded, record.following):
             record = record._replace(needed=record.following)
         if record.needed < self._slot.resume:  # its tail is there already
             self._slot.resume = record.needed
@@ -115,11 +115,11 @@ class Records:
     def _are_in_the_way(self) -> bool:
         """Whether they keep the publisher waiting, or a large part of the log."""
         resume, tail = self._slot.resume, self._slot.tail
-        if resume >= tail or tail == self._renewed:  # of a message in its middle the rest is kept
+        if resume >= tail:
             return False
         if resume < self._header.wanted <= tail:
             return True
-        if tail == NO_TAIL:
+        if tail in (NO_TAIL, self._renewed):  # of one in the middle of a message the rest is kept
             return False
         log = self._log
         kept = log.start_of(tail) - log.start_of(resume)

@@ -195,6 +195,7 @@ class Resuming:
         peer.goes_on(counts.read)
         self._desk.take_over(peer, now)
         self._deadlines.connected(peer, now)
+        peer.recorded = record.needed  # that is held
         self._desk.records.write(peer)
 
     def _protect(self, record: StreamRecord) -> None:
