@@ -190,6 +190,8 @@ class Desk:
         # Who wants too much comes back at once if it is closed: when, is up to the coordinator.
         peer.close(leave_open=cause is Reason.LIMIT)
         self._around.slot.subscribers = len(self.peers)
+        if not self.peers:
+            self.records.note_all()
         self.slow_reports.finish(peer.id)
         self._channel.send(
             Closed(
