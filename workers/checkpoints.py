@@ -152,7 +152,7 @@ class Checkpoints:
                 peer.look(now, self._unsent)
                 if peer.rate:
                     self._has_rates = True
-                peer.checkpoint(since(peer.member, 0))
+                seen = peer.checkpoint(since(peer.member, 0))
                 if self._is_still or now >= peer.record_due:
                     peer.record_due = now + RECORD_NS
-                    record(peer)
+                    record(peer, seen=seen)

@@ -105,11 +105,11 @@ class Interest:
             old = self._workers.get(subscriber)
             if old is None or old == worker:
                 return
-            self._workers[subscriber] = worker
-            mine = list(self._prefixes[subscriber])
+            mine = self._prefixes[subscriber]
             if mine:
                 self._put(mine, worker)  # first: nobody is to be without a worker meanwhile
                 self._take(mine, old)
+            self._workers[subscriber] = worker
 
     def forget(self, subscriber: int) -> None:
         """The subscriber is gone, with all its subscriptions; a long list is then taken out."""

@@ -86,7 +86,8 @@ class Pool:
         self._now = surroundings.now
         self._start_process = surroundings.start_process
         self._read_condition = surroundings.read_condition
-        self._handing_on = HandingOn(segment, state, self._wrecks, self.say, surroundings.now)
+        say = partial(_say, self.links, state)  # without this pool: there is to be no circle
+        self._handing_on = HandingOn(segment, state, self._wrecks, say, surroundings.now)
         self._has_reports = False  # of this turn
         self._turns_with_reports = 0  # one after another, while there was something to take out
 
@@ -140,13 +141,7 @@ class Pool:
 
         Takes over the descriptors.
         """
-        if isinstance(message, Evict) and self._state.takeovers.defer(message):
-            return []
-        try:
-            self.links[worker].say(message, descriptors)
-        except ChannelFull as error:
-            return self._state.supervision.condemn(worker, f"it does not read: {error}")
-        return []
+        return _say(self.links, self._state, worker, message, descriptors)
 
     def hand_over(self, connection: Accepted, descriptor: int) -> list[Action]:
         """Give a connection to its worker; takes over `descriptor`."""
@@ -302,6 +297,22 @@ class Pool:
     def _unwatch(self, file: socket.socket | int) -> None:
         with suppress(KeyError):  # it is not watched any more
             self._selector.unregister(file)
+
+
+def _say(
+    links: Sequence[WorkerLink],
+    state: State,
+    worker: int,
+    message: Message,
+    descriptors: tuple[int, ...],
+) -> list[Action]:
+    if isinstance(message, Evict) and state.takeovers.defer(message):
+        return []
+    try:
+        links[worker].say(message, descriptors)
+    except ChannelFull as error:
+        return state.supervision.condemn(worker, f"it does not read: {error}")
+    return []
 
 
 def _final_of(segment: Segment, connection: Accepted, cause: Reason, later: Later) -> Closed:

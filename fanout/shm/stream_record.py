@@ -55,17 +55,18 @@ class StreamRecord(NamedTuple):
 
     kind: int
     needed: int  # the message from which on the log must be there, NO_TAIL = it need not
-    stream_bytes: int  # handed to the kernel on this connection, up to here
     sequence: int  # S: the message that comes next, or the rest of which does
     offset: int  # bytes of it that were sent, in the encoding of the stream
     start: int  # position of its first byte
     following: int  # N: S, if nothing comes between it and what follows in the log
-    front: int  # messages below this are in `matched`, if it wanted them
+    # As in the checkpoint of the same instant, in that order: see `counted_in()`.
     matched: int
-    matched_bytes: int
     sent: int
     sent_bytes: int
     dropped: int
+    stream_bytes: int  # handed to the kernel on this connection, up to here
+    counted: int  # messages below this are in `matched`, if it wanted them
+    matched_bytes: int
     dropped_bytes: int
     conflated: int
     conflated_bytes: int
@@ -93,7 +94,7 @@ class StreamRecord(NamedTuple):
 
 
 _NUMBERS = len(StreamRecord._fields) - 1
-_BANK = struct.Struct(f"{_NUMBERS}QQ{at.SPEECH_BYTES}s")  # numbers, length of the speech, speech
+_BANK = struct.Struct(f"{_NUMBERS}Q{at.SPEECH_BYTES}sQ")  # numbers, speech, length of the speech
 _WORDS = at.BANK_WORDS
 _packed = bytearray(_WORDS * at.WORD)  # one for all: a process writes records on one thread
 _packed_words = memoryview(_packed).cast("Q")
@@ -123,8 +124,7 @@ class StreamSlot(Record):
         """Make this the record; its speech is no longer than SPEECH_BYTES."""
         words = self.words
         count = words[at.S_BANK] + 1
-        speech = record[-1]
-        _pack_into(_packed, 0, *record[:-1], len(speech), speech)
+        _pack_into(_packed, 0, *record, len(record[-1]))
         self._banks[count & 1][:] = _packed_words
         if fences.BARRIER is not None:
             fences.BARRIER()
@@ -138,7 +138,7 @@ class StreamSlot(Record):
         count = words[at.S_BANK]
         if not count or words[at.S_ID] != subscriber:
             return None
-        *numbers, length, speech = _BANK.unpack_from(self._banks[count & 1].tobytes())
+        *numbers, speech, length = _BANK.unpack_from(self._banks[count & 1].tobytes())
         return StreamRecord._make((*numbers, speech[:length]))
 
     def mend(self) -> None:

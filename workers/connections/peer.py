@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.shm.stream_record import StreamSlot
-    from fanout.shm.subscriber_slot import SubscriberSlot
+    from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
     from fanout.workers.policy.base import Policy
     from fanout.zmtp import Session
 
@@ -151,15 +151,16 @@ class Peer:
         """Whether it has said something that has not been read: then it is not silent."""
         return kernel.unread_in_kernel(self.socket) > 0
 
-    def checkpoint(self, blocked_since: int) -> None:
-        """Write the member's settled state to its slot.
+    def checkpoint(self, blocked_since: int) -> Checkpoint:
+        """Write the member's settled state to its slot; returns it.
 
         Args:
             blocked_since: monotonic ns of its last progress, 0 if it is ready.
         """
-        self.slot.checkpoint(
-            self.member.checkpoint(blocked_since, self._kernel_bytes, self.rate, self.rate_bytes)
-        )
+        member = self.member
+        seen = member.checkpoint(blocked_since, self._kernel_bytes, self.rate, self.rate_bytes)
+        self.slot.checkpoint(seen)
+        return seen
 
     def look(self, now: int, unsent: Callable[[socket.socket], int]) -> None:
         """Bring up to date what is not counted but looked at, as far as it is due.

@@ -16,6 +16,7 @@ from fanout.workers.stream.recording import record_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fanout.shm.subscriber_slot import Checkpoint
     from fanout.workers.connections.peer import Peer
     from fanout.workers.stream.pump import Pump
     from fanout.workers.stream.turn_part import TurnPart
@@ -54,27 +55,38 @@ class Records:
         """Whether the log keeps more for them than for what has still to be sent."""
         return self._slot.resume < self._slot.tail
 
-    def write(self, peer: Peer, *, said: bytes = b"", will_want: bool = False) -> None:
+    def write(
+        self,
+        peer: Peer,
+        *,
+        said: bytes = b"",
+        will_want: bool = False,
+        seen: Checkpoint | None = None,
+    ) -> None:
         """Write the record of a peer; of one that is still in its handshake there is none.
 
         Args:
             said: what is about to be said to it.
             will_want: a change is about to be reported, by which it may want something.
+            seen: its checkpoint of this instant, if there is one: it is settled then.
         """
         if not peer.ready:
             return
-        # What was promised to somebody in this turn is from the front on, wherever that is.
-        self._pump.settle(peer.member, stay=bool(self._tail.promised))
-        record = record_of(peer.member, said=said, will_want=will_want)
+        member = peer.member
+        if seen is None:
+            # What was promised to somebody in this turn is from the front on, wherever that is.
+            self._pump.settle(member, stay=bool(self._tail.promised))
+        record = record_of(member, said=said, will_want=will_want, seen=seen)
         if peer.has_spoken_for_itself:
             record = record._replace(kind=Kind.RESERVED, needed=NO_TAIL, speech=b"")
         # The rest of a message, perhaps after a time in which nobody has asked the log to keep it.
-        if peer.member.spill and record.needed < min(peer.recorded, record.following):
+        if member.spill and record.needed < min(peer.recorded, record.following):
             record = record._replace(needed=record.following)
-        if record.needed < self._slot.resume:  # its tail is there already
-            self._slot.resume = record.needed
+        needed = record.needed
+        if needed < self._slot.resume:  # its tail is there already
+            self._slot.resume = needed
         peer.record.write(record)
-        peer.recorded = record.needed
+        peer.recorded = needed
 
     def note_jumps(self) -> None:
         """Write those of the members that have jumped in this turn, before they are sent more."""

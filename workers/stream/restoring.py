@@ -86,7 +86,7 @@ class Restoring(Judging):
                 key = minimal(wanted)
                 member.older.append((until, Cohort(key, member.encoding) if key else None))
         self._change_cohort(member, wants)
-        self._count_since(member, record.front)
+        self._count_since(member, record.counted)
         if record.following > record.sequence:
             self._take_rest(member, record)
         member.control = record.speech

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-RECORD = StreamRecord._make((Kind.GOES_ON, 70, 0, 70, 0, 0, 70, *[0] * 15, b""))
+NUMBERS = dict.fromkeys(StreamRecord._fields[:-1], 0)
+RECORD = StreamRecord(**NUMBERS, speech=b"")._replace(
+    kind=Kind.GOES_ON, needed=70, sequence=70, following=70
+)
 
 
 def connection(

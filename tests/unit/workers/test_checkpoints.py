@@ -37,8 +37,9 @@ class FakePeer:
     def look(self, now: int, _unsent: Any) -> None:
         self.looks.append(now)
 
-    def checkpoint(self, blocked_since: int) -> None:
+    def checkpoint(self, blocked_since: int) -> object:
         self.written.append((self.member.sent, blocked_since))
+        return self
 
 
 class FakeRecords:
@@ -50,7 +51,8 @@ class FakeRecords:
         self.written: list[int] = []
         self.all_noted = 0
 
-    def write(self, peer: FakePeer) -> None:
+    def write(self, peer: FakePeer, *, seen: object) -> None:
+        assert seen is peer, "what was counted for the slot is not counted again"
         self.written.append(peer.id)
 
     def note_all(self) -> None:
