@@ -17,7 +17,6 @@ from fanout.coordinator import reports
 from fanout.coordinator.actions import Answer, NoteConnected, Tell, Wake
 from fanout.descriptors import duplicate
 from fanout.events import EventKind
-from fanout.exits import is_from_outside
 from fanout.shm.census import NOTHING, Amount
 from fanout.shm.header import Header
 from fanout.shm.stream_record import Kind, StreamSlot
@@ -84,6 +83,8 @@ class HandingOn:
     def lose(self, worker: int, told: list[Action], exit_code: int | None) -> list[Action]:
         """A worker is lost, and its process has ended; returns what is to be done at once.
 
+        Supervision has judged already whether it has ended by itself.
+
         Args:
             told: says so in the end.
             exit_code: None = there was no process, or nobody knows it.
@@ -97,7 +98,7 @@ class HandingOn:
             state.changes,
             WorkerSlot(self._segment, worker).tail,
             now,
-            own=exit_code is not None and not is_from_outside(exit_code),
+            own=exit_code is not None and not state.supervision.lives[worker].is_paced,
         )
         for orphan in found.orphans:
             orphan.connection.lost_from = orphan.first

@@ -59,7 +59,7 @@ class StreamRecord(NamedTuple):
     offset: int  # bytes of it that were sent, in the encoding of the stream
     start: int  # position of its first byte
     following: int  # N: S, if nothing comes between it and what follows in the log
-    # As in the checkpoint of the same instant, in that order: see `counted_in()`.
+    # As in the checkpoint of the same instant, in that order.
     matched: int
     sent: int
     sent_bytes: int

@@ -461,7 +461,7 @@ def publish_no_totals(_original: Any, _self: Figures) -> None:
 
 
 @replaces(ObservedPump, "settle")
-def answer_without_settling(_original: Any, _self: ObservedPump, _member: Member) -> None:
+def answer_without_settling(_original: Any, _self: ObservedPump, _member: Member, **_: Any) -> None:
     return
 
 

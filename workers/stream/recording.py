@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
 
 
-_COUNTED, _MORE = slice(3, 7), slice(8, 20)  # of a checkpoint: what a record has, too
-assert StreamRecord._fields[6:-1] == Checkpoint._fields[_COUNTED] + Checkpoint._fields[_MORE]
+_COUNTED = *Checkpoint._fields[3:7], *Checkpoint._fields[8:20]  # what a record has, too
+assert [*StreamRecord._fields[6:-1]] == [*_COUNTED], "in the same order"
 
 
 def record_of(
@@ -65,13 +65,13 @@ def record_of(
         speech = b""
     place = kind, needed, sequence, offset, start, following
     # As StreamRecord(...), in half the time.
-    return tuple.__new__(StreamRecord, (*place, *seen[_COUNTED], *seen[_MORE], speech))
+    return tuple.__new__(StreamRecord, (*place, *seen[3:7], *seen[8:20], speech))
 
 
 def _kind_of(member: Member, speech: bytes) -> Kind:
     if member.conflating or member.policy.min_interval_ns:
         return Kind.CHOOSY
-    if member.older and any([type(cohort) is Values for _, cohort in member.older]):
+    if member.older and any(type(cohort) is Values for _, cohort in member.older):
         return Kind.CHOOSY
     if member.finishing is not None or member.sequence < member.lossy_until:
         return Kind.FINISHING
