@@ -32,10 +32,12 @@ class Tail(Generic[K]):
     Attributes:
         promised: who was promised the messages from which one on, and has not become a member that
             needs them yet. Whoever keeps the promise removes the entry.
+        wanted: the tail that the publisher waited for when that was looked at last; 0 = none.
     """
 
     def __init__(self, around: Surroundings, pump: Pump, fence: Callable[[], None]) -> None:
         self.promised: dict[K, int] = {}
+        self.wanted = 0
         self._around = around
         self._slot = around.slot
         self._header = around.header
@@ -69,11 +71,13 @@ class Tail(Generic[K]):
         if not fences.STORES_STAY_IN_ORDER:
             self._fence()  # what was read below the tail must have been read
         slot.tail = tail
-        self.ring()
+        self.wanted = self._header.wanted
+        if self.wanted:
+            self.ring()
 
     def ring(self) -> None:
         """Wake the publisher if what it waits for is there."""
-        slot, wanted = self._slot, self._header.wanted
+        slot, wanted = self._slot, self.wanted
         if wanted and wanted != slot.wanted_seen and min(slot.tail, slot.resume) >= wanted:
             slot.wanted_seen = wanted
             self._around.ring_publisher()

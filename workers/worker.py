@@ -173,13 +173,14 @@ class Worker:
         if self.checkpoints.are_late:
             self._part.begin(self._tick_ns)
             self.checkpoints.end_round(now)
-        self._orders.resuming.go_on(now)
+        if self._orders.resuming.waiting:
+            self._orders.resuming.go_on(now)
         self._deliveries.serve(now)
         unsettled = self._settle_turn(now)
         if self._done.is_set():
             return
         self._wake_later(now)
-        unsettled = unsettled or self._orders.resuming.waits
+        unsettled = unsettled or bool(self._orders.resuming.waiting)
         if unsettled or self.pump.runnable or not self._rest(now, more, hurry):
             self._schedule_turn()
 

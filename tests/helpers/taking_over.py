@@ -248,7 +248,7 @@ class TakingOver:
             came = sum(one.read() for one in mine)
             pump = worker.pump
             unsent = [peer.unsent_in_kernel() for peer in worker.desk.peers.values()]
-            is_busy = came or pump.blocked or worker._orders.resuming.waits or any(unsent)
+            is_busy = came or pump.blocked or worker._orders.resuming.waiting or any(unsent)
             was_done, is_done = is_done, not is_busy
             if was_done and is_done and (pump.front >= head or not pump.needs_log):
                 return
@@ -268,7 +268,7 @@ def _end(worker: Worker) -> None:
     """What the system does for a process that is dead."""
     for peer in worker.desk.peers.values():
         peer.socket.close()
-    for waiting in worker._orders.resuming._waiting:
+    for waiting in worker._orders.resuming.waiting:
         os.close(waiting.descriptor)
     worker._write_set.close()
     worker.reads.set.close()

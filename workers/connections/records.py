@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fanout.workers.tail import Tail
 
 KEPT_PART = 4  # records may keep 1/4 of the log beyond what the peers need
+TURNS_PER_LOOK = 8  # at what they keep, unless the publisher waits; in a turn they keep little more
 PEERS_PER_LOOK = 32  # at the clock; each takes some microseconds
 
 
@@ -40,7 +41,6 @@ class Records:
         self, around: Surroundings, pump: Pump, tail: Tail[Peer], peers: Mapping[int, Peer]
     ) -> None:
         self._slot = around.slot
-        self._header = around.header
         self._log = around.log
         self._pump = pump
         self._tail = tail
@@ -48,6 +48,7 @@ class Records:
         self._left: list[Peer] = []
         self._is_renewing = False
         self._renewed = 0
+        self._turns = 0  # since it was looked at what they keep
         self._slot.resume = NO_TAIL
 
     @property
@@ -107,6 +108,10 @@ class Records:
             Whether the log need not keep as much as before.
         """
         if not self._is_renewing:
+            self._turns += 1
+            if not self._tail.wanted and self._turns < TURNS_PER_LOOK:
+                return False
+            self._turns = 0
             if not self._are_in_the_way():
                 return False
             tail = self._slot.tail
@@ -129,7 +134,7 @@ class Records:
         resume, tail = self._slot.resume, self._slot.tail
         if resume >= tail:
             return False
-        if resume < self._header.wanted <= tail:
+        if resume < self._tail.wanted <= tail:
             return True
         if tail in (NO_TAIL, self._renewed):  # of one in the middle of a message the rest is kept
             return False

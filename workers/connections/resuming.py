@@ -61,6 +61,9 @@ class Resuming:
     """Takes over connections, in the order in which they come.
 
     Its mutable state: what those who come want, and who waits.
+
+    Attributes:
+        waiting: those who are to go on here and do not yet.
     """
 
     def __init__(
@@ -81,12 +84,7 @@ class Resuming:
         self._tail = tail
         self._part = part
         self._wants: dict[int, list[Wants]] = {}
-        self._waiting: deque[_Waiting] = deque()
-
-    @property
-    def waits(self) -> bool:
-        """Whether somebody is to go on here who does not yet."""
-        return bool(self._waiting)
+        self.waiting: deque[_Waiting] = deque()
 
     def want(self, message: Wants) -> None:
         """One who comes wants this."""
@@ -100,28 +98,26 @@ class Resuming:
             self._around.channel.send(Resumed(message.subscriber, False, text))
             return
         head = self._around.log.head()
-        self._waiting.append(_Waiting(message, descriptors[0], head, wants))
+        self.waiting.append(_Waiting(message, descriptors[0], head, wants))
 
     def after(self, subscriber: int, act: Callable[[], None]) -> bool:
         """Do this when that one goes on; False if it is not awaited: nothing is done then."""
-        for one in self._waiting:
+        for one in self.waiting:
             if one.message.subscriber == subscriber:
                 one.later.append(act)
                 return True
         return False
 
     def go_on(self, now: int) -> None:
-        """Go on with those for whom it is time; each turn."""
-        if not self._waiting:
-            return
+        """Go on with those for whom it is time; each turn in which somebody waits."""
         self._part.begin()
         channel = self._around.channel
-        while self._waiting:
+        while self.waiting:
             if not self._pump.needs_log and not self._tail.promised:
                 self._pump.follow()
-            if self._pump.front < self._waiting[0].head:
+            if self._pump.front < self.waiting[0].head:
                 break
-            one = self._waiting.popleft()
+            one = self.waiting.popleft()
             subscriber = one.message.subscriber
             try:
                 self._resume(one, now)
@@ -137,8 +133,8 @@ class Resuming:
 
     def give_up(self) -> None:
         """This worker ends, and goes on with nobody."""
-        while self._waiting:
-            one = self._waiting.popleft()
+        while self.waiting:
+            one = self.waiting.popleft()
             self._around.release(one.descriptor)
             text = "the worker that was to go on with it ends"
             self._around.channel.post(Resumed(one.message.subscriber, False, text))

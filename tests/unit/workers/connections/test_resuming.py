@@ -113,9 +113,9 @@ def test_nobody_goes_on_before_the_heir_has_come_as_far_as_the_dead_one(two: Tak
 
     resuming = heir._orders.resuming
     resuming.go_on(0)
-    waits = [resuming.waits]
+    waits = [bool(resuming.waiting)]
     two.settle(heir)
-    waits.append(resuming.waits)
+    waits.append(bool(resuming.waiting))
     assert waits == [True, False], "it is behind"
     for one in ones:
         traffic.check(one)
