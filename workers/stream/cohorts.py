@@ -237,8 +237,9 @@ class Cohorts(Generic[M]):
         if len(found) == 1:
             return self._wanted.appends_of(found[0])
         appends = [append for place in found for append in self._wanted.appends_of(place)]
-        # The wants of an own cohort may imply one another: it gets no message twice.
-        return tuple(dict.fromkeys(appends) if self._own else appends)
+        # The wants of an own cohort may imply one another: it gets no message twice. So may those
+        # of one that has left, and that are not taken out yet: nothing changes by its leaving.
+        return tuple(dict.fromkeys(appends) if self._own or self._wanted.left else appends)
 
     # Cohorts come and go.
 

@@ -6,6 +6,7 @@ import gc
 
 import pytest
 
+from fanout.workers.stream import wanted
 from fanout.workers.stream.cohort import EVERYTHING, Cohort, Prefix
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.tuning import Tuning
@@ -227,3 +228,18 @@ def test_what_nobody_wants_any_more_is_gone_without_the_collector() -> None:
         gc.enable()
 
     assert after == before
+
+
+def test_what_is_remembered_stays_true_when_an_own_cohort_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its prefixes are taken out later, and until then imply one another as before."""
+    monkeypatch.setattr(wanted, "TAKEN_AT_ONCE", 0)
+    cohorts: Cohorts[str] = Cohorts()
+    cohort = cohorts.join_own({b"A", b"AB"})
+    remembered = cohorts.remember(1, b"AB")
+    cohorts.leave(cohort)
+
+    assert cohorts.appends(b"AB") == remembered
+    cohorts.take_out(1_000)
+    assert cohorts.appends(b"AB") == ()
