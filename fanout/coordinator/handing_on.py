@@ -51,6 +51,7 @@ class HandingOn:
         wrecks: ends those that cannot go on.
         say: as `Pool.say`.
         now: seconds.
+        duplicate: as `fanout.descriptors.duplicate`.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class HandingOn:
         wrecks: Wrecks,
         say: Say,
         now: Callable[[], float],
+        *,
+        duplicate: Callable[[int], int] = duplicate,
     ) -> None:
         self._segment = segment
         self._header = Header(segment)
@@ -68,6 +71,7 @@ class HandingOn:
         self._wrecks = wrecks
         self._say = say
         self._now = now
+        self._duplicate = duplicate
         self._again_at = 0.0
         self._is_held = False
 
@@ -110,7 +114,7 @@ class HandingOn:
         told = [_with_counts(action, len(found.orphans), closed) for action in told]
         self._is_held = self._is_held or bool(found.orphans)
         self._keep_log()
-        return self._wrecks.add(worker, told, moved)
+        return self._wrecks.add(worker, told, moved, found.why)
 
     def go_on(self) -> list[Action]:
         """Hand on, for a slice, and end who waits for too long; returns what is to be done."""
@@ -180,7 +184,7 @@ class HandingOn:
         for orphan in self._takeovers.to_hand_on():
             subscriber = orphan.connection.subscriber
             try:
-                descriptor = duplicate(self._state.duplicates[subscriber])
+                descriptor = self._duplicate(self._state.duplicates[subscriber])
             except OSError:
                 self._again_at = now + AGAIN
                 break

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 HANDED_AT_ONCE = 64  # connections in a turn: others have theirs in between
 OWN_ENDS_MAX = 3  # of workers that had a connection, in a row: then it may be what ends them
+ENDS_WORKERS = f"{OWN_ENDS_MAX} workers in a row have ended by themselves while they had it"
 OWN_ENDS_WITHIN = 30.0  # seconds; for longer a worker has served it well
 
 
@@ -49,6 +50,7 @@ class Sorted:
 
     orphans: list[Orphan]
     others: list[Accepted]
+    why: dict[int, str] = field(default_factory=dict)  # of the others, by subscriber, for people
 
 
 @dataclass(slots=True)
@@ -100,9 +102,11 @@ class Takeovers:
         for connection in connections:
             before = self.handed.pop(connection.subscriber, None)
             is_suspect = own and self._is_suspect(connection.subscriber, now)
-            record = None if is_suspect else record_of(connection)
-            if record is None or not _can_go_on(connection, record, changes):
+            record = record_of(connection)
+            why = ENDS_WORKERS if is_suspect else _why_not(connection, record, changes)
+            if why is not None or record is None:
                 found.others.append(connection)
+                found.why[connection.subscriber] = why or ""
                 continue
             needed = record.needed if before is None else min(record.needed, before.needed)
             orphan = Orphan(connection, needed, max(needed, tail), now)
@@ -152,11 +156,17 @@ class Takeovers:
         return ends >= OWN_ENDS_MAX
 
 
-def _can_go_on(connection: Accepted, record: StreamRecord, changes: Changes) -> bool:
-    kind = Kind(record.kind)
-    if connection.version is None or connection.over_limit or not kind.goes_on:
-        return False
+def _why_not(connection: Accepted, record: StreamRecord | None, changes: Changes) -> str | None:
+    """Why another worker cannot go on with it, for people; None = it can."""
+    if connection.version is None or connection.over_limit:
+        return ""  # it is not a subscriber yet, or not any more
     if not connection.endpoint.startswith("tcp://"):
-        return False
+        return "the kernel does not count what is sent by ipc"
+    kind = Kind.NONE if record is None else Kind(record.kind)
+    if record is None or not kind.goes_on:
+        return kind.why_not
     # What it wanted since its record must be known.
-    return kind is Kind.WANTS_NOTHING or changes.are_known(connection.subscriber, record.following)
+    is_known = changes.are_known(connection.subscriber, record.following)
+    if kind is Kind.WANTS_NOTHING or is_known:
+        return None
+    return "what it wanted when is not known any more"

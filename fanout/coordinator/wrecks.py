@@ -18,7 +18,7 @@ from fanout.coordinator.lost import NOTHING_LATER
 from fanout.shm.census import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from fanout.control.messages import Closed
     from fanout.coordinator.actions import Action
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NO_REASONS: Mapping[int, str] = {}
 SLICE = 0.01  # seconds of a turn; what others wait for at most, but for a single step
 
 
@@ -61,14 +62,21 @@ class Wrecks:
         """Whether there is something to clear."""
         return bool(self._left)
 
-    def add(self, worker: int, told: list[Action], moved: Amount = NOTHING) -> list[Action]:
+    def add(
+        self,
+        worker: int,
+        told: list[Action],
+        moved: Amount = NOTHING,
+        why: Mapping[int, str] = NO_REASONS,
+    ) -> list[Action]:
         """A worker is lost, and `told` says so in the end; returns what is to be done at once.
 
         Args:
             moved: what waited for those that others go on with, which are not among its own.
+            why: none goes on with these subscribers of its own, for people.
         """
         self._state.supervision.hold(worker)
-        self._left.append(self._clear(worker, self._losses.begin(), told, moved))
+        self._left.append(self._clear(worker, self._losses.begin(), told, moved, why))
         return self.go_on()
 
     def close(self, connection: Accepted, why: str) -> None:
@@ -77,7 +85,9 @@ class Wrecks:
         Args:
             why: for people.
         """
-        self._left.append(self._end([connection], self._losses.begin(), why))
+        self._left.append(
+            self._end([connection], self._losses.begin(), {connection.subscriber: why})
+        )
 
     def go_on(self) -> list[Action]:
         """Clear for a slice; returns what is to be done, in its order."""
@@ -120,14 +130,16 @@ class Wrecks:
             yield
         return owed
 
-    def _clear(self, worker: int, loss: Loss, told: list[Action], moved: Amount) -> Clearing:
+    def _clear(
+        self, worker: int, loss: Loss, told: list[Action], moved: Amount, why: Mapping[int, str]
+    ) -> Clearing:
         connections = self._state.roster.served_by(worker)
         yield from self._count(connections, loss)
         yield reports.let_go(worker, moved)
-        yield from self._end_counted(connections, "")
+        yield from self._end_counted(connections, why)
         yield reports.cleared(self._state, worker) + told
 
-    def _end(self, connections: list[Accepted], loss: Loss, why: str) -> Clearing:
+    def _end(self, connections: list[Accepted], loss: Loss, why: Mapping[int, str]) -> Clearing:
         yield from self._count(connections, loss)
         yield from self._end_counted(connections, why)
 
@@ -137,15 +149,16 @@ class Wrecks:
             self._counted[connection.subscriber] = later
             yield []
 
-    def _end_counted(self, connections: list[Accepted], why: str) -> Clearing:
+    def _end_counted(self, connections: list[Accepted], why: Mapping[int, str]) -> Clearing:
         state = self._state
         for connection in connections:
             later = self._counted.pop(connection.subscriber, NOTHING_LATER)
             last = self._final_of(connection, reports.cause_of_loss(state), later)
             now = self._now()
             last = replace(last, debt=connection.owed(now))  # its worker would have said that
-            if why:
-                last = replace(last, reason=f"{last.reason}; {why}")
+            text = why.get(connection.subscriber)
+            if text:
+                last = replace(last, reason=f"{last.reason}; {text}")
             yield reports.end(state, connection, last, now, exact=not later.doubt)
 
 

@@ -46,6 +46,21 @@ class Kind(enum.IntEnum):
         """Whether another worker can go on with it."""
         return self in (Kind.GOES_ON, Kind.WANTS_NOTHING)
 
+    @property
+    def why_not(self) -> str:
+        """Why it cannot go on, for people."""
+        return _WHY_NOT[self]
+
+
+_WHY_NOT = {
+    Kind.NONE: "its worker had written no record of it",
+    Kind.CHOOSY: "what it is sent is chosen by its policy (conflate)",
+    Kind.FINISHING: "it was losing what comes by its policy (drop_newest)",
+    Kind.GAPS: "it is told of gaps",
+    Kind.TALKATIVE: "too many answers to its PINGs were waiting for it",
+    Kind.RESERVED: "it has said something of itself by a reserved subscription",
+}
+
 
 class StreamRecord(NamedTuple):
     """Where a stream stands, and what was counted up to there.

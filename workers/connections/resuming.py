@@ -32,15 +32,6 @@ if TYPE_CHECKING:
     from fanout.workers.tail import Tail
     from fanout.zmtp import Session
 
-_KINDS = {
-    Kind.NONE: "its worker had written no record of it",
-    Kind.CHOOSY: "what it is sent is chosen by its policy (conflate)",
-    Kind.FINISHING: "it was losing what comes by its policy (drop_newest)",
-    Kind.GAPS: "it is told of gaps",
-    Kind.TALKATIVE: "too many answers to its PINGs were waiting for it",
-    Kind.RESERVED: "it has said something of itself by a reserved subscription",
-}
-
 
 class NotResumableError(Exception):
     """Nobody can go on with a connection; its text says why, for people."""
@@ -161,7 +152,7 @@ class Resuming:
         record = stream.read(message.subscriber)
         kind = Kind.NONE if record is None else Kind(record.kind)
         if record is None or not kind.goes_on:
-            raise NotResumableError(_KINDS[kind])
+            raise NotResumableError(kind.why_not)
         counts = self._around.stream_counts(sock)
         if counts is None:
             raise NotResumableError("its connection was being closed, or is none of TCP")
