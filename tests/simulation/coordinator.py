@@ -23,6 +23,7 @@ from fanout.control.messages import (
     Started,
     Subscriptions,
 )
+from fanout.control.takeover import Resumed
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
 from fanout.coordinator.addresses import Refusal
@@ -36,6 +37,7 @@ from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm.worker_slot import WorkerState
 from tests.helpers.losses import NoLosses
+from tests.simulation.orphans import ENDPOINTS, Orphans
 from tests.simulation.processes import Flag, Peer, Process
 from tests.simulation.violated import require
 
@@ -106,6 +108,7 @@ class CoordinatorWorld:
         self.told: dict[EventKind, int] = dict.fromkeys(EventKind, 0)
         self.flags: list[Flag] = []
         self.wrecks = Wrecks(self.state, NoLosses(), final_of, lambda: self.now)
+        self.orphans = Orphans(self, SLOTS)
         self.looked = self.now
         self.finishing_until: float | None = None
         self.is_calm = False
@@ -126,6 +129,13 @@ class CoordinatorWorld:
 
     def run(self, steps: int = STEPS) -> CoordinatorWorld:
         """Take so many steps at random, let it come to rest, and end it."""
+        try:
+            self._run(steps)
+        finally:
+            self.orphans.close()
+        return self
+
+    def _run(self, steps: int) -> None:
         self.carry_out(self.state.supervision.begin())
         steps_known = self._steps()
         for _ in range(steps):
@@ -134,7 +144,6 @@ class CoordinatorWorld:
         if self.rng.random() < 0.6:
             self.come_to_rest()
         self.end()
-        return self
 
     # What happens.
 
@@ -173,7 +182,9 @@ class CoordinatorWorld:
         state.ledger.accepted += 1
         loads = [self.rng.randrange(1_000) for _ in range(self.count)]
         ready = state.supervision.ready
-        admitted = state.roster.admit("ipc:1", "endpoint", "zmtp", ready, loads, self.now)
+        admitted = state.roster.admit(
+            *("ipc:1", self.rng.choice(ENDPOINTS), "zmtp", ready, loads, self.now)
+        )
         half_open = sum(not peer.was_connected for peer in self.live.values())
         has_room = len(self.live) < SLOTS and half_open < HALF_OPEN
         serving = [one for one in self.processes.values() if one.served_since is not None]
@@ -201,8 +212,7 @@ class CoordinatorWorld:
             return
         subscriber = peer.connection.subscriber
         if not peer.is_ready:
-            peer.is_ready = True
-            process.said.append(Connected(subscriber, "3.1"))
+            self.shake_hands(process, peer)
         elif self.rng.random() < 0.2:
             process.said.append(Slow(subscriber, self.rng.random() < 0.5, 3, "behind"))
         else:
@@ -305,6 +315,7 @@ class CoordinatorWorld:
             if self.can_talk(process):
                 process.said += [SnapshotDone(token) for token in process.asked]
                 process.asked.clear()
+                self.orphans.answer(process)
 
     def act(self) -> None:
         """A turn: reports, ends, a look if it is time, and what is due."""
@@ -318,6 +329,7 @@ class CoordinatorWorld:
         if supervision.is_time_to_look(self.now):
             self.look()
         self.carry_out(supervision.due(self.now))
+        self.orphans.act()
         if self.finishing_until is None:
             for worker in range(self.count):
                 waits = worker not in self.processes and not self.given_up[worker]
@@ -331,6 +343,10 @@ class CoordinatorWorld:
             before = self.live.get(getattr(message, "subscriber", 0))
             self._note(process, message)
             try:
+                if isinstance(message, Resumed):
+                    heard = self.orphans.heard(process.worker, message)
+                    self.carry_out(heard + self.wrecks.finish())
+                    continue
                 actions = reports.take(self.state, process.worker, message, self.now)
             except ControlError:
                 require(isinstance(message, Finish), f"{message} was refused")
@@ -388,10 +404,14 @@ class CoordinatorWorld:
         self.times_given_up += given_up and not ends
         self.is_over = self.is_over or all(self.given_up)
         told = self.state.supervision.ended(worker, "it ended", self.now, code)
-        self.carry_out(self.wrecks.add(worker, told) + self.wrecks.finish())
+        actions = self.orphans.lose(worker, told, code, is_foreign=is_foreign)
+        self.carry_out(actions + self.wrecks.finish())
         require(worker not in self.holds_back, "a lost worker holds the log back")
-        served_by = [one for one in self.live.values() if one.connection.worker == worker]
-        require(not served_by, "a connection has outlived its worker")
+        for subscriber, peer in self.live.items():
+            waits = subscriber in self.orphans.waiting
+            is_left = peer.connection.worker == worker and not waits
+            require(not is_left, "a connection has outlived its worker")
+        require(set(self.orphans.waiting) <= set(self.live), "one is ended that could go on")
         state = self.state.supervision.lives[worker].state
         expected = WorkerState.GONE if given_up else WorkerState.WAITING
         require(state is expected, f"after {self.failures[worker]} failures it is {state.name}")
@@ -528,6 +548,7 @@ class CoordinatorWorld:
             for subscriber in process.connections:
                 if not process.has_hung_up:
                     process.said.append(end_of(subscriber, Reason.PUBLISHER_CLOSED))
+            self.orphans.give_up(process)
             process.is_alive = False
 
     def hand_over(self, connection: Accepted) -> None:
@@ -537,7 +558,14 @@ class CoordinatorWorld:
             "a connection is given to a worker that does not serve",
         )
         assert process is not None
-        process.connections[connection.subscriber] = self.live[connection.subscriber]
+        peer = process.connections[connection.subscriber] = self.live[connection.subscriber]
+        if self.rng.random() < 0.5:
+            self.shake_hands(process, peer)
+
+    def shake_hands(self, process: Process, peer: Peer) -> None:
+        peer.is_ready = True
+        self.orphans.write(peer)
+        process.said.append(Connected(peer.connection.subscriber, "3.1"))
 
     def book(self, connection: Accepted, closed: Closed) -> None:
         peer = self.live.pop(connection.subscriber, None)
@@ -636,6 +664,11 @@ class CoordinatorWorld:
         require(not self.holds_back, "the log is held back for ever")
 
     # Small things.
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nobody is to go on any more."""
+        return self.state.ledger.closing or self.finishing_until is not None
 
     def is_due(self, worker: int) -> bool:
         """Whether the back-off of one without a process has passed, or it never had one."""

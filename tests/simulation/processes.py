@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fanout.control.messages import Message
     from fanout.coordinator.roster import Accepted
+    from fanout.shm.stream_record import Kind
 
 
 @dataclass(eq=False, slots=True)
@@ -36,6 +37,8 @@ class Process:
     said: deque[Message] = field(default_factory=deque)  # and not read yet
     asked: list[int] = field(default_factory=list)  # and not answered yet
     connections: dict[int, Peer] = field(default_factory=dict)
+    told: dict[int, set[bytes]] = field(default_factory=dict)  # what those want who are to come
+    resuming: list[Peer] = field(default_factory=list)  # that it is to go on with
 
 
 @dataclass(eq=False, slots=True)
@@ -48,6 +51,8 @@ class Peer:
     wants: set[bytes] = field(default_factory=set)  # as its worker knows it
     was_connected: bool = False  # as the coordinator has read it
     told_wants: set[bytes] = field(default_factory=set)  # as the coordinator has read it
+    kind: Kind | None = None  # of its record
+    needed: int = 0  # the message from which on it needs the log by that
 
 
 class Flag:

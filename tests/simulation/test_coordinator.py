@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 
 from fanout.coordinator import actions as do
-from fanout.coordinator import reports, supervision, watching
+from fanout.coordinator import handing_on, reports, supervision, takeovers, watching
 from fanout.coordinator.answers import Answers
+from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
+from fanout.coordinator.takeovers import Takeovers
 from fanout.coordinator.watching import Watch
 from fanout.shm.worker_slot import WorkerState
 from tests.simulation.coordinator import CoordinatorWorld
@@ -31,7 +34,7 @@ SEEDS_MAX = 100  # most mistakes are found by the first few
 
 @pytest.mark.parametrize("first", range(0, RUNS * TESTS, RUNS))
 def test_invariants_hold_for_seeds_from(first: int) -> None:
-    losses = kills = ends = 0
+    losses = kills = ends = resumed = not_resumed = 0
     for seed in range(first, first + RUNS):
         try:
             world = CoordinatorWorld(seed).run()
@@ -41,8 +44,11 @@ def test_invariants_hold_for_seeds_from(first: int) -> None:
         losses += world.lost
         kills += world.kills
         ends += world.ended
+        resumed += world.orphans.resumed
+        not_resumed += world.orphans.not_resumed
 
     assert min(losses, kills, ends) > 100, "hardly anything happens"
+    assert min(resumed, not_resumed) > 20, "hardly anybody is handed on"
 
 
 def test_one_seed_is_one_run() -> None:
@@ -70,6 +76,12 @@ MISTAKES: dict[str, Mistake] = {
     "one that cannot abort lives": (watching, "ABORT_GRACE", 60.0),
     "one that finishes late lives": (supervision, "KILL_GRACE", 5.0),
     "one that finishes is killed early": (supervision, "KILL_GRACE", 0.5),
+    "orphans wait for ever": (handing_on, "HOPE", math.inf),
+    "orphans do not wait": (handing_on, "HOPE", 0.0),
+    "who may end workers is handed on": (takeovers, "OWN_ENDS_MAX", 99),
+    "who has had bad luck is not handed on": (takeovers, "OWN_ENDS_MAX", 2),
+    "bad luck is not forgotten": (takeovers, "OWN_ENDS_WITHIN", math.inf),
+    "the log is not held": (HandingOn, "_keep_log", lambda _self: None),
 }
 
 
@@ -197,6 +209,34 @@ def free_a_slot_twice(original: Any, self: Roster, subscriber: int) -> Any:
     if removed is not None:
         self._free_slots.append(removed.slot)
     return removed
+
+
+@mistake(Takeovers, "sort")
+def forget_from_where_it_was_handed_on(
+    original: Any, self: Takeovers, *of: Any, **more: Any
+) -> Any:
+    self.handed.clear()
+    return original(self, *of, **more)
+
+
+@mistake(takeovers, "_why_not")
+def hand_on_who_cannot_go_on(original: Any, connection: Any, record: Any, changes: Any) -> Any:
+    return None if record is not None else original(connection, record, changes)
+
+
+@mistake(HandingOn, "_wants_of")
+def say_nothing_of_wants(_original: Any, _self: HandingOn, _connection: Any) -> Any:
+    return iter(())
+
+
+@mistake(HandingOn, "heard")
+def believe_that_all_go_on(original: Any, self: HandingOn, worker: int, message: Any) -> Any:
+    return original(self, worker, replace(message, ok=True))
+
+
+@mistake(Interest, "move")
+def leave_interest_where_it_was(_original: Any, _self: Interest, *_where: int) -> None:
+    return
 
 
 @mistake(Roster, "served_by")

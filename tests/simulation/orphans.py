@@ -1,0 +1,206 @@
+"""What becomes of the connections of lost workers, in the simulated coordinator.
+
+The real `HandingOn` gives them to workers that are played. Records are written as workers write
+them; which of them can go on, from where the log is held, and for how long one waits is written
+down here once more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.control.takeover import Resume, Resumed, Wants
+from fanout.coordinator.handing_on import HandingOn
+from fanout.shm.header import Header
+from fanout.shm.layout import PAGE, Layout
+from fanout.shm.segment import Segment
+from fanout.shm.stream_record import Kind, StreamRecord, StreamSlot
+from fanout.shm.subscriber_slot import SubscriberSlot
+from fanout.shm.worker_slot import NO_TAIL
+from tests.simulation.violated import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.control.messages import Message
+    from fanout.coordinator.actions import Action
+    from tests.simulation.coordinator import CoordinatorWorld
+    from tests.simulation.processes import Peer, Process
+
+ENDPOINTS = ("tcp://127.0.0.1:1", "tcp://127.0.0.1:1", "ipc:///somewhere")
+KINDS = (Kind.GOES_ON, Kind.GOES_ON, Kind.GOES_ON, Kind.WANTS_NOTHING, Kind.CHOOSY)
+NOTHING = StreamRecord(**dict.fromkeys(StreamRecord._fields[:-1], 0), speech=b"")
+
+# What is promised.
+PATIENCE = 30.0  # seconds that one waits for a worker that serves
+AGAIN = 0.1  # seconds until it is tried again to duplicate a descriptor
+ENDS_MAX = 3  # of its workers, by themselves and in a row: then it is not handed on any more
+ENDS_WITHIN = 30.0  # seconds between two of these
+
+
+class Orphans:
+    """The connections that no worker serves, or that are handed on.
+
+    Its mutable state: who waits and who is handed on, since when, and what was counted.
+    """
+
+    def __init__(self, world: CoordinatorWorld, slots: int) -> None:
+        self._world = world
+        self.segment = Segment.create(Layout(PAGE, 64, slots))
+        self._header = Header(self.segment)
+        self._header.hold_back(NO_TAIL)  # as at the start of a publisher
+        self._handing_on = HandingOn(
+            *(self.segment, world.state, world.wrecks, self.say, lambda: world.now),
+            duplicate=self._duplicate,
+        )
+        self.waiting: dict[int, float] = {}  # subscriber -> since when
+        self.handed: dict[int, Process] = {}
+        self._needed: dict[int, int] = {}  # by the records of those
+        self._ends: dict[int, tuple[int, float]] = {}  # of workers by themselves, when the last
+        self._failed_at = -AGAIN
+        self.takeovers = self.resumed = self.not_resumed = 0
+
+    def close(self) -> None:
+        self.segment.close()
+
+    # What workers do.
+
+    def write(self, peer: Peer) -> None:
+        """Its worker writes its record, as when its handshake is done."""
+        rng, connection = self._world.rng, peer.connection
+        SubscriberSlot(self.segment, connection.slot).take(connection.subscriber)
+        peer.kind = rng.choice(KINDS)
+        peer.needed = rng.randrange(1_000) if peer.kind is Kind.GOES_ON else NO_TAIL
+        record = NOTHING._replace(kind=peer.kind, needed=peer.needed)
+        StreamSlot(self.segment, connection.slot).write(record)
+
+    def answer(self, process: Process) -> None:
+        """A worker goes on with those that were handed on to it, or cannot."""
+        for peer in process.resuming:
+            subscriber = peer.connection.subscriber
+            ok = self._world.rng.random() < 0.9
+            process.said.append(Resumed(subscriber, ok, "" if ok else "no descriptors"))
+            if ok:
+                process.connections[subscriber] = peer
+                self.write(peer)
+        process.resuming.clear()
+
+    def give_up(self, process: Process) -> None:
+        """A worker ends."""
+        for peer in process.resuming:
+            process.said.append(Resumed(peer.connection.subscriber, False, "it ends"))
+        process.resuming.clear()
+
+    # What the coordinator does.
+
+    def lose(
+        self, worker: int, told: list[Action], code: int | None, *, is_foreign: bool
+    ) -> list[Action]:
+        """A worker is lost."""
+        expected = set(self._who_can_go_on(worker, own=code is not None and not is_foreign))
+        self.takeovers += bool(expected)
+        for subscriber in expected:
+            before = self._needed[subscriber] if subscriber in self.handed else NO_TAIL
+            self._needed[subscriber] = min(self._peer(subscriber).needed, before)
+            self.waiting[subscriber] = self._world.now
+        for subscriber, process in list(self.handed.items()):
+            if process.worker == worker:
+                self._forget_handed(subscriber)
+        return self._handing_on.lose(worker, told, code)
+
+    def _who_can_go_on(self, worker: int, *, own: bool) -> Iterable[int]:
+        world = self._world
+        for subscriber, peer in world.live.items():
+            if peer.connection.worker != worker or subscriber in self.waiting:
+                continue
+            if world.is_ending:
+                continue
+            is_suspect = own and self._is_suspect(subscriber)
+            is_tcp = peer.connection.endpoint.startswith("tcp:")
+            if is_tcp and peer.was_connected and not is_suspect and peer.kind is not Kind.CHOOSY:
+                yield subscriber
+            else:
+                self.not_resumed += peer.was_connected
+
+    def _is_suspect(self, subscriber: int) -> bool:
+        ends, last = self._ends.get(subscriber, (0, self._world.now))
+        ends = ends + 1 if self._world.now - last <= ENDS_WITHIN else 1
+        self._ends[subscriber] = ends, self._world.now
+        return ends >= ENDS_MAX
+
+    def heard(self, worker: int, message: Resumed) -> list[Action]:
+        """What a worker has said is read."""
+        subscriber = message.subscriber
+        actions = self._handing_on.heard(worker, message)
+        if subscriber in self.handed:
+            self._forget_handed(subscriber)
+            self._needed.pop(subscriber, None)
+            self.resumed += message.ok
+            self.not_resumed += not message.ok and not self._world.is_ending
+        return actions
+
+    def _forget_handed(self, subscriber: int) -> None:
+        del self.handed[subscriber]
+        if subscriber not in self.waiting:
+            self._needed.pop(subscriber, None)
+
+    def act(self) -> None:
+        """The coordinator hands on; who is not served by then must have a reason to be there."""
+        world = self._world
+        for _ in range(2):  # who is ended holds the log until then
+            world.carry_out(self._handing_on.go_on() + world.wrecks.finish())
+        serving = any(one.served_since is not None for one in world.processes.values())
+        is_short = world.now < self._failed_at + AGAIN
+        for subscriber, since in list(self.waiting.items()):
+            if subscriber not in world.live:
+                is_late = world.now - since > PATIENCE and not serving
+                require(is_late or world.is_ending or world.is_over, "one is ended too soon")
+                self.not_resumed += not world.is_ending
+                del self.waiting[subscriber], self._needed[subscriber]
+                continue
+            require(not world.is_ending and not world.is_over, "one waits for nobody")
+            require(not serving or is_short, "one waits though a worker serves")
+            require(serving or world.now - since <= PATIENCE, "one waits for too long")
+        held = min(self._needed.values(), default=NO_TAIL)
+        require(self._header.hold == held, f"the log is held from {self._header.hold}, not {held}")
+        ledger = world.state.ledger
+        counted = ledger.takeovers, ledger.resumed, ledger.not_resumed
+        mine = self.takeovers, self.resumed, self.not_resumed
+        require(counted == mine, f"counted {counted}, and it were {mine}")
+
+    def say(self, worker: int, message: Message, descriptors: tuple[int, ...]) -> list[Action]:
+        """The coordinator says something to a worker: who goes on, above all."""
+        process = self._world.processes.get(worker)
+        serves = process is not None and process.served_since is not None
+        require(serves, "one is handed on to a worker that does not serve")
+        assert process is not None
+        if isinstance(message, Wants):
+            wants = process.told.setdefault(message.subscriber, set())
+            process.told[message.subscriber] = wants.difference(message.cancelled).union(
+                message.added
+            )
+        elif isinstance(message, Resume):
+            self._hand_on(process, message, descriptors)
+        return []
+
+    def _hand_on(self, process: Process, message: Resume, descriptors: tuple[int, ...]) -> None:
+        subscriber = message.subscriber
+        peer = self._peer(subscriber)
+        require(subscriber in self.waiting, "one is handed on that is served")
+        require(descriptors == (-peer.descriptor,), "it is handed on with another connection")
+        wants = process.told.pop(subscriber, set())
+        require(wants == peer.told_wants, "its worker is told of other wants")
+        peer.wants = set(wants)
+        del self.waiting[subscriber]
+        self.handed[subscriber] = process
+        if process.is_alive:
+            process.resuming.append(peer)
+
+    def _peer(self, subscriber: int) -> Peer:
+        return self._world.live[subscriber]
+
+    def _duplicate(self, descriptor: int) -> int:
+        if not self._world.is_calm and self._world.rng.random() < 0.05:
+            self._failed_at = self._world.now
+            raise OSError("too many open files")
+        return -descriptor
