@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KIB, MIB = 1024, 1024 * 1024
 PREFIXES = (b"", b"T1", b"T", b"U", b"T3")
 PINGS_EACH = 40  # messages for one PING
+PINGS_OPEN = 5  # that wait for an answer: a record has room for nine answers
 
 
 class Faults:
@@ -69,7 +70,9 @@ class Faults:
             self.publisher.publish(*message(self.published), timeout=DEADLINE_S)
             self.published += 1
             if self.published % PINGS_EACH == 0:
-                self.rng.choice(self.audience.subscribers).ping()
+                one = self.rng.choice(self.audience.subscribers)
+                if one.pings - one.pongs < PINGS_OPEN:
+                    one.ping()
 
     def publish_until(self, is_so: Callable[[], bool]) -> None:
         """The same, until something is so."""
