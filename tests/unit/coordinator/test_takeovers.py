@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fanout.control.messages import Evict
 from fanout.coordinator.changes import Changes
 from fanout.coordinator.roster import Accepted
-from fanout.coordinator.takeovers import OWN_ENDS_MAX, OWN_ENDS_WITHIN, Takeovers
+from fanout.coordinator.takeovers import ENDS_WORKERS, OWN_ENDS_MAX, OWN_ENDS_WITHIN, Takeovers
 from fanout.shm.stream_record import Kind, StreamRecord
 from fanout.shm.worker_slot import NO_TAIL
 
@@ -37,6 +37,7 @@ class Lost:
         self.takeovers = Takeovers()
         self.changes = Changes()
         self.now = 0.0
+        self.why: dict[int, str] = {}
 
     def lose(
         self,
@@ -56,6 +57,7 @@ class Lost:
             self.now,
             own=own,
         )
+        self.why = found.why
         orphans = [orphan.connection.subscriber for orphan in found.orphans]
         return orphans, [one.subscriber for one in found.others]
 
@@ -75,6 +77,9 @@ def test_who_is_served_by_tcp_and_has_a_record_goes_on() -> None:
     records[5] = RECORD._replace(kind=Kind.CHOOSY, needed=NO_TAIL)
 
     assert lost.lose(gone, records) == ([1], [2, 3, 4, 5, 6])
+    assert (lost.why[2], lost.why[6]) == ("", "")
+    assert "ipc" in lost.why[3]
+    assert (lost.why[4], lost.why[5]) == (Kind.NONE.why_not, Kind.CHOOSY.why_not)
 
 
 def test_one_whose_changes_since_its_record_are_not_all_known_does_not(
@@ -87,6 +92,7 @@ def test_one_whose_changes_since_its_record_are_not_all_known_does_not(
     lost.changes.add(3, 71, [b"A"], [])
 
     assert lost.lose([connection(1), connection(4)]) == ([4], [1])
+    assert "not known" in lost.why[1]
 
 
 def test_the_log_is_held_for_the_oldest_of_all_that_are_not_heard_of() -> None:
@@ -132,6 +138,7 @@ def test_one_that_had_three_workers_that_ended_by_themselves_is_given_up() -> No
         assert lost.lose([one]) == ([1], []), "to be killed is nobody's fault"
     lost.now = OWN_ENDS_WITHIN
     assert lost.lose([one], own=True) == ([], [1])
+    assert lost.why == {1: ENDS_WORKERS}
 
 
 def test_earlier_ends_are_forgotten_after_a_while() -> None:
