@@ -309,8 +309,25 @@ def test_no_more_changes_are_read_than_there_is_time_to_apply() -> None:
             applied.append(len(desk.called("pump.change")) - before)
         return applied[0]
 
-    assert [changes(1, 10, busy=True), changes(2, 1_000, busy=True)] == [8, 5]
-    assert changes(3, 1_000, busy=False) == 8
+    assert [changes(1, 10, busy=True), changes(2, 2_000, busy=True)] == [8, 5]
+    assert changes(3, 2_000, busy=False) == 8
+    desk.close()
+
+
+def test_a_turn_of_a_storm_takes_as_many_lists_as_there_is_time_to_apply() -> None:
+    """In turns that were shorter by half, each subscriber there was sent twice as many pieces."""
+    desk = Desk([b"A"], peers=16)
+    desk.shake_hands()
+    desk.around.cpu_ns = lambda: 0  # type: ignore[method-assign]
+
+    for session, far in desk.ends:
+        for number in range(100):
+            session.subscribe(b"t%07d" % number)
+        far.send(session.data_to_send())
+    before = len(desk.called("pump.change"))
+    desk.side.turn(1, busy=True)
+
+    assert len(desk.called("pump.change")) - before == 16
     desk.close()
 
 
