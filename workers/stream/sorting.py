@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SPARSE_PART = 4  # when less than 1/4 of the messages are wanted, only those are cut out
 MATCHES_PER_LOOK = 32  # at the clock; each takes some microseconds
-LOOKS_PER_APPEND = 3  # to find out from an append whose picks it fills costs as much as so many
+LOOKS_PER_APPEND = 16  # to find out whose picks an append fills costs as much as so many
 
 _filled_by = attrgetter("__self__")  # an append: the list that it appends to
 
