@@ -1,22 +1,22 @@
-"""Control messages between coordinator and worker: dataclasses to msgpack and back; pure.
+"""Control messages between coordinator and worker: records to msgpack and back; pure.
 
 They travel over a SOCK_SEQPACKET pair, one or more to a packet, descriptors beside them. A worker
 reports before it acts: what it reported can be read from the socket after its death.
 
 What arrives is checked as strictly as if it came from a stranger: a mismatch is a bug of ours or a
-mixture of versions, and must be seen at once. They are not frozen: that costs twice as much time.
+mixture of versions, and must be seen at once.
 """
 
 from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, get_args
 
 import msgpack
 
 from fanout.control.takeover import Resume, Resumed, Wants
+from fanout.records import fields_of, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class ControlError(Exception):
     """A control message that cannot be: a bug, or two versions of fanout in one publisher."""
 
 
-@dataclass(slots=True)
+@record
 class Hello:
     """To a new worker, with the descriptors of segment, doorbell and room bell."""
 
@@ -41,7 +41,7 @@ class Hello:
     options: dict[str, int | float | str | bool]
 
 
-@dataclass(slots=True)
+@record
 class Started:
     """From a worker: it has mapped the segment and serves."""
 
@@ -49,7 +49,7 @@ class Started:
     pid: int
 
 
-@dataclass(slots=True)
+@record
 class Adopt:
     """To a worker, with the descriptor of an accepted connection."""
 
@@ -61,7 +61,7 @@ class Adopt:
     debt: int = 0  # ns that are missing of its budget, see `peer_budget`
 
 
-@dataclass(slots=True)
+@record
 class Connected:
     """From a worker: the handshake of this connection is done."""
 
@@ -70,7 +70,7 @@ class Connected:
     version: str
 
 
-@dataclass(slots=True)
+@record
 class Subscriptions:
     """From a worker: it is about to apply this change, from message `sequence` on."""
 
@@ -81,7 +81,7 @@ class Subscriptions:
     cancelled: list[bytes]
 
 
-@dataclass(slots=True)
+@record
 class Closed:
     """From a worker: it has shut the connection down; final figures."""
 
@@ -111,7 +111,7 @@ class Closed:
     debt: int = 0  # ns that its address owes now, see `peer_budget`
 
 
-@dataclass(slots=True)
+@record
 class Slow:
     """From a worker: this subscriber has begun to lose messages, or stalls; or it has recovered."""
 
@@ -123,7 +123,7 @@ class Slow:
     stalled: bool = False
 
 
-@dataclass(slots=True)
+@record
 class Throttled:
     """From a worker: what this subscriber says takes so much that it is left unread for a while."""
 
@@ -131,7 +131,7 @@ class Throttled:
     subscriber: int
 
 
-@dataclass(slots=True)
+@record
 class Chose:
     """From a worker: this subscriber says this of itself; all of it, whenever that changes."""
 
@@ -141,7 +141,7 @@ class Chose:
     settings: dict[str, int | float | str | bool]  # fields of a `SlowPolicy`, each one possible
 
 
-@dataclass(slots=True)
+@record
 class Declined:
     """From a worker: this subscriber wants something for itself that it cannot have."""
 
@@ -150,7 +150,7 @@ class Declined:
     reason: str
 
 
-@dataclass(slots=True)
+@record
 class SetPolicy:
     """To a worker: this happens from now on to that subscriber when it is behind."""
 
@@ -159,7 +159,7 @@ class SetPolicy:
     policy: dict[str, int | float | str | bool]  # all fields of a `SlowPolicy`
 
 
-@dataclass(slots=True)
+@record
 class Evict:
     """To a worker: end this connection."""
 
@@ -169,7 +169,7 @@ class Evict:
     reason: str  # in words, with the figures of this case
 
 
-@dataclass(slots=True)
+@record
 class Snapshot:
     """To a worker: bring the slots up to date and answer."""
 
@@ -177,7 +177,7 @@ class Snapshot:
     token: int
 
 
-@dataclass(slots=True)
+@record
 class SnapshotDone:
     """From a worker: the slots were exact when this was sent."""
 
@@ -185,7 +185,7 @@ class SnapshotDone:
     token: int
 
 
-@dataclass(slots=True)
+@record
 class Finish:
     """To a worker: deliver what is queued within so many seconds, close everything, end."""
 
@@ -228,10 +228,10 @@ _TYPES: dict[str, tuple[type, ...]] = {  # the first is what nearly all are
     "list[bytes]": (list,),
     "dict[str, int | float | str | bool]": (dict,),
 }
-_FIELDS = {code: fields(kind) for code, kind in _BY_CODE.items()}
+_FIELDS = {code: [*fields_of(kind).items()] for code, kind in _BY_CODE.items()}
 # The same, ready for what is done with each message.
-_NAMES = {code: [field.name for field in known] for code, known in _FIELDS.items()}
-_USUAL = {code: [_TYPES[str(field.type)][0] for field in known] for code, known in _FIELDS.items()}
+_NAMES = {code: [name for name, _ in known] for code, known in _FIELDS.items()}
+_USUAL = {code: [_TYPES[text][0] for _, text in known] for code, known in _FIELDS.items()}
 _INTS = {code: _places_of(int, usual) for code, usual in _USUAL.items()}
 _LISTS = {code: _places_of(list, usual) for code, usual in _USUAL.items()}
 _WITH_DICTS = {code for code, usual in _USUAL.items() if dict in usual}
@@ -302,14 +302,12 @@ def _decode(part: object) -> Message:
         raise ControlError(f"{kind.__name__} with {len(values)} fields, not {len(known)}")
     is_usual = list(map(type, values)) == _USUAL[kind.code]
     for place in _LISTS[kind.code] if is_usual else range(len(known)):
-        field = known[place]
-        if not _is_of(values[place], _TYPES[str(field.type)]):
-            raise ControlError(
-                f"{kind.__name__}.{field.name} is {values[place]!r}, not {field.type}"
-            )
+        name, text = known[place]
+        if not _is_of(values[place], _TYPES[text]):
+            raise ControlError(f"{kind.__name__}.{name} is {values[place]!r}, not {text}")
     for place in _INTS[kind.code]:
         if not 0 <= values[place] <= INT_MAX:
-            text = f"{known[place].name} is {values[place]}, not from 0 to {INT_MAX}"
+            text = f"{known[place][0]} is {values[place]}, not from 0 to {INT_MAX}"
             raise ControlError(f"{kind.__name__}.{text}")
     return kind(*values)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from fanout.records import record
 
-@dataclass(slots=True)
+
+@record
 class Wants:
     """To a worker, before the `Resume`: a change of what that subscriber wants.
 
@@ -20,7 +21,7 @@ class Wants:
     cancelled: list[bytes]
 
 
-@dataclass(slots=True)
+@record
 class Resume:
     """To a worker, with a descriptor of the connection: go on with it, another worker was lost."""
 
@@ -34,7 +35,7 @@ class Resume:
     debt: int = 0  # ns that are missing of its budget, see `peer_budget`
 
 
-@dataclass(slots=True)
+@record
 class Resumed:
     """From a worker: what has become of that."""
 

@@ -5,10 +5,10 @@ They are carried out in the order in which they stand, before anything else is d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.events import Event
+from fanout.records import record
 from fanout.shm.census import NOTHING
 
 if TYPE_CHECKING:
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 # To a worker; named by its index.
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Start:
     """Start a process for it; if the system gives none, it has ended at once."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Abort:
     """Have its process, which hangs, print where, and end: if it cannot even do that, kill it."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Kill:
     """End its process, which does not end by itself."""
 
@@ -47,7 +47,7 @@ class Kill:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leave:
     """Its process was killed and does not go: leave it to itself."""
 
@@ -55,7 +55,7 @@ class Leave:
     problem: str  # for people
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Release:
     """Give up, in shared memory, what its ended process held back: the log above all."""
 
@@ -63,7 +63,7 @@ class Release:
     moved: Amount = NOTHING  # what waited for connections that go on with others
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Say:
     """Send it a message with the end of this turn."""
 
@@ -71,7 +71,7 @@ class Say:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wake:
     """Ring for it if it sleeps, and there is a message now that concerns it and did not ring."""
 
@@ -79,7 +79,7 @@ class Wake:
     since: int  # the message from which on they concern it
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NoteWorker:
     """Write down where it is in its life, for who looks from outside."""
 
@@ -89,7 +89,7 @@ class NoteWorker:
 # About a connection.
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HandOver:
     """Give it to its worker; takes over the descriptor, which is not our duplicate of it."""
 
@@ -97,14 +97,14 @@ class HandOver:
     descriptor: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NoteConnected:
     """Write down that its handshake is done, and which worker serves it."""
 
     connection: Accepted
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NoteSubscriptions:
     """Write down, and tell, how many distinct subscriptions it has, and what has changed."""
 
@@ -114,7 +114,7 @@ class NoteSubscriptions:
     cancelled: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NoteChoice:
     """Write down what it is called, which policy it has, and who has chosen that."""
 
@@ -124,14 +124,14 @@ class NoteChoice:
     chosen_by: str  # one of `cards.CHOSEN_BY`
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shut:
     """End the connection of this duplicate, whoever else holds it, and close it."""
 
     descriptor: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hold:
     """As `Shut`, after so many seconds: until then its peer believes to be connected."""
 
@@ -139,7 +139,7 @@ class Hold:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Book:
     """Write down how it ended, in the ledger above all, and empty its slot."""
 
@@ -151,14 +151,14 @@ class Book:
 # To others.
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tell:
     """Tell the user."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Complain:
     """Log a bug of ours, with the traceback of `error`."""
 
@@ -166,19 +166,19 @@ class Complain:
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """Who has asked need not wait any more."""
 
     flag: Flag
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Serve:
     """All workers serve for the first time: the start is done."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FailStart:
     """The start has failed, because of a process that ended with this code, if one did."""
 
@@ -186,12 +186,12 @@ class FailStart:
     exit_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Break:
     """No worker is left: nothing can be delivered any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mend:
     """There was none, and one serves again."""
 

@@ -10,11 +10,11 @@ since the next process writes into the same slot.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from fanout.coordinator import reports
 from fanout.coordinator.lost import NOTHING_LATER
+from fanout.records import changed
 from fanout.shm.census import NOTHING
 
 if TYPE_CHECKING:
@@ -155,10 +155,10 @@ class Wrecks:
             later = self._counted.pop(connection.subscriber, NOTHING_LATER)
             last = self._final_of(connection, reports.cause_of_loss(state), later)
             now = self._now()
-            last = replace(last, debt=connection.owed(now))  # its worker would have said that
+            last = changed(last, debt=connection.owed(now))  # its worker would have said that
             text = why.get(connection.subscriber)
             if text:
-                last = replace(last, reason=f"{last.reason}; {text}")
+                last = changed(last, reason=f"{last.reason}; {text}")
             yield reports.end(state, connection, last, now, exact=not later.doubt)
 
 

@@ -227,6 +227,7 @@ FILES_OF_WORKERS = {
     "options",
     "peer_budget",
     "reasons",
+    "records",
     "reserved",
     "slow_options",
     "slow_policy",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -18,6 +17,7 @@ from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
 from fanout.coordinator.takeovers import Takeovers
 from fanout.coordinator.watching import Watch
+from fanout.records import changed
 from fanout.shm.worker_slot import WorkerState
 from tests.simulation.coordinator import CoordinatorWorld
 from tests.simulation.violated import Violated
@@ -231,7 +231,7 @@ def say_nothing_of_wants(_original: Any, _self: HandingOn, _connection: Any) -> 
 
 @mistake(HandingOn, "heard")
 def believe_that_all_go_on(original: Any, self: HandingOn, worker: int, message: Any) -> Any:
-    return original(self, worker, replace(message, ok=True))
+    return original(self, worker, changed(message, ok=True))
 
 
 @mistake(Interest, "move")

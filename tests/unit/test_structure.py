@@ -39,6 +39,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "fanout.options",
             "fanout.peer_budget",
             "fanout.reasons",
+            "fanout.records",
             "fanout.statistics",
         ),
     ),

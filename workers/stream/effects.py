@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.reasons import Reason
+from fanout.records import record
 
 if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lost:
     """The member's connection is of no use any more; the shell closes it.
 
@@ -26,7 +26,7 @@ class Lost:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Slowed:
     """The member is too far behind and has begun to lose messages."""
 
@@ -34,7 +34,7 @@ class Slowed:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stalled:
     """The member takes nothing, and has lost nothing by that yet."""
 
@@ -42,7 +42,7 @@ class Stalled:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recovered:
     """A member that was slow or stalled has caught up."""
 

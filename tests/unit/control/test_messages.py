@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import get_args
 
 import msgpack
@@ -24,6 +23,7 @@ from fanout.control.messages import (
     pack,
 )
 from fanout.control.splitting import SUBSCRIPTIONS_PER_PACKET_BYTES, split_subscriptions
+from fanout.records import fields_of
 
 HEADER_BYTES = 4  # that are counted for each prefix
 MESSAGES: list[Message] = [
@@ -64,8 +64,8 @@ def test_a_message_comes_back_as_it_was(message: Message) -> None:
     (decoded,) = decode(pack([encode(message)]))
 
     assert decoded == message
-    kinds = [type(getattr(decoded, field.name)) for field in fields(decoded)]
-    assert kinds == [type(getattr(message, field.name)) for field in fields(message)]
+    kinds = [type(getattr(decoded, name)) for name in fields_of(type(decoded))]
+    assert kinds == [type(getattr(message, name)) for name in fields_of(type(message))]
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 1 << 16])

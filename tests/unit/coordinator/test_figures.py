@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.lives import Life
 from fanout.coordinator.roster import Accepted
 from fanout.reasons import Reason
+from fanout.records import changed
 from fanout.shm import layout as at
 from fanout.shm.cards import Card
 from fanout.shm.clock import Clock, Note
@@ -157,7 +157,7 @@ def test_who_never_became_a_subscriber_pushes_no_end_out(segment: Segment) -> No
     stranger = Accepted(8, 2, 1, "peer:8", "tcp://x", "zmtp")
     figures.admitted(stranger)
 
-    figures.ended(stranger, replace(CLOSED, subscriber=8))
+    figures.ended(stranger, changed(CLOSED, subscriber=8))
 
     assert list(ClosedRing(segment).since(0)) == []
     assert ledger.failed_handshakes == 1
