@@ -72,9 +72,29 @@ _install_missing() {
     printf 'installing fanout-zmq%s into %s\n' "${names:+[$names]}" "$VENV" >&2
     "$VENV/bin/python" -m pip install --quiet --editable "$REPOSITORY${names:+[$names]}" \
         || _fail "pip could not install fanout-zmq[$names]; the reason is above (PIP_* variables are honoured)"
+    _find_without_hook || _fail "fanout could not be linked into $VENV; the reason is above"
     for extra in core "$@"; do
         printf '%s\n' "$fingerprint" >"$VENV/.installed-$extra"
     done
+}
+
+# setuptools has an editable package found by a hook that each process loads at its start, which then
+# takes twice as long. A folder with a link to the package on the path does as well, and has nothing
+# else in it either: no top-level `workers` above all. Where there is no such hook nothing is done.
+_find_without_hook() {
+    "$VENV/bin/python" - "$REPOSITORY" "$VENV" <<'PYTHON'
+import pathlib
+import sys
+import sysconfig
+
+repository, environment = map(pathlib.Path, sys.argv[1:])
+folder = environment / "editable"
+folder.mkdir(exist_ok=True)
+(folder / "fanout").unlink(missing_ok=True)
+(folder / "fanout").symlink_to(repository / "fanout")
+for hook in pathlib.Path(sysconfig.get_path("purelib")).glob("__editable__.fanout_zmq-*.pth"):
+    hook.write_text(f"{folder}\n", encoding="utf-8")
+PYTHON
 }
 
 # ensure_venv EXTRA...: afterwards $VENV/bin/python has fanout and these extras. Fast when nothing changed.
