@@ -25,7 +25,8 @@ class Rest:
     """Decides how a worker rests, and tells the publisher by its slot.
 
     Its mutable state: the number of the last sleep, when the nap ends that was interrupted (0 =
-    none was), and what is known of the flood.
+    none was), when the round began that takes several turns (0 = none does), and what is known of
+    the flood.
 
     Args:
         write_set: has an event when a socket has room again, or the publisher has rung; a nap of
@@ -41,6 +42,7 @@ class Rest:
         self._write_set = write_set
         self.fence = fence.make_fence()
         self._nap_ends = 0  # monotonic ns
+        self._round_began = 0  # monotonic ns
         # Begin at the clock: no number of the slot's former worker comes again.
         self._sleeps = self._now()
 
@@ -56,6 +58,17 @@ class Rest:
         """New messages are being sent: what is left of a nap that was interrupted is void."""
         self._nap_ends = 0
 
+    def put_off(self, began: int) -> None:
+        """No rest yet: the round under way goes on in the next turn.
+
+        A nap after its last turn is as long as all of it demands. That turn may be a short one: the
+        more subscribers had been served before it, the less would be sent to each at once.
+
+        Args:
+            began: when the turn that ends now began, monotonic ns.
+        """
+        self._round_began = self._round_began or began
+
     def nap(self, front: int, began: int, share: float, *, hurry: bool, blocked: bool) -> bool:
         """Let a little time pass if messages flood in; False, at once, if they do not.
 
@@ -66,6 +79,7 @@ class Rest:
             blocked: so do members whose sockets are full, for room in them.
         """
         now = self._now()
+        began, self._round_began = self._round_began or began, 0
         if not self._nap_ends:
             self._nap_ends = now + int(self._pause(front, began, now, share) * NS)
         if hurry or not self.is_napping(now):

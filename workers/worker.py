@@ -180,6 +180,8 @@ class Worker:
         if self._done.is_set():
             return
         self._wake_later(now)
+        if self.pump.waiting:
+            self.rest.put_off(now)
         unsettled = unsettled or bool(self._orders.resuming.waiting)
         if unsettled or self.pump.runnable or not self._rest(now, more, hurry):
             self._schedule_turn()

@@ -75,6 +75,21 @@ def test_in_a_flood_it_naps(resting: Resting, blocked: bool) -> None:
     assert not resting.rest.is_napping(resting.clock.now())
 
 
+def test_a_nap_after_the_last_turn_of_a_round_is_as_long_as_the_whole_round_demands(
+    resting: Resting,
+) -> None:
+    resting.flood()
+    resting.rest.put_off(resting.clock.time - 2 * WORK_NS)
+    resting.rest.put_off(resting.clock.time - 3 * WORK_NS // 2)
+
+    assert resting.nap()
+    long = sum(resting.clock.slept)
+    resting.clock.slept.clear()
+    assert resting.nap(), "after a round that took one turn"
+
+    assert (long, sum(resting.clock.slept)) == pytest.approx((2 * NAP_SECONDS, NAP_SECONDS))
+
+
 def test_without_a_flood_or_in_a_hurry_it_does_not(resting: Resting) -> None:
     calm = resting.nap()
     resting.flood()
