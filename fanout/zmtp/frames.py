@@ -15,7 +15,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from fanout.zmtp.errors import LocalProtocolError, OverLimitError
+from fanout.zmtp.errors import LocalProtocolError, OverLimitError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -304,10 +304,13 @@ class FrameReader:
         """Tell whether a frame that is too large is to be skipped; False: not known yet.
 
         Raises:
-            RemoteProtocolError: it is refused.
+            OverLimitError: it is refused for its size, which a frame may have.
+            RemoteProtocolError: no frame may have that size.
         """
+        if size >= FRAME_BYTES_LIMIT:
+            raise RemoteProtocolError(f"a frame of {size} bytes, where 2**63 - 1 are the most")
         is_command = flags & COMMAND and self.repair
-        if self.skip_but is not None and not is_command and size < FRAME_BYTES_LIMIT:
+        if self.skip_but is not None and not is_command:
             if start >= len(self._buffer):
                 return False
             if self._buffer[start] not in self.skip_but:

@@ -55,7 +55,7 @@ def strict(happenings: Happenings) -> Iterator[Publisher]:
         (frame(b"\x01" + bytes(301)), "limit is 300"),
         (b"".join(command(b"SUBSCRIBE", bytes(n)) for n in range(250, 255)), "1000 bytes of"),
         (frame(b"x" * 1001, 4), "limit is 1000"),
-        (b"\x02" + b"\xff" * 8, "limit is 1000"),
+        (b"\x06\x7f" + b"\xff" * 7, "limit is 1000"),
     ],
 )
 def test_a_broken_limit_ends_the_connection(
@@ -72,6 +72,19 @@ def test_a_broken_limit_ends_the_connection(
         assert reason in evicted.reason
         assert strict.statistics().evicted == 1
         assert not strict.has_subscribers(b"B")
+
+
+@pytest.mark.parametrize("size", [b"\x80" + bytes(7), b"\xff" * 8])
+def test_a_size_that_no_frame_has_is_nonsense_and_not_too_much(
+    strict: Publisher, happenings: Happenings, size: bytes
+) -> None:
+    """Who wants too much is held at its end, or would be back with a valid wish at once."""
+    with RawPeer.version_3(strict.endpoints[0], b"B") as peer:
+        peer.send(b"\x02" + size)
+        peer.read_to_end()
+    (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+    assert evicted.cause is Reason.VIOLATION
+    assert "2**63 - 1 are the most" in evicted.reason
 
 
 def test_who_comes_back_with_too_much_is_held(strict: Publisher) -> None:

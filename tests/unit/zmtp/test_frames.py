@@ -16,6 +16,7 @@ from fanout.zmtp import (
     frame_header,
     split_message,
 )
+from fanout.zmtp.errors import OverLimitError
 from fanout.zmtp.frames import lost_long_size
 from tests.unit.zmtp.wire import each_byte, long_frame, lost_long_bit, short_frame
 
@@ -166,9 +167,17 @@ class TestReader:
             assert reader.kept_bytes == 0
         reader = FrameReader(10)
         reader.skip_but = b""
+
+    @pytest.mark.parametrize("skip_but", [None, b""])
+    def test_a_size_that_no_frame_has_is_nonsense_and_not_too_much(
+        self, skip_but: bytes | None
+    ) -> None:
+        reader = FrameReader(10)
+        reader.skip_but = skip_but
         reader.feed(b"\x02" + (2**63).to_bytes(8, "big"))
-        with pytest.raises(RemoteProtocolError):
+        with pytest.raises(RemoteProtocolError, match="the most") as caught:
             next(reader.frames(), None)
+        assert not isinstance(caught.value, OverLimitError)
 
     @pytest.mark.parametrize("first", [b"\x00", b"\x01"])
     def test_what_is_not_to_be_skipped_is_refused_at_its_first_byte(self, first: bytes) -> None:
