@@ -29,7 +29,7 @@ class EventKind(str, enum.Enum):
     CONNECTION_REFUSED = "connection_refused"  # over a limit, or no worker to serve it
     ACCEPT_PAUSED = "accept_paused"  # out of descriptors or memory; resumes by itself
     WORKER_STARTED = "worker_started"
-    WORKER_LOST = "worker_lost"  # died or hung; its subscribers were closed and will reconnect
+    WORKER_LOST = "worker_lost"  # died or hung; `reason` says how many of its subscribers can go on
     WORKER_GIVEN_UP = "worker_given_up"  # it failed for minutes: there is one less from now on
     EVENTS_LOST = "events_lost"  # who is told of them is too slow: here events are missing
     CALLBACK_FAILED = "callback_failed"  # on_event raised; reported to the logger only

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 SLICE = 0.01  # seconds of a turn
 HOPE = 30.0  # seconds that an orphan waits for a worker that serves; many times a start
+MAY_SEND = "its worker may still send"
 AGAIN = 0.1  # seconds until it is tried again to duplicate a descriptor, if there is none
 
 
@@ -115,6 +116,22 @@ class HandingOn:
         self._is_held = self._is_held or bool(found.orphans)
         self._keep_log()
         return self._wrecks.add(worker, told, moved, found.why)
+
+    def leave(self, worker: int, told: list[Action]) -> list[Action]:
+        """A worker is left to itself; returns what is to be done at once.
+
+        Its process is there, and may go on sending: so nobody goes on with what it had.
+
+        Args:
+            told: says so in the end.
+        """
+        why = {}
+        if not self._is_ending:
+            for connection in self._state.roster.served_by(worker):
+                if connection.version is not None:
+                    why[connection.subscriber] = MAY_SEND
+        self._state.ledger.not_resumed += len(why)
+        return self._wrecks.add(worker, told, why=why)
 
     def go_on(self) -> list[Action]:
         """Hand on, for a slice, and end who waits for too long; returns what is to be done."""
@@ -250,5 +267,6 @@ def _with_counts(action: Action, going_on: int, closed: int) -> Action:
         return action
     if not going_on:
         return action
-    text = f"{action.event.reason}; {going_on:,} of its {going_on + closed:,} subscribers go on"
-    return Tell(replace(action.event, reason=f"{text} with other workers"))
+    count = going_on + closed
+    who = f"{going_on:,} of its {count:,} subscribers" if count > 1 else "its subscriber"
+    return Tell(replace(action.event, reason=f"{action.event.reason}; {who} can go on"))

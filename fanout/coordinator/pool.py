@@ -134,7 +134,7 @@ class Pool:
         if link.channel is not None:
             self._unwatch(link.channel.socket)
         link.hang_up()
-        return self._wrecks.add(worker, self._state.supervision.left(worker, problem))
+        return self._handing_on.leave(worker, self._state.supervision.left(worker, problem))
 
     def say(self, worker: int, message: Message, descriptors: tuple[int, ...] = ()) -> list[Action]:
         """Send a message with the end of this turn; who has not read for very long is condemned.

@@ -108,7 +108,7 @@ class _Change:
             return others
         subscribed = Event(
             EventKind.SUBSCRIBER_SUBSCRIBED,
-            f"wants {self.count:,} topics",
+            "wants 1 topic" if self.count == 1 else f"wants {self.count:,} topics",
             subscriber=who.subscriber,
             peer=who.peer,
             worker=who.worker,

@@ -1,8 +1,9 @@
 """Records: written for each peer, so that another worker can go on with its stream. Shell.
 
 The log must be there from the oldest record on that somebody may have to go on by. So records are
-renewed: those of all peers with their checkpoints, in each tick; and at once those that are in the
-way when the publisher waits for room, or that keep much more of the log than the peers need.
+renewed: those of all peers with their checkpoints, each half second and when nothing moves any
+more; and at once those that are in the way when the publisher waits for room, or that keep much
+more of the log than the peers need.
 """
 
 from __future__ import annotations

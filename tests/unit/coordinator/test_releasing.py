@@ -91,6 +91,9 @@ def test_one_that_may_not_be_killed_is_left_and_its_end_still_noticed() -> None:
         lost = only(bench.of(EventKind.WORKER_LOST))
         assert lost.worker == worker
         assert "cannot be killed (Operation not permitted)" in lost.reason
+        evicted = only(bench.of(EventKind.SUBSCRIBER_EVICTED))
+        assert evicted.reason.endswith("; its worker may still send")
+        assert bench.state.ledger.not_resumed == 1
         assert has_ended(sock)
         assert process.slot.tail == NO_TAIL
         assert process.channel.receive() == [] or process.channel.closed

@@ -90,7 +90,7 @@ def test_what_a_subscriber_says_of_itself_again_and_again_is_one_event() -> None
     assert [tells.tell(event, 1.0) for event in named] == [[]] * 100
     tells.tell(Event(EventKind.POLICY_CHANGED, "block", subscriber=7), 1.0)
     assert [(one.kind, one.reason, one.count) for one in tells.due(1.5)] == [
-        (EventKind.SUBSCRIBER_SUBSCRIBED, "wants 1 topics", 1),
+        (EventKind.SUBSCRIBER_SUBSCRIBED, "wants 1 topic", 1),
         (EventKind.SUBSCRIBER_NAMED, "desk99", 100),
         (EventKind.POLICY_CHANGED, "block", 1),
     ]
