@@ -66,7 +66,7 @@ class Again(FanoutError, TimeoutError):
     """No space in the log within the timeout; nothing was sent.
 
     A subscriber with the policy ``block`` does not keep up; if there is none, a worker has not had
-    its turn yet.
+    its turn yet, or was lost and is being replaced.
 
     Attributes:
         subscriber: id of the one that is furthest behind of those who may block, as its worker has

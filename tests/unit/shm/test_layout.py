@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.options import LOG_BYTES_MIN
+from fanout.options import LOG_BYTES_MIN, Options
 from fanout.shm import layout as at
 from fanout.shm.layout import Layout
 
@@ -60,3 +61,14 @@ def test_what_changes_in_the_header_does_not_share_a_line_with_what_does_not() -
     lines = [word * at.WORD // at.LINE for word in (at.H_MAGIC, at.H_HEAD, at.H_POISON)]
 
     assert len({*lines, at.H_WANTED * at.WORD // at.LINE}) == 4
+
+
+def test_the_documentation_says_what_is_taken() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    each = f"{at.SUBSCRIBER_SLOT_BYTES + at.CARD_BYTES:,} bytes"
+    defaults = Layout.for_options(Options().log_bytes, Options().max_subscribers).total_bytes
+    sizes = (docs / "howto/sizes.md").read_text("utf-8")
+
+    assert f"{each} of shared memory" in (docs / "reference/options.md").read_text("utf-8")
+    assert f"{each} for each of\n`max_subscribers`" in sizes
+    assert f"take {round(defaults / (1 << 20))} MiB in all" in sizes
