@@ -211,9 +211,10 @@ class HandingOn:
             for change in self._wants_of(connection):
                 actions += self._say(worker, change, ())
             actions += self._say(worker, self._resume_of(connection, now), (descriptor,))
-            if orphan.evict is not None:
-                actions += self._say(worker, orphan.evict, ())
             self._takeovers.hand_on(subscriber)
+            evict = self._takeovers.evicts.get(subscriber)
+            if evict is not None:
+                actions += self._say(worker, evict, ())
             actions.append(NoteConnected(connection))
             if self._now() - now >= SLICE:
                 break

@@ -306,7 +306,7 @@ def _say(
     message: Message,
     descriptors: tuple[int, ...],
 ) -> list[Action]:
-    if isinstance(message, Evict) and state.takeovers.defer(message):
+    if isinstance(message, Evict) and not state.takeovers.note_evict(message):
         return []
     try:
         links[worker].say(message, descriptors)

@@ -41,7 +41,6 @@ class Orphan:
     needed: int  # the message from which on it needs the log; NO_TAIL = it does not
     first: int  # the message from which on it may not have been sent what it wants
     since: float  # seconds, when its worker was lost
-    evict: Evict | None = None  # what its worker is to be told then
 
 
 @dataclass(slots=True)
@@ -62,12 +61,14 @@ class Takeovers:
         handed: those that are handed on, and were not heard of yet.
         ending: those that cannot go on after all, until they are counted and ended.
         asked: who asks for exact figures waits until all go on.
+        evicts: who is to be ended, until it is: its worker may be lost before it has read that.
     """
 
     waiting: dict[int, Orphan] = field(default_factory=dict)
     handed: dict[int, Orphan] = field(default_factory=dict)
     ending: dict[int, Orphan] = field(default_factory=dict)
     asked: list[Flag] = field(default_factory=list)
+    evicts: dict[int, Evict] = field(default_factory=dict)
     _own_ends: dict[int, tuple[int, float]] = field(default_factory=dict)
 
     @property
@@ -111,7 +112,7 @@ class Takeovers:
             needed = record.needed if before is None else min(record.needed, before.needed)
             orphan = Orphan(connection, needed, max(needed, tail), now)
             if before is not None:
-                orphan.first, orphan.evict = before.first, before.evict
+                orphan.first = before.first
             found.orphans.append(orphan)
         for orphan in found.orphans:
             self.waiting[orphan.connection.subscriber] = orphan
@@ -136,16 +137,18 @@ class Takeovers:
             del self.waiting[orphan.connection.subscriber]
         return late
 
-    def defer(self, message: Evict) -> bool:
-        """Whether this is for an orphan: then its worker is told when it has one."""
-        orphan = self.waiting.get(message.subscriber)
-        if orphan is not None:
-            orphan.evict = message
-        return orphan is not None
+    def note_evict(self, message: Evict) -> bool:
+        """A connection is to be ended, by whichever worker has it.
+
+        Returns:
+            Whether its worker is to be told now; who gets an orphan is told then.
+        """
+        self.evicts[message.subscriber] = message
+        return message.subscriber not in self.waiting
 
     def forget(self, subscriber: int) -> None:
         """The connection is ended."""
-        for known in (self.waiting, self.handed, self.ending, self._own_ends):
+        for known in (self.waiting, self.handed, self.ending, self.evicts, self._own_ends):
             known.pop(subscriber, None)
 
     def _is_suspect(self, subscriber: int, now: float) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout import EventKind, Publisher
+from fanout import EventKind, Publisher, Reason
 from tests.helpers.checked import Audience, Checked, message
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer, command
@@ -160,3 +160,21 @@ def test_who_cannot_go_on_is_closed_and_counted_and_the_others_go_on() -> None:
             totals = publisher.statistics()
             assert (totals.takeovers, totals.resumed, totals.not_resumed) == (1, 1, 1)
             assert (totals.matched, totals.sent, totals.discarded) == (2, 1, 1)
+
+
+def test_who_is_disconnected_is_closed_though_the_worker_that_was_told_is_lost() -> None:
+    """It was told, and stopped: it dies before it has read that."""
+    happenings = Happenings()
+    with (
+        Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher,
+        RawPeer.version_3(publisher.endpoints[0], b"A") as peer,
+    ):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        (subscriber,) = publisher.subscribers()
+        (worker,) = publisher.statistics().workers
+        os.kill(worker.pid, signal.SIGSTOP)
+        assert publisher.disconnect(subscriber.id, "enough")
+        os.kill(worker.pid, signal.SIGKILL)
+        (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+
+        assert (evicted.cause, peer.read_to_end()) == (Reason.DISCONNECTED_BY_CALL, b"")
