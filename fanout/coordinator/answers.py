@@ -52,3 +52,8 @@ class Answers:
         """This worker is lost and owes nothing any more; returns the flags to set."""
         flags = [self.came(token, worker) for token in list(self._waiting)]
         return [flag for flag in flags if flag is not None]
+
+    def take_back(self, worker: int) -> list[Flag]:
+        """Questions that wait for this worker are void: others have to be asked what it knew."""
+        void = [token for token, (waiting, _) in self._waiting.items() if worker in waiting]
+        return [self._waiting.pop(token)[1] for token in void]

@@ -120,6 +120,7 @@ class Coordinator:
             on_mended=on_mended,
         )
         self._carry_out, self._tell = hands.carry_out, hands.tell
+        self._ends_at: float | None = None  # the end was asked for, and is to be over by then
         self._claim = threading.Lock()  # of what is to be released: the thread's, or a close()'s
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="fanout-coordinator", daemon=True)
@@ -247,11 +248,14 @@ class Coordinator:
     def turn(self) -> None:
         """Wait for what happens next, or for the next tick, and act on it."""
         supervision = self.state.supervision
-        wait = min(self._pool.may_wait, supervision.next_look() - self._now())
+        until = math.inf if self._ends_at is None else self._ends_at
+        wait = min(self._pool.may_wait, min(until, supervision.next_look()) - self._now())
         for key, _mask in self._selector.select(max(0.0, wait)):
             self._carry_out(key.data())
         self._carry_out(self._pool.clear())
         now = self._now()
+        if self._ends_at is not None and (now >= self._ends_at or not self._pool.goes_on):
+            self._have_workers_end(max(0.0, self._ends_at - now), now)
         if supervision.is_time_to_look(now):
             self.reception.look(now)
             self._tell(self._telling.due(now))
@@ -265,9 +269,19 @@ class Coordinator:
         return []
 
     def _finish(self, timeout: float) -> None:
-        self.state.ledger.closing = True
+        """Accept nobody any more, and end once all connections are served, or the time is up.
+
+        Those of a lost worker would else be closed with what is queued for them, though others are
+        about to go on with them.
+        """
         self._attempt(self.reception.close)
-        self._carry_out(self.state.supervision.finish(timeout, self._now()))
+        until = self._now() + timeout
+        self._ends_at = until if self._ends_at is None else min(self._ends_at, until)
+
+    def _have_workers_end(self, timeout: float, now: float) -> None:
+        self._ends_at = None
+        self.state.ledger.closing = True
+        self._carry_out(self.state.supervision.finish(timeout, now))
 
     def _release(self) -> None:
         pool = self._pool

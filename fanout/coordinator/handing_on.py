@@ -108,6 +108,8 @@ class HandingOn:
         for orphan in found.orphans:
             orphan.connection.lost_from = orphan.first
             state.roster.orphan(orphan.connection.subscriber)
+        if found.orphans:  # what it was asked for is known once others go on with these
+            self._takeovers.asked += state.answers.take_back(worker)
         closed = sum(connection.version is not None for connection in found.others)
         state.ledger.not_resumed += closed
         state.ledger.takeovers += bool(found.orphans)

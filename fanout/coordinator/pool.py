@@ -165,6 +165,12 @@ class Pool:
         return self._wrecks.pending
 
     @property
+    def goes_on(self) -> bool:
+        """Whether others are about to go on with connections of lost workers."""
+        state = self._state
+        return state.takeovers.pending and not state.supervision.broken
+
+    @property
     def may_wait(self) -> float:
         """Seconds after which there is something to clear, if nothing happens before."""
         if self._wrecks.pending:

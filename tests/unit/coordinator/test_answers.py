@@ -50,3 +50,14 @@ def test_an_answer_to_what_nobody_asked_is_ignored() -> None:
 
     assert answers.came(token + 1, 0) is None
     assert answers.came(token, 5) is None
+
+
+def test_questions_to_one_that_is_lost_can_be_taken_back_whoever_else_owes_an_answer() -> None:
+    answers, first, second = Answers(), Event(), Event()
+    token = answers.expect([0, 1], first)
+    answers.expect([0], second)
+    assert token is not None
+
+    assert answers.take_back(1) == [first]
+    assert answers.came(token, 0) is None
+    assert answers.forget(0) == [second]

@@ -1,0 +1,91 @@
+"""Handing on: who waits until all go on, in a coordinator that the test turns by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.control.messages import Finish, Snapshot, SnapshotDone
+from fanout.control.takeover import Resume, Resumed, Wants
+from fanout.coordinator.reports import ask
+from fanout.shm.stream_record import Kind, StreamRecord, StreamSlot
+from tests.simulation.processes import Flag
+from tests.unit.coordinator.bench import KILLED, Bench
+
+if TYPE_CHECKING:
+    from fanout.control.messages import Message
+
+NUMBERS = dict.fromkeys(StreamRecord._fields[:-1], 0)
+RECORD = StreamRecord(**NUMBERS, speech=b"")._replace(kind=Kind.GOES_ON)
+
+
+def connect(bench: Bench) -> int:
+    """A subscriber with whom others can go on; its first worker has it."""
+    _sock, subscriber = bench.connect(b"A")
+    connection = bench.state.roster.connections[subscriber]
+    StreamSlot(bench.segment, connection.slot).write(RECORD)
+    assert connection.worker == 0
+    for process in bench.processes:
+        process.hear()
+    return subscriber
+
+
+def kinds(messages: list[Message]) -> list[type]:
+    return [type(message) for message in messages]
+
+
+def test_who_asked_before_it_was_known_that_a_worker_is_lost_waits_until_others_go_on() -> None:
+    """Its figures would be those of its last checkpoint, to which nobody adds any more."""
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        flag = Flag()
+        bench.coordinator._carry_out(ask(bench.state, flag))
+        bench.turn()
+        (asked,) = second.hear()
+        assert isinstance(asked, Snapshot)
+        second.say(SnapshotDone(asked.token))
+        first.exit(KILLED)
+        bench.turn()
+
+        assert kinds(second.hear()) == [Wants, Resume]
+        assert flag.times == 0
+        second.say(Resumed(subscriber, True, ""))
+        bench.turn()
+        (asked,) = second.hear()
+        assert isinstance(asked, Snapshot), "it is asked once more"
+        second.say(SnapshotDone(asked.token))
+        bench.turn()
+        assert flag.times == 1
+
+
+def test_the_workers_end_when_all_that_others_go_on_with_are_served() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        first.exit(KILLED)
+        bench.coordinator._finish(5.0)
+        bench.turn()
+
+        assert kinds(second.hear()) == [Wants, Resume]
+        bench.pass_time(1.0)
+        assert second.hear() == []
+        second.say(Resumed(subscriber, True, ""))
+        bench.turn()
+        (finish,) = second.hear()
+        assert isinstance(finish, Finish)
+        assert 3.9 < finish.timeout <= 4.0
+
+
+def test_they_end_when_the_time_is_up_and_a_second_call_brings_that_forward() -> None:
+    with Bench(2) as bench:
+        connect(bench)
+        first, second = bench.processes
+        first.exit(KILLED)
+        bench.coordinator._finish(5.0)
+        bench.turn()
+        assert kinds(second.hear()) == [Wants, Resume]
+        bench.coordinator._finish(1.0)
+        bench.pass_time(0.5)
+        assert second.hear() == []
+        bench.pass_time(0.8)
+        assert second.hear() == [Finish(0.0)]
