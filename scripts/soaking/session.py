@@ -142,7 +142,7 @@ class Session:
     def _watch(self, usage: Usage, seconds: float) -> None:
         for _ in self._ticks(seconds):
             usage.sample()
-            time.sleep(SAMPLE_S)
+            time.sleep(min(SAMPLE_S, seconds))
 
     @staticmethod
     def _ticks(seconds: float) -> Iterator[None]:
