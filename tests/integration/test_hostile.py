@@ -14,7 +14,7 @@ from soaking.session import Session
 
 STRANGERS_MAX = 21  # the least with which each kind of them is there
 SECONDS = 0.2
-SEVERAL = "none"  # with several processes that listen, as in the full run; each takes a while to start
+SEVERAL = "none"  # with several processes that listen, as in the full run
 
 
 @pytest.mark.slow
