@@ -22,7 +22,15 @@ def record(kind: type[T]) -> type[T]:
     """Make a record of a class: its annotations are its fields, in their order.
 
     It has slots, compares and hashes by its values, and says them. Nobody may change one: that is
-    for type checkers to see, since at run time it would make each twice as slow to make.
+    for type checkers to see, since at run time it would make each twice as slow to make. So is that
+    fields without a default come first.
+
+    Args:
+        kind: inherits from nothing; its module has `from __future__ import annotations`, and calls
+            what is no field `ClassVar[...]`.
+
+    Returns:
+        The record, in the place of the class.
     """
     own = vars(kind)
     names = tuple(fields_of(kind))
@@ -30,7 +38,9 @@ def record(kind: type[T]) -> type[T]:
     for name in ("__dict__", "__weakref__"):
         body.pop(name, None)
     defaults = tuple(own[name] for name in names if name in own)
-    body |= {"__slots__": names, "__match_args__": names, "__init__": _init(names, defaults)}
+    body |= {"__slots__": names, "__match_args__": names, "__qualname__": kind.__qualname__}
+    body["__init__"] = init = _init(names, defaults)
+    init.__qualname__ = f"{kind.__qualname__}.__init__"  # whose arguments do not fit
     values = _values_of(names)
 
     def is_same(self: object, other: object) -> bool:
@@ -49,13 +59,17 @@ def record(kind: type[T]) -> type[T]:
 
 
 def fields_of(kind: type) -> dict[str, str]:
-    """The fields of a record, with the text of what each is."""
+    """The fields of a record, in their order, with the text of the annotation of each."""
     own: dict[str, str] = kind.__annotations__
     return {name: text for name, text in own.items() if not text.startswith("ClassVar")}
 
 
 def changed(one: T, **changes: object) -> T:
-    """A record like this one, with other values in some fields."""
+    """A record like this one, with other values in some fields.
+
+    Raises:
+        TypeError: it has no such field.
+    """
     return type(one)(**{name: getattr(one, name) for name in fields_of(type(one))} | changes)
 
 

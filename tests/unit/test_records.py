@@ -43,6 +43,16 @@ class Nothing:
     """Has no field."""
 
 
+class Outer:
+    """Has a record in it."""
+
+    @record
+    class Inner:
+        """Of one field."""
+
+        x: int
+
+
 def test_it_has_fields_defaults_and_methods() -> None:
     point = Point(1, name="a")
     assert (point.x, point.y, point.name, point.kind, point.sum()) == (1, 2, "a", "round", 3)
@@ -81,8 +91,16 @@ def test_it_can_be_pickled_and_has_no_further_names() -> None:
 
 @pytest.mark.parametrize("arguments", [(), (1, 2, "a", 4)])
 def test_what_does_not_fit_is_refused(arguments: tuple[Any, ...]) -> None:
-    with pytest.raises(TypeError, match="argument"):
+    with pytest.raises(TypeError, match=r"^Point.__init__\(\) .*argument"):
         Point(*arguments)
+    with pytest.raises(TypeError, match=r"^Point.__init__\(\) .*argument 'z'"):
+        changed(Point(1), z=1)
+
+
+def test_one_inside_of_a_class_is_named_and_pickled_as_such() -> None:
+    inner = Outer.Inner(1)
+    assert repr(inner) == "Outer.Inner(x=1)"
+    assert pickle.loads(pickle.dumps(inner)) == inner
 
 
 def test_all_of_the_many_are_records() -> None:

@@ -155,7 +155,7 @@ class Resuming:
             raise NotResumableError(kind.why_not)
         counts = self._around.stream_counts(sock)
         if counts is None:
-            raise NotResumableError("its connection was being closed, or is none of TCP")
+            raise NotResumableError("its connection was being closed, or its bytes are not counted")
         if counts.read != stream.taken:
             raise NotResumableError("it had said something that was not acted upon yet")
         past, wants = _history(one.wants)
