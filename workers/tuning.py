@@ -38,7 +38,8 @@ class Tuning:
     batches_per_turn: int = 16
     topics_remembered: int = 131_072  # ids with their cohorts; 65,536 are interned by default
     appends_remembered: int = 2_097_152  # places of all these together where messages go: 16 MiB
-    shared_prefixes: int = 4  # of a cohort, up to which it shares the picks of its prefixes
+    shared_prefixes: int = 4  # of a cohort, up to which it shares the picks of its prefixes,
+    shared_from: int = 32  # if more such cohorts than this want one of them; else its own cost less
     owned_from: int = 64  # short wants of a member from which on it may have a cohort of its own
     large_change: int = 4  # a change of 1/4 of all wants costs little less than to begin anew
     parked_after: int = 4096  # messages picked for a cohort without anybody ready

@@ -24,6 +24,7 @@ TUNING = Tuning(
     batch_messages_max=6,
     chunk_messages=4,
     shared_prefixes=1,
+    shared_from=0,
     parked_after=2,
     parked_after_ns=0,
     census_messages=4,

@@ -49,7 +49,7 @@ class CohortMachine(RuleBasedStateMachine):
         self.at_once, self.left_max = wanted.TAKEN_AT_ONCE, wanted.LEFT_MAX
         wanted.TAKEN_AT_ONCE, wanted.LEFT_MAX = 1, 8
         self.cohorts: Cohorts[object] = Cohorts(
-            Tuning(shared_prefixes=1, parked_after=3, parked_after_ns=0)
+            Tuning(shared_prefixes=2, shared_from=1, parked_after=3, parked_after_ns=0)
         )
         self.joined: list[tuple[set[bytes], Cohort[object]]] = []
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
 
-TUNING = Tuning(shared_prefixes=1, span_bytes=60, parked_after=2, parked_after_ns=0)
+TUNING = Tuning(shared_prefixes=1, shared_from=0, span_bytes=60, parked_after=2, parked_after_ns=0)
 MEMBERS = 5
 FIGURES = attrgetter(
     *("state", "sequence", "offset", "position", "matched", "matched_bytes", "sent", "sent_bytes"),

@@ -548,6 +548,7 @@ def _tuning(rng: Random) -> Tuning:
         topics_remembered=rng.choice((12, 110, 10_000)),
         appends_remembered=rng.choice((3, 10_000)),
         shared_prefixes=rng.choice((0, 1, 4)),
+        shared_from=rng.choice((0, 0, 1)),
         owned_from=rng.choice((0, 0, 64)),
         large_change=rng.choice((0, 0, 4)),
         parked_after=rng.choice((0, 30)),

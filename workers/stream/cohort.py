@@ -1,9 +1,10 @@
 """A cohort: subscribers that want the same; and the prefixes by which they want it. Pure data.
 
-There are two ways to fill what a cohort is sent. One with many prefixes has a list of its own
-filled, one append for each message. One with few takes what its *prefixes* have, which all cohorts
-share that want them: then a message costs one append for each different prefix that it begins with,
-however many cohorts want it, and nothing for a cohort that nobody is ready in.
+There are two ways to fill what a cohort is sent. Most have a list of their own filled, one append
+for each message. One with few prefixes, of which many others want one too, takes what its
+*prefixes* have, which all cohorts share that want them: then a message costs one append for each
+different prefix that it begins with, however many cohorts want it, and nothing for a cohort that
+nobody is ready in.
 
 Who belongs to which and how it is filled is changed by `Cohorts` only.
 """

@@ -5,11 +5,11 @@ that somebody has missed. Subscribers with equal wants share a cohort, and what 
 picked out of a batch once. The wants of a cohort are *minimal*: "A" makes "AB" superfluous, so that
 no message can match a cohort twice.
 
-There are two ways to fill what a cohort is sent. One with many prefixes has a list of its own
-filled, one append for each message. One with few takes what its *prefixes* have (`Prefix`), which
-all cohorts share that want them. The first kind costs something for each message whether or not
-anybody takes it; so a cohort without a ready member is *parked* after a while: until somebody is
-ready again it only counts, by its prefixes.
+There are two ways to fill what a cohort is sent. Most have a list of their own filled, one append
+for each message. One with few prefixes, of which many others want one too, takes what its
+*prefixes* have (`Prefix`), which all cohorts share that want them. The first kind costs something
+for each message whether or not anybody takes it; so a cohort without a ready member is *parked*
+after a while: until somebody is ready again it only counts, by its prefixes.
 
 A member that changes a long list of wants gets a cohort of its *own*, which is changed in place: at
 the cost of what is changed, not of the list. Its wants need not be minimal. When it has been quiet
@@ -57,6 +57,7 @@ class Cohorts(Generic[M]):
 
     def __init__(self, tuning: Tuning = TUNING) -> None:
         self._shared_prefixes = tuning.shared_prefixes
+        self._shared_from = tuning.shared_from
         self._parked_after = tuning.parked_after
         self._parked_after_ns = tuning.parked_after_ns
         self.everything: Cohort[M] = Cohort(EVERYTHING)
@@ -64,6 +65,7 @@ class Cohorts(Generic[M]):
             (EVERYTHING, None): self.everything
         }
         self._own: dict[Cohort[M], None] = {}
+        self._sharers: dict[bytes, int] = {}  # prefix -> short lists by key that have it
         # Direct ones without a ready member -> messages picked for nobody, and since when.
         self._idle: dict[Cohort[M], tuple[int, int]] = {}
         self._topics = KnownTopics(tuning.topics_remembered, tuning.appends_remembered)
@@ -123,7 +125,8 @@ class Cohorts(Generic[M]):
     def is_alone_in(self, cohort: Cohort[M]) -> bool:
         """Whether its one member can have it for itself, at once."""
         is_free = cohort.direct and not (cohort.everything or cohort.kept)
-        return is_free and cohort.members == 1
+        is_own = cohort in self._own or len(cohort.key) > self._shared_prefixes
+        return is_free and is_own and cohort.members == 1
 
     def own(self, cohort: Cohort[M]) -> None:
         """Give a cohort to its one member, to be changed in place; it wants what it wanted."""
@@ -179,7 +182,7 @@ class Cohorts(Generic[M]):
         ready = cohort.ready
         if not ready and not cohort.everything:
             self._idle.pop(cohort, None)
-            if len(cohort.key) > self._shared_prefixes:
+            if not cohort.direct and not self._is_shared(cohort.key):
                 self._unpark(cohort)
             for prefix in cohort.prefixes:
                 prefix.ready[cohort] = None
@@ -247,6 +250,9 @@ class Cohorts(Generic[M]):
         cohort: Cohort[M] = Cohort(key, encoding)
         self._by_key[key, encoding] = cohort
         if len(key) <= self._shared_prefixes:
+            for name in key:
+                self._sharers[name] = self._sharers.get(name, 0) + 1
+        if self._is_shared(key):
             cohort.direct = False
             self._wanted.count_by(cohort)
         else:
@@ -258,13 +264,30 @@ class Cohorts(Generic[M]):
             del self._own[cohort]
         else:
             del self._by_key[frozenset(cohort.key), cohort.encoding]
+            if len(cohort.key) <= self._shared_prefixes:
+                self._share_no_more(cohort.key)
         self._idle.pop(cohort, None)
         if cohort.direct:
             self._wanted.leave(cohort)
         else:
             self._wanted.stop_counting(cohort)
 
+    def _share_no_more(self, key: Iterable[bytes]) -> None:
+        for name in key:
+            self._sharers[name] -= 1
+            if not self._sharers[name]:
+                del self._sharers[name]
+
+    def _is_shared(self, key: Collection[bytes]) -> bool:
+        """Whether a list takes what its prefixes have: it is short, and many others want of it.
+
+        What many get alike is joined once for all. But to put together what several prefixes have
+        costs more than to fill a list, if nobody else gets just that.
+        """
+        if len(key) > self._shared_prefixes:
+            return False
+        return max(map(self._sharers.__getitem__, key)) > self._shared_from
+
     def _unpark(self, cohort: Cohort[M]) -> None:
-        if not cohort.direct:
-            self._wanted.stop_counting(cohort)
-            self._wanted.begin_direct(cohort)
+        self._wanted.stop_counting(cohort)
+        self._wanted.begin_direct(cohort)

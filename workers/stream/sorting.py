@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from itertools import chain, compress
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from fanout.workers.stream.turn_part import TurnPart, without_clock
-from fanout.workers.stream.wanted import apart
+from fanout.workers.stream.wanted import apart, filled_by
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     ]
 
 SPARSE_PART = 4  # when less than 1/4 of the messages are wanted, only those are cut out
+FEW_PIECES = 2  # so many are cut out one by one, too
 MATCHES_PER_LOOK = 32  # at the clock; each takes some microseconds
 LOOKS_PER_APPEND = 16  # to find out whose picks an append fills costs as much as so many
+LOOKS_PER_MATCH = 64  # and to match a message again, after which each that it fills costs one
 
 _filled_by = attrgetter("__self__")  # an append: the list that it appends to
 
@@ -73,7 +75,7 @@ class Sorting:
         self._pieces: list[bytes] = []
         self._found: list[tuple[Append, ...]] = []  # for each of these pieces, where it went
         self._appends = 0  # of all of these together
-        self._indexes: dict[int, int] = {}  # id(piece) -> index, once it is asked for
+        self._places: dict[int, int] = {}  # id(piece) -> its place among them, once asked for
         # Of each that is not cleared yet, when the round was interrupted; they change from then on.
         self._held: dict[Prefix[Member] | Cohort[Member], int] = {}
 
@@ -88,7 +90,7 @@ class Sorting:
         stop = first + len(found)
         wanted: Sequence[int] = range(stop - first)
         hits = list(filter(None, found))
-        if len(hits) * SPARSE_PART < len(found):
+        if len(hits) <= FEW_PIECES or len(hits) * SPARSE_PART < len(found):
             wanted = list(compress(wanted, found))
             pieces = [self._log.piece(first + index) for index in wanted]
             found = hits
@@ -100,7 +102,7 @@ class Sorting:
             wanted, pieces, found = wanted[:sorted_], pieces[:sorted_], found[:sorted_]
         self._found = found
         self._first, self._wanted, self._pieces = first, wanted, pieces
-        self._indexes = {}
+        self._places = {}
         return stop
 
     def _fill(self, pieces: list[bytes], found: list[tuple[Append, ...]]) -> int:
@@ -150,11 +152,40 @@ class Sorting:
         """The cohorts that are sent what their prefixes have, those together that get the same.
 
         Beside these, each cohort of `direct` is sent its own picks.
+
+        Returns:
+            Those without an encoding come first.
         """
-        return [
-            (cohorts, prefixes, encoding)
-            for (prefixes, encoding), cohorts in self._sharers().items()
-        ]
+        first: dict[Cohort[Member], Prefix[Member]] = {}
+        several: dict[Cohort[Member], tuple[Prefix[Member], ...]] = {}
+        for prefix in self.prefixes:
+            for cohort in prefix.ready:
+                if cohort not in first:
+                    first[cohort] = prefix
+                elif cohort in several:
+                    several[cohort] = (*several[cohort], prefix)
+                else:
+                    several[cohort] = (first[cohort], prefix)
+        shares: list[Share] = []
+        encoded: Sharers = {}
+        for prefix in self.prefixes:
+            alone: list[Cohort[Member]] = []
+            for cohort in prefix.ready:
+                if cohort in several:
+                    continue
+                if cohort.encoding is None:
+                    alone.append(cohort)
+                else:
+                    encoded.setdefault(((prefix,), cohort.encoding), []).append(cohort)
+            if alone:
+                shares.append((alone, (prefix,), None))
+        merged: Sharers = {}
+        for cohort, prefixes in several.items():
+            sharers = merged if cohort.encoding is None else encoded
+            sharers.setdefault((prefixes, cohort.encoding), []).append(cohort)
+        for sharers in merged, encoded:
+            shares += [(cohorts, *what) for what, cohorts in sharers.items()]
+        return shares
 
     def joined(self, picks: list[bytes], encoding: Encoding | None) -> Load:
         """What is sent of these messages to who has this encoding."""
@@ -163,26 +194,14 @@ class Sorting:
             pieces = list(map(encoding.encode, picks, map(self.sequence_of, picks)))
         return picks, pieces, b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
-    def _sharers(self) -> Sharers:
-        """The cohorts that are sent what the same prefixes have."""
-        found: dict[Cohort[Member], tuple[Prefix[Member], ...]] = {}
-        for prefix in self.prefixes:
-            alone = (prefix,)
-            for cohort in prefix.ready:
-                found[cohort] = (*found[cohort], prefix) if cohort in found else alone
-        sharers: Sharers = {}
-        for cohort, prefixes in found.items():
-            sharers.setdefault((prefixes, cohort.encoding), []).append(cohort)
-        return sharers
-
     def merged(self, prefixes: Sequence[Prefix[Member]]) -> list[bytes]:
         """What these prefixes have, in the order of the log."""
         if len(prefixes) == 1:
             return prefixes[0].picks
-        indexes = self._index()
-        picks = [piece for prefix in prefixes for piece in prefix.picks]
-        picks.sort(key=lambda piece: indexes[id(piece)])
-        return picks
+        pieces, places = self._pieces, self._index()
+        picks = chain.from_iterable([prefix.picks for prefix in prefixes])
+        found = sorted(map(places.__getitem__, map(id, picks)))
+        return list(map(pieces.__getitem__, found))
 
     def clear(self, now: int) -> int:
         """All picks are sent: those that are not empty yet are now, and their bytes are counted.
@@ -221,21 +240,29 @@ class Sorting:
 
     def sequence_of(self, piece: bytes) -> int:
         """The sequence of this very piece; one with the same bytes is another message."""
-        return self._first + self._index()[id(piece)]
+        return self._first + self._wanted[self._index()[id(piece)]]
 
     def _index(self) -> dict[int, int]:
-        if not self._indexes:
-            self._indexes = {id(p): i for p, i in zip(self._pieces, self._wanted, strict=True)}
-        return self._indexes
+        if not self._places:
+            pieces = self._pieces
+            self._places = dict(zip(map(id, pieces), range(len(pieces)), strict=True))
+        return self._places
 
     def _candidates(self) -> tuple[Iterable[Prefix[Member]], Iterable[Cohort[Member]]]:
         """Who may have picks."""
         prefixes, direct = self._cohorts.counting, self._cohorts.direct
         found, self._found = self._found, []
-        if self._appends * LOOKS_PER_APPEND >= len(prefixes) + len(direct):
+        by_append = self._appends * LOOKS_PER_APPEND
+        by_topic = self._appends + len(found) * LOOKS_PER_MATCH
+        if min(by_append, by_topic) >= len(prefixes) + len(direct):
             return prefixes, direct
+        if by_topic < by_append:
+            matching = self._cohorts.prefixes_of
+            topics = dict.fromkeys(map(first_frame, self._pieces))
+            return filled_by([place for topic in topics for place in matching(topic)])
         picks = map(id, map(_filled_by, chain.from_iterable(found)))
-        return apart(dict.fromkeys(map(self._cohorts.owners.__getitem__, picks)))
+        owners = dict.fromkeys(map(self._cohorts.owners.__getitem__, picks))
+        return apart(owners) if prefixes else ((), cast("dict[Cohort[Member], None]", owners))
 
     def _find(self, first: int, stop: int) -> list[tuple[Append, ...]]:
         """For each message, where it goes; for fewer if the time is over, but for one at least."""

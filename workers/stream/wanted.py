@@ -217,3 +217,19 @@ def apart(
         else:
             direct.append(owner)
     return prefixes, direct
+
+
+def filled_by(
+    places: Iterable[Place[M]],
+) -> tuple[dict[Prefix[M], None], dict[Cohort[M], None]]:
+    """Where messages go by these: the prefixes that count, and the cohorts with picks."""
+    prefixes: dict[Prefix[M], None] = {}
+    direct: dict[Cohort[M], None] = {}
+    for place in places:
+        if isinstance(place, Prefix):
+            if place.counting:
+                prefixes[place] = None
+            direct.update(place.direct)
+        else:
+            direct.update(dict.fromkeys(place))
+    return prefixes, direct

@@ -143,7 +143,7 @@ def test_a_long_list_that_nobody_wants_any_more_is_taken_out_a_piece_a_turn(turn
         left.append(cohorts.left)
         assert len(turns.around.loop.soon) == 1, "nobody else asks for the next turn"
     assert left == [1_500, 500, 0]
-    assert not cohorts.direct
+    assert list(cohorts.direct) == [turns.member.cohort]
 
 
 def test_who_comes_goes_before_what_is_left_of_who_is_gone(turns: Turns) -> None:

@@ -202,6 +202,46 @@ def test_who_is_ready_again_has_picks_of_its_own_again() -> None:
     assert (cohort.direct, list(cohorts.direct), len(cohorts.counting)) == (True, [cohort], 0)
 
 
+def test_a_short_list_shares_picks_when_many_others_want_one_of_its_prefixes() -> None:
+    cohorts: Cohorts[str] = Cohorts(Tuning(shared_prefixes=2, shared_from=2))
+    few = [joined(cohorts, b"feed", b"inbox%d" % number) for number in range(2)]
+    long = joined(cohorts, b"feed", b"A", b"B")
+    more = [joined(cohorts, b"feed", b"inbox%d" % number) for number in range(2, 5)]
+    other = joined(cohorts, b"inbox4")
+
+    assert [cohort.direct for cohort in (*few, long, *more, other)] == [
+        *(True, True, True),
+        *(False, False, False),
+        True,
+    ]
+    assert len(cohorts.appends(b"feed")) == 4, "however many share them"
+
+
+def test_who_is_ready_again_with_a_short_list_has_picks_of_its_own_if_few_others_want_them() -> (
+    None
+):
+    cohorts: Cohorts[str] = Cohorts(Tuning(shared_from=2, parked_after=0, parked_after_ns=0))
+    inboxes = [joined(cohorts, b"feed", b"inbox%d" % number) for number in range(3)]
+    first, *_, last = inboxes
+    cohorts.picked_for_nobody(first, 10, 0)
+    assert [cohort.direct for cohort in inboxes] == [False, True, False]
+    for cohort in first, last:
+        cohorts.add_ready(cohort, "member")
+    assert [cohort.direct for cohort in inboxes] == [False, True, False], "three share the feed"
+    cohorts.drop_ready(last, "member")
+    cohorts.drop_ready(first, "member")
+
+    cohorts.leave(first)
+    cohorts.add_ready(last, "member")
+
+    assert last.direct
+    assert list(cohorts.direct) == inboxes[1:]
+    assert not cohorts.counting
+    for cohort in inboxes[1:]:
+        cohorts.leave(cohort)
+    assert not cohorts._sharers
+
+
 def kept() -> int:
     """How many cohorts and prefixes there are in this process."""
     return sum(isinstance(one, (Cohort, Prefix)) for one in gc.get_objects())

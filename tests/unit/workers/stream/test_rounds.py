@@ -32,7 +32,7 @@ class Rounds(Worker):
     """A worker that has time for EACH sends at once, with three times as many members."""
 
     def __init__(self, prefixes: tuple[bytes, ...], shared_prefixes: int) -> None:
-        super().__init__(tuning=Tuning(shared_prefixes=shared_prefixes))
+        super().__init__(tuning=Tuning(shared_prefixes=shared_prefixes, shared_from=0))
         self.part = self.pump._part = Ticking().part(1)
         # Where there is a "#" in them, no two want the same.
         wants = [[one.replace(b"#", b"#%d" % n) for one in prefixes] for n in range(3 * EACH)]

@@ -10,7 +10,7 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.workers.policy.block import Block
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.member import Member
-from fanout.workers.stream.sorting import LOOKS_PER_APPEND, SPARSE_PART, Sorting
+from fanout.workers.stream.sorting import LOOKS_PER_APPEND, LOOKS_PER_MATCH, SPARSE_PART, Sorting
 from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import SMALL, Log
@@ -30,7 +30,7 @@ class Batch:
 
     def __init__(self, layout: Layout = SMALL, **tuning: int) -> None:
         self.log = Log(layout)
-        self.cohorts: Cohorts[Member] = Cohorts(Tuning(**tuning))
+        self.cohorts: Cohorts[Member] = Cohorts(Tuning(shared_from=0, **tuning))
         self.sorting = Sorting(self.log.reader, self.cohorts)
 
     def join(self, *prefixes: bytes) -> Cohort[Member]:
@@ -125,6 +125,22 @@ def test_of_many_cohorts_only_those_are_looked_at_that_one_message_went_to(
 
     assert batch.sort(0, 1) == {wanted: [0]}
     assert (direct if wanted.direct else counting).times == times
+
+
+def test_of_many_cohorts_only_those_are_looked_at_that_begin_as_a_message_for_many_does() -> None:
+    batch = Batch(shared_prefixes=1)
+    shared, long = batch.join(b"A"), [batch.join(b"A", b"Y%d" % number) for number in range(20)]
+    for number in range(4 * LOOKS_PER_MATCH):
+        batch.join(b"Z%d" % number)
+    batch.log.publish(b"AB")
+    batch.log.publish(b"AB")
+    direct = batch.cohorts.direct = Looked(batch.cohorts.direct)
+    counting = batch.cohorts.counting = Looked(batch.cohorts.counting)
+
+    assert batch.sort(0, 1) == {one: [0] for one in (shared, *long)}
+    assert (direct.times, counting.times) == (0, 0)
+    assert batch.sort(0, 2) == {one: [0, 1] for one in (shared, *long)}
+    assert [cohort.matched for cohort in (shared, *long)] == [3] * 21
 
 
 def test_of_few_messages_for_both_kinds_of_cohorts_each_is_counted_once() -> None:
