@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HANDED_AT_ONCE = 64  # connections in a turn: others have theirs in between
 OWN_ENDS_MAX = 3  # of workers that had a connection, in a row: then it may be what ends them
-ENDS_WORKERS = f"{OWN_ENDS_MAX} workers in a row have ended by themselves while they had it"
+ENDS_WORKERS = f"{OWN_ENDS_MAX} workers in a row ended while they had it"
 OWN_ENDS_WITHIN = 30.0  # seconds; for longer a worker has served it well
 
 
@@ -164,7 +164,7 @@ def _why_not(connection: Accepted, record: StreamRecord | None, changes: Changes
     if connection.version is None or connection.over_limit:
         return ""  # it is not a subscriber yet, or not any more
     if not connection.endpoint.startswith("tcp://"):
-        return "the kernel does not count what is sent by ipc"
+        return "the kernel does not count bytes of ipc"
     kind = Kind.NONE if record is None else Kind(record.kind)
     if record is None or not kind.goes_on:
         return kind.why_not

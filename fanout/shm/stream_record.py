@@ -52,13 +52,14 @@ class Kind(enum.IntEnum):
         return _WHY_NOT[self]
 
 
+# With what comes before them they fit into the ring of ends (TEXT_BYTES), as do all others.
 _WHY_NOT = {
     Kind.NONE: "its worker had written no record of it",
-    Kind.CHOOSY: "what it is sent is chosen by its policy (conflate)",
-    Kind.FINISHING: "it was losing what comes by its policy (drop_newest)",
+    Kind.CHOOSY: "its policy chooses what it gets (conflate)",
+    Kind.FINISHING: "it was losing what comes (drop_newest)",
     Kind.GAPS: "it is told of gaps",
-    Kind.TALKATIVE: "too many answers to its PINGs were waiting for it",
-    Kind.RESERVED: "it has said something of itself by a reserved subscription",
+    Kind.TALKATIVE: "too many answers to its PINGs were waiting",
+    Kind.RESERVED: "it has said something of itself (reserved)",
 }
 
 

@@ -85,7 +85,7 @@ class Resuming:
         """Go on with a connection, as soon as this worker is where the other one was."""
         wants = self._wants.pop(message.subscriber, [])
         if not descriptors:  # the system drops what it finds no number for
-            text = "the worker that was to go on with it had no free descriptor"
+            text = "there was no descriptor to go on with it"
             self._around.channel.send(Resumed(message.subscriber, False, text))
             return
         head = self._around.log.head()
@@ -155,9 +155,9 @@ class Resuming:
             raise NotResumableError(kind.why_not)
         counts = self._around.stream_counts(sock)
         if counts is None:
-            raise NotResumableError("its connection was being closed, or its bytes are not counted")
+            raise NotResumableError("it was ending, or its bytes are not counted")
         if counts.read != stream.taken:
-            raise NotResumableError("it had said something that was not acted upon yet")
+            raise NotResumableError("something that it said was not acted upon")
         past, wants = _history(one.wants)
         if kind is Kind.WANTS_NOTHING and (past or wants):
             raise NotResumableError("its record does not fit what it wants")

@@ -127,7 +127,7 @@ class Restoring(Judging):
             member.spilled = record.sequence
             is_there = self._is_intact(record)
         if not is_there:
-            raise MismatchError("the rest of a message that it was being sent is gone")
+            raise MismatchError("the rest of a message begun for it is gone")
 
     def _is_intact(self, record: StreamRecord) -> bool:
         """Whether the message that a record begins with has not been overwritten, and is not."""
@@ -142,7 +142,7 @@ class Restoring(Judging):
     def _send_again(self, member: Member, count: int) -> None:
         """Bring it to where it was, so many bytes further on."""
         if count < 0:
-            raise MismatchError(f"it was sent {-count:,} bytes less than its record says")
+            raise MismatchError(f"it got {-count:,} bytes less than recorded")
         real, before = member.send, member.sent_bytes
         member.send = swallower = Swallower(count)
         step = Step.MORE
@@ -152,4 +152,4 @@ class Restoring(Judging):
         member.send = real
         self.totals.sent_bytes += member.sent_bytes - before
         if swallower.left:
-            raise MismatchError(f"it was sent {swallower.left:,} bytes more than there was")
+            raise MismatchError(f"it got {swallower.left:,} bytes more than there was")

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Evict
 from fanout.coordinator.changes import Changes
+from fanout.coordinator.handing_on import HOPE, MAY_SEND
 from fanout.coordinator.roster import Accepted
 from fanout.coordinator.takeovers import ENDS_WORKERS, OWN_ENDS_MAX, OWN_ENDS_WITHIN, Takeovers
+from fanout.reasons import Reason
+from fanout.shm.layout import TEXT_BYTES
 from fanout.shm.stream_record import Kind, StreamRecord
 from fanout.shm.worker_slot import NO_TAIL
 
@@ -80,6 +83,18 @@ def test_who_is_served_by_tcp_and_has_a_record_goes_on() -> None:
     assert (lost.why[2], lost.why[6]) == ("", "")
     assert "ipc" in lost.why[3]
     assert (lost.why[4], lost.why[5]) == (Kind.NONE.why_not, Kind.CHOOSY.why_not)
+
+
+def test_why_one_does_not_go_on_is_kept_whole_with_its_end() -> None:
+    texts = [kind.why_not for kind in Kind if not kind.goes_on]
+    texts += [ENDS_WORKERS, f"no worker has served for {HOPE:g} s", MAY_SEND]
+    lost = Lost()
+    lost.lose([connection(1, "ipc:///tmp/x"), connection(2)])
+    texts += lost.why.values()
+    longest = max(texts, key=len)
+
+    assert "ipc" in " ".join(texts)
+    assert len(f"{Reason.WORKER_LOST.text}; {longest}") <= TEXT_BYTES, longest
 
 
 def test_one_whose_changes_since_its_record_are_not_all_known_does_not(
