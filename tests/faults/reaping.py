@@ -99,7 +99,7 @@ def is_closed(endpoint: str) -> bool:
 def one_life() -> None:
     """Start, lose each worker once, deliver, and close."""
     happenings = Happenings()
-    publisher = Publisher(ENDPOINT, workers=2, on_event=happenings)
+    publisher = Publisher(ENDPOINT, workers=2, log_bytes=1 << 22, on_event=happenings)
     (endpoint,) = publisher.endpoints
     pids = {worker.pid for worker in publisher.statistics().workers}
     delivers(publisher, b"first")
@@ -121,7 +121,9 @@ def one_life() -> None:
 def one_that_hangs(how: str) -> None:
     """A worker that may not be killed hangs: it is left to itself, and the rest works on."""
     happenings = Happenings()
-    publisher = Publisher(ENDPOINT, workers=2, worker_timeout=1.0, on_event=happenings)
+    publisher = Publisher(
+        ENDPOINT, workers=2, log_bytes=1 << 22, worker_timeout=1.0, on_event=happenings
+    )
     if how.startswith("rights given up"):
         os.setresuid(NOBODY, NOBODY, NOBODY)
     (endpoint,) = publisher.endpoints
@@ -153,7 +155,8 @@ def one_that_hangs(how: str) -> None:
 
 def main(how: str) -> None:
     prepare(how)
-    Publisher(ENDPOINT, workers=1).close()  # what is imported late is imported now
+    first = Publisher(ENDPOINT, workers=1, log_bytes=1 << 22)
+    first.close()  # what is imported late is imported now
     before = holdings()[0]
     if "one hangs" in how:
         one_that_hangs(how)

@@ -103,7 +103,7 @@ def test_what_a_worker_said_before_its_end_counts_however_much_it_is(
     """It says more than the coordinator takes in one turn, and ends before there is one."""
     happenings = Happenings()
     monkeypatch.setattr(spawn, "_BOOT", played(TALKS_AND_ENDS.format(count=RECEIVE_MESSAGES)))
-    with Publisher(ENDPOINT, workers=1, on_event=happenings) as publisher:
+    with Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=happenings) as publisher:
         (started,) = happenings.wait_for(EventKind.WORKER_STARTED)
         worker = psutil.Process(int(started.reason.removeprefix("pid ")))
         with RawPeer(publisher.endpoints[0]):
@@ -126,7 +126,7 @@ def test_one_that_hangs_up_and_does_not_end_is_killed_and_replaced(
     happenings = Happenings()
     real = spawn._BOOT
     monkeypatch.setattr(spawn, "_BOOT", played(HANGS_UP))
-    with Publisher(ENDPOINT, workers=1, on_event=happenings) as publisher:
+    with Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=happenings) as publisher:
         monkeypatch.setattr(spawn, "_BOOT", real)
         (lost,) = happenings.wait_for(EventKind.WORKER_LOST)
         happenings.wait_for(EventKind.WORKER_STARTED, 2)
@@ -150,7 +150,7 @@ def test_what_a_killed_worker_had_not_delivered_is_counted_and_told(
 ) -> None:
     """It is stopped first, so that it can deliver nothing of what is published then."""
     happenings = Happenings()
-    publisher = Publisher(ENDPOINT, workers=1, on_event=happenings)
+    publisher = Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=happenings)
     try:
         with RawPeer.version_3(publisher.endpoints[0], prefix) as peer:
             publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
@@ -222,7 +222,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_its_work_loses_nothing_uncount
 def test_subscriptions_that_changed_just_before_a_loss_count_from_then_on() -> None:
     happenings = Happenings()
     with (
-        Publisher(ENDPOINT, workers=1, on_event=happenings) as publisher,
+        Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=happenings) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"A") as peer,
     ):
         publisher.wait_for_subscribers(1, topic=b"A", timeout=DEADLINE_S)
@@ -254,7 +254,7 @@ def test_subscriptions_that_changed_just_before_a_loss_count_from_then_on() -> N
 def test_workers_that_are_killed_each_100_ms_for_4_s_do_not_end_the_publisher() -> None:
     happenings = Happenings()
     pause = threading.Event()
-    with Publisher(ENDPOINT, workers=2, on_event=happenings) as publisher:
+    with Publisher(ENDPOINT, workers=2, log_bytes=1 << 22, on_event=happenings) as publisher:
         until = time.monotonic() + 4.0
         while time.monotonic() < until:
             for link in publisher._engine._coordinator.links:
@@ -279,7 +279,7 @@ def reconnected(publisher: Publisher) -> str:
 
 def test_a_close_tells_what_a_stopped_worker_had_not_delivered() -> None:
     with (
-        Publisher(ENDPOINT, workers=1) as publisher,
+        Publisher(ENDPOINT, workers=1, log_bytes=1 << 22) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"T"),
     ):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)

@@ -32,7 +32,7 @@ ENDPOINT = "tcp://127.0.0.1:*"
 SERVE = """
 import os, signal, sys, time
 from fanout import Publisher
-publisher = Publisher("tcp://127.0.0.1:*", workers=2)
+publisher = Publisher("tcp://127.0.0.1:*", workers=2, log_bytes=1 << 22)
 print(publisher.endpoints[0])
 print(*(worker.pid for worker in publisher.statistics().workers))
 """
@@ -90,7 +90,7 @@ def test_a_program_that_ends_with_its_publisher_closed_says_nothing(tmp_path: Pa
     """Also when the publisher is a global name that goes after what its modules know."""
     source = """
 from fanout import Publisher
-with Publisher(workers=1) as publisher:
+with Publisher(workers=1, log_bytes=1 << 22) as publisher:
     def send():
         publisher.publish(b"", b"")
     send()
@@ -174,7 +174,7 @@ def wait_until_back(publisher: Publisher, sockets: list[Socket]) -> None:
 
 def test_a_killed_worker_is_replaced_and_its_subscribers_go_on_meanwhile(stock: Stock) -> None:
     events: list[Event] = []
-    with Publisher(ENDPOINT, workers=2, on_event=events.append) as publisher:
+    with Publisher(ENDPOINT, workers=2, log_bytes=1 << 22, on_event=events.append) as publisher:
         sockets = [stock.connect(publisher.endpoints[0], b"") for _ in range(6)]
         publisher.wait_for_subscribers(6, timeout=DEADLINE_S)
         publisher.publish(b"n", b"0")
@@ -205,7 +205,9 @@ def test_a_killed_worker_is_replaced_and_its_subscribers_go_on_meanwhile(stock: 
 
 def test_a_stopped_worker_is_killed_and_replaced(stock: Stock) -> None:
     events: list[Event] = []
-    with Publisher(ENDPOINT, workers=1, worker_timeout=2.0, on_event=events.append) as publisher:
+    with Publisher(
+        ENDPOINT, workers=1, log_bytes=1 << 22, worker_timeout=2.0, on_event=events.append
+    ) as publisher:
         subscriber = stock.connect(publisher.endpoints[0], b"")
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         pid = publisher.statistics().workers[0].pid
@@ -235,7 +237,7 @@ def test_a_worker_that_cannot_start_is_an_error_with_its_reason(
     monkeypatch.setattr("multiprocess.spawn.get_executable", lambda: bytes(executable))
     before = holdings()
     with pytest.raises(StartupError, match=f"did not start: {reason}"):
-        Publisher(ENDPOINT, workers=2)
+        Publisher(ENDPOINT, workers=2, log_bytes=1 << 22)
     require_holdings(before)
 
 
@@ -243,7 +245,7 @@ def test_a_worker_that_says_nothing_is_an_error_in_time(monkeypatch: pytest.Monk
     monkeypatch.setattr(spawn, "_BOOT", "import time; time.sleep(60)")
     before = holdings()
     with pytest.raises(StartupError, match="start_timeout"):
-        Publisher(ENDPOINT, workers=1, start_timeout=0.5)
+        Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, start_timeout=0.5)
     require_holdings(before)
 
 
@@ -286,14 +288,14 @@ def test_a_start_that_fails_half_way_leaves_nothing(
 ) -> None:
     before = holdings()
     with pytest.raises(error):
-        Publisher(endpoint, workers=2)
+        Publisher(endpoint, workers=2, log_bytes=1 << 22)
     require_holdings(before)
 
 
 @pytest.mark.filterwarnings("ignore:unclosed <fanout.Publisher:ResourceWarning")
 def test_a_start_that_is_interrupted_leaves_nothing() -> None:
     """At its last line there is a publisher, which nobody gets: it ends with its last reference."""
-    first = Publisher(workers=1)  # what is imported late is imported now
+    first = Publisher(workers=1, log_bytes=1 << 22)  # what is imported late is imported now
     threads = [one for one in threading.enumerate() if one.name.startswith("fanout-")]
     first.close()
     tasks = [Path(f"/proc/self/task/{one.native_id}") for one in threads]
@@ -302,7 +304,7 @@ def test_a_start_that_is_interrupted_leaves_nothing() -> None:
     for number in itertools.count(1, INTERRUPT_EVERY):
         steps = Steps(number, raiser(KeyboardInterrupt))
         with suppress(KeyboardInterrupt), steps:
-            made = Publisher(ENDPOINT, workers=1)
+            made = Publisher(ENDPOINT, workers=1, log_bytes=1 << 22)
         if not steps.reached:
             made.close()
             break
@@ -311,7 +313,7 @@ def test_a_start_that_is_interrupted_leaves_nothing() -> None:
 
 def test_a_publisher_that_ends_leaves_nothing(stock: Stock) -> None:
     before = holdings()
-    with Publisher(ENDPOINT, workers=2) as publisher:
+    with Publisher(ENDPOINT, workers=2, log_bytes=1 << 22) as publisher:
         publisher.publish(b"a", b"b")
         publisher.statistics()
     del publisher
@@ -328,7 +330,7 @@ SHADOWS = {
 }
 PLAIN = """
 from fanout import Publisher
-publisher = Publisher("tcp://127.0.0.1:*", workers=1)
+publisher = Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 22)
 print(publisher.publish(b"a", b"b"))
 publisher.close()
 """
@@ -359,7 +361,7 @@ segment = Segment.attach(os.open(sys.argv[1], os.O_RDONLY))
 print(segment.words[layout.H_HEAD])
 """
     with (
-        Publisher(ENDPOINT, workers=1) as publisher,
+        Publisher(ENDPOINT, workers=1, log_bytes=1 << 22) as publisher,
         Collector(publisher.endpoints[0], b"") as collector,
     ):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)

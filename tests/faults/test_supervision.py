@@ -37,7 +37,7 @@ def life_of(publisher: Publisher) -> Life:
 
 def test_one_that_is_killed_is_started_at_once_however_often() -> None:
     happenings = Happenings()
-    with Publisher(ENDPOINT, workers=1, on_event=happenings) as publisher:
+    with Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=happenings) as publisher:
         for count, number in enumerate((signal.SIGKILL, signal.SIGUSR2)):
             os.kill(life_pid(publisher), number)
             happenings.wait_for(EventKind.WORKER_STARTED, count + 2)
@@ -59,7 +59,9 @@ def life_pid(publisher: Publisher) -> int:
 def test_one_that_is_stopped_is_ended_in_time_and_started_at_once() -> None:
     happenings = Happenings()
     timeout = 1.0
-    with Publisher(ENDPOINT, workers=1, worker_timeout=timeout, on_event=happenings) as publisher:
+    with Publisher(
+        ENDPOINT, workers=1, log_bytes=1 << 22, worker_timeout=timeout, on_event=happenings
+    ) as publisher:
         pid = publisher.statistics().workers[0].pid
         begun = time.monotonic()
         pause(pid)
@@ -89,7 +91,9 @@ def test_one_that_gives_signs_of_life_and_gets_nowhere_is_ended(
 ) -> None:
     trigger = run_at_the_next_timer(STANDS, tmp_path, monkeypatch)
     happenings = Happenings()
-    with Publisher(ENDPOINT, workers=1, worker_timeout=1.0, on_event=happenings) as publisher:
+    with Publisher(
+        ENDPOINT, workers=1, log_bytes=1 << 22, worker_timeout=1.0, on_event=happenings
+    ) as publisher:
         trigger.touch()
         while not happenings.of(EventKind.WORKER_LOST):
             publisher.statistics()  # a question waits for it
@@ -173,7 +177,7 @@ def test_a_broken_publisher_sends_again_when_its_workers_are_started_again() -> 
     happenings = Happenings()
     published: list[int] = []
     ends = threading.Event()
-    with Publisher(ENDPOINT, workers=2, on_event=happenings) as publisher:
+    with Publisher(ENDPOINT, workers=2, log_bytes=1 << 22, on_event=happenings) as publisher:
         with Nobody():
             for worker in publisher.statistics().workers:
                 os.kill(worker.pid, signal.SIGKILL)
@@ -213,7 +217,7 @@ def test_a_broken_publisher_sends_again_when_its_workers_are_started_again() -> 
 @pytest.mark.usefixtures("impatient")
 def test_a_broken_publisher_for_asyncio_is_mended_as_well() -> None:
     async def main() -> None:
-        async with fanout.asyncio.Publisher(ENDPOINT, workers=1) as publisher:
+        async with fanout.asyncio.Publisher(ENDPOINT, workers=1, log_bytes=1 << 22) as publisher:
             with Nobody():
                 os.kill((await publisher.statistics()).workers[0].pid, signal.SIGKILL)
                 await until(publisher, is_open=False)

@@ -89,7 +89,7 @@ def test_a_python_that_cannot_be_executed_is_named_as_the_cause(
     monkeypatch.setattr("multiprocess.spawn.get_executable", lambda: bytes(no_program))
 
     with pytest.raises(StartupError) as caught:
-        Publisher(ENDPOINT, workers=1)
+        Publisher(ENDPOINT, workers=1, log_bytes=1 << 22)
 
     assert caught.value.exit_code == Exit.EXEC
 
@@ -101,7 +101,7 @@ def test_a_worker_that_meets_a_bug_says_so_and_its_publisher_goes_on(
     trigger = run_at_the_next_timer(source, tmp_path, monkeypatch)
     happenings = Happenings()
 
-    with Publisher(ENDPOINT, workers=1, on_event=happenings):
+    with Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=happenings):
         trigger.touch()
         (lost,) = happenings.wait_for(EventKind.WORKER_LOST)[:1]
         trigger.unlink()
@@ -118,7 +118,7 @@ def test_a_worker_that_is_killed_says_by_what(
 ) -> None:
     happenings = Happenings()
 
-    with Publisher(ENDPOINT, workers=1, on_event=happenings) as publisher:
+    with Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=happenings) as publisher:
         os.kill(publisher.statistics().workers[0].pid, number)
         (lost,) = happenings.wait_for(EventKind.WORKER_LOST)[:1]
 
@@ -133,7 +133,7 @@ def test_an_exit_that_somebody_else_has_collected_is_unknown() -> None:
     happenings = Happenings()
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        with Publisher(ENDPOINT, workers=1, on_event=happenings) as publisher:
+        with Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=happenings) as publisher:
             os.kill(publisher.statistics().workers[0].pid, signal.SIGKILL)
             (lost,) = happenings.wait_for(EventKind.WORKER_LOST)[:1]
     finally:
@@ -146,7 +146,7 @@ def test_an_exit_that_somebody_else_has_collected_is_unknown() -> None:
 def test_a_worker_has_a_name_and_prints_its_stacks_when_asked(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with Publisher(ENDPOINT, workers=2) as publisher:
+    with Publisher(ENDPOINT, workers=2, log_bytes=1 << 22) as publisher:
         pids = [worker.pid for worker in publisher.statistics().workers]
         names = [psutil.Process(pid).name() for pid in pids]
         os.kill(pids[0], signal.SIGUSR1)
@@ -174,7 +174,7 @@ def test_a_worker_that_hangs_prints_where_and_is_replaced(
     trigger = run_at_the_next_timer(HANGS, tmp_path, monkeypatch)
     happenings = Happenings()
 
-    with Publisher(ENDPOINT, workers=1, worker_timeout=2.0, on_event=happenings):
+    with Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, worker_timeout=2.0, on_event=happenings):
         trigger.touch()
         (lost,) = happenings.wait_for(EventKind.WORKER_LOST)[:1]
         trigger.unlink()
@@ -192,7 +192,9 @@ def test_a_worker_that_is_stopped_cannot_print_and_is_killed(
 ) -> None:
     happenings = Happenings()
 
-    with Publisher(ENDPOINT, workers=1, worker_timeout=2.0, on_event=happenings) as publisher:
+    with Publisher(
+        ENDPOINT, workers=1, log_bytes=1 << 22, worker_timeout=2.0, on_event=happenings
+    ) as publisher:
         os.kill(publisher.statistics().workers[0].pid, signal.SIGSTOP)
         (lost,) = happenings.wait_for(EventKind.WORKER_LOST)[:1]
         happenings.wait_for(EventKind.WORKER_STARTED, 2)

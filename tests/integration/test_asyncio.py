@@ -89,7 +89,7 @@ def stock() -> Iterator[Stock]:
 
 def test_every_verb_arrives(stock: Stock) -> None:
     async def main() -> None:
-        async with Publisher(ENDPOINT, workers=1) as publisher:
+        async with Publisher(ENDPOINT, workers=1, log_bytes=1 << 22) as publisher:
             subscriber = stock.connect(publisher.endpoints[0], b"")
             await publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             assert await publisher.publish(b"a", b"1") == 0
@@ -127,7 +127,7 @@ def test_every_verb_arrives(stock: Stock) -> None:
 
 def test_sending_does_not_suspend_when_there_is_room() -> None:
     async def main() -> None:
-        async with Publisher(workers=1) as publisher:
+        async with Publisher(workers=1, log_bytes=1 << 22) as publisher:
             verbs = publisher.publish(b"a", b"1"), publisher.send(b"b")
             for number, verb in enumerate(verbs):
                 with pytest.raises(StopIteration) as done:
@@ -240,7 +240,7 @@ def test_events_are_reported_on_the_loop() -> None:
         def note(event: Event) -> None:
             events.append((event.kind, threading.get_ident()))
 
-        async with Publisher(workers=1, on_event=note):
+        async with Publisher(workers=1, log_bytes=1 << 22, on_event=note):
             await wait_until(lambda: events, "no event")
         assert events[0] == (EventKind.WORKER_STARTED, threading.get_ident())
 
@@ -249,7 +249,7 @@ def test_events_are_reported_on_the_loop() -> None:
 
 def test_endpoints_come_and_go(stock: Stock) -> None:
     async def main() -> None:
-        async with Publisher(workers=1) as publisher:
+        async with Publisher(workers=1, log_bytes=1 << 22) as publisher:
             bound = await publisher.bind(ENDPOINT)
             assert publisher.endpoints == (bound,)
             stock.connect(bound, b"")
@@ -262,7 +262,7 @@ def test_endpoints_come_and_go(stock: Stock) -> None:
 
 def test_waiting_for_subscribers_that_do_not_come_says_how_many_there_were() -> None:
     async def main() -> None:
-        async with Publisher(workers=1) as publisher:
+        async with Publisher(workers=1, log_bytes=1 << 22) as publisher:
             with pytest.raises(TimeoutError, match="0 of 2 subscribers"):
                 await publisher.wait_for_subscribers(2, timeout=0.01)
 
@@ -395,7 +395,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing_behind() -> None:
 
 def test_a_cancelled_bind_is_undone() -> None:
     async def main() -> None:
-        async with Publisher(workers=1) as publisher:
+        async with Publisher(workers=1, log_bytes=1 << 22) as publisher:
             binding = asyncio.create_task(publisher.bind(ENDPOINT))
             await asyncio.sleep(0)
             binding.cancel()
@@ -474,7 +474,7 @@ class Stepped:
 
 def test_stock_subscribers_get_what_many_tasks_publish(stock: Stock) -> None:
     async def main() -> None:
-        async with Publisher(ENDPOINT, workers=2) as publisher:
+        async with Publisher(ENDPOINT, workers=2, log_bytes=1 << 22) as publisher:
             subscribers = [stock.connect(publisher.endpoints[0], b"") for _ in range(3)]
             await publisher.wait_for_subscribers(3, timeout=DEADLINE_S)
 

@@ -77,7 +77,7 @@ def check_that_all_goes_on(publisher: Publisher, subscriber: Socket) -> None:
 
 
 def test_a_callback_that_never_comes_back_holds_nobody_up(blocked: Blocked, stock: Stock) -> None:
-    publisher = Publisher(ENDPOINT, workers=1, on_event=blocked)
+    publisher = Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=blocked)
 
     check_that_all_goes_on(publisher, stock.connect(publisher.endpoints[0], b"a"))
 
@@ -90,7 +90,7 @@ def test_a_callback_that_never_comes_back_holds_nobody_up(blocked: Blocked, stoc
 
 def test_a_callback_that_never_comes_back_does_not_keep_the_log(blocked: Blocked) -> None:
     descriptors, processes, threads = holdings()
-    made = [Publisher(ENDPOINT, workers=1, on_event=blocked)]
+    made = [Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=blocked)]
     wait_until(lambda: blocked.events, "the first event, in which it blocks")
 
     made[0].close(0.0)
@@ -109,7 +109,7 @@ def test_a_log_handler_that_never_comes_back_holds_nobody_up(
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     try:
-        publisher = Publisher(ENDPOINT, workers=1)
+        publisher = Publisher(ENDPOINT, workers=1, log_bytes=1 << 22)
         check_that_all_goes_on(publisher, stock.connect(publisher.endpoints[0], b"a"))
     finally:
         blocked.let_go()
@@ -122,7 +122,7 @@ def test_events_beyond_the_bound_are_counted(
 ) -> None:
     monkeypatch.setattr(event_queue, "EVENTS_MAX", 4)
     monkeypatch.setattr(event_queue, "EVENTS_RESUME", 2)
-    with Publisher(ENDPOINT, workers=1, on_event=blocked) as publisher:
+    with Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=blocked) as publisher:
         wait_until(lambda: blocked.events, "the first one, in which it blocks")
         for number in range(10):  # connects, subscribes, disconnects: 30 events; four wait
             with RawPeer.version_3(publisher.endpoints[0], b"a"):
@@ -180,7 +180,7 @@ def test_a_callback_may_close_the_publisher() -> None:
         if event.kind is EventKind.SUBSCRIBER_CONNECTED:
             results.append(made[0].close())
 
-    made = [Publisher(ENDPOINT, workers=1, on_event=close)]
+    made = [Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=close)]
     with RawPeer.version_3(made[0].endpoints[0], b"a"):
         wait_until(lambda: results, "the end")
     assert results == [()]
@@ -193,7 +193,7 @@ def test_a_callback_may_close_the_publisher() -> None:
 def test_the_last_events_have_come_when_close_returns() -> None:
     events: list[Event] = []
     with (
-        Publisher(ENDPOINT, workers=1, on_event=events.append) as publisher,
+        Publisher(ENDPOINT, workers=1, log_bytes=1 << 22, on_event=events.append) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"a"),
     ):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
@@ -237,7 +237,9 @@ def test_a_loop_that_is_blocked_lets_no_events_accumulate(
             asked.append(callback)
             return call_soon_threadsafe(callback, *arguments, **more)  # type: ignore[arg-type]
 
-        async with AsyncPublisher(ENDPOINT, workers=1, on_event=events.append) as publisher:
+        async with AsyncPublisher(
+            ENDPOINT, workers=1, log_bytes=1 << 22, on_event=events.append
+        ) as publisher:
             made = publisher._engine
             assert made is not None
             monkeypatch.setattr(loop, "call_soon_threadsafe", spy)

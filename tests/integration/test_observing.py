@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SERVE = """
 import dataclasses, json, sys
 from fanout import Publisher
-publisher = Publisher("tcp://127.0.0.1:*", workers=2)
+publisher = Publisher("tcp://127.0.0.1:*", workers=2, log_bytes=1 << 22)
 print(publisher.endpoints[0])
 for line in sys.stdin:
     what, _, count = line.partition(" ")
