@@ -145,7 +145,9 @@ class Worker:
     # Turns.
 
     def turn(self) -> None:
-        """One bounded piece of everything there is to do."""
+        """One bounded piece of everything there is to do; none once it has failed."""
+        if self._has_failed:
+            return
         self._take_control()
         self._follow_channel()
         busy = self._deliveries.are_due or bool(self.pump.runnable)
@@ -165,6 +167,8 @@ class Worker:
 
     def sending_turn(self, *, hurry: bool = False) -> None:
         """As `turn`, but for reading: that has events of its own, and who was rung hurries."""
+        if self._has_failed:
+            return
         now = self._around.now()
         more = True
         if hurry or not self.rest.is_napping(now):  # else the new messages wait for its end
@@ -246,8 +250,7 @@ class Worker:
     def _schedule_turn(self) -> None:
         """Ask the loop for one more turn; one at a time, however many turns ask for it.
 
-        Turns that follow on turns would else multiply while there is always something to do, and
-        keep the loop from its timers, the heartbeat above all.
+        They would else multiply, and keep the loop from its timers, the heartbeat above all.
         """
         self.rest.wake()
         if not self._turn_scheduled:
@@ -312,10 +315,7 @@ class Worker:
     # Control.
 
     def _follow_channel(self) -> None:
-        """Read from subscribers only while the coordinator reads what is reported about them.
-
-        While it does not, its reading is what wakes us.
-        """
+        """Read from subscribers only while the coordinator reads our reports, else it wakes us."""
         full = self._channel.pending > 0
         if full == self._reads_paused:
             return

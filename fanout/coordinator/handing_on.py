@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Say = Callable[[int, Message, tuple[int, ...]], list[Action]]
 
 SLICE = 0.01  # seconds of a turn
-HOPE = 30.0  # seconds that an orphan waits for a worker that serves; many times a start
+HOPE = 30.0  # seconds that an orphan waits for a worker or a descriptor; many times a start
 MAY_SEND = "its worker may still send"
 AGAIN = 0.1  # seconds until it is tried again to duplicate a descriptor, if there is none
 
@@ -145,6 +145,7 @@ class HandingOn:
             self._end(takeovers.late(math.inf), "")
         elif supervision.ready:
             actions += self._hand_on(supervision.ready, now)
+            self._end(takeovers.late(now - HOPE), f"there was no descriptor for it for {HOPE:g} s")
         else:
             self._end(takeovers.late(now - HOPE), f"no worker has served for {HOPE:g} s")
         self._keep_log()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest import mock
 
 from fanout.control.messages import Finish, Snapshot, SnapshotDone
 from fanout.control.takeover import Resume, Resumed, Wants
+from fanout.coordinator.handing_on import HOPE
 from fanout.coordinator.reports import ask
+from fanout.events import EventKind
+from fanout.shm.header import Header
 from fanout.shm.stream_record import Kind, StreamRecord, StreamSlot
+from fanout.shm.worker_slot import NO_TAIL
 from tests.simulation.processes import Flag
 from tests.unit.coordinator.bench import KILLED, Bench
 
@@ -89,3 +94,18 @@ def test_they_end_when_the_time_is_up_and_a_second_call_brings_that_forward() ->
         assert second.hear() == []
         bench.pass_time(0.8)
         assert second.hear() == [Finish(0.0)]
+
+
+def test_the_log_is_not_held_for_ever_where_there_are_no_descriptors() -> None:
+    with Bench(2) as bench:
+        connect(bench)
+        handing_on = bench.coordinator._pool._handing_on
+        with mock.patch.object(handing_on, "_duplicate", side_effect=OSError(24, "too many")):
+            bench.processes[0].exit(KILLED)
+            bench.pass_time(HOPE - 1)
+            assert Header(bench.segment).hold == 0
+            bench.pass_time(4)
+
+        (evicted,) = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert "no descriptor" in evicted.reason
+        assert Header(bench.segment).hold == NO_TAIL

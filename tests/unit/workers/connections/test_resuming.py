@@ -204,3 +204,20 @@ def live_and_die(taking: TakingOver, seed: int) -> None:
         pongs = [commands.pong(b"%d" % number) for number in range(1, pings[one] + 1)]
         places = [bytes(one.received).index(b"\x04" + pong[1:2] + pong[2:]) for pong in pongs]
         assert places == sorted(places)
+
+
+def test_one_that_has_failed_sends_nothing_more_and_its_streams_go_on(two: TakingOver) -> None:
+    """Other events of the same moment may still call it; what it knows may not be what it sent."""
+    failed, other = two.workers
+    one = two.connect([b"A"], failed)
+    before = len(one.received)
+    two.publish(b"A", b"1")
+    failed.finished(failed=True)
+    two.turn(failed)
+    failed.sending_turn()
+    one.read()
+    assert len(one.received) == before
+
+    two.hand_over(two.kill(failed), other)
+    two.settle(other)
+    assert list(messages_in(bytes(one.received))) == [(b"A", b"1")]
