@@ -74,6 +74,7 @@ class HandingOn:
         self._now = now
         self._duplicate = duplicate
         self._again_at = 0.0
+        self._short_since = math.inf
         self._is_held = False
 
     @property
@@ -145,12 +146,14 @@ class HandingOn:
             self._end(takeovers.late(math.inf), "")
         elif supervision.ready:
             actions += self._hand_on(supervision.ready, now)
-            self._end(takeovers.late(now - HOPE), f"there was no descriptor for it for {HOPE:g} s")
+            if now - self._short_since >= HOPE:
+                self._end(takeovers.late(now - HOPE), f"no descriptor was free for {HOPE:g} s")
         else:
             self._end(takeovers.late(now - HOPE), f"no worker has served for {HOPE:g} s")
         self._keep_log()
         self._is_held = takeovers.pending or bool(takeovers.ending)
         if not takeovers.pending:
+            self._short_since = math.inf
             asked, takeovers.asked = takeovers.asked, []
             for flag in asked:
                 actions += reports.ask(self._state, flag)
@@ -207,7 +210,9 @@ class HandingOn:
                 descriptor = self._duplicate(self._state.duplicates[subscriber])
             except OSError:
                 self._again_at = now + AGAIN
+                self._short_since = min(self._short_since, now)
                 break
+            self._short_since = math.inf
             connection = self._state.roster.move(subscriber, ready)
             worker = connection.worker
             self._state.interest.move(subscriber, worker)

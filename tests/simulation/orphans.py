@@ -7,6 +7,7 @@ down here once more.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from fanout.control.takeover import Resume, Resumed, Wants
@@ -58,6 +59,7 @@ class Orphans:
         self._needed: dict[int, int] = {}  # by the records of those
         self._ends: dict[int, tuple[int, float]] = {}  # of workers by themselves, when the last
         self._failed_at = -AGAIN
+        self._short_since = math.inf  # nobody could be handed on
         self.takeovers = self.resumed = self.not_resumed = 0
 
     def close(self) -> None:
@@ -153,7 +155,8 @@ class Orphans:
         is_short = world.now < self._failed_at + AGAIN
         for subscriber, since in list(self.waiting.items()):
             if subscriber not in world.live:
-                is_late = world.now - since > PATIENCE and not serving
+                is_short_for_long = world.now - self._short_since >= PATIENCE
+                is_late = world.now - since > PATIENCE and (not serving or is_short_for_long)
                 require(is_late or world.is_ending or world.is_over, "one is ended too soon")
                 self.not_resumed += not world.is_ending
                 del self.waiting[subscriber], self._needed[subscriber]
@@ -161,6 +164,8 @@ class Orphans:
             require(not world.is_ending and not world.is_over, "one waits for nobody")
             require(not serving or is_short, "one waits though a worker serves")
             require(serving or world.now - since <= PATIENCE, "one waits for too long")
+        if not self.waiting and not self.handed:
+            self._short_since = math.inf
         held = min(self._needed.values(), default=NO_TAIL)
         require(self._header.hold == held, f"the log is held from {self._header.hold}, not {held}")
         ledger = world.state.ledger
@@ -202,5 +207,7 @@ class Orphans:
     def _duplicate(self, descriptor: int) -> int:
         if not self._world.is_calm and self._world.rng.random() < 0.05:
             self._failed_at = self._world.now
+            self._short_since = min(self._short_since, self._failed_at)
             raise OSError("too many open files")
+        self._short_since = math.inf
         return -descriptor

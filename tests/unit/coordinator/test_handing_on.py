@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from fanout.control.messages import Finish, Snapshot, SnapshotDone
+from fanout.control.messages import Finish, Snapshot, SnapshotDone, Started
 from fanout.control.takeover import Resume, Resumed, Wants
 from fanout.coordinator.handing_on import HOPE
 from fanout.coordinator.reports import ask
@@ -109,3 +109,19 @@ def test_the_log_is_not_held_for_ever_where_there_are_no_descriptors() -> None:
         (evicted,) = bench.of(EventKind.SUBSCRIBER_EVICTED)
         assert "no descriptor" in evicted.reason
         assert Header(bench.segment).hold == NO_TAIL
+
+
+def test_who_has_waited_for_a_worker_is_not_ended_if_there_is_no_descriptor_for_once() -> None:
+    with Bench(1) as bench:
+        connect(bench)
+        handing_on = bench.coordinator._pool._handing_on
+        bench.processes[0].exit(KILLED)
+        bench.pass_time(HOPE - 1)
+        bench.worker.hear()
+        bench.worker.say(Started(1))
+        with mock.patch.object(handing_on, "_duplicate", side_effect=OSError(24, "too many")):
+            bench.pass_time(2)
+        bench.pass_time(1)
+
+        assert kinds(bench.worker.hear()) == [Wants, Resume]
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
