@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout import EventKind, Publisher, Reason
+from fanout.shm.stream_record import StreamSlot
+from fanout.transport.kernel import stream_counts
 from tests.helpers.checked import Audience, Checked, message
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer, command
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 KIB, MIB = 1024, 1024 * 1024
 PREFIXES = (b"", b"T1", b"T", b"U", b"T3")
 PINGS_EACH = 40  # messages for one PING
+SYN_BYTE = 1  # is counted by the kernel, for who has connected, as a byte that was acknowledged
 PINGS_OPEN = 5  # that wait for an answer: a record has room for nine answers
 
 
@@ -63,23 +66,42 @@ class Faults:
             with suppress(ProcessLookupError):
                 os.kill(pid, by)
 
-    def publish_for(self, seconds: float) -> None:
+    def hear(self) -> None:
+        """Wait until all that was said so far is acted upon: what is not is lost with a worker.
+
+        Who has said something that was read, and not acted upon, is closed; that may be so for some
+        microseconds. Answers may still wait.
+        """
+        wait_until(
+            lambda: all(map(self._is_heard, self.audience.subscribers)), "that all are heard"
+        )
+
+    def _is_heard(self, one: Checked) -> bool:
+        coordinator = self.publisher._engine._coordinator
+        name = "{}:{}".format(*one.socket.getsockname())
+        connections = list(coordinator.state.roster.connections.values())
+        (connection,) = [known for known in connections if known.peer == name]
+        counts = stream_counts(one.socket)
+        taken = StreamSlot(coordinator._pool._handing_on._segment, connection.slot).taken
+        return counts is not None and counts.written - SYN_BYTE == taken
+
+    def publish_for(self, seconds: float, *, pings: bool = True) -> None:
         """Publish as fast as there is room, for so long."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self.audience.wrong:
             self.publisher.publish(*message(self.published), timeout=DEADLINE_S)
             self.published += 1
-            if self.published % PINGS_EACH == 0:
+            if pings and self.published % PINGS_EACH == 0:
                 one = self.rng.choice(self.audience.subscribers)
                 if one.pings - one.pongs < PINGS_OPEN:
                     one.ping()
 
-    def publish_until(self, is_so: Callable[[], bool]) -> None:
+    def publish_until(self, is_so: Callable[[], bool], *, pings: bool = True) -> None:
         """The same, until something is so."""
         until = time.monotonic() + DEADLINE_S
         while not is_so() and not self.audience.wrong:
             assert time.monotonic() < until, "it does not come to that"
-            self.publish_for(0.02)
+            self.publish_for(0.02, pings=pings)
 
     def has_lost(self, count: int) -> bool:
         """Whether so many workers were lost so far, and some run."""
@@ -100,6 +122,7 @@ def test_streams_go_on_at_full_rate_when_a_worker_is_killed_again_and_again() ->
     with faults.publisher as publisher, faults.audience:
         for kills in range(1, 5):
             faults.publish_for(0.3)
+            faults.hear()
             faults.hit([faults.rng.choice(faults.pids())], signal.SIGKILL)
             faults.publish_until(partial(faults.has_lost, kills))
         faults.end()
@@ -115,6 +138,7 @@ def test_streams_go_on_when(what: str) -> None:
     ledger = faults.publisher._engine._coordinator.state.ledger
     with faults.publisher, faults.audience:
         faults.publish_for(0.2)
+        faults.hear()
         before = faults.pids()
         if what == "stopped":
             faults.hit(before[:1], signal.SIGSTOP)
@@ -123,7 +147,7 @@ def test_streams_go_on_when(what: str) -> None:
         else:
             faults.hit(before[:1], signal.SIGKILL)
             waiting = faults.publisher._engine._coordinator.state.takeovers
-            faults.publish_until(lambda: waiting.pending or ledger.resumed > 0)
+            faults.publish_until(lambda: waiting.pending or ledger.resumed > 0, pings=False)
             faults.hit(before[1:], signal.SIGKILL)
         faults.publish_until(lambda: ledger.resumed >= 10)
         faults.publish_for(0.2)
