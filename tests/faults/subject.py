@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout import PoisonedError, Publisher
+from tests.helpers.interrupting import contained
 from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -110,8 +113,10 @@ SENDS: dict[str, tuple[Send, Callable[[int], list[Message]]]] = {
 def every_step(run: Callable[[int], Steps]) -> None:
     """Interrupt at step 1, 2, 3 ... until there is no such step."""
     for number in range(1, STEPS_MAX):
-        if not run(number).reached:
+        (steps,) = contained(partial(run, number))
+        if not steps.reached:
             assert number > 10, "hardly anything was traced"
+            assert sys.exc_info()[1] is None, "later failures would be told as its consequences"
             return
     raise AssertionError(f"more than {STEPS_MAX} steps")
 

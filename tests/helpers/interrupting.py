@@ -6,13 +6,15 @@ import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import fanout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
+
+T = TypeVar("T")
 
 PACKAGE = str(Path(fanout.__file__).parent)
 
@@ -26,6 +28,16 @@ def untraced() -> Iterator[None]:
     """
     with traced((None, None)):
         yield
+
+
+def contained(run: Callable[[], T]) -> Iterator[T]:
+    """Call it, and yield the result, in a generator, which has a state of exceptions of its own.
+
+    Interrupted at the very instruction that ends an `except`, where no signal interrupts, Python
+    3.11 leaves that exception as one that is handled: for as long as its thread runs, each later
+    one has it as its context.
+    """
+    yield run()
 
 
 Tracers = tuple[Any, Any]  # of this thread, and of those that are started in it

@@ -23,7 +23,6 @@ def wanting(cohorts: Cohorts[M], topic: bytes) -> list[Cohort[M]]:
     found = []
     for cohort in cohorts.filtered:
         found += [cohort] * sum(map(len, picks_of(cohort)))
-    for cohort in cohorts.filtered:
-        for picks in picks_of(cohort):
-            picks.clear()
+    for owner in cohorts.owners.values():  # also of who has left, and is not taken out yet
+        owner.picks.clear()
     return found

@@ -66,6 +66,18 @@ def test_who_wants_nothing_has_no_cohort() -> None:
     assert (cohorts.join([]), len(cohorts)) == (None, 1)
 
 
+def test_who_has_left_and_is_not_taken_out_yet_keeps_nothing_of_a_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its picks are still filled; a round ends them, and so does the look of these tests."""
+    monkeypatch.setattr(wanted, "TAKEN_AT_ONCE", 1)
+    cohorts: Cohorts[str] = Cohorts()
+    cohorts.leave(cohorts.join_own({b"A", b"AB"}))
+
+    assert (cohorts.left, wanting(cohorts, b"AB")) == (1, [])
+    assert [owner.picks for owner in cohorts.owners.values()] == [[]]
+
+
 def test_the_cohort_of_everything_is_always_there_and_never_matched() -> None:
     cohorts: Cohorts[str] = Cohorts()
     everything = joined(cohorts, b"", b"A")
