@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ForkedError,
         MessageTooLarge,
         NestedSendError,
+        NotMovedError,
         PoisonedError,
         StartupError,
     )
@@ -64,6 +65,7 @@ __all__ = [
     "ForkedError",
     "MessageTooLarge",
     "NestedSendError",
+    "NotMovedError",
     "Options",
     "PoisonedError",
     "Publisher",
@@ -80,7 +82,8 @@ __all__ = [
 _DEFINED_IN = {
     "fanout.errors": (
         *("Again", "BindError", "BrokenError", "ClosedError", "ConfigError", "FanoutError"),
-        *("ForkedError", "MessageTooLarge", "NestedSendError", "PoisonedError", "StartupError"),
+        *("ForkedError", "MessageTooLarge", "NestedSendError", "NotMovedError"),
+        *("PoisonedError", "StartupError"),
     ),
     "fanout.event_iterators": ("Events",),
     "fanout.events": ("Event", "EventKind"),

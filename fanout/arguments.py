@@ -221,6 +221,17 @@ def check_count(count: object) -> None:
         raise ValueError(f"count must be 0 or more, not {count}")
 
 
+def check_move(subscriber: object, worker: object) -> None:
+    """Refuse what cannot name a subscriber, or the worker that is to serve it.
+
+    Raises:
+        TypeError: one is of a wrong type.
+    """
+    for name, value in (("subscriber", subscriber), ("worker", worker)):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+
+
 REASON_BYTES = 256  # of UTF-8; what is said to people of a connection that ended
 
 

@@ -202,7 +202,7 @@ class Publisher(AwaitedAudience):
 
     async def restart_workers(self) -> int:
         """Start at once the workers that were given up, or that wait for their next try."""
-        return await in_thread(self._running().restart_workers)
+        return await in_thread(self._running().workforce.restart)
 
     # The end.
 

@@ -132,3 +132,24 @@ class Audience(Verbs[int]):
             TimeoutError: our thread, or the machine, hangs: it may be done later.
         """
         return self._engine.disconnect(subscriber, reason)
+
+    def move(self, subscriber: int, worker: int) -> None:
+        """Have another worker serve a subscriber, which does not notice; returns when it does.
+
+        Its stream goes on at the next byte, and its counters go on. If it cannot be given up just
+        then, since a part of something that it says has come, for example, that is tried again for
+        some seconds. Nothing is done if it is there already.
+
+        Args:
+            subscriber: its id, as `subscribers()` shows it.
+            worker: the index of the one that is to serve it, as in `statistics().workers`.
+
+        Raises:
+            TypeError: one is no int.
+            ConfigError: no such subscriber is connected, or there is no such worker.
+            NotMovedError: it cannot be moved now: the text says why. It is served as before, unless
+                it has left, or a worker was lost meanwhile; the text says that, too.
+            ClosedError: the publisher is closed.
+            TimeoutError: a worker, or the machine, hangs; the move goes on.
+        """
+        self._engine.workforce.move(subscriber, worker)

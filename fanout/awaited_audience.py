@@ -72,6 +72,11 @@ class AwaitedAudience(Verbs[Coroutine[Any, Any, int]]):
         engine = self._running()
         return await in_thread(lambda: engine.disconnect(subscriber, reason))
 
+    async def move(self, subscriber: int, worker: int) -> None:
+        """Have another worker serve a subscriber, which does not notice. Once begun it is done."""
+        engine = self._running()
+        await in_thread(lambda: engine.workforce.move(subscriber, worker))
+
     def _running(self) -> Engine:
         if self._engine is None:
             raise ClosedError(

@@ -21,7 +21,7 @@ from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import END_GRACE, Coordinator
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.spawn import check_python
-from fanout.errors import ClosedError, StartupError
+from fanout.errors import StartupError
 from fanout.observe.reader import Reader
 from fanout.options import make_options
 from fanout.questions import Questions
@@ -41,6 +41,7 @@ from fanout.slow_options import as_policy, check_limits
 from fanout.system_calls import explain
 from fanout.transport.advice import own_endpoints_named
 from fanout.transport.endpoints import parse_endpoint
+from fanout.workforce import Workforce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -68,6 +69,7 @@ class Engine:
         encoder: turns arguments into what `path` takes.
         batches: how its batches are encoded and committed.
         interest: who wants which topics.
+        workforce: what users have done about workers.
 
     Raises:
         StartupError: no memory, no descriptors; nothing is left.
@@ -125,6 +127,7 @@ class Engine:
             on_mended=gate.mend,
             on_ended=resources.close,
         )
+        self.workforce = Workforce(self._coordinator, gate.check_use, gate.check)
         self._questions = Questions(
             Reader(segment),
             self.interest,
@@ -235,17 +238,6 @@ class Engine:
         if chosen is not None:
             check_limits("policy", chosen, self.options.log_bytes)
         self._coordinator.act(lambda state: reports.set_slow_policy(state, subscriber, chosen))
-
-    # Workers.
-
-    def restart_workers(self) -> int:
-        """See `fanout.Publisher.restart_workers()`."""
-        self.gate.check_use()
-        try:
-            return self._coordinator.restart_workers()
-        except ClosedError:
-            self.gate.check()  # broken, if that is since the coordinator has failed
-            raise
 
     # Questions.
 

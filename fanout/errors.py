@@ -5,6 +5,7 @@
     ├── MessageTooLarge (ValueError)    yours: larger than the log can hold; nothing was sent
     ├── ClosedError                     yours: the publisher was closed before
     │   └── ForkedError                 yours: used in a process forked from its owner
+    ├── NotMovedError                   nobody's: a subscriber cannot go to another worker now
     ├── NestedSendError                 yours: a send from inside a send (signal handler, finalizer)
     ├── Again (TimeoutError)            nobody's: ``slow_policy="block"`` and no space in time
     ├── PoisonedError                   an interrupted send could not be rolled back: ``recover()``
@@ -56,6 +57,13 @@ class ClosedError(FanoutError):
 
 class ForkedError(ClosedError):
     """The publisher belongs to the parent of this forked process; create a new one here."""
+
+
+class NotMovedError(FanoutError):
+    """A subscriber cannot go to another worker now, or has not; it is served as before.
+
+    Unless a worker was lost meanwhile: the text says so.
+    """
 
 
 class NestedSendError(FanoutError):

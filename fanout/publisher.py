@@ -215,7 +215,7 @@ class Publisher(Audience):
             BrokenError: it is broken for good, by a bug of ours: close it.
             TimeoutError: our thread, or the machine, hangs.
         """
-        return self._engine.restart_workers()
+        return self._engine.workforce.restart()
 
     # The end.
 

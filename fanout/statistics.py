@@ -140,6 +140,7 @@ class PublisherStatistics:
     takeovers: int  # workers that were lost, and whose connections went on with others
     resumed: int  # times that a connection did
     not_resumed: int  # subscribers of lost workers that were closed, because it could not
+    moved: int  # times that a subscriber went on with another worker while both served
     throttled: int  # subscribers left unread for a while; one that goes on, once more each 10 s
     workers: tuple[WorkerStatistics, ...]
 

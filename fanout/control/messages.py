@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, get_args
 
 import msgpack
 
-from fanout.control.takeover import Resume, Resumed, Wants
+from fanout.control.takeover import Release, Released, Resume, Resumed, Wants
 from fanout.records import fields_of, record
 
 if TYPE_CHECKING:
@@ -212,6 +212,8 @@ Message: TypeAlias = (
     | Wants
     | Resume
     | Resumed
+    | Release
+    | Released
 )
 
 

@@ -1,4 +1,7 @@
-"""Messages by which a worker takes over connections of one that was lost; see `messages.py`."""
+"""Messages by which a worker goes on with connections of another one; see `messages.py`.
+
+That one was lost, or gives them up.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class Wants:
 
 @record
 class Resume:
-    """To a worker, with a descriptor of the connection: go on with it, another worker was lost."""
+    """To a worker, with a descriptor of the connection: go on with it."""
 
     code: ClassVar[int] = 17
     descriptors: ClassVar[int] = 1
@@ -33,6 +36,7 @@ class Resume:
     version: str  # of that, as it was found out in the handshake
     policy: dict[str, int | float | str | bool]  # all fields of a `SlowPolicy`
     debt: int = 0  # ns that are missing of its budget, see `peer_budget`
+    quiet: bool = False  # its worker has given it up: its record says all that was sent and read
 
 
 @record
@@ -43,3 +47,22 @@ class Resumed:
     subscriber: int
     ok: bool  # False = it was not touched, and is to be ended
     reason: str  # why not
+
+
+@record
+class Release:
+    """To a worker: give this connection up, so that another one can go on with it."""
+
+    code: ClassVar[int] = 19
+    subscriber: int
+
+
+@record
+class Released:
+    """From a worker: what has become of that. All that it had to report was reported before."""
+
+    code: ClassVar[int] = 20
+    subscriber: int
+    ok: bool  # True = it does nothing with it any more, False = it serves it as before
+    reason: str  # why not
+    debt: int = 0  # ns that are missing of its budget, see `peer_budget`

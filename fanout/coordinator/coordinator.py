@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
     from fanout.coordinator.actions import Action
     from fanout.coordinator.announcer import Announcer
+    from fanout.coordinator.answers import Flag
     from fanout.coordinator.interest import Interest
+    from fanout.coordinator.moving import Move
     from fanout.coordinator.state import State
     from fanout.coordinator.surroundings import Surroundings
     from fanout.options import Options
@@ -176,6 +178,11 @@ class Coordinator:
             return bool(actions)
 
         return self.call(run)
+
+    def move(self, subscriber: int, worker: int, flag: Flag) -> Move:
+        """Have a subscriber go to another worker; see `Moving.begin()`."""
+        begin = self._pool.moving.begin
+        return self.call(lambda: begin(subscriber, worker, "by a call of move()", flag))
 
     def restart_workers(self) -> int:
         """Start those that were given up or wait for their next try; returns how many."""

@@ -1,8 +1,9 @@
-"""Handing on: what lost workers leave is given to others, slice by slice. Shell around takeovers.
+"""Handing on: what workers leave or give up goes to others, slice by slice. Shell of takeovers.
 
 Order, when a worker is lost: hold the log for what can go on, then let go of what the worker held;
 say who wants what, then who goes on with it; and when that worker has said that it does, by when
-its own words hold the log, let go of it.
+its own words hold the log, let go of it. Of one that is moved the log is held from before its
+worker is asked to give it up.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fanout.control.splitting import split_wants
-from fanout.control.takeover import Resume
+from fanout.control.takeover import Release, Resume
 from fanout.coordinator import reports
 from fanout.coordinator.actions import Answer, NoteConnected, Tell, Wake
+from fanout.coordinator.takeovers import Orphan
 from fanout.descriptors import duplicate
 from fanout.events import EventKind
 from fanout.shm.census import NOTHING, Amount
+from fanout.shm.fence import keep_order
 from fanout.shm.header import Header
 from fanout.shm.stream_record import Kind, StreamSlot
 from fanout.shm.worker_slot import WorkerSlot
@@ -26,11 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fanout.control.messages import Message
-    from fanout.control.takeover import Resumed, Wants
+    from fanout.control.takeover import Released, Resumed, Wants
     from fanout.coordinator.actions import Action
     from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
-    from fanout.coordinator.takeovers import Orphan
     from fanout.coordinator.wrecks import Wrecks
     from fanout.shm.segment import Segment
     from fanout.shm.stream_record import StreamRecord
@@ -96,7 +98,7 @@ class HandingOn:
             exit_code: None = there was no process, or nobody knows it.
         """
         state, now = self._state, self._now()
-        if self._is_ending:
+        if self.is_ending:
             return self._wrecks.add(worker, told)
         found = self._takeovers.sort(
             state.roster.served_by(worker),
@@ -129,12 +131,47 @@ class HandingOn:
             told: says so in the end.
         """
         why = {}
-        if not self._is_ending:
+        if not self.is_ending:
             for connection in self._state.roster.served_by(worker):
                 if connection.version is not None:
                     why[connection.subscriber] = MAY_SEND
         self._state.ledger.not_resumed += len(why)
         return self._wrecks.add(worker, told, why=why)
+
+    def ask_for(self, connection: Accepted, target: int) -> list[Action]:
+        """Have the worker of a connection give it up, for another one; returns what is to be done.
+
+        The log is held from where that worker needs it: as long as it serves the connection, and
+        when it has given it up, what the record needs is not before that.
+        """
+        slot = WorkerSlot(self._segment, connection.worker)
+        head = self._header.head  # a worker that needs nothing now begins here, or later
+        keep_order()
+        needed = min(head, slot.tail, slot.resume)
+        orphan = Orphan(connection, needed, needed, self._now(), target)
+        self._takeovers.leaving[connection.subscriber] = orphan
+        self._is_held = True
+        self._keep_log()
+        return self._say(connection.worker, Release(connection.subscriber), ())
+
+    def given_up(self, message: Released) -> list[Action]:
+        """A worker has said what has become of that."""
+        subscriber, takeovers = message.subscriber, self._takeovers
+        if not message.ok:
+            takeovers.leaving.pop(subscriber, None)
+            return []
+        connection = self._state.roster.connections.get(subscriber)
+        if connection is None:
+            return []
+        record = self._record_of(connection)
+        found = takeovers.given_up(subscriber, record, self._state.changes, message.debt)
+        if found is not None:
+            orphan, why = found
+            connection.lost_from = orphan.first
+            self._state.roster.orphan(subscriber)
+            if why is not None:
+                self._end([orphan], why)
+        return []
 
     def go_on(self) -> list[Action]:
         """Hand on, for a slice, and end who waits for too long; returns what is to be done."""
@@ -142,7 +179,7 @@ class HandingOn:
             return []
         takeovers, supervision, now = self._takeovers, self._state.supervision, self._now()
         actions: list[Action] = []
-        if self._is_ending or supervision.broken:
+        if self.is_ending or supervision.broken:
             self._end(takeovers.late(math.inf), "")
         elif supervision.ready:
             actions += self._hand_on(supervision.ready, now)
@@ -166,7 +203,8 @@ class HandingOn:
             return []
         if message.ok:
             orphan.connection.lost_from = None
-            self._state.ledger.resumed += 1
+            self._state.ledger.resumed += not orphan.quiet
+            self._state.ledger.moved += orphan.quiet
             return [Wake(worker, 0)]
         self._state.roster.orphan(message.subscriber)
         self._end([orphan], message.reason)
@@ -187,7 +225,8 @@ class HandingOn:
             self._header.hold_back(needed)
 
     @property
-    def _is_ending(self) -> bool:
+    def is_ending(self) -> bool:
+        """Whether the end of all has begun: nobody goes on any more."""
         state = self._state
         return state.ledger.closing or state.supervision.finishing_until is not None
 
@@ -197,7 +236,7 @@ class HandingOn:
             if subscriber not in self._state.roster.connections:
                 continue
             self._takeovers.ending[subscriber] = orphan
-            self._state.ledger.not_resumed += not self._is_ending
+            self._state.ledger.not_resumed += not self.is_ending
             self._wrecks.close(orphan.connection, why)
 
     def _hand_on(self, ready: list[int], now: float) -> list[Action]:
@@ -213,12 +252,13 @@ class HandingOn:
                 self._short_since = min(self._short_since, now)
                 break
             self._short_since = math.inf
-            connection = self._state.roster.move(subscriber, ready)
+            to = [orphan.target] if orphan.target in ready else ready
+            connection = self._state.roster.move(subscriber, to)
             worker = connection.worker
             self._state.interest.move(subscriber, worker)
             for change in self._wants_of(connection):
                 actions += self._say(worker, change, ())
-            actions += self._say(worker, self._resume_of(connection, now), (descriptor,))
+            actions += self._say(worker, self._resume_of(orphan, now), (descriptor,))
             self._takeovers.hand_on(subscriber)
             evict = self._takeovers.evicts.get(subscriber)
             if evict is not None:
@@ -228,12 +268,14 @@ class HandingOn:
                 break
         return actions
 
-    def _resume_of(self, connection: Accepted, now: float) -> Resume:
+    def _resume_of(self, orphan: Orphan, now: float) -> Resume:
+        connection = orphan.connection
         return Resume(
             *(connection.subscriber, connection.slot, connection.protocol),
             connection.version or "",
             self._state.choices.policy_of(connection.subscriber).as_dict(),
-            connection.owed(now),
+            connection.owed(now) if orphan.debt is None else orphan.debt,
+            orphan.quiet,
         )
 
     def _wants_of(self, connection: Accepted) -> Iterator[Wants]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.channel import ChannelFull
 from fanout.control.messages import Adopt, ControlError, Evict
-from fanout.control.takeover import Resumed
+from fanout.control.takeover import Released, Resumed
 from fanout.coordinator import reports
 from fanout.coordinator.actions import Complain
 from fanout.coordinator.dropping import Dropping
@@ -22,6 +22,7 @@ from fanout.coordinator.figures import final_of
 from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.links import REAP_WAIT, WorkerLink
 from fanout.coordinator.lost import Losses
+from fanout.coordinator.moving import Moving
 from fanout.coordinator.wrecks import Slices, Wrecks
 from fanout.exits import describe_exit
 from fanout.reasons import Reason
@@ -88,6 +89,7 @@ class Pool:
         self._read_condition = surroundings.read_condition
         say = partial(_say, self.links, state)  # without this pool: there is to be no circle
         self._handing_on = HandingOn(segment, state, self._wrecks, say, surroundings.now)
+        self.moving = Moving(state, self._handing_on, surroundings.now)
         self._has_reports = False  # of this turn
         self._turns_with_reports = 0  # one after another, while there was something to take out
 
@@ -176,7 +178,7 @@ class Pool:
         if self._wrecks.pending:
             return 0.0
         pause = LEAVING_PAUSE if self._state.interest.has_leaving else math.inf
-        return min(pause, self._handing_on.may_wait)
+        return min(pause, self._handing_on.may_wait, self.moving.may_wait)
 
     def clear(self) -> list[Action]:
         """Clear, for a slice, what lost workers have left, and who is gone wanted."""
@@ -186,7 +188,7 @@ class Pool:
             if self._turns_with_reports % REPORTS_PER_PIECE == 0:
                 interest.take_out()
         self._has_reports = False
-        return self._wrecks.go_on() + self._handing_on.go_on()
+        return self._wrecks.go_on() + self.moving.go_on() + self._handing_on.go_on()
 
     def owed(self) -> Slices[dict[int, tuple[int, bool]]]:
         """Count what subscribers have not got, as if their workers had just been lost."""
@@ -217,7 +219,7 @@ class Pool:
     def abandon(self) -> list[Action]:
         """End the connections that are left when nobody will report their end any more."""
         actions = self._wrecks.finish()
-        actions += self._handing_on.abandon()
+        actions += self._handing_on.abandon() + self.moving.abandon()
         for link in self.links:
             if self._state.roster.served_by(link.index):
                 actions += self._wrecks.add(link.index, [])
@@ -277,6 +279,8 @@ class Pool:
                     os.close(descriptor)  # workers send none
                 if isinstance(message, Resumed):
                     actions += self._handing_on.heard(link.index, message)
+                elif isinstance(message, Released):
+                    actions += self.moving.heard(message)
                 else:
                     actions += reports.take(self._state, link.index, message, self._now())
         except ControlError as error:

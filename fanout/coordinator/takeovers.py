@@ -41,6 +41,9 @@ class Orphan:
     needed: int  # the message from which on it needs the log; NO_TAIL = it does not
     first: int  # the message from which on it may not have been sent what it wants
     since: float  # seconds, when its worker was lost
+    target: int | None = None  # the worker that is to go on with it, if it serves
+    quiet: bool = False  # its worker has given it up, and its record says all
+    debt: int | None = None  # that its worker has said when it gave it up
 
 
 @dataclass(slots=True)
@@ -57,6 +60,7 @@ class Takeovers:
     """The orphans, and those that are handed on; the coordinator's thread.
 
     Attributes:
+        leaving: those whose workers serve them, and were asked to give them up.
         waiting: orphans by subscriber, in the order in which they are to be handed on.
         handed: those that are handed on, and were not heard of yet.
         ending: those that cannot go on after all, until they are counted and ended.
@@ -64,6 +68,7 @@ class Takeovers:
         evicts: who is to be ended, until it is: its worker may be lost before it has read that.
     """
 
+    leaving: dict[int, Orphan] = field(default_factory=dict)
     waiting: dict[int, Orphan] = field(default_factory=dict)
     handed: dict[int, Orphan] = field(default_factory=dict)
     ending: dict[int, Orphan] = field(default_factory=dict)
@@ -73,13 +78,19 @@ class Takeovers:
 
     @property
     def pending(self) -> bool:
-        """Whether any connection is not served."""
-        return bool(self.waiting or self.handed)
+        """Whether any connection is not served, or is about to be given up."""
+        return bool(self.leaving or self.waiting or self.handed)
+
+    def knows(self, subscriber: int) -> bool:
+        """Whether this connection is on its way from one worker to another, or to its end."""
+        orphans = self.leaving, self.waiting, self.handed, self.ending
+        return any(subscriber in some for some in orphans)
 
     @property
     def needed(self) -> int:
         """The oldest message that the log must keep for them; NO_TAIL = none."""
-        orphans = [*self.waiting.values(), *self.handed.values(), *self.ending.values()]
+        orphans = [*self.leaving.values(), *self.waiting.values()]
+        orphans += [*self.handed.values(), *self.ending.values()]
         return min([orphan.needed for orphan in orphans], default=NO_TAIL)
 
     def sort(
@@ -102,6 +113,7 @@ class Takeovers:
         found = Sorted([], [])
         for connection in connections:
             before = self.handed.pop(connection.subscriber, None)
+            leaving = self.leaving.pop(connection.subscriber, None)
             is_suspect = own and self._is_suspect(connection.subscriber, now)
             record = record_of(connection)
             why = ENDS_WORKERS if is_suspect else _why_not(connection, record, changes)
@@ -113,10 +125,32 @@ class Takeovers:
             orphan = Orphan(connection, needed, max(needed, tail), now)
             if before is not None:
                 orphan.first = before.first
+            if leaving is not None:
+                orphan.target = leaving.target
             found.orphans.append(orphan)
         for orphan in found.orphans:
             self.waiting[orphan.connection.subscriber] = orphan
         return found
+
+    def given_up(
+        self, subscriber: int, record: StreamRecord | None, changes: Changes, debt: int
+    ) -> tuple[Orphan, str | None] | None:
+        """The worker of this connection serves it no more: it is an orphan from now on.
+
+        Returns:
+            That, with why nobody can go on with it, for people; None = it is not known (any more).
+        """
+        orphan = self.leaving.pop(subscriber, None)
+        if orphan is None:
+            return None
+        connection = orphan.connection
+        why = _why_not(connection, record, changes, quiet=True)
+        orphan.quiet, orphan.debt = True, debt
+        if record is not None:
+            orphan.needed = orphan.first = record.needed
+        if why is None:
+            self.waiting[subscriber] = orphan
+        return orphan, why
 
     def to_hand_on(self) -> Iterator[Orphan]:
         """The next orphans; each is handed on by `hand_on()`, or stays one."""
@@ -148,7 +182,8 @@ class Takeovers:
 
     def forget(self, subscriber: int) -> None:
         """The connection is ended."""
-        for known in (self.waiting, self.handed, self.ending, self.evicts, self._own_ends):
+        orphans = self.leaving, self.waiting, self.handed, self.ending
+        for known in (*orphans, self.evicts, self._own_ends):
             known.pop(subscriber, None)
 
     def _is_suspect(self, subscriber: int, now: float) -> bool:
@@ -159,11 +194,17 @@ class Takeovers:
         return ends >= OWN_ENDS_MAX
 
 
-def _why_not(connection: Accepted, record: StreamRecord | None, changes: Changes) -> str | None:
-    """Why another worker cannot go on with it, for people; None = it can."""
+def _why_not(
+    connection: Accepted, record: StreamRecord | None, changes: Changes, *, quiet: bool = False
+) -> str | None:
+    """Why another worker cannot go on with it, for people; None = it can.
+
+    Args:
+        quiet: its record says all that was sent, whether the kernel counts that or not.
+    """
     if connection.version is None or connection.over_limit:
         return ""  # it is not a subscriber yet, or not any more
-    if not connection.endpoint.startswith("tcp://"):
+    if not quiet and not connection.endpoint.startswith("tcp://"):
         return "the kernel does not count bytes of ipc"
     kind = Kind.NONE if record is None else Kind(record.kind)
     if record is None or not kind.goes_on:

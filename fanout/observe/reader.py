@@ -261,6 +261,7 @@ class Reader:
             takeovers=totals.takeovers,
             resumed=totals.resumed,
             not_resumed=totals.not_resumed,
+            moved=totals.moved,
             throttled=totals.throttled,
             workers=tuple(row.statistics() for row in self.workers()),
         )

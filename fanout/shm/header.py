@@ -110,6 +110,7 @@ class Totals(Record):
     takeovers = Word(_ACCOUNTS + 14, "workers that were lost and had connections that others took")
     resumed = Word(_ACCOUNTS + 15, "times that a connection went on with another worker")
     not_resumed = Word(_ACCOUNTS + 16, "subscribers that were closed since no worker could go on")
+    moved = Word(_ACCOUNTS + 17, "times that one went on with another worker while both served")
     inexact = Word(_ACCOUNTS + 13, "connections whose figures may be too small: see `End.exact`")
 
 

@@ -20,7 +20,7 @@ from fanout.control.messages import (
     Subscriptions,
 )
 from fanout.control.splitting import split_wants
-from fanout.control.takeover import Resume, Resumed
+from fanout.control.takeover import Release, Released, Resume, Resumed
 from fanout.options import Options
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
@@ -124,6 +124,7 @@ class TakingOver:
         self.subscribers: dict[int, Subscriber] = {}
         self.served: dict[int, Worker] = {}
         self.outcomes: list[Resumed] = []
+        self.released: list[Released] = []
         self.closed: list[Closed] = []
         self.hold = NO_TAIL
         self.policy = POLICY
@@ -175,6 +176,8 @@ class TakingOver:
                 self.subscribers[message.subscriber].changes.append(message)
             elif isinstance(message, Resumed):
                 self.outcomes.append(message)
+            elif isinstance(message, Released):
+                self.released.append(message)
             elif isinstance(message, Closed):
                 self.closed.append(message)
 
@@ -213,7 +216,19 @@ class TakingOver:
     def record_of(self, one: Subscriber) -> Any:
         return StreamSlot(self.log.written.segment, one.number - 1).read(one.number)
 
-    def hand_over(self, orphans: list[Subscriber], worker: Worker) -> None:
+    def move(self, one: Subscriber, worker: Worker) -> str:
+        """Have it go to another worker, which goes on in its next turns; returns why not."""
+        owner = self.served[one.number]
+        slot = self.around(owner).slot
+        self.hold = min(self.hold, slot.tail, slot.resume, self.log.log.head())
+        owner._orders.carry_out(Release(one.number), [])
+        self.take_reports(owner)
+        answer = self.released[-1]
+        if answer.ok:
+            self.hand_over([one], worker, quiet=True)
+        return answer.reason
+
+    def hand_over(self, orphans: list[Subscriber], worker: Worker, *, quiet: bool = False) -> None:
         """Have them go on with another worker; they do in its next turns."""
         for one in orphans:
             self.served[one.number] = worker
@@ -233,7 +248,7 @@ class TakingOver:
             for part in parts:
                 worker._orders.carry_out(part, [])
             fields: Any = self.policy.as_dict()
-            resume = Resume(one.number, one.number - 1, "zmtp", one.version, fields)
+            resume = Resume(*(one.number, one.number - 1, "zmtp", one.version, fields), quiet=quiet)
             worker._orders.carry_out(resume, [os.dup(one.ours.fileno())])
 
     def settle(self, worker: Worker) -> None:

@@ -63,6 +63,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "workers": ("fanout.workers",),
     "observe": ("fanout.observe",),
     "questions": ("fanout.questions",),
+    "workforce": ("fanout.workforce",),
     "engine": ("fanout.engine",),
     "publisher": ("fanout", "fanout.audience", "fanout.publisher"),
     "asyncio": (
@@ -93,7 +94,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"connections", "control", "policy", "shm", "stream", "surroundings", "tuning"},
     "observe": WORDS | {"shm"},
     "questions": WORDS | {"observe"},
-    "engine": WORDS | {"coordinator", "observe", "questions", "send", "shm", "transport"},
+    "workforce": WORDS,
+    "engine": WORDS
+    | {"coordinator", "observe", "questions", "send", "shm", "transport"}
+    | {"workforce"},
     "publisher": WORDS | {"engine", "send"},
     "asyncio": WORDS | {"engine", "send"},
     "cli": WORDS | {"observe", "publisher", "subscriber", "transport"},

@@ -178,10 +178,7 @@ class Desk:
             return
         member = peer.member
         self._pump.remove(member)
-        for watcher in self.watchers:
-            watcher.forget(peer)
-        del self.by_descriptor[peer.socket.fileno()]
-        self._write_set.unregister(peer.socket)
+        self._forget(peer)
         evicted = cause not in _ENDED_BY_ITSELF
         if cause in _VIOLATIONS and not peer.ready:
             evicted = False  # it has never become a subscriber
@@ -189,10 +186,7 @@ class Desk:
         peer.checkpoint(0)
         # Who wants too much comes back at once if it is closed: when, is up to the coordinator.
         peer.close(leave_open=cause is Reason.LIMIT)
-        self._around.slot.subscribers = len(self.peers)
-        if not self.peers:
-            self.records.note_all()
-        self.slow_reports.finish(peer.id)
+        self._note_gone(peer)
         self._channel.send(
             Closed(
                 *(peer.id, evicted, cause.number, text or cause.text),
@@ -203,6 +197,28 @@ class Desk:
                 debt=peer.budget.debt(self._around.now()),
             )
         )
+
+    def let_go(self, peer: Peer) -> None:
+        """Another worker goes on with this one, by its record: nothing of it is ended."""
+        del self.peers[peer.id]
+        self._pump.let_go(peer.member)
+        self._forget(peer)
+        peer.checkpoint(0)
+        peer.close(leave_open=True)
+        self._note_gone(peer)
+
+    def _forget(self, peer: Peer) -> None:
+        """Nobody here watches over it any more."""
+        for watcher in self.watchers:
+            watcher.forget(peer)
+        del self.by_descriptor[peer.socket.fileno()]
+        self._write_set.unregister(peer.socket)
+
+    def _note_gone(self, peer: Peer) -> None:
+        self._around.slot.subscribers = len(self.peers)
+        if not self.peers:
+            self.records.note_all()
+        self.slow_reports.finish(peer.id)
 
     def evict(self, message: Evict) -> None:
         """The coordinator wants a connection to end; nothing if it has ended already."""

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import Adopt, Evict, SetPolicy
-from fanout.control.takeover import Resume, Wants
+from fanout.control.takeover import Release, Resume, Wants
+from fanout.workers.connections.releasing import Releasing
 from fanout.workers.connections.resuming import Resuming
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Orders:
     ) -> None:
         self._desk = desk
         self.resuming = Resuming(around, options, desk, deadlines, pump, tail, part)
+        self._releasing = Releasing(around, desk, pump, tail)
 
     def carry_out(self, message: Message, descriptors: list[int]) -> None:
         """Do what is about a connection; others do the rest."""
@@ -52,6 +54,8 @@ class Orders:
         elif isinstance(message, SetPolicy):
             if not resuming.after(message.subscriber, partial(desk.set_policy, message)):
                 desk.set_policy(message)
+        elif isinstance(message, Release):
+            self._releasing.release(message)
         elif isinstance(message, Wants):
             resuming.want(message)
         elif isinstance(message, Resume):

@@ -1,4 +1,4 @@
-"""Resuming: connections of a worker that was lost go on here, at the next byte. Shell.
+"""Resuming: connections of a worker that was lost, or gives them up, go on here. Shell.
 
 The coordinator says who, and what it wants since when; the record in the subscriber's slot says
 from where, and the kernel how far its stream has come since then. Until it is heard of here, the
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fanout.control.takeover import Resumed
 from fanout.shm.stream_record import Kind
 from fanout.slow_policy import SlowPolicy
+from fanout.transport.kernel import Counts
 from fanout.workers.connections.peer import Peer
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.restoring import MismatchError
@@ -153,7 +154,10 @@ class Resuming:
         kind = Kind.NONE if record is None else Kind(record.kind)
         if record is None or not kind.goes_on:
             raise NotResumableError(kind.why_not)
-        counts = self._around.stream_counts(sock)
+        # Of one that was given up nobody has to ask the kernel, which does not count all.
+        counts: Counts | None = Counts(record.stream_bytes, stream.taken)
+        if not message.quiet:
+            counts = self._around.stream_counts(sock)
         if counts is None:
             raise NotResumableError("it was ending, or its bytes are not counted")
         if counts.read != stream.taken:

@@ -98,6 +98,15 @@ class Restoring(Judging):
         member.policy = policy
         self.begin(member, now)
 
+    def let_go(self, member: Member) -> None:
+        """Another worker goes on with a member: what waits for it is in the totals of that one."""
+        self.remove(member)
+        totals = self.totals
+        totals.discarded -= member.queued
+        totals.discarded_bytes -= member.queued_bytes
+        totals.matched -= member.queued
+        totals.matched_bytes -= member.queued_bytes
+
     def _take_figures(self, member: Member, record: StreamRecord) -> None:
         """What it was counted; of that, what waits for it comes to the totals of this worker."""
         member.matched_before = record.matched

@@ -1,0 +1,226 @@
+"""Moving: a connection goes to another worker, in a coordinator that the test turns by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.control.messages import Evict, Finish
+from fanout.control.takeover import Release, Released, Resume, Resumed, Wants
+from fanout.coordinator.moving import AGAIN, PATIENCE
+from fanout.coordinator.reports import disconnect
+from fanout.errors import ConfigError, NotMovedError
+from fanout.events import EventKind
+from fanout.shm.header import Header
+from fanout.shm.stream_record import StreamSlot
+from fanout.shm.worker_slot import NO_TAIL
+from tests.simulation.processes import Flag
+from tests.unit.coordinator.bench import KILLED, Bench, closed
+from tests.unit.coordinator.test_handing_on import RECORD, connect, kinds
+
+if TYPE_CHECKING:
+    from fanout.coordinator.moving import Move
+
+
+def begin(bench: Bench, subscriber: int, worker: int) -> tuple[Move, Flag]:
+    """Have it move, and turn."""
+    flag = Flag()
+    move = bench.coordinator._pool.moving.begin(subscriber, worker, "the test", flag)
+    bench.turn()
+    return move, flag
+
+
+def test_a_connection_is_given_up_by_one_worker_and_resumed_by_another_one() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        move, flag = begin(bench, subscriber, 1)
+        assert (first.hear(), second.hear()) == ([Release(subscriber)], [])
+
+        first.say(Released(subscriber, True, "", 7))
+        bench.turn()
+        wants, resume = second.hear()
+        assert isinstance(wants, Wants)
+        assert isinstance(resume, Resume)
+        assert (resume.quiet, resume.debt, flag.times) == (True, 7, 0)
+        assert bench.interest.workers_for(b"A") == {1}
+
+        second.say(Resumed(subscriber, True, ""))
+        bench.turn()
+        assert (flag.times, move.problem) == (1, None)
+        (event,) = bench.of(EventKind.SUBSCRIBER_MOVED)
+        assert (event.subscriber, event.worker) == (subscriber, 1)
+        assert event.reason == "from worker 0 to worker 1: the test"
+        ledger = bench.state.ledger
+        assert (ledger.moved, ledger.resumed, ledger.takeovers) == (1, 0, 0)
+        again, flag = begin(bench, subscriber, 1)
+        assert (flag.times, again.problem, second.hear()) == (1, None, [])
+
+
+def test_the_log_is_held_from_before_its_worker_is_asked_until_the_other_one_serves() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        slot = bench.state.roster.connections[subscriber].slot
+        first, second = bench.processes
+        header = Header(bench.segment)
+        first.slot.tail, first.slot.resume = 30, 20
+        header.head = 100
+        StreamSlot(bench.segment, slot).write(RECORD._replace(needed=40, sequence=40))
+        held = [header.hold]
+        begin(bench, subscriber, 1)
+        held.append(header.hold)
+        first.slot.tail = first.slot.resume = NO_TAIL
+        first.say(Released(subscriber, True, ""))
+        bench.turn()
+        held.append(header.hold)
+        second.say(Resumed(subscriber, True, ""))
+        bench.turn()
+        held.append(header.hold)
+        # One that needs nothing may need what comes from now on by when it has read that.
+        first.slot.tail = first.slot.resume = NO_TAIL
+        second.slot.tail = second.slot.resume = NO_TAIL
+        begin(bench, subscriber, 0)
+        held.append(header.hold)
+        assert held == [NO_TAIL, 20, 40, NO_TAIL, 100]
+        second.say(Released(subscriber, False, "busy"))
+        bench.turn()
+        assert header.hold == NO_TAIL
+
+
+def test_who_cannot_be_given_up_just_then_is_asked_for_again_for_a_while() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        move, flag = begin(bench, subscriber, 1)
+        asked = 0
+        while not flag.times:
+            for message in first.hear():
+                assert message == Release(subscriber)
+                asked += 1
+                first.say(Released(subscriber, False, "it talks"))
+            bench.now += AGAIN
+            bench.turn()
+        assert move.problem == "it talks"
+        assert 0.5 * PATIENCE / AGAIN < asked <= PATIENCE / AGAIN
+        assert (second.hear(), bench.of(EventKind.SUBSCRIBER_MOVED)) == ([], [])
+        assert Header(bench.segment).hold == NO_TAIL
+        assert bench.state.roster.connections[subscriber].worker == 0
+
+
+@pytest.mark.parametrize("when", ["before it has answered", "after it has"])
+def test_if_its_worker_is_lost_meanwhile_the_other_one_takes_over(when: str) -> None:
+    with Bench(3) as bench:
+        subscriber = connect(bench)
+        first, second, third = bench.processes
+        move, flag = begin(bench, subscriber, 2)
+        if when == "after it has":
+            first.say(Released(subscriber, True, ""))
+        first.exit(KILLED)
+        bench.turn()
+        assert (kinds(third.hear()), second.hear()) == ([Wants, Resume], [])
+        third.say(Resumed(subscriber, True, ""))
+        bench.turn()
+        assert (flag.times, move.problem) == (1, None)
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert Header(bench.segment).hold == NO_TAIL
+
+
+def test_if_the_other_one_is_lost_meanwhile_somebody_else_goes_on() -> None:
+    with Bench(3) as bench:
+        subscriber = connect(bench)
+        first, _second, third = bench.processes
+        move, flag = begin(bench, subscriber, 2)
+        first.say(Released(subscriber, True, ""))
+        bench.turn()
+        assert kinds(third.hear()) == [Wants, Resume]
+        third.exit(KILLED)
+        bench.turn()
+        heir = bench.state.roster.connections[subscriber].worker
+        process = bench.processes[heir]
+        (_wants, resume) = [one for one in process.hear() if not isinstance(one, Release)]
+        assert isinstance(resume, Resume)
+        assert not resume.quiet, "the lost one may have sent something"
+        process.say(Resumed(subscriber, True, ""))
+        bench.turn()
+        bench.turn()
+        assert (flag.times, move.problem) == (1, "worker 2 does not serve")
+
+
+def test_it_is_closed_if_nobody_goes_on() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        move, flag = begin(bench, subscriber, 1)
+        first.say(Released(subscriber, True, ""))
+        bench.turn()
+        second.say(Resumed(subscriber, False, "no"))
+        bench.turn()
+        bench.turn()
+        assert (flag.times, move.problem) == (1, "it has left, or was closed, meanwhile")
+        (evicted,) = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert evicted.reason.endswith("; no")
+        assert bench.state.ledger.not_resumed == 1
+
+
+def test_who_leaves_meanwhile_is_not_moved() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        move, flag = begin(bench, subscriber, 1)
+        first.say(closed(subscriber), Released(subscriber, False, "it is not served here"))
+        bench.turn()
+        assert (flag.times, move.problem) == (1, "it has left, or was closed, meanwhile")
+        assert (second.hear(), Header(bench.segment).hold) == ([], NO_TAIL)
+
+
+def test_who_is_sent_away_meanwhile_is_ended_by_whoever_has_it() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        begin(bench, subscriber, 1)
+        bench.coordinator._carry_out(disconnect(bench.state, subscriber, ""))
+        bench.turn()
+        assert kinds(first.hear()) == [Release, Evict]
+        first.say(Released(subscriber, True, ""))
+        bench.turn()
+        assert kinds(second.hear()) == [Wants, Resume, Evict]
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        moving = bench.coordinator._pool.moving
+        with pytest.raises(ConfigError, match="no subscriber 9 is connected"):
+            moving.begin(9, 1, "")
+        for worker in (-1, 2):
+            with pytest.raises(ConfigError, match="there are 0 to 1"):
+                moving.begin(subscriber, worker, "")
+        moving.begin(subscriber, 1, "")
+        with pytest.raises(NotMovedError, match="is being moved already"):
+            moving.begin(subscriber, 1, "")
+        bench.processes[1].exit(KILLED)
+        bench.turn()
+        with pytest.raises(NotMovedError, match="worker 1 does not serve"):
+            moving.begin(subscriber, 1, "")
+
+
+def test_the_workers_end_when_the_moves_are_done_and_who_waits_is_told() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        move, flag = begin(bench, subscriber, 1)
+        bench.coordinator._finish(5.0)
+        bench.turn()
+        assert kinds(first.hear()) == [Release]
+        first.say(Released(subscriber, True, ""))
+        bench.turn()
+        second.say(Resumed(subscriber, True, ""))
+        bench.turn()
+        assert (flag.times, move.problem) == (1, None)
+        assert kinds(second.hear()) == [Wants, Resume, Finish]
+
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        move, flag = begin(bench, subscriber, 1)
+    assert (flag.times, move.problem) == (1, "the publisher has ended")

@@ -1,0 +1,63 @@
+"""Releasing: a connection is given up, so that another worker can go on with it. Shell.
+
+That is done between two turns, when nothing is under way. Its record then says all: what was sent,
+what was read, and what is to be said. The socket is closed here without being shut down; the
+coordinator has a duplicate, and holds the log from before it has asked for this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.control.takeover import Released
+from fanout.shm.stream_record import Kind
+
+if TYPE_CHECKING:
+    from fanout.control.takeover import Release
+    from fanout.workers.connections.desk import Desk
+    from fanout.workers.connections.peer import Peer
+    from fanout.workers.stream.pump import Pump
+    from fanout.workers.surroundings import Surroundings
+    from fanout.workers.tail import Tail
+
+
+class Releasing:
+    """Gives connections up, one at a time; owns nothing."""
+
+    def __init__(self, around: Surroundings, desk: Desk, pump: Pump, tail: Tail[Peer]) -> None:
+        self._around = around
+        self._desk = desk
+        self._pump = pump
+        self._tail = tail
+
+    def release(self, message: Release) -> None:
+        """Give a connection up if its record says all that there is to know of it, and answer."""
+        peer = self._desk.peers.get(message.subscriber)
+        why = "it is not served here" if peer is None else self._why_not(peer)
+        debt = 0
+        if peer is not None and why is None:
+            debt = peer.budget.debt(self._around.now())
+            self._desk.let_go(peer)
+        self._around.channel.send(Released(message.subscriber, why is None, why or "", debt))
+
+    def _why_not(self, peer: Peer) -> str | None:
+        """Why nobody else can go on with it now, for people; None = its record is written."""
+        if not peer.ready:
+            return "it is in its handshake"
+        if peer in self._tail.promised:
+            return "a change of what it wants is being reported"
+        if any(effect.member is peer.member for effect in self._pump.effects):
+            return "something that has happened to it is being reported"
+        self._desk.records.write(peer)
+        record = peer.record.read(peer.id)
+        kind = Kind.NONE if record is None else Kind(record.kind)
+        if record is None or not kind.goes_on:
+            return kind.why_not
+        if kind is Kind.GOES_ON and not record.is_kept:
+            return "it is in the middle of a message that the log does not keep"
+        if peer.record.taken != peer.taken:
+            return "it is in the middle of something that it says"
+        counts = self._around.stream_counts(peer.socket)
+        if counts is not None and counts != (record.stream_bytes, peer.taken):
+            return "the kernel has counted other bytes than its worker"
+        return None
