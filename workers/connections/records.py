@@ -78,6 +78,7 @@ class Records:
         if seen is None:
             # What was promised to somebody in this turn is from the front on, wherever that is.
             self._pump.settle(member, stay=bool(self._tail.promised))
+        will_want = will_want or peer in self._tail.promised  # its report may be out by now
         record = record_of(member, said=said, will_want=will_want, seen=seen)
         if peer.has_spoken_for_itself:
             record = record._replace(kind=Kind.RESERVED, needed=NO_TAIL, speech=b"")

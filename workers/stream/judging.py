@@ -19,7 +19,7 @@ from fanout.workers.policy.limits import NONE, Lag
 from fanout.workers.stream.conflating import Conflating
 from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.lags import Lags
-from fanout.workers.stream.member import BLOCKED, LOST, READY
+from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
 from fanout.workers.stream.newest import Newest
 from fanout.workers.stream.rests import Rests
 from fanout.workers.stream.rounds import Rounds
@@ -249,7 +249,8 @@ class Judging(Rounds):
         if policy.soft.age_ns != NONE:
             self.ages.note(self.front, now)
         lag = self._lag(member, now)
-        if policy.soft.exceeded_by(lag) is Reason.LAG_LOG and not member.offset:
+        is_held = member.state is HELD  # it may want what it does not want yet: that is promised
+        if not is_held and policy.soft.exceeded_by(lag) is Reason.LAG_LOG and not member.offset:
             # What it does not want does not wait for it.
             self.jumped.append(member)
             self.backlog.jump(member, self.lags.first(member, self.front), self.front, Reason.LAG)

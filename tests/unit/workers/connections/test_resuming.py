@@ -221,3 +221,28 @@ def test_one_that_has_failed_sends_nothing_more_and_its_streams_go_on(two: Takin
     two.hand_over(two.kill(failed), other)
     two.settle(other)
     assert list(messages_in(bytes(one.received))) == [(b"A", b"1")]
+
+
+def test_what_was_promised_is_in_each_record_until_it_is_acted_upon(two: TakingOver) -> None:
+    """Its record was renewed while its report had to wait; then its worker acts, and dies."""
+    traffic = Traffic(two, 3)
+    dying, heir = two.workers
+    one = two.connect([], dying)
+    around = two.around(dying)
+    around.channel.stuck = True
+    one.session.subscribe(b"")
+    one.say()
+    two.turn(dying)
+    assert dying.reads._tail.promised, "it has acted already"
+    traffic.publish(5)
+    around.time += 10**9
+    two.turn(dying, tick=True)
+    around.channel.stuck = False
+    two.turn(dying)
+
+    two.hand_over(two.kill(dying), heir)
+    two.settle(heir)
+
+    assert [outcome.reason for outcome in two.outcomes] == [""]
+    assert one.changes[0].sequence == 0
+    traffic.check(one)

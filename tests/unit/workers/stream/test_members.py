@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fanout.reasons import Reason
+from fanout.workers.policy.block import Block
+from fanout.workers.policy.limits import Limits
 from fanout.workers.stream.effects import Lost, Recovered
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
 from fanout.workers.tuning import Tuning
@@ -151,6 +153,24 @@ def test_a_held_member_waits_at_the_front_until_it_is_released() -> None:
 
     assert held == (HELD, ONE, 1)
     assert (member.state, sink.taken, member.matched) == (READY, ONE * 2, 2)
+
+
+def test_a_held_member_that_loses_nothing_stays_where_it_was_promised_something() -> None:
+    """It wants nothing yet, and is not moved on for that, however far the log has come."""
+    worker = Worker()
+    member, sink = worker.member()
+    block = Block(Limits(log_messages=4, log_bytes=1_000))
+    worker.pump.set_policy(member, block, 0)
+    worker.pump.hold(member)
+    worker.member(b"")
+    publish(worker, *[b"A"] * 9)
+    worker.pump.enforce(0)
+    assert worker.pump.move_tail() == 0
+
+    worker.pump.release(member, [b""], 0, now=0)
+    worker.serve(member)
+
+    assert sink.taken == ONE * 9
 
 
 def test_a_released_member_is_counted_by_its_new_wants_from_where_they_were_reported() -> None:
