@@ -201,8 +201,13 @@ class Publisher(AwaitedAudience):
     # Workers.
 
     async def restart_workers(self) -> int:
-        """Start at once the workers that were given up, or that wait for their next try."""
+        """Replace all workers, one after another; subscribers do not notice."""
         return await in_thread(self._running().workforce.restart)
+
+    async def resize(self, workers: int) -> None:
+        """Have so many workers from now on; subscribers do not notice."""
+        engine = self._running()
+        await in_thread(lambda: engine.workforce.resize(workers))
 
     # The end.
 

@@ -31,10 +31,10 @@ from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
 from fanout.send.verbs import no_room
 from fanout.send.wire import Encoder
-from fanout.shm.bells import Bell, ring_all
+from fanout.shm.bells import Bells, ring_all
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.header import Header, State
-from fanout.shm.layout import MESSAGE_PART, Layout
+from fanout.shm.layout import MESSAGE_PART, WORKERS_MAX, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
 from fanout.slow_options import as_policy, check_limits
@@ -103,15 +103,13 @@ class Engine:
         resources.callback(setattr, header, "state", State.ENDED)
         room = Doorbell()
         resources.callback(room.close)
-        bells = []
-        for index in range(workers):
-            doorbell = Doorbell()
-            resources.callback(doorbell.close)
-            bells.append(Bell(segment, index, doorbell))
+        bells = Bells(segment)
+        resources.callback(bells.close)
+        bells.enlarge(workers)
         self.interest = Interest(lambda: time.sleep(0))  # lets another thread have the interpreter
         numbered = options.sequence_frame
         make_path = NumberedPath if numbered else SendPath
-        self.path = path = make_path(segment, bells, room, self.interest, options.max_topics)
+        self.path = path = make_path(segment, bells.all, room, self.interest, options.max_topics)
         self.gate = gate = path.gate
         limit, messages = options.max_message_bytes, segment.layout.entries // MESSAGE_PART
         encoder = partial(Encoder, path.topics, path.intern, numbered=numbered)
@@ -122,17 +120,19 @@ class Engine:
         # publisher, not with some later garbage collection.
         self._announcer = Announcer(on_event, log)
         self._coordinator = Coordinator(
-            *(options, segment, bells, room, self.interest, self._announcer),
+            *(options, segment, bells.all, room, self.interest, self._announcer),
             on_broken=lambda: gate.shut(BROKEN),
             on_mended=gate.mend,
             on_ended=resources.close,
         )
-        self.workforce = Workforce(self._coordinator, gate.check_use, gate.check)
+        enlarge = partial(_enlarge, bells, self._coordinator, path, header)
+        checks = gate.check_use, gate.check
+        self.workforce = Workforce(self._coordinator, enlarge, WORKERS_MAX, *checks)
         self._questions = Questions(
             Reader(segment),
             self.interest,
             self._coordinator,
-            nudge=lambda: ring_all(bells),
+            nudge=lambda: ring_all(path.bells),
             check_gate=gate.check,
         )
 
@@ -307,6 +307,20 @@ def _end(gate: Gate, header: Header, coordinator: Coordinator, timeout: float) -
     if gate.shut(CLOSED):
         header.state = State.ENDING
     return coordinator.close(timeout)
+
+
+def _enlarge(
+    bells: Bells, coordinator: Coordinator, path: SendPath, header: Header, workers: int
+) -> None:
+    """Make so many workers possible: each has a bell and a slot, which is looked at.
+
+    In this order, since a slot must hold nothing back before anybody looks at it. Whatever is
+    raised, it can be done again.
+    """
+    bells.enlarge(workers)
+    coordinator.enlarge(bells.all)
+    path.enlarge(bells.all)
+    header.workers = len(bells.all)
 
 
 def start(

@@ -62,8 +62,20 @@ class ForkedError(ClosedError):
 class NotMovedError(FanoutError):
     """A subscriber cannot go to another worker now, or has not; it is served as before.
 
-    Unless a worker was lost meanwhile: the text says so.
+    Unless it has left, or a worker was lost meanwhile: the text says so.
+
+    Attributes:
+        subscriber: its id.
+        problem: why not.
     """
+
+    def __init__(self, subscriber: int, problem: str) -> None:
+        super().__init__(subscriber, problem)
+        self.subscriber = subscriber
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"subscriber {self.subscriber} was not moved: {self.problem}"
 
 
 class NestedSendError(FanoutError):

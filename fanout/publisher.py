@@ -201,21 +201,45 @@ class Publisher(Audience):
     # Workers.
 
     def restart_workers(self) -> int:
-        """Start at once the workers that were given up, or that wait for their next try.
+        """Replace all workers, one after another; subscribers do not notice.
 
-        Nothing is held against them any more. Those that serve, or are just starting, are left
-        alone. It does not wait until those that are started serve: `WORKER_STARTED` tells of each,
+        Each that serves gets a new process, to which others have moved its subscribers by then; one
+        worker more serves meanwhile. Those that were given up, or wait for their next try, are
+        started at once, and nothing is held against them any more. If a new process does not
+        serve, those that were not replaced yet are left alone.
+
+        It does not wait until all that is done: `WORKER_RETIRED` and `WORKER_STARTED` tell of each,
         and a publisher that was broken sends again from the first of these on.
 
+        Who cannot be moved is closed, when nobody could be moved for 5 s; see the reference.
+
         Returns:
-            How many are started; 0 if there is nothing to be done.
+            How many are replaced or started.
 
         Raises:
             ClosedError: the publisher was closed.
             BrokenError: it is broken for good, by a bug of ours: close it.
             TimeoutError: our thread, or the machine, hangs.
+            PoisonedError: see `recover()`. OSError: no descriptors. Nothing is replaced.
         """
         return self._engine.workforce.restart()
+
+    def resize(self, workers: int) -> None:
+        """Have so many workers from now on; subscribers do not notice.
+
+        Those that are started take new connections; those that are too many, the last ones, are
+        ended when their subscribers have moved to the others. It does not wait until that is done:
+        `WORKER_STARTED` and `WORKER_RETIRED` tell of each.
+
+        Who cannot be moved is closed, as by `restart_workers()`.
+
+        Args:
+            workers: from 1 to 256.
+
+        Raises:
+            TypeError, ConfigError: it is no such number. Others as `restart_workers()`.
+        """
+        self._engine.workforce.resize(workers)
 
     # The end.
 

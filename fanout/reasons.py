@@ -126,6 +126,12 @@ class Reason(enum.Enum):
         "is further behind than its policy allows (disconnect)",
         Fault.SUBSCRIBER,
     )
+    WORKER_RETIRED = (
+        21,
+        "worker_retired",
+        "its worker retired",
+        Fault.NOBODY,
+    )
 
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.arguments import check_move
-from fanout.errors import ClosedError, NotMovedError
+from fanout.errors import ClosedError, ConfigError, NotMovedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,23 +27,42 @@ class Staff(Protocol):
         """Have a subscriber go to another worker; `flag` is set when it has, or will not."""
         ...
 
+    @property
+    def size(self) -> int:
+        """How many workers there are to be."""
+        ...
+
     def restart_workers(self) -> int:
-        """Start those that were given up or wait for their next try; returns how many."""
+        """Replace those that serve, one after another, and start the others; returns how many."""
+        ...
+
+    def resize(self, workers: int) -> None:
+        """There are to be so many workers, of those that there may be."""
         ...
 
 
 class Workforce:
-    """Passes on what is wanted; owns nothing.
+    """Passes on what is wanted. Its mutable state: a lock, for who has more workers be possible.
 
     Args:
+        enlarge: makes so many workers possible, if they are not yet.
+        most: how many there can be.
         check_use: raises if the publisher is closed.
         check_gate: raises why nothing can be sent any more.
     """
 
     def __init__(
-        self, staff: Staff, check_use: Callable[[], None], check_gate: Callable[[], None]
+        self,
+        staff: Staff,
+        enlarge: Callable[[int], None],
+        most: int,
+        check_use: Callable[[], None],
+        check_gate: Callable[[], None],
     ) -> None:
         self._staff = staff
+        self._enlarge = enlarge
+        self._most = most
+        self._lock = threading.RLock()  # a signal handler may call while its thread has it
         self._check_use = check_use
         self._check_gate = check_gate
 
@@ -60,13 +79,30 @@ class Workforce:
             )
         if move.problem is not None:
             self._check_use()
-            raise NotMovedError(f"subscriber {subscriber} was not moved: {move.problem}")
+            raise NotMovedError(subscriber, move.problem)
 
     def restart(self) -> int:
         """See `fanout.Publisher.restart_workers()`."""
         self._check_use()
         try:
-            return self._staff.restart_workers()
+            with self._lock:
+                self._enlarge(min(self._staff.size + 1, self._most))  # one helps meanwhile
+                return self._staff.restart_workers()
         except ClosedError:
             self._check_gate()  # broken, if that is since the coordinator has failed
+            raise
+
+    def resize(self, workers: int) -> None:
+        """See `fanout.Publisher.resize()`."""
+        if isinstance(workers, bool) or not isinstance(workers, int):
+            raise TypeError(f"workers must be an int, not {type(workers).__name__}")
+        if not 1 <= workers <= self._most:
+            raise ConfigError(f"workers={workers} is not from 1 to {self._most}")
+        self._check_use()
+        try:
+            with self._lock:
+                self._enlarge(workers)
+                self._staff.resize(workers)
+        except ClosedError:
+            self._check_gate()
             raise

@@ -46,6 +46,7 @@ _LEVELS = {
     EventKind.CHOICE_DECLINED: logging.WARNING,
     EventKind.EVENTS_LOST: logging.WARNING,
     EventKind.ACCEPT_PAUSED: logging.ERROR,
+    EventKind.WORKER_RETIRED: logging.INFO,
     EventKind.WORKER_LOST: logging.ERROR,
     EventKind.WORKER_GIVEN_UP: logging.ERROR,
     EventKind.CALLBACK_FAILED: logging.ERROR,
@@ -55,7 +56,10 @@ _LEVELS = {
 _ORDINARY = {Reason.LEFT, Reason.BROKEN, Reason.GONE_EARLY, Reason.PUBLISHER_CLOSED}
 
 # Of these there are never many: a worker that fails is started again after a while.
-_OF_WORKERS = {EventKind.WORKER_STARTED, EventKind.WORKER_LOST, EventKind.WORKER_GIVEN_UP}
+_OF_WORKERS = {
+    *(EventKind.WORKER_STARTED, EventKind.WORKER_LOST),
+    *(EventKind.WORKER_GIVEN_UP, EventKind.WORKER_RETIRED),
+}
 _NO_BOUND = 1 << 62
 
 

@@ -184,9 +184,26 @@ class Coordinator:
         begin = self._pool.moving.begin
         return self.call(lambda: begin(subscriber, worker, "by a call of move()", flag))
 
+    def enlarge(self, bells: Sequence[Bell]) -> None:
+        """There may be more workers from now on: as many as there are bells."""
+        self.call(lambda: self._pool.enlarge(bells))
+
+    @property
+    def size(self) -> int:
+        """How many workers there are to be."""
+        return self.state.staffing.size
+
+    def resize(self, workers: int) -> None:
+        """There are to be so many workers, of those that there may be."""
+        self.call(lambda: self.state.staffing.resize(workers))
+
     def restart_workers(self) -> int:
-        """Start those that were given up or wait for their next try; returns how many."""
-        return self.call(lambda: self.state.supervision.restart(self._now()))
+        """Replace those that serve, one after another, and start the others; returns how many."""
+
+        def restart() -> int:
+            return self.state.supervision.restart(self._now()) + self.state.staffing.replace_all()
+
+        return self.call(restart)
 
     def owed(self) -> dict[int, tuple[int, bool]]:
         """Messages that subscribers have not got, as if their workers had just been lost.
@@ -282,6 +299,7 @@ class Coordinator:
         about to go on with them.
         """
         self._attempt(self.reception.close)
+        self.state.staffing.stop()
         until = self._now() + timeout
         self._ends_at = until if self._ends_at is None else min(self._ends_at, until)
 

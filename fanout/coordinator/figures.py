@@ -71,7 +71,7 @@ class Figures:
             slot.started = time.monotonic_ns()
         slot.pid = pid
         slot.state = life.state
-        slot.restarts = life.restarts
+        slot.restarts = max(0, life.restarts)
 
     # Connections.
 

@@ -181,8 +181,8 @@ class HandingOn:
         actions: list[Action] = []
         if self.is_ending or supervision.broken:
             self._end(takeovers.late(math.inf), "")
-        elif supervision.ready:
-            actions += self._hand_on(supervision.ready, now)
+        elif supervision.taking:
+            actions += self._hand_on(supervision.taking, now)
             if now - self._short_since >= HOPE:
                 self._end(takeovers.late(now - HOPE), f"no descriptor was free for {HOPE:g} s")
         else:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.shm.worker_slot import WorkerState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Condition(NamedTuple):
@@ -49,17 +52,45 @@ class Life:
     overstays_for: float = 0.0  # witnessed seconds since it was killed for not finishing in time
     is_left: bool = False  # its process could not be killed, and may still run
     is_held: bool = False  # what it left behind is being cleared: nobody may take its place yet
+    is_leaving: bool = False  # its process is to end: its connections go to others, it gets none
+    is_dismissed: bool = False  # and was told to
 
     @property
     def is_stopped(self) -> bool:
         """Whether somebody had stopped its process when it was looked at last."""
         return self.condition is not None and self.condition.state in STOPPED
 
+    def engage(self, now: float) -> None:
+        """It is wanted, and was not: it is to be started."""
+        self.state = WorkerState.WAITING
+        self.failures = 0
+        self.served = self.start_at = now
+        self.is_paced = False
+
+    def leave_duty(self, now: float) -> None:
+        """Its process has ended as it was told to."""
+        self.engage(now)
+        self.has_process = self.is_left = self.is_leaving = self.is_dismissed = False
+        self.condemned = ""
+
     def begin(self) -> None:
         """A process has been started for it; nothing is held against this one yet."""
         self.has_process = True
         self.silent_for = self.stands_for = self.overstays_for = 0.0
         self.hung_up_for = self.aborted_for = self.condition = None
+
+
+def taking(lives: Iterable[Life]) -> list[int]:
+    """Those that serve and take connections; not who is about to end, if there are others."""
+    ready = [life for life in lives if life.state is WorkerState.READY]
+    staying = [life for life in ready if not life.is_leaving]
+    return [life.index for life in staying or ready]
+
+
+def hopeful(lives: Iterable[Life]) -> list[Life]:
+    """Those that serve or will, as far as anybody knows."""
+    without = WorkerState.GONE, WorkerState.RETIRED
+    return [life for life in lives if life.state not in without]
 
 
 STOPPED = ("T", "t")  # by SIGSTOP and the like, by a debugger

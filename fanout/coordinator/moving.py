@@ -98,8 +98,8 @@ class Moving:
         if connection is None:
             text = f"no subscriber {subscriber!r} is connected: see subscribers()"
             raise ConfigError(text)
-        count = len(self._state.supervision.lives)
-        if target not in range(count):
+        count = self._state.staffing.size
+        if target not in range(len(self._state.supervision.lives)):
             raise ConfigError(f"no worker {target!r}: there are 0 to {count - 1}")
         source = connection.worker
         move = Move(connection, source, target, why, self._now() + patience, flag)
@@ -109,15 +109,15 @@ class Moving:
             return move
         problem = self._problem_with(connection, target)
         if problem:
-            raise NotMovedError(f"subscriber {subscriber} cannot be moved: {problem}")
+            raise NotMovedError(subscriber, problem)
         self._moves[subscriber] = move
         return move
 
     def _problem_with(self, connection: Accepted, target: int) -> str:
         if connection.version is None:
             return "it is in its handshake"
-        if target not in self._state.supervision.ready:
-            return f"worker {target} does not serve"
+        if target not in self._state.supervision.taking:
+            return f"worker {target} does not serve, or is about to end"
         is_moving = connection.subscriber in self._moves
         if is_moving or self._state.takeovers.knows(connection.subscriber):
             return "it is being moved already, or taken over"

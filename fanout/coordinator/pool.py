@@ -21,13 +21,16 @@ from fanout.coordinator.dropping import Dropping
 from fanout.coordinator.figures import final_of
 from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.links import REAP_WAIT, WorkerLink
+from fanout.coordinator.lives import Life
 from fanout.coordinator.lost import Losses
 from fanout.coordinator.moving import Moving
+from fanout.coordinator.succession import Succession
 from fanout.coordinator.wrecks import Slices, Wrecks
 from fanout.exits import describe_exit
 from fanout.reasons import Reason
 from fanout.shm.header import Header
 from fanout.shm.subscriber_slot import SubscriberSlots
+from fanout.shm.worker_slot import WorkerState
 from fanout.system_calls import explain
 
 if TYPE_CHECKING:
@@ -90,8 +93,20 @@ class Pool:
         say = partial(_say, self.links, state)  # without this pool: there is to be no circle
         self._handing_on = HandingOn(segment, state, self._wrecks, say, surroundings.now)
         self.moving = Moving(state, self._handing_on, surroundings.now)
+        self._succession = Succession(state, self.moving, surroundings.now)
+        self._room = room
         self._has_reports = False  # of this turn
         self._turns_with_reports = 0  # one after another, while there was something to take out
+
+    def enlarge(self, bells: Sequence[Bell]) -> None:
+        """There may be more workers from now on: as many as there are bells."""
+        state = self._state
+        for index in range(len(self.links), len(bells)):
+            self.links.append(WorkerLink(index, self._segment, bells[index], self._room))
+            state.supervision.lives.append(
+                Life(index, WorkerState.RETIRED, restarts=-1)  # it was never started
+            )
+        state.roster.enlarge(len(self.links))
 
     def sights(self) -> list[Sight]:
         """A look at all workers."""
@@ -178,7 +193,8 @@ class Pool:
         if self._wrecks.pending:
             return 0.0
         pause = LEAVING_PAUSE if self._state.interest.has_leaving else math.inf
-        return min(pause, self._handing_on.may_wait, self.moving.may_wait)
+        others = self._handing_on.may_wait, self.moving.may_wait, self._succession.may_wait
+        return min(pause, *others)
 
     def clear(self) -> list[Action]:
         """Clear, for a slice, what lost workers have left, and who is gone wanted."""
@@ -188,7 +204,8 @@ class Pool:
             if self._turns_with_reports % REPORTS_PER_PIECE == 0:
                 interest.take_out()
         self._has_reports = False
-        return self._wrecks.go_on() + self.moving.go_on() + self._handing_on.go_on()
+        actions = self._wrecks.go_on() + self._succession.go_on()
+        return actions + self.moving.go_on() + self._handing_on.go_on()
 
     def owed(self) -> Slices[dict[int, tuple[int, bool]]]:
         """Count what subscribers have not got, as if their workers had just been lost."""

@@ -217,7 +217,7 @@ class Reception:
         return actions
 
     def _moment(self) -> _Moment:
-        ready = self._state.supervision.ready
+        ready = self._state.supervision.taking
         return _Moment(self._now(), ready, self._loads(), _allowed_descriptors())
 
     def _welcome(

@@ -170,6 +170,16 @@ class Roster:
         self._given[chosen] = load, since, given + 1
         return chosen
 
+    def enlarge(self, workers: int) -> None:
+        """There may be so many workers from now on."""
+        more = workers - len(self._served_by)
+        self._served_by += [set() for _ in range(more)]
+        self._given += [(-1, 0.0, 0)] * more
+
+    def count(self, worker: int) -> int:
+        """How many connections a worker has."""
+        return len(self._served_by[worker])
+
     def served_by(self, worker: int) -> list[Accepted]:
         """The connections of a worker, in the order in which they were accepted."""
         return [self.connections[subscriber] for subscriber in sorted(self._served_by[worker])]

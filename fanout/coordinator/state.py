@@ -11,6 +11,7 @@ from fanout.coordinator.changes import Changes
 from fanout.coordinator.choosing import Choices, choices_for
 from fanout.coordinator.holdings import Holdings
 from fanout.coordinator.roster import Roster
+from fanout.coordinator.staffing import Staffing
 from fanout.coordinator.supervision import Supervision
 from fanout.coordinator.takeovers import Takeovers
 
@@ -29,6 +30,7 @@ class State:
 
     roster: Roster
     supervision: Supervision
+    staffing: Staffing
     interest: Interest
     ledger: Ledger
     choices: Choices
@@ -51,9 +53,11 @@ def make_state(
     limits = AddressLimits(
         options.address_subscribers, options.address_half_open, options.max_connects_per_address
     )
+    supervision = Supervision(workers, options.worker_timeout, options.start_timeout, now)
     return State(
         Roster(workers, options.max_subscribers, options.max_half_open, Addresses(limits)),
-        Supervision(workers, options.worker_timeout, options.start_timeout, now),
+        supervision,
+        Staffing(supervision.lives, workers),
         interest,
         ledger,
         choices_for(options),

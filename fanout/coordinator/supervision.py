@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Finish
 from fanout.coordinator import actions as do
-from fanout.coordinator.lives import Life
+from fanout.coordinator.lives import Life, hopeful, taking
 from fanout.coordinator.pace import Pace
 from fanout.coordinator.watching import Watch
 from fanout.events import EventKind
@@ -81,7 +81,7 @@ class Supervision:
     @property
     def broken(self) -> bool:
         """Whether every worker was given up."""
-        return all(life.state is WorkerState.GONE for life in self.lives)
+        return not hopeful(self.lives)
 
     @property
     def over(self) -> bool:
@@ -93,6 +93,11 @@ class Supervision:
     def ready(self) -> list[int]:
         """The workers that serve."""
         return [life.index for life in self.lives if life.state is WorkerState.READY]
+
+    @property
+    def taking(self) -> list[int]:
+        """Those of them that take connections; not who is about to end, if there are others."""
+        return taking(self.lives)
 
     @property
     def held(self) -> list[int]:
@@ -156,10 +161,7 @@ class Supervision:
             if life.state in (WorkerState.WAITING, WorkerState.GONE) and not life.is_left
         ]
         for life in again:
-            life.state = WorkerState.WAITING
-            life.failures = 0
-            life.served = life.start_at = now
-            life.is_paced = False
+            life.engage(now)
         return len(again)
 
     def condemn(self, worker: int, reason: str) -> list[Action]:
@@ -182,6 +184,10 @@ class Supervision:
             exit_code: None = there was no process, or nobody knows it.
         """
         life = self.lives[worker]
+        if life.is_dismissed and self.finishing_until is None:
+            life.leave_duty(now)
+            text = f"told to end, its subscribers are with others: {how}"
+            return [do.NoteWorker(worker), do.tell_of_worker(EventKind.WORKER_RETIRED, life, text)]
         is_foreign = is_from_outside(exit_code)
         if life.condemned:
             how = f"killed by us: {life.condemned}"
@@ -191,7 +197,7 @@ class Supervision:
             life.served = now
             if now - life.ready_since >= STABLE_AFTER:
                 life.failures = 0
-        life.has_process = False
+        life.has_process = life.is_leaving = life.is_dismissed = False
         was_left, life.is_left = life.is_left, False
         life.state = WorkerState.WAITING
         life.start_at = now
@@ -239,10 +245,11 @@ class Supervision:
         """If it was given up: say so, and if nobody is left, that nothing can be delivered."""
         if life.state is not WorkerState.GONE or self.finishing_until is not None:
             return []
-        left = sum(one.state is not WorkerState.GONE for one in self.lives)
+        left = len(hopeful(self.lives))
+        wanted = sum(one.state is not WorkerState.RETIRED for one in self.lives)
         text = (
             f"{life.failures} failures in a row, and no service for {GIVE_UP_AFTER:g} s; "
-            f"{left} of {len(self.lives)} workers are left"
+            f"{left} of {wanted} workers are left"
         )
         actions: list[Action] = [do.tell_of_worker(EventKind.WORKER_GIVEN_UP, life, text)]
         if self.broken and not self._is_broken:
@@ -289,7 +296,7 @@ class Supervision:
     def _judge(self, life: Life, sight: Sight, witnessed: float, now: float) -> str:
         """Why to kill it; empty = there is no reason to."""
         ends = self.finishing_until is not None
-        reason = self._watch.judge(life, sight, witnessed, ends=ends)
+        reason = self._watch.judge(life, sight, witnessed, ends=ends or life.is_dismissed)
         return reason or ("did not finish in time" if self._is_late(now) else "")
 
     def _is_late(self, now: float) -> bool:

@@ -135,7 +135,7 @@ class Reader:
         return self._valid(self._between_ends(self._look_at_totals))
 
     def workers(self) -> list[WorkerRow]:
-        """Every worker, by index."""
+        """Every worker that there ever was, by index."""
         return self._valid(
             [WorkerRow.read(self._segment, index) for index in range(len(self._worker_slots()))]
         )
@@ -216,8 +216,8 @@ class Reader:
         return [min(one, needed) for one in flushed]
 
     def _worker_slots(self) -> list[WorkerSlot]:
-        if not self._workers:
-            count = min(self._header.workers, WORKERS_MAX)
+        count = min(self._header.workers, WORKERS_MAX)
+        if len(self._workers) != count:  # there may be more than at the start
             self._workers = [WorkerSlot(self._segment, index) for index in range(count)]
         return self._workers
 
@@ -263,7 +263,7 @@ class Reader:
             not_resumed=totals.not_resumed,
             moved=totals.moved,
             throttled=totals.throttled,
-            workers=tuple(row.statistics() for row in self.workers()),
+            workers=tuple(row.statistics() for row in self.workers() if not row.is_retired),
         )
 
     def _between_ends(self, look: Callable[[], T]) -> T:

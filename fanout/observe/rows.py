@@ -155,6 +155,11 @@ class WorkerRow:
     conflated_bytes: int
     discarded_bytes: int
 
+    @property
+    def is_retired(self) -> bool:
+        """Whether it is not wanted any more: of it there are only totals."""
+        return self.state is WorkerState.RETIRED
+
     @classmethod
     def read(cls, segment: Segment, index: int) -> WorkerRow:
         """As the words stand now, each seen for itself."""

@@ -67,8 +67,9 @@ class SendPath:
         self.gate = Gate()
         self.log = self.make_log(segment)
         self.topics = TopicTable(max_topics)
-        self.bells = bells
+        self.bells = tuple(bells)
         self.room = room
+        self._segment = segment
         self._state = self.gate.word
         self._lock = SendLock(self.gate)
         self._append_one = self.log.append
@@ -143,6 +144,22 @@ class SendPath:
         if self._sleepers[0] or self._ask_each:
             self._wake(set(topics))
         return sequence
+
+    def enlarge(self, bells: Sequence[Bell]) -> None:
+        """There may be more workers from now on; their slots hold nothing back yet. Any thread.
+
+        Args:
+            bells: of all of them.
+        """
+
+        def replace() -> None:
+            if len(bells) <= len(self.bells):
+                return
+            self._tails = Tails(self._segment, len(bells))
+            self._ask_each = len(bells) > SLEEPERS_EACH
+            self.bells = tuple(bells)
+
+        self._locked(replace)
 
     def make_room(self, needed_bytes: int, count: int = 1) -> bool:
         """Look at the tails again; True if so many bytes and messages may now fit.

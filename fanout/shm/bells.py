@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from fanout.errors import ClosedError
 from fanout.shm import layout as at
+from fanout.shm.doorbell import Doorbell
 from fanout.shm.worker_slot import sleeper_byte
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
 
 
@@ -54,6 +56,43 @@ class Bell:
     def ring(self) -> None:
         """Ring in any case."""
         self.doorbell.ring()
+
+
+class Bells:
+    """The bells of all workers that there may be; owns their doorbells.
+
+    Attributes:
+        all: the bells, in the order of the workers. It is replaced as a whole.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        self.all: tuple[Bell, ...] = ()
+        self._segment = segment
+        self._is_closed = False
+
+    def enlarge(self, workers: int) -> None:
+        """Have as many as that, or more; one thread at a time.
+
+        Raises:
+            OSError: the system gives no descriptors; nothing has changed.
+            ClosedError: they are closed.
+        """
+        with ExitStack() as undo:
+            more = []
+            for index in range(len(self.all), workers):
+                doorbell = Doorbell()
+                undo.callback(doorbell.close)
+                more.append(Bell(self._segment, index, doorbell))
+            self.all = (*self.all, *more)
+            if self._is_closed:
+                raise ClosedError("the publisher is closed")
+            undo.pop_all()
+
+    def close(self) -> None:
+        """Close all of them."""
+        self._is_closed = True
+        for bell in self.all:
+            bell.doorbell.close()
 
 
 def ring_all(bells: Iterable[Bell]) -> None:

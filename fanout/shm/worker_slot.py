@@ -29,6 +29,7 @@ class WorkerState(enum.IntEnum):
     READY = 2
     WAITING = 3  # for its back-off to pass
     GONE = 4  # given up: it failed again and again, and has not served for minutes
+    RETIRED = 5  # there are to be fewer workers: it gets a process when there are to be more
 
     @classmethod
     def _missing_(cls, value: object) -> WorkerState:

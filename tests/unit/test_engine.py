@@ -35,7 +35,7 @@ def nothing_left() -> Iterator[None]:
     assert set(threading.enumerate()) <= threads  # one of an earlier test may end meanwhile
 
 
-STEPS = ["Segment.create", "Doorbell", "Bell", "Interest", "SendPath", "Encoder", "Coordinator"]
+STEPS = ["Segment.create", "Doorbell", "Bells", "Interest", "SendPath", "Encoder", "Coordinator"]
 
 
 @pytest.mark.parametrize("kind", [OSError, MemoryError, KeyboardInterrupt])
@@ -57,7 +57,7 @@ def test_a_step_of_making_that_fails_undoes_those_before(
 def test_the_second_doorbell_that_fails_closes_the_first(nothing_left: None) -> None:
     real = Doorbell
     bells = [real(), OSError(24, "Too many open files")]
-    with mock.patch("fanout.engine.Doorbell", side_effect=bells), pytest.raises(StartupError):
+    with mock.patch("fanout.shm.bells.Doorbell", side_effect=bells), pytest.raises(StartupError):
         Engine(SMALL, None)
 
 

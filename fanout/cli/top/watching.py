@@ -115,7 +115,7 @@ class Watcher:
         if not self._is_alive(self.pid):
             raise ClosedError(f"process {self.pid} is gone, and its publisher with it")
         totals = self._reader.totals()
-        workers = self._reader.workers()
+        workers = [row for row in self._reader.workers() if not row.is_retired]
         survey = self._reader.survey()
         reading = Reading(
             now=self._clock(),

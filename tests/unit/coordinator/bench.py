@@ -195,6 +195,17 @@ class Bench:
         """The youngest process."""
         return self.processes[-1]
 
+    def enlarge(self, workers: int) -> None:
+        """Make so many workers possible."""
+        while len(self.doorbells) < workers:
+            self.doorbells.append(Doorbell())
+        bells = [Bell(self.segment, i, doorbell) for i, doorbell in enumerate(self.doorbells)]
+        self.coordinator.enlarge(bells)
+
+    def of_worker(self, index: int) -> Worker:
+        """The youngest process of a worker."""
+        return [process for process in self.processes if process.index == index][-1]
+
     def turn(self) -> None:
         """One turn at a time that has not moved."""
         self.coordinator.turn()

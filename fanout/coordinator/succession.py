@@ -1,0 +1,152 @@
+"""Succession: workers are emptied and told to end, so that others take their place. Shell.
+
+Who cannot be moved is asked for again and again, and closed when none has gone for a while: in its
+handshake, or with a policy whose state its worker alone has. See `staffing.py` for who is next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+from fanout.control.messages import Evict, Finish
+from fanout.coordinator.actions import NoteWorker, Say
+from fanout.errors import NotMovedError
+from fanout.reasons import Reason
+from fanout.shm.worker_slot import WorkerState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.coordinator.actions import Action
+    from fanout.coordinator.moving import Move, Moving
+    from fanout.coordinator.state import State
+
+MOVES_AT_ONCE = 32  # that are under way: each takes some ms, and the others are served meanwhile
+GRACE = 5.0  # seconds in which nobody could be moved, after which who is left is closed
+AGAIN = 0.2  # seconds between two tries to move who could not be
+PATIENCE = 0.5  # seconds of one
+
+
+class Succession:
+    """Empties one worker at a time; on the coordinator's thread.
+
+    Its mutable state: which one, who of its connections is to be moved and is on the way, and since
+    when none has gone.
+
+    Args:
+        now: seconds.
+    """
+
+    def __init__(self, state: State, moving: Moving, now: Callable[[], float]) -> None:
+        self._state = state
+        self._moving = moving
+        self._now = now
+        self._worker: int | None = None
+        self._queue: deque[int] = deque()
+        self._moves: list[Move] = []
+        self._why: dict[int, str] = {}  # they could not be moved, by subscriber
+        self._count = 0  # connections that it had when one has gone last
+        self._since = 0.0  # when that was
+        self._again_at = 0.0
+        self._has_closed = False  # those who could not be moved
+
+    @property
+    def may_wait(self) -> float:
+        """Seconds after which there is something to do, if nothing happens before."""
+        return AGAIN if self._state.staffing.emptied is not None else math.inf
+
+    def go_on(self) -> list[Action]:
+        """Do what there is to do now; once a turn."""
+        staffing = self._state.staffing
+        if not staffing.pending or self._state.supervision.finishing_until is not None:
+            return []
+        now = self._now()
+        actions: list[Action] = [NoteWorker(worker) for worker in staffing.retire()]
+        actions += [NoteWorker(worker) for worker in staffing.engage(now)]
+        worker = staffing.choose()
+        if worker != self._worker:
+            self._begin(worker, now)
+        if worker is None:
+            return actions
+        life = self._state.supervision.lives[worker]
+        if life.is_leaving and life.has_process and not life.is_dismissed:
+            actions += self._empty(worker, now)
+        return actions
+
+    def _begin(self, worker: int | None, now: float) -> None:
+        self._worker = worker
+        self._queue.clear()
+        self._moves.clear()
+        self._why.clear()
+        self._since, self._again_at, self._has_closed = now, now, False
+        self._count = 0 if worker is None else self._state.roster.count(worker)
+
+    def _empty(self, worker: int, now: float) -> list[Action]:
+        roster = self._state.roster
+        count = roster.count(worker)
+        if not count:
+            return self._dismiss(worker)
+        if count != self._count:
+            self._count, self._since = count, now
+        self._note_moves()
+        if not self._queue and not self._moves and now >= self._again_at:
+            self._again_at = now + AGAIN
+            self._queue.extend(one.subscriber for one in roster.served_by(worker))
+        self._move(worker)
+        if now - self._since >= GRACE and not self._has_closed:
+            self._has_closed = True
+            return self._close(worker)
+        return []
+
+    def _note_moves(self) -> None:
+        """See who has gone, and who could not."""
+        for move in self._moves:
+            subscriber = move.connection.subscriber
+            if subscriber not in self._moving and move.problem is not None:
+                self._why[subscriber] = move.problem
+        self._moves = [one for one in self._moves if one.connection.subscriber in self._moving]
+
+    def _move(self, worker: int) -> None:
+        """Have some more go to the workers that have the fewest."""
+        others = [one for one in self._state.supervision.taking if one != worker]
+        if not others:
+            return
+        coming = Counter(move.target for move in self._moves)
+        while self._queue and len(self._moves) < MOVES_AT_ONCE:
+            subscriber = self._queue.popleft()
+            connection = self._state.roster.connections.get(subscriber)
+            if connection is None or connection.worker != worker:
+                continue
+            target = min(others, key=lambda one: self._state.roster.count(one) + coming[one])
+            why = f"worker {worker} is to end"
+            try:
+                move = self._moving.begin(subscriber, target, why, patience=PATIENCE)
+            except NotMovedError as error:
+                self._why[subscriber] = error.problem
+                continue
+            coming[target] += 1
+            self._moves.append(move)
+
+    def _close(self, worker: int) -> list[Action]:
+        """Nobody can be moved any more: those who are left are closed, and counted."""
+        actions: list[Action] = []
+        cause = Reason.WORKER_RETIRED
+        for move in self._moves:
+            self._why.setdefault(move.connection.subscriber, move.said)
+        for connection in self._state.roster.served_by(worker):
+            why = self._why.get(connection.subscriber, "")
+            text = f"{cause.text}; {why}" if why else cause.text
+            self._state.ledger.not_resumed += connection.version is not None
+            actions.append(Say(worker, Evict(connection.subscriber, cause.number, text)))
+        return actions
+
+    def _dismiss(self, worker: int) -> list[Action]:
+        """It has no connections: its process is to end."""
+        supervision = self._state.supervision
+        life = supervision.lives[worker]
+        life.is_dismissed = True
+        if life.state is WorkerState.READY:
+            return [Say(worker, Finish(0.0))]
+        return supervision.condemn(worker, "it is not wanted any more")

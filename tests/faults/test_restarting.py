@@ -1,0 +1,129 @@
+"""All workers are replaced, become more and fewer, at full rate, and subscribers do not notice.
+
+Each compares every byte of its stream with what it must get; PINGs are answered once and in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+import fanout.asyncio
+from fanout import ConfigError, EventKind, Publisher, Reason
+from fanout.coordinator import succession
+from tests.faults.test_takeover import Faults
+from tests.helpers.happenings import Happenings
+from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def serving(publisher: Publisher, workers: int) -> Callable[[], bool]:
+    """Whether just so many workers have processes, and serve."""
+
+    def serve() -> bool:
+        state = publisher._engine._coordinator.state
+        ready = state.supervision.ready
+        return not state.staffing.pending and ready == list(range(workers))
+
+    return serve
+
+
+def test_streams_go_on_at_full_rate_when_all_workers_are_replaced_and_resized() -> None:
+    faults = Faults(8, 1)
+    with faults.publisher as publisher, faults.audience:
+        faults.publish_for(0.1)
+        before = {worker.pid for worker in publisher.statistics().workers}
+        assert publisher.restart_workers() == 2
+        faults.publish_until(serving(publisher, 2))
+        after = publisher.statistics().workers
+        assert [worker.index for worker in after] == [0, 1]
+        assert not before & {worker.pid for worker in after}
+        assert len(faults.happenings.of(EventKind.WORKER_RETIRED)) == 3
+
+        publisher.resize(3)
+        faults.publish_until(serving(publisher, 3))
+        for one in publisher.subscribers()[:4]:
+            publisher.move(one.id, 2)
+        faults.publish_for(0.1)
+        publisher.resize(1)
+        faults.publish_until(serving(publisher, 1))
+        assert {one.worker for one in publisher.subscribers()} == {0}
+        faults.end()
+        totals = publisher.statistics()
+        assert faults.happenings.of(EventKind.WORKER_LOST) == []
+        assert len(totals.workers) == 1
+        assert totals.moved >= 8
+        rows = publisher._engine._questions._reader.workers()
+        assert sum(row.sent for row in rows) == totals.sent, "of those that are gone, too"
+        assert sum(row.matched for row in rows) == totals.matched
+
+
+def test_a_worker_is_killed_while_the_others_are_replaced() -> None:
+    faults = Faults(6, 2)
+    with faults.publisher as publisher, faults.audience:
+        faults.publish_for(0.1)
+        publisher.restart_workers()
+        staffing = publisher._engine._coordinator.state.staffing
+        faults.publish_until(lambda: staffing.emptied is not None, pings=False)
+        faults.hit(faults.pids()[-1:], signal.SIGKILL)
+        faults.publish_until(lambda: faults.has_lost(1))
+        faults.publish_until(serving(publisher, 2))
+        faults.end()
+
+
+def test_who_cannot_be_moved_is_closed_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one that has said something of itself its worker alone knows what."""
+    monkeypatch.setattr(succession, "GRACE", 0.5)
+    happenings = Happenings()
+    with Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher:
+        (endpoint,) = publisher.endpoints
+        with (
+            RawPeer.version_3(endpoint, b"A") as well,
+            RawPeer.version_3(endpoint, b"A", b"\0fanout.name=desk7") as named,
+        ):
+            publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
+            happenings.wait_for(EventKind.SUBSCRIBER_NAMED)
+            assert publisher.restart_workers() == 1
+            (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+            happenings.wait_for(EventKind.WORKER_RETIRED, 2)
+            publisher.publish(b"A", b"1")
+
+            assert well.read_message() == [b"A", b"1"]
+            assert named.read_to_end() == b""
+            assert evicted.cause is Reason.WORKER_RETIRED
+            assert evicted.reason.endswith("it has said something of itself (reserved)")
+            totals = publisher.statistics()
+            assert (totals.not_resumed, totals.evicted, totals.takeovers) == (1, 1, 0)
+
+
+def test_for_asyncio_too_and_what_cannot_be_is_refused() -> None:
+    async def main() -> None:
+        async with fanout.asyncio.Publisher("tcp://127.0.0.1:*", workers=1) as publisher:
+            for wrong in (0, 257):
+                with pytest.raises(ConfigError, match="from 1 to 256"):
+                    await publisher.resize(wrong)
+            with pytest.raises(TypeError):
+                await publisher.resize(1.5)  # type: ignore[arg-type]
+            events = publisher.events(timeout=DEADLINE_S)
+            await publisher.resize(2)
+            async for event in events:
+                if event.kind is EventKind.WORKER_STARTED:
+                    assert event.worker == 1
+                    break
+            assert len((await publisher.statistics()).workers) == 2
+
+    asyncio.run(main())
+
+
+def test_a_publisher_that_is_replacing_is_closed_at_once() -> None:
+    with Publisher("tcp://127.0.0.1:*", workers=2) as publisher:
+        publisher.restart_workers()
+        staffing = publisher._engine._coordinator.state.staffing
+        wait_until(lambda: staffing.emptied is not None, "that one is emptied")
+        assert publisher.close() == ()

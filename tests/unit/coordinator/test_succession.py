@@ -1,0 +1,240 @@
+"""Succession: workers are replaced, or become more or fewer, in a coordinator turned by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.control.messages import Evict, Finish, Started
+from fanout.control.takeover import Release, Released, Resume, Resumed
+from fanout.coordinator import succession
+from fanout.coordinator.succession import GRACE
+from fanout.events import EventKind
+from fanout.observe.reader import Reader
+from fanout.reasons import Reason
+from fanout.shm.header import Header
+from fanout.shm.stream_record import StreamSlot
+from fanout.shm.worker_slot import NO_TAIL, WorkerState
+from tests.unit.coordinator.bench import KILLED, Bench, closed
+from tests.unit.coordinator.test_handing_on import RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+PLENTY = 400  # turns
+
+
+class Played:
+    """What all processes do: they serve, give up, go on and end as they are told to.
+
+    Args:
+        stuck: subscribers that are not given up.
+    """
+
+    def __init__(self, bench: Bench, stuck: set[int] | None = None) -> None:
+        self.bench = bench
+        self.stuck = stuck or set()
+        self.started = set(bench.processes)
+        self.most = 0  # of moves at once
+        self.least = 99  # workers that served
+        self.refuses = False  # new processes end at once
+
+    def turn(self) -> None:
+        bench = self.bench
+        for process in bench.processes:
+            if process.exitcode is not None:
+                continue
+            if process not in self.started:
+                self.started.add(process)
+                if self.refuses:
+                    process.exit(3)
+                    continue
+                process.say(Started(1))
+            for message in process.hear():
+                if isinstance(message, Release):
+                    ok = message.subscriber not in self.stuck
+                    process.say(Released(message.subscriber, ok, "" if ok else "it is stuck"))
+                elif isinstance(message, Resume):
+                    process.say(Resumed(message.subscriber, True, ""))
+                elif isinstance(message, Evict):
+                    process.say(closed(message.subscriber, Reason.of(message.cause)))
+                elif isinstance(message, Finish):
+                    process.exit(0)
+        takeovers = bench.state.takeovers
+        self.most = max(self.most, len(takeovers.leaving))
+        bench.now += 0.02
+        bench.turn()
+        self.least = min(self.least, len(bench.state.supervision.ready))
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        for _ in range(PLENTY):
+            if is_so():
+                return
+            self.turn()
+        raise AssertionError("it does not come to that")
+
+    def settle(self) -> None:
+        staffing, supervision = self.bench.state.staffing, self.bench.state.supervision
+        self.until(lambda: not staffing.pending and len(supervision.ready) == staffing.size)
+
+
+def connect(bench: Bench, count: int) -> list[int]:
+    """So many subscribers with whom others can go on."""
+    found = []
+    for _ in range(count):
+        _sock, subscriber = bench.connect(b"A")
+        connection = bench.state.roster.connections[subscriber]
+        StreamSlot(bench.segment, connection.slot).write(RECORD)
+        found.append(subscriber)
+    for process in bench.processes:
+        process.hear()
+    return found
+
+
+def counts(bench: Bench) -> list[int]:
+    roster = bench.state.roster
+    return [roster.count(link.index) for link in bench.coordinator.links]
+
+
+def states(bench: Bench) -> list[WorkerState]:
+    return [life.state for life in bench.state.supervision.lives]
+
+
+def test_all_workers_are_replaced_and_as_many_serve_all_the_time() -> None:
+    with Bench(2) as bench:
+        subscribers = connect(bench, 4)
+        bench.enlarge(3)
+        played = Played(bench)
+        assert bench.coordinator.restart_workers() == 2
+        played.settle()
+
+        assert [process.index for process in bench.processes] == [0, 1, 2, 0, 1]
+        assert [process.exitcode for process in bench.processes] == [0, 0, 0, None, None]
+        assert states(bench) == [WorkerState.READY, WorkerState.READY, WorkerState.RETIRED]
+        assert played.least == 2
+        assert list(bench.state.roster.connections) == subscribers
+        assert sum(counts(bench)[:2]) == 4
+        assert bench.of(EventKind.WORKER_LOST) == []
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert [event.worker for event in bench.of(EventKind.WORKER_RETIRED)] == [0, 1, 2]
+        assert Header(bench.segment).hold == NO_TAIL
+        assert [link.slot.restarts for link in bench.coordinator.links] == [1, 1, 0]
+
+
+def test_not_all_of_a_worker_are_moved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(succession, "MOVES_AT_ONCE", 2)
+    with Bench(1) as bench:
+        connect(bench, 4)
+        bench.enlarge(2)
+        played = Played(bench)
+        bench.coordinator.restart_workers()
+        played.settle()
+        assert played.most == 2
+        assert counts(bench) == [4, 0]
+
+
+def test_there_are_more_workers_and_fewer_again() -> None:
+    with Bench(1) as bench:
+        subscribers = connect(bench, 4)
+        bench.enlarge(3)
+        Header(bench.segment).workers = 3
+        played = Played(bench)
+        bench.coordinator.resize(3)
+        played.settle()
+        assert bench.state.supervision.ready == [0, 1, 2]
+        assert counts(bench) == [4, 0, 0]
+        for subscriber, worker in zip(subscribers, (1, 1, 2), strict=False):
+            bench.coordinator._pool.moving.begin(subscriber, worker, "")
+        played.until(lambda: counts(bench) == [1, 2, 1])
+
+        bench.coordinator.links[2].slot.sent = 77
+        bench.coordinator.resize(2)
+        played.settle()
+        assert bench.state.supervision.ready == [0, 1]
+        assert sorted(counts(bench)) == [0, 2, 2]
+        bench.coordinator.resize(1)
+        played.settle()
+        assert counts(bench) == [4, 0, 0]
+        rows = Reader(bench.segment).workers()
+        assert [row.is_retired for row in rows] == [False, True, True]
+        assert rows[2].sent == 77, "what it has sent is not forgotten"
+        bench.coordinator.resize(3)
+        played.settle()
+        assert bench.of_worker(2).slot.sent == 77
+
+
+def test_who_cannot_be_moved_is_closed_after_a_while_and_counted() -> None:
+    with Bench(2) as bench:
+        subscribers = connect(bench, 4)
+        stuck = {one for one in subscribers if bench.state.roster.connections[one].worker == 1}
+        assert len(stuck) == 2
+        bench.enlarge(3)
+        played = Played(bench, stuck)
+        bench.coordinator.resize(1)
+        before = bench.now
+        played.settle()
+
+        assert bench.now - before >= GRACE
+        evicted = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert {event.subscriber for event in evicted} == stuck
+        assert {event.cause for event in evicted} == {Reason.WORKER_RETIRED}
+        assert not bench.state.takeovers.evicts
+        assert bench.state.ledger.not_resumed == 2
+        assert counts(bench) == [2, 0, 0]
+
+
+def test_if_a_new_process_does_not_serve_the_others_are_left_alone() -> None:
+    with Bench(2) as bench:
+        connect(bench, 4)
+        bench.enlarge(3)
+        played = Played(bench)
+        played.refuses = True
+        bench.coordinator.restart_workers()
+        played.settle()
+        assert bench.state.supervision.ready == [0, 1]
+        assert [process.index for process in bench.processes] == [0, 1, 2]
+        assert states(bench)[2] is WorkerState.RETIRED
+        assert [event.worker for event in bench.of(EventKind.WORKER_LOST)] == [2]
+        assert counts(bench) == [2, 2, 0]
+
+
+def test_if_one_is_killed_while_it_is_emptied_others_take_over_and_it_goes_on() -> None:
+    with Bench(2) as bench:
+        subscribers = connect(bench, 4)
+        bench.enlarge(3)
+        played = Played(bench, set(subscribers))
+        bench.coordinator.restart_workers()
+        played.until(lambda: bench.state.staffing.emptied == 0)
+        played.turn()
+        bench.processes[0].exit(KILLED)
+        played.stuck.clear()
+        played.settle()
+        assert bench.state.supervision.ready == [0, 1]
+        assert sum(counts(bench)[:2]) == 4
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert [event.worker for event in bench.of(EventKind.WORKER_RETIRED)] == [1, 2]
+
+
+def test_new_connections_go_to_those_that_stay() -> None:
+    with Bench(2) as bench:
+        subscribers = connect(bench, 2)
+        played = Played(bench, set(subscribers))
+        bench.coordinator.resize(1)
+        played.until(lambda: bench.state.staffing.emptied == 1)
+        for _ in range(2):
+            _sock, subscriber = bench.connect(b"A")
+            assert bench.state.roster.connections[subscriber].worker == 0
+
+
+def test_the_end_waits_for_no_replacement() -> None:
+    with Bench(2) as bench:
+        subscribers = connect(bench, 4)
+        bench.enlarge(3)
+        played = Played(bench, set(subscribers))
+        bench.coordinator.restart_workers()
+        played.until(lambda: bench.state.staffing.emptied == 0)
+        bench.coordinator._finish(5.0)
+        before = bench.now
+        played.until(lambda: bench.state.supervision.over)
+        assert bench.now - before < 4.0
