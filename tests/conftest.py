@@ -68,6 +68,7 @@ BY_FILE = (
 # These begin, the longest first, so that no process is left alone with one of them in the end.
 FIRST = (
     "tests/packaging/",
+    "tests/integration/test_chaos.py",
     "tests/integration/test_starting_workers.py",
     "tests/interop/test_raw_peers.py",
     "tests/interop/test_subscribing.py",

@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fanout
 from benchmarks.children import ChildFailed, raise_descriptor_limit
-from benchmarks.choices import some_of
+from benchmarks.choices import names_of, some_of
 from benchmarks.machine import describe_machine
 from fanout.options import Options
 from soaking.attacks import ATTACKS, Attack
+from soaking.chaos.people import KINDS
+from soaking.chaos.report import report as chaos_report
+from soaking.chaos.report import write_json as write_chaos
+from soaking.chaos.session import Session as ChaosSession
+from soaking.chaos.session import Settings as ChaosSettings
 from soaking.network import own_network
 from soaking.report import table, write_json
 from soaking.session import Session
@@ -36,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="scripts/soak",
-        description="Runs a publisher on bad days: attacked, or with slow subscribers.",
+        description="Runs a publisher on bad days: attacked, with slow ones, or losing workers.",
     )
     kinds = made.add_subparsers(dest="kind", required=True)
     hostile = kinds.add_parser(
@@ -69,13 +74,61 @@ def parser() -> argparse.ArgumentParser:
     slow.add_argument(
         "--limit", type=int, default=65_536, metavar="BYTES", help="that may wait for a slow one"
     )
+    _add_chaos(kinds)
     return made
 
 
+def _add_chaos(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    listed = "\n".join(f"  {name:12} {kind.summary}" for name, kind in KINDS.items())
+    chaos = kinds.add_parser(
+        "chaos",
+        allow_abbrev=False,
+        help="workers are killed, stopped and moved from; every byte is checked",
+        epilog=f"kinds of subscriber:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    chaos.add_argument("--seconds", type=float, default=60.0, metavar="S", help="default 60")
+    chaos.add_argument("--subscribers", type=int, default=200, metavar="N", help="default 200")
+    chaos.add_argument("--seed", type=int, default=1, metavar="N", help="of all that is chosen")
+    chaos.add_argument("--kinds", type=names_of("kind", KINDS), default=(), metavar="KIND,KIND")
+    chaos.add_argument("--without", type=names_of("kind", KINDS), default=(), metavar="KIND,KIND")
+    chaos.add_argument("--workers", type=int, default=2, metavar="N", help="default 2")
+    chaos.add_argument("--log-mib", type=int, default=16, metavar="N", help="default 16")
+    chaos.add_argument(
+        "--rate",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="messages a second; 0, the default: as many as there is room for",
+    )
+    chaos.add_argument("--json", type=Path, metavar="FILE", help="all that was found")
+
+
+def _run_chaos(options: argparse.Namespace) -> int:
+    raise_descriptor_limit()
+    kinds = [kind for kind in options.kinds or KINDS if kind not in options.without]
+    settings = ChaosSettings(
+        options.seconds,
+        options.subscribers,
+        options.seed,
+        tuple(kinds),
+        per_second=options.rate,
+        workers=options.workers,
+        log_bytes=options.log_mib << 20,
+    )
+    found = ChaosSession(settings).run()
+    print(chaos_report(found), flush=True)
+    if options.json:
+        write_chaos(options.json, found, describe_machine() | asdict(settings))
+    return int(not found.held)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the attacks; returns 1 if one did harm or made somebody wait, 0 otherwise."""
+    """Runs what was asked for; returns 1 if it did not hold, 0 otherwise."""
     made = parser()
     options = made.parse_args(arguments)
+    if options.kind == "chaos":
+        return _run_chaos(options)
     if options.kind == "slow":
         return _run_slow(options)
     names = some_of(made, "attack", options.attacks, ATTACKS)

@@ -1,0 +1,29 @@
+"""Workers are killed and stopped for some seconds; each byte and each counter is looked at.
+
+`scripts/soak chaos` does the same for longer, with more subscribers and at full rate.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from soaking.chaos.judging import is_documented
+from soaking.chaos.report import report
+from soaking.chaos.session import Session, Settings
+
+SECONDS = 20.0
+KINDS = ("firehose", "filtered", "tiny", "stock", "changer", "older", "paced")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_no_byte_is_lost_doubled_or_torn_whatever_happens_to_workers() -> None:
+    settings = Settings(SECONDS, 24, seed=1, kinds=KINDS, per_second=200, log_bytes=4 << 20)
+
+    found = Session(settings).run()
+
+    assert found.is_whole, report(found)
+    assert all(map(is_documented, found.disconnects)), report(found)
+    assert found.faults > 5
+    assert found.resumed > 24
+    assert found.pongs > 100
