@@ -19,6 +19,7 @@ class OptionArguments(TypedDict, total=False):
 
     name: str
     workers: int
+    rebalance: bool
     worker_nice: int
     log_bytes: int | str
     slow_policy: Action | SlowPolicy

@@ -46,6 +46,9 @@ class Options:
     """Worker processes, 1 to 256; 0 = one for each core this process may run on, but no more than
     the CPU quota of its container (cgroup) allows to be busy."""
 
+    rebalance: bool = one_of(True, (True, False))
+    """Whether subscribers are moved between workers, so that all workers do about as much."""
+
     worker_nice: int = number(0, 0, 19)
     """Added to the publisher's own niceness for each worker, 0 to 19. On cores that are all busy, a
     `publish()` is then interrupted less by the workers, which deliver when it has had its turn."""

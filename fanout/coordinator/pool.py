@@ -19,12 +19,10 @@ from fanout.coordinator import reports
 from fanout.coordinator.actions import Complain
 from fanout.coordinator.dropping import Dropping
 from fanout.coordinator.figures import final_of
-from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.links import REAP_WAIT, WorkerLink
 from fanout.coordinator.lives import Life
 from fanout.coordinator.lost import Losses
-from fanout.coordinator.moving import Moving
-from fanout.coordinator.succession import Succession
+from fanout.coordinator.shifts import Shifts
 from fanout.coordinator.wrecks import Slices, Wrecks
 from fanout.exits import describe_exit
 from fanout.reasons import Reason
@@ -91,9 +89,10 @@ class Pool:
         self._start_process = surroundings.start_process
         self._read_condition = surroundings.read_condition
         say = partial(_say, self.links, state)  # without this pool: there is to be no circle
-        self._handing_on = HandingOn(segment, state, self._wrecks, say, surroundings.now)
-        self.moving = Moving(state, self._handing_on, surroundings.now)
-        self._succession = Succession(state, self.moving, surroundings.now)
+        parts = segment, state, self._wrecks, say, self.links, surroundings
+        self._shifts = Shifts(*parts, rebalance=options.rebalance)
+        self._handing_on = self._shifts.handing_on
+        self.moving = self._shifts.moving
         self._room = room
         self._has_reports = False  # of this turn
         self._turns_with_reports = 0  # one after another, while there was something to take out
@@ -193,8 +192,7 @@ class Pool:
         if self._wrecks.pending:
             return 0.0
         pause = LEAVING_PAUSE if self._state.interest.has_leaving else math.inf
-        others = self._handing_on.may_wait, self.moving.may_wait, self._succession.may_wait
-        return min(pause, *others)
+        return min(pause, self._shifts.may_wait)
 
     def clear(self) -> list[Action]:
         """Clear, for a slice, what lost workers have left, and who is gone wanted."""
@@ -204,8 +202,7 @@ class Pool:
             if self._turns_with_reports % REPORTS_PER_PIECE == 0:
                 interest.take_out()
         self._has_reports = False
-        actions = self._wrecks.go_on() + self._succession.go_on()
-        return actions + self.moving.go_on() + self._handing_on.go_on()
+        return self._wrecks.go_on() + self._shifts.go_on()
 
     def owed(self) -> Slices[dict[int, tuple[int, bool]]]:
         """Count what subscribers have not got, as if their workers had just been lost."""
@@ -236,7 +233,7 @@ class Pool:
     def abandon(self) -> list[Action]:
         """End the connections that are left when nobody will report their end any more."""
         actions = self._wrecks.finish()
-        actions += self._handing_on.abandon() + self.moving.abandon()
+        actions += self._shifts.abandon()
         for link in self.links:
             if self._state.roster.served_by(link.index):
                 actions += self._wrecks.add(link.index, [])
@@ -294,10 +291,8 @@ class Pool:
             for message, descriptors in received:
                 for descriptor in descriptors:
                     os.close(descriptor)  # workers send none
-                if isinstance(message, Resumed):
-                    actions += self._handing_on.heard(link.index, message)
-                elif isinstance(message, Released):
-                    actions += self.moving.heard(message)
+                if isinstance(message, Resumed | Released):
+                    actions += self._shifts.heard(link.index, message)
                 else:
                     actions += reports.take(self._state, link.index, message, self._now())
         except ControlError as error:

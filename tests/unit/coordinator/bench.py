@@ -124,6 +124,7 @@ class Bench:
         events: what was told.
         broken: whether the coordinator has said that nothing can be delivered any more.
         condition: what the kernel says of all processes.
+        conditions: of some, by process id.
     """
 
     def __init__(self, workers: int = 1, options: Mapping[str, Any] | None = None) -> None:
@@ -133,6 +134,7 @@ class Bench:
         self.events: list[Event] = []
         self.broken = False
         self.condition: Condition | None = None
+        self.conditions: dict[int, Condition] = {}
         self._sockets: list[socket.socket] = []  # of subscribers
         self.segment = Segment.create(SMALL)
         self.doorbells = [Doorbell() for _ in range(workers)]
@@ -151,7 +153,8 @@ class Bench:
             on_mended=lambda: setattr(self, "broken", False),
             on_ended=lambda: None,
             surroundings=Surroundings(
-                lambda: self.now, Impatient, self._start, lambda _pid: self.condition
+                *(lambda: self.now, Impatient, self._start),
+                lambda pid: self.conditions.get(pid, self.condition),
             ),
         )
         self.state = self.coordinator.state

@@ -1,0 +1,33 @@
+"""Subscribers that have all come to one worker are spread, at full rate, and do not notice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout import EventKind
+from fanout.coordinator import balance, rebalancing
+from tests.faults.test_takeover import Faults
+
+if TYPE_CHECKING:
+    import pytest
+
+LOOK = 0.2  # seconds
+
+
+def test_who_have_all_come_to_one_worker_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a fifth of the time that it takes with the times of every day."""
+    for module in (balance, rebalancing):
+        monkeypatch.setattr(module, "LOOK", LOOK)
+        monkeypatch.setattr(module, "WINDOW", 5 * LOOK)
+    monkeypatch.setattr(balance, "HOT_FOR", 3 * LOOK)
+    monkeypatch.setattr(balance, "QUIET", 10 * LOOK)
+    faults = Faults(6, 1)
+    with faults.publisher as publisher, faults.audience:
+        for one in publisher.subscribers():
+            publisher.move(one.id, 0)
+        roster = publisher._engine._coordinator.state.roster
+        faults.publish_until(lambda: roster.count(1) >= 2)
+        faults.end()
+        told = [event.reason for event in faults.happenings.of(EventKind.SUBSCRIBER_MOVED)]
+        assert sum(reason.endswith(rebalancing.WHY) for reason in told) >= 2
+        assert publisher.statistics().not_resumed == 0
