@@ -6,17 +6,16 @@ Message k is made from k alone, so that who wants what can be told without remem
 from __future__ import annotations
 
 import selectors
-import threading
 from itertools import count
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from tests.helpers.raw import RawPeer, command, frame
-from tests.helpers.waiting import DEADLINE_S, wait_until
+from tests.helpers.reading import ReadsBeside
+from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
-    from types import TracebackType
 
 TOPICS = (b"T0", b"T1", b"T2", b"T3", b"U0")
 SIZES = (16, 200, 30, 1_000, 64, 17, 5_000, 128, 61, 20_000, 16, 300)
@@ -111,33 +110,16 @@ class Checked:
         return at + size
 
 
-class Audience:
-    """Reads for all of them, in a thread."""
+class Audience(ReadsBeside):
+    """Reads for all of them."""
 
     def __init__(self, subscribers: Iterable[Checked]) -> None:
+        super().__init__()
         self.subscribers = list(subscribers)
         self._selector = selectors.DefaultSelector()
         for one in self.subscribers:
             one.socket.setblocking(False)
             self._selector.register(one.socket, selectors.EVENT_READ, one)
-        self._is_over = False
-        self._thread = threading.Thread(target=self._read, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._is_over = True
-        self._thread.join(DEADLINE_S)
-        self._selector.close()
-        for one in self.subscribers:
-            one.socket.close()
 
     @property
     def wrong(self) -> list[str]:
@@ -151,10 +133,18 @@ class Audience:
             "that everybody has everything",
         )
 
-    def _read(self) -> None:
-        while not self._is_over:
+    def read(self) -> None:
+        while not self.is_over:
             for key, _ in self._selector.select(0.05):
                 one: Checked = key.data
                 one.read()
                 if one.wrong:
                     self._selector.unregister(one.socket)
+
+    def stop(self) -> None:
+        """It looks by itself."""
+
+    def close(self) -> None:
+        self._selector.close()
+        for one in self.subscribers:
+            one.socket.close()

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import socket
-import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
 
 from tests.helpers.raw import RawPeer
+from tests.helpers.reading import ReadsBeside
 from tests.helpers.waiting import wait_until
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 Message = list[bytes]
 
 READ_AHEAD = 64 * 1024
 
 
-class Collector:
+class Collector(ReadsBeside):
     """Reads whole messages until the publisher closes; a torn byte would break its framing.
 
     Attributes:
@@ -27,28 +23,11 @@ class Collector:
     """
 
     def __init__(self, endpoint: str, *topics: bytes) -> None:
+        super().__init__()
         self.messages: list[Message] = []
         self.failure: BaseException | None = None
         self._peer = RawPeer.version_3(endpoint, *topics, read_ahead=READ_AHEAD)
         self._peer.socket.settimeout(None)  # whoever waits for messages has the deadline
-        self._is_closing = False
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._is_closing = True
-        with suppress(OSError):  # the publisher has closed before
-            self._peer.socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._peer.close()
 
     def expect(self, messages: list[Message]) -> None:
         """Everything that arrives is exactly these messages, in their order."""
@@ -61,11 +40,18 @@ class Collector:
             raise AssertionError(f"{len(self.messages)} messages, then no more") from self.failure
         return self.messages
 
-    def _read(self) -> None:
+    def read(self) -> None:
         try:
             # The publisher may close, but not in the middle of a message.
             while self._peer.has_more():
                 self.messages.append(self._peer.read_message())
         except BaseException as error:
-            if not self._is_closing:
+            if not self.is_over:
                 self.failure = error
+
+    def stop(self) -> None:
+        with suppress(OSError):  # the publisher has closed before
+            self._peer.socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._peer.close()

@@ -37,6 +37,34 @@ def publish_until_evicted(publisher: Publisher, happenings: Happenings, count: i
         publisher.publish(b"t", PAYLOAD)
 
 
+def strict(happenings: Happenings) -> Publisher:
+    """A publisher that refuses, evicts and drops soon."""
+    return Publisher(
+        "tcp://127.0.0.1:*",
+        workers=2,
+        log_bytes=1 << 20,
+        kernel_queue_bytes=4096,
+        max_subscribers=5,
+        max_subscriptions=3,
+        send_timeout=0.5,
+        handshake_timeout=0.5,
+        heartbeat_interval=0,
+        on_event=happenings,
+    )
+
+
+def lose_the_worker_of(peer: RawPeer, publisher: Publisher) -> int:
+    """Kill the worker of the only subscriber that is left; returns which that was.
+
+    A part of a frame of the peer's is lost with it, so that nobody can go on with its stream.
+    """
+    peer.send(command(b"PING", b"\0\0half") + b"\0")
+    peer.expect(command(b"PONG", b"half"))
+    (subscriber,) = publisher.subscribers()
+    os.kill(publisher.statistics().workers[subscriber.worker].pid, signal.SIGKILL)
+    return subscriber.worker
+
+
 def check_agreement(
     total: PublisherStatistics, happenings: Happenings, *, slow: str, leaver: str
 ) -> None:
@@ -63,21 +91,7 @@ def check_agreement(
 
 def test_events_and_counters_agree() -> None:
     happenings = Happenings()
-    with (
-        ExitStack() as stack,
-        Publisher(
-            "tcp://127.0.0.1:*",
-            workers=2,
-            log_bytes=1 << 20,
-            kernel_queue_bytes=4096,
-            max_subscribers=5,
-            max_subscriptions=3,
-            send_timeout=0.5,
-            handshake_timeout=0.5,
-            heartbeat_interval=0,
-            on_event=happenings,
-        ) as publisher,
-    ):
+    with ExitStack() as stack, strict(happenings) as publisher:
         endpoint = publisher.endpoints[0]
 
         def join(topic: bytes, receive_buffer: int = 0) -> RawPeer:
@@ -97,11 +111,7 @@ def test_events_and_counters_agree() -> None:
         half_open.read_to_end()
         publish_until_evicted(publisher, happenings, 2)  # rude and slow
 
-        # A part of a frame of its is lost with its worker, so that nobody can go on with it.
-        healthy.send(command(b"PING", b"\0\0half") + b"\0")
-        healthy.expect(command(b"PONG", b"half"))
-        victim = publisher.subscribers()[0].worker
-        os.kill(publisher.statistics().workers[victim].pid, signal.SIGKILL)
+        victim = lose_the_worker_of(healthy, publisher)
         happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, 3)
         lost = happenings.wait_for(EventKind.WORKER_LOST)
         happenings.wait_for(EventKind.WORKER_STARTED, 3)

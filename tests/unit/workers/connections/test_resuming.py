@@ -151,59 +151,79 @@ def test_streams_go_on_whatever_happened_before_their_worker_died(seed: int) -> 
 
 
 def live_and_die(taking: TakingOver, seed: int) -> None:
-    rng = random.Random(seed)
-    traffic = Traffic(taking, seed)
-    everybody = [
-        taking.connect(rng.choice(([b""], [b"A"], [b"A", b"BA"], [b"B", b"C"])), worker)
-        for worker in taking.workers
-        for _ in range(3)
-    ]
-    pings = dict.fromkeys(everybody, 0)
-    orphans: list[Subscriber] = []
-    deaths = 0
+    lives = Lives(taking, seed)
     for _ in range(300):
-        one = rng.choice(everybody)
+        lives.step()
+    lives.end()
+
+    assert {outcome.reason for outcome in taking.outcomes} <= {""}
+    assert taking.closed == []
+    for one, pings in lives.pings.items():
+        lives.traffic.check(one)
+        pongs = [commands.pong(b"%d" % number) for number in range(1, pings + 1)]
+        places = [bytes(one.received).index(b"\x04" + pong[1:2] + pong[2:]) for pong in pongs]
+        assert places == sorted(places)
+
+
+class Lives:
+    """What happens by chance to two workers and three subscribers of each.
+
+    Attributes:
+        pings: how many each subscriber has sent.
+    """
+
+    def __init__(self, taking: TakingOver, seed: int) -> None:
+        self.taking = taking
+        self.rng = rng = random.Random(seed)
+        self.traffic = Traffic(taking, seed)
+        self.pings = {
+            taking.connect(rng.choice(([b""], [b"A"], [b"A", b"BA"], [b"B", b"C"])), worker): 0
+            for worker in taking.workers
+            for _ in range(3)
+        }
+        self.orphans: list[Subscriber] = []
+
+    def step(self) -> None:
+        """One thing happens."""
+        rng, taking = self.rng, self.taking
+        one = rng.choice(list(self.pings))
         match rng.randrange(12):
             case 0 | 1 | 2:
-                traffic.publish(rng.randrange(30))
+                self.traffic.publish(rng.randrange(30))
             case 3 | 4:
                 one.read(rng.choice((100, 5_000, 100_000)))
             case 5:
-                pings[one] += 1
-                one.say(commands.ping(b"%d" % pings[one], 0))
+                self.pings[one] += 1
+                one.say(commands.ping(b"%d" % self.pings[one], 0))
             case 6:
                 change = one.session.subscribe if rng.random() < 0.5 else one.session.cancel
                 change(rng.choice(TOPICS))
                 one.say()
             case 7 if rng.random() < 0.2 and len(taking.workers) > 1:
-                dying = rng.choice(taking.workers)
-                orphans += taking.kill(dying)
-                deaths += 1
+                self.orphans += taking.kill(rng.choice(taking.workers))
                 if rng.random() < 0.5:
-                    taking.hand_over(orphans, rng.choice(taking.workers))
-                    orphans = []
+                    self.hand_over()
                 taking.start()
-            case 8 if orphans:
-                taking.hand_over(orphans, rng.choice(taking.workers))
-                orphans = []
+            case 8 if self.orphans:
+                self.hand_over()
             case _:
                 taking.turn(rng.choice(taking.workers), tick=rng.random() < 0.2)
-    if orphans:
-        taking.hand_over(orphans, taking.workers[0])
-    for worker in taking.workers:
-        taking.settle(worker)
-    taking.hold = (1 << 64) - 1
-    traffic.publish(10)
-    for worker in taking.workers:
-        taking.settle(worker)
 
-    assert {outcome.reason for outcome in taking.outcomes} <= {""}
-    assert taking.closed == []
-    for one in everybody:
-        traffic.check(one)
-        pongs = [commands.pong(b"%d" % number) for number in range(1, pings[one] + 1)]
-        places = [bytes(one.received).index(b"\x04" + pong[1:2] + pong[2:]) for pong in pongs]
-        assert places == sorted(places)
+    def hand_over(self) -> None:
+        """Somebody goes on with those who have lost their worker."""
+        self.taking.hand_over(self.orphans, self.rng.choice(self.taking.workers))
+        self.orphans = []
+
+    def end(self) -> None:
+        """Everybody gets all that there is, and then some more."""
+        if self.orphans:
+            self.hand_over()
+        for worker in self.taking.workers:
+            self.taking.settle(worker)
+        self.taking.hold = (1 << 64) - 1
+        self.traffic.publish(10)
+        for worker in self.taking.workers:
+            self.taking.settle(worker)
 
 
 def test_one_that_has_failed_sends_nothing_more_and_its_streams_go_on(two: TakingOver) -> None:
