@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout import EventKind, Publisher, Reason
+from fanout.observe.attach import files
+from fanout.shm.segment import Segment
 from fanout.shm.stream_record import StreamSlot
 from fanout.transport.kernel import stream_counts
 from tests.helpers.checked import Audience, Checked, message
@@ -39,6 +41,7 @@ class Faults:
     def __init__(self, subscribers: int, seed: int) -> None:
         self.rng = random.Random(seed)
         self.happenings = Happenings()
+        others = files(os.getpid())
         self.publisher = Publisher(
             "tcp://127.0.0.1:*",
             workers=2,
@@ -49,6 +52,9 @@ class Faults:
             worker_timeout=1.0,
             on_event=self.happenings,
         )
+        (made,) = (path for file, path in files(os.getpid()).items() if file not in others)
+        self.segment = Segment.attach(os.open(made, os.O_RDONLY | os.O_CLOEXEC), log=False)
+        self.segment.close()  # the mapping stays
         (endpoint,) = self.publisher.endpoints
         self.audience = Audience(
             Checked(endpoint, PREFIXES[index % len(PREFIXES)], (0, 0, 8 * KIB)[index % 3])
@@ -82,7 +88,7 @@ class Faults:
         connections = list(coordinator.state.roster.connections.values())
         (connection,) = [known for known in connections if known.peer == name]
         counts = stream_counts(one.socket)
-        taken = StreamSlot(coordinator._pool._handing_on._segment, connection.slot).taken
+        taken = StreamSlot(self.segment, connection.slot).taken
         return counts is not None and counts.written - SYN_BYTE == taken
 
     def publish_for(self, seconds: float, *, pings: bool = True) -> None:
@@ -157,7 +163,9 @@ def test_streams_go_on_when(what: str) -> None:
 def test_who_cannot_go_on_is_closed_and_counted_and_the_others_go_on() -> None:
     """Of one a part of a frame is lost with the worker; one is half open."""
     happenings = Happenings()
-    with Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher:
+    with Publisher(
+        "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings
+    ) as publisher:
         (endpoint,) = publisher.endpoints
         with (
             RawPeer.version_3(endpoint, b"A") as well,
@@ -190,7 +198,9 @@ def test_who_is_disconnected_is_closed_though_the_worker_that_was_told_is_lost()
     """It was told, and stopped: it dies before it has read that."""
     happenings = Happenings()
     with (
-        Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher,
+        Publisher(
+            "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings
+        ) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"A") as peer,
     ):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
