@@ -244,18 +244,40 @@ def forget_the_last_of_the_lost(original: Any, self: Roster, worker: int) -> Any
     return original(self, worker)[:-1]
 
 
-def seeds_until_found(name: str) -> int:
-    """How many seeds it takes until an invariant does not hold, SEEDS_MAX if all do."""
+# A seed that finds it at once, where it takes more than five from the first on. A change of what is
+# simulated makes other seeds of them, and all are tried then.
+TRIED_FIRST = {
+    "bad luck is not forgotten": 82,
+    "believe_that_all_go_on": 63,
+    "given up too late": 71,
+    "never_take_up_again": 17,
+    "that one serves again is not told": 99,
+    "too few are started at once": 59,
+    "too many are started at once": 59,
+    "wait_for_the_lost": 84,
+    "who has had bad luck is not handed on": 48,
+    "who may end workers is handed on": 50,
+}
+
+
+def found_by(name: str) -> int | None:
+    """The first seed with which an invariant does not hold, None if all do."""
     owner, attribute, broken = MISTAKES[name]
     with mock.patch.object(owner, attribute, broken):
-        for seed in range(SEEDS_MAX):
+        seeds: list[int] = [TRIED_FIRST.get(name, 0), *range(SEEDS_MAX)]
+        for seed in seeds:
             try:
                 CoordinatorWorld(seed).run()
             except Violated:
                 return seed
-    return SEEDS_MAX
+    return None
 
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_some_seed_finds(name: str) -> None:
-    assert seeds_until_found(name) < SEEDS_MAX, "this mistake would not be seen"
+    assert found_by(name) is not None, "this mistake would not be seen"
+
+
+def test_what_is_tried_first_is_a_seed_that_holds_without_the_mistake() -> None:
+    assert TRIED_FIRST.keys() <= MISTAKES.keys()
+    assert max(TRIED_FIRST.values()) < RUNS * TESTS, "not among those that are run above"
