@@ -27,7 +27,8 @@ from fanout.system_calls import dispensable, needed
 # module is the one that the parent would find. `fanout` itself is taken from where the parent has
 # it, whatever is found on the path; a frozen program has it in no file, and the path decides.
 # asyncio does without ssl, which we have no use for and which takes 4 MB of each worker. A worker
-# never collects garbage, nor what is loaded now: there is none.
+# never collects garbage, nor what is loaded now: there is none. Python does so at the end, whatever
+# it was told, and would look through all that was loaded: a tenth of what a start takes.
 _BOOT = """\
 import gc, sys
 gc.disable()
@@ -44,6 +45,7 @@ if "ssl" not in sys.modules:
     import asyncio
     del sys.modules["ssl"]
 from fanout.workers.main import main
+gc.freeze()
 sys.exit(main(int(control)))
 """
 _ENTRY_BYTES_MAX = 4096  # PATH_MAX: nothing can be there under a longer name

@@ -12,12 +12,20 @@ from fanout.send import lock as send_lock
 from fanout.shm import fence as fences
 from tests.faults.subject import SENDS, Subject
 from tests.helpers.collecting import Collector
+from tests.helpers.nursery import loaded_workers
 from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KIB = 1024
+
+
+@pytest.fixture(scope="package", autouse=True)
+def nursery() -> Iterator[None]:
+    """Workers have nothing to load when they start."""
+    with loaded_workers():
+        yield
 
 
 @pytest.fixture

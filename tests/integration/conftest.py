@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout import Publisher
+from tests.helpers.nursery import loaded_workers
 from tests.helpers.programs import descendants
 from tests.helpers.stock import Stock
 from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(scope="package", autouse=True)
+def nursery() -> Iterator[None]:
+    """Workers have nothing to load when they start."""
+    with loaded_workers():
+        yield
 
 
 @pytest.fixture(autouse=True)

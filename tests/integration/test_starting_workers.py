@@ -188,12 +188,14 @@ def test_no_entry_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
         assert spawn.path_for_workers() == ["one", "other"]
 
 
-# Has the worker write its path, and what its boot has loaded, to standard output.
+# Has the worker write its path, what its boot has loaded, and how much of that the collector of
+# garbage looks through, to standard output.
 TELL = """
 import sys
 from fanout.coordinator import spawn
 before, it, last = spawn._BOOT.rpartition("sys.exit(")
-report = "print(repr((sys.path, sorted({*sys.modules} - started_with))), flush=True); "
+told = "(sys.path, sorted({*sys.modules} - started_with), len(gc.get_objects()))"
+report = f"print(repr({told}), flush=True); "
 spawn._BOOT = "import sys; started_with = {*sys.modules}\\n" + before + report + it + last
 """
 
@@ -208,7 +210,7 @@ print(sys.path)
 """
     output, errors, status = run(tmp_path, "script", program, site)
     assert (errors, status) == ("", 0)
-    (theirs, _), ours = map(ast.literal_eval, output.splitlines())
+    (theirs, *_), ours = map(ast.literal_eval, output.splitlines())
     assert ours[:3] == [str(tmp_path), "early", site]
     assert theirs == [*ours[1:], ours[0]]
 
@@ -245,9 +247,10 @@ def test_a_worker_loads_nothing_of_the_publishing_side(tmp_path: Path, site: str
     """Nor anything large that it has no use for; hooks of the interpreter's start do not count."""
     output, errors, status = run(tmp_path, "script", TELL + PROGRAM, site)
     assert (errors, status) == ("", 0)
-    _, modules = ast.literal_eval(output)
+    _, modules, collectable = ast.literal_eval(output)
     names = {name for name in modules if name.startswith("fanout.")} - OF_TRANSPORT
     ours = {name.split(".")[1] for name in names}
     assert ours <= PACKAGES_OF_WORKERS | FILES_OF_WORKERS
     assert ours >= PACKAGES_OF_WORKERS
     assert {name.partition(".")[0] for name in modules} & TOO_LARGE == set()
+    assert collectable < 1_000

@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.adapters import PUBLISHERS, PublishingSocket
+from tests.helpers.nursery import loaded_workers
 from tests.helpers.stock import Stock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="package", autouse=True)
+def nursery() -> Iterator[None]:
+    """Workers have nothing to load when they start."""
+    with loaded_workers():
+        yield
 
 
 @pytest.fixture
