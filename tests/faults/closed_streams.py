@@ -48,7 +48,7 @@ def main() -> None:
     talking = threading.Thread(target=lambda: [speak() for _ in iter(stopping.is_set, True)])
     talking.start()
     before = held()
-    publisher = Publisher(["tcp://127.0.0.1:*", "ipc://*"], workers=2)
+    publisher = Publisher(["tcp://127.0.0.1:*", "ipc://*"], workers=2, log_bytes=1 << 20)
     tell("endpoints", "\n".join(publisher.endpoints))
     publisher.wait_for_subscribers(4, timeout=20)
     publisher.publish(b"t", b"first")

@@ -87,7 +87,8 @@ def on_event(event):
             started.append(event.worker)
             happened.notify_all()
 def run():
-    with Publisher("tcp://127.0.0.1:*", workers=2, on_event=on_event) as publisher:
+    options = {"workers": 2, "log_bytes": 1 << 20}
+    with Publisher("tcp://127.0.0.1:*", on_event=on_event, **options) as publisher:
         os.kill(publisher.statistics().workers[0].pid, signal.SIGKILL)
         with happened:
             assert happened.wait_for(lambda: len(started) == 9, 20)

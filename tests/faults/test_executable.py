@@ -58,7 +58,7 @@ python, sys.executable, sys.frozen = sys.executable, "/no/frozen/program", True
 spawn.__file__ = "/no/frozen/fanout/coordinator/spawn.py"
 sys.path[:] = ["/no/frozen/base_library.zip"]
 multiprocess.set_executable(python)
-with Publisher(workers=1) as publisher:
+with Publisher(workers=1, log_bytes=1 << 20) as publisher:
     print(publisher.publish(b"a", b"b"))
 """
     with Program(["-c", source], tmp_path) as program:
@@ -73,7 +73,7 @@ exec {python} -c '
 import sys
 sys.executable = "{program}"
 import fanout
-fanout.Publisher(workers=1)
+fanout.Publisher(workers=1, log_bytes=1 << 20)
 ' "$@"
 """
 

@@ -131,7 +131,7 @@ def test_a_child_of_the_user_that_exits_does_no_harm(tmp_path: Path) -> None:
     source = """
 import os, sys
 from fanout import ForkedError, Publisher
-publisher = Publisher("ipc://feed", workers=1)
+publisher = Publisher("ipc://feed", workers=1, log_bytes=1 << 20)
 print("ipc://" + os.path.abspath("feed"))
 publisher.wait_for_subscribers(1, timeout=20)
 child = os.fork()
@@ -256,7 +256,7 @@ def test_no_thread_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", refuse)
     before = holdings()
     with pytest.raises(StartupError, match="gives no thread: can't start new thread"):
-        Publisher(ENDPOINT)
+        Publisher(ENDPOINT, log_bytes=1 << 20)
     require_holdings(before)
 
 
@@ -264,7 +264,7 @@ def test_not_enough_memory_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(segment, "_group_available", lambda: 1_000_000)
     before = holdings()
     with pytest.raises(StartupError, match=r"1,000,000 bytes are available; lower log_bytes"):
-        Publisher(ENDPOINT)
+        Publisher(ENDPOINT, log_bytes=1 << 20)
     require_holdings(before)
 
 

@@ -112,7 +112,8 @@ lost, ends = [], threading.Event()
 def on_event(event):
     if event.kind is EventKind.WORKER_LOST:
         lost.append(event.reason)
-with Publisher("tcp://127.0.0.1:*", workers=2, worker_timeout=0.5, on_event=on_event) as publisher:
+options = {"workers": 2, "log_bytes": 1 << 20, "worker_timeout": 0.5}
+with Publisher("tcp://127.0.0.1:*", on_event=on_event, **options) as publisher:
     def publish():
         while not ends.wait(0.001):
             publisher.publish(b"T", bytes(100))

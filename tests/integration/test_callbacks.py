@@ -214,7 +214,8 @@ def test_an_interpreter_ends_while_a_callback_blocks(tmp_path: Path) -> None:
         "def on_event(event):\n"
         "    called.set()\n"
         "    threading.Event().wait()\n"
-        "publisher = Publisher(workers=1, on_event=on_event, drain_timeout=0.1)\n"
+        "options = {'workers': 1, 'log_bytes': 1 << 20, 'drain_timeout': 0.1}\n"
+        "publisher = Publisher(on_event=on_event, **options)\n"
         "assert called.wait(20)\n"
         "print('main ends')\n"
     )

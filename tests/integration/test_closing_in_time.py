@@ -62,7 +62,7 @@ def hanging(publisher: Publisher) -> Iterator[None]:
 
 
 def test_beside_a_callback_that_blocks_it_delivers_and_ends(blocking: Blocking) -> None:
-    publisher = Publisher(ENDPOINT, workers=1, on_event=blocking)
+    publisher = Publisher(ENDPOINT, workers=1, log_bytes=1 << 20, on_event=blocking)
     pid = publisher.statistics().workers[0].pid
     with RawPeer.version_3(publisher.endpoints[0], b"") as peer:
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
@@ -79,7 +79,7 @@ def test_beside_a_callback_that_blocks_it_delivers_and_ends(blocking: Blocking) 
 
 
 def test_beside_a_callback_that_blocks_it_names_who_was_not_sent_all(blocking: Blocking) -> None:
-    publisher = Publisher(ENDPOINT, workers=1, on_event=blocking)
+    publisher = Publisher(ENDPOINT, workers=1, log_bytes=1 << 20, on_event=blocking)
     with RawPeer.version_3(publisher.endpoints[0], b""):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         pause(publisher.statistics().workers[0].pid)
@@ -101,7 +101,7 @@ def test_drain_and_close_in_a_callback_are_true() -> None:
             results.append(publisher.drain(0.1))
             results.append(publisher.close(0.1))
 
-    made = [Publisher(ENDPOINT, workers=1, on_event=on_event)]
+    made = [Publisher(ENDPOINT, workers=1, log_bytes=1 << 20, on_event=on_event)]
     with RawPeer.version_3(made[0].endpoints[0], b""):
         wait_until(lambda: len(results) == 2, "both calls")
     made.clear()
@@ -112,7 +112,7 @@ def test_drain_and_close_in_a_callback_are_true() -> None:
 def test_where_nothing_has_ended_it_does_not_say_that_all_was_delivered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    publisher = Publisher(ENDPOINT, workers=1)
+    publisher = Publisher(ENDPOINT, workers=1, log_bytes=1 << 20)
     with RawPeer.version_3(publisher.endpoints[0], b"") as peer:
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         with hanging(publisher):
@@ -130,7 +130,7 @@ def test_where_nothing_has_ended_it_does_not_say_that_all_was_delivered(
 def test_a_coordinator_that_fails_leaves_nobody_unnamed() -> None:
     """A bug of ours ends it at once: what nobody has reported is counted, and told."""
     happenings = Happenings()
-    publisher = Publisher(ENDPOINT, workers=1, on_event=happenings)
+    publisher = Publisher(ENDPOINT, workers=1, log_bytes=1 << 20, on_event=happenings)
     with RawPeer.version_3(publisher.endpoints[0], b""):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         pause(publisher.statistics().workers[0].pid)

@@ -145,12 +145,15 @@ def test_tasks_follow_the_events_until_the_end() -> None:
 def test_what_names_no_subscriber_is_refused(
     subscriber: object, reason: object, error: type[Exception], text: str
 ) -> None:
-    with Publisher(ENDPOINT, workers=1) as publisher, pytest.raises(error, match=text):
+    with (
+        Publisher(ENDPOINT, workers=1, log_bytes=1 << 20) as publisher,
+        pytest.raises(error, match=text),
+    ):
         publisher.disconnect(subscriber, reason)  # type: ignore[arg-type]
 
 
 def test_a_forked_child_is_told_at_once_and_takes_nothing_from_its_parent() -> None:
-    with Publisher(workers=1) as publisher:
+    with Publisher(workers=1, log_bytes=1 << 20) as publisher:
         events = publisher.events()
         child = os.fork()
         if not child:
@@ -171,7 +174,7 @@ def test_a_forked_child_is_told_at_once_and_takes_nothing_from_its_parent() -> N
 
 
 def test_an_iterator_that_is_dropped_is_forgotten() -> None:
-    with Publisher(ENDPOINT, workers=1) as publisher:
+    with Publisher(ENDPOINT, workers=1, log_bytes=1 << 20) as publisher:
         announcer = publisher._engine._announcer
         events = publisher.events()
         assert len(announcer._readers) == 1

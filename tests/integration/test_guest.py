@@ -107,7 +107,9 @@ def test_events_come_on_one_thread_which_is_not_the_users() -> None:
         threads.add(threading.get_ident())
         happenings(event)
 
-    with Publisher("tcp://127.0.0.1:*", workers=2, on_event=on_event) as publisher:
+    with Publisher(
+        "tcp://127.0.0.1:*", workers=2, log_bytes=1 << 20, on_event=on_event
+    ) as publisher:
         with RawPeer.version_3(publisher.endpoints[0], b"a"):
             happenings.wait_for(EventKind.SUBSCRIBER_CONNECTED)
         happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED)
@@ -127,7 +129,9 @@ def test_a_callback_may_use_the_publisher() -> None:
             answers.append(publisher.has_subscribers(b"b"))
         happenings(event)
 
-    with Publisher("tcp://127.0.0.1:*", workers=1, on_event=on_event) as publisher:
+    with Publisher(
+        "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=on_event
+    ) as publisher:
         with RawPeer.version_3(publisher.endpoints[0]):
             happenings.wait_for(EventKind.SUBSCRIBER_CONNECTED)
         assert answers == [publisher.endpoints, 0, False]

@@ -157,7 +157,11 @@ def test_everything_in_one_segment_is_fine(strict: Publisher) -> None:
 def test_a_handshake_that_does_not_end_is_ended(happenings: Happenings, said: bytes) -> None:
     with (
         Publisher(
-            "tcp://127.0.0.1:*", workers=1, handshake_timeout=0.2, on_event=happenings
+            "tcp://127.0.0.1:*",
+            workers=1,
+            log_bytes=1 << 20,
+            handshake_timeout=0.2,
+            on_event=happenings,
         ) as publisher,
         RawPeer(publisher.endpoints[0]) as peer,
     ):
@@ -177,6 +181,7 @@ def test_one_that_stops_answering_is_evicted_and_one_that_never_did_is_not(
         Publisher(
             "tcp://127.0.0.1:*",
             workers=1,
+            log_bytes=1 << 20,
             heartbeat_interval=0.1,
             heartbeat_timeout=0.5,
             on_event=happenings,
@@ -195,7 +200,9 @@ def test_one_that_stops_answering_is_evicted_and_one_that_never_did_is_not(
 
 
 def test_the_ttl_of_a_ping_is_kept(happenings: Happenings) -> None:
-    with Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher:
+    with Publisher(
+        "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings
+    ) as publisher:
         taken = []
         for _ in range(5):  # a busy machine may hold up one or two
             with RawPeer.version_3(publisher.endpoints[0], b"A") as peer:

@@ -48,7 +48,9 @@ def test_out_of_descriptors_pauses_accepting_and_nothing_else() -> None:
     happenings = Happenings()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with (
-        Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher,
+        Publisher(
+            "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings
+        ) as publisher,
         ExitStack() as stack,
         RawPeer.version_3(publisher.endpoints[0], b"A") as before,
     ):
@@ -78,7 +80,11 @@ def test_a_storm_of_refused_connections_does_not_fill_the_log() -> None:
     happenings = Happenings()
     with (
         Publisher(
-            "tcp://127.0.0.1:*", workers=1, max_subscribers=1, on_event=happenings
+            "tcp://127.0.0.1:*",
+            workers=1,
+            log_bytes=1 << 20,
+            max_subscribers=1,
+            on_event=happenings,
         ) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"A"),
     ):
@@ -100,7 +106,7 @@ import os, resource, sys
 from fanout import EventKind, Publisher
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 paused = lambda event: event.kind is EventKind.ACCEPT_PAUSED and print("paused", flush=True)
-with Publisher("tcp://127.0.0.1:*", workers=1, on_event=paused) as publisher:
+with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=paused) as publisher:
     print(publisher.endpoints[0], flush=True)
     sys.stdin.readline()
     files = [os.open("/dev/null", os.O_RDONLY) for _ in range(24)]

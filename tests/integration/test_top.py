@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SERVE = """
 import sys, threading
 from fanout import Publisher
-publisher = Publisher("tcp://127.0.0.1:*", workers=2, name=sys.argv[1])
+publisher = Publisher("tcp://127.0.0.1:*", workers=2, log_bytes=1 << 20, name=sys.argv[1])
 print(publisher.endpoints[0])
 ending = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()

@@ -168,7 +168,7 @@ def test_statistics_include_all_that_was_published_before_they_were_asked_for(
 def test_more_than_the_limits_allow_are_refused_and_counted() -> None:
     happenings = Happenings()
     with Publisher(
-        "tcp://127.0.0.1:*", workers=1, max_subscribers=2, on_event=happenings
+        "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, max_subscribers=2, on_event=happenings
     ) as publisher:
         endpoint = publisher.endpoints[0]
         with RawPeer.version_3(endpoint, b"A") as one, RawPeer.version_3(endpoint, b"A"):

@@ -21,7 +21,7 @@ INSIDE = "inproc://relayed"
 
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
-    with Publisher("tcp://127.0.0.1:*", workers=1) as publisher:
+    with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20) as publisher:
         yield publisher
 
 
@@ -101,7 +101,7 @@ def test_a_subscription_that_is_taken_back_is_taken_back_here(publisher: Publish
 
 
 def test_one_proxy_may_have_several_publishers(publisher: Publisher) -> None:
-    with Publisher("tcp://127.0.0.1:*", workers=1) as other:
+    with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20) as other:
         relay = Relay(publisher.endpoints[0], other.endpoints[0])
         try:
             sub = relay.subscriber(b"")
