@@ -232,6 +232,22 @@ def check_move(subscriber: object, worker: object) -> None:
             raise TypeError(f"{name} must be an int, not {type(value).__name__}")
 
 
+SPREAD_MAX = 86_400  # seconds: a day
+
+
+def check_spread(spread: object) -> float:
+    """Seconds over which connections are closed.
+
+    Raises:
+        TypeError: it is no number. ValueError: it is not from 0 to a day.
+    """
+    if isinstance(spread, bool) or not isinstance(spread, int | float):
+        raise TypeError(f"spread must be a number of seconds, not {type(spread).__name__}")
+    if not 0 <= spread <= SPREAD_MAX:
+        raise ValueError(f"spread={spread!r} is not from 0 to {SPREAD_MAX:,} seconds")
+    return float(spread)
+
+
 REASON_BYTES = 256  # of UTF-8; what is said to people of a connection that ended
 
 

@@ -226,14 +226,18 @@ class Publisher(AwaitedAudience):
         return await in_thread(lambda: questions.undelivered(target))
 
     async def close(
-        self, timeout: float | None = None, *, linger: NotHere | None = None
+        self,
+        timeout: float | None = None,
+        *,
+        spread: float = 0.0,
+        linger: NotHere | None = None,
     ) -> tuple[Undelivered, ...]:
         """Deliver what is queued and end; cancelled, it ends at once. Idempotent."""
         refuse_linger(linger)
         engine = self._engine
         if engine is None:
             return ()
-        closing = begin(lambda: engine.close(timeout))
+        closing = begin(lambda: engine.close(timeout, spread))
         try:
             return await asyncio.shield(closing)
         except asyncio.CancelledError:

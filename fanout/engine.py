@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fanout._platform import check_machine
-from fanout.arguments import as_endpoints, as_timeout, check_callback, check_dismissal
+from fanout.arguments import as_endpoints, as_timeout, check_callback, check_dismissal, check_spread
 from fanout.coordinator import reports
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import END_GRACE, Coordinator
@@ -281,32 +281,36 @@ class Engine:
         seconds = as_timeout(timeout, "for drain_timeout")
         return self.options.drain_timeout if seconds is None else seconds
 
-    def close(self, timeout: float | None) -> tuple[Undelivered, ...]:
+    def close(self, timeout: float | None, spread: float = 0.0) -> tuple[Undelivered, ...]:
         """End everything; returns what was not delivered. Idempotent; does nothing in a fork.
 
         Raises:
             TimeoutError: it has not ended in time; it goes on, and may be waited for again.
         """
         seconds = self.seconds(timeout)
+        spread = check_spread(spread)
         if self.gate.forked:
             return ()
-        has_ended = _end(self.gate, self._header, self._coordinator, seconds)
+        has_ended = _end(self.gate, self._header, self._coordinator, seconds, spread)
         self._finalizer.detach()
         state = self._coordinator.state
         if not has_ended:
             raise TimeoutError(
-                f"the publisher has not ended {END_GRACE:g} s after the {seconds:g} s it had: "
-                f"its thread, or the machine, hangs. {len(state.roster.connections)} subscribers "
-                "are connected, and what they were sent is not known; close() waits again"
+                f"the publisher has not ended {END_GRACE:g} s after the {seconds + spread:g} s it "
+                f"had: its thread, or the machine, hangs. {len(state.roster.connections)} "
+                "subscribers are connected, and what they were sent is not known; close() waits "
+                "again"
             )
         return (*state.ledger.lost, *state.ledger.undelivered)
 
 
-def _end(gate: Gate, header: Header, coordinator: Coordinator, timeout: float) -> bool:
+def _end(
+    gate: Gate, header: Header, coordinator: Coordinator, timeout: float, spread: float = 0.0
+) -> bool:
     """Refuse further sends, then end the coordinator. No method: that would keep the engine."""
     if gate.shut(CLOSED):
         header.state = State.ENDING
-    return coordinator.close(timeout)
+    return coordinator.close(timeout, spread)
 
 
 def _enlarge(

@@ -265,25 +265,32 @@ class Publisher(Audience):
         return self._engine.questions.drain(self._engine.seconds(timeout))
 
     def close(
-        self, timeout: float | None = None, *, linger: NotHere | None = None
+        self,
+        timeout: float | None = None,
+        *,
+        spread: float = 0.0,
+        linger: NotHere | None = None,
     ) -> tuple[Undelivered, ...]:
         """Stop accepting, deliver what is queued, end all connections and workers. Idempotent.
 
         Args:
             timeout: seconds that delivery may take; None = `drain_timeout`, `math.inf` = as long
                 as it takes.
+            spread: seconds over which the connections are closed of those who have everything, in
+                any order, besides: so they do not all connect again, elsewhere, at once. Another
+                `close()` meanwhile, or `stop()`, closes them at once.
 
         Returns:
             What was not delivered, for each subscriber; empty if everything was. What was lost
             with a worker since the last `drain()` is in it, too.
 
         Raises:
-            TypeError, ValueError: `timeout` is no time to wait; nothing has changed.
-            TimeoutError: it has not ended 5 s after `timeout`, for our thread or the machine hangs;
+            TypeError, ValueError: one is no time to wait; nothing has changed.
+            TimeoutError: it has not ended 5 s after them, for our thread or the machine hangs;
                 what was delivered is not known. It is closed and goes on: call this again to wait.
         """
         refuse_linger(linger)
-        return self._engine.close(timeout)
+        return self._engine.close(timeout, spread)
 
     def stop(self) -> tuple[Undelivered, ...]:
         """End at once; returns what was not delivered. Idempotent."""

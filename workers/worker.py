@@ -335,7 +335,7 @@ class Worker:
             if isinstance(message, Snapshot):
                 self.checkpoints.ask(message.token, self._log.head())
             elif isinstance(message, Finish):  # another one brings the end forward
-                self._end(message.timeout)
+                self._end(message.timeout, message.spread)
             else:
                 self._orders.carry_out(message, descriptors)
         if self._channel.closed:
@@ -343,8 +343,8 @@ class Worker:
                 self._loop.remove_reader(self._channel.socket)
             self.orphaned()
 
-    def _end(self, timeout: float) -> None:
+    def _end(self, timeout: float, spread: float = 0.0) -> None:
         now = self._around.now()
         self._orders.resuming.give_up()
         self.pump.hurry(now)
-        self._ending = Ending(self.desk, self._channel, timeout, now, self._part)
+        self._ending = Ending(self.desk, self._channel, timeout, now, self._part, spread)

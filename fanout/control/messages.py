@@ -191,6 +191,7 @@ class Finish:
 
     code: ClassVar[int] = 10
     timeout: float
+    spread: float = 0.0  # seconds over which it closes those who have everything
 
 
 Message: TypeAlias = (

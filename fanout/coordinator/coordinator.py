@@ -123,6 +123,7 @@ class Coordinator:
         )
         self._carry_out, self._tell = hands.carry_out, hands.tell
         self._ends_at: float | None = None  # the end was asked for, and is to be over by then
+        self._spread = 0.0  # seconds over which connections are closed then
         self._claim = threading.Lock()  # of what is to be released: the thread's, or a close()'s
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="fanout-coordinator", daemon=True)
@@ -216,7 +217,7 @@ class Coordinator:
             pass
         return counting.value
 
-    def close(self, timeout: float) -> bool:
+    def close(self, timeout: float, spread: float = 0.0) -> bool:
         """End everything; returns whether it has ended. Idempotent, any thread.
 
         While an end is under way, a shorter timeout brings it forward. On the coordinator's own
@@ -225,6 +226,7 @@ class Coordinator:
         Args:
             timeout: seconds in which workers may still deliver what is queued; 0.0 = at once. It
                 returns at most END_GRACE later, and FAREWELL if a callback blocks.
+            spread: seconds over which connections are closed that have everything, besides.
         """
         if os.getpid() != self._pid:
             return True
@@ -234,11 +236,11 @@ class Coordinator:
             self._thread = threading.Thread()  # what the old one was to run would keep us
             return True
         if not self._calls.ended:
-            self._calls.post(lambda: self._finish(timeout))
+            self._calls.post(lambda: self._finish(timeout, spread))
         if self._calls.is_here:
             return False
         if self._thread.is_alive():
-            self._thread.join(timeout + END_GRACE)
+            self._thread.join(timeout + spread + END_GRACE)
         if self._thread.is_alive():
             return False
         self._announcer.close(timeout)
@@ -292,7 +294,7 @@ class Coordinator:
         self._calls.take()
         return []
 
-    def _finish(self, timeout: float) -> None:
+    def _finish(self, timeout: float, spread: float = 0.0) -> None:
         """Accept nobody any more, and end once all connections are served, or the time is up.
 
         Those of a lost worker would else be closed with what is queued for them, though others are
@@ -301,12 +303,13 @@ class Coordinator:
         self._attempt(self.reception.close)
         self.state.staffing.stop()
         until = self._now() + timeout
+        self._spread = spread
         self._ends_at = until if self._ends_at is None else min(self._ends_at, until)
 
     def _have_workers_end(self, timeout: float, now: float) -> None:
         self._ends_at = None
         self.state.ledger.closing = True
-        self._carry_out(self.state.supervision.finish(timeout, now))
+        self._carry_out(self.state.supervision.finish(timeout, now, self._spread))
 
     def _release(self) -> None:
         pool = self._pool

@@ -331,20 +331,20 @@ class Supervision:
 
     # The end.
 
-    def finish(self, timeout: float, now: float) -> list[Action]:
+    def finish(self, timeout: float, now: float, spread: float = 0.0) -> list[Action]:
         """Have all of them end; again, with a time that is up sooner, brings it forward.
 
         Args:
-            timeout: seconds in which they may still deliver what is queued.
+            timeout: seconds in which they may still deliver what is queued; `spread`: see `Finish`.
         """
-        until = now + timeout + KILL_GRACE
+        until = now + timeout + spread + KILL_GRACE
         if self.finishing_until is not None and self.finishing_until <= until:
             return []
         self.finishing_until = until
         actions: list[Action] = []
         for life in self.lives:
             if life.state is WorkerState.READY:
-                actions.append(do.Say(life.index, Finish(timeout)))
+                actions.append(do.Say(life.index, Finish(timeout, spread)))
             else:
                 actions += self.condemn(life.index, "it served nobody yet")
         return actions

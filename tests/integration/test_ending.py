@@ -158,3 +158,33 @@ def test_an_unclosed_publisher_warns_and_ends() -> None:
     assert found == [(ResourceWarning, f"unclosed {name}")]
     gone, alive = psutil.wait_procs(workers, timeout=DEADLINE_S)
     assert (len(gone), alive) == (2, [])
+
+
+def test_connections_are_closed_over_time_and_the_rest_at_once_when_it_is_stopped() -> None:
+    publisher = start()
+    (endpoint,) = publisher.endpoints
+    peers = [RawPeer.version_3(endpoint, b"t") for _ in range(6)]
+    publisher.wait_for_subscribers(6, timeout=DEADLINE_S)
+    connections = publisher._engine._coordinator.state.roster.connections
+    publisher.publish(b"t", b"last")
+    results: list[tuple[Undelivered, ...]] = []
+    closing = threading.Thread(target=lambda: results.append(publisher.close(spread=3_600)))
+    closing.start()
+    wait_until(lambda: len(connections) < 6, "the first end")
+    for peer in peers:
+        assert peer.read_message() == [b"t", b"last"]
+    assert closing.is_alive()
+    assert len(connections) in (4, 5), "the first of each worker"
+    left = publisher.stop()
+    closing.join(DEADLINE_S)
+    assert results == [left]
+    assert all(one.messages == 0 for one in left), "but what was not acknowledged just then"
+    for peer in peers:
+        assert peer.read_to_end() == b""
+        peer.close()
+
+
+@pytest.mark.parametrize("wrong", [-1, 86_401, float("nan"), None, True, "1"])
+def test_what_is_no_time_to_close_over_is_refused(wrong: Any) -> None:
+    with Publisher(workers=1) as publisher, pytest.raises((TypeError, ValueError), match="spread"):
+        publisher.close(spread=wrong)

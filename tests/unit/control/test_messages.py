@@ -41,7 +41,7 @@ MESSAGES: list[Message] = [
     control.Evict(1, 14, "in words"),
     control.Snapshot(1),
     control.SnapshotDone(1),
-    control.Finish(1.5),
+    control.Finish(1.5, 2.5),
     takeover.Wants(1, 2, [b"", b"added"], [b"cancelled"]),
     takeover.Resume(1, 2, "zmtp", "3.1", {"action": "block", "limit_bytes": 5}, 7),
     takeover.Resumed(1, False, "in words"),
@@ -113,8 +113,8 @@ BAD: dict[str, tuple[bytes, str]] = {
     "int, less than nothing": (garbage([[7, 1, True, -4, "", False]]), "Slow.dropped is -4"),
     "int, too large to be added": (garbage([[8, (1 << 56) + 1]]), "Snapshot.token is 72"),
     "bool": (garbage([[7, 1, 0, 2, "", False]]), "Slow.recovered is 0, not bool"),
-    "float": (garbage([[10, "1"]]), "Finish.timeout is '1', not float"),
-    "float, a bool": (garbage([[10, True]]), "Finish.timeout is True, not float"),
+    "float": (garbage([[10, "1", 0.0]]), "Finish.timeout is '1', not float"),
+    "float, a bool": (garbage([[10, True, 0.0]]), "Finish.timeout is True, not float"),
     "str": (garbage([[4, 1, b"3.1"]]), "Connected.version is b'3.1', not str"),
     "prefixes": (garbage([[5, 1, 2, ["text"], []]]), "Subscriptions.added is"),
     "no list of them": (garbage([[5, 1, 2, [], b""]]), "Subscriptions.cancelled is b''"),
@@ -139,7 +139,7 @@ def test_one_bad_message_spoils_its_packet() -> None:
 
 
 def test_a_timeout_may_be_a_whole_number() -> None:
-    assert decode(garbage([[10, 2]])) == [control.Finish(2)]
+    assert decode(garbage([[10, 2, 0]])) == [control.Finish(2, 0)]
 
 
 # -------------------------------------------------------------- subscriptions

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout._units import NS
 from fanout.control.messages import Adopt, Closed
 from fanout.options import Options
 from fanout.reasons import Reason
@@ -125,6 +126,28 @@ def test_who_is_not_through_is_looked_at_again_after_all_the_others(
     assert left == [[0, 1, 2], [0, 2], [0], [0]]
     assert not ending.is_cut
     ending.step(1 << 62, more=False)
+
+
+def test_who_has_everything_is_sent_away_over_time_in_an_order_of_its_own(
+    make_desk: Callable[[int], EndingDesk],
+) -> None:
+    desk = make_desk(5)
+    desk.channel.stuck = False
+    slow = desk.peers[3]
+    desk.desk._pump.hold(slow.member)  # it does not have everything
+    ending = Ending(desk.desk, desk.channel, 1.0, 0, without_clock(), spread=10.0)
+    ends: dict[int, int] = {}
+    for second in range(12):
+        is_over = ending.step(second * NS, more=False)
+        ends.update({one: second for one in range(5) if one not in desk.peers | ends})
+
+    assert ends.pop(3) == 11
+    assert sorted(ends.values()) == [
+        second for second in (0, 2, 4, 6, 8) if second in ends.values()
+    ]
+    assert len(set(ends.values())) == 4
+    assert list(ends) != sorted(ends), "not one after the other as they came"
+    assert is_over
 
 
 def test_connections_are_closed_as_fast_as_the_coordinator_reads(
