@@ -47,6 +47,7 @@ ABOUT_SEVERAL = {
     "test_repository.py": "the repository",
     "test_structure.py": "who imports whom",
     "benchmarks/test_counting.py": "scripts/benchmarks/receiver.py and workloads/",
+    "benchmarks/test_pausing.py": "scripts/benchmarks/pausing/ and workloads/takeover.py",
     "benchmarks/test_workloads.py": "scripts/benchmarks/workloads/",
     "coordinator/test_aborting.py": "a rule of fanout/coordinator/supervision.py",
     "coordinator/test_debts.py": "debts of addresses: addresses.py, and what reports tell it",

@@ -37,9 +37,25 @@ class Peer(ABC):
     def publish(self, count: int) -> None:
         """Publishes the first `count` messages of the traffic; may return before they are out."""
 
-    def lose_worker(self) -> None:
-        """Kills the worker that serves the first subscriber, if there are such."""
+    def lose_worker(self) -> list[str]:
+        """Kills the worker that serves the first subscriber, if there are such.
+
+        Returns:
+            The addresses of all whom it served.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no workers")
+
+    def move_few(self) -> None:
+        """Moves those who want more than others to another worker, one after the other."""
+        raise NotImplementedError(f"{type(self).__name__} has no workers")
+
+    def spread(self) -> None:
+        """Has all workers serve about as many."""
+        raise NotImplementedError(f"{type(self).__name__} has no workers")
+
+    def is_ready(self) -> bool:
+        """Whether all workers serve."""
+        return True
 
     @abstractmethod
     def close(self) -> None:

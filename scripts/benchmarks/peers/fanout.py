@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from benchmarks.peers.base import LOOPBACK, Peer
 from benchmarks.traffic import PROBE_TOPIC
 from benchmarks.wire import DIALECTS
-from fanout import Publisher
+from fanout import FanoutError, Publisher
+from fanout.observe.attach import attach
 from fanout.options import Options
+from fanout.shm.worker_slot import WorkerState
 
 if TYPE_CHECKING:
     from benchmarks.traffic import Traffic
+    from fanout.observe.rows import WorkerRow
 
 HEARTBEAT_SECONDS = Options.heartbeat_interval
 # A batch is written to the log as a whole: a sixteenth of it (64 MiB by default) leaves room for
@@ -40,12 +45,13 @@ class FanoutPeer(Peer):
         slow_limit_bytes: int = Options.slow_limit_bytes,
         conflate: int = 0,
         kernel_bytes: int = Options.kernel_queue_bytes,
+        port: int = 0,
     ) -> None:
         super().__init__(traffic)
         message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), traffic.payload_bytes)
         self._batch = messages_per_batch(batch, message_bytes)
         self._publisher = Publisher(
-            f"tcp://{LOOPBACK}:*",
+            f"tcp://{LOOPBACK}:{port or '*'}",
             workers=workers,
             worker_nice=worker_nice,
             slow_policy="conflate" if conflate else "block" if block else "drop_oldest",
@@ -71,9 +77,40 @@ class FanoutPeer(Peer):
         for topic in self.traffic.topics_of(count):
             publish(topic, payload)
 
-    def lose_worker(self) -> None:
-        serving = self._publisher.subscribers()[0].worker
-        os.kill(self._publisher.statistics().workers[serving].pid, signal.SIGKILL)
+    def lose_worker(self) -> list[str]:
+        everybody = self._publisher.subscribers()
+        serving = everybody[0].worker
+        pid = self._publisher.statistics().workers[serving].pid
+        served = [one.peer for one in everybody if one.worker == serving]
+        os.kill(pid, signal.SIGKILL)
+        return served
+
+    def move_few(self) -> None:
+        everybody = self._publisher.subscribers()
+        most = max(one.subscriptions for one in everybody)
+        workers = len(self._look())
+        for one in everybody:
+            if one.subscriptions == most:
+                self._publisher.move(one.id, (one.worker + 1) % workers)
+
+    def spread(self) -> None:
+        everybody = self._publisher.subscribers()
+        workers = len(self._look())
+        most = -(-len(everybody) // workers)
+        served = Counter(one.worker for one in everybody)
+        for one in everybody:
+            if served[one.worker] > most:
+                fewest = min(range(workers), key=served.__getitem__)
+                with contextlib.suppress(FanoutError):  # it may leave, or say something, just now
+                    self._publisher.move(one.id, fewest)
+                served[one.worker] -= 1
+                served[fewest] += 1
+
+    def is_ready(self) -> bool:
+        return all(worker.pid and worker.state is WorkerState.READY for worker in self._look())
+
+    def _look(self) -> list[WorkerRow]:
+        return attach(os.getpid()).workers()
 
     def _publish_batches(self, count: int) -> None:
         topics, payload = self.traffic.topics_of(count), self.traffic.payload

@@ -24,6 +24,7 @@ class LibzmqPeer(Peer):
         send_hwm: int = SEND_HWM,
         nodrop: int = 1,
         send_bytes: int = -1,
+        port: int = 0,
     ) -> None:
         super().__init__(traffic)
         self._context = zmq.Context(io_threads)
@@ -34,9 +35,14 @@ class LibzmqPeer(Peer):
         self._socket.setsockopt(zmq.SNDBUF, send_bytes)  # -1 = as the system likes
         self._socket.setsockopt(zmq.BACKLOG, BACKLOG)
         self._socket.setsockopt(zmq.LINGER, 0)
+        self._port = port
 
     def start(self) -> list[str]:
-        port = self._socket.bind_to_random_port(f"tcp://{LOOPBACK}")
+        port = self._port
+        if port:
+            self._socket.bind(f"tcp://{LOOPBACK}:{port}")
+        else:
+            port = self._socket.bind_to_random_port(f"tcp://{LOOPBACK}")
         return [f"{LOOPBACK}:{port}"]
 
     def send(self, topic: bytes, payload: bytes) -> None:

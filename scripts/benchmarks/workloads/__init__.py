@@ -15,6 +15,7 @@ from benchmarks.workloads.single import Single
 from benchmarks.workloads.stalled import Stalled
 from benchmarks.workloads.storm import Storm
 from benchmarks.workloads.subscribing import Subscribing
+from benchmarks.workloads.takeover import Takeover
 from benchmarks.workloads.watchlists import Watchlists
 
 __all__ = ["WORKLOADS", "Case", "Metric", "Sample", "Settings", "Workload"]
@@ -30,6 +31,7 @@ _ALL: tuple[Workload, ...] = (
     Latency(),
     Storm(),
     Subscribing(),
+    Takeover(),
     Single(),
     Scaling(),
     Limits(),

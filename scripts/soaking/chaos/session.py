@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.children import Child
 from fanout import Again, Event, EventKind, Publisher, SlowPolicy, SlowRule
 from soaking.chaos.audience import Counter
+from soaking.chaos.calling import calls_of
 from soaking.chaos.judging import Found, add_heard, complaints, without_numbers
 from soaking.chaos.messages import payload_of, topic_of
 from soaking.chaos.people import NETWORK, POLICIES, people, source_index
@@ -22,7 +23,7 @@ from soaking.chaos.tormenting import Tormentor
 from soaking.feeds import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from soaking.chaos.silence import Window
 
@@ -124,7 +125,7 @@ class Session:
             counter = Counter(self._new_counter(stack))
             self._start(stack, publisher)
             self._await_all(publisher)
-            calls: dict[str, Callable[[], None]] = {}
+            calls = calls_of(publisher, random.Random(f"calls {settings.seed}"))
             rng = random.Random(f"faults {settings.seed}")
             tormentor = Tormentor(publisher, rng, self._tell, calls)
             self._publish(publisher, counter, tormentor)
