@@ -101,6 +101,13 @@ def _add_chaos(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="N",
         help="messages a second; 0, the default: as many as there is room for",
     )
+    chaos.add_argument(
+        "--worker-timeout",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="after which a worker has hung, default 1; more on a machine with much other work",
+    )
     chaos.add_argument("--json", type=Path, metavar="FILE", help="all that was found")
 
 
@@ -115,6 +122,7 @@ def _run_chaos(options: argparse.Namespace) -> int:
         per_second=options.rate,
         workers=options.workers,
         log_bytes=options.log_mib << 20,
+        worker_timeout=options.worker_timeout,
     )
     found = ChaosSession(settings).run()
     print(chaos_report(found), flush=True)

@@ -18,7 +18,9 @@ KINDS = ("firehose", "filtered", "tiny", "stock", "changer", "older", "paced")
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_no_byte_is_lost_doubled_or_torn_whatever_happens_to_workers() -> None:
-    settings = Settings(SECONDS, 24, seed=1, kinds=KINDS, per_second=200, log_bytes=4 << 20)
+    settings = Settings(
+        SECONDS, 24, seed=1, kinds=KINDS, per_second=200, log_bytes=4 << 20, worker_timeout=3
+    )
 
     found = Session(settings).run()
 

@@ -24,6 +24,7 @@ DOCUMENTED = (
     "it has said something of itself",
     "the rest of a message",
     "what it wanted when",
+    "workers in a row ended",
 )
 NUMBERS = re.compile(r"\d[\d,.]*")
 
@@ -38,6 +39,7 @@ class Found:
         takeovers, resumed: as the publisher has counted.
         pauses: histograms of ns, by what had happened.
         disconnects: by the reason that the publisher tells, numbers left out.
+        lost: workers, in the same way.
         half_open: connections that were lost in their handshake, as they may be.
         wrong: faults in streams, by kind, each with whom and what.
         counters: where the publisher has counted something else than what was received.
@@ -57,6 +59,7 @@ class Found:
     pauses: dict[str, Histogram] = field(default_factory=dict)
     disconnects: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
     half_open: int = 0
     wrong: list[tuple[str, str]] = field(default_factory=list)
     counters: list[str] = field(default_factory=list)

@@ -58,6 +58,7 @@ def _verdict(found: Found) -> list[str]:
         f"disconnect, {'documented' if is_documented(why) else 'NOT DOCUMENTED'}: {count:,} x {why}"
         for why, count in found.disconnects.most_common()
     ]
+    lines += [f"worker lost: {count:,} x {why}" for why, count in found.lost.most_common()]
     if found.half_open:
         lines.append(f"{found.half_open:,} connections were lost in their handshake")
     lines += [f"WRONG ({kind}): {text}" for kind, text in found.wrong[:SHOWN]]

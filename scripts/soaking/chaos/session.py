@@ -89,20 +89,24 @@ class Settings:
 
 @dataclass
 class Told:
-    """What the publisher tells of those who leave; its thread of events."""
+    """What the publisher tells of those who are lost; its thread of events."""
 
     reasons: list[str] = field(default_factory=list)
+    workers: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, event: Event) -> None:
         if event.kind in LOST:
             with self._lock:
                 self.reasons.append(without_numbers(event.reason))
+        elif event.kind in (EventKind.WORKER_LOST, EventKind.WORKER_GIVEN_UP):
+            with self._lock:
+                self.workers.append(without_numbers(event.reason.partition(";")[0]))
 
-    def all(self) -> list[str]:
-        """Every one so far."""
+    def all(self) -> tuple[list[str], list[str]]:
+        """Every one so far: of subscribers, and of workers."""
         with self._lock:
-            return list(self.reasons)
+            return list(self.reasons), list(self.workers)
 
 
 class Session:
@@ -233,7 +237,9 @@ class Session:
         found.takeovers, found.resumed = totals.takeovers, totals.resumed
         found.published_bytes = totals.published_bytes
         accounts = {source_index(row.peer): row for row in publisher.subscribers()}
-        found.disconnects.update(self._told.all())
+        subscribers, workers = self._told.all()
+        found.disconnects.update(subscribers)
+        found.lost.update(workers)
         for person in self._people:
             one = heard[person.index]
             add_heard(found, person, one)
