@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fanout.shm.header import Header
 from fanout.shm.reader import LogReader
+from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
@@ -124,6 +125,9 @@ class Surroundings(Protocol):
     def stream_counts(self, sock: socket.socket) -> Counts | None:
         """What the kernel has counted of a connection; None = nobody can go on with it."""
 
+    def spill_area(self) -> SpillArea:
+        """Its own; the others are read through it. Nothing of it is in use yet."""
+
     def ring_publisher(self) -> None:
         """Wake the publisher, which waits for room in the log."""
 
@@ -201,3 +205,6 @@ class Process:
 
     def stream_slot(self, index: int) -> StreamSlot:
         return StreamSlot(self._segment, index)
+
+    def spill_area(self) -> SpillArea:
+        return SpillArea(self._segment, self.slot.area)

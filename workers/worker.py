@@ -25,6 +25,8 @@ from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
 from fanout.workers.connections.orders import Orders
 from fanout.workers.connections.reading import ReadSide
+from fanout.workers.connections.releasing import Releasing
+from fanout.workers.connections.resuming import Resuming
 from fanout.workers.connections.self_service import self_service_for
 from fanout.workers.connections.standing import Standing
 from fanout.workers.connections.stopwatch import Stopwatch
@@ -81,10 +83,8 @@ class Worker:
         self.tail: Tail[Peer] = Tail(around, self.pump, self.rest.fence)
         self.desk = Desk(around, options, policy, self.pump, self.tail, self._write_set)
         self.deadlines = Deadlines(self.desk, options, part)
-        self.silence = Silence(
-            *(self.pump, int(options.send_timeout * NS), int(options.stall_timeout * NS)),
-            *(self.desk.unsent, part),
-        )
+        times = int(options.send_timeout * NS), int(options.stall_timeout * NS)
+        self.silence = Silence(self.pump, *times, self.desk.unsent, part)
         self.reads = ReadSide(
             *(self.desk, self.deadlines, self.pump, self.tail),
             *(self._channel, around.poll_set(), Stopwatch(around.now, around.cpu_ns), around.now()),
@@ -95,11 +95,11 @@ class Worker:
         self.figures = Figures(around, self.pump)
         seen = self.pump, self.desk.peers, self._channel, self.figures, around.unsent
         self.checkpoints = Checkpoints(*seen, part, self.desk.records, tuning)
-        self._deliveries = Deliveries(
-            *(self.pump, self._log, self._write_set, self.desk.by_descriptor),
-            *(self.figures, part, tuning),
-        )
-        self._orders = Orders(around, options, self.desk, self.deadlines, pump, self.tail, part)
+        sending = self.pump, self._log, self._write_set, self.desk.by_descriptor
+        self._deliveries = Deliveries(*sending, self.figures, part, tuning)
+        here = around, options, self.desk, self.deadlines, pump, self.tail, part
+        resuming = Resuming(*here, self.reads.self_service)
+        self._orders = Orders(self.desk, resuming, Releasing(around, self.desk, pump, self.tail))
         self._ending: Ending | None = None
         self._done = asyncio.Event()
         self._turn_scheduled = self._has_failed = False

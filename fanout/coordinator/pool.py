@@ -17,6 +17,7 @@ from fanout.control.messages import Adopt, ControlError, Evict
 from fanout.control.takeover import Released, Resumed
 from fanout.coordinator import reports
 from fanout.coordinator.actions import Complain
+from fanout.coordinator.areas import Areas
 from fanout.coordinator.dropping import Dropping
 from fanout.coordinator.figures import final_of
 from fanout.coordinator.links import REAP_WAIT, WorkerLink
@@ -94,6 +95,7 @@ class Pool:
         self._handing_on = self._shifts.handing_on
         self.moving = self._shifts.moving
         self._room = room
+        self._areas = Areas(segment, state.takeovers)
         self._has_reports = False  # of this turn
         self._turns_with_reports = 0  # one after another, while there was something to take out
 
@@ -102,9 +104,8 @@ class Pool:
         state = self._state
         for index in range(len(self.links), len(bells)):
             self.links.append(WorkerLink(index, self._segment, bells[index], self._room))
-            state.supervision.lives.append(
-                Life(index, WorkerState.RETIRED, restarts=-1)  # it was never started
-            )
+            life = Life(index, WorkerState.RETIRED, restarts=-1)  # it was never started
+            state.supervision.lives.append(life)
         state.roster.enlarge(len(self.links))
 
     def sights(self) -> list[Sight]:
@@ -121,6 +122,7 @@ class Pool:
     def start(self, worker: int) -> list[Action]:
         """Start a process for a worker; if the system gives none, it has ended."""
         link = self.links[worker]
+        link.slot.area = self._areas.give(worker)
         try:
             link.start(self._options, self._start_process)
             self._watch(link)
@@ -202,6 +204,7 @@ class Pool:
             if self._turns_with_reports % REPORTS_PER_PIECE == 0:
                 interest.take_out()
         self._has_reports = False
+        self._areas.tidy()
         return self._wrecks.go_on() + self._shifts.go_on()
 
     def owed(self) -> Slices[dict[int, tuple[int, bool]]]:

@@ -14,6 +14,7 @@ seen whole by another process (`struct` with "!" or ">" writes byte by byte and 
     ends              publisher             message             where it ends
     topics            publisher             message             topic id
     data              publisher                                 ZMTP wire bytes, back to back
+    areas             that worker           worker process      what its records point to
 
 The *publisher* is its process: who holds the send lock writes HEAD, POISON, WANTED and the
 messages, the coordinator, which is a thread of it, everything else.
@@ -26,6 +27,10 @@ one span of positions, which is at most two pieces of memory.
 The only commit point is the store of HEAD. Nothing at or above it may be read by a worker.
 Two parties never write one cache line of 64 bytes, but for the sleepers.
 
+Up to the end of the data the memory is there from the start, and mapped. An *area* is a hole in the
+file: written and read by system calls, which say it if there is no memory, and given back when it
+is empty.
+
 Only this package knows the numbers below. What others read and write of a record are the attributes
 of `Header`, `WorkerSlot`, `SubscriberSlot`, `Card`, `ClosedRing` and `Clock`.
 """
@@ -35,7 +40,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 5
+LAYOUT_VERSION = 6
 
 WORD = 8
 LINE = 64
@@ -80,6 +85,7 @@ H_ACCOUNTS = 160  # of connections that have ended: see `header.Totals` as well;
 ACCOUNTS = 24
 H_HOLD = 184  # sequence: the coordinator needs the log from there, or NO_TAIL
 H_HOLDS = 185  # how often that was changed
+H_AREAS = 186  # how many there are, for who attaches
 # Lines 24 to 63 are free: the floor of the writer and the mark of kept values (last values), events
 # by kind (metrics).
 
@@ -115,11 +121,12 @@ WC_PID = 32  # of its process, 0 = none runs
 WC_STATE = 33  # see `worker_slot.WorkerState`
 WC_RESTARTS = 34  # how often it was replaced
 WC_STARTED = 35  # monotonic ns
+WC_AREA = 36  # which one its process writes to, from 1; 0 = none
 
 NO_TAIL = (1 << 64) - 1  # holds nothing back
 
-# Subscriber slot: 112 words, the owning worker's.
-SUBSCRIBER_SLOT_BYTES = 896
+# Subscriber slot: 128 words, the owning worker's.
+SUBSCRIBER_SLOT_BYTES = 1_024
 S_VERSION = 0  # odd while the words below are being changed
 S_ID = 1  # subscriber id, 0 = free
 # From here on in the order of `subscriber_slot.Checkpoint`.
@@ -147,7 +154,7 @@ S_BANK = 26  # records ever written; its lowest bit names the bank of the last o
 S_TAKEN = 27  # bytes of its input that were taken, and on which all is done
 # Words 28 to 31 are free.
 S_BANKS = 32  # two of them: from where another worker can go on with the stream
-BANK_WORDS = 40  # in the order of `stream_record.StreamRecord`
+BANK_WORDS = 48  # in the order of `stream_record.StreamRecord`
 SPEECH_BYTES = 136  # of each, at its end: what is to be said that is not in the log
 
 # Card: 48 words, the coordinator's. Words 46 and 47 are free.
@@ -213,6 +220,11 @@ E_POLICY = 49  # see `cards.POLICIES`; in the upper half who chose it, see `card
 E_LIMIT_BYTES = 50
 E_MAX_RATE = 55
 
+# Areas: what a lost worker's records point to stays until others have gone on with its subscribers,
+# and the next process has another one meanwhile. They take no memory until they are written to.
+AREAS = 2 * WORKERS_MAX
+AREA_LOGS = 4  # times the log's size: twice what members may have rests of, see `Tuning.spill_logs`
+
 BYTES_PER_ENTRY = 64  # one index entry for each so many bytes of log; smaller messages wait for it
 
 
@@ -228,11 +240,13 @@ class Layout:
         data_bytes: bytes of log, a multiple of PAGE.
         entries: messages that the index holds, a power of two.
         subscribers: subscriber slots.
+        areas: of workers.
     """
 
     data_bytes: int
     entries: int
     subscribers: int
+    areas: int = AREAS
 
     @classmethod
     def for_options(cls, log_bytes: int, subscribers: int) -> Layout:
@@ -274,8 +288,22 @@ class Layout:
         return _round_up(self.topics + self.entries * WORD, PAGE)
 
     @property
-    def total_bytes(self) -> int:
+    def mapped_bytes(self) -> int:
+        """What is allocated at the start, and mapped."""
         return self.data + self.data_bytes
+
+    @property
+    def area_bytes(self) -> int:
+        """Of one of them."""
+        return AREA_LOGS * self.data_bytes
+
+    def area(self, number: int) -> int:
+        """Where area `number` begins, from 1."""
+        return _round_up(self.mapped_bytes, PAGE) + (number - 1) * self.area_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        return self.area(self.areas + 1) if self.areas else self.mapped_bytes
 
 
 for _bytes in (WORKER_SLOT_BYTES, SUBSCRIBER_SLOT_BYTES, CARD_BYTES, CLOSED_ENTRY_BYTES):
@@ -290,6 +318,7 @@ assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
 assert S_DROPS + DROPS <= S_OLDEST, "the drops have words of their own"
 assert S_TAKEN < S_BANKS, "the banks have words of their own"
 assert S_BANKS + 2 * BANK_WORDS <= SUBSCRIBER_SLOT_BYTES // WORD, "both banks are in the slot"
+assert WC_AREA < WORKER_SLOT_BYTES // WORD, "a worker's slot is 64 words"
 assert H_HOLD >= H_ACCOUNTS + ACCOUNTS, "the hold has a line of its own"
 assert C_PEER + PEER_BYTES // WORD <= C_ENDPOINT, "the peer would reach into the endpoint"
 assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= C_NAME, "the endpoint would reach into the name"

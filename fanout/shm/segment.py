@@ -14,11 +14,12 @@ import fcntl
 import mmap
 import os
 from contextlib import suppress
+from dataclasses import replace
 
 from fanout.descriptors import standard_taken
 from fanout.errors import StartupError
 from fanout.shm import layout as at
-from fanout.shm.layout import Layout
+from fanout.shm.layout import PAGE, Layout
 from fanout.system_calls import dispensable, explain, is_refused, needed
 
 MADV_POPULATE_READ = 22  # Linux 5.14: map all pages now, to read
@@ -47,7 +48,7 @@ class Segment:
         self.fd = -1
         self.layout = layout
         access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
-        size = layout.total_bytes if log else layout.topics
+        size = layout.mapped_bytes if log else layout.topics
         with standard_taken():  # a mapping has a duplicate of its own
             self.map = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=access)
         if log:
@@ -63,12 +64,13 @@ class Segment:
         Raises:
             StartupError: not enough memory; the text says how much is needed and free.
         """
-        _check_available(layout.total_bytes)
+        _check_available(layout.mapped_bytes)
         fd = -1
         try:
             with standard_taken(), needed("memfd_create", "makes the memory of the log"):
                 fd = os.memfd_create(MEMORY_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            _allocate(fd, layout.total_bytes)
+            layout = _with_areas(fd, layout)
+            _allocate(fd, layout.mapped_bytes)
             with dispensable():  # nobody else has it but who is trusted with the log
                 fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
             segment = cls(fd, layout, writable=True)
@@ -78,7 +80,7 @@ class Segment:
             if isinstance(error, OSError) and error.errno not in _NO_MEMORY:
                 raise StartupError(f"no memory for the log: {explain(error)}") from error
             if isinstance(error, OSError | ValueError):
-                raise StartupError(_too_large(layout.total_bytes, str(error))) from error
+                raise StartupError(_too_large(layout.mapped_bytes, str(error))) from error
             raise
         words = segment.words
         words[at.H_VERSION] = at.LAYOUT_VERSION
@@ -86,6 +88,7 @@ class Segment:
         words[at.H_DATA_BYTES] = layout.data_bytes
         words[at.H_ENTRIES] = layout.entries
         words[at.H_SUBSCRIBERS] = layout.subscribers
+        words[at.H_AREAS] = layout.areas
         words[at.H_PID] = os.getpid()
         words[at.H_HOLD] = at.NO_TAIL
         words[at.H_EPOCH] = int.from_bytes(os.urandom(7), "little") + 1
@@ -128,12 +131,33 @@ class Segment:
         """
         with dispensable():  # then it is given back when nobody maps it any more
             self.map.madvise(mmap.MADV_REMOVE)
+        if self.layout.areas:
+            self.give_back(self.layout.area(1), self.layout.areas * self.layout.area_bytes)
+
+    def give_back(self, offset: int, size: int) -> None:
+        """Give the memory of a part of the areas back; it reads as zeros then."""
+        start = offset - offset % PAGE
+        with (
+            suppress(OSError, ValueError),  # it is given back when nobody maps it any more
+            standard_taken(),
+            mmap.mmap(self.fd, offset + size - start, offset=start) as part,
+        ):
+            part.madvise(mmap.MADV_REMOVE)
 
     def close(self) -> None:
         """Close the descriptor; the mapping goes when the last view of it does."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def _with_areas(fd: int, layout: Layout) -> Layout:
+    """The layout whose areas this file can have: none if a limit keeps it from being so large."""
+    try:
+        os.ftruncate(fd, layout.total_bytes)
+    except OSError:
+        return replace(layout, areas=0)
+    return layout
 
 
 def _allocate(fd: int, size: int) -> None:
@@ -173,7 +197,10 @@ def _read_layout(fd: int) -> Layout:
             f"segment layout {header[at.H_VERSION]}, this fanout reads "
             f"{at.LAYOUT_VERSION}: publisher and reader must be of one version"
         )
-    layout = Layout(header[at.H_DATA_BYTES], header[at.H_ENTRIES], header[at.H_SUBSCRIBERS])
+    layout = Layout(
+        *(header[at.H_DATA_BYTES], header[at.H_ENTRIES]),
+        *(header[at.H_SUBSCRIBERS], header[at.H_AREAS]),
+    )
     if not layout.total_bytes == header[at.H_TOTAL_BYTES] == os.fstat(fd).st_size:
         raise StartupError(f"this segment has {os.fstat(fd).st_size:,} bytes, its header differs")
     return layout

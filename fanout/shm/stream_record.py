@@ -2,7 +2,8 @@
 
 A record says: from this byte of the connection on there come the rest of message S, what was to be
 said, and then what the subscriber wants of the log from message N on. What of that was handed to
-the kernel is not in it: the kernel counts that. So a record is true until something is sent that
+the kernel is not in it: the kernel counts that. What does not fit into it, or is not in the log any
+more, is in a `SpillArea`. So a record is true until something is sent that
 does not follow from it, however much is sent meanwhile, and need not be written for each send.
 
 There are two banks in a slot. The one that does not count is written as a whole, and then chosen by
@@ -30,12 +31,7 @@ class Kind(enum.IntEnum):
     NONE = 0  # nothing: it has no record
     GOES_ON = 1
     WANTS_NOTHING = 2  # it goes on, and needs nothing of the log
-    # It cannot go on, because of what its worker alone knows.
-    CHOOSY = 3  # its policy conflates, or it is sent something now and then only
-    FINISHING = 4  # it loses what comes until it has what came before
-    GAPS = 5  # it is told of gaps
-    TALKATIVE = 6  # it has so many PINGs that were not answered
-    RESERVED = 7  # it has said something of itself
+    NO_ROOM = 3  # nothing: there was no memory for what its worker alone knows
 
     @classmethod
     def _missing_(cls, value: object) -> Kind:
@@ -55,11 +51,7 @@ class Kind(enum.IntEnum):
 # With what comes before them they fit into the ring of ends (TEXT_BYTES), as do all others.
 _WHY_NOT = {
     Kind.NONE: "its worker had written no record of it",
-    Kind.CHOOSY: "its policy chooses what it gets (conflate)",
-    Kind.FINISHING: "it was losing what comes (drop_newest)",
-    Kind.GAPS: "it is told of gaps",
-    Kind.TALKATIVE: "too many answers to its PINGs were waiting",
-    Kind.RESERVED: "it has said something of itself (reserved)",
+    Kind.NO_ROOM: "no memory for what its worker knew",
 }
 
 
@@ -75,6 +67,11 @@ class StreamRecord(NamedTuple):
     offset: int  # bytes of it that were sent, in the encoding of the stream
     start: int  # position of its first byte
     following: int  # N: S, if nothing comes between it and what follows in the log
+    # Where in a `SpillArea` there is what, and its bytes; 0 = nothing.
+    copy: int  # message S, whole, as the stream has it: the log may not have it any more
+    copy_bytes: int
+    more: int  # what its worker alone knows, see `more.py`
+    more_bytes: int
     # As in the checkpoint of the same instant, in that order.
     matched: int
     sent: int
@@ -106,7 +103,7 @@ class StreamRecord(NamedTuple):
     @property
     def drops(self) -> tuple[int, int, int, int, int, int]:
         """As in a member: messages by reason, then bytes."""
-        return self[16:22]
+        return self[20:26]
 
 
 _NUMBERS = len(StreamRecord._fields) - 1
@@ -135,6 +132,12 @@ class StreamSlot(Record):
         self._banks = [words[place : place + _WORDS] for place in first]
 
     taken = Word(at.S_TAKEN, "bytes of input that were taken, and on which all is done")
+
+    count = Word(at.S_BANK, "records ever written")
+
+    def is_at(self, subscriber: int, count: int) -> bool:
+        """Whether it is this subscriber's, and nobody has written one since there were so many."""
+        return self.words[at.S_ID] == subscriber and self.count == count
 
     def write(self, record: StreamRecord) -> None:
         """Make this the record; its speech is no longer than SPEECH_BYTES."""

@@ -79,6 +79,7 @@ class WorkerSlot(Record):
     state = Word(at.WC_STATE, "see `WorkerState`")
     restarts = Word(at.WC_RESTARTS, "how often it was replaced")
     started = Word(at.WC_STARTED, "monotonic ns")
+    area = Word(at.WC_AREA, "which `SpillArea` its process writes to, 0 = none")
 
     def fall_asleep(self, sleep: int) -> None:
         """Ask to be rung for; `sleep` is a number that is new each time. The worker's."""

@@ -23,6 +23,7 @@ from fanout.transport.kernel import stream_counts
 from tests.helpers.checked import Audience, Checked, message
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer, command
+from tests.helpers.slow import Slow, SlowAudience
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -212,3 +213,64 @@ def test_who_is_disconnected_is_closed_though_the_worker_that_was_told_is_lost()
         (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
 
         assert (evicted.cause, peer.read_to_end()) == (Reason.DISCONNECTED_BY_CALL, b"")
+
+
+CHOICES = (
+    (),
+    (b"\x00fanout.policy=drop_newest", b"\x00fanout.limit_messages=50"),
+    (b"\x00fanout.policy=conflate", b"\x00fanout.gap=all", b"\x00fanout.gap"),
+    (b"\x00fanout.policy=conflate", b"\x00fanout.min_interval=0.05"),
+    (b"\x00fanout.gap", b"\x00fanout.name=lossy"),
+)
+
+
+def test_slow_ones_go_on_whatever_becomes_of_what_they_cannot_take() -> None:
+    """Each is torn out of the middle of messages that the log does not keep."""
+    happenings = Happenings()
+    with Publisher(
+        "tcp://127.0.0.1:*",
+        workers=2,
+        log_bytes=4 * MIB,
+        kernel_queue_bytes=16 * KIB,
+        heartbeat_interval=0,
+        on_event=happenings,
+    ) as publisher:
+        (endpoint,) = publisher.endpoints
+        slow = [Slow(endpoint, *CHOICES[index % 5], b"") for index in range(15)]
+        with SlowAudience(slow) as audience:
+            publisher.wait_for_subscribers(len(slow), timeout=DEADLINE_S)
+            published = 0
+
+            def has_lost(count: int) -> bool:
+                return len(happenings.of(EventKind.WORKER_LOST)) == count
+
+            for kills in range(1, 4):
+                until = publisher.statistics().published + 5_000
+                while published < until:
+                    publisher.publish(*message(published))
+                    published += 1
+                served = [one.worker for one in publisher.subscribers()]
+                most = publisher.statistics().workers[max(served, key=served.count)]
+                os.kill(most.pid, signal.SIGKILL)
+                wait_until(partial(has_lost, kills), "that it is noticed")
+            totals = publisher.statistics()
+            assert happenings.of(EventKind.SUBSCRIBER_EVICTED) == []
+            assert (totals.evicted, totals.not_resumed) == (0, 0)
+            assert totals.resumed >= 12
+            assert totals.dropped > 3_000
+            assert totals.conflated > 1_000
+            audience.hurry()
+            assert publisher.drain(DEADLINE_S) == ()
+            by_name = {one.peer: one for one in publisher.subscribers()}
+            wait_until(
+                lambda: all(len(one.got().numbers) == by_name[one.name].sent for one in slow),
+                "that all have got what they were sent",
+            )
+            for one, said in zip(slow, CHOICES * 3, strict=True):
+                known, got = by_name[one.name], one.got()
+                assert known.matched == published
+                assert known.matched == known.sent + known.dropped + known.conflated
+                assert (known.name == "lossy") == (b"\x00fanout.name=lossy" in said)
+                assert (known.chosen_by == "subscriber") == any(b"policy" in one for one in said)
+                if any(b"gap" in one for one in said):
+                    assert (got.lost, got.conflated) == (known.dropped, known.conflated)

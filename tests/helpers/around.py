@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout._units import NS
 from fanout.shm.header import Header
+from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
@@ -159,6 +160,9 @@ class Around:
 
     def stream_counts(self, sock: socket.socket) -> Counts | None:
         return stream_counts(sock)
+
+    def spill_area(self) -> SpillArea:
+        return SpillArea(self.written.segment, self.slot.area)
 
     def ring_publisher(self) -> None:
         self.rings += 1

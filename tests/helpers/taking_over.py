@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.control.messages import (
     Adopt,
+    Chose,
     Closed,
     Connected,
+    SetPolicy,
     Subscriptions,
 )
 from fanout.control.splitting import split_wants
@@ -49,6 +51,7 @@ class Place(Around):
         self.channel = Outbox()
         self.slot = WorkerSlot(log.written.segment, index)
         self.slot.release()
+        self.slot.area = index + 1
         self._buffer = buffer
 
     def prepare(self, descriptor: int) -> socket.socket:
@@ -72,6 +75,7 @@ class Subscriber:
         self.version = ""
         self.changes: list[Subscriptions] = []
         self.received = bytearray()
+        self.policy = POLICY
 
     def say(self, data: bytes = b"") -> None:
         """Send what the session has to say, and this."""
@@ -116,6 +120,7 @@ class TakingOver:
         self.tuning = tuning
         self.buffer = buffer
         self.indexes = iter(range(100))
+        self.dead: list[Worker] = []  # who is dead cleans nothing up
         self.workers: list[Worker] = []
         self.places: list[Place] = []
         for _ in range(workers):
@@ -126,8 +131,8 @@ class TakingOver:
         self.outcomes: list[Resumed] = []
         self.released: list[Released] = []
         self.closed: list[Closed] = []
+        self.chosen: list[Chose] = []
         self.hold = NO_TAIL
-        self.policy = POLICY
 
     def start(self) -> Worker:
         """One worker more."""
@@ -155,11 +160,17 @@ class TakingOver:
                 return one
         raise AssertionError("no handshake")
 
+    def set_policy(self, one: Subscriber, policy: SlowPolicy) -> None:
+        """Something else happens to it from now on when it is behind."""
+        one.policy = policy
+        self.served[one.number].desk.set_policy(SetPolicy(one.number, policy.as_dict()))
+
     def turn(self, worker: Worker, *, tick: bool = False) -> None:
         """A turn of a worker, and what it has reported."""
         around = self.around(worker)
         around.loop.soon.clear()
-        around.time += 1_000_000
+        self.log.time += 1_000_000
+        around.time = self.log.time
         if tick:
             worker.tick()
         else:
@@ -178,6 +189,8 @@ class TakingOver:
                 self.outcomes.append(message)
             elif isinstance(message, Released):
                 self.released.append(message)
+            elif isinstance(message, Chose):
+                self.chosen.append(message)
             elif isinstance(message, Closed):
                 self.closed.append(message)
 
@@ -205,6 +218,7 @@ class TakingOver:
         self.hold = min([self.hold, *(self._needed(one) for one in orphans)])
         at = self.workers.index(worker)
         del self.workers[at], self.places[at]
+        self.dead.append(worker)
         slot.release()
         _end(worker)
         return orphans
@@ -247,7 +261,7 @@ class TakingOver:
                 parts += split_wants(one.number, change.sequence, change.added, change.cancelled)
             for part in parts:
                 worker._orders.carry_out(part, [])
-            fields: Any = self.policy.as_dict()
+            fields: Any = one.policy.as_dict()
             resume = Resume(*(one.number, one.number - 1, "zmtp", one.version, fields), quiet=quiet)
             worker._orders.carry_out(resume, [os.dup(one.ours.fileno())])
 
@@ -263,7 +277,8 @@ class TakingOver:
             came = sum(one.read() for one in mine)
             pump = worker.pump
             unsent = [peer.unsent_in_kernel() for peer in worker.desk.peers.values()]
-            is_busy = came or pump.blocked or worker._orders.resuming.waiting or any(unsent)
+            behind = [one for one in pump.blocked if one not in pump.rests or one.queued]
+            is_busy = came or behind or worker._orders.resuming.waiting or any(unsent)
             was_done, is_done = is_done, not is_busy
             if was_done and is_done and (pump.front >= head or not pump.needs_log):
                 return

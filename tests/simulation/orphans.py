@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.simulation.processes import Peer, Process
 
 ENDPOINTS = ("tcp://127.0.0.1:1", "tcp://127.0.0.1:1", "ipc:///somewhere")
-KINDS = (Kind.GOES_ON, Kind.GOES_ON, Kind.GOES_ON, Kind.WANTS_NOTHING, Kind.CHOOSY)
+KINDS = (Kind.GOES_ON, Kind.GOES_ON, Kind.GOES_ON, Kind.WANTS_NOTHING, Kind.NO_ROOM)
 NOTHING = StreamRecord(**dict.fromkeys(StreamRecord._fields[:-1], 0), speech=b"")
 
 # What is promised.
@@ -119,7 +119,7 @@ class Orphans:
                 continue
             is_suspect = own and self._is_suspect(subscriber)
             is_tcp = peer.connection.endpoint.startswith("tcp:")
-            if is_tcp and peer.was_connected and not is_suspect and peer.kind is not Kind.CHOOSY:
+            if is_tcp and peer.was_connected and not is_suspect and peer.kind is not Kind.NO_ROOM:
                 yield subscriber
             else:
                 self.not_resumed += peer.was_connected

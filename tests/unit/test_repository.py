@@ -56,6 +56,7 @@ ABOUT_SEVERAL = {
     "coordinator/test_supervision_ends.py": "ends of workers: supervision.py, pace.py, exits.py",
     "shm/test_order.py": "the order of stores and loads of all records",
     "shm/test_records.py": "header, slots, cards, clock and ends",
+    "workers/connections/test_resuming_slow.py": "who loses messages: resuming.py and records.py",
     "workers/stream/test_changing.py": "changes of wants: members.py and cohorts.py",
     "zmtp/test_corpus.py": "streams that were recorded",
     "zmtp/test_long_runs.py": "runs of frames that are alike: frames.py and session.py",

@@ -202,6 +202,7 @@ class Desk:
         """Another worker goes on with this one, by its record: nothing of it is ended."""
         del self.peers[peer.id]
         self._pump.let_go(peer.member)
+        self.records.leave(peer)
         self._forget(peer)
         peer.checkpoint(0)
         peer.close(leave_open=True)

@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Adopt, Evict, SetPolicy
 from fanout.control.takeover import Release, Resume, Wants
-from fanout.workers.connections.releasing import Releasing
-from fanout.workers.connections.resuming import Resuming
 
 if TYPE_CHECKING:
     from fanout.control.messages import Message
-    from fanout.options import Options
-    from fanout.workers.connections.deadlines import Deadlines
     from fanout.workers.connections.desk import Desk
-    from fanout.workers.connections.peer import Peer
-    from fanout.workers.stream.pump import Pump
-    from fanout.workers.stream.turn_part import TurnPart
-    from fanout.workers.surroundings import Surroundings
-    from fanout.workers.tail import Tail
+    from fanout.workers.connections.releasing import Releasing
+    from fanout.workers.connections.resuming import Resuming
 
 
 class Orders:
@@ -29,19 +22,10 @@ class Orders:
         resuming: what is about somebody who is still awaited there waits with him.
     """
 
-    def __init__(
-        self,
-        around: Surroundings,
-        options: Options,
-        desk: Desk,
-        deadlines: Deadlines,
-        pump: Pump,
-        tail: Tail[Peer],
-        part: TurnPart,
-    ) -> None:
+    def __init__(self, desk: Desk, resuming: Resuming, releasing: Releasing) -> None:
         self._desk = desk
-        self.resuming = Resuming(around, options, desk, deadlines, pump, tail, part)
-        self._releasing = Releasing(around, desk, pump, tail)
+        self.resuming = resuming
+        self._releasing = releasing
 
     def carry_out(self, message: Message, descriptors: list[int]) -> None:
         """Do what is about a connection; others do the rest."""

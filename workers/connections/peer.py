@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout._units import NS
 from fanout.shm.worker_slot import NO_TAIL
@@ -15,10 +15,24 @@ from fanout.workers.stream.member import Member
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fanout.shm.spill_area import Stored
     from fanout.shm.stream_record import StreamSlot
     from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
     from fanout.workers.policy.base import Policy
+    from fanout.workers.stream.spills import Copy
+    from fanout.workers.stream.values import Values
     from fanout.zmtp import Session
+
+
+class PointedTo(NamedTuple):
+    """What a record points to: of use for as long as somebody refers to this."""
+
+    packed: bytes = b""  # see `More`
+    stored: Stored | None = None  # where that is
+    kept: tuple[Copy | Values, ...] = ()  # these are stored, too
+
+
+POINTS_TO_NOTHING = PointedTo()
 
 
 class Peer:
@@ -40,7 +54,8 @@ class Peer:
         record_due: monotonic ns when that is to be renewed.
         recorded: the message from which on it needs the log for that, NO_TAIL = it does not.
         taken: bytes of its input that were taken.
-        has_spoken_for_itself: whether it has said anything by a reserved subscription.
+        said: the reserved subscriptions that it has, in the order in which they count.
+        pointed_to: what its record points to, and is kept for that.
         rate, rate_bytes: messages and their bytes that it was sent in the last second.
 
     Args:
@@ -55,16 +70,17 @@ class Peer:
         "answers_pings",
         "asked",
         "budget",
-        "has_spoken_for_itself",
         "id",
         "last_received",
         "member",
+        "pointed_to",
         "rate",
         "rate_bytes",
         "ready",
         "record",
         "record_due",
         "recorded",
+        "said",
         "session",
         "slot",
         "socket",
@@ -107,7 +123,8 @@ class Peer:
         self.record_due = 0
         self.recorded = NO_TAIL
         self.taken = 0
-        self.has_spoken_for_itself = False
+        self.said: tuple[bytes, ...] = ()
+        self.pointed_to = POINTS_TO_NOTHING
         if is_new:
             slot.take(identifier)
 

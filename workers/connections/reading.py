@@ -69,6 +69,7 @@ class ReadSide:
 
     Attributes:
         has_changed: whether somebody's wants have changed in the last turn.
+        self_service: what subscribers say of themselves.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class ReadSide:
         self._tail = tail
         self._channel = channel
         self._stopwatch = stopwatch
-        self._self_service = self_service
+        self.self_service = self_service
         self._share = Share(now)
         self._turned_at = now
         self._spent = 0  # ns, by the reading of this turn
@@ -118,7 +119,7 @@ class ReadSide:
             self.set.unregister(peer.socket)
         self._tail.promised.pop(peer, None)
         self._changes.pop(peer, None)
-        self._self_service.forget(peer.id)
+        self.self_service.forget(peer.id)
 
     def turn(self, now: int, *, busy: bool = False) -> bool:
         """Read from as many peers as one turn allows; True if there may be more to read.
@@ -275,9 +276,10 @@ class ReadSide:
             self._desk.close(peer, cause, f"{cause.text}: {violation.reason}")
             return
         if said:
-            reports, gaps = self._self_service.take(peer.id, said)
+            reports, gaps = self.self_service.take(peer.id, said)
             self._pump.tell_gaps(peer.member, losses=gaps > 0, conflated=gaps > 1)
-            peer.has_spoken_for_itself = True
+            self._channel.flush()  # else what it has chosen may be lost with this process
+            peer.said = self.self_service.said(peer.id)
             self._desk.records.write(peer)
             self._charge(peer, reports * REPORT_NS, now)
         if added or cancelled:

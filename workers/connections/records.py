@@ -8,19 +8,27 @@ more of the log than the peers need.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from fanout.shm.stream_record import Kind
+from fanout.shm.stream_record import SPEECH_BYTES, Kind
 from fanout.shm.worker_slot import NO_TAIL
+from fanout.workers.connections.peer import POINTS_TO_NOTHING, PointedTo
+from fanout.workers.stream.more import more_of
 from fanout.workers.stream.recording import record_of
+from fanout.workers.stream.spills import Copy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fanout.shm.spill_area import Stored
+    from fanout.shm.stream_record import StreamRecord
     from fanout.shm.subscriber_slot import Checkpoint
     from fanout.workers.connections.peer import Peer
+    from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
     from fanout.workers.stream.turn_part import TurnPart
+    from fanout.workers.stream.values import Values
     from fanout.workers.surroundings import Surroundings
     from fanout.workers.tail import Tail
 
@@ -29,10 +37,15 @@ TURNS_PER_LOOK = 8  # at what they keep, unless the publisher waits; in a turn t
 PEERS_PER_LOOK = 32  # at the clock; each takes some microseconds
 
 
+class _NoRoomError(Exception):
+    """What a record is to point to can be kept nowhere."""
+
+
 class Records:
     """Writes them, and says what the log must keep for them.
 
-    Its mutable state: whose records are being renewed, and up to which message that was done last.
+    Its mutable state: whose records are being renewed, up to which message that was done last, and
+    those peers of others whose records point to what is here.
 
     Args:
         peers: by id; changed by others.
@@ -47,10 +60,13 @@ class Records:
         self._tail = tail
         self._peers = peers
         self._left: list[Peer] = []
+        self._left_behind: list[tuple[Peer, int]] = []  # with how many records there were
         self._is_renewing = False
         self._renewed = 0
         self._turns = 0  # since it was looked at what they keep
         self._slot.resume = NO_TAIL
+        self._area = around.spill_area()
+        pump.backlog.turned = self._note_turn
 
     @property
     def are_behind(self) -> bool:
@@ -80,16 +96,78 @@ class Records:
             self._pump.settle(member, stay=bool(self._tail.promised))
         will_want = will_want or peer in self._tail.promised  # its report may be out by now
         record = record_of(member, said=said, will_want=will_want, seen=seen)
-        if peer.has_spoken_for_itself:
-            record = record._replace(kind=Kind.RESERVED, needed=NO_TAIL, speech=b"")
-        # The rest of a message, perhaps after a time in which nobody has asked the log to keep it.
-        if member.spill and record.needed < min(peer.recorded, record.following):
-            record = record._replace(needed=record.following)
+        pointed_to = POINTS_TO_NOTHING
+        if member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
+            record, pointed_to = self._add_more(peer, record)
         needed = record.needed
         if needed < self._slot.resume:  # its tail is there already
             self._slot.resume = needed
         peer.record.write(record)
+        peer.pointed_to = pointed_to  # what the record before pointed to may go
         peer.recorded = needed
+
+    def _add_more(self, peer: Peer, record: StreamRecord) -> tuple[StreamRecord, PointedTo]:
+        """Have a record point to what is not in the log, and to what does not fit into it."""
+        member = peer.member
+        kept: list[Copy | Values] = []
+        if member.spill and max(peer.recorded, record.needed) > record.sequence:
+            # The rest of a message that the log need not keep, or was not asked to.
+            record = record._replace(needed=record.following)
+            copy = memoryview(member.spill).obj
+            assert isinstance(copy, Copy)
+            if copy.stored is None:
+                copy.stored = self._area.store(copy)
+            if copy.stored is not None:
+                kept.append(copy)
+                where = copy.stored
+                record = record._replace(copy=where.offset, copy_bytes=where.size)
+        too_long = record.speech if len(record.speech) > SPEECH_BYTES else b""
+        rests_until = self._pump.rests.until(member)
+        try:
+            more = more_of(
+                *(member, partial(self._keep, kept)),
+                said=peer.said,
+                rests_until=rests_until,
+                speech=too_long,
+            )
+            packed, before = more.packed(), peer.pointed_to
+            if not packed:
+                return record, PointedTo(kept=(*kept,))
+            stored = before.stored if packed == before.packed else None
+            stored = stored or self._store(packed)
+        except _NoRoomError:
+            nothing = record._replace(kind=Kind.NO_ROOM, needed=NO_TAIL, copy=0, speech=b"")
+            return nothing, POINTS_TO_NOTHING
+        if too_long:
+            record = record._replace(speech=b"")
+        record = record._replace(more=stored.offset, more_bytes=stored.size)
+        return record, PointedTo(packed, stored, (*kept,))
+
+    def _keep(self, kept: list[Copy | Values], values: Values) -> tuple[int, int]:
+        """Store which messages these are; who has the same shares that."""
+        if not values.sequences:
+            return 0, 0
+        if values.stored is None:
+            values.stored = self._store(values.sequences.tobytes())
+        kept.append(values)
+        return values.stored.offset, values.stored.size
+
+    def _store(self, data: bytes) -> Stored:
+        stored = self._area.store(data)
+        if stored is None:
+            raise _NoRoomError
+        return stored
+
+    def _note_turn(self, member: Member) -> None:
+        """What a member is sent next does not follow from its record."""
+        peer = self._peers.get(member.id)
+        if peer is not None:
+            self.write(peer)
+
+    def leave(self, peer: Peer) -> None:
+        """Another worker goes on by its record: what that points to stays until it has its own."""
+        if peer.pointed_to is not POINTS_TO_NOTHING:
+            self._left_behind.append((peer, peer.record.count))
 
     def note_jumps(self) -> None:
         """Write those of the members that have jumped in this turn, before they are sent more."""
@@ -101,6 +179,9 @@ class Records:
 
     def note_all(self) -> None:
         """Those of all peers were renewed: the log must keep what the oldest needs."""
+        if self._left_behind:
+            current = [one for one in self._left_behind if one[0].record.is_at(one[0].id, one[1])]
+            self._left_behind = current
         self._slot.resume = min([peer.recorded for peer in self._peers.values()], default=NO_TAIL)
 
     def renew(self, part: TurnPart, part_ns: int) -> bool:
@@ -143,3 +224,15 @@ class Records:
         log = self._log
         kept = log.start_of(tail) - log.start_of(resume)
         return kept > log.size // KEPT_PART or tail - resume > log.entries // KEPT_PART
+
+
+def _may_have_more(peer: Peer) -> bool:
+    """Whether its worker may know something of it that is not in its record; else it does not."""
+    member = peer.member
+    return bool(
+        peer.said
+        or member.older
+        or member.gaps is not None
+        or member.policy.min_interval_ns
+        or member.sequence < member.lossy_until
+    )

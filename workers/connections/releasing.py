@@ -53,7 +53,7 @@ class Releasing:
         kind = Kind.NONE if record is None else Kind(record.kind)
         if record is None or not kind.goes_on:
             return kind.why_not
-        if kind is Kind.GOES_ON and not record.is_kept:
+        if kind is Kind.GOES_ON and not (record.is_kept or record.copy):
             return "it is in the middle of a message that the log does not keep"
         if peer.record.taken != peer.taken:
             return "it is in the middle of something that it says"

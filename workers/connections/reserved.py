@@ -80,6 +80,11 @@ class Reserved:
         self._may_block = may_block
         self._declined = 0
 
+    @property
+    def said(self) -> tuple[bytes, ...]:
+        """Those that it has, in the order in which they count."""
+        return (*self._said,)
+
     def add(self, prefix: bytes) -> str:
         """It subscribes to this, once more perhaps; returns why that counts for nothing, or ""."""
         is_told = self._said.pop(prefix, ()) is None  # it counts anew, as the last one

@@ -17,6 +17,7 @@ from fanout.slow_policy import SlowPolicy
 from fanout.transport.kernel import Counts
 from fanout.workers.connections.peer import Peer
 from fanout.workers.policy.choice import policy_of
+from fanout.workers.stream.more import NOTHING_MORE, More
 from fanout.workers.stream.restoring import MismatchError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamRecord
     from fanout.workers.connections.deadlines import Deadlines
     from fanout.workers.connections.desk import Desk
+    from fanout.workers.connections.self_service import SelfService
     from fanout.workers.stream.pump import Pump
     from fanout.workers.stream.turn_part import TurnPart
     from fanout.workers.surroundings import Surroundings
@@ -67,8 +69,11 @@ class Resuming:
         pump: Pump,
         tail: Tail[Peer],
         part: TurnPart,
+        self_service: SelfService,
     ) -> None:
         self._around = around
+        self._area = around.spill_area()  # to read from those of others
+        self._self_service = self_service
         self._log_bytes = options.log_bytes
         self._desk = desk
         self._deadlines = deadlines
@@ -177,13 +182,21 @@ class Resuming:
         )
         peer.member.encoding = session.encoding
         self._protect(record)
+        read, more = self._area.read, NOTHING_MORE
+        if record.more:
+            more = More.unpacked(read(record.more, record.more_bytes))
         try:
-            self._pump.restore(peer.member, record, counts.written, past, wants, now)
+            self._pump.restore(
+                *(peer.member, record, counts.written, past, wants, now), more=more, read=read
+            )
         except MismatchError as error:
             self._pump.remove(peer.member)
             raise NotResumableError(str(error)) from error
-        self._pump.go_by(peer.member, policy, now)
+        self._pump.go_by(peer.member, policy, now, more.rests_until)
         peer.goes_on(counts.read)
+        if more.said:
+            self._self_service.go_on(peer.id, more.said)
+            peer.said = self._self_service.said(peer.id)
         self._desk.take_over(peer, now)
         self._deadlines.connected(peer, now)
         peer.recorded = record.needed  # that is held

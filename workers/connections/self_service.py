@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fanout.control.messages import Chose, Declined
 from fanout.workers.connections.reserved import Reserved
+from fanout.zmtp import ReservedSubscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fanout.options import Options
-    from fanout.zmtp import ReservedSubscription
 
 
 class Outlet(Protocol):
@@ -66,6 +66,15 @@ class SelfService:
         self._reported[subscriber] = chosen
         self._outlet.post(Chose(subscriber, *chosen))
         return Taken(len(declined) + 1, wishes.gaps)
+
+    def said(self, subscriber: int) -> tuple[bytes, ...]:
+        """The reserved subscriptions that it has, in the order in which they count."""
+        reserved = self._said.get(subscriber)
+        return () if reserved is None else reserved.said
+
+    def go_on(self, subscriber: int, said: Iterable[bytes]) -> None:
+        """Another worker has heard this of it; nobody knows whether that was reported."""
+        self.take(subscriber, [ReservedSubscription(prefix, True) for prefix in said])
 
     def forget(self, subscriber: int) -> None:
         """It is gone."""

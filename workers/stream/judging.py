@@ -129,12 +129,12 @@ class Judging(Rounds):
         """Whether it is us who do not send this member anything for a while."""
         return member in self.rests or self.throttles.waits(member)
 
-    def rest(self, member: Member, now: int) -> None:
-        """A blocked member has everything, and is sent nothing for as long as its policy says."""
+    def rest(self, member: Member, until: int) -> None:
+        """A blocked member has everything, and is sent nothing before that."""
         self.runnable.pop(member, None)
         self._progressed(member, 0)
         self._recover(member)
-        self.rests.add(member, now + member.policy.min_interval_ns)
+        self.rests.add(member, until)
 
     def hurry(self, now: int) -> None:
         """It all ends: nobody rests any more."""

@@ -175,7 +175,7 @@ class Members:
         """
         torn = [member for member in self.blocked if member.spill and member.state is not LOST]
         for member in sorted(torn, key=attrgetter("spilled")):
-            if not self.backlog.spills.are_too_many:
+            if not self.backlog.spills.exceed([one.spill for one in torn if one.spill]):
                 break
             member.spill = b""
             self._lose(member, Reason.TORN, Reason.TORN.text)

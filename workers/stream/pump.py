@@ -110,7 +110,7 @@ class Pump(Restoring):
             return
         if step is Step.DONE or step is Step.PASSED:
             if member.policy.min_interval_ns and not self._hurries:
-                self.rest(member, now)
+                self.rest(member, now + member.policy.min_interval_ns)
                 return
             if step is Step.DONE:
                 self._unblock(member)

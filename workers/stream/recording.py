@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.shm.stream_record import SPEECH_BYTES, Kind, StreamRecord
+from fanout.shm.stream_record import Kind, StreamRecord
 from fanout.shm.subscriber_slot import Checkpoint
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.workers.policy.block import Block
 from fanout.workers.stream.spills import Copy
-from fanout.workers.stream.values import Values
 
 if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
 
 
 _COUNTED = *Checkpoint._fields[3:7], *Checkpoint._fields[8:20]  # what a record has, too
-assert [*StreamRecord._fields[6:-1]] == [*_COUNTED], "in the same order"
+assert [*StreamRecord._fields[10:-1]] == [*_COUNTED], "in the same order"
 
 
 def record_of(
@@ -32,7 +31,9 @@ def record_of(
     will_want: bool = False,
     seen: Checkpoint | None = None,
 ) -> StreamRecord:
-    """The record of a member that was just settled.
+    """The record of a member that was just settled; it points to nothing.
+
+    Its speech may be longer than there is room for in a record.
 
     Args:
         said: what is to be said to it next, and follows from nothing.
@@ -52,32 +53,16 @@ def record_of(
         start = member.position - (offset if member.encoding is None else 0)
         if offset and said:
             following = sequence + 1
-    speech = member.control + said
-    kind, needed = _kind_of(member, speech), NO_TAIL
-    if kind is Kind.GOES_ON:
-        if will_want or following != sequence or _wants(member):
-            # The publisher waits for who blocks; for who does not, it must not.
-            is_next = following <= sequence + 1 or isinstance(member.policy, Block)
-            needed = sequence if is_next else following
-        else:
-            kind = Kind.WANTS_NOTHING
+    kind, needed = Kind.GOES_ON, NO_TAIL
+    if will_want or following != sequence or _wants(member):
+        # The publisher waits for who blocks; for who does not, it must not.
+        is_next = following <= sequence + 1 or isinstance(member.policy, Block)
+        needed = sequence if is_next else following
     else:
-        speech = b""
-    place = kind, needed, sequence, offset, start, following
+        kind = Kind.WANTS_NOTHING
+    place = kind, needed, sequence, offset, start, following, 0, 0, 0, 0
     # As StreamRecord(...), in half the time.
-    return tuple.__new__(StreamRecord, (*place, *seen[3:7], *seen[8:20], speech))
-
-
-def _kind_of(member: Member, speech: bytes) -> Kind:
-    if member.conflating or member.policy.min_interval_ns:
-        return Kind.CHOOSY
-    if member.older and any(type(cohort) is Values for _, cohort in member.older):
-        return Kind.CHOOSY
-    if member.finishing is not None or member.sequence < member.lossy_until:
-        return Kind.FINISHING
-    if member.gaps is not None:
-        return Kind.GAPS
-    return Kind.TALKATIVE if len(speech) > SPEECH_BYTES else Kind.GOES_ON
+    return tuple.__new__(StreamRecord, (*place, *seen[3:7], *seen[8:20], member.control + said))
 
 
 def _wants(member: Member) -> bool:

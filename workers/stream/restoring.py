@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from fanout.shm.census import minimal
 from fanout.shm.stream_record import Kind
+from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.stream.cohort import Cohort
 from fanout.workers.stream.judging import Judging
+from fanout.workers.stream.more import NOTHING_MORE, finishing_of, gaps_of, segments_of
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.steps import Step
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamRecord
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.member import Member
+    from fanout.workers.stream.more import More, Read
 
 INTACT_PART = 4  # the writer may be ahead of the head by 1/4 of the log: that is not looked at
 
@@ -49,6 +52,14 @@ class Swallower:
         return count
 
 
+def _nothing(_offset: int, _size: int) -> bytes:
+    return b""
+
+
+def _refuse(_member: Member) -> None:
+    raise MismatchError("it got more than there was before a record that is missing")
+
+
 class Restoring(Judging):
     """Takes over members of other workers."""
 
@@ -60,6 +71,9 @@ class Restoring(Judging):
         past: Sequence[tuple[int, Collection[bytes]]],
         wants: Collection[bytes],
         now: int,
+        *,
+        more: More = NOTHING_MORE,
+        read: Read = _nothing,
     ) -> None:
         """Have a new member go on by this record; it is blocked afterwards, and runnable.
 
@@ -70,6 +84,8 @@ class Restoring(Judging):
             written: bytes that the kernel has counted on its connection.
             past: until which message it wanted what before that, the oldest first.
             wants: and now.
+            more: what the record points to.
+            read: what is stored somewhere in so many bytes.
 
         Raises:
             MismatchError: it cannot; it is to be removed, as if it had gone on for a while.
@@ -87,16 +103,27 @@ class Restoring(Judging):
                 member.older.append((until, Cohort(key, member.encoding) if key else None))
         self._change_cohort(member, wants)
         self._count_since(member, record.counted)
+        member.gaps = gaps_of(more, self._log.epoch)
+        if more.segments:
+            self._take_segments(member, record, more, read)
         if record.following > record.sequence:
-            self._take_rest(member, record)
-        member.control = record.speech
+            self._take_rest(member, record, read)
+        member.control = more.speech or record.speech
         self._send_again(member, written - record.stream_bytes)
         self.runnable[member] = None
 
-    def go_by(self, member: Member, policy: Policy, now: int) -> None:
-        """A member that was restored has this policy."""
+    def go_by(self, member: Member, policy: Policy, now: int, rests_until: int = 0) -> None:
+        """A member that was restored has this policy.
+
+        Args:
+            rests_until: before that it is sent nothing, if its policy says that it rests.
+        """
         member.policy = policy
+        if member.finishing is not None and not isinstance(policy, DropNewest):
+            self.backlog.end_finishing(member, self.front)  # it has had another one
         self.begin(member, now)
+        if policy.min_interval_ns and rests_until > now:
+            self.rest(member, min(rests_until, now + policy.min_interval_ns))
 
     def let_go(self, member: Member) -> None:
         """Another worker goes on with a member: what waits for it is in the totals of that one."""
@@ -127,8 +154,27 @@ class Restoring(Judging):
             found = self.backlog.count(cohort, first, stop)
             self.backlog.correct(member, found.messages, found.bytes)
 
-    def _take_rest(self, member: Member, record: StreamRecord) -> None:
+    def _take_segments(self, member: Member, record: StreamRecord, more: More, read: Read) -> None:
+        """What it is to get is not simply what it wants; it may lose what comes."""
+        own = list(segments_of(more, member, self._log, read))
+        member.finishing = finishing_of(more)
+        if member.finishing is not None:
+            self.backlog.lose_since(member, record.counted, self.front)
+            own = [(until, wants) for until, wants in own if until < record.counted]
+            own.append((self.front, None))
+        member.older.clear()
+        member.older.extend(own)
+        member.lossy_until = more.lossy_until
+
+    def _take_rest(self, member: Member, record: StreamRecord, read: Read) -> None:
         """The rest of a message comes first, if it is still there."""
+        if record.copy:
+            member.spill = self.backlog.spills.taken_over(
+                *(record.sequence, member.encoding, record.offset),
+                *(read(record.copy, record.copy_bytes), record.start),
+            )
+            member.spilled = record.sequence
+            return
         is_there = self._is_intact(record)
         if is_there:
             spills = self.backlog.spills
@@ -154,10 +200,14 @@ class Restoring(Judging):
             raise MismatchError(f"it got {-count:,} bytes less than recorded")
         real, before = member.send, member.sent_bytes
         member.send = swallower = Swallower(count)
+        turned, self.backlog.turned = self.backlog.turned, _refuse
         step = Step.MORE
-        while swallower.left and step in (Step.MORE, Step.FULL):
-            step = self.backlog.step(member, self.front)
-            self._part.is_over()  # the sign of life
+        try:
+            while swallower.left and step is not Step.DONE:
+                step = self.backlog.step(member, self.front)
+                self._part.is_over()  # the sign of life
+        finally:
+            self.backlog.turned = turned
         member.send = real
         self.totals.sent_bytes += member.sent_bytes - before
         if swallower.left:

@@ -51,6 +51,10 @@ class Rests:
         self._until[member] = until
         heappush(self.due, (until, next(self._numbers), member))
 
+    def until(self, member: Member) -> int:
+        """Up to when it rests; 0 if it does not, or has rested."""
+        return self._until.get(member, 0)
+
     def end(self, member: Member) -> None:
         """It does not rest any more; nothing if it does not."""
         self._until.pop(member, None)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fanout.shm.reader import LogReader
+    from fanout.shm.spill_area import Stored
     from fanout.zmtp.encoding import Encoding
 
 
@@ -19,9 +22,11 @@ class Copy(bytearray):
 
     Attributes:
         start: position of its first byte in the log.
+        stored: where it is kept for another worker, None = nowhere yet.
     """
 
     start = 0
+    stored: Stored | None = None
 
 
 class Spills:
@@ -46,16 +51,44 @@ class Spills:
         copy = self._copies.get((sequence, encoding))
         if copy is None:
             piece = self._log.piece(sequence)
-            copy = Copy(piece if encoding is None else encoding.encode(piece, sequence))
-            copy.start = self._log.start_of(sequence)
-            self._copies[sequence, encoding] = copy
-            self._at_most += len(copy)
+            data = piece if encoding is None else encoding.encode(piece, sequence)
+            copy = self._add(sequence, encoding, data, self._log.start_of(sequence))
         return memoryview(copy)[offset:]
+
+    def taken_over(
+        self, sequence: int, encoding: Encoding | None, offset: int, data: bytes, start: int
+    ) -> memoryview:
+        """The same of a message that may not be in the log any more: another worker had a copy.
+
+        Args:
+            data: that.
+            start: position of its first byte in the log.
+        """
+        copy = self._copies.get((sequence, encoding))
+        if copy is None:
+            copy = self._add(sequence, encoding, data, start)
+        return memoryview(copy)[offset:]
+
+    def _add(self, sequence: int, encoding: Encoding | None, data: bytes, start: int) -> Copy:
+        copy = Copy(data)
+        copy.start = start
+        self._copies[sequence, encoding] = copy
+        self._at_most += len(copy)
+        return copy
 
     @property
     def are_too_many(self) -> bool:
-        """Whether they are over the limit; next to nothing while they cannot be."""
+        """Whether they may be over the limit; next to nothing while they cannot be.
+
+        Some may be kept only because a record points to them that will be written anew soon.
+        """
         return self._at_most > self._limit and self.size() > self._limit
+
+    def exceed(self, rests: Iterable[bytes | memoryview]) -> bool:
+        """Whether the copies of which these are the rests are over the limit."""
+        copies = {id(copy): copy for copy in [memoryview(rest).obj for rest in rests]}
+        sizes = [len(copy) for copy in copies.values() if isinstance(copy, Copy)]
+        return sum(sizes) > self._limit
 
     def size(self) -> int:
         """Bytes of all copies together."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fanout.shm.reader import LogReader
+    from fanout.shm.spill_area import Stored
     from fanout.zmtp.encoding import Encoding
 
 BYTES_AT_ONCE = 16 * 1024  # of one send, or one message: what a socket takes at least
@@ -55,9 +56,10 @@ class Values:
 
     Attributes:
         are_shared: whether more than one member has them; set by who hands them out.
+        stored: where they are kept for another worker, None = nowhere yet.
     """
 
-    __slots__ = ("_loads", "_sums", "are_newest", "are_shared", "sequences")
+    __slots__ = ("_loads", "_sums", "are_newest", "are_shared", "sequences", "stored")
 
     everything = False
     is_minimal = True
@@ -70,6 +72,7 @@ class Values:
         self.sequences = array("Q", sequences)
         self.are_newest = are_newest
         self.are_shared = False
+        self.stored: Stored | None = None
         self._sums = array("Q", accumulate(log.sizes(sequences), initial=0))
         self._loads: list[Load] = []
 

@@ -77,12 +77,12 @@ def test_who_is_served_by_tcp_and_has_a_record_goes_on() -> None:
     ]
     gone[5].over_limit = True
     records = dict.fromkeys((1, 2, 3, 6), RECORD)
-    records[5] = RECORD._replace(kind=Kind.CHOOSY, needed=NO_TAIL)
+    records[5] = RECORD._replace(kind=Kind.NO_ROOM, needed=NO_TAIL)
 
     assert lost.lose(gone, records) == ([1], [2, 3, 4, 5, 6])
     assert (lost.why[2], lost.why[6]) == ("", "")
     assert "ipc" in lost.why[3]
-    assert (lost.why[4], lost.why[5]) == (Kind.NONE.why_not, Kind.CHOOSY.why_not)
+    assert (lost.why[4], lost.why[5]) == (Kind.NONE.why_not, Kind.NO_ROOM.why_not)
 
 
 def test_why_one_does_not_go_on_is_kept_whole_with_its_end() -> None:

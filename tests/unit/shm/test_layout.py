@@ -32,7 +32,12 @@ def test_areas_follow_each_other(log_bytes: int, subscribers: int) -> None:
     for (start, size), (following, _) in pairwise(areas):
         assert start % at.LINE == 0, "two writers would share a line"
         assert start + size <= following
-    assert layout.data + layout.data_bytes == layout.total_bytes
+    assert layout.data + layout.data_bytes == layout.mapped_bytes <= layout.area(1)
+    for number in (1, 2, layout.areas):
+        first, last = layout.area(number), layout.area(number + 1) - 1
+        assert first % at.PAGE == 0, "a part of it is given back in pages"
+        assert last - first + 1 == layout.area_bytes
+    assert layout.area(layout.areas + 1) == layout.total_bytes
     assert layout.data_bytes >= log_bytes
     assert layout.entries & (layout.entries - 1) == 0
     assert layout.entries * at.BYTES_PER_ENTRY >= layout.data_bytes
@@ -66,7 +71,7 @@ def test_what_changes_in_the_header_does_not_share_a_line_with_what_does_not() -
 def test_the_documentation_says_what_is_taken() -> None:
     docs = Path(__file__).parents[3] / "docs"
     each = f"{at.SUBSCRIBER_SLOT_BYTES + at.CARD_BYTES:,} bytes"
-    defaults = Layout.for_options(Options().log_bytes, Options().max_subscribers).total_bytes
+    defaults = Layout.for_options(Options().log_bytes, Options().max_subscribers).mapped_bytes
     sizes = (docs / "howto/sizes.md").read_text("utf-8")
 
     assert f"{each} of shared memory" in (docs / "reference/options.md").read_text("utf-8")

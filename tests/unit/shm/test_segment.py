@@ -111,7 +111,7 @@ def test_another_version_is_refused_by_number() -> None:
 def test_a_log_larger_than_the_memory_is_refused_with_both_numbers() -> None:
     layout = Layout.for_options(1 << 50, 1)
 
-    with pytest.raises(StartupError, match=f"needs {layout.total_bytes:,} bytes.*available"):
+    with pytest.raises(StartupError, match=f"needs {layout.mapped_bytes:,} bytes.*available"):
         Segment.create(layout)
 
 

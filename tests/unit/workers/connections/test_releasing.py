@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.control.takeover import Release
+from fanout.shm.spill_area import SpillArea
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.workers.stream.effects import Recovered
 from tests.helpers.raw import command
@@ -116,9 +117,11 @@ def test_who_cannot_be_given_up_is_served_on(two: TakingOver) -> None:
     peer.ready = False
     found.append(two.move(one, other))
     peer.ready = True
-    peer.has_spoken_for_itself = True
+    peer.said = (b"\x00fanout.name=one",)
+    records = owner.desk.records
+    area, records._area = records._area, SpillArea(two.log.written.segment, 0)
     found.append(two.move(one, other))
-    peer.has_spoken_for_itself = False
+    records._area, peer.said = area, ()
     owner._orders.carry_out(Release(99), [])
     two.take_reports(owner)
     found.append(two.released[-1].reason)
@@ -127,7 +130,7 @@ def test_who_cannot_be_given_up_is_served_on(two: TakingOver) -> None:
         "something that has happened to it is being reported",
         "a change of what it wants is being reported",
         "it is in its handshake",
-        "it has said something of itself (reserved)",
+        "no memory for what its worker knew",
         "it is not served here",
     ]
     two.publish(b"A", b"served")

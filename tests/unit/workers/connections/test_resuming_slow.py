@@ -1,0 +1,295 @@
+"""A worker dies, and subscribers that lose messages, or get the newest only, go on to the byte.
+
+Everything here is real but the deaths: workers, sockets, and the kernel's counts.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgpack
+import pytest
+
+from fanout._units import NS
+from fanout.reasons import Reason
+from fanout.reserved import GAP_TOPIC
+from fanout.shm import fence
+from fanout.shm.layout import PAGE, Layout
+from fanout.shm.spill_area import SpillArea
+from fanout.shm.stream_record import SPEECH_BYTES
+from fanout.slow_policy import SlowPolicy
+from fanout.workers.tuning import Tuning
+from fanout.zmtp import commands
+from tests.helpers.taking_over import TakingOver, messages_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.workers.stream.member import Member
+    from fanout.workers.worker import Worker
+    from tests.helpers.taking_over import Subscriber
+
+LAYOUT = Layout(64 * PAGE, 1024, 16)
+TUNING = Tuning(chunk_messages=16, span_bytes=10_000, census_messages=16)
+TOPICS = (b"A", b"AB", b"B", b"BA", b"C", b"CD")
+POLICIES = {
+    "drop_oldest by the log": SlowPolicy("drop_oldest"),
+    "drop_oldest": SlowPolicy("drop_oldest", 20_000),
+    "drop_newest": SlowPolicy("drop_newest", 20_000),
+    "drop_newest by messages": SlowPolicy("drop_newest", limit_messages=5),
+    "conflate": SlowPolicy("conflate"),
+    "conflate at a limit": SlowPolicy("conflate", 20_000),
+    "conflate at times": SlowPolicy("conflate", min_interval=0.02),
+}
+TELL = b"\x00fanout.gap=all"
+NAMED = b"\x00fanout.name=one"
+
+
+class Told(NamedTuple):
+    """A marker that has come, after so many messages."""
+
+    after: int
+    first: int
+    last: int
+    messages: int
+    reason: str
+
+
+class Traffic:
+    """What is published by chance, and how it is checked what somebody has got of it."""
+
+    def __init__(self, taking: TakingOver, seed: int) -> None:
+        self.taking = taking
+        self.rng = random.Random(seed)
+        self.published: list[tuple[bytes, bytes]] = []
+
+    def publish(self, count: int, largest: int = 3_000) -> None:
+        """Up to so many messages, as far as there is room."""
+        rng = self.rng
+        for _ in range(count):
+            number = len(self.published)
+            size = rng.choice((0, 10, rng.randrange(largest)))
+            message = rng.choice(TOPICS), b"%d:" % number + rng.randbytes(size)
+            if not self.taking.publish(*message):
+                return
+            self.published.append(message)
+
+    def got(self, one: Subscriber) -> tuple[list[int], list[Told]]:
+        """The numbers of the messages that it has got, whole, and what it was told."""
+        numbers: list[int] = []
+        told = []
+        for topic, payload in messages_in(bytes(one.received)):
+            if topic == GAP_TOPIC:
+                gap = msgpack.unpackb(payload)
+                fields = (gap[name] for name in ("first", "last", "count", "reason"))
+                told.append(Told(len(numbers), *fields))
+                continue
+            number = int(payload.partition(b":")[0])
+            assert self.published[number] == (topic, payload)
+            numbers.append(number)
+        assert numbers == sorted(set(numbers)), "each once and in order"
+        return numbers, told
+
+    def wanted(self, one: Subscriber) -> list[int]:
+        """The numbers of all that it has ever wanted; wants do not change here."""
+        (change,) = one.changes
+        wants = tuple(change.added)
+        return [
+            number
+            for number, (topic, _) in enumerate(self.published)
+            if number >= change.sequence and topic.startswith(wants)
+        ]
+
+    def check(self, one: Subscriber, member: Member) -> None:
+        """What it has got, what it was counted and what it was told is the same."""
+        numbers, told = self.got(one)
+        wanted = self.wanted(one)
+        assert set(numbers) <= set(wanted)
+        assert member.matched == len(wanted)
+        assert member.sent == len(numbers)
+        assert member.queued == member.queued_bytes == 0
+        assert member.sent + member.dropped + member.conflated == member.matched
+        missing = sorted(set(wanted) - set(numbers))
+        if member.gaps is None:
+            return
+        assert sum(gap.messages for gap in told if gap.reason == "conflated") == member.conflated
+        assert sum(gap.messages for gap in told if gap.reason != "conflated") == member.dropped
+        for number in missing:
+            gaps = [gap for gap in told if gap.first <= number <= gap.last]
+            assert gaps, f"it was not told of {number}"
+        for gap in told:
+            behind = [number for number in numbers[: gap.after] if number > gap.last]
+            assert gap.reason == "conflated" or not behind, "it is told before what comes after"
+
+
+@pytest.mark.parametrize("what", POLICIES)
+@pytest.mark.parametrize("told", [False, True], ids=["not told", "told"])
+@pytest.mark.parametrize("seed", range(2))
+def test_slow_ones_go_on_whatever_happened_before_their_worker_died(
+    what: str, told: bool, seed: int
+) -> None:
+    with closing(TakingOver(LAYOUT, TUNING)) as taking:
+        live_and_die(taking, POLICIES[what], told=told, seed=seed)
+
+
+def live_and_die(taking: TakingOver, policy: SlowPolicy, *, told: bool, seed: int) -> None:
+    rng = random.Random(seed)
+    traffic = Traffic(taking, seed)
+    everybody = []
+    for worker in taking.workers:
+        for _ in range(3):
+            wants = rng.choice(([b""], [b"A"], [b"A", b"BA"], [b"B", b"C"]))
+            one = taking.connect([*wants, *([TELL, TELL[:-4]] if told else [])], worker)
+            everybody.append(one)
+            taking.set_policy(one, policy)
+    orphans: list[Subscriber] = []
+    deaths = 0
+    for _ in range(300):
+        one = rng.choice(everybody)
+        match rng.randrange(10):
+            case 0 | 1 | 2:
+                traffic.publish(rng.randrange(30))
+            case 3 | 4:
+                one.read(rng.choice((100, 5_000, 100_000)))
+            case 5 if rng.random() < 0.3 and len(taking.workers) > 1:
+                dying = rng.choice(taking.workers)
+                orphans += taking.kill(dying)
+                deaths += 1
+                if rng.random() < 0.5:
+                    taking.hand_over(orphans, rng.choice(taking.workers))
+                    orphans = []
+                taking.start()
+            case 6 if one not in orphans:
+                other = rng.choice(taking.workers)
+                if other is not taking.served[one.number]:
+                    taking.move(one, other)
+            case 7 if orphans:
+                taking.hand_over(orphans, rng.choice(taking.workers))
+                orphans = []
+            case _:
+                taking.turn(rng.choice(taking.workers), tick=rng.random() < 0.2)
+    if orphans:
+        taking.hand_over(orphans, taking.workers[0])
+    for worker in taking.workers:
+        taking.settle(worker)
+    taking.hold = (1 << 64) - 1
+    traffic.publish(10)
+    for worker in taking.workers:
+        taking.settle(worker)
+
+    assert deaths
+    assert {outcome.reason for outcome in taking.outcomes} == {""}
+    assert taking.closed == []
+    for one in everybody:
+        worker = taking.served[one.number]
+        member = worker.desk.peers[one.number].member
+        worker.pump.settle(member)
+        traffic.check(one, member)
+
+
+@pytest.fixture
+def two() -> Iterator[TakingOver]:
+    """Two workers over a log of 256 KiB."""
+    taking = TakingOver(LAYOUT, TUNING)
+    yield taking
+    taking.close()
+
+
+def turns(taking: TakingOver, worker: Worker, count: int, *, tick: bool = False) -> None:
+    for _ in range(count):
+        taking.turn(worker, tick=tick)
+        for one in taking.subscribers.values():
+            one.read()
+
+
+def test_who_is_sent_something_at_times_only_rests_on(two: TakingOver) -> None:
+    dying, heir = two.workers
+    one = two.connect([b""], dying)
+    two.set_policy(one, SlowPolicy("conflate", min_interval=10.0))
+    two.publish(b"A", b"first")
+    turns(two, dying, 20)
+    two.log.time += 5 * NS
+    turns(two, dying, 2, tick=True)  # its record is renewed
+    two.hand_over(two.kill(dying), heir)
+    two.publish(b"A", b"second")
+    turns(two, heir, 20)
+    assert [payload for _, payload in messages_in(bytes(one.received))] == [b"first"]
+    two.log.time += 5 * NS
+    turns(two, heir, 20)
+
+    assert [payload for _, payload in messages_in(bytes(one.received))] == [b"first", b"second"]
+
+
+def test_what_one_has_said_of_itself_counts_on_and_is_taken_back(two: TakingOver) -> None:
+    """Nobody knows whether the report of it was lost: so there is another one."""
+    dying, heir = two.workers
+    one = two.connect([b"A", NAMED, b"\x00fanout.policy=conflate"], dying)
+    two.hand_over(two.kill(dying), heir)
+    turns(two, heir, 5)
+    one.session.cancel(NAMED)
+    one.say()
+    turns(two, heir, 5)
+
+    assert [outcome.ok for outcome in two.outcomes] == [True]
+    said = [(chose.name, chose.settings) for chose in two.chosen[-2:]]
+    assert said == [("one", {"action": "conflate"}), ("", {"action": "conflate"})]
+    two.hand_over(two.kill(heir), two.start())
+    turns(two, two.workers[0], 5)
+    assert two.workers[0].desk.peers[one.number].said == (b"\x00fanout.policy=conflate",)
+
+
+def test_many_answers_that_wait_do_not_keep_it_from_going_on(two: TakingOver) -> None:
+    dying, heir = two.workers
+    one = two.connect([b""], dying)
+    for _ in range(60):
+        two.publish(b"A", bytes(3_000))
+    two.turn(dying)
+    for number in range(40):
+        one.say(commands.ping(b"%08d" % number, 0))
+    for _ in range(10):
+        two.turn(dying)
+    assert len(dying.desk.peers[one.number].member.control) > SPEECH_BYTES
+    two.hand_over(two.kill(dying), heir)
+    two.settle(heir)
+
+    pongs = [commands.pong(b"%08d" % number) for number in range(40)]
+    places = [bytes(one.received).find(pong) for pong in pongs]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert len(list(messages_in(bytes(one.received)))) == 60
+
+
+@pytest.mark.parametrize("what", ["what it has said", "the rest of a message"])
+def test_a_worker_that_dies_while_it_writes_a_record_leaves_what_the_last_one_points_to(
+    two: TakingOver, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As between the store of all words, and the one by which they count."""
+    owner, _ = two.workers
+    one = two.connect([b"A", *([NAMED] if what == "what it has said" else [])], owner)
+    peer, pump = owner.desk.peers[one.number], owner.pump
+    if what == "the rest of a message":
+        two.set_policy(one, SlowPolicy("drop_oldest"))
+        for _ in range(10):
+            two.publish(b"A", bytes(20_000))
+        two.turn(owner)
+        pump.backlog.jump(peer.member, pump.front, pump.front, Reason.LAG)
+        owner.desk.records.write(peer)
+    area = SpillArea(two.log.written.segment, 0)
+
+    def found() -> tuple[object, bytes]:
+        record = two.record_of(one)
+        where, size = (record.copy or record.more), (record.copy_bytes or record.more_bytes)
+        return record, area.read(where, size)
+
+    before, stored = found()
+    assert stored.strip(b"\0") != b""
+    peer.said, peer.member.spill = (b"\x00fanout.name=two",)[: len(peer.said)], b""
+    during = []
+    monkeypatch.setattr(fence, "BARRIER", lambda: during.append(found()))
+    owner.desk.records.write(peer)
+    monkeypatch.undo()
+
+    assert during[0] == (before, stored)
+    assert two.record_of(one) != before

@@ -1,0 +1,143 @@
+"""More: what another worker has to know of a member that neither its record nor the log says. Pure.
+
+It is written to the spill area of the worker, and the record points to it. Most members have none.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgpack
+
+from fanout.reasons import Reason
+from fanout.workers.stream.gaps import Gap, Gaps
+from fanout.workers.stream.segments import segments
+from fanout.workers.stream.values import Values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fanout.shm.reader import LogReader
+    from fanout.workers.stream.member import Member, Wants
+
+    Keep = Callable[[Values], tuple[int, int]]
+    Read = Callable[[int, int], bytes]
+
+AS_EVER, NOTHING, CHOSEN = range(3)  # of a segment: what it wanted; nothing; these messages
+
+
+class More(NamedTuple):
+    """What there is of it.
+
+    Args:
+        said: its reserved subscriptions, in the order in which they count.
+        gaps: None = it is not told of gaps; or whether of conflation, too, and the fields of each.
+        segments: until which message it is to get what: one of the above, and of CHOSEN where the
+            sequences are and whether they are those of all topics that it wants.
+        finishing: the number of a `Reason`, 0 = it loses nothing that comes.
+        lossy_until: as in `Member`.
+        rests_until: monotonic ns before which it is sent nothing, 0 = it may be.
+        speech: what is to be said to it, if that does not fit into the record.
+    """
+
+    said: Sequence[bytes] = ()
+    gaps: list[Any] | None = None
+    segments: Sequence[tuple[int, int, int, int, bool]] = ()
+    finishing: int = 0
+    lossy_until: int = 0
+    rests_until: int = 0
+    speech: bytes = b""
+
+    def packed(self) -> bytes:
+        """As it is written; b"" = there is nothing to write."""
+        return b"" if self == NOTHING_MORE else msgpack.packb(self)
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> More:
+        """What was written."""
+        return cls(*msgpack.unpackb(data))
+
+
+NOTHING_MORE = More()
+
+
+def more_of(
+    member: Member, keep: Keep, *, said: Sequence[bytes], rests_until: int, speech: bytes
+) -> More:
+    """All that there is of a member that was just settled.
+
+    Args:
+        keep: stores the sequences of chosen messages; returns where, and how many bytes.
+    """
+    gaps, told = member.gaps, None
+    if gaps is not None:
+        told = [
+            gaps.conflated,
+            [(gap.first, gap.last, gap.count, gap.reason, gap.whole) for gap in gaps.pending],
+        ]
+    finishing, lossy_until = 0, 0
+    if member.finishing is not None:
+        finishing = member.finishing.number
+    if member.sequence < member.lossy_until:
+        lossy_until = member.lossy_until
+    segments: tuple[tuple[int, int, int, int, bool], ...] = ()
+    if finishing or lossy_until or any(type(wants) is Values for _, wants in member.older):
+        segments = (*[_segment(until, wants, keep) for until, wants in member.older],)
+    return More(said, told, segments, finishing, lossy_until, rests_until, speech)
+
+
+def _segment(until: int, wants: Wants, keep: Keep) -> tuple[int, int, int, int, bool]:
+    if wants is None:
+        return until, NOTHING, 0, 0, False
+    if isinstance(wants, Values):
+        return until, CHOSEN, *keep(wants), wants.are_newest
+    return until, AS_EVER, 0, 0, False
+
+
+def gaps_of(more: More, epoch: int) -> Gaps | None:
+    """Its gaps, as they were."""
+    if more.gaps is None:
+        return None
+    conflated, pending = more.gaps
+    gaps = Gaps(epoch, conflated=conflated)
+    for first, last, count, reason, whole in pending:
+        gap = Gap(first, last, count, reason)
+        gap.whole = whole
+        gaps.pending.append(gap)
+    return gaps
+
+
+def finishing_of(more: More) -> Reason | None:
+    """Why it loses what comes."""
+    return Reason.of(more.finishing) if more.finishing else None
+
+
+def segments_of(
+    more: More, member: Member, log: LogReader, read: Read
+) -> Iterator[tuple[int, Wants]]:
+    """What it is to get from its cursor on; `older` has what it wanted since then.
+
+    Args:
+        read: what is stored somewhere.
+    """
+    first, wanted = member.sequence, list(member.older)
+    for until, what, offset, size, are_newest in more.segments:
+        if until <= first:
+            continue
+        if what == AS_EVER:
+            for _start, stop, wants in segments(member, first, until):
+                is_present = wants is member.cohort
+                yield min(stop, until), wants and wants.keep() if is_present else wants
+                if stop >= until:
+                    break
+        elif what == NOTHING:
+            yield until, None
+        else:
+            chosen = array("Q", read(offset, size))
+            # What it has got may not be in the log any more.
+            left = chosen[bisect_left(chosen, first) :]
+            yield until, Values(left, log, are_newest=are_newest)
+        first = until
+    yield from [(stop, wants) for stop, wants in wanted if stop > first]
