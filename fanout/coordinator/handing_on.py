@@ -107,13 +107,17 @@ class HandingOn:
             WorkerSlot(self._segment, worker).tail,
             now,
             own=exit_code is not None and not state.supervision.lives[worker].is_paced,
+            resuming=WorkerSlot(self._segment, worker).resuming,
         )
         for orphan in found.orphans:
             orphan.connection.lost_from = orphan.first
             state.roster.orphan(orphan.connection.subscriber)
         if found.orphans:  # what it was asked for is known once others go on with these
             self._takeovers.asked += state.answers.take_back(worker)
-        closed = sum(connection.version is not None for connection in found.others)
+        closed = sum(
+            connection.version is not None and connection.subscriber not in self._takeovers.evicts
+            for connection in found.others
+        )
         state.ledger.not_resumed += closed
         state.ledger.takeovers += bool(found.orphans)
         moved = self._queued([orphan.connection for orphan in found.orphans])
@@ -236,7 +240,8 @@ class HandingOn:
             if subscriber not in self._state.roster.connections:
                 continue
             self._takeovers.ending[subscriber] = orphan
-            self._state.ledger.not_resumed += not self.is_ending
+            is_evicted = subscriber in self._takeovers.evicts
+            self._state.ledger.not_resumed += not (self.is_ending or is_evicted)
             self._wrecks.close(orphan.connection, why)
 
     def _hand_on(self, ready: list[int], now: float) -> list[Action]:

@@ -82,9 +82,12 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
     raise ControlError(f"{type(message).__name__} is not for a coordinator")
 
 
-def cause_of_loss(state: State) -> Reason:
-    """Why the subscribers of a lost worker are ended."""
-    return Reason.PUBLISHER_CLOSED if state.ledger.closing else Reason.WORKER_LOST
+def cause_of_loss(state: State, subscriber: int | None = None) -> Reason:
+    """Why those of a lost worker are ended; or this one, which was perhaps to be ended before."""
+    if state.ledger.closing:
+        return Reason.PUBLISHER_CLOSED
+    evict = None if subscriber is None else state.takeovers.evicts.get(subscriber)
+    return Reason.WORKER_LOST if evict is None else Reason.of(evict.cause)
 
 
 def let_go(worker: int, moved: Amount = NOTHING) -> list[Action]:
@@ -249,11 +252,15 @@ def _closed(state: State, message: Closed, now: float) -> list[Action]:
     connection = state.roster.connections.get(message.subscriber)
     if connection is None:
         return []
-    hold = 0.0
+    return end(state, connection, message, now, hold_of(state, connection, cause, now))
+
+
+def hold_of(state: State, connection: Accepted, cause: Reason, now: float) -> float:
+    """Seconds for which a connection that ends for this cause is kept from coming back."""
     # Its worker has not shut it down: that is up to us.
     if cause is Reason.LIMIT and not connection.made_room:
-        hold = state.roster.addresses.offended(connection.peer, now)
-    return end(state, connection, message, now, hold)
+        return state.roster.addresses.offended(connection.peer, now)
+    return 0.0
 
 
 def _slow(state: State, message: Slow) -> list[Action]:

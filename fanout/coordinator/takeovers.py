@@ -102,6 +102,7 @@ class Takeovers:
         now: float,
         *,
         own: bool,
+        resuming: int = 0,
     ) -> Sorted:
         """The worker of these connections is lost: who of them can go on?
 
@@ -109,12 +110,15 @@ class Takeovers:
             tail: of that worker.
             now: seconds.
             own: it has ended for a reason of its own, and not because somebody has killed it.
+            resuming: the subscriber with whom it was just about to go on: then it was that one who
+                has ended it, and none of the others; 0 = nobody.
         """
         found = Sorted([], [])
         for connection in connections:
             before = self.handed.pop(connection.subscriber, None)
             leaving = self.leaving.pop(connection.subscriber, None)
-            is_suspect = own and self._is_suspect(connection.subscriber, now)
+            is_named = resuming in (0, connection.subscriber)
+            is_suspect = own and is_named and self._is_suspect(connection.subscriber, now)
             record = record_of(connection)
             why = ENDS_WORKERS if is_suspect else _why_not(connection, record, changes)
             if why is not None or record is None:

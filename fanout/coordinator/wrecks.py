@@ -153,13 +153,17 @@ class Wrecks:
         state = self._state
         for connection in connections:
             later = self._counted.pop(connection.subscriber, NOTHING_LATER)
-            last = self._final_of(connection, reports.cause_of_loss(state), later)
-            now = self._now()
+            subscriber, now = connection.subscriber, self._now()
+            cause = reports.cause_of_loss(state, subscriber)
+            last = self._final_of(connection, cause, later)
             last = changed(last, debt=connection.owed(now))  # its worker would have said that
-            text = why.get(connection.subscriber)
-            if text:
+            evict, text = state.takeovers.evicts.get(subscriber), why.get(subscriber)
+            if evict is not None and not state.ledger.closing:  # it was told, or would have been
+                last = changed(last, reason=evict.reason)
+            elif text:
                 last = changed(last, reason=f"{last.reason}; {text}")
-            yield reports.end(state, connection, last, now, exact=not later.doubt)
+            hold = reports.hold_of(state, connection, cause, now)
+            yield reports.end(state, connection, last, now, hold, exact=not later.doubt)
 
 
 def _silent(steps: Generator[None, None, T]) -> Generator[list[Action], None, T]:

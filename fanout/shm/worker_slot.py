@@ -53,6 +53,7 @@ class WorkerSlot(Record):
     # Written by the worker.
     tail = Word(at.W_TAIL, "oldest message it may still read, NO_TAIL = none")
     resume = Word(at.W_RESUME, "oldest message that another worker may have to go on from")
+    resuming = Word(at.W_RESUMING, "the subscriber with whom it is about to go on, 0 = with none")
     flushed = Word(at.W_FLUSHED, "everything below was handed to the kernel, for every subscriber")
     heartbeat = Word(at.W_HEARTBEAT, "monotonic ns of its last sign of life")
     load = Word(at.W_LOAD, "CPU time used in the last second, in thousandths")
@@ -112,6 +113,7 @@ class WorkerSlot(Record):
         self.discarded_bytes += self.matched_bytes - accounted
         self.tail = at.NO_TAIL
         self.resume = at.NO_TAIL
+        self.resuming = 0
         self.flushed = at.NO_TAIL
         self.wake()
         self.subscribers = 0

@@ -116,12 +116,14 @@ class Resuming:
                 break
             one = self.waiting.popleft()
             subscriber = one.message.subscriber
+            self._around.slot.resuming = subscriber  # if this ends us, it is known who has
             try:
                 self._resume(one, now)
             except NotResumableError as error:
                 channel.post(Resumed(subscriber, False, str(error)))
             else:
                 channel.post(Resumed(subscriber, True, ""))
+            self._around.slot.resuming = 0
             for act in one.later:
                 act()
             if self._part.is_over():

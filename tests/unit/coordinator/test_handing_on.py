@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from fanout.control.messages import Finish, Snapshot, SnapshotDone, Started
+from fanout.control.messages import Evict, Finish, Snapshot, SnapshotDone, Started
 from fanout.control.takeover import Resume, Resumed, Wants
+from fanout.coordinator.actions import Say
 from fanout.coordinator.handing_on import HOPE
 from fanout.coordinator.reports import ask
 from fanout.events import EventKind
+from fanout.reasons import Reason
 from fanout.shm.header import Header
 from fanout.shm.stream_record import Kind, StreamRecord, StreamSlot
 from fanout.shm.worker_slot import NO_TAIL
@@ -125,3 +127,38 @@ def test_who_has_waited_for_a_worker_is_not_ended_if_there_is_no_descriptor_for_
 
         assert kinds(bench.worker.hear()) == [Wants, Resume]
         assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+
+
+def test_who_was_to_be_ended_is_ended_for_that_though_its_worker_is_lost() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        bench.state.roster.connections[subscriber].over_limit = True  # it wants nothing any more
+        evict = Evict(subscriber, Reason.LIMIT.number, "wants too much")
+        bench.coordinator._carry_out([Say(0, evict)])
+        bench.processes[0].exit(KILLED)
+        bench.turn()
+
+        (evicted,) = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert (evicted.cause, evicted.reason) == (Reason.LIMIT, "wants too much")
+        assert bench.state.ledger.not_resumed == 0
+
+
+def test_who_is_to_be_ended_while_nobody_serves_it_is_ended_for_that() -> None:
+    """Nobody can go on with it, for what it wanted is forgotten."""
+    with Bench(1) as bench:
+        subscriber = connect(bench)
+        bench.processes[0].exit(KILLED)
+        bench.turn()
+        evict = Evict(subscriber, Reason.LIMIT.number, "wants too much")
+        bench.coordinator._carry_out([Say(0, evict)])
+        bench.pass_time(1)
+        bench.worker.hear()
+        bench.worker.say(Started(1))
+        bench.turn()
+        assert kinds(bench.worker.hear()) == [Wants, Resume, Evict]
+        bench.worker.say(Resumed(subscriber, False, "its record does not fit what it wants"))
+        bench.pass_time(1)
+
+        (evicted,) = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert (evicted.cause, evicted.reason) == (Reason.LIMIT, "wants too much")
+        assert bench.state.ledger.not_resumed == 0

@@ -49,6 +49,7 @@ class Lost:
         *,
         tail: int = 60,
         own: bool = False,
+        resuming: int = 0,
     ) -> tuple[list[int], list[int]]:
         """Who can go on, and who cannot."""
         known = {one.subscriber: RECORD for one in connections} if records is None else records
@@ -59,6 +60,7 @@ class Lost:
             tail,
             self.now,
             own=own,
+            resuming=resuming,
         )
         self.why = found.why
         orphans = [orphan.connection.subscriber for orphan in found.orphans]
@@ -153,6 +155,15 @@ def test_one_that_had_three_workers_that_ended_by_themselves_is_given_up() -> No
     lost.now = OWN_ENDS_WITHIN
     assert lost.lose([one], own=True) == ([], [1])
     assert lost.why == {1: ENDS_WORKERS}
+
+
+def test_where_it_is_known_who_ends_workers_the_others_of_the_same_are_not_suspected() -> None:
+    lost = Lost()
+    three = [connection(one) for one in (1, 2, 3)]
+    for _ in range(OWN_ENDS_MAX - 1):
+        assert lost.lose(three, own=True, resuming=2) == ([1, 2, 3], [])
+    assert lost.lose(three, own=True, resuming=2) == ([1, 3], [2])
+    assert lost.lose(three[::2], own=True) == ([1, 3], [])
 
 
 def test_earlier_ends_are_forgotten_after_a_while() -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.helpers.taking_over import TakingOver, messages_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fanout.workers.stream.member import Member
     from tests.helpers.taking_over import Subscriber
 
 LAYOUT = Layout(64 * PAGE, 1024, 16)
@@ -266,3 +268,26 @@ def test_what_was_promised_is_in_each_record_until_it_is_acted_upon(two: TakingO
     assert [outcome.reason for outcome in two.outcomes] == [""]
     assert one.changes[0].sequence == 0
     traffic.check(one)
+
+
+def test_who_ends_a_worker_that_is_about_to_go_on_with_it_is_named(two: TakingOver) -> None:
+    dying, heir = two.workers
+    ones = [two.connect([b"A"], dying) for _ in range(2)]
+    two.hand_over(two.kill(dying), heir)
+    named = two.around(heir).slot
+    real, seen = heir.pump.restore, []
+
+    def restore(member: Member, *arguments: Any, **more: Any) -> None:
+        seen.append(named.resuming)
+        if member.id == ones[1].number:
+            raise RuntimeError("a bug")
+        real(member, *arguments, **more)
+
+    with mock.patch.object(heir.pump, "restore", restore), pytest.raises(RuntimeError):
+        two.turn(heir)
+    assert seen == [ones[0].number, ones[1].number]
+    assert named.resuming == ones[1].number
+
+    two.hand_over(two.kill(heir), two.start())
+    two.settle(two.workers[0])
+    assert two.around(two.workers[0]).slot.resuming == named.resuming == 0
