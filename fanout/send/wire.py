@@ -18,7 +18,7 @@ from fanout.errors import MessageTooLarge
 from fanout.reserved import refuse_reserved
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic
 from fanout.shm.numbered_log import NUMBER
-from fanout.zmtp.frames import MORE, encode_message, frame_header
+from fanout.zmtp.frames import MORE, encode_message, frame_header, frame_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ SEQUENCES = (list, tuple)  # the usual ones, which need no further look
 _packers: list[Callable[[object], bytes]] = []  # made, and not in use now
 _encode_json = json.JSONEncoder(allow_nan=False).encode
 
-PAYLOAD_HEADERS = [frame_header(size) for size in range(COPY_ONCE_BYTES)]  # of a last frame
+PAYLOAD_HEADERS = frame_headers(COPY_ONCE_BYTES)  # of a last frame
 
 # The last frame of a message that has its number in it, with room for that.
 NUMBER_FRAME = encode_message([bytes(NUMBER.size)])
@@ -68,7 +68,7 @@ def as_msgpack(value: object) -> bytes:
 @cache
 def more_headers() -> list[bytes]:
     """As `PAYLOAD_HEADERS`, of a frame that another one follows; made for who needs them."""
-    return [frame_header(size, MORE) for size in range(COPY_ONCE_BYTES)]
+    return frame_headers(COPY_ONCE_BYTES, MORE)
 
 
 def as_json(value: object) -> bytes:

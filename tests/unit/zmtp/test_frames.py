@@ -17,7 +17,7 @@ from fanout.zmtp import (
     split_message,
 )
 from fanout.zmtp.errors import OverLimitError
-from fanout.zmtp.frames import lost_long_size
+from fanout.zmtp.frames import frame_headers, lost_long_size
 from tests.unit.zmtp.wire import each_byte, long_frame, lost_long_bit, short_frame
 
 
@@ -48,6 +48,12 @@ class TestHeader:
     def test_refuses_what_cannot_be(self, size: int, flags: int) -> None:
         with pytest.raises(LocalProtocolError):
             frame_header(size, flags)
+
+    @pytest.mark.parametrize("flags", [0, MORE])
+    @pytest.mark.parametrize("count", [0, 1, 256, 257, 1_000])
+    def test_many_are_the_same_as_one_by_one(self, count: int, flags: int) -> None:
+        one_by_one = [frame_header(size, flags) for size in range(count)]
+        assert frame_headers(count, flags) == one_by_one
 
 
 class TestMessage:
