@@ -150,14 +150,12 @@ def test_the_worker_loads_the_fanout_of_the_parent(tmp_path: Path, site: str) ->
     assert run(tmp_path, "script", program, site) == ("", "", 0)
 
 
-@pytest.mark.parametrize("name", ["asyncio", "pathlib", "typing", "dataclasses", "selectors"])
-def test_packages_after_the_standard_library_do_not_stand_for_it(
-    name: str, tmp_path: Path, site: str
-) -> None:
+def test_packages_after_the_standard_library_do_not_stand_for_it(tmp_path: Path, site: str) -> None:
     """Old packages of such names are on PyPI, and are dragged in by others."""
     packages = tmp_path / "site"
     install(packages, site)
-    (packages / f"{name}.py").write_text(NOT_THIS_ONE)
+    for name in ("asyncio", "pathlib", "typing", "dataclasses", "selectors"):
+        (packages / f"{name}.py").write_text(NOT_THIS_ONE)
     program = f"import sys; sys.path.append({str(packages)!r})\n{PROGRAM}"
     assert run(tmp_path, "script", program) == ("", "", 0)
 
