@@ -14,15 +14,15 @@ from soaking.session import Session
 
 STRANGERS_MAX = 21  # the least with which each kind of them is there
 SECONDS = 0.2
-LOG_BYTES = 1 << 24  # a quarter of the default: memory takes time to get
 SEVERAL = "none"  # with several processes that listen, as in the full run
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_an_attack_can_be_made_and_is_measured(attack: Attack) -> None:
-    options = {**attack.options, "workers": 1, "log_bytes": LOG_BYTES}
-    small = replace(attack, count=min(attack.count, STRANGERS_MAX), options=options)
+    small = replace(
+        attack, count=min(attack.count, STRANGERS_MAX), options={**attack.options, "workers": 1}
+    )
     session = Session(small, SECONDS, outside=None, listening=2 if attack.name == SEVERAL else 1)
     outcome = session.run()
     assert outcome.unharmed, outcome
