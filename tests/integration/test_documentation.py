@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 EXAMPLE_TIMEOUT_S = 50  # below the timeout of a test; an example takes about a second
 
+# Of all that -X dev turns on, the checks of memory are for what is written in C, and take a quarter
+# of the time.
+PLAIN = "pymalloc"
+
 # What asyncio says under -X dev of a machine that is busy.
 SLOW = re.compile(r"^Executing <.*> took [\d.]+ seconds\n", re.MULTILINE)
 
@@ -96,7 +100,7 @@ def start(example: Example, folder: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-X", "dev", "-W", "error", "-c", example.program],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONMALLOC": PLAIN},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
