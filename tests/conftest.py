@@ -38,7 +38,7 @@ MEASURED_IN_CHILDREN = (
 )
 # Measuring makes code of many small steps take twice as long. What these tests run is run by those
 # of "unit" and "integration" as well; so nothing is traced while they run, in no thread. The same
-# goes for single tests that are marked `unmeasured`.
+# goes for single tests that are marked `unmeasured`, and for what they start.
 UNMEASURED = (
     "property",
     "simulation",
@@ -169,9 +169,14 @@ def children_measured_or_not(
 ) -> None:
     """Let what this test starts measure coverage, if it is where that is wanted."""
     measured = _is_below(request.path, MEASURED_IN_CHILDREN)
-    if not measured or _is_below(request.path, UNMEASURED):
+    if not measured or _is_unmeasured(request.node):
         for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
             monkeypatch.delenv(name, raising=False)
+
+
+def _is_unmeasured(item: pytest.Item) -> bool:
+    marked = item.get_closest_marker("unmeasured") is not None
+    return marked or _is_below(item.path, UNMEASURED)
 
 
 @cache
@@ -190,8 +195,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, b
 def _measures(item: pytest.Item) -> AbstractContextManager[None]:
     """A block in which what is to be measured is."""
     by = item.config.stash[TRACERS]
-    is_not = _is_below(item.path, UNMEASURED) or item.get_closest_marker("unmeasured")
-    return nullcontext() if is_not or by == (None, None) else traced(by)
+    is_not = _is_unmeasured(item) or by == (None, None)
+    return nullcontext() if is_not else traced(by)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
