@@ -163,17 +163,24 @@ class SubscriberSlots:
         values: list[int] = self._words[word::_EACH].tolist()
         return values
 
+    def _length(self) -> int:
+        """How many slots there are up to the last one that is taken: the first ones go first."""
+        ids = self._words[at.S_ID :: _EACH].tobytes().rstrip(b"\0")
+        return -(-len(ids) // at.WORD)
+
     def sums(self) -> Checkpoint:
         """The sums of what their checkpoints say, each of which is whole.
 
-        Only those of counters mean something.
+        Only those of counters mean something. What they take goes by how many there are, and not by
+        how many there may be.
         """
-        words = self._words
-        before = self._column(at.S_VERSION)
+        count = self._length()
+        words = self._words[: count * _EACH]
+        before = words[at.S_VERSION :: _EACH].tolist()
         keep_order()
-        columns = [self._column(word) for word in range(at.S_ID, _STOP)]
+        columns: list[list[int]] = [words[word::_EACH].tolist() for word in range(at.S_ID, _STOP)]
         keep_order()
-        after = self._column(at.S_VERSION)
+        after = words[at.S_VERSION :: _EACH].tolist()
         for slot, (first, last) in enumerate(zip(before, after, strict=True)):
             if first == last and not first & 1:
                 continue

@@ -82,6 +82,21 @@ def test_the_sums_are_those_of_the_slots_that_are_taken(segment: Segment) -> Non
     assert (sums.matched, sums.sent, sums.dropped) == (200, 1_001, 60)
 
 
+@pytest.mark.parametrize("subscriber", [1, 256, 1 << 40])
+def test_the_sums_look_no_further_than_the_last_that_is_taken(
+    segment: Segment, subscriber: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be thousands behind it, of which each takes time."""
+    monkeypatch.setattr("fanout.shm.subscriber_slot.read_consistent", None)  # for torn ones
+    SubscriberSlot(segment, 2).words[at.S_VERSION] += 1
+    nobody = SubscriberSlots(segment).sums()
+    SubscriberSlot(segment, 1).take(subscriber)
+    SubscriberSlot(segment, 1).checkpoint(CHECKPOINT)
+
+    assert nobody == NOTHING
+    assert SubscriberSlots(segment).sums() == CHECKPOINT
+
+
 def test_the_sums_are_not_torn_by_who_writes_meanwhile(
     segment: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
