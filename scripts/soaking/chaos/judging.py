@@ -41,6 +41,7 @@ class Found:
         disconnects: by the reason that the publisher tells, numbers left out.
         lost: workers, in the same way.
         half_open: connections that were lost in their handshake, as they may be.
+        handshakes: those that the publisher has seen fail.
         wrong: faults in streams, by kind, each with whom and what.
         counters: where the publisher has counted something else than what was received.
         failures: of the calls that were made.
@@ -61,6 +62,7 @@ class Found:
     ended: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     half_open: int = 0
+    handshakes: int = 0
     wrong: list[tuple[str, str]] = field(default_factory=list)
     counters: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -84,8 +86,9 @@ class Found:
     @property
     def undocumented(self) -> int:
         """Disconnects for which there is no reason that is known."""
-        total = sum(self.ended.values())
-        return max(0, total - sum(n for why, n in self.disconnects.items() if is_documented(why)))
+        known = sum(n for why, n in self.disconnects.items() if is_documented(why))
+        # Whose handshake is done by what it has heard may still be in it for the publisher.
+        return max(0, sum(self.ended.values()) - known - self.handshakes)
 
     @property
     def is_whole(self) -> bool:

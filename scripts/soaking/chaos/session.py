@@ -93,12 +93,15 @@ class Told:
 
     reasons: list[str] = field(default_factory=list)
     workers: list[str] = field(default_factory=list)
+    handshakes: int = 0  # that have failed
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, event: Event) -> None:
         if event.kind in LOST:
             with self._lock:
                 self.reasons.append(without_numbers(event.reason))
+        elif event.kind is EventKind.HANDSHAKE_FAILED:
+            self.handshakes += event.count
         elif event.kind in (EventKind.WORKER_LOST, EventKind.WORKER_GIVEN_UP):
             with self._lock:
                 self.workers.append(without_numbers(event.reason.partition(";")[0]))
@@ -240,6 +243,7 @@ class Session:
         subscribers, workers = self._told.all()
         found.disconnects.update(subscribers)
         found.lost.update(workers)
+        found.handshakes = self._told.handshakes
         for person in self._people:
             one = heard[person.index]
             add_heard(found, person, one)

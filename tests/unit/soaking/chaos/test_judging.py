@@ -51,6 +51,8 @@ def test_the_verdict_is_that_nobody_has_noticed_anything() -> None:
     assert (found.is_whole, found.held, found.undocumented) == (True, False, 0)
     add_heard(found, ALL, heard(ended=1))
     assert found.undocumented == 1
+    found.handshakes = 1
+    assert found.undocumented == 0
     add_heard(found, ALL, heard(wrong=["torn", "message 3"]))
     assert (found.is_whole, found.count("torn"), found.count("lost")) == (False, 1, 0)
 
