@@ -34,7 +34,7 @@ ROOM_MAX_S = 60.0  # for which it waits when nothing happens any more
 READ_S = 60.0  # for all to read what is left
 DRAIN_S = 5.0  # for the counters of all to be written
 LONG_S = 3_600.0  # nobody is closed for its silence: that is another matter
-LIMIT_BYTES = 1 << 20  # that may wait for one that may lose messages
+LIMIT_PART = 8  # of the log may wait for one that may lose messages
 TICK_S = 0.002
 LOST = (EventKind.SUBSCRIBER_EVICTED, EventKind.SUBSCRIBER_DISCONNECTED)
 
@@ -63,11 +63,12 @@ class Settings:
     @property
     def options(self) -> dict[str, Any]:
         """Of the publisher."""
+        limit = self.log_bytes // LIMIT_PART
         policies = {
-            "drop_oldest": SlowPolicy("drop_oldest", limit_bytes=LIMIT_BYTES),
-            "drop_newest": SlowPolicy("drop_newest", limit_bytes=LIMIT_BYTES),
+            "drop_oldest": SlowPolicy("drop_oldest", limit_bytes=limit),
+            "drop_newest": SlowPolicy("drop_newest", limit_bytes=limit),
             "conflate": SlowPolicy("conflate"),
-            "paced": SlowPolicy("drop_oldest", limit_bytes=LIMIT_BYTES, max_rate=100_000),
+            "paced": SlowPolicy("drop_oldest", limit_bytes=limit, max_rate=100_000),
         }
         return {
             "workers": self.workers,
