@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 # What is known not to go on, in the words of the events: docs/design/takeover.md.
 DOCUMENTED = (
     "not acted upon",
-    "its policy chooses",
-    "it was losing what comes",
-    "it is told of gaps",
-    "too many answers",
-    "it has said something of itself",
-    "the rest of a message",
     "what it wanted when",
     "workers in a row ended",
 )

@@ -47,7 +47,7 @@ def test_the_verdict_is_that_nobody_has_noticed_anything() -> None:
     assert found.held
 
     add_heard(found, ALL, heard(ended=1))
-    found.disconnects["its worker was lost; it is told of gaps"] += 1
+    found.disconnects["its worker was lost; something that it said was not acted upon"] += 1
     assert (found.is_whole, found.held, found.undocumented) == (True, False, 0)
     add_heard(found, ALL, heard(ended=1))
     assert found.undocumented == 1
