@@ -244,8 +244,8 @@ def test_slow_ones_go_on_whatever_becomes_of_what_they_cannot_take() -> None:
             def has_lost(count: int) -> bool:
                 return len(happenings.of(EventKind.WORKER_LOST)) == count
 
-            for kills in range(1, 4):
-                until = publisher.statistics().published + 5_000
+            for kills in range(1, 3):
+                until = publisher.statistics().published + 4_000
                 while published < until:
                     publisher.publish(*message(published))
                     published += 1
@@ -257,15 +257,12 @@ def test_slow_ones_go_on_whatever_becomes_of_what_they_cannot_take() -> None:
             assert happenings.of(EventKind.SUBSCRIBER_EVICTED) == []
             assert (totals.evicted, totals.not_resumed) == (0, 0)
             assert totals.resumed >= 12
-            assert totals.dropped > 3_000
+            assert totals.dropped > 1_000
             assert totals.conflated > 1_000
             audience.hurry()
             assert publisher.drain(DEADLINE_S) == ()
             by_name = {one.peer: one for one in publisher.subscribers()}
-            wait_until(
-                lambda: all(len(one.got().numbers) == by_name[one.name].sent for one in slow),
-                "that all have got what they were sent",
-            )
+            wait_until(lambda: not any(map(Slow.has_unread, slow)), "that all is read")
             for one, said in zip(slow, CHOICES * 3, strict=True):
                 known, got = by_name[one.name], one.got()
                 assert known.matched == published

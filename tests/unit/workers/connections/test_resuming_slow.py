@@ -293,3 +293,21 @@ def test_a_worker_that_dies_while_it_writes_a_record_leaves_what_the_last_one_po
 
     assert during[0] == (before, stored)
     assert two.record_of(one) != before
+
+
+def test_what_a_record_points_to_stays_with_who_gave_it_up_until_there_is_another(
+    two: TakingOver,
+) -> None:
+    owner, heir = two.workers
+    one = two.connect([b"A", NAMED], owner)
+    left, area = owner.desk.records, SpillArea(two.log.written.segment, 0)
+    assert two.move(one, heir) == ""
+    record = two.record_of(one)
+    left.note_all()
+    assert NAMED in area.read(record.more, record.more_bytes)
+    (behind,) = left._left_behind
+    turns(two, heir, 5)
+    left.note_all()
+
+    assert (left._left_behind, behind[0].id) == ([], one.number)
+    assert heir.desk.peers[one.number].said == (NAMED,)
