@@ -14,7 +14,8 @@ from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import integers
 
 import fanout
 from tests.helpers.interrupting import Tracers, traced, tracers, untraced
@@ -153,14 +154,26 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Keep what was collected out of the collections of garbage during the tests.
 
     Thousands of tests and their modules are never garbage, but looking at them takes 0.1 s each
     time: for everything that a test asks to be collected, and as often again without being asked.
     """
+    if session.config.option.collectonly:
+        _have_sources_read()
     gc.collect()
     gc.freeze()
+
+
+@settings(max_examples=1, database=None)
+@given(integers())
+def _have_sources_read(_number: int) -> None:
+    """Have hypothesis look for numbers in all sources, which it keeps for later processes.
+
+    That takes some seconds. Where several processes share the tests, each would do it; so does the
+    one that has compiled all of them before (`scripts/test`).
+    """
 
 
 @pytest.fixture(autouse=True)

@@ -151,7 +151,6 @@ def test_statistics_are_exact(stock: Stock) -> None:
 
 
 @pytest.mark.unmeasured
-@pytest.mark.unmeasured
 def test_statistics_include_all_that_was_published_before_they_were_asked_for(
     publisher: Publisher,
 ) -> None:
