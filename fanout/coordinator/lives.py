@@ -67,11 +67,13 @@ class Life:
         self.served = self.start_at = now
         self.is_paced = False
 
-    def leave_duty(self, now: float) -> None:
-        """Its process has ended as it was told to."""
+    def leave_duty(self, now: float, how: str = "") -> str:
+        """Its process has ended as it was told to; returns how, if it was not killed by us."""
+        how = f"killed by us: {self.condemned}" if self.condemned else how
         self.engage(now)
         self.has_process = self.is_left = self.is_leaving = self.is_dismissed = False
         self.condemned = ""
+        return how
 
     def begin(self) -> None:
         """A process has been started for it; nothing is held against this one yet."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Staffing:
     """What is to become of which worker; times are in seconds.
 
-    Its mutable state: how many are wanted, who is still to be replaced, and who is emptied.
+    Its mutable state: how many are wanted and possible, who is to be replaced, who is emptied.
 
     Args:
         lives: of all workers that there can be; others append to them.
@@ -42,6 +42,7 @@ class Staffing:
         self.size = size
         self.emptied: int | None = None
         self._lives = lives
+        self._possible = len(lives)  # others know of these: of further ones maybe not yet
         self._has_stopped = False
         self._left: list[int] = []  # to be replaced
         self._failures: int | None = None  # of the one that is emptied, when its process had ended
@@ -67,6 +68,7 @@ class Staffing:
             life.index for life in self._lives[: self.size] if life.state is WorkerState.READY
         ]
         self._left = serving
+        self._possible = len(self._lives)
         return len(serving)
 
     def resize(self, size: int) -> None:
@@ -76,6 +78,7 @@ class Staffing:
             size: 1 to the number of lives.
         """
         self.size = size
+        self._possible = len(self._lives)
         self._left = [index for index in self._left if index < size]
 
     def stop(self) -> None:
@@ -118,7 +121,7 @@ class Staffing:
     def _wanted(self) -> int:
         """How many are to have a process: one more while others are replaced."""
         has_more = self._left or (self.emptied is not None and self.emptied < self.size)
-        return min(self.size + bool(has_more), len(self._lives))
+        return min(self.size + bool(has_more), self._possible)
 
     def _next(self) -> int | None:
         while self._left:
@@ -141,7 +144,7 @@ class Staffing:
     @property
     def _helper(self) -> Life | None:
         """The one more; None = there may be no more workers."""
-        return self._lives[self.size] if self.size < min(len(self._lives), WORKERS_MAX) else None
+        return self._lives[self.size] if self.size < min(self._possible, WORKERS_MAX) else None
 
     def _is_done(self, life: Life) -> bool:
         """Whether one that was to be emptied need not be any more."""

@@ -1,7 +1,8 @@
 """Succession: workers are emptied and told to end, so that others take their place. Shell.
 
-Who cannot be moved is asked for again and again, and closed when none has gone for a while: in its
-handshake, or with a policy whose state its worker alone has. See `staffing.py` for who is next.
+Who cannot be moved is asked for again and again, and closed when none has gone for a while though
+others serve: in its handshake, for example, or in the middle of a command. See `staffing.py` for
+who is next.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.state import State
 
 MOVES_AT_ONCE = 32  # that are under way: each takes some ms, and the others are served meanwhile
-GRACE = 5.0  # seconds in which nobody could be moved, after which who is left is closed
+GRACE = 5.0  # seconds in which nobody could be moved to others, after which who is left is closed
 AGAIN = 0.2  # seconds between two tries to move who could not be
 PATIENCE = 0.5  # seconds of one
 
@@ -50,7 +51,6 @@ class Succession:
         self._count = 0  # connections that it had when one has gone last
         self._since = 0.0  # when that was
         self._again_at = 0.0
-        self._has_closed = False  # those who could not be moved
 
     @property
     def may_wait(self) -> float:
@@ -80,7 +80,7 @@ class Succession:
         self._queue.clear()
         self._moves.clear()
         self._why.clear()
-        self._since, self._again_at, self._has_closed = now, now, False
+        self._since = self._again_at = now
         self._count = 0 if worker is None else self._state.roster.count(worker)
 
     def _empty(self, worker: int, now: float) -> list[Action]:
@@ -88,15 +88,16 @@ class Succession:
         count = roster.count(worker)
         if not count:
             return self._dismiss(worker)
-        if count != self._count:
+        others = [one for one in self._state.supervision.taking if one != worker]
+        if count != self._count or not others:  # if it alone serves, nobody is closed for that
             self._count, self._since = count, now
         self._note_moves()
         if not self._queue and not self._moves and now >= self._again_at:
             self._again_at = now + AGAIN
             self._queue.extend(one.subscriber for one in roster.served_by(worker))
-        self._move(worker)
-        if now - self._since >= GRACE and not self._has_closed:
-            self._has_closed = True
+        self._move(worker, others)
+        if now - self._since >= GRACE:
+            self._since = now  # somebody may have come meanwhile, since nobody else served
             return self._close(worker)
         return []
 
@@ -108,9 +109,8 @@ class Succession:
                 self._why[subscriber] = move.problem
         self._moves = [one for one in self._moves if one.connection.subscriber in self._moving]
 
-    def _move(self, worker: int) -> None:
-        """Have some more go to the workers that have the fewest."""
-        others = [one for one in self._state.supervision.taking if one != worker]
+    def _move(self, worker: int, others: list[int]) -> None:
+        """Have some more go to those of the others that have the fewest."""
         if not others:
             return
         coming = Counter(move.target for move in self._moves)
@@ -136,6 +136,8 @@ class Succession:
         for move in self._moves:
             self._why.setdefault(move.connection.subscriber, move.said)
         for connection in self._state.roster.served_by(worker):
+            if connection.subscriber in self._state.takeovers.evicts:
+                continue  # it was told already
             why = self._why.get(connection.subscriber, "")
             text = f"{cause.text}; {why}" if why else cause.text
             self._state.ledger.not_resumed += connection.version is not None

@@ -185,8 +185,7 @@ class Supervision:
         """
         life = self.lives[worker]
         if life.is_dismissed and self.finishing_until is None:
-            life.leave_duty(now)
-            text = f"told to end, its subscribers are with others: {how}"
+            text = life.leave_duty(now, f"told to end, its subscribers are with others: {how}")
             return [do.NoteWorker(worker), do.tell_of_worker(EventKind.WORKER_RETIRED, life, text)]
         is_foreign = is_from_outside(exit_code)
         if life.condemned:

@@ -51,6 +51,7 @@ class Played:
                     process.exit(3)
                     continue
                 process.say(Started(1))
+            process.slot.heartbeat += 1
             for message in process.hear():
                 if isinstance(message, Release):
                     ok = message.subscriber not in self.stuck
@@ -182,6 +183,73 @@ def test_who_cannot_be_moved_is_closed_after_a_while_and_counted() -> None:
         assert not bench.state.takeovers.evicts
         assert bench.state.ledger.not_resumed == 2
         assert counts(bench) == [2, 0, 0]
+
+
+def test_nobody_is_closed_while_no_other_worker_serves_to_whom_he_could_go() -> None:
+    with Bench(1) as bench:
+        subscribers = connect(bench, 2)
+        bench.enlarge(2)
+        played = Played(bench, set(subscribers))
+        bench.coordinator.restart_workers()
+        played.until(lambda: bench.state.staffing.emptied == 0)
+        played.refuses = True
+        bench.of_worker(1).exit(KILLED)
+        began = bench.now
+        played.until(lambda: bench.now - began > 1.5 * GRACE)
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+
+        played.refuses = False
+        played.stuck.clear()
+        played.settle()
+        assert list(bench.state.roster.connections) == subscribers
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+
+
+def test_who_comes_to_one_that_is_emptied_after_others_were_closed_is_closed_in_his_turn() -> None:
+    with Bench(2) as bench:
+        subscribers = connect(bench, 2)
+        played = Played(bench, set(subscribers))
+        bench.coordinator.resize(1)
+        before = bench.now
+        played.until(lambda: bool(bench.state.takeovers.evicts))
+        _sock, late = bench.connect(b"A")
+        bench.state.roster.move(late, [1])
+        played.stuck.add(late)
+        played.settle()
+        assert bench.now - before >= 2 * GRACE
+        assert late in {event.subscriber for event in bench.of(EventKind.SUBSCRIBER_EVICTED)}
+        assert bench.of(EventKind.WORKER_LOST) == []
+        assert bench.state.ledger.not_resumed == 2
+
+
+def test_none_is_started_of_which_the_send_path_does_not_know_yet() -> None:
+    with Bench(1) as bench:
+        subscribers = connect(bench, 2)
+        bench.enlarge(2)
+        played = Played(bench, set(subscribers))
+        bench.coordinator.restart_workers()
+        played.until(lambda: bench.state.staffing.emptied == 0)
+        bench.coordinator.resize(2)
+        bench.enlarge(3)
+        for _ in range(5):
+            played.turn()
+        assert [process.index for process in bench.processes] == [0, 1]
+        bench.coordinator.resize(2)
+        played.until(lambda: len(bench.processes) == 3)
+
+
+def test_who_is_not_wanted_before_it_serves_is_said_to_be_killed_by_us() -> None:
+    with Bench(1) as bench:
+        bench.enlarge(2)
+        bench.coordinator.resize(2)
+        bench.turn()
+        bench.turn()
+        bench.coordinator.resize(1)
+        for _ in range(5):
+            bench.turn()
+        (event,) = bench.of(EventKind.WORKER_RETIRED)
+        assert event.reason == "killed by us: it is not wanted any more"
+        assert bench.state.supervision.lives[1].condemned == ""
 
 
 def test_if_a_new_process_does_not_serve_the_others_are_left_alone() -> None:
