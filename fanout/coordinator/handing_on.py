@@ -168,7 +168,8 @@ class HandingOn:
         if connection is None:
             return []
         record = self._record_of(connection)
-        found = takeovers.given_up(subscriber, record, self._state.changes, message.debt)
+        known = record, self._state.changes, self._now()
+        found = takeovers.given_up(subscriber, *known, debt=message.debt)
         if found is not None:
             orphan, why = found
             connection.lost_from = orphan.first

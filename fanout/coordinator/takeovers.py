@@ -40,7 +40,7 @@ class Orphan:
     connection: Accepted
     needed: int  # the message from which on it needs the log; NO_TAIL = it does not
     first: int  # the message from which on it may not have been sent what it wants
-    since: float  # seconds, when its worker was lost
+    since: float  # seconds, from when on no worker serves it
     target: int | None = None  # the worker that is to go on with it, if it serves
     quiet: bool = False  # its worker has given it up, and its record says all
     debt: int | None = None  # that its worker has said when it gave it up
@@ -137,7 +137,13 @@ class Takeovers:
         return found
 
     def given_up(
-        self, subscriber: int, record: StreamRecord | None, changes: Changes, debt: int
+        self,
+        subscriber: int,
+        record: StreamRecord | None,
+        changes: Changes,
+        now: float,
+        *,
+        debt: int,
     ) -> tuple[Orphan, str | None] | None:
         """The worker of this connection serves it no more: it is an orphan from now on.
 
@@ -149,7 +155,7 @@ class Takeovers:
             return None
         connection = orphan.connection
         why = _why_not(connection, record, changes, quiet=True)
-        orphan.quiet, orphan.debt = True, debt
+        orphan.quiet, orphan.debt, orphan.since = True, debt, now
         if record is not None:
             orphan.needed = orphan.first = record.needed
         if why is None:

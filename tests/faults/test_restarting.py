@@ -78,28 +78,30 @@ def test_a_worker_is_killed_while_the_others_are_replaced() -> None:
 
 
 def test_who_cannot_be_moved_is_closed_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one that has said something of itself its worker alone knows what."""
+    """It is in its handshake. One that has said something of itself goes on, with its name."""
     monkeypatch.setattr(succession, "GRACE", 0.5)
     happenings = Happenings()
     with Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher:
         (endpoint,) = publisher.endpoints
         with (
-            RawPeer.version_3(endpoint, b"A") as well,
             RawPeer.version_3(endpoint, b"A", b"\0fanout.name=desk7") as named,
+            RawPeer(endpoint) as half_open,
         ):
-            publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             happenings.wait_for(EventKind.SUBSCRIBER_NAMED)
+            wait_until(lambda: publisher.statistics().accepted == 2, "the second")
             assert publisher.restart_workers() == 1
-            (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+            (failed,) = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
             happenings.wait_for(EventKind.WORKER_RETIRED, 2)
             publisher.publish(b"A", b"1")
 
-            assert well.read_message() == [b"A", b"1"]
-            assert named.read_to_end() == b""
-            assert evicted.cause is Reason.WORKER_RETIRED
-            assert evicted.reason.endswith("it has said something of itself (reserved)")
+            assert named.read_message() == [b"A", b"1"]
+            assert half_open.read_to_end()[:10] != b""
+            assert failed.cause is Reason.WORKER_RETIRED
+            assert failed.reason.endswith("; it is in its handshake")
+            assert [one.name for one in publisher.subscribers()] == ["desk7"]
             totals = publisher.statistics()
-            assert (totals.not_resumed, totals.evicted, totals.takeovers) == (1, 1, 0)
+            assert (totals.not_resumed, totals.evicted, totals.takeovers) == (0, 0, 0)
 
 
 def test_for_asyncio_too_and_what_cannot_be_is_refused() -> None:

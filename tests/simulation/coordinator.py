@@ -23,7 +23,7 @@ from fanout.control.messages import (
     Started,
     Subscriptions,
 )
-from fanout.control.takeover import Resumed
+from fanout.control.takeover import Released, Resumed
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
 from fanout.coordinator.addresses import Refusal
@@ -124,7 +124,7 @@ class CoordinatorWorld:
         return (
             self.turn, self.storm, self.talk, self.talk, self.leave, self.die, self.hang,
             self.wake_up, self.hang_up, self.talk_nonsense, self.be_stopped, self.ask, self.stand,
-            self.restart, self.wait, self.have_trouble,
+            self.restart, self.orphans.move, self.orphans.move, self.wait, self.have_trouble,
         )  # fmt: skip
 
     def run(self, steps: int = STEPS) -> CoordinatorWorld:
@@ -343,7 +343,7 @@ class CoordinatorWorld:
             before = self.live.get(getattr(message, "subscriber", 0))
             self._note(process, message)
             try:
-                if isinstance(message, Resumed):
+                if isinstance(message, Resumed | Released):
                     heard = self.orphans.heard(process.worker, message)
                     self.carry_out(heard + self.wrecks.finish())
                     continue
@@ -662,6 +662,7 @@ class CoordinatorWorld:
         require(not self.live, "connections have outlived the publisher")
         require(not self.open, "descriptors have outlived the publisher")
         require(not self.holds_back, "the log is held back for ever")
+        self.orphans.end_moves()
 
     # Small things.
 

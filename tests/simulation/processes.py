@@ -39,6 +39,7 @@ class Process:
     connections: dict[int, Peer] = field(default_factory=dict)
     told: dict[int, set[bytes]] = field(default_factory=dict)  # what those want who are to come
     resuming: list[Peer] = field(default_factory=list)  # that it is to go on with
+    releasing: list[Peer] = field(default_factory=list)  # that it is to give up
 
 
 @dataclass(eq=False, slots=True)

@@ -13,12 +13,13 @@ from fanout.coordinator import handing_on, reports, supervision, takeovers, watc
 from fanout.coordinator.answers import Answers
 from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.interest import Interest
+from fanout.coordinator.moving import Moving
 from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
 from fanout.coordinator.takeovers import Takeovers
 from fanout.coordinator.watching import Watch
 from fanout.records import changed
-from fanout.shm.worker_slot import WorkerState
+from fanout.shm.worker_slot import NO_TAIL, WorkerState
 from tests.simulation.coordinator import CoordinatorWorld
 from tests.simulation.violated import Violated
 
@@ -34,7 +35,7 @@ SEEDS_MAX = 100  # most mistakes are found by the first few
 
 @pytest.mark.parametrize("first", range(0, RUNS * TESTS, RUNS))
 def test_invariants_hold_for_seeds_from(first: int) -> None:
-    losses = kills = ends = resumed = not_resumed = 0
+    losses = kills = ends = resumed = not_resumed = moved = 0
     for seed in range(first, first + RUNS):
         try:
             world = CoordinatorWorld(seed).run()
@@ -46,9 +47,11 @@ def test_invariants_hold_for_seeds_from(first: int) -> None:
         ends += world.ended
         resumed += world.orphans.resumed
         not_resumed += world.orphans.not_resumed
+        moved += world.orphans.moved
 
     assert min(losses, kills, ends) > 100, "hardly anything happens"
     assert min(resumed, not_resumed) > 20, "hardly anybody is handed on"
+    assert moved > 3, "hardly anybody is moved"
 
 
 def test_one_seed_is_one_run() -> None:
@@ -117,6 +120,34 @@ leaves_out("a loss is not told", Supervision, "_tell_of_loss", do.Tell)
 leaves_out("that one is given up is not told", Supervision, "_tell_of_giving_up", do.Tell)
 leaves_out("that all are gone is not told", Supervision, "_tell_of_giving_up", do.Break)
 leaves_out("that one serves again is not told", Supervision, "serves", do.Mend)
+
+
+leaves_out("who waits for a move waits for ever", Moving, "_end", do.Answer)
+
+
+@mistake(HandingOn, "ask_for")
+def the_log_is_not_held_for_who_is_moved(original: Any, self: HandingOn, *arguments: Any) -> Any:
+    actions = original(self, *arguments)
+    for orphan in self._takeovers.leaving.values():
+        orphan.needed = NO_TAIL
+    self._keep_log()
+    return actions
+
+
+@mistake(Takeovers, "given_up")
+def who_is_moved_goes_anywhere(original: Any, *arguments: Any, **keywords: Any) -> Any:
+    found = original(*arguments, **keywords)
+    if found is not None:
+        found[0].target = None
+    return found
+
+
+@mistake(Takeovers, "given_up")
+def who_is_moved_is_taken_for_an_orphan(original: Any, *arguments: Any, **keywords: Any) -> Any:
+    found = original(*arguments, **keywords)
+    if found is not None:
+        found[0].quiet = False
+    return found
 
 
 @mistake(Supervision, "due")
@@ -253,7 +284,7 @@ TRIED_FIRST = {
     "never_take_up_again": 17,
     "that one serves again is not told": 99,
     "too few are started at once": 59,
-    "too many are started at once": 59,
+    "too many are started at once": 182,
     "wait_for_the_lost": 84,
     "who has had bad luck is not handed on": 48,
     "who may end workers is handed on": 50,
