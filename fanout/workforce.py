@@ -71,7 +71,11 @@ class Workforce:
         check_move(subscriber, worker)
         self._check_use()
         flag = threading.Event()
-        move = self._staff.move(subscriber, worker, flag)
+        try:
+            move = self._staff.move(subscriber, worker, flag)
+        except ClosedError:
+            self._check_gate()  # broken, if that is since the coordinator has failed
+            raise
         if not flag.wait(MOVE_TIMEOUT):
             raise TimeoutError(
                 f"subscriber {subscriber} is not with worker {worker} after {MOVE_TIMEOUT:g} s: "

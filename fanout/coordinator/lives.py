@@ -83,8 +83,12 @@ class Life:
 
 
 def taking(lives: Iterable[Life]) -> list[int]:
-    """Those that serve and take connections; not who is about to end, if there are others."""
-    ready = [life for life in lives if life.state is WorkerState.READY]
+    """Those that serve and take connections; not who is about to end, if there are others.
+
+    Who was told to end takes none in any case: it would close them.
+    """
+    serving = [life for life in lives if life.state is WorkerState.READY]
+    ready = [life for life in serving if not life.is_dismissed]
     staying = [life for life in ready if not life.is_leaving]
     return [life.index for life in staying or ready]
 

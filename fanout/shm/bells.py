@@ -77,16 +77,20 @@ class Bells:
             OSError: the system gives no descriptors; nothing has changed.
             ClosedError: they are closed.
         """
+        before = self.all
         with ExitStack() as undo:
             more = []
-            for index in range(len(self.all), workers):
+            for index in range(len(before), workers):
                 doorbell = Doorbell()
                 undo.callback(doorbell.close)
                 more.append(Bell(self._segment, index, doorbell))
-            self.all = (*self.all, *more)
-            if self._is_closed:
-                raise ClosedError("the publisher is closed")
-            undo.pop_all()
+            if self.all is before:
+                self.all = (*before, *more)
+                if self._is_closed:
+                    raise ClosedError("the publisher is closed")
+                undo.pop_all()
+                return
+        self.enlarge(workers)  # a signal handler has done so on this thread meanwhile
 
     def close(self) -> None:
         """Close all of them."""

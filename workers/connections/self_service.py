@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fanout.control.messages import Chose, Declined
 from fanout.workers.connections.reserved import Reserved
-from fanout.zmtp import ReservedSubscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fanout.options import Options
+    from fanout.zmtp import ReservedSubscription
 
 
 class Outlet(Protocol):
@@ -53,8 +53,7 @@ class SelfService:
         """It says this; what it chooses by that is reported."""
         reserved = self._said.get(subscriber)
         if reserved is None:
-            reserved = Reserved(may_choose=self._allowed, may_block=self._may_block)
-            self._said[subscriber] = reserved
+            reserved = self._said[subscriber] = self._new()
         reasons = [_apply(reserved, event) for event in said]
         declined = [reason for reason in reasons if reason]
         for reason in declined:
@@ -73,8 +72,17 @@ class SelfService:
         return () if reserved is None else reserved.said
 
     def go_on(self, subscriber: int, said: Iterable[bytes]) -> None:
-        """Another worker has heard this of it; nobody knows whether that was reported."""
-        self.take(subscriber, [ReservedSubscription(prefix, True) for prefix in said])
+        """Another worker has heard this of it; nobody knows whether what it chose was reported.
+
+        What it cannot have was told of by that one, once.
+        """
+        reserved = self._said[subscriber] = self._new()
+        for prefix in said:
+            reserved.add(prefix)
+        self.take(subscriber, ())
+
+    def _new(self) -> Reserved:
+        return Reserved(may_choose=self._allowed, may_block=self._may_block)
 
     def forget(self, subscriber: int) -> None:
         """It is gone."""

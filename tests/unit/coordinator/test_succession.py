@@ -295,6 +295,22 @@ def test_new_connections_go_to_those_that_stay() -> None:
             assert bench.state.roster.connections[subscriber].worker == 0
 
 
+def test_who_was_told_to_end_gets_nobody_even_if_it_alone_serves() -> None:
+    with Bench(2) as bench:
+        subscribers = connect(bench, 1)
+        played = Played(bench)
+        bench.coordinator.resize(1)
+        played.until(lambda: bench.state.supervision.lives[1].is_dismissed)
+        bench.of_worker(0).exit(KILLED)
+        bench.turn()
+        assert not [one for one in bench.of_worker(1).hear() if isinstance(one, Resume)]
+        assert bench.of_worker(1).exitcode is None
+        bench.of_worker(1).exit(0)
+        played.settle()
+        assert list(bench.state.roster.connections) == subscribers
+        assert counts(bench) == [1, 0]
+
+
 def test_the_end_waits_for_no_replacement() -> None:
     with Bench(2) as bench:
         subscribers = connect(bench, 4)

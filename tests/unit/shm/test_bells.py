@@ -7,7 +7,8 @@ from unittest import mock
 
 import pytest
 
-from fanout.shm.bells import Bell, wake_all
+from fanout.shm import bells as bells_module
+from fanout.shm.bells import Bell, Bells, wake_all
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
 from fanout.shm.worker_slot import WorkerSlot, sleeper_byte
@@ -98,3 +99,27 @@ def test_all_sleepers_are_woken_and_nobody_else(sleepers: list[Sleeper]) -> None
     wake_all(sleeper.bell for sleeper in sleepers)
 
     assert [sleeper.woken() for sleeper in sleepers] == [True, False, True]
+
+
+def test_a_signal_handler_that_wants_more_bells_while_some_are_made_doubles_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    segment = Segment.create(SMALL)
+    bells = Bells(segment)
+    made: list[None] = []
+
+    def interrupted() -> Doorbell:
+        made.append(None)
+        if len(made) == 1:
+            bells.enlarge(2)
+        return Doorbell()
+
+    monkeypatch.setattr(bells_module, "Doorbell", interrupted)
+    bells.enlarge(3)
+    for index, bell in enumerate(bells.all):
+        WorkerSlot(segment, index).fall_asleep(1)
+        bell.wake()
+        assert bell.doorbell.wait(0), "it rings for the worker in whose place it is"
+    assert len(bells.all) == 3
+    bells.close()
+    segment.close()

@@ -92,3 +92,17 @@ def test_who_wants_to_be_told_of_gaps_is_wherever_that_is() -> None:
         assert service.take(7, says(b"gap", wanted=False)) == (0, 2)
         assert service.take(7, says(b"gap=all", wanted=False)) == (0, 0)
         assert outlet.posted == []
+
+
+def test_what_it_cannot_have_is_not_told_of_again_by_the_worker_that_goes_on_with_it() -> None:
+    outlet = Outlet()
+    service = SelfService(outlet, allowed=True, may_block=False)
+    service.take(7, says(b"nonsense", b"name=x"))
+    said = service.said(7)
+
+    after = Outlet()
+    service = SelfService(after, allowed=True, may_block=False)
+    service.go_on(7, said)
+    assert after.posted == [Chose(7, "x", {})]
+    assert service.said(7) == said
+    assert service.take(7, says(b"nonsense")) == (0, 0)
