@@ -126,7 +126,7 @@ TRIED_FIRST: dict[str, int] = {
     "tell_nobody_of_gaps": 16,
     "tell_of_all_that_lay_between": 4,
     "tell_of_each_gap_twice": 16,
-    "tell_of_gaps_too_early": 12,
+    "tell_of_gaps_too_early": 124,
     "tell_of_gaps_too_late": 16,
     "tell_of_no_gap": 16,
     "tell_that_it_began_before": 16,
