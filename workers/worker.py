@@ -73,7 +73,7 @@ class Worker:
         self._loop = around.loop
         self._channel = around.channel
         self._log = around.log
-        self._drain_timeout = options.drain_timeout
+        self._orphan_drain = min(ORPHAN_DRAIN, options.drain_timeout)
         policy = policy_for(options, self._log.entries)
         self._part = part = around.turn_part(tuning.part_ns)
         self._tick_ns = tuning.tick_ns
@@ -134,8 +134,8 @@ class Worker:
 
     def orphaned(self) -> None:
         """The coordinator is gone: deliver what is committed, within a bound, and end."""
-        if self._ending is None:
-            self._end(min(ORPHAN_DRAIN, self._drain_timeout))
+        if self._ending is None or self._ending.left(self._around.now()) > self._orphan_drain:
+            self._end(self._orphan_drain)
 
     def finished(self, *, failed: bool = False) -> None:
         """Nothing is left to do; or it has failed, and others go on with the connections."""

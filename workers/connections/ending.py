@@ -56,6 +56,10 @@ class Ending:
         self._due = _times(list(desk.peers), now, int(spread * NS)) if spread else {}
         self._said_goodbye: set[Peer] = set()
 
+    def left(self, now: int) -> float:
+        """Seconds that it may still take."""
+        return (self._deadline - now) / NS
+
     def step(self, now: int, *, more: bool) -> bool:
         """One look at who is left, for as long as there is time; True if nobody is left.
 

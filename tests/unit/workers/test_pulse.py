@@ -11,7 +11,7 @@ from fanout.control.messages import Adopt
 from fanout.options import Options
 from fanout.workers.pulse import QUIET_TICK, TICK, quiet_tick
 from fanout.workers.stream.member import Member
-from fanout.workers.worker import Worker
+from fanout.workers.worker import ORPHAN_DRAIN, Worker
 from tests.helpers.around import Around
 from tests.helpers.around import Loop as Asked
 from tests.helpers.log import SMALL, Sink
@@ -146,3 +146,16 @@ def test_the_end_has_its_ticks(ticking: Ticking) -> None:
     ticking.worker.sending_turn()
 
     assert ticking.loop.later[-1][0] == TICK
+
+
+def test_the_end_does_not_outlast_the_publisher_however_long_it_was_to_take(
+    ticking: Ticking,
+) -> None:
+    worker, now = ticking.worker, ticking.around.now
+    worker._end(10.0, 3_600.0)
+    worker.orphaned()
+    ending = worker._ending
+    assert ending is not None
+    assert 0.0 < ending.left(now()) <= ORPHAN_DRAIN
+    worker.orphaned()  # as in each turn from now on
+    assert worker._ending is ending
