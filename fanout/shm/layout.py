@@ -40,7 +40,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 6
+LAYOUT_VERSION = 7
 
 WORD = 8
 LINE = 64
@@ -152,7 +152,7 @@ S_KERNEL_BYTES = 23  # that the kernel had not sent, or that were not acknowledg
 S_RATE = 24  # messages sent in the last second
 S_RATE_BYTES = 25
 S_BANK = 26  # records ever written; its lowest bit names the bank of the last one, 0 = none yet
-S_TAKEN = 27  # bytes of its input that were taken, and on which all is done
+S_ACTED = 27  # bytes of its input on which all is done, if its record does not say more
 # Words 28 to 31 are free.
 S_BANKS = 32  # two of them: from where another worker can go on with the stream
 BANK_WORDS = 48  # in the order of `stream_record.StreamRecord`
@@ -317,7 +317,7 @@ assert H_ACCOUNTS + ACCOUNTS <= PAGE // WORD, "the header is one page"
 assert W_DISCARDED_BYTES < WC_PID, "the first half of a worker's slot is the worker's"
 assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
 assert S_DROPS + DROPS <= S_OLDEST, "the drops have words of their own"
-assert S_TAKEN < S_BANKS, "the banks have words of their own"
+assert S_ACTED < S_BANKS, "the banks have words of their own"
 assert S_BANKS + 2 * BANK_WORDS <= SUBSCRIBER_SLOT_BYTES // WORD, "both banks are in the slot"
 assert WC_AREA < WORKER_SLOT_BYTES // WORD, "a worker's slot is 64 words"
 assert H_HOLD >= H_ACCOUNTS + ACCOUNTS, "the hold has a line of its own"

@@ -89,6 +89,7 @@ class StreamRecord(NamedTuple):
     dropped_messages_bytes: int
     dropped_age_bytes: int
     dropped_log_bytes: int
+    acted: int  # bytes of its input on which all is done, if `speech` is said
     speech: bytes  # what is to be said, between S and N
 
     @property
@@ -131,7 +132,7 @@ class StreamSlot(Record):
         first = [at.S_BANKS, at.S_BANKS + _WORDS]
         self._banks = [words[place : place + _WORDS] for place in first]
 
-    taken = Word(at.S_TAKEN, "bytes of input that were taken, and on which all is done")
+    acted = Word(at.S_ACTED, "bytes of its input on which all is done, if no record says more")
 
     count = Word(at.S_BANK, "records ever written")
 

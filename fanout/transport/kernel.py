@@ -120,6 +120,22 @@ def taken_by_host(sock: socket.socket, handed: int) -> Taken:
     return Taken(acknowledged, acknowledged + _WINDOW.unpack_from(info)[0])
 
 
+def await_bytes(sock: socket.socket, count: int) -> bool:
+    """Have a TCP connection be reported as readable from so many bytes on; 1 is the default.
+
+    It is so for all who have the connection, now and later. The end of its input is reported in any
+    case, and so is that there is no room for more.
+
+    Returns:
+        False: the system refuses that, or the connection is gone.
+    """
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+    except OSError:
+        return False
+    return True
+
+
 def unread_in_kernel(sock: socket.socket) -> int:
     """Bytes that have come in and were not read; 0 if the kernel does not say."""
     return _ask(sock, termios.FIONREAD)  # SIOCINQ is the same number

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.errors import LocalProtocolError, OverLimitError, RemoteProtocolError
+from fanout.zmtp.lost_long import WINDOW_BYTES, lost_long_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,14 +35,6 @@ _WITHOUT_HEADER = itemgetter(slice(-SHORT_HEADER_BYTES))  # at the end
 _KNOWN_FLAGS = MORE | LONG | COMMAND
 _SHORT_LAST = tuple(bytes((0, size)) for size in range(SHORT_BODY_MAX + 1))
 _SHORT_MORE = tuple(bytes((MORE, size)) for size in range(SHORT_BODY_MAX + 1))
-
-# Commands of 256 bytes and more that libzmq 4.3.3 and 4.3.4 send without the LONG bit (libzmq
-# issue 4367): flags 04, then 8 bytes of size, of which all but the last are always the same.
-_LOST_LONG_HEAD = bytes((COMMAND, 0, 0, 0, 0, 0, 0, 1))
-_LOST_LONG_SIZE_MIN = 256
-_LOST_LONG_TOPIC_MAX = 255  # bytes; for longer topics libzmq sets the bit
-_LOST_LONG_COMMANDS = (b"\x09SUBSCRIBE", b"\x06CANCEL")
-_LOST_LONG_WINDOW = LONG_HEADER_BYTES + max(map(len, _LOST_LONG_COMMANDS))
 
 
 def frame_header(size: int, flags: int = 0) -> bytes:
@@ -135,36 +128,6 @@ def _frame_at(wire: bytes, offset: int) -> tuple[int, int, int]:
     return header[0], start, end
 
 
-def lost_long_size(window: bytes) -> int | None:
-    """Tell an empty command from a long one whose LONG bit libzmq 4.3.3 and 4.3.4 forgot.
-
-    An empty command is never legal, so no correct peer is misread. The same bug for messages
-    (a topic of 255 bytes, towards a 3.0 or 2.0 peer) is left alone: there the bytes are also a
-    legal stream of empty messages, and libzmq never sends them to a peer that announces 3.1.
-
-    Args:
-        window: bytes of the stream from the flags byte 04 on.
-
-    Returns:
-        The true size of the body, 0 if it is an empty command, `None` if more bytes must come.
-    """
-    head = window[: len(_LOST_LONG_HEAD)]
-    if not _LOST_LONG_HEAD.startswith(head):
-        return 0
-    if len(window) < LONG_HEADER_BYTES:
-        return None
-    size = _LOST_LONG_SIZE_MIN + window[LONG_HEADER_BYTES - 1]
-    undecided = False
-    for command in _LOST_LONG_COMMANDS:
-        if size > len(command) + _LOST_LONG_TOPIC_MAX:
-            continue
-        name = window[LONG_HEADER_BYTES : LONG_HEADER_BYTES + len(command)]
-        if name == command:
-            return size
-        undecided = undecided or command.startswith(name)
-    return None if undecided else 0
-
-
 class FrameReader:
     """Cuts a stream of bytes, however it was chunked, into frames.
 
@@ -181,6 +144,7 @@ class FrameReader:
     """
 
     __slots__ = (
+        "_began",
         "_buffer",
         "_is_fresh",
         "_offset",
@@ -199,6 +163,7 @@ class FrameReader:
         # (bytearray, to be appended to), or nothing.
         self._buffer: bytes | bytearray = b""
         self._offset = 0
+        self._began = 0  # where the frame that was taken last begins
         self._is_fresh = False  # nobody has looked for a long run in it yet
 
     @property
@@ -207,9 +172,26 @@ class FrameReader:
         return len(self._buffer) - self._offset
 
     @property
-    def is_between_frames(self) -> bool:
-        """Whether no part of a frame is here without the rest."""
-        return not self._skipping and not self.kept_bytes
+    def skipping(self) -> int:
+        """Bytes still to come of a frame that is skipped."""
+        return self._skipping
+
+    @property
+    def missing(self) -> int:
+        """How many bytes have to come, at least, until a frame can be made of those held."""
+        there = self.kept_bytes
+        if there < SHORT_HEADER_BYTES:
+            return SHORT_HEADER_BYTES - there
+        flags, size = self._buffer[self._offset], self._buffer[self._offset + 1]
+        start = self._offset + SHORT_HEADER_BYTES
+        if flags & LONG or (flags == COMMAND and not size and self.repair):
+            long_size, start = self._long_header()
+            if long_size is None:
+                return max(start - len(self._buffer), 1)
+            size = long_size
+        if size > self.max_frame_bytes:
+            return 1  # of its body: that says whether it is refused
+        return start + size - len(self._buffer)
 
     def feed(self, data: bytes, start: int = 0) -> None:
         """Take the bytes of `data` from `start` on."""
@@ -219,6 +201,18 @@ class FrameReader:
         else:
             self._buffer = data
             self._offset = start
+
+    def skip(self, count: int) -> None:
+        """Let go of the next bytes, as many as these, as they come; before anything is fed."""
+        self._skipping = count
+
+    def give_back(self) -> None:
+        """Hold the frame that was taken last once more, and all that follows it."""
+        self._offset = self._began
+
+    def let_go(self) -> None:
+        """Forget what no frame was made of: it will be fed again."""
+        self._buffer, self._offset = b"", 0
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
         """Take flags and body of each frame that has come in whole, before the next `feed`.
@@ -249,7 +243,7 @@ class FrameReader:
                 continue
             if end > length:
                 break
-            self._offset = end
+            self._began, self._offset = offset, end
             yield flags & _KNOWN_FLAGS, bytes(buffer[start:end])
             offset = self._offset  # `take_run` may have taken more
         self._keep_rest()
@@ -337,7 +331,7 @@ class FrameReader:
             if start > len(self._buffer):
                 return None, start
             return int.from_bytes(self._buffer[offset + 1 : start], "big"), start
-        size = lost_long_size(bytes(self._buffer[offset : offset + _LOST_LONG_WINDOW]))
+        size = lost_long_size(bytes(self._buffer[offset : offset + WINDOW_BYTES]))
         return size, start if size else offset + SHORT_HEADER_BYTES
 
     def _keep_rest(self) -> None:

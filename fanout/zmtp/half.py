@@ -22,6 +22,8 @@ own, because libzmq closes for good if a message or PING arrives before it has s
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from fanout.zmtp import commands
 from fanout.zmtp.errors import LocalProtocolError, OverLimitError, RemoteProtocolError
 from fanout.zmtp.events import PingReceived, PongReceived, Ready, SessionEvent, Violation
@@ -40,6 +42,18 @@ HANDSHAKE_FRAME_BYTES_MAX = 64 * 1024  # a READY has some 30 bytes; a stranger g
 PENDING_PONG_BYTES_MAX = 64 * 1024  # a peer that sends PINGs and never reads is cut off here
 
 
+class Looked(NamedTuple):
+    """What has become of bytes that were looked at."""
+
+    events: list[SessionEvent]
+    used: int  # of the bytes: these were acted upon
+    missing: int  # so many more must come before there is a whole frame, at least
+
+
+class NoRoomError(Exception):
+    """There is no room for one more answer."""
+
+
 class Half:
     """One half of a connection; private, see `Session` and `SubscriberSession`.
 
@@ -47,12 +61,13 @@ class Half:
     """
 
     __slots__ = ("_greeting", "_has_pinged", "_max_frame_bytes", "_output", "_reader", "_role",
-                 "metadata", "state", "version")  # fmt: skip
+                 "_room", "metadata", "state", "version")  # fmt: skip
 
     def __init__(self, role: Role, max_frame_bytes: int, *, allow_zmtp_1: bool = False) -> None:
         self._role = role
         self._max_frame_bytes = max_frame_bytes
         self._has_pinged = False  # it has sent a PING or a PONG
+        self._room: int | None = None  # bytes of answers for which there is room, if not for all
         self._output = bytearray()  # shared with the greeting: emptied, never replaced
         # None when both greetings are through.
         self._greeting: Greeting | None = Greeting(role, self._output, allow_zmtp_1=allow_zmtp_1)
@@ -80,6 +95,34 @@ class Half:
         except RemoteProtocolError as error:
             events.append(self._fail(error))
         return events
+
+    def look_at(self, data: bytes, room: int) -> Looked:
+        """As `receive_data`, but whole frames only; nothing is kept of what is left.
+
+        For who leaves that where it came from, and shows it again with what follows. Not in the
+        middle of a frame (`has_part`), and once the handshake is done.
+
+        Args:
+            room: for so many bytes of answers. A PING is left for want of it, with all behind it:
+                then nothing is missing, though not all was used.
+        """
+        events: list[SessionEvent] = []
+        if self.state is SessionState.CLOSED:
+            return Looked(events, len(data), 0)
+        self._room = room
+        missing = 0
+        try:
+            self._receive(data, events)
+            if self._reader.kept_bytes:
+                missing = self._reader.missing
+        except NoRoomError:
+            self._reader.give_back()
+        except RemoteProtocolError as error:
+            events.append(self._fail(error))
+        self._room = None
+        used = len(data) - self._reader.kept_bytes
+        self._reader.let_go()
+        return Looked(events, used, missing)
 
     def data_to_send(self) -> bytes:
         """Return and forget what must go out now; to be sent whole and in order."""
@@ -114,9 +157,19 @@ class Half:
         return self.version == "3.1" or self._has_pinged
 
     @property
-    def is_between_frames(self) -> bool:
-        """Whether all that has come in was acted upon, but for what belongs to no frame."""
-        return self._greeting is None and self._reader.is_between_frames
+    def has_part(self) -> bool:
+        """Whether something has come in that is not acted upon, for it is not whole."""
+        return self._greeting is not None or self._reader.kept_bytes > 0
+
+    @property
+    def missing(self) -> int:
+        """If it has a part of a frame: how many bytes have still to come, at least."""
+        return self._reader.missing
+
+    @property
+    def skipping(self) -> int:
+        """Bytes that have still to come of a frame that is too long, and concerns nobody."""
+        return self._reader.skipping
 
     @property
     def knows_our_mechanism_only(self) -> bool:
@@ -221,6 +274,8 @@ class Half:
         self._has_pinged = True
         ttl_ds, context = ping
         pong = commands.pong(context)
+        if self._room is not None and len(self._output) + len(pong) > self._room:
+            raise NoRoomError
         if len(self._output) + len(pong) > PENDING_PONG_BYTES_MAX:
             self._output.clear()
             raise RemoteProtocolError("PINGs come in faster than PONGs go out")

@@ -100,7 +100,7 @@ class Session(Half):
         self._subscribed_bytes = 0
         self.subscriptions: set[bytes] = set()
 
-    def go_on(self, version: str, subscriptions: Collection[bytes]) -> None:
+    def go_on(self, version: str, subscriptions: Collection[bytes], skip: int = 0) -> None:
         """Take over a connection from another session, between two frames of its peer; only once.
 
         Nothing is sent for that. What the peer has said of itself in its handshake is not known.
@@ -108,8 +108,11 @@ class Session(Half):
         Args:
             version: of the peer, as the other session had it.
             subscriptions: as that one had them.
+            skip: bytes that will come, and were acted upon already.
         """
         self._go_on(version)
+        if version != "1.0":  # whose input is not looked at
+            self._reader.skip(skip)
         self.subscriptions.update(subscriptions)
         self._subscribed_bytes = sum(map(len, self.subscriptions))
 

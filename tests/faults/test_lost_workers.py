@@ -22,7 +22,7 @@ from fanout.coordinator import spawn
 from fanout.coordinator.supervision import FAILURES_MAX
 from tests.helpers.happenings import Happenings
 from tests.helpers.programs import is_alive, pause
-from tests.helpers.raw import RawPeer, command, frame
+from tests.helpers.raw import RawPeer, frame
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -69,12 +69,6 @@ def played(part: str) -> str:
     """The boot of a process that plays this part in the place of a worker."""
     before, _, _ = spawn._BOOT.rpartition("from fanout.workers.main import main")
     return before + PART + part
-
-
-def say_half(peer: RawPeer) -> None:
-    """Have a part of a frame of its be with its worker: then nobody can go on with it."""
-    peer.send(command(b"PING", b"\0\0half") + b"\0")
-    peer.expect(command(b"PONG", b"half"))
 
 
 @contextmanager
@@ -154,7 +148,7 @@ def test_what_a_killed_worker_had_not_delivered_is_counted_and_told(
     try:
         with RawPeer.version_3(publisher.endpoints[0], prefix) as peer:
             publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
-            say_half(peer)
+            peer.say_half()
             for _ in range(10):
                 publisher.publish(b"T1", b"read")
             assert publisher.drain(DEADLINE_S) == ()
@@ -194,7 +188,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_its_work_loses_nothing_uncount
         ]
         publisher.wait_for_subscribers(len(peers), topic=b"T1", timeout=DEADLINE_S)
         for peer in peers:
-            say_half(peer)
+            peer.say_half()
         pid = publisher.statistics().workers[0].pid
         for number in range(count // 2):
             publisher.publish(b"T%d" % (number % 2), bytes(100))
@@ -237,7 +231,8 @@ def test_subscriptions_that_changed_just_before_a_loss_count_from_then_on() -> N
         wait_until(lambda: not publisher.has_subscribers(b"A"), "the cancellation")
         for _ in range(10):
             assert peer.read_message() == [b"A", b"1"]
-        say_half(peer)
+        peer.say_half()
+        publisher.statistics()  # by then its worker has taken that
         pause(pid)
         for _ in range(10):
             publisher.publish(b"A", b"not wanted")
@@ -305,7 +300,7 @@ def test_a_killed_worker_holds_no_message_back(monkeypatch: pytest.MonkeyPatch) 
         endpoint = publisher.endpoints[0]
         with RawPeer.version_3(endpoint, b"", receive_buffer=4 * KIB) as peer:
             publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
-            say_half(peer)
+            peer.say_half()
             (one,) = publisher.subscribers()
             slot: WorkerSlot = publisher._engine._coordinator.links[one.worker].slot
             fill_the_log(publisher)

@@ -43,28 +43,43 @@ class Checked:
     Attributes:
         number: the next message that it must get.
         wrong: what was wrong with what it got; empty = nothing.
-        pongs: answers to its PINGs, which came in order.
+        pings, asked: PINGs that it has sent, and those of them that it has sent whole.
+        pongs: answers to these, which came in order.
     """
 
     def __init__(self, endpoint: str, prefix: bytes, receive_buffer: int = 0) -> None:
         peer = RawPeer.version_3(endpoint, prefix, receive_buffer=receive_buffer)
         self.socket: socket.socket = peer.socket
         self.prefix = prefix
-        self.pings = self.pongs = 0
+        self.pings = self.asked = self.pongs = 0
+        self._unsaid = b""
         self.wrong = ""
         self._numbers = (n for n in count() if message(n)[0].startswith(prefix))
         self.number = next(self._numbers)
         self._rest = wire(self.number)
         self._command = b""
 
-    def ping(self) -> None:
-        """Ask for a sign of life, with a running number."""
+    def ping(self, cut: int = 0) -> None:
+        """Ask for a sign of life, with a running number, and say what was left of the one before.
+
+        Args:
+            cut: so many bytes of it are left for later.
+        """
         self.pings += 1
-        self.socket.send(command(b"PING", b"\0\0%08d" % self.pings))
+        said = self._unsaid + command(b"PING", b"\0\0%08d" % self.pings)
+        stop = len(said) - cut
+        self.socket.send(said[:stop])
+        self._unsaid = said[stop:]
+        self.asked = self.pings - (cut > 0)
+
+    def say_the_rest(self) -> None:
+        """Say what is left of its last question."""
+        self.socket.send(self._unsaid)
+        self._unsaid, self.asked = b"", self.pings
 
     def has_all(self, published: int) -> bool:
         """Whether it has got all of so many messages that it wants, and all answers."""
-        return self.number >= published and self.pongs == self.pings
+        return self.number >= published and self.pongs == self.asked
 
     def read(self) -> None:
         """Take what is there, and compare it."""

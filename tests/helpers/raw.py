@@ -103,6 +103,14 @@ class RawPeer:
         with contextlib.suppress(ConnectionError):
             self.send(data)
 
+    def say_half(self) -> None:
+        """Have its worker take a part of a frame: then nobody can go on with it.
+
+        The frame is larger than what may wait in the kernel until it is whole, and allowed.
+        """
+        self.send(command(b"PING", b"\0\0half") + b"\x02" + (60_000).to_bytes(8, "big") + b"\0")
+        self.expect(command(b"PONG", b"half"))
+
     def is_readable(self, timeout_s: float) -> bool:
         """Whether there is anything to read, or the publisher has closed."""
         return bool(select.select([self.socket], [], [], timeout_s)[0])

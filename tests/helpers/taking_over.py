@@ -38,9 +38,74 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fanout.shm.layout import Layout
+    from fanout.shm.stream_record import StreamRecord
     from fanout.workers.tuning import Tuning
 
 POLICY = SlowPolicy("block")
+
+
+class Killed(BaseException):
+    """A worker is no more, in the middle of what it did."""
+
+
+class Life:
+    """How long a worker lives; a point is before each thing that others can see, and behind it.
+
+    Attributes:
+        points: until it dies; None = it does not.
+    """
+
+    def __init__(self) -> None:
+        self.points: int | None = None
+
+    def point(self) -> None:
+        if self.points is not None:
+            self.points -= 1
+            if self.points <= 0:
+                raise Killed
+
+
+class MortalSocket:
+    """A socket whose owner may die between two calls."""
+
+    def __init__(self, real: socket.socket, life: Life) -> None:
+        self._real = real
+        self._point = life.point
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def send(self, data: bytes | memoryview) -> int:
+        self._point()
+        count = self._real.send(data)
+        self._point()
+        return count
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        self._point()
+        data = self._real.recv(size, flags)
+        self._point()
+        return data
+
+    def recv_into(self, buffer: memoryview, size: int, flags: int) -> int:
+        self._point()
+        count = self._real.recv_into(buffer, size, flags)
+        self._point()
+        return count
+
+
+class MortalOutbox(Outbox):
+    """A channel whose owner may die between two reports."""
+
+    def __init__(self, life: Life) -> None:
+        super().__init__()
+        self._point = life.point
+
+    def flush(self) -> None:
+        while self.waiting and not self.stuck:
+            self._point()
+            self.sent.append(self.waiting.pop(0))
+            self._point()
 
 
 class Place(Around):
@@ -48,14 +113,21 @@ class Place(Around):
 
     def __init__(self, log: Around, index: int, buffer: int) -> None:
         self.__dict__.update(log.__dict__)
-        self.channel = Outbox()
+        self.life = Life()
+        self.channel = MortalOutbox(self.life)
         self.slot = WorkerSlot(log.written.segment, index)
         self.slot.release()
         self.slot.area = index + 1
         self._buffer = buffer
 
-    def prepare(self, descriptor: int) -> socket.socket:
-        return prepare_socket(descriptor, queue_bytes=self._buffer, user_timeout_s=9.0)
+    def prepare(self, descriptor: int) -> Any:
+        real = prepare_socket(descriptor, queue_bytes=self._buffer, user_timeout_s=9.0)
+        return MortalSocket(real, self.life)
+
+    def stream_slot(self, index: int) -> StreamSlot:
+        slot = super().stream_slot(index)
+        slot.__class__ = type("MortalSlot", (_MortalSlot,), {"__slots__": (), "life": self.life})
+        return slot
 
 
 class Subscriber:
@@ -98,6 +170,18 @@ class Subscriber:
     def close(self) -> None:
         self.socket.close()
         self.ours.close()
+
+
+class _MortalSlot(StreamSlot):
+    """One whose owner may die before a record, and behind it."""
+
+    __slots__ = ()
+    life: Life
+
+    def write(self, record: StreamRecord) -> None:
+        self.life.point()
+        super().write(record)
+        self.life.point()
 
 
 class TakingOver:

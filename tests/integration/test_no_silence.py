@@ -58,8 +58,7 @@ def lose_the_worker_of(peer: RawPeer, publisher: Publisher) -> int:
 
     A part of a frame of the peer's is lost with it, so that nobody can go on with its stream.
     """
-    peer.send(command(b"PING", b"\0\0half") + b"\0")
-    peer.expect(command(b"PONG", b"half"))
+    peer.say_half()
     (subscriber,) = publisher.subscribers()
     os.kill(publisher.statistics().workers[subscriber.worker].pid, signal.SIGKILL)
     return subscriber.worker

@@ -391,8 +391,8 @@ class Checker:
 
     def said(self, report: Chose | Declined) -> None:
         """What a subscriber says of itself was reported."""
-        sock, model = self._world.sockets[report.subscriber], self._world.models[report.subscriber]
-        model.reports.hear(sock.read)
+        model = self._world.models[report.subscriber]
+        model.reports.hear(self._world.heard(report.subscriber))
         if isinstance(report, Chose):
             model.reports.chose(report.name, report.settings)
         else:
@@ -401,7 +401,7 @@ class Checker:
     def told(self, member: Member) -> None:
         """It is told from now on of what it said that it wants to be told of, if it is right."""
         model = self._world.models[member.id]
-        model.reports.hear(self._world.sockets[member.id].read)
+        model.reports.hear(self._world.heard(member.id))
         model.telling.heed(model.reports.said.level, bytes(model.partial) + member.control)
 
     def slow(self, report: Slow) -> None:
@@ -456,7 +456,9 @@ class Checker:
             require(tail <= pump.front, "the tail is behind the front")
         for peer in worker.peers.values():
             model = self._world.models[peer.id]
-            model.reports.hear(peer.socket.read)  # type: ignore[attr-defined]
+            model.reports.hear(self._world.heard(peer.id))
+            is_waiting = worker.channel.pending > 0
+            require(is_waiting or not peer.inbox.looked, "heard, and not taken")
             model.reports.require_all()
             level = model.reports.said.level
             if model.telling.level != level:

@@ -21,7 +21,9 @@ class FakeSocket:
         edge: whether it has become writable since it was last reported.
         late: whether it has, and that is reported only after it has been read from once more.
         unheard: whether it has, and that is reported late or never.
-        said, read: bytes that the peer has sent so far, and that were read of them.
+        said, read: bytes that the peer has sent so far, and that were taken of them.
+        inbound: what of them is on its way, in the pieces in which it arrives.
+        there: what has arrived, and was not taken.
     """
 
     family = socket.AF_INET
@@ -43,7 +45,10 @@ class FakeSocket:
         self.ended = False
         self.stalled = False
         self.inbound: deque[bytes] = deque()
+        self.there = bytearray()
         self.said = self.read = 0
+        self._awaited = 1  # bytes that must be there, or nobody hears of them
+        self._room = rng.choice((20, 100, 1 << 20))  # for what is there
         self._rng = rng
         self._before_send = before_send
 
@@ -74,15 +79,41 @@ class FakeSocket:
         self.queued += count
         return count
 
-    def recv(self, size: int) -> bytes:
-        if self.inbound:
-            data = self.inbound.popleft()
-            assert len(data) <= size
-            self.read += len(data)
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Take what has arrived, or look at it; one more piece has arrived by now."""
+        assert not self.closed, "a closed socket was used"
+        if self.inbound and len(self.there) < self._room:
+            self.there += self.inbound.popleft()
+        data = bytes(self.there[:size])
+        if data:
+            if not flags & socket.MSG_PEEK:
+                self._take(len(data))
             return data
         if self.ended:
             return b""
         raise BlockingIOError
+
+    def recv_into(self, _buffer: memoryview, size: int, flags: int) -> int:
+        """Take what has arrived, and do not look at it."""
+        assert flags == socket.MSG_TRUNC
+        size = min(size, len(self.there))
+        self._take(size)
+        return size
+
+    def _take(self, size: int) -> None:
+        del self.there[:size]
+        self.read += size
+
+    def setsockopt(self, _level: int, option: int, value: int) -> None:
+        assert option == socket.SO_RCVLOWAT
+        self._awaited = value
+
+    def is_heard(self) -> bool:
+        """Whether so much is there as is waited for, or no more can come."""
+        enough = min(self._awaited, self._room)
+        while self.inbound and len(self.there) < enough:
+            self.there += self.inbound.popleft()
+        return len(self.there) >= enough or self.ended
 
     def shutdown(self, _how: int) -> None:
         self.inbound.clear()
@@ -157,4 +188,4 @@ def is_writable(sock: FakeSocket) -> bool:
 
 def is_readable(sock: FakeSocket) -> bool:
     """Level-triggered: reported as long as there is something."""
-    return bool(sock.inbound) or sock.ended
+    return sock.is_heard()

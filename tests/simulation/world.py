@@ -255,6 +255,13 @@ class World:
                     self.models[order.subscriber].coming.append(SlowPolicy(**fields))
                     worker.channel.inbound.append((order, []))
 
+    def heard(self, subscriber: int) -> int:
+        """Bytes of what a subscriber says that were acted upon."""
+        for worker in self.workers:
+            if subscriber in worker.peers:
+                return self.sockets[subscriber].read + worker.peers[subscriber].inbox.looked
+        return self.sockets[subscriber].read
+
     def model_obeys(self, subscriber: int) -> None:
         """Its next policy is in force."""
         model = self.models[subscriber]
@@ -498,11 +505,17 @@ class World:
             worker.run_turn()
             turns = 0
             reads = worker.real.reads
-            while worker.has_more or worker.readable.any_ready() or reads.spares:
+            while worker.has_more or worker.readable.any_ready() or self._is_anybody_spared(worker):
                 reads.read_spared(END_OF_TIME)
                 worker.run_turn()
                 turns += 1
                 require(turns < SETTLING_TURNS, "a worker that does not come to rest")
+
+    @staticmethod
+    def _is_anybody_spared(worker: SimulatedWorker) -> bool:
+        """But for those who have to take their answers first."""
+        spared = worker.real.reads._spared
+        return any(not (peer.inbox.is_full and peer.member.control) for peer in spared)
 
     def _hear_again(self) -> None:
         """What was not reported to have room is found out after a while."""
@@ -532,6 +545,7 @@ class World:
             require(not model.telling.untold, f"it was not told of {model.telling.untold}")
             require(not model.coming, f"it has not got {model.coming}")
             require(not model.spoken, "a PING without an answer")
+            require(model.socket.read == model.socket.said, "something that was not read")
 
 
 def _tuning(rng: Random) -> Tuning:

@@ -163,10 +163,14 @@ class Desk:
         """Send what the session wants to say, between two messages."""
         data = peer.session.data_to_send()
         if data:
-            # If its socket does not take all of it, it is blocked, with its cursor at the front.
-            self._tail.protect_front()
-            self.records.write(peer, said=data)
-            self._pump.speak(peer.member, data, now)
+            self.tell(peer, data, now)
+
+    def tell(self, peer: Peer, data: bytes, now: int) -> None:
+        """Send it this, between two messages; its record says so before."""
+        # If its socket does not take all of it, it is blocked, with its cursor at the front.
+        self._tail.protect_front()
+        self.records.write(peer, said=data)
+        self._pump.speak(peer.member, data, now)
 
     def close(self, peer: Peer, cause: Reason, text: str = "") -> None:
         """End a connection and report its final figures; nothing if that was done already.

@@ -10,6 +10,7 @@ from fanout._units import NS
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.transport import kernel
 from fanout.workers.connections.budgets import Budget
+from fanout.workers.connections.inbox import Inbox
 from fanout.workers.stream.member import Member
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Peer:
         record: from where another worker can go on.
         record_due: monotonic ns when that is to be renewed.
         recorded: the message from which on it needs the log for that, NO_TAIL = it does not.
-        taken: bytes of its input that were taken.
+        inbox: what it says.
         said: the reserved subscriptions that it has, in the order in which they count.
         pointed_to: what its record points to, and is kept for that.
         rate, rate_bytes: messages and their bytes that it was sent in the last second.
@@ -71,6 +72,7 @@ class Peer:
         "asked",
         "budget",
         "id",
+        "inbox",
         "last_received",
         "member",
         "pointed_to",
@@ -84,7 +86,6 @@ class Peer:
         "session",
         "slot",
         "socket",
-        "taken",
         "ttl_ns",
         "unread_until",
     )
@@ -122,41 +123,20 @@ class Peer:
         self.record = record
         self.record_due = 0
         self.recorded = NO_TAIL
-        self.taken = 0
+        self.inbox = Inbox(sock, session, record)
         self.said: tuple[bytes, ...] = ()
         self.pointed_to = POINTS_TO_NOTHING
         if is_new:
             slot.take(identifier)
 
-    def receive(self, size: int) -> bytes | None:
-        """Up to `size` bytes that have arrived; empty = end of file, None = nothing yet.
-
-        Raises:
-            OSError: the connection broke.
-        """
-        try:
-            data = self.socket.recv(size)
-        except BlockingIOError:
-            return None
-        self.taken += len(data)
-        return data
-
-    def has_acted(self) -> None:
-        """All is done on what was taken of its input: who goes on with it misses nothing.
-
-        Nobody can go on with one of whom a part of something is there.
-        """
-        if self.session.is_between_frames:
-            self.record.taken = self.taken
-
-    def goes_on(self, taken: int) -> None:
+    def goes_on(self, taken: int, acted: int) -> None:
         """Another worker has served it: its member is as that one has left it.
 
         Args:
-            taken: bytes of its input that were taken.
+            taken, acted: bytes of its input that were taken, and on which all is done.
         """
         self.ready = True
-        self.taken = taken
+        self.inbox.go_on(taken, acted)
         self._rated = self.member.sent, self.member.sent_bytes
 
     @property
@@ -165,8 +145,8 @@ class Peer:
         return max(self.last_received, self.unread_until)
 
     def has_unread(self) -> bool:
-        """Whether it has said something that has not been read: then it is not silent."""
-        return kernel.unread_in_kernel(self.socket) > 0
+        """Whether it has said something that nobody has looked at: then it is not silent."""
+        return self.inbox.has_news
 
     def checkpoint(self, blocked_since: int) -> Checkpoint:
         """Write the member's settled state to its slot; returns it.
@@ -216,6 +196,7 @@ class Peer:
         Args:
             leave_open: leave its end to the coordinator, who has a duplicate.
         """
+        self.inbox.let_go()
         if not leave_open:
             with contextlib.suppress(OSError):  # it is gone already
                 self.socket.shutdown(socket.SHUT_RDWR)

@@ -1,9 +1,10 @@
 """The read side: what subscribers say. Shell around their sessions.
 
 A change of subscriptions is reported to the coordinator before it is applied, and the report's copy
-in the kernel outlives this process. The reports of a turn go out together at its end, and then the
-changes are applied. If the reports do not get out, nothing more is read until they have: those they
-are about are held, and everybody's input waits where it is.
+in the kernel outlives this process. The reports of a turn go out together at its end; then those
+they are about are answered, what they said is taken, and the changes are applied. If the reports do
+not get out, nothing more is read until they have: those they are about are held, and everybody's
+input waits where it is. Until it is taken, who goes on with a connection finds it: see `inbox.py`.
 
 Who says more than its budget allows is *spared*: its input is left where it is for a while. See
 `budgets.py`.
@@ -16,9 +17,11 @@ import select
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.control.messages import Throttled
 from fanout.control.splitting import split_subscriptions
 from fanout.reasons import Reason
+from fanout.shm.layout import SPEECH_BYTES
 from fanout.shm.prefix_table import weight
 from fanout.workers.connections.budgets import (
     APPLY_NS,
@@ -28,19 +31,9 @@ from fanout.workers.connections.budgets import (
     Share,
     report_cost,
 )
+from fanout.workers.connections.said import summary
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.members import OLDER_WANTS_MAX
-from fanout.zmtp import (
-    Cancelled,
-    PingReceived,
-    PongReceived,
-    Ready,
-    ReservedSubscription,
-    SessionEvent,
-    Subscribed,
-    SubscribedAll,
-    Violation,
-)
 
 if TYPE_CHECKING:
     from fanout.control.channel import Channel
@@ -51,8 +44,10 @@ if TYPE_CHECKING:
     from fanout.workers.connections.stopwatch import Stopwatch
     from fanout.workers.stream.pump import Pump
     from fanout.workers.tail import Tail
+    from fanout.zmtp import SessionEvent
 
 READS_PER_TURN = 16  # sockets read in a turn
+ANSWERS_PER_READ = 16  # records of answers, which bound how many of them are said at once
 SPARED_MIN_NS = 50_000_000  # ns; who is spared is looked for each tick, which is longer than that
 
 
@@ -61,8 +56,9 @@ class ReadSide:
 
     Its mutable state: the level-triggered epoll set, those of its last poll who have not had their
     turn (who is in the handshake is the first), the peers that are not read for a while, the
-    changes that were read in this turn, and what all may still take. The changes that wait for
-    their reports to get out are the promises of the tail.
+    changes that were read in this turn, the answers to those of whom something is reported, and
+    what all may still take. The changes that wait for their reports to get out are the promises of
+    the tail.
 
     Args:
         stopwatch: measures what each peer takes.
@@ -98,6 +94,7 @@ class ReadSide:
         self._polled: dict[Peer, None] = {}
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
+        self._reported: dict[Peer, bytes] = {}  # what they are to be answered when that is out
         self.has_changed = False
 
     @property
@@ -119,6 +116,7 @@ class ReadSide:
             self.set.unregister(peer.socket)
         self._tail.promised.pop(peer, None)
         self._changes.pop(peer, None)
+        self._reported.pop(peer, None)
         self.self_service.forget(peer.id)
 
     def turn(self, now: int, *, busy: bool = False) -> bool:
@@ -131,9 +129,11 @@ class ReadSide:
         """
         passed, self._turned_at = now - self._turned_at, now
         promised = self._tail.promised
-        if promised:
-            for peer, since in promised.items():  # who is held since an earlier turn
-                peer.has_acted()
+        if self._reported or promised:  # in an earlier turn
+            for peer in list(self._reported):
+                self._finish(peer, self._reported[peer], now)
+            self._reported.clear()
+            for peer, since in promised.items():  # who is held since then
                 self._pump.release(peer.member, peer.session.subscriptions, since, now)
             promised.clear()
         more = True if self._polled else self._poll()
@@ -192,6 +192,8 @@ class ReadSide:
     def read_spared(self, now: int) -> None:
         """Read again from peers that were spared for long enough; once a tick."""
         for peer in [peer for peer in self._spared if peer.unread_until <= now]:
+            if peer.inbox.is_full and peer.member.control:
+                continue  # until it has taken the answers
             del self._spared[peer]
             self._watch(peer)
 
@@ -222,8 +224,9 @@ class ReadSide:
 
     def _read(self, peer: Peer, now: int) -> int:
         """Read once and act on it; returns how many bytes there were."""
+        inbox = peer.inbox
         try:
-            data = peer.receive(peer.budget.read_bytes)
+            data = inbox.see(peer.budget.read_bytes)
         except OSError as error:
             if error.errno == errno.ECONNRESET and peer.session.knows_our_mechanism_only:
                 self._desk.close(peer, Reason.MECHANISM)  # it has not read all that we said
@@ -236,54 +239,78 @@ class ReadSide:
             hung_up = peer.session.knows_our_mechanism_only
             self._desk.close(peer, Reason.MECHANISM if hung_up else Reason.LEFT)
             return 0
+        if inbox.looks:
+            if len(data) > inbox.left:
+                peer.last_received = now
+            self._look(peer, data, now)
+            return len(data)
         peer.last_received = now
-        self._handle(peer, peer.session.receive_data(data), now)
-        if peer.id in self._desk.peers and peer not in self._changes:  # else when it is reported
-            peer.has_acted()
+        events = peer.session.receive_data(data)
+        self._handle(peer, events, now)
+        if peer.id in self._desk.peers and peer not in self._reported:
+            self._finish(peer, b"", now)
         return len(data)
 
+    def _look(self, peer: Peer, data: bytes, now: int) -> None:
+        """Act on what is whole of this, as far as the record has room for the answers."""
+        inbox, member = peer.inbox, peer.member
+        for _ in range(ANSWERS_PER_READ):
+            events = inbox.look(data, SPEECH_BYTES - len(member.control))
+            self._handle(peer, events, now)
+            if peer.id not in self._desk.peers or peer in self._reported:
+                return
+            answers = peer.session.data_to_send()
+            if not inbox.is_full:
+                break
+            self._answer(peer, answers, now)
+            answers = b""
+            if member.control:
+                break
+            data = data[-inbox.left :]
+        self._finish(peer, answers, now)
+        if inbox.is_full and member.control:
+            self._spare(peer, now)
+
+    def _answer(self, peer: Peer, answers: bytes, now: int) -> None:
+        """All is done on what was looked at, when these are said."""
+        peer.inbox.has_acted()
+        if answers:
+            self._desk.tell(peer, answers, now)
+
+    def _finish(self, peer: Peer, answers: bytes, now: int) -> None:
+        """All is done on what was looked at, when these are said: take it."""
+        self._answer(peer, answers, now)
+        try:
+            peer.inbox.take()
+        except OSError as error:
+            self._desk.close(peer, *broken(error, "reading failed"))
+
     def _handle(self, peer: Peer, events: list[SessionEvent], now: int) -> None:
-        added: dict[bytes, None] = {}
-        cancelled: dict[bytes, None] = {}
-        said: list[ReservedSubscription] = []
-        violation: Violation | None = None
-        for event in events:
-            if isinstance(event, Subscribed):
-                added[event.prefix] = None
-                cancelled.pop(event.prefix, None)
-            elif isinstance(event, SubscribedAll):
-                added.update(dict.fromkeys(event.prefixes))
-                if cancelled:
-                    for prefix in event.prefixes:
-                        cancelled.pop(prefix, None)
-            elif isinstance(event, Cancelled):
-                cancelled[event.prefix] = None
-                added.pop(event.prefix, None)
-            elif isinstance(event, ReservedSubscription):
-                said.append(event)
-            elif isinstance(event, Ready):
-                self._desk.connected(peer, event.version)
-                self._deadlines.connected(peer, now)
-            elif isinstance(event, PingReceived):
-                self._deadlines.pinged(peer, int(event.ttl_s * 1e9), now)
-            elif isinstance(event, PongReceived):
-                self._deadlines.answered(peer, now)
-            elif isinstance(event, Violation):
-                violation = event
-        self._desk.say(peer, now)
-        if violation is not None:
-            cause = Reason.LIMIT if violation.over_limit else Reason.VIOLATION
-            self._desk.close(peer, cause, f"{cause.text}: {violation.reason}")
+        said = summary(events)
+        if said.ready is not None:
+            self._desk.connected(peer, said.ready.version)
+            self._deadlines.connected(peer, now)
+        if said.ping is not None:
+            self._deadlines.pinged(peer, int(said.ping.ttl_s * NS), now)
+        if said.ponged:
+            self._deadlines.answered(peer, now)
+        if said.violation is not None or not peer.inbox.looks:
+            self._desk.say(peer, now)
+        if said.violation is not None:
+            cause = Reason.LIMIT if said.violation.over_limit else Reason.VIOLATION
+            self._desk.close(peer, cause, f"{cause.text}: {said.violation.reason}")
             return
-        if said:
-            reports, gaps = self.self_service.take(peer.id, said)
+        if said.reserved:
+            reports, gaps = self.self_service.take(peer.id, said.reserved)
             self._pump.tell_gaps(peer.member, losses=gaps > 0, conflated=gaps > 1)
             self._channel.flush()  # else what it has chosen may be lost with this process
             peer.said = self.self_service.said(peer.id)
             self._desk.records.write(peer)
             self._charge(peer, reports * REPORT_NS, now)
-        if added or cancelled:
-            self._change(peer, list(added), list(cancelled))
+        if said.added or said.cancelled:
+            self._change(peer, said.added, said.cancelled)
+        if said.reserved or said.added or said.cancelled:
+            self._reported[peer] = peer.session.data_to_send()
 
     def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
         """Report the change, and from which message on it is."""
@@ -303,10 +330,13 @@ class ReadSide:
             self._changes.clear()
             return
         self._lap()  # to send the reports is nobody's
-        for peer, (added, cancelled) in self._changes.items():
-            wants = peer.session.subscriptions
-            peer.has_acted()
-            self._pump.change(peer.member, wants, added, cancelled, now)
+        for peer in list(self._reported):
+            self._finish(peer, self._reported[peer], now)
+            if peer not in self._changes:
+                continue
+            added, cancelled = self._changes[peer]
+            self._pump.change(peer.member, peer.session.subscriptions, added, cancelled, now)
             self._charge(peer, self._lap() + report_cost((*added, *cancelled)), now)
+        self._reported.clear()
         promised.clear()
         self._changes.clear()

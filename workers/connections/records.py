@@ -95,7 +95,8 @@ class Records:
             # What was promised to somebody in this turn is from the front on, wherever that is.
             self._pump.settle(member, stay=bool(self._tail.promised))
         will_want = will_want or peer in self._tail.promised  # its report may be out by now
-        record = record_of(member, said=said, will_want=will_want, seen=seen)
+        acted = peer.inbox.acted
+        record = record_of(member, said=said, acted=acted, will_want=will_want, seen=seen)
         pointed_to = POINTS_TO_NOTHING
         if member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
             record, pointed_to = self._add_more(peer, record)

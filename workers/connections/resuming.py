@@ -167,14 +167,16 @@ class Resuming:
             counts = self._around.stream_counts(sock)
         if counts is None:
             raise NotResumableError("it was ending, or its bytes are not counted")
-        if counts.read != stream.taken:
+        # What was acted upon may not have been taken yet; or it is of a frame that is skipped.
+        acted = max(record.acted, stream.acted)
+        if counts.read > acted:
             raise NotResumableError("something that it said was not acted upon")
         past, wants = _history(one.wants)
         if kind is Kind.WANTS_NOTHING and (past or wants):
             raise NotResumableError("its record does not fit what it wants")
         slot = self._around.subscriber_slot(message.slot)
         session: Session = self._desk.session_for(message.protocol)
-        session.go_on(message.version, wants)
+        session.go_on(message.version, wants, acted - counts.read)
         policy = policy_of(_policy_in(message), self._log_bytes, self._around.log.entries)
         stream.mend()
         peer = Peer(
@@ -195,7 +197,7 @@ class Resuming:
             self._pump.remove(peer.member)
             raise NotResumableError(str(error)) from error
         self._pump.go_by(peer.member, policy, now, more.rests_until)
-        peer.goes_on(counts.read)
+        peer.goes_on(counts.read, acted)
         if more.said:
             self._self_service.go_on(peer.id, more.said)
             peer.said = self._self_service.said(peer.id)

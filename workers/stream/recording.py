@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 
 _COUNTED = *Checkpoint._fields[3:7], *Checkpoint._fields[8:20]  # what a record has, too
-assert [*StreamRecord._fields[10:-1]] == [*_COUNTED], "in the same order"
+assert [*StreamRecord._fields[10:-2]] == [*_COUNTED], "in the same order"
 
 
 def record_of(
     member: Member,
     *,
     said: bytes = b"",
+    acted: int = 0,
     will_want: bool = False,
     seen: Checkpoint | None = None,
 ) -> StreamRecord:
@@ -37,6 +38,7 @@ def record_of(
 
     Args:
         said: what is to be said to it next, and follows from nothing.
+        acted: bytes of its input on which all is done when that is said.
         will_want: it is about to want something from here on.
         seen: its checkpoint of this instant, if there is one.
     """
@@ -62,7 +64,8 @@ def record_of(
         kind = Kind.WANTS_NOTHING
     place = kind, needed, sequence, offset, start, following, 0, 0, 0, 0
     # As StreamRecord(...), in half the time.
-    return tuple.__new__(StreamRecord, (*place, *seen[3:7], *seen[8:20], member.control + said))
+    speech = member.control + said
+    return tuple.__new__(StreamRecord, (*place, *seen[3:7], *seen[8:20], acted, speech))
 
 
 def _wants(member: Member) -> bool:

@@ -73,7 +73,7 @@ def test_a_slot_has_its_owner_when_its_counters_are_zero(written: Written) -> No
     before, words, after = written(lambda memory: SubscriberSlot(memory, 0).take(7))
 
     assert (before, after) == ({version}, {version, SLOT + at.S_ID})
-    records = {SLOT + at.S_BANK, SLOT + at.S_TAKEN}
+    records = {SLOT + at.S_BANK, SLOT + at.S_ACTED}
     assert records < words, "another's record would be taken for its own"
     assert len(words) == len(NOTHING) + len(records)
 

@@ -28,7 +28,7 @@ def segment() -> Iterator[Segment]:
 
 def record_of(number: int, speech: bytes = b"") -> StreamRecord:
     """One in which everything is this number."""
-    return StreamRecord._make((Kind.GOES_ON, *[number] * 25, speech))
+    return StreamRecord._make((Kind.GOES_ON, *[number] * 26, speech))
 
 
 def test_a_record_is_read_as_it_was_written_and_the_last_one_counts(segment: Segment) -> None:
@@ -49,12 +49,12 @@ def test_figures_and_records_of_neighbours_do_not_touch(segment: Segment) -> Non
         StreamSlot(segment, index).write(record_of(200 + index, b"%d" % index * SPEECH_BYTES))
     for index in range(4):
         SubscriberSlot(segment, index).checkpoint(NOTHING._replace(matched=index))
-        StreamSlot(segment, index).taken = 50 + index
+        StreamSlot(segment, index).acted = 50 + index
 
     for index in range(4):
         slot = StreamSlot(segment, index)
         assert slot.read(index + 1) == record_of(200 + index, b"%d" % index * SPEECH_BYTES)
-        assert slot.taken == 50 + index
+        assert slot.acted == 50 + index
         assert SubscriberSlot(segment, index).read(index + 1).matched == index
 
 
@@ -62,12 +62,12 @@ def test_a_slot_that_is_taken_anew_has_no_record(segment: Segment) -> None:
     slot = SubscriberSlot(segment, 0)
     slot.take(7)
     StreamSlot(segment, 0).write(record_of(1))
-    StreamSlot(segment, 0).taken = 9
+    StreamSlot(segment, 0).acted = 9
     slot.free()
     slot.take(8)
 
     assert StreamSlot(segment, 0).read(8) is None
-    assert StreamSlot(segment, 0).taken == 0
+    assert StreamSlot(segment, 0).acted == 0
 
 
 def test_what_is_needed_to_count_is_not_torn_by_the_death_of_who_counts(segment: Segment) -> None:

@@ -17,7 +17,8 @@ from fanout.zmtp import (
     split_message,
 )
 from fanout.zmtp.errors import OverLimitError
-from fanout.zmtp.frames import frame_headers, lost_long_size
+from fanout.zmtp.frames import frame_headers
+from fanout.zmtp.lost_long import lost_long_size
 from tests.unit.zmtp.wire import each_byte, long_frame, lost_long_bit, short_frame
 
 

@@ -1,0 +1,67 @@
+"""What a peer has said at once, all in all. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.zmtp import (
+    Cancelled,
+    PingReceived,
+    PongReceived,
+    Ready,
+    ReservedSubscription,
+    Subscribed,
+    SubscribedAll,
+    Violation,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.zmtp import SessionEvent
+
+
+class Said(NamedTuple):
+    """What its events come to: of each prefix, what was said last."""
+
+    added: list[bytes]
+    cancelled: list[bytes]
+    reserved: list[ReservedSubscription]
+    ready: Ready | None
+    ping: PingReceived | None  # the last one
+    ponged: bool
+    violation: Violation | None
+
+
+def summary(events: Iterable[SessionEvent]) -> Said:
+    """Put together what was said."""
+    added: dict[bytes, None] = {}
+    cancelled: dict[bytes, None] = {}
+    reserved: list[ReservedSubscription] = []
+    ready: Ready | None = None
+    ping: PingReceived | None = None
+    ponged = False
+    violation: Violation | None = None
+    for event in events:
+        if isinstance(event, Subscribed):
+            added[event.prefix] = None
+            cancelled.pop(event.prefix, None)
+        elif isinstance(event, SubscribedAll):
+            added.update(dict.fromkeys(event.prefixes))
+            if cancelled:
+                for prefix in event.prefixes:
+                    cancelled.pop(prefix, None)
+        elif isinstance(event, Cancelled):
+            cancelled[event.prefix] = None
+            added.pop(event.prefix, None)
+        elif isinstance(event, ReservedSubscription):
+            reserved.append(event)
+        elif isinstance(event, PingReceived):
+            ping = event
+        elif isinstance(event, PongReceived):
+            ponged = True
+        elif isinstance(event, Ready):
+            ready = event
+        elif isinstance(event, Violation):
+            violation = event
+    return Said(list(added), list(cancelled), reserved, ready, ping, ponged, violation)
