@@ -188,6 +188,7 @@ class Desk:
             evicted = False  # it has never become a subscriber
         kernel_bytes = 0 if evicted else peer.unsent_in_kernel()
         peer.checkpoint(0)
+        peer.inbox.let_go()
         # Who wants too much comes back at once if it is closed: when, is up to the coordinator.
         peer.close(leave_open=cause is Reason.LIMIT)
         self._note_gone(peer)

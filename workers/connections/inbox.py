@@ -120,8 +120,10 @@ class Inbox:
 
     def has_acted(self) -> None:
         """All is done on what was looked at, or taken, when the next record is written."""
-        if not self._session.has_part:
-            self.acted = self.taken + self.looked + self._session.skipping
+        session = self._session
+        # What is skipped is given up only where the kernel says how far somebody has come with it.
+        if not session.has_part and (self._is_tcp or not session.skipping):
+            self.acted = self.taken + self.looked + session.skipping
 
     def take(self) -> None:
         """Take what was acted upon, which whoever goes on will not see again.

@@ -196,7 +196,6 @@ class Peer:
         Args:
             leave_open: leave its end to the coordinator, who has a duplicate.
         """
-        self.inbox.let_go()
         if not leave_open:
             with contextlib.suppress(OSError):  # it is gone already
                 self.socket.shutdown(socket.SHUT_RDWR)

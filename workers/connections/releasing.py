@@ -44,7 +44,8 @@ class Releasing:
         """Why nobody else can go on with it now, for people; None = its record is written."""
         if not peer.ready:
             return "it is in its handshake"
-        if peer in self._tail.promised:
+        inbox = peer.inbox
+        if peer in self._tail.promised or inbox.looked:
             return "a change of what it wants is being reported"
         if any(effect.member is peer.member for effect in self._pump.effects):
             return "something that has happened to it is being reported"
@@ -55,9 +56,9 @@ class Releasing:
             return kind.why_not
         if kind is Kind.GOES_ON and not (record.is_kept or record.copy):
             return "it is in the middle of a message that the log does not keep"
-        if peer.record.taken != peer.taken:
+        if inbox.acted != inbox.taken:
             return "it is in the middle of something that it says"
         counts = self._around.stream_counts(peer.socket)
-        if counts is not None and counts != (record.stream_bytes, peer.taken):
+        if counts is not None and counts != (record.stream_bytes, inbox.taken):
             return "the kernel has counted other bytes than its worker"
         return None

@@ -162,7 +162,7 @@ class Resuming:
         if record is None or not kind.goes_on:
             raise NotResumableError(kind.why_not)
         # Of one that was given up nobody has to ask the kernel, which does not count all.
-        counts: Counts | None = Counts(record.stream_bytes, stream.taken)
+        counts: Counts | None = Counts(record.stream_bytes, stream.acted)
         if not message.quiet:
             counts = self._around.stream_counts(sock)
         if counts is None:

@@ -10,6 +10,7 @@ from fanout.control.takeover import Release
 from fanout.shm.spill_area import SpillArea
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.workers.stream.effects import Recovered
+from fanout.zmtp import frame_header
 from tests.helpers.raw import command
 from tests.helpers.taking_over import TakingOver
 from tests.unit.workers.connections.test_resuming import LAYOUT, TOPICS, TUNING, Traffic, expected
@@ -102,11 +103,13 @@ def test_who_cannot_be_given_up_is_served_on(two: TakingOver) -> None:
     one = two.connect([b""], owner)
     peer = owner.desk.peers[one.number]
     found = []
-    one.say(b"\0\5")  # the first bytes of a message
+    large = frame_header(60_000) + bytes(60_000)  # too large to wait in the kernel
+    one.say(large[:10])
     two.turn(owner)
     found.append(two.move(one, other))
-    one.say(b"\1CDEF")
-    two.turn(owner)
+    for begin in range(10, len(large), 1_000):
+        one.say(large[begin : begin + 1_000])
+        two.turn(owner)
 
     owner.pump.effects.append(Recovered(peer.member))
     found.append(two.move(one, other))
