@@ -19,7 +19,7 @@ import pytest
 from fanout import EventKind, Publisher, Reason
 from tests.helpers.checked import Audience, Checked, message
 from tests.helpers.happenings import Happenings
-from tests.helpers.raw import RawPeer, command
+from tests.helpers.raw import RawPeer
 from tests.helpers.slow import Slow, SlowAudience
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
