@@ -161,14 +161,13 @@ class Resuming:
         kind = Kind.NONE if record is None else Kind(record.kind)
         if record is None or not kind.goes_on:
             raise NotResumableError(kind.why_not)
-        # Of one that was given up nobody has to ask the kernel, which does not count all.
-        counts: Counts | None = Counts(record.stream_bytes, stream.acted)
-        if not message.quiet:
-            counts = self._around.stream_counts(sock)
-        if counts is None:
-            raise NotResumableError("it was ending, or its bytes are not counted")
         # What was acted upon may not have been taken yet; or it is of a frame that is skipped.
         acted = max(record.acted, stream.acted)
+        # Of one that was given up nobody has to ask the kernel, which does not count all.
+        given_up = Counts(record.stream_bytes, stream.acted)
+        counts = given_up if message.quiet else self._around.stream_counts(sock)
+        if counts is None:
+            raise NotResumableError("it was ending, or its bytes are not counted")
         if counts.read > acted:
             raise NotResumableError("something that it said was not acted upon")
         past, wants = _history(one.wants)
