@@ -60,6 +60,11 @@ class Life:
         """Whether somebody had stopped its process when it was looked at last."""
         return self.condition is not None and self.condition.state in STOPPED
 
+    @property
+    def hangs_for(self) -> float:
+        """Witnessed seconds in which it seems to hang: that it does nothing means nothing."""
+        return max(self.silent_for, self.stands_for)
+
     def engage(self, now: float) -> None:
         """It is wanted, and was not: it is to be started."""
         self.state = WorkerState.WAITING

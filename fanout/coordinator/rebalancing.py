@@ -67,9 +67,10 @@ class Rebalancing:
         self._note_moves()
         accepted, self._accepted = state.ledger.accepted - self._accepted, state.ledger.accepted
         seen, self._seen = self._seen, self._settled()
-        if seen != self._seen or accepted >= STORM or state.staffing.pending:
-            self._balance.disturb(now)
         workers = state.supervision.taking
+        hangs = any(state.supervision.lives[one].hangs_for >= LOOK for one in workers)
+        if seen != self._seen or accepted >= STORM or state.staffing.pending or hangs:
+            self._balance.disturb(now)
         if len(workers) < 2 or max(self._links[one].slot.load for one in workers) < LOAD_MIN * 1e3:
             self._sent.clear()
             self._balance.forget()

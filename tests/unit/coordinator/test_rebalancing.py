@@ -60,3 +60,11 @@ def test_not_if_it_is_not_wanted_or_one_has_just_taken_over() -> None:
         busy.pass_time(QUIET)
         bench.state.ledger.takeovers += 1
         assert busy.pass_time(QUIET) == []
+
+
+def test_nobody_is_moved_to_one_that_does_nothing_since_it_hangs() -> None:
+    with Bench(2) as bench:
+        busy = Busy(bench)
+        busy.pass_time(QUIET)
+        bench.processes[1].beats = False
+        assert busy.pass_time(2 * HOT_FOR) == []
