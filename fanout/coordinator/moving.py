@@ -126,8 +126,9 @@ class Moving:
     def heard(self, message: Released) -> list[Action]:
         """A worker has said what has become of one that it was to give up."""
         move = self._moves.get(message.subscriber)
+        if move is not None:
+            move.said = message.reason or f"worker {move.target} did not go on with it"
         if move is not None and not message.ok:
-            move.said = message.reason
             move.again_at = self._now() + AGAIN
         return self._handing_on.given_up(message)
 
