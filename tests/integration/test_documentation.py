@@ -31,6 +31,7 @@ from fanout.statistics import (
 )
 from tests.helpers.pages import CODE, PAGES, REFERENCE, ROOT, blocks, code_words, prose, rows
 from tests.simulation.mutations import MUTATIONS
+from tests.simulation.takeovers.mistakes import MISTAKES
 
 if TYPE_CHECKING:
     import argparse
@@ -281,6 +282,6 @@ def test_named_tests_and_mutations_exist() -> None:
     table = [line.split("|") for line in text.splitlines() if re.match(r"\| I\d", line)]
     assert len(table) == 9
     named = [name for row in table for name in re.findall(r"`(\w+)`", row[3])]
-    assert set(named) == set(MUTATIONS)
+    assert set(named) == {*MUTATIONS, *MISTAKES}
     for name in re.findall(r"`(test_\w+)`", text):
         assert f"def {name}(" in code, f"there is no {name}"

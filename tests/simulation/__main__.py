@@ -1,7 +1,9 @@
 """Replay one seed, or look for one that fails: `python -m tests.simulation --seed N --runs M`.
 
-With `--coordinator` it is the coordinator that is simulated, else the workers and the log. With
-`--mutations` it is looked for the seed that shows each mistake soonest, for `test_mutations.py`.
+With `--coordinator` it is the coordinator that is simulated, with `--takeovers` workers that are
+killed between any two steps, and those that go on; else workers and the log. With `--mutations` it
+is looked for the seed that shows each mistake soonest, for `test_mutations.py`, or with
+`--takeovers` for `test_takeovers.py`.
 """
 
 from __future__ import annotations
@@ -9,12 +11,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from tests.simulation.coordinator import STEPS as COORDINATOR_STEPS
 from tests.simulation.coordinator import CoordinatorWorld
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.soonest import soonest
+from tests.simulation.takeovers.fate import KILL_POINTS
+from tests.simulation.takeovers.mistakes import MISTAKES
+from tests.simulation.takeovers.world import STEPS as TAKEOVER_STEPS
+from tests.simulation.takeovers.world import TakeoverWorld
 from tests.simulation.world import STEPS, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def main() -> int:
@@ -25,40 +35,64 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     parser.add_argument("--runs", type=int, default=1, help="how many seeds")
     parser.add_argument("--steps", type=int, help="of each run")
-    parser.add_argument("--coordinator", action="store_true", help="simulate the coordinator")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--coordinator", action="store_true", help="simulate the coordinator")
+    which.add_argument("--takeovers", action="store_true", help="simulate takeovers")
     parser.add_argument("--mutations", action="store_true", help="find seeds that show them soon")
     arguments = parser.parse_args()
+    world = "coordinator" if arguments.coordinator else "workers"
+    world = "takeovers" if arguments.takeovers else world
+    seeds = range(arguments.seed, arguments.seed + arguments.runs)
     if arguments.mutations:
-        return find_the_soonest(range(arguments.seed, arguments.seed + arguments.runs))
+        return find_the_soonest(world, seeds)
     totals: Counter[str] = Counter()
-    for seed in range(arguments.seed, arguments.seed + arguments.runs):
+    for seed in seeds:
         try:
-            totals += one_run(seed, arguments.steps, coordinator=arguments.coordinator)
+            totals += RUNS[world](seed, arguments.steps)
         except BaseException:
-            which = " --coordinator" if arguments.coordinator else ""
+            option = "" if world == "workers" else f" --{world}"
             steps = f" --steps {arguments.steps}" if arguments.steps else ""
-            print(f"failed: python -m tests.simulation{which} --seed {seed}{steps}")
+            print(f"failed: python -m tests.simulation{option} --seed {seed}{steps}")
             raise
+    kills = [(name, totals.pop(name, 0)) for name in KILL_POINTS] if world == "takeovers" else []
     checked = ", ".join(f"{count:,} {what}" for what, count in totals.items())
     print(f"{arguments.runs} runs held; checked: {checked}")
+    if kills:
+        print("killed before, or in, each of these:")
+    for name, count in kills:
+        print(f"{count:8,}  {name}")
     return 0
 
 
-def find_the_soonest(seeds: range) -> int:
-    """Print for each mutation the seed among these that shows it soonest; 1 if one has none."""
-    found = {name: soonest(name, seeds) for name in MUTATIONS}
+def find_the_soonest(world: str, seeds: Iterable[int]) -> int:
+    """Print for each mistake the seed among these that shows it soonest; 1 if one has none."""
+    mistakes = MISTAKES if world == "takeovers" else MUTATIONS
+    run = RUNS[world]
+    found = {
+        name: soonest(one, lambda seed: run(seed, None), seeds) for name, one in mistakes.items()
+    }
     for name, best in sorted(found.items()):
         print(f'    "{name}": {best[0]},' if best else f"    # {name}: none of these")
     return int(None in found.values())
 
 
-def one_run(seed: int, steps: int | None, *, coordinator: bool) -> Counter[str]:
-    """One run; returns how much there was to check."""
-    if coordinator:
-        world = CoordinatorWorld(seed).run(steps or COORDINATOR_STEPS)
-        return Counter(connections=world.ended, losses=world.lost, kills=world.kills)
+def _run_coordinator(seed: int, steps: int | None) -> Counter[str]:
+    world = CoordinatorWorld(seed).run(steps or COORDINATOR_STEPS)
+    return Counter(connections=world.ended, losses=world.lost, kills=world.kills)
+
+
+def _run_takeovers(seed: int, steps: int | None) -> Counter[str]:
+    world = TakeoverWorld(seed).run(steps or TAKEOVER_STEPS)
+    return world.kills + Counter(deliveries=world.deliveries, takeovers=world.resumed)
+
+
+def _run_workers(seed: int, steps: int | None) -> Counter[str]:
     checker = World(seed).run(steps or STEPS)
     return Counter(deliveries=checker.deliveries, drops=checker.drops)
+
+
+# One run of a seed, which returns how much there was to check.
+RUNS = {"coordinator": _run_coordinator, "takeovers": _run_takeovers, "workers": _run_workers}
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ import time
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from tests.simulation.mutations import MUTATIONS
 from tests.simulation.violated import Violated
-from tests.simulation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from tests.helpers.replacing import Mutation
 
 LIMIT_S = 5.0  # more than any seed takes
 ENOUGH_S = 0.01  # CPU time of a seed than which none need be sooner
@@ -23,17 +23,22 @@ class _LateError(BaseException):
     """The seed takes longer than another one."""
 
 
-def soonest(name: str, seeds: Iterable[int]) -> tuple[int, float] | None:
-    """The seed by which a mutation is caught in the least CPU time, and that time, in seconds.
+def soonest(
+    mistake: Mutation, run: Callable[[int], object], seeds: Iterable[int]
+) -> tuple[int, float] | None:
+    """The seed by which a mistake is caught in the least CPU time, and that time, in seconds.
+
+    Args:
+        run: runs a seed.
 
     Returns:
         None: none of them shows it.
     """
-    owner, attribute, broken = MUTATIONS[name]
+    owner, attribute, broken = mistake
     best: tuple[int, float] | None = None
     with mock.patch.object(owner, attribute, broken):
         for seed in seeds:
-            took = _time_of(seed, best[1] if best else LIMIT_S)
+            took = _time_of(run, seed, best[1] if best else LIMIT_S)
             if took is not None and (best is None or took < best[1]):
                 best = seed, took
             if best is not None and best[1] < ENOUGH_S:
@@ -41,10 +46,14 @@ def soonest(name: str, seeds: Iterable[int]) -> tuple[int, float] | None:
     return best
 
 
-def _time_of(seed: int, limit_s: float) -> float | None:
+def _time_of(run: Callable[[int], object], seed: int, limit_s: float) -> float | None:
     """How long it takes until a violation is found, None if none is found within the limit."""
 
+    is_late = False
+
     def give_up(_number: int, _frame: object) -> None:
+        nonlocal is_late
+        is_late = True
         raise _LateError
 
     before = signal.signal(signal.SIGPROF, give_up)
@@ -53,11 +62,14 @@ def _time_of(seed: int, limit_s: float) -> float | None:
     try:
         # What is given up in a finalizer goes on, and would only be printed.
         with mock.patch.object(sys, "unraisablehook"):
-            World(seed).run()
+            run(seed)
     except Violated:
         return time.process_time() - start
     except _LateError:
         return None
+    except OSError:
+        if not is_late:  # interrupted anywhere, it may close something twice
+            raise
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)

@@ -1,0 +1,124 @@
+"""When a worker dies: before any of its stores and system calls, or right after one.
+
+Each of these is a *kill point*, which has a name. What a process has stored before it dies is
+there, and nothing of what it would have stored after that.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from random import Random
+
+_STORES = (
+    *("S_VERSION", "a checkpoint", "a checkpoint, half of it", "S_BANK", "input acted upon"),
+    *("a bank", "a bank, half of it", "S_ID", "an area", "an area, half of it"),
+    *("W_TAIL", "W_RESUME", "W_FLUSHED", "W_SLEEPING", "W_WANTED_SEEN", "figures"),
+)
+_CALLS = (
+    *(
+        "send",
+        "sent",
+        "peek",
+        "peek, done",
+        "take",
+        "take, done",
+        "report",
+        "report, done",
+        "hear",
+        "prepare",
+    ),
+    *("set an option", "watch", "ask", "shut down", "close"),
+)
+_TAKING_OVER = (
+    *("prepare", "ask", "S_VERSION", "W_TAIL", "W_FLUSHED", "W_RESUME", "watch", "figures"),
+    *("a bank", "a bank, half of it", "S_BANK", "close"),
+)
+_GIVING_UP = (
+    *("a bank", "a bank, half of it", "S_BANK", "S_VERSION", "a checkpoint", "watch", "close"),
+    *("figures", "ask", "report", "report, done"),
+)
+TAKING_OVER, GIVING_UP = "taking over", "giving up"
+BETWEEN_TURNS = "between turns"
+NAMED = (
+    *(*_STORES, *_CALLS),
+    *(f"{TAKING_OVER}: {name}" for name in _TAKING_OVER),
+    *(f"{GIVING_UP}: {name}" for name in _GIVING_UP),
+)
+KILL_POINTS = (*NAMED, BETWEEN_TURNS)  # each must be met by the seeds that are run always
+NAMED_PART = 0.7  # of kills: at a point of a given name; else after some number of points
+POINTS_MAX = 400
+
+
+class Killed(BaseException):
+    """Ends what a process does, wherever that is; whatever handles it has no effect any more."""
+
+
+class Fate:
+    """Of one process.
+
+    Its mutable state: whether it lives, and when it is to die.
+
+    Args:
+        favourite: the name of a point at which it is to die more often than at others.
+        kills: counted by the name of the point; of all processes.
+        passed: how often each point was passed; of all processes.
+
+    Attributes:
+        context: what the process is about, for the names of its points.
+    """
+
+    def __init__(
+        self, rng: Random, favourite: str, kills: Counter[str], passed: Counter[str]
+    ) -> None:
+        self.is_alive = True
+        self.context = ""
+        self._rng = rng
+        self._favourite = favourite
+        self._kills = kills
+        self._passed = passed
+        self._left = math.inf  # points that it passes still
+        self._name = ""  # of the points that count; empty = all
+
+    def seal(self) -> str:
+        """It is to die soon: at points of the name that is returned; empty = at any."""
+        if self._rng.random() < NAMED_PART:
+            is_favourite = self._rng.random() < 0.5
+            self._name = self._favourite if is_favourite else self._rng.choice(NAMED)
+            self._left = 1 if self._rng.random() < 0.7 else self._rng.randint(2, 6)
+        else:
+            self._name = ""
+            self._left = 1 + int(POINTS_MAX ** self._rng.random())
+        return self._name
+
+    def spare(self) -> None:
+        """It is to live."""
+        self._left = math.inf
+
+    def point(self, name: str) -> None:
+        """The process is about to do this, or has done it.
+
+        Raises:
+            Killed: it dies here, or is dead.
+        """
+        if not self.is_alive:
+            raise Killed
+        if self.context:
+            name = f"{self.context}: {name}"
+        self._passed[name] += 1
+        if self._left == math.inf or (self._name and self._name != name):
+            return
+        self._left -= 1
+        if self._left <= 0:
+            self._kills[name] += 1
+            self.is_alive = False
+            raise Killed
+
+    def end(self) -> None:
+        """It dies between two of its turns."""
+        if self.is_alive:
+            self._kills[BETWEEN_TURNS] += 1
+            self.is_alive = False

@@ -1,0 +1,227 @@
+"""Ways to break takeovers on purpose, one for each way in which a stream can be lost.
+
+Each is a small, plausible mistake. `MISTAKES` maps its name to what replaces what.
+"""
+
+from __future__ import annotations
+
+import termios
+from typing import TYPE_CHECKING, Any
+
+from fanout.control.splitting import split_wants
+from fanout.coordinator.handing_on import HandingOn
+from fanout.coordinator.interest import Interest
+from fanout.coordinator.roster import Roster
+from fanout.shm import layout as at
+from fanout.shm.stream_record import StreamSlot
+from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot
+from fanout.transport import kernel
+from fanout.transport.kernel import Counts
+from fanout.workers.connections.inbox import Inbox
+from fanout.workers.connections.records import Records
+from fanout.workers.connections.resuming import Resuming
+from fanout.workers.stream.restoring import Restoring
+from tests.helpers.replacing import replacing
+
+if TYPE_CHECKING:
+    from fanout.shm.stream_record import StreamRecord
+    from fanout.workers.connections.peer import Peer
+    from fanout.workers.stream.member import Member
+
+Mutation = tuple[Any, str, Any]
+MISTAKES: dict[str, Mutation] = {}
+mistake = replacing(MISTAKES)
+replaces = replacing(MISTAKES)
+
+
+# From where one goes on.
+
+
+@replaces(Restoring, "restore")
+def begin_a_byte_early(
+    original: Any,
+    self: Restoring,
+    member: Member,
+    record: Any,
+    written: int,
+    *rest: Any,
+    **more: Any,
+) -> None:
+    original(self, member, record, written - 1, *rest, **more)
+
+
+@replaces(Restoring, "restore")
+def search_only_above_ones_own_tail(
+    original: Any, self: Restoring, member: Member, *arguments: Any, **more: Any
+) -> None:
+    tail = self.backlog.tail
+    broken: Any = self
+    change = self._change_cohort
+
+    def changed(*wants: Any) -> None:
+        self.backlog.tail = tail
+        change(*wants)
+
+    broken._change_cohort = changed
+    try:
+        original(self, member, *arguments, **more)
+    finally:
+        del broken._change_cohort
+
+
+@replaces(kernel, "stream_counts")
+def read_the_kernel_once(_original: Any, sock: Any) -> Counts | None:
+    try:
+        state, acknowledged, received = kernel._tcp_info(sock)
+    except OSError:
+        return None
+    if state not in (1, 8):
+        return None
+    unsent = kernel._asked(sock, termios.TIOCOUTQ)
+    unread = kernel._asked(sock, termios.FIONREAD)
+    return Counts(acknowledged + unsent, received - unread - (state == 8))
+
+
+@replaces(Restoring, "_count_since")
+def count_nothing_since_the_record(
+    _original: Any, _self: Restoring, _member: Member, _front: int
+) -> None:
+    """It has matched nothing meanwhile."""
+
+
+# What is written down, and when.
+
+
+@replaces(Records, "write")
+def say_without_a_record_to_who_is_ready(
+    original: Any, self: Records, peer: Peer, *, said: bytes = b"", **rest: Any
+) -> None:
+    if not said or peer.member.blocked:
+        original(self, peer, said=said, **rest)
+
+
+@replaces(Records, "write")
+def say_without_a_record_to_who_is_blocked(
+    original: Any, self: Records, peer: Peer, *, said: bytes = b"", **rest: Any
+) -> None:
+    if not said or not peer.member.blocked:
+        original(self, peer, said=said, **rest)
+
+
+@replaces(Records, "write")
+def change_without_a_record(
+    original: Any, self: Records, peer: Peer, *, will_want: bool = False, **rest: Any
+) -> None:
+    if not will_want:
+        original(self, peer, **rest)
+
+
+@replaces(Records, "note_jumps")
+def jump_without_a_record(_original: Any, self: Records) -> None:
+    self._pump.jumped.clear()
+
+
+@replaces(StreamSlot, "write")
+def choose_a_bank_before_it_is_written(
+    original: Any, self: StreamSlot, record: StreamRecord
+) -> None:
+    count = self.words[at.S_BANK]
+    self.words[at.S_BANK] = count + 1
+    banks, self._banks = self._banks, self._banks[::-1]
+    try:
+        original(self, record)
+        self.words[at.S_BANK] = count + 1
+    finally:
+        self._banks = banks
+
+
+@replaces(StreamSlot, "write")
+def write_into_the_bank_that_is_chosen(
+    original: Any, self: StreamSlot, record: StreamRecord
+) -> None:
+    banks, self._banks = self._banks, self._banks[::-1]
+    original(self, record)
+    self._banks = banks
+
+
+@replaces(StreamSlot, "mend")
+def leave_a_checkpoint_torn(_original: Any, _self: StreamSlot) -> None:
+    """Who reads it waits for who is dead."""
+
+
+# What the log must keep.
+
+
+@replaces(HandingOn, "_keep_log")
+def hold_nothing(_original: Any, _self: HandingOn) -> None:
+    """The log is let go of with the words of the lost worker."""
+
+
+@replaces(Tails, "read")
+def keep_nothing_for_records(_original: Any, self: Tails) -> list[int]:
+    return [self._words[slot + at.W_TAIL] for slot in self._slots]
+
+
+@replaces(Records, "write")
+def keep_only_what_the_newest_record_needs(
+    original: Any, self: Records, peer: Peer, **rest: Any
+) -> None:
+    original(self, peer, **rest)
+    self._slot.resume = peer.recorded
+
+
+@replaces(Tails, "look")
+def look_at_the_hold_once(_original: Any, self: Tails) -> tuple[list[int], int]:
+    hold = self._words[at.H_HOLD]
+    return self.read(), hold
+
+
+@replaces(HandingOn, "lose")
+def let_go_before_it_is_held(
+    original: Any, self: HandingOn, worker: int, *arguments: Any
+) -> list[Any]:
+    slot = WorkerSlot(self._segment, worker)
+    tail, resume = slot.tail, slot.resume
+    slot.tail = slot.resume = NO_TAIL
+    slot.tail, slot.resume = tail, resume
+    found: list[Any] = original(self, worker, *arguments)
+    return found
+
+
+@replaces(Resuming, "_go_on")
+def write_no_record_of_who_goes_on(original: Any, self: Resuming, *arguments: Any) -> None:
+    records: Any = self._desk.records
+    records.write = lambda *_, **__: None
+    try:
+        original(self, *arguments)
+    finally:
+        del records.write
+
+
+# Who wants what, and what was said.
+
+
+@replaces(HandingOn, "_wants_of")
+def hand_on_what_it_wants_now_only(_original: Any, self: HandingOn, connection: Any) -> Any:
+    wanted = sorted(self._state.interest.prefixes(connection.subscriber))
+    return iter(split_wants(connection.subscriber, 0, wanted, []))
+
+
+@replaces(Interest, "move")
+def leave_interest_with_the_lost(
+    _original: Any, _self: Interest, _subscriber: int, _worker: int
+) -> None:
+    """The publisher rings for a worker that has it no more."""
+
+
+@replaces(Inbox, "look")
+def take_before_one_acts(original: Any, self: Inbox, data: bytes, room: int) -> Any:
+    events = original(self, data, room)
+    self.has_acted()
+    self.take()
+    return events
+
+
+@replaces(Roster, "orphan")
+def leave_orphans_with_the_lost(_original: Any, _self: Roster, _subscriber: int) -> None:
+    """They are counted, and ended, with what it leaves."""

@@ -1,0 +1,141 @@
+"""The publisher: the real log, which overwrites with garbage what nobody holds any more."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from fanout.send.path import ROOM_PART
+from fanout.send.topics import NOT_INTERNED, TopicTable
+from fanout.shm import layout as at
+from fanout.shm.layout import MESSAGE_PART
+from fanout.shm.log import NO_SPACE, LogWriter
+from fanout.shm.worker_slot import Tails
+from fanout.zmtp.frames import encode_message
+from tests.simulation.published import Published
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from fanout.shm.segment import Segment
+
+GARBAGE = 0xDD
+TOPICS = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"C", b"x" * 300)
+NUMBER_BYTES = 8  # at the beginning of each payload
+_FILLER = bytes(range(1, 252)) * 80
+_WRONG_END = 1 << 50
+
+
+class Looking:
+    """The words of the memory, between whose loads others have their turn."""
+
+    def __init__(self, words: memoryview, step: Callable[[], None]) -> None:
+        self._words = words
+        self._step = step
+
+    def __getitem__(self, index: int) -> int:
+        self._step()
+        return self._words[index]
+
+
+class Publisher:
+    """Publishes messages that say their number; those that find no room are tried again.
+
+    Its mutable state: all messages ever published, and those that wait for room.
+
+    Args:
+        workers: how many there are.
+        sizes: of payloads, beside their numbers.
+        step: others have their turn.
+
+    Attributes:
+        messages: by sequence.
+        waiting: those that find no room.
+    """
+
+    def __init__(
+        self,
+        segment: Segment,
+        workers: int,
+        rng: Random,
+        sizes: Sequence[int],
+        step: Callable[[], None],
+    ) -> None:
+        self.messages: list[Published] = []
+        self.waiting: list[Published] = []
+        self._rng = rng
+        self._sizes = sizes
+        self._table = TopicTable(rng.choice((2, 1_000)))
+        self._tails = Tails(segment, workers)
+        looking: Any = Looking(segment.words, step)
+        self._tails._words = looking
+        layout = segment.layout
+        self._largest = layout.data_bytes // MESSAGE_PART
+        self._most = layout.entries // MESSAGE_PART
+        self._data = segment.view[layout.data : layout.data + layout.data_bytes]
+        self._ends = segment.words[layout.ends // at.WORD :][: layout.entries]
+        self._garbage = memoryview(bytes((GARBAGE,)) * layout.data_bytes)
+        self._wrong_ends = memoryview(array("Q", [_WRONG_END] * layout.entries))
+        self._writer = LogWriter(segment)
+
+    @property
+    def head(self) -> int:
+        """Sequence of the next message."""
+        return len(self.messages)
+
+    def publish(self) -> None:
+        """Publish some messages, or try those again that wait."""
+        if not self.waiting:
+            count = min(self._rng.choice((1, 1, 1, 2, 5)), self._most)
+            room = self._largest
+            for number in range(self.head, self.head + count):
+                message = self._make(number)
+                room -= len(message.wire)
+                if self.waiting and room < 0:
+                    break
+                self.waiting.append(message)
+        self.try_again()
+
+    def try_again(self) -> None:
+        """Try those that wait."""
+        messages, writer = self.waiting, self._writer
+        if not messages:
+            return
+        wires = [message.wire for message in messages]
+        ids = [self._id_of(message.topic) for message in messages]
+        size, count = sum(map(len, wires)), len(wires)
+        if not writer.fits(size, count):
+            tails, hold = self._tails.look()
+            writer.refresh((*tails, hold))
+            self._spoil()
+            fits = writer.fits(size, count)
+            writer.ask_for(0 if fits else writer.wanted_tail(size, count, ROOM_PART))
+        done = writer.append(wires[0], ids[0]) if count == 1 else writer.append_batch(wires, ids)
+        if done != NO_SPACE:
+            self.messages += messages
+            self.waiting = []
+
+    def _id_of(self, topic: bytes) -> int:
+        return self._table.intern(topic).id if self._rng.random() < 0.7 else NOT_INTERNED
+
+    def _make(self, number: int) -> Published:
+        topic, size = self._rng.choice(TOPICS), self._rng.choice(self._sizes)
+        begin = number * 7 % 251
+        payload = number.to_bytes(NUMBER_BYTES, "big") + _FILLER[begin : begin + size]
+        frames = topic, payload
+        return Published(frames, encode_message(frames))
+
+    def _spoil(self) -> None:
+        """What may be written from now on is garbage already."""
+        writer = self._writer
+        _fill(self._data, self._garbage, writer.position, writer._position_limit)
+        _fill(self._ends, self._wrong_ends, writer.head, writer._sequence_limit)
+
+
+def _fill(area: memoryview, garbage: memoryview, first: int, stop: int) -> None:
+    """Elements `first` to `stop` of a ring."""
+    low, length = first % len(area), max(stop - first, 0)
+    room = min(length, len(area) - low)
+    area[low : low + room] = garbage[:room]
+    area[: length - room] = garbage[: length - room]

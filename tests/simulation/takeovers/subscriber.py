@@ -1,0 +1,253 @@
+"""Subscribers: what they say, and what each of them must get, to the byte.
+
+Nothing of this looks into the system. Who wants what from which message on is what the system has
+said itself before it acted, in its reports; that these come to what the subscriber has said is
+looked at in the end.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.simulation.peers import LEGACY_HELLO, PREFIXES, SUBSCRIBER_HELLO, command
+from tests.simulation.takeovers.published import NUMBER_BYTES
+from tests.simulation.violated import require
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from random import Random
+
+    from tests.simulation.kernel import Connection
+    from tests.simulation.published import Published
+
+_LONG, _COMMAND, _MORE = 2, 4, 1
+_GREETING_BYTES, _LEGACY_GREETING_BYTES = 64, 10
+
+
+class Subscriber:
+    """The far end of a connection, and its checker.
+
+    Args:
+        messages: all that is published.
+        exact: whether nothing is ever dropped for it.
+
+    Attributes:
+        wants: as it has said so far.
+        is_leaving: whether it has ended its stream, or broken it off.
+        got: messages that it has got whole.
+        read_bytes: all that it has read.
+        policies: actions of those that it has had.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        connection: Connection,
+        messages: list[Published],
+        rng: Random,
+        *,
+        legacy: bool,
+        policy: str,
+    ) -> None:
+        self.number = number
+        self.connection = connection
+        self.legacy = legacy
+        self.policies = {policy}
+        self.wants: set[bytes] = {b""} if legacy else set()
+        self.is_leaving = False
+        self.has_talked = False
+        self.was_hasty = False  # it has said something before its handshake was done
+        self.is_welcome = False  # the system has said that it is connected
+        self.unsaid = bytearray(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
+        self.got = self.read_bytes = 0
+        self.pings: deque[bytes] = deque()  # without an answer
+        self._pinged = self.owed_bytes = 0
+        self._messages = messages
+        self._rng = rng
+        self._since = [0]  # from which message on it wants what
+        self._wanted: list[frozenset[bytes]] = [frozenset()]
+        self._next = 0  # nothing before this message is to come any more
+        self._stream = bytearray()
+        self._greeted = 0  # parts of the greeting that have come
+
+    # What it says.
+
+    def talk(self) -> None:
+        """It says something at random, of which nothing may have come yet."""
+        rng = self._rng
+        if self.legacy:
+            return
+        self.was_hasty = self.was_hasty or not self.is_welcome
+        self.has_talked = True
+        for _ in range(rng.choice((1, 1, 2, 4))):
+            kind = rng.random()
+            prefix = rng.choice(PREFIXES)
+            if kind < 0.35:
+                self.ping()
+            elif kind < 0.8:
+                self.unsaid += command(b"\x09SUBSCRIBE" + prefix)
+                self.wants.add(prefix)
+            else:
+                self.unsaid += command(b"\x06CANCEL" + prefix)
+                self.wants.discard(prefix)
+
+    def ping(self) -> None:
+        """It asks for a sign of life, with a running number."""
+        self._pinged += 1
+        context = b"%d" % self._pinged
+        context = context.rjust(self._rng.choice((len(context), 4, 16)), b"0")
+        self.pings.append(context)
+        self.note_owed()
+        self.unsaid += command(b"\x04PING\0\0" + context)
+
+    def send(self, most: int) -> None:
+        """Up to so many bytes of what it says come to the other side."""
+        count = self.connection.say(bytes(self.unsaid[:most]))
+        del self.unsaid[:count]
+
+    def leave(self) -> None:
+        """It ends its stream, or breaks it off."""
+        self.is_leaving = True
+        self.unsaid.clear()
+        if self._rng.random() < 0.5:
+            self.connection.end()
+        else:
+            self.connection.reset()
+
+    # What the system says of it.
+
+    def reported(self, since: int, added: Collection[bytes], cancelled: Collection[bytes]) -> None:
+        """From this message on it wants something else."""
+        require(since >= self._since[-1], f"changed from {since} on, after {self._since[-1]}")
+        self._since.append(since)
+        self._wanted.append(self._wanted[-1].difference(cancelled).union(added))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing was ever to be dropped for it."""
+        return self.policies == {"block"}
+
+    def note_owed(self) -> None:
+        """How much is to be said to it now, beside messages, at least."""
+        greeting = 0 if self._greeted == 2 else _GREETING_BYTES
+        owed = greeting + sum(len(context) + 7 for context in self.pings)
+        self.owed_bytes = max(owed, self.owed_bytes)
+
+    # What it gets.
+
+    def read(self, most: int) -> int:
+        """It reads up to so many bytes, which must be what comes next; returns how many."""
+        data = self.connection.read(most)
+        self.read_bytes += len(data)
+        self._stream += data
+        while self._take_item():
+            pass
+        return len(data)
+
+    def missing(self, head: int) -> str:
+        """What it must still get, of what was published before `head`; empty = nothing."""
+        if self._stream:
+            return f"the rest of {bytes(self._stream[:40])!r}"
+        if self.pings:
+            return f"the answers to {list(self.pings)}"
+        if self._wanted[-1] != self.wants:
+            return f"{self.wants}: as the system has it, it wants {self._wanted[-1]}"
+        number = self._next_wanted(head)
+        return f"message {number}" if self.is_exact and number < head else ""
+
+    def wanted(self, head: int) -> int:
+        """How many messages it has wanted, of those before `head`."""
+        return sum(self._is_wanted(number) for number in range(head))
+
+    def wants_now(self, topic: bytes) -> bool:
+        """Whether it wants what comes on this topic."""
+        return topic.startswith(tuple(self.wants))
+
+    def _take_item(self) -> bool:
+        """Take the next message, command or part of the greeting, if it has come whole."""
+        stream = self._stream
+        if not self._greeted:
+            return self._take_greeting()
+        at = 0
+        while True:
+            found = _frame_at(stream, at, legacy=self.legacy)
+            if found is None or found.end > len(stream):
+                return False
+            at = found.end
+            if not found.more:
+                break
+        item = bytes(stream[:at])
+        del stream[:at]
+        if self.legacy or not item[0] & _COMMAND:
+            self._take_message(item, found.body)
+        elif self._greeted < 2:
+            require(b"READY" in item[:9], f"no READY: {item!r}")
+            self._greeted = 2
+        else:
+            self._take_command(item)
+        return True
+
+    def _take_greeting(self) -> bool:
+        stream = self._stream
+        size = _LEGACY_GREETING_BYTES if self.legacy else _GREETING_BYTES
+        if len(stream) < size:
+            return False
+        require(stream[0] == 0xFF, f"no greeting: {bytes(stream[:size])!r}")
+        del stream[:size]
+        self._greeted = 1
+        return True
+
+    def _take_command(self, data: bytes) -> None:
+        body = data[2:]
+        if body.startswith(b"\x04PING"):
+            self.unsaid += command(b"\x04PONG" + body[7:])
+            return
+        require(bool(self.pings), f"a command that nobody has asked for: {data!r}")
+        want = command(b"\x04PONG" + self.pings.popleft())
+        require(data == want, f"a command {data!r}, not {want!r}")
+
+    def _take_message(self, data: bytes, body: int) -> None:
+        messages = self._messages
+        number = self._next_wanted(len(messages))
+        if not self.is_exact or number == len(messages):
+            number = int.from_bytes(data[body : body + NUMBER_BYTES], "big")
+        require(number < len(messages), f"{data[:60]!r} was never published")
+        wire = messages[number].legacy_wire if self.legacy else messages[number].wire
+        require(data == wire, f"{data[:60]!r}... is not message {number}: {wire[:60]!r}...")
+        require(number >= self._next, f"message {number} after {self._next - 1}")
+        require(self._is_wanted(number), f"message {number}, which it does not want")
+        self._next = number + 1
+        self.got += 1
+
+    def _next_wanted(self, head: int) -> int:
+        number = self._next
+        while number < head and not self._is_wanted(number):
+            number += 1
+        return number
+
+    def _is_wanted(self, number: int) -> bool:
+        wanted = self._wanted[bisect_right(self._since, number) - 1]
+        return self._messages[number].topic.startswith(tuple(wanted))
+
+
+class _Frame(NamedTuple):
+    more: bool  # frames of the same message follow
+    body: int  # where it begins
+    end: int
+
+
+def _frame_at(stream: bytearray, at: int, *, legacy: bool) -> _Frame | None:
+    """The frame that begins here; None if that cannot be seen yet."""
+    head = stream[at : at + 10]
+    if len(head) < 2:
+        return None
+    is_long = head[0] == 255 if legacy else bool(head[0] & _LONG)
+    if is_long and len(head) < 10:
+        return None
+    size = int.from_bytes(head[1:9], "big") if is_long else head[0 if legacy else 1]
+    body = at + (9 if is_long else 1) + (legacy or not is_long)
+    if legacy:  # the flags come after the size, which counts them
+        return _Frame(bool(stream[body - 1] & _MORE), body, body - 1 + size)
+    return _Frame(bool(head[0] & _MORE), body, body + size)

@@ -1,0 +1,494 @@
+"""One seed: a publisher, workers that die, the coordinator, subscribers, and chance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING
+from unittest import mock
+
+from fanout.control.messages import Closed, Connected
+from fanout.control.takeover import Released, Resumed
+from fanout.options import Options
+from fanout.reasons import Reason
+from fanout.shm import layout as at
+from fanout.shm.layout import Layout
+from fanout.shm.subscriber_slot import SubscriberSlot
+from fanout.slow_policy import SlowPolicy
+from fanout.transport import kernel
+from fanout.workers.tuning import Tuning
+from tests.simulation.kernel import Connection
+from tests.simulation.processes import Flag
+from tests.simulation.takeovers.coordinator import Coordinator
+from tests.simulation.takeovers.fate import GIVING_UP, NAMED, TAKING_OVER
+from tests.simulation.takeovers.machine import Machine
+from tests.simulation.takeovers.memory import new_memory
+from tests.simulation.takeovers.processes import Process
+from tests.simulation.takeovers.published import TOPICS, Publisher
+from tests.simulation.takeovers.subscriber import Subscriber
+from tests.simulation.violated import Violated, require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.control.messages import Message, Subscriptions
+
+MILLISECOND = 1_000_000
+STEPS = 130
+SLOTS = 6
+LOG_BYTES = 64 * 1024
+ROUNDS_MAX = 1_000  # until everybody has everything
+POLICIES = (
+    SlowPolicy("block"),
+    SlowPolicy("block"),
+    SlowPolicy("drop_oldest"),
+    SlowPolicy("drop_oldest", limit_bytes=2_000),
+    SlowPolicy("drop_oldest", limit_messages=3),
+)
+SIZES = ((0, 9), (9, 60, 300), (60, 3_000, 9_000), (9_000,))  # of payloads
+EVERYTHING = 1 << 30
+SIGKILL, CONDEMNED = -9, -6
+
+
+class TakeoverWorld:
+    """One run; everything in it follows from the seed.
+
+    Attributes:
+        kills, passed: kill points, by name: how often somebody died there, or passed it.
+        resumed, moved: connections that went on, and that were given up for that by who served.
+        reasons: why others did not.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.rng = rng = Random(seed)
+        self.now = 10_000 * MILLISECOND
+        self.favourite = NAMED[seed % len(NAMED)]  # so that each kill point has its seeds
+        self.kills: Counter[str] = Counter()
+        self.passed: Counter[str] = Counter()
+        self.resumed = self.moved = self.deliveries = 0
+        self.reasons: Counter[str] = Counter()
+        self.count = rng.choice((2, 2, 3))
+        self.is_calm = False
+        self.was_held = False  # somebody's report had to wait
+        self.eager = rng.choice((0.0, 0.01, 0.05))  # chance that others have their turn in between
+        self.haste = rng.choice((0.0, 0.0, 0.05, 0.5))  # that a part of a turn has to end
+        self.prompt = rng.choice((0.5, 0.9, 1.0))  # that what was sent is read in a turn
+        self.policy = rng.choice(POLICIES)
+        self.options = Options(
+            workers=self.count,
+            log_bytes=LOG_BYTES,
+            slow_policy=self.policy,
+            send_timeout=1_000.0,
+            stall_timeout=1_000.0,
+            handshake_timeout=1_000.0,
+            heartbeat_interval=rng.choice((0.0, 0.0, 2.0)),
+            heartbeat_timeout=1_000.0,
+            max_subscribers=SLOTS,
+            allow_zmtp_1=True,
+        )
+        self.tuning = _tuning(rng)
+        self.segment = new_memory(Layout(LOG_BYTES, 1 << rng.randint(4, 8), SLOTS))
+        self.segment.words[at.H_EPOCH] = 1
+        self.machine = Machine(self._network)
+        sizes = rng.choice(SIZES)
+        self.publisher = Publisher(self.segment, self.count, rng, sizes, self._beside_the_publisher)
+        self.subscribers: dict[int, Subscriber] = {}
+        self._busy = [rng.choice((1, 1, 6)) for _ in range(self.count)]  # how often it has a turn
+        self._own_ends = 0
+        self._is_between = self._is_publishing = False
+        self._hanging: list[Process] = []
+        self.coordinator = Coordinator(self)
+
+    def run(self, steps: int = STEPS) -> TakeoverWorld:
+        """Live for so many steps, then let everybody have everything.
+
+        Raises:
+            Violated: somebody has not got what he must get.
+        """
+        try:
+            with mock.patch.object(kernel, "fcntl", self.machine):
+                self._live(steps)
+        finally:
+            self.segment.close()
+        return self
+
+    def _live(self, steps: int) -> None:
+        self.coordinator.begin()
+        for _ in range(3):
+            self._turns()
+        for _ in range(self.rng.randint(1, SLOTS - 1)):
+            self._connect()
+        for _ in range(4):
+            self._turns()
+        actions, weights = zip(*self._actions(), strict=True)
+        for action in self.rng.choices(actions, weights, k=steps):
+            action()
+        self._catch_up()
+
+    def _actions(self) -> list[tuple[Callable[[], None], int]]:
+        weight, favourite = self.rng.choice, self.favourite
+        moves = (20,) if favourite.startswith(GIVING_UP) else (0, 5, 15)
+        leaves = (2,) if favourite in ("close", "shut down") else (0, 0, 1)
+        return [
+            (self._publish, weight((40, 80))),
+            (self._turn, 60),
+            (self._tick, weight((3, 10))),
+            (self.coordinator_turn, 50),
+            (self._drain, weight((10, 30))),
+            (self._talk, weight((4, 12, 30))),
+            (self._seal, weight((10, 20, 40))),
+            (self._kill_all, weight((0, 0, 1))),
+            (self._hang, weight((0, 1, 2))),
+            (self._end_who_hangs, 4),
+            (self._connect, 2),
+            (self._leave, weight(leaves)),
+            (self._choose, weight((0, 2))),
+            (self._move, weight(moves)),
+            (self._pass_time, 6),
+        ]
+
+    # What happens.
+
+    def coordinator_turn(self) -> None:
+        self.coordinator.turn()
+
+    def _publish(self) -> None:
+        if self._is_publishing:
+            return
+        self._is_publishing = True
+        self.publisher.publish()
+        self._is_publishing = False
+
+    def _process(self) -> Process | None:
+        found = [one for one in self.coordinator.processes.values() if one.works]
+        if not found:
+            return None
+        return self.rng.choices(found, [self._busy[one.index] for one in found])[0]
+
+    def _turn(self) -> None:
+        process = self._process()
+        if process is not None:
+            if self.rng.random() < 0.8:
+                process.turn()
+            else:
+                process.sending_turn()
+
+    def _tick(self) -> None:
+        process = self._process()
+        if process is not None:
+            self.now += self.rng.choice((0, 100, 600)) * MILLISECOND
+            process.tick()
+
+    def _turns(self) -> None:
+        """Everybody has a turn."""
+        self.coordinator.turn()
+        for subscriber in self.subscribers.values():
+            subscriber.send(EVERYTHING)
+        for process in list(self.coordinator.processes.values()):
+            process.turn()
+        self._drain()
+
+    def _seal(self) -> None:
+        """A worker is to die soon; what would bring it there is brought about, perhaps."""
+        process = self._process()
+        if process is None:
+            return
+        process.code = self.rng.choice((SIGKILL, SIGKILL, SIGKILL, -11, 1))
+        name = process.fate.seal()
+        if self.rng.random() < 0.8:
+            self._bring_about(name, process)
+
+    def _bring_about(self, name: str, process: Process) -> None:
+        """Have a process come to a point of this name, as far as others can."""
+        served = self.coordinator.served_by(process.index)
+        if name.startswith(TAKING_OVER):
+            others = [one for one in self.coordinator.processes.values() if one is not process]
+            for other in others[: self.rng.randint(1, 2)]:
+                self._kill(other)
+        elif name.startswith(GIVING_UP):
+            for subscriber in served:
+                self.coordinator.move(subscriber, self.rng.randrange(self.count))
+        elif name in ("close", "shut down"):
+            for subscriber in served[:1]:
+                self.subscribers[subscriber].leave()
+        elif name == "S_ID":
+            self._connect()
+        elif name in ("peek", "peek, done", "take", "take, done", "report", "set an option"):
+            for subscriber in served:
+                self.subscribers[subscriber].talk()
+
+    def _kill(self, process: Process) -> None:
+        if process.fate.is_alive and not process.is_busy:
+            process.fate.end()
+            self.died(process)
+
+    def _kill_all(self) -> None:
+        for process in list(self.coordinator.processes.values()):
+            self._kill(process)
+
+    def _hang(self) -> None:
+        process = self._process()
+        if process is not None:
+            process.is_stopped = True
+            self._hanging.append(process)
+
+    def _end_who_hangs(self) -> None:
+        for process in self._hanging:
+            if process.fate.is_alive and self.coordinator.processes.get(process.index) is process:
+                process.code = CONDEMNED
+                self.coordinator.condemn(process.index)
+        self._hanging.clear()
+
+    def _connect(self) -> None:
+        if self.coordinator.state.supervision.ready:
+            self.coordinator.accept(self._subscriber)
+
+    def _subscriber(self, number: int) -> Subscriber:
+        rng = self.rng
+        connection = Connection(
+            rng.choice((50, 700, 5_000, 40_000)),
+            rng.choice((1_000, 100_000)),
+            rng.choice((1, 100, 3_000, 50_000)),
+        )
+        made = Subscriber(
+            *(number, connection, self.publisher.messages, rng),
+            legacy=rng.random() < 0.1,
+            policy=self.policy.action,
+        )
+        if rng.random() < 0.5:
+            made.talk()
+        self.subscribers[number] = made
+        return made
+
+    def _some(self) -> Subscriber | None:
+        found = list(self.subscribers.values())
+        return self.rng.choice(found) if found else None
+
+    def _talk(self) -> None:
+        subscriber = self._some()
+        if subscriber is not None and not subscriber.is_leaving:
+            subscriber.talk()
+
+    def _leave(self) -> None:
+        subscriber = self._some()
+        if subscriber is not None:
+            subscriber.leave()
+
+    def _choose(self) -> None:
+        subscriber = self._some()
+        if subscriber is not None and subscriber.is_welcome:
+            policy = self.rng.choice(POLICIES)
+            subscriber.policies.add(policy.action)
+            self.coordinator.call(subscriber.number, policy)
+
+    def _move(self) -> None:
+        subscriber = self._some()
+        if subscriber is not None:
+            self.coordinator.move(subscriber.number, self.rng.randrange(self.count))
+
+    def _pass_time(self) -> None:
+        self.now += self.rng.choice((1, 100, 700)) * MILLISECOND
+
+    def _drain(self) -> None:
+        """Some of the network's work, and some of what subscribers do."""
+        rng = self.rng
+        for subscriber in self.subscribers.values():
+            if rng.random() < 0.7:
+                subscriber.send(rng.choice((1, 5, 40, EVERYTHING)))
+            if rng.random() < 0.6:
+                subscriber.connection.acknowledge(rng.choice((1, 30, 2_000, EVERYTHING)))
+            if rng.random() < 0.6:
+                subscriber.read(rng.choice((10, 1_000, EVERYTHING)))
+
+    def _network(self, connection: Connection) -> None:
+        """In the middle of a system call, something comes or is acknowledged."""
+        if self.rng.random() < 0.3:
+            connection.acknowledge(self.rng.choice((1, 30, 2_000, EVERYTHING)))
+
+    # Others have their turn in the middle of what somebody does.
+
+    def between(self, process: Process) -> None:
+        """A worker is between two steps."""
+        if self._is_between or self.is_calm or self.rng.random() >= self.eager:
+            return
+        self._is_between = True
+        if self.rng.random() < 0.8:
+            self._publish()
+        else:
+            self._drain()
+        self._is_between = False
+
+    def beside_the_coordinator(self) -> None:
+        """The coordinator is between two stores."""
+        if self.is_calm or self.rng.random() >= 10 * self.eager:
+            return
+        self.rng.choice((self._publish, self._turn))()
+
+    def _beside_the_publisher(self) -> None:
+        """The publisher is between two looks."""
+        if self.is_calm or self.rng.random() >= self.eager:
+            return
+        self.rng.choice((self.coordinator.turn, self._turn))()
+
+    # What is heard of.
+
+    def start(self, worker: int) -> Process:
+        return Process(self, worker)
+
+    def died(self, process: Process) -> None:
+        """The system does what it does for who is dead."""
+        process.fate.is_alive = False
+        for messages in process.channel.coming:
+            for _message, descriptors in messages:
+                for descriptor in descriptors:
+                    self.machine.owner[descriptor] = process
+        process.channel.coming.clear()
+        self.machine.close_all(process)
+
+    def ended(self, process: Process) -> None:
+        """The coordinator has seen the end of a process."""
+        self._own_ends += process.code != SIGKILL
+
+    def reported(self, message: Subscriptions) -> None:
+        """A change has left its worker."""
+        subscriber = self.subscribers.get(message.subscriber)
+        if subscriber is not None:
+            subscriber.reported(message.sequence, message.added, message.cancelled)
+
+    def heard(self, message: Message) -> None:
+        """The coordinator reads this."""
+        if isinstance(message, Connected) and message.subscriber in self.subscribers:
+            self.subscribers[message.subscriber].is_welcome = True
+        elif isinstance(message, Resumed):
+            self.resumed += message.ok
+        elif isinstance(message, Released):
+            self.moved += message.ok
+
+    def closed(self, number: int, closed: Closed) -> None:
+        """A connection has ended, and there must be a reason."""
+        subscriber = self.subscribers.pop(number)
+        self.deliveries += subscriber.got
+        if subscriber.is_leaving:
+            return
+        self.reasons[closed.reason] += 1
+        require(self._may_end(subscriber, closed), f"{number} is closed: {closed.reason}")
+
+    def _may_end(self, subscriber: Subscriber, closed: Closed) -> bool:
+        if Reason.of(closed.cause) is not Reason.WORKER_LOST:
+            return False
+        if not subscriber.is_welcome:
+            return True
+        text = closed.reason
+        return ("workers in a row" in text and self._own_ends >= 3) or (
+            "was not acted upon" in text
+            # It came together with the end of the handshake, or was that.
+            and (subscriber.was_hasty or not subscriber.has_talked)
+        )
+
+    # The end.
+
+    def _catch_up(self) -> None:
+        """No chance any more: everybody must get everything that is left for him."""
+        self.is_calm = True
+        self._end_who_hangs()
+        for one in self.subscribers.values():
+            one.connection.send_buffer = one.connection.peer_buffer = EVERYTHING
+        for process in self.coordinator.processes.values():
+            process.fate.spare()
+        self._settle(self._left)
+        flag = Flag()
+        self.coordinator.ask(flag)
+        self._settle(lambda: "" if flag.times else "a question has no answer")
+        self._require_accounts()
+        self._require_interest()
+        self._require_no_leaks()
+
+    def _settle(self, left: Callable[[], str]) -> None:
+        """Go on until nothing is left, by what that says."""
+        for number in range(ROUNDS_MAX):
+            self._calm_round(tick=number % 8 == 7)
+            if number % 4 == 3 and not left():
+                return
+        raise Violated(f"it does not come to rest: {left()}")
+
+    def _calm_round(self, *, tick: bool) -> None:
+        self.now += 20 * MILLISECOND
+        self.coordinator.turn()
+        self.publisher.try_again()
+        for subscriber in list(self.subscribers.values()):
+            subscriber.send(EVERYTHING)
+            while subscriber.connection.acknowledge() or subscriber.read(EVERYTHING):
+                pass
+        for process in list(self.coordinator.processes.values()):
+            if tick:
+                process.tick()
+            process.turn()
+
+    def _left(self) -> str:
+        """What is left to be done, for people; empty = nothing."""
+        if not self.coordinator.is_settled:
+            return f"workers {self.coordinator.state.supervision.ready} serve"
+        if self.publisher.waiting:
+            return "there is no room in the log"
+        head = self.publisher.head
+        for number, one in self.subscribers.items():
+            if one.is_leaving:
+                return f"{number} has left"
+            missing = one.missing(head)
+            if missing:
+                return f"{number} has not got {missing}"
+        busy = [one.index for one in self.coordinator.processes.values() if one.is_behind(head)]
+        return f"workers {busy} are busy" if busy else ""
+
+    def _require_accounts(self) -> None:
+        """What was counted is what there was."""
+        head = self.publisher.head
+        for connection in self.coordinator.state.roster.connections.values():
+            one = self.subscribers[connection.subscriber]
+            self.deliveries += one.got
+            slot = SubscriberSlot(self.segment, connection.slot)
+            require(not slot.is_torn, f"{one.number}: its checkpoint is half-written for ever")
+            last = slot.read(connection.subscriber)
+            wanted = one.wanted(head)
+            if self.was_held and not one.is_exact:
+                wanted = last.matched  # it may have had to jump over what it was promised
+            got = last.matched, last.sent, last.dropped + last.conflated, last.stream_bytes
+            want = wanted, one.got, wanted - one.got, one.read_bytes
+            require(got == want, f"{one.number}: counted {got}, and it were {want}")
+
+    def _require_interest(self) -> None:
+        """The publisher rings for those who have somebody that wants it."""
+        state = self.coordinator.state
+        for topic in TOPICS:
+            served = {
+                connection.worker
+                for connection in state.roster.connections.values()
+                if self.subscribers[connection.subscriber].wants_now(topic)
+            }
+            rung = set(state.interest.workers_for(topic))
+            require(
+                rung == served, f"{rung} are rung for {topic!r}, and {served} have who wants it"
+            )
+
+    def _require_no_leaks(self) -> None:
+        live = len(self.subscribers)
+        require(len(self.machine.open) == 2 * live, f"{len(self.machine.open)} are open of {live}")
+
+
+def _tuning(rng: Random) -> Tuning:
+    batch = rng.choice((2, 7, 100))
+    return Tuning(
+        span_bytes=rng.choice((100, 3_000, 30_000)),
+        serve_steps=rng.choice((1, 4)),
+        writable_per_turn=rng.choice((1, 16)),
+        batch_bytes=rng.choice((100, 30_000)),
+        batch_messages_min=batch,
+        batch_messages_max=4 * batch,
+        batch_send_bytes=rng.choice((100, 3_000)),
+        batches_per_turn=rng.choice((1, 16)),
+        topics_remembered=rng.choice((110, 10_000)),
+        shared_from=rng.choice((0, 1)),
+        chunk_messages=rng.choice((2, 100)),
+        chunk_bytes=rng.choice((100, 30_000)),
+        checkpoints_per_tick=rng.choice((1, 1_024)),
+    )

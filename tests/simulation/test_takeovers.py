@@ -1,0 +1,108 @@
+"""Some hundred seeds of takeovers, and mistakes in them that some seed finds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from unittest import mock
+
+import pytest
+
+from tests.simulation.takeovers.fate import KILL_POINTS
+from tests.simulation.takeovers.mistakes import MISTAKES
+from tests.simulation.takeovers.world import TakeoverWorld
+from tests.simulation.violated import Violated
+
+RUNS = 50  # seeds in one test, so that a failing one is found at once
+SEEDS = 500
+SEEDS_MAX = 250  # most mistakes are found by the first few
+
+# The seeds that show them soonest; see `test_mutations.py`. They are found by
+# `python -m tests.simulation --takeovers --mutations --runs 60`.
+TRIED_FIRST: dict[str, int] = {
+    "begin_a_byte_early": 6,
+    "change_without_a_record": 0,
+    "choose_a_bank_before_it_is_written": 36,
+    "count_nothing_since_the_record": 23,
+    "hand_on_what_it_wants_now_only": 45,
+    "hold_nothing": 0,
+    "jump_without_a_record": 151,
+    "keep_nothing_for_records": 2,
+    "keep_only_what_the_newest_record_needs": 7,
+    "leave_a_checkpoint_torn": 25,
+    "leave_interest_with_the_lost": 42,
+    "leave_orphans_with_the_lost": 0,
+    "let_go_before_it_is_held": 75,
+    "look_at_the_hold_once": 214,
+    "read_the_kernel_once": 28,
+    "say_without_a_record_to_who_is_blocked": 2,
+    "say_without_a_record_to_who_is_ready": 0,
+    "search_only_above_ones_own_tail": 13,
+    "take_before_one_acts": 41,
+    "write_into_the_bank_that_is_chosen": 1,
+    "write_no_record_of_who_goes_on": 20,
+}
+
+_kills: dict[int, Counter[str]] = {}  # by seed, of those that have run in this process
+
+
+def run(seed: int) -> TakeoverWorld:
+    """A run of a seed."""
+    try:
+        world = TakeoverWorld(seed).run()
+    except BaseException as error:
+        error.add_note(f"replay it: python -m tests.simulation --takeovers --seed {seed}")
+        raise
+    _kills[seed] = world.kills
+    return world
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, RUNS))
+def test_streams_go_on_for_seeds_from(first: int) -> None:
+    deliveries = resumed = moved = 0
+    for seed in range(first, first + RUNS):
+        world = run(seed)
+        deliveries += world.deliveries
+        resumed += world.resumed
+        moved += world.moved
+
+    assert deliveries > 500, "the simulation does not deliver"
+    assert min(resumed, moved) > 10, "hardly anybody goes on"
+
+
+def test_somebody_dies_at_each_kill_point() -> None:
+    for seed in range(SEEDS):
+        if seed not in _kills:  # that test has not run here
+            run(seed)
+
+    total = sum((_kills[seed] for seed in range(SEEDS)), Counter())
+    assert [name for name in KILL_POINTS if not total[name]] == []
+
+
+def test_one_seed_is_one_run() -> None:
+    first, second = run(7), run(7)
+
+    assert (first.now, first.kills, first.passed) == (second.now, second.kills, second.passed)
+    assert first.publisher.messages == second.publisher.messages
+
+
+def caught_by(name: str) -> int | None:
+    """The first seed that shows a mistake, by what a checker says, if there is one."""
+    owner, attribute, broken = MISTAKES[name]
+    seeds: list[int] = [TRIED_FIRST.get(name, 0), *range(SEEDS_MAX)]
+    with mock.patch.object(owner, attribute, broken):
+        for seed in seeds:
+            try:
+                TakeoverWorld(seed).run()
+            except Violated:
+                return seed
+    return None
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_simulation_catches(name: str) -> None:
+    assert caught_by(name) is not None, "this mistake would not be seen"
+
+
+def test_what_is_tried_first_is_a_seed_that_holds_without_the_mistake() -> None:
+    assert set(TRIED_FIRST) <= set(MISTAKES)
+    assert max(TRIED_FIRST.values(), default=0) < SEEDS, "not among those that run"
