@@ -147,7 +147,7 @@ class Checkpoints:
         since, settle, here = self._pump.blocked.get, self._pump.settle, self._peers
         record = self._records.write
         for peer in peers:
-            if peer.id in here:  # it may have left since it was put on the list
+            if here.get(peer.id) is peer:  # it may have left since, and be here again as another
                 settle(peer.member)
                 peer.look(now, self._unsent)
                 if peer.rate:

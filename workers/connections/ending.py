@@ -78,7 +78,7 @@ class Ending:
             if self._channel.pending:
                 return False  # what this process has not got rid of when it ends is lost
             peer = left.popleft()
-            is_here = peer.id in peers  # or it was closed since the last step
+            is_here = peers.get(peer.id) is peer  # or it was closed since the last step
             if is_here and (late or not peer.ready or self._see_off(peer, now)):
                 self._desk.close(peer, Reason.PUBLISHER_CLOSED)
             if left and self._part.is_over():

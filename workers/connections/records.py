@@ -205,7 +205,7 @@ class Records:
         while self._left:
             some, self._left = self._left[:PEERS_PER_LOOK], self._left[PEERS_PER_LOOK:]
             for peer in some:
-                if peer.id in self._peers:
+                if self._peers.get(peer.id) is peer:  # it may have left, and come back
                     self.write(peer)
             if self._left and part.is_over():
                 return False
