@@ -24,6 +24,7 @@ async def in_thread(work: Callable[[], T], undo: Callable[[T], object] | None = 
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
+        future.add_done_callback(_look_at)
         if undo is not None:
             await outlast(_undo(future, undo))
         raise
@@ -66,6 +67,12 @@ def _outcome(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
         return work(), None
     except BaseException as error:
         return None, error
+
+
+def _look_at(future: asyncio.Future[Any]) -> None:
+    """Nobody waits for it any more: that it fails is nothing to complain about."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def _undo(future: asyncio.Future[T], undo: Callable[[T], object]) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fanout.loop_executor import begin
+from fanout.loop_executor import begin, in_thread
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 
@@ -58,6 +58,29 @@ def test_a_loop_that_is_closed_meanwhile_is_not_told() -> None:
     wait_until(
         lambda: "fanout-call" not in {one.name for one in threading.enumerate()}, "its thread's end"
     )
+
+
+def test_nobody_hears_of_what_fails_after_it_was_cancelled() -> None:
+    let_go, complaints = threading.Event(), list[object]()
+
+    def fail() -> None:
+        let_go.wait(DEADLINE_S)
+        raise ValueError("nobody waits for this")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: complaints.append(context["message"]))
+        waiting = asyncio.ensure_future(in_thread(fail))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        let_go.set()
+        for thread in threading.enumerate():
+            if thread.name == "fanout-call":
+                await asyncio.to_thread(thread.join, DEADLINE_S)
+
+    asyncio.run(main())
+    assert complaints == []
 
 
 def test_without_a_thread_the_executor_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
