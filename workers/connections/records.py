@@ -94,9 +94,12 @@ class Records:
         if seen is None:
             # What was promised to somebody in this turn is from the front on, wherever that is.
             self._pump.settle(member, stay=bool(self._tail.promised))
-        will_want = will_want or peer in self._tail.promised  # its report may be out by now
+        since = self._tail.promised.get(peer)
+        will_want = will_want or since is not None  # its report may be out by now
         acted = peer.inbox.acted
         record = record_of(member, said=said, acted=acted, will_want=will_want, seen=seen)
+        if since is not None:
+            record = self._up_to_promise(record, member, since)
         pointed_to = POINTS_TO_NOTHING
         if member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
             record, pointed_to = self._add_more(peer, record)
@@ -143,6 +146,16 @@ class Records:
             record = record._replace(speech=b"")
         record = record._replace(more=stored.offset, more_bytes=stored.size)
         return record, PointedTo(packed, stored, (*kept,))
+
+    def _up_to_promise(self, record: StreamRecord, member: Member, since: int) -> StreamRecord:
+        """What was matched from a promise on is counted by who goes on, by what it wants then."""
+        since = max(since, member.sequence, member.older[-1][0] if member.older else 0)
+        if since >= record.counted:
+            return record
+        found = self._pump.backlog.count(member.cohort, since, record.counted)
+        matched = record.matched - found.messages
+        matched_bytes = record.matched_bytes - found.bytes
+        return record._replace(counted=since, matched=matched, matched_bytes=matched_bytes)
 
     def _keep(self, kept: list[Copy | Values], values: Values) -> tuple[int, int]:
         """Store which messages these are; who has the same shares that."""
