@@ -6,6 +6,7 @@ let something happen before each load; a copy of a record is as many loads as it
 
 from __future__ import annotations
 
+from array import array
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,9 @@ class Watched:
             values: list[int] = memory.tolist()
             return values
         return [self[index] for index in range(len(memory))]
+
+    def tobytes(self) -> bytes:
+        return array("Q", self.tolist()).tobytes()
 
 
 def recorded(layout: Layout) -> tuple[Any, list[tuple[int, int] | None]]:
