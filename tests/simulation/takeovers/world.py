@@ -37,7 +37,7 @@ MILLISECOND = 1_000_000
 STEPS = 130
 SLOTS = 6
 LOG_BYTES = 64 * 1024
-ROUNDS_MAX = 1_000  # until everybody has everything
+ROUNDS_MAX = 5_000  # until everybody has everything; 100 bytes in each may be all that is sent
 POLICIES = (
     SlowPolicy("block"),
     SlowPolicy("block"),
