@@ -16,6 +16,7 @@ import zmq
 
 from fanout import Again, BindError, ClosedError, Event, EventKind, MessageTooLarge
 from fanout.asyncio import Publisher
+from tests.helpers.nursery import SWITCH
 from tests.helpers.raw import RawPeer
 from tests.helpers.stock import Stock
 from tests.helpers.waiting import DEADLINE_S, LOOK_EVERY_S
@@ -363,7 +364,11 @@ def test_waiting_tasks_end_when_the_publisher_is_closed() -> None:
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 5])
-def test_cancelled_while_it_starts_it_leaves_nothing_behind(turns: int) -> None:
+def test_cancelled_while_it_starts_it_leaves_nothing_behind(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, "off")  # it takes longer than these turns, as for users
+
     async def main() -> None:
         await asyncio.to_thread(lambda: None)  # the executor's own
         before = open_descriptors(), children()
