@@ -15,6 +15,7 @@ import pytest
 from fanout.shm.layout import PAGE, Layout
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import commands, frame_header
+from tests.helpers.chance import Publishing
 from tests.helpers.taking_over import Killed, TakingOver, messages_in
 
 if TYPE_CHECKING:
@@ -51,24 +52,11 @@ def expected(one: Subscriber, published: list[tuple[bytes, bytes]]) -> list[tupl
     return found
 
 
-class Traffic:
+class Traffic(Publishing):
     """What is published by chance, and what of it everybody gets."""
 
     def __init__(self, taking: TakingOver, seed: int) -> None:
-        self.taking = taking
-        self.rng = random.Random(seed)
-        self.published: list[tuple[bytes, bytes]] = []
-
-    def publish(self, count: int, largest: int = 3_000) -> None:
-        """Up to so many messages, as far as there is room."""
-        rng = self.rng
-        for _ in range(count):
-            number = len(self.published)
-            size = rng.choice((0, 10, rng.randrange(largest)))
-            message = rng.choice(TOPICS), b"%d:" % number + rng.randbytes(size)
-            if not self.taking.publish(*message):
-                return
-            self.published.append(message)
+        super().__init__(taking, seed, TOPICS)
 
     def check(self, one: Subscriber) -> None:
         """It has got what it wanted, once and in order."""

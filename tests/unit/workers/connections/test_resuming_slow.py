@@ -22,6 +22,7 @@ from fanout.shm.stream_record import SPEECH_BYTES
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import commands
+from tests.helpers.chance import Publishing
 from tests.helpers.taking_over import TakingOver, messages_in
 
 if TYPE_CHECKING:
@@ -57,24 +58,11 @@ class Told(NamedTuple):
     reason: str
 
 
-class Traffic:
+class Traffic(Publishing):
     """What is published by chance, and how it is checked what somebody has got of it."""
 
     def __init__(self, taking: TakingOver, seed: int) -> None:
-        self.taking = taking
-        self.rng = random.Random(seed)
-        self.published: list[tuple[bytes, bytes]] = []
-
-    def publish(self, count: int, largest: int = 3_000) -> None:
-        """Up to so many messages, as far as there is room."""
-        rng = self.rng
-        for _ in range(count):
-            number = len(self.published)
-            size = rng.choice((0, 10, rng.randrange(largest)))
-            message = rng.choice(TOPICS), b"%d:" % number + rng.randbytes(size)
-            if not self.taking.publish(*message):
-                return
-            self.published.append(message)
+        super().__init__(taking, seed, TOPICS)
 
     def got(self, one: Subscriber) -> tuple[list[int], list[Told]]:
         """The numbers of the messages that it has got, whole, and what it was told."""
@@ -134,9 +122,9 @@ def test_slow_ones_go_on_whatever_happened_before_their_worker_died(
         live_and_die(taking, POLICIES[what], told=told, seed=seed)
 
 
-def live_and_die(taking: TakingOver, policy: SlowPolicy, *, told: bool, seed: int) -> None:
-    rng = random.Random(seed)
-    traffic = Traffic(taking, seed)
+def connect_some(
+    taking: TakingOver, policy: SlowPolicy, rng: random.Random, *, told: bool
+) -> list[Subscriber]:
     everybody = []
     for worker in taking.workers:
         for _ in range(3):
@@ -144,6 +132,13 @@ def live_and_die(taking: TakingOver, policy: SlowPolicy, *, told: bool, seed: in
             one = taking.connect([*wants, *([TELL, TELL[:-4]] if told else [])], worker)
             everybody.append(one)
             taking.set_policy(one, policy)
+    return everybody
+
+
+def live_and_die(taking: TakingOver, policy: SlowPolicy, *, told: bool, seed: int) -> None:
+    rng = random.Random(seed)
+    traffic = Traffic(taking, seed)
+    everybody = connect_some(taking, policy, rng, told=told)
     orphans: list[Subscriber] = []
     deaths = 0
     for _ in range(300):
