@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple
 
 import msgpack
 
@@ -11,11 +11,8 @@ from fanout.reserved import GAP_TOPIC
 from fanout.transport.kernel import unread_in_kernel
 from tests.helpers.checked import message
 from tests.helpers.raw import SIGNATURE, RawPeer
+from tests.helpers.reading import ReadsBeside
 from tests.helpers.taking_over import messages_in
-from tests.helpers.waiting import DEADLINE_S
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 PAUSE_S = 0.004  # between two reads
 READ_BYTES = 8_192
@@ -81,38 +78,28 @@ class Slow:
         return Got(numbers, told[False], told[True])
 
 
-class SlowAudience:
+class SlowAudience(ReadsBeside):
     """Reads for all of them, in a thread: a little now and then, until it is to hurry."""
 
     def __init__(self, subscribers: list[Slow]) -> None:
+        super().__init__()
         self.subscribers = subscribers
         self._hurries = threading.Event()
-        self._is_over = False
-        self._thread = threading.Thread(target=self._read, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._is_over = True
-        self._hurries.set()
-        self._thread.join(DEADLINE_S)
-        for one in self.subscribers:
-            one.peer.socket.close()
 
     def hurry(self) -> None:
         """Take all there is from now on."""
         self._hurries.set()
 
-    def _read(self) -> None:
+    def stop(self) -> None:
+        self.hurry()
+
+    def close(self) -> None:
+        for one in self.subscribers:
+            one.peer.socket.close()
+
+    def read(self) -> None:
         slept = threading.Event()
-        while not self._is_over:
+        while not self.is_over:
             for one in self.subscribers:
                 if not one.is_closed:
                     one.read(1 << 20 if self._hurries.is_set() else READ_BYTES)
