@@ -105,6 +105,7 @@ PURE = (
     "fanout/coordinator/watching.py",
     "fanout/statistics.py",
     "fanout/system_calls.py",
+    *(f"fanout/subscriber/{name}.py" for name in ("backoff", "parsing")),
     "fanout/zmtp/**/*.py",
     "workers/stream/**/*.py",
     "workers/policy/**/*.py",
