@@ -22,7 +22,7 @@ own, because libzmq closes for good if a message or PING arrives before it has s
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.zmtp import commands
 from fanout.zmtp.errors import LocalProtocolError, OverLimitError, RemoteProtocolError
@@ -37,6 +37,9 @@ from fanout.zmtp.metadata import (
     ready,
 )
 from fanout.zmtp.states import SessionState, Step, advance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 HANDSHAKE_FRAME_BYTES_MAX = 64 * 1024  # a READY has some 30 bytes; a stranger gets no more
 PENDING_PONG_BYTES_MAX = 64 * 1024  # a peer that sends PINGs and never reads is cut off here
@@ -61,10 +64,12 @@ class Half:
     """
 
     __slots__ = ("_greeting", "_has_pinged", "_max_frame_bytes", "_output", "_reader", "_role",
-                 "_room", "metadata", "state", "version")  # fmt: skip
+                 "_room", "introduce", "metadata", "state", "version")  # fmt: skip
 
     def __init__(self, role: Role, max_frame_bytes: int, *, allow_zmtp_1: bool = False) -> None:
         self._role = role
+        # Returns properties that our READY has besides the socket type; asked when that is made.
+        self.introduce: Callable[[], Mapping[bytes, bytes]] = dict
         self._max_frame_bytes = max_frame_bytes
         self._has_pinged = False  # it has sent a PING or a PONG
         self._room: int | None = None  # bytes of answers for which there is room, if not for all
@@ -211,7 +216,7 @@ class Half:
             return
         self.state = advance(self.state, Step.GREETED)
         if greeting.peer_type is None:
-            self._output += ready(self._role.socket_type)
+            self._output += ready(self._role.socket_type, self.introduce())
         else:  # ZMTP 2.0 has no READY
             self.metadata[SOCKET_TYPE] = greeting.peer_type
 

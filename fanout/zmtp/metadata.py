@@ -6,13 +6,14 @@ Read strictly, as libzmq does: a leftover byte or a truncated value ends the con
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.commands import READY, command, printable
 from fanout.zmtp.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
 SOCKET_TYPE = "socket-type"
 IDENTITY = "identity"
@@ -27,10 +28,18 @@ class WrongSocketTypeError(RemoteProtocolError):
     """The peer is of a socket type that has nothing to say to ours; it is told so by ERROR."""
 
 
-def ready(socket_type: bytes) -> bytes:
-    """Build our READY; "Socket-Type" in exactly this case, libzmq compares bytes."""
-    length = len(socket_type).to_bytes(_LENGTH_BYTES, "big")
-    return command(READY, b"\x0bSocket-Type" + length + socket_type)
+def ready(socket_type: bytes, more: Mapping[bytes, bytes] = MappingProxyType({})) -> bytes:
+    """Build our READY; "Socket-Type" in exactly this case, libzmq compares bytes.
+
+    Args:
+        more: properties besides it; libzmq ignores those that it does not know.
+    """
+    data = _property(b"Socket-Type", socket_type)
+    return command(READY, data + b"".join(_property(name, more[name]) for name in more))
+
+
+def _property(name: bytes, value: bytes) -> bytes:
+    return bytes((len(name),)) + name + len(value).to_bytes(_LENGTH_BYTES, "big") + value
 
 
 def parse_metadata(data: bytes, accepted_types: Container[bytes]) -> dict[str, bytes]:

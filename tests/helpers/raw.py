@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = bytes.fromhex("ff00000000000000017f")
 READY_SUB = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB"
-READY_PUB = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB"
+READY_HEAD = b"\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB"  # more properties may follow
 
 
 def greeting_3(minor: int) -> bytes:
@@ -43,6 +43,9 @@ class RawPeer:
         read_ahead: bytes that may be read before anybody asks for them. With 0 nobody who looks at
             the socket misses any; with more, threads that publish in the same process hold up the
             reader once for many messages, and not at each byte.
+
+    Attributes:
+        properties: what the publisher has said of itself beside its socket type.
     """
 
     def __init__(self, endpoint: str, receive_buffer: int = 0, read_ahead: int = 0) -> None:
@@ -61,6 +64,7 @@ class RawPeer:
         self.socket.connect(address)
         self._read_ahead = read_ahead
         self._ahead = bytearray()
+        self.properties = b""
 
     @classmethod
     def version_3(
@@ -74,7 +78,8 @@ class RawPeer:
         """A subscriber after the handshake of ZMTP 3.x."""
         peer = cls(endpoint, receive_buffer, read_ahead)
         peer.send(greeting_3(minor) + READY_SUB)
-        peer.expect(greeting_3(1) + READY_PUB)
+        peer.expect(greeting_3(1))
+        peer.properties = peer.expect_ready()
         for topic in topics:
             peer.send(command(b"SUBSCRIBE", topic) if minor else frame(b"\x01" + topic))
         return peer
@@ -133,6 +138,17 @@ class RawPeer:
     def expect(self, data: bytes) -> None:
         """The next bytes are these."""
         assert self.read(len(data)) == data
+
+    def expect_ready(self) -> bytes:
+        """The next frame is the READY of a publisher, of the form that is shortest.
+
+        Returns:
+            Its properties behind the socket type.
+        """
+        assert self.read(1) == b"\x04"
+        body = self.read(self.read(1)[0])
+        assert body.startswith(READY_HEAD)
+        return body[len(READY_HEAD) :]
 
     def read_to_end(self) -> bytes:
         """Everything until the publisher closes."""

@@ -10,7 +10,7 @@ import pytest
 
 from fanout import EventKind, Publisher, Reason
 from tests.helpers.happenings import Happenings
-from tests.helpers.raw import READY_PUB, READY_SUB, RawPeer, command, frame, greeting_3
+from tests.helpers.raw import READY_SUB, RawPeer, command, frame, greeting_3
 from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -157,7 +157,9 @@ def test_everything_in_one_segment_is_fine(strict: Publisher) -> None:
             + command(b"CANCEL", b"B")
             + command(b"SUBSCRIBE", b"BC")
         )
-        peer.expect(greeting_3(1) + READY_PUB + command(b"PONG", b"now"))
+        peer.expect(greeting_3(1))
+        peer.expect_ready()
+        peer.expect(command(b"PONG", b"now"))
         strict.wait_for_subscribers(1, topic=b"BC", timeout=10)
         strict.publish(b"B", b"cancelled")
         strict.publish(b"BC", b"")

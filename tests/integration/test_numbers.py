@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import fanout.asyncio
 from fanout import Publisher
+from fanout.introduction import introduction_of
+from tests.helpers.raw import RawPeer
 
 if TYPE_CHECKING:
     from tests.helpers.stock import Socket, Stock
@@ -79,3 +81,25 @@ def test_every_verb_of_the_asyncio_publisher(stock: Stock) -> None:
             ]
 
     asyncio.run(run())
+
+
+def test_the_handshake_says_what_the_publisher_is_and_whether_it_numbers_messages() -> None:
+    seen = []
+    for numbered in (True, False):
+        with Publisher(ANY, **{**OPTIONS, "sequence_frame": numbered}) as publisher:
+            publisher.publish(b"t", b"0")
+            with RawPeer.version_3(publisher.endpoints[0], b"") as peer:
+                value = peer.properties
+                name, size, said = value[:9], value[9:13], value[13:]
+                assert (name, int.from_bytes(size, "big")) == (b"\x08X-Fanout", len(said))
+                introduction = introduction_of(said)
+                assert introduction is not None
+                assert introduction.head == 1
+                assert introduction.sequence is numbered
+                if numbered:
+                    publisher.wait_for_subscribers(1, timeout=10)
+                    publisher.publish(b"t", b"1")
+                    number = struct.pack(">QQ", introduction.epoch, 1)
+                    assert peer.read_message() == [b"t", b"1", number]
+            seen.append(introduction.epoch)
+    assert len(set(seen)) == 2

@@ -81,6 +81,7 @@ PURE = (
     "fanout/transport/endpoints.py",
     "fanout/errors.py",
     "fanout/events.py",
+    "fanout/introduction.py",
     "fanout/reasons.py",
     "fanout/refusals.py",
     "fanout/reserved.py",

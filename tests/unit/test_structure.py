@@ -28,6 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "fanout.event_queue",
             "fanout.events",
             "fanout.exits",
+            "fanout.introduction",
             "fanout.loop_callback",
             "fanout.loop_executor",
         ),

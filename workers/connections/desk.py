@@ -10,6 +10,7 @@ import select
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fanout.control.messages import Closed, Connected, Slow
+from fanout.introduction import PROPERTY, Introduction
 from fanout.reasons import Reason
 from fanout.reserved import RESERVED
 from fanout.slow_policy import SlowPolicy
@@ -98,6 +99,7 @@ class Desk:
             reserved=RESERVED,
         )
         self._log_bytes = options.log_bytes
+        self._is_numbered = options.sequence_frame
 
     def adopt(self, message: Adopt, descriptors: list[int]) -> None:
         """Take over a connection, unless it has not arrived or has broken on the way.
@@ -129,7 +131,15 @@ class Desk:
 
     def session_for(self, protocol: str) -> Session:
         """A new session of this protocol."""
-        return self._around.sessions[protocol](self._limits)
+        session = self._around.sessions[protocol](self._limits)
+        session.introduce = self._introduction
+        return session
+
+    def _introduction(self) -> dict[bytes, bytes]:
+        """What a peer is told of the publisher in its handshake."""
+        log = self._around.log
+        said = Introduction(log.epoch, log.head(), sequence=self._is_numbered)
+        return {PROPERTY: said.to_bytes()}
 
     def take_over(self, peer: Peer, now: int) -> None:
         """Serve this peer from now on."""

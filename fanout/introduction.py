@@ -1,0 +1,53 @@
+"""What a publisher says of itself to subscribers that know fanout: the property X-Fanout in READY.
+
+    1;epoch=0123456789abcdef;head=4711;sequence=1
+
+The number is the form's, then names with values, in any order; a name that is not known is left
+alone, so that later publishers can say more. Other ZeroMQ sockets ignore the property (libzmq
+ignores names that it does not know). Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PROPERTY = b"X-Fanout"
+FORM = "1"
+_FORM = re.compile(r"1(;[a-z]+=[0-9a-z]*)*", re.ASCII)
+_EPOCH = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What one publisher is and offers, as of the handshake."""
+
+    epoch: int
+    """Another number for each run of a publisher, below 2^63."""
+
+    head: int
+    """Sequence number of the message that comes next."""
+
+    sequence: bool
+    """Whether each message ends in its number, option `sequence_frame`."""
+
+    def to_bytes(self) -> bytes:
+        """The value of the property."""
+        text = f"{FORM};epoch={self.epoch:016x};head={self.head};sequence={self.sequence:d}"
+        return text.encode("ascii")
+
+
+def introduction_of(value: bytes) -> Introduction | None:
+    """Read the value of the property; None if it is none that can be understood.
+
+    Whoever says it is a stranger: what it says wrongly makes it a publisher like any other.
+    """
+    text = value.decode("ascii", "replace")
+    if not _FORM.fullmatch(text):
+        return None
+    said = dict(part.split("=") for part in text.split(";")[1:])
+    epoch, head = said.get("epoch", ""), said.get("head", "")
+    if not _EPOCH.fullmatch(epoch) or not _NUMBER.fullmatch(head):
+        return None
+    return Introduction(int(epoch, 16), int(head), said.get("sequence") == "1")
