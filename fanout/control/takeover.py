@@ -45,8 +45,9 @@ class Resumed:
 
     code: ClassVar[int] = 18
     subscriber: int
-    ok: bool  # False = it was not touched, and is to be ended
+    ok: bool  # False = it was not touched
     reason: str  # why not
+    again: bool = False  # another worker may be able to; if not, it is to be ended
 
 
 @record

@@ -9,6 +9,7 @@ worker is asked to give it up.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ class HandingOn:
             return 0.0
         if not self._takeovers.waiting or not self._state.supervision.ready:
             return math.inf
-        return max(0.0, self._again_at - self._now())
+        return max(0.0, max(self._again_at, self._takeovers.next_at) - self._now())
 
     def lose(self, worker: int, told: list[Action], exit_code: int | None) -> list[Action]:
         """A worker is lost, and its process has ended; returns what is to be done at once.
@@ -153,10 +154,19 @@ class HandingOn:
         keep_order()
         needed = min(head, slot.tail, slot.resume)
         orphan = Orphan(connection, needed, needed, self._now(), target)
+        orphan.source = connection.worker
         self._takeovers.leaving[connection.subscriber] = orphan
         self._is_held = True
         self._keep_log()
         return self._say(connection.worker, Release(connection.subscriber), ())
+
+    def can_duplicate(self, connection: Accepted) -> bool:
+        """Whether there is a descriptor with which it could be handed on."""
+        try:
+            os.close(self._duplicate(self._state.duplicates[connection.subscriber]))
+        except OSError:
+            return False
+        return True
 
     def given_up(self, message: Released) -> list[Action]:
         """A worker has said what has become of that."""
@@ -209,10 +219,12 @@ class HandingOn:
         if message.ok:
             orphan.connection.lost_from = None
             self._state.ledger.resumed += not orphan.quiet
-            self._state.ledger.moved += orphan.quiet
+            self._state.ledger.moved += orphan.quiet and worker != orphan.source
             return [Wake(worker, 0)]
         self._state.roster.orphan(message.subscriber)
-        self._end([orphan], message.reason)
+        taking = self._state.supervision.taking
+        if not message.again or not self._takeovers.refused(orphan, worker, taking, self._now()):
+            self._end([orphan], message.reason)
         return []
 
     def abandon(self) -> list[Action]:
@@ -249,7 +261,9 @@ class HandingOn:
         actions: list[Action] = []
         if now < self._again_at:
             return actions
-        for orphan in self._takeovers.to_hand_on():
+        lives = self._state.supervision.lives
+        serving = [one for one in self._state.supervision.ready if not lives[one].is_dismissed]
+        for orphan in self._takeovers.to_hand_on(now):
             subscriber = orphan.connection.subscriber
             try:
                 descriptor = self._duplicate(self._state.duplicates[subscriber])
@@ -258,8 +272,7 @@ class HandingOn:
                 self._short_since = min(self._short_since, now)
                 break
             self._short_since = math.inf
-            to = [orphan.target] if orphan.target in ready else ready
-            connection = self._state.roster.move(subscriber, to)
+            connection = self._state.roster.move(subscriber, orphan.to_ask(ready, serving))
             worker = connection.worker
             self._state.interest.move(subscriber, worker)
             for change in self._wants_of(connection):

@@ -17,7 +17,7 @@ from fanout.events import EventKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanout.control.takeover import Released
+    from fanout.control.takeover import Released, Resumed
     from fanout.coordinator.actions import Action
     from fanout.coordinator.answers import Flag
     from fanout.coordinator.handing_on import HandingOn
@@ -45,6 +45,7 @@ class Move:
     again_at: float = 0.0  # seconds; when its worker is to be asked
     problem: str | None = None
     said: str = field(default="", repr=False)  # by its worker, when it was asked last
+    refused: bool = field(default=False, repr=False)  # the other one had no room for it
 
 
 class Moving:
@@ -132,6 +133,13 @@ class Moving:
             move.again_at = self._now() + AGAIN
         return self._handing_on.given_up(message)
 
+    def refused(self, worker: int, message: Resumed) -> None:
+        """That worker did not go on with one."""
+        move = self._moves.get(message.subscriber)
+        if move is not None and worker == move.target:
+            move.refused = True
+            move.said = f"worker {worker} did not go on with it: {message.reason}"
+
     def go_on(self) -> list[Action]:
         """Ask for those for whom it is time, and see who is there."""
         now = self._now()
@@ -143,6 +151,8 @@ class Moving:
                 continue
             elif move.connection.worker == move.target:
                 actions += self._end(move, None)
+            elif move.refused:
+                actions += self._end(move, move.said)
             elif move.connection.worker != move.source:
                 text = f"a worker was lost meanwhile, it is with worker {move.connection.worker}"
                 actions += self._end(move, text)
@@ -169,6 +179,11 @@ class Moving:
         for worker in (move.source, move.target):
             if worker not in ready:
                 return self._end(move, f"worker {worker} does not serve")
+        if not self._handing_on.can_duplicate(move.connection):
+            # Nobody could serve it from when its worker has given it up until there is one.
+            move.said = "no descriptor was free"
+            move.again_at = self._now() + AGAIN
+            return []
         return self._handing_on.ask_for(move.connection, move.target)
 
     def _end(self, move: Move, problem: str | None) -> list[Action]:

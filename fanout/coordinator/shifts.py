@@ -71,6 +71,8 @@ class Shifts:
     def heard(self, worker: int, message: Resumed | Released) -> list[Action]:
         """A worker has said what has become of one that it was to get, or to give up."""
         if isinstance(message, Resumed):
+            if not message.ok:
+                self.moving.refused(worker, message)
             return self.handing_on.heard(worker, message)
         return self.moving.heard(message)
 

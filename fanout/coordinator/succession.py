@@ -86,10 +86,12 @@ class Succession:
     def _empty(self, worker: int, now: float) -> list[Action]:
         roster = self._state.roster
         count = roster.count(worker)
-        if not count:
+        if not count and not self._state.takeovers.may_return(worker):
             return self._dismiss(worker)
         others = [one for one in self._state.supervision.taking if one != worker]
-        if count != self._count or not others:  # if it alone serves, nobody is closed for that
+        # If it alone serves, nobody is closed for that. Who comes back, since others had no room
+        # for it, has not gone.
+        if count < self._count or not others:
             self._count, self._since = count, now
         self._note_moves()
         if not self._queue and not self._moves and now >= self._again_at:

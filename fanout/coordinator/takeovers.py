@@ -12,14 +12,17 @@ What cannot go on is ended and counted like everything that a lost worker leaves
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from fanout.shm.stream_record import Kind
 from fanout.shm.worker_slot import NO_TAIL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from fanout.control.messages import Evict
     from fanout.coordinator.answers import Flag
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamRecord
 
 HANDED_AT_ONCE = 64  # connections in a turn: others have theirs in between
+REFUSALS_MAX = 8  # of workers that had no room for one; with all asked twice it has no use
+REFUSED_PAUSE = 0.5  # seconds until one that had none is asked again; others may leave it meanwhile
 OWN_ENDS_MAX = 3  # of workers that had a connection, in a row: then it may be what ends them
 ENDS_WORKERS = f"{OWN_ENDS_MAX} workers in a row ended while they had it"
 OWN_ENDS_WITHIN = 30.0  # seconds; for longer a worker has served it well
@@ -44,6 +49,22 @@ class Orphan:
     target: int | None = None  # the worker that is to go on with it, if it serves
     quiet: bool = False  # its worker has given it up, and its record says all
     debt: int | None = None  # that its worker has said when it gave it up
+    source: int | None = None  # the worker that was asked to give it up
+    refusals: Counter[int] = field(default_factory=Counter)  # by worker: it had no room for it
+    again_at: float = 0.0  # seconds; when it is to be handed on
+
+    def to_ask(self, ready: Collection[int], serving: Collection[int]) -> list[int]:
+        """Of these workers, those of whom one is to go on with it.
+
+        Args:
+            ready: that take connections.
+            serving: who is about to end, too: it takes back what it has given up.
+        """
+        if self.target is not None:
+            if self.target in ready or (self.target == self.source and self.target in serving):
+                return [self.target]
+        fewest = min(self.refusals[worker] for worker in ready)
+        return [worker for worker in ready if self.refusals[worker] == fewest]
 
 
 @dataclass(slots=True)
@@ -162,9 +183,15 @@ class Takeovers:
             self.waiting[subscriber] = orphan
         return orphan, why
 
-    def to_hand_on(self) -> Iterator[Orphan]:
+    def to_hand_on(self, now: float) -> Iterator[Orphan]:
         """The next orphans; each is handed on by `hand_on()`, or stays one."""
-        yield from list(self.waiting.values())[:HANDED_AT_ONCE]
+        due = (orphan for orphan in self.waiting.values() if orphan.again_at <= now)
+        yield from list(islice(due, HANDED_AT_ONCE))
+
+    @property
+    def next_at(self) -> float:
+        """Seconds; when the next is to be handed on."""
+        return min([orphan.again_at for orphan in self.waiting.values()], default=math.inf)
 
     def hand_on(self, subscriber: int) -> None:
         """It is handed on."""
@@ -173,6 +200,32 @@ class Takeovers:
     def went_on(self, subscriber: int) -> Orphan | None:
         """Its worker was heard of; None if it is known (any more) to nobody."""
         return self.handed.pop(subscriber, None)
+
+    def refused(self, orphan: Orphan, worker: int, taking: Collection[int], now: float) -> bool:
+        """A worker has no room for this one: it is an orphan again, unless too many had none.
+
+        Those that were not asked are next, and first of all who has given it up.
+
+        Args:
+            taking: the workers that serve.
+
+        Returns:
+            Whether it is.
+        """
+        orphan.refusals[worker] += 1
+        if orphan.refusals.total() >= REFUSALS_MAX:
+            return False
+        source = orphan.source
+        orphan.target = None if source is None or orphan.refusals[source] else source
+        is_new = any(not orphan.refusals[one] for one in taking)
+        orphan.again_at = now if is_new else now + REFUSED_PAUSE
+        self.waiting[orphan.connection.subscriber] = orphan
+        return True
+
+    def may_return(self, worker: int) -> bool:
+        """Whether it may have to serve one again that it has given up."""
+        gone = *self.waiting.values(), *self.handed.values()
+        return any(orphan.source == worker for orphan in gone)
 
     def late(self, until: float) -> list[Orphan]:
         """Take out the orphans whose workers were lost before that time."""

@@ -108,7 +108,8 @@ class Orphans:
         for peer in process.resuming:
             subscriber = peer.connection.subscriber
             ok = self._world.rng.random() < 0.9
-            process.said.append(Resumed(subscriber, ok, "" if ok else "no descriptors"))
+            again = not ok and self._world.rng.random() < 0.5
+            process.said.append(Resumed(subscriber, ok, "" if ok else "no descriptors", again))
             if ok:
                 process.connections[subscriber] = peer
                 self.write(peer)
@@ -117,7 +118,7 @@ class Orphans:
     def give_up(self, process: Process) -> None:
         """A worker ends."""
         for peer in process.resuming:
-            process.said.append(Resumed(peer.connection.subscriber, False, "it ends"))
+            process.said.append(Resumed(peer.connection.subscriber, False, "it ends", again=True))
         process.resuming.clear()
         for peer in process.releasing:
             process.said.append(Released(peer.connection.subscriber, False, "it ends"))

@@ -92,7 +92,7 @@ class Resuming:
         wants = self._wants.pop(message.subscriber, [])
         if not descriptors:  # the system drops what it finds no number for
             text = "there was no descriptor to go on with it"
-            self._around.channel.send(Resumed(message.subscriber, False, text))
+            self._around.channel.send(Resumed(message.subscriber, False, text, again=True))
             return
         head = self._around.log.head()
         self.waiting.append(_Waiting(message, descriptors[0], head, wants))
@@ -136,7 +136,7 @@ class Resuming:
             one = self.waiting.popleft()
             self._around.release(one.descriptor)
             text = "the worker that was to go on with it ends"
-            self._around.channel.post(Resumed(one.message.subscriber, False, text))
+            self._around.channel.post(Resumed(one.message.subscriber, False, text, again=True))
 
     def _resume(self, one: _Waiting, now: int) -> None:
         """Go on with this one.

@@ -10,6 +10,8 @@ from fanout.control.takeover import Resume, Resumed, Wants
 from fanout.coordinator.actions import Say
 from fanout.coordinator.handing_on import HOPE
 from fanout.coordinator.reports import ask
+from fanout.coordinator.takeovers import REFUSALS_MAX, REFUSED_PAUSE
+from fanout.coordinator.watching import TICK
 from fanout.events import EventKind
 from fanout.reasons import Reason
 from fanout.shm.header import Header
@@ -63,6 +65,64 @@ def test_who_asked_before_it_was_known_that_a_worker_is_lost_waits_until_others_
         second.say(SnapshotDone(asked.token))
         bench.turn()
         assert flag.times == 1
+
+
+def test_all_others_are_asked_before_one_is_closed_for_which_a_worker_has_no_room() -> None:
+    with Bench(3) as bench:
+        subscriber = connect(bench)
+        bench.processes[0].exit(KILLED)
+        bench.turn()
+        asked: list[tuple[int, float]] = []
+        for _ in range(40):
+            before = len(asked)
+            for process in bench.processes[1:3]:
+                if Resume in kinds(process.hear()):
+                    asked.append((process.index, bench.now))
+                    process.say(Resumed(subscriber, False, "no descriptor", again=True))
+            bench.turn()
+            if len(asked) == before:
+                bench.pass_time(TICK)
+        assert len(asked) == REFUSALS_MAX
+        assert {worker for worker, _ in asked[:2]} == {worker for worker, _ in asked[2:4]} == {1, 2}
+        assert asked[0][1] == asked[1][1]
+        assert asked[2][1] - asked[1][1] >= REFUSED_PAUSE
+        (evicted,) = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert evicted.reason.endswith("; no descriptor")
+        assert bench.state.ledger.not_resumed == 1
+        assert Header(bench.segment).hold == NO_TAIL
+
+
+def test_who_finds_room_with_another_worker_goes_on() -> None:
+    with Bench(3) as bench:
+        subscriber = connect(bench)
+        bench.processes[0].exit(KILLED)
+        bench.turn()
+        first = bench.processes[bench.state.roster.connections[subscriber].worker]
+        first.hear()
+        first.say(Resumed(subscriber, False, "no descriptor", again=True))
+        bench.turn()
+        second = bench.processes[bench.state.roster.connections[subscriber].worker]
+        assert second is not first
+        assert kinds(second.hear()) == [Wants, Resume]
+        second.say(Resumed(subscriber, True, ""))
+        bench.turn()
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert (bench.state.ledger.resumed, bench.state.ledger.not_resumed) == (1, 0)
+
+
+def test_who_waits_since_nobody_had_room_is_in_nobodys_way() -> None:
+    """And nobody turns in circles meanwhile."""
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        first.exit(KILLED)
+        bench.turn()
+        second.hear()
+        second.say(Resumed(subscriber, False, "no descriptor", again=True))
+        bench.turn()
+        assert second.hear() == []
+        handing_on = bench.coordinator._pool._handing_on
+        assert 0 < handing_on.may_wait <= REFUSED_PAUSE
 
 
 def test_the_workers_end_when_all_that_others_go_on_with_are_served() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -161,6 +162,45 @@ def test_if_it_comes_back_after_long_it_is_said_that_the_other_one_did_not_go_on
         bench.turn()
         bench.turn()
         assert (flag.times, move.problem) == (1, "worker 1 did not go on with it")
+
+
+def test_if_the_other_one_has_no_room_for_it_who_had_it_serves_it_on() -> None:
+    with Bench(3) as bench:
+        subscriber = connect(bench)
+        first, second, third = bench.processes
+        move, flag = begin(bench, subscriber, 2)
+        first.say(Released(subscriber, True, ""))
+        bench.turn()
+        first.hear()
+        third.say(Resumed(subscriber, False, "no descriptor", again=True))
+        bench.turn()
+        assert (kinds(first.hear()), second.hear()) == ([Wants, Resume], [])
+        assert Header(bench.segment).hold == 0
+        first.say(Resumed(subscriber, True, ""))
+        bench.turn()
+        bench.turn()
+        assert flag.times == 1
+        assert move.problem == "worker 2 did not go on with it: no descriptor"
+        assert first.hear() == []
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert (bench.state.ledger.moved, bench.state.ledger.not_resumed) == (0, 0)
+        assert Header(bench.segment).hold == NO_TAIL
+
+
+def test_nobody_gives_it_up_while_there_is_no_descriptor_to_hand_it_on_with() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, _second = bench.processes
+        handing_on = bench.coordinator._pool._handing_on
+        with mock.patch.object(handing_on, "_duplicate", side_effect=OSError(24, "too many")):
+            move, flag = begin(bench, subscriber, 1)
+            bench.pass_time(PATIENCE / 2)
+            assert (first.hear(), flag.times) == ([], 0)
+            bench.pass_time(PATIENCE)
+        assert (first.hear(), flag.times) == ([], 1)
+        assert move.problem == "no descriptor was free"
+        begin(bench, subscriber, 1)
+        assert first.hear() == [Release(subscriber)]
 
 
 def test_it_is_closed_if_nobody_goes_on() -> None:

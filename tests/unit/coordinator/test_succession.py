@@ -39,6 +39,8 @@ class Played:
         self.most = 0  # of moves at once
         self.least = 99  # workers that served
         self.refuses = False  # new processes end at once
+        self.given_up: dict[int, set[int]] = {}  # by worker
+        self.full: set[int] = set()  # these have no room for anybody
 
     def turn(self) -> None:
         bench = self.bench
@@ -56,8 +58,11 @@ class Played:
                 if isinstance(message, Release):
                     ok = message.subscriber not in self.stuck
                     process.say(Released(message.subscriber, ok, "" if ok else "it is stuck"))
+                    self.given_up.setdefault(process.index, set()).add(message.subscriber)
                 elif isinstance(message, Resume):
-                    process.say(Resumed(message.subscriber, True, ""))
+                    ok = process.index not in self.full or not message.quiet
+                    ok = ok or message.subscriber in self.given_up.get(process.index, ())
+                    process.say(Resumed(message.subscriber, ok, "", again=not ok))
                 elif isinstance(message, Evict):
                     process.say(closed(message.subscriber, Reason.of(message.cause)))
                 elif isinstance(message, Finish):
@@ -183,6 +188,23 @@ def test_who_cannot_be_moved_is_closed_after_a_while_and_counted() -> None:
         assert not bench.state.takeovers.evicts
         assert bench.state.ledger.not_resumed == 2
         assert counts(bench) == [2, 0, 0]
+
+
+def test_who_comes_back_since_others_have_no_room_is_closed_after_that_time_too() -> None:
+    """It is with nobody again and again; nor does its worker end while it may come back."""
+    with Bench(2) as bench:
+        connect(bench, 2)
+        played = Played(bench)
+        played.full = {0}
+        bench.coordinator.resize(1)
+        before = bench.now
+        played.settle()
+
+        assert GRACE <= bench.now - before < GRACE + 1
+        (evicted,) = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert evicted.cause is Reason.WORKER_RETIRED
+        assert evicted.worker == 1
+        assert counts(bench) == [1, 0]
 
 
 def test_nobody_is_closed_while_no_other_worker_serves_to_whom_he_could_go() -> None:

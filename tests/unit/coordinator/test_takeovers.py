@@ -121,7 +121,7 @@ def test_the_log_is_held_for_the_oldest_of_all_that_are_not_heard_of() -> None:
 
     lost.lose([connection(one) for one in (1, 2, 3, 4)], {**records, 4: idle})
     assert takeovers.needed == 40
-    for orphan in takeovers.to_hand_on():
+    for orphan in takeovers.to_hand_on(0.0):
         takeovers.hand_on(orphan.connection.subscriber)
     assert (takeovers.needed, takeovers.waiting) == (40, {})
     for subscriber, needed in ((2, 45), (3, 50), (1, NO_TAIL)):
@@ -140,7 +140,7 @@ def test_who_is_handed_on_to_one_that_is_lost_too_needs_what_it_needed_before() 
     lost.takeovers.hand_on(1)
 
     assert lost.lose([one], {1: RECORD._replace(needed=90)}, tail=80) == ([1], [])
-    (orphan,) = lost.takeovers.to_hand_on()
+    (orphan,) = lost.takeovers.to_hand_on(0.0)
     assert (orphan.needed, orphan.first) == (40, 40)
     assert lost.takeovers.handed == {}
 
