@@ -94,11 +94,13 @@ class Succession:
         if count < self._count or not others:
             self._count, self._since = count, now
         self._note_moves()
-        if not self._queue and not self._moves and now >= self._again_at:
-            self._again_at = now + AGAIN
-            self._queue.extend(one.subscriber for one in roster.served_by(worker))
-        self._move(worker, others)
-        if now - self._since >= GRACE:
+        late = now - self._since
+        if late < GRACE:
+            if not self._queue and not self._moves and now >= self._again_at:
+                self._again_at = now + AGAIN
+                self._queue.extend(one.subscriber for one in roster.served_by(worker))
+            self._move(worker, others)
+        elif not self._moves or late >= 2 * GRACE:  # who is on the way may still get there
             self._since = now  # somebody may have come meanwhile, since nobody else served
             return self._close(worker)
         return []

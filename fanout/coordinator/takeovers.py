@@ -60,9 +60,9 @@ class Orphan:
             ready: that take connections.
             serving: who is about to end, too: it takes back what it has given up.
         """
-        if self.target is not None:
-            if self.target in ready or (self.target == self.source and self.target in serving):
-                return [self.target]
+        able = serving if self.target == self.source else ready
+        if self.target is not None and self.target in able:
+            return [self.target]
         fewest = min(self.refusals[worker] for worker in ready)
         return [worker for worker in ready if self.refusals[worker] == fewest]
 
