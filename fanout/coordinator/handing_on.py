@@ -55,7 +55,7 @@ class HandingOn:
         wrecks: ends those that cannot go on.
         say: as `Pool.say`.
         now: seconds.
-        duplicate: as `fanout.descriptors.duplicate`.
+        duplicate: as `fanout.descriptors.duplicate`; `close`: as `os.close`.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class HandingOn:
         now: Callable[[], float],
         *,
         duplicate: Callable[[int], int] = duplicate,
+        close: Callable[[int], None] = os.close,
     ) -> None:
         self._segment = segment
         self._header = Header(segment)
@@ -76,6 +77,7 @@ class HandingOn:
         self._say = say
         self._now = now
         self._duplicate = duplicate
+        self._close = close
         self._again_at = 0.0
         self._short_since = math.inf
         self._is_held = False
@@ -162,11 +164,21 @@ class HandingOn:
 
     def can_duplicate(self, connection: Accepted) -> bool:
         """Whether there is a descriptor with which it could be handed on."""
+        descriptor = self._descriptor_of(connection.subscriber)
+        if descriptor is not None:
+            self._close(descriptor)
+        return descriptor is not None
+
+    def _descriptor_of(self, subscriber: int) -> int | None:
+        """A new one; None = there is none now."""
         try:
-            os.close(self._duplicate(self._state.duplicates[connection.subscriber]))
+            descriptor = self._duplicate(self._state.duplicates[subscriber])
         except OSError:
-            return False
-        return True
+            now = self._now()
+            self._again_at, self._short_since = now + AGAIN, min(self._short_since, now)
+            return None
+        self._short_since = math.inf
+        return descriptor
 
     def given_up(self, message: Released) -> list[Action]:
         """A worker has said what has become of that."""
@@ -265,13 +277,9 @@ class HandingOn:
         serving = [one for one in self._state.supervision.ready if not lives[one].is_dismissed]
         for orphan in self._takeovers.to_hand_on(now):
             subscriber = orphan.connection.subscriber
-            try:
-                descriptor = self._duplicate(self._state.duplicates[subscriber])
-            except OSError:
-                self._again_at = now + AGAIN
-                self._short_since = min(self._short_since, now)
+            descriptor = self._descriptor_of(subscriber)
+            if descriptor is None:
                 break
-            self._short_since = math.inf
             connection = self._state.roster.move(subscriber, orphan.to_ask(ready, serving))
             worker = connection.worker
             self._state.interest.move(subscriber, worker)

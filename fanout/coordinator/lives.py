@@ -54,6 +54,7 @@ class Life:
     is_held: bool = False  # what it left behind is being cleared: nobody may take its place yet
     is_leaving: bool = False  # its process is to end: its connections go to others, it gets none
     is_dismissed: bool = False  # and was told to
+    dismissed_for: float = 0.0  # witnessed seconds since then
 
     @property
     def is_stopped(self) -> bool:
@@ -73,8 +74,15 @@ class Life:
         self.is_paced = False
 
     def leave_duty(self, now: float, how: str = "") -> str:
-        """Its process has ended as it was told to; returns how, if it was not killed by us."""
-        how = f"killed by us: {self.condemned}" if self.condemned else how
+        """Its process has ended as it was told to; returns how, for people.
+
+        Args:
+            how: if it was not killed by us; empty = as one does that was told to.
+        """
+        if self.condemned:
+            how = f"killed by us: {self.condemned}"
+        else:
+            how = f"told to end, its subscribers are with others{how and ': '}{how}"
         self.engage(now)
         self.has_process = self.is_left = self.is_leaving = self.is_dismissed = False
         self.condemned = ""
@@ -83,7 +91,7 @@ class Life:
     def begin(self) -> None:
         """A process has been started for it; nothing is held against this one yet."""
         self.has_process = True
-        self.silent_for = self.stands_for = self.overstays_for = 0.0
+        self.silent_for = self.stands_for = self.overstays_for = self.dismissed_for = 0.0
         self.hung_up_for = self.aborted_for = self.condition = None
 
 

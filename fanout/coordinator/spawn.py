@@ -28,7 +28,7 @@ from fanout.system_calls import dispensable, needed
 # it, whatever is found on the path; a frozen program has it in no file, and the path decides.
 # asyncio does without ssl, which we have no use for and which takes 4 MB of each worker. A worker
 # never collects garbage, nor what is loaded now: there is none. Python does so at the end, whatever
-# it was told, and would look through all that was loaded: a tenth of what a start takes.
+# it was told, and would look through all that was loaded: 6 % of what a start takes.
 _BOOT = """\
 import gc, sys
 gc.disable()

@@ -59,8 +59,10 @@ class Staffing:
             return False
         if self._left or self.emptied is not None:
             return True
-        retired = [life.state is WorkerState.RETIRED for life in self._lives]
-        return any(retired[: self.size]) or not all(retired[self.size :])
+        is_wanted = any(life.state is WorkerState.RETIRED for life in self._lives[: self.size])
+        # About one that was left to itself nothing can be done, until it has ended after all.
+        surplus = [life for life in self._lives[self.size :] if not life.is_left]
+        return is_wanted or any(life.state is not WorkerState.RETIRED for life in surplus)
 
     def replace_all(self) -> int:
         """Replace all that serve, one after another; returns how many that are."""
@@ -148,6 +150,9 @@ class Staffing:
 
     def _is_done(self, life: Life) -> bool:
         """Whether one that was to be emptied need not be any more."""
+        if life.is_left:  # it has the old process for ever, perhaps
+            self._left.clear()
+            return True
         if life.is_leaving:  # it has still the old process
             return False
         if life.index >= self._wanted:

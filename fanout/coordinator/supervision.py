@@ -36,7 +36,7 @@ from fanout.coordinator.lives import Life, hopeful, taking
 from fanout.coordinator.pace import Pace
 from fanout.coordinator.watching import Watch
 from fanout.events import EventKind
-from fanout.exits import is_from_outside
+from fanout.exits import Exit, is_from_outside
 from fanout.shm.worker_slot import WorkerState
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Supervision:
         """
         life = self.lives[worker]
         if life.is_dismissed and self.finishing_until is None:
-            text = life.leave_duty(now, f"told to end, its subscribers are with others: {how}")
+            text = life.leave_duty(now, "" if exit_code == Exit.OK else how)
             return [do.NoteWorker(worker), do.tell_of_worker(EventKind.WORKER_RETIRED, life, text)]
         is_foreign = is_from_outside(exit_code)
         if life.condemned:

@@ -3,7 +3,7 @@
 A worker hangs that gives no sign of life for `worker_timeout`. So does one that gives them and
 makes no progress while messages, or something that was said to it, wait for it: a turn that never
 ends may still look at the clock, which is a sign of life. One that does not begin to serve, or has
-closed its control channel and does not end, is of no use either.
+closed its control channel and does not end, or was told to end and does not, is of no use either.
 
 All of that is counted in *witnessed* time. The coordinator looks once a tick; if it comes late to a
 look, then it was itself stopped (a laptop that slept, a paused machine), the workers with it most
@@ -33,6 +33,7 @@ TICK_TRUST = 2.0  # ticks between two looks that count as witnessed, at most
 LOOK_MIN = 0.01  # seconds between looks at least, where something is over before the next tick
 HANG_UP_GRACE = 0.5  # seconds of witnessed time from the end of its channel to that of a worker
 ABORT_GRACE = 0.15  # seconds of witnessed time in which one that hangs may print where, and end
+FINISH_GRACE = 10.0  # seconds of witnessed time to end in when told; it takes ms: it has nobody
 LEAVE_GRACE = 1.0  # witnessed seconds that one who was killed gets to go, in the end
 STARVED_PART = 0.1  # of a core: who wants to work and gets less is starved by the machine
 STARVED_WEIGHT = 0.5  # of the time in which it was: it gets twice as much
@@ -87,6 +88,8 @@ class Watch:
             return f"it did not begin to serve within {self._start_timeout:g} s (start_timeout)"
         if life.hung_up_for is not None and life.hung_up_for >= HANG_UP_GRACE:
             return "it closed its control channel and did not end"
+        if life.dismissed_for >= FINISH_GRACE:
+            return f"it was told to end and did not within {FINISH_GRACE:g} s"
         return ""
 
     def _note(self, life: Life, sight: Sight, witnessed: float, *, is_ready: bool) -> None:
@@ -108,6 +111,8 @@ class Watch:
             life.hung_up_for = 0.0 if life.hung_up_for is None else life.hung_up_for + witnessed
         if life.aborted_for is not None:
             life.aborted_for += witnessed
+        if life.is_dismissed:
+            life.dismissed_for += counted
 
     def may_print(self, life: Life) -> bool:
         """Whether it hangs and can perhaps say where, for which it has a little time."""

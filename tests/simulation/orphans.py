@@ -40,6 +40,9 @@ NOTHING = StreamRecord(**dict.fromkeys(StreamRecord._fields[:-1], 0), speech=b""
 # What is promised.
 PATIENCE = 30.0  # seconds that one waits for a worker that serves
 AGAIN = 0.1  # seconds until it is tried again to duplicate a descriptor
+REFUSALS = 8  # of workers that had no room for one; then it is ended
+REFUSED_PAUSE = 0.5  # seconds until one of those is asked again, if all were
+NOBODY = -1
 ENDS_MAX = 3  # of its workers, by themselves and in a row: then it is not handed on any more
 ENDS_WITHIN = 30.0  # seconds between two of these
 
@@ -61,10 +64,12 @@ class Orphans:
         self._handing_on = HandingOn(
             *(self.segment, world.state, world.wrecks, self.say, lambda: world.now),
             duplicate=self._duplicate,
+            close=lambda _descriptor: None,
         )
         self.moving = Moving(world.state, self._handing_on, lambda: world.now)
         self.leaving: dict[int, Process] = {}  # who were asked to give them up
         self._targets: dict[int, int] = {}  # where they are to go
+        self._sources: dict[int, int] = {}  # who was asked to give them up
         self._given_up: set[int] = set()  # by workers that serve, and not handed on to another yet
         self._flags: list[Flag] = []  # of who waits for a move
         self.moved = 0
@@ -72,6 +77,9 @@ class Orphans:
         self.handed: dict[int, Process] = {}
         self._needed: dict[int, int] = {}  # by the records of those
         self._ends: dict[int, tuple[int, float]] = {}  # of workers by themselves, when the last
+        self._refused: dict[int, list[int]] = {}  # by whom, of those whose workers had no room
+        self._since: dict[int, float] = {}  # of those that are handed on: waiting since then
+        self._not_before: dict[int, float] = {}  # they are handed on
         self._failed_at = -AGAIN
         self._short_since = math.inf  # nobody could be handed on
         self.takeovers = self.resumed = self.not_resumed = 0
@@ -129,7 +137,7 @@ class Orphans:
     def move(self) -> None:
         """The user wants some to be served by another worker."""
         world = self._world
-        for peer in world.rng.sample(list(world.live.values()), min(4, len(world.live))):
+        for peer in world.rng.sample(list(world.live.values()), min(8, len(world.live))):
             self._move(peer.connection, world.rng.randrange(world.count), peer)
 
     def _move(self, connection: Accepted, target: int, peer: Peer) -> None:
@@ -165,6 +173,8 @@ class Orphans:
         for subscriber, process in list(self.handed.items()):
             if process.worker == worker:
                 self._given_up.discard(subscriber)
+                self._refused.pop(subscriber, None)
+                self._targets.pop(subscriber, None)
                 self._forget_handed(subscriber)
         return self._handing_on.lose(worker, told, code)
 
@@ -201,14 +211,35 @@ class Orphans:
             return self.moving.heard(message)
         actions = self._handing_on.heard(worker, message)
         if subscriber in self.handed:
+            if message.again and self._is_asked_for_again(worker, subscriber):
+                self._forget_handed(subscriber)
+                return actions
             self._forget_handed(subscriber)
             self._needed.pop(subscriber, None)
             was_given_up = subscriber in self._given_up
             self._given_up.discard(subscriber)
+            self._refused.pop(subscriber, None)
             self.resumed += message.ok and not was_given_up
-            self.moved += message.ok and was_given_up
+            came_back = self._sources.pop(subscriber, NOBODY) == worker
+            self.moved += message.ok and was_given_up and not came_back
             self.not_resumed += not message.ok and not self._world.is_ending
         return actions
+
+    def _is_asked_for_again(self, worker: int, subscriber: int) -> bool:
+        """A worker had no room for one: it waits again, unless that was too often so."""
+        world = self._world
+        refused = self._refused.setdefault(subscriber, [])
+        refused.append(worker)
+        if len(refused) == REFUSALS:
+            return False
+        self.waiting[subscriber] = self._since[subscriber]
+        serving = [one for one, it in world.processes.items() if it.served_since is not None]
+        pause = REFUSED_PAUSE if set(serving) <= set(refused) else 0.0
+        self._not_before[subscriber] = world.now + pause
+        if subscriber in self._given_up:
+            source = self._sources[subscriber]
+            self._targets[subscriber] = source if source not in refused else NOBODY
+        return True
 
     def _forget_handed(self, subscriber: int) -> None:
         del self.handed[subscriber]
@@ -235,7 +266,8 @@ class Orphans:
                 self._given_up.discard(subscriber)
                 continue
             require(not world.is_ending and not world.is_over, "one waits for nobody")
-            require(not serving or is_short, "one waits though a worker serves")
+            waits = is_short or world.now < self._not_before.get(subscriber, 0.0)
+            require(not serving or waits, "one waits though a worker serves")
             require(serving or world.now - since <= PATIENCE, "one waits for too long")
         if not self.waiting and not self.handed:
             self._short_since = math.inf
@@ -270,6 +302,7 @@ class Orphans:
         require(process.worker == peer.connection.worker, "another one is asked for it")
         require(self._header.hold <= HEAD, "the log is not held for it")
         self.leaving[subscriber] = process
+        self._sources[subscriber] = process.worker
         if process.is_alive:
             process.releasing.append(peer)
 
@@ -284,10 +317,17 @@ class Orphans:
             target = self._world.processes.get(self._targets[subscriber])
             serves = target is not None and target.served_since is not None
             require(target is process or not serves, "it goes to another one than it was to")
+        refused = self._refused.get(subscriber)
+        if refused and self._targets.get(subscriber, NOBODY) == NOBODY:
+            serving = [
+                one for one, it in self._world.processes.items() if it.served_since is not None
+            ]
+            fewest = min(refused.count(one) for one in serving)
+            require(refused.count(process.worker) == fewest, "one is asked that had no room")
         wants = process.told.pop(subscriber, set())
         require(wants == peer.told_wants, "its worker is told of other wants")
         peer.wants = set(wants)
-        del self.waiting[subscriber]
+        self._since[subscriber] = self.waiting.pop(subscriber)
         self.handed[subscriber] = process
         if process.is_alive:
             process.resuming.append(peer)

@@ -8,6 +8,7 @@ from fanout.control.messages import Evict, Finish, Started
 from fanout.control.takeover import Release, Released, Resume, Resumed
 from fanout.coordinator import succession
 from fanout.coordinator.succession import GRACE
+from fanout.coordinator.watching import FINISH_GRACE
 from fanout.events import EventKind
 from fanout.observe.reader import Reader
 from fanout.reasons import Reason
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-PLENTY = 400  # turns
+PLENTY = 600  # turns
 
 
 class Played:
@@ -39,6 +40,7 @@ class Played:
         self.most = 0  # of moves at once
         self.least = 99  # workers that served
         self.refuses = False  # new processes end at once
+        self.deaf: set[int] = set()  # these do not end when they are told to
         self.given_up: dict[int, set[int]] = {}  # by worker
         self.full: set[int] = set()  # these have no room for anybody
 
@@ -65,7 +67,7 @@ class Played:
                     process.say(Resumed(message.subscriber, ok, "", again=not ok))
                 elif isinstance(message, Evict):
                     process.say(closed(message.subscriber, Reason.of(message.cause)))
-                elif isinstance(message, Finish):
+                elif isinstance(message, Finish) and process.index not in self.deaf:
                     process.exit(0)
         takeovers = bench.state.takeovers
         self.most = max(self.most, len(takeovers.leaving))
@@ -272,6 +274,71 @@ def test_who_is_not_wanted_before_it_serves_is_said_to_be_killed_by_us() -> None
         (event,) = bench.of(EventKind.WORKER_RETIRED)
         assert event.reason == "killed by us: it is not wanted any more"
         assert bench.state.supervision.lives[1].condemned == ""
+
+
+def test_one_that_does_not_end_though_it_was_told_to_is_killed() -> None:
+    with Bench(2) as bench:
+        subscribers = connect(bench, 4)
+        bench.enlarge(3)
+        played = Played(bench)
+        played.deaf = {1}
+        bench.coordinator.restart_workers()
+        played.until(lambda: bench.state.supervision.lives[1].is_dismissed)
+        told_at = bench.now
+        bench.now += FINISH_GRACE - 2  # but not witnessed: the machine slept
+        played.until(lambda: bench.state.supervision.lives[1].dismissed_for > FINISH_GRACE / 2)
+        played.settle()
+
+        assert bench.now - told_at >= FINISH_GRACE
+        assert list(bench.state.roster.connections) == subscribers
+        (old, _new) = [one for one in bench.processes if one.index == 1]
+        assert old.exitcode == KILLED
+        told = [event.reason for event in bench.of(EventKind.WORKER_RETIRED)]
+        assert sum("did not within 10 s" in text for text in told) == 1
+        assert [text.count("told to end") for text in told if "killed" not in text] == [1, 1]
+        assert bench.of(EventKind.WORKER_LOST) == []
+
+
+def test_of_one_that_cannot_even_be_killed_nobody_waits_for_the_end() -> None:
+    """Nor do others rest for ever, which do nothing while workers are replaced."""
+    with Bench(2) as bench:
+        connect(bench, 4)
+        played = Played(bench)
+        played.deaf = {1}
+        bench.processes[1].may_be_killed = False
+        bench.coordinator.resize(1)
+        staffing, supervision = bench.state.staffing, bench.state.supervision
+        played.until(lambda: supervision.lives[1].is_left)
+        played.until(lambda: not staffing.pending)
+        assert staffing.emptied is None
+
+        bench.coordinator.resize(2)
+        played.turn()
+        assert len(bench.processes) == 2, "two processes would write into one slot"
+        bench.coordinator.resize(1)
+        bench.processes[1].exit(0)
+        played.turn()
+        played.settle()
+        assert states(bench) == [WorkerState.READY, WorkerState.RETIRED]
+
+
+def test_if_one_that_is_replaced_cannot_be_killed_the_others_are_left_alone() -> None:
+    with Bench(2) as bench:
+        connect(bench, 4)
+        bench.enlarge(3)
+        played = Played(bench)
+        played.deaf = {0}
+        bench.processes[0].may_be_killed = False
+        bench.coordinator.restart_workers()
+        staffing, supervision = bench.state.staffing, bench.state.supervision
+        played.until(lambda: supervision.lives[0].is_left)
+        played.until(lambda: not staffing.pending)
+        assert supervision.ready == [1]
+        assert bench.processes[1].exitcode is None
+
+        bench.processes[0].exit(0)
+        played.settle()
+        assert supervision.ready == [0, 1]
 
 
 def test_if_a_new_process_does_not_serve_the_others_are_left_alone() -> None:
