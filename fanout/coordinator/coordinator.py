@@ -123,7 +123,7 @@ class Coordinator:
         )
         self._carry_out, self._tell = hands.carry_out, hands.tell
         self._ends_at: float | None = None  # the end was asked for, and is to be over by then
-        self._spread = 0.0  # seconds over which connections are closed then
+        self._spread = math.inf  # seconds over which connections are closed then
         self._claim = threading.Lock()  # of what is to be released: the thread's, or a close()'s
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="fanout-coordinator", daemon=True)
@@ -220,7 +220,7 @@ class Coordinator:
     def close(self, timeout: float, spread: float = 0.0) -> bool:
         """End everything; returns whether it has ended. Idempotent, any thread.
 
-        While an end is under way, a shorter timeout brings it forward. On the coordinator's own
+        While an end is under way, what is shorter is brought forward. On the coordinator's own
         thread (which may happen to collect a publisher as garbage) it returns at once.
 
         Args:
@@ -303,7 +303,7 @@ class Coordinator:
         self._attempt(self.reception.close)
         self.state.staffing.stop()
         until = self._now() + timeout
-        self._spread = spread
+        self._spread = min(self._spread, spread)
         self._ends_at = until if self._ends_at is None else min(self._ends_at, until)
 
     def _have_workers_end(self, timeout: float, now: float) -> None:

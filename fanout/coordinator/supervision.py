@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Finish
 from fanout.coordinator import actions as do
+from fanout.coordinator.end_times import EndTimes
 from fanout.coordinator.lives import Life, hopeful, taking
 from fanout.coordinator.pace import Pace
 from fanout.coordinator.watching import Watch
@@ -75,6 +76,7 @@ class Supervision:
         self.finishing_until: float | None = None  # set once: the end has begun
         self._watch = Watch(worker_timeout, start_timeout, now)
         self._pace = Pace(AT_ONCE, 1.0)
+        self._end_times = EndTimes()
         self._has_served = False  # all of them at once, since the beginning
         self._is_broken = False  # it was told that nothing can be delivered any more
 
@@ -331,15 +333,11 @@ class Supervision:
     # The end.
 
     def finish(self, timeout: float, now: float, spread: float = 0.0) -> list[Action]:
-        """Have all of them end; again, with a time that is up sooner, brings it forward.
-
-        Args:
-            timeout: seconds in which they may still deliver what is queued; `spread`: see `Finish`.
-        """
-        until = now + timeout + spread + KILL_GRACE
-        if self.finishing_until is not None and self.finishing_until <= until:
+        """Have all of them end, see `Finish`; again: what is sooner for that is brought forward."""
+        if not self._end_times.bring_forward(timeout, spread, now):
             return []
-        self.finishing_until = until
+        self.finishing_until = self._end_times.until + KILL_GRACE
+        timeout, spread = self._end_times.left(now)
         actions: list[Action] = []
         for life in self.lives:
             if life.state is WorkerState.READY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
 import warnings
 from pathlib import Path
@@ -160,7 +161,8 @@ def test_an_unclosed_publisher_warns_and_ends() -> None:
     assert (len(gone), alive) == (2, [])
 
 
-def test_connections_are_closed_over_time_and_the_rest_at_once_when_it_is_stopped() -> None:
+@pytest.mark.parametrize("end", ["stop", "close"])
+def test_connections_are_closed_over_time_and_the_rest_at_once_by_another_call(end: str) -> None:
     publisher = start()
     (endpoint,) = publisher.endpoints
     peers = [RawPeer.version_3(endpoint, b"t") for _ in range(6)]
@@ -175,7 +177,7 @@ def test_connections_are_closed_over_time_and_the_rest_at_once_when_it_is_stoppe
         assert peer.read_message() == [b"t", b"last"]
     assert closing.is_alive()
     assert len(connections) in (4, 5), "the first of each worker"
-    left = publisher.stop()
+    left = publisher.stop() if end == "stop" else publisher.close(math.inf)
     closing.join(DEADLINE_S)
     assert results == [left]
     assert all(one.messages == 0 for one in left), "but what was not acknowledged just then"

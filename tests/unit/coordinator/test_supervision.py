@@ -551,6 +551,29 @@ def test_an_end_is_brought_forward_and_not_put_off() -> None:
     assert kills(watch.pass_time(3.0))
 
 
+def test_a_second_call_ends_the_spread_and_leaves_others_the_time_that_they_had() -> None:
+    watch = Watch()
+    watch.serve()
+    first = watch.supervision.finish(5.0, watch.now, 3_600.0)
+    watch.now += 100.0
+    second = watch.supervision.finish(1e9, watch.now)  # what there is for ever, as a number
+    third = watch.supervision.finish(5.0, watch.now, 60.0)
+    fourth = watch.supervision.finish(1e9, watch.now, 60.0)
+
+    assert first == [Say(0, Finish(5.0, 3_600.0))]
+    assert second == [Say(0, Finish(3_505.0, 0.0))]
+    assert third == [Say(0, Finish(65.0, 0.0))], "of both nothing is later"
+    assert fourth == []
+
+
+def test_a_shorter_spread_is_one_from_then_on() -> None:
+    watch = Watch()
+    watch.serve()
+    watch.supervision.finish(5.0, watch.now, 3_600.0)
+    watch.now += 100.0
+    assert watch.supervision.finish(5.0, watch.now, 60.0) == [Say(0, Finish(5.0, 60.0))]
+
+
 def test_nobody_is_started_or_missed_once_the_end_has_begun() -> None:
     watch = Watch(2)
     watch.serve()
