@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.state import State
 
 AGAIN = 0.05  # seconds until a worker is asked again that could not give a connection up just then
+REST = 0.5  # seconds in which nobody more is asked, so that who asks for figures is answered
 PATIENCE = 2.0  # seconds in which it is asked; what passes by itself is over long before
 
 
@@ -51,7 +52,10 @@ class Move:
 class Moving:
     """Moves connections; on the coordinator's thread.
 
-    Its mutable state: the moves that are under way.
+    Exact figures are had when nobody is on the way. So while somebody waits for these, nobody more
+    is asked for, or there would always be one: but not for long, if one gets nowhere.
+
+    Its mutable state: the moves that are under way, and until when no others begin.
 
     Args:
         handing_on: has the connections given up, and gives them to others.
@@ -63,6 +67,7 @@ class Moving:
         self._handing_on = handing_on
         self._now = now
         self._moves: dict[int, Move] = {}  # by subscriber
+        self._rests_until = math.inf  # if anybody asks for figures
 
     def __len__(self) -> int:
         return len(self._moves)
@@ -74,7 +79,8 @@ class Moving:
     def may_wait(self) -> float:
         """Seconds after which there is somebody to ask again, if nothing happens before."""
         times = [one.again_at for one in self._moves.values() if not self._is_on_its_way(one)]
-        return max(0.0, min(times, default=math.inf) - self._now())
+        begins_at = self._rests_until if self._state.takeovers.asked else 0.0
+        return max(0.0, max(begins_at, min(times, default=math.inf)) - self._now())
 
     def begin(
         self,
@@ -143,6 +149,11 @@ class Moving:
     def go_on(self) -> list[Action]:
         """Ask for those for whom it is time, and see who is there."""
         now = self._now()
+        if not self._state.takeovers.asked:
+            self._rests_until = math.inf
+        elif self._rests_until == math.inf:
+            self._rests_until = now + REST
+        is_resting = now < self._rests_until < math.inf
         actions: list[Action] = []
         for subscriber, move in list(self._moves.items()):
             if self._state.roster.connections.get(subscriber) is not move.connection:
@@ -158,6 +169,8 @@ class Moving:
                 actions += self._end(move, text)
             elif self._handing_on.is_ending:
                 actions += self._end(move, "the publisher ends")
+            elif is_resting:
+                move.until = max(move.until, now + AGAIN)
             elif now >= move.until:
                 actions += self._end(move, move.said or "its worker does not answer")
             elif now >= move.again_at:

@@ -7,10 +7,10 @@ from unittest import mock
 
 import pytest
 
-from fanout.control.messages import Evict, Finish
+from fanout.control.messages import Evict, Finish, Snapshot, SnapshotDone
 from fanout.control.takeover import Release, Released, Resume, Resumed, Wants
-from fanout.coordinator.moving import AGAIN, PATIENCE
-from fanout.coordinator.reports import disconnect
+from fanout.coordinator.moving import AGAIN, PATIENCE, REST
+from fanout.coordinator.reports import ask, disconnect
 from fanout.errors import ConfigError, NotMovedError
 from fanout.events import EventKind
 from fanout.shm.header import Header
@@ -201,6 +201,60 @@ def test_nobody_gives_it_up_while_there_is_no_descriptor_to_hand_it_on_with() ->
         assert move.problem == "no descriptor was free"
         begin(bench, subscriber, 1)
         assert first.hear() == [Release(subscriber)]
+
+
+def two_of_the_first(bench: Bench) -> tuple[int, int]:
+    """Two subscribers of the first of two workers."""
+    one, _other, two = connect(bench), bench.connect(b"A"), bench.connect(b"A")[1]
+    slot = bench.state.roster.connections[two].slot
+    StreamSlot(bench.segment, slot).write(RECORD)
+    assert bench.state.roster.connections[two].worker == 0
+    for process in bench.processes:
+        process.hear()
+    return one, two
+
+
+def test_who_asks_for_figures_is_answered_though_one_is_moved_after_the_other() -> None:
+    with Bench(2) as bench:
+        one, two = two_of_the_first(bench)
+        first, second = bench.processes
+        begin(bench, one, 1)
+        flag = Flag()
+        bench.coordinator._carry_out(ask(bench.state, flag))
+        bench.turn()
+        begin(bench, two, 1)
+        assert first.hear() == [Release(one)], "the other one waits"
+        assert 0 < bench.coordinator._pool.moving.may_wait <= REST
+
+        first.say(Released(one, True, ""))
+        bench.turn()
+        second.hear()
+        second.say(Resumed(one, True, ""))
+        bench.turn()
+        bench.turn()
+        asked, release = first.hear()
+        assert (kinds([asked]), release) == ([Snapshot], Release(two))
+        for process, message in ((first, asked), (second, second.hear()[0])):
+            assert isinstance(message, Snapshot)
+            process.say(SnapshotDone(message.token))
+        bench.turn()
+        assert flag.times == 1
+
+
+def test_others_are_moved_in_the_end_if_one_gets_nowhere() -> None:
+    with Bench(2) as bench:
+        one, two = two_of_the_first(bench)
+        first, _second = bench.processes
+        begin(bench, one, 1)
+        bench.coordinator._carry_out(ask(bench.state, Flag()))
+        move, _flag = begin(bench, two, 1)
+        bench.now += REST / 2
+        bench.turn()
+        assert first.hear() == [Release(one)]
+        bench.now += REST
+        bench.turn()
+        assert first.hear() == [Release(two)]
+        assert move.problem is None
 
 
 def test_it_is_closed_if_nobody_goes_on() -> None:
