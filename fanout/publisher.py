@@ -220,6 +220,7 @@ class Publisher(Audience):
             ClosedError: the publisher was closed.
             BrokenError: it is broken for good, by a bug of ours: close it.
             TimeoutError: our thread, or the machine, hangs.
+            NestedSendError: this thread is in the middle of a send.
             PoisonedError: see `recover()`. OSError: no descriptors. Nothing is replaced.
         """
         return self._engine.workforce.restart()
@@ -278,7 +279,7 @@ class Publisher(Audience):
                 as it takes.
             spread: seconds over which the connections are closed of those who have everything, in
                 any order, besides: so they do not all connect again, elsewhere, at once. Another
-                `close()` meanwhile, or `stop()`, closes them at once.
+                `close()` meanwhile, or `stop()`, closes them at once, whatever its timeout.
 
         Returns:
             What was not delivered, for each subscriber; empty if everything was. What was lost
