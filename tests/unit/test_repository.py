@@ -54,6 +54,7 @@ ABOUT_SEVERAL = {
     "coordinator/test_releasing.py": "the end of a coordinator, whatever a step of it raises",
     "coordinator/test_mutations.py": "supervision, and the checks of it",
     "coordinator/test_supervision_ends.py": "ends of workers: supervision.py, pace.py, exits.py",
+    "send/test_path_enlarging.py": "more workers than at the start: path.py",
     "shm/test_order.py": "the order of stores and loads of all records",
     "shm/test_records.py": "header, slots, cards, clock and ends",
     "workers/connections/test_resuming_slow.py": "who loses messages: resuming.py and records.py",
