@@ -96,6 +96,7 @@ PURE = (
     "fanout/coordinator/ledger.py",
     "fanout/coordinator/changes.py",
     "fanout/coordinator/choosing.py",
+    "fanout/coordinator/end_times.py",
     "fanout/coordinator/lives.py",
     "fanout/coordinator/pace.py",
     "fanout/coordinator/reports.py",
