@@ -32,11 +32,15 @@ def happenings() -> Happenings:
 
 
 @pytest.fixture
-def strict(happenings: Happenings) -> Iterator[Publisher]:
-    """A publisher with low limits, and a healthy subscriber that must not notice anything."""
+def strict(request: pytest.FixtureRequest, happenings: Happenings) -> Iterator[Publisher]:
+    """A publisher with low limits, and a healthy subscriber that must not notice anything.
+
+    Its parameter, if any, are further options.
+    """
+    options = LIMITS | getattr(request, "param", {})
     with (
         Publisher(
-            "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings, **LIMITS
+            "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings, **options
         ) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"A") as healthy,
     ):
@@ -229,6 +233,9 @@ def test_the_ttl_of_a_ping_is_kept(happenings: Happenings) -> None:
     assert statistics.median(taken) < 0.8, "it was looked at once a second"
 
 
+@pytest.mark.parametrize(
+    "strict", [{"stall_timeout": 0.5, "kernel_queue_bytes": 4096}], indirect=True, ids=["strict"]
+)
 def test_pings_without_end_and_pongs_unread_end_the_connection(
     strict: Publisher, happenings: Happenings
 ) -> None:
@@ -236,4 +243,6 @@ def test_pings_without_end_and_pongs_unread_end_the_connection(
         pings = command(b"PING", b"\0\0sixteen bytes ok") * 1000
         while not happenings.of(EventKind.SUBSCRIBER_EVICTED):
             peer.send_if_open(pings)
+        (evicted,) = happenings.of(EventKind.SUBSCRIBER_EVICTED)
+        assert evicted.cause is Reason.STALL_TIMEOUT
         peer.read_to_end()
