@@ -47,6 +47,13 @@ TRIED_FIRST: dict[str, int] = {
 
 FOUND = (880, 1_644)  # seeds beyond those that have shown something once
 
+# Of `SEEDS`: in one or the other of them somebody dies at each kill point, even the rarest. As
+# above: when a change of what is simulated makes other seeds of them, all are looked through.
+DEADLY = (
+    *(1, 18, 70, 80, 155, 156, 158, 159, 171, 189, 214, 216, 231, 326, 332, 347, 359, 387, 411),
+    *(428, 429, 455, 462, 492, 495, 499),
+)
+
 _kills: dict[int, Counter[str]] = {}  # by seed, of those that have run in this process
 
 
@@ -82,7 +89,7 @@ def test_streams_go_on_for_seeds_that_have_shown_something(seed: int) -> None:
 def test_somebody_dies_at_each_kill_point() -> None:
     """Looked for in the seeds of the tests above; those that have run here are not run again."""
     missed = set(KILL_POINTS)
-    for seed in sorted(range(SEEDS), key=_kills.__contains__, reverse=True):
+    for seed in sorted(range(SEEDS), key=lambda seed: (seed not in _kills, seed not in DEADLY)):
         if not missed:
             break
         if seed not in _kills:
@@ -119,4 +126,4 @@ def test_the_simulation_catches(name: str) -> None:
 
 def test_what_is_tried_first_is_a_seed_that_holds_without_the_mistake() -> None:
     assert set(TRIED_FIRST) <= set(MISTAKES)
-    assert max(TRIED_FIRST.values(), default=0) < SEEDS, "not among those that run"
+    assert max(*TRIED_FIRST.values(), *DEADLY) < SEEDS, "not among those that run"
