@@ -5,9 +5,10 @@ They are carried out in the order in which they stand, before anything else is d
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from fanout.events import Event
+from fanout.events import Event, EventKind
 from fanout.records import record
 from fanout.shm.census import NOTHING
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from fanout.coordinator.answers import Flag
     from fanout.coordinator.lives import Life
     from fanout.coordinator.roster import Accepted
-    from fanout.events import EventKind
     from fanout.reasons import Reason
     from fanout.shm.census import Amount
     from fanout.slow_policy import SlowPolicy
@@ -234,3 +234,14 @@ def tell_of(
 def tell_of_worker(kind: EventKind, life: Life, text: str, exit_code: int | None = None) -> Tell:
     """Tell of something that has happened to a worker."""
     return Tell(Event(kind, text, worker=life.index, exit_code=exit_code))
+
+
+def with_counts(action: Action, going_on: int, closed: int) -> Action:
+    """Tell of the loss what becomes of those that the worker served."""
+    if not isinstance(action, Tell) or action.event.kind is not EventKind.WORKER_LOST:
+        return action
+    if not going_on:
+        return action
+    count = going_on + closed
+    who = f"{going_on:,} of its {count:,} subscribers" if count > 1 else "its subscriber"
+    return Tell(replace(action.event, reason=f"{action.event.reason}; {who} can go on"))

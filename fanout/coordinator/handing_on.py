@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.control.splitting import split_wants
 from fanout.control.takeover import Release, Resume
 from fanout.coordinator import reports
-from fanout.coordinator.actions import Answer, NoteConnected, Tell, Wake
+from fanout.coordinator.actions import Answer, NoteConnected, Wake, with_counts
 from fanout.coordinator.takeovers import Orphan
 from fanout.descriptors import duplicate
-from fanout.events import EventKind
 from fanout.shm.census import NOTHING, Amount
 from fanout.shm.fence import keep_order
 from fanout.shm.header import Header
+from fanout.shm.own_counts import may_have_sent
 from fanout.shm.stream_record import Kind, StreamSlot
 from fanout.shm.worker_slot import WorkerSlot
 
@@ -103,14 +103,16 @@ class HandingOn:
         state, now = self._state, self._now()
         if self.is_ending:
             return self._wrecks.add(worker, told)
+        slot = WorkerSlot(self._segment, worker)
         found = self._takeovers.sort(
             state.roster.served_by(worker),
             self._record_of,
             state.changes,
-            WorkerSlot(self._segment, worker).tail,
+            slot.tail,
             now,
             own=exit_code is not None and not state.supervision.lives[worker].is_paced,
-            resuming=WorkerSlot(self._segment, worker).resuming,
+            resuming=slot.resuming,
+            may_have_sent=partial(self._may_have_sent, slot.sending),
         )
         for orphan in found.orphans:
             orphan.connection.lost_from = orphan.first
@@ -124,7 +126,7 @@ class HandingOn:
         state.ledger.not_resumed += closed
         state.ledger.takeovers += bool(found.orphans)
         moved = self._queued([orphan.connection for orphan in found.orphans])
-        told = [_with_counts(action, len(found.orphans), closed) for action in told]
+        told = [with_counts(action, len(found.orphans), closed) for action in told]
         self._is_held = self._is_held or bool(found.orphans)
         self._keep_log()
         return self._wrecks.add(worker, told, moved, found.why)
@@ -329,6 +331,10 @@ class HandingOn:
     def _record_of(self, connection: Accepted) -> StreamRecord | None:
         return StreamSlot(self._segment, connection.slot).read(connection.subscriber)
 
+    def _may_have_sent(self, sending: int, connection: Accepted) -> bool:
+        stream = StreamSlot(self._segment, connection.slot)
+        return may_have_sent(sending, connection.subscriber, stream)
+
     def _queued(self, connections: list[Accepted]) -> Amount:
         """What waits for these, as their workers take it into their totals."""
         messages = size = 0
@@ -337,14 +343,3 @@ class HandingOn:
             gone = record.sent_bytes + record.dropped_bytes + record.conflated_bytes
             size += record.matched_bytes - gone
         return Amount(messages, size) if messages or size else NOTHING
-
-
-def _with_counts(action: Action, going_on: int, closed: int) -> Action:
-    """Tell of the loss what becomes of those that the worker served."""
-    if not isinstance(action, Tell) or action.event.kind is not EventKind.WORKER_LOST:
-        return action
-    if not going_on:
-        return action
-    count = going_on + closed
-    who = f"{going_on:,} of its {count:,} subscribers" if count > 1 else "its subscriber"
-    return Tell(replace(action.event, reason=f"{action.event.reason}; {who} can go on"))

@@ -34,8 +34,13 @@ HANDED_AT_ONCE = 64  # connections in a turn: others have theirs in between
 REFUSALS_MAX = 8  # of workers that had no room for one; with all asked twice it has no use
 REFUSED_PAUSE = 0.5  # seconds until one that had none is asked again; others may leave it meanwhile
 OWN_ENDS_MAX = 3  # of workers that had a connection, in a row: then it may be what ends them
+MAY_HAVE_SENT = "how much it was sent over ipc is not known"
 ENDS_WORKERS = f"{OWN_ENDS_MAX} workers in a row ended while they had it"
 OWN_ENDS_WITHIN = 30.0  # seconds; for longer a worker has served it well
+
+
+def _never(_connection: Accepted) -> bool:
+    return False
 
 
 @dataclass(slots=True)
@@ -124,6 +129,7 @@ class Takeovers:
         *,
         own: bool,
         resuming: int = 0,
+        may_have_sent: Callable[[Accepted], bool] = _never,
     ) -> Sorted:
         """The worker of these connections is lost: who of them can go on?
 
@@ -133,6 +139,7 @@ class Takeovers:
             own: it has ended for a reason of its own, and not because somebody has killed it.
             resuming: the subscriber with whom it was just about to go on: then it was that one who
                 has ended it, and none of the others; 0 = nobody.
+            may_have_sent: whether nobody knows how much a connection was sent; of one at most.
         """
         found = Sorted([], [])
         for connection in connections:
@@ -142,6 +149,8 @@ class Takeovers:
             is_suspect = own and is_named and self._is_suspect(connection.subscriber, now)
             record = record_of(connection)
             why = ENDS_WORKERS if is_suspect else _why_not(connection, record, changes)
+            if why is None and may_have_sent(connection):
+                why = MAY_HAVE_SENT
             if why is not None or record is None:
                 found.others.append(connection)
                 found.why[connection.subscriber] = why or ""
@@ -175,7 +184,7 @@ class Takeovers:
         if orphan is None:
             return None
         connection = orphan.connection
-        why = _why_not(connection, record, changes, quiet=True)
+        why = _why_not(connection, record, changes)
         orphan.quiet, orphan.debt, orphan.since = True, debt, now
         if record is not None:
             orphan.needed = orphan.first = record.needed
@@ -257,18 +266,10 @@ class Takeovers:
         return ends >= OWN_ENDS_MAX
 
 
-def _why_not(
-    connection: Accepted, record: StreamRecord | None, changes: Changes, *, quiet: bool = False
-) -> str | None:
-    """Why another worker cannot go on with it, for people; None = it can.
-
-    Args:
-        quiet: its record says all that was sent, whether the kernel counts that or not.
-    """
+def _why_not(connection: Accepted, record: StreamRecord | None, changes: Changes) -> str | None:
+    """Why another worker cannot go on with it, for people; None = it can."""
     if connection.version is None or connection.over_limit:
         return ""  # it is not a subscriber yet, or not any more
-    if not quiet and not connection.endpoint.startswith("tcp://"):
-        return "the kernel does not count bytes of ipc"
     kind = Kind.NONE if record is None else Kind(record.kind)
     if record is None or not kind.goes_on:
         return kind.why_not

@@ -40,7 +40,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 7
+LAYOUT_VERSION = 8
 
 WORD = 8
 LINE = 64
@@ -101,7 +101,8 @@ W_WANTED_SEEN = 6  # the H_WANTED that it last rang the publisher for
 W_PROGRESS = 7  # turns that did something or found nothing to do: who stands still counts none
 W_RESUME = 8  # sequence: another worker may have to go on from there, or NO_TAIL
 W_RESUMING = 9  # the subscriber with whom it is just about to go on, 0 = with none
-# The rest of line 1 is free: who is being sent to (takeover of Unix sockets).
+W_SENDING = 10  # to whom on a Unix socket it is about to send, or has: see `own_counts`
+# The rest of line 1 is free.
 W_CPU_NS = 16  # CPU time of its process
 W_RSS_BYTES = 17  # resident memory of its process, shared pages too
 W_COHORTS = 18  # different wants
@@ -125,6 +126,7 @@ WC_STARTED = 35  # monotonic ns
 WC_AREA = 36  # which one its process writes to, from 1; 0 = none
 
 NO_TAIL = (1 << 64) - 1  # holds nothing back
+UNCOUNTED = NO_TAIL
 
 # Subscriber slot: 128 words, the owning worker's.
 SUBSCRIBER_SLOT_BYTES = 1_024
@@ -153,7 +155,11 @@ S_RATE = 24  # messages sent in the last second
 S_RATE_BYTES = 25
 S_BANK = 26  # records ever written; its lowest bit names the bank of the last one, 0 = none yet
 S_ACTED = 27  # bytes of its input on which all is done, if its record does not say more
-# Words 28 to 31 are free.
+# On a Unix socket, whose bytes the kernel does not count: see `own_counts`.
+S_HANDED = 28  # bytes that it has taken, or UNCOUNTED: its end has begun
+S_TAKEN = 29  # bytes of its input that were taken from it, or UNCOUNTED: some are being taken
+S_TAKING = 30  # 0; or these are to be taken, less those that are looked at and not taken then
+# Word 31 is free.
 S_BANKS = 32  # two of them: from where another worker can go on with the stream
 BANK_WORDS = 48  # in the order of `stream_record.StreamRecord`
 SPEECH_BYTES = 136  # of each, at its end: what is to be said that is not in the log
@@ -317,7 +323,7 @@ assert H_ACCOUNTS + ACCOUNTS <= PAGE // WORD, "the header is one page"
 assert W_DISCARDED_BYTES < WC_PID, "the first half of a worker's slot is the worker's"
 assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
 assert S_DROPS + DROPS <= S_OLDEST, "the drops have words of their own"
-assert S_ACTED < S_BANKS, "the banks have words of their own"
+assert S_TAKING < S_BANKS, "the banks have words of their own"
 assert S_BANKS + 2 * BANK_WORDS <= SUBSCRIBER_SLOT_BYTES // WORD, "both banks are in the slot"
 assert WC_AREA < WORKER_SLOT_BYTES // WORD, "a worker's slot is 64 words"
 assert H_HOLD >= H_ACCOUNTS + ACCOUNTS, "the hold has a line of its own"

@@ -136,6 +136,11 @@ class StreamSlot(Record):
 
     count = Word(at.S_BANK, "records ever written")
 
+    # Of a Unix socket, see `own_counts`.
+    handed = Word(at.S_HANDED, "bytes that it has taken, UNCOUNTED = its end has begun")
+    taken = Word(at.S_TAKEN, "bytes that were taken from it, UNCOUNTED = some are being taken")
+    taking = Word(at.S_TAKING, "0; or how many were taken, with those that are looked at only")
+
     def is_at(self, subscriber: int, count: int) -> bool:
         """Whether it is this subscriber's, and nobody has written one since there were so many."""
         return self.words[at.S_ID] == subscriber and self.count == count
@@ -160,6 +165,10 @@ class StreamSlot(Record):
             return None
         *numbers, speech, length = _BANK.unpack_from(self._banks[count & 1].tobytes())
         return StreamRecord._make((*numbers, speech[:length]))
+
+    def end(self) -> None:
+        """Nobody goes on with it: of a Unix socket it cannot be told that its end has begun."""
+        self.handed = at.UNCOUNTED
 
     def mend(self) -> None:
         """Have who reads figures not take it for half-written, if its worker died while it was."""

@@ -97,6 +97,7 @@ class SubscriberSlot(Record):
         keep_order()
         words[_WORDS] = _nothing
         words[at.S_BANK] = words[at.S_ACTED] = 0
+        words[at.S_HANDED] = words[at.S_TAKEN] = words[at.S_TAKING] = 0
         keep_order()
         words[at.S_ID] = subscriber  # last: even a torn slot never gives it another's figures
         words[at.S_VERSION] = version + 1

@@ -54,6 +54,7 @@ class WorkerSlot(Record):
     tail = Word(at.W_TAIL, "oldest message it may still read, NO_TAIL = none")
     resume = Word(at.W_RESUME, "oldest message that another worker may have to go on from")
     resuming = Word(at.W_RESUMING, "the subscriber with whom it is about to go on, 0 = with none")
+    sending = Word(at.W_SENDING, "what it is about to send on a Unix socket, see `own_counts`")
     flushed = Word(at.W_FLUSHED, "everything below was handed to the kernel, for every subscriber")
     heartbeat = Word(at.W_HEARTBEAT, "monotonic ns of its last sign of life")
     load = Word(at.W_LOAD, "CPU time used in the last second, in thousandths")
@@ -114,6 +115,7 @@ class WorkerSlot(Record):
         self.tail = at.NO_TAIL
         self.resume = at.NO_TAIL
         self.resuming = 0
+        self.sending = 0
         self.flushed = at.NO_TAIL
         self.wake()
         self.subscribers = 0

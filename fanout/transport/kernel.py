@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import fcntl
+import select
 import socket
 import struct
 import termios
@@ -37,6 +38,7 @@ class Taken(NamedTuple):
 
 # Of `struct tcp_info`: where it says what; Linux 4.1 is the first that says all of it.
 _TCP_INFO_BYTES = 136
+_SO_PEEK_OFF = 42  # Linux 3.4; the `socket` module has no name for it
 _ESTABLISHED, _CLOSE_WAIT = 1, 8  # of its `tcpi_state`, which comes first
 _ACKED_AND_RECEIVED = struct.Struct("=QQ")
 _ACKED_AT = 120
@@ -134,6 +136,42 @@ def await_bytes(sock: socket.socket, count: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def has_ended(sock: socket.socket) -> bool:
+    """Whether the peer says no more than what is there."""
+    look = select.poll()
+    look.register(sock, select.POLLRDHUP)
+    return bool(look.poll(0))
+
+
+def look_from_start(sock: socket.socket) -> bool:
+    """Have looks at what a Unix socket has begin at its first byte, and be counted from now on.
+
+    It is so for all who have the connection, now and later. What is looked at is looked over the
+    next time, until it is taken or this is called again.
+
+    Returns:
+        False: the system refuses that, or does not know it.
+    """
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF, 0)
+    except OSError:
+        return False
+    return True
+
+
+def looked_at(sock: socket.socket) -> int | None:
+    """Bytes of a Unix socket that were looked at and not taken, by all who ever had it.
+
+    Returns:
+        None: that was never counted, or the system does not say.
+    """
+    try:
+        count = sock.getsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF)
+    except OSError:
+        return None
+    return count if count >= 0 else None
 
 
 def unread_in_kernel(sock: socket.socket) -> int:

@@ -1,4 +1,4 @@
-"""Several workers over one log in one process, any of which may die, and TCP subscribers.
+"""Several workers over one log in one process, any of which may die, and their subscribers.
 
 A worker that dies does nothing any more; its sockets stay open, as those of a dead process do when
 the coordinator has duplicates.
@@ -24,6 +24,8 @@ from fanout.control.messages import (
 from fanout.control.splitting import split_wants
 from fanout.control.takeover import Release, Released, Resume, Resumed
 from fanout.options import Options
+from fanout.shm import layout as at
+from fanout.shm.own_counts import may_have_sent
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.slow_policy import SlowPolicy
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamRecord
     from fanout.workers.tuning import Tuning
 
+_STORED = frozenset((at.S_HANDED, at.S_TAKEN, at.S_TAKING))
 POLICY = SlowPolicy("block")
 
 
@@ -94,6 +97,27 @@ class MortalSocket:
         return count
 
 
+class MortalWords:
+    """The words of a slot, whose owner may die before it stores some of them, and behind it."""
+
+    def __init__(self, real: memoryview, life: Life, stored: frozenset[int]) -> None:
+        self._real = real
+        self._life = life
+        self._stored = stored
+
+    def __getitem__(self, index: int) -> int:
+        found: int = self._real[index]
+        return found
+
+    def __setitem__(self, index: int, value: int) -> None:
+        if index not in self._stored:
+            self._real[index] = value
+            return
+        self._life.point()
+        self._real[index] = value
+        self._life.point()
+
+
 class MortalOutbox(Outbox):
     """A channel whose owner may die between two reports."""
 
@@ -117,6 +141,8 @@ class Place(Around):
         self.channel = MortalOutbox(self.life)
         self.slot = WorkerSlot(log.written.segment, index)
         self.slot.release()
+        words: Any = MortalWords(self.slot.words, self.life, frozenset((at.W_SENDING,)))
+        self.slot.words = words
         self.slot.area = index + 1
         self._buffer = buffer
 
@@ -126,6 +152,8 @@ class Place(Around):
 
     def stream_slot(self, index: int) -> StreamSlot:
         slot = super().stream_slot(index)
+        words: Any = MortalWords(slot.words, self.life, _STORED)
+        slot.words = words
         slot.__class__ = type("MortalSlot", (_MortalSlot,), {"__slots__": (), "life": self.life})
         return slot
 
@@ -138,9 +166,10 @@ class Subscriber:
     ) -> None:
         self.number = number
         self.session = SubscriberSession(topics)
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = socket.socket(listening.family)
+        if listening.family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.connect(listening.getsockname())
         self.ours = listening.accept()[0]
         self.socket.setblocking(False)
@@ -189,6 +218,10 @@ class TakingOver:
 
     Attributes:
         outcomes: what the workers have said of those that they were to go on with.
+        unknown: those of whom nobody knows how much they were sent.
+
+    Args:
+        ipc: the subscribers come by Unix sockets.
     """
 
     def __init__(
@@ -197,6 +230,8 @@ class TakingOver:
         tuning: Tuning,
         workers: int = 2,
         buffer: int = 4096,
+        *,
+        ipc: bool = False,
         **options: Any,
     ) -> None:
         self.log = Around(layout)
@@ -209,12 +244,13 @@ class TakingOver:
         self.places: list[Place] = []
         for _ in range(workers):
             self.start()
-        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.listening = _listen_on_unix() if ipc else socket.create_server(("127.0.0.1", 0))
         self.subscribers: dict[int, Subscriber] = {}
         self.served: dict[int, Worker] = {}
         self.outcomes: list[Resumed] = []
         self.released: list[Released] = []
         self.closed: list[Closed] = []
+        self.unknown: list[Subscriber] = []
         self.chosen: list[Chose] = []
         self.hold = NO_TAIL
 
@@ -296,9 +332,15 @@ class TakingOver:
 
     def kill(self, worker: Worker) -> list[Subscriber]:
         """A worker is no more; returns whom it had. The log is held for them."""
+        self.around(worker).life.points = None
         self.take_reports(worker)
         slot = self.around(worker).slot
         orphans = [one for one in self.subscribers.values() if self.served[one.number] is worker]
+        for one in orphans:
+            stream = StreamSlot(self.log.written.segment, one.number - 1)
+            if may_have_sent(slot.sending, one.number, stream):
+                self.unknown.append(one)
+        orphans = [one for one in orphans if one not in self.unknown]
         self.hold = min([self.hold, *(self._needed(one) for one in orphans)])
         at = self.workers.index(worker)
         del self.workers[at], self.places[at]
@@ -376,6 +418,13 @@ class TakingOver:
             one.close()
         self.listening.close()
         self.log.close()
+
+
+def _listen_on_unix() -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind("")  # a free abstract name
+    listening.listen()
+    return listening
 
 
 def _end(worker: Worker) -> None:

@@ -76,6 +76,7 @@ class CoordinatorWorld:
     """One run; everything in it follows from the seed."""
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.rng = rng = Random(seed)
         self.now = rng.uniform(0.0, 1e6)
         self.count = rng.randint(1, 4)

@@ -8,6 +8,7 @@ is written down here once more.
 from __future__ import annotations
 
 import math
+from random import Random
 from typing import TYPE_CHECKING
 
 from fanout.control.takeover import Release, Released, Resume, Resumed, Wants
@@ -16,6 +17,7 @@ from fanout.coordinator.moving import Moving
 from fanout.errors import NotMovedError
 from fanout.shm.header import Header
 from fanout.shm.layout import PAGE, Layout
+from fanout.shm.own_counts import counted
 from fanout.shm.segment import Segment
 from fanout.shm.stream_record import Kind, StreamRecord, StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
@@ -80,6 +82,8 @@ class Orphans:
         self._refused: dict[int, list[int]] = {}  # by whom, of those whose workers had no room
         self._since: dict[int, float] = {}  # of those that are handed on: waiting since then
         self._not_before: dict[int, float] = {}  # they are handed on
+        self._sends = Random(f"sends of {world.seed}")
+        self._sent_to = 0  # nobody knows how much, by the worker that was lost last; 0 = nobody
         self._failed_at = -AGAIN
         self._short_since = math.inf  # nobody could be handed on
         self.takeovers = self.resumed = self.not_resumed = 0
@@ -161,6 +165,7 @@ class Orphans:
         self, worker: int, told: list[Action], code: int | None, *, is_foreign: bool
     ) -> list[Action]:
         """A worker is lost."""
+        self._send(worker)
         expected = set(self._who_can_go_on(worker, own=code is not None and not is_foreign))
         self.takeovers += bool(expected)
         for subscriber, process in list(self.leaving.items()):
@@ -178,6 +183,30 @@ class Orphans:
                 self._forget_handed(subscriber)
         return self._handing_on.lose(worker, told, code)
 
+    def _send(self, worker: int) -> None:
+        """A worker was lost in the middle of a send on a Unix socket, or behind one, or neither."""
+        rng, served = (
+            self._world.rng,
+            [
+                peer.connection
+                for peer in self._world.live.values()
+                if peer.connection.worker == worker
+                and peer.connection.endpoint.startswith("ipc:")
+                and peer.connection.subscriber not in self.waiting
+            ],
+        )
+        self._sent_to = 0
+        if not served or rng.random() < 0.3:
+            return
+        connection = rng.choice(served)
+        stream = StreamSlot(self.segment, connection.slot)
+        stream.handed = rng.randrange(1 << 40)
+        send = counted(len, WorkerSlot(self.segment, worker), stream, connection.subscriber)
+        send(b"some")
+        if rng.random() < 0.5:
+            stream.handed -= len(b"some")
+            self._sent_to = connection.subscriber
+
     def _who_can_go_on(self, worker: int, *, own: bool) -> Iterable[int]:
         world = self._world
         for subscriber, peer in world.live.items():
@@ -186,8 +215,8 @@ class Orphans:
             if world.is_ending:
                 continue
             is_suspect = own and self._is_suspect(subscriber)
-            is_tcp = peer.connection.endpoint.startswith("tcp:")
-            if is_tcp and peer.was_connected and not is_suspect and peer.kind is not Kind.NO_ROOM:
+            is_known = subscriber != self._sent_to
+            if is_known and peer.was_connected and not is_suspect and peer.kind is not Kind.NO_ROOM:
                 yield subscriber
             else:
                 self.not_resumed += peer.was_connected

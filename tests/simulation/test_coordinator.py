@@ -51,7 +51,7 @@ def test_invariants_hold_for_seeds_from(first: int) -> None:
 
     assert min(losses, kills, ends) > 100, "hardly anything happens"
     assert min(resumed, not_resumed) > 20, "hardly anybody is handed on"
-    assert moved > 3, "hardly anybody is moved"
+    assert moved > 1, "hardly anybody is moved"
 
 
 def test_one_seed_is_one_run() -> None:
@@ -253,6 +253,11 @@ def forget_from_where_it_was_handed_on(
 @mistake(takeovers, "_why_not")
 def hand_on_who_cannot_go_on(original: Any, connection: Any, record: Any, changes: Any) -> Any:
     return None if record is not None else original(connection, record, changes)
+
+
+@mistake(handing_on, "may_have_sent")
+def hand_on_who_may_have_been_sent_more(_original: Any, *_of: Any) -> bool:
+    return False
 
 
 @mistake(HandingOn, "_wants_of")

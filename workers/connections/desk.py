@@ -17,6 +17,7 @@ from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.slowness import SlowReports
+from fanout.workers.connections.unix_inbox import send_of
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.effects import Lost, Recovered, Stalled
 from fanout.zmtp import SessionLimits
@@ -122,6 +123,7 @@ class Desk:
         peer = Peer(
             *(message.subscriber, slot, sock, session, self._policy, now, message.debt),
             record=record,
+            send=send_of(sock, self._around.slot, record, message.subscriber),
         )
         if self._policy.min_interval_ns:
             self._tail.protect_front()  # it gets a cursor of its own there

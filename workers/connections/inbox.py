@@ -4,17 +4,20 @@ A worker may be lost at any time. What it has looked at only is still in the ker
 goes on with the connection finds it there. So a part of a frame is left where it is, and a whole
 one until what it has changed is reported, and the answer to it stands in the record.
 
-Some input is taken first: of Unix sockets, where the kernel does not count what was read; in the
-handshake; and a frame that is too large to be waited for in the kernel. Whose worker is lost in the
-middle of that is closed.
+Some input is taken first: in the handshake, and a frame that is too large to be waited for in the
+kernel. Whose worker is lost in the middle of that is closed.
+
+The kernel counts how much of the input of a TCP connection was taken. Of Unix sockets it does not:
+see `unix_inbox.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import select
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fanout.transport import kernel
 from fanout.workers.connections.budgets import READ_BYTES_MAX
@@ -30,11 +33,20 @@ if TYPE_CHECKING:
 ROOM_PART = 4
 SMALL_BYTES = 512
 
+_EVENTS = select.EPOLLIN | select.EPOLLRDHUP
+
 _nowhere = memoryview(bytearray(READ_BYTES_MAX))  # for what is thrown away; one for all
 
 
+class Receive(Protocol):
+    """What `recv` of a socket is."""
+
+    def __call__(self, size: int, flags: int = 0, /) -> bytes:
+        """At most so many bytes; BlockingIOError = there are none yet."""
+
+
 class Inbox:
-    """The input of one connection.
+    """The input of one TCP connection.
 
     Attributes:
         acted: bytes on which all is done; those of a frame that is skipped are among them before
@@ -48,10 +60,11 @@ class Inbox:
 
     __slots__ = (
         "_awaited",
-        "_is_tcp",
         "_missing",
+        "_receive",
         "_record",
         "_session",
+        "_set",
         "_socket",
         "_was_cut",
         "acted",
@@ -62,11 +75,14 @@ class Inbox:
         "taken",
     )
 
+    _may_be_stuck = False  # with a part of which it is not reported that it does not get on
+
     def __init__(self, sock: socket.socket, session: Session, record: StreamSlot) -> None:
         self._socket = sock
         self._session = session
         self._record = record
-        self._is_tcp = sock.family != socket.AF_UNIX
+        self._receive: Receive = sock.recv
+        self._set: select.epoll | None = None  # in which its socket is
         self._awaited = 1  # bytes that must be there, or nobody hears of them
         self._missing = 0  # bytes that what is left has still to get, at least
         self._was_cut = False  # there may be more than what was looked at
@@ -77,6 +93,17 @@ class Inbox:
         """Another worker has served this connection."""
         self.taken, self.acted = taken, acted
         kernel.await_bytes(self._socket, 1)
+
+    def watch(self, by: select.epoll) -> None:
+        """Have this set say when there is something to read."""
+        by.register(self._socket, self._events())
+        self._set = by
+
+    def unwatch(self) -> None:
+        """Have nobody say it any more, until it is watched again."""
+        if self._set is not None:
+            self._set.unregister(self._socket)
+            self._set = None
 
     @property
     def has_news(self) -> bool:
@@ -90,17 +117,17 @@ class Inbox:
             OSError: the connection broke.
         """
         session = self._session
-        is_tracked = self._is_tcp and session.state is SessionState.TRAFFIC
+        is_tracked = session.state is SessionState.TRAFFIC
         self.looks = is_tracked and not session.has_part
         try:
             if self.looks:
                 size = max(size, self._awaited)
-                data = self._socket.recv(size, socket.MSG_PEEK)
+                data = self._receive(size, socket.MSG_PEEK)
                 self._was_cut = len(data) == size
                 return data
             if is_tracked:
                 size = min(size, session.missing)  # what follows is looked at
-            data = self._socket.recv(size)
+            data = self._receive(size)
         except BlockingIOError:
             return None
         self.taken += len(data)
@@ -121,12 +148,15 @@ class Inbox:
     def has_acted(self) -> None:
         """All is done on what was looked at, or taken, when the next record is written."""
         session = self._session
-        # What is skipped is given up only where the kernel says how far somebody has come with it.
-        if not session.has_part and (self._is_tcp or not session.skipping):
+        if not session.has_part:
             self.acted = self.taken + self.looked + session.skipping
 
-    def take(self) -> None:
+    def take(self) -> bool:
         """Take what was acted upon, which whoever goes on will not see again.
+
+        Returns:
+            Whether a part of a frame is left of which nobody is told that there is no room for it:
+            then it is to be kept if it does not get on.
 
         Raises:
             OSError: the connection broke.
@@ -137,18 +167,41 @@ class Inbox:
         wanted = 1
         if self._missing and self.left and not (used and self._was_cut):
             wanted = self.left + self._missing
-            is_stuck = not used and self.left < self._awaited  # there is no room, or nothing comes
-            if is_stuck or wanted > self._most(wanted):
-                wanted = self._keep()
+            if (not used and self._is_stuck()) or wanted > self._most(wanted):
+                wanted = self._take_part()
         if wanted != self._awaited:
-            if not kernel.await_bytes(self._socket, wanted) and wanted > 1:
-                wanted = self._keep()
+            if not self._await(wanted) and wanted > 1:
+                wanted = self._take_part()
             self._awaited = wanted
+        return self._may_be_stuck and wanted > 1
+
+    def keep(self) -> None:
+        """Take the part of a frame that is left: it has not got on for long.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        if self._awaited > 1 and self.left:
+            self._awaited = self._take_part()
+            self._await(1)
 
     def let_go(self) -> None:
         """Forget what was looked at: else the end of the connection would look like a failure."""
         with contextlib.suppress(OSError):
             self._discard(self.looked + self.left)
+
+    def _events(self) -> int:
+        """Of which its set is to say something."""
+        return _EVENTS
+
+    def _is_stuck(self) -> bool:
+        """Whether a part is reported though it is all that there is: there is no room for more,
+        or no more comes."""
+        return self.left < self._awaited
+
+    def _await(self, wanted: int) -> bool:
+        """Hear of so many bytes and more; False if the system does not do that."""
+        return kernel.await_bytes(self._socket, wanted)
 
     def _most(self, wanted: int) -> int:
         """How large a frame may be of which a part is left in the kernel."""
@@ -157,15 +210,16 @@ class Inbox:
         room = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         return min(READ_BYTES_MAX, room // ROOM_PART)
 
-    def _keep(self) -> int:
-        """Take a part of a frame."""
-        part = self._socket.recv(self.left)
+    def _take_part(self) -> int:
+        """Take a part of a frame; returns how many bytes are to be awaited then."""
+        part = self._receive(self.left)
         self.taken += len(part)
         self.left = 0
         self._session.receive_data(part)
         return 1
 
     def _discard(self, count: int) -> None:
+        """Take so many bytes that were looked at."""
         while count:
             # TCP does not copy what is only to be counted.
             size = min(count, READ_BYTES_MAX)

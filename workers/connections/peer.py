@@ -10,7 +10,7 @@ from fanout._units import NS
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.transport import kernel
 from fanout.workers.connections.budgets import Budget
-from fanout.workers.connections.inbox import Inbox
+from fanout.workers.connections.unix_inbox import inbox_of
 from fanout.workers.stream.member import Member
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamSlot
     from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
     from fanout.workers.policy.base import Policy
+    from fanout.workers.stream.member import Send
     from fanout.workers.stream.spills import Copy
     from fanout.workers.stream.values import Values
     from fanout.zmtp import Session
@@ -62,6 +63,8 @@ class Peer:
     Args:
         now: monotonic ns.
         debt: ns that its address owes from connections before it.
+        send: of its socket, or what counts what that takes; None = the former.
+        is_new: whether nobody has served it before.
     """
 
     __slots__ = (
@@ -101,12 +104,13 @@ class Peer:
         debt: int = 0,
         *,
         record: StreamSlot,
+        send: Send | None = None,
         is_new: bool = True,
     ) -> None:
         self.id = identifier
         self.slot = slot
         self.socket = sock
-        self.member = Member(identifier, sock.send, policy)
+        self.member = Member(identifier, send or sock.send, policy)
         self.session = session
         self.budget = Budget(now, debt)
         self.ready = False
@@ -123,7 +127,7 @@ class Peer:
         self.record = record
         self.record_due = 0
         self.recorded = NO_TAIL
-        self.inbox = Inbox(sock, session, record)
+        self.inbox = inbox_of(sock, session, record)
         self.said: tuple[bytes, ...] = ()
         self.pointed_to = POINTS_TO_NOTHING
         if is_new:
@@ -185,6 +189,7 @@ class Peer:
 
     def finish_sending(self) -> None:
         """Send end of file after what is queued in the kernel; reading still works."""
+        self.record.end()
         with contextlib.suppress(OSError):  # it is gone already
             self.socket.shutdown(socket.SHUT_WR)
 
@@ -197,6 +202,7 @@ class Peer:
             leave_open: leave its end to the coordinator, who has a duplicate.
         """
         if not leave_open:
+            self.record.end()
             with contextlib.suppress(OSError):  # it is gone already
                 self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()

@@ -13,7 +13,6 @@ Who says more than its budget allows is *spared*: its input is left where it is 
 from __future__ import annotations
 
 import errno
-import select
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -31,11 +30,14 @@ from fanout.workers.connections.budgets import (
     Share,
     report_cost,
 )
+from fanout.workers.connections.parts import Parts
 from fanout.workers.connections.said import summary
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.members import OLDER_WANTS_MAX
 
 if TYPE_CHECKING:
+    import select
+
     from fanout.control.channel import Channel
     from fanout.workers.connections.deadlines import Deadlines
     from fanout.workers.connections.desk import Desk
@@ -95,6 +97,7 @@ class ReadSide:
         self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
         self._reported: dict[Peer, bytes] = {}  # what they are to be answered when that is out
+        self._parts = Parts(desk)
         self.has_changed = False
 
     @property
@@ -113,7 +116,8 @@ class ReadSide:
         if peer in self._spared:
             del self._spared[peer]
         else:
-            self.set.unregister(peer.socket)
+            peer.inbox.unwatch()
+        self._parts.forget(peer)
         self._tail.promised.pop(peer, None)
         self._changes.pop(peer, None)
         self._reported.pop(peer, None)
@@ -191,6 +195,7 @@ class ReadSide:
 
     def read_spared(self, now: int) -> None:
         """Read again from peers that were spared for long enough; once a tick."""
+        self._parts.take_stuck(now)
         for peer in [peer for peer in self._spared if peer.unread_until <= now]:
             if peer.inbox.is_full and peer.member.control:
                 continue  # until it has taken the answers
@@ -217,10 +222,10 @@ class ReadSide:
         if peer not in self._spared:
             self._polled.pop(peer, None)
             self._spared[peer] = None
-            self.set.unregister(peer.socket)
+            peer.inbox.unwatch()
 
     def _watch(self, peer: Peer) -> None:
-        self.set.register(peer.socket, select.EPOLLIN | select.EPOLLRDHUP)
+        peer.inbox.watch(self.set)
 
     def _read(self, peer: Peer, now: int) -> int:
         """Read once and act on it; returns how many bytes there were."""
@@ -281,7 +286,8 @@ class ReadSide:
         """All is done on what was looked at, when these are said: take it."""
         self._answer(peer, answers, now)
         try:
-            peer.inbox.take()
+            if peer.inbox.take():
+                self._parts.add(peer, now)
         except OSError as error:
             self._desk.close(peer, *broken(error, "reading failed"))
 

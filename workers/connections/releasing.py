@@ -7,10 +7,12 @@ coordinator has a duplicate, and holds the log from before it has asked for this
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 from fanout.control.takeover import Released
 from fanout.shm.stream_record import Kind
+from fanout.workers.connections.unix_inbox import own_counts
 
 if TYPE_CHECKING:
     from fanout.control.takeover import Release
@@ -58,7 +60,10 @@ class Releasing:
             return "it is in the middle of a message that the log does not keep"
         if inbox.acted != inbox.taken:
             return "it is in the middle of something that it says"
-        counts = self._around.stream_counts(peer.socket)
+        if peer.socket.family == socket.AF_UNIX:
+            counts = own_counts(peer.socket, peer.record)
+        else:
+            counts = self._around.stream_counts(peer.socket)
         if counts is not None and counts != (record.stream_bytes, inbox.taken):
             return "the kernel has counted other bytes than its worker"
         return None

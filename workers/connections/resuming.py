@@ -7,6 +7,7 @@ coordinator holds the log for it; before that is said, the words of this worker 
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from fanout.shm.stream_record import Kind
 from fanout.slow_policy import SlowPolicy
 from fanout.transport.kernel import Counts
 from fanout.workers.connections.peer import Peer
+from fanout.workers.connections.unix_inbox import own_counts, send_of
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.more import NOTHING_MORE, More
 from fanout.workers.stream.restoring import MismatchError
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from fanout.control.takeover import Resume, Wants
     from fanout.options import Options
-    from fanout.shm.stream_record import StreamRecord
+    from fanout.shm.stream_record import StreamRecord, StreamSlot
     from fanout.workers.connections.deadlines import Deadlines
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.self_service import SelfService
@@ -163,11 +165,7 @@ class Resuming:
             raise NotResumableError(kind.why_not)
         # What was acted upon may not have been taken yet; or it is of a frame that is skipped.
         acted = max(record.acted, stream.acted)
-        # Of one that was given up nobody has to ask the kernel, which does not count all.
-        given_up = Counts(record.stream_bytes, stream.acted)
-        counts = given_up if message.quiet else self._around.stream_counts(sock)
-        if counts is None:
-            raise NotResumableError("it was ending, or its bytes are not counted")
+        counts = self._counts_of(sock, stream, record, quiet=message.quiet)
         if counts.read > acted:
             raise NotResumableError("something that it said was not acted upon")
         past, wants = _history(one.wants)
@@ -181,6 +179,7 @@ class Resuming:
         peer = Peer(
             *(message.subscriber, slot, sock, session, policy, now, message.debt),
             record=stream,
+            send=send_of(sock, self._around.slot, stream, message.subscriber),
             is_new=False,
         )
         peer.member.encoding = session.encoding
@@ -204,6 +203,18 @@ class Resuming:
         self._deadlines.connected(peer, now)
         peer.recorded = record.needed  # that is held
         self._desk.records.write(peer)
+
+    def _counts_of(
+        self, sock: Any, stream: StreamSlot, record: StreamRecord, *, quiet: bool
+    ) -> Counts:
+        counts: Counts | None = Counts(record.stream_bytes, stream.acted)
+        if sock.family == socket.AF_UNIX:
+            counts = own_counts(sock, stream)
+        elif not quiet:  # else nobody has to ask the kernel, which may not count
+            counts = self._around.stream_counts(sock)
+        if counts is None:
+            raise NotResumableError("it was ending, or its bytes are not counted")
+        return counts
 
     def _protect(self, record: StreamRecord) -> None:
         """Have the log keep what it needs; up to now it is the coordinator who holds it."""

@@ -74,6 +74,7 @@ def test_a_slot_has_its_owner_when_its_counters_are_zero(written: Written) -> No
 
     assert (before, after) == ({version}, {version, SLOT + at.S_ID})
     records = {SLOT + at.S_BANK, SLOT + at.S_ACTED}
+    records |= {SLOT + at.S_HANDED, SLOT + at.S_TAKEN, SLOT + at.S_TAKING}
     assert records < words, "another's record would be taken for its own"
     assert len(words) == len(NOTHING) + len(records)
 

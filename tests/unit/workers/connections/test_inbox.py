@@ -58,6 +58,10 @@ def arrive(worker: Worker, one: Subscriber, count: int) -> None:
     wait_until(lambda: kernel.unread_in_kernel(sock) >= count, "what it has said")
 
 
+class Unknown(Exception):
+    """A worker is dead, and nobody knows how much the subscriber was sent by it."""
+
+
 class Living:
     """One subscriber, and who serves it: the second worker once the first is dead."""
 
@@ -82,8 +86,10 @@ class Living:
             self.hand_over()
 
     def hand_over(self) -> None:
-        self.taking.around(self.worker).life.points = None
-        self.taking.hand_over(self.taking.kill(self.worker), self.heir)
+        orphans = self.taking.kill(self.worker)
+        if self.one in self.taking.unknown:
+            raise Unknown
+        self.taking.hand_over(orphans, self.heir)
         self.worker = self.heir
         self.taking.settle(self.worker)
 

@@ -137,13 +137,16 @@ def test_who_has_said_something_that_is_lost_with_its_worker_does_not_go_on(
     "seed",
     [*range(3), *(pytest.param(seed, marks=pytest.mark.unmeasured) for seed in range(3, 12))],
 )
-def test_streams_go_on_whatever_happened_before_their_worker_died(seed: int) -> None:
+@pytest.mark.parametrize("ipc", [False, True], ids=["tcp", "ipc"])
+def test_streams_go_on_whatever_happened_before_their_worker_died(seed: int, ipc: bool) -> None:
     """Slow readers, PINGs, changes of wants, ticks and deaths in any order."""
-    with closing(TakingOver(LAYOUT, TUNING)) as taking:
-        live_and_die(taking, seed)
+    with closing(TakingOver(LAYOUT, TUNING, ipc=ipc)) as taking:
+        deaths = live_and_die(taking, seed)
+        assert len(taking.unknown) <= (deaths if ipc else 0)
 
 
-def live_and_die(taking: TakingOver, seed: int) -> None:
+def live_and_die(taking: TakingOver, seed: int) -> int:
+    """Live some time; returns how many workers have died."""
     lives = Lives(taking, seed)
     for _ in range(300):
         lives.step()
@@ -156,6 +159,7 @@ def live_and_die(taking: TakingOver, seed: int) -> None:
         pongs = [commands.pong(b"%d" % number) for number in range(1, pings + 1)]
         places = [bytes(one.received).index(b"\x04" + pong[1:2] + pong[2:]) for pong in pongs]
         assert places == sorted(places)
+    return lives.deaths
 
 
 class Lives:
@@ -164,6 +168,7 @@ class Lives:
     Attributes:
         pings: how many each subscriber has sent.
         unsaid: the rest of what it says, which is cut anywhere.
+        deaths: of workers.
     """
 
     def __init__(self, taking: TakingOver, seed: int) -> None:
@@ -177,6 +182,7 @@ class Lives:
         }
         self.unsaid = dict.fromkeys(self.pings, b"")
         self.orphans: list[Subscriber] = []
+        self.deaths = 0
 
     def step(self) -> None:
         """One thing happens."""
@@ -203,6 +209,10 @@ class Lives:
                 with suppress(Killed):
                     taking.turn(dying)
                 self.orphans += taking.kill(dying)
+                self.deaths += 1
+                for gone in taking.unknown:
+                    self.pings.pop(gone, None)
+                    self.unsaid.pop(gone, None)
                 if rng.random() < 0.5:
                     self.hand_over()
                 taking.start()
