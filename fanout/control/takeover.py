@@ -37,6 +37,8 @@ class Resume:
     policy: dict[str, int | float | str | bool]  # all fields of a `SlowPolicy`
     debt: int = 0  # ns that are missing of its budget, see `peer_budget`
     quiet: bool = False  # its worker has given it up: its record says all that was sent and read
+    slow: bool = False  # it was reported as that, and not yet that it has recovered
+    stalled: bool = False  # the same
 
 
 @record

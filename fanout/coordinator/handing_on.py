@@ -304,7 +304,7 @@ class HandingOn:
             connection.version or "",
             self._state.choices.policy_of(connection.subscriber).as_dict(),
             connection.owed(now) if orphan.debt is None else orphan.debt,
-            orphan.quiet,
+            *(orphan.quiet, connection.slow, connection.stalled),
         )
 
     def _wants_of(self, connection: Accepted) -> Iterator[Wants]:

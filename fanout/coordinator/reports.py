@@ -270,10 +270,13 @@ def _slow(state: State, message: Slow) -> list[Action]:
     cause: Reason | None = None
     if message.recovered:
         kind = EventKind.SUBSCRIBER_RECOVERED
+        connection.slow = connection.stalled = False
     elif message.stalled:
         kind = EventKind.SUBSCRIBER_STALLED
+        connection.stalled = True
     else:
         kind, cause = EventKind.SUBSCRIBER_SLOW, Reason.LAG
+        connection.slow = True
     return [tell_of(kind, connection, message.reason, message.dropped, cause)]
 
 

@@ -37,6 +37,8 @@ class Accepted:
     debt: int = 0  # ns that its address owed when it came, and that are missing of its budget
     is_over: bool = False  # that budget, or was once
     lost_from: int | None = None  # its worker is lost, and has served it up to that message
+    slow: bool = False  # it was told of as that, and not yet that it has recovered
+    stalled: bool = False  # the same
     owed_at: float = 0.0  # seconds; since it came, or was named as over it last, it has paid
 
     def owed(self, now: float) -> int:

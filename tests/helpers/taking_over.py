@@ -19,6 +19,7 @@ from fanout.control.messages import (
     Closed,
     Connected,
     SetPolicy,
+    Slow,
     Subscriptions,
 )
 from fanout.control.splitting import split_wants
@@ -177,6 +178,14 @@ class Subscriber:
         self.changes: list[Subscriptions] = []
         self.received = bytearray()
         self.policy = POLICY
+        self.slow = self.stalled = False  # as was reported last
+        self.reports: list[Slow] = []
+
+    def note(self, report: Slow) -> None:
+        """Its worker reports that it is slow, stalls, or has recovered."""
+        self.reports.append(report)
+        self.slow = not report.recovered and (self.slow or not report.stalled)
+        self.stalled = not report.recovered and (self.stalled or report.stalled)
 
     def say(self, data: bytes = b"") -> None:
         """Send what the session has to say, and this."""
@@ -309,6 +318,8 @@ class TakingOver:
                 self.outcomes.append(message)
             elif isinstance(message, Released):
                 self.released.append(message)
+            elif isinstance(message, Slow):
+                self.subscribers[message.subscriber].note(message)
             elif isinstance(message, Chose):
                 self.chosen.append(message)
             elif isinstance(message, Closed):
@@ -388,7 +399,8 @@ class TakingOver:
             for part in parts:
                 worker._orders.carry_out(part, [])
             fields: Any = one.policy.as_dict()
-            resume = Resume(*(one.number, one.number - 1, "zmtp", one.version, fields), quiet=quiet)
+            known = {"quiet": quiet, "slow": one.slow, "stalled": one.stalled}
+            resume = Resume(*(one.number, one.number - 1, "zmtp", one.version, fields), **known)
             worker._orders.carry_out(resume, [os.dup(one.ours.fileno())])
 
     def settle(self, worker: Worker) -> None:

@@ -194,6 +194,7 @@ class Resuming:
         except MismatchError as error:
             self._pump.remove(peer.member)
             raise NotResumableError(str(error)) from error
+        peer.member.slow, peer.member.stalled = message.slow, message.stalled
         self._pump.go_by(peer.member, policy, now, more.rests_until)
         peer.goes_on(counts.read, acted)
         if more.said:

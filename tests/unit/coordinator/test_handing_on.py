@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from fanout.control.messages import Evict, Finish, Snapshot, SnapshotDone, Started
+from fanout.control.messages import Evict, Finish, Slow, Snapshot, SnapshotDone, Started
 from fanout.control.takeover import Resume, Resumed, Wants
 from fanout.coordinator.actions import Say
 from fanout.coordinator.handing_on import HOPE
@@ -123,6 +123,30 @@ def test_who_waits_since_nobody_had_room_is_in_nobodys_way() -> None:
         assert second.hear() == []
         handing_on = bench.coordinator._pool._handing_on
         assert 0 < handing_on.may_wait <= REFUSED_PAUSE
+
+
+def test_who_goes_on_with_one_is_told_that_it_was_reported_as_slow() -> None:
+    """So that it is told of when it has recovered, and not once more that it is slow."""
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        first.say(Slow(subscriber, False, 3, "behind"))
+        first.say(Slow(subscriber, False, 3, "takes nothing", stalled=True))
+        first.exit(KILLED)
+        bench.turn()
+        _wants, resume = second.hear()
+        assert isinstance(resume, Resume)
+        assert (resume.slow, resume.stalled) == (True, True)
+        second.say(Resumed(subscriber, True, ""), Slow(subscriber, True, 3, "has caught up"))
+        second.exit(KILLED)
+        bench.pass_time(1)
+        third = bench.of_worker(0)
+        third.say(Started(1))
+        bench.turn()
+        resume = third.hear()[-1]
+        assert isinstance(resume, Resume)
+        assert (resume.slow, resume.stalled) == (False, False)
+        assert len(bench.of(EventKind.SUBSCRIBER_RECOVERED)) == 1
 
 
 def test_the_workers_end_when_all_that_others_go_on_with_are_served() -> None:

@@ -235,6 +235,30 @@ def test_what_one_has_said_of_itself_counts_on_and_is_taken_back(two: TakingOver
     assert two.workers[0].desk.peers[one.number].said == (b"\x00fanout.policy=conflate",)
 
 
+@pytest.mark.parametrize("how", ["moved", "killed"])
+def test_one_that_was_reported_as_slow_is_reported_when_it_has_caught_up_with_another_worker(
+    two: TakingOver, how: str
+) -> None:
+    """And not as slow for the second time before that."""
+    owner, heir = two.workers
+    one = two.connect([b"A"], owner)
+    two.set_policy(one, SlowPolicy("drop_oldest", limit_bytes=100_000))
+    for _ in range(30):
+        two.publish(b"A", bytes(3_000))
+        two.turn(owner)
+    assert [(one.slow, one.stalled, len(one.reports))] == [(True, False, 1)]
+    if how == "moved":
+        assert two.move(one, heir) == ""
+    else:
+        two.hand_over(two.kill(owner), heir)
+    for _ in range(5):
+        two.turn(heir)
+    assert [outcome.ok for outcome in two.outcomes] == [True]
+    assert len(one.reports) == 1
+    two.settle(heir)
+    assert [report.recovered for report in one.reports] == [False, True]
+
+
 def test_many_answers_that_wait_do_not_keep_it_from_going_on(two: TakingOver) -> None:
     """As to PINGs that came together with the end of its handshake; others wait in the kernel."""
     dying, heir = two.workers
