@@ -297,6 +297,9 @@ def end(
     state.changes.forget(connection.subscriber)
     state.choices.forget(connection.subscriber)
     state.takeovers.forget(connection.subscriber)
+    cause = Reason.of(closed.cause)
+    if cause is Reason.WORKER_RETIRED and connection.version is not None:
+        state.ledger.not_resumed += 1
     actions: list[Action] = []
     duplicate = state.duplicates.pop(connection.subscriber, None)
     if duplicate is not None:
@@ -306,7 +309,7 @@ def end(
         connection,
         closed.reason,
         closed.dropped,
-        Reason.of(closed.cause),
+        cause,
         closed.discarded,
         exact=exact,
     )

@@ -144,7 +144,6 @@ class Succession:
                 continue  # it was told already
             why = self._why.get(connection.subscriber, "")
             text = f"{cause.text}; {why}" if why else cause.text
-            self._state.ledger.not_resumed += connection.version is not None
             actions.append(Say(worker, Evict(connection.subscriber, cause.number, text)))
         return actions
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from fanout.reasons import Reason
 from fanout.shm.stream_record import Kind
 from fanout.shm.worker_slot import NO_TAIL
 
@@ -162,6 +163,9 @@ class Takeovers:
             if leaving is not None:
                 orphan.target = leaving.target
             found.orphans.append(orphan)
+            evict = self.evicts.get(connection.subscriber)
+            if evict is not None and evict.cause == Reason.WORKER_RETIRED.number:
+                del self.evicts[connection.subscriber]  # that worker is gone: nothing is in the way
         for orphan in found.orphans:
             self.waiting[orphan.connection.subscriber] = orphan
         return found

@@ -209,6 +209,23 @@ def test_who_comes_back_since_others_have_no_room_is_closed_after_that_time_too(
         assert counts(bench) == [1, 0]
 
 
+def test_who_was_to_be_closed_goes_on_if_the_worker_that_was_to_end_is_lost_first() -> None:
+    """There is nothing in its way any more."""
+    with Bench(2) as bench:
+        subscribers = connect(bench, 4)
+        played = Played(bench, set(subscribers))
+        bench.coordinator.resize(1)
+        played.until(lambda: bool(bench.state.takeovers.evicts))
+        bench.processes[1].exit(KILLED)
+        played.settle()
+        played.until(lambda: bench.state.ledger.resumed == 2)
+
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert counts(bench) == [4, 0]
+        assert bench.state.ledger.not_resumed == 0
+        assert not bench.state.takeovers.evicts
+
+
 def test_nobody_is_closed_while_no_other_worker_serves_to_whom_he_could_go() -> None:
     with Bench(1) as bench:
         subscribers = connect(bench, 2)
