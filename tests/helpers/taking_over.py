@@ -399,7 +399,7 @@ class TakingOver:
             for part in parts:
                 worker._orders.carry_out(part, [])
             fields: Any = one.policy.as_dict()
-            known = {"quiet": quiet, "slow": one.slow, "stalled": one.stalled}
+            known: Any = {"quiet": quiet, "slow": one.slow, "stalled": one.stalled}
             resume = Resume(*(one.number, one.number - 1, "zmtp", one.version, fields), **known)
             worker._orders.carry_out(resume, [os.dup(one.ours.fileno())])
 
