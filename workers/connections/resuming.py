@@ -172,8 +172,7 @@ class Resuming:
         if kind is Kind.WANTS_NOTHING and (past or wants):
             raise NotResumableError("its record does not fit what it wants")
         slot = self._around.subscriber_slot(message.slot)
-        session: Session = self._desk.session_for(message.protocol)
-        session.go_on(message.version, wants, acted - counts.read)
+        session = self._session_of(message, wants, acted - counts.read)
         policy = policy_of(_policy_in(message), self._log_bytes, self._around.log.entries)
         stream.mend()
         peer = Peer(
@@ -216,6 +215,11 @@ class Resuming:
         if counts is None:
             raise NotResumableError("it was ending, or its bytes are not counted")
         return counts
+
+    def _session_of(self, message: Resume, wants: set[bytes], skip: int) -> Session:
+        session: Session = self._desk.session_for(message.protocol)
+        session.go_on(message.version, wants, skip)
+        return session
 
     def _protect(self, record: StreamRecord) -> None:
         """Have the log keep what it needs; up to now it is the coordinator who holds it."""
