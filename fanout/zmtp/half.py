@@ -63,8 +63,8 @@ class Half:
     Owned by one thread. Mutable state: everything below.
     """
 
-    __slots__ = ("_greeting", "_has_pinged", "_max_frame_bytes", "_output", "_reader", "_role",
-                 "_room", "introduce", "metadata", "state", "version")  # fmt: skip
+    __slots__ = ("_again", "_greeting", "_has_pinged", "_max_frame_bytes", "_output", "_reader",
+                 "_role", "_room", "introduce", "metadata", "state", "version")  # fmt: skip
 
     def __init__(self, role: Role, max_frame_bytes: int, *, allow_zmtp_1: bool = False) -> None:
         self._role = role
@@ -72,6 +72,7 @@ class Half:
         self.introduce: Callable[[], Mapping[bytes, bytes]] = dict
         self._max_frame_bytes = max_frame_bytes
         self._has_pinged = False  # it has sent a PING or a PONG
+        self._again = 0  # bytes that come next and were perhaps acted upon already
         self._room: int | None = None  # bytes of answers for which there is room, if not for all
         self._output = bytearray()  # shared with the greeting: emptied, never replaced
         # None when both greetings are through.
@@ -99,6 +100,8 @@ class Half:
             events.append(self._fail(error))
         except RemoteProtocolError as error:
             events.append(self._fail(error))
+        if self._again:
+            self._read_again(len(data), events)
         return events
 
     def look_at(self, data: bytes, room: int) -> Looked:
@@ -127,6 +130,8 @@ class Half:
         self._room = None
         used = len(data) - self._reader.kept_bytes
         self._reader.let_go()
+        if self._again:
+            self._read_again(used, events)
         return Looked(events, used, missing)
 
     def data_to_send(self) -> bytes:
@@ -257,6 +262,14 @@ class Half:
 
     def _on_ready(self, events: list[SessionEvent]) -> None:
         """Do what the half does first."""
+
+    def _read_again(self, count: int, events: list[SessionEvent]) -> None:
+        self._again = max(0, self._again - count)
+        if not self._again and self.state is not SessionState.CLOSED:
+            self._on_news(events)
+
+    def _on_news(self, events: list[SessionEvent]) -> None:
+        """From here on nothing was acted upon already."""
 
     def _on_message(self, flags: int, body: bytes, events: list[SessionEvent]) -> None:
         """Take one frame of a message."""

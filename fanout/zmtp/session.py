@@ -100,7 +100,9 @@ class Session(Half):
         self._subscribed_bytes = 0
         self.subscriptions: set[bytes] = set()
 
-    def go_on(self, version: str, subscriptions: Collection[bytes], skip: int = 0) -> None:
+    def go_on(
+        self, version: str, subscriptions: Collection[bytes], skip: int = 0, again: int = 0
+    ) -> None:
         """Take over a connection from another session, between two frames of its peer; only once.
 
         Nothing is sent for that. What the peer has said of itself in its handshake is not known.
@@ -109,7 +111,11 @@ class Session(Half):
             version: of the peer, as the other session had it.
             subscriptions: as that one had them.
             skip: bytes that will come, and were acted upon already.
+            again: bytes that have come, and of which the other session may have acted upon some:
+                what is among the subscriptions may be cancelled and subscribed to once more. So
+                there may be too many in between, and it is looked at the end of them.
         """
+        self._again = again
         self._go_on(version)
         if version != "1.0":  # whose input is not looked at
             self._reader.skip(skip)
@@ -162,15 +168,26 @@ class Session(Half):
         if prefix.startswith(limits.reserved):
             events.append(ReservedSubscription(prefix, wanted=True))
             return
-        if len(self.subscriptions) >= limits.max_subscriptions:
-            raise OverLimitError(f"more than {limits.max_subscriptions} subscriptions")
-        if self._subscribed_bytes + size > limits.max_subscriptions_bytes:
-            raise OverLimitError(
-                f"more than {limits.max_subscriptions_bytes} bytes of subscriptions"
-            )
+        if not self._again:
+            self._check(len(self.subscriptions) + 1, self._subscribed_bytes + size)
         self._subscribed_bytes += size
         self.subscriptions.add(prefix)
         events.append(Subscribed(prefix))
+
+    def _check(self, count: int, size: int) -> None:
+        """Refuse so many subscriptions, of so many bytes."""
+        if count > self._limits.max_subscriptions:
+            raise OverLimitError(f"more than {self._limits.max_subscriptions} subscriptions")
+        if size > self._limits.max_subscriptions_bytes:
+            raise OverLimitError(
+                f"more than {self._limits.max_subscriptions_bytes} bytes of subscriptions"
+            )
+
+    def _on_news(self, events: list[SessionEvent]) -> None:
+        try:
+            self._check(len(self.subscriptions), self._subscribed_bytes)
+        except OverLimitError as error:
+            events.append(self._fail(error))
 
     def _subscribe_all(self, prefixes: list[bytes], events: list[SessionEvent]) -> None:
         """As `_subscribe` one after another; all at once if there are many, and room for all."""

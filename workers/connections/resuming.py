@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fanout.control.takeover import Resumed
 from fanout.shm.stream_record import Kind
 from fanout.slow_policy import SlowPolicy
-from fanout.transport.kernel import Counts
+from fanout.transport import kernel
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.unix_inbox import own_counts, send_of
 from fanout.workers.policy.choice import policy_of
@@ -172,7 +172,7 @@ class Resuming:
         if kind is Kind.WANTS_NOTHING and (past or wants):
             raise NotResumableError("its record does not fit what it wants")
         slot = self._around.subscriber_slot(message.slot)
-        session = self._session_of(message, wants, acted - counts.read)
+        session = self._session_of(message, wants, acted - counts.read, sock)
         policy = policy_of(_policy_in(message), self._log_bytes, self._around.log.entries)
         stream.mend()
         peer = Peer(
@@ -206,8 +206,8 @@ class Resuming:
 
     def _counts_of(
         self, sock: Any, stream: StreamSlot, record: StreamRecord, *, quiet: bool
-    ) -> Counts:
-        counts: Counts | None = Counts(record.stream_bytes, stream.acted)
+    ) -> kernel.Counts:
+        counts: kernel.Counts | None = kernel.Counts(record.stream_bytes, stream.acted)
         if sock.family == socket.AF_UNIX:
             counts = own_counts(sock, stream)
         elif not quiet:  # else nobody has to ask the kernel, which may not count
@@ -216,9 +216,11 @@ class Resuming:
             raise NotResumableError("it was ending, or its bytes are not counted")
         return counts
 
-    def _session_of(self, message: Resume, wants: set[bytes], skip: int) -> Session:
+    def _session_of(self, message: Resume, wants: set[bytes], skip: int, sock: Any) -> Session:
         session: Session = self._desk.session_for(message.protocol)
-        session.go_on(message.version, wants, skip)
+        # Of what is there the other one may have reported some, if it was lost.
+        again = 0 if message.quiet else kernel.unread_in_kernel(sock)
+        session.go_on(message.version, wants, skip, again)
         return session
 
     def _protect(self, record: StreamRecord) -> None:

@@ -153,6 +153,42 @@ def test_all_that_is_said_is_acted_upon_once_whenever_its_worker_dies() -> None:
     assert points > 20
 
 
+def exchange(taking: TakingOver, points: int) -> bool:
+    """One that wants as much as it may wants something else; its worker dies after so many points.
+
+    Returns:
+        Whether it does.
+    """
+    living = Living(taking)
+    living.say(commands.subscription(b"B", as_command=True))
+    living.turn_until(lambda: living.wants == {b"A", b"B"})
+    said = commands.cancellation(b"A", as_command=True)
+    said += commands.subscription(b"C", as_command=True)
+    said += commands.cancellation(b"C", as_command=True)
+    said += commands.subscription(b"D", as_command=True)
+    living.die_after(points)
+    living.say(said)
+    living.turn_until(lambda: living.wants == {b"B", b"D"})
+    living.turn(tick=True)
+    is_dead = living.worker is living.heir
+    assert taking.closed == []
+    living.one.say(commands.subscription(b"E", as_command=True))
+    living.turn_until(lambda: bool(taking.closed))
+    assert [closed.cause for closed in taking.closed] == [Reason.LIMIT.number]
+    return is_dead
+
+
+def test_who_wants_as_much_as_it_may_is_not_closed_for_what_is_read_twice() -> None:
+    """What it wants in the end is counted, and not what it wants while that is read again."""
+    points = 0
+    is_dead = True
+    while is_dead:
+        points += 1
+        with closing(TakingOver(LAYOUT, CHUNKS, max_subscriptions=2)) as taking:
+            is_dead = exchange(taking, points)
+    assert points > 5
+
+
 def test_a_part_of_a_frame_is_left_and_nobody_hears_of_it_until_it_is_whole(
     two: TakingOver,
 ) -> None:
