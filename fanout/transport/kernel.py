@@ -264,5 +264,7 @@ def _set_tcp(sock: socket.socket, queue_bytes: int, user_timeout_s: float) -> No
     _set(sock, tcp, socket.TCP_NODELAY, 1)  # batches are made in the pump, not in the kernel
     _set(sock, tcp, socket.TCP_USER_TIMEOUT, int(user_timeout_s * 1000))
     _set(sock, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # An urgent byte is one like others: else it is in no `recv`, and counted as if it had been.
+    _set(sock, socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     _set(sock, tcp, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
     _set(sock, tcp, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)

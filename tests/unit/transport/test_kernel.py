@@ -28,6 +28,7 @@ TIMEOUT_S = 10.0
 WANTED = [
     ((socket.SOL_SOCKET, socket.SO_SNDBUF), 2 * 64 * 1024),  # the kernel doubles it
     ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1),
+    ((socket.SOL_SOCKET, socket.SO_OOBINLINE), 1),
     ((socket.IPPROTO_TCP, socket.TCP_NODELAY), 1),
     ((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), 7500),  # ms
     ((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), KEEPALIVE_IDLE_S),

@@ -211,6 +211,32 @@ def test_a_part_of_a_frame_is_left_and_nobody_hears_of_it_until_it_is_whole(
     living.turn_until(lambda: pongs_in(living.one) == [b"torn", b"2", b""])
 
 
+@pytest.mark.parametrize("how", ["moved", "killed"])
+def test_a_byte_that_is_said_to_be_urgent_is_one_of_what_is_said(two: TakingOver, how: str) -> None:
+    """It was in no input, and counted as if it had been: so nobody went on with its sender."""
+    living = Living(two)
+    ping = commands.ping(b"1", 0)
+    living.say(ping[:3])
+    living.one.socket.send(ping[3:4], socket.MSG_OOB)
+    arrive(living.worker, living.one, 4)
+    for _ in range(3):
+        living.turn()
+    living.say(ping[4:] + commands.ping(b"2", 0))
+    living.turn_until(lambda: pongs_in(living.one) == [b"1", b"2"])
+    living.one.socket.send(ping[:1], socket.MSG_OOB)
+    arrive(living.worker, living.one, 1)
+    if how == "moved":
+        living.turn()
+        assert two.move(living.one, living.heir) == ""
+        living.worker = living.heir
+        two.settle(living.worker)
+    else:
+        living.hand_over()
+    assert [outcome.reason for outcome in two.outcomes] == [""]
+    living.one.say(ping[1:])
+    living.turn_until(lambda: pongs_in(living.one) == [b"1", b"2", b"1"])
+
+
 def test_who_goes_on_hears_of_less_than_the_one_before_has_waited_for(two: TakingOver) -> None:
     living = Living(two)
     living.say(commands.ping(b"x" * 16, 0)[:10])
