@@ -187,14 +187,16 @@ class Resuming:
         if record.more:
             more = More.unpacked(read(record.more, record.more_bytes))
         try:
-            self._pump.restore(
+            has_passed = self._pump.restore(
                 *(peer.member, record, counts.written, past, wants, now), more=more, read=read
             )
         except MismatchError as error:
             self._pump.remove(peer.member)
             raise NotResumableError(str(error)) from error
         peer.member.slow, peer.member.stalled = message.slow, message.stalled
-        self._pump.go_by(peer.member, policy, now, more.rests_until)
+        # It may have begun to rest in any moment since its record.
+        rests_until = now + policy.min_interval_ns if has_passed else more.rests_until
+        self._pump.go_by(peer.member, policy, now, rests_until)
         peer.goes_on(counts.read, acted)
         if more.said:
             self._self_service.go_on(peer.id, more.said)

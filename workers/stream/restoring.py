@@ -74,7 +74,7 @@ class Restoring(Judging):
         *,
         more: More = NOTHING_MORE,
         read: Read = _nothing,
-    ) -> None:
+    ) -> bool:
         """Have a new member go on by this record; it is blocked afterwards, and runnable.
 
         The front is not below that of the worker which had it, and the log is there from the
@@ -86,6 +86,9 @@ class Restoring(Judging):
             wants: and now.
             more: what the record points to.
             read: what is stored somewhere in so many bytes.
+
+        Returns:
+            Whether it had got all of its pass since: when that was, nobody has written down.
 
         Raises:
             MismatchError: it cannot; it is to be removed, as if it had gone on for a while.
@@ -109,8 +112,9 @@ class Restoring(Judging):
         if record.following > record.sequence:
             self._take_rest(member, record, read)
         member.control = more.speech or record.speech
-        self._send_again(member, written - record.stream_bytes)
+        has_passed = self._send_again(member, written - record.stream_bytes)
         self.runnable[member] = None
+        return has_passed
 
     def go_by(self, member: Member, policy: Policy, now: int, rests_until: int = 0) -> None:
         """A member that was restored has this policy.
@@ -160,7 +164,9 @@ class Restoring(Judging):
         member.finishing = finishing_of(more)
         if member.finishing is not None:
             self.backlog.lose_since(member, record.counted, self.front)
-            own = [(until, wants) for until, wants in own if until < record.counted]
+            # Up to where it had lost what came, which is the last of these, and may be empty.
+            own = [one for one in own if one[1] is not None or one[0] < record.counted]
+            own = [one for one in own if one[0] <= record.counted]
             own.append((self.front, None))
         member.older.clear()
         member.older.extend(own)
@@ -194,8 +200,8 @@ class Restoring(Judging):
         few = head - record.sequence < log.entries - log.entries // INTACT_PART
         return few and position - record.start < kept
 
-    def _send_again(self, member: Member, count: int) -> None:
-        """Bring it to where it was, so many bytes further on."""
+    def _send_again(self, member: Member, count: int) -> bool:
+        """Bring it to where it was, so many bytes further on; whether its pass ends there."""
         if count < 0:
             raise MismatchError(f"it got {-count:,} bytes less than recorded")
         real, before = member.send, member.sent_bytes
@@ -212,3 +218,4 @@ class Restoring(Judging):
         self.totals.sent_bytes += member.sent_bytes - before
         if swallower.left:
             raise MismatchError(f"it got {swallower.left:,} bytes more than there was")
+        return step is Step.PASSED

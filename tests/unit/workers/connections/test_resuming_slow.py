@@ -217,6 +217,43 @@ def test_who_is_sent_something_at_times_only_rests_on(two: TakingOver) -> None:
     assert [payload for _, payload in messages_in(bytes(one.received))] == [b"first", b"second"]
 
 
+def test_who_has_just_got_its_pass_rests_though_no_record_says_so(two: TakingOver) -> None:
+    dying, heir = two.workers
+    one = two.connect([b""], dying)
+    two.set_policy(one, SlowPolicy("conflate", min_interval=10.0))
+    turns(two, dying, 20, tick=True)
+    two.log.time += 20 * NS
+    two.publish(b"A", b"first")
+    turns(two, dying, 2)
+    two.hand_over(two.kill(dying), heir)
+    two.publish(b"A", b"second")
+    two.log.time += 9 * NS
+    turns(two, heir, 20)
+    assert [payload for _, payload in messages_in(bytes(one.received))] == [b"first"]
+    two.log.time += 10 * NS
+    turns(two, heir, 20)
+
+    assert [payload for _, payload in messages_in(bytes(one.received))] == [b"first", b"second"]
+
+
+def test_who_loses_what_comes_gets_all_of_the_only_message_that_waited(two: TakingOver) -> None:
+    """It waited up to where the losses began, and that was where the front was."""
+    owner, heir = two.workers
+    one = two.connect([b"A"], owner)
+    two.set_policy(one, SlowPolicy("drop_newest", limit_bytes=100))
+    two.publish(b"A", bytes(60_000))
+    for _ in range(5):
+        two.turn(owner)
+    assert owner.desk.peers[one.number].member.finishing is not None
+    assert two.move(one, heir) == ""
+    two.settle(heir)
+    two.publish(b"A", b"next")
+    two.settle(heir)
+
+    messages = [payload for _, payload in messages_in(bytes(one.received))]
+    assert messages == [bytes(60_000), b"next"]
+
+
 def test_what_one_has_said_of_itself_counts_on_and_is_taken_back(two: TakingOver) -> None:
     """Nobody knows whether the report of it was lost: so there is another one."""
     dying, heir = two.workers
