@@ -27,11 +27,15 @@ class Areas:
         self._given: dict[int, int] = {}
         self._left: set[int] = set()
 
-    def give(self, worker: int) -> int:
-        """The area of a process that is to be started for this worker; NONE = there is none."""
+    def leave(self, worker: int) -> None:
+        """The process of a worker has ended: what it has stored may be read yet, and is no more."""
         before = self._given.pop(worker, NONE)
         if before != NONE:
             self._left.add(before)
+
+    def give(self, worker: int) -> int:
+        """The area of a process that is to be started for this worker; NONE = there is none."""
+        self.leave(worker)
         self.tidy()
         taken = self._left.union(self._given.values())
         numbers = range(1, self._segment.layout.areas + 1)

@@ -317,6 +317,7 @@ class Pool:
 
     def _ended(self, link: WorkerLink, how: str, code: int | None = None) -> list[Action]:
         told = self._state.supervision.ended(link.index, how, self._now(), code)
+        self._areas.leave(link.index)
         return self._handing_on.lose(link.index, told, code)
 
     def _unwatch(self, file: socket.socket | int) -> None:

@@ -45,6 +45,23 @@ def test_each_has_its_own_and_a_restart_that_leaves_nobody_changes_nothing(bench
     assert [bench.areas.give(worker) for worker in (0, 1, 0, 1)] == [1, 2, 1, 2]
 
 
+def test_what_one_has_left_that_is_not_started_again_is_given_back(bench: Bench) -> None:
+    for worker in (0, 1):
+        bench.areas.give(worker)
+    left, others = (SpillArea(bench.segment, number).store(b"x" * 8) for number in (1, 2))
+    assert left is not None
+    assert others is not None
+    bench.orphan()
+    bench.areas.leave(0)
+    bench.areas.tidy()
+    reader = SpillArea(bench.segment, 0)
+    assert reader.read(left.offset, 8) == b"x" * 8, "one may go on by it"
+    bench.takeovers.forget(7)
+    bench.areas.tidy()
+    assert (reader.read(left.offset, 8), reader.read(others.offset, 8)) == (bytes(8), b"x" * 8)
+    assert bench.areas.give(2) == 1
+
+
 def test_what_a_lost_one_has_left_is_not_written_to_before_all_have_gone_on(bench: Bench) -> None:
     bench.areas.give(0)
     left = SpillArea(bench.segment, 1).store(b"the rest")

@@ -13,6 +13,7 @@ from fanout.events import EventKind
 from fanout.observe.reader import Reader
 from fanout.reasons import Reason
 from fanout.shm.header import Header
+from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerState
 from tests.unit.coordinator.bench import KILLED, Bench, closed
@@ -128,6 +129,19 @@ def test_all_workers_are_replaced_and_as_many_serve_all_the_time() -> None:
         assert [event.worker for event in bench.of(EventKind.WORKER_RETIRED)] == [0, 1, 2]
         assert Header(bench.segment).hold == NO_TAIL
         assert [link.slot.restarts for link in bench.coordinator.links] == [1, 1, 0]
+
+
+def test_what_a_worker_that_retires_has_stored_is_given_back() -> None:
+    with Bench(2) as bench:
+        connect(bench, 2)
+        area = bench.coordinator.links[1].slot.area
+        stored = SpillArea(bench.segment, area).store(b"something")
+        assert stored is not None
+        played = Played(bench)
+        bench.coordinator.resize(1)
+        played.settle()
+        bench.turn()
+        assert SpillArea(bench.segment, 0).read(stored.offset, 9) == bytes(9)
 
 
 def test_not_all_of_a_worker_are_moved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

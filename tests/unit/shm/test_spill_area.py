@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
+import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,7 +51,10 @@ def test_what_is_stored_is_read_by_others_and_lies_in_its_area(segment: Segment)
         assert sorted(stored, key=lambda one: one.offset) == stored, "at the first free place"
 
 
-def test_it_takes_no_memory_but_for_what_is_stored(segment: Segment) -> None:
+def test_it_takes_no_memory_but_for_what_is_stored(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fanout.shm.spill_area.KEPT_BYTES", PAGE)
     before = used_bytes(segment)
     area = SpillArea(segment, 2)
     kept = [stored_in(area, bytes(5 * PAGE)) for _ in range(3)]
@@ -75,6 +81,60 @@ def test_what_is_free_again_is_used_again_and_neighbours_are_one_place(segment: 
     whole = stored_in(area, bytes(SIZE))
     assert whole.offset == place
     assert area.store(b"x") is None
+
+
+def test_little_that_is_stored_and_freed_again_and_again_is_not_given_back_each_time(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(segment, "give_back", lambda *part: given.append(part))
+    area = SpillArea(segment, 1)
+    for _ in range(20):
+        kept = [stored_in(area, bytes(2 * PAGE)), stored_in(area, bytes(PAGE))]
+        kept.clear()
+    assert given == []
+
+
+def test_who_stores_does_not_look_through_all_that_is_free(segment: Segment) -> None:
+    """A thousand members may have stored something, and each stores anew twice a second."""
+    area = SpillArea(segment, 1)
+    sizes = [1 + number % (SIZE // 2_000) for number in range(1_000)]
+    kept: list[Stored | None] = [stored_in(area, bytes(size)) for size in sizes]
+    for number in range(0, 1_000, 2):
+        kept[number] = None
+    looks = 0
+
+    def look(frame: object, event: str, argument: object) -> object:
+        nonlocal looks
+        looks += event == "line"
+        return look
+
+    sys.settrace(look)  # type: ignore[arg-type]
+    again = area.store(bytes(7))
+    del again
+    sys.settrace(None)
+    assert looks < 60
+
+
+def test_whatever_was_stored_and_freed_the_whole_area_can_be_used_again(segment: Segment) -> None:
+    rng = random.Random(7)
+    area = SpillArea(segment, 1)
+    live: dict[int, tuple[Stored, bytes]] = {}
+    for number in range(3_000):
+        data = bytes([number % 251]) * rng.choice((1, 60, 100, 700, 3_000, SIZE // 20))
+        stored = area.store(data)
+        if stored is not None:
+            live[number] = stored, data
+        if live and (len(live) > 300 or rng.random() < 0.3):
+            del live[rng.choice(list(live))]
+        if number % 500 == 0:
+            places = sorted((one.offset, one.offset + one.size) for one, _ in live.values())
+            assert all(end <= begin for (_, end), (begin, _) in pairwise(places))
+            assert all(area.read(one.offset, one.size) == data for one, data in live.values())
+    assert area.refused > 0, "it was full at times"
+    live.clear()
+    del stored
+    assert stored_in(area, bytes(SIZE)).size == SIZE
 
 
 def test_where_there_is_no_area_or_no_memory_nothing_is_stored(segment: Segment) -> None:
