@@ -133,6 +133,24 @@ class Audience(Verbs[int]):
         """
         return self._engine.disconnect(subscriber, reason)
 
+    def wait_for_workers(self, timeout: float | None = None) -> None:
+        """Wait until what `restart_workers()` or `resize()` has begun is done, and all serve.
+
+        Args:
+            timeout: seconds; None = for ever.
+
+        Raises:
+            TypeError, ValueError: it is no time to wait.
+            TimeoutError: it is not done in time, and goes on; the text says how many serve. Or our
+                thread, or the machine, hangs.
+            StartupError: a new process did not serve, the text says why: those that were not
+                replaced yet were left alone, and serve on. So until one of these calls is made
+                again.
+            ClosedError: the publisher was closed meanwhile.
+            BrokenError: it is broken for good, by a bug of ours: close it.
+        """
+        self._engine.workforce.wait(timeout)
+
     def move(self, subscriber: int, worker: int) -> None:
         """Have another worker serve a subscriber, which does not notice; returns when it does.
 

@@ -72,6 +72,14 @@ class AwaitedAudience(Verbs[Coroutine[Any, Any, int]]):
         engine = self._running()
         return await in_thread(lambda: engine.disconnect(subscriber, reason))
 
+    async def wait_for_workers(self, timeout: float | None = None) -> None:
+        """Wait until what `restart_workers()` or `resize()` has begun is done, and all serve."""
+        pauses = self._running().workforce.pauses_until_done(timeout)
+        pause = await in_thread(lambda: next(pauses, None))
+        while pause is not None:
+            await asyncio.sleep(pause)
+            pause = await in_thread(lambda: next(pauses, None))
+
     async def move(self, subscriber: int, worker: int) -> None:
         """Have another worker serve a subscriber, which does not notice. Once begun it is done."""
         engine = self._running()

@@ -208,8 +208,8 @@ class Publisher(Audience):
         started at once, and nothing is held against them any more. If a new process does not
         serve, those that were not replaced yet are left alone.
 
-        It does not wait until all that is done: `WORKER_RETIRED` and `WORKER_STARTED` tell of each,
-        and a publisher that was broken sends again from the first of these on.
+        It does not wait until all that is done, see `wait_for_workers()`: a publisher that was
+        broken sends again from the first of these on.
 
         Who cannot be moved is closed, when nobody could be moved for 5 s; see the reference.
 
@@ -229,8 +229,8 @@ class Publisher(Audience):
         """Have so many workers from now on; subscribers do not notice.
 
         Those that are started take new connections; those that are too many, the last ones, are
-        ended when their subscribers have moved to the others. It does not wait until that is done:
-        `WORKER_STARTED` and `WORKER_RETIRED` tell of each.
+        ended when their subscribers have moved to the others. It does not wait until that is done,
+        see `wait_for_workers()`.
 
         Who cannot be moved is closed, as by `restart_workers()`.
 

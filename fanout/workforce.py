@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from typing import TYPE_CHECKING, Protocol
 
-from fanout.arguments import check_move
-from fanout.errors import ClosedError, ConfigError, NotMovedError
+from fanout.arguments import as_timeout, check_move
+from fanout.errors import ClosedError, ConfigError, NotMovedError, StartupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MOVE_TIMEOUT = 30.0  # seconds; it takes some ms, unless a worker hangs or is lost meanwhile
+
+
+POLL = 0.05  # seconds between looks at how far it has come: a start takes some tenths
 
 
 class Move(Protocol):
     """What has become of a move."""
 
     problem: str | None  # why the subscriber is not there, for people
+
+
+class Staffed(Protocol):
+    """How far what was wanted of workers has come."""
+
+    @property
+    def size(self) -> int:
+        """How many are wanted."""
+        ...
+
+    @property
+    def serving(self) -> int:
+        """How many of these serve."""
+        ...
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether some are replaced, started or ended."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Why not all that were to be replaced are, for people; empty = they are."""
+        ...
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """How those ended that do not serve, for people."""
+        ...
 
 
 class Staff(Protocol):
@@ -30,6 +64,10 @@ class Staff(Protocol):
     @property
     def size(self) -> int:
         """How many workers there are to be."""
+        ...
+
+    def staffed(self) -> Staffed:
+        """How far that has come."""
         ...
 
     def restart_workers(self) -> int:
@@ -85,6 +123,36 @@ class Workforce:
             self._check_use()
             raise NotMovedError(subscriber, move.problem)
 
+    def wait(self, timeout: float | None) -> None:
+        """See `fanout.Publisher.wait_for_workers()`."""
+        for pause in self.pauses_until_done(timeout):
+            time.sleep(pause)
+
+    def pauses_until_done(self, timeout: float | None) -> Iterator[float]:
+        """As `wait()`, but the caller does the waiting: seconds each time.
+
+        Each step waits for our thread, if not for long.
+        """
+        seconds = as_timeout(timeout)
+        deadline = math.inf if seconds is None else time.monotonic() + seconds
+        while True:
+            self._check_use()
+            try:
+                staffed = self._staff.staffed()
+            except ClosedError:
+                self._check_gate()
+                raise
+            if not staffed.is_changing:
+                if staffed.problem:
+                    left = "those that were not replaced yet were left alone"
+                    raise StartupError(f"{staffed.problem}; {left}")
+                if staffed.serving >= staffed.size:
+                    return
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError(f"{_describe(staffed)} after {timeout} s")
+            yield min(remaining, POLL)
+
     def restart(self) -> int:
         """See `fanout.Publisher.restart_workers()`."""
         self._check_use()
@@ -110,3 +178,10 @@ class Workforce:
         except ClosedError:
             self._check_gate()
             raise
+
+
+def _describe(staffed: Staffed) -> str:
+    """How far it has come, for people."""
+    lost = f" ({'; '.join(staffed.lost)})" if staffed.lost else ""
+    changing = ", and some are still replaced, started or ended," if staffed.is_changing else ""
+    return f"{staffed.serving} of {staffed.size} workers serve{lost}{changing}"

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.answers import Flag
     from fanout.coordinator.interest import Interest
     from fanout.coordinator.moving import Move
+    from fanout.coordinator.staffing import Staffed
     from fanout.coordinator.state import State
     from fanout.coordinator.surroundings import Surroundings
     from fanout.options import Options
@@ -197,6 +198,10 @@ class Coordinator:
     def resize(self, workers: int) -> None:
         """There are to be so many workers, of those that there may be."""
         self.call(lambda: self.state.staffing.resize(workers))
+
+    def staffed(self) -> Staffed:
+        """How far what was wanted of workers has come."""
+        return self.call(lambda: self.state.staffing.staffed)
 
     def restart_workers(self) -> int:
         """Replace those that serve, one after another, and start the others; returns how many."""

@@ -47,6 +47,7 @@ class Life:
     silent_for: float = 0.0  # witnessed seconds without a sign of life, or of starting
     stands_for: float = 0.0  # witnessed seconds without progress, while it was waited for
     hung_up_for: float | None = None  # witnessed seconds since its channel was seen closed
+    how: str = ""  # its last process ended, if it was not told to
     condemned: str = ""  # why its process was killed, if it was
     aborted_for: float | None = None  # witnessed seconds since it was asked where it hangs
     overstays_for: float = 0.0  # witnessed seconds since it was killed for not finishing in time

@@ -13,6 +13,7 @@ theirs, with their totals, and get a process again when more are wanted.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.shm.layout import WORKERS_MAX
@@ -22,6 +23,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fanout.coordinator.lives import Life
+
+
+@dataclass(frozen=True, slots=True)
+class Staffed:
+    """How far it has come.
+
+    Attributes:
+        size: how many workers are wanted.
+        serving: how many of these serve.
+        is_changing: some are replaced, started or ended.
+        problem: why not all that were to be replaced are, for people; empty = they are.
+        lost: how those ended that do not serve, for people.
+    """
+
+    size: int
+    serving: int
+    is_changing: bool
+    problem: str
+    lost: tuple[str, ...]
 
 
 class Staffing:
@@ -45,6 +65,7 @@ class Staffing:
         self._possible = len(lives)  # others know of these: of further ones maybe not yet
         self._has_stopped = False
         self._left: list[int] = []  # to be replaced
+        self._problem = ""
         self._failures: int | None = None  # of the one that is emptied, when its process had ended
 
     @property
@@ -66,6 +87,7 @@ class Staffing:
 
     def replace_all(self) -> int:
         """Replace all that serve, one after another; returns how many that are."""
+        self._problem = ""
         serving = [
             life.index for life in self._lives[: self.size] if life.state is WorkerState.READY
         ]
@@ -80,6 +102,7 @@ class Staffing:
             size: 1 to the number of lives.
         """
         self.size = size
+        self._problem = ""
         self._possible = len(self._lives)
         self._left = [index for index in self._left if index < size]
 
@@ -120,6 +143,20 @@ class Staffing:
         return self.emptied
 
     @property
+    def staffed(self) -> Staffed:
+        """How far it has come."""
+        wanted = self._lives[: self.size]
+        without = [life for life in wanted if life.state is not WorkerState.READY]
+        serving = len(wanted) - len(without)
+        lost = tuple(f"worker {life.index}: {life.how}" for life in without if life.how)
+        return Staffed(self.size, serving, self.pending, self._problem, lost)
+
+    def _leave_others(self, problem: str) -> None:
+        """One has not got a new process that serves: the others keep theirs."""
+        self._left.clear()
+        self._problem = problem
+
+    @property
     def _wanted(self) -> int:
         """How many are to have a process: one more while others are replaced."""
         has_more = self._left or (self.emptied is not None and self.emptied < self.size)
@@ -135,7 +172,7 @@ class Staffing:
             if helper is not None and helper.state is not WorkerState.READY:
                 if not helper.failures:
                     return None  # it starts
-                self._left.clear()
+                self._leave_others(_did_not_serve(helper))
                 break
             return self._left.pop(0)
         surplus = [life for life in self._lives[self._wanted :] if life.has_process]
@@ -151,7 +188,7 @@ class Staffing:
     def _is_done(self, life: Life) -> bool:
         """Whether one that was to be emptied need not be any more."""
         if life.is_left:  # it has the old process for ever, perhaps
-            self._left.clear()
+            self._leave_others(f"the process of worker {life.index} cannot be ended")
             return True
         if life.is_leaving:  # it has still the old process
             return False
@@ -159,7 +196,11 @@ class Staffing:
             return True
         if self._failures is None:
             self._failures = life.failures
-        if life.failures > self._failures:  # the new one has failed
-            self._left.clear()
+        if life.failures > self._failures:
+            self._leave_others(_did_not_serve(life))
             return True
         return life.state is WorkerState.READY
+
+
+def _did_not_serve(life: Life) -> str:
+    return f"a new process of worker {life.index} did not serve: {life.how}"

@@ -194,6 +194,7 @@ class Supervision:
             how = f"killed by us: {life.condemned}"
             is_foreign = life.is_stopped
             life.condemned = ""  # the next one may not even be started
+        life.how = how
         if life.state is WorkerState.READY:
             life.served = now
             if now - life.ready_since >= STABLE_AFTER:

@@ -91,6 +91,7 @@ def test_who_cannot_be_moved_is_closed_with_a_reason(monkeypatch: pytest.MonkeyP
             happenings.wait_for(EventKind.SUBSCRIBER_NAMED)
             wait_until(lambda: publisher.statistics().accepted == 2, "the second")
             assert publisher.restart_workers() == 1
+            publisher.wait_for_workers(timeout=DEADLINE_S)
             (failed,) = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
             happenings.wait_for(EventKind.WORKER_RETIRED, 2)
             publisher.publish(b"A", b"1")
@@ -112,12 +113,10 @@ def test_for_asyncio_too_and_what_cannot_be_is_refused() -> None:
                     await publisher.resize(wrong)
             with pytest.raises(TypeError):
                 await publisher.resize(1.5)  # type: ignore[arg-type]
-            events = publisher.events(timeout=DEADLINE_S)
             await publisher.resize(2)
-            async for event in events:
-                if event.kind is EventKind.WORKER_STARTED:
-                    assert event.worker == 1
-                    break
+            with pytest.raises(TimeoutError, match="1 of 2 workers serve"):
+                await publisher.wait_for_workers(timeout=0)
+            await publisher.wait_for_workers(timeout=DEADLINE_S)
             assert len((await publisher.statistics()).workers) == 2
 
     asyncio.run(main())

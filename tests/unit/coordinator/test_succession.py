@@ -365,6 +365,7 @@ def test_if_one_that_is_replaced_cannot_be_killed_the_others_are_left_alone() ->
         played.until(lambda: supervision.lives[0].is_left)
         played.until(lambda: not staffing.pending)
         assert supervision.ready == [1]
+        assert "worker 0 cannot be ended" in bench.coordinator.staffed().problem
         assert bench.processes[1].exitcode is None
 
         bench.processes[0].exit(0)
@@ -385,6 +386,15 @@ def test_if_a_new_process_does_not_serve_the_others_are_left_alone() -> None:
         assert states(bench)[2] is WorkerState.RETIRED
         assert [event.worker for event in bench.of(EventKind.WORKER_LOST)] == [2]
         assert counts(bench) == [2, 2, 0]
+        staffed = bench.coordinator.staffed()
+        assert (staffed.serving, staffed.size, staffed.is_changing) == (2, 2, False)
+        assert "a new process of worker 2 did not serve: exit status 3" in staffed.problem
+        played.refuses = False
+        bench.coordinator.restart_workers()
+        assert bench.coordinator.staffed().is_changing
+        played.settle()
+        staffed = bench.coordinator.staffed()
+        assert (staffed.serving, staffed.problem, staffed.lost) == (2, "", ())
 
 
 def test_if_one_is_killed_while_it_is_emptied_others_take_over_and_it_goes_on() -> None:
