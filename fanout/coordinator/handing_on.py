@@ -332,8 +332,7 @@ class HandingOn:
         return StreamSlot(self._segment, connection.slot).read(connection.subscriber)
 
     def _may_have_sent(self, sending: int, connection: Accepted) -> bool:
-        stream = StreamSlot(self._segment, connection.slot)
-        return may_have_sent(sending, connection.subscriber, stream)
+        return may_have_sent(sending, StreamSlot(self._segment, connection.slot))
 
     def _queued(self, connections: list[Accepted]) -> Amount:
         """What waits for these, as their workers take it into their totals."""

@@ -101,7 +101,7 @@ W_WANTED_SEEN = 6  # the H_WANTED that it last rang the publisher for
 W_PROGRESS = 7  # turns that did something or found nothing to do: who stands still counts none
 W_RESUME = 8  # sequence: another worker may have to go on from there, or NO_TAIL
 W_RESUMING = 9  # the subscriber with whom it is just about to go on, 0 = with none
-W_SENDING = 10  # to whom on a Unix socket it is about to send, or has: see `own_counts`
+W_SENDING = 10  # the S_HANDED of whom it is about to send to, or has sent to; 0 = of nobody
 # The rest of line 1 is free.
 W_CPU_NS = 16  # CPU time of its process
 W_RSS_BYTES = 17  # resident memory of its process, shared pages too
@@ -156,8 +156,8 @@ S_RATE_BYTES = 25
 S_BANK = 26  # records ever written; its lowest bit names the bank of the last one, 0 = none yet
 S_ACTED = 27  # bytes of its input on which all is done, if its record does not say more
 # On a Unix socket, whose bytes the kernel does not count: see `own_counts`.
-S_HANDED = 28  # bytes that it has taken, or UNCOUNTED: its end has begun
-S_TAKEN = 29  # bytes of its input that were taken from it, or UNCOUNTED: some are being taken
+S_HANDED = 28  # which slot it is, and bytes that it has taken; UNCOUNTED = its end has begun
+S_TAKEN = 29  # bytes of its input that were taken from it, or UNCOUNTED = some are being taken
 S_TAKING = 30  # 0; or these are to be taken, less those that are looked at and not taken then
 # Word 31 is free.
 S_BANKS = 32  # two of them: from where another worker can go on with the stream

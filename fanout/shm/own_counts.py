@@ -4,8 +4,11 @@ Of a Unix socket the kernel says neither how many bytes it has taken nor how man
 So a worker stores whom it is about to send to, and how many bytes that one was handed before; and
 after the send how many it was handed then. Who is lost between these two leaves a single connection
 of which nobody knows how far it has come: a worker is in one `send` at a time. Of all others the
-count is right. What is stored for whom it was is not taken back: by the count of that connection it
-can be told whether the send was over.
+count is right.
+
+Both are the same kind of number, of the slot and of the bytes together, which is seen whole in one
+word: they are equal as long as the send is not over. So what was stored before it is not taken back
+after it, and there are two stores and one addition for each send.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.shm import layout as at
-from fanout.shm.layout import UNCOUNTED as UNCOUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,13 +25,10 @@ if TYPE_CHECKING:
 
     Send: TypeAlias = Callable[[bytes | memoryview], int]
 
-# Both are in one word, which is seen whole: the lower half of the subscriber's number, then that of
-# the count. No two connections of a worker are so far apart, and no single send takes so much.
-_HALF = 32  # bits
-_LOWER = (1 << _HALF) - 1
+_BYTES_EACH = 1 << 43  # 8 TiB; slots are told apart unless two connections are just that far apart
 
 
-def counted(send: Send, worker: WorkerSlot, stream: StreamSlot, subscriber: int) -> Send:
+def counted(send: Send, worker: WorkerSlot, stream: StreamSlot) -> Send:
     """The same `send`, of which another worker can tell how much it has taken.
 
     Args:
@@ -37,21 +36,21 @@ def counted(send: Send, worker: WorkerSlot, stream: StreamSlot, subscriber: int)
         worker: the slot of the worker that sends.
         stream: that of the subscriber, with what it was handed up to now.
     """
-    words, counts, which = worker.words, stream.words, (subscriber & _LOWER) << _HALF
-    handed: int = counts[at.S_HANDED]
+    words, counts = worker.words, stream.words
     sending, to = at.W_SENDING, at.S_HANDED
-    lower = _LOWER
+    count_is: int = counts[to] or _nothing_of(stream)
+    counts[to] = count_is
 
     def send_and_count(data: bytes | memoryview) -> int:
-        nonlocal handed
-        words[sending] = which | handed & lower
+        nonlocal count_is
+        words[sending] = count_is
         try:
             count = send(data)
         except OSError:
             words[sending] = 0  # it has taken nothing, and that is known
             raise
-        handed += count
-        counts[to] = handed
+        count_is += count
+        counts[to] = count_is
         if not count:
             words[sending] = 0
         return count
@@ -59,10 +58,22 @@ def counted(send: Send, worker: WorkerSlot, stream: StreamSlot, subscriber: int)
     return send_and_count
 
 
-def may_have_sent(sending: int, subscriber: int, stream: StreamSlot) -> bool:
+def handed(stream: StreamSlot) -> int | None:
+    """Bytes that this subscriber was handed; None = its end has begun."""
+    word: int = stream.words[at.S_HANDED]
+    if word == at.UNCOUNTED:
+        return None
+    return word - _nothing_of(stream) if word else 0
+
+
+def may_have_sent(sending: int, stream: StreamSlot) -> bool:
     """Whether a lost worker may have sent something to this one of its subscribers, uncounted.
 
     Args:
         sending: what its slot says.
     """
-    return sending == (subscriber & _LOWER) << _HALF | stream.handed & _LOWER
+    return sending != 0 and sending == stream.words[at.S_HANDED]
+
+
+def _nothing_of(stream: StreamSlot) -> int:
+    return (stream.index + 1) * _BYTES_EACH

@@ -123,12 +123,13 @@ class StreamSlot(Record):
         index: of the slot.
     """
 
-    __slots__ = ("_banks",)
+    __slots__ = ("_banks", "index")
 
     def __init__(self, segment: Segment, index: int) -> None:
         offset = segment.layout.subscriber_slots + index * at.SUBSCRIBER_SLOT_BYTES
         words = words_at(segment, offset, at.SUBSCRIBER_SLOT_BYTES)
         super().__init__(words)
+        self.index = index
         first = [at.S_BANKS, at.S_BANKS + _WORDS]
         self._banks = [words[place : place + _WORDS] for place in first]
 
@@ -137,7 +138,6 @@ class StreamSlot(Record):
     count = Word(at.S_BANK, "records ever written")
 
     # Of a Unix socket, see `own_counts`.
-    handed = Word(at.S_HANDED, "bytes that it has taken, UNCOUNTED = its end has begun")
     taken = Word(at.S_TAKEN, "bytes that were taken from it, UNCOUNTED = some are being taken")
     taking = Word(at.S_TAKING, "0; or how many were taken, with those that are looked at only")
 
@@ -168,7 +168,7 @@ class StreamSlot(Record):
 
     def end(self) -> None:
         """Nobody goes on with it: of a Unix socket it cannot be told that its end has begun."""
-        self.handed = at.UNCOUNTED
+        self.words[at.S_HANDED] = at.UNCOUNTED
 
     def mend(self) -> None:
         """Have who reads figures not take it for half-written, if its worker died while it was."""

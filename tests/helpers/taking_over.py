@@ -349,7 +349,7 @@ class TakingOver:
         orphans = [one for one in self.subscribers.values() if self.served[one.number] is worker]
         for one in orphans:
             stream = StreamSlot(self.log.written.segment, one.number - 1)
-            if may_have_sent(slot.sending, one.number, stream):
+            if may_have_sent(slot.sending, stream):
                 self.unknown.append(one)
         orphans = [one for one in orphans if one not in self.unknown]
         self.hold = min([self.hold, *(self._needed(one) for one in orphans)])

@@ -8,6 +8,7 @@ is written down here once more.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from tests.simulation.processes import Flag
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fanout.control.messages import Message
     from fanout.coordinator.actions import Action
@@ -199,12 +200,13 @@ class Orphans:
         if not served or rng.random() < 0.3:
             return
         connection = rng.choice(served)
+        sizes: Iterator[int] = iter([rng.randrange(1 << 40)])
         stream = StreamSlot(self.segment, connection.slot)
-        stream.handed = rng.randrange(1 << 40)
-        send = counted(len, WorkerSlot(self.segment, worker), stream, connection.subscriber)
+        send = counted(lambda _: next(sizes), WorkerSlot(self.segment, worker), stream)
         send(b"some")
         if rng.random() < 0.5:
-            stream.handed -= len(b"some")
+            with suppress(StopIteration):  # it dies
+                send(b"more")
             self._sent_to = connection.subscriber
 
     def _who_can_go_on(self, worker: int, *, own: bool) -> Iterable[int]:

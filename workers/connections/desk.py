@@ -123,7 +123,7 @@ class Desk:
         peer = Peer(
             *(message.subscriber, slot, sock, session, self._policy, now, message.debt),
             record=record,
-            send=send_of(sock, self._around.slot, record, message.subscriber),
+            send=send_of(sock, self._around.slot, record),
         )
         if self._policy.min_interval_ns:
             self._tail.protect_front()  # it gets a cursor of its own there

@@ -178,7 +178,7 @@ class Resuming:
         peer = Peer(
             *(message.subscriber, slot, sock, session, policy, now, message.debt),
             record=stream,
-            send=send_of(sock, self._around.slot, stream, message.subscriber),
+            send=send_of(sock, self._around.slot, stream),
             is_new=False,
         )
         peer.member.encoding = session.encoding

@@ -16,7 +16,8 @@ import select
 import socket
 from typing import TYPE_CHECKING
 
-from fanout.shm.own_counts import UNCOUNTED, counted
+from fanout.shm.layout import UNCOUNTED
+from fanout.shm.own_counts import counted, handed
 from fanout.transport import kernel
 from fanout.transport.kernel import Counts
 from fanout.workers.connections.inbox import Inbox
@@ -93,12 +94,10 @@ def inbox_of(sock: socket.socket, session: Session, record: StreamSlot) -> Inbox
     return kind(sock, session, record)
 
 
-def send_of(sock: socket.socket, worker: WorkerSlot, record: StreamSlot, subscriber: int) -> Send:
+def send_of(sock: socket.socket, worker: WorkerSlot, record: StreamSlot) -> Send:
     """The `send` of a connection; the bytes are counted by the kernel, or by this."""
     send: Send = sock.send
-    if sock.family == socket.AF_UNIX:
-        return counted(send, worker, record, subscriber)
-    return send
+    return counted(send, worker, record) if sock.family == socket.AF_UNIX else send
 
 
 def own_counts(sock: socket.socket, record: StreamSlot) -> Counts | None:
@@ -107,10 +106,12 @@ def own_counts(sock: socket.socket, record: StreamSlot) -> Counts | None:
     Returns:
         None: its end has begun on our side, or it is not known what was taken.
     """
-    handed, taken = record.handed, record.taken
+    written, taken = handed(record), record.taken
+    if written is None:
+        return None
     if record.taking:
         looked_at = kernel.looked_at(sock)
         if looked_at is None:
             return None
         taken = record.taking - looked_at
-    return None if handed == UNCOUNTED else Counts(handed, taken)
+    return Counts(written, taken)
