@@ -29,6 +29,7 @@ V = TypeVar("V")
 
 SHORT_MAX = 32  # bytes; so many look-ups in a dict cost about as much as one more level
 STEP_MAX = 256  # bytes of the longest level: each is twice as long as the one above, up to that
+FEW = 8  # up to so many are put or removed one by one: less than what it takes to begin with many
 LONG_EACH = 64  # bytes of a prefix that cost about as much as one short prefix more
 
 
@@ -234,15 +235,18 @@ class PrefixTable(Generic[V]):
         """
         names: list[bytes] = []
         values: list[V] = []
-        if max(map(len, prefixes), default=0) > SHORT_MAX:
+        is_few = len(prefixes) <= FEW
+        if is_few or max(map(len, prefixes)) > SHORT_MAX:
             for prefix in prefixes:
-                if len(prefix) > SHORT_MAX:
+                if is_few or len(prefix) > SHORT_MAX:
                     there = self.get(prefix)
                     if there is None:
                         self.put(prefix, value)
                     else:
                         names.append(prefix)
                         values.append(there)
+            if is_few:
+                return Found(names, values)
             prefixes = [prefix for prefix in prefixes if len(prefix) <= SHORT_MAX]
         short = self._root.short
         prefixes = list(prefixes)
@@ -268,15 +272,18 @@ class PrefixTable(Generic[V]):
         """
         names: list[bytes] = []
         values: list[V] = []
-        if max(map(len, prefixes), default=0) > SHORT_MAX:
+        is_few = len(prefixes) <= FEW
+        if is_few or max(map(len, prefixes)) > SHORT_MAX:
             for prefix in prefixes:
-                if len(prefix) > SHORT_MAX:
+                if is_few or len(prefix) > SHORT_MAX:
                     there = self.get(prefix)
                     if there == value:
                         self.remove(prefix)
                     elif there is not None:
                         names.append(prefix)
                         values.append(there)
+            if is_few:
+                return Found(names, values)
             prefixes = [prefix for prefix in prefixes if len(prefix) <= SHORT_MAX]
         short = self._root.short
         found = list(map(short.get, prefixes))

@@ -34,6 +34,12 @@ def error(reason: bytes) -> bytes:
     return command(ERROR, bytes((len(reason),)) + reason)
 
 
+_PONG_HEADS = [
+    frame_header(1 + len(PONG) + size, COMMAND) + bytes((len(PONG),)) + PONG
+    for size in range(PING_CONTEXT_BYTES_MAX + 1)
+]
+
+
 def ping(context: bytes, ttl_ds: int) -> bytes:
     """Build a PING.
 
@@ -54,8 +60,8 @@ def ping(context: bytes, ttl_ds: int) -> bytes:
 
 
 def pong(context: bytes) -> bytes:
-    """Build the PONG that echoes `context`."""
-    return command(PONG, context)
+    """Build the PONG that echoes `context`, which has up to 16 bytes."""
+    return _PONG_HEADS[len(context)] + context
 
 
 def subscription(prefix: bytes, *, as_command: bool) -> bytes:

@@ -58,7 +58,7 @@ class MessageReceived:
     frames: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # some come by the thousand, as above
 class PingReceived:
     """The peer asked for a sign of life; the PONG is queued already."""
 

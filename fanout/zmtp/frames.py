@@ -257,8 +257,10 @@ class FrameReader:
             What follows `head` in each, in order; empty if the next frame is not of that kind, not
             there as a whole, or too large.
         """
-        taken = self._take_long_run(flags, head) if self._is_fresh else []
         buffer = self._buffer
+        if not buffer:
+            return []
+        taken = self._take_long_run(flags, head) if self._is_fresh else []
         length = len(buffer)
         offset = self._offset
         least, most = len(head), min(SHORT_BODY_MAX, self.max_frame_bytes)

@@ -22,13 +22,14 @@ own, because libzmq closes for good if a message or PING arrives before it has s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fanout.zmtp import commands
 from fanout.zmtp.errors import LocalProtocolError, OverLimitError, RemoteProtocolError
 from fanout.zmtp.events import PingReceived, PongReceived, Ready, SessionEvent, Violation
-from fanout.zmtp.frames import COMMAND, MORE, SHORT_BODY_MAX, FrameReader
+from fanout.zmtp.frames import COMMAND, MORE, SHORT_BODY_MAX, SHORT_HEADER_BYTES, FrameReader
 from fanout.zmtp.greeting import Greeting, GreetingStage, Role
+from fanout.zmtp.looked import Looked, NoRoomError
 from fanout.zmtp.metadata import (
     IDENTITY,
     SOCKET_TYPE,
@@ -45,16 +46,9 @@ HANDSHAKE_FRAME_BYTES_MAX = 64 * 1024  # a READY has some 30 bytes; a stranger g
 PENDING_PONG_BYTES_MAX = 64 * 1024  # a peer that sends PINGs and never reads is cut off here
 
 
-class Looked(NamedTuple):
-    """What has become of bytes that were looked at."""
-
-    events: list[SessionEvent]
-    used: int  # of the bytes: these were acted upon
-    missing: int  # so many more must come before there is a whole frame, at least
-
-
-class NoRoomError(Exception):
-    """There is no room for one more answer."""
+_PING_HEAD = bytes((len(commands.PING),)) + commands.PING
+_PING_HEAD_BYTES = len(_PING_HEAD)
+_TRAFFIC, _CLOSED = SessionState.TRAFFIC, SessionState.CLOSED  # each look at an enum is a call
 
 
 class Half:
@@ -91,7 +85,7 @@ class Half:
         is `CLOSED`, and later input is ignored. Call `data_to_send` afterwards in any case.
         """
         events: list[SessionEvent] = []
-        if self.state is SessionState.CLOSED:
+        if self.state is _CLOSED:
             return events
         try:
             self._receive(bytes(data), events)
@@ -115,24 +109,70 @@ class Half:
                 then nothing is missing, though not all was used.
         """
         events: list[SessionEvent] = []
-        if self.state is SessionState.CLOSED:
+        if self.state is _CLOSED:
             return Looked(events, len(data), 0)
         self._room = room
-        missing = 0
+        used, missing, size = 0, 0, len(data)
         try:
-            self._receive(data, events)
-            if self._reader.kept_bytes:
-                missing = self._reader.missing
-        except NoRoomError:
-            self._reader.give_back()
+            used, is_full = self._look_at_first(data, events)
+            if used < size and not is_full:
+                used, missing = self._look_at_rest(data, used, events)
         except RemoteProtocolError as error:
             events.append(self._fail(error))
+            used = size
         self._room = None
-        used = len(data) - self._reader.kept_bytes
-        self._reader.let_go()
         if self._again:
             self._read_again(used, events)
         return Looked(events, used, missing)
+
+    def _look_at_first(self, data: bytes, events: list[SessionEvent]) -> tuple[int, bool]:
+        """Take the PINGs at the beginning, or a short frame that is alone: this costs little.
+
+        Returns:
+            How many bytes these are, and whether a PING follows for whose answer there is no room.
+        """
+        reader, size = self._reader, len(data)
+        if not reader.repair or reader.skipping:  # without commands, or in the middle of a frame
+            return 0, False
+        begin = 0
+        while begin + SHORT_HEADER_BYTES < size:
+            flags, body_bytes = data[begin], data[begin + 1]
+            body = begin + SHORT_HEADER_BYTES
+            end = body + body_bytes
+            if end > size or not body_bytes or body_bytes > reader.max_frame_bytes:
+                break
+            if flags == COMMAND and data.startswith(_PING_HEAD, body):
+                try:
+                    self._on_ping(data[body + _PING_HEAD_BYTES : end], events)
+                except NoRoomError:
+                    return begin, True
+            elif end < size:
+                break  # what comes next may be of the same kind
+            elif flags == COMMAND:
+                self._on_command(data[body:end], events)
+            elif not flags:
+                self._on_message(flags, data[body:end], events)
+            else:
+                break
+            begin = end
+        return begin, False
+
+    def _look_at_rest(self, data: bytes, begin: int, events: list[SessionEvent]) -> tuple[int, int]:
+        """Take what there is of any kind from there on.
+
+        Returns:
+            How many bytes were used, of all, and how many are missing for one more frame.
+        """
+        reader, missing = self._reader, 0
+        try:
+            self._receive(data, events, begin)
+            if reader.kept_bytes:
+                missing = reader.missing
+        except NoRoomError:
+            reader.give_back()
+        used = len(data) - reader.kept_bytes
+        reader.let_go()
+        return used, missing
 
     def data_to_send(self) -> bytes:
         """Return and forget what must go out now; to be sent whole and in order."""
@@ -193,8 +233,8 @@ class Half:
     def _speaks_commands(self) -> bool:
         return self.version in ("3.1", "3.0")
 
-    def _receive(self, data: bytes, events: list[SessionEvent]) -> None:
-        taken = 0
+    def _receive(self, data: bytes, events: list[SessionEvent], taken: int = 0) -> None:
+        """Take all of this, but for the first bytes that were taken already."""
         if self._greeting is not None:
             taken = self._greeting.receive(data)
             if self._greeting.stage is not GreetingStage.DONE:
@@ -204,9 +244,8 @@ class Half:
             return
         reader = self._reader
         reader.feed(data, taken)
-        traffic = SessionState.TRAFFIC
         for flags, body in reader.frames():
-            if self.state is not traffic:
+            if self.state is not _TRAFFIC:
                 self._on_handshake(flags, body, events)
             elif flags & COMMAND and reader.repair:
                 self._on_command(body, events)

@@ -514,7 +514,7 @@ class World:
     @staticmethod
     def _is_anybody_spared(worker: SimulatedWorker) -> bool:
         """But for those who have to take their answers first."""
-        spared = worker.real.reads._spared
+        spared = worker.real.reads._readable.spared
         return any(not (peer.inbox.is_full and peer.member.control) for peer in spared)
 
     def _hear_again(self) -> None:

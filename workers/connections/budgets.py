@@ -132,11 +132,11 @@ class Share:
             busy: there is something to send.
             others: ns that everything else has taken since the last turn's reading.
         """
-        earned = (now - self._at) // BUSY_PART
+        left = self._left + (now - self._at) // BUSY_PART
         self._at = now
-        self._left = min(BUSY_BURST_NS, self._left + earned)
-        most = min(TURN_MAX_NS, max(TURN_NS, others))
-        return min(most, self._left) if busy else most
+        self._left = left = left if left < BUSY_BURST_NS else BUSY_BURST_NS
+        most = TURN_NS if others <= TURN_NS else min(TURN_MAX_NS, others)
+        return left if busy and left < most else most
 
     def spend(self, cost: int) -> None:
         """Reading has taken so many ns; what was not counted as busy leaves no debt."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
+    from fanout.workers.connections.said import Said
     from fanout.workers.stream.turn_part import TurnPart
 
 DUE_PER_TICK = 512  # peers dealt with in a tick, each for some ten microseconds
@@ -52,6 +53,15 @@ class Deadlines:
         self._late.pop(peer, None)
         if peer.session.speaks_pings:
             self._pings.put(peer, now)
+
+    def heard(self, peer: Peer, said: Said, now: int) -> None:
+        """It has said all this at once."""
+        if said.ready is not None:
+            self.connected(peer, now)
+        if said.ping is not None:
+            self.pinged(peer, int(said.ping.ttl_s * NS), now)
+        if said.ponged:
+            self.answered(peer, now)
 
     def pinged(self, peer: Peer, ttl_ns: int, now: int) -> None:
         """It has sent a PING, which says how long its silence may be; 0 = as long as it likes."""

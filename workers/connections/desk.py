@@ -165,10 +165,9 @@ class Desk:
                     self.say(peer, now)
 
     def connected(self, peer: Peer, version: str) -> None:
-        """The handshake of this peer is done."""
+        """The handshake of this peer is done; there is no record of it yet."""
         peer.ready = True
         peer.member.encoding = peer.session.encoding
-        self.records.write(peer)
         self._channel.post(Connected(peer.id, version))
 
     def say(self, peer: Peer, now: int) -> None:

@@ -34,6 +34,7 @@ ROOM_PART = 4
 SMALL_BYTES = 512
 
 _EVENTS = select.EPOLLIN | select.EPOLLRDHUP
+_PEEK, _TRUNCATE = int(socket.MSG_PEEK), int(socket.MSG_TRUNC)
 
 _nowhere = memoryview(bytearray(READ_BYTES_MAX))  # for what is thrown away; one for all
 
@@ -51,11 +52,12 @@ class Inbox:
     Attributes:
         acted: bytes on which all is done; those of a frame that is skipped are among them before
             they come.
+        noted: what was noted of that last, in a record or beside it.
         taken: bytes that were taken from the kernel.
         looked: bytes after these that were acted upon, and are not taken yet.
         left: bytes after those that are there, and are left.
         is_full: whether they are left because there is no room for the answer to what comes next.
-        looks: whether what was seen last is in the kernel, and to be looked at; else it was taken.
+        looks: whether what is seen is to be looked at, and stays in the kernel; else it is taken.
     """
 
     __slots__ = (
@@ -72,6 +74,7 @@ class Inbox:
         "left",
         "looked",
         "looks",
+        "noted",
         "taken",
     )
 
@@ -86,12 +89,13 @@ class Inbox:
         self._awaited = 1  # bytes that must be there, or nobody hears of them
         self._missing = 0  # bytes that what is left has still to get, at least
         self._was_cut = False  # there may be more than what was looked at
-        self.acted = self.taken = self.looked = self.left = 0
+        self.acted = self.noted = self.taken = self.looked = self.left = 0
         self.is_full = self.looks = False
 
     def go_on(self, taken: int, acted: int) -> None:
         """Another worker has served this connection."""
         self.taken, self.acted = taken, acted
+        self.looks = self._is_tracked
         kernel.await_bytes(self._socket, 1)
 
     def watch(self, by: select.epoll) -> None:
@@ -116,17 +120,15 @@ class Inbox:
         Raises:
             OSError: the connection broke.
         """
-        session = self._session
-        is_tracked = session.state is SessionState.TRAFFIC
-        self.looks = is_tracked and not session.has_part
         try:
             if self.looks:
-                size = max(size, self._awaited)
-                data = self._receive(size, socket.MSG_PEEK)
+                if size < self._awaited:
+                    size = self._awaited
+                data = self._receive(size, _PEEK)
                 self._was_cut = len(data) == size
                 return data
-            if is_tracked:
-                size = min(size, session.missing)  # what follows is looked at
+            if self._is_tracked:
+                size = min(size, self._session.missing)  # what follows is looked at
             data = self._receive(size)
         except BlockingIOError:
             return None
@@ -148,8 +150,15 @@ class Inbox:
     def has_acted(self) -> None:
         """All is done on what was looked at, or taken, when the next record is written."""
         session = self._session
-        if not session.has_part:
-            self.acted = self.taken + self.looked + session.skipping
+        if not self.looks:
+            self.looks = self._is_tracked and not session.has_part
+            if session.has_part:
+                return
+        self.acted = self.taken + self.looked + session.skipping
+
+    @property
+    def _is_tracked(self) -> bool:
+        return self._session.state is SessionState.TRAFFIC
 
     def take(self) -> bool:
         """Take what was acted upon, which whoever goes on will not see again.
@@ -161,7 +170,8 @@ class Inbox:
         Raises:
             OSError: the connection broke.
         """
-        self._record.acted = self.acted
+        if self.noted != self.acted:
+            self._record.acted = self.noted = self.acted
         used, self.looked = self.looked, 0
         self._discard(used)
         wanted = 1
@@ -215,6 +225,7 @@ class Inbox:
         part = self._receive(self.left)
         self.taken += len(part)
         self.left = 0
+        self.looks = False
         self._session.receive_data(part)
         return 1
 
@@ -222,8 +233,8 @@ class Inbox:
         """Take so many bytes that were looked at."""
         while count:
             # TCP does not copy what is only to be counted.
-            size = min(count, READ_BYTES_MAX)
-            done = self._socket.recv_into(_nowhere, size, socket.MSG_TRUNC)
+            size = count if count < READ_BYTES_MAX else READ_BYTES_MAX
+            done = self._socket.recv_into(_nowhere, size, _TRUNCATE)
             if not done:
                 raise ConnectionResetError(errno.ECONNRESET, "what was there is gone")
             self.taken += done

@@ -13,7 +13,6 @@ Who says more than its budget allows is *spared*: its input is left where it is 
 from __future__ import annotations
 
 import errno
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from fanout._units import NS
@@ -31,9 +30,11 @@ from fanout.workers.connections.budgets import (
     report_cost,
 )
 from fanout.workers.connections.parts import Parts
+from fanout.workers.connections.readable import Readable
 from fanout.workers.connections.said import summary
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.members import OLDER_WANTS_MAX
+from fanout.zmtp import PingReceived
 
 if TYPE_CHECKING:
     import select
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from fanout.workers.tail import Tail
     from fanout.zmtp import SessionEvent
 
-READS_PER_TURN = 16  # sockets read in a turn
 ANSWERS_PER_READ = 16  # records of answers, which bound how many of them are said at once
 SPARED_MIN_NS = 50_000_000  # ns; who is spared is looked for each tick, which is longer than that
 
@@ -56,11 +56,9 @@ SPARED_MIN_NS = 50_000_000  # ns; who is spared is looked for each tick, which i
 class ReadSide:
     """Reads from the peers of a worker; one of the desk's watchers. Times are monotonic ns.
 
-    Its mutable state: the level-triggered epoll set, those of its last poll who have not had their
-    turn (who is in the handshake is the first), the peers that are not read for a while, the
-    changes that were read in this turn, the answers to those of whom something is reported, and
-    what all may still take. The changes that wait for their reports to get out are the promises of
-    the tail.
+    Its mutable state: who is to be read, and who is not for a while (`Readable`), the changes that
+    were read in this turn, the answers to those of whom something is reported, and what all may
+    still take. The changes that wait for their reports to get out are the promises of the tail.
 
     Args:
         stopwatch: measures what each peer takes.
@@ -82,7 +80,7 @@ class ReadSide:
         now: int,
         self_service: SelfService,
     ) -> None:
-        self.set = read_set
+        self._readable = Readable(read_set, desk.by_descriptor)
         self._desk = desk
         self._deadlines = deadlines
         self._pump = pump
@@ -93,30 +91,29 @@ class ReadSide:
         self._share = Share(now)
         self._turned_at = now
         self._spent = 0  # ns, by the reading of this turn
-        self._polled: dict[Peer, None] = {}
-        self._spared: dict[Peer, None] = {}  # see `Peer.unread_until`
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
         self._reported: dict[Peer, bytes] = {}  # what they are to be answered when that is out
         self._parts = Parts(desk)
         self.has_changed = False
 
     @property
+    def set(self) -> select.epoll:
+        """Level-triggered: it says that there is something to read."""
+        return self._readable.set
+
+    @property
     def spares(self) -> bool:
         """Whether some peers are not read for a while."""
-        return bool(self._spared)
+        return bool(self._readable.spared)
 
     def adopted(self, peer: Peer, now: int) -> None:
         """Read from this peer from now on."""
         del now
-        self._watch(peer)
+        self._readable.watch(peer)
 
     def forget(self, peer: Peer) -> None:
         """Do not read from this peer any more."""
-        self._polled.pop(peer, None)
-        if peer in self._spared:
-            del self._spared[peer]
-        else:
-            peer.inbox.unwatch()
+        self._readable.forget(peer)
         self._parts.forget(peer)
         self._tail.promised.pop(peer, None)
         self._changes.pop(peer, None)
@@ -140,8 +137,9 @@ class ReadSide:
             for peer, since in promised.items():  # who is held since then
                 self._pump.release(peer.member, peer.session.subscriptions, since, now)
             promised.clear()
-        more = True if self._polled else self._poll()
-        if not self._polled:  # as mostly, while there is much to send
+        polled = self._readable.polled
+        more = True if polled else self._readable.poll()
+        if not polled:  # as mostly, while there is much to send
             self.has_changed = False
             return more
         # Such turns do not stop the watch; what they took is none of this one's.
@@ -163,44 +161,29 @@ class ReadSide:
         """
         if left <= 0:
             return True
-        while self._polled:
-            peer = next(iter(self._polled))
-            del self._polled[peer]
-            if peer.member.older_wants > OLDER_WANTS_MAX // 2:
-                self._spare(peer, now + SPARED_MIN_NS)  # until it has taken some of what it wanted
+        polled = self._readable.polled
+        while polled:
+            peer = next(iter(polled))
+            del polled[peer]
+            if peer.member.older and peer.member.older_wants > OLDER_WANTS_MAX // 2:
+                # Until it has taken some of what it wanted.
+                self._readable.spare(peer, now + SPARED_MIN_NS)
                 continue
             size = self._read(peer, now)
             cost = self._lap()
             peer.budget.learn(size, cost)
             self._charge(peer, cost + READ_NS, now)
-            left -= cost + apply_ns * sum(map(weight, self._changes.get(peer, ())))
+            left -= cost
+            if peer in self._changes:
+                left -= apply_ns * sum(map(weight, self._changes[peer]))
             if left <= 0:
                 return True
         return False
 
-    def _poll(self) -> bool:
-        """Find who has said something; whether there may be others.
-
-        The kernel puts all whom it has named behind those whom it has not. So all of them have
-        their turn before it is asked again, in however many turns of ours: else a few who talk
-        for ever would be read again and again, and who stands behind them never.
-        """
-        found = self.set.poll(0, READS_PER_TURN)
-        if not found:
-            return False
-        peers = [self._desk.by_descriptor.get(descriptor) for descriptor, _events in found]
-        named = [peer for peer in peers if peer is not None]
-        self._polled.update(dict.fromkeys(sorted(named, key=attrgetter("ready"))))
-        return len(found) == READS_PER_TURN
-
     def read_spared(self, now: int) -> None:
         """Read again from peers that were spared for long enough; once a tick."""
         self._parts.take_stuck(now)
-        for peer in [peer for peer in self._spared if peer.unread_until <= now]:
-            if peer.inbox.is_full and peer.member.control:
-                continue  # until it has taken the answers
-            del self._spared[peer]
-            self._watch(peer)
+        self._readable.read_spared(now)
 
     def _lap(self) -> int:
         took = self._stopwatch.lap()
@@ -212,20 +195,9 @@ class ReadSide:
         debt = peer.budget.spend(cost, now)
         if not debt or peer.id not in self._desk.peers:
             return
-        self._spare(peer, now + max(debt, SPARED_MIN_NS))
+        self._readable.spare(peer, now + max(debt, SPARED_MIN_NS))
         if peer.budget.is_to_be_named(now):
             self._channel.post(Throttled(peer.id))
-
-    def _spare(self, peer: Peer, until: int) -> None:
-        """Leave what it says in its socket until then."""
-        peer.unread_until = until
-        if peer not in self._spared:
-            self._polled.pop(peer, None)
-            self._spared[peer] = None
-            peer.inbox.unwatch()
-
-    def _watch(self, peer: Peer) -> None:
-        peer.inbox.watch(self.set)
 
     def _read(self, peer: Peer, now: int) -> int:
         """Read once and act on it; returns how many bytes there were."""
@@ -274,7 +246,7 @@ class ReadSide:
             data = data[-inbox.left :]
         self._finish(peer, answers, now)
         if inbox.is_full and member.control:
-            self._spare(peer, now)
+            self._readable.spare(peer, now)
 
     def _answer(self, peer: Peer, answers: bytes, now: int) -> None:
         """All is done on what was looked at, when these are said."""
@@ -292,16 +264,21 @@ class ReadSide:
             self._desk.close(peer, *broken(error, "reading failed"))
 
     def _handle(self, peer: Peer, events: list[SessionEvent], now: int) -> None:
+        looks = peer.inbox.looks
+        if looks and len(events) == 1:
+            event = events[0]
+            if type(event) is PingReceived:  # as nearly all that is said later on
+                self._deadlines.pinged(peer, int(event.ttl_s * NS), now)
+                return
         said = summary(events)
         if said.ready is not None:
             self._desk.connected(peer, said.ready.version)
-            self._deadlines.connected(peer, now)
-        if said.ping is not None:
-            self._deadlines.pinged(peer, int(said.ping.ttl_s * NS), now)
-        if said.ponged:
-            self._deadlines.answered(peer, now)
-        if said.violation is not None or not peer.inbox.looks:
+        self._deadlines.heard(peer, said, now)
+        if said.violation is not None or not looks:
             self._desk.say(peer, now)
+        is_changed = bool(said.added or said.cancelled or said.reserved)
+        if said.ready is not None and not is_changed:
+            self._desk.records.write(peer)
         if said.violation is not None:
             cause = Reason.LIMIT if said.violation.over_limit else Reason.VIOLATION
             self._desk.close(peer, cause, f"{cause.text}: {said.violation.reason}")
@@ -315,13 +292,14 @@ class ReadSide:
             self._charge(peer, reports * REPORT_NS, now)
         if said.added or said.cancelled:
             self._change(peer, said.added, said.cancelled)
-        if said.reserved or said.added or said.cancelled:
+        if is_changed:
             self._reported[peer] = peer.session.data_to_send()
 
     def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
         """Report the change, and from which message on it is."""
         since = self._tail.promise(peer)
-        self._desk.records.write(peer, will_want=True)
+        if not self._desk.records.holds_for_change(peer):
+            self._desk.records.write(peer, will_want=True)
         self._changes[peer] = added, cancelled
         for report in split_subscriptions(peer.id, since, added, cancelled):
             self._channel.post(report)
@@ -330,6 +308,8 @@ class ReadSide:
         """Send the reports of this turn, and act as they say; who cannot be reported is held."""
         promised = self._tail.promised
         self._channel.flush()
+        if not self._reported:
+            return
         if self._channel.pending:
             for peer in promised:
                 self._pump.hold(peer.member)

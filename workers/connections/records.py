@@ -44,8 +44,8 @@ class _NoRoomError(Exception):
 class Records:
     """Writes them, and says what the log must keep for them.
 
-    Its mutable state: whose records are being renewed, up to which message that was done last, and
-    those peers of others whose records point to what is here.
+    Its mutable state: what the log must keep for them, whose records are being renewed, up to which
+    message that was done last, and those peers of others whose records point to what is here.
 
     Args:
         peers: by id; changed by others.
@@ -64,14 +64,14 @@ class Records:
         self._is_renewing = False
         self._renewed = 0
         self._turns = 0  # since it was looked at what they keep
-        self._slot.resume = NO_TAIL
+        self._resume = self._slot.resume = NO_TAIL
         self._area = around.spill_area()
         pump.backlog.turned = self._note_turn
 
     @property
     def are_behind(self) -> bool:
         """Whether the log keeps more for them than for what has still to be sent."""
-        return self._slot.resume < self._slot.tail
+        return self._resume < self._slot.tail
 
     def write(
         self,
@@ -90,25 +90,38 @@ class Records:
         """
         if not peer.ready:
             return
-        member = peer.member
+        member, promised = peer.member, self._tail.promised
         if seen is None:
             # What was promised to somebody in this turn is from the front on, wherever that is.
-            self._pump.settle(member, stay=bool(self._tail.promised))
-        since = self._tail.promised.get(peer)
-        will_want = will_want or since is not None  # its report may be out by now
+            self._pump.settle(member, stay=bool(promised))
+        since = promised.get(peer) if promised else None
+        if since is not None:
+            will_want = True  # its report may be out by now
         acted = peer.inbox.acted
-        record = record_of(member, said=said, acted=acted, will_want=will_want, seen=seen)
+        record = record_of(member, said, acted, will_want, seen)
         if since is not None:
             record = self._up_to_promise(record, member, since)
         pointed_to = POINTS_TO_NOTHING
         if member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
             record, pointed_to = self._add_more(peer, record)
         needed = record.needed
-        if needed < self._slot.resume:  # its tail is there already
-            self._slot.resume = needed
+        if needed < self._resume:  # its tail is there already
+            self._resume = self._slot.resume = needed
         peer.record.write(record)
+        peer.inbox.noted = acted
         peer.pointed_to = pointed_to  # what the record before pointed to may go
         peer.recorded = needed
+
+    def holds_for_change(self, peer: Peer) -> bool:
+        """Whether who goes on needs no other record when its wants change now.
+
+        The coordinator remembers what changed when. That is for few changes: its next checkpoint
+        has a record with it.
+        """
+        if peer.recorded == NO_TAIL or peer.member.blocked or _may_have_more(peer):
+            return False
+        peer.record_due = 0
+        return True
 
     def _add_more(self, peer: Peer, record: StreamRecord) -> tuple[StreamRecord, PointedTo]:
         """Have a record point to what is not in the log, and to what does not fit into it."""
@@ -196,7 +209,8 @@ class Records:
         if self._left_behind:
             current = [one for one in self._left_behind if one[0].record.is_at(one[0].id, one[1])]
             self._left_behind = current
-        self._slot.resume = min([peer.recorded for peer in self._peers.values()], default=NO_TAIL)
+        resume = min([peer.recorded for peer in self._peers.values()], default=NO_TAIL)
+        self._resume = self._slot.resume = resume
 
     def renew(self, part: TurnPart, part_ns: int) -> bool:
         """Renew those that are in the way, for as long as there is time; once a turn.
@@ -228,7 +242,7 @@ class Records:
 
     def _are_in_the_way(self) -> bool:
         """Whether they keep the publisher waiting, or a large part of the log."""
-        resume, tail = self._slot.resume, self._slot.tail
+        resume, tail = self._resume, self._slot.tail
         if resume >= tail:
             return False
         if resume < self._tail.wanted <= tail:

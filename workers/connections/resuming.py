@@ -209,7 +209,8 @@ class Resuming:
     def _counts_of(
         self, sock: Any, stream: StreamSlot, record: StreamRecord, *, quiet: bool
     ) -> kernel.Counts:
-        counts: kernel.Counts | None = kernel.Counts(record.stream_bytes, stream.acted)
+        acted = max(record.acted, stream.acted)
+        counts: kernel.Counts | None = kernel.Counts(record.stream_bytes, acted)
         if sock.family == socket.AF_UNIX:
             counts = own_counts(sock, stream)
         elif not quiet:  # else nobody has to ask the kernel, which may not count

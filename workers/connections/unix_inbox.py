@@ -46,6 +46,7 @@ class UnixInbox(Inbox):
         record.taken = self.taken = taken
         record.taking = 0
         self.acted = acted
+        self.looks = self._is_tracked
 
     def _events(self) -> int:
         return super()._events() | (select.EPOLLET if self._awaited > 1 else 0)

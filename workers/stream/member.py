@@ -247,6 +247,19 @@ class Member:
             drops[_OTHERS + place] += lost.bytes
             self.drops = (drops[0], drops[1], drops[2], drops[3], drops[4], drops[5])
 
+    def figures(self) -> tuple[int, ...]:
+        """What a record has of a checkpoint of this instant, in the order of that."""
+        cohort, sent_bytes = self.cohort, self.sent_bytes
+        matched, matched_bytes = self.matched_before, self.matched_bytes_before
+        if cohort is not None:
+            matched += cohort.matched - self.joined_at
+            matched_bytes += cohort.matched_bytes - self.joined_at_bytes
+        return (
+            *(matched, self.sent, sent_bytes, self.dropped),
+            *(sent_bytes + self.spoken_bytes, self.counted, matched_bytes, self.dropped_bytes),
+            *(self.conflated, self.conflated_bytes, *self.drops),
+        )
+
     def checkpoint(
         self, blocked_since: int, kernel_bytes: int = 0, rate: int = 0, rate_bytes: int = 0
     ) -> Checkpoint:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
 
 
+_GOES_ON, _WANTS_NOTHING = Kind.GOES_ON, Kind.WANTS_NOTHING  # each look at an enum is a call
 _COUNTED = *Checkpoint._fields[3:7], *Checkpoint._fields[8:20]  # what a record has, too
 assert [*StreamRecord._fields[10:-2]] == [*_COUNTED], "in the same order"
 
 
 def record_of(
     member: Member,
-    *,
     said: bytes = b"",
     acted: int = 0,
     will_want: bool = False,
@@ -42,9 +42,15 @@ def record_of(
         will_want: it is about to want something from here on.
         seen: its checkpoint of this instant, if there is one.
     """
-    if seen is None:
-        seen = member.checkpoint(0)
+    counted = member.figures() if seen is None else (*seen[3:7], *seen[8:20])
     sequence, offset = member.sequence, member.offset
+    if not member.blocked:  # as nearly all: it is at the front, between two messages
+        kind, needed = _GOES_ON, sequence
+        if member.cohort is None and not will_want:
+            kind, needed = _WANTS_NOTHING, NO_TAIL
+        place = kind, needed, sequence, 0, member.position, sequence, 0, 0, 0, 0
+        # As StreamRecord(...), in half the time.
+        return tuple.__new__(StreamRecord, (*place, *counted, acted, said))
     following = sequence
     if member.spill:
         message = memoryview(member.spill).obj
@@ -55,17 +61,15 @@ def record_of(
         start = member.position - (offset if member.encoding is None else 0)
         if offset and said:
             following = sequence + 1
-    kind, needed = Kind.GOES_ON, NO_TAIL
+    kind, needed = _GOES_ON, NO_TAIL
     if will_want or following != sequence or _wants(member):
         # The publisher waits for who blocks; for who does not, it must not.
         is_next = following <= sequence + 1 or isinstance(member.policy, Block)
         needed = sequence if is_next else following
     else:
-        kind = Kind.WANTS_NOTHING
+        kind = _WANTS_NOTHING
     place = kind, needed, sequence, offset, start, following, 0, 0, 0, 0
-    # As StreamRecord(...), in half the time.
-    speech = member.control + said
-    return tuple.__new__(StreamRecord, (*place, *seen[3:7], *seen[8:20], acted, speech))
+    return tuple.__new__(StreamRecord, (*place, *counted, acted, member.control + said))
 
 
 def _wants(member: Member) -> bool:

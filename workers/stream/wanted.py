@@ -25,7 +25,7 @@ M = TypeVar("M")  # a member: nothing here looks into one
 Place: TypeAlias = Prefix[M] | tuple[Cohort[M]] | list[Cohort[M]]
 
 TAKEN_AT_ONCE = 1_000  # short prefixes of a list that is taken out: a millisecond
-FEW = 16  # cohorts of a prefix that are in a list
+FEW = 16  # cohorts of a prefix that are in a list; and prefixes of one that is taken out at once
 SHARED_MAX = 1_024  # of such lists: topics that go to the same cohorts have one object for that
 LEFT_MAX = 500_000  # of such lists; beyond it, who wants more has as many taken out first
 
@@ -128,6 +128,10 @@ class Wanted(Generic[M]):
     def leave(self, cohort: Cohort[M]) -> None:
         """It has no members any more, and its picks are filled: that ends by and by."""
         names = list(cohort.key)
+        if not self._leaving and len(names) <= FEW and weight(names) <= TAKEN_AT_ONCE:
+            self.end_direct(cohort)
+            self.take(cohort, names)
+            return
         self._leaving.append((cohort, names))
         self.left += len(names)
         self.take_out(TAKEN_AT_ONCE)
