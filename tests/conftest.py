@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 import threading
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -51,6 +52,7 @@ UNMEASURED = (
     "unit/test_repository.py",
     "unit/test_structure.py",
 )
+OF_COVERAGE = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")  # variables that start it
 TESTS = Path(__file__).parent
 pytest_plugins = ["tests.helpers.watchdog"]
 # Folders and files whose tests run in one process, since they share what is dear to make.
@@ -75,6 +77,11 @@ FIRST = (
     "tests/interop/test_subscribing.py",
     "tests/simulation/test_simulation.py",
 )
+# These take a core while they run; the others wait, for processes and times, most of the time. Of
+# each `IN_TURN` processes one runs these, as long as there are any, and the others those: else all
+# would wait first, while cores have nothing to do, and then get in each other's way.
+COMPUTING = ("tests/property/", "tests/simulation/", "tests/unit/")
+IN_TURN = 3
 TRACERS = pytest.StashKey[Tracers]()  # that measure
 TEARDOWN_S = 60  # far above what any teardown takes
 
@@ -88,7 +95,9 @@ settings.load_profile("fanout")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give each process the next test, but some folders and files to one; see `FIRST` as well.
+    """Give each process the next test, but some folders and files to one.
+
+    See `FIRST` and `COMPUTING` as well.
 
     xdist's marks for groups are not heeded under pytest 9.2, and nothing says so.
     """
@@ -112,6 +121,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
             if all(units[scope].values()):
                 del units[scope]
             self._reschedule(node)
+
+        def _assign_work_unit(self, node: WorkerController) -> None:
+            """Give it the next unit of its kind, or if there is none the next."""
+            computes = self.nodes.index(node) % IN_TURN == 1
+            own = (scope for scope in self.workqueue if scope.startswith(COMPUTING) is computes)
+            if (scope := next(own, None)) is not None:
+                self.workqueue.move_to_end(scope, last=False)
+            super()._assign_work_unit(node)
 
         def _split_scope(self, nodeid: str) -> str:
             if nodeid.startswith(BY_FILE):
@@ -176,15 +193,16 @@ def _have_sources_read(_number: int) -> None:
     """
 
 
-@pytest.fixture(autouse=True)
-def children_measured_or_not(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def _children_measured_or_not(item: pytest.Item) -> Iterator[None]:
     """Let what this test starts measure coverage, if it is where that is wanted."""
-    measured = _is_below(request.path, MEASURED_IN_CHILDREN)
-    if not measured or _is_unmeasured(request.node):
-        for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
-            monkeypatch.delenv(name, raising=False)
+    measured = _is_below(item.path, MEASURED_IN_CHILDREN) and not _is_unmeasured(item)
+    names = () if measured else [name for name in OF_COVERAGE if name in os.environ]
+    before = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 def _is_unmeasured(item: pytest.Item) -> bool:
@@ -201,7 +219,7 @@ def _is_below(path: Path, names: tuple[str, ...]) -> bool:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
     """Have nothing measured but fixtures, tests and their end; and not all of these."""
     item.config.stash[TRACERS] = tracers()
-    with untraced():
+    with untraced(), _children_measured_or_not(item):
         return (yield)
 
 

@@ -162,20 +162,40 @@ class Node:
         self.shutting_down = True
 
 
-def test_what_a_dead_process_has_left_is_run_by_the_others_to_the_end() -> None:
+def scheduled(tests: list[str], nodes: list[Node]) -> Any:
+    """A scheduler that has begun to give these tests to these processes."""
     pytest.importorskip("xdist")
     from xdist.remote import Producer
 
     config: Any = SimpleNamespace(
-        getvalue=lambda _name: ["popen", "popen"], option=SimpleNamespace(loadscopereorder=True)
+        getvalue=lambda _name: ["popen"] * len(nodes), option=SimpleNamespace(loadscopereorder=True)
     )
     scheduler: Any = pytest_xdist_make_scheduler(config, Producer("tests"))
-    alive, dead = Node(), Node()
-    tests = [f"tests/faults/test_it.py::test_{number}" for number in range(20)]
-    for node in (alive, dead):
+    for node in nodes:
         scheduler.add_node(node)
         scheduler.add_node_collection(node, tests)
     scheduler.schedule()
+    return scheduler
+
+
+def test_one_process_computes_while_the_others_wait_and_then_takes_what_there_is() -> None:
+    nodes = [Node(), Node(), Node()]
+    waiting = [f"tests/faults/test_it.py::test_{number}" for number in range(20)]
+    tests = [*waiting, *(f"tests/simulation/test_it.py::test_{number}" for number in range(4))]
+    scheduler = scheduled(tests, nodes)
+    computes = nodes[1]
+    for index in range(20, 24):
+        scheduler.mark_test_complete(computes, index)
+
+    assert computes.given[:4] == [20, 21, 22, 23]
+    assert max(computes.given[4:]) < 20
+    assert max(nodes[0].given + nodes[2].given) < 20
+
+
+def test_what_a_dead_process_has_left_is_run_by_the_others_to_the_end() -> None:
+    alive, dead = Node(), Node()
+    tests = [f"tests/faults/test_it.py::test_{number}" for number in range(20)]
+    scheduler = scheduled(tests, [alive, dead])
     for number in range(8):
         scheduler.mark_test_complete(dead, dead.given[number])
     assert scheduler.remove_node(dead) == tests[dead.given[8]]

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class Watchdog:
 
     def __init__(self, seconds: float, folder: Path | None) -> None:
         self.seconds = seconds
+        self._armed: tuple[float, float] | None = None  # when, and for how long
         self._process = os.getpid()
         self._path = None if folder is None else folder / f"{self._process}.at"
         self._at = -1
@@ -53,13 +55,26 @@ class Watchdog:
         faulthandler.register(STACKS, file=self._stacks, all_threads=True, chain=False)
 
     def watch(self, what: str, times: int = 1) -> None:
-        """From now on it is at that, which must be over within so many times the seconds."""
+        """From now on it is at that, which must be over within so many times the seconds.
+
+        Or within some thousandths less: a timer that was just set is not set again. It is a thread,
+        which a busy machine takes some ms to start and to end.
+        """
         self._is_at(what)
-        if self.seconds > 0:
-            faulthandler.dump_traceback_later(times * self.seconds, file=self._stacks, exit=True)
+        limit, now = times * self.seconds, time.monotonic()
+        if limit <= 0:
+            return
+        if self._armed is None or self._armed[1] != limit or now - self._armed[0] > limit / 500:
+            faulthandler.dump_traceback_later(limit, file=self._stacks, exit=True)
+            self._armed = now, limit
+
+    def was_disarmed(self) -> None:
+        """Somebody else has ended the timer."""
+        self._armed = None
 
     def rest(self) -> None:
         """It is at nothing, which may last."""
+        self._armed = None
         faulthandler.cancel_dump_traceback_later()
         self._is_at("")
 
@@ -143,7 +158,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Each part of a test has its time: pytest ends the timer when one fails."""
+    """Each part of a test has its time."""
     item.config.stash[WATCHDOG].watch(f"{item.nodeid} (setup)")
 
 
@@ -157,6 +172,11 @@ def pytest_runtest_call(item: pytest.Item) -> None:
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Its end."""
     item.config.stash[WATCHDOG].watch(f"{item.nodeid} (teardown)")
+
+
+def pytest_exception_interact(node: pytest.Item | pytest.Collector) -> None:
+    """pytest ends the timer when a part of a test fails: the next part sets it."""
+    node.config.stash[WATCHDOG].was_disarmed()
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
