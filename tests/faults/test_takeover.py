@@ -29,12 +29,18 @@ if TYPE_CHECKING:
 KIB, MIB = 1024, 1024 * 1024
 PREFIXES = (b"", b"T1", b"T", b"U", b"T3")
 PINGS_EACH = 40  # messages for one PING
+NEVER_S = 600.0
 
 
 class Faults:
-    """A publisher with two workers that something happens to while it publishes at full rate."""
+    """A publisher with two workers that something happens to while it publishes at full rate.
 
-    def __init__(self, subscribers: int, seed: int) -> None:
+    Args:
+        worker_timeout: in seconds; of a worker that is to be found hanging. On a busy machine one
+            that does not hang may have no turn for a second.
+    """
+
+    def __init__(self, subscribers: int, seed: int, worker_timeout: float = NEVER_S) -> None:
         self.rng = random.Random(seed)
         self.happenings = Happenings()
         self.publisher = Publisher(
@@ -44,7 +50,11 @@ class Faults:
             log_bytes=16 * MIB,
             kernel_queue_bytes=32 * KIB,
             heartbeat_interval=0,
-            worker_timeout=1.0,
+            worker_timeout=worker_timeout,
+            # The reader of all has the interpreter only now and then, and nobody is to be evicted.
+            send_timeout=NEVER_S,
+            stall_timeout=NEVER_S,
+            tcp_user_timeout=NEVER_S,
             on_event=self.happenings,
         )
         (endpoint,) = self.publisher.endpoints
@@ -113,7 +123,7 @@ def test_streams_go_on_at_full_rate_when_a_worker_is_killed_again_and_again() ->
 
 @pytest.mark.parametrize("what", ["stopped", "both killed", "killed during a takeover"])
 def test_streams_go_on_when(what: str) -> None:
-    faults = Faults(20, 2)
+    faults = Faults(20, 2, 1.0 if what == "stopped" else NEVER_S)
     ledger = faults.publisher._engine._coordinator.state.ledger
     with faults.publisher, faults.audience:
         faults.publish_for(0.2)
