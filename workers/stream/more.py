@@ -124,8 +124,8 @@ def segments_of(
     """
     first, wanted = member.sequence, list(member.older)
     for until, what, offset, size, are_newest in more.segments:
-        if until <= first:
-            continue
+        if until < first or (until == first and what != CHOSEN):
+            continue  # but a pass of which all was begun has still to end
         if what == AS_EVER:
             for _start, stop, wants in segments(member, first, until):
                 is_present = wants is member.cohort

@@ -236,6 +236,31 @@ def test_who_has_just_got_its_pass_rests_though_no_record_says_so(two: TakingOve
     assert [payload for _, payload in messages_in(bytes(one.received))] == [b"first", b"second"]
 
 
+def test_who_is_in_the_last_message_of_its_pass_and_is_told_something_rests_then(
+    two: TakingOver,
+) -> None:
+    dying, heir = two.workers
+    one = two.connect([b""], dying)
+    two.set_policy(one, SlowPolicy("conflate", min_interval=10.0))
+    turns(two, dying, 20, tick=True)
+    two.log.time += 20 * NS
+    two.publish(b"A", bytes(60_000))
+    two.turn(dying)
+    dying.desk.tell(dying.desk.peers[one.number], commands.pong(b"some"), 0)
+    assert dying.desk.peers[one.number].member.spill
+    two.publish(b"A", b"second")
+    two.hand_over(two.kill(dying), heir)
+    while bytes(60_000) not in one.received:
+        turns(two, heir, 1)
+    turns(two, heir, 20)
+    assert [payload for _, payload in messages_in(bytes(one.received))] == [bytes(60_000)]
+    two.log.time += 10 * NS
+    turns(two, heir, 20)
+
+    payloads = [payload for _, payload in messages_in(bytes(one.received))]
+    assert payloads == [bytes(60_000), b"second"]
+
+
 def test_who_loses_what_comes_gets_all_of_the_only_message_that_waited(two: TakingOver) -> None:
     """It waited up to where the losses began, and that was where the front was."""
     owner, heir = two.workers
