@@ -112,6 +112,11 @@ def marker_bytes(around: tuple[int, int], begun: bytes | bytearray) -> int:
     return at + 1 + begun[at] + around[1] if len(begun) > at else 0
 
 
+def marker_at(wire: bytes | bytearray) -> dict[str, Any]:
+    """The fields of a marker."""
+    return _marker_at(wire, len(MARKER_HEAD))
+
+
 def _marker_at(data: bytes | bytearray, at: int) -> dict[str, Any]:
     marker: dict[str, Any] = msgpack.unpackb(data[at + 1 : at + 1 + data[at]])
     return marker

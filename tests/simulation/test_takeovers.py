@@ -22,27 +22,40 @@ SEEDS_MAX = 250  # most mistakes are found by the first few
 # The seeds that show them soonest; see `test_mutations.py`. They are found by
 # `python -m tests.simulation --takeovers --mutations --runs 60`.
 TRIED_FIRST: dict[str, int] = {
-    "begin_a_byte_early": 6,
+    "begin_a_byte_early": 1,
     "change_without_a_record": 0,
-    "choose_a_bank_before_it_is_written": 36,
-    "count_nothing_since_the_record": 23,
-    "hand_on_what_it_wants_now_only": 45,
+    "choose_a_bank_before_it_is_written": 8,
+    "conflate_without_a_record": 69,
+    "count_no_losses_since_the_record": 18,
+    "count_nothing_since_the_record": 0,
+    "forget_that_it_rests": 150,
+    "forget_the_gaps": 51,
+    "forget_what_it_has_said": 51,
+    "forget_which_messages_are_left": 27,
+    "free_at_once_what_others_go_on_by": 29,
+    "give_the_area_of_the_lost": 22,
+    "hand_on_the_policy_of_all": 0,
+    "hand_on_what_it_wants_now_only": 10,
     "hold_nothing": 0,
-    "jump_without_a_record": 151,
-    "keep_nothing_for_records": 2,
-    "keep_only_what_the_newest_record_needs": 7,
+    "jump_without_a_record": 12,
+    "keep_nothing_for_records": 87,
+    "keep_only_what_the_newest_record_needs": 21,
     "leave_a_checkpoint_torn": 25,
-    "leave_interest_with_the_lost": 42,
+    "leave_interest_with_the_lost": 1,
     "leave_orphans_with_the_lost": 0,
-    "let_go_before_it_is_held": 75,
-    "look_at_the_hold_once": 214,
-    "read_the_kernel_once": 28,
-    "say_without_a_record_to_who_is_blocked": 2,
-    "say_without_a_record_to_who_is_ready": 0,
-    "search_only_above_ones_own_tail": 13,
-    "take_before_one_acts": 41,
-    "write_into_the_bank_that_is_chosen": 1,
-    "write_no_record_of_who_goes_on": 20,
+    "let_go_before_it_is_held": 90,
+    "look_at_the_hold_once": 90,
+    "lose_what_is_ordered_for_who_comes": 3,
+    "point_to_nothing_without_memory": 22,
+    "read_the_kernel_once": 13,
+    "remember_only_the_last_gap": 51,
+    "rest_only_as_recorded": 443,
+    "say_without_a_record_to_who_is_blocked": 51,
+    "say_without_a_record_to_who_is_ready": 2,
+    "search_only_above_ones_own_tail": 0,
+    "take_before_one_acts": 4,
+    "write_into_the_bank_that_is_chosen": 0,
+    "write_no_record_of_who_goes_on": 10,
 }
 
 FOUND = (880, 1_644)  # seeds beyond those that have shown something once
@@ -50,8 +63,8 @@ FOUND = (880, 1_644)  # seeds beyond those that have shown something once
 # Of `SEEDS`: in one or the other of them somebody dies at each kill point, even the rarest. As
 # above: when a change of what is simulated makes other seeds of them, all are looked through.
 DEADLY = (
-    *(1, 18, 70, 80, 155, 156, 158, 159, 171, 189, 214, 216, 231, 326, 332, 347, 359, 387, 411),
-    *(428, 429, 455, 462, 492, 495, 499),
+    *(1, 5, 6, 20, 21, 28, 44, 50, 102, 107, 110),
+    *(126, 130, 182, 209, 211, 214, 235, 255, 274, 411, 478, 487),
 )
 
 _kills: dict[int, Counter[str]] = {}  # by seed, of those that have run in this process
@@ -102,7 +115,7 @@ def test_somebody_dies_at_each_kill_point() -> None:
 def test_one_seed_is_one_run() -> None:
     first, second = run(7), run(7)
 
-    assert (first.now, first.kills, first.passed) == (second.now, second.kills, second.passed)
+    assert (first.now, first.kills, first.reasons) == (second.now, second.kills, second.reasons)
     assert first.publisher.messages == second.publisher.messages
 
 

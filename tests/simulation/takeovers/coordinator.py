@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fanout.control.messages import Adopt
+from fanout.control.messages import Adopt, Evict
 from fanout.control.takeover import Released, Resumed
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
@@ -20,13 +20,15 @@ from fanout.coordinator.figures import final_of
 from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.lives import Life
 from fanout.coordinator.lost import Losses
 from fanout.coordinator.moving import Moving
 from fanout.coordinator.state import make_state
+from fanout.coordinator.succession import Succession
 from fanout.coordinator.wrecks import Wrecks
 from fanout.errors import NotMovedError
 from fanout.shm.header import Header
-from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
+from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, WorkerState
 from tests.simulation.takeovers.memory import Memory
 
 if TYPE_CHECKING:
@@ -60,18 +62,24 @@ class Coordinator:
         self._skew = 0.0
         self._is_busy = False
         self.state = make_state(world.options, world.count, Interest(), Ledger(), self.now())
-        memory: Any = Memory(world.segment, self._step, world.count, world.rng)
-        self._slots = [WorkerSlot(memory, index) for index in range(world.count)]
-        for index in range(world.count):
+        memory: Any = Memory(world.segment, self._step, world.seats, world.rng)
+        self._slots = [WorkerSlot(memory, index) for index in range(world.seats)]
+        for index in range(world.seats):
             WorkerSlot(world.segment, index).release()
+        for index in range(world.count, world.seats):
+            self.state.supervision.lives.append(Life(index, WorkerState.RETIRED, restarts=-1))
+        self.state.roster.enlarge(world.seats)
         Header(world.segment).hold_back(NO_TAIL)
         losses = Losses(world.segment, self.state.interest, self.state.changes, self.now)
         self._wrecks = Wrecks(self.state, losses, partial(_final_of, world.segment), self.now)
         self._handing_on = HandingOn(
-            *(memory, self.state, self._wrecks, self._say, self.now), duplicate=self._duplicate
+            *(memory, self.state, self._wrecks, self._say, self.now),
+            duplicate=self._duplicate,
+            close=world.machine.close,
         )
         self._areas = Areas(world.segment, self.state.takeovers)
         self._moving = Moving(self.state, self._handing_on, self.now)
+        self._succession = Succession(self.state, self._moving, self.now)
         self.processes: dict[int, Process] = {}
         self._posted: dict[int, list[tuple[Message, list[int]]]] = {}
 
@@ -89,8 +97,9 @@ class Coordinator:
     def is_settled(self) -> bool:
         """Whether all workers serve, and nobody is left to be handed on."""
         state = self.state
-        serve = len(state.supervision.ready) == self._world.count
+        serve = len(state.supervision.ready) == state.staffing.size
         is_busy = state.takeovers.pending or self._wrecks.pending or len(self._moving) > 0
+        is_busy = is_busy or state.staffing.pending
         return serve and not is_busy
 
     # Its turn.
@@ -109,7 +118,8 @@ class Coordinator:
                 self._see_the_end(process)
         self._areas.tidy()
         self._carry_out(self._wrecks.go_on())
-        self._carry_out(self._moving.go_on() + self._handing_on.go_on())
+        self._carry_out(self._succession.go_on() + self._moving.go_on())
+        self._carry_out(self._handing_on.go_on())
         self._carry_out(self.state.supervision.due(self.now()))
         self._flush()
         self._is_busy = False
@@ -119,6 +129,8 @@ class Coordinator:
             for message in process.channel.sent.popleft():
                 self._world.heard(message)
                 if isinstance(message, Resumed):
+                    if not message.ok:
+                        self._moving.refused(process.index, message)
                     self._carry_out(self._handing_on.heard(process.index, message))
                 elif isinstance(message, Released):
                     self._carry_out(self._moving.heard(message))
@@ -142,9 +154,11 @@ class Coordinator:
             subscriber_of: makes the subscriber, of its number and its slot.
         """
         state, machine = self.state, self._world.machine
-        ready = state.supervision.ready
+        taking = state.supervision.taking
+        if not taking:
+            return
         admitted = state.roster.admit(
-            "127.0.0.1:1", ENDPOINT, "zmtp", ready, [0] * self._world.count, self.now()
+            "127.0.0.1:1", ENDPOINT, "zmtp", taking, [0] * self._world.seats, self.now()
         )
         if isinstance(admitted, Refusal):
             return
@@ -156,7 +170,7 @@ class Coordinator:
         self._carry_out(state.choices.admit(admitted))
         self._flush()
 
-    def call(self, subscriber: int, policy: SlowPolicy) -> None:
+    def call(self, subscriber: int, policy: SlowPolicy | None) -> None:
         """The program chooses a policy for somebody."""
         self._carry_out(reports.set_slow_policy(self.state, subscriber, policy))
         self._flush()
@@ -169,6 +183,15 @@ class Coordinator:
         """Somebody is to be served by another worker."""
         with suppress(NotMovedError):
             self._moving.begin(subscriber, worker, "by chance")
+
+    def restart(self) -> None:
+        """All workers are replaced, one after another, and those that wait are started."""
+        self.state.supervision.restart(self.now())
+        self.state.staffing.replace_all()
+
+    def resize(self, workers: int) -> None:
+        """There are to be so many."""
+        self.state.staffing.resize(workers)
 
     def ask(self, flag: Any) -> None:
         """Have the workers bring their slots up to date; then `flag` is set."""
@@ -206,6 +229,8 @@ class Coordinator:
                     pass
 
     def _say(self, worker: int, message: Message, descriptors: tuple[int, ...]) -> list[Action]:
+        if isinstance(message, Evict) and not self.state.takeovers.note_evict(message):
+            return []
         self._posted.setdefault(worker, []).append((message, list(descriptors)))
         return []
 

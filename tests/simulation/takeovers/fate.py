@@ -65,21 +65,17 @@ class Fate:
     Args:
         favourite: the name of a point at which it is to die more often than at others.
         kills: counted by the name of the point; of all processes.
-        passed: how often each point was passed; of all processes.
 
     Attributes:
         context: what the process is about, for the names of its points.
     """
 
-    def __init__(
-        self, rng: Random, favourite: str, kills: Counter[str], passed: Counter[str]
-    ) -> None:
+    def __init__(self, rng: Random, favourite: str, kills: Counter[str]) -> None:
         self.is_alive = True
         self.context = ""
         self._rng = rng
         self._favourite = favourite
         self._kills = kills
-        self._passed = passed
         self._left = math.inf  # points that it passes still
         self._name = ""  # of the points that count; empty = all
 
@@ -106,10 +102,11 @@ class Fate:
         """
         if not self.is_alive:
             raise Killed
+        if self._left == math.inf:
+            return
         if self.context:
             name = f"{self.context}: {name}"
-        self._passed[name] += 1
-        if self._left == math.inf or (self._name and self._name != name):
+        if self._name and self._name != name:
             return
         self._left -= 1
         if self._left <= 0:

@@ -156,7 +156,8 @@ class PollSet:
 
     def poll(self, _timeout: float = 0, limit: int = -1) -> list[tuple[int, int]]:
         found = [(fd, events) for fd in self._watched if (events := self._events_of(fd))]
-        self._rng.shuffle(found)
+        if len(found) > 1:
+            self._rng.shuffle(found)
         found = found if limit < 0 else found[:limit]
         for descriptor, _events in found:
             self._seen[descriptor] = self._watched[descriptor][0].connection.room_events

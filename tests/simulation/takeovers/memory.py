@@ -113,6 +113,7 @@ class Area(SpillArea):
     Args:
         point: is called with a name before each system call that writes.
         is_alive: whether its process is.
+        is_refused: whether the system has no memory for what is to be written now.
     """
 
     def __init__(
@@ -121,10 +122,12 @@ class Area(SpillArea):
         number: int,
         point: Callable[[str], None],
         is_alive: Callable[[], bool],
+        is_refused: Callable[[], bool],
     ) -> None:
         super().__init__(segment, number)
         self._point = point
         self._is_alive = is_alive
+        self._is_refused = is_refused
 
     def free(self, offset: int, size: int) -> None:
         if self._is_alive():  # the objects of a process that was killed are not finalized
@@ -133,6 +136,8 @@ class Area(SpillArea):
     def _write(self, data: bytes | bytearray | memoryview, offset: int) -> bool:
         self._point("an area")
         half = len(data) // 2
+        if self._is_refused():
+            return False
         os.pwrite(self._segment.fd, data[:half], offset)
         self._point("an area, half of it")
         return super()._write(data, offset)

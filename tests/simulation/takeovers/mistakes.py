@@ -9,17 +9,22 @@ import termios
 from typing import TYPE_CHECKING, Any
 
 from fanout.control.splitting import split_wants
+from fanout.coordinator.areas import Areas
 from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.roster import Roster
 from fanout.shm import layout as at
-from fanout.shm.stream_record import StreamSlot
+from fanout.shm.stream_record import Kind, StreamSlot
 from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot
 from fanout.transport import kernel
 from fanout.transport.kernel import Counts
 from fanout.workers.connections.inbox import Inbox
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.resuming import Resuming
+from fanout.workers.connections.self_service import SelfService
+from fanout.workers.stream import restoring
+from fanout.workers.stream.gaps import Gaps
+from fanout.workers.stream.losing import Losing
 from fanout.workers.stream.restoring import Restoring
 from tests.helpers.replacing import replacing
 
@@ -46,14 +51,14 @@ def begin_a_byte_early(
     written: int,
     *rest: Any,
     **more: Any,
-) -> None:
-    original(self, member, record, written - 1, *rest, **more)
+) -> Any:
+    return original(self, member, record, written - 1, *rest, **more)
 
 
 @replaces(Restoring, "restore")
 def search_only_above_ones_own_tail(
     original: Any, self: Restoring, member: Member, *arguments: Any, **more: Any
-) -> None:
+) -> Any:
     tail = self.backlog.tail
     broken: Any = self
     change = self._change_cohort
@@ -64,7 +69,7 @@ def search_only_above_ones_own_tail(
 
     broken._change_cohort = changed
     try:
-        original(self, member, *arguments, **more)
+        return original(self, member, *arguments, **more)
     finally:
         del broken._change_cohort
 
@@ -225,3 +230,84 @@ def take_before_one_acts(original: Any, self: Inbox, data: bytes, room: int) -> 
 @replaces(Roster, "orphan")
 def leave_orphans_with_the_lost(_original: Any, _self: Roster, _subscriber: int) -> None:
     """They are counted, and ended, with what it leaves."""
+
+
+# What a worker knows beside that, by the policy of somebody.
+
+
+@replaces(Records, "_note_turn")
+def conflate_without_a_record(_original: Any, _self: Records, _member: Member) -> None:
+    """Which messages are left is what another worker finds to be the newest."""
+
+
+@replaces(Restoring, "_take_segments")
+def forget_which_messages_are_left(_original: Any, *_arguments: Any) -> None:
+    """It is to get all that it wants."""
+
+
+@replaces(Losing, "lose_since")
+def count_no_losses_since_the_record(_original: Any, *_arguments: Any) -> None:
+    """Who loses what comes has lost it, and nobody says so."""
+
+
+@replaces(Gaps, "note")
+def remember_only_the_last_gap(original: Any, self: Gaps, *arguments: Any) -> None:
+    self.pending.clear()
+    original(self, *arguments)
+
+
+@replaces(restoring, "gaps_of")
+def forget_the_gaps(original: Any, more: Any, epoch: int) -> Any:
+    gaps = original(more, epoch)
+    if gaps is not None:
+        gaps.pending.clear()
+    return gaps
+
+
+@replaces(Restoring, "_send_again")
+def rest_only_as_recorded(original: Any, *arguments: Any) -> bool:
+    original(*arguments)
+    return False
+
+
+@replaces(Restoring, "go_by")
+def forget_that_it_rests(
+    original: Any, self: Restoring, member: Member, policy: Any, now: int, _until: int = 0
+) -> None:
+    original(self, member, policy, now)
+
+
+@replaces(HandingOn, "_resume_of")
+def hand_on_the_policy_of_all(original: Any, self: HandingOn, *arguments: Any) -> Any:
+    choices: Any = self._state.choices
+    choices.policy_of = lambda _subscriber: choices._default.policy
+    try:
+        return original(self, *arguments)
+    finally:
+        del choices.policy_of
+
+
+@replaces(Resuming, "after")
+def lose_what_is_ordered_for_who_comes(_original: Any, *_arguments: Any) -> bool:
+    return True
+
+
+@replaces(SelfService, "go_on")
+def forget_what_it_has_said(_original: Any, *_arguments: Any) -> None:
+    """It is as if it had never said anything of itself."""
+
+
+@replaces(Areas, "give")
+def give_the_area_of_the_lost(_original: Any, _self: Areas, worker: int) -> int:
+    return worker + 1
+
+
+@replaces(Records, "leave")
+def free_at_once_what_others_go_on_by(_original: Any, _self: Records, _peer: Peer) -> None:
+    """What its record points to is overwritten."""
+
+
+@replaces(Records, "_add_more")
+def point_to_nothing_without_memory(original: Any, self: Records, peer: Peer, record: Any) -> Any:
+    found, pointed_to = original(self, peer, record)
+    return (record, pointed_to) if found.kind == Kind.NO_ROOM else (found, pointed_to)

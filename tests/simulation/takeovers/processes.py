@@ -21,13 +21,14 @@ from fanout.zmtp.errors import ProtocolError
 from tests.simulation.takeovers.fate import GIVING_UP, TAKING_OVER, Fate, Killed
 from tests.simulation.takeovers.machine import PollSet, Socket
 from tests.simulation.takeovers.memory import Area, Memory
-from tests.simulation.violated import Violated
+from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.control.messages import Message
     from fanout.shm.spill_area import SpillArea
+    from fanout.workers.stream.member import Member
     from tests.simulation.takeovers.world import TakeoverWorld
 
 Packet = list[Any]  # messages that travel together
@@ -88,7 +89,9 @@ class Pipe:
         if not self._waiting:
             return True
         if len(self.sent) >= ROOM_PACKETS and not process.world.is_calm:
-            process.world.was_held = True
+            for message in self._waiting:
+                if isinstance(message, Subscriptions):
+                    process.world.has_waited(message.subscriber)
             return False
         process.point("report")
         self.sent.append(self._waiting)
@@ -131,6 +134,12 @@ class NoNaps(Naps):
         return 0.0
 
 
+def _waits(member: Member, head: int) -> bool:
+    """Whether something is left for who may be sent something."""
+    has_gaps = member.gaps is not None and bool(member.gaps.pending)
+    return member.sequence < head or has_gaps
+
+
 class Process:
     """The process of a worker; it is its surroundings, too.
 
@@ -146,13 +155,13 @@ class Process:
     def __init__(self, world: TakeoverWorld, index: int) -> None:
         self.world = world
         self.index = index
-        self.fate = Fate(world.rng, world.favourite, world.kills, world.passed)
+        self.fate = Fate(world.rng, world.favourite, world.kills)
         self.is_stopped = self.is_busy = False
         self.code = -9
         self.ends = 0
         self.loop = Loop()
         self.channel = Pipe(self)
-        memory: Any = Memory(world.segment, self.point, world.count, world.rng)
+        memory: Any = Memory(world.segment, self.point, world.seats, world.rng)
         self._memory = memory
         self.header = Header(world.segment)
         self.log = LogReader(world.segment)
@@ -185,7 +194,9 @@ class Process:
 
     def point(self, name: str) -> None:
         """A kill point: others have their turn before it."""
-        self.world.between(self)
+        world = self.world
+        if world.eager and not world.is_calm:
+            world.between(self)
         self.fate.point(name)
 
     # What the world has it do.
@@ -208,7 +219,9 @@ class Process:
         """Whether there is something left to do for it, of what was published before `head`."""
         pump = self.worker.pump
         has_events = self.readable.has_events or self.loop.is_asked or bool(self.channel.coming)
-        return has_events or bool(pump.blocked) or (pump.needs_log and pump.front < head)
+        rested = pump.rests.rested
+        is_busy = any(one not in rested or _waits(one, head) for one in pump.blocked)
+        return has_events or is_busy or (pump.needs_log and pump.front < head)
 
     def _run(self, work: Callable[[], object]) -> None:
         if self.is_busy or not self.works:
@@ -216,6 +229,8 @@ class Process:
         self.is_busy = True
         try:
             work()
+            if self.worker._done.is_set():
+                self._leave()
         except Killed:
             self.world.died(self)
         except Violated:
@@ -224,6 +239,14 @@ class Process:
             raise Violated(f"worker {self.index} has failed: {error!r}") from error
         finally:
             self.is_busy = False
+
+    def _leave(self) -> None:
+        """It has finished, as it was told to; see `Worker.run`."""
+        require(not self.worker.desk.peers, "one that was emptied has connections")
+        self.worker.figures.publish()
+        self.channel.flush()
+        self.code = 0
+        self.world.died(self)
 
     # What a worker gets from outside.
 
@@ -267,7 +290,8 @@ class Process:
         return StreamSlot(self._memory, index)
 
     def spill_area(self) -> SpillArea:
-        return Area(self._memory, self.slot.area, self.point, lambda: self.fate.is_alive)
+        is_alive, is_refused = lambda: self.fate.is_alive, self.world.is_memory_refused
+        return Area(self._memory, self.slot.area, self.point, is_alive, is_refused)
 
     def ring_publisher(self) -> None:
         """It tries again by itself."""

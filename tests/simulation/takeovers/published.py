@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from array import array
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from fanout.send.path import ROOM_PART
+from fanout.send.poison import PoisonGuard
 from fanout.send.topics import NOT_INTERNED, TopicTable
 from fanout.shm import layout as at
 from fanout.shm.layout import MESSAGE_PART
 from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.shm.worker_slot import Tails
 from fanout.zmtp.frames import encode_message
+from tests.simulation.memory import Stores
 from tests.simulation.published import Published
+from tests.simulation.violated import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +29,10 @@ TOPICS = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"C", b"x" * 300)
 NUMBER_BYTES = 8  # at the beginning of each payload
 _FILLER = bytes(range(1, 252)) * 80
 _WRONG_END = 1 << 50
+
+
+class Interrupted(BaseException):
+    """Stands for what interrupts a thread anywhere."""
 
 
 class Looking:
@@ -48,10 +56,14 @@ class Publisher:
         workers: how many there are.
         sizes: of payloads, beside their numbers.
         step: others have their turn.
+        cut: is called when no message from this one on was published after all.
+        interruptible: chance that an interruption comes between two of its stores.
 
     Attributes:
         messages: by sequence.
+        times: when each was published, monotonic ns.
         waiting: those that find no room.
+        interruptions: how often it was interrupted.
     """
 
     def __init__(
@@ -61,10 +73,21 @@ class Publisher:
         rng: Random,
         sizes: Sequence[int],
         step: Callable[[], None],
+        now: Callable[[], int],
+        cut: Callable[[int], None],
+        interruptible: float,
     ) -> None:
+        self.interruptions = 0
+        self._is_writing = False
+        self._interrupted: list[Published] = []
+        self._cut = cut
         self.messages: list[Published] = []
+        self.times: list[int] = []
+        self._starts = [0]
+        self._now = now
         self.waiting: list[Published] = []
         self._rng = rng
+        self._step = step
         self._sizes = sizes
         self._table = TopicTable(rng.choice((2, 1_000)))
         self._tails = Tails(segment, workers)
@@ -78,6 +101,26 @@ class Publisher:
         self._garbage = memoryview(bytes((GARBAGE,)) * layout.data_bytes)
         self._wrong_ends = memoryview(array("Q", [_WRONG_END] * layout.entries))
         self._writer = LogWriter(segment)
+        self._guard = PoisonGuard(self._writer)
+        if interruptible:
+            self._make_interruptible(segment, interruptible)
+
+    def _make_interruptible(self, segment: Segment, chance: float) -> None:
+        """Between two stores others have their turn, or the writer loses it for good."""
+
+        def step() -> None:
+            if self._is_writing and self._rng.random() < chance:
+                self._is_writing = False
+                raise Interrupted
+            self._step()
+
+        layout, watched = segment.layout, self._writer
+        stores: Any = Stores(segment.words, step, at.H_HEAD, at.H_WANTED + 1)
+        watched._words = stores
+        stores = Stores(segment.map, step, layout.data, layout.total_bytes)
+        watched._map = stores
+        for name in ("_ends", "_topics"):
+            setattr(watched, name, Stores(getattr(watched, name), step, 0, layout.entries))
 
     @property
     def head(self) -> int:
@@ -86,6 +129,8 @@ class Publisher:
 
     def publish(self) -> None:
         """Publish some messages, or try those again that wait."""
+        if self._interrupted:
+            self._mend()
         if not self.waiting:
             count = min(self._rng.choice((1, 1, 1, 2, 5)), self._most)
             room = self._largest
@@ -99,6 +144,8 @@ class Publisher:
 
     def try_again(self) -> None:
         """Try those that wait."""
+        if self._interrupted:
+            self._mend()
         messages, writer = self.waiting, self._writer
         if not messages:
             return
@@ -111,10 +158,43 @@ class Publisher:
             self._spoil()
             fits = writer.fits(size, count)
             writer.ask_for(0 if fits else writer.wanted_tail(size, count, ROOM_PART))
-        done = writer.append(wires[0], ids[0]) if count == 1 else writer.append_batch(wires, ids)
-        if done != NO_SPACE:
-            self.messages += messages
-            self.waiting = []
+            if not fits:
+                return
+        self._add(messages)  # others may see them before it is heard that they are committed
+        self._is_writing = True
+        try:
+            is_one = count == 1
+            done = writer.append(wires[0], ids[0]) if is_one else writer.append_batch(wires, ids)
+        except Interrupted:
+            self._interrupted = messages
+            return
+        self._is_writing = False
+        require(done != NO_SPACE, "there was room, and now there is none")
+
+    def _add(self, messages: list[Published]) -> None:
+        self.messages += messages
+        self.times += [self._now()] * len(messages)
+        sizes = (len(message.wire) for message in messages)
+        self._starts += accumulate(sizes, initial=self._starts.pop())
+        self.waiting = []
+
+    def _mend(self) -> None:
+        """The flag is lowered: what was interrupted was published as a whole, or is not there."""
+        messages, self._interrupted = self._interrupted, []
+        before = self.head - len(messages)
+        self._guard.settle()
+        require(not self._guard.poisoned, "the flag stays up")
+        committed = self._writer.head - before
+        require(committed in (0, len(messages)), f"{committed} of {len(messages)} were published")
+        self.interruptions += 1
+        if not committed:
+            del self.messages[before:], self.times[before:], self._starts[before + 1 :]
+            self._spoil()
+            self._cut(before)
+
+    def start_of(self, sequence: int) -> int:
+        """Where a message begins in all that was published."""
+        return self._starts[min(sequence, len(self.messages))]
 
     def _id_of(self, topic: bytes) -> int:
         return self._table.intern(topic).id if self._rng.random() < 0.7 else NOT_INTERNED

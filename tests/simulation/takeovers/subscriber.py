@@ -7,70 +7,113 @@ looked at in the end.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.simulation.peers import LEGACY_HELLO, PREFIXES, SUBSCRIBER_HELLO, command
+from tests.simulation.kernel import Connection
+from tests.simulation.peers import LEGACY_HELLO, PREFIXES, SUBSCRIBER_HELLO, command, wanting
+from tests.simulation.saying import Statement, random_statements
+from tests.simulation.takeovers.missing import Chosen, Missing
 from tests.simulation.takeovers.published import NUMBER_BYTES
-from tests.simulation.violated import require
+from tests.simulation.telling import ALL, LOSSES, MARKER_HEAD
+from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from random import Random
 
-    from tests.simulation.kernel import Connection
-    from tests.simulation.published import Published
+    from tests.simulation.takeovers.missing import House
 
 _LONG, _COMMAND, _MORE = 2, 4, 1
 _GREETING_BYTES, _LEGACY_GREETING_BYTES = 64, 10
+_GAPS = {b"gap": LOSSES, b"gap=all": ALL}
+EVERYTHING = 1 << 30
+
+
+class TimedConnection(Connection):
+    """A connection that remembers when it was handed what.
+
+    Args:
+        now: monotonic ns.
+    """
+
+    def __init__(self, now: Callable[[], int], *buffers: int) -> None:
+        super().__init__(*buffers)
+        self._now = now
+        self._handed = 0
+        self._ends: list[int] = []
+        self._times: list[int] = []
+
+    def send(self, data: bytes | memoryview) -> int:
+        count = super().send(data)
+        self._handed += count
+        self._ends.append(self._handed)
+        self._times.append(self._now())
+        return count
+
+    def time_of(self, end: int) -> int:
+        """When it had been handed so many bytes."""
+        return self._times[bisect_left(self._ends, end)]
 
 
 class Subscriber:
     """The far end of a connection, and its checker.
 
     Args:
-        messages: all that is published.
-        exact: whether nothing is ever dropped for it.
+        house: what is the same for all.
+        chatty: how often it says something of itself, of all that it says.
 
     Attributes:
         wants: as it has said so far.
         is_leaving: whether it has ended its stream, or broken it off.
+        is_stalled: whether it does not read.
         got: messages that it has got whole.
         read_bytes: all that it has read.
-        policies: actions of those that it has had.
+        chosen: the policies that it has had.
+        missing: what it does not get.
     """
 
     def __init__(
         self,
         number: int,
-        connection: Connection,
-        messages: list[Published],
+        connection: TimedConnection,
+        house: House,
         rng: Random,
         *,
         legacy: bool,
-        policy: str,
+        chatty: float,
     ) -> None:
         self.number = number
         self.connection = connection
         self.legacy = legacy
-        self.policies = {policy}
+        self.chosen = Chosen(house)
+        self.missing = Missing(house, self.chosen, self.wanted_between)
+        self._chatty = 0.0 if legacy else chatty
         self.wants: set[bytes] = {b""} if legacy else set()
-        self.is_leaving = False
+        self.is_leaving = self.is_stalled = False
         self.has_talked = False
         self.was_hasty = False  # it has said something before its handshake was done
         self.is_welcome = False  # the system has said that it is connected
         self.unsaid = bytearray(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
-        self.got = self.read_bytes = 0
+        self.got = self.read_bytes = self._end = 0
         self.pings: deque[bytes] = deque()  # without an answer
         self._pinged = self.owed_bytes = 0
-        self._messages = messages
+        self._messages = house.publisher.messages
         self._rng = rng
         self._since = [0]  # from which message on it wants what
         self._wanted: list[frozenset[bytes]] = [frozenset()]
+        self._matched: list[int] = []  # the messages that it wants, of those
+        self._looked = 0  # before this one
+        self._last = -1  # message that has come
         self._next = 0  # nothing before this message is to come any more
+        self._times: dict[bytes, tuple[int, int]] = {}  # when a topic came last, and the message
         self._stream = bytearray()
         self._greeted = 0  # parts of the greeting that have come
+        if rng.random() < 2 * self._chatty:
+            text = rng.choice((*_GAPS,))
+            self.missing.level = _GAPS[text]
+            self._say(Statement(wanted=True, text=text))
 
     # What it says.
 
@@ -84,7 +127,9 @@ class Subscriber:
         for _ in range(rng.choice((1, 1, 2, 4))):
             kind = rng.random()
             prefix = rng.choice(PREFIXES)
-            if kind < 0.35:
+            if rng.random() < self._chatty:
+                self._say_some()
+            elif kind < 0.35:
                 self.ping()
             elif kind < 0.8:
                 self.unsaid += command(b"\x09SUBSCRIBE" + prefix)
@@ -92,6 +137,18 @@ class Subscriber:
             else:
                 self.unsaid += command(b"\x06CANCEL" + prefix)
                 self.wants.discard(prefix)
+
+    def _say_some(self) -> None:
+        """It says something of itself; seldom that it wants to be told of something else."""
+        may_change = self._rng.random() < 0.1
+        for one in random_statements(self._rng):
+            if one.text not in _GAPS or may_change:
+                self.missing.is_sure = self.missing.is_sure and one.text not in _GAPS
+                self._say(one)
+
+    def _say(self, statement: Statement) -> None:
+        self.chosen.say(statement)
+        self.unsaid += wanting(self._rng, *statement)
 
     def ping(self) -> None:
         """It asks for a sign of life, with a running number."""
@@ -121,13 +178,14 @@ class Subscriber:
     def reported(self, since: int, added: Collection[bytes], cancelled: Collection[bytes]) -> None:
         """From this message on it wants something else."""
         require(since >= self._since[-1], f"changed from {since} on, after {self._since[-1]}")
+        self.cut(since)
         self._since.append(since)
         self._wanted.append(self._wanted[-1].difference(cancelled).union(added))
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether nothing was ever to be dropped for it."""
-        return self.policies == {"block"}
+    def cut(self, head: int) -> None:
+        """What it wants from this message on is to be found anew."""
+        del self._matched[bisect_left(self._matched, head) :]
+        self._looked = min(self._looked, head)
 
     def note_owed(self) -> None:
         """How much is to be said to it now, beside messages, at least."""
@@ -146,7 +204,7 @@ class Subscriber:
             pass
         return len(data)
 
-    def missing(self, head: int) -> str:
+    def lacks(self, head: int) -> str:
         """What it must still get, of what was published before `head`; empty = nothing."""
         if self._stream:
             return f"the rest of {bytes(self._stream[:40])!r}"
@@ -155,11 +213,39 @@ class Subscriber:
         if self._wanted[-1] != self.wants:
             return f"{self.wants}: as the system has it, it wants {self._wanted[-1]}"
         number = self._next_wanted(head)
-        return f"message {number}" if self.is_exact and number < head else ""
+        return f"message {number}" if self.chosen.is_exact and number < head else ""
 
-    def wanted(self, head: int) -> int:
-        """How many messages it has wanted, of those before `head`."""
-        return sum(self._is_wanted(number) for number in range(head))
+    def wanted_between(self, first: int, stop: int) -> list[int]:
+        """Which messages it wants, from one up to, not including, another."""
+        messages, matched = self._messages, self._matched
+        stop = min(stop, len(messages))
+        while self._looked < stop:
+            at = bisect_right(self._since, self._looked)
+            until = min(self._since[at], stop) if at < len(self._since) else stop
+            begins = (*self._wanted[at - 1],)
+            numbers = range(self._looked, until)
+            matched += [one for one in numbers if messages[one].topic.startswith(begins)]
+            self._looked = until
+        return matched[bisect_left(matched, first) : bisect_left(matched, stop)]
+
+    def take_the_rest(self) -> None:
+        """All that was handed to the kernel comes, whatever has become of the connection."""
+        connection = self.connection
+        connection.peer_buffer = EVERYTHING
+        while connection.acknowledge() or self.read(EVERYTHING):
+            pass
+
+    @property
+    def place(self) -> int:
+        """Where it stands: no message before this one comes any more."""
+        return self._next
+
+    def end(self, head: int) -> None:
+        """It has all that was published before `head`: what it has not got, it misses."""
+        missed = self.wanted_between(self._next, head)
+        self.missing.skip(missed, self._last, plain=not self.legacy)
+        self._next = head
+        self.missing.require_told(head)
 
     def wants_now(self, topic: bytes) -> bool:
         """Whether it wants what comes on this topic."""
@@ -180,6 +266,7 @@ class Subscriber:
                 break
         item = bytes(stream[:at])
         del stream[:at]
+        self._end = self.read_bytes - len(stream)
         if self.legacy or not item[0] & _COMMAND:
             self._take_message(item, found.body)
         elif self._greeted < 2:
@@ -210,26 +297,42 @@ class Subscriber:
 
     def _take_message(self, data: bytes, body: int) -> None:
         messages = self._messages
+        if not self.legacy and data.startswith(MARKER_HEAD):
+            place = self.missing.take_marker(data, self._next)
+            missed = self.wanted_between(self._next, place)
+            self.missing.skip(missed, self._last, plain=True)
+            self._next = place
+            return
         number = self._next_wanted(len(messages))
-        if not self.is_exact or number == len(messages):
+        if not self.chosen.is_exact or number == len(messages):
             number = int.from_bytes(data[body : body + NUMBER_BYTES], "big")
         require(number < len(messages), f"{data[:60]!r} was never published")
         wire = messages[number].legacy_wire if self.legacy else messages[number].wire
         require(data == wire, f"{data[:60]!r}... is not message {number}: {wire[:60]!r}...")
         require(number >= self._next, f"message {number} after {self._next - 1}")
-        require(self._is_wanted(number), f"message {number}, which it does not want")
-        self._next = number + 1
+        wanted = self.wanted_between(self._next, number + 1)
+        require(wanted[-1:] == [number], f"message {number}, which it does not want")
+        self.missing.skip(wanted[:-1], self._last, plain=not self.legacy)
+        self.missing.require_told(number)
+        self._note_topic(number)
+        self._next, self._last = number + 1, number
         self.got += 1
 
-    def _next_wanted(self, head: int) -> int:
-        number = self._next
-        while number < head and not self._is_wanted(number):
-            number += 1
-        return number
+    def _note_topic(self, number: int) -> None:
+        """It gets a topic no more often than it is to."""
+        interval = self.chosen.interval
+        if not interval:
+            return
+        topic, now = self._messages[number].topic, self.connection.time_of(self._end)
+        then, before = self._times.get(topic, (-interval, 0))
+        self._times[topic] = now, number
+        if now - then < interval and not self.missing.may_come_again(before):
+            text = f"{topic!r} ({number}) comes {now - then} ns after {before}"
+            raise Violated(text)
 
-    def _is_wanted(self, number: int) -> bool:
-        wanted = self._wanted[bisect_right(self._since, number) - 1]
-        return self._messages[number].topic.startswith(tuple(wanted))
+    def _next_wanted(self, head: int) -> int:
+        found = self.wanted_between(self._next, head)
+        return found[0] if found else head
 
 
 class _Frame(NamedTuple):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from fanout.control.messages import Closed, Connected
@@ -16,34 +17,49 @@ from fanout.shm.layout import Layout
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.slow_policy import SlowPolicy
 from fanout.transport import kernel
+from fanout.workers.policy.choice import policy_of
 from fanout.workers.tuning import Tuning
-from tests.simulation.kernel import Connection
+from tests.simulation.policies import Rules, random_policy
 from tests.simulation.processes import Flag
 from tests.simulation.takeovers.coordinator import Coordinator
 from tests.simulation.takeovers.fate import GIVING_UP, NAMED, TAKING_OVER
 from tests.simulation.takeovers.machine import Machine
 from tests.simulation.takeovers.memory import new_memory
+from tests.simulation.takeovers.missing import House
 from tests.simulation.takeovers.processes import Process
 from tests.simulation.takeovers.published import TOPICS, Publisher
-from tests.simulation.takeovers.subscriber import Subscriber
+from tests.simulation.takeovers.subscriber import Subscriber, TimedConnection
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.control.messages import Message, Subscriptions
+    from fanout.coordinator.roster import Accepted
+    from fanout.workers.policy.base import Policy
+    from tests.simulation.kernel import Connection
 
 MILLISECOND = 1_000_000
 STEPS = 130
 SLOTS = 6
+SEATS = 4  # workers that there may be
 LOG_BYTES = 64 * 1024
 ROUNDS_MAX = 5_000  # until everybody has everything; 100 bytes in each may be all that is sent
 POLICIES = (
     SlowPolicy("block"),
     SlowPolicy("block"),
+    SlowPolicy("block"),
     SlowPolicy("drop_oldest"),
     SlowPolicy("drop_oldest", limit_bytes=2_000),
     SlowPolicy("drop_oldest", limit_messages=3),
+    SlowPolicy("conflate"),
+    SlowPolicy("conflate", min_interval=0.3),
+    SlowPolicy("drop_newest", limit_messages=3),
+    SlowPolicy("disconnect", limit_messages=40),
+)
+BOUNDS = (
+    SlowPolicy(limit_bytes=1_000, limit_messages=20, limit_age=1.0, max_rate=500_000),
+    SlowPolicy("block", limit_messages=2),
 )
 SIZES = ((0, 9), (9, 60, 300), (60, 3_000, 9_000), (9_000,))  # of payloads
 EVERYTHING = 1 << 30
@@ -54,7 +70,7 @@ class TakeoverWorld:
     """One run; everything in it follows from the seed.
 
     Attributes:
-        kills, passed: kill points, by name: how often somebody died there, or passed it.
+        kills: how often somebody died at each kill point, by name.
         resumed, moved: connections that went on, and that were given up for that by who served.
         reasons: why others did not.
     """
@@ -64,16 +80,17 @@ class TakeoverWorld:
         self.now = 10_000 * MILLISECOND
         self.favourite = NAMED[seed % len(NAMED)]  # so that each kill point has its seeds
         self.kills: Counter[str] = Counter()
-        self.passed: Counter[str] = Counter()
         self.resumed = self.moved = self.deliveries = 0
         self.reasons: Counter[str] = Counter()
         self.count = rng.choice((2, 2, 3))
+        self.seats = SEATS
         self.is_calm = False
-        self.was_held = False  # somebody's report had to wait
         self.eager = rng.choice((0.0, 0.01, 0.05))  # chance that others have their turn in between
         self.haste = rng.choice((0.0, 0.0, 0.05, 0.5))  # that a part of a turn has to end
         self.prompt = rng.choice((0.5, 0.9, 1.0))  # that what was sent is read in a turn
-        self.policy = rng.choice(POLICIES)
+        self.short = rng.choice((0.0, 0.0, 0.0, 0.3))  # chance that there is no memory
+        self.policy = rng.choice((*POLICIES, random_policy(rng), random_policy(rng)))
+        self.chatty = rng.choice((0.0, 0.0, 0.1, 0.3))  # how often they say something of themselves
         self.options = Options(
             workers=self.count,
             log_bytes=LOG_BYTES,
@@ -85,19 +102,40 @@ class TakeoverWorld:
             heartbeat_timeout=1_000.0,
             max_subscribers=SLOTS,
             allow_zmtp_1=True,
+            self_service_max=rng.choice(("drop_oldest", "block", *BOUNDS)),
         )
         self.tuning = _tuning(rng)
-        self.segment = new_memory(Layout(LOG_BYTES, 1 << rng.randint(4, 8), SLOTS))
+        self.entries = 1 << rng.randint(4, 8)
+        self.segment = new_memory(Layout(LOG_BYTES, self.entries, SLOTS))
         self.segment.words[at.H_EPOCH] = 1
         self.machine = Machine(self._network)
         sizes = rng.choice(SIZES)
-        self.publisher = Publisher(self.segment, self.count, rng, sizes, self._beside_the_publisher)
+        self.publisher = Publisher(
+            *(self.segment, self.seats, rng, sizes, self._beside_the_publisher, lambda: self.now),
+            cut=self._cut,
+            interruptible=rng.choice((0.0, 0.0, 0.0, 0.03)),
+        )
+        self.house = self._house()
         self.subscribers: dict[int, Subscriber] = {}
-        self._busy = [rng.choice((1, 1, 6)) for _ in range(self.count)]  # how often it has a turn
-        self._own_ends = 0
+        self._busy = [rng.choice((1, 1, 6)) for _ in range(self.seats)]  # how often it has a turn
+        self._own_ends = self._refusals = 0
         self._is_between = self._is_publishing = False
         self._hanging: list[Process] = []
         self.coordinator = Coordinator(self)
+
+    def _house(self) -> House:
+        """What all subscribers have in common."""
+        most, entries = self.options.self_service_bound, Layout.for_options(LOG_BYTES, 1).entries
+        most = replace(
+            most,
+            limit_bytes=most.limit_bytes or LOG_BYTES // 2,
+            limit_messages=most.limit_messages or entries // 2,
+        )
+
+        def rules(policy: SlowPolicy) -> Rules:
+            return Rules(policy, LOG_BYTES, self.entries)
+
+        return House(self.publisher, self.policy, most, rules, lambda: self.now)
 
     def run(self, steps: int = STEPS) -> TakeoverWorld:
         """Live for so many steps, then let everybody have everything.
@@ -133,7 +171,7 @@ class TakeoverWorld:
             (self._publish, weight((40, 80))),
             (self._turn, 60),
             (self._tick, weight((3, 10))),
-            (self.coordinator_turn, 50),
+            (self.coordinator_turn, weight((50, 50, 50, 12))),
             (self._drain, weight((10, 30))),
             (self._talk, weight((4, 12, 30))),
             (self._seal, weight((10, 20, 40))),
@@ -145,6 +183,10 @@ class TakeoverWorld:
             (self._choose, weight((0, 2))),
             (self._move, weight(moves)),
             (self._pass_time, 6),
+            (self._stall, weight((0, 0, 1, 4))),
+            (self._storm, weight((0, 0, 1))),
+            (self.coordinator.restart, weight((0, 0, 1))),
+            (self._resize, weight((0, 0, 1))),
         ]
 
     # What happens.
@@ -204,10 +246,13 @@ class TakeoverWorld:
         if name.startswith(TAKING_OVER):
             others = [one for one in self.coordinator.processes.values() if one is not process]
             for other in others[: self.rng.randint(1, 2)]:
+                if name.endswith("close"):
+                    for subscriber in self.coordinator.served_by(other.index)[:1]:
+                        self.subscribers[subscriber].leave()
                 self._kill(other)
         elif name.startswith(GIVING_UP):
             for subscriber in served:
-                self.coordinator.move(subscriber, self.rng.randrange(self.count))
+                self.coordinator.move(subscriber, self.rng.randrange(self.seats))
         elif name in ("close", "shut down"):
             for subscriber in served[:1]:
                 self.subscribers[subscriber].leave()
@@ -245,15 +290,16 @@ class TakeoverWorld:
 
     def _subscriber(self, number: int) -> Subscriber:
         rng = self.rng
-        connection = Connection(
+        connection = TimedConnection(
+            lambda: self.now,
             rng.choice((50, 700, 5_000, 40_000)),
             rng.choice((1_000, 100_000)),
             rng.choice((1, 100, 3_000, 50_000)),
         )
         made = Subscriber(
-            *(number, connection, self.publisher.messages, rng),
+            *(number, connection, self.house, rng),
             legacy=rng.random() < 0.1,
-            policy=self.policy.action,
+            chatty=self.chatty,
         )
         if rng.random() < 0.5:
             made.talk()
@@ -269,6 +315,28 @@ class TakeoverWorld:
         if subscriber is not None and not subscriber.is_leaving:
             subscriber.talk()
 
+    def _storm(self) -> None:
+        """Some leave, and as many connect as may."""
+        for subscriber in self.subscribers.values():
+            if self.rng.random() < 0.3:
+                subscriber.leave()
+        for _ in range(SLOTS):
+            self._connect()
+
+    def _resize(self) -> None:
+        self.coordinator.resize(self.rng.randint(1, self.seats))
+
+    def is_memory_refused(self) -> bool:
+        """The system has none for what is to be written to an area now."""
+        is_refused = not self.is_calm and self.rng.random() < self.short
+        self._refusals += is_refused
+        return is_refused
+
+    def _stall(self) -> None:
+        subscriber = self._some()
+        if subscriber is not None:
+            subscriber.is_stalled = not subscriber.is_stalled
+
     def _leave(self) -> None:
         subscriber = self._some()
         if subscriber is not None:
@@ -277,14 +345,14 @@ class TakeoverWorld:
     def _choose(self) -> None:
         subscriber = self._some()
         if subscriber is not None and subscriber.is_welcome:
-            policy = self.rng.choice(POLICIES)
-            subscriber.policies.add(policy.action)
+            policy = self.rng.choice((*POLICIES, random_policy(self.rng), None))
+            subscriber.chosen.call(policy)
             self.coordinator.call(subscriber.number, policy)
 
     def _move(self) -> None:
         subscriber = self._some()
         if subscriber is not None:
-            self.coordinator.move(subscriber.number, self.rng.randrange(self.count))
+            self.coordinator.move(subscriber.number, self.rng.randrange(self.seats))
 
     def _pass_time(self) -> None:
         self.now += self.rng.choice((1, 100, 700)) * MILLISECOND
@@ -295,6 +363,8 @@ class TakeoverWorld:
         for subscriber in self.subscribers.values():
             if rng.random() < 0.7:
                 subscriber.send(rng.choice((1, 5, 40, EVERYTHING)))
+            if subscriber.is_stalled:
+                continue
             if rng.random() < 0.6:
                 subscriber.connection.acknowledge(rng.choice((1, 30, 2_000, EVERYTHING)))
             if rng.random() < 0.6:
@@ -330,6 +400,11 @@ class TakeoverWorld:
             return
         self.rng.choice((self.coordinator.turn, self._turn))()
 
+    def _cut(self, head: int) -> None:
+        """Nothing was published from this message on, though it looked like that."""
+        for subscriber in self.subscribers.values():
+            subscriber.cut(head)
+
     # What is heard of.
 
     def start(self, worker: int) -> Process:
@@ -355,6 +430,11 @@ class TakeoverWorld:
         if subscriber is not None:
             subscriber.reported(message.sequence, message.added, message.cancelled)
 
+    def has_waited(self, number: int) -> None:
+        """A report of its change could not go out at once."""
+        if number in self.subscribers:
+            self.subscribers[number].missing.was_held = True
+
     def heard(self, message: Message) -> None:
         """The coordinator reads this."""
         if isinstance(message, Connected) and message.subscriber in self.subscribers:
@@ -367,18 +447,37 @@ class TakeoverWorld:
     def closed(self, number: int, closed: Closed) -> None:
         """A connection has ended, and there must be a reason."""
         subscriber = self.subscribers.pop(number)
+        subscriber.take_the_rest()
         self.deliveries += subscriber.got
+        self._require_final(subscriber, closed)
         if subscriber.is_leaving:
             return
         self.reasons[closed.reason] += 1
         require(self._may_end(subscriber, closed), f"{number} is closed: {closed.reason}")
 
+    def _require_final(self, one: Subscriber, closed: Closed) -> None:
+        """Something has become of all that matched; of a lost worker nobody knows what."""
+        who, gone = one.number, closed.dropped + closed.conflated
+        parts = closed.sent + gone + closed.discarded
+        require(closed.matched == parts, f"{who}: {closed.matched} matched, {parts} are told")
+        if Reason.of(closed.cause) is not Reason.WORKER_LOST:
+            require(closed.sent == one.got, f"{who}: {closed.sent} sent, it got {one.got}")
+            missed = len(one.wanted_between(0, one.place)) - one.got
+            is_right = gone >= missed or one.missing.was_held
+            require(is_right, f"{who}: {gone} are gone, and it misses {missed}")
+
     def _may_end(self, subscriber: Subscriber, closed: Closed) -> bool:
+        if Reason.of(closed.cause) is Reason.TOO_SLOW:
+            return subscriber.missing.may_part(subscriber.place)
         if Reason.of(closed.cause) is not Reason.WORKER_LOST:
             return False
         if not subscriber.is_welcome:
             return True
         text = closed.reason
+        if "no memory" in text or "begun for it is gone" in text:
+            return self._refusals > 0
+        if "it was ending" in text:  # its worker was about to close it
+            return subscriber.missing.may_part(subscriber.place)
         return ("workers in a row" in text and self._own_ends >= 3) or (
             "was not acted upon" in text
             # It came together with the end of the handshake, or was that.
@@ -434,7 +533,7 @@ class TakeoverWorld:
         for number, one in self.subscribers.items():
             if one.is_leaving:
                 return f"{number} has left"
-            missing = one.missing(head)
+            missing = one.lacks(head)
             if missing:
                 return f"{number} has not got {missing}"
         busy = [one.index for one in self.coordinator.processes.values() if one.is_behind(head)]
@@ -446,15 +545,31 @@ class TakeoverWorld:
         for connection in self.coordinator.state.roster.connections.values():
             one = self.subscribers[connection.subscriber]
             self.deliveries += one.got
+            one.end(head)
             slot = SubscriberSlot(self.segment, connection.slot)
             require(not slot.is_torn, f"{one.number}: its checkpoint is half-written for ever")
             last = slot.read(connection.subscriber)
-            wanted = one.wanted(head)
-            if self.was_held and not one.is_exact:
+            wanted = len(one.wanted_between(0, head))
+            if one.missing.was_held and not one.chosen.is_exact:
                 wanted = last.matched  # it may have had to jump over what it was promised
             got = last.matched, last.sent, last.dropped + last.conflated, last.stream_bytes
             want = wanted, one.got, wanted - one.got, one.read_bytes
             require(got == want, f"{one.number}: counted {got}, and it were {want}")
+            require(not last.conflated or "conflate" in one.chosen.actions, "it is conflated")
+            one.missing.require_accounts(last.dropped, last.conflated)
+            self._require_choice(connection)
+
+    def _require_choice(self, connection: Accepted) -> None:
+        """It has the policy and the name that were chosen for it, whoever serves it."""
+        number, state = connection.subscriber, self.coordinator.state
+        chosen = self.subscribers[number].chosen
+        want = policy_of(chosen.now, LOG_BYTES, self.entries)
+        peer = self.coordinator.processes[connection.worker].worker.desk.peers[number]
+        got = peer.member.policy
+        same = _fields_of(got) == _fields_of(want)
+        require(same, f"{number} is served by {_fields_of(got)}, not {_fields_of(want)}")
+        known = state.choices.policy_of(number)
+        require(known == chosen.now, f"{number} has {known}, not {chosen.now}")
 
     def _require_interest(self) -> None:
         """The publisher rings for those who have somebody that wants it."""
@@ -473,6 +588,11 @@ class TakeoverWorld:
     def _require_no_leaks(self) -> None:
         live = len(self.subscribers)
         require(len(self.machine.open) == 2 * live, f"{len(self.machine.open)} are open of {live}")
+
+
+def _fields_of(policy: Policy) -> tuple[Any, ...]:
+    same = policy.limits, policy.soft, policy.patience, policy.max_rate
+    return type(policy).__name__, *same, policy.conflates, policy.min_interval_ns
 
 
 def _tuning(rng: Random) -> Tuning:

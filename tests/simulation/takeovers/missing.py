@@ -1,0 +1,225 @@
+"""What one subscriber misses: whether it may, and whether it is told as it wants to be.
+
+From outside one sees which messages come and which do not. Why one does not is not to be seen, but
+what may be the reason: a policy that it has had must allow it, as the documentation says. Of those
+that want to be told, each marker must be of what is missing at its place, and in the end they are
+told of all of it. Where nothing is conflated, markers and messages follow from each other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.simulation.policies import NONE, Behind, is_over
+from tests.simulation.saying import Said, Statement, chosen_on
+from tests.simulation.telling import ALL, CONFLATED, LOSSES, NOTHING, marker_at
+from tests.simulation.violated import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fanout.slow_policy import SlowPolicy
+    from tests.simulation.policies import Rules
+    from tests.simulation.takeovers.published import Publisher
+
+EPOCH = 1
+FIELDS = {"epoch", "first", "last", "count", "reason"}
+LAGS = ("lag", "lag_messages", "lag_age", "lag_log")
+
+
+class House(NamedTuple):
+    """What is the same for all subscribers of a publisher.
+
+    Attributes:
+        policy: that they have if nothing else is chosen.
+        most: that they may choose for themselves.
+        rules: what a policy means.
+        now: monotonic ns.
+    """
+
+    publisher: Publisher
+    policy: SlowPolicy
+    most: SlowPolicy
+    rules: Callable[[SlowPolicy], Rules]
+    now: Callable[[], int]
+
+
+class Chosen:
+    """Which policies one subscriber has had, and which it must have in the end."""
+
+    def __init__(self, house: House) -> None:
+        self.said = Said(may_choose=True, may_block=house.most.action == "block")
+        self._house = house
+        self._called: SlowPolicy | None = None
+        self.known = {house.policy}  # that it may have had
+        self.rules = [house.rules(house.policy)]
+        self.actions = {house.policy.action}
+
+    @property
+    def now(self) -> SlowPolicy:
+        """The one that it is to have."""
+        if self._called is not None:
+            return self._called
+        house, settings = self._house, self.said.settings
+        return chosen_on(house.policy, settings, house.most) if settings else house.policy
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing was ever to be lost for it."""
+        return self.actions <= {"block", "disconnect"}
+
+    @property
+    def interval(self) -> int:
+        """In ns, before which it gets a topic no second time, if that was so all the time."""
+        return self.rules[0].interval if len(self.rules) == 1 else 0
+
+    def say(self, statement: Statement) -> None:
+        """It says something of itself."""
+        self.said.hear(statement)
+        self._add()
+
+    def call(self, policy: SlowPolicy | None) -> None:
+        """The program chooses this for it, or nothing any more."""
+        self._called = policy
+        self._add()
+
+    def _add(self) -> None:
+        now = self.now
+        if now not in self.known:
+            self.known.add(now)
+            self.rules.append(self._house.rules(now))
+            self.actions.add(now.action)
+
+
+class Missing:
+    """What it does not get of what it wants.
+
+    Args:
+        wanted: which messages it wants, from one up to, not including, another.
+
+    Attributes:
+        level: of what it wants to be told, if that was so from the beginning.
+        is_sure: whether it has been so all the time.
+        lost, conflated: messages that it was told of, by what its markers say.
+        count: messages that it misses, up to where it stands.
+    """
+
+    def __init__(
+        self, house: House, chosen: Chosen, wanted: Callable[[int, int], list[int]]
+    ) -> None:
+        self.level = NOTHING
+        self.is_sure = True
+        self.was_held = False  # it may have to jump over what it was promised
+        self.lost = self.conflated = self.count = 0
+        self._house = house
+        self._chosen = chosen
+        self._wanted = wanted
+
+    def skip(self, skipped: Iterable[int], before: int, *, plain: bool) -> None:
+        """It does not get these, since it gets a later one, or is at rest.
+
+        Args:
+            before: what it got last, -1 if nothing: it counted as long as it was not whole.
+            plain: whether its messages are as they lie in the log.
+        """
+        for number in skipped:
+            self.count += 1
+            if not self.was_held:
+                why = self._may_miss(number, before, plain=plain)
+                require(why, f"it misses {number}: {self._chosen.known}")
+
+    def require_told(self, before: int) -> None:
+        """Of all that is missing before this message it was told."""
+        if self.level == NOTHING or not self.is_sure or self.was_held:
+            return
+        told = self.lost + self.conflated
+        if self.level == ALL or "conflate" not in self._chosen.actions:
+            require(told >= self.count, f"at {before} it misses {self.count}, told of {told}")
+
+    def take_marker(self, wire: bytes, place: int) -> int:
+        """It gets a marker; returns the message from which on it stands.
+
+        Args:
+            place: up to now it stands here.
+        """
+        marker = marker_at(wire)
+        require(set(marker) == FIELDS, f"a marker with the fields {sorted(marker)}")
+        require(marker["epoch"] == EPOCH, f"a marker of epoch {marker['epoch']}")
+        first: int = marker["first"]
+        last: int = marker["last"]
+        count: int = marker["count"]
+        require(not self.is_sure or self.level > NOTHING, f"nobody wants to know: {marker}")
+        wanted = self._wanted(first, last + 1)
+        right = bool(wanted) and (first, last) == (wanted[0], wanted[-1])
+        require(0 < count <= len(wanted) and right, f"{marker}, it wants {wanted[:9]}")
+        if marker["reason"] == CONFLATED:
+            require(not self.is_sure or self.level == ALL, f"not to be told: {marker}")
+            require("conflate" in self._chosen.actions, f"no policy does that: {marker}")
+            self.conflated += count
+            return place
+        require(marker["reason"] in LAGS, f"no reason: {marker}")
+        require(not self._chosen.is_exact, f"no policy does that: {marker}")
+        self.lost += count
+        if "conflate" in self._chosen.actions or self.was_held or not self.is_sure:
+            return place
+        missed = self._wanted(place, last + 1)
+        require(len(missed) == count, f"{marker}, and it misses {missed[:9]} from {place} on")
+        return last + 1
+
+    def require_accounts(self, dropped: int, conflated: int) -> None:
+        """In the end: what was counted is what it was told of."""
+        if not self.is_sure:
+            return
+        want = dropped if self.level >= LOSSES else 0, conflated if self.level == ALL else 0
+        got = self.lost, self.conflated
+        require(got == want, f"it was told of {got} lost and conflated, and it were {want}")
+
+    def may_part(self, place: int) -> bool:
+        """Whether it is so far behind, from here on, that it may be closed for that."""
+        behind = self._behind(place)
+        return any(
+            rules.action == "disconnect" and is_over(behind, rules.limits)
+            for rules in self._chosen.rules
+        )
+
+    def may_come_again(self, before: int) -> bool:
+        """Whether a topic may come before its time, after this message: the log is too small."""
+        publisher = self._house.publisher
+        bytes_behind = publisher.start_of(publisher.head) - publisher.start_of(before)
+        return any(
+            bytes_behind > rules.kept.log_bytes or publisher.head - before > rules.kept.log_messages
+            for rules in self._chosen.rules
+        )
+
+    def _may_miss(self, number: int, before: int, *, plain: bool) -> bool:
+        """Whether one of its policies may have been the reason."""
+        messages = self._house.publisher.messages
+        behind = self._behind(number)
+        if before >= 0:
+            size = behind.bytes + len(messages[before].wire)
+            behind = behind._replace(bytes=size, messages=behind.messages + 1)
+        if not plain:
+            behind = behind._replace(bytes=NONE - 1)  # it has other sizes
+        for rules in self._chosen.rules:
+            of_log = behind._replace(bytes=0, messages=0, age=0)
+            is_bounded = rules.action == "drop_oldest"
+            if is_over(behind if is_bounded else of_log, rules.kept):
+                return True
+            if rules.action == "drop_newest":
+                return True
+            if rules.action == "conflate":
+                topic = messages[number].topic
+                newer = self._wanted(number + 1, len(messages))
+                if any(messages[one].topic == topic for one in newer):
+                    return True
+        return False
+
+    def _behind(self, number: int) -> Behind:
+        """How far one is behind who was not sent this message."""
+        publisher = self._house.publisher
+        head = publisher.head
+        wanted = self._wanted(number, head)
+        size = sum(len(publisher.messages[one].wire) for one in wanted)
+        age = self._house.now() - publisher.times[wanted[0]] if wanted else 0
+        log_bytes = publisher.start_of(head) - publisher.start_of(number)
+        return Behind(size, len(wanted), age, log_bytes, head - number)
