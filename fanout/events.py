@@ -32,6 +32,7 @@ class EventKind(str, enum.Enum):
     WORKER_STARTED = "worker_started"
     WORKER_LOST = "worker_lost"  # died or hung; `reason` says how many of its subscribers can go on
     WORKER_GIVEN_UP = "worker_given_up"  # it failed for minutes: there is one less from now on
+    WORKER_SHORT_OF_MEMORY = "worker_short_of_memory"  # others could not go on with all that it has
     WORKER_RETIRED = "worker_retired"  # it has ended as we wanted: replaced, or one less
     EVENTS_LOST = "events_lost"  # who is told of them is too slow: here events are missing
     CALLBACK_FAILED = "callback_failed"  # on_event raised; reported to the logger only

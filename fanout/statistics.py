@@ -107,6 +107,7 @@ class WorkerStatistics:
     pid: int
     subscribers: int
     restarts: int  # how often this worker was replaced
+    unrecorded: int  # times that a subscriber could go on with no other, for want of memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ _LEVELS = {
     EventKind.CHOICE_DECLINED: logging.WARNING,
     EventKind.EVENTS_LOST: logging.WARNING,
     EventKind.ACCEPT_PAUSED: logging.ERROR,
+    EventKind.WORKER_SHORT_OF_MEMORY: logging.WARNING,
     EventKind.WORKER_RETIRED: logging.INFO,
     EventKind.WORKER_LOST: logging.ERROR,
     EventKind.WORKER_GIVEN_UP: logging.ERROR,

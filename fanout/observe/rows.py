@@ -154,6 +154,7 @@ class WorkerRow:
     dropped_bytes: int
     conflated_bytes: int
     discarded_bytes: int
+    unrecorded: int
 
     @property
     def is_retired(self) -> bool:
@@ -190,8 +191,11 @@ class WorkerRow:
             dropped_bytes=slot.dropped_bytes,
             conflated_bytes=slot.conflated_bytes,
             discarded_bytes=slot.discarded_bytes,
+            unrecorded=slot.unrecorded,
         )
 
     def statistics(self) -> WorkerStatistics:
         """The same as users know it."""
-        return WorkerStatistics(self.index, self.pid, self.subscribers, self.restarts)
+        return WorkerStatistics(
+            *(self.index, self.pid, self.subscribers, self.restarts, self.unrecorded)
+        )

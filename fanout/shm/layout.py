@@ -109,8 +109,9 @@ W_COHORTS = 18  # different wants
 W_FRONT = 19  # sequence up to which every ready subscriber was served
 W_CONFLATED = 20
 W_CONFLATED_BYTES = 21
-# Totals over all connections that it ever had, these two as well: they only grow, and a replacement
-# goes on from them.
+W_UNRECORDED = 22  # times that there was no memory for what it alone knows of a subscriber
+# Totals over all connections that it ever had, these three as well: they only grow, and a
+# replacement goes on from them.
 W_MATCHED = 24
 W_SENT = 25
 W_SENT_BYTES = 26

@@ -75,6 +75,7 @@ class WorkerSlot(Record):
     dropped_bytes = Word(at.W_DROPPED_BYTES, "of those that were lost")
     conflated_bytes = Word(at.W_CONFLATED_BYTES, "of those that were conflated")
     discarded_bytes = Word(at.W_DISCARDED_BYTES, "of those that were not delivered")
+    unrecorded = Word(at.W_UNRECORDED, "times that nobody could go on with one of its subscribers")
 
     # Written by the coordinator.
     pid = Word(at.WC_PID, "of its process, 0 = none runs")

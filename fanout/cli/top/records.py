@@ -36,7 +36,7 @@ _OF_END = tuple(one.name for one in fields(ClosedSubscriber))
 _BY_REASON = ("dropped_by", "dropped_bytes_by")  # several figures each
 _OF_WORKER = (
     *("index", "pid", "restarts", "subscribers", "cohorts"),
-    *("matched", "sent", "sent_bytes", "dropped", "discarded"),
+    *("matched", "sent", "sent_bytes", "dropped", "discarded", "unrecorded"),
 )
 
 _OF_POLICY = tuple(one.name for one in fields(SlowPolicy) if one.name != "action")

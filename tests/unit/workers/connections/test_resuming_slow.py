@@ -5,6 +5,7 @@ Everything here is real but the deaths: workers, sockets, and the kernel's count
 
 from __future__ import annotations
 
+import errno
 import random
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +19,7 @@ from fanout.reserved import GAP_TOPIC
 from fanout.shm import fence
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.spill_area import SpillArea
-from fanout.shm.stream_record import SPEECH_BYTES
+from fanout.shm.stream_record import SPEECH_BYTES, Kind
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import commands
@@ -372,6 +373,35 @@ def test_a_worker_that_dies_while_it_writes_a_record_leaves_what_the_last_one_po
 
     assert during[0] == (before, stored)
     assert two.record_of(one) != before
+
+
+def test_one_for_which_there_is_no_memory_is_counted_and_served_on(
+    two: TakingOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system refuses to write, as when it has no memory left."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    owner, heir = two.workers
+    one, other = (two.connect([b"A", NAMED], owner) for _ in range(2))
+    slot = two.around(owner).slot
+    with monkeypatch.context() as patch:
+        patch.setattr("fanout.shm.spill_area.os.pwrite", refuse)
+        owner.desk.peers[one.number].said = (b"\0fanout.name=two",)
+        for number in range(3):
+            two.publish(b"A", b"%d" % number)
+            two.turn(owner)
+            owner.desk.records.write(owner.desk.peers[one.number])
+        assert slot.unrecorded == 1, "once for each time that it came to that"
+        assert two.record_of(one).kind == Kind.NO_ROOM
+        assert "no memory" in two.move(one, heir)
+        assert two.move(other, heir) == ""
+        two.settle(owner)
+        assert len(list(messages_in(bytes(one.received)))) == 3
+    assert two.move(one, heir) == ""
+    two.settle(heir)
+    assert slot.unrecorded == 1
 
 
 def test_what_a_record_points_to_stays_with_who_gave_it_up_until_there_is_another(
