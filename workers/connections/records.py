@@ -153,8 +153,8 @@ class Records:
             stored = before.stored if packed == before.packed else None
             stored = stored or self._store(packed)
         except _NoRoomError:
-            before = peer.record.read(peer.id)
-            self._slot.unrecorded += before is None or before.kind != Kind.NO_ROOM
+            last = peer.record.read(peer.id)
+            self._slot.unrecorded += last is None or last.kind != Kind.NO_ROOM
             nothing = record._replace(kind=Kind.NO_ROOM, needed=NO_TAIL, copy=0, speech=b"")
             return nothing, POINTS_TO_NOTHING
         if too_long:
