@@ -55,7 +55,7 @@ def test_who_is_on_a_unix_socket_is_moved_too(tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path}/feed"
 
     async def move() -> None:
-        async with fanout.asyncio.Publisher(endpoint, workers=2) as publisher:
+        async with fanout.asyncio.Publisher(endpoint, workers=2, log_bytes=1 << 20) as publisher:
             with await asyncio.to_thread(RawPeer.version_3, endpoint, b"A") as peer:
                 await publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
                 for number in range(4):
@@ -74,7 +74,7 @@ def test_who_is_on_a_unix_socket_is_moved_too(tmp_path: Path) -> None:
 
 def test_what_cannot_be_moved_says_why_and_is_served_on() -> None:
     with (
-        Publisher("tcp://127.0.0.1:*", workers=2) as publisher,
+        Publisher("tcp://127.0.0.1:*", workers=2, log_bytes=1 << 20) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"A") as peer,
     ):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)

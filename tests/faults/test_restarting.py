@@ -81,7 +81,9 @@ def test_who_cannot_be_moved_is_closed_with_a_reason(monkeypatch: pytest.MonkeyP
     """It is in its handshake. One that has said something of itself goes on, with its name."""
     monkeypatch.setattr(succession, "GRACE", 0.5)
     happenings = Happenings()
-    with Publisher("tcp://127.0.0.1:*", workers=1, on_event=happenings) as publisher:
+    with Publisher(
+        "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings
+    ) as publisher:
         (endpoint,) = publisher.endpoints
         with (
             RawPeer.version_3(endpoint, b"A", b"\0fanout.name=desk7") as named,
@@ -107,7 +109,9 @@ def test_who_cannot_be_moved_is_closed_with_a_reason(monkeypatch: pytest.MonkeyP
 
 def test_for_asyncio_too_and_what_cannot_be_is_refused() -> None:
     async def main() -> None:
-        async with fanout.asyncio.Publisher("tcp://127.0.0.1:*", workers=1) as publisher:
+        async with fanout.asyncio.Publisher(
+            "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20
+        ) as publisher:
             for wrong in (0, 257):
                 with pytest.raises(ConfigError, match="from 1 to 256"):
                     await publisher.resize(wrong)
@@ -123,7 +127,7 @@ def test_for_asyncio_too_and_what_cannot_be_is_refused() -> None:
 
 
 def test_a_publisher_that_is_replacing_is_closed_at_once() -> None:
-    with Publisher("tcp://127.0.0.1:*", workers=2) as publisher:
+    with Publisher("tcp://127.0.0.1:*", workers=2, log_bytes=1 << 20) as publisher:
         publisher.restart_workers()
         staffing = publisher._engine._coordinator.state.staffing
         wait_until(lambda: staffing.emptied is not None, "that one is emptied")

@@ -142,9 +142,14 @@ class Source:
     def tree(self) -> ast.Module:
         return ast.parse(self.text, self.path)
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All of the tree: most rules look at each."""
+        return list(ast.walk(self.tree))
+
     def imports(self, *, at_import_only: bool = False) -> Iterator[tuple[int, str]]:
         """Line and dotted name of everything imported; `from a import b` is both a and a.b."""
-        nodes = _run_at_import(self.tree) if at_import_only else ast.walk(self.tree)
+        nodes = _run_at_import(self.tree) if at_import_only else self.nodes
         for node in nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name) for alias in node.names)
@@ -166,13 +171,22 @@ def _run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 @cache
+def _source(path: Path) -> Source:
+    return Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+
+
+@cache
 def _sources(patterns: tuple[str, ...]) -> list[Source]:
     """The files that match, which are read and parsed once for all rules."""
-    paths = {path for pattern in patterns for path in ROOT.glob(pattern)}
-    return [
-        Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
-        for path in sorted(paths)
-    ]
+    return [_source(path) for path in sorted({p for each in patterns for p in ROOT.glob(each)})]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _parsed() -> Iterator[None]:
+    """Each collection of garbage would look at all of that during the tests that follow."""
+    yield
+    _sources.cache_clear()
+    _source.cache_clear()
 
 
 def _is_within(name: str, package: str) -> bool:
@@ -194,7 +208,7 @@ def long_files(source: Source) -> Iterator[str]:
 
 
 def long_functions(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             length = _line_count(node)
             if ast.get_docstring(node, clean=False) is not None:
@@ -221,7 +235,7 @@ def imports_by_name(source: Source) -> Iterator[str]:
     for line, name in source.imports():
         if name == "importlib.import_module":
             yield f"{line}: {name}"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Name) and node.id == "__import__":
             yield f"{node.lineno}: __import__"
         elif isinstance(node, ast.Attribute) and node.attr == "import_module":
@@ -236,7 +250,7 @@ def words_of_shared_memory(source: Source) -> Iterator[str]:
     for line, name in source.imports():
         if name in numbers:
             yield f"{line}: {name}"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr in NUMBERS_OF_WORDS:
             yield f"{node.lineno}: {node.attr}"
 
@@ -267,7 +281,7 @@ def sleeps(source: Source) -> Iterator[str]:
     for line, name in source.imports():
         if name == "time.sleep":
             yield f"{line}: from time import sleep"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not (isinstance(node, ast.Attribute) and node.attr == "sleep"):
             continue  # at once: the text of every attribute takes seconds
         if ast.unparse(node) == "time.sleep":
