@@ -29,11 +29,14 @@ from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
 from fanout.system_calls import RefusedError, needed
 from fanout.workers import own_process
+from fanout.workers.blame import subscriber_of
 from fanout.workers.surroundings import Process
 from fanout.workers.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from fanout.shm.worker_slot import WorkerSlot
 
 HELLO_TIMEOUT = 30.0  # seconds; the coordinator sends Hello right after it has started us
 
@@ -94,6 +97,12 @@ def _exit_for(error: BaseException, otherwise: Exit) -> Exit:
     return otherwise
 
 
+def _blame(slot: WorkerSlot, error: BaseException) -> None:
+    """Note with whom this worker was busy when it failed, if it knows, for who goes on."""
+    if _exit_for(error, Exit.BUG) is Exit.BUG:  # else it is the system's fault, and nobody's
+        slot.resuming = slot.resuming or subscriber_of(error)
+
+
 async def _serve(
     hello: Hello,
     options: Options,
@@ -110,7 +119,9 @@ async def _serve(
 
     def on_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
-        failures.append(error if isinstance(error, BaseException) else RuntimeError(str(context)))
+        failed = error if isinstance(error, BaseException) else RuntimeError(str(context))
+        failures.append(failed)
+        _blame(around.slot, failed)
         worker.finished(failed=True)
 
     loop.set_exception_handler(on_failure)

@@ -100,7 +100,7 @@ W_SUBSCRIBERS = 5  # connections it owns, half-open ones too
 W_WANTED_SEEN = 6  # the H_WANTED that it last rang the publisher for
 W_PROGRESS = 7  # turns that did something or found nothing to do: who stands still counts none
 W_RESUME = 8  # sequence: another worker may have to go on from there, or NO_TAIL
-W_RESUMING = 9  # the subscriber with whom it is just about to go on, 0 = with none
+W_RESUMING = 9  # the subscriber with whom it is just about to go on, or met a bug; 0 = with none
 W_SENDING = 10  # the S_HANDED of whom it is about to send to, or has sent to; 0 = of nobody
 # The rest of line 1 is free.
 W_CPU_NS = 16  # CPU time of its process

@@ -53,7 +53,7 @@ class WorkerSlot(Record):
     # Written by the worker.
     tail = Word(at.W_TAIL, "oldest message it may still read, NO_TAIL = none")
     resume = Word(at.W_RESUME, "oldest message that another worker may have to go on from")
-    resuming = Word(at.W_RESUMING, "the subscriber with whom it is about to go on, 0 = with none")
+    resuming = Word(at.W_RESUMING, "with whom it is about to go on, or met a bug; 0 = with none")
     sending = Word(at.W_SENDING, "to whom on a Unix socket, from which byte on: see `own_counts`")
     flushed = Word(at.W_FLUSHED, "everything below was handed to the kernel, for every subscriber")
     heartbeat = Word(at.W_HEARTBEAT, "monotonic ns of its last sign of life")

@@ -115,6 +115,7 @@ PURE = (
     "workers/connections/heartbeat.py",
     "workers/connections/reserved.py",
     "workers/connections/self_service.py",
+    "workers/blame.py",
     "workers/pulse.py",
 )
 # A lock is allowed: it guards memory, and waits for no more than that.
