@@ -17,6 +17,7 @@ from fanout.shm.clock import Clock, Note, is_due
 from fanout.shm.closed import ClosedRing, End
 from fanout.shm.fence import keep_order
 from fanout.shm.header import Header
+from fanout.shm.last_known import last_known
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
@@ -170,11 +171,12 @@ def final_of(
 ) -> Closed:
     """The last figures of a subscriber whose worker cannot report them any more.
 
-    They are those of its last checkpoint, with what has come `later`. Of one that was cut short
-    some words may be newer than others: it still adds up. What its address owes is not among them.
+    They are those of its last checkpoint, or record, with what has come `later`. Of one that was
+    cut short some words may be newer than others: it still adds up. What its address owes is not
+    among them.
     """
     slot = SubscriberSlot(segment, connection.slot)
-    last = slot.read(connection.subscriber)
+    last = last_known(segment, connection.slot, connection.subscriber)
     sent, sent_bytes = last.sent + later.sent, last.sent_bytes + later.sent_bytes
     matched = max(last.matched, last.matched - last.queued) + later.matched
     matched_bytes = max(last.matched_bytes, last.matched_bytes - last.queued_bytes)

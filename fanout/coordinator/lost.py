@@ -1,10 +1,10 @@
 """What a worker that is lost owed to its subscribers, counted in the log itself, step by step.
 
-A slot says what its worker had counted when it wrote the last checkpoint. What was published after
-that is still in the log, because the tail of the dead keeps it there, and the coordinator knows who
-wants what, and what has changed about that lately. So it counts the rest: matched, and not
-delivered as far as anybody can know. What was sent after the checkpoint counts as discarded, unless
-the worker's tail has passed it and the subscriber took everything then.
+A slot says what its worker had counted when it wrote the last checkpoint, or the last record. What
+was published after that is still in the log, because the tail of the dead keeps it there, and the
+coordinator knows who wants what, and what has changed about that lately. So it counts the rest:
+matched, and not delivered as far as anybody can know. What was sent after the checkpoint counts as
+discarded, unless the worker's tail has passed it and the subscriber took everything then.
 
 Counting takes a while with many subscribers and topics, so it is done in steps, between which
 others have their turn. It has a limit, since the log is held meanwhile. Who is not counted by then
@@ -17,8 +17,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fanout.shm.census import NOTHING, Amount, Census, Censuses, Tally, count_topics, minimal
+from fanout.shm.last_known import last_known
 from fanout.shm.reader import LogReader
-from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.zmtp.errors import ProtocolError
 from fanout.zmtp.frames import first_frame
@@ -142,7 +142,7 @@ class Loss:
         tail = connection.lost_from
         if tail is None:
             tail = WorkerSlot(self._segment, connection.worker).tail
-        last = SubscriberSlot(self._segment, connection.slot).read(connection.subscriber)
+        last = last_known(self._segment, connection.slot, connection.subscriber)
         if tail == NO_TAIL:
             changes = self._changes.of(connection.subscriber)
             if any(change.sequence > last.counted for change in changes):

@@ -23,6 +23,7 @@ SEEDS_MAX = 250  # most mistakes are found by the first few
 # `python -m tests.simulation --takeovers --mutations --runs 60`.
 TRIED_FIRST: dict[str, int] = {
     "begin_a_byte_early": 1,
+    "believe_a_checkpoint_of_before": 24,
     "change_without_a_record": 0,
     "choose_a_bank_before_it_is_written": 8,
     "conflate_without_a_record": 69,

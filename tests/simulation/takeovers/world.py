@@ -460,7 +460,9 @@ class TakeoverWorld:
         who, gone = one.number, closed.dropped + closed.conflated
         parts = closed.sent + gone + closed.discarded
         require(closed.matched == parts, f"{who}: {closed.matched} matched, {parts} are told")
-        if Reason.of(closed.cause) is not Reason.WORKER_LOST:
+        if Reason.of(closed.cause) is Reason.WORKER_LOST:
+            require(closed.sent <= one.got, f"{who}: {closed.sent} sent, and it got {one.got}")
+        else:
             require(closed.sent == one.got, f"{who}: {closed.sent} sent, it got {one.got}")
             missed = len(one.wanted_between(0, one.place)) - one.got
             is_right = gone >= missed or one.missing.was_held

@@ -8,9 +8,12 @@ import pytest
 
 from fanout.coordinator import lost as rules
 from fanout.coordinator.changes import Changes
+from fanout.coordinator.figures import final_of
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.lost import NO_TIME, NOTHING_LATER, UNSURE, Later, Losses
 from fanout.coordinator.roster import Accepted
+from fanout.reasons import Reason
+from fanout.shm.stream_record import StreamRecord, StreamSlot
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.zmtp.frames import encode_message
@@ -190,3 +193,26 @@ def test_what_is_overwritten_of_a_watchlist_is_in_no_figure_and_that_is_said() -
     later = case.later()
 
     assert (later.matched, later.sent, later.complete) == (1, 0, False)
+
+
+def test_what_a_record_says_that_is_newer_than_the_checkpoint_is_known() -> None:
+    """It has lost two messages; its tail has passed them, and it was sent none of them."""
+    case = Case(b"A", tail=8, counted=0)
+    figures = dict.fromkeys(StreamRecord._fields[:-1], 0)
+    figures |= {"counted": 8, "sequence": 8, "matched": 4, "sent": 2, "dropped": 2}
+    StreamSlot(case.log.segment, 0).write(StreamRecord(**figures, speech=b""))
+
+    assert case.later()[:2] == (1, 0)
+    last = final_of(
+        case.log.segment, case.connection, Reason.WORKER_LOST, case.later(), evicted=True
+    )
+    assert (last.matched, last.sent, last.dropped, last.discarded) == (5, 2, 2, 1)
+
+
+def test_a_record_that_is_older_than_the_checkpoint_says_nothing() -> None:
+    case = Case(b"A", tail=8, counted=4)
+    figures = dict.fromkeys(StreamRecord._fields[:-1], 0)
+    figures |= {"counted": 3, "sequence": 3, "dropped": 2}
+    StreamSlot(case.log.segment, 0).write(StreamRecord(**figures, speech=b""))
+
+    assert case.later()[:2] == (3, 2)
