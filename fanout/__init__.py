@@ -1,6 +1,8 @@
 """fanout: a publisher for large PUB/SUB fan-out to stock ZeroMQ subscribers.
 
 Publisher           publish, send, batch, bind, wait_for_subscribers, drain, close
+Subscriber          recv, recv_many, poll, subscribe, unsubscribe, close
+Message, Gap        what a subscriber gets, and what is missing before it
 fanout.asyncio      the same verbs, awaitable where they can wait
 Options             every limit and default
 SlowPolicy          what happens to subscribers that are behind; SlowRule, to which of them
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
         Undelivered,
         WorkerStatistics,
     )
+    from fanout.subscriber.blocking import Subscriber
+    from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind, ReceiverStatistics
+    from fanout.subscriber.message import Gap, Message
 
 __version__ = "0.1.0"
 
@@ -63,6 +68,8 @@ __all__ = [
     "FanoutError",
     "Fault",
     "ForkedError",
+    "Gap",
+    "Message",
     "MessageTooLarge",
     "NestedSendError",
     "NotMovedError",
@@ -71,9 +78,13 @@ __all__ = [
     "Publisher",
     "PublisherStatistics",
     "Reason",
+    "ReceiverEvent",
+    "ReceiverEventKind",
+    "ReceiverStatistics",
     "SlowPolicy",
     "SlowRule",
     "StartupError",
+    "Subscriber",
     "SubscriberStatistics",
     "Undelivered",
     "WorkerStatistics",
@@ -96,6 +107,9 @@ _DEFINED_IN = {
         *("ClosedSubscriber", "PublisherStatistics", "SubscriberStatistics", "Undelivered"),
         "WorkerStatistics",
     ),
+    "fanout.subscriber.blocking": ("Subscriber",),
+    "fanout.subscriber.events": ("ReceiverEvent", "ReceiverEventKind", "ReceiverStatistics"),
+    "fanout.subscriber.message": ("Gap", "Message"),
 }
 _HOME = {name: module for module, names in _DEFINED_IN.items() for name in names}
 _MODULES = (

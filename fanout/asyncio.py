@@ -1,4 +1,4 @@
-"""The publisher for asyncio: the same verbs, awaitable where they can wait.
+"""The publisher and the subscriber for asyncio: the same verbs, awaitable where they can wait.
 
 Sending normally completes without suspending. Only without room in the log (`slow_policy="block"`)
 a task waits, for the doorbell that the workers ring; tasks that wait are served in their order.
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.statistics import Undelivered
+    from fanout.subscriber.awaited import Subscriber
 
 _AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publisher.start()"
 
@@ -308,4 +309,16 @@ def _task() -> object:
         return None
 
 
-__all__ = ["AwaitedEvents", "Batch", "Publisher"]
+if not TYPE_CHECKING:  # type checkers are to find misspelt names
+
+    def __getattr__(name: str) -> object:
+        """The subscriber, imported when it is first asked for: a publisher has no use for it."""
+        if name != "Subscriber":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from fanout.subscriber.awaited import Subscriber
+
+        globals()[name] = Subscriber  # the next time it is found without us
+        return Subscriber
+
+
+__all__ = ["AwaitedEvents", "Batch", "Publisher", "Subscriber"]

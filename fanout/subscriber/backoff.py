@@ -8,13 +8,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FIRST_S = 0.1  # libzmq's RECONNECT_IVL
-LAST_S = 5.0  # a publisher that was away for hours is found again within this
+LAST_S = 10.0  # a publisher that was away for hours is found again within this
+LEAST_S = 0.01  # else chance may try a hundred times before anybody can have started
 
 
 class BackOff:
-    """Waits that double from 0.1 s to 5 s, each shortened by up to half at random.
+    """Waits of any length up to a limit that doubles from 0.1 s to 10 s (full jitter).
 
-    Subscribers that lost the same publisher at the same instant must not come back as one.
+    Subscribers that lost the same publisher at the same instant must not come back as one: who
+    waits for half of the limit and more at least comes back in the same half as all others.
 
     Args:
         random: returns a number from 0 up to, not including, 1.
@@ -22,14 +24,14 @@ class BackOff:
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self._next_s = FIRST_S
+        self._most_s = FIRST_S
 
     def failed(self) -> float:
         """Returns how long to wait now, in seconds."""
-        wait = self._next_s
-        self._next_s = min(2 * wait, LAST_S)
-        return wait * (1 - self._random() / 2)
+        most = self._most_s
+        self._most_s = min(2 * most, LAST_S)
+        return max(most * self._random(), LEAST_S)
 
     def succeeded(self) -> None:
         """Starts anew with the shortest wait."""
-        self._next_s = FIRST_S
+        self._most_s = FIRST_S

@@ -206,6 +206,12 @@ class FrameReader:
         """Let go of the next bytes, as many as these, as they come; before anything is fed."""
         self._skipping = count
 
+    def take_rest(self) -> bytes:
+        """Take all that is held and no frame was made of; for use between two of `frames`."""
+        rest = bytes(memoryview(self._buffer)[self._offset :])
+        self._offset = len(self._buffer)
+        return rest
+
     def give_back(self) -> None:
         """Hold the frame that was taken last once more, and all that follows it."""
         self._offset = self._began

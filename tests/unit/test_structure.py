@@ -99,8 +99,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": WORDS
     | {"coordinator", "observe", "questions", "send", "shm", "transport"}
     | {"workforce"},
-    "publisher": WORDS | {"engine", "send"},
-    "asyncio": WORDS | {"engine", "send"},
+    "publisher": WORDS | {"engine", "send", "subscriber"},
+    "asyncio": WORDS | {"engine", "send", "subscriber"},
     "cli": WORDS | {"observe", "publisher", "subscriber", "transport"},
 }
 

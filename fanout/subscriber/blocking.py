@@ -1,0 +1,220 @@
+"""Subscriber: the class that users hold."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import weakref
+from typing import TYPE_CHECKING, NoReturn
+
+from fanout.arguments import as_timeout, as_topic
+from fanout.errors import ClosedError
+from fanout.subscriber.inbox import QUEUE_BYTES
+from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
+from fanout.subscriber.reading import Reading
+from fanout.subscriber.settings import settings_of, telling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    from fanout.arguments import TopicLike
+    from fanout.subscriber.events import ReceiverEvent, ReceiverStatistics
+    from fanout.subscriber.inbox import QueuePolicy
+    from fanout.subscriber.message import Message
+
+MANY = 1000  # messages that `recv_many` returns if it is not told: a millisecond of work for most
+
+_readings: weakref.WeakSet[Reading] = weakref.WeakSet()
+
+
+def _leave_all() -> None:
+    for reading in list(_readings):
+        reading.leave()
+
+
+os.register_at_fork(after_in_child=_leave_all)
+
+_BLOCKING = (
+    "this subscriber blocks, and nothing of it is awaited: use `with`, or "
+    "fanout.asyncio.Subscriber in `async with`"
+)
+
+
+class Subscriber:
+    """Receives messages of a publisher, and connects again whenever the connection is lost.
+
+    It works with every ZeroMQ PUB or XPUB socket. One of fanout's tells it which messages are
+    missing: see `Message.gap`. A thread of its own reads; every method may be called from any
+    other.
+
+    Args:
+        endpoint: where to connect to, "tcp://10.0.0.7:5556" or "ipc:///run/feed", or several: then
+            messages of all are received, each as often as it comes.
+        topics: prefixes of the topics to subscribe to, one or several; `str` is encoded as UTF-8.
+            b"" is everything.
+        on_event: called with every `ReceiverEvent`, on the thread that reads: it must be quick.
+            What it raises is logged.
+        queue_bytes: what may wait for the program, each message with 176 bytes more; a size such
+            as "64M" may be given as text.
+        queue_policy: what happens when so much waits. "block" reads no more, so that the publisher
+            does what its own policy says; "drop_oldest", "drop_newest" and "conflate" lose
+            messages here, and say so by the `gap` of the next; "disconnect" connects again when
+            half of it is taken.
+        max_message_bytes: of one message, 64 added for each frame; who sends a larger one is taken
+            for faulty.
+
+    Raises:
+        TypeError, ConfigError: an argument cannot work; nothing was started.
+    """
+
+    __slots__ = ("__weakref__", "_inbox", "_pop", "_reading")
+
+    def __init__(
+        self,
+        endpoint: str | Iterable[str],
+        topics: TopicLike | Iterable[TopicLike] = b"",
+        *,
+        on_event: Callable[[ReceiverEvent], object] | None = None,
+        queue_bytes: int | str = QUEUE_BYTES,
+        queue_policy: QueuePolicy = "block",
+        max_message_bytes: int | str = MESSAGE_BYTES_MAX,
+    ) -> None:
+        settings = settings_of(endpoint, topics, queue_bytes, queue_policy, max_message_bytes)
+        self._reading = Reading(settings, telling(on_event))
+        _readings.add(self._reading)
+        self._inbox = self._reading.inbox
+        self._pop = self._inbox.pop
+
+    def __repr__(self) -> str:
+        condition = "closed" if self.closed else f"with {len(self._inbox.messages)} queued"
+        return f"<fanout.Subscriber {condition}>"
+
+    def __del__(self) -> None:
+        if hasattr(self, "_reading") and not self._reading.is_closed:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+            self._reading.end()
+
+    # Receiving.
+
+    def recv(self, timeout: float | None = None) -> Message:
+        """The next message; waits for it.
+
+        Args:
+            timeout: seconds, 0 or more; None = as long as it takes.
+
+        Raises:
+            TimeoutError: none has come in time.
+            ClosedError, ForkedError: none can come any more.
+            TypeError, ValueError: `timeout` is no time to wait.
+        """
+        if timeout is not None:
+            timeout = as_timeout(timeout)
+        try:
+            message = self._pop()
+        except IndexError:
+            message = self._reading.wait(timeout)
+        if self._inbox.is_stalled:
+            self._inbox.taken()
+        return message
+
+    def recv_many(self, limit: int = MANY, timeout: float | None = None) -> list[Message]:
+        """The next messages, as many as are there, but not more than `limit`; waits for one.
+
+        Raises: as `recv()`.
+        """
+        if limit < 1:
+            raise ValueError(f"limit must be 1 or more, not {limit}")
+        pop = self._pop
+        messages = [self.recv(timeout)]
+        try:
+            for _ in range(min(limit - 1, len(self._inbox.messages))):
+                messages.append(pop())  # noqa: PERF401  # those before an IndexError are kept
+        except IndexError:
+            pass  # another thread has taken them
+        except BaseException:  # an interrupt: nobody will see what was taken
+            self._inbox.messages.extendleft(reversed(messages))
+            raise
+        if self._inbox.is_stalled:
+            self._inbox.taken()
+        return messages
+
+    def poll(self, timeout: float | None = None) -> bool:
+        """Wait until a message can be taken without waiting; False if none has come in time.
+
+        Raises:
+            ClosedError, ForkedError: none can come any more.
+            TypeError, ValueError: `timeout` is no time to wait.
+        """
+        return self._reading.wait_for_some(as_timeout(timeout))
+
+    def __iter__(self) -> Iterator[Message]:
+        """The messages as they come, until it is closed."""
+        inbox, pop = self._inbox, self._pop
+        while True:
+            try:
+                message = pop()
+            except IndexError:
+                try:
+                    message = self._reading.wait(None)
+                except ClosedError as error:
+                    if type(error) is ClosedError and error.__cause__ is None:
+                        return  # somebody has closed it
+                    raise
+            if inbox.is_stalled:
+                inbox.taken()
+            yield message
+
+    # Subscriptions.
+
+    def subscribe(self, topic: TopicLike) -> None:
+        """Want messages whose topic begins with this, too; no effect if they are wanted.
+
+        Raises:
+            TypeError: it is no topic.
+            ClosedError, ForkedError: nothing has changed.
+        """
+        prefix = as_topic(topic)
+        self._reading.order(lambda core: core.subscribe(prefix))
+
+    def unsubscribe(self, topic: TopicLike) -> None:
+        """Take a subscription back; no effect if there is none. What is queued stays.
+
+        Raises: as `subscribe()`.
+        """
+        prefix = as_topic(topic)
+        self._reading.order(lambda core: core.unsubscribe(prefix))
+
+    # The rest.
+
+    def statistics(self) -> ReceiverStatistics:
+        """Counters since it was made; also when it is closed."""
+        return self._reading.statistics()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can come any more."""
+        return self._reading.is_closed
+
+    def close(self) -> None:
+        """End the connections; what is queued is gone. Idempotent."""
+        self._reading.close()
+
+    def __enter__(self) -> Subscriber:
+        self._reading.check()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    if not TYPE_CHECKING:  # type checkers refuse it by themselves
+
+        async def __aenter__(self) -> NoReturn:
+            raise TypeError(_BLOCKING)
+
+        __aexit__ = __aenter__

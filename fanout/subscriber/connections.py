@@ -1,0 +1,282 @@
+"""The sockets of a subscriber: connects, reads, writes, and connects again. Shell around `Core`.
+
+What waits for sockets differs, a thread's poll or an event loop; it is handed in as a `Watcher`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
+from fanout.subscriber.line import State
+from fanout.system_calls import RefusedError, dispensable, needed
+from fanout.transport.endpoints import IpcEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fanout.subscriber.core import Core
+    from fanout.subscriber.message import Message
+    from fanout.transport.endpoints import Endpoint
+
+Address = tuple[int, object]  # family, and address as the system takes it
+
+
+class Watcher(Protocol):
+    """Waits for sockets."""
+
+    def watch(self, sock: socket.socket, number: int, *, read: bool, write: bool) -> None:
+        """Wait for this from now on, in place of what was waited for; neither: for nothing."""
+
+    def forget(self, sock: socket.socket) -> None:
+        """Wait for nothing of it any more: it is about to be closed."""
+
+    def resolve(self, number: int, host: str, port: int) -> None:
+        """Look the addresses of a host up, and call `connect` or `failed` with them."""
+
+
+def addresses_of(host: str, port: int) -> list[Address]:
+    """The addresses of a host; may take as long as its name servers.
+
+    Raises:
+        OSError: there is none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+@dataclass(slots=True)
+class Plug:
+    """The socket of one line, if there is one."""
+
+    endpoint: Endpoint
+    sock: socket.socket | None = None
+    unsent: bytes = b""
+    others: list[Address] = field(default_factory=list)  # to be tried if this one fails
+
+
+class Connections:
+    """All sockets of one subscriber. Owned by one thread.
+
+    Args:
+        core: decides.
+        endpoints: where its lines lead to, in their order.
+        watcher: waits.
+        on_event: told of what happens to connections.
+        once: a line that was up and is lost does not come back.
+
+    Attributes:
+        paused: nothing is read, by `pause`.
+        violation: why a connection could not be understood, the last one; "" if it could.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        endpoints: Sequence[Endpoint],
+        watcher: Watcher,
+        *,
+        on_event: Callable[[ReceiverEvent], None],
+        read_bytes: int,
+        once: bool = False,
+    ) -> None:
+        self.paused = False
+        self.violation = ""
+        self._core = core
+        self._watcher = watcher
+        self._plugs = [Plug(endpoint) for endpoint in endpoints]
+        self._on_event = on_event
+        self._read_bytes = read_bytes
+        self._once = once
+
+    def turn(self, now: float) -> None:
+        """Do what is due by the clock."""
+        for number, error in () if self.paused else self._core.silent(now):
+            self._lose(number, str(error), now)
+        for number in () if self.paused else self._core.due(now):
+            self._begin(number, now)
+        for number in range(len(self._plugs)):
+            self.flush(number, now)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no line comes back."""
+        return all(line.state is State.CLOSED for line in self._core.lines)
+
+    def connect(self, number: int, addresses: Sequence[Address], now: float) -> None:
+        """Connect a line to the first of these that can be connected to."""
+        plug = self._plugs[number]
+        if self._core.lines[number].state is not State.CONNECTING or plug.sock is not None:
+            return  # it has been closed meanwhile
+        problem = "the host has no address"
+        rest = list(addresses)
+        while rest:
+            family, address = rest.pop(0)
+            try:
+                plug.sock = self._connected_to(family, address)
+            except RefusedError:  # it will be no other next time
+                raise
+            except OSError as error:
+                problem = error.strerror or str(error)
+                continue
+            plug.others = rest
+            self._watcher.watch(plug.sock, number, read=False, write=True)
+            return
+        self.failed(number, problem, now)
+
+    def failed(self, number: int, problem: str, now: float) -> None:
+        """A line cannot be connected now."""
+        if self._core.lines[number].state is State.CONNECTING:
+            self._lose(number, problem, now)
+
+    def writable(self, number: int, now: float) -> None:
+        """The socket of a line can be written to, or has failed."""
+        line, plug = self._core.lines[number], self._plugs[number]
+        if plug.sock is None:
+            return
+        if line.state is not State.CONNECTING:
+            self.flush(number, now)
+            return
+        code = plug.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._unplug(plug)
+            if plug.others:
+                self.connect(number, plug.others, now)
+            else:
+                self._lose(number, os.strerror(code), now)
+            return
+        line.connected(now)
+        self._watcher.watch(plug.sock, number, read=not self.paused, write=False)
+        self.flush(number, now)
+
+    def readable(self, number: int, now: float) -> list[Message]:
+        """The socket of a line has something to read; returns the messages that came."""
+        plug = self._plugs[number]
+        if plug.sock is None:
+            return []
+        if self._core.lines[number].state is State.CONNECTING:
+            self.writable(number, now)  # an error is told to who waits for reading as well
+            return []
+        try:
+            data = plug.sock.recv(self._read_bytes)
+        except (BlockingIOError, InterruptedError):
+            return []
+        except OSError as error:
+            self._lose(number, error.strerror or str(error), now)
+            return []
+        if not data:
+            self._lose(number, "the publisher closed the connection", now)
+            return []
+        done = self._core.received(number, data, now)
+        if done.begins:
+            self.violation = ""
+            self._tell(ReceiverEventKind.CONNECTED, number, "connected")
+            self._warn_if_unnumbered(number)
+        if done.lost is not None:
+            self.violation = str(done.lost)
+            self._lose(number, str(done.lost), now)
+        else:
+            self.flush(number, now)
+        return done.messages
+
+    def flush(self, number: int, now: float) -> None:
+        """Send what a line has to say, as far as the socket takes it."""
+        line, plug = self._core.lines[number], self._plugs[number]
+        if plug.sock is None or line.state is State.CONNECTING:
+            return
+        was_unsent = bool(plug.unsent)
+        plug.unsent += line.data_to_send()
+        if not plug.unsent:
+            return
+        try:
+            plug.unsent = plug.unsent[plug.sock.send(plug.unsent) :]
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            self._lose(number, error.strerror or str(error), now)
+            return
+        if was_unsent or plug.unsent:
+            self._watcher.watch(plug.sock, number, read=not self.paused, write=bool(plug.unsent))
+
+    def pause(self, paused: bool, now: float) -> None:
+        """Read nothing, or read again: the publisher then does what its policy says."""
+        self.paused = paused
+        for number, plug in enumerate(self._plugs):
+            line = self._core.lines[number]
+            line.paused(now)
+            if plug.sock is not None and line.state is not State.CONNECTING:
+                self._watcher.watch(plug.sock, number, read=not paused, write=bool(plug.unsent))
+
+    def give_up(self, reason: str, now: float) -> None:
+        """Lose all connections, for a reason of our own."""
+        for number, plug in enumerate(self._plugs):
+            if plug.sock is not None:
+                self._lose(number, reason, now)
+
+    def close(self) -> None:
+        """End all for good. Idempotent."""
+        for line, plug in zip(self._core.lines, self._plugs, strict=True):
+            line.close()
+            self._unplug(plug)
+
+    def _begin(self, number: int, now: float) -> None:
+        endpoint = self._plugs[number].endpoint
+        if isinstance(endpoint, IpcEndpoint):
+            path = "\0" + endpoint.path[1:] if endpoint.is_abstract else endpoint.path
+            self.connect(number, [(socket.AF_UNIX, path)], now)
+        else:
+            self._watcher.resolve(number, endpoint.host, endpoint.port)
+
+    @staticmethod
+    def _connected_to(family: int, address: object) -> socket.socket:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            with needed("ioctl", "makes sockets that never block"):
+                sock.setblocking(False)
+            if family != socket.AF_UNIX:
+                # A publisher without heartbeats that vanished is otherwise never missed.
+                with dispensable():
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            code = sock.connect_ex(address)  # type: ignore[arg-type]  # as getaddrinfo gave it
+            if code not in (0, errno.EINPROGRESS):
+                raise OSError(code, os.strerror(code))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _unplug(self, plug: Plug) -> None:
+        sock, plug.sock, plug.unsent = plug.sock, None, b""
+        if sock is not None:
+            self._watcher.forget(sock)
+            with suppress(OSError):
+                sock.close()
+
+    def _lose(self, number: int, reason: str, now: float) -> None:
+        line, plug = self._core.lines[number], self._plugs[number]
+        was_up = line.is_up
+        self._unplug(plug)
+        plug.others = []
+        if self._once and line.connections:
+            line.close()
+        else:
+            line.lost(now)
+        self._tell(ReceiverEventKind.LOST if was_up else ReceiverEventKind.FAILED, number, reason)
+
+    def _warn_if_unnumbered(self, number: int) -> None:
+        line = self._core.lines[number]
+        said = line.introduction
+        if said is not None and not said.sequence and line.connections == 1:
+            text = (
+                "the publisher sends no sequence numbers (sequence_frame=True): after a reconnect "
+                "nobody knows how much is missing"
+            )
+            self._tell(ReceiverEventKind.UNNUMBERED, number, text)
+
+    def _tell(self, kind: ReceiverEventKind, number: int, text: str) -> None:
+        self._on_event(ReceiverEvent(kind, str(self._plugs[number].endpoint), text))

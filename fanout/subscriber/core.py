@@ -1,0 +1,122 @@
+"""The subscriber without I/O: bytes, ends, the clock and verbs in; bytes and messages out. Pure.
+
+It has a `Line` for each endpoint, and a `Stream` for what comes over it. Whoever owns the sockets
+calls it, and after each call takes what is to be sent (`data_to_send`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fanout.subscriber.backoff import BackOff
+from fanout.subscriber.line import Line, LostError, State
+from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
+from fanout.subscriber.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fanout.subscriber.message import Message
+    from fanout.subscriber.parsing import Frames
+
+
+@dataclass(slots=True)
+class Received:
+    """What became of bytes that were received."""
+
+    messages: list[Message] = field(default_factory=list)
+    lost: LostError | None = None
+    begins: bool = False
+    """The handshake is done now."""
+
+
+class Core:
+    """What a subscriber knows and decides. Owned by one thread, or guarded by its owner.
+
+    Args:
+        endpoints: how many; each is a line, named by its number from 0 on.
+        topics: prefixes to subscribe to.
+        random: returns a number from 0 up to, not including, 1.
+        max_message_bytes: of one message, 64 added for each frame.
+
+    Attributes:
+        lines: by number.
+        streams: what comes over each.
+        bytes: received in all, of traffic and handshakes.
+    """
+
+    def __init__(
+        self,
+        endpoints: int,
+        topics: Iterable[bytes],
+        *,
+        random: Callable[[], float],
+        max_message_bytes: int = MESSAGE_BYTES_MAX,
+    ) -> None:
+        topics = set(topics)
+        self.lines = [Line(BackOff(random), max_message_bytes) for _ in range(endpoints)]
+        self.streams = [Stream(topics) for _ in range(endpoints)]
+        self.bytes = 0
+
+    @property
+    def wants(self) -> set[bytes]:
+        """What is subscribed to; only to be read."""
+        return self.streams[0].wants
+
+    def due(self, now: float) -> list[int]:
+        """Lines that are to be connected now; they are taken to be, from here on."""
+        due = [number for number, line in enumerate(self.lines) if line.is_due(now)]
+        for number in due:
+            self.lines[number].connecting(now)
+        return due
+
+    def received(self, number: int, data: bytes, now: float) -> Received:
+        """Take bytes that came over a line."""
+        self.bytes += len(data)
+        line, stream = self.lines[number], self.streams[number]
+        found: list[Frames] = []
+        done = Received()
+        try:
+            done.begins = line.receive(data, now, found, stream.wants)
+        except LostError as error:
+            done.lost = error
+        if done.begins:
+            stream.begin(line.introduction)
+        if found:
+            done.messages = stream.take(found)
+        return done
+
+    def subscribe(self, prefix: bytes) -> None:
+        """Want messages whose topic begins with this, from now on."""
+        for line, stream in zip(self.lines, self.streams, strict=True):
+            if stream.want(prefix):
+                line.subscribe(prefix)
+
+    def unsubscribe(self, prefix: bytes) -> None:
+        """Want them no more, but for another subscription; no effect if they were not wanted."""
+        for line, stream in zip(self.lines, self.streams, strict=True):
+            if stream.leave(prefix):
+                line.cancel(prefix)
+
+    def silent(self, now: float) -> list[tuple[int, LostError]]:
+        """Do what is due by now; returns the lines that are lost for want of an answer."""
+        lost = []
+        for number, line in enumerate(self.lines):
+            try:
+                line.tick(now)
+            except LostError as error:
+                lost.append((number, error))
+        return lost
+
+    def next_at(self) -> float | None:
+        """When `due` and `silent` are to be asked next, at the latest; None: not by the clock."""
+        if any(line.state is State.IDLE for line in self.lines):
+            return 0.0
+        times = (line.next_at() for line in self.lines)
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def connections(self) -> int:
+        """How many handshakes were completed, on all lines."""
+        return sum(line.connections for line in self.lines)

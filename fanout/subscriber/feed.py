@@ -1,0 +1,88 @@
+"""The protocol of one connection to a publisher, from the greeting on. Pure.
+
+The handshake is that of `Half`. In traffic the bytes go to a `MessageParser`, and what is left for
+`Half` are commands: PING and PONG.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.introduction import PROPERTY, Introduction, introduction_of
+from fanout.subscriber.parsing import MESSAGE_BYTES_MAX, MessageParser
+from fanout.zmtp import RemoteProtocolError, SessionState, commands
+from fanout.zmtp.greeting import ROLES
+from fanout.zmtp.half import Half
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.subscriber.parsing import Frames
+    from fanout.zmtp import SessionEvent
+
+_PROPERTY = PROPERTY.decode().lower()
+
+
+class Feed(Half):
+    """The subscriber's half of one connection, without its socket. Owned by one thread.
+
+    As with `SubscriberSession`, but it keeps no subscriptions and filters nothing.
+
+    Args:
+        max_message_bytes: of one message, 64 added for each frame; a larger one ends the
+            connection.
+    """
+
+    __slots__ = ("_parser", "_rest")
+
+    def __init__(self, max_message_bytes: int = MESSAGE_BYTES_MAX) -> None:
+        super().__init__(ROLES[b"SUB"], max_message_bytes)
+        self._parser = MessageParser(max_message_bytes=max_message_bytes)
+        self._rest = b""  # what came with the end of the handshake
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the handshake is done, and the connection not over."""
+        return self.state is SessionState.TRAFFIC
+
+    @property
+    def introduction(self) -> Introduction | None:
+        """What the publisher has said of itself; None if it is not one of fanout's."""
+        value = self.metadata.get(_PROPERTY)
+        return None if value is None else introduction_of(value)
+
+    def receive(self, data: bytes, found: list[Frames]) -> list[SessionEvent]:
+        """Take bytes of the publisher, cut anywhere; adds its messages to `found`.
+
+        Returns:
+            What else happened. A `Violation` is the last, and the connection is over then.
+        """
+        events: list[SessionEvent] = []
+        if not self.is_ready:
+            events = self.receive_data(data)
+            data, self._rest = self._rest, b""  # nothing, unless it is ready now
+        parser = self._parser
+        try:
+            parser.parse(data, found)
+            if parser.commands:
+                for body in parser.commands:
+                    self._on_command(body, events)
+                parser.commands.clear()
+        except RemoteProtocolError as error:
+            events.append(self._fail(error))
+        return events
+
+    def subscribe(self, prefixes: Iterable[bytes]) -> None:
+        """Queue subscriptions; in traffic only."""
+        as_command = self.version == "3.1"
+        for prefix in prefixes:
+            self._output += commands.subscription(prefix, as_command=as_command)
+
+    def cancel(self, prefix: bytes) -> None:
+        """Queue a cancellation; in traffic only."""
+        self._output += commands.cancellation(prefix, as_command=self.version == "3.1")
+
+    def _on_ready(self, events: list[SessionEvent]) -> None:
+        del events
+        self._parser.has_commands = self._speaks_commands
+        self._rest = self._reader.take_rest()

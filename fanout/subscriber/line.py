@@ -1,0 +1,219 @@
+"""One line to a publisher: when to connect, what to say, when it is lost. Pure: time is passed in.
+
+IDLE ──► CONNECTING ──► HANDSHAKE ──► LIVE   a publisher of fanout's
+  ▲           │             │     └─► PLAIN  another: a good SUB, and no promises
+  │           ▼             ▼           │
+  └────── BACK_OFF ◄────────┴───────────┘    lost; also from LIVE
+                                             CLOSED, from every state, for ever
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from fanout.reserved import GAP_TOPIC
+from fanout.subscriber.feed import Feed
+from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from fanout.introduction import Introduction
+    from fanout.subscriber.backoff import BackOff
+    from fanout.subscriber.parsing import Frames
+
+CONNECT_TIMEOUT_S = 10.0
+"""From the first SYN to READY; a publisher that takes longer is tried anew."""
+
+PING_EACH_S = 5.0  # of silence; a third of what is taken for lost, so that two may be late
+LOST_AFTER_S = 15.0  # without a byte, of a publisher that answers PINGs
+GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
+
+
+class State(Enum):
+    """Where a line stands."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    HANDSHAKE = "handshake"
+    LIVE = "live"
+    PLAIN = "plain"
+    BACK_OFF = "back off"
+    CLOSED = "closed"
+
+
+class LostError(Exception):
+    """This connection is over, for the reason in the text; the next one may work.
+
+    Attributes:
+        is_violation: the publisher could not be understood.
+    """
+
+    def __init__(self, text: str, *, is_violation: bool = False) -> None:
+        super().__init__(text)
+        self.is_violation = is_violation
+
+
+class Line:
+    """A connection that comes back. Owned by one thread.
+
+    Attributes:
+        state: see above.
+        connections: how often the handshake was completed.
+        introduction: what the publisher said of itself, this time; None if it is not fanout's.
+        version: of ZMTP, as the publisher speaks it; None until known.
+
+    Args:
+        back_off: waits between attempts.
+        max_message_bytes: of one message.
+    """
+
+    def __init__(self, back_off: BackOff, max_message_bytes: int) -> None:
+        self.state = State.IDLE
+        self.connections = 0
+        self.introduction: Introduction | None = None
+        self._back_off = back_off
+        self._max_message_bytes = max_message_bytes
+        self._feed = Feed(max_message_bytes)
+        self._until: float | None = None  # when this state is over, in seconds
+        self._heard = 0.0  # when the last bytes came
+        self._pinged = 0.0  # when the last PING went out
+        self._answers = False  # it has answered one
+        self._ttl_s = 0.0  # of its last PING: so long may it be silent
+
+    @property
+    def version(self) -> str | None:
+        return self._feed.version
+
+    @property
+    def is_up(self) -> bool:
+        """Whether messages may come."""
+        return self.state in (State.LIVE, State.PLAIN)
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is to be connected now."""
+        return self.state is State.IDLE or (
+            self.state is State.BACK_OFF and self._until is not None and now >= self._until
+        )
+
+    def connecting(self, now: float) -> None:
+        """Somebody connects it from now on."""
+        self.state = State.CONNECTING
+        self._until = now + CONNECT_TIMEOUT_S
+
+    def connected(self, now: float) -> None:
+        """There is a connection: the signature waits in `data_to_send`."""
+        self.state = State.HANDSHAKE
+        self._feed = Feed(self._max_message_bytes)
+        self.introduction = None
+        self._heard = self._pinged = now
+        self._answers, self._ttl_s = False, 0.0
+
+    def lost(self, now: float) -> None:
+        """The connection, or the attempt, has ended."""
+        if self.state is not State.CLOSED:
+            self.state = State.BACK_OFF
+            self._until = now + self._back_off.failed()
+
+    def close(self) -> None:
+        """It is not to come back."""
+        self.state = State.CLOSED
+        self._until = None
+
+    def receive(
+        self, data: bytes, now: float, found: list[Frames], wants: Collection[bytes]
+    ) -> bool:
+        """Take bytes of the publisher.
+
+        Args:
+            found: gets the messages.
+            wants: what is to be subscribed to, if this ends the handshake.
+
+        Returns:
+            Whether it did: then `found` begins with what the new connection sends.
+
+        Raises:
+            LostError: the publisher cannot be understood; what came before is found.
+        """
+        self._heard = now
+        begins = False
+        for event in self._feed.receive(data, found):
+            if isinstance(event, Ready):
+                begins = True
+                self._begin(wants)
+            elif isinstance(event, PongReceived):
+                self._answers = True
+            elif isinstance(event, PingReceived):
+                self._ttl_s = event.ttl_s
+            elif isinstance(event, Violation):
+                text = f"not a publisher that can be understood: {event.reason}"
+                raise LostError(text, is_violation=True)
+        return begins
+
+    def _begin(self, wants: Collection[bytes]) -> None:
+        self.introduction = self._feed.introduction
+        self.state = State.PLAIN if self.introduction is None else State.LIVE
+        self._until = None
+        self.connections += 1
+        self._back_off.succeeded()
+        if self.introduction is not None:
+            self._feed.subscribe(GAP_CHOICES)
+        self._feed.subscribe(sorted(wants))
+
+    def subscribe(self, prefix: bytes) -> None:
+        """Say so, if there is anybody to be told."""
+        if self.is_up:
+            self._feed.subscribe([prefix])
+
+    def cancel(self, prefix: bytes) -> None:
+        """Say so, if there is anybody to be told."""
+        if self.is_up:
+            self._feed.cancel(prefix)
+
+    def data_to_send(self) -> bytes:
+        """Return and forget what must go out now; to be sent whole and in order."""
+        return self._feed.data_to_send()
+
+    def paused(self, now: float) -> None:
+        """Nothing was read up to now, for want of room here: that was not its silence."""
+        self._heard = now
+
+    def tick(self, now: float) -> None:
+        """Do what is due by now: PINGs.
+
+        Raises:
+            LostError: it was silent for too long.
+        """
+        if self._until is not None and self.state in (State.CONNECTING, State.HANDSHAKE):
+            if now >= self._until:
+                raise LostError("no answer in time")
+        elif self.is_up:
+            silent = now - self._heard
+            if self._ttl_s and silent >= self._ttl_s:
+                raise LostError("the publisher has been silent for too long")
+            if not self._feed.speaks_pings:
+                return
+            if self._is_judged and silent >= LOST_AFTER_S:
+                raise LostError("the publisher has been silent for too long")
+            if now - max(self._heard, self._pinged) >= PING_EACH_S:
+                self._pinged = now
+                self._feed.ping()
+
+    @property
+    def _is_judged(self) -> bool:
+        """Whether it answers PINGs: one of fanout's does, and others once they have."""
+        return self._answers or self.state is State.LIVE
+
+    def next_at(self) -> float | None:
+        """When `tick` or `is_due` is to be asked next, at the latest; None: not by the clock."""
+        if not self.is_up:
+            return self._until
+        times = []
+        if self._ttl_s:
+            times.append(self._heard + self._ttl_s)
+        if self._feed.speaks_pings:
+            times.append(max(self._heard, self._pinged) + PING_EACH_S)
+            if self._is_judged:
+                times.append(self._heard + LOST_AFTER_S)
+        return min(times, default=None)

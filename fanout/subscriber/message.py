@@ -1,0 +1,160 @@
+"""What a subscriber gets: messages, and of what is missing before one of them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["live"]
+
+MISSING = "missing"  # numbers are not there that should be, and nobody has said why
+RECONNECTED = "reconnected"  # what was published between two connections
+RESTARTED = "epoch"  # another publisher is there now: nothing is known of the former's last ones
+QUEUE_FULL = "queue full"  # the program has not taken them, and we were told to lose them
+CONFLATED = "conflated"  # newer messages of the same topics took their place
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages that are missing, as far as it is known."""
+
+    reason: str
+    """Why: `missing`, `reconnected`, `epoch`, `queue full`, or what the publisher says, for example
+    `lag` or `conflated`."""
+
+    count: int | None = None
+    """How many of those that were wanted are missing; None: not known, perhaps none."""
+
+    first: int | None = None
+    """Sequence number of the first of them, or the first that may be one; None: not known."""
+
+    last: int | None = None
+    """The same of the last."""
+
+    epoch: int | None = None
+    """Of the publisher whose sequence numbers these are; None: it has none."""
+
+    def after(self, other: Gap | None) -> Gap:
+        """This gap and an older one, between which nothing came, as one."""
+        if other is None:
+            return self
+        known = self.count is not None and other.count is not None
+        count = (self.count or 0) + (other.count or 0) if known else None
+        if self.epoch != other.epoch or self.first is None or other.first is None:
+            return Gap(self.reason, count, self.first, self.last, self.epoch)
+        return Gap(
+            self.reason,
+            count,
+            min(self.first, other.first),
+            max(self.last or 0, other.last or 0),
+            self.epoch,
+        )
+
+
+class Message:
+    """A message as it was published. Not to be changed.
+
+    Attributes:
+        kind: "live".
+        gap: what is missing between the message before and this one; None: nothing, as far as is
+            known.
+    """
+
+    __slots__ = ("_wire",)
+
+    _wire: tuple[bytes, ...]  # the frames as they came
+
+    # Most messages have nothing more to say: they need no room for it, nor time to store it.
+    kind: Kind = "live"
+    gap: Gap | None = None
+
+    @property
+    def topic(self) -> bytes:
+        """The first frame."""
+        return self._wire[0]
+
+    @property
+    def payload(self) -> bytes:
+        """The second frame; of a message of one frame, that one."""
+        frames = self._wire
+        return frames[1] if len(frames) > 1 else frames[0]
+
+    @property
+    def frames(self) -> tuple[bytes, ...]:
+        """All of it, without the number that a publisher with `sequence_frame` appends."""
+        return self._wire
+
+    @property
+    def sequence(self) -> int | None:
+        """Its number, as `publish()` returned it; None: the publisher does not tell."""
+        return None
+
+    @property
+    def epoch(self) -> int | None:
+        """Which run of the publisher has sent it; None: the publisher does not tell."""
+        return None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its frames, and of its number if it has one."""
+        return sum(map(len, self._wire))
+
+    def after(self, gap: Gap) -> Message:
+        """The same message, before which this is missing, and then what was missing already."""
+        copy = MarkedMessage()
+        copy._wire = self._wire
+        copy.gap = self.gap.after(gap) if self.gap else gap
+        return copy
+
+    def __repr__(self) -> str:
+        more = "" if self.sequence is None else f" {self.sequence}"
+        gap = "" if self.gap is None else f" after {self.gap}"
+        return f"<Message{more} {self.frames!r}{gap}>"
+
+
+class MarkedMessage(Message):
+    """A message with something to say of what is before it."""
+
+    __slots__ = ("gap",)
+
+    gap: Gap | None
+
+
+class NumberedMessage(Message):
+    """A message of a publisher that numbers them: its last frame is the number.
+
+    What is in that is found out when somebody asks: most programs look at topic and payload only.
+    """
+
+    __slots__ = ()
+
+    @property
+    def payload(self) -> bytes:
+        frames = self._wire
+        return frames[1] if len(frames) > 2 else frames[0]
+
+    @property
+    def frames(self) -> tuple[bytes, ...]:
+        return self._wire[:-1]
+
+    @property
+    def sequence(self) -> int | None:
+        return int.from_bytes(self._wire[-1][8:], "big")
+
+    @property
+    def epoch(self) -> int | None:
+        return int.from_bytes(self._wire[-1][:8], "big")
+
+    def after(self, gap: Gap) -> Message:
+        copy = MarkedNumberedMessage()
+        copy._wire = self._wire
+        copy.gap = self.gap.after(gap) if self.gap else gap
+        return copy
+
+
+class MarkedNumberedMessage(NumberedMessage):
+    """Both."""
+
+    __slots__ = ("gap",)
+
+    gap: Gap | None

@@ -1,0 +1,219 @@
+"""The thread that reads for a blocking subscriber. Shell.
+
+It alone touches the sockets and the core. Others leave orders for it, and take from the inbox; when
+that is empty they wait on a condition, which it notifies once for each batch, if anybody waits.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from fanout.errors import ClosedError, FanoutError, ForkedError
+from fanout.subscriber.core import Core
+from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind, ReceiverStatistics
+from fanout.subscriber.inbox import Inbox
+from fanout.subscriber.polling import Polling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.subscriber.connections import Connections
+    from fanout.subscriber.message import Message
+    from fanout.subscriber.settings import Settings
+
+SLOW_TEXT = "messages come faster than they are taken: {} bytes wait, with the policy {!r}"
+
+
+class Reading:
+    """What a blocking subscriber and its thread share.
+
+    Attributes:
+        inbox: to be taken from by any thread.
+        is_closed: nothing is received any more, and nothing can be taken.
+    """
+
+    def __init__(self, settings: Settings, tell: Callable[[ReceiverEvent], None]) -> None:
+        self.inbox = Inbox(settings.queue_bytes, settings.queue_policy)
+        self.is_closed = False
+        self._core = Core(
+            len(settings.endpoints),
+            settings.topics,
+            random=random.random,
+            max_message_bytes=settings.max_message_bytes,
+        )
+        self._polling = Polling(self._core, settings.endpoints, on_event=tell)
+        self._tell = tell
+        self._orders: deque[Callable[[], None]] = deque()
+        self._news = threading.Condition()
+        self._waiters = 0
+        self._why: Callable[[], FanoutError] | None = None  # nothing more can be taken
+        self._failure: BaseException | None = None
+        self.inbox.on_room = self._polling.wake
+        self._thread = threading.Thread(target=self._run, name="fanout-subscriber", daemon=True)
+        self._thread.start()
+
+    # Any thread.
+
+    def order(self, order: Callable[[Core], None]) -> None:
+        """Have the thread do something with the core, soon.
+
+        Raises:
+            ClosedError: it is closed; nothing is done.
+        """
+        self.check()
+        self._orders.append(lambda: order(self._core))
+        self._polling.wake()
+
+    def check(self) -> None:
+        """Refuse to go on if nothing more can come.
+
+        Raises:
+            ClosedError, ForkedError: it is closed, or its thread is in another process.
+        """
+        if self._why is not None:
+            raise self._why() from self._failure
+
+    def wait(self, timeout: float | None) -> Message:
+        """Wait for a message, and take it.
+
+        Raises:
+            TimeoutError: none has come in time.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._news:
+            self._waiters += 1
+            try:
+                while True:
+                    try:
+                        return self.inbox.pop()
+                    except IndexError:
+                        self._wait_until(deadline)
+            finally:
+                self._waiters -= 1
+
+    def wait_for_some(self, timeout: float | None) -> bool:
+        """Wait until a message can be taken; False if none has come in time."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._news:
+            self._waiters += 1
+            try:
+                while not self.inbox.messages:
+                    self._wait_until(deadline)
+            except TimeoutError:
+                return False
+            finally:
+                self._waiters -= 1
+        return True
+
+    def close(self) -> None:
+        """End the thread and its connections; what waits is gone. Idempotent."""
+        self.end()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def end(self) -> None:
+        """As `close`, but it does not wait."""
+        self._end(lambda: ClosedError("the subscriber is closed"))
+
+    def leave(self) -> None:
+        """In a forked child: nothing here is of use."""
+        self._why = lambda: ForkedError(
+            "this subscriber belongs to the parent of this forked process: create a new one here"
+        )
+        self.is_closed = True
+        self._news = threading.Condition()  # the parent's may be held by a thread that is not here
+        self.inbox.messages.clear()
+        self._polling.close()
+
+    def statistics(self) -> ReceiverStatistics:
+        """Counters as they are now."""
+        return statistics_of(self._core, self.inbox)
+
+    def _wait_until(self, deadline: float | None) -> None:
+        self.check()
+        if deadline is None:
+            self._news.wait()
+            return
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no message has come in time")
+        self._news.wait(left)
+
+    def _end(self, why: Callable[[], FanoutError]) -> None:
+        with self._news:
+            self._why = self._why or why
+            self.is_closed = True
+            self.inbox.messages.clear()
+            self._news.notify_all()
+        self._polling.wake()
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            while not self.is_closed:
+                self._turn()
+        except BaseException as error:
+            self._failure = error
+            text = f"the subscriber has failed: {error}"
+            self._end(lambda: ClosedError(text))
+        finally:
+            self._polling.close()
+
+    def _turn(self) -> None:
+        while self._orders:
+            self._orders.popleft()()
+        inbox, before = self.inbox, self._core.bytes
+        messages = self._polling.turn()
+        if messages and not self.is_closed:
+            inbox.put(messages, self._core.bytes - before)
+            if self._waiters:
+                with self._news:
+                    self._news.notify_all()
+        hold_back(inbox, self._polling.connections, self._tell)
+
+
+def hold_back(
+    inbox: Inbox, connections: Connections, tell: Callable[[ReceiverEvent], None]
+) -> None:
+    """Stop reading while the inbox is full, or go on if it is not any more."""
+    if inbox.is_stalled or inbox.policy not in ("block", "disconnect"):
+        return
+    is_full = inbox.is_full
+    if is_full == connections.paused:
+        if is_full:  # what was taken was the smaller part
+            inbox.stall()
+        return
+    now = time.monotonic()
+    if is_full:
+        text = SLOW_TEXT.format(f"{inbox.waiting_bytes:,}", inbox.policy)
+        tell(ReceiverEvent(ReceiverEventKind.QUEUE_FULL, "", text))
+        if inbox.policy == "disconnect":
+            connections.give_up("the queue is full", now)
+        connections.pause(True, now)
+        inbox.stall()
+    else:
+        connections.pause(False, now)
+
+
+def statistics_of(core: Core, inbox: Inbox) -> ReceiverStatistics:
+    """Counters as they are now."""
+    streams = core.streams
+    return ReceiverStatistics(
+        received=inbox.received,
+        received_bytes=core.bytes,
+        queued=len(inbox.messages),
+        queued_bytes=inbox.queued_bytes,
+        missing=sum(stream.missing for stream in streams),
+        unknown_gaps=sum(stream.holes for stream in streams),
+        dropped=inbox.dropped,
+        conflated=inbox.conflated,
+        doubles=sum(stream.doubles for stream in streams),
+        unwanted=sum(stream.unwanted for stream in streams),
+        connections=core.connections,
+        connected=sum(line.is_up for line in core.lines),
+    )

@@ -1,0 +1,141 @@
+"""What a subscriber is made of, as its user says it, checked. Pure, but for the logger."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from fanout.arguments import as_topic, check_callback, did_you_mean, read_size, shown
+from fanout.errors import ConfigError
+from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
+from fanout.subscriber.inbox import QueuePolicy
+from fanout.transport.endpoints import ANY, Endpoint, TcpEndpoint, for_connecting, parse_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fanout.arguments import TopicLike
+
+_logger = logging.getLogger("fanout")
+
+ENDPOINTS_MAX = 64  # each has a socket, and is asked in each turn
+QUEUE_BYTES_MIN = 64 * 1024  # below that one read would fill it
+MESSAGE_BYTES_MIN = 1024
+SIZE_MAX = 1 << 40  # catches a wrong unit
+_POLICIES = get_args(QueuePolicy)
+_LEVELS = {
+    ReceiverEventKind.CONNECTED: logging.INFO,
+    ReceiverEventKind.FAILED: logging.INFO,
+    ReceiverEventKind.LOST: logging.WARNING,
+    ReceiverEventKind.QUEUE_FULL: logging.WARNING,
+    ReceiverEventKind.UNNUMBERED: logging.WARNING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that both faces of the subscriber take."""
+
+    endpoints: tuple[Endpoint, ...]
+    topics: frozenset[bytes]
+    queue_bytes: int
+    queue_policy: QueuePolicy
+    max_message_bytes: int
+
+
+def settings_of(
+    endpoint: str | Iterable[str],
+    topics: TopicLike | Iterable[TopicLike],
+    queue_bytes: int | str,
+    queue_policy: str,
+    max_message_bytes: int | str,
+) -> Settings:
+    """Check what a user has given.
+
+    Raises:
+        TypeError: an argument is of a wrong type.
+        ConfigError: one cannot work.
+    """
+    texts = [endpoint] if isinstance(endpoint, str) else list(endpoint)
+    if not texts or len(texts) > ENDPOINTS_MAX:
+        raise ConfigError(f"a subscriber has 1 to {ENDPOINTS_MAX} endpoints, not {len(texts)}")
+    if queue_policy not in _POLICIES:
+        choices = ", ".join(map(repr, _POLICIES))
+        hint = did_you_mean(queue_policy, _POLICIES)
+        raise ConfigError(f"queue_policy must be one of {choices}, not {shown(queue_policy)}{hint}")
+    return Settings(
+        tuple(map(endpoint_of, texts)),
+        frozenset(topics_of(topics)),
+        _size("queue_bytes", queue_bytes, QUEUE_BYTES_MIN),
+        queue_policy,  # type: ignore[arg-type]  # it is one of them
+        _size("max_message_bytes", max_message_bytes, MESSAGE_BYTES_MIN),
+    )
+
+
+def endpoint_of(text: str) -> Endpoint:
+    """Read an endpoint that can be connected to.
+
+    Raises:
+        ConfigError: not an endpoint, or one that only makes sense for binding.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"an endpoint must be a str, not {type(text).__name__}")
+    try:
+        target = parse_endpoint(text)
+    except ConfigError as error:
+        raise ConfigError(for_connecting(str(error))) from None
+    if isinstance(target, TcpEndpoint):
+        is_open = target.host == ANY or target.port == 0
+    else:
+        is_open = target.is_fresh
+    if is_open:
+        raise ConfigError(f"{text!r} is for binding: a subscriber needs to know where")
+    return target
+
+
+def topics_of(topics: TopicLike | Iterable[TopicLike]) -> list[bytes]:
+    """One prefix or several, as bytes.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(topics, str | bytes | bytearray | memoryview):
+        topics = [topics]
+    return [as_topic(topic) for topic in topics]  # type: ignore[union-attr]
+
+
+def telling(
+    on_event: Callable[[ReceiverEvent], object] | None,
+) -> Callable[[ReceiverEvent], None]:
+    """What is told of events: logs them, each once until another comes, and calls the program.
+
+    Raises:
+        TypeError: it cannot be called.
+    """
+    check_callback(on_event)
+    last: dict[str, ReceiverEvent] = {}
+
+    def tell(event: ReceiverEvent) -> None:
+        if last.get(event.endpoint) != event:  # a publisher that is away is tried again and again
+            last[event.endpoint] = event
+            _logger.log(_LEVELS[event.kind], "%s: %s", event.endpoint or "subscriber", event.text)
+        if on_event is None:
+            return
+        try:
+            on_event(event)
+        except Exception:
+            _logger.exception("on_event of a subscriber has failed")
+
+    return tell
+
+
+def _size(name: str, value: int | str, least: int) -> int:
+    size = read_size(value) if isinstance(value, str) else value
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise ConfigError(
+            f"{name} must be a number of bytes, or a size as '64M', not {shown(value)}"
+        )
+    if not least <= size <= SIZE_MAX:
+        raise ConfigError(f"{name} must be {least:,} to {SIZE_MAX:,} bytes, not {shown(value)}")
+    return size

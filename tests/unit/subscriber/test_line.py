@@ -1,0 +1,168 @@
+"""Lines: what they say, when they connect again, and when silence is an end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.introduction import PROPERTY, Introduction
+from fanout.subscriber.backoff import BackOff
+from fanout.subscriber.line import (
+    CONNECT_TIMEOUT_S,
+    LOST_AFTER_S,
+    PING_EACH_S,
+    Line,
+    LostError,
+    State,
+)
+from fanout.zmtp import encode_message
+from fanout.zmtp.commands import ping, pong, subscription
+from fanout.zmtp.metadata import ready
+from tests.unit.zmtp.wire import GREETING, GREETING_3_0, READY_PUB, READY_SUB, each_byte
+
+if TYPE_CHECKING:
+    from fanout.subscriber.parsing import Frames
+
+READY_OURS = ready(b"PUB", {PROPERTY: Introduction(77, 4, sequence=True).to_bytes()})
+GAPS = [subscription(b"\x00fanout.gap", as_command=True)]
+GAPS.append(subscription(b"\x00fanout.gap=all", as_command=True))
+
+
+def line_of(chance: float = 0.5) -> Line:
+    return Line(BackOff(lambda: chance), 1 << 20)
+
+
+def up(opening: bytes = GREETING + READY_OURS, now: float = 100.0) -> Line:
+    line = line_of()
+    line.connecting(now)
+    line.connected(now)
+    assert line.receive(opening, now, [], {b"B", b"A"})
+    line.data_to_send()
+    return line
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize(
+    ("opening", "state", "said"),
+    [
+        (GREETING + READY_OURS, State.LIVE, GAPS),
+        (GREETING + READY_PUB, State.PLAIN, []),
+        (GREETING_3_0 + READY_PUB, State.PLAIN, None),
+    ],
+)
+def test_a_handshake_ends_with_subscriptions(
+    opening: bytes, state: State, said: list[bytes] | None, is_cut: bool
+) -> None:
+    line = line_of()
+    assert line.is_due(0.0)
+    line.connecting(0.0)
+    assert not line.is_due(1e9)
+    line.connected(0.0)
+    found: list[Frames] = []
+    output = b""
+    wire = opening + encode_message([b"A", b"x"])
+    for chunk in each_byte(wire) if is_cut else [wire]:
+        line.receive(chunk, 0.0, found, {b"B", b"A"})
+        output += line.data_to_send()
+    as_command = said is not None
+    wants = [subscription(prefix, as_command=as_command) for prefix in (b"A", b"B")]
+    assert output == GREETING + READY_SUB + b"".join([*(said or []), *wants])
+    assert (line.state, line.connections, found) == (state, 1, [(b"A", b"x")])
+
+
+def test_verbs_are_said_to_who_is_there() -> None:
+    line = line_of()
+    line.subscribe(b"A")
+    line.cancel(b"A")
+    assert line.data_to_send() == GREETING[:10]  # of the connection that is to come
+    line = up()
+    line.subscribe(b"C")
+    assert line.data_to_send() == subscription(b"C", as_command=True)
+
+
+def test_pings_are_answered_and_asked_after_silence() -> None:
+    line = up()
+    line.receive(ping(b"me", 0), 101.0, [], ())
+    assert line.data_to_send() == pong(b"me")
+    line.tick(101.0 + PING_EACH_S - 0.1)
+    assert line.data_to_send() == b""
+    assert line.next_at() == 101.0 + PING_EACH_S
+    line.tick(101.0 + PING_EACH_S)
+    assert line.data_to_send() == ping(b"", 0)
+    line.tick(101.0 + PING_EACH_S + 0.1)
+    assert line.data_to_send() == b""
+
+
+def test_silence_is_an_end_where_pings_are_answered() -> None:
+    line = up()
+    line.tick(100.0 + LOST_AFTER_S - 0.1)
+    with pytest.raises(LostError, match="silent"):
+        line.tick(100.0 + LOST_AFTER_S)
+    line = up(GREETING + READY_PUB)  # one that nobody knows
+    line.tick(100.0 + LOST_AFTER_S)
+    line.receive(pong(b""), 120.0, [], ())
+    with pytest.raises(LostError, match="silent"):
+        line.tick(120.0 + LOST_AFTER_S)
+
+
+def test_one_of_zmtp_3_0_is_not_asked_but_may_say_how_long_it_will_be_silent() -> None:
+    line = up(GREETING_3_0 + READY_PUB)
+    line.tick(1000.0)
+    assert (line.data_to_send(), line.next_at()) == (b"", None)
+    line.receive(ping(b"", 20), 1000.0, [], ())
+    line.tick(1001.9)
+    with pytest.raises(LostError, match="silent"):
+        line.tick(1002.0)
+
+
+def test_what_was_not_read_for_want_of_room_is_no_silence() -> None:
+    line = up()
+    line.paused(150.0)
+    line.tick(150.0 + LOST_AFTER_S - 0.1)
+
+
+def test_a_connection_that_gets_nowhere_is_given_up() -> None:
+    line = line_of()
+    line.connecting(0.0)
+    assert line.next_at() == CONNECT_TIMEOUT_S
+    line.connected(5.0)
+    line.tick(CONNECT_TIMEOUT_S - 0.1)
+    with pytest.raises(LostError, match="no answer"):
+        line.tick(CONNECT_TIMEOUT_S)
+
+
+def test_it_comes_back_after_a_while_that_grows_until_it_was_up() -> None:
+    line = line_of()
+    waits = []
+    for _ in range(3):
+        line.lost(0.0)
+        at = line.next_at()
+        assert at is not None
+        waits.append(at)
+        assert not line.is_due(at - 0.001)
+        assert line.is_due(at)
+    assert waits == [0.05, 0.1, 0.2]
+    line.connecting(0.0)
+    line.connected(0.0)
+    line.receive(GREETING + READY_PUB, 0.0, [], ())
+    line.lost(0.0)
+    assert line.next_at() == 0.05
+
+
+def test_what_cannot_be_understood_ends_the_connection_after_what_came_before() -> None:
+    line = up()
+    found: list[Frames] = []
+    with pytest.raises(LostError, match="can be understood") as caught:
+        line.receive(encode_message([b"A"]) + b"\x02" + b"\xff" * 8, 100.0, found, ())
+    assert caught.value.is_violation
+    assert found == [(b"A",)]
+
+
+def test_closed_is_for_ever() -> None:
+    line = up()
+    line.close()
+    line.lost(200.0)
+    assert line.state is State.CLOSED
+    assert not line.is_due(1e9)
+    assert line.next_at() is None

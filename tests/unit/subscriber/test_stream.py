@@ -1,0 +1,203 @@
+"""Streams: what is wanted, what is missing, and when nobody can say."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import msgpack
+import pytest
+
+from fanout.introduction import Introduction
+from fanout.subscriber.message import Gap, Message
+from fanout.subscriber.stream import Stream
+
+if TYPE_CHECKING:
+    from fanout.subscriber.parsing import Frames
+
+EPOCH = 77
+
+
+def introduced(head: int = 0, epoch: int = EPOCH, *, sequence: bool = True) -> Introduction:
+    return Introduction(epoch, head, sequence=sequence)
+
+
+def numbered(*numbers: int, topic: bytes = b"A", epoch: int = EPOCH) -> list[Frames]:
+    return [(topic, b"%d" % number, struct.pack(">QQ", epoch, number)) for number in numbers]
+
+
+def marker(first: int, last: int, count: int, reason: str = "lag", epoch: int = EPOCH) -> Frames:
+    said = {"epoch": epoch, "first": first, "last": last, "count": count, "reason": reason}
+    return b"\x00fanout.gap", msgpack.packb(said)
+
+
+def connected(*wants: bytes) -> Stream:
+    stream = Stream(wants)
+    stream.begin(introduced())
+    return stream
+
+
+def seen(messages: list[Message]) -> list[tuple[int | None, Gap | None]]:
+    return [(message.sequence, message.gap) for message in messages]
+
+
+def test_a_message_has_what_was_published_and_its_number() -> None:
+    (message,) = connected(b"").take(numbered(3))
+    assert (message.topic, message.payload, message.frames) == (b"A", b"3", (b"A", b"3"))
+    assert (message.sequence, message.epoch, message.kind, message.gap) == (3, EPOCH, "live", None)
+    assert message.size == 2 + 16
+
+
+def test_messages_of_one_frame_and_of_many() -> None:
+    number = struct.pack(">QQ", EPOCH, 1)
+    one, many = connected(b"").take([(b"A", number), (b"A", b"b", b"c", number[:-1] + b"\x02")])
+    assert (one.payload, one.frames) == (b"A", (b"A",))
+    assert (many.payload, many.frames) == (b"b", (b"A", b"b", b"c"))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 5])
+def test_who_wants_everything_sees_what_is_missing(cut: int) -> None:
+    stream = connected(b"")
+    frames = numbered(5, 6, 9, 10)
+    got = stream.take(frames[:cut]) + stream.take(frames[cut:])
+    assert seen(got) == [(5, None), (6, None), (9, Gap("missing", 2, 7, 8, EPOCH)), (10, None)]
+    assert (stream.missing, stream.holes, stream.position) == (2, 0, (EPOCH, 10))
+
+
+def test_who_wants_some_topics_takes_no_hole_for_a_gap() -> None:
+    stream = connected(b"A")
+    assert seen(stream.take(numbered(5, 9, 20))) == [(5, None), (9, None), (20, None)]
+    assert stream.position == (EPOCH, 20)
+
+
+def test_what_comes_twice_is_taken_once() -> None:
+    for wants in (b"", b"A"):
+        stream = connected(wants)
+        got = stream.take(numbered(5, 6)) + stream.take(numbered(6, 5, 7))
+        assert [message.sequence for message in got] == [5, 6, 7]
+        assert stream.doubles == 2
+
+
+def test_what_is_not_wanted_any_more_is_not_taken() -> None:
+    stream = connected(b"A", b"B")
+    stream.take(numbered(5))
+    assert stream.leave(b"B")
+    assert not stream.leave(b"B")
+    got = stream.take([*numbered(6, topic=b"B"), *numbered(7)])
+    assert seen(got) == [(7, None)]
+    assert stream.unwanted == 1
+
+
+def test_to_want_everything_later_makes_no_gap_of_what_was_not_wanted_before() -> None:
+    stream = connected(b"A")
+    stream.take(numbered(5))
+    assert stream.want(b"")
+    assert not stream.want(b"")
+    assert seen(stream.take(numbered(9, 11))) == [(9, None), (11, Gap("missing", 1, 10, 10, EPOCH))]
+
+
+@pytest.mark.parametrize("wants", [b"", b"A"])
+def test_a_marker_says_what_is_missing(wants: bytes) -> None:
+    stream = connected(wants)
+    got = stream.take([*numbered(5), marker(6, 8, 3), *numbered(9, 10)])
+    assert seen(got) == [(5, None), (9, Gap("lag", 3, 6, 8, EPOCH)), (10, None)]
+    assert stream.missing == 3
+
+
+def test_a_marker_of_what_was_conflated_explains_numbers_before_and_after_others() -> None:
+    stream = connected(b"")
+    got = stream.take([*numbered(5), marker(6, 10, 4, "conflated"), *numbered(8, 11, 13)])
+    assert seen(got) == [
+        (5, None),
+        (8, Gap("conflated", 4, 6, 10, EPOCH)),
+        (11, None),
+        (13, Gap("missing", 1, 12, 12, EPOCH)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        (b"\x00fanout.gap", b"\xff"),
+        (b"\x00fanout.gap", msgpack.packb(["epoch"])),
+        (b"\x00fanout.gap", msgpack.packb({"epoch": EPOCH})),
+        (b"\x00fanout.gap", bytes(5000)),
+        (b"\x00fanout.gap",),
+        marker(6, 8, 3, epoch=EPOCH + 1),
+        (b"\x00fanout.later", b"x"),
+    ],
+)
+@pytest.mark.parametrize("numbers", [True, False])
+def test_what_a_marker_says_wrongly_is_nothing(frames: Frames, numbers: bool) -> None:
+    stream = Stream([b""])
+    stream.begin(introduced(sequence=numbers))
+    assert stream.take([frames]) == []
+    assert len(stream.take(numbered(5))) == 1
+    assert (stream.missing, stream.holes) == (0, 0)
+
+
+def test_two_gaps_before_one_message_are_one() -> None:
+    stream = connected(b"A")
+    got = stream.take([*numbered(1), marker(2, 3, 2), marker(5, 6, 2, "stalled"), *numbered(9)])
+    assert seen(got)[1] == (9, Gap("stalled", 4, 2, 6, EPOCH))
+
+
+class TestAnotherConnection:
+    def test_tells_who_wants_everything_how_many_are_missing(self) -> None:
+        stream = connected(b"")
+        stream.take(numbered(5))
+        stream.begin(introduced(9))
+        got = stream.take(numbered(10, 11))
+        assert seen(got) == [(10, Gap("reconnected", 4, 6, 9, EPOCH)), (11, None)]
+
+    def test_tells_others_that_nobody_knows(self) -> None:
+        stream = connected(b"A")
+        stream.take(numbered(5))
+        stream.begin(introduced(9))
+        got = stream.take(numbered(10, 14))
+        assert seen(got) == [(10, Gap("reconnected", None, 6, 9, EPOCH)), (14, None)]
+        assert (stream.missing, stream.holes) == (0, 1)
+
+    @pytest.mark.parametrize("wants", [b"", b"A"])
+    def test_makes_no_gap_if_nothing_was_published(self, wants: bytes) -> None:
+        stream = connected(wants)
+        stream.take(numbered(5))
+        stream.begin(introduced(6))
+        assert seen(stream.take(numbered(6))) == [(6, None)]
+        stream.begin(introduced(7))
+        stream.begin(introduced(7))
+        assert seen(stream.take(numbered(7))) == [(7, None)]
+
+    def test_to_another_publisher_says_so(self) -> None:
+        for wants in (b"", b"A"):
+            stream = connected(wants)
+            stream.take(numbered(5))
+            stream.begin(introduced(2, EPOCH + 1))
+            got = stream.take(numbered(2, 3, epoch=EPOCH + 1))
+            assert seen(got) == [(2, Gap("epoch", None, None, None, EPOCH + 1)), (3, None)]
+            assert stream.holes == 1
+
+    @pytest.mark.parametrize("said", [None, introduced(9, sequence=False)])
+    def test_without_numbers_nobody_knows(self, said: Introduction | None) -> None:
+        stream = Stream([b""])
+        stream.begin(said and introduced(1, sequence=False))
+        assert seen(stream.take([(b"A", b"1")])) == [(None, None)]
+        stream.begin(said)
+        first, second = stream.take([(b"A", b"2"), (b"A", b"3")])
+        assert first.gap == Gap("reconnected", epoch=EPOCH if said else None)
+        assert (first.frames, first.sequence, second.gap) == ((b"A", b"2"), None, None)
+
+
+def test_a_plain_publisher_may_send_what_it_likes() -> None:
+    """Nothing there is a number, or a marker, even if it looks like one."""
+    stream = Stream([b""])
+    stream.begin(None)
+    frames = [marker(1, 2, 2), *numbered(7), (b"\x00", b"x"), (b"",)]
+    assert [message.frames for message in stream.take(frames)] == frames
+
+
+def test_messages_without_a_number_among_those_with_one() -> None:
+    stream = connected(b"")
+    got = stream.take([*numbered(5), (b"A", b"x"), (b"A",), *numbered(6)])
+    assert [message.sequence for message in got] == [5, None, None, 6]
+    assert [message.frames for message in got][1:3] == [(b"A", b"x"), (b"A",)]
