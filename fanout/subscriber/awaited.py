@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from fanout.arguments import as_timeout, as_topic
 from fanout.errors import ClosedError
 from fanout.loop_executor import begin
+from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.connections import Connections, addresses_of
 from fanout.subscriber.core import Core
 from fanout.subscriber.inbox import QUEUE_BYTES, Inbox
@@ -68,9 +69,8 @@ class Subscriber:
         self._settings = settings
         self._tell = telling(on_event)
         self._core = Core(
-            len(settings.endpoints),
+            [BackOff(random.random) for _ in settings.endpoints],
             settings.topics,
-            random=random.random,
             max_message_bytes=settings.max_message_bytes,
         )
         self._inbox = Inbox(settings.queue_bytes, settings.queue_policy)

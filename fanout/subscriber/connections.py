@@ -178,7 +178,7 @@ class Connections:
             self._tell(ReceiverEventKind.CONNECTED, number, "connected")
             self._warn_if_unnumbered(number)
         if done.lost is not None:
-            self.violation = str(done.lost)
+            self.violation = done.lost.violation
             self._lose(number, str(done.lost), now)
         else:
             self.flush(number, now)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.line import Line, LostError, State
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from fanout.subscriber.backoff import BackOff
     from fanout.subscriber.message import Message
     from fanout.subscriber.parsing import Frames
 
@@ -35,9 +35,8 @@ class Core:
     """What a subscriber knows and decides. Owned by one thread, or guarded by its owner.
 
     Args:
-        endpoints: how many; each is a line, named by its number from 0 on.
+        back_offs: one for each endpoint. Each is a line, named by its number from 0 on.
         topics: prefixes to subscribe to.
-        random: returns a number from 0 up to, not including, 1.
         max_message_bytes: of one message, 64 added for each frame.
 
     Attributes:
@@ -48,15 +47,14 @@ class Core:
 
     def __init__(
         self,
-        endpoints: int,
+        back_offs: Iterable[BackOff],
         topics: Iterable[bytes],
         *,
-        random: Callable[[], float],
         max_message_bytes: int = MESSAGE_BYTES_MAX,
     ) -> None:
         topics = set(topics)
-        self.lines = [Line(BackOff(random), max_message_bytes) for _ in range(endpoints)]
-        self.streams = [Stream(topics) for _ in range(endpoints)]
+        self.lines = [Line(one, max_message_bytes) for one in back_offs]
+        self.streams = [Stream(topics) for _ in self.lines]
         self.bytes = 0
 
     @property

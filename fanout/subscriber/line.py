@@ -28,6 +28,7 @@ CONNECT_TIMEOUT_S = 10.0
 
 PING_EACH_S = 5.0  # of silence; a third of what is taken for lost, so that two may be late
 LOST_AFTER_S = 15.0  # without a byte, of a publisher that answers PINGs
+SILENT = "the publisher has been silent for too long"
 GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
 
 
@@ -47,12 +48,12 @@ class LostError(Exception):
     """This connection is over, for the reason in the text; the next one may work.
 
     Attributes:
-        is_violation: the publisher could not be understood.
+        violation: why the publisher could not be understood; "" if it could.
     """
 
-    def __init__(self, text: str, *, is_violation: bool = False) -> None:
+    def __init__(self, text: str, *, violation: str = "") -> None:
         super().__init__(text)
-        self.is_violation = is_violation
+        self.violation = violation
 
 
 class Line:
@@ -148,7 +149,7 @@ class Line:
                 self._ttl_s = event.ttl_s
             elif isinstance(event, Violation):
                 text = f"not a publisher that can be understood: {event.reason}"
-                raise LostError(text, is_violation=True)
+                raise LostError(text, violation=event.reason)
         return begins
 
     def _begin(self, wants: Collection[bytes]) -> None:
@@ -187,15 +188,17 @@ class Line:
         """
         if self._until is not None and self.state in (State.CONNECTING, State.HANDSHAKE):
             if now >= self._until:
-                raise LostError("no answer in time")
+                if self.state is State.CONNECTING:
+                    raise LostError("no answer to the connection attempt")
+                raise LostError(SILENT)
         elif self.is_up:
             silent = now - self._heard
             if self._ttl_s and silent >= self._ttl_s:
-                raise LostError("the publisher has been silent for too long")
+                raise LostError(SILENT)
             if not self._feed.speaks_pings:
                 return
             if self._is_judged and silent >= LOST_AFTER_S:
-                raise LostError("the publisher has been silent for too long")
+                raise LostError(SILENT)
             if now - max(self._heard, self._pinged) >= PING_EACH_S:
                 self._pinged = now
                 self._feed.ping()

@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from fanout.errors import ClosedError, FanoutError, ForkedError
+from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind, ReceiverStatistics
 from fanout.subscriber.inbox import Inbox
@@ -40,9 +41,8 @@ class Reading:
         self.inbox = Inbox(settings.queue_bytes, settings.queue_policy)
         self.is_closed = False
         self._core = Core(
-            len(settings.endpoints),
+            [BackOff(random.random) for _ in settings.endpoints],
             settings.topics,
-            random=random.random,
             max_message_bytes=settings.max_message_bytes,
         )
         self._polling = Polling(self._core, settings.endpoints, on_event=tell)

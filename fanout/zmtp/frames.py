@@ -208,9 +208,8 @@ class FrameReader:
 
     def take_rest(self) -> bytes:
         """Take all that is held and no frame was made of; for use between two of `frames`."""
-        rest = bytes(memoryview(self._buffer)[self._offset :])
-        self._offset = len(self._buffer)
-        return rest
+        start, self._offset = self._offset, len(self._buffer)
+        return bytes(self._buffer[start:])
 
     def give_back(self) -> None:
         """Hold the frame that was taken last once more, and all that follows it."""

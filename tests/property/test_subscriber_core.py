@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanout.introduction import PROPERTY, Introduction
+from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
 from fanout.zmtp import encode_message
 from fanout.zmtp.commands import ping
@@ -39,7 +40,7 @@ class Scripted:
     def __init__(self, wants: bytes) -> None:
         self.published: list[tuple[int, int, bytes]] = []
         self.got: list[Message] = []
-        self.core = Core(1, [wants], random=lambda: 0.5)
+        self.core = Core([BackOff(lambda: 0.5)], [wants])
         self._wants = wants
         self._epoch = 1
         self._next = 0

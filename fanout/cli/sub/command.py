@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from fanout.cli import arguments as args
 from fanout.cli.sub.rendering import FORMATS, Render, as_raw
-from fanout.errors import ConfigError
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
-from fanout.transport.endpoints import ANY, Endpoint, TcpEndpoint, for_connecting, parse_endpoint
+from fanout.subscriber.settings import endpoint_of
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+    from collections.abc import Callable
+
+    from fanout.subscriber.message import Message
 
 DESCRIPTION = """\
 Prints what a ZeroMQ publisher sends, one message a line. Connects again when the connection is
@@ -82,10 +84,14 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if sys.stdout is None:
         raise args.UsageError("standard output is closed")
-    target = parse_target(arguments.endpoint)
+    target = endpoint_of(arguments.endpoint)
     timeout: float | None = arguments.timeout
     output = sys.stdout.buffer
-    printer = Printer(output, as_raw if arguments.raw else FORMATS[arguments.format])
+
+    def note(text: str) -> None:
+        args.complain("fanout sub", f"{arguments.endpoint}: {text}")
+
+    printer = Printer(output, as_raw if arguments.raw else FORMATS[arguments.format], note)
     link = Link(
         target,
         [os.fsencode(topic) for topic in arguments.topics] or [b""],
@@ -93,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         output_fd=output.fileno(),
         wake_fd=_end_on_signals(printer),
         deadline=None if timeout is None else time.monotonic() + timeout,
-        on_note=lambda text: args.complain("fanout sub", f"{arguments.endpoint}: {text}"),
+        on_note=note,
         once=arguments.until_eof,
     )
     try:
@@ -106,25 +112,6 @@ def run(arguments: argparse.Namespace) -> int:
     return _status(arguments, link, printer)
 
 
-def parse_target(endpoint: str) -> Endpoint:
-    """Reads an endpoint that can be connected to.
-
-    Raises:
-        ConfigError: not an endpoint, or one that only makes sense for binding.
-    """
-    try:
-        target = parse_endpoint(endpoint)
-    except ConfigError as error:
-        raise ConfigError(for_connecting(str(error))) from None
-    if isinstance(target, TcpEndpoint):
-        is_open = target.host == ANY or target.port == 0
-    else:
-        is_open = target.is_fresh
-    if is_open:
-        raise ConfigError(f"{endpoint!r} is for binding: a subscriber needs to know where")
-    return target
-
-
 class Printer:
     """Writes messages, flushed after each read.
 
@@ -132,7 +119,8 @@ class Printer:
         printed: messages written so far.
     """
 
-    def __init__(self, output: BinaryIO, render: Render) -> None:
+    def __init__(self, output: BinaryIO, render: Render, on_note: Callable[[str], None]) -> None:
+        self._on_note = on_note
         self.printed = 0
         self._output = output
         self._render = render
@@ -147,11 +135,18 @@ class Printer:
             KeyboardInterrupt: `interrupt()` was called.
         """
         for messages in link.batches():
+            self._tell_gaps(messages)
             wanted = messages if count_max is None else messages[: count_max - self.printed]
-            self._write(b"".join(map(self._render, wanted)))
+            self._write(b"".join([self._render(message.frames) for message in wanted]))
             self.printed += len(wanted)
             if self.printed == count_max:
                 return
+
+    def _tell_gaps(self, messages: list[Message]) -> None:
+        for message in messages:
+            gap = message.gap
+            if gap is not None and gap.count:
+                self._on_note(f"{gap.count:,} messages are missing: {gap.reason}")
 
     def interrupt(self) -> None:
         """Ends a write to an output that nobody takes from, now or later; from a signal handler.

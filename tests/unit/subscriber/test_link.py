@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from fanout.subscriber import link
+from fanout.subscriber import line
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
 from fanout.transport.endpoints import IpcEndpoint, TcpEndpoint
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from fanout.subscriber.link import Frames
+    from fanout.subscriber.parsing import Frames
     from fanout.transport.endpoints import Endpoint
 
 FRAME_WITHOUT_END = b"\x02" + b"\xff" * 8
@@ -96,12 +96,12 @@ class Running:
 
     def _run(self) -> None:
         for read in self.link.batches():
-            self.reads.append(read)
+            self.reads.append([message.frames for message in read])
         self.over.set()
 
     @property
     def messages(self) -> list[Frames]:
-        return [message for read in self.reads for message in read]
+        return [frames for read in self.reads for frames in read]
 
     def said(self, count: int) -> None:
         """Wait until it has said so much."""
@@ -317,7 +317,7 @@ def test_who_says_how_long_it_may_be_silent_is_lost_when_it_is_silent_longer(
 def test_who_does_not_shake_hands_in_time_is_tried_anew(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "CONNECT_TIMEOUT_S", SILENT_S)
+    monkeypatch.setattr(line, "CONNECT_TIMEOUT_S", SILENT_S)
     with Running(publisher.endpoint) as running:
         connection = publisher.accept()
         assert connection.hung_up()

@@ -1,20 +1,40 @@
-"""`fanout sub`: what it can connect to."""
+"""`fanout sub`: what it prints of messages, and says of those that are missing."""
 
 from __future__ import annotations
 
-import pytest
+import io
+import struct
+from typing import TYPE_CHECKING, Any
 
-from fanout.cli.sub.command import parse_target
-from fanout.errors import ConfigError
+from fanout.cli.sub.command import Printer
+from fanout.cli.sub.rendering import as_text
+from fanout.introduction import Introduction
+from fanout.subscriber.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.subscriber.message import Message
 
 
-@pytest.mark.parametrize("endpoint", ["tcp://*:1", "tcp://127.0.0.1:*", "tcp://h:0", "ipc://*"])
-def test_a_subscriber_cannot_connect_to_everywhere(endpoint: str) -> None:
-    with pytest.raises(ConfigError):
-        parse_target(endpoint)
+class Read:
+    """A link that has read messages with these numbers, in one go."""
+
+    def __init__(self, *numbers: int) -> None:
+        stream = Stream([b""])
+        stream.begin(Introduction(1, 0, sequence=True))
+        frames = [(b"t", b"%d" % number, struct.pack(">QQ", 1, number)) for number in numbers]
+        self._messages = stream.take(frames)
+
+    def batches(self) -> Iterator[list[Message]]:
+        yield self._messages
 
 
-def test_the_examples_are_such_as_one_can_connect_to() -> None:
-    with pytest.raises(ConfigError, match=r"tcp://127\.0\.0\.1:5556") as refusal:
-        parse_target("tcp://127.0.0.1")
-    assert "*" not in str(refusal.value)
+def test_messages_without_their_numbers_and_how_many_are_missing() -> None:
+    output, notes = io.BytesIO(), list[str]()
+    printer = Printer(output, as_text, notes.append)
+    link: Any = Read(0, 1, 5)
+    printer.print_all(link, None)
+    assert output.getvalue() == b"t\t0\nt\t1\nt\t5\n"
+    assert notes == ["3 messages are missing: missing"]
+    assert printer.printed == 3
