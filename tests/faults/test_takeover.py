@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout import EventKind, Publisher, Reason
+from fanout.coordinator.takeovers import MAY_HAVE_SENT
 from tests.helpers.checked import Audience, Checked, message
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer
@@ -25,6 +26,7 @@ from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 KIB, MIB = 1024, 1024 * 1024
 PREFIXES = (b"", b"T1", b"T", b"U", b"T3")
@@ -38,13 +40,16 @@ class Faults:
     Args:
         worker_timeout: in seconds; of a worker that is to be found hanging. On a busy machine one
             that does not hang may have no turn for a second.
+        ipc: of that endpoint is every other subscriber, too.
     """
 
-    def __init__(self, subscribers: int, seed: int, worker_timeout: float = NEVER_S) -> None:
+    def __init__(
+        self, subscribers: int, seed: int, worker_timeout: float = NEVER_S, *, ipc: str = ""
+    ) -> None:
         self.rng = random.Random(seed)
         self.happenings = Happenings()
         self.publisher = Publisher(
-            "tcp://127.0.0.1:*",
+            ["tcp://127.0.0.1:*", *filter(None, [ipc])],
             workers=2,
             slow_policy="block",
             log_bytes=16 * MIB,
@@ -57,9 +62,13 @@ class Faults:
             tcp_user_timeout=NEVER_S,
             on_event=self.happenings,
         )
-        (endpoint,) = self.publisher.endpoints
+        endpoints = self.publisher.endpoints
         self.audience = Audience(
-            Checked(endpoint, PREFIXES[index % len(PREFIXES)], (0, 0, 8 * KIB)[index % 3])
+            Checked(
+                endpoints[index % len(endpoints)],
+                PREFIXES[index % len(PREFIXES)],
+                (0, 0, 8 * KIB)[index % 3],
+            )
             for index in range(subscribers)
         )
         self.publisher.wait_for_subscribers(subscribers, timeout=DEADLINE_S)
@@ -119,6 +128,30 @@ def test_streams_go_on_at_full_rate_when_a_worker_is_killed_again_and_again() ->
         assert totals.takeovers >= 1
         assert totals.resumed >= 25
         assert totals.not_resumed == 0
+
+
+def test_ipc_subscribers_go_on_beside_those_of_tcp_but_for_one_of_each_lost_worker(
+    tmp_path: Path,
+) -> None:
+    """That is the one that it was just sending to; all else of it came once and in order."""
+    faults = Faults(24, 3, ipc=f"ipc://{tmp_path}/feed")
+    with faults.publisher as publisher, faults.audience:
+        for kills in range(1, 5):
+            faults.publish_for(0.2)
+            faults.hit([faults.rng.choice(faults.pids())], signal.SIGKILL)
+            faults.publish_until(partial(faults.has_lost, kills))
+        for one in faults.audience.subscribers:
+            one.say_the_rest()
+        faults.audience.wait_for(faults.published)
+        ended = [one for one in faults.audience.subscribers if one.has_ended]
+        evicted = faults.happenings.of(EventKind.SUBSCRIBER_EVICTED)
+        totals = publisher.statistics()
+
+    assert faults.audience.wrong == []
+    assert {event.reason.partition("; ")[2] for event in evicted} <= {MAY_HAVE_SENT}
+    assert totals.not_resumed == totals.evicted == len(evicted) == len(ended) <= 4
+    assert totals.resumed >= 12
+    assert totals.matched == totals.sent + totals.discarded
 
 
 @pytest.mark.parametrize("what", ["stopped", "both killed", "killed during a takeover"])

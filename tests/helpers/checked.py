@@ -6,6 +6,7 @@ Message k is made from k alone, so that who wants what can be told without remem
 from __future__ import annotations
 
 import selectors
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ class Checked:
         wrong: what was wrong with what it got; empty = nothing.
         pings, asked: PINGs that it has sent, and those of them that it has sent whole.
         pongs: answers to these, which came in order.
+        may_end: its connection may be closed, in the middle of anything; what came is checked.
+        has_ended: whether it was.
     """
 
     def __init__(self, endpoint: str, prefix: bytes, receive_buffer: int = 0) -> None:
@@ -52,6 +55,8 @@ class Checked:
         self.socket: socket.socket = peer.socket
         self.prefix = prefix
         self.pings = self.asked = self.pongs = 0
+        self.may_end = endpoint.startswith("ipc://")
+        self.has_ended = False
         self._unsaid = b""
         self.wrong = ""
         self._numbers = (n for n in count() if message(n)[0].startswith(prefix))
@@ -65,21 +70,25 @@ class Checked:
         Args:
             cut: so many bytes of it are left for later.
         """
+        if self.has_ended:
+            return
         self.pings += 1
         said = self._unsaid + command(b"PING", b"\0\0%08d" % self.pings)
         stop = len(said) - cut
-        self.socket.send(said[:stop])
+        with suppress(OSError if self.may_end else ()):
+            self.socket.send(said[:stop])
         self._unsaid = said[stop:]
         self.asked = self.pings - (cut > 0)
 
     def say_the_rest(self) -> None:
         """Say what is left of its last question."""
-        self.socket.send(self._unsaid)
+        with suppress(OSError if self.may_end else ()):
+            self.socket.send(self._unsaid)
         self._unsaid, self.asked = b"", self.pings
 
     def has_all(self, published: int) -> bool:
         """Whether it has got all of so many messages that it wants, and all answers."""
-        return self.number >= published and self.pongs == self.asked
+        return self.has_ended or (self.number >= published and self.pongs == self.asked)
 
     def read(self) -> None:
         """Take what is there, and compare it."""
@@ -88,11 +97,16 @@ class Checked:
         except BlockingIOError:
             return
         except OSError as error:
-            self.wrong = f"broken: {error}"
+            self._end(f"broken: {error}")
             return
         if not data:
-            self.wrong = "closed"
+            self._end("closed")
         self._check(data)
+
+    def _end(self, how: str) -> None:
+        self.has_ended = True
+        if not self.may_end:
+            self.wrong = how
 
     def _check(self, data: bytes) -> None:
         at = 0
@@ -153,7 +167,7 @@ class Audience(ReadsBeside):
             for key, _ in self._selector.select(0.05):
                 one: Checked = key.data
                 one.read()
-                if one.wrong:
+                if one.wrong or one.has_ended:
                     self._selector.unregister(one.socket)
 
     def stop(self) -> None:
