@@ -57,6 +57,7 @@ class Checked:
         self.pings = self.asked = self.pongs = 0
         self.may_end = endpoint.startswith("ipc://")
         self.has_ended = False
+        self._may_fail = [OSError] if self.may_end else []
         self._unsaid = b""
         self.wrong = ""
         self._numbers = (n for n in count() if message(n)[0].startswith(prefix))
@@ -75,14 +76,14 @@ class Checked:
         self.pings += 1
         said = self._unsaid + command(b"PING", b"\0\0%08d" % self.pings)
         stop = len(said) - cut
-        with suppress(OSError if self.may_end else ()):
+        with suppress(*self._may_fail):
             self.socket.send(said[:stop])
         self._unsaid = said[stop:]
         self.asked = self.pings - (cut > 0)
 
     def say_the_rest(self) -> None:
         """Say what is left of its last question."""
-        with suppress(OSError if self.may_end else ()):
+        with suppress(*self._may_fail):
             self.socket.send(self._unsaid)
         self._unsaid, self.asked = b"", self.pings
 

@@ -53,7 +53,7 @@ class Audience:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         people = [Person(**one) for one in settings["people"]]
-        for_all = {"port": settings["port"], "first": 0}
+        for_all = {"port": settings["port"], "folder": settings["folder"], "first": 0}
         published = Counter(settings["counter"])
         self._context = zmq.Context()
         self.peers: dict[int, Peer] = {}

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from soaking.chaos.people import Person
 
 # What is known not to go on, in the words of the events: docs/design/takeover.md.
+UNKNOWN = "how much it was sent over ipc"  # of one at most for each worker that is lost
 DOCUMENTED = (
-    "not acted upon",
+    UNKNOWN,
     "what it wanted when",
     "workers in a row ended",
 )
@@ -34,6 +35,7 @@ class Found:
         pauses: histograms of ns, by what had happened.
         disconnects: by the reason that the publisher tells, numbers left out.
         lost: workers, in the same way.
+        by_ipc: those of the disconnects that were of Unix sockets.
         half_open: connections that were lost in their handshake, as they may be.
         handshakes: those that the publisher has seen fail.
         wrong: faults in streams, by kind, each with whom and what.
@@ -54,6 +56,7 @@ class Found:
     pauses: dict[str, Histogram] = field(default_factory=dict)
     disconnects: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
+    by_ipc: int = 0
     lost: Counter[str] = field(default_factory=Counter)
     half_open: int = 0
     handshakes: int = 0
@@ -85,14 +88,22 @@ class Found:
         return max(0, sum(self.ended.values()) - known - self.handshakes)
 
     @property
+    def excused(self) -> int:
+        """Disconnects of ipc that may be: one for each worker that was lost; and who comes again
+        may lose its worker in its handshake."""
+        said = sum(n for why, n in self.disconnects.items() if UNKNOWN in why)
+        allowed = min(said, sum(self.lost.values()))
+        return min(self.by_ipc, allowed + min(self.handshakes, said))
+
+    @property
     def is_whole(self) -> bool:
         """Whether nothing was wrong with anything that was received, or counted."""
         return not (self.wrong or self.counters or self.failures)
 
     @property
     def held(self) -> bool:
-        """Whether that is so, and nobody has noticed anything."""
-        return self.is_whole and not self.ended
+        """Whether that is so, and nobody has noticed anything who must not."""
+        return self.is_whole and sum(self.ended.values()) == self.excused
 
     def merge_pauses(self, pauses: Mapping[str, list[tuple[int, int]]]) -> None:
         """What one process of subscribers has felt."""
@@ -145,6 +156,7 @@ def add_heard(found: Found, person: Person, heard: Mapping[str, Any]) -> None:
     found.half_open += heard["half_open"]
     if heard["ended"]:
         found.ended[person.kind] += heard["ended"]
+        found.by_ipc += heard["ended"] * person.ipc
     if heard["wrong"]:
         fault, text = heard["wrong"]
         found.wrong.append((fault, f"{person.kind} {person.index}: {text}"))

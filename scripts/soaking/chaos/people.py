@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from soaking.chaos.messages import TOPICS, Wants
 from soaking.chaos.oracles import Changing, Losing, Marked, Oracle, Whole
@@ -14,13 +14,25 @@ if TYPE_CHECKING:
 
 # How one reads: all that there is, a little now and then, so much a second, or not for a while.
 READS, SIPS, CRAWLS, STOPS = "reads", "sips", "crawls", "stops"
-# The policy of each is told by the address that it comes from: 127.<10 + place here>.x.y.
+# The policy of each is told by the address that it comes from: 127.<10 + place here>.x.y; by that
+# of the socket file that it connects to, if it comes by one.
 POLICIES = ("block", "drop_oldest", "drop_newest", "conflate", "paced")
 NETWORK = 10
+IPC_EACH = 4  # of so many one comes by a Unix socket
 FEELS = 0.01  # who wants that share of all messages feels it when nothing comes
 TINY = 4_096  # bytes of a receive buffer; the system makes more of it
 NAME = b"\0fanout.name=%d"
 GAP = b"\0fanout.gap"
+
+
+class Row(Protocol):
+    """What the publisher says of one subscriber."""
+
+    @property
+    def peer(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,7 @@ class Person:
         minor: of the ZMTP 3 that it speaks.
         marked: it says its name, and wants to be told of gaps.
         heartbeat: libzmq asks the publisher for a sign of life.
+        ipc: it comes by a Unix socket, and says its name, by which it is known then.
     """
 
     index: int
@@ -52,6 +65,7 @@ class Person:
     minor: int = 1
     marked: bool = False
     heartbeat: bool = False
+    ipc: bool = False
 
     @property
     def source(self) -> str:
@@ -63,7 +77,8 @@ class Person:
     @property
     def subscriptions(self) -> list[bytes]:
         """What it says that it wants, at first."""
-        said = [NAME % self.index, GAP] if self.marked else []
+        said = [NAME % self.index] if self.marked or self.ipc else []
+        said += [GAP] if self.marked else []
         return said + [prefix.encode() for prefix in self.prefixes]
 
     @property
@@ -91,6 +106,13 @@ class Person:
         if self.may_lose:
             return Losing(self.wants, first, newest=self.policy == "conflate")
         return Whole(self.wants, first)
+
+
+def index_of(row: Row) -> int | None:
+    """Who that is; None = it has not said its name yet."""
+    if row.peer.startswith("ipc:"):
+        return int(row.name) if row.name else None
+    return source_index(row.peer)
 
 
 def source_index(peer: str) -> int:
@@ -203,4 +225,6 @@ def people(count: int, kinds: Sequence[str], seed: int) -> list[Person]:
     rng = random.Random(seed)
     shares = [KINDS[kind].share for kind in kinds]
     chosen = [*kinds, *rng.choices(kinds, shares, k=count)][:count]
-    return [KINDS[kind].make(rng, Person(index, kind)) for index, kind in enumerate(chosen)]
+    made = [KINDS[kind].make(rng, Person(index, kind)) for index, kind in enumerate(chosen)]
+    beyond = len(kinds)  # of each kind there is one by TCP
+    return [replace(one, ipc=one.index >= beyond and one.index % IPC_EACH == 0) for one in made]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import time
@@ -32,16 +33,24 @@ class Raw:
     Args:
         published: how many messages were published so far, at most.
         first: the first message that it must get.
+        folder: where the socket files are, named by policies.
     """
 
     def __init__(
-        self, person: Person, port: int, seed: int, published: Callable[[], int], first: int
+        self,
+        person: Person,
+        port: int,
+        seed: int,
+        published: Callable[[], int],
+        first: int,
+        folder: str = "",
     ) -> None:
         self.person = person
         self.silence = Silence()
         self.ended = self.half_open = 0
         self.wrong: Wrong | None = None
         self._port = port
+        self._folder = folder
         self._rng = random.Random(f"{seed} {person.index}")
         self._published = published
         self._pace = Pace(person.pace, time.monotonic())
@@ -56,13 +65,11 @@ class Raw:
         return self.stream.oracle.received
 
     def _connect(self, first: int) -> None:
-        self.socket = socket.socket()
-        if self.person.receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.person.receive_buffer)
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.bind((self.person.source, 0))
-        self.socket.connect(("127.0.0.1", self._port))
+        if self.person.ipc:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(os.path.join(self._folder, self.person.policy))
+        else:
+            self._connect_by_tcp()
         self.socket.setblocking(False)
         self.is_open = True
         self.stream = Stream(self.person.oracle(first), self._answer, self._published)
@@ -70,6 +77,15 @@ class Raw:
         # The handshake is said at once and whole: who loses its worker in it is closed, rightly.
         greeting = GREETING[:11] + bytes((self.person.minor,)) + GREETING[12:]
         self.socket.sendall(greeting + READY + self._subscribe(self.person.subscriptions))
+
+    def _connect_by_tcp(self) -> None:
+        self.socket = socket.socket()
+        if self.person.receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.person.receive_buffer)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.bind((self.person.source, 0))
+        self.socket.connect(("127.0.0.1", self._port))
 
     def _subscribe(self, prefixes: list[bytes]) -> bytes:
         if self.person.minor:

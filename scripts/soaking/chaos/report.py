@@ -59,6 +59,8 @@ def _verdict(found: Found) -> list[str]:
         for why, count in found.disconnects.most_common()
     ]
     lines += [f"worker lost: {count:,} x {why}" for why, count in found.lost.most_common()]
+    if found.by_ipc:
+        lines.append(f"{found.by_ipc:,} disconnects were of ipc, of which {found.excused:,} may be")
     if found.half_open:
         lines.append(f"{found.half_open:,} connections were lost in their handshake")
     lines += [f"WRONG ({kind}): {text}" for kind, text in found.wrong[:SHOWN]]

@@ -18,7 +18,7 @@ from soaking.chaos.audience import Counter
 from soaking.chaos.calling import calls_of
 from soaking.chaos.judging import Found, add_heard, complaints, without_numbers
 from soaking.chaos.messages import payload_of, topic_of
-from soaking.chaos.people import NETWORK, POLICIES, people, source_index
+from soaking.chaos.people import NETWORK, POLICIES, index_of, people
 from soaking.chaos.tormenting import Tormentor
 from soaking.feeds import Schedule
 
@@ -60,9 +60,8 @@ class Settings:
     processes: int = 0
     wait: float = 0.3
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """Of the publisher."""
+    def options(self, folder: str) -> dict[str, Any]:
+        """Of the publisher, with socket files in this folder."""
         limit = self.log_bytes // LIMIT_PART
         policies = {
             "drop_oldest": SlowPolicy("drop_oldest", limit_bytes=limit),
@@ -77,6 +76,10 @@ class Settings:
             "slow_policy": "block",
             "slow_rules": [
                 SlowRule(policy, address=f"127.{NETWORK + POLICIES.index(name)}.0.0/16")
+                for name, policy in policies.items()
+            ]
+            + [
+                SlowRule(policy, endpoint=f"ipc://{folder}/{name}")
                 for name, policy in policies.items()
             ],
             "kernel_queue_bytes": 32 << 10,
@@ -127,10 +130,12 @@ class Session:
         """The whole of it."""
         settings, found = self._settings, self._found
         with contextlib.ExitStack() as stack:
+            folder = self._folder = stack.enter_context(tempfile.TemporaryDirectory())
+            endpoints = [f"tcp://{HOST}:*", *(f"ipc://{folder}/{name}" for name in POLICIES)]
             publisher = stack.enter_context(
-                Publisher(f"tcp://{HOST}:*", on_event=self._told, **settings.options)
+                Publisher(endpoints, on_event=self._told, **settings.options(folder))
             )
-            counter = Counter(self._new_counter(stack))
+            counter = Counter(self._new_counter(folder))
             self._start(stack, publisher)
             self._await_all(publisher)
             calls = calls_of(publisher, random.Random(f"calls {settings.seed}"))
@@ -145,8 +150,7 @@ class Session:
             self._judge(publisher, heard)
         return found
 
-    def _new_counter(self, stack: contextlib.ExitStack) -> str:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
+    def _new_counter(self, folder: str) -> str:
         self._counter_path = os.path.join(folder, "published")
         with open(self._counter_path, "wb") as file:
             file.write(bytes(8))
@@ -159,6 +163,7 @@ class Session:
         for share in range(count):
             described = {
                 "port": port,
+                "folder": self._folder,
                 "seed": settings.seed,
                 "counter": self._counter_path,
                 "people": [asdict(one) for one in self._people[share::count]],
@@ -176,9 +181,9 @@ class Session:
             if time.monotonic() > until:
                 raise TimeoutError(f"{ready} of {len(self._people)} have come")
             rows = publisher.subscribers()
+            known = [(row, index) for row in rows if (index := index_of(row)) is not None]
             ready = sum(
-                row.subscriptions >= len(self._people[source_index(row.peer)].prefixes)
-                for row in rows
+                row.subscriptions >= len(self._people[index].prefixes) for row, index in known
             )
             time.sleep(TICK_S)
 
@@ -240,7 +245,7 @@ class Session:
         totals = publisher.statistics()
         found.takeovers, found.resumed = totals.takeovers, totals.resumed
         found.published_bytes = totals.published_bytes
-        accounts = {source_index(row.peer): row for row in publisher.subscribers()}
+        accounts = {index_of(row): row for row in publisher.subscribers()}
         subscribers, workers = self._told.all()
         found.disconnects.update(subscribers)
         found.lost.update(workers)

@@ -25,7 +25,12 @@ class Stock:
     """A SUB socket of libzmq, which comes again by itself."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], person: Person, port: int, first: int
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        person: Person,
+        port: int,
+        first: int,
+        folder: str = "",
     ) -> None:
         self.person = person
         self.silence = Silence()
@@ -49,7 +54,8 @@ class Stock:
         self._monitor: Any = self.socket.get_monitor_socket(events)
         for prefix in person.subscriptions:
             self.socket.subscribe(prefix)
-        self.socket.connect(f"tcp://{person.source}:0;127.0.0.1:{port}")
+        by_tcp = f"tcp://{person.source}:0;127.0.0.1:{port}"
+        self.socket.connect(f"ipc://{folder}/{person.policy}" if person.ipc else by_tcp)
 
     def turn(self, now: float, *, all_of_it: bool) -> int:
         """Read what it may now."""

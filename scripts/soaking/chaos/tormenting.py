@@ -13,7 +13,7 @@ from fanout.errors import FanoutError
 from fanout.observe.attach import attach
 from fanout.shm.worker_slot import WorkerState
 from soaking.chaos.faults import Faults, Worker
-from soaking.chaos.people import source_index
+from soaking.chaos.people import index_of
 from soaking.chaos.silence import Window
 
 if TYPE_CHECKING:
@@ -89,9 +89,8 @@ class Tormentor:
     def _served_by(self, workers: set[int] | None) -> tuple[int, ...]:
         """Whom these have; None = all."""
         rows = self._reader.subscribers()
-        return tuple(
-            source_index(row.peer) for row in rows if workers is None or row.worker in workers
-        )
+        some = [index_of(row) for row in rows if workers is None or row.worker in workers]
+        return tuple(index for index in some if index is not None)
 
     def _hit(self, pid: int, by: signal.Signals) -> None:
         with suppress(ProcessLookupError):

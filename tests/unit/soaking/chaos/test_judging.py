@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from fanout.coordinator.takeovers import MAY_HAVE_SENT
 from soaking.chaos.judging import Found, add_heard, complaints, is_documented, without_numbers
 from soaking.chaos.people import Person
 from soaking.chaos.report import as_json, report
@@ -47,7 +49,7 @@ def test_the_verdict_is_that_nobody_has_noticed_anything() -> None:
     assert found.held
 
     add_heard(found, ALL, heard(ended=1))
-    found.disconnects["its worker was lost; something that it said was not acted upon"] += 1
+    found.disconnects["its worker was lost; N workers in a row ended while they had it"] += 1
     assert (found.is_whole, found.held, found.undocumented) == (True, False, 0)
     add_heard(found, ALL, heard(ended=1))
     assert found.undocumented == 1
@@ -55,6 +57,25 @@ def test_the_verdict_is_that_nobody_has_noticed_anything() -> None:
     assert found.undocumented == 0
     add_heard(found, ALL, heard(wrong=["torn", "message 3"]))
     assert (found.is_whole, found.count("torn"), found.count("lost")) == (False, 1, 0)
+
+
+def test_one_ipc_subscriber_may_be_closed_for_each_worker_that_is_lost() -> None:
+    by_ipc = replace(ALL, ipc=True)
+    found = Found()
+    add_heard(found, by_ipc, heard(ended=1))
+    assert not found.held, "nobody has said why"
+    found.disconnects[f"its worker was lost; {MAY_HAVE_SENT}"] += 1
+    assert not found.held, "no worker was lost"
+    found.lost["worker N was killed by SIGKILL"] += 1
+    assert (found.held, found.undocumented) == (True, 0)
+    add_heard(found, by_ipc, heard(ended=1))
+    assert not found.held
+    found.handshakes = 1
+    assert found.held, "it came again, and its worker was lost in its handshake"
+    add_heard(found, ALL, heard(ended=1))
+    found.disconnects[f"its worker was lost; {MAY_HAVE_SENT}"] += 1
+    found.lost["worker N was killed by SIGKILL"] += 1
+    assert not found.held, "it was one of TCP"
 
 
 def test_what_was_found_is_shown_to_people_and_programs() -> None:
@@ -68,7 +89,7 @@ def test_what_was_found_is_shown_to_people_and_programs() -> None:
 
 
 def test_reasons_are_those_of_the_documentation_whatever_the_numbers() -> None:
-    reason = "its worker was lost; something that it said was not acted upon"
-    assert is_documented(reason)
+    assert is_documented(f"its worker was lost; {MAY_HAVE_SENT}")
+    assert not is_documented("its worker was lost; something that it said was not acted upon")
     assert not is_documented("its stream does not fit")
     assert without_numbers("12,345 bytes after 3.5 s") == "N bytes after N s"

@@ -101,6 +101,20 @@ def test_only_the_one_that_was_being_sent_to_is_unknown() -> None:
     assert sum(unknown) == WINDOW * len(ones)
 
 
+def test_one_whose_socket_has_just_taken_nothing_is_known(two: TakingOver) -> None:
+    living = Living(two)
+    for _ in range(200):
+        two.publish(b"A", bytes(1_000))
+        living.turn()
+        if living.worker.pump.blocked:
+            break
+    send = living.worker.desk.peers[1].member.send
+    with pytest.raises(BlockingIOError):
+        send(b"more")
+    living.hand_over()
+    assert two.unknown == []
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_kernel_counts_what_was_looked_at_and_not_taken(seed: int) -> None:
     """Whatever is sent, looked at and taken: so what was taken follows from the two numbers."""
