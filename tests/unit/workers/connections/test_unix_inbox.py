@@ -6,6 +6,7 @@ import random
 import select
 import socket
 from contextlib import closing, suppress
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from fanout.transport import kernel
 from fanout.transport.kernel import Counts
 from fanout.workers.connections import parts
 from fanout.workers.connections.unix_inbox import own_counts
-from fanout.zmtp import commands, frame_header
+from fanout.zmtp import COMMAND, commands, frame_header
 from tests.helpers.taking_over import Killed, TakingOver
 from tests.unit.workers.connections.test_inbox import (
     CHUNKS,
@@ -99,6 +100,32 @@ def test_only_the_one_that_was_being_sent_to_is_unknown() -> None:
                     traffic.check(one)
     assert set(unknown) == {0, 1}
     assert sum(unknown) == WINDOW * len(ones)
+
+
+def test_who_was_lost_while_it_took_a_part_is_not_taken_for_one_that_took_nothing() -> None:
+    """That is of a frame that is too large to be left in the kernel."""
+    ping = b"\x04PING\0\0" + bytes(60_000)
+    large = frame_header(len(ping), COMMAND) + ping
+    outcomes: list[str] = []
+    is_dead = True
+    while is_dead:
+        with closing(TakingOver(LAYOUT, CHUNKS, ipc=True)) as taking:
+            living = Living(taking)
+            living.say(large[:5_000])
+            taking.around(living.worker).life.points = len(outcomes) + 1
+            try:
+                taking.turn(living.worker)
+                is_dead = False
+            except Killed:
+                taking.hand_over(taking.kill(living.worker), living.heir)
+                taking.turn(living.heir)
+                outcomes.append(taking.outcomes[0].reason)
+                if taking.outcomes[0].ok:
+                    living.worker = living.heir
+                    living.one.say(large[5_000:])
+                    one = living.one
+                    living.turn_until(partial(lambda one: pongs_in(one) == [bytes(16)], one))
+    assert set(outcomes) == {"", "something that it said was not acted upon"}
 
 
 def test_one_whose_socket_has_just_taken_nothing_is_known(two: TakingOver) -> None:
