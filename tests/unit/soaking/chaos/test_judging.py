@@ -59,23 +59,32 @@ def test_the_verdict_is_that_nobody_has_noticed_anything() -> None:
     assert (found.is_whole, found.count("torn"), found.count("lost")) == (False, 1, 0)
 
 
-def test_one_ipc_subscriber_may_be_closed_for_each_worker_that_is_lost() -> None:
-    by_ipc = replace(ALL, ipc=True)
+@pytest.mark.parametrize(
+    ("ended", "told", "lost", "handshakes", "held"),
+    [
+        pytest.param(1, 0, 1, 0, False, id="nobody has said why"),
+        pytest.param(1, 1, 0, 0, False, id="no worker was lost"),
+        pytest.param(1, 1, 1, 0, True, id="one, of one worker"),
+        pytest.param(2, 2, 1, 0, False, id="two, of one worker"),
+        pytest.param(2, 1, 1, 1, True, id="it came again, and was lost in its handshake"),
+    ],
+)
+def test_one_ipc_subscriber_may_be_closed_for_each_worker_that_is_lost(
+    ended: int, told: int, lost: int, handshakes: int, held: bool
+) -> None:
+    found = Found(handshakes=handshakes)
+    add_heard(found, replace(ALL, ipc=True), heard(ended=ended))
+    found.disconnects[f"its worker was lost; {MAY_HAVE_SENT}"] = told
+    found.lost["worker N was killed by SIGKILL"] = lost
+    assert found.held == held
+
+
+def test_none_of_tcp_may_be_closed_for_that() -> None:
     found = Found()
-    add_heard(found, by_ipc, heard(ended=1))
-    assert not found.held, "nobody has said why"
-    found.disconnects[f"its worker was lost; {MAY_HAVE_SENT}"] += 1
-    assert not found.held, "no worker was lost"
-    found.lost["worker N was killed by SIGKILL"] += 1
-    assert (found.held, found.undocumented) == (True, 0)
-    add_heard(found, by_ipc, heard(ended=1))
-    assert not found.held
-    found.handshakes = 1
-    assert found.held, "it came again, and its worker was lost in its handshake"
     add_heard(found, ALL, heard(ended=1))
-    found.disconnects[f"its worker was lost; {MAY_HAVE_SENT}"] += 1
-    found.lost["worker N was killed by SIGKILL"] += 1
-    assert not found.held, "it was one of TCP"
+    found.disconnects[f"its worker was lost; {MAY_HAVE_SENT}"] = 1
+    found.lost["worker N was killed by SIGKILL"] = 1
+    assert not found.held
 
 
 def test_what_was_found_is_shown_to_people_and_programs() -> None:
