@@ -28,6 +28,7 @@ class OptionArguments(TypedDict, total=False):
     self_service: bool
     self_service_max: Action | SlowPolicy
     sequence_frame: bool
+    replay_bytes: int | str | None
     send_timeout: float
     stall_timeout: float
     handshake_timeout: float

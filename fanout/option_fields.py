@@ -45,6 +45,17 @@ def size(default: int, low: int, high: int) -> int:
     return field(default=default, metadata=metadata)
 
 
+def optional_size(default: int | None, low: int, high: int) -> int | None:
+    """As `size()`, or None."""
+    required: Any = size(0, low, high)
+
+    def check(option: Field[Any], value: object) -> None:
+        if value is not None:
+            required.metadata["check"](option, value)
+
+    return field(default=default, metadata={**required.metadata, "check": check})
+
+
 def one_of(default: T, choices: tuple[T, ...]) -> T:
     """An option that is one of a few values."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.cores import usable_cores
 from fanout.errors import ConfigError
-from fanout.option_fields import made_by, number, one_of, size, text
+from fanout.option_fields import made_by, number, one_of, optional_size, size, text
 from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX
 from fanout.slow_options import as_policy, as_rules, check_limits
 from fanout.slow_policy import ACTIONS, SlowPolicy
@@ -25,6 +25,7 @@ KIB = 1024
 MIB = 1024 * KIB
 
 LOG_BYTES_MIN = 64 * KIB  # a quarter of it (the largest message) still holds a small JSON document
+REPLAY_PART = 2  # of the log: 3/4 of it are behind the newest message at any time
 LOG_BYTES_MAX = 64 * 1024 * MIB  # far above any machine this was tried on; catches a wrong unit
 
 
@@ -79,6 +80,11 @@ class Options:
     sequence_frame: bool = one_of(False, (True, False))
     """Append to each message a frame of 16 bytes, by which any subscriber can see what it misses:
     the epoch of this publisher and the sequence of the message, each a big-endian u64."""
+
+    replay_bytes: int | None = optional_size(None, 0, LOG_BYTES_MAX)
+    """How much of the log a subscriber can have of what it has missed, if it asks for that by
+    `since`, a reserved subscription: so much is always there, and `publish()` never waits for it.
+    At most half of `log_bytes`, for which None stands; 0 = nothing."""
 
     send_timeout: float = number(5.0, 0.001, 86_400)
     """A subscriber that takes nothing for so long is evicted if it is in the way: about to lose
@@ -197,6 +203,11 @@ class Options:
                 f"slow_limit_bytes={self.slow_limit_bytes:,} is more than half of "
                 f"log_bytes={self.log_bytes:,}: raise log_bytes or lower the limit"
             )
+        if self.replay_limit > self.log_bytes // REPLAY_PART:
+            raise ConfigError(
+                f"replay_bytes={self.replay_limit:,} is more than half of "
+                f"log_bytes={self.log_bytes:,}: raise log_bytes or lower it"
+            )
         if self.slow_limit_bytes and isinstance(self.slow_policy, SlowPolicy):
             raise ConfigError(
                 "slow_limit_bytes goes with an action alone: in a SlowPolicy it is limit_bytes"
@@ -238,6 +249,13 @@ class Options:
     def lag_limit_bytes(self) -> int:
         """How far a subscriber may be behind, in bytes of log."""
         return self.policy.limit_bytes or self.log_bytes // 2
+
+    @property
+    def replay_limit(self) -> int:
+        """Bytes of log that a subscriber can have of what it has missed."""
+        if self.replay_bytes is None:
+            return self.log_bytes // REPLAY_PART
+        return self.replay_bytes
 
     @property
     def max_message_bytes(self) -> int:

@@ -18,7 +18,7 @@ def totals_in(slot: WorkerSlot) -> Totals:
     return Totals(
         *(slot.matched, slot.sent, slot.sent_bytes, slot.dropped, slot.discarded),
         *(slot.dropped_bytes, slot.conflated, slot.conflated_bytes),
-        *(slot.matched_bytes, slot.discarded_bytes),
+        *(slot.matched_bytes, slot.discarded_bytes, slot.replayed),
     )
 
 
@@ -62,6 +62,7 @@ class Figures:
         slot.dropped_bytes = totals.dropped_bytes
         slot.conflated_bytes = totals.conflated_bytes
         slot.discarded_bytes = totals.discarded_bytes
+        slot.replayed = totals.replayed
         slot.cohorts = pump.cohorts.in_use
         slot.front = pump.front
         slot.progress = self.progress

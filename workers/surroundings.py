@@ -11,6 +11,7 @@ import select
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from fanout.shm.clock import Clock
 from fanout.shm.header import Header
 from fanout.shm.reader import LogReader
 from fanout.shm.spill_area import SpillArea
@@ -128,6 +129,9 @@ class Surroundings(Protocol):
     def spill_area(self) -> SpillArea:
         """Its own; the others are read through it. Nothing of it is in use yet."""
 
+    def head_at(self, time: int) -> int:
+        """Which message was the next one at that time (monotonic ns), or a little before."""
+
     def ring_publisher(self) -> None:
         """Wake the publisher, which waits for room in the log."""
 
@@ -162,6 +166,7 @@ class Process:
         self.taken = taken_by_host
         self.stream_counts = stream_counts
         self.ring_publisher = bells[1].ring
+        self.head_at = Clock(segment).head_at
 
     def rss_bytes(self) -> int:
         try:

@@ -2,8 +2,9 @@
 
 The publisher overwrites what is below the smallest tail of all workers, and a worker that needs
 nothing holds nothing back. So before it is said to anybody that he gets what comes from the front
-on, the tail must be there: `protect_front()` and `promise()`. In all other cases the tail follows
-the members, once a turn: `publish()`.
+on, the tail must be there: `protect_front()` and `promise()`. Only for what was published before it
+goes back, and looks whether that is there: `go_back()`. In all other cases the tail follows the
+members, once a turn: `publish()`.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ class Tail(Generic[K]):
     Attributes:
         promised: who was promised the messages from which one on, and has not become a member that
             needs them yet. Whoever keeps the promise removes the entry.
+        replays: who was promised the messages from which one on, before the front; as above.
         wanted: the tail that the publisher waited for when that was looked at last; 0 = none.
     """
 
     def __init__(self, around: Surroundings, pump: Pump, fence: Callable[[], None]) -> None:
         self.promised: dict[K, int] = {}
+        self.replays: dict[K, int] = {}
         self.wanted = 0
         self._around = around
         self._slot = around.slot
@@ -60,6 +63,22 @@ class Tail(Generic[K]):
         front = self.promised[who] = self._pump.front
         return front
 
+    def go_back(self, who: K, first: int) -> int:
+        """Promise messages that were published before, from `first` on, to one that has a promise.
+
+        The publisher does not wait for this, and may have overwritten them meanwhile. It says from
+        where on it will not before it has looked at the tail; see `LogWriter.refresh()`.
+
+        Returns:
+            The message from which on the log keeps them.
+        """
+        slot, before = self._slot, self._slot.tail
+        slot.tail = min(before, first)
+        self._fence()
+        first = self.replays[who] = max(first, self._header.floor)
+        slot.tail = min(before, first)
+        return first
+
     def publish(self) -> None:
         """Say what the members need now, and wake the publisher if that is what it waits for."""
         pump, slot = self._pump, self._slot
@@ -67,6 +86,8 @@ class Tail(Generic[K]):
         if pump.needs_log:
             tail = pump.move_tail()
             flushed = pump.flushed()
+        if self.replays:
+            tail = min(tail, *self.replays.values())
         slot.flushed = flushed
         if not fences.STORES_STAY_IN_ORDER:
             self._fence()  # what was read below the tail must have been read

@@ -162,7 +162,7 @@ class HandingOn:
         self._takeovers.leaving[connection.subscriber] = orphan
         self._is_held = True
         self._keep_log()
-        return self._say(connection.worker, Release(connection.subscriber), ())
+        return self._say(connection.worker, Release(connection.subscriber, needed), ())
 
     def can_duplicate(self, connection: Accepted) -> bool:
         """Whether there is a descriptor with which it could be handed on."""
@@ -313,7 +313,7 @@ class HandingOn:
         record = self._record_of(connection)
         if record is None:
             return
-        first = record.following
+        first = record.wanted_from
         wanted = self._state.interest.prefixes(subscriber)
         changes = []
         if record.kind != Kind.WANTS_NOTHING:

@@ -278,7 +278,7 @@ def _why_not(connection: Accepted, record: StreamRecord | None, changes: Changes
     if record is None or not kind.goes_on:
         return kind.why_not
     # What it wanted since its record must be known.
-    is_known = changes.are_known(connection.subscriber, record.following)
+    is_known = changes.are_known(connection.subscriber, record.wanted_from)
     if kind is Kind.WANTS_NOTHING or is_known:
         return None
     return "what it wanted when is not known any more"

@@ -223,7 +223,7 @@ class Reader:
 
     def _look_at_totals(self) -> PublisherStatistics:
         head, position = self._log.length()
-        totals, live = self._totals, self._slots.sums()
+        totals, live, workers = self._totals, self._slots.sums(), self.workers()
         return PublisherStatistics(
             published=head,
             published_bytes=position,
@@ -263,7 +263,8 @@ class Reader:
             not_resumed=totals.not_resumed,
             moved=totals.moved,
             throttled=totals.throttled,
-            workers=tuple(row.statistics() for row in self.workers() if not row.is_retired),
+            replayed=sum(row.replayed for row in workers),
+            workers=tuple(row.statistics() for row in workers if not row.is_retired),
         )
 
     def _between_ends(self, look: Callable[[], T]) -> T:

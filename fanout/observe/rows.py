@@ -155,6 +155,7 @@ class WorkerRow:
     conflated_bytes: int
     discarded_bytes: int
     unrecorded: int
+    replayed: int
 
     @property
     def is_retired(self) -> bool:
@@ -192,6 +193,7 @@ class WorkerRow:
             conflated_bytes=slot.conflated_bytes,
             discarded_bytes=slot.discarded_bytes,
             unrecorded=slot.unrecorded,
+            replayed=slot.replayed,
         )
 
     def statistics(self) -> WorkerStatistics:

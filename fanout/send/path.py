@@ -219,7 +219,7 @@ class SendPath:
 
     def _look_for_room(self, needed_bytes: int, count: int) -> bool:
         tails, hold = self._tails.look()
-        self.log.refresh((*tails, hold))
+        self.log.refresh((*tails, hold), self._look_again)
         enough = self.log.fits(needed_bytes, count)
         position = self.log.position
         wanted = 0 if enough else self.log.wanted_tail(needed_bytes, count, ROOM_PART)
@@ -229,6 +229,10 @@ class SendPath:
             if behind > self._size // NUDGE_PART or not enough:
                 bell.ring()
         return enough
+
+    def _look_again(self) -> tuple[int, ...]:
+        tails, hold = self._tails.look()
+        return (*tails, hold)
 
     def _wake(self, topics: Iterable[Topic]) -> None:
         """After a commit, wake the workers that sleep and have a subscriber for one of the topics.

@@ -8,7 +8,7 @@ twentieth of `publish()`.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.shm import layout as at
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STEP_NS = 100_000_000  # between two notes while messages come
 IDLE_NS = 1_000_000_000  # and while none come
+BEING_WRITTEN = 8  # the oldest notes, which may be while somebody looks
 _WORDS = at.CLOCK_NOTE_BYTES // at.WORD
 
 
@@ -55,6 +56,23 @@ class Clock:
         words[first + at.K_NUMBER] = number
         keep_order()
         self._header[at.H_CLOCK_COUNT] = number
+
+    def head_at(self, time: int) -> int:
+        """Which message was the next one at that time, or a little before: as the notes say.
+
+        It is the oldest that is known if the time is before that.
+        """
+        count = self._header[at.H_CLOCK_COUNT]
+        low = max(0, count - at.CLOCK_NOTES + BEING_WRITTEN) + 1
+        place = bisect_right(range(low, count + 1), time, key=lambda number: self._at(number)[0])
+        if place or low > 1:
+            return self._at(low + max(0, place - 1))[1]
+        return 0
+
+    def _at(self, number: int) -> tuple[int, int]:
+        """Time and head of a note."""
+        first = (number - 1) % at.CLOCK_NOTES * _WORDS
+        return self._words[first + at.K_TIME], self._words[first + at.K_HEAD]
 
     def notes(self) -> list[Note]:
         """All notes that are whole, oldest first."""

@@ -47,6 +47,7 @@ class Header(Record):
     started = Word(at.H_STARTED, "wall clock when it started, ns since 1970")
     state = Word(at.H_STATE, "see `State`")
     heartbeat = Word(at.H_HEARTBEAT, "monotonic ns of the coordinator's last turn")
+    floor = Word(at.H_FLOOR, "nothing from there on is overwritten for now; the writer's")
     hold = Word(at.H_HOLD, "from which message on connections need it that nobody serves")
     holds = Word(at.H_HOLDS, "how often that was changed")
     ends_begun = Word(at.H_ENDS_BEGUN, "ends of connections that are booked or being booked")

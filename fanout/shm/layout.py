@@ -86,8 +86,8 @@ ACCOUNTS = 24
 H_HOLD = 184  # sequence: the coordinator needs the log from there, or NO_TAIL
 H_HOLDS = 185  # how often that was changed
 H_AREAS = 186  # how many there are, for who attaches
-# Lines 24 to 63 are free: the floor of the writer and the mark of kept values (last values), events
-# by kind (metrics).
+H_FLOOR = 192  # sequence: nothing from there on is overwritten before the writer looks at the tails
+# Lines 25 to 63 are free: the mark of kept values (last values), events by kind (metrics).
 
 # Worker slot: 64 words. The first half is the worker's, the second the coordinator's.
 WORKER_SLOT_BYTES = 512
@@ -110,7 +110,8 @@ W_FRONT = 19  # sequence up to which every ready subscriber was served
 W_CONFLATED = 20
 W_CONFLATED_BYTES = 21
 W_UNRECORDED = 22  # times that there was no memory for what it alone knows of a subscriber
-# Totals over all connections that it ever had, these three as well: they only grow, and a
+W_REPLAYED = 23
+# Totals over all connections that it ever had, these four as well: they only grow, and a
 # replacement goes on from them.
 W_MATCHED = 24
 W_SENT = 25
@@ -328,6 +329,7 @@ assert S_TAKING < S_BANKS, "the banks have words of their own"
 assert S_BANKS + 2 * BANK_WORDS <= SUBSCRIBER_SLOT_BYTES // WORD, "both banks are in the slot"
 assert WC_AREA < WORKER_SLOT_BYTES // WORD, "a worker's slot is 64 words"
 assert H_HOLD >= H_ACCOUNTS + ACCOUNTS, "the hold has a line of its own"
+assert H_FLOOR * WORD % LINE == 0, "the floor has a line of its own"
 assert C_PEER + PEER_BYTES // WORD <= C_ENDPOINT, "the peer would reach into the endpoint"
 assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= C_NAME, "the endpoint would reach into the name"
 assert C_NAME + NAME_BYTES // WORD <= C_LIMIT_BYTES, "the name would reach into the policy"

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from fanout.shm import fence as fences
 from fanout.shm import layout as at
-from fanout.shm.layout import H_HEAD, H_POISON, MESSAGE_PART
+from fanout.shm.layout import H_FLOOR, H_HEAD, H_POISON, MESSAGE_PART
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from fanout.shm.segment import Segment
 
@@ -51,6 +51,7 @@ class LogWriter:
         self._topics = segment.words[layout.topics // at.WORD :][: layout.entries]
         self._mask = layout.entries - 1
         self._fence = None if fences.STORES_STAY_IN_ORDER else fences.make_fence()
+        self._barrier = fences.make_fence()
         self._position_limit = 0
         self._sequence_limit = 0
         self.following: tuple[int, int, int] | None = None
@@ -97,19 +98,55 @@ class LogWriter:
         offset = self._base + position % self._size
         self.following = None if is_poisoned else (head, position, offset)
 
-    def refresh(self, tails: Iterable[int]) -> None:
+    def refresh(
+        self, tails: Iterable[int], look_again: Callable[[], Iterable[int]] | None = None
+    ) -> None:
         """Compute how far may be written, from the sequences that the workers still need.
 
         A worker that needs nothing (NO_TAIL) holds nothing back; when it wants to start at the
         present head later, that is above every limit computed before.
+
+        A worker may also *go back*, to what is still there: it sets its tail, and then looks at the
+        floor; here the floor is set, and then the tails are looked at once more. So one of both
+        sees the other, and nobody waits. A tail below the floor of before belongs to a worker that
+        has come too late: it sees that, and what is there may be overwritten already.
+
+        Args:
+            look_again: reads the tails anew; None = no worker goes back.
         """
+        before = self._words[H_FLOOR]
+        limits = self._limits(max(before, min([self.head, *tails])))
+        floor = self._floor(limits, before)
+        self._words[H_FLOOR] = floor
+        if look_again is not None:
+            self._barrier()
+            late = min([floor, *look_again()])
+            if late < floor:
+                limits = self._limits(max(late, before))
+                floor = self._floor(limits, before)
+        # In this order: interrupted in between, the floor is too high, and nobody is misled.
+        self._position_limit, self._sequence_limit = limits
+        self._words[H_FLOOR] = floor
+
+    def _limits(self, tail: int) -> tuple[int, int]:
+        """Up to which position and sequence may be written, if this tail is to stay."""
         head = self.head
-        tail = min([head, *tails])
-        self._position_limit = min(
-            self.start_of(tail) + self._size, self.position + self._size // REFRESH_PART
+        return (
+            min(self.start_of(tail) + self._size, self.position + self._size // REFRESH_PART),
+            # One entry stays: the end of the message before the tail is the start of the tail.
+            min(tail + self._mask, head + len(self._ends) // REFRESH_PART),
         )
-        # One entry stays: the end of the message before the tail is the start of the tail.
-        self._sequence_limit = min(tail + self._mask, head + len(self._ends) // REFRESH_PART)
+
+    def _floor(self, limits: tuple[int, int], before: int) -> int:
+        """The first message of which nothing is overwritten within these limits.
+
+        Args:
+            before: the floor up to now, below which it is not looked for.
+        """
+        position, sequence = limits
+        low = max(before, sequence - self._mask)
+        begins = position - self._size
+        return low + bisect_left(range(low, self.head), begins, key=self.start_of)
 
     def fits(self, size: int, count: int) -> bool:
         """Whether so many bytes and messages fit, as of the last `refresh()`."""

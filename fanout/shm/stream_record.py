@@ -32,6 +32,7 @@ class Kind(enum.IntEnum):
     GOES_ON = 1
     WANTS_NOTHING = 2  # it goes on, and needs nothing of the log
     NO_ROOM = 3  # nothing: there was no memory for what its worker alone knows
+    GOING_BACK = 4  # nothing: it is about to be sent what it has missed, and that is not begun
 
     @classmethod
     def _missing_(cls, value: object) -> Kind:
@@ -52,6 +53,7 @@ class Kind(enum.IntEnum):
 _WHY_NOT = {
     Kind.NONE: "its worker had written no record of it",
     Kind.NO_ROOM: "no memory for what its worker knew",
+    Kind.GOING_BACK: "it was about to get what it missed",
 }
 
 
@@ -89,6 +91,7 @@ class StreamRecord(NamedTuple):
     dropped_messages_bytes: int
     dropped_age_bytes: int
     dropped_log_bytes: int
+    wanted_from: int  # from this message on it gets what its changes say; before, what is in `more`
     acted: int  # bytes of its input on which all is done, if `speech` is said
     speech: bytes  # what is to be said, between S and N
 

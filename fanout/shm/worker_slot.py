@@ -71,6 +71,7 @@ class WorkerSlot(Record):
     dropped = Word(at.W_DROPPED, "lost by subscribers that were too slow")
     conflated = Word(at.W_CONFLATED, "a newer message on their topic took their place")
     discarded = Word(at.W_DISCARDED, "not delivered when their connections ended")
+    replayed = Word(at.W_REPLAYED, "messages that matched, and were published before")
     matched_bytes = Word(at.W_MATCHED_BYTES, "bytes of the messages that matched")
     dropped_bytes = Word(at.W_DROPPED_BYTES, "of those that were lost")
     conflated_bytes = Word(at.W_CONFLATED_BYTES, "of those that were conflated")

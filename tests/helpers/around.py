@@ -7,6 +7,7 @@ import select
 from typing import TYPE_CHECKING, Any
 
 from fanout._units import NS
+from fanout.shm.clock import Clock
 from fanout.shm.header import Header
 from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import StreamSlot
@@ -163,6 +164,9 @@ class Around:
 
     def spill_area(self) -> SpillArea:
         return SpillArea(self.written.segment, self.slot.area)
+
+    def head_at(self, time: int) -> int:
+        return Clock(self.written.segment).head_at(time)
 
     def ring_publisher(self) -> None:
         self.rings += 1

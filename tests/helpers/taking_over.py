@@ -372,7 +372,7 @@ class TakingOver:
         owner = self.served[one.number]
         slot = self.around(owner).slot
         self.hold = min(self.hold, slot.tail, slot.resume, self.log.log.head())
-        owner._orders.carry_out(Release(one.number), [])
+        owner._orders.carry_out(Release(one.number, self.hold), [])
         self.take_reports(owner)
         answer = self.released[-1]
         if answer.ok:
@@ -387,7 +387,7 @@ class TakingOver:
             base: dict[bytes, None] = {}
             later: list[Subscriptions] = []
             for change in one.changes:
-                if record is not None and change.sequence <= record.following:
+                if record is not None and change.sequence <= record.wanted_from:
                     for prefix in change.cancelled:
                         base.pop(prefix, None)
                     base.update(dict.fromkeys(change.added))

@@ -30,13 +30,17 @@ class Stores:
 
     Args:
         low, high: what it may write, in elements.
+        also: one more that it may.
     """
 
-    def __init__(self, memory: Any, step: Callable[[], None], low: int, high: int) -> None:
+    def __init__(
+        self, memory: Any, step: Callable[[], None], low: int, high: int, also: int = -1
+    ) -> None:
         self._memory = memory
         self._step = step
         self._low = low
         self._high = high
+        self._also = also
 
     def __len__(self) -> int:
         return len(self._memory)
@@ -46,7 +50,7 @@ class Stores:
 
     def __setitem__(self, key: int | slice, value: Any) -> None:
         first, stop = (key, key + 1) if isinstance(key, int) else key.indices(len(self))[:2]
-        mine = self._low <= first <= stop <= self._high
+        mine = self._low <= first <= stop <= self._high or key == self._also
         require(mine, "the writer wrote what is not its own")
         self._step()
         if isinstance(key, slice) and stop - first > 1:
@@ -74,14 +78,17 @@ class SteppedWriter(LogWriter):
         self._wrong_topics = memoryview(array("Q", rng.choices(range(9), k=layout.entries)))
         self._real_ends, self._real_topics = self._ends, self._topics
         watched: Any = self  # the proxies stand in for memory, whatever the annotations say
-        watched._words = Stores(segment.words, step, at.H_HEAD, at.H_POISON + 1)
+        own = at.H_HEAD, at.H_POISON + 1, at.H_FLOOR
+        watched._words = Stores(segment.words, step, *own)
         watched._map = Stores(segment.map, step, layout.data, layout.total_bytes)
         watched._ends = Stores(self._ends, step, 0, layout.entries)
         watched._topics = Stores(self._topics, step, 0, layout.entries)
 
-    def refresh(self, tails: Iterable[int]) -> None:
+    def refresh(
+        self, tails: Iterable[int], look_again: Callable[[], Iterable[int]] | None = None
+    ) -> None:
         """As ever, and fill what may be written from now on."""
-        super().refresh(tails)
+        super().refresh(tails, look_again)
         if not hasattr(self, "_data"):
             return  # it is being made
         self._spoil(self._data, self._noise, self.position, self._position_limit)

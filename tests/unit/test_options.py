@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import Field, asdict, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,8 +29,18 @@ def test_every_default_is_allowed_and_every_field_is_checked() -> None:
 
     assert Options(**asdict(options)) == options
     for option in fields(options):
+        wrong = None if option.name != "replay_bytes" else ()  # there None is half of the log
         with pytest.raises(ConfigError, match=option.name):
-            make_options({option.name: None})
+            make_options({option.name: wrong})
+
+
+def test_half_of_the_log_can_be_replayed_and_no_more() -> None:
+    mib = 1024 * 1024
+    assert Options(log_bytes=mib).replay_limit == mib // 2
+    assert make_options({"log_bytes": "1M", "replay_bytes": "512K"}).replay_limit == mib // 2
+    assert Options(replay_bytes=0).replay_limit == 0
+    with pytest.raises(ConfigError, match="replay_bytes=524,289 is more than half of log_bytes"):
+        Options(log_bytes=mib, replay_bytes=mib // 2 + 1)
 
 
 def test_an_option_that_is_not_there() -> None:
@@ -47,8 +57,9 @@ RANGED = [option for option in fields(Options) if "range" in option.metadata]
 @pytest.mark.parametrize("option", RANGED, ids=lambda option: option.name)
 def test_the_ends_of_a_range_are_allowed_and_what_lies_beyond_is_not(option: Field[float]) -> None:
     name, (low, high) = option.name, option.metadata["range"]
-    beside = {"log_bytes": 1 << 36} if name == "slow_limit_bytes" else {}
-    top = high // 2 if name == "slow_limit_bytes" else high  # half of another option
+    is_half = name in ("slow_limit_bytes", "replay_bytes")  # of another option
+    beside = {"log_bytes": 1 << 36} if is_half else {}
+    top = high // 2 if is_half else high
 
     assert getattr(make_options({name: low, **beside}), name) == low
     assert getattr(make_options({name: top, **beside}), name) == top
@@ -94,9 +105,14 @@ def test_a_name_that_cannot_be_shown_or_stored_is_refused(name: object, text: st
         make_options({"name": name})
 
 
+def has_text(option: Field[Any]) -> bool:
+    """Whether a text such as "64M" is read, too."""
+    return "read" in option.metadata
+
+
 def test_type_checkers_know_every_option() -> None:
     wanted = {
-        option.name: f"{option.type} | str" if "read" in option.metadata else str(option.type)
+        option.name: str(option.type).replace("int", "int | str" if has_text(option) else "int")
         for option in fields(Options)
     }
     known = {name: kind.__forward_arg__ for name, kind in OptionArguments.__annotations__.items()}

@@ -62,6 +62,7 @@ ABOUT_SEVERAL = {
     "zmtp/test_corpus.py": "streams that were recorded",
     "zmtp/test_long_runs.py": "runs of frames that are alike: frames.py and session.py",
     "zmtp/test_rules.py": "docs/design/connections.md, R1 to R10",
+    "shm/test_floor.py": "log.py and a worker's tail: how both meet",
 }
 
 FANOUT = ("fanout/**/*.py",)

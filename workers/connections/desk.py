@@ -16,6 +16,7 @@ from fanout.reserved import RESERVED
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.records import Records
+from fanout.workers.connections.replays import Replays
 from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.connections.unix_inbox import send_of
 from fanout.workers.policy.choice import policy_of
@@ -68,6 +69,7 @@ class Desk:
         by_descriptor: the same by the descriptor of the socket.
         watchers: are told of each peer; to be filled before the first is adopted.
         records: from where another worker can go on with each peer.
+        replays: what peers have missed.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Desk:
         self.watchers: tuple[Watcher, ...] = ()
         self.slow_reports = SlowReports(around.channel)
         self.records = Records(around, pump, tail, self.peers)
+        self.replays = Replays(around, pump, tail, self.records, options.replay_limit)
         self._around = around
         self._channel = around.channel
         self._policy = policy
@@ -120,10 +123,12 @@ class Desk:
             return
         session = self.session_for(message.protocol)
         record = self._around.stream_slot(message.slot)
+        slot.take(message.subscriber)  # before it is looked at what this one was handed
         peer = Peer(
             *(message.subscriber, slot, sock, session, self._policy, now, message.debt),
             record=record,
             send=send_of(sock, self._around.slot, record),
+            is_new=False,
         )
         if self._policy.min_interval_ns:
             self._tail.protect_front()  # it gets a cursor of its own there
@@ -228,6 +233,7 @@ class Desk:
         """Nobody here watches over it any more."""
         for watcher in self.watchers:
             watcher.forget(peer)
+        self.replays.forget(peer)
         del self.by_descriptor[peer.socket.fileno()]
         self._write_set.unregister(peer.socket)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamSlot
     from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
     from fanout.workers.policy.base import Policy
+    from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Send
     from fanout.workers.stream.spills import Copy
     from fanout.workers.stream.values import Values
@@ -31,7 +32,7 @@ class PointedTo(NamedTuple):
 
     packed: bytes = b""  # see `More`
     stored: Stored | None = None  # where that is
-    kept: tuple[Copy | Values, ...] = ()  # these are stored, too
+    kept: tuple[Copy | Values | Cohort[Member], ...] = ()  # these are stored, too
 
 
 POINTS_TO_NOTHING = PointedTo()
@@ -56,6 +57,8 @@ class Peer:
         record_due: monotonic ns when that is to be renewed.
         recorded: the message from which on it needs the log for that, NO_TAIL = it does not.
         inbox: what it says.
+        is_going_back: whether it was promised what it has missed, and is not sent that yet: then
+            nobody else can go on with it.
         said: the reserved subscriptions that it has, in the order in which they count.
         pointed_to: what its record points to, and is kept for that.
         rate, rate_bytes: messages and their bytes that it was sent in the last second.
@@ -76,6 +79,7 @@ class Peer:
         "budget",
         "id",
         "inbox",
+        "is_going_back",
         "last_received",
         "member",
         "pointed_to",
@@ -128,6 +132,7 @@ class Peer:
         self.record_due = 0
         self.recorded = NO_TAIL
         self.inbox = inbox_of(sock, session, record)
+        self.is_going_back = False
         self.said: tuple[bytes, ...] = ()
         self.pointed_to = POINTS_TO_NOTHING
         if is_new:

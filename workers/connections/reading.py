@@ -136,6 +136,7 @@ class ReadSide:
             self._reported.clear()
             for peer, since in promised.items():  # who is held since then
                 self._pump.release(peer.member, peer.session.subscriptions, since, now)
+                self._desk.replays.keep(peer, now)
             promised.clear()
         polled = self._readable.polled
         more = True if polled else self._readable.poll()
@@ -297,7 +298,7 @@ class ReadSide:
 
     def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
         """Report the change, and from which message on it is."""
-        since = self._tail.promise(peer)
+        since = self._desk.replays.promise(peer, self.self_service, added, cancelled)
         if not self._desk.records.holds_for_change(peer):
             self._desk.records.write(peer, will_want=True)
         self._changes[peer] = added, cancelled
@@ -322,7 +323,8 @@ class ReadSide:
                 continue
             added, cancelled = self._changes[peer]
             self._pump.change(peer.member, peer.session.subscriptions, added, cancelled, now)
-            self._charge(peer, self._lap() + report_cost((*added, *cancelled)), now)
+            cost = report_cost((*added, *cancelled)) + self._desk.replays.keep(peer, now)
+            self._charge(peer, self._lap() + cost, now)
         self._reported.clear()
         promised.clear()
         self._changes.clear()

@@ -17,6 +17,7 @@ from fanout.workers.connections.peer import POINTS_TO_NOTHING, PointedTo
 from fanout.workers.stream.more import more_of
 from fanout.workers.stream.recording import record_of
 from fanout.workers.stream.spills import Copy
+from fanout.workers.stream.values import Values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamRecord
     from fanout.shm.subscriber_slot import Checkpoint
     from fanout.workers.connections.peer import Peer
+    from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
     from fanout.workers.stream.turn_part import TurnPart
-    from fanout.workers.stream.values import Values
     from fanout.workers.surroundings import Surroundings
+
+    Kept = Copy | Values | Cohort[Member]
     from fanout.workers.tail import Tail
 
 KEPT_PART = 4  # records may keep 1/4 of the log beyond what the peers need
@@ -104,6 +107,8 @@ class Records:
         pointed_to = POINTS_TO_NOTHING
         if member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
             record, pointed_to = self._add_more(peer, record)
+        if peer.is_going_back:
+            record = record._replace(kind=Kind.GOING_BACK, needed=NO_TAIL)
         needed = record.needed
         if needed < self._resume:  # its tail is there already
             self._resume = self._slot.resume = needed
@@ -126,7 +131,7 @@ class Records:
     def _add_more(self, peer: Peer, record: StreamRecord) -> tuple[StreamRecord, PointedTo]:
         """Have a record point to what is not in the log, and to what does not fit into it."""
         member = peer.member
-        kept: list[Copy | Values] = []
+        kept: list[Kept] = []
         if member.spill and max(peer.recorded, record.needed) > record.sequence:
             # The rest of a message that the log need not keep, or was not asked to.
             record = record._replace(needed=record.following)
@@ -172,12 +177,12 @@ class Records:
         matched_bytes = record.matched_bytes - found.bytes
         return record._replace(counted=since, matched=matched, matched_bytes=matched_bytes)
 
-    def _keep(self, kept: list[Copy | Values], values: Values) -> tuple[int, int]:
+    def _keep(self, kept: list[Kept], values: Values | Cohort[Member]) -> tuple[int, int]:
         """Store which messages these are; who has the same shares that."""
-        if not values.sequences:
+        if isinstance(values, Values) and not values.sequences:
             return 0, 0
         if values.stored is None:
-            values.stored = self._store(values.sequences.tobytes())
+            values.stored = self._store(values.packed())
         kept.append(values)
         return values.stored.offset, values.stored.size
 
@@ -262,6 +267,7 @@ def _may_have_more(peer: Peer) -> bool:
     return bool(
         peer.said
         or member.older
+        or member.replay is not None
         or member.gaps is not None
         or member.policy.min_interval_ns
         or member.sequence < member.lossy_until

@@ -35,15 +35,19 @@ class Releasing:
     def release(self, message: Release) -> None:
         """Give a connection up if its record says all that there is to know of it, and answer."""
         peer = self._desk.peers.get(message.subscriber)
-        why = "it is not served here" if peer is None else self._why_not(peer)
+        why = "it is not served here" if peer is None else self._why_not(peer, message.held)
         debt = 0
         if peer is not None and why is None:
             debt = peer.budget.debt(self._around.now())
             self._desk.let_go(peer)
         self._around.channel.send(Released(message.subscriber, why is None, why or "", debt))
 
-    def _why_not(self, peer: Peer) -> str | None:
-        """Why nobody else can go on with it now, for people; None = its record is written."""
+    def _why_not(self, peer: Peer, held: int) -> str | None:
+        """Why nobody else can go on with it now, for people; None = its record is written.
+
+        Args:
+            held: from which message on the log is held for it.
+        """
         if not peer.ready:
             return "it is in its handshake"
         inbox = peer.inbox
@@ -56,6 +60,8 @@ class Releasing:
         kind = Kind.NONE if record is None else Kind(record.kind)
         if record is None or not kind.goes_on:
             return kind.why_not
+        if record.needed < held:
+            return "it has gone back since that was asked"
         if kind is Kind.GOES_ON and not (record.is_kept or record.copy):
             return "it is in the middle of a message that the log does not keep"
         if inbox.acted != inbox.taken:

@@ -15,6 +15,7 @@ from fanout.arguments import did_you_mean, shown
 from fanout.errors import ConfigError
 from fanout.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
 from fanout.slow_policy import ACTIONS, SlowPolicy
+from fanout.workers.connections.since import SINCE_FORMS, Since, read_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,9 @@ _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _WHOLE_ONES = ("limit_bytes", "limit_messages", "max_rate")
 _NUMBERS = ("limit_age", "min_interval")
 _GAPS = ("gap", "gap=all")  # one does not take the place of the other
-_KEYS = ("policy", "name", *_WHOLE_ONES, *_NUMBERS, "gap")
+_SINCE = "since"
+_FREE = (*_GAPS, _SINCE)  # which everybody may say, whatever they may choose
+_KEYS = ("policy", "name", *_WHOLE_ONES, *_NUMBERS, "gap", _SINCE)
 _ALSO_CALLED = {"action": "policy"}  # as the field of a `SlowPolicy`
 DECLINED_MAX = 8  # things that one connection is told of that it cannot have
 
@@ -54,11 +57,13 @@ class Wishes:
         name: what it is called, "" = nothing.
         settings: fields of a `SlowPolicy` that it wants, by name; each possible by itself.
         gaps: of what it misses it wants to be told: 0 of nothing, 1 of losses, 2 of conflation too.
+        since: from where on it wants what it has missed; None = nothing.
     """
 
     name: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     gaps: int = 0
+    since: Since | None = None
 
 
 class Reserved:
@@ -70,14 +75,18 @@ class Reserved:
     Args:
         may_choose: whether it may say more than that it wants to be told of gaps.
         may_block: whether it may choose the action `block`.
+        may_replay: whether it may have what it has missed.
     """
 
-    __slots__ = ("_declined", "_may_block", "_may_choose", "_said")
+    __slots__ = ("_declined", "_may_block", "_may_choose", "_may_replay", "_said")
 
-    def __init__(self, *, may_choose: bool = True, may_block: bool) -> None:
+    def __init__(
+        self, *, may_choose: bool = True, may_block: bool, may_replay: bool = True
+    ) -> None:
         self._said: dict[bytes, tuple[str, Any] | None] = {}
         self._may_choose = may_choose
         self._may_block = may_block
+        self._may_replay = may_replay
         self._declined = 0
 
     @property
@@ -92,7 +101,9 @@ class Reserved:
             return self._decline(UnknownError(f"more than {RESERVED_MAX} reserved subscriptions"))
         try:
             self._said[prefix] = key, value = understood(prefix)
-            if not self._may_choose and key not in _GAPS:
+            if key == _SINCE and not self._may_replay:
+                raise UnknownError("nothing is replayed here (replay_bytes=0)")
+            if not self._may_choose and key not in _FREE:
                 self._declined = max(self._declined, DECLINED_MAX - 1)  # told once is enough
                 raise UnknownError("no subscriber chooses for itself here (self_service=False)")
             if (key, value) == ("action", "block") and not self._may_block:
@@ -111,7 +122,8 @@ class Reserved:
         """What it says, all in all."""
         settings = dict(said for said in self._said.values() if said is not None)
         gaps = max(settings.pop(key, 0) for key in _GAPS)
-        return Wishes(settings.pop("name", ""), settings, gaps)
+        since = settings.pop(_SINCE, None)
+        return Wishes(settings.pop("name", ""), settings, gaps, since)
 
     def _decline(self, reason: UnknownError) -> str:
         self._declined += 1
@@ -125,7 +137,7 @@ class Reserved:
 def understood(prefix: bytes) -> tuple[str, Any]:
     """What a reserved subscription says: a key and its value.
 
-    The key is "name", one for gaps, or a field of a `SlowPolicy`.
+    The key is "name", "since", one for gaps, or a field of a `SlowPolicy`.
 
     Raises:
         UnknownError: nothing.
@@ -140,6 +152,11 @@ def understood(prefix: bytes) -> tuple[str, Any]:
         return _GAPS[1], 2
     if name == "gap" and not equals:
         return _GAPS[0], 1
+    if name == _SINCE and equals:
+        since = read_since(text)
+        if since is not None:
+            return name, since
+        raise UnknownError(f"{what}: not {SINCE_FORMS}")
     if name == "name" and equals:
         return name, _name(text)
     if name == "policy" and text in ACTIONS:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fanout.options import Options
+    from fanout.workers.connections.since import Since
     from fanout.zmtp import ReservedSubscription
 
 
@@ -40,12 +41,16 @@ class SelfService:
         outlet: where reports go.
         allowed: whether they may choose anything.
         may_block: whether a subscriber may choose the action `block`.
+        may_replay: whether a subscriber may have what it has missed.
     """
 
-    def __init__(self, outlet: Outlet, *, allowed: bool, may_block: bool) -> None:
+    def __init__(
+        self, outlet: Outlet, *, allowed: bool, may_block: bool, may_replay: bool = True
+    ) -> None:
         self._outlet = outlet
         self._allowed = allowed
         self._may_block = may_block
+        self._may_replay = may_replay
         self._said: dict[int, Reserved] = {}
         self._reported: dict[int, tuple[str, dict[str, Any]]] = {}
 
@@ -71,6 +76,11 @@ class SelfService:
         reserved = self._said.get(subscriber)
         return () if reserved is None else reserved.said
 
+    def since(self, subscriber: int) -> Since | None:
+        """From where on it wants what it has missed of what it subscribes to."""
+        reserved = self._said.get(subscriber)
+        return None if reserved is None else reserved.wishes.since
+
     def go_on(self, subscriber: int, said: Iterable[bytes]) -> None:
         """Another worker has heard this of it; nobody knows whether what it chose was reported.
 
@@ -82,7 +92,9 @@ class SelfService:
         self.take(subscriber, ())
 
     def _new(self) -> Reserved:
-        return Reserved(may_choose=self._allowed, may_block=self._may_block)
+        return Reserved(
+            may_choose=self._allowed, may_block=self._may_block, may_replay=self._may_replay
+        )
 
     def forget(self, subscriber: int) -> None:
         """It is gone."""
@@ -93,7 +105,10 @@ class SelfService:
 def self_service_for(options: Options, outlet: Outlet) -> SelfService:
     """What these options allow."""
     may_block = options.self_service_bound.action == "block"
-    return SelfService(outlet, allowed=options.self_service, may_block=may_block)
+    may_replay = options.replay_limit > 0
+    return SelfService(
+        outlet, allowed=options.self_service, may_block=may_block, may_replay=may_replay
+    )
 
 
 def _apply(reserved: Reserved, event: ReservedSubscription) -> str:

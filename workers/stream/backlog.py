@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from fanout.shm.census import Amount
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.losing import Losing
 from fanout.workers.stream.steps import Step, send
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.shm.reader import LogReader
+    from fanout.workers.stream.chunks import Chunk
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.cohorts import Cohorts
     from fanout.workers.stream.member import Member
+    from fanout.workers.stream.replay import Replay
     from fanout.workers.stream.totals import Totals
 
 
@@ -139,6 +142,9 @@ class Backlog(Losing):
         picked = chunk.pick(cohort)
         picked = picked[bisect_left(picked, first - chunk.first) :]
         picked = picked[: bisect_left(picked, stop - chunk.first)]
+        replay = member.replay
+        if replay is not None and replay.counted < min(stop, replay.stop):
+            self._count_picked(member, replay, chunk, picked, stop)
         if not picked:
             self._move(member, stop, 0)
             return Step.MORE
@@ -167,6 +173,14 @@ class Backlog(Losing):
             return Step.MORE
         self._move(member, chunk.first + picked[whole], offset)
         return Step.FULL
+
+    def _count_picked(
+        self, member: Member, replay: Replay, chunk: Chunk, picked: list[int], stop: int
+    ) -> None:
+        """It comes to these for the first time, up to message `stop`."""
+        new = picked[bisect_left(picked, replay.counted - chunk.first) :]
+        self.add_replayed(member, Amount(len(new), sum([len(chunk.pieces[one]) for one in new])))
+        replay.counted = stop
 
     def _send_values(self, member: Member, values: Values, until: int) -> Step:
         at = bisect_left(values.sequences, member.sequence)

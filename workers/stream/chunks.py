@@ -58,6 +58,12 @@ class Chunk:
 
     def pick(self, cohort: Cohort[Any]) -> list[int]:
         """Indexes of the messages that a cohort wants, in order."""
+        if cohort.without is not None:
+            found, others = self._pick(cohort), set(self._pick(cohort.without))
+            return [index for index in found if index not in others]
+        return self._pick(cohort)
+
+    def _pick(self, cohort: Cohort[Any]) -> list[int]:
         found: list[int] = []
         if len(cohort.key) > len(self._by_name):
             for name, indexes in self._by_name.items():

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+import msgpack
 
 from fanout.shm.census import EVERYTHING as EVERYTHING
 from fanout.shm.census import minimal
 
 if TYPE_CHECKING:
+    from fanout.shm.spill_area import Stored
     from fanout.zmtp.encoding import Encoding
 
 M = TypeVar("M")  # a member: nothing here looks into one
@@ -35,6 +38,8 @@ class Cohort(Generic[M]):
     Attributes:
         key: what they want; minimal, unless it may be changed in place: then it is a set.
         encoding: what its picks go through before they are sent; see `Member`.
+        without: what it does not want of that, each prefix longer than one of its own; None = it
+            wants all of it. Only one that no member has for good has that.
         everything: whether that is every message, as it is in the log.
         kept: whether a member has left it that still has to be sent what it wanted by it.
         members: how many subscribers it has, ready ones and others.
@@ -44,6 +49,7 @@ class Cohort(Generic[M]):
         appends: where a message goes that is for it, if it is direct: into these.
         prefixes: by which it counts what it matched, if it is not direct.
         topics: those that it wants of all that were seen, kept by `Newest`.
+        stored: where it is kept for another worker, None = nowhere.
         counted: what it matched otherwise; for the cohort that wants everything, the front.
         counted_bytes: the same in bytes, but for those of `picks`, which are added when these are
             emptied; for the cohort that wants everything, the position of the front.
@@ -66,13 +72,22 @@ class Cohort(Generic[M]):
         "prefixes",
         "ready",
         "size",
+        "stored",
         "topics",
+        "without",
     )
 
-    def __init__(self, key: Key | set[bytes], encoding: Encoding | None = None) -> None:
+    def __init__(
+        self,
+        key: Key | set[bytes],
+        encoding: Encoding | None = None,
+        without: Cohort[M] | None = None,
+    ) -> None:
         self.key = key
         self.encoding = encoding
-        self.everything = key == EVERYTHING and encoding is None
+        self.without = without
+        self.everything = key == EVERYTHING and encoding is None and without is None
+        self.stored: Stored | None = None
         self.kept = False
         self.members = 0
         self.ready: dict[M, None] = {}
@@ -110,6 +125,12 @@ class Cohort(Generic[M]):
         """Whether none of its wants implies another."""
         return isinstance(self.key, frozenset)
 
+    def packed(self) -> bytes:
+        """What it wants, for another worker; see `cohort_of()`."""
+        without = () if self.without is None else sorted(self.without.key)
+        packed: bytes = msgpack.packb((sorted(self.key), without))
+        return packed
+
     @property
     def matched(self) -> int:
         """A running number of the messages it wanted.
@@ -138,6 +159,8 @@ class Cohort(Generic[M]):
 
     def wants(self, topic: bytes) -> bool:
         """Whether a message on this topic is for it."""
+        if self.without is not None and self.without.wants(topic):
+            return False
         if not self._lengths:
             self._lengths = sorted(set(map(len, self.key)))
         if len(self._lengths) > LENGTHS_MAX:
@@ -152,6 +175,12 @@ class Cohort(Generic[M]):
             if topic[:length] in self.key:
                 return True
         return False
+
+
+def cohort_of(packed: bytes, encoding: Encoding | None) -> Cohort[Any]:
+    """One that nobody belongs to, with these wants."""
+    key, without = map(frozenset, msgpack.unpackb(packed))
+    return Cohort(key, encoding, Cohort(without) if without else None)
 
 
 class Prefix(Generic[M]):

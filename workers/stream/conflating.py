@@ -51,6 +51,8 @@ class Conflating:
         first = member.sequence
         if first >= front:
             return
+        if member.replay is not None:
+            backlog.count_replayed(member, front)
         waiting = member.queued - bool(member.spill)
         values = self._values(member, first, front)
         left_out = waiting - len(values.sequences)
@@ -64,10 +66,12 @@ class Conflating:
     def _values(self, member: Member, first: int, front: int) -> Values:
         older = member.older
         left = older[0][1] if len(older) == 1 else None
-        if member.cohort is not None and (
-            not older or (isinstance(left, Values) and left.are_newest)
-        ):
+        if isinstance(left, Values):
             # What is left of its last pass are the newest up to then, from its cursor on.
+            wants_the_same = left.are_newest
+        else:  # as it does for what was published before
+            wants_the_same = not older or _are_same(left, member.cohort)
+        if member.cohort is not None and wants_the_same:
             return self._newest.wanted(member.cohort, first, front, self._backlog.tail)
         found = {name: sequence for sequence, name in self._each(member, first, front)}
         return Values(sorted(found.values()), self._log)
@@ -122,3 +126,9 @@ class Conflating:
         member.conflated_bytes += size
         self._totals.conflated += messages
         self._totals.conflated_bytes += size
+
+
+def _are_same(one: Cohort[Member] | None, other: Cohort[Member] | None) -> bool:
+    if one is None or other is None:
+        return False
+    return one.without is None and one.key == other.key

@@ -42,11 +42,12 @@ class Edges:
         """
         if cohort.everything:
             return first, stop - 1
-        wanted = self._table(cohort.key)
+        wanted, without = self._table(cohort.key), cohort.without
         begins = range(first, stop, PIECE)
-        lows = (self._edge(wanted, low, min(stop, low + PIECE)) for low in begins)
+        lows = (self._edge(wanted, without, low, min(stop, low + PIECE)) for low in begins)
         highs = (
-            self._edge(wanted, low, min(stop, low + PIECE), last=True) for low in reversed(begins)
+            self._edge(wanted, without, low, min(stop, low + PIECE), last=True)
+            for low in reversed(begins)
         )
         return _found(lows), _found(highs)
 
@@ -62,7 +63,13 @@ class Edges:
         return table
 
     def _edge(
-        self, wanted: PrefixTable[bool], first: int, stop: int, *, last: bool = False
+        self,
+        wanted: PrefixTable[bool],
+        without: Cohort[Member] | None,
+        first: int,
+        stop: int,
+        *,
+        last: bool = False,
     ) -> int | None:
         """The first of these that is wanted, or the last; None if none is."""
         ids = self._log.topic_ids(first, stop)
@@ -74,7 +81,10 @@ class Edges:
             is_wanted = known.get(topic_id) if topic_id else None
             if is_wanted is None:
                 name = self._name_of(topic_id, sequence)
-                is_wanted = known[topic_id] = bool(wanted.matching(name))
+                is_wanted = bool(wanted.matching(name))
+                if is_wanted and without is not None:
+                    is_wanted = not without.wants(name)
+                known[topic_id] = is_wanted
             if is_wanted:
                 return sequence
         return None

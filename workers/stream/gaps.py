@@ -20,7 +20,10 @@ from fanout.zmtp.frames import encode_message
 if TYPE_CHECKING:
     from fanout.zmtp.encoding import Encoding
 
-CONFLATED = "conflated"  # the reason of a gap where a newer message took the place of those in it
+# Reasons of gaps that are no `fanout.Reason`, for nothing is counted by them.
+CONFLATED = "conflated"  # a newer message took the place of those in it
+EXPIRED = "expired"  # it has asked for them when they were not in the log any more
+OTHER_RUN = "epoch"  # what it has got before was not published by this run; they are none
 
 
 class Gap:
@@ -29,7 +32,7 @@ class Gap:
     Attributes:
         first, last: sequences of the first and the last of them.
         count: how many they are: only those that it wanted.
-        reason: why the last ones were lost, a label of `fanout.Reason`; or `CONFLATED`.
+        reason: why the last ones were lost, a label of `fanout.Reason`; or one of the above.
         whole: whether nothing is added to it any more while the cursor has not come to it.
     """
 
@@ -41,6 +44,11 @@ class Gap:
         self.count = count
         self.reason = reason
         self.whole = False
+
+    @property
+    def kind(self) -> str:
+        """Those of one kind are told together; of losses, whatever the reason."""
+        return self.reason if self.reason in (CONFLATED, EXPIRED, OTHER_RUN) else ""
 
     def take_in(self, other: Gap) -> None:
         """Another gap, between which and this one nothing is sent; the newer reason stays."""
@@ -78,14 +86,13 @@ class Gaps:
         """
         if gap.reason == CONFLATED and not self.conflated:
             return
-        is_conflated = gap.reason == CONFLATED
-        is_behind = is_conflated or gap.last < cursor
+        is_behind = bool(gap.kind) or gap.last < cursor
         others = []
         for one in self.pending:
             # Behind the cursor nothing is sent between two, in front of it something may be.
             is_open = is_behind or not one.whole
-            same_kind = (one.reason == CONFLATED) == is_conflated
-            if same_kind and (is_conflated or (is_open and (one.last < cursor) == is_behind)):
+            is_here = bool(gap.kind) or (is_open and (one.last < cursor) == is_behind)
+            if one.kind == gap.kind and is_here:
                 gap.take_in(one)
             else:
                 others.append(one)
@@ -98,24 +105,24 @@ class Gaps:
             self.pending = [gap for gap in self.pending if gap.reason != CONFLATED]
 
     def end_losses(self) -> None:
-        """It gets again what comes: what it loses later is another gap."""
+        """It gets again what comes, or what came before: what it loses later is another gap."""
         for gap in self.pending:
             gap.whole = gap.whole or gap.reason != CONFLATED
 
     def take(self, cursor: int, encoding: Encoding | None) -> bytes:
         """The markers of all gaps behind the cursor, as its peer reads them; they are told then.
 
-        Those for conflation are due wherever they are. What ends first is told first.
+        But for losses they are due wherever they are. What ends first is told first.
         """
-        due = [gap for gap in self.pending if gap.last < cursor or gap.reason == CONFLATED]
+        due = [gap for gap in self.pending if gap.last < cursor or gap.kind]
         self.pending = [gap for gap in self.pending if gap not in due]
-        told: dict[bool, Gap] = {}
+        told: dict[str, Gap] = {}
         for gap in due:  # one that was in front of the cursor when it was noted may be here now
-            same = told.setdefault(gap.reason == CONFLATED, gap)
+            same = told.setdefault(gap.kind, gap)
             if same is not gap:
                 same.take_in(gap)
         markers = b""
-        for gap in sorted(told.values(), key=lambda one: one.last):
+        for gap in sorted(told.values(), key=lambda one: (one.kind != OTHER_RUN, one.last)):
             marker = marker_of(gap, self._epoch)
             # No message of the log is sent by the number of one that was lost.
             markers += marker if encoding is None else encoding.encode(marker, gap.last)

@@ -52,7 +52,7 @@ class Lags:
 
     def first(self, member: Member, front: int) -> int:
         """The next message that a settled member is to be sent, from its start on; or the front."""
-        if member.offset:
+        if member.offset or member.replay is not None:  # nobody knows how much of it is wanted
             return member.sequence
         if member.queued <= bool(member.spill):
             return front

@@ -129,6 +129,8 @@ class Losing:
             reason: one of `DROPPING`, by which it is counted.
         """
         self.detach(member, front)
+        if member.replay is not None:
+            self.count_replayed(member, target)
         messages = size = 0
         has_passed = False
         while member.sequence < target:
@@ -158,11 +160,19 @@ class Losing:
             return cohort.amount(first, stop)
         if cohort.everything:
             return Amount(stop - first, self._log.start_of(stop) - self._log.start_of(first))
-        return self._stretches.count(cohort.minimal_key, first, stop, self.tail)
+        found = self._stretches.count(cohort.minimal_key, first, stop, self.tail)
+        if cohort.without is None:
+            return found
+        others = self.count(cohort.without, first, stop)
+        return Amount(found.messages - others.messages, found.bytes - others.bytes)
 
     def picks(self, cohort: Cohort[Member], first: int, stop: int) -> list[tuple[int, int]]:
         """Which of these messages a cohort wants, and their sizes, in order."""
-        return self._stretches.picks(cohort.minimal_key, first, stop, self.tail)
+        found = self._stretches.picks(cohort.minimal_key, first, stop, self.tail)
+        if cohort.without is None:
+            return found
+        others = {one for one, _size in self.picks(cohort.without, first, stop)}
+        return [(one, size) for one, size in found if one not in others]
 
     def correct(self, member: Member, messages: int, size: int) -> None:
         """What it matched is so much more: by other wants, or as its encoding has it."""
@@ -170,6 +180,28 @@ class Losing:
         member.matched_bytes_before += size
         self._totals.matched += messages
         self._totals.matched_bytes += size
+
+    def count_replayed(self, member: Member, stop: int) -> None:
+        """What it wants below message `stop` that was published before that is counted then."""
+        replay = member.replay
+        assert replay is not None
+        stop = min(stop, replay.stop)
+        if replay.counted < stop:
+            _until, wants = member.older[0]  # as long as it has not come to where that ends
+            self.add_replayed(member, self.count(wants, replay.counted, stop))
+            replay.counted = stop
+
+    def add_replayed(self, member: Member, more: Amount) -> None:
+        """So much it has matched that was published before it wanted it."""
+        self.correct(member, more.messages, more.bytes)
+        self._totals.replayed += more.messages
+
+    def lose_of(self, member: Member, wants: Wants, first: int, stop: int) -> None:
+        """A member that finishes has lost what it wants by this of what it was to be sent, too."""
+        assert member.finishing is not None
+        lost = self.count(wants, first, stop)
+        self._telling.note(member, wants, first, stop, lost, member.finishing)
+        self._lose(member, lost, member.finishing)
 
     def topic_of(self, sequence: int) -> bytes:
         """The first frame of a message."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.gaps import Gaps
+    from fanout.workers.stream.replay import Replay
     from fanout.workers.stream.values import Values
     from fanout.zmtp.encoding import Encoding
 
@@ -94,6 +95,7 @@ class Member:
         finishing: None; or it loses what comes until it has got what is before the last segment in
             `older`, in which it wants nothing, and this is why.
         lossy_until: below this message are some that it loses without having to jump for it.
+        replay: how far it is sent what was published before it wanted it; None = it is not.
         watch: a number that is another one whenever what is known of when to look at it is void; 0
             = nothing is.
         slow, stalled: whether it was reported as that, and has not recovered.
@@ -123,6 +125,7 @@ class Member:
         "older",
         "policy",
         "position",
+        "replay",
         "send",
         "sent",
         "sent_bytes",
@@ -168,6 +171,7 @@ class Member:
         self.conflating = False
         self.finishing: Reason | None = None
         self.lossy_until = 0
+        self.replay: Replay | None = None
         self.watch = 0
         self.slow = False
         self.stalled = False
@@ -206,7 +210,11 @@ class Member:
     @property
     def older_wants(self) -> int:
         """How many wants are kept in `older`, in all."""
-        return sum([len(one.key) for _, one in self.older if one is not None]) if self.older else 0
+        if not self.older:
+            return 0
+        own = [one for _, one in self.older if one is not None]
+        others = [one.without.key for one in own if one.without is not None]
+        return sum([len(one.key) for one in own]) + sum(map(len, others))
 
     @property
     def queued(self) -> int:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgpack
 
 from fanout.reasons import Reason
+from fanout.workers.stream.cohort import cohort_of
 from fanout.workers.stream.gaps import Gap, Gaps
+from fanout.workers.stream.replay import Replay
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.values import Values
 
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from fanout.shm.reader import LogReader
+    from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member, Wants
 
-    Keep = Callable[[Values], tuple[int, int]]
+    Keep = Callable[[Values | Cohort[Member]], tuple[int, int]]
     Read = Callable[[int, int], bytes]
 
-AS_EVER, NOTHING, CHOSEN = range(3)  # of a segment: what it wanted; nothing; these messages
+# Of a segment: what it wanted; nothing; these messages; this, whatever it wanted.
+AS_EVER, NOTHING, CHOSEN, WANTED = range(4)
 
 
 class More(NamedTuple):
@@ -34,12 +38,13 @@ class More(NamedTuple):
     Args:
         said: its reserved subscriptions, in the order in which they count.
         gaps: None = it is not told of gaps; or whether of conflation, too, and the fields of each.
-        segments: until which message it is to get what: one of the above, and of CHOSEN where the
-            sequences are and whether they are those of all topics that it wants.
+        segments: until which message it is to get what: one of the above, and where that is stored;
+            of CHOSEN, whether they are those of all topics that it wants, too.
         finishing: the number of a `Reason`, 0 = it loses nothing that comes.
         lossy_until: as in `Member`.
         rests_until: monotonic ns before which it is sent nothing, 0 = it may be.
         speech: what is to be said to it, if that does not fit into the record.
+        replay: the fields of its `Replay`, if it has one.
     """
 
     said: Sequence[bytes] = ()
@@ -49,6 +54,7 @@ class More(NamedTuple):
     lossy_until: int = 0
     rests_until: int = 0
     speech: bytes = b""
+    replay: Sequence[int] = ()
 
     def packed(self) -> bytes:
         """As it is written; b"" = there is nothing to write."""
@@ -69,7 +75,7 @@ def more_of(
     """All that there is of a member that was just settled.
 
     Args:
-        keep: stores the sequences of chosen messages; returns where, and how many bytes.
+        keep: stores what somebody is to get; returns where, and how many bytes.
     """
     gaps, told = member.gaps, None
     if gaps is not None:
@@ -83,16 +89,28 @@ def more_of(
     if member.sequence < member.lossy_until:
         lossy_until = member.lossy_until
     segments: tuple[tuple[int, int, int, int, bool], ...] = ()
-    if finishing or lossy_until or any(type(wants) is Values for _, wants in member.older):
-        segments = (*[_segment(until, wants, keep) for until, wants in member.older],)
-    return More(said, told, segments, finishing, lossy_until, rests_until, speech)
+    replay = member.replay
+    if (
+        finishing
+        or lossy_until
+        or replay is not None
+        or any(type(wants) is Values for _, wants in member.older)
+    ):
+        known_from = 0 if replay is None else replay.until
+        segments = (*[_segment(until, wants, keep, known_from) for until, wants in member.older],)
+    replayed = () if replay is None else (replay.until, replay.stop, replay.counted)
+    return More(said, told, segments, finishing, lossy_until, rests_until, speech, replayed)
 
 
-def _segment(until: int, wants: Wants, keep: Keep) -> tuple[int, int, int, int, bool]:
+def _segment(
+    until: int, wants: Wants, keep: Keep, known_from: int
+) -> tuple[int, int, int, int, bool]:
     if wants is None:
         return until, NOTHING, 0, 0, False
     if isinstance(wants, Values):
         return until, CHOSEN, *keep(wants), wants.are_newest
+    if until <= known_from:  # nobody else knows what it is to get of what was published before
+        return until, WANTED, *keep(wants), False
     return until, AS_EVER, 0, 0, False
 
 
@@ -112,6 +130,11 @@ def gaps_of(more: More, epoch: int) -> Gaps | None:
 def finishing_of(more: More) -> Reason | None:
     """Why it loses what comes."""
     return Reason.of(more.finishing) if more.finishing else None
+
+
+def replay_of(more: More) -> Replay | None:
+    """How far it is sent what was published before."""
+    return Replay(*more.replay) if more.replay else None
 
 
 def segments_of(
@@ -134,6 +157,8 @@ def segments_of(
                     break
         elif what == NOTHING:
             yield until, None
+        elif what == WANTED:
+            yield until, cohort_of(read(offset, size), member.encoding)
         else:
             chosen = array("Q", read(offset, size))
             # What it has got may not be in the log any more.

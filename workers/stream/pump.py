@@ -108,6 +108,8 @@ class Pump(Restoring):
         self.totals.sent_bytes += sent
         if member.state is not BLOCKED:
             return
+        if member.replay is not None:
+            self.end_replay(member)
         if step is Step.DONE or step is Step.PASSED:
             if member.policy.min_interval_ns and not self._hurries:
                 self.rest(member, now + member.policy.min_interval_ns)

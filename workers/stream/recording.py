@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _GOES_ON, _WANTS_NOTHING = Kind.GOES_ON, Kind.WANTS_NOTHING  # each look at an enum is a call
 _COUNTED = *Checkpoint._fields[3:7], *Checkpoint._fields[8:20]  # what a record has, too
-assert [*StreamRecord._fields[10:-2]] == [*_COUNTED], "in the same order"
+assert [*StreamRecord._fields[10:-3]] == [*_COUNTED], "in the same order"
 
 
 def record_of(
@@ -50,7 +50,7 @@ def record_of(
             kind, needed = _WANTS_NOTHING, NO_TAIL
         place = kind, needed, sequence, 0, member.position, sequence, 0, 0, 0, 0
         # As StreamRecord(...), in half the time.
-        return tuple.__new__(StreamRecord, (*place, *counted, acted, said))
+        return tuple.__new__(StreamRecord, (*place, *counted, sequence, acted, said))
     following = sequence
     if member.spill:
         message = memoryview(member.spill).obj
@@ -65,11 +65,13 @@ def record_of(
     if will_want or following != sequence or _wants(member):
         # The publisher waits for who blocks; for who does not, it must not.
         is_next = following <= sequence + 1 or isinstance(member.policy, Block)
-        needed = sequence if is_next else following
+        needed = min(sequence, following) if is_next else following
     else:
         kind = _WANTS_NOTHING
     place = kind, needed, sequence, offset, start, following, 0, 0, 0, 0
-    return tuple.__new__(StreamRecord, (*place, *counted, acted, member.control + said))
+    wanted_from = following if member.replay is None else max(following, member.replay.until)
+    rest = wanted_from, acted, member.control + said
+    return tuple.__new__(StreamRecord, (*place, *counted, *rest))
 
 
 def _wants(member: Member) -> bool:

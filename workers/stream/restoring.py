@@ -14,8 +14,14 @@ from fanout.shm.census import minimal
 from fanout.shm.stream_record import Kind
 from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.stream.cohort import Cohort
-from fanout.workers.stream.judging import Judging
-from fanout.workers.stream.more import NOTHING_MORE, finishing_of, gaps_of, segments_of
+from fanout.workers.stream.more import (
+    NOTHING_MORE,
+    finishing_of,
+    gaps_of,
+    replay_of,
+    segments_of,
+)
+from fanout.workers.stream.replaying import Replaying
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.steps import Step
 
@@ -60,7 +66,7 @@ def _refuse(_member: Member) -> None:
     raise MismatchError("it got more than there was before a record that is missing")
 
 
-class Restoring(Judging):
+class Restoring(Replaying):
     """Takes over members of other workers."""
 
     def restore(
@@ -109,7 +115,7 @@ class Restoring(Judging):
         member.gaps = gaps_of(more, self._log.epoch)
         if more.segments:
             self._take_segments(member, record, more, read)
-        if record.following > record.sequence:
+        if record.following != record.sequence:
             self._take_rest(member, record, read)
         member.control = more.speech or record.speech
         has_passed = self._send_again(member, written - record.stream_bytes)
@@ -122,7 +128,8 @@ class Restoring(Judging):
         Args:
             rests_until: before that it is sent nothing, if its policy says that it rests.
         """
-        member.policy = policy
+        self.end_replay(member)
+        member.policy = policy if member.replay is None else self._while_replaying(policy)
         if member.finishing is not None and not isinstance(policy, DropNewest):
             self.backlog.end_finishing(member, self.front)  # it has had another one
         self.begin(member, now)
@@ -171,6 +178,7 @@ class Restoring(Judging):
         member.older.clear()
         member.older.extend(own)
         member.lossy_until = more.lossy_until
+        member.replay = replay_of(more)
 
     def _take_rest(self, member: Member, record: StreamRecord, read: Read) -> None:
         """The rest of a message comes first, if it is still there."""

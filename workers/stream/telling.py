@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.workers.stream.gaps import CONFLATED, Gap
+from fanout.workers.stream.gaps import Gap
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.values import Values
 
@@ -51,7 +51,7 @@ class Telling:
         assert member.gaps is not None
         cursor = member.sequence
         for gap in member.gaps.pending:
-            if gap.reason == CONFLATED or gap.last < cursor:
+            if gap.kind or gap.last < cursor:
                 continue
             if self._waits(member, cursor, gap.first):
                 break

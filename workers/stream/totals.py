@@ -13,6 +13,7 @@ class Totals:
     Attributes:
         matched, sent, dropped, conflated: messages, as in `Member`.
         discarded: messages that were queued for a member when it was removed.
+        replayed: of `matched`, those that were published before somebody wanted them.
         matched_bytes, sent_bytes, dropped_bytes, conflated_bytes, discarded_bytes: of these; sent
             are those of messages that were sent in part too. While a round is interrupted, those
             that it matched are not in: see `Rounds.matched_bytes`.
@@ -27,6 +28,7 @@ class Totals:
         "dropped_bytes",
         "matched",
         "matched_bytes",
+        "replayed",
         "sent",
         "sent_bytes",
     )
@@ -43,6 +45,7 @@ class Totals:
         conflated_bytes: int = 0,
         matched_bytes: int = 0,
         discarded_bytes: int = 0,
+        replayed: int = 0,
     ) -> None:
         self.matched = matched
         self.sent = sent
@@ -54,3 +57,4 @@ class Totals:
         self.conflated_bytes = conflated_bytes
         self.matched_bytes = matched_bytes
         self.discarded_bytes = discarded_bytes
+        self.replayed = replayed

@@ -64,6 +64,7 @@ class Values:
     everything = False
     is_minimal = True
     key: frozenset[bytes] = frozenset()
+    without = None
 
     def __init__(
         self, sequences: Sequence[int], log: LogReader, *, are_newest: bool = False
@@ -122,6 +123,10 @@ class Values:
             return Load(at, encoding, ends, log.joined(chosen))
         pieces = list(map(encoding.encode, map(log.piece, chosen), chosen))
         return Load(at, encoding, [*accumulate(map(len, pieces), initial=0)], b"".join(pieces))
+
+    def packed(self) -> bytes:
+        """Which they are, for another worker."""
+        return self.sequences.tobytes()
 
     def keep(self) -> Values:
         """They never change."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NUMBERS = dict.fromkeys(StreamRecord._fields[:-1], 0)
 RECORD = StreamRecord(**NUMBERS, speech=b"")._replace(
-    kind=Kind.GOES_ON, needed=70, sequence=70, following=70
+    kind=Kind.GOES_ON, needed=70, sequence=70, following=70, wanted_from=70
 )
 
 

@@ -28,7 +28,7 @@ def segment() -> Iterator[Segment]:
 
 def record_of(number: int, speech: bytes = b"") -> StreamRecord:
     """One in which everything is this number."""
-    return StreamRecord._make((Kind.GOES_ON, *[number] * 26, speech))
+    return StreamRecord._make((Kind.GOES_ON, *[number] * 27, speech))
 
 
 def test_a_record_is_read_as_it_was_written_and_the_last_one_counts(segment: Segment) -> None:

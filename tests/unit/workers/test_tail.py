@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.shm import fence as fences
+from fanout.shm.layout import H_FLOOR
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.pump import Pump
@@ -51,6 +52,20 @@ def test_what_is_promised_is_protected_before_the_front_is_there(kept: Kept) -> 
     front = kept.tail.promise("first")
 
     assert (front, kept.pump.front, kept.fences) == (1, 1, [1])
+
+
+def test_who_goes_back_gets_what_is_not_overwritten_yet(kept: Kept) -> None:
+    for _ in range(9):
+        kept.publish()
+    kept.tail.promise("first")
+    kept.around.header.words[H_FLOOR] = 4
+
+    assert kept.tail.go_back("first", 6) == 6
+    assert kept.fences[-1] == 6, "the tail is there before the floor is looked at"
+    assert kept.tail.go_back("first", 2) == 4
+    assert kept.fences[-1] == 2
+    kept.tail.publish()
+    assert kept.around.slot.tail == 4, "until it needs that by itself"
 
 
 def test_what_was_promised_is_not_handed_on_yet(kept: Kept) -> None:

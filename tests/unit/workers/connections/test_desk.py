@@ -8,6 +8,7 @@ import socket
 from fanout.control.messages import Adopt, Closed
 from fanout.options import Options
 from fanout.reasons import Reason
+from fanout.shm import layout as at
 from fanout.workers.worker import Worker
 from fanout.zmtp import SubscriberSession
 from tests.helpers.around import Around
@@ -44,9 +45,14 @@ def test_a_connection_that_broke_on_the_way_is_given_back() -> None:
     assert closed.reason.endswith("Transport endpoint is not connected")
 
 
-def greeted(said: bytes) -> list[bytes]:
-    """The packets that one who has said this is sent in the turn of its adoption."""
+def greeted(said: bytes, handed: int = 0) -> list[bytes]:
+    """The packets that one who has said this is sent in the turn of its adoption.
+
+    Args:
+        handed: what the slot says of the one that had it before.
+    """
     around = Around(SMALL)
+    around.subscriber_slot(3).words[at.S_HANDED] = handed
     worker = Worker(Options(), around)
     ours, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     packets = []
@@ -90,3 +96,8 @@ def test_who_has_left_by_the_time_of_its_greeting_is_not_spoken_to() -> None:
     assert isinstance(closed, Closed)
     assert (closed.cause, worker.desk.peers) == (Reason.LEFT.number, {})
     around.close()
+
+
+def test_one_gets_the_slot_of_another_one_whose_end_had_begun() -> None:
+    """Its worker ended by what that had left there: 2^64 - 1 and some bytes are no word."""
+    assert greeted(b"", at.UNCOUNTED) == greeted(b"")

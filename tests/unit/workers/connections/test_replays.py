@@ -1,0 +1,327 @@
+"""Subscribers ask for what they have missed, and get it; whoever serves them, and dies meanwhile.
+
+Workers, sockets and the kernel's counts are real; only the deaths are not.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+import pytest
+
+from fanout._units import NS
+from fanout.reserved import GAP_TOPIC
+from fanout.shm.clock import Clock, Note
+from fanout.shm.layout import PAGE, Layout
+from fanout.slow_policy import SlowPolicy
+from fanout.workers.tuning import Tuning
+from tests.helpers.chance import Publishing
+from tests.helpers.taking_over import TakingOver, messages_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.taking_over import Subscriber
+
+LAYOUT = Layout(64 * PAGE, 1024, 64)
+TUNING = Tuning(chunk_messages=16, span_bytes=10_000, census_messages=16)
+TOPICS = (b"A", b"AB", b"B", b"BA", b"C", b"CD")
+GAP, ALL = b"\x00fanout.gap", b"\x00fanout.gap=all"
+SEEDS = range(int(os.environ.get("FANOUT_REPLAY_SEEDS", "2")))
+POLICIES = {
+    "block": SlowPolicy("block"),
+    "drop_oldest": SlowPolicy("drop_oldest", 20_000),
+    "drop_newest": SlowPolicy("drop_newest", limit_messages=5),
+    "conflate": SlowPolicy("conflate"),
+    "an age": SlowPolicy("drop_oldest", limit_age=0.01),
+}
+
+
+def since(taking: TakingOver, sequence: int, epoch: int | None = None) -> bytes:
+    epoch = taking.log.log.epoch if epoch is None else epoch
+    return b"\x00fanout.since=%016x:%d" % (epoch, sequence)
+
+
+def got(one: Subscriber) -> tuple[list[int], list[dict[str, Any]]]:
+    """The numbers of the messages that it has got, and what it was told."""
+    numbers: list[int] = []
+    told: list[dict[str, Any]] = []
+    for topic, payload in messages_in(bytes(one.received)):
+        if topic == GAP_TOPIC:
+            told.append({**msgpack.unpackb(payload), "after": len(numbers)})
+        else:
+            numbers.append(int(payload.partition(b":")[0]))
+    return numbers, told
+
+
+@pytest.fixture(params=[False, True], ids=["tcp", "ipc"])
+def two(request: pytest.FixtureRequest) -> Iterator[TakingOver]:
+    """Two workers over a log of 256 KiB."""
+    taking = TakingOver(LAYOUT, TUNING, ipc=request.param, log_bytes=LAYOUT.data_bytes)
+    yield taking
+    taking.close()
+
+
+def publish(taking: TakingOver, count: int, size: int = 0) -> None:
+    """Messages on A and B in turn; nobody is there who wants them."""
+    head = taking.log.log.head()
+    for number in range(head, head + count):
+        assert taking.publish(b"AB"[number % 2 :][:1], b"%d:" % number + bytes(size))
+
+
+def asks(taking: TakingOver, *topics: bytes) -> tuple[list[int], list[dict[str, Any]]]:
+    """What somebody gets who comes with these subscriptions, with three messages after it."""
+    worker = taking.workers[0]
+    one = taking.connect([*topics], worker)
+    publish(taking, 3)
+    taking.settle(worker)
+    return got(one)
+
+
+def test_the_last_that_it_has_is_not_sent_again(two: TakingOver) -> None:
+    publish(two, 20)
+
+    assert asks(two, b"", since(two, 14)) == ([15, 16, 17, 18, 19, 20, 21, 22], [])
+    assert asks(two, b"A", GAP, since(two, 14)) == ([16, 18, 20, 22, 24], [])
+    assert asks(two, b"", GAP, since(two, 25)) == ([26, 27, 28], []), "it has all there is"
+    assert asks(two, b"B", since(two, 1_000)) == ([29, 31], []), "or says so"
+
+
+def test_the_newest_so_many_are_those_that_it_wants(two: TakingOver) -> None:
+    publish(two, 100)
+
+    assert asks(two, b"", b"\x00fanout.since=-4")[0] == [96, 97, 98, 99, 100, 101, 102]
+    assert asks(two, b"B", b"\x00fanout.since=-40")[0] == [*range(23, 106, 2)]
+    assert asks(two, b"B", GAP, b"\x00fanout.since=-400") == ([*range(1, 109, 2)], [])
+    assert asks(two, b"A", b"\x00fanout.since=-0")[0] == [110]
+
+
+def test_the_clock_says_what_was_published_in_which_time(two: TakingOver) -> None:
+    clock = Clock(two.log.written.segment)
+    for second in range(20):
+        clock.add(Note(two.log.time + second * NS, two.log.log.head(), 0))
+        publish(two, 4)
+    two.log.time += 20 * NS
+
+    assert asks(two, b"", b"\x00fanout.since=-2.5s")[0] == [*range(68, 83)]
+    assert asks(two, b"", b"\x00fanout.since=-90s")[0] == [*range(86)]
+
+
+def test_what_is_gone_is_told_first(two: TakingOver) -> None:
+    """Half of the log can be had, and what was before that is missing."""
+    publish(two, 200, 2_000)
+    numbers, told = asks(two, b"", GAP, since(two, 9))
+    (gap,) = told
+
+    assert numbers == [*range(numbers[0], 203)]
+    assert 60 < 200 - numbers[0] < 66
+    assert (gap["reason"], gap["first"], gap["last"]) == ("expired", 10, numbers[0] - 1)
+    assert (gap["count"], gap["after"]) == (numbers[0] - 10, 0)
+    (gap,) = asks(two, b"A", GAP, since(two, 9))[1]
+    assert gap["count"] == 0, "nobody knows which of those it wanted"
+
+
+def test_of_another_run_all_that_there_is_was_missed(two: TakingOver) -> None:
+    publish(two, 5)
+    numbers, (gap,) = asks(two, b"", GAP, since(two, 3, epoch=7))
+
+    assert numbers == [*range(8)]
+    assert (gap["reason"], gap["first"], gap["last"], gap["count"]) == ("epoch", 0, 0, 0)
+    assert gap["epoch"] == two.log.log.epoch
+
+
+def test_one_that_has_missed_nothing_is_told_of_another_run(two: TakingOver) -> None:
+    numbers, (gap,) = asks(two, b"", GAP, since(two, 3, epoch=7))
+
+    assert (numbers, gap["reason"]) == ([0, 1, 2], "epoch")
+
+
+def test_what_it_wanted_before_is_not_sent_again(two: TakingOver) -> None:
+    """Who says from where on it misses something says it before what that is for, or with it."""
+    worker = two.workers[0]
+    one = two.connect([b"A"], worker)
+    publish(two, 6)
+    two.settle(worker)
+    one.session.subscribe(since(two, 1))
+    one.say()
+    two.settle(worker)
+    assert got(one)[0] == [0, 2, 4], "it holds for what comes"
+    one.session.subscribe(b"")
+    one.say()
+    two.settle(worker)
+
+    assert got(one)[0] == [0, 2, 4, 3, 5]
+
+
+def test_nobody_is_sent_anything_where_it_is_switched_off() -> None:
+    with closing(TakingOver(LAYOUT, TUNING, replay_bytes=0)) as taking:
+        publish(taking, 9)
+        assert asks(taking, b"", since(taking, 2))[0] == [9, 10, 11]
+
+
+def test_it_is_counted(two: TakingOver) -> None:
+    publish(two, 20)
+    asks(two, b"A", since(two, 14))
+    asks(two, b"", since(two, 14))
+    totals = two.workers[0].pump.totals
+
+    assert totals.replayed == 2 + 8
+    assert totals.matched == totals.sent == 2 + 2 + 1 + 8 + 3
+
+
+def test_what_it_is_about_to_get_is_never_lost_without_a_word() -> None:
+    """Its worker dies between the report of its change and the record of what it is to get."""
+    with closing(TakingOver(LAYOUT, TUNING)) as taking:
+        publish(taking, 20)
+        dying, heir = taking.workers
+        one = taking.connect([b"nothing", since(taking, 4)], dying)
+        one.session.subscribe(b"")
+        one.say()
+        taking.around(dying).channel.stuck = True
+        taking.turn(dying)
+        orphans = taking.kill(dying)
+        taking.hand_over(orphans, heir)
+        taking.settle(heir)
+
+        assert [outcome.reason for outcome in taking.outcomes] == [
+            "it was about to get what it missed"
+        ]
+
+
+def test_one_in_the_middle_of_a_message_goes_on_with_the_rest_and_then_what_it_missed() -> None:
+    with closing(TakingOver(LAYOUT, TUNING)) as taking:
+        dying, heir = taking.workers
+        one = taking.connect([b"A", since(taking, 0)], dying)
+        publish(taking, 50, 3_000)
+        taking.turn(dying)
+        one.session.subscribe(b"B")
+        one.say()
+        taking.turn(dying)
+        member = dying.desk.peers[one.number].member
+        assert member.spill
+        assert member.sequence == 1 < member.spilled
+        one.read(7_000)
+        taking.turn(dying)
+        taking.hand_over(taking.kill(dying), heir)
+        taking.settle(heir)
+        numbers = got(one)[0]
+
+        assert sorted(numbers) == [*range(50)]
+        assert numbers[numbers.index(1) :] == sorted(numbers[numbers.index(1) :])
+
+
+def test_who_is_held_until_its_change_is_reported_gets_what_it_missed_then(
+    two: TakingOver,
+) -> None:
+    worker = two.workers[0]
+    one = two.connect([b"A", since(two, 2)], worker)
+    publish(two, 20, 2_000)
+    two.settle(worker)
+    channel = two.around(worker).channel
+    channel.stuck = True
+    one.session.subscribe(b"B")
+    one.say()
+    for _ in range(3):
+        two.turn(worker)
+        assert two.around(worker).slot.tail == 3
+        assert two.publish(b"C", bytes(2_000))
+    channel.stuck = False
+    two.settle(worker)
+
+    assert got(one)[0] == [*range(0, 20, 2), *range(3, 20, 2)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("what", POLICIES)
+def test_who_was_sent_what_it_missed_goes_on_with_that(what: str, seed: int) -> None:
+    with closing(TakingOver(LAYOUT, TUNING, log_bytes=LAYOUT.data_bytes)) as taking:
+        live_and_die(taking, POLICIES[what], seed)
+
+
+def live_and_die(taking: TakingOver, policy: SlowPolicy, seed: int) -> None:
+    rng, traffic = random.Random(seed), Publishing(taking, seed, TOPICS)
+    everybody: dict[int, tuple[Subscriber, int]] = {}
+    adding: set[int] = set()  # who wants more after a while, and what it has missed of that
+    orphans: list[Subscriber] = []
+    traffic.publish(150)
+    while len(everybody) < 24:
+        verb = rng.randrange(10)
+        one = rng.choice([one for one, _ in everybody.values()]) if everybody else None
+        if verb < 2 or one is None:
+            head = taking.log.log.head()
+            last = max(0, head - rng.randrange(1, 200))
+            wants = rng.choice(([b""], [b"A"], [b"A", b"BA"], [b"B", b"C"]))
+            topics = [*wants, GAP, ALL, since(taking, last)]
+            new = taking.connect(topics, rng.choice(taking.workers))
+            taking.set_policy(new, policy)
+            everybody[new.number] = new, last
+        elif verb < 4:
+            traffic.publish(rng.randrange(40))
+        elif verb < 6:
+            one.read(rng.choice((100, 5_000, 100_000)))
+        elif verb == 6 and len(taking.workers) > 1:
+            orphans += taking.kill(rng.choice(taking.workers))
+            if rng.random() < 0.5:
+                taking.hand_over(orphans, rng.choice(taking.workers))
+                orphans = []
+            taking.start()
+        elif verb == 7 and one not in orphans and one.number not in adding and rng.random() < 0.3:
+            adding.add(one.number)
+            one.session.subscribe(rng.choice((b"", b"A", b"BA")))
+            one.say()
+        elif verb == 7 and one not in orphans:
+            other = rng.choice(taking.workers)
+            if other is not taking.served[one.number]:
+                taking.move(one, other)
+        else:
+            taking.turn(rng.choice(taking.workers), tick=rng.random() < 0.2)
+    if orphans:
+        taking.hand_over(orphans, taking.workers[0])
+    for worker in taking.workers:
+        taking.settle(worker)
+
+    assert {outcome.reason for outcome in taking.outcomes} == {""}
+    assert taking.closed == []
+    for one, last in everybody.values():
+        topics = [topic for topic, _ in traffic.published]
+        check(taking, one, last, topics, again=one.number in adding)
+
+
+def check(
+    taking: TakingOver, one: Subscriber, last: int, topics: list[bytes], *, again: bool
+) -> None:
+    """It has got, or was told of, each message that it wanted since that one.
+
+    Args:
+        again: it has asked again, for more.
+    """
+    worker = taking.served[one.number]
+    member = worker.desk.peers[one.number].member
+    worker.pump.settle(member)
+    numbers, told = got(one)
+    wants = tuple(prefix for change in one.changes for prefix in change.added)
+    wanted = [
+        number for number, topic in enumerate(topics) if number > last and topic.startswith(wants)
+    ]
+    assert len(set(numbers)) == len(numbers)
+    assert set(numbers) <= set(wanted)
+    lost = [gap for gap in told if gap["reason"] != "expired"]
+    gone = {
+        number
+        for gap in told
+        if gap["reason"] == "expired"
+        for number in range(gap["first"], gap["last"] + 1)
+    }
+    for number in {*wanted} - {*numbers} - gone:
+        assert any(gap["first"] <= number <= gap["last"] for gap in lost)
+    assert member.sent == len(numbers)
+    assert member.matched == member.sent + sum(gap["count"] for gap in lost)
+    assert member.queued == member.queued_bytes == 0
+    if not again:
+        assert numbers == sorted(numbers)
+        assert not gone & set(numbers)
+        assert member.matched == len({*wanted} - gone)

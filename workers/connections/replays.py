@@ -1,0 +1,146 @@
+"""Replays: subscribers ask for what they have missed; found here, and given to the pump. Shell.
+
+Somebody who subscribes, and says from where on it has missed something, is promised that before its
+change is reported: the tail is there then. As soon as the change is applied, its member goes back.
+In between nobody else can go on with it; that is a part of one turn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.workers.stream.replaying import missed_by
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from fanout.workers.connections.peer import Peer
+    from fanout.workers.connections.records import Records
+    from fanout.workers.connections.self_service import SelfService
+    from fanout.workers.connections.since import Since
+    from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.pump import Pump
+    from fanout.workers.surroundings import Surroundings
+    from fanout.workers.tail import Tail
+
+LOOK_NS = 300  # of CPU time for each message that is looked through for who does not want all
+LOG_PART = 2  # of its index that is replayed at most
+COUNTED_MAX = 131_072  # messages that are looked through for the newest so many: some 0.1 s
+PIECE = 4_096  # of these, at once
+
+
+class _Promise(NamedTuple):
+    """What somebody is to be sent of what was published before."""
+
+    wants: Cohort[Member]
+    first: int  # from this message on it is there
+    missed: int  # and from this on, it was not got
+    until: int
+    is_other_run: bool
+
+
+class Replays:
+    """Finds what is missing; its mutable state: who is promised what.
+
+    Args:
+        size: bytes of the log that may be asked for.
+    """
+
+    def __init__(
+        self, around: Surroundings, pump: Pump, tail: Tail[Peer], records: Records, size: int
+    ) -> None:
+        self._records = records
+        self._around = around
+        self._log = around.log
+        self._pump = pump
+        self._tail = tail
+        self._size = size
+        self._promises: dict[Peer, _Promise] = {}
+
+    def promise(
+        self,
+        peer: Peer,
+        said: SelfService,
+        added: Collection[bytes],
+        cancelled: Collection[bytes],
+    ) -> int:
+        """What it wants changes, and it may have missed something: promise it what it gets.
+
+        Args:
+            said: knows from where on it has missed what is added.
+
+        Returns:
+            From which message on it is sent what is published.
+        """
+        until = self._tail.promise(peer)
+        since = said.since(peer.id) if added and self._size else None
+        if since is None:
+            return until
+        known = peer.session.subscriptions
+        before = known.difference(added).union(cancelled)
+        wants = missed_by(added, before, peer.member.encoding)
+        if wants is None:
+            return until
+        log = self._log
+        is_other_run = since.epoch not in (None, log.epoch)
+        first = self._first_of(since, until, is_other_run=is_other_run)
+        floor = max(0, until - log.entries // LOG_PART)
+        there = self._tail.go_back(peer, max(min(first, until), floor))
+        begins = log.start_of(until) - self._size
+        if log.start_of(there) < begins:
+            there = log.sequence_at(begins - 1, there, until) + 1
+        if since.messages:
+            first = there = self._newest(wants, there, until, since.messages)
+        self._tail.replays[peer] = there
+        self._promises[peer] = _Promise(wants, there, min(first, there), until, is_other_run)
+        peer.is_going_back = True
+        return until
+
+    def _first_of(self, since: Since, until: int, *, is_other_run: bool) -> int:
+        """The first message that it may have missed."""
+        if since.epoch is not None:
+            return 0 if is_other_run else since.sequence + 1
+        if since.age_ns:
+            return min(until, self._around.head_at(self._around.now() - since.age_ns))
+        return 0 if since.messages else until
+
+    def _newest(self, wants: Cohort[Member], first: int, until: int, messages: int) -> int:
+        """Where the newest so many begin that are wanted."""
+        if wants.everything:
+            return max(first, until - messages)
+        first = max(first, until - COUNTED_MAX)
+        backlog, stop = self._pump.backlog, until
+        while stop > first:
+            low = max(first, (stop - 1) - (stop - 1) % PIECE)
+            found = backlog.count(wants, low, stop).messages
+            if found >= messages:
+                return backlog.picks(wants, low, stop)[-messages][0]
+            messages -= found
+            stop = low
+        return first
+
+    def keep(self, peer: Peer, now: int) -> int:
+        """Its change is applied: it goes back, if it was promised something.
+
+        Returns:
+            CPU time in ns that it will take to look for it.
+        """
+        promise = self._promises.pop(peer, None)
+        if promise is None:
+            return 0
+        pump, member = self._pump, peer.member
+        if promise.is_other_run:
+            pump.tell_other_run(member)
+        pump.tell_missed(member, promise.missed, promise.first, promise.wants)
+        pump.replay(member, promise.first, promise.until, promise.wants, now)
+        self.forget(peer)
+        self._records.write(peer)
+        looked_at = 0 if promise.wants.everything else promise.until - promise.first
+        return looked_at * LOOK_NS
+
+    def forget(self, peer: Peer) -> None:
+        """It is gone; or it goes back, and its member needs the log from there on by itself."""
+        peer.is_going_back = False
+        self._promises.pop(peer, None)
+        self._tail.replays.pop(peer, None)

@@ -1,0 +1,25 @@
+"""A replay: what a member is sent that was published before it wanted it. Pure data.
+
+It is a member that is behind like others, only further back than what it has matched: what it wants
+of a stretch that it has not come to yet is not known, and is counted when it comes to it. To count
+it before would take as long as to look for it, and some are gone before they have got it all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Replay:
+    """How far that goes.
+
+    Args:
+        until: from this message on it has wanted what it wants: there its own policy holds again.
+        stop: what it wants below this was not counted when it was asked for.
+        counted: below this it is by now.
+    """
+
+    until: int
+    stop: int
+    counted: int
