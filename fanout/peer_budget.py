@@ -11,6 +11,9 @@ _MS = 1_000_000  # ns
 
 # Saved up at most, and at the beginning: the longest list, of any topics.
 PEER_BURST_NS = 2_000 * _MS
+# Of that, for what is no change of its subscriptions: PINGs, and what is ignored. Nobody has much
+# of that to say at once: 10 ms are more than 1,000 PINGs, of ten seconds if one comes each 10 ms.
+TALK_BURST_NS = 10 * _MS
 PEER_PART = 100  # it may take 1/100 of a worker all the time: some 140 changes a second
 
 # With so much every connection begins, whatever its address owes: a handshake and a short list. Who

@@ -2,8 +2,9 @@
 
 What a peer says costs the worker time, and the coordinator too if it is a change of subscriptions:
 time that others wait. Two budgets bound that, both in nanoseconds of CPU. One is each peer's own: a
-long list at the beginning is within it, talking for ever is not. The other is that of all together,
-while there are messages to send: however many they are, who only listens gets his messages.
+long list at the beginning is within it, talking for ever is not, and talking of anything but
+subscriptions is not for long. The other is that of all together, while there are messages to send:
+however many they are, who only listens gets his messages.
 
 Nothing that is said is lost: who is over its budget is left unread for a while, and what it says
 waits in its socket, and then at its own side. What is missing of such a budget when the connection
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.peer_budget import PEER_BURST_NS, PEER_PART
+from fanout.peer_budget import PEER_BURST_NS, PEER_PART, TALK_BURST_NS
 from fanout.shm.prefix_table import SHORT_MAX, weight
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ BUSY_BURST_NS = TURN_MAX_NS  # saved up at most, and owed
 
 # How much is read from one peer at once.
 READ_BYTES_MIN = 1024
+READ_BYTES_FIRST = 16 * 1024  # of frames without anything in them, some milliseconds
 READ_BYTES_MAX = 64 * 1024  # some thousand subscriptions: each read is a turn and a report
 READ_AIM_NS = MS  # it should take no longer: that is the step in which the others are kept
 
@@ -58,8 +60,8 @@ def report_cost(prefixes: Collection[bytes]) -> int:
 class Budget:
     """What one peer may still take.
 
-    Its mutable state: what is left, as of when, whether what is missing is owed, how much is read
-    at once, and when it was named.
+    Its mutable state: what is left, in all and for talk, as of when, whether what is missing is
+    owed, how much is read at once, and when it was named.
 
     Args:
         now: monotonic ns.
@@ -69,24 +71,35 @@ class Budget:
         read_bytes: how much to read from it at once.
     """
 
-    __slots__ = ("_at", "_has_debt", "_left", "_named_at", "read_bytes")
+    __slots__ = ("_at", "_has_debt", "_left", "_named_at", "_talk_left", "read_bytes")
 
     def __init__(self, now: int, debt: int = 0) -> None:
         self._left = PEER_BURST_NS - debt
+        self._talk_left = TALK_BURST_NS
         self._has_debt = debt > 0
         self._at = now
         self._named_at: int | None = None
-        self.read_bytes = READ_BYTES_MAX
+        self.read_bytes = READ_BYTES_FIRST
 
-    def spend(self, cost: int, now: int) -> int:
-        """It has taken so many ns; returns after how many it may be read again, 0 = at once."""
+    def spend(self, cost: int, now: int, *, is_talk: bool = False) -> int:
+        """It has taken so many ns; returns after how many it may be read again, 0 = at once.
+
+        Args:
+            is_talk: it has not changed its subscriptions by that.
+        """
         earned = (now - self._at) // PEER_PART
         self._at += earned * PEER_PART
-        self._left = min(PEER_BURST_NS, self._left + earned) - cost
-        if self._left >= 0:
+        left, talk_left = self._left + earned, self._talk_left + earned
+        self._left = left = (left if left < PEER_BURST_NS else PEER_BURST_NS) - cost
+        talk_left = talk_left if talk_left < TALK_BURST_NS else TALK_BURST_NS
+        if is_talk:
+            talk_left -= cost
+            left = left if left < talk_left else talk_left
+        self._talk_left = talk_left
+        if left >= 0:
             return 0
         self._has_debt = True
-        return -self._left * PEER_PART
+        return -left * PEER_PART
 
     def debt(self, now: int) -> int:
         """What its address owes if it ends now, in ns: all that is missing of it.

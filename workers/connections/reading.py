@@ -173,7 +173,7 @@ class ReadSide:
             size = self._read(peer, now)
             cost = self._lap()
             peer.budget.learn(size, cost)
-            self._charge(peer, cost + READ_NS, now)
+            self._charge(peer, cost + READ_NS, now, is_talk=peer not in self._reported)
             left -= cost
             if peer in self._changes:
                 left -= apply_ns * sum(map(weight, self._changes[peer]))
@@ -191,9 +191,9 @@ class ReadSide:
         self._spent += took
         return took
 
-    def _charge(self, peer: Peer, cost: int, now: int) -> None:
+    def _charge(self, peer: Peer, cost: int, now: int, *, is_talk: bool = False) -> None:
         """What a peer has said has taken so many ns; leave it unread if that is too much."""
-        debt = peer.budget.spend(cost, now)
+        debt = peer.budget.spend(cost, now, is_talk=is_talk)
         if not debt or peer.id not in self._desk.peers:
             return
         self._readable.spare(peer, now + max(debt, SPARED_MIN_NS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fanout.options import Options
-from fanout.peer_budget import PEER_BURST_NS, PEER_PART
+from fanout.peer_budget import PEER_BURST_NS, PEER_PART, TALK_BURST_NS
 from fanout.workers.connections import budgets
 from fanout.workers.connections.budgets import MS, Budget, Share
 
@@ -18,6 +18,28 @@ def test_a_burst_is_free_and_what_comes_after_it_waits_until_it_is_paid() -> Non
     assert wait == MS * PEER_PART
     assert budget.spend(0, wait - 1) > 0
     assert budget.spend(0, wait) == 0
+
+
+def test_the_burst_of_talk_is_smaller_and_what_is_said_of_subscriptions_is_none() -> None:
+    budget = Budget(0)
+
+    assert budget.spend(PEER_BURST_NS // 2, 0) == 0
+    assert budget.spend(TALK_BURST_NS, 0, is_talk=True) == 0
+    wait = budget.spend(MS, 0, is_talk=True)
+    assert wait == MS * PEER_PART
+    assert budget.spend(MS, 0) == 0
+    assert budget.spend(0, wait - 1, is_talk=True) > 0
+    assert budget.spend(0, wait, is_talk=True) == 0
+
+    spent = PEER_BURST_NS // 2 + TALK_BURST_NS + 2 * MS
+    assert budget.debt(0 + wait) == spent - MS, "it owes all of it, for its talk was too much"
+
+
+def test_no_more_talk_is_saved_up_than_its_burst() -> None:
+    budget = Budget(0)
+
+    assert budget.spend(TALK_BURST_NS, 1_000 * SECOND, is_talk=True) == 0
+    assert budget.spend(1, 1_000 * SECOND, is_talk=True) > 0
 
 
 def test_no_more_is_saved_up_than_a_burst() -> None:
@@ -67,6 +89,7 @@ def test_who_begins_with_a_debt_is_over_sooner_and_hands_it_on_if_it_leaves() ->
 
 def test_less_is_read_at_once_from_who_says_what_takes_long() -> None:
     budget = Budget(0)
+    assert budgets.READ_BYTES_MIN < budget.read_bytes < budgets.READ_BYTES_MAX
     for _ in range(10):
         budget.learn(budget.read_bytes, 10 * budgets.READ_AIM_NS)
     assert budget.read_bytes == budgets.READ_BYTES_MIN

@@ -13,6 +13,7 @@ from fanout.shm.layout import PAGE, SPEECH_BYTES, Layout
 from fanout.shm.stream_record import Kind
 from fanout.transport import kernel
 from fanout.workers.connections import reading
+from fanout.workers.connections.budgets import READ_BYTES_MAX
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import COMMAND, commands, frame_header
 from tests.helpers.taking_over import Killed, Subscriber, TakingOver, messages_in
@@ -265,6 +266,7 @@ def test_a_frame_for_which_there_is_no_room_is_taken_and_its_end_is_found(two: T
     large = frame_header(40_000, COMMAND) + b"\x04PING\0\0" + bytes(40_000 - 7)
     living = Living(two)
     living.worker.desk.peers[1].socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 60_000)
+    living.worker.desk.peers[1].budget.read_bytes = READ_BYTES_MAX
     for part in (large[:5_000], large[5_000:39_000]):
         living.say(part)
         living.turn()

@@ -164,6 +164,7 @@ def desk() -> Iterator[Desk]:
 def burst(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some hundred changes: enough to be told from one."""
     monkeypatch.setattr(budgets, "PEER_BURST_NS", BURST_NS)
+    monkeypatch.setattr(budgets, "TALK_BURST_NS", BURST_NS)
 
 
 def throttled(desk: Desk) -> list[int]:
@@ -274,6 +275,28 @@ def test_who_says_little_again_and_again_is_spared_and_others_are_read(
     desk.close()
 
 
+def test_who_talks_of_anything_but_subscriptions_is_spared_sooner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(budgets, "PEER_BURST_NS", 1_000 * budgets.MS)
+    desk = Desk([b"A"], peers=2)
+    desk.shake_hands()
+    monkeypatch.setattr(budgets, "TALK_BURST_NS", 20 * budgets.READ_NS)
+    churner, _far = desk.ends[1]
+    for number in range(20):
+        (churner.cancel if number % 2 else churner.subscribe)(b"x")
+        assert desk.talk(1) == 1
+    assert throttled(desk) == []
+
+    for _ in range(21):
+        ping(desk, 0)
+        desk.talk(1)
+        if desk.side.spares:
+            break
+    assert throttled(desk) == [desk.peer.id]
+    desk.close()
+
+
 def test_while_there_is_something_to_send_reading_takes_its_share_and_no_more() -> None:
     desk = Desk([b"A"], peers=4)
     desk.shake_hands()
@@ -298,6 +321,8 @@ def test_no_more_changes_are_read_than_there_is_time_to_apply() -> None:
     desk = Desk([b"A"], peers=8)
     desk.shake_hands()
     desk.around.cpu_ns = lambda: 0  # type: ignore[method-assign]
+    for peer in desk.peers:
+        peer.budget.read_bytes = budgets.READ_BYTES_MAX
 
     def changes(now: int, size: int, *, busy: bool) -> int:
         """How many were applied of eight lists of ten prefixes."""
