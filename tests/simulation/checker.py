@@ -20,6 +20,7 @@ from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
     from fanout.control.messages import Closed, Declined, Slow
+    from fanout.workers.stream.effects import Effect
     from fanout.workers.stream.member import Member
     from tests.simulation.model import SubscriberModel
     from tests.simulation.workers import SimulatedWorker
@@ -116,12 +117,19 @@ class Checker:
             model.pass_until = front
 
     def limits(
-        self, worker: SimulatedWorker, now: int, cursors: dict[int, tuple[int, int]], *, cut: bool
+        self,
+        worker: SimulatedWorker,
+        now: int,
+        cursors: dict[int, tuple[int, int]],
+        effects: list[Effect],
+        *,
+        cut: bool,
     ) -> None:
         """After `enforce`: nobody is too far behind.
 
         Args:
             cursors: where the blocked ones stood before, as positions and messages.
+            effects: what came of it. Who was parted before may have got another policy since.
             cut: it had no time for all of them.
         """
         pump, world = worker.pump, self._world
@@ -157,7 +165,7 @@ class Checker:
                 isinstance(effect, Lost)
                 and effect.member is member
                 and effect.reason is Reason.TOO_SLOW
-                for effect in pump.effects
+                for effect in effects
             )
             require(not parted or model.rules.action == "disconnect", "parted by another policy")
             if parted and not over:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from fanout.reasons import Reason
     from fanout.workers.connections.peer import Peer
     from fanout.workers.policy.base import Policy
+    from fanout.workers.stream.effects import Effect
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.silence import Silence
     from tests.simulation.sockets import FakeSocket
@@ -175,8 +176,10 @@ class ObservedPump(Pump):
 
     def enforce(self, now: int) -> bool:
         cursors = {member.id: (member.position, member.sequence) for member in self.blocked}
+        waiting = list(self.effects)  # of the turn before, which had no time for them
         more = super().enforce(now)
-        self._worker.check_limits(now, cursors, cut=more)
+        parted = [effect for effect in self.effects if effect not in waiting]
+        self._worker.check_limits(now, cursors, parted, cut=more)
         return more
 
     def set_policy(self, member: Member, policy: Policy, now: int) -> None:
@@ -474,8 +477,10 @@ class SimulatedWorker:
     def check(self, call: str) -> None:
         self.world.checker.look(self, call)
 
-    def check_limits(self, now: int, cursors: dict[int, tuple[int, int]], *, cut: bool) -> None:
-        self.world.checker.limits(self, now, cursors, cut=cut)
+    def check_limits(
+        self, now: int, cursors: dict[int, tuple[int, int]], effects: list[Effect], *, cut: bool
+    ) -> None:
+        self.world.checker.limits(self, now, cursors, effects, cut=cut)
 
     def check_given_up(self, member: Member, reason: Reason) -> None:
         self.world.checker.given_up(self, member, reason)
