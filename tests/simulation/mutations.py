@@ -126,14 +126,14 @@ def commit_half_a_batch(
 
 
 @replaces(LogWriter, "refresh")
-def reuse_one_byte_too_many(original: Any, self: LogWriter, tails: Any) -> None:
+def reuse_one_byte_too_many(original: Any, self: LogWriter, tails: Any, _again: Any) -> None:
     tail = min([self.head, *tails])
     original(self, [tail])
     self._position_limit = self.start_of(tail) + self._size + 1
 
 
 @replaces(LogWriter, "refresh")
-def reuse_one_entry_too_many(original: Any, self: LogWriter, tails: Any) -> None:
+def reuse_one_entry_too_many(original: Any, self: LogWriter, tails: Any, _again: Any) -> None:
     tail = min([self.head, *tails])
     original(self, [tail])
     self._sequence_limit = tail + self._mask + 1

@@ -79,6 +79,7 @@ class Publisher:
     ) -> None:
         self.interruptions = 0
         self._is_writing = False
+        self._is_looking = False  # at the tails: under the send lock, so nobody publishes
         self._interrupted: list[Published] = []
         self._cut = cut
         self.messages: list[Published] = []
@@ -112,10 +113,12 @@ class Publisher:
             if self._is_writing and self._rng.random() < chance:
                 self._is_writing = False
                 raise Interrupted
-            self._step()
+            if not self._is_looking:
+                self._step()
 
         layout, watched = segment.layout, self._writer
-        stores: Any = Stores(segment.words, step, at.H_HEAD, at.H_WANTED + 1)
+        own = at.H_HEAD, at.H_WANTED + 1, at.H_FLOOR
+        stores: Any = Stores(segment.words, step, *own)
         watched._words = stores
         stores = Stores(segment.map, step, layout.data, layout.total_bytes)
         watched._map = stores
@@ -154,7 +157,9 @@ class Publisher:
         size, count = sum(map(len, wires)), len(wires)
         if not writer.fits(size, count):
             tails, hold = self._tails.look()
+            self._is_looking = True
             writer.refresh((*tails, hold))
+            self._is_looking = False
             self._spoil()
             fits = writer.fits(size, count)
             writer.ask_for(0 if fits else writer.wanted_tail(size, count, ROOM_PART))
