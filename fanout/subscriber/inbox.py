@@ -81,6 +81,11 @@ class Inbox:
         """What waited when the reader looked last; 0 if nothing does."""
         return self._bytes if self.messages else 0
 
+    def leave(self) -> None:
+        """In a forked child: nothing waits, and nobody of this process holds what was locked."""
+        self._lock = threading.Lock()
+        self.messages.clear()
+
     # Who reads.
 
     @property

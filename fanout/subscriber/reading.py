@@ -126,7 +126,7 @@ class Reading:
         )
         self.is_closed = True
         self._news = threading.Condition()  # the parent's may be held by a thread that is not here
-        self.inbox.messages.clear()
+        self.inbox.leave()
         self._polling.close()
 
     def statistics(self) -> ReceiverStatistics:

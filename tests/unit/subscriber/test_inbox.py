@@ -175,3 +175,13 @@ def test_nothing_is_lost_in_silence(policy: QueuePolicy) -> None:
         assert sequence == counted
         counted += 1
     assert inbox.dropped + inbox.conflated + len(got) == 300
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "conflate"])
+def test_a_forked_child_does_not_wait_for_who_made_room_in_its_parent(policy: QueuePolicy) -> None:
+    inbox = Inbox(LIMIT, policy)
+    put(inbox, 1)
+    with inbox._lock:  # as who reads holds it while the process is forked
+        inbox.leave()
+        with pytest.raises(IndexError):
+            inbox.pop()
