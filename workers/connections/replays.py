@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 LOOK_NS = 300  # of CPU time for each message that is looked through for who does not want all
 LOG_PART = 2  # of its index that is replayed at most
-COUNTED_MAX = 131_072  # messages that are looked through for the newest so many: some 0.1 s
+# Messages that are looked through for the newest so many. The worker serves nobody meanwhile, for
+# 50 ms if they were not looked at before. With more of them strangers could hold all others up.
+COUNTED_MAX = 16_384
 PIECE = 4_096  # of these, at once
 
 
@@ -106,19 +108,21 @@ class Replays:
         return 0 if since.messages else until
 
     def _newest(self, wants: Cohort[Member], first: int, until: int, messages: int) -> int:
-        """Where the newest so many begin that are wanted."""
+        """Where the newest so many begin that are wanted, or as many as are found."""
         if wants.everything:
             return max(first, until - messages)
         first = max(first, until - COUNTED_MAX)
-        backlog, stop = self._pump.backlog, until
+        backlog, stop, found_from = self._pump.backlog, until, until
         while stop > first:
             low = max(first, (stop - 1) - (stop - 1) % PIECE)
             found = backlog.count(wants, low, stop).messages
             if found >= messages:
                 return backlog.picks(wants, low, stop)[-messages][0]
+            if found:
+                found_from = low  # who wants nothing of all that need not look for it again
             messages -= found
             stop = low
-        return first
+        return found_from
 
     def keep(self, peer: Peer, now: int) -> int:
         """Its change is applied: it goes back, if it was promised something.

@@ -18,6 +18,7 @@ from fanout.reserved import GAP_TOPIC
 from fanout.shm.clock import Clock, Note
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
+from fanout.workers.connections import replays
 from fanout.workers.tuning import Tuning
 from tests.helpers.chance import Publishing
 from tests.helpers.taking_over import TakingOver, messages_in
@@ -98,6 +99,20 @@ def test_the_newest_so_many_are_those_that_it_wants(two: TakingOver) -> None:
     assert asks(two, b"B", b"\x00fanout.since=-40")[0] == [*range(23, 106, 2)]
     assert asks(two, b"B", GAP, b"\x00fanout.since=-400") == ([*range(1, 109, 2)], [])
     assert asks(two, b"A", b"\x00fanout.since=-0")[0] == [110]
+
+
+def test_the_newest_so_many_are_looked_for_in_so_many(
+    two: TakingOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is served meanwhile. Where there are none, it does not go back to look once more."""
+    monkeypatch.setattr(replays, "COUNTED_MAX", 64)
+    monkeypatch.setattr(replays, "PIECE", 16)
+    publish(two, 100)
+
+    assert asks(two, b"B", b"\x00fanout.since=-40")[0] == [*range(37, 102, 2)]
+    two.connect([b"C", b"\x00fanout.since=-40"], two.workers[0])
+    peers = two.workers[0].desk.peers.values()
+    assert [peer.member.replay for peer in peers] == [None, None]
 
 
 def test_the_clock_says_what_was_published_in_which_time(two: TakingOver) -> None:
