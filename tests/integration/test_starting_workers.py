@@ -223,6 +223,7 @@ FILES_OF_WORKERS = {
     "descriptors",
     "errors",
     "exits",
+    "introduction",
     "option_fields",
     "options",
     "peer_budget",

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.peer_budget import PEER_BURST_NS, PEER_PART, TALK_BURST_NS
+from fanout.peer_budget import ALWAYS_NS, PEER_BURST_NS, PEER_PART, TALK_BURST_NS
 from fanout.shm.prefix_table import SHORT_MAX, weight
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Budget:
 
     def __init__(self, now: int, debt: int = 0) -> None:
         self._left = PEER_BURST_NS - debt
-        self._talk_left = TALK_BURST_NS
+        self._talk_left = max(ALWAYS_NS, TALK_BURST_NS - debt)
         self._has_debt = debt > 0
         self._at = now
         self._named_at: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fanout.options import Options
-from fanout.peer_budget import PEER_BURST_NS, PEER_PART, TALK_BURST_NS
+from fanout.peer_budget import ALWAYS_NS, PEER_BURST_NS, PEER_PART, TALK_BURST_NS
 from fanout.workers.connections import budgets
 from fanout.workers.connections.budgets import MS, Budget, Share
 
@@ -33,6 +33,15 @@ def test_the_burst_of_talk_is_smaller_and_what_is_said_of_subscriptions_is_none(
 
     spent = PEER_BURST_NS // 2 + TALK_BURST_NS + 2 * MS
     assert budget.debt(0 + wait) == spent - MS, "it owes all of it, for its talk was too much"
+
+
+def test_who_comes_again_has_no_more_talk_than_every_connection_begins_with() -> None:
+    again, later = Budget(0, TALK_BURST_NS), Budget(0, MS)
+
+    assert again.spend(ALWAYS_NS, 0, is_talk=True) == 0
+    assert again.spend(1, 0, is_talk=True) == PEER_PART
+    assert later.spend(TALK_BURST_NS - MS, 0, is_talk=True) == 0
+    assert later.spend(1, 0, is_talk=True) == PEER_PART
 
 
 def test_no_more_talk_is_saved_up_than_its_burst() -> None:
