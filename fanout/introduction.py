@@ -1,6 +1,6 @@
 """What a publisher says of itself to subscribers that know fanout: the property X-Fanout in READY.
 
-    1;epoch=0123456789abcdef;head=4711;sequence=1
+    1;epoch=0123456789abcdef;head=4711;sequence=1;replay=33554432
 
 The number is the form's, then names with values, in any order; a name that is not known is left
 alone, so that later publishers can say more. Other ZeroMQ sockets ignore the property (libzmq
@@ -32,10 +32,13 @@ class Introduction:
     sequence: bool
     """Whether each message ends in its number, option `sequence_frame`."""
 
+    replay: int = 0
+    """Bytes of its log that it sends again to who asks; 0: it does not."""
+
     def to_bytes(self) -> bytes:
         """The value of the property."""
         text = f"{FORM};epoch={self.epoch:016x};head={self.head};sequence={self.sequence:d}"
-        return text.encode("ascii")
+        return f"{text};replay={self.replay}".encode("ascii")
 
 
 def introduction_of(value: bytes) -> Introduction | None:
@@ -50,4 +53,10 @@ def introduction_of(value: bytes) -> Introduction | None:
     epoch, head = said.get("epoch", ""), said.get("head", "")
     if not _EPOCH.fullmatch(epoch) or not _NUMBER.fullmatch(head):
         return None
-    return Introduction(int(epoch, 16), int(head), said.get("sequence") == "1")
+    replay = said.get("replay", "")
+    return Introduction(
+        int(epoch, 16),
+        int(head),
+        said.get("sequence") == "1",
+        int(replay) if _NUMBER.fullmatch(replay) else 0,
+    )

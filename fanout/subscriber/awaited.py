@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.events import ReceiverEvent, ReceiverStatistics
     from fanout.subscriber.inbox import QueuePolicy
     from fanout.subscriber.message import Message
+    from fanout.subscriber.since import Position
 
 READ_BYTES = 64 * 1024  # parsed in one callback: half a millisecond in which the loop does no other
 MANY = 1000  # messages that `recv_many` returns if it is not told
@@ -60,17 +61,21 @@ class Subscriber:
         endpoint: str | Iterable[str],
         topics: TopicLike | Iterable[TopicLike] = b"",
         *,
+        since: str | Position | None = None,
         on_event: Callable[[ReceiverEvent], object] | None = None,
         queue_bytes: int | str = QUEUE_BYTES,
         queue_policy: QueuePolicy = "block",
         max_message_bytes: int | str = MESSAGE_BYTES_MAX,
     ) -> None:
-        settings = settings_of(endpoint, topics, queue_bytes, queue_policy, max_message_bytes)
+        settings = settings_of(
+            endpoint, topics, queue_bytes, queue_policy, max_message_bytes, since
+        )
         self._settings = settings
         self._tell = telling(on_event)
         self._core = Core(
             [BackOff(random.random) for _ in settings.endpoints],
             settings.topics,
+            since=settings.since,
             max_message_bytes=settings.max_message_bytes,
         )
         self._inbox = Inbox(settings.queue_bytes, settings.queue_policy)
@@ -98,6 +103,7 @@ class Subscriber:
         endpoint: str | Iterable[str],
         topics: TopicLike | Iterable[TopicLike] = b"",
         *,
+        since: str | Position | None = None,
         on_event: Callable[[ReceiverEvent], object] | None = None,
         queue_bytes: int | str = QUEUE_BYTES,
         queue_policy: QueuePolicy = "block",
@@ -107,6 +113,7 @@ class Subscriber:
         subscriber = cls(
             endpoint,
             topics,
+            since=since,
             on_event=on_event,
             queue_bytes=queue_bytes,
             queue_policy=queue_policy,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.events import ReceiverEvent, ReceiverStatistics
     from fanout.subscriber.inbox import QueuePolicy
     from fanout.subscriber.message import Message
+    from fanout.subscriber.since import Position
 
 MANY = 1000  # messages that `recv_many` returns if it is not told: a millisecond of work for most
 
@@ -44,15 +45,17 @@ _BLOCKING = (
 class Subscriber:
     """Receives messages of a publisher, and connects again whenever the connection is lost.
 
-    It works with every ZeroMQ PUB or XPUB socket. One of fanout's tells it which messages are
-    missing: see `Message.gap`. A thread of its own reads; every method may be called from any
-    other.
+    It works with every ZeroMQ PUB or XPUB socket. One of fanout's sends it what it has missed while
+    it was not connected, and tells it what is missing for good: see `Message.gap`. A thread of its
+    own reads; every method may be called from any other.
 
     Args:
         endpoint: where to connect to, "tcp://10.0.0.7:5556" or "ipc:///run/feed", or several: then
             messages of all are received, each as often as it comes.
         topics: prefixes of the topics to subscribe to, one or several; `str` is encoded as UTF-8.
             b"" is everything.
+        since: from where on it wants what was published before it came: "-10s", "-1000", or the
+            position of the last message that it has, (epoch, sequence) or "EPOCH:SEQUENCE".
         on_event: called with every `ReceiverEvent`, on the thread that reads: it must be quick.
             What it raises is logged.
         queue_bytes: what may wait for the program, each message with 176 bytes more; a size such
@@ -75,12 +78,15 @@ class Subscriber:
         endpoint: str | Iterable[str],
         topics: TopicLike | Iterable[TopicLike] = b"",
         *,
+        since: str | Position | None = None,
         on_event: Callable[[ReceiverEvent], object] | None = None,
         queue_bytes: int | str = QUEUE_BYTES,
         queue_policy: QueuePolicy = "block",
         max_message_bytes: int | str = MESSAGE_BYTES_MAX,
     ) -> None:
-        settings = settings_of(endpoint, topics, queue_bytes, queue_policy, max_message_bytes)
+        settings = settings_of(
+            endpoint, topics, queue_bytes, queue_policy, max_message_bytes, since
+        )
         self._reading = Reading(settings, telling(on_event))
         _readings.add(self._reading)
         self._inbox = self._reading.inbox

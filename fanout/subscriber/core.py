@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.backoff import BackOff
     from fanout.subscriber.message import Message
     from fanout.subscriber.parsing import Frames
+    from fanout.subscriber.since import Position
 
 
 @dataclass(slots=True)
@@ -37,6 +38,7 @@ class Core:
     Args:
         back_offs: one for each endpoint. Each is a line, named by its number from 0 on.
         topics: prefixes to subscribe to.
+        since: where they begin: a position, or what is asked for at first; b"" = with what comes.
         max_message_bytes: of one message, 64 added for each frame.
 
     Attributes:
@@ -50,11 +52,12 @@ class Core:
         back_offs: Iterable[BackOff],
         topics: Iterable[bytes],
         *,
+        since: bytes | Position = b"",
         max_message_bytes: int = MESSAGE_BYTES_MAX,
     ) -> None:
         topics = set(topics)
         self.lines = [Line(one, max_message_bytes) for one in back_offs]
-        self.streams = [Stream(topics) for _ in self.lines]
+        self.streams = [Stream(topics, since) for _ in self.lines]
         self.bytes = 0
 
     @property
@@ -76,13 +79,15 @@ class Core:
         found: list[Frames] = []
         done = Received()
         try:
-            done.begins = line.receive(data, now, found, stream.wants)
+            done.begins = line.receive(data, now, found, stream.wants, stream.since)
         except LostError as error:
             done.lost = error
         if done.begins:
-            stream.begin(line.introduction)
+            stream.begin(line.introduction, asked=bool(line.asked))
         if found:
             done.messages = stream.take(found)
+        if stream.is_asking and not line.is_asking:
+            stream.answered()
         return done
 
     def subscribe(self, prefix: bytes) -> None:

@@ -78,6 +78,10 @@ class Feed(Half):
         for prefix in prefixes:
             self._output += commands.subscription(prefix, as_command=as_command)
 
+    def subscribe_to(self, prefix: bytes) -> None:
+        """Queue one subscription; in traffic only."""
+        self.subscribe((prefix,))
+
     def cancel(self, prefix: bytes) -> None:
         """Queue a cancellation; in traffic only."""
         self._output += commands.cancellation(prefix, as_command=self.version == "3.1")

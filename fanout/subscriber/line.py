@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from fanout.reserved import GAP_TOPIC
 from fanout.subscriber.feed import Feed
+from fanout.subscriber.since import SINCE
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from fanout.introduction import Introduction
     from fanout.subscriber.backoff import BackOff
@@ -29,6 +30,7 @@ CONNECT_TIMEOUT_S = 10.0
 PING_EACH_S = 5.0  # of silence; a third of what is taken for lost, so that two may be late
 LOST_AFTER_S = 15.0  # without a byte, of a publisher that answers PINGs
 SILENT = "the publisher has been silent for too long"
+ASKED = b"since"  # in a PING behind subscriptions: who answers it has taken these
 GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
 
 
@@ -64,6 +66,8 @@ class Line:
         connections: how often the handshake was completed.
         introduction: what the publisher said of itself, this time; None if it is not fanout's.
         version: of ZMTP, as the publisher speaks it; None until known.
+        asked: what it was asked for when this connection began; b"" = nothing.
+        is_asking: it has not taken all of that yet.
 
     Args:
         back_off: waits between attempts.
@@ -74,6 +78,9 @@ class Line:
         self.state = State.IDLE
         self.connections = 0
         self.introduction: Introduction | None = None
+        self.asked = b""
+        self.is_asking = False
+        self._held: list[tuple[Callable[[bytes], None], bytes]] = []  # verbs, until it has
         self._back_off = back_off
         self._max_message_bytes = max_message_bytes
         self._feed = Feed(max_message_bytes)
@@ -108,6 +115,8 @@ class Line:
         self.state = State.HANDSHAKE
         self._feed = Feed(self._max_message_bytes)
         self.introduction = None
+        self.asked, self.is_asking = b"", False
+        self._held.clear()
         self._heard = self._pinged = now
         self._answers, self._ttl_s = False, 0.0
 
@@ -123,13 +132,19 @@ class Line:
         self._until = None
 
     def receive(
-        self, data: bytes, now: float, found: list[Frames], wants: Collection[bytes]
+        self,
+        data: bytes,
+        now: float,
+        found: list[Frames],
+        wants: Collection[bytes],
+        since: Callable[[Introduction], bytes] = lambda _: b"",
     ) -> bool:
         """Take bytes of the publisher.
 
         Args:
             found: gets the messages.
             wants: what is to be subscribed to, if this ends the handshake.
+            since: what the publisher is to be asked for then, of what was published before.
 
         Returns:
             Whether it did: then `found` begins with what the new connection sends.
@@ -142,9 +157,11 @@ class Line:
         for event in self._feed.receive(data, found):
             if isinstance(event, Ready):
                 begins = True
-                self._begin(wants)
+                self._begin(wants, since)
             elif isinstance(event, PongReceived):
                 self._answers = True
+                if event.context == ASKED:
+                    self._answered()
             elif isinstance(event, PingReceived):
                 self._ttl_s = event.ttl_s
             elif isinstance(event, Violation):
@@ -152,7 +169,8 @@ class Line:
                 raise LostError(text, violation=event.reason)
         return begins
 
-    def _begin(self, wants: Collection[bytes]) -> None:
+    def _begin(self, wants: Collection[bytes], since: Callable[[Introduction], bytes]) -> None:
+        """Say all that there is to say, in one piece."""
         self.introduction = self._feed.introduction
         self.state = State.PLAIN if self.introduction is None else State.LIVE
         self._until = None
@@ -160,17 +178,43 @@ class Line:
         self._back_off.succeeded()
         if self.introduction is not None:
             self._feed.subscribe(GAP_CHOICES)
-        self._feed.subscribe(sorted(wants))
+            if self._feed.speaks_pings:
+                self.asked = since(self.introduction)
+        if self.asked:  # counts more than what the program may have said of that by itself
+            said = {prefix for prefix in wants if prefix.startswith(SINCE)}
+            self._feed.subscribe([*sorted(said), self.asked])
+            self._feed.subscribe(sorted({*wants} - said))
+            self._feed.ping(ASKED)
+            self.is_asking = True
+        else:
+            self._feed.subscribe(sorted(wants))
+
+    def _answered(self) -> None:
+        """What was asked for is taken: what is subscribed to from now on is not asked for that.
+
+        Before, it is not to be taken back: a publisher may read both at once, and take that first.
+        """
+        if not self.is_asking:
+            return
+        self.is_asking = False
+        self._feed.cancel(self.asked)
+        for say, prefix in self._held:
+            say(prefix)
+        self._held.clear()
 
     def subscribe(self, prefix: bytes) -> None:
         """Say so, if there is anybody to be told."""
-        if self.is_up:
-            self._feed.subscribe([prefix])
+        self._say(self._feed.subscribe_to, prefix)
 
     def cancel(self, prefix: bytes) -> None:
         """Say so, if there is anybody to be told."""
-        if self.is_up:
-            self._feed.cancel(prefix)
+        self._say(self._feed.cancel, prefix)
+
+    def _say(self, say: Callable[[bytes], None], prefix: bytes) -> None:
+        if self.is_asking:
+            self._held.append((say, prefix))
+        elif self.is_up:
+            say(prefix)
 
     def data_to_send(self) -> bytes:
         """Return and forget what must go out now; to be sent whole and in order."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.backoff import BackOff
     from fanout.subscriber.events import ReceiverEvent
     from fanout.subscriber.message import Message
+    from fanout.subscriber.since import Position
     from fanout.transport.endpoints import Endpoint
 
 
@@ -32,6 +33,7 @@ class Link:
         wake_fd: ends the link when it becomes readable.
         deadline: monotonic time at which the link ends; None = never.
         on_note: told, once for each change, why there is no connection.
+        since: what to begin with: see `Core`.
         once: end when a connection that was ready is lost, instead of connecting again.
     """
 
@@ -45,9 +47,10 @@ class Link:
         wake_fd: int,
         deadline: float | None,
         on_note: Callable[[str], None],
+        since: bytes | Position = b"",
         once: bool = False,
     ) -> None:
-        self._core = Core([back_off], topics)
+        self._core = Core([back_off], topics, since=since)
         self._polling = Polling(self._core, [target], on_event=self._on_event, once=once)
         self._polling.listen_to(output_fd, 0)  # 0 = no event but errors: the reader has left
         self._polling.listen_to(wake_fd, select.POLLIN)

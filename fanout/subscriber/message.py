@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["live"]
+Kind: TypeAlias = Literal["live", "replayed"]
 
 MISSING = "missing"  # numbers are not there that should be, and nobody has said why
 RECONNECTED = "reconnected"  # what was published between two connections
+EXPIRED = "expired"  # the publisher has them no more, or not for us
 RESTARTED = "epoch"  # another publisher is there now: nothing is known of the former's last ones
 QUEUE_FULL = "queue full"  # the program has not taken them, and we were told to lose them
 CONFLATED = "conflated"  # newer messages of the same topics took their place
@@ -19,8 +20,8 @@ class Gap:
     """Messages that are missing, as far as it is known."""
 
     reason: str
-    """Why: `missing`, `reconnected`, `epoch`, `queue full`, or what the publisher says, for example
-    `lag` or `conflated`."""
+    """Why: `missing`, `reconnected`, `expired`, `epoch`, `queue full`, or what the publisher says,
+    for example `lag` or `conflated`."""
 
     count: int | None = None
     """How many of those that were wanted are missing; None: not known, perhaps none."""
@@ -35,15 +36,19 @@ class Gap:
     """Of the publisher whose sequence numbers these are; None: it has none."""
 
     def after(self, other: Gap | None) -> Gap:
-        """This gap and an older one, between which nothing came, as one."""
+        """This gap and an older one, between which nothing came, as one.
+
+        That another publisher is there is what a program must know, whatever else was lost.
+        """
         if other is None:
             return self
+        reason = RESTARTED if other.reason == RESTARTED else self.reason
         known = self.count is not None and other.count is not None
         count = (self.count or 0) + (other.count or 0) if known else None
         if self.epoch != other.epoch or self.first is None or other.first is None:
-            return Gap(self.reason, count, self.first, self.last, self.epoch)
+            return Gap(reason, count, self.first, self.last, self.epoch)
         return Gap(
-            self.reason,
+            reason,
             count,
             min(self.first, other.first),
             max(self.last or 0, other.last or 0),
@@ -55,7 +60,8 @@ class Message:
     """A message as it was published. Not to be changed.
 
     Attributes:
-        kind: "live".
+        kind: "live"; or "replayed": it was published before this connection, and sent because we
+            have missed it.
         gap: what is missing between the message before and this one; None: nothing, as far as is
             known.
     """
@@ -153,6 +159,28 @@ class NumberedMessage(Message):
 
 
 class MarkedNumberedMessage(NumberedMessage):
+    """Both."""
+
+    __slots__ = ("gap",)
+
+    gap: Gap | None
+
+
+class ReplayedMessage(NumberedMessage):
+    """One that was published before the connection it came over."""
+
+    __slots__ = ()
+
+    kind = "replayed"
+
+    def after(self, gap: Gap) -> Message:
+        copy = MarkedReplayedMessage()
+        copy._wire = self._wire
+        copy.gap = self.gap.after(gap) if self.gap else gap
+        return copy
+
+
+class MarkedReplayedMessage(ReplayedMessage):
     """Both."""
 
     __slots__ = ("gap",)

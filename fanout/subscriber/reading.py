@@ -43,6 +43,7 @@ class Reading:
         self._core = Core(
             [BackOff(random.random) for _ in settings.endpoints],
             settings.topics,
+            since=settings.since,
             max_message_bytes=settings.max_message_bytes,
         )
         self._polling = Polling(self._core, settings.endpoints, on_event=tell)

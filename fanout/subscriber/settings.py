@@ -10,12 +10,14 @@ from fanout.arguments import as_topic, check_callback, did_you_mean, read_size, 
 from fanout.errors import ConfigError
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
 from fanout.subscriber.inbox import QueuePolicy
+from fanout.subscriber.since import since_of
 from fanout.transport.endpoints import ANY, Endpoint, TcpEndpoint, for_connecting, parse_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fanout.arguments import TopicLike
+    from fanout.subscriber.since import Position
 
 _logger = logging.getLogger("fanout")
 
@@ -42,6 +44,7 @@ class Settings:
     queue_bytes: int
     queue_policy: QueuePolicy
     max_message_bytes: int
+    since: bytes | Position = b""
 
 
 def settings_of(
@@ -50,6 +53,7 @@ def settings_of(
     queue_bytes: int | str,
     queue_policy: str,
     max_message_bytes: int | str,
+    since: str | Position | None = None,
 ) -> Settings:
     """Check what a user has given.
 
@@ -70,6 +74,7 @@ def settings_of(
         _size("queue_bytes", queue_bytes, QUEUE_BYTES_MIN),
         queue_policy,  # type: ignore[arg-type]  # it is one of them
         _size("max_message_bytes", max_message_bytes, MESSAGE_BYTES_MIN),
+        since_of(since),
     )
 
 

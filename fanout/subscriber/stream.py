@@ -4,6 +4,11 @@ A publisher with `sequence_frame` ends each message in its epoch and its number.
 everything sees each number that is missing. Who wants some topics sees holes that are none: there
 only the publisher's markers tell what was lost, and of the time between two connections nobody can.
 
+Most publishers send that again, if they are asked for what came after the last message that we
+have (`since`). Then numbers go on where they were, and the publisher tells what is not there any
+more. Subscriptions that do not come to it in one piece have each their own beginning: until all of
+them are taken (`answered`) messages come in any order, and it is remembered which have come.
+
 What one read brought is looked at as a whole: mostly its numbers are as they should be. If they are
 not, it is taken message by message.
 """
@@ -18,13 +23,16 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 
 from fanout.reserved import GAP_TOPIC, RESERVED
+from fanout.subscriber import since as at
 from fanout.subscriber.message import (
+    EXPIRED,
     MISSING,
     RECONNECTED,
     RESTARTED,
     Gap,
     Message,
     NumberedMessage,
+    ReplayedMessage,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +50,9 @@ _last = itemgetter(-1)
 class Stream:
     """What one publisher sends us, over one connection after another. Owned by one thread.
 
+    Args:
+        start: the position that it goes on from, or what it asks for at first, or b"".
+
     Attributes:
         wants: prefixes that are subscribed to; to be changed by `want` and `leave`.
         unwanted: messages that came though nobody wants them any more.
@@ -50,7 +61,7 @@ class Stream:
         holes: gaps in which nobody knows how many messages are missing.
     """
 
-    def __init__(self, wants: Iterable[bytes]) -> None:
+    def __init__(self, wants: Iterable[bytes], start: bytes | at.Position = b"") -> None:
         self.wants = set(wants)
         self.unwanted = 0
         self.doubles = 0
@@ -64,6 +75,18 @@ class Stream:
         self._told = 0  # up to this number the publisher has told what is missing
         self._gap: Gap | None = None  # what is missing before the next message
         self._is_open = False  # what was published since the last connection may be missing
+        self._is_loose = False  # what was published before the next message was not wanted
+        self._start = b""  # what to ask for as long as nothing has come
+        self._origin: tuple[int, int] | None = None  # epoch and number of all that is wanted
+        self._replayed = 0  # messages of this connection below that were published before it
+        self._early: set[int] | None = None  # have come, though older ones may still come
+        self._is_answered = True  # all subscriptions are taken
+        self._uncounted = (0, 0)  # missing and holes that are in `_gap`
+        if isinstance(start, bytes):
+            self._start = start
+        else:
+            self._epoch, self._next = start[0], start[1] + 1
+            self._seen = start[0], -1
 
     @property
     def position(self) -> tuple[int, int] | None:
@@ -77,7 +100,7 @@ class Stream:
         self.wants.add(prefix)
         self._prefixes = tuple(self.wants)
         if not prefix:
-            self._epoch = None  # what was published before that is not missing
+            self._is_loose = True  # what was published before that is not missing
         return True
 
     def leave(self, prefix: bytes) -> bool:
@@ -88,12 +111,39 @@ class Stream:
         self._prefixes = tuple(self.wants)
         return True
 
-    def begin(self, introduction: Introduction | None) -> None:
-        """A connection begins: of a publisher that has said this of itself, or nothing."""
+    def since(self, introduction: Introduction) -> bytes:
+        """What to ask this publisher for: all that is wanted and did not come; b"" = nothing."""
+        if not introduction.sequence or not introduction.replay:
+            return b""
+        known = self._known
+        return self._start if known is None else at.after(*known)
+
+    @property
+    def _known(self) -> tuple[int, int] | None:
+        """Epoch and number from which on all is to come that is wanted."""
+        if self._epoch is not None and self._next:
+            return self._epoch, self._next
+        return self._origin
+
+    def begin(self, introduction: Introduction | None, *, asked: bool = False) -> None:
+        """A connection begins: of a publisher that has said this of itself, or nothing.
+
+        Args:
+            asked: it was asked for `since`.
+        """
         self._numbered = introduction is not None and introduction.sequence
         epoch = None if introduction is None else introduction.epoch
         before = self._seen
-        self._seen = epoch, 0 if introduction is None else introduction.head
+        self._seen = epoch, head = epoch, 0 if introduction is None else introduction.head
+        self._replayed = head if asked else 0
+        self._is_answered = not asked
+        if asked:
+            assert epoch is not None  # else there was nobody to be asked
+            self._go_on(epoch)
+            return
+        self._leave_early()
+        if before is None and epoch is not None:
+            self._origin = epoch, head
         if before is None or (epoch is not None and before == self._seen):
             return  # nothing was published meanwhile, if this is not the first connection
         if before[0] != epoch and None not in (before[0], epoch):
@@ -104,15 +154,56 @@ class Stream:
         else:
             self._add(Gap(RECONNECTED, epoch=epoch))
         self._epoch = None
+        self._origin = None if epoch is None else (epoch, head)
+
+    def _go_on(self, epoch: int) -> None:
+        """What did not come over the connections before comes now, or is told again."""
+        self._is_open = False
+        self._told = 0
+        known = self._known
+        is_told = self._gap is not None and self._gap.reason == RESTARTED
+        if self._gap is not None and (known is None or known[0] == epoch):
+            self.missing -= self._uncounted[0]
+            self.holes -= self._uncounted[1]
+            self._gap, self._uncounted = None, (0, 0)
+            if is_told:
+                self._add(Gap(RESTARTED, epoch=epoch))
+        if known is not None and known[0] != epoch:
+            self._add(Gap(RESTARTED, epoch=epoch))
+            self._epoch, self._next = epoch, 0
+            self._origin = epoch, 0
+            self._early = None
+        if b"" not in self.wants and self._early is None:
+            self._early = set()
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether `answered` is still to be called."""
+        return not self._is_answered
+
+    def answered(self) -> None:
+        """What comes from now on comes in order: all subscriptions are taken."""
+        self._is_answered = True
+        if not self._early:
+            self._early = None
+
+    def _leave_early(self) -> None:
+        if self._early:
+            self._next = max(self._next, max(self._early) + 1)
+        self._early = None
 
     def take(self, found: Sequence[Frames]) -> list[Message]:
         """The messages of a read, as the program gets them."""
-        if found and self._gap is None and not self._is_open:
+        if found and self._gap is None and self._early is None and not self._is_uncertain:
             messages = self._take_numbered(found) if self._numbered else self._take_others(found)
             if messages is not None:
                 return messages
         settled = map(self._settled, found)
         return [message for message in settled if message is not None]
+
+    @property
+    def _is_uncertain(self) -> bool:
+        return self._is_open or self._is_loose
 
     def _take_numbered(self, found: Sequence[Frames]) -> list[Message] | None:
         """Take them if all are in order; None if not."""
@@ -130,9 +221,14 @@ class Stream:
                 return None
         elif first < self._next or not all(map(lt, sequences, islice(sequences, 1, None))):
             return None
+        kind = NumberedMessage
+        if first < self._replayed:
+            if sequences[-1] >= self._replayed:
+                return None
+            kind = ReplayedMessage
         self._next = sequences[-1] + 1
         messages: list[Message] = []
-        add, new, kind, prefixes = messages.append, object.__new__, NumberedMessage, self._prefixes
+        add, new, prefixes = messages.append, object.__new__, self._prefixes
         for frames in found:
             if wants_all or frames[0].startswith(prefixes):
                 message = new(kind)
@@ -166,14 +262,35 @@ class Stream:
             return self._made(frames, Message())
         epoch, sequence = NUMBER.unpack(frames[-1])
         if self._epoch != epoch:
-            self._epoch, self._next, self._told = epoch, sequence, 0
-        if sequence < self._next:
+            first = sequence if self._early is None else 0
+            self._epoch, self._next, self._told = epoch, first, 0
+        if not (self._is_next(sequence) if self._early is None else self._is_new(sequence)):
             self.doubles += 1
             return None
-        self._miss(sequence)
-        self._is_open = False
+        is_old = sequence < self._replayed
+        return self._made(frames, ReplayedMessage() if is_old else NumberedMessage())
+
+    def _is_next(self, sequence: int) -> bool:
+        """Take this number, if it has not come before."""
+        if sequence < self._next:
+            return False
+        if not self._is_loose:
+            self._miss(sequence)
+        self._is_open = self._is_loose = False
         self._next = sequence + 1
-        return self._made(frames, NumberedMessage())
+        return True
+
+    def _is_new(self, sequence: int) -> bool:
+        """Take this number among those that come in any order, if it has not come before."""
+        early = self._early
+        if early is None or sequence < self._next or sequence in early:
+            return False
+        if self._is_answered and sequence > max(early, default=-1):
+            self._early = None
+            self._next = sequence + 1
+        else:
+            early.add(sequence)
+        return True
 
     def _miss(self, sequence: int) -> None:
         """All before this number has come, or is missing."""
@@ -191,6 +308,7 @@ class Stream:
             return None
         message._wire = frames
         gap, self._gap = self._gap, None
+        self._uncounted = 0, 0
         return message if gap is None else message.after(gap)
 
     def _take_marker(self, frames: Frames) -> None:
@@ -207,12 +325,15 @@ class Stream:
             return
         if self._seen is None or epoch != self._seen[0]:
             return
+        if reason == RESTARTED:
+            return  # that was seen by what it said of itself
         self._told = max(self._told, last + 1)
-        self._add(Gap(reason, count, first, last, epoch))
+        is_known = reason != EXPIRED or b"" in self.wants
+        self._add(Gap(reason, count if is_known else None, first, last, epoch))
 
     def _add(self, gap: Gap) -> None:
-        if gap.count is None:
-            self.holes += 1
-        else:
-            self.missing += gap.count
+        missing, holes = gap.count or 0, int(gap.count is None)
+        self.missing += missing
+        self.holes += holes
+        self._uncounted = self._uncounted[0] + missing, self._uncounted[1] + holes
         self._gap = gap.after(self._gap)

@@ -120,10 +120,14 @@ def test_a_full_queue_stops_the_reading_and_loses_nothing(publisher: Publisher) 
         assert {message.gap for message in got} == {None}
 
 
-def test_a_full_queue_may_end_the_connection_and_says_what_that_costs(publisher: Publisher) -> None:
-    with Subscriber(
-        publisher.endpoints[0], queue_bytes="64K", queue_policy="disconnect"
-    ) as subscriber:
+def test_a_full_queue_may_end_the_connection_and_says_what_that_costs() -> None:
+    """Here the publisher has nothing of what it has missed."""
+    with (
+        Publisher(ANY, sequence_frame=True, replay_bytes=0, **OPTIONS) as publisher,
+        Subscriber(
+            publisher.endpoints[0], queue_bytes="64K", queue_policy="disconnect"
+        ) as subscriber,
+    ):
         publisher.wait_for_subscribers(1, timeout=S)
         for _ in range(200):
             publisher.publish(b"A", bytes(1000))
@@ -140,6 +144,21 @@ def test_a_full_queue_may_end_the_connection_and_says_what_that_costs(publisher:
         assert message.gap == Gap(
             "reconnected", published - last.sequence - 1, last.sequence + 1, after - 1, last.epoch
         )
+
+
+def test_a_full_queue_may_end_the_connection_and_costs_nothing_with_replay(
+    publisher: Publisher,
+) -> None:
+    with Subscriber(
+        publisher.endpoints[0], queue_bytes="64K", queue_policy="disconnect"
+    ) as subscriber:
+        publisher.wait_for_subscribers(1, timeout=S)
+        for _ in range(200):
+            publisher.publish(b"A", bytes(1000))
+        wait_until(lambda: publisher.statistics().subscribers == 0, "the end")
+        got = [subscriber.recv(S) for _ in range(200)]
+        assert [message.sequence for message in got] == [*range(200)]
+        assert {message.gap for message in got} == {None}
 
 
 def test_close_ends_all_who_wait(publisher: Publisher) -> None:

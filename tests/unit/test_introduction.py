@@ -6,11 +6,11 @@ import pytest
 
 from fanout.introduction import Introduction, introduction_of
 
-OURS = Introduction(0x0123456789ABCDEF, 4711, sequence=True)
+OURS = Introduction(0x0123456789ABCDEF, 4711, sequence=True, replay=65536)
 
 
 def test_the_form() -> None:
-    assert OURS.to_bytes() == b"1;epoch=0123456789abcdef;head=4711;sequence=1"
+    assert OURS.to_bytes() == b"1;epoch=0123456789abcdef;head=4711;sequence=1;replay=65536"
 
 
 @pytest.mark.parametrize("one", [OURS, Introduction(1, 0, sequence=False)])
@@ -19,7 +19,7 @@ def test_it_is_read_back(one: Introduction) -> None:
 
 
 def test_what_is_not_known_is_left_alone_and_the_order_does_not_matter() -> None:
-    said = b"1;colour=red;head=4711;more=;epoch=0123456789abcdef"
+    said = b"1;colour=red;head=4711;more=;replay=;epoch=0123456789abcdef"
     assert introduction_of(said) == Introduction(OURS.epoch, OURS.head, sequence=False)
 
 

@@ -104,6 +104,7 @@ class Desk:
         )
         self._log_bytes = options.log_bytes
         self._is_numbered = options.sequence_frame
+        self._replay_bytes = options.replay_limit
 
     def adopt(self, message: Adopt, descriptors: list[int]) -> None:
         """Take over a connection, unless it has not arrived or has broken on the way.
@@ -145,7 +146,9 @@ class Desk:
     def _introduction(self) -> dict[bytes, bytes]:
         """What a peer is told of the publisher in its handshake."""
         log = self._around.log
-        said = Introduction(log.epoch, log.head(), sequence=self._is_numbered)
+        said = Introduction(
+            log.epoch, log.head(), sequence=self._is_numbered, replay=self._replay_bytes
+        )
         return {PROPERTY: said.to_bytes()}
 
     def take_over(self, peer: Peer, now: int) -> None:

@@ -15,6 +15,7 @@ from fanout.cli.sub.rendering import FORMATS, Render, as_raw
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
 from fanout.subscriber.settings import endpoint_of
+from fanout.subscriber.since import since_of
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Prints what a ZeroMQ publisher sends, one message a line. Connects again when the connection is
-lost; what was published meanwhile is gone."""
+lost; a publisher of fanout's that numbers its messages then sends what was published meanwhile."""
 
 EPILOG = """\
 formats:
@@ -65,6 +66,12 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
     shown.add_argument(
         "--raw", action="store_true", help="print payloads as they are, with nothing between them"
     )
+    add(
+        "--since",
+        metavar="SINCE",
+        help="begin with what was published before: in the last 10s, the last 1000 messages, or "
+        "what came after message EPOCH:SEQUENCE",
+    )
     add("--count", type=args.positive_count, metavar="N", help="end after N messages")
     add("--timeout", type=args.seconds, metavar="S", help="end after S seconds")
     add(
@@ -85,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     if sys.stdout is None:
         raise args.UsageError("standard output is closed")
     target = endpoint_of(arguments.endpoint)
+    since = since_of(_since(arguments.since))
     timeout: float | None = arguments.timeout
     output = sys.stdout.buffer
 
@@ -100,6 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         wake_fd=_end_on_signals(printer),
         deadline=None if timeout is None else time.monotonic() + timeout,
         on_note=note,
+        since=since,
         once=arguments.until_eof,
     )
     try:
@@ -167,6 +176,13 @@ class Printer:
             self._output.flush()
         finally:
             self._is_writing = False
+
+
+def _since(said: str | None) -> str | None:
+    """As `since` takes it: what looks like an option cannot be the value of one."""
+    if said is None or ":" in said or said.startswith("-"):
+        return said
+    return f"-{said}"
 
 
 def _end_on_signals(printer: Printer) -> int:

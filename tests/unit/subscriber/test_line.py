@@ -17,7 +17,7 @@ from fanout.subscriber.line import (
     State,
 )
 from fanout.zmtp import encode_message
-from fanout.zmtp.commands import ping, pong, subscription
+from fanout.zmtp.commands import cancellation, ping, pong, subscription
 from fanout.zmtp.metadata import ready
 from tests.unit.zmtp.wire import GREETING, GREETING_3_0, READY_PUB, READY_SUB, each_byte
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.parsing import Frames
 
 READY_OURS = ready(b"PUB", {PROPERTY: Introduction(77, 4, sequence=True).to_bytes()})
+SINCE = b"\x00fanout.since=000000000000004d:3"
 GAPS = [subscription(b"\x00fanout.gap", as_command=True)]
 GAPS.append(subscription(b"\x00fanout.gap=all", as_command=True))
 
@@ -79,6 +80,53 @@ def test_verbs_are_said_to_who_is_there() -> None:
     line = up()
     line.subscribe(b"C")
     assert line.data_to_send() == subscription(b"C", as_command=True)
+
+
+def asking(*wants: bytes) -> Line:
+    """One that has asked for what it has missed."""
+    line = line_of()
+    line.connecting(100.0)
+    line.connected(100.0)
+    line.receive(GREETING + READY_OURS, 100.0, [], set(wants), lambda said: SINCE)
+    return line
+
+
+def said(*prefixes: bytes) -> bytes:
+    return b"".join(subscription(prefix, as_command=True) for prefix in prefixes)
+
+
+def test_what_is_missed_is_asked_for_before_what_is_subscribed_to() -> None:
+    own = b"\x00fanout.since=-5s"
+    line = asking(b"", b"A", own)
+    output = line.data_to_send()
+    assert output.endswith(said(own, SINCE, b"", b"A") + ping(b"since", 0))
+    assert (line.asked, line.is_asking) == (SINCE, True)
+
+
+def test_what_is_subscribed_to_later_is_not_asked_for_that() -> None:
+    line = asking(b"A")
+    line.data_to_send()
+    line.subscribe(b"B")
+    line.cancel(b"A")
+    line.receive(pong(b""), 101.0, [], ())
+    assert (line.data_to_send(), line.is_asking) == (b"", True)
+    line.receive(pong(b"since"), 101.0, [], ())
+    expected = [cancellation(SINCE, as_command=True), said(b"B")]
+    assert line.data_to_send() == b"".join([*expected, cancellation(b"A", as_command=True)])
+    line.receive(pong(b"since"), 101.0, [], ())
+    line.subscribe(b"C")
+    assert (line.data_to_send(), line.is_asking) == (said(b"C"), False)
+
+
+def test_what_was_to_be_said_goes_with_the_connection() -> None:
+    line = asking(b"A")
+    line.subscribe(b"B")
+    line.lost(101.0)
+    line.connecting(102.0)
+    line.connected(102.0)
+    line.receive(GREETING + READY_OURS, 102.0, [], {b"A", b"B"})
+    assert line.data_to_send().endswith(b"".join([*GAPS, said(b"A", b"B")]))
+    assert line.asked == b""
 
 
 def test_pings_are_answered_and_asked_after_silence() -> None:

@@ -9,7 +9,7 @@ import msgpack
 import pytest
 
 from fanout.introduction import Introduction
-from fanout.subscriber.message import Gap, Message
+from fanout.subscriber.message import Gap, Message, ReplayedMessage
 from fanout.subscriber.stream import Stream
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 EPOCH = 77
 
 
-def introduced(head: int = 0, epoch: int = EPOCH, *, sequence: bool = True) -> Introduction:
-    return Introduction(epoch, head, sequence=sequence)
+def introduced(
+    head: int = 0, epoch: int = EPOCH, *, sequence: bool = True, replay: int = 0
+) -> Introduction:
+    return Introduction(epoch, head, sequence=sequence, replay=replay)
 
 
 def numbered(*numbers: int, topic: bytes = b"A", epoch: int = EPOCH) -> list[Frames]:
@@ -186,6 +188,93 @@ class TestAnotherConnection:
         first, second = stream.take([(b"A", b"2"), (b"A", b"3")])
         assert first.gap == Gap("reconnected", epoch=EPOCH if said else None)
         assert (first.frames, first.sequence, second.gap) == ((b"A", b"2"), None, None)
+
+
+def again(stream: Stream, head: int, epoch: int = EPOCH) -> bytes:
+    """It comes back to a publisher that sends what it has missed; returns what it asks for."""
+    said = introduced(head, epoch, replay=1)
+    asked = stream.since(said)
+    stream.begin(said, asked=bool(asked))
+    return asked
+
+
+class TestWithReplay:
+    @pytest.mark.parametrize("wants", [b"", b"A"])
+    def test_what_came_after_the_last_is_asked_for(self, wants: bytes) -> None:
+        stream = connected(wants)
+        stream.take(numbered(5))
+        assert again(stream, 9) == b"\x00fanout.since=000000000000004d:5"
+        stream.answered()
+        got = stream.take(numbered(6, 7)) + stream.take(numbered(8, 9)) + stream.take(numbered(10))
+        assert seen(got) == [(number, None) for number in range(6, 11)]
+        assert [message.kind for message in got] == [*["replayed"] * 3, "live", "live"]
+        assert (stream.missing, stream.holes) == (0, 0)
+
+    def test_who_has_nothing_yet_asks_for_what_was_published_since(self) -> None:
+        stream = Stream([b"A"])
+        assert again(stream, 4) == b""
+        assert again(stream, 9) == b"\x00fanout.since=000000000000004d:3"
+        stream = Stream([b"A"])
+        again(stream, 0)
+        assert again(stream, 9) == b"\x00fanout.since=000000000000004c:0", "there is none before"
+
+    def test_nobody_is_asked_who_has_nothing(self) -> None:
+        stream = connected(b"A")
+        stream.take(numbered(5))
+        for said in (introduced(9), introduced(9, sequence=False, replay=1)):
+            assert stream.since(said) == b""
+
+    @pytest.mark.parametrize(("wants", "count"), [(b"", 3), (b"A", None)])
+    def test_what_is_gone_is_told(self, wants: bytes, count: int | None) -> None:
+        stream = connected(wants)
+        stream.take(numbered(5))
+        again(stream, 12)
+        stream.answered()
+        got = stream.take([marker(6, 8, count or 0, "expired"), *numbered(9, 10)])
+        assert seen(got) == [(9, Gap("expired", count, 6, 8, EPOCH)), (10, None)]
+        assert isinstance(got[0], ReplayedMessage)
+        assert (stream.missing, stream.holes) == (count or 0, int(count is None))
+
+    def test_what_was_told_before_and_comes_now_is_not_missing(self) -> None:
+        stream = connected(b"")
+        stream.take([*numbered(5), marker(6, 8, 3)])
+        again(stream, 12)
+        stream.answered()
+        assert seen(stream.take(numbered(6, 7))) == [(6, None), (7, None)]
+        assert stream.missing == 0
+
+    def test_another_publisher_sends_all_that_it_has(self) -> None:
+        stream = connected(b"")
+        stream.take(numbered(5))
+        assert again(stream, 2, EPOCH + 1) == b"\x00fanout.since=000000000000004d:5"
+        told = {"epoch": EPOCH + 1, "reason": "epoch"}
+        assert again(stream, 2, EPOCH + 1) == b"\x00fanout.since=000000000000004f:0"
+        frames = [marker(0, 0, 0, **told), *numbered(1, 2, epoch=EPOCH + 1)]  # type: ignore[arg-type]
+        first, second = stream.take(frames)
+        assert first.gap == Gap("epoch", None, 0, 0, EPOCH + 1)
+        assert (first.kind, second.kind, second.gap) == ("replayed", "live", None)
+
+    def test_subscriptions_in_pieces_begin_each_by_themselves(self) -> None:
+        stream = connected(b"A", b"B")
+        stream.take(numbered(5))
+        again(stream, 9)
+        got = stream.take(numbered(6, 8))
+        assert stream.position == (EPOCH, 5), "not all that is older has come"
+        got += stream.take(numbered(7, topic=b"B"))
+        stream.answered()
+        got += stream.take([*numbered(8), *numbered(9, topic=b"B"), *numbered(10, 10)])
+        assert [message.sequence for message in got] == [6, 8, 7, 9, 10]
+        assert (stream.doubles, stream.position) == (2, (EPOCH, 10))
+
+    def test_it_begins_as_its_user_says(self) -> None:
+        stream = Stream([b""], b"\x00fanout.since=-9s")
+        assert again(stream, 9) == b"\x00fanout.since=-9s"
+        assert again(stream, 10) == b"\x00fanout.since=-9s", "nothing has come"
+        assert seen(stream.take(numbered(7, 8))) == [(7, None), (8, None)]
+        assert again(stream, 11) == b"\x00fanout.since=000000000000004d:8"
+        stream = Stream([b""], (EPOCH, 4))
+        assert again(stream, 9) == b"\x00fanout.since=000000000000004d:4"
+        assert seen(stream.take(numbered(6))) == [(6, Gap("missing", 1, 5, 5, EPOCH))]
 
 
 def test_a_plain_publisher_may_send_what_it_likes() -> None:

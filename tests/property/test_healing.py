@@ -1,0 +1,68 @@
+"""The subscriber heals itself: whatever happens, each message comes once, or is told of."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.remembering import Remembering
+
+TOPICS = (b"A", b"AB", b"B", b"BA", b"C")
+places = st.lists(st.integers(0, 200), max_size=3)
+publishing = st.tuples(st.just("publish"), st.lists(st.sampled_from(TOPICS), max_size=4))
+sending = st.tuples(st.just("send"), st.integers(1, 5), places)
+hearing = st.tuples(st.just("hear"), places)
+others = st.one_of(
+    st.tuples(st.just("lose"), st.integers(1, 3)),
+    st.tuples(st.just("subscribe"), st.sampled_from(TOPICS)),
+    st.tuples(st.just("forget"), st.integers(0, 6)),
+)
+ends = st.one_of(
+    *[st.tuples(st.just("hang_up"), st.integers(0, 199))] * 5, st.just(("start_anew",))
+)
+connecting = st.tuples(st.just("connect"), places)
+one_round = st.tuples(
+    st.lists(st.one_of(publishing, sending, hearing, sending, others), max_size=6),
+    ends,
+    st.lists(st.one_of(publishing, publishing, others), max_size=2),
+    connecting,
+)
+steps = st.lists(one_round, min_size=1, max_size=6).map(
+    lambda rounds: [step for busy, end, away, back in rounds for step in [*busy, end, *away, back]]
+)
+
+
+@settings(max_examples=150)
+@given(st.sampled_from([{b""}, {b"A"}, {b"A", b"B"}, {b"B", b"AB", b"A"}]), steps)
+def test_each_message_comes_once_or_is_told_of(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    feed = Remembering(wants)
+    feed.connect([])
+    for name, *arguments in script:
+        getattr(feed, name)(*arguments)
+    feed.finish()
+    came = [(message.epoch or 0, message.sequence or 0) for message in feed.got]
+    assert len(set(came)) == len(came)
+    missing = {*feed.owed} - {*came}
+    assert missing <= feed.gone
+    gaps = [message.gap for message in feed.got if message.gap is not None]
+    restarts = {gap.epoch or 0 for gap in gaps if gap.reason == "epoch"}
+    for epoch, number in missing:
+        assert any(
+            gap.epoch == epoch and gap.first is not None and gap.first <= number <= (gap.last or 0)
+            for gap in gaps
+        ) or any(restart > epoch for restart in restarts)
+    if feed.epoch == 1:
+        assert not restarts
+    if b"" in wants:
+        assert came == sorted(came)
+        if feed.epoch == 1:
+            assert sum(gap.count or 0 for gap in gaps) == len(missing)
+            assert feed.core.streams[0].missing == len(missing)
+    for topic in TOPICS:
+        of_it = [one for one, message in zip(came, feed.got, strict=True) if message.topic == topic]
+        assert all(before < after for before, after in pairwise(of_it))
