@@ -166,8 +166,11 @@ class ReadSide:
         while polled:
             peer = next(iter(polled))
             del polled[peer]
-            if peer.member.older and peer.member.older_wants > OLDER_WANTS_MAX // 2:
-                # Until it has taken some of what it wanted.
+            member = peer.member
+            if member.older and (
+                member.older_wants > OLDER_WANTS_MAX // 2 or self._desk.replays.is_long(peer)
+            ):
+                # Until it has taken some of what it wanted, or missed.
                 self._readable.spare(peer, now + SPARED_MIN_NS)
                 continue
             size = self._read(peer, now)

@@ -143,6 +143,17 @@ class Replays:
         looked_at = 0 if promise.wants.everything else promise.until - promise.first
         return looked_at * LOOK_NS
 
+    def is_long(self, peer: Peer) -> bool:
+        """Whether it would take long to begin another one for it now: what is left is counted then.
+
+        The worker serves nobody meanwhile, so what it says next is read when less is left.
+        """
+        replay = peer.member.replay
+        if replay is None or replay.stop - replay.counted <= COUNTED_MAX:
+            return False
+        _until, wants = peer.member.older[0]
+        return wants is not None and not wants.everything
+
     def forget(self, peer: Peer) -> None:
         """It is gone; or it goes back, and its member needs the log from there on by itself."""
         peer.is_going_back = False

@@ -115,6 +115,33 @@ def test_the_newest_so_many_are_looked_for_in_so_many(
     assert [peer.member.replay for peer in peers] == [None, None]
 
 
+def test_who_is_sent_much_that_it_has_missed_is_not_heard_until_it_has_got_most(
+    two: TakingOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left would be counted at once, and the worker serves nobody meanwhile."""
+    monkeypatch.setattr(replays, "COUNTED_MAX", 20)
+    publish(two, 100, 1_000)
+    worker = two.workers[0]
+    one = two.connect([since(two, 2), b"A"], worker)
+    (peer,) = worker.desk.peers.values()
+    one.session.subscribe(b"B")
+    left, turns = 0, 0
+    while b"B" not in peer.session.subscriptions and turns < 1_000:
+        replay = peer.member.replay
+        left = replay.stop - replay.counted if replay is not None else 0
+        one.say()
+        two.turn(worker, tick=True)
+        two.turn(worker)
+        one.read()
+        turns += 1
+    two.settle(worker)
+
+    assert left <= 50, "of 97"
+    numbers, _told = got(one)
+    assert [number for number in numbers if number % 2 == 0] == [*range(4, 100, 2)]
+    assert [number for number in numbers if number % 2] == [*range(3, 100, 2)]
+
+
 def test_the_clock_says_what_was_published_in_which_time(two: TakingOver) -> None:
     clock = Clock(two.log.written.segment)
     for second in range(20):
