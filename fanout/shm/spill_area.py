@@ -53,9 +53,6 @@ class SpillArea:
 
     Args:
         number: of the area, from 1; 0 = it has none, and nothing can be stored.
-
-    Attributes:
-        refused: how often something could not be stored.
     """
 
     def __init__(self, segment: Segment, number: int) -> None:
@@ -68,7 +65,6 @@ class SpillArea:
         self._used = 0  # bytes, of all places that somebody has
         self._written_to = 0  # nothing was written behind that since all of it was given back
         self._freed = 0  # bytes, since neighbours were joined
-        self.refused = 0
 
     def store(self, data: bytes | bytearray | memoryview) -> Stored | None:
         """Keep these bytes, one at least; None = there is no place, or no memory."""
@@ -80,14 +76,12 @@ class SpillArea:
             length = exact
             start = self._take(length)
         if start is None:
-            self.refused += 1
             return None
+        self._written_to = max(self._written_to, start + length)  # some of it, whatever comes of it
         if not self._write(data, self._start + start):
-            self.refused += 1
             self._let_go(start, length)
             return None
         self._used += length
-        self._written_to = max(self._written_to, start + length)
         return Stored(self, self._start + start, size, length)
 
     def free(self, offset: int, length: int) -> None:

@@ -109,29 +109,97 @@ def test_who_stores_does_not_look_through_all_that_is_free(segment: Segment) -> 
         looks += event == "line"
         return look
 
+    before = sys.gettrace()  # of who measures coverage
     sys.settrace(look)  # type: ignore[arg-type]
     again = area.store(bytes(7))
     del again
-    sys.settrace(None)
+    sys.settrace(before)
     assert looks < 60
+
+
+def full(area: SpillArea, size: int) -> list[Stored | None]:
+    """Fill it with places of this size, in the order in which they lie."""
+    kept: list[Stored | None] = []
+    while (stored := area.store(bytes(size))) is not None:
+        kept.append(stored)
+    return kept
+
+
+@pytest.mark.parametrize("where", [0, 1, -2], ids=["begin", "middle", "end"])
+def test_neighbours_that_are_free_are_one_place_when_nothing_else_is_left(
+    segment: Segment, where: int
+) -> None:
+    area = SpillArea(segment, 1)
+    kept = full(area, LINE)
+    first = kept[where]
+    assert first is not None
+    place = first.offset
+    kept[where] = kept[where + 1] = first = None
+
+    assert area.store(bytes(3 * LINE)) is None
+    larger = stored_in(area, bytes(2 * LINE))
+    assert larger.offset == place
+
+
+def test_neighbours_are_looked_for_once_and_not_before_as_much_is_free_again(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    area = SpillArea(segment, 1)
+    kept = full(area, LINE)
+    kept[7] = None
+    looked: list[None] = []
+    join = area._join
+    monkeypatch.setattr(area, "_join", lambda: looked.append(join()))
+    for _ in range(5):
+        assert area.store(bytes(2 * LINE)) is None
+    assert looked == []
+    kept[8] = None
+    assert stored_in(area, bytes(2 * LINE)).size == 2 * LINE
+    assert len(looked) == 1
+
+
+def test_what_is_free_fits_what_is_about_as_large(segment: Segment) -> None:
+    area = SpillArea(segment, 1)
+    other, first = stored_in(area, b"other"), stored_in(area, bytes(33 * LINE))
+    place = first.offset
+    del first
+    again = stored_in(area, bytes(35 * LINE))
+    assert again.offset == place
+    del other, again
+    nearly = stored_in(area, bytes(SIZE - 33 * LINE))
+    assert stored_in(area, bytes(33 * LINE)).offset > nearly.offset, "the last place, to the line"
+
+
+def test_what_could_not_be_stored_whole_takes_no_memory_either(
+    segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fanout.shm.spill_area.KEPT_BYTES", PAGE)
+    before = used_bytes(segment)
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: write(fd, data[: 9 * PAGE], at))
+    assert SpillArea(segment, 1).store(bytes(10 * PAGE)) is None
+    assert used_bytes(segment) == before
 
 
 def test_whatever_was_stored_and_freed_the_whole_area_can_be_used_again(segment: Segment) -> None:
     rng = random.Random(7)
     area = SpillArea(segment, 1)
     live: dict[int, tuple[Stored, bytes]] = {}
+    refused = 0
     for number in range(3_000):
         data = bytes([number % 251]) * rng.choice((1, 60, 100, 700, 3_000, SIZE // 20))
         stored = area.store(data)
         if stored is not None:
             live[number] = stored, data
+        else:
+            refused += 1
         if live and (len(live) > 300 or rng.random() < 0.3):
             del live[rng.choice(list(live))]
         if number % 500 == 0:
             places = sorted((one.offset, one.offset + one.size) for one, _ in live.values())
             assert all(end <= begin for (_, end), (begin, _) in pairwise(places))
             assert all(area.read(one.offset, one.size) == data for one, data in live.values())
-    assert area.refused > 0, "it was full at times"
+    assert refused > 0, "it was full at times"
     live.clear()
     del stored
     assert stored_in(area, bytes(SIZE)).size == SIZE
