@@ -144,8 +144,8 @@ class Audience(Verbs[int]):
             TimeoutError: it is not done in time, and goes on; the text says how many serve. Or our
                 thread, or the machine, hangs.
             StartupError: a new process did not serve, the text says why: those that were not
-                replaced yet were left alone, and serve on. So until one of these calls is made
-                again.
+                replaced yet were left alone, and serve on. Or a worker was given up, see
+                `WORKER_GIVEN_UP`. So until one of these calls is made again.
             ClosedError: the publisher was closed meanwhile.
             BrokenError: it is broken for good, by a bug of ours: close it.
         """

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MOVE_TIMEOUT = 30.0  # seconds; it takes some ms, unless a worker hangs or is lost meanwhile
-
-
 POLL = 0.05  # seconds between looks at how far it has come: a start takes some tenths
 
 
@@ -45,7 +43,7 @@ class Staffed(Protocol):
 
     @property
     def problem(self) -> str:
-        """Why not all that were to be replaced are, for people; empty = they are."""
+        """Why not all will serve, or are replaced, for people; empty = they will, and are."""
         ...
 
     @property
@@ -144,8 +142,7 @@ class Workforce:
                 raise
             if not staffed.is_changing:
                 if staffed.problem:
-                    left = "those that were not replaced yet were left alone"
-                    raise StartupError(f"{staffed.problem}; {left}")
+                    raise StartupError(staffed.problem)
                 if staffed.serving >= staffed.size:
                     return
             remaining = deadline - time.monotonic()

@@ -33,7 +33,7 @@ class Staffed:
         size: how many workers are wanted.
         serving: how many of these serve.
         is_changing: some are replaced, started or ended.
-        problem: why not all that were to be replaced are, for people; empty = they are.
+        problem: why not all will serve, or are replaced, for people; empty = they will, and are.
         lost: how those ended that do not serve, for people.
     """
 
@@ -149,12 +149,16 @@ class Staffing:
         without = [life for life in wanted if life.state is not WorkerState.READY]
         serving = len(wanted) - len(without)
         lost = tuple(f"worker {life.index}: {life.how}" for life in without if life.how)
-        return Staffed(self.size, serving, self.pending, self._problem, lost)
+        problem = self._problem
+        for life in without:
+            if life.state is WorkerState.GONE:  # it gets no process, whatever is waited for
+                problem = problem or f"worker {life.index} was given up: {life.how}"
+        return Staffed(self.size, serving, self.pending, problem, lost)
 
     def _leave_others(self, problem: str) -> None:
         """One has not got a new process that serves: the others keep theirs."""
         self._left.clear()
-        self._problem = problem
+        self._problem = f"{problem}; those that were not replaced yet were left alone"
 
     @property
     def _wanted(self) -> int:

@@ -225,7 +225,7 @@ class Supervision:
         """
         life = self.lives[worker]
         how = f"{life.condemned}; its process cannot be killed ({problem}) and is left to itself"
-        life.condemned = ""
+        life.condemned, life.how = "", how
         life.has_process = False
         life.is_left = True
         life.state = WorkerState.WAITING

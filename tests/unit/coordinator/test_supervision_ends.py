@@ -9,6 +9,7 @@ import pytest
 
 from fanout.coordinator.actions import Break, Mend, Start
 from fanout.coordinator.lives import Condition
+from fanout.coordinator.staffing import Staffing
 from fanout.coordinator.supervision import AT_ONCE, BACKOFF_MAX, FAILURES_MAX, GIVE_UP_AFTER
 from fanout.coordinator.watching import TICK
 from fanout.exits import is_from_outside
@@ -225,6 +226,21 @@ def test_one_whose_process_is_still_there_gets_no_second_one() -> None:
 
     assert watch.supervision.restart(watch.now) == 0
     assert watch.supervision.due(watch.now) == []
+    (told,) = Staffing(watch.lives, 2).staffed.lost
+    assert told.startswith("worker 0: it hangs; its process cannot be killed (not permitted)")
+
+
+def test_who_waits_for_workers_hears_that_one_was_given_up_until_it_is_tried_again() -> None:
+    watch = Watch(3)
+    watch.serve()
+    watch.lose(1, how="exit status 3")
+    staffing = Staffing(watch.lives, 3)
+    assert (staffing.staffed.serving, staffing.staffed.problem) == (2, "")
+    fail_for(watch, GIVE_UP_AFTER + 2 * BACKOFF_MAX, 1)
+    assert staffing.staffed.problem.startswith("worker 1 was given up: ")
+    assert not staffing.staffed.is_changing
+    watch.supervision.restart(watch.now)
+    assert staffing.staffed.problem == ""
 
 
 def test_nobody_is_started_in_the_end() -> None:
