@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -165,23 +166,30 @@ def test_if_it_comes_back_after_long_it_is_said_that_the_other_one_did_not_go_on
 
 
 def test_if_the_other_one_has_no_room_for_it_who_had_it_serves_it_on() -> None:
+    """Though there is another one that comes before it, with as few."""
     with Bench(3) as bench:
-        subscriber = connect(bench)
-        first, second, third = bench.processes
-        move, flag = begin(bench, subscriber, 2)
-        first.say(Released(subscriber, True, ""))
+        _one, two, subscriber = connect(bench), bench.connect(b"A")[1], bench.connect(b"A")[1]
+        slot = bench.state.roster.connections[subscriber].slot
+        StreamSlot(bench.segment, slot).write(RECORD)
+        target, other, source = bench.processes
+        other.say(closed(two))
         bench.turn()
-        first.hear()
-        third.say(Resumed(subscriber, False, "no descriptor", again=True))
+        for process in bench.processes:
+            process.hear()
+        move, flag = begin(bench, subscriber, 0)
+        source.say(Released(subscriber, True, ""))
         bench.turn()
-        assert (kinds(first.hear()), second.hear()) == ([Wants, Resume], [])
+        source.hear()
+        target.say(Resumed(subscriber, False, "no descriptor", again=True))
+        bench.turn()
+        assert (kinds(source.hear()), other.hear()) == ([Wants, Resume], [])
         assert Header(bench.segment).hold == 0
-        first.say(Resumed(subscriber, True, ""))
+        source.say(Resumed(subscriber, True, ""))
         bench.turn()
         bench.turn()
         assert flag.times == 1
-        assert move.problem == "worker 2 did not go on with it: no descriptor"
-        assert first.hear() == []
+        assert move.problem == "worker 0 did not go on with it: no descriptor"
+        assert source.hear() == []
         assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
         assert (bench.state.ledger.moved, bench.state.ledger.not_resumed) == (0, 0)
         assert Header(bench.segment).hold == NO_TAIL
@@ -199,8 +207,10 @@ def test_nobody_gives_it_up_while_there_is_no_descriptor_to_hand_it_on_with() ->
             bench.pass_time(PATIENCE)
         assert (first.hear(), flag.times) == ([], 1)
         assert move.problem == "no descriptor was free"
+        before = len(os.listdir("/proc/self/fd"))
         begin(bench, subscriber, 1)
         assert first.hear() == [Release(subscriber)]
+        assert len(os.listdir("/proc/self/fd")) == before, "it was only to see whether there is one"
 
 
 def two_of_the_first(bench: Bench) -> tuple[int, int]:

@@ -322,8 +322,9 @@ def test_one_that_does_not_end_though_it_was_told_to_is_killed() -> None:
 
         assert bench.now - told_at >= FINISH_GRACE
         assert list(bench.state.roster.connections) == subscribers
-        (old, _new) = [one for one in bench.processes if one.index == 1]
-        assert old.exitcode == KILLED
+        (old, new) = [one for one in bench.processes if one.index == 1]
+        bench.pass_time(1)
+        assert (old.exitcode, new.exitcode) == (KILLED, None)
         told = [event.reason for event in bench.of(EventKind.WORKER_RETIRED)]
         assert sum("did not within 10 s" in text for text in told) == 1
         assert [text.count("told to end") for text in told if "killed" not in text] == [1, 1]

@@ -129,8 +129,27 @@ def test_who_has_said_something_that_is_lost_with_its_worker_does_not_go_on(
 
     assert [(outcome.subscriber, outcome.ok) for outcome in two.outcomes] == [(1, True), (2, False)]
     assert "not acted upon" in two.outcomes[1].reason
+    assert not two.outcomes[1].again, "nobody can"
     assert two.closed == []
     assert list(heir.desk.peers) == [1]
+
+
+def test_who_comes_without_a_descriptor_or_to_one_that_ends_may_go_on_with_another(
+    two: TakingOver,
+) -> None:
+    dying, heir = two.workers
+    ones = [two.connect([b"A"], dying) for _ in range(2)]
+    two.kill(dying)
+    two.hand_over(ones, heir)
+    resuming = heir._orders.resuming
+    resuming.take(resuming.waiting.popleft().message, [])
+    resuming.give_up()
+    two.around(heir).channel.flush()
+    two.take_reports(heir)
+
+    told = [(outcome.subscriber, outcome.ok, outcome.again) for outcome in two.outcomes]
+    assert told == [(1, False, True), (2, False, True)]
+    assert (list(heir.desk.peers), two.closed) == ([], [])
 
 
 @pytest.mark.parametrize(
