@@ -137,9 +137,7 @@ class PublisherStatistics:
     discarded_bytes: int
     dropped_by: dict[str, int] = field(hash=False)  # messages, by label of the reason
     dropped_bytes_by: dict[str, int] = field(hash=False)
-    replayed: (
-        int  # of `matched`: published before the subscriber wanted them, and it asked for them
-    )
+    replayed: int  # of `matched`: published before the subscriber wanted them, who has asked
     inexact: int  # closed subscribers of lost workers whose figures may be too small
     takeovers: int  # workers that were lost, and whose connections went on with others
     resumed: int  # times that a connection did

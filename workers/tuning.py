@@ -59,7 +59,7 @@ class Tuning:
     # What one member may leave undone.
     older_max: int = 256  # changes of subscriptions while it takes nothing; each costs 100 bytes
     spill_logs: int = 2  # times the log's size: messages outside it that members have rests of
-    control_bytes_max: int = 64 * KIB  # answers to PINGs with its handshake, left unread
+    control_bytes_max: int = 64 * KIB  # answers unread to PINGs that came with its handshake
 
 
 TUNING = Tuning()

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from fanout.workers.stream.pump import Pump
     from fanout.workers.stream.turn_part import TurnPart
     from fanout.workers.surroundings import Surroundings
+    from fanout.workers.tail import Tail
 
     Kept = Copy | Values | Cohort[Member]
-    from fanout.workers.tail import Tail
 
 KEPT_PART = 4  # records may keep 1/4 of the log beyond what the peers need
 TURNS_PER_LOOK = 8  # at what they keep, unless the publisher waits; in a turn they keep little more
