@@ -321,7 +321,9 @@ class Stream:
                 int(said[key]) for key in ("epoch", "first", "last", "count")
             )
             reason = str(said["reason"])
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError, OverflowError):  # the last by an infinity
+            return
+        if min(first, last, count) < 0:
             return
         if self._seen is None or epoch != self._seen[0]:
             return

@@ -120,6 +120,8 @@ def test_a_marker_of_what_was_conflated_explains_numbers_before_and_after_others
 @pytest.mark.parametrize(
     "frames",
     [
+        marker(6, 8, -3),
+        (b"\x00fanout.gap", msgpack.packb(dict.fromkeys(("epoch", "first", "last"), float("inf")))),
         (b"\x00fanout.gap", b"\xff"),
         (b"\x00fanout.gap", msgpack.packb(["epoch"])),
         (b"\x00fanout.gap", msgpack.packb({"epoch": EPOCH})),
