@@ -97,10 +97,13 @@ def _exit_for(error: BaseException, otherwise: Exit) -> Exit:
     return otherwise
 
 
-def _blame(slot: WorkerSlot, error: BaseException) -> None:
-    """Note with whom this worker was busy when it failed, if it knows, for who goes on."""
-    if _exit_for(error, Exit.BUG) is Exit.BUG:  # else it is the system's fault, and nobody's
-        slot.resuming = slot.resuming or subscriber_of(error)
+def _failure_of(context: dict[str, object], slot: WorkerSlot) -> BaseException:
+    """What the loop says has failed; with whom this worker was busy is noted for who goes on."""
+    error = context.get("exception")
+    failed = error if isinstance(error, BaseException) else RuntimeError(str(context))
+    if _exit_for(failed, Exit.BUG) is Exit.BUG:  # else it is the system's fault, and nobody's
+        slot.resuming = slot.resuming or subscriber_of(failed)
+    return failed
 
 
 async def _serve(
@@ -118,10 +121,7 @@ async def _serve(
     failures: list[BaseException] = []
 
     def on_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        error = context.get("exception")
-        failed = error if isinstance(error, BaseException) else RuntimeError(str(context))
-        failures.append(failed)
-        _blame(around.slot, failed)
+        failures.append(_failure_of(context, around.slot))
         worker.finished(failed=True)
 
     loop.set_exception_handler(on_failure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.workers.blame import NOBODY, subscriber_of
-from fanout.workers.main import _blame
+from fanout.workers.main import _failure_of
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.pump import Pump
 from tests.helpers.around import Around
@@ -87,7 +87,7 @@ def test_it_is_noted_for_a_bug_unless_it_is_known_already_and_not_for_what_the_s
         try:
             serve(member(7), step)
         except (RuntimeError, MemoryError) as error:
-            _blame(slot, error)
+            _failure_of({"message": "it failed", "exception": error}, slot)
         return slot.resuming
 
     assert noted(out_of_memory) == NOBODY
