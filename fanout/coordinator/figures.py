@@ -171,9 +171,9 @@ def final_of(
 ) -> Closed:
     """The last figures of a subscriber whose worker cannot report them any more.
 
-    They are those of its last checkpoint, or record, with what has come `later`. Of one that was
-    cut short some words may be newer than others: it still adds up. What its address owes is not
-    among them.
+    They are those of its last checkpoint, or record, with what has come `later`. Of a checkpoint
+    that was cut short, if there is no record, some words may be newer than others: it still adds
+    up. What its address owes is not among them.
     """
     slot = SubscriberSlot(segment, connection.slot)
     last = last_known(segment, connection.slot, connection.subscriber)

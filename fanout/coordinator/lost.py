@@ -4,7 +4,8 @@ A slot says what its worker had counted when it wrote the last checkpoint, or th
 was published after that is still in the log, because the tail of the dead keeps it there, and the
 coordinator knows who wants what, and what has changed about that lately. So it counts the rest:
 matched, and not delivered as far as anybody can know. What was sent after the checkpoint counts as
-discarded, unless the worker's tail has passed it and the subscriber took everything then.
+discarded, unless the worker's tail has passed it and the subscriber took everything then; always,
+if its worker died in the middle of a checkpoint.
 
 Counting takes a while with many subscribers and topics, so it is done in steps, between which
 others have their turn. It has a limit, since the log is held meanwhile. Who is not counted by then

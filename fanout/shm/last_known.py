@@ -1,7 +1,9 @@
 """What is known of a subscriber whose worker is lost: its last checkpoint, or its last record.
 
 Both are written now and then, and a record at once when messages are lost. So it may be that one
-was lost, or a worker has gone on with it, and no checkpoint says so yet.
+was lost, or a worker has gone on with it, and no checkpoint says so yet. And a checkpoint may be
+half-written, for ever if its worker died while it was: then some of its words say what others do
+not know of. A record is never.
 """
 
 from __future__ import annotations
@@ -27,13 +29,18 @@ def last_known(segment: Segment, index: int, subscriber: int) -> Checkpoint:
     Args:
         index: of its slot.
     """
-    last = SubscriberSlot(segment, index).read(subscriber)
+    slot = SubscriberSlot(segment, index)
+    last = slot.read(subscriber)
     stream = StreamSlot(segment, index)
     count = stream.count
     record = stream.read(subscriber)
-    if record is None or stream.count != count or not _is_newer(record, last):
+    if record is None or stream.count != count:
         return last
-    lost = record.dropped + record.conflated - last.dropped - last.conflated
+    is_torn = slot.is_torn
+    if not is_torn and not _is_newer(record, last):
+        return last
+    # Of what came since the record nobody knows what was sent, if some of it may be lost.
+    lost = is_torn or record.dropped + record.conflated - last.dropped - last.conflated
     known = {name: getattr(record, name) for name in _NAMES}
     return last._replace(
         **known,
@@ -45,7 +52,7 @@ def last_known(segment: Segment, index: int, subscriber: int) -> Checkpoint:
 
 
 def _is_newer(record: StreamRecord, last: Checkpoint) -> bool:
-    """A checkpoint that is half-written has some words that are: it counts as it is."""
+    """Whether something has happened since the checkpoint that the record knows of."""
     mine = record.stream_bytes, record.counted, record.matched, record.sent, record.dropped
     its = last.stream_bytes, last.counted, last.matched, last.sent, last.dropped
     return mine != its and all(a >= b for a, b in zip(mine, its, strict=True))

@@ -172,7 +172,3 @@ class StreamSlot(Record):
     def end(self) -> None:
         """Nobody goes on with it: of a Unix socket it cannot be told that its end has begun."""
         self.words[at.S_HANDED] = at.UNCOUNTED
-
-    def mend(self) -> None:
-        """Have who reads figures not take it for half-written, if its worker died while it was."""
-        self.words[at.S_VERSION] += self.words[at.S_VERSION] & 1

@@ -103,17 +103,17 @@ class SubscriberSlot(Record):
         words[at.S_VERSION] = version + 1
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Write down where the stream stands."""
+        """Write down where the stream stands; also if a worker died while it did so."""
         words = self.words
-        version = words[at.S_VERSION]
-        words[at.S_VERSION] = version + 1
+        version = words[at.S_VERSION] | 1
+        words[at.S_VERSION] = version
         _pack_into(_packed, 0, *checkpoint)
         if fences.BARRIER is not None:
             fences.BARRIER()
         words[_WORDS] = _packed
         if fences.BARRIER is not None:
             fences.BARRIER()
-        words[at.S_VERSION] = version + 2
+        words[at.S_VERSION] = version + 1
 
     @property
     def is_torn(self) -> bool:

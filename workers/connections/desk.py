@@ -206,7 +206,8 @@ class Desk:
         if cause in _VIOLATIONS and not peer.ready:
             evicted = False  # it has never become a subscriber
         kernel_bytes = 0 if evicted else peer.unsent_in_kernel()
-        peer.checkpoint(0)
+        now = self._around.now()
+        peer.checkpoint(now)  # what comes from now on is not sent to it, wherever the tail is
         peer.inbox.let_go()
         # Who wants too much comes back at once if it is closed: when, is up to the coordinator.
         peer.close(leave_open=cause is Reason.LIMIT)
@@ -218,7 +219,7 @@ class Desk:
                 *(member.matched_bytes, member.sent_bytes, member.dropped_bytes),
                 *(member.queued_bytes, member.conflated, member.conflated_bytes),
                 *member.drops,
-                debt=peer.budget.debt(self._around.now()),
+                debt=peer.budget.debt(now),
             )
         )
 
@@ -228,7 +229,7 @@ class Desk:
         self._pump.let_go(peer.member)
         self.records.leave(peer)
         self._forget(peer)
-        peer.checkpoint(0)
+        peer.checkpoint(self._around.now())
         peer.close(leave_open=True)
         self._note_gone(peer)
 

@@ -174,7 +174,6 @@ class Resuming:
         slot = self._around.subscriber_slot(message.slot)
         session = self._session_of(message, wants, acted - counts.read, sock)
         policy = policy_of(_policy_in(message), self._log_bytes, self._around.log.entries)
-        stream.mend()
         peer = Peer(
             *(message.subscriber, slot, sock, session, policy, now, message.debt),
             record=stream,
@@ -204,7 +203,13 @@ class Resuming:
         self._desk.take_over(peer, now)
         self._deadlines.connected(peer, now)
         peer.recorded = record.needed  # that is held
-        self._desk.records.write(peer)
+        self._write_down(peer)
+
+    def _write_down(self, peer: Peer) -> None:
+        """The checkpoint before may be half-written, if its worker died while it was."""
+        self._pump.settle(peer.member)
+        seen = peer.checkpoint(self._pump.blocked.get(peer.member, 0))
+        self._desk.records.write(peer, seen=seen)
 
     def _counts_of(
         self, sock: Any, stream: StreamSlot, record: StreamRecord, *, quiet: bool

@@ -182,12 +182,11 @@ class Members:
 
     def remove(self, member: Member) -> None:
         """The member's connection is closed; afterwards its counters are final."""
+        self.settle(member, stay=True)
         if member.blocked:
-            self.backlog.settle(member, self.front)
             self.blocked.pop(member, None)
             self.runnable.pop(member, None)
         else:
-            self._count_ready(member)
             self.waiting.discard(member)
         if member.cohort is not None:
             self._leave_cohort(member)

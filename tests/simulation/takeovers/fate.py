@@ -36,6 +36,7 @@ _CALLS = (
 _TAKING_OVER = (
     *("prepare", "ask", "S_VERSION", "W_TAIL", "W_FLUSHED", "W_RESUME", "watch", "figures"),
     *("a bank", "a bank, half of it", "S_BANK", "close"),
+    *("a checkpoint", "a checkpoint, half of it"),
 )
 _GIVING_UP = (
     *("a bank", "a bank, half of it", "S_BANK", "S_VERSION", "a checkpoint", "watch", "close"),

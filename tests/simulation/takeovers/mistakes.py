@@ -16,6 +16,7 @@ from fanout.coordinator.roster import Roster
 from fanout.shm import last_known
 from fanout.shm import layout as at
 from fanout.shm.stream_record import Kind, StreamSlot
+from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot
 from fanout.transport import kernel
 from fanout.transport.kernel import Counts
@@ -150,9 +151,12 @@ def write_into_the_bank_that_is_chosen(
     self._banks = banks
 
 
-@replaces(StreamSlot, "mend")
-def leave_a_checkpoint_torn(_original: Any, _self: StreamSlot) -> None:
+@replaces(SubscriberSlot, "checkpoint")
+def leave_a_checkpoint_torn(original: Any, self: SubscriberSlot, checkpoint: Any) -> None:
     """Who reads it waits for who is dead."""
+    was_torn = self.is_torn
+    original(self, checkpoint)
+    self.words[at.S_VERSION] += was_torn
 
 
 # What the log must keep.

@@ -89,9 +89,9 @@ class Pipe:
         if not self._waiting:
             return True
         if len(self.sent) >= ROOM_PACKETS and not process.world.is_calm:
-            for message in self._waiting:
-                if isinstance(message, Subscriptions):
-                    process.world.has_waited(message.subscriber)
+            # All that have changed are held, also those whose reports are out by now.
+            for peer in process.worker.tail.promised:
+                process.world.has_waited(peer.id)
             return False
         process.point("report")
         self.sent.append(self._waiting)

@@ -13,6 +13,7 @@ from fanout.coordinator.interest import Interest
 from fanout.coordinator.lost import NO_TIME, NOTHING_LATER, UNSURE, Later, Losses
 from fanout.coordinator.roster import Accepted
 from fanout.reasons import Reason
+from fanout.shm import layout as at
 from fanout.shm.stream_record import StreamRecord, StreamSlot
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
@@ -216,3 +217,19 @@ def test_a_record_that_is_older_than_the_checkpoint_says_nothing() -> None:
     StreamSlot(case.log.segment, 0).write(StreamRecord(**figures, speech=b""))
 
     assert case.later()[:2] == (3, 2)
+
+
+def test_of_a_checkpoint_that_is_half_written_nothing_counts_if_there_is_a_record() -> None:
+    """It was sent message 6 as well, which was counted below 4 and matched then: not once more."""
+    case = Case(b"A", tail=8, counted=4)
+    segment = case.log.segment
+    figures = dict.fromkeys(StreamRecord._fields[:-1], 0)
+    figures |= {"counted": 2, "sequence": 2, "matched": 1, "sent": 1}
+    StreamSlot(segment, 0).write(StreamRecord(**figures, speech=b""))
+    slot = SubscriberSlot(segment, 0)
+    slot.words[at.S_VERSION] += 1
+    slot.words[at.S_MATCHED] = slot.words[at.S_SENT] = 4
+
+    last = final_of(segment, case.connection, Reason.WORKER_LOST, case.later(), evicted=True)
+
+    assert (last.matched, last.sent, last.discarded, last.exact) == (5, 1, 4, False)

@@ -70,14 +70,17 @@ def test_a_slot_that_is_taken_anew_has_no_record(segment: Segment) -> None:
     assert StreamSlot(segment, 0).acted == 0
 
 
-def test_what_is_needed_to_count_is_not_torn_by_the_death_of_who_counts(segment: Segment) -> None:
+def test_who_goes_on_after_the_death_of_who_counts_leaves_no_torn_checkpoint(
+    segment: Segment,
+) -> None:
     slot = SubscriberSlot(segment, 0)
     slot.take(7)
     slot.words[at.S_VERSION] += 1
     torn = [slot.is_torn]
-    for _ in range(2):
-        StreamSlot(segment, 0).mend()
+    for matched in (3, 4):
+        slot.checkpoint(NOTHING._replace(matched=matched))
         torn.append(slot.is_torn)
+        assert slot.read(7).matched == matched
 
     assert torn == [True, False, False]
 

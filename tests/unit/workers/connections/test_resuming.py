@@ -12,6 +12,8 @@ from unittest import mock
 
 import pytest
 
+from fanout.reasons import Reason
+from fanout.shm import layout as at
 from fanout.shm.layout import PAGE, Layout
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import commands, frame_header
@@ -322,3 +324,43 @@ def test_who_ends_a_worker_that_is_about_to_go_on_with_it_is_named(two: TakingOv
     two.hand_over(two.kill(heir), two.start())
     two.settle(two.workers[0])
     assert two.around(two.workers[0]).slot.resuming == named.resuming == 0
+
+
+def test_who_goes_on_leaves_a_whole_checkpoint_whatever_the_other_one_was_doing(
+    two: TakingOver,
+) -> None:
+    dying, heir = two.workers
+    one = two.connect([b"A"], dying)
+    two.publish(b"A", b"1")
+    two.turn(dying)
+    slot = dying.desk.peers[one.number].slot
+    slot.words[at.S_VERSION] |= 1  # it dies in the middle of a checkpoint
+    slot.words[at.S_SENT] = 99
+    torn = [slot.is_torn]
+    two.hand_over(two.kill(dying), heir)
+    two.turn(heir)
+    torn.append(slot.is_torn)
+
+    assert torn == [True, False]
+    last = slot.read(one.number)
+    assert (last.matched, last.sent, last.counted) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("is_given_up", [False, True])
+def test_what_comes_after_the_end_of_one_was_not_sent_to_it(
+    two: TakingOver, is_given_up: bool
+) -> None:
+    """Its worker may die before that end is heard of: then its slot tells all there is to know."""
+    worker = two.workers[0]
+    one = two.connect([b"A"], worker)
+    two.publish(b"A", b"1")
+    two.turn(worker)
+    peer = worker.desk.peers[one.number]
+    if is_given_up:
+        worker.desk.let_go(peer)
+    else:
+        worker.desk.close(peer, Reason.LEFT)
+
+    last = peer.slot.read(one.number)
+    assert (last.matched, last.sent, last.counted) == (1, 1, 1)
+    assert last.blocked_since, "what the tail passes would count as sent"

@@ -218,6 +218,7 @@ def test_who_leaves_takes_nothing_along_but_what_was_queued() -> None:
     assert (pump.cohorts.in_use, pump.totals.discarded) == (0, 2)
     assert (slow.state, slow.sent, slow.queued) == (LOST, 1, 2)
     assert (ready.state, ready.sent, ready.queued) == (LOST, 3, 0)
+    assert slow.counted == ready.counted == 3, "else who reads that counts some of it once more"
     assert sink.taken == ONE + ONE[:1]
 
 
