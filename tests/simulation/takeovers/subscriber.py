@@ -113,6 +113,7 @@ class Subscriber:
         if rng.random() < 2 * self._chatty:
             text = rng.choice((*_GAPS,))
             self.missing.level = _GAPS[text]
+            self.was_hasty = True
             self._say(Statement(wanted=True, text=text))
 
     # What it says.
