@@ -3,6 +3,9 @@
 It is far behind because it has asked for that, so the limits of its own policy would cut what it
 was promised. It never makes the publisher wait: it may fall as far behind as the log allows that is
 kept for everybody, and then it loses the oldest of what it was still to be sent.
+
+Nor is it conflated: which messages of half a log are the newest of their topics would have to be
+found at once, and others would wait for that.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ class WhileReplaying(Bounded):
         log_bytes, entries: bytes and messages that the log holds.
     """
 
-    __slots__ = ("conflates", "min_interval_ns", "own")
+    __slots__ = ("own",)
 
     def __init__(self, own: Policy, log_bytes: int, entries: int) -> None:
         limits = Limits(
@@ -37,8 +40,6 @@ class WhileReplaying(Bounded):
         )
         super().__init__(limits, 1.0, own.max_rate)
         self.own = own
-        self.conflates = own.conflates
-        self.min_interval_ns = own.min_interval_ns
 
     def judge(self, _lag: Lag) -> KeepOfLog:
         """It keeps the newest of what there may be."""

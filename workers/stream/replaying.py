@@ -102,6 +102,7 @@ class Replaying(Judging):
         if wants.everything or member.finishing is not None:
             self.backlog.count_replayed(member, until)
         member.policy = self._while_replaying(member.policy)
+        member.conflating = False
         self._progressed(member, now)
         self.runnable[member] = None
         self._look_anew(member)
@@ -193,6 +194,7 @@ class Replaying(Judging):
         member.replay = None
         if isinstance(policy, WhileReplaying):
             member.policy = policy.own
+            self.begin(member, 0, throttled=False)
         if member.blocked:
             self._look_anew(member)
 

@@ -52,6 +52,23 @@ def test_the_log_is_kept_for_who_goes_back_while_another_one_is_behind() -> None
     assert worker.pump.move_tail() == 4
 
 
+def test_what_it_missed_is_not_conflated_and_what_it_has_not_taken_since_is() -> None:
+    """To find the newest of half a log at once would hold up everybody else."""
+    worker = published(20)
+    member, sink = go_back(worker, b"A")
+    worker.obey(member, SlowPolicy("conflate"))
+    publish(worker, 10)
+    sink.room = 5 * 6 + 5 * 7 + 3  # what it missed, and a part of a message that came
+    worker.serve(member)
+    publish(worker, 10)
+    sink.room = 1 << 30
+    worker.serve(member)
+
+    parts = parts_of(sink.taken)
+    assert parts == [*range(0, 20, 2), 20, 28, 38]
+    assert member.matched == member.sent + member.conflated == 20
+
+
 def test_a_limit_that_it_has_is_none_for_what_it_missed() -> None:
     worker = published(20)
     member, sink = go_back(worker, b"A")
