@@ -135,6 +135,17 @@ def test_examples_are_found() -> None:
     assert {example.name.partition("-")[0] for example in all_examples()} >= {"README.md"}
 
 
+def test_examples_name_their_options() -> None:
+    """A dict of options (`**options`) has one type for all values: checkers of types refuse it."""
+    hidden = [
+        f"{example.name}: line {node.lineno}"
+        for example in all_examples()
+        for node in ast.walk(ast.parse(example.program))
+        if isinstance(node, ast.Call) and any(keyword.arg is None for keyword in node.keywords)
+    ]
+    assert hidden == []
+
+
 def test_every_fence_is_a_block() -> None:
     """A fence that is not closed would hide all examples behind it."""
     for page in PAGES:
@@ -275,6 +286,12 @@ def test_command_line_is_in_the_reference(command: str) -> None:
     assert options - {"-h", "--help"} - listed == set()
     made_up = {word for word in listed if word.startswith("--")} - options
     assert made_up == set()
+
+
+@pytest.mark.parametrize("command", sorted(subcommands(build_parser())))
+def test_help_says_of_each_option_what_it_does(command: str) -> None:
+    actions = subcommands(build_parser())[command]._actions
+    assert [action.dest for action in actions if not action.help] == []
 
 
 def test_named_tests_and_mutations_exist() -> None:

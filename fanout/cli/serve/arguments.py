@@ -48,7 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ENDPOINT",
         help="tcp://*:5556, tcp://127.0.0.1:* (a free port), ipc:///run/feed; may be given again",
     )
-    add("--format", choices=("lines", "ndjson", "msgpack"), default="lines")
+    add(
+        "--format",
+        choices=("lines", "ndjson", "msgpack"),
+        default="lines",
+        help="see below (default: lines)",
+    )
     add(
         "--topic-key",
         metavar="KEY",

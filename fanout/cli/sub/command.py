@@ -62,7 +62,9 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
         help="prefix of the topics to subscribe to (default: everything)",
     )
     shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--format", choices=tuple(FORMATS), default="text")
+    shown.add_argument(
+        "--format", choices=tuple(FORMATS), default="text", help="see below (default: text)"
+    )
     shown.add_argument(
         "--raw", action="store_true", help="print payloads as they are, with nothing between them"
     )
