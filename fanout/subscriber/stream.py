@@ -116,7 +116,11 @@ class Stream:
         if not introduction.sequence or not introduction.replay:
             return b""
         known = self._known
-        return self._start if known is None else at.after(*known)
+        if known is None:
+            return self._start
+        epoch, following = known
+        # Of another run all is sent there is, whatever number was had of this one.
+        return at.after(epoch, following if epoch == introduction.epoch else max(following, 1))
 
     @property
     def _known(self) -> tuple[int, int] | None:
@@ -329,6 +333,8 @@ class Stream:
             return
         if reason == RESTARTED:
             return  # that was seen by what it said of itself
+        if self._numbered and self._epoch == epoch and self._early is None and not self._is_loose:
+            self._miss(first)  # what is missing before that is told by nobody
         self._told = max(self._told, last + 1)
         is_known = reason != EXPIRED or b"" in self.wants
         self._add(Gap(reason, count if is_known else None, first, last, epoch))

@@ -154,6 +154,14 @@ class TestAnotherConnection:
         got = stream.take(numbered(10, 11))
         assert seen(got) == [(10, Gap("reconnected", 4, 6, 9, EPOCH)), (11, None)]
 
+    def test_tells_what_is_missing_before_what_a_marker_tells(self) -> None:
+        stream = connected(b"")
+        stream.take(numbered(5))
+        stream.begin(introduced(9))
+        got = stream.take([marker(8, 9, 2), *numbered(10, 11)])
+        assert seen(got) == [(10, Gap("lag", 4, 6, 9, EPOCH)), (11, None)]
+        assert stream.missing == 4
+
     def test_tells_others_that_nobody_knows(self) -> None:
         stream = connected(b"A")
         stream.take(numbered(5))
@@ -244,6 +252,13 @@ class TestWithReplay:
         stream.answered()
         assert seen(stream.take(numbered(6, 7))) == [(6, None), (7, None)]
         assert stream.missing == 0
+
+    def test_who_has_nothing_of_another_run_names_that_and_not_by_chance_the_present_one(
+        self,
+    ) -> None:
+        stream = Stream([b""])
+        again(stream, 0)
+        assert again(stream, 0, EPOCH ^ 1) == b"\x00fanout.since=%016x:0" % EPOCH
 
     def test_another_publisher_sends_all_that_it_has(self) -> None:
         stream = connected(b"")
