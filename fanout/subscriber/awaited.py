@@ -53,7 +53,7 @@ class Subscriber:
 
     __slots__ = (
         *("__weakref__", "_connections", "_core", "_failure", "_inbox", "_is_closed", "_loop"),
-        *("_settings", "_tell", "_timer", "_waiters"),
+        *("_tell", "_timer", "_waiters"),
     )
 
     def __init__(
@@ -70,7 +70,6 @@ class Subscriber:
         settings = settings_of(
             endpoint, topics, queue_bytes, queue_policy, max_message_bytes, since
         )
-        self._settings = settings
         self._tell = telling(on_event)
         self._core = Core(
             [BackOff(random.random) for _ in settings.endpoints],
@@ -161,18 +160,13 @@ class Subscriber:
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         """The messages as they come, until it is closed."""
-        inbox = self._inbox
         while True:
-            if not inbox.messages:
-                try:
-                    await self._until_some(None)
-                except ClosedError as error:
-                    if error.__cause__ is None:
-                        return
-                    raise
-            message = inbox.pop()
-            if inbox.is_stalled:
-                inbox.taken()
+            try:
+                message = await self.recv()
+            except ClosedError as error:
+                if error.__cause__ is None:
+                    return
+                raise
             yield message
 
     # Subscriptions.
@@ -267,9 +261,7 @@ class Subscriber:
 
     def _end(self) -> None:
         self._is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         self._connections.close()
         self._inbox.messages.clear()
         self._notify()
@@ -286,12 +278,15 @@ class Subscriber:
             self._failure = error
             self._end()
             return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         due = None if self._connections.paused else self._core.next_at()
         if due is not None:
             self._timer = self._loop.call_later(max(due - now, 0), self._turn)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _on_room(self) -> None:
         if self._loop is not None:
