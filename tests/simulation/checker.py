@@ -137,9 +137,9 @@ class Checker:
             member, model = peer.member, world.models[peer.id]
             is_right_there = not member.blocked or cut
             lag = NOT_BEHIND
+            position, sequence = cursors.get(member.id, (member.position, member.sequence))
             if not is_right_there or member.dropped != model.dropped or member.slow != model.slow:
                 before = model.behind(pump.front, now)
-                position, sequence = cursors.get(member.id, (member.position, member.sequence))
                 lag = Behind(
                     bytes=before.bytes if model.kind is Kind.PLAIN else NONE - 1,
                     messages=before.messages,
@@ -151,10 +151,11 @@ class Checker:
                 is_late = is_over(lag, model.rules.soft)
                 require(is_late or member.dropped > model.dropped, f"not slow: {lag}")
             model.slow = member.slow
-            conflated = model.conflated
             self._thinned(worker, member, model, 0)
             if member.older and isinstance(member.older[0][1], Values):
-                if model.pass_until < member.older[0][0] or model.conflated != conflated:
+                log_bytes = world.history.start_of(pump.front) - position
+                far = model.rules.kept.log_bytes, model.rules.kept.log_messages
+                if log_bytes > far[0] or pump.front - sequence > far[1]:
                     model.forget_times()  # its pass was thinned once more: the log cannot keep it
                 model.pass_until = member.older[0][0]
             self._dropped(worker, member, model, lag)

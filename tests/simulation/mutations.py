@@ -681,7 +681,6 @@ def conflate_nothing(_original: Any, _self: Conflating, _member: Member, _front:
 def forget_what_it_wanted_before(
     _original: Any, self: Conflating, member: Member, first: int, front: int
 ) -> Values:
-    assert member.cohort is not None or not member.older
     if member.cohort is None:
         return Values((), self._log)
     return self._newest.wanted(member.cohort, first, front, self._backlog.tail)

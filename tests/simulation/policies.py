@@ -32,7 +32,8 @@ class Rules:
 
     Attributes:
         limits: as `Behind`; NONE = none.
-        conflates: whether it gets the newest of each topic only, whenever it is behind.
+        conflates: whether it gets the newest of each topic only, whenever it is behind: then the
+            only limit of a pass is the log.
         interval: before which it gets a topic no second time, in ns.
         far: beyond these, one that takes nothing is in the way.
     """
@@ -55,6 +56,8 @@ class Rules:
         kept = _part(self.limits, 15 / 16)
         self.kept = kept._replace(messages=max(kept.messages, 1))
         self.far = _part(self.limits, 7 / 8)
+        if self.conflates:  # each pass is as it is, or a topic would come twice in one
+            self.limits = self.limits._replace(bytes=NONE, messages=NONE, age=NONE)
         if blocks:
             whole = Behind(NONE, NONE, NONE, log_bytes, entries)
             self.soft = _part(Behind(*self.limits[:3], log_bytes, entries), policy.soft)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fanout.workers.policy.base import Thin
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 class Conflate(Bounded):
     """Thins what waits; without limits of its own whenever something does; a `Policy`.
 
-    The log does not wait for that: what is newest and half a log behind is lost.
+    The log does not wait for that: what is newest and half a log behind is lost. With an interval
+    limits only say from where on it is slow: a pass that is thinned once more is one in which a
+    topic may come again.
 
     Args:
         min_interval_ns: between the end of what it is sent and the next time that it is sent
@@ -30,6 +33,8 @@ class Conflate(Bounded):
         super().__init__(limits, soft, max_rate)
         has_limits = (limits.bytes, limits.messages, limits.age_ns) != (NONE, NONE, NONE)
         self.conflates = not has_limits or min_interval_ns > 0
+        if self.conflates:
+            self.limits = replace(limits, bytes=NONE, messages=NONE, age_ns=NONE)
         self.min_interval_ns = min_interval_ns
 
     def judge(self, lag: Lag) -> Thin:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -256,6 +256,26 @@ class TestAnInterval:
         worker.pump.serve_runnable(SECOND, 10)
 
         assert member.sent == 2
+
+    @pytest.mark.parametrize(
+        "limits", [{"limit_bytes": 30}, {"limit_messages": 1}, {"limit_age": 0.1}], ids=str
+    )
+    def test_a_limit_brings_no_topic_again_in_the_middle_of_a_pass(
+        self, limits: dict[str, float]
+    ) -> None:
+        fields: dict[str, Any] = limits
+        policy = SlowPolicy("conflate", min_interval=1.0, **fields)
+        worker, member, sink = _conflating(b"", policy=policy)
+        _publish(worker, b"A", b"B", b"C")
+        sink.room = 30  # A, and a part of B
+        worker.serve(member)
+        _publish(worker, b"A", b"B", now=SECOND // 2)
+        worker.pump.enforce(SECOND // 2)
+        sink.room = 1 << 40
+        worker.serve(member)
+
+        assert _sent(sink) == [(b"A", 0), (b"B", 1), (b"C", 2)]
+        assert worker.pump.waits(member)
 
     def test_nobody_wakes_for_who_has_rested_before_there_is_something_for_it(self) -> None:
         """Else a stranger with an interval of a billionth of a second would take a core."""
