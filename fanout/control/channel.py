@@ -46,6 +46,7 @@ class Channel:
 
     Attributes:
         closed: the other side is gone (end of file) or the socket broke.
+        posted: messages that were ever sent or queued.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -53,6 +54,7 @@ class Channel:
             sock.setblocking(False)
         self.socket = sock
         self.closed = False
+        self.posted = 0
         # A busy worker looks in each of its turns whether there is something to be read, mostly in
         # vain. To ask takes a quarter of what it takes to try.
         self._inbox = select.poll()
@@ -71,6 +73,11 @@ class Channel:
     def pending(self) -> int:
         """Messages that wait for the other side to read, or for `flush`."""
         return len(self._waiting)
+
+    @property
+    def departed(self) -> int:
+        """How many of the messages that were posted are not lost with this process any more."""
+        return self.posted - len(self._waiting)
 
     def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
         """Send, or queue in order; takes over `descriptors` and closes them once they are sent.
@@ -97,6 +104,7 @@ class Channel:
             _close_all(descriptors)
             raise ChannelFull(f"{QUEUE_MESSAGES_MAX:,} control messages wait to be read")
         self._waiting.append((encode(message), descriptors))
+        self.posted += 1
         self._descriptors += len(descriptors)
         if self._descriptors >= DESCRIPTORS_MAX and not self._stuck:
             self.flush()

@@ -65,16 +65,22 @@ class Outbox:
         self.sent: list[Message] = []
         self.waiting: list[Message] = []
         self.stuck = False
+        self.posted = 0
 
     @property
     def pending(self) -> int:
         return len(self.waiting)
+
+    @property
+    def departed(self) -> int:
+        return self.posted - len(self.waiting)
 
     def send(self, message: Message) -> None:
         self.post(message)
         self.flush()
 
     def post(self, message: Message) -> None:
+        self.posted += 1
         self.waiting.append(message)
 
     def flush(self) -> None:

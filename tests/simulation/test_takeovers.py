@@ -25,47 +25,48 @@ TRIED_FIRST: dict[str, int] = {
     "begin_a_byte_early": 0,
     "believe_a_checkpoint_of_before": 420,
     "change_without_a_record": 6,
-    "choose_a_bank_before_it_is_written": 38,
+    "choose_a_bank_before_it_is_written": 0,
     "conflate_without_a_record": 50,
     "count_no_losses_since_the_record": 133,
     "count_nothing_since_the_record": 3,
-    "forget_that_it_rests": 119,
+    "forget_that_it_rests": 608,
     "forget_the_gaps": 143,
-    "forget_what_it_has_said": 47,
+    "forget_what_it_has_said": 17,
     "forget_which_messages_are_left": 32,
     "free_at_once_what_others_go_on_by": 29,
-    "give_the_area_of_the_lost": 22,
+    "give_the_area_of_the_lost": 8,
     "hand_on_the_policy_of_all": 0,
-    "hand_on_what_it_wants_now_only": 10,
-    "hold_nothing": 3,
-    "jump_without_a_record": 61,
+    "hand_on_what_it_wants_now_only": 21,
+    "hold_all_if_the_report_of_one_waits": 235,
+    "hold_nothing": 0,
+    "jump_without_a_record": 190,
     "keep_nothing_for_records": 87,
     "keep_only_what_the_newest_record_needs": 8,
     "leave_a_checkpoint_torn": 337,
-    "leave_interest_with_the_lost": 3,
+    "leave_interest_with_the_lost": 5,
     "leave_orphans_with_the_lost": 0,
-    "let_go_before_it_is_held": 100,
-    "look_at_the_hold_once": 88,
+    "let_go_before_it_is_held": 68,
+    "look_at_the_hold_once": 152,
     "lose_what_is_ordered_for_who_comes": 0,
-    "point_to_nothing_without_memory": 22,
+    "point_to_nothing_without_memory": 62,
     "read_the_kernel_once": 4,
     "remember_only_the_last_gap": 143,
-    "rest_only_as_recorded": 119,
-    "say_without_a_record_to_who_is_blocked": 12,
+    "rest_only_as_recorded": 688,
+    "say_without_a_record_to_who_is_blocked": 10,
     "say_without_a_record_to_who_is_ready": 4,
-    "search_only_above_ones_own_tail": 3,
-    "take_before_one_acts": 15,
-    "write_into_the_bank_that_is_chosen": 3,
+    "search_only_above_ones_own_tail": 5,
+    "take_before_one_acts": 3,
+    "write_into_the_bank_that_is_chosen": 5,
     "write_no_record_of_who_goes_on": 10,
 }
 
-FOUND = (880, 1_644, 1_771)  # seeds beyond those that have shown something once
+FOUND = (608, 688, 880, 1_644, 1_771)  # seeds beyond those that have shown something once
 
 # Of `SEEDS`: in one or the other of them somebody dies at each kill point, even the rarest. As
 # above: when a change of what is simulated makes other seeds of them, all are looked through.
 DEADLY = (
-    *(8, 22, 50, 97, 108, 115, 128, 141, 213, 214, 250, 252, 260, 307),
-    *(331, 342, 344, 353, 365, 385, 391, 415, 432, 440, 441, 464, 477, 493),
+    *(11, 23, 24, 30, 32, 55, 77, 81, 82, 95, 115, 116, 136),
+    *(147, 155, 216, 250, 271, 283, 331, 332, 353, 354, 356, 370, 385, 465),
 )
 
 _kills: dict[int, Counter[str]] = {}  # by seed, of those that have run in this process
@@ -91,7 +92,7 @@ def test_streams_go_on_for_seeds_from(first: int) -> None:
         resumed += world.resumed
         moved += world.moved
 
-    assert deliveries > 500, "the simulation does not deliver"
+    assert deliveries > 400, "the simulation does not deliver"
     assert min(resumed, moved) > 10, "hardly anybody goes on"
 
 
@@ -140,4 +141,4 @@ def test_the_simulation_catches(name: str) -> None:
 
 def test_what_is_tried_first_is_a_seed_that_holds_without_the_mistake() -> None:
     assert set(TRIED_FIRST) <= set(MISTAKES)
-    assert max(*TRIED_FIRST.values(), *DEADLY) < SEEDS, "not among those that run"
+    assert {*TRIED_FIRST.values(), *DEADLY} <= {*range(SEEDS), *FOUND}, "not among those that run"

@@ -93,6 +93,7 @@ class FakeChannel:
         self.stuck = False
         self.room = 0
         self.waiting: list[Message] = []
+        self.posted = 0
         self.inbound: list[tuple[Message, list[int]]] = []
         self._on_report = on_report
         self._on_departure = on_departure
@@ -101,12 +102,17 @@ class FakeChannel:
     def pending(self) -> int:
         return len(self.waiting)
 
+    @property
+    def departed(self) -> int:
+        return self.posted - len(self.waiting)
+
     def send(self, message: Message) -> None:
         self.post(message)
         self.flush()
 
     def post(self, message: Message) -> None:
         self._on_report(message)
+        self.posted += 1
         self.waiting.append(message)
 
     def flush(self) -> None:

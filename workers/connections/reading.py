@@ -2,9 +2,9 @@
 
 A change of subscriptions is reported to the coordinator before it is applied, and the report's copy
 in the kernel outlives this process. The reports of a turn go out together at its end; then those
-they are about are answered, what they said is taken, and the changes are applied. If the reports do
-not get out, nothing more is read until they have: those they are about are held, and everybody's
-input waits where it is. Until it is taken, who goes on with a connection finds it: see `inbox.py`.
+they are about are answered, what they said is taken, and the changes are applied. If reports do not
+get out, nothing more is read until they have: those they are about are held, and everybody's input
+waits where it is. Until it is taken, who goes on with a connection finds it: see `inbox.py`.
 
 Who says more than its budget allows is *spared*: its input is left where it is for a while. See
 `budgets.py`.
@@ -13,7 +13,7 @@ Who says more than its budget allows is *spared*: its input is left where it is 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout._units import NS
 from fanout.control.messages import Throttled
@@ -51,6 +51,13 @@ if TYPE_CHECKING:
 
 ANSWERS_PER_READ = 16  # records of answers, which bound how many of them are said at once
 SPARED_MIN_NS = 50_000_000  # ns; who is spared is looked for each tick, which is longer than that
+
+
+class _Reported(NamedTuple):
+    """What somebody has said is reported, or is about to be."""
+
+    answers: bytes  # that are due when that is out
+    number: int  # of its last message, among those of the channel
 
 
 class ReadSide:
@@ -92,7 +99,7 @@ class ReadSide:
         self._turned_at = now
         self._spent = 0  # ns, by the reading of this turn
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
-        self._reported: dict[Peer, bytes] = {}  # what they are to be answered when that is out
+        self._reported: dict[Peer, _Reported] = {}
         self._parts = Parts(desk)
         self.has_changed = False
 
@@ -131,8 +138,8 @@ class ReadSide:
         passed, self._turned_at = now - self._turned_at, now
         promised = self._tail.promised
         if self._reported or promised:  # in an earlier turn
-            for peer in list(self._reported):
-                self._finish(peer, self._reported[peer], now)
+            for peer, reported in list(self._reported.items()):
+                self._finish(peer, reported.answers, now)
             self._reported.clear()
             for peer, since in promised.items():  # who is held since then
                 self._pump.release(peer.member, peer.session.subscriptions, since, now)
@@ -297,7 +304,8 @@ class ReadSide:
         if said.added or said.cancelled:
             self._change(peer, said.added, said.cancelled)
         if is_changed:
-            self._reported[peer] = peer.session.data_to_send()
+            answers = peer.session.data_to_send()
+            self._reported[peer] = _Reported(answers, self._channel.posted)
 
     def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
         """Report the change, and from which message on it is."""
@@ -309,25 +317,29 @@ class ReadSide:
             self._channel.post(report)
 
     def _apply_changes(self, now: int) -> None:
-        """Send the reports of this turn, and act as they say; who cannot be reported is held."""
+        """Send the reports of this turn, and act as they say; who cannot be reported is held.
+
+        Nobody else is: who is held may have to jump, and others count what was lost by what they
+        have read.
+        """
         promised = self._tail.promised
         self._channel.flush()
         if not self._reported:
             return
-        if self._channel.pending:
-            for peer in promised:
-                self._pump.hold(peer.member)
-            self._changes.clear()
-            return
+        departed = self._channel.departed
         self._lap()  # to send the reports is nobody's
-        for peer in list(self._reported):
-            self._finish(peer, self._reported[peer], now)
+        for peer, reported in list(self._reported.items()):
+            if reported.number > departed:
+                if peer in promised:
+                    self._pump.hold(peer.member)
+                continue
+            self._reported.pop(peer)
+            self._finish(peer, reported.answers, now)
             if peer not in self._changes:
                 continue
             added, cancelled = self._changes[peer]
             self._pump.change(peer.member, peer.session.subscriptions, added, cancelled, now)
             cost = report_cost((*added, *cancelled)) + self._desk.replays.keep(peer, now)
+            promised.pop(peer, None)
             self._charge(peer, self._lap() + cost, now)
-        self._reported.clear()
-        promised.clear()
         self._changes.clear()

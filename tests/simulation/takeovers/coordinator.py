@@ -29,7 +29,9 @@ from fanout.coordinator.wrecks import Wrecks
 from fanout.errors import NotMovedError
 from fanout.shm.header import Header
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, WorkerState
+from fanout.zmtp.errors import ProtocolError
 from tests.simulation.takeovers.memory import Memory
+from tests.simulation.violated import Violated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,6 +111,13 @@ class Coordinator:
         if self._is_busy:
             return
         self._is_busy = True
+        try:
+            self._have_a_turn()
+        except ProtocolError as error:
+            raise Violated(f"the coordinator has read garbage: {error!r}") from error
+        self._is_busy = False
+
+    def _have_a_turn(self) -> None:
         world, rng = self._world, self._world.rng
         for process in list(self.processes.values()):
             if world.is_calm or rng.random() < world.prompt:
@@ -122,7 +131,6 @@ class Coordinator:
         self._carry_out(self._handing_on.go_on())
         self._carry_out(self.state.supervision.due(self.now()))
         self._flush()
-        self._is_busy = False
 
     def _read(self, process: Process, packets: int) -> None:
         for _ in range(packets):

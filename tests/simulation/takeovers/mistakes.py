@@ -21,6 +21,7 @@ from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot
 from fanout.transport import kernel
 from fanout.transport.kernel import Counts
 from fanout.workers.connections.inbox import Inbox
+from fanout.workers.connections.reading import ReadSide
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.resuming import Resuming
 from fanout.workers.connections.self_service import SelfService
@@ -230,6 +231,17 @@ def take_before_one_acts(original: Any, self: Inbox, data: bytes, room: int) -> 
     self.has_acted()
     self.take()
     return events
+
+
+@replaces(ReadSide, "_apply_changes")
+def hold_all_if_the_report_of_one_waits(original: Any, self: ReadSide, now: int) -> None:
+    """Also those whose reports are out: what they lose then is not what was reported."""
+    self._channel.flush()
+    if self._channel.pending:
+        last = self._channel.posted
+        for peer, reported in self._reported.items():
+            self._reported[peer] = reported._replace(number=last)
+    original(self, now)
 
 
 @replaces(Roster, "orphan")

@@ -38,7 +38,7 @@ MISREAD = (
     *(struct.error, ProtocolError),
 )
 LONG_NS = 1_000_000_000  # more than any part of a turn may take
-ROOM_PACKETS = 3  # that a channel takes while the coordinator does not read
+CUT_CHANCE = 0.4  # that what waits for the coordinator does not fit into one packet
 
 
 class Loop:
@@ -70,6 +70,7 @@ class Pipe:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._waiting: list[Message] = []
+        self.posted = 0
         self.sent: deque[list[Message]] = deque()
         self.coming: deque[list[tuple[Message, list[int]]]] = deque()
 
@@ -77,29 +78,38 @@ class Pipe:
     def pending(self) -> int:
         return len(self._waiting)
 
+    @property
+    def departed(self) -> int:
+        return self.posted - len(self._waiting)
+
     def send(self, message: Message) -> None:
         self.post(message)
         self.flush()
 
     def post(self, message: Message) -> None:
+        self.posted += 1
         self._waiting.append(message)
 
     def flush(self) -> bool:
+        """As many packets as there is room for; how much fits into one is up to chance."""
         process = self._process
-        if not self._waiting:
-            return True
-        if len(self.sent) >= ROOM_PACKETS and not process.world.is_calm:
-            # All that have changed are held, also those whose reports are out by now.
-            for peer in process.worker.tail.promised:
-                process.world.has_waited(peer.id)
-            return False
-        process.point("report")
-        self.sent.append(self._waiting)
-        for message in self._waiting:
-            if isinstance(message, Subscriptions):
-                process.world.reported(message)
-        self._waiting = []
-        process.point("report, done")
+        world = process.world
+        while self._waiting:
+            if len(self.sent) >= world.packets and not world.is_calm:
+                for message in self._waiting:
+                    if isinstance(message, Subscriptions):
+                        world.has_waited(message.subscriber)
+                return False
+            process.point("report")
+            waiting = self._waiting
+            is_cut = len(waiting) > 1 and not world.is_calm and world.own.random() < CUT_CHANCE
+            count = world.own.randrange(1, len(waiting)) if is_cut else len(waiting)
+            packet, self._waiting = waiting[:count], waiting[count:]
+            self.sent.append(packet)
+            for message in packet:
+                if isinstance(message, Subscriptions):
+                    world.reported(message)
+            process.point("report, done")
         return True
 
     def receive(self) -> list[tuple[Message, list[int]]]:

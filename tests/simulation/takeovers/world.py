@@ -77,6 +77,7 @@ class TakeoverWorld:
 
     def __init__(self, seed: int) -> None:
         self.rng = rng = Random(seed)
+        self.own = own = Random(~seed)  # another one, that the others come as they came before it
         self.now = 10_000 * MILLISECOND
         self.favourite = NAMED[seed % len(NAMED)]  # so that each kill point has its seeds
         self.kills: Counter[str] = Counter()
@@ -88,6 +89,7 @@ class TakeoverWorld:
         self.eager = rng.choice((0.0, 0.01, 0.05))  # chance that others have their turn in between
         self.haste = rng.choice((0.0, 0.0, 0.05, 0.5))  # that a part of a turn has to end
         self.prompt = rng.choice((0.5, 0.9, 1.0))  # that what was sent is read in a turn
+        self.packets = own.choice((1, 3))  # that a channel takes while nobody reads them
         self.short = rng.choice((0.0, 0.0, 0.0, 0.3))  # chance that there is no memory
         self.policy = rng.choice((*POLICIES, random_policy(rng), random_policy(rng)))
         self.chatty = rng.choice((0.0, 0.0, 0.1, 0.3))  # how often they say something of themselves
@@ -478,8 +480,10 @@ class TakeoverWorld:
         text = closed.reason
         if "no memory" in text or "begun for it is gone" in text:
             return self._refusals > 0
-        if "it was ending" in text:  # its worker was about to close it
-            return subscriber.missing.may_part(subscriber.place)
+        # Who is closed has thrown away what it has said, and is ended then.
+        is_ended = "it was ending" in text or "was not acted upon" in text
+        if is_ended and subscriber.missing.may_part(subscriber.place):
+            return True
         return ("workers in a row" in text and self._own_ends >= 3) or (
             "was not acted upon" in text
             # It came together with the end of the handshake, or was that.
