@@ -103,7 +103,7 @@ class NotHere:
     """The type of pyzmq's arguments that there are not here; nobody has such a value to pass."""
 
 
-class _Absent:
+class Absent:
     """An attribute that can be neither read nor set here.
 
     It is found on the class, so looking up what there is costs nothing more.
@@ -166,7 +166,7 @@ class NotASocket(NotPickled):
 for _name, _hint in PYZMQ_ATTRIBUTES.items():  # type checkers know by themselves what there is not
     for _spelling in {_name, _name.upper()}:
         _text = f"fanout has no {_spelling!r}, which is of pyzmq: {_hint}"
-        setattr(NotASocket, _spelling, _Absent(_text))
+        setattr(NotASocket, _spelling, Absent(_text))
 
 
 class NotAPublisher(NotPickled):
@@ -180,7 +180,7 @@ for _name, _instead in {
     "send_json": "publish(topic, json.dumps(value).encode()), or send() of the same",
     "send_msgpack": "publish(topic, msgpack.packb(value)), or send() of the same",
 }.items():
-    setattr(NotAPublisher, _name, _Absent(f"a batch has no {_name!r}: use {_instead}"))
+    setattr(NotAPublisher, _name, Absent(f"a batch has no {_name!r}: use {_instead}"))
 
 
 def unknown_keyword(name: str, known: Iterable[str]) -> str:

@@ -12,7 +12,8 @@ import asyncio
 import random
 import time
 import warnings
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.arguments import as_timeout, as_topic
 from fanout.errors import ClosedError
@@ -20,22 +21,21 @@ from fanout.loop_executor import begin
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.connections import Connections, addresses_of
 from fanout.subscriber.core import Core
-from fanout.subscriber.inbox import QUEUE_BYTES, Inbox
-from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
-from fanout.subscriber.reading import hold_back, statistics_of
-from fanout.subscriber.settings import settings_of, telling
+from fanout.subscriber.inbox import Inbox
+from fanout.subscriber.reading import LATE_TEXT, hold_back, statistics_of
+from fanout.subscriber.refusals import NotASubSocket
+from fanout.subscriber.settings import settings_of
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Iterable, Iterator
     from types import TracebackType
 
     from fanout.arguments import TopicLike
+    from fanout.subscriber.arguments import SubscriberArguments
     from fanout.subscriber.connections import Address
-    from fanout.subscriber.events import ReceiverEvent, ReceiverStatistics
-    from fanout.subscriber.inbox import QueuePolicy
+    from fanout.subscriber.events import ReceiverStatistics
     from fanout.subscriber.message import Message
-    from fanout.subscriber.since import Position
 
 READ_BYTES = 64 * 1024  # parsed in one callback: half a millisecond in which the loop does no other
 MANY = 1000  # messages that `recv_many` returns if it is not told
@@ -43,7 +43,7 @@ MANY = 1000  # messages that `recv_many` returns if it is not told
 _AWAITED = "this subscriber is for asyncio: use it in `async with`, or await Subscriber.start()"
 
 
-class Subscriber:
+class Subscriber(NotASubSocket):
     """As `fanout.Subscriber`; belongs to the event loop that starts it, and has no thread.
 
     It is started by `async with Subscriber(...)` or by `await Subscriber.start(...)`; the
@@ -60,17 +60,10 @@ class Subscriber:
         self,
         endpoint: str | Iterable[str],
         topics: TopicLike | Iterable[TopicLike] = b"",
-        *,
-        since: str | Position | None = None,
-        on_event: Callable[[ReceiverEvent], object] | None = None,
-        queue_bytes: int | str = QUEUE_BYTES,
-        queue_policy: QueuePolicy = "block",
-        max_message_bytes: int | str = MESSAGE_BYTES_MAX,
+        **keywords: Unpack[SubscriberArguments],
     ) -> None:
-        settings = settings_of(
-            endpoint, topics, queue_bytes, queue_policy, max_message_bytes, since
-        )
-        self._tell = telling(on_event)
+        settings = settings_of(endpoint, topics, keywords)
+        self._tell = settings.tell
         self._core = Core(
             [BackOff(random.random) for _ in settings.endpoints],
             settings.topics,
@@ -101,23 +94,10 @@ class Subscriber:
         cls,
         endpoint: str | Iterable[str],
         topics: TopicLike | Iterable[TopicLike] = b"",
-        *,
-        since: str | Position | None = None,
-        on_event: Callable[[ReceiverEvent], object] | None = None,
-        queue_bytes: int | str = QUEUE_BYTES,
-        queue_policy: QueuePolicy = "block",
-        max_message_bytes: int | str = MESSAGE_BYTES_MAX,
+        **keywords: Unpack[SubscriberArguments],
     ) -> Subscriber:
         """A subscriber that is started; `close()` it."""
-        subscriber = cls(
-            endpoint,
-            topics,
-            since=since,
-            on_event=on_event,
-            queue_bytes=queue_bytes,
-            queue_policy=queue_policy,
-            max_message_bytes=max_message_bytes,
-        )
+        subscriber = cls(endpoint, topics, **keywords)
         subscriber._start()
         return subscriber
 
@@ -242,17 +222,26 @@ class Subscriber:
         Raises:
             TimeoutError: none has come in time.
         """
-        async with asyncio.timeout(timeout):
-            while not self._inbox.messages:
-                self._check()
-                assert self._loop is not None  # it is started
-                future: asyncio.Future[None] = self._loop.create_future()
-                self._waiters.add(future)
-                try:
-                    await future
-                finally:
-                    self._waiters.discard(future)
+        timer = asyncio.timeout(timeout)
+        try:
+            async with timer:
+                await self._until_told()
+        except TimeoutError:
+            if timer.expired():
+                raise TimeoutError(LATE_TEXT) from None
+            raise
         self._check()
+
+    async def _until_told(self) -> None:
+        while not self._inbox.messages:
+            self._check()
+            assert self._loop is not None  # it is started
+            future: asyncio.Future[None] = self._loop.create_future()
+            self._waiters.add(future)
+            try:
+                await future
+            finally:
+                self._waiters.discard(future)
 
     def _notify(self) -> None:
         for future in self._waiters:
@@ -271,17 +260,24 @@ class Subscriber:
         if self._is_closed or self._loop is None:
             return
         now = time.monotonic()
-        try:
+        with self._guarded():
             self._connections.turn(now)
             hold_back(self._inbox, self._connections, self._tell)
-        except Exception as error:  # nobody would see it: those who receive are to
-            self._failure = error
-            self._end()
-            return
         self._stop_timer()
+        if self.closed:
+            return
         due = None if self._connections.paused else self._core.next_at()
         if due is not None:
             self._timer = self._loop.call_later(max(due - now, 0), self._turn)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """What fails in a callback of the loop nobody would see: those who receive are to."""
+        try:
+            yield
+        except Exception as error:
+            self._failure = error
+            self._end()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -293,15 +289,17 @@ class Subscriber:
             self._loop.call_soon(self._turn)
 
     def _on_readable(self, number: int) -> None:
-        before = self._core.bytes
-        messages = self._connections.readable(number, time.monotonic())
-        if messages:
-            self._inbox.put(messages, self._core.bytes - before)
-            self._notify()
+        with self._guarded():
+            before = self._core.bytes
+            messages = self._connections.readable(number, time.monotonic())
+            if messages:
+                self._inbox.put(messages, self._core.bytes - before)
+                self._notify()
         self._turn()
 
     def _on_writable(self, number: int) -> None:
-        self._connections.writable(number, time.monotonic())
+        with self._guarded():
+            self._connections.writable(number, time.monotonic())
         self._turn()
 
     # What `Connections` wants of its watcher.
@@ -329,11 +327,12 @@ class Subscriber:
             if self._is_closed or found.cancelled():
                 return
             error = found.exception()
-            if error is None:
-                self._connections.connect(number, found.result(), now)
-            else:
-                problem = getattr(error, "strerror", None) or str(error)
-                self._connections.failed(number, problem, now)
+            with self._guarded():
+                if error is None:
+                    self._connections.connect(number, found.result(), now)
+                else:
+                    problem = getattr(error, "strerror", None) or str(error)
+                    self._connections.failed(number, problem, now)
             self._turn()
 
         begin(lambda: addresses_of(host, port)).add_done_callback(done)

@@ -5,24 +5,22 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.arguments import as_timeout, as_topic
 from fanout.errors import ClosedError
-from fanout.subscriber.inbox import QUEUE_BYTES
-from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.reading import Reading
-from fanout.subscriber.settings import settings_of, telling
+from fanout.subscriber.refusals import NotASubSocket
+from fanout.subscriber.settings import settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from fanout.arguments import TopicLike
-    from fanout.subscriber.events import ReceiverEvent, ReceiverStatistics
-    from fanout.subscriber.inbox import QueuePolicy
+    from fanout.subscriber.arguments import SubscriberArguments
+    from fanout.subscriber.events import ReceiverStatistics
     from fanout.subscriber.message import Message
-    from fanout.subscriber.since import Position
 
 MANY = 1000  # messages that `recv_many` returns if it is not told: a millisecond of work for most
 
@@ -42,7 +40,7 @@ _BLOCKING = (
 )
 
 
-class Subscriber:
+class Subscriber(NotASubSocket):
     """Receives messages of a publisher, and connects again whenever the connection is lost.
 
     It works with every ZeroMQ PUB or XPUB socket. One of fanout's sends it what it has missed while
@@ -77,17 +75,9 @@ class Subscriber:
         self,
         endpoint: str | Iterable[str],
         topics: TopicLike | Iterable[TopicLike] = b"",
-        *,
-        since: str | Position | None = None,
-        on_event: Callable[[ReceiverEvent], object] | None = None,
-        queue_bytes: int | str = QUEUE_BYTES,
-        queue_policy: QueuePolicy = "block",
-        max_message_bytes: int | str = MESSAGE_BYTES_MAX,
+        **keywords: Unpack[SubscriberArguments],
     ) -> None:
-        settings = settings_of(
-            endpoint, topics, queue_bytes, queue_policy, max_message_bytes, since
-        )
-        self._reading = Reading(settings, telling(on_event))
+        self._reading = Reading(settings_of(endpoint, topics, keywords))
         _readings.add(self._reading)
         self._inbox = self._reading.inbox
         self._pop = self._inbox.pop

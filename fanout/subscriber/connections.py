@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 Address = tuple[int, object]  # family, and address as the system takes it
 
+ADDRESSES_MAX = 16  # of one host, tried in one attempt: each may take 10 s
+ANSWERS_BYTES_MAX = 64 * 1024
+"""Of PONGs that a publisher has asked for and does not read: three thousand of them and more.
+Subscriptions that it does not read are not counted: these are of our own making."""
+
 
 class Watcher(Protocol):
     """Waits for sockets."""
@@ -47,7 +52,7 @@ def addresses_of(host: str, port: int) -> list[Address]:
         OSError: there is none.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [(family, address) for family, _, _, _, address in found]
+    return [(family, address) for family, _, _, _, address in found[:ADDRESSES_MAX]]
 
 
 @dataclass(slots=True)
@@ -57,6 +62,7 @@ class Plug:
     endpoint: Endpoint
     sock: socket.socket | None = None
     unsent: bytes = b""
+    answers: int = 0  # bytes of `unsent` that are answers, or were when some of it was sent last
     others: list[Address] = field(default_factory=list)  # to be tried if this one fails
 
 
@@ -114,7 +120,7 @@ class Connections:
         if self._core.lines[number].state is not State.CONNECTING or plug.sock is not None:
             return  # it has been closed meanwhile
         problem = "the host has no address"
-        rest = list(addresses)
+        rest, plug.others = list(addresses), []
         while rest:
             family, address = rest.pop(0)
             try:
@@ -144,11 +150,7 @@ class Connections:
             return
         code = plug.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            self._unplug(plug)
-            if plug.others:
-                self.connect(number, plug.others, now)
-            else:
-                self._lose(number, os.strerror(code), now)
+            self._lose(number, os.strerror(code), now)
             return
         line.connected(now)
         self._watcher.watch(plug.sock, number, read=not self.paused, write=False)
@@ -174,6 +176,7 @@ class Connections:
             return []
         done = self._core.received(number, data, now)
         if done.begins:
+            plug.others = []  # this is the right one
             self.violation = ""
             self._tell(ReceiverEventKind.CONNECTED, number, "connected")
             self._warn_if_unnumbered(number)
@@ -181,8 +184,20 @@ class Connections:
             self.violation = done.lost.violation
             self._lose(number, str(done.lost), now)
         else:
-            self.flush(number, now)
+            self._answer(number, now, begins=done.begins)
         return done.messages
+
+    def _answer(self, number: int, now: float, *, begins: bool) -> None:
+        """Send what a read has brought about; not without limit to who does not take it."""
+        plug = self._plugs[number]
+        if plug.unsent and not begins:
+            answer = self._core.lines[number].data_to_send()
+            plug.unsent += answer
+            plug.answers += len(answer)
+            if plug.answers > ANSWERS_BYTES_MAX:
+                self._lose(number, "the publisher sends PINGs and does not read the answers", now)
+                return
+        self.flush(number, now)
 
     def flush(self, number: int, now: float) -> None:
         """Send what a line has to say, as far as the socket takes it."""
@@ -200,6 +215,8 @@ class Connections:
         except OSError as error:
             self._lose(number, error.strerror or str(error), now)
             return
+        if not plug.unsent:
+            plug.answers = 0
         if was_unsent or plug.unsent:
             self._watcher.watch(plug.sock, number, read=not self.paused, write=bool(plug.unsent))
 
@@ -216,6 +233,7 @@ class Connections:
         """Lose all connections, for a reason of our own."""
         for number, plug in enumerate(self._plugs):
             if plug.sock is not None:
+                plug.others = []
                 self._lose(number, reason, now)
 
     def close(self) -> None:
@@ -251,7 +269,7 @@ class Connections:
         return sock
 
     def _unplug(self, plug: Plug) -> None:
-        sock, plug.sock, plug.unsent = plug.sock, None, b""
+        sock, plug.sock, plug.unsent, plug.answers = plug.sock, None, b"", 0
         if sock is not None:
             self._watcher.forget(sock)
             with suppress(OSError):
@@ -261,7 +279,11 @@ class Connections:
         line, plug = self._core.lines[number], self._plugs[number]
         was_up = line.is_up
         self._unplug(plug)
-        plug.others = []
+        others, plug.others = plug.others, []
+        if others and not was_up:  # of the same host: one of these may be the one that serves
+            line.connecting(now)
+            self.connect(number, others, now)
+            return
         if self._once and line.connections:
             line.close()
         else:

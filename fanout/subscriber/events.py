@@ -24,6 +24,9 @@ class ReceiverEventKind(Enum):
     QUEUE_FULL = "queue full"
     """The program takes messages more slowly than they come; told again when it has caught up."""
 
+    def __str__(self) -> str:
+        return self.value
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiverEvent:
@@ -36,6 +39,9 @@ class ReceiverEvent:
 
     text: str
     """For people."""
+
+    def __str__(self) -> str:
+        return f"{self.endpoint or 'subscriber'}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,8 @@ class ReceiverStatistics:
     """Messages that were lost here, because the queue was full."""
 
     conflated: int
-    """Messages of the queue that newer ones took the place of, because it was full."""
+    """Messages that newer ones took the place of: here, because the queue was full, or at the
+    publisher, by its policy for this subscriber."""
 
     doubles: int
     """Messages that had come before, and were not given to the program again."""

@@ -35,6 +35,9 @@ class Link:
         on_note: told, once for each change, why there is no connection.
         since: what to begin with: see `Core`.
         once: end when a connection that was ready is lost, instead of connecting again.
+
+    Attributes:
+        wake_at: when `batches` is to yield although nothing came; monotonic time, None = never.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Link:
         self._polling.listen_to(wake_fd, select.POLLIN)
         self._once = once
         self._deadline = deadline
+        self.wake_at: float | None = None
         self._on_note = on_note
         self._noted = ""  # the last note, so that a refused connection is told once
 
@@ -70,7 +74,7 @@ class Link:
         return self._polling.connections.violation
 
     def batches(self) -> Iterator[list[Message]]:
-        """Yields the messages of each read, until nothing more is wanted.
+        """Yields the messages of each read, until nothing more is wanted; none at `wake_at`.
 
         Raises:
             RefusedError: the system does not let us connect at all.
@@ -78,8 +82,10 @@ class Link:
         polling, deadline = self._polling, self._deadline
         try:
             while deadline is None or time.monotonic() < deadline:
-                messages = polling.turn(deadline)
-                if messages:
+                wake_at = self.wake_at
+                times = [one for one in (deadline, wake_at) if one is not None]
+                messages = polling.turn(min(times, default=None))
+                if messages or (wake_at is not None and time.monotonic() >= wake_at):
                     yield messages
                 if polling.woken or polling.connections.is_over:
                     return

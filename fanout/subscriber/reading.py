@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.settings import Settings
 
 SLOW_TEXT = "messages come faster than they are taken: {} bytes wait, with the policy {!r}"
+LATE_TEXT = "no message has come in time"
 
 
 class Reading:
@@ -37,7 +38,7 @@ class Reading:
         is_closed: nothing is received any more, and nothing can be taken.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[[ReceiverEvent], None]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.inbox = Inbox(settings.queue_bytes, settings.queue_policy)
         self.is_closed = False
         self._core = Core(
@@ -46,8 +47,8 @@ class Reading:
             since=settings.since,
             max_message_bytes=settings.max_message_bytes,
         )
-        self._polling = Polling(self._core, settings.endpoints, on_event=tell)
-        self._tell = tell
+        self._polling = Polling(self._core, settings.endpoints, on_event=settings.tell)
+        self._tell = settings.tell
         self._orders: deque[Callable[[], None]] = deque()
         self._news = threading.Condition()
         self._waiters = 0
@@ -141,7 +142,7 @@ class Reading:
             return
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("no message has come in time")
+            raise TimeoutError(LATE_TEXT)
         self._news.wait(left)
 
     def _end(self, why: Callable[[], FanoutError]) -> None:
@@ -209,10 +210,10 @@ def statistics_of(core: Core, inbox: Inbox) -> ReceiverStatistics:
         received_bytes=core.bytes,
         queued=len(inbox.messages),
         queued_bytes=inbox.queued_bytes,
-        missing=sum(stream.missing for stream in streams),
-        unknown_gaps=sum(stream.holes for stream in streams),
+        missing=sum(stream.losses.missing for stream in streams),
+        unknown_gaps=sum(stream.losses.holes for stream in streams),
         dropped=inbox.dropped,
-        conflated=inbox.conflated,
+        conflated=inbox.conflated + sum(stream.losses.conflated for stream in streams),
         doubles=sum(stream.doubles for stream in streams),
         unwanted=sum(stream.unwanted for stream in streams),
         connections=core.connections,

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from fanout.arguments import as_topic, check_callback, did_you_mean, read_size, shown
 from fanout.errors import ConfigError
+from fanout.subscriber.arguments import SubscriberArguments
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
-from fanout.subscriber.inbox import QueuePolicy
+from fanout.subscriber.inbox import QUEUE_BYTES, QueuePolicy
+from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
+from fanout.subscriber.refusals import unknown_keyword
 from fanout.subscriber.since import since_of
 from fanout.transport.endpoints import ANY, Endpoint, TcpEndpoint, for_connecting, parse_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from fanout.arguments import TopicLike
     from fanout.subscriber.since import Position
@@ -44,23 +48,29 @@ class Settings:
     queue_bytes: int
     queue_policy: QueuePolicy
     max_message_bytes: int
-    since: bytes | Position = b""
+    since: bytes | Position
+    tell: Callable[[ReceiverEvent], None]
+    """Told of each event, on the thread that reads."""
 
 
 def settings_of(
     endpoint: str | Iterable[str],
     topics: TopicLike | Iterable[TopicLike],
-    queue_bytes: int | str,
-    queue_policy: str,
-    max_message_bytes: int | str,
-    since: str | Position | None = None,
+    keywords: SubscriberArguments,
 ) -> Settings:
     """Check what a user has given.
 
     Raises:
-        TypeError: an argument is of a wrong type.
+        TypeError: an argument is of a wrong type, or there is none of that name.
         ConfigError: one cannot work.
     """
+    for name in keywords:
+        if name not in SubscriberArguments.__annotations__:
+            raise TypeError(unknown_keyword(name, SubscriberArguments.__annotations__))
+    queue_policy = keywords.get("queue_policy", "block")
+    given: object = endpoint
+    if not isinstance(given, Iterable) or isinstance(given, bytes):
+        raise TypeError(f"an endpoint must be a str, or several, not {type(given).__name__}")
     texts = [endpoint] if isinstance(endpoint, str) else list(endpoint)
     if not texts or len(texts) > ENDPOINTS_MAX:
         raise ConfigError(f"a subscriber has 1 to {ENDPOINTS_MAX} endpoints, not {len(texts)}")
@@ -71,10 +81,15 @@ def settings_of(
     return Settings(
         tuple(map(endpoint_of, texts)),
         frozenset(topics_of(topics)),
-        _size("queue_bytes", queue_bytes, QUEUE_BYTES_MIN),
-        queue_policy,  # type: ignore[arg-type]  # it is one of them
-        _size("max_message_bytes", max_message_bytes, MESSAGE_BYTES_MIN),
-        since_of(since),
+        _size("queue_bytes", keywords.get("queue_bytes", QUEUE_BYTES), QUEUE_BYTES_MIN),
+        queue_policy,
+        _size(
+            "max_message_bytes",
+            keywords.get("max_message_bytes", MESSAGE_BYTES_MAX),
+            MESSAGE_BYTES_MIN,
+        ),
+        since_of(keywords.get("since")),
+        telling(keywords.get("on_event")),
     )
 
 
@@ -124,7 +139,7 @@ def telling(
     def tell(event: ReceiverEvent) -> None:
         if last.get(event.endpoint) != event:  # a publisher that is away is tried again and again
             last[event.endpoint] = event
-            _logger.log(_LEVELS[event.kind], "%s: %s", event.endpoint or "subscriber", event.text)
+            _logger.log(_LEVELS[event.kind], "%s", event)
         if on_event is None:
             return
         try:

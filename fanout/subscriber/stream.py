@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import struct
 from itertools import islice
-from operator import itemgetter, lt
-from typing import TYPE_CHECKING, Any
+from operator import lt
+from typing import TYPE_CHECKING
 
-import msgpack
-
-from fanout.reserved import GAP_TOPIC, RESERVED
+from fanout.reserved import RESERVED
 from fanout.subscriber import since as at
+from fanout.subscriber.losses import Losses, marker_of
 from fanout.subscriber.message import (
     EXPIRED,
     MISSING,
@@ -42,9 +41,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.parsing import Frames
 
 NUMBER = struct.Struct(">QQ")  # epoch and sequence, as `sequence_frame` has them
-MARKER_BYTES_MAX = 4096  # ours have some 60; a stranger's may be anything
 _ORDINARY = RESERVED[:-1] + bytes((RESERVED[-1] + 1,))  # topics from here on are not reserved
-_last = itemgetter(-1)
 
 
 class Stream:
@@ -57,23 +54,20 @@ class Stream:
         wants: prefixes that are subscribed to; to be changed by `want` and `leave`.
         unwanted: messages that came though nobody wants them any more.
         doubles: messages that came though they had come before.
-        missing: messages that are missing for certain.
-        holes: gaps in which nobody knows how many messages are missing.
+        losses: what is missing.
     """
 
     def __init__(self, wants: Iterable[bytes], start: bytes | at.Position = b"") -> None:
         self.wants = set(wants)
         self.unwanted = 0
         self.doubles = 0
-        self.missing = 0
-        self.holes = 0
+        self.losses = Losses()
         self._prefixes = tuple(self.wants)
         self._numbered = False
         self._seen: tuple[int | None, int] | None = None  # epoch and head at the last handshake
         self._epoch: int | None = None  # of the last message that had a number
         self._next = 0  # number of the message that comes next if none is missing
         self._told = 0  # up to this number the publisher has told what is missing
-        self._gap: Gap | None = None  # what is missing before the next message
         self._is_open = False  # what was published since the last connection may be missing
         self._is_loose = False  # what was published before the next message was not wanted
         self._start = b""  # what to ask for as long as nothing has come
@@ -81,7 +75,6 @@ class Stream:
         self._replayed = 0  # messages of this connection below that were published before it
         self._early: set[int] | None = None  # have come, though older ones may still come
         self._is_answered = True  # all subscriptions are taken
-        self._uncounted = (0, 0)  # missing and holes that are in `_gap`
         if isinstance(start, bytes):
             self._start = start
         else:
@@ -151,12 +144,12 @@ class Stream:
         if before is None or (epoch is not None and before == self._seen):
             return  # nothing was published meanwhile, if this is not the first connection
         if before[0] != epoch and None not in (before[0], epoch):
-            self._add(Gap(RESTARTED, epoch=epoch))
+            self.losses.add(Gap(RESTARTED, epoch=epoch))
         elif self._numbered and self._epoch is not None:
             self._is_open = True
             return
         else:
-            self._add(Gap(RECONNECTED, epoch=epoch))
+            self.losses.add(Gap(RECONNECTED, epoch=epoch))
         self._epoch = None
         self._origin = None if epoch is None else (epoch, head)
 
@@ -165,15 +158,14 @@ class Stream:
         self._is_open = False
         self._told = 0
         known = self._known
-        is_told = self._gap is not None and self._gap.reason == RESTARTED
-        if self._gap is not None and (known is None or known[0] == epoch):
-            self.missing -= self._uncounted[0]
-            self.holes -= self._uncounted[1]
-            self._gap, self._uncounted = None, (0, 0)
+        losses = self.losses
+        is_told = losses.gap is not None and losses.gap.reason == RESTARTED
+        if losses.gap is not None and (known is None or known[0] == epoch):
+            losses.retract()
             if is_told:
-                self._add(Gap(RESTARTED, epoch=epoch))
+                self.losses.add(Gap(RESTARTED, epoch=epoch))
         if known is not None and known[0] != epoch:
-            self._add(Gap(RESTARTED, epoch=epoch))
+            self.losses.add(Gap(RESTARTED, epoch=epoch))
             self._epoch, self._next = epoch, 0
             self._origin = epoch, 0
             self._early = None
@@ -198,7 +190,7 @@ class Stream:
 
     def take(self, found: Sequence[Frames]) -> list[Message]:
         """The messages of a read, as the program gets them."""
-        if found and self._gap is None and self._early is None and not self._is_uncertain:
+        if found and self.losses.gap is None and self._early is None and not self._is_uncertain:
             messages = self._take_numbered(found) if self._numbered else self._take_others(found)
             if messages is not None:
                 return messages
@@ -211,10 +203,12 @@ class Stream:
 
     def _take_numbered(self, found: Sequence[Frames]) -> list[Message] | None:
         """Take them if all are in order; None if not."""
-        numbers = b"".join(map(_last, found))
-        count = len(found)
-        if len(numbers) != NUMBER.size * count:
+        lasts, count = [frames[-1] for frames in found], len(found)
+        numbers = b"".join(lasts)
+        if len(numbers) != NUMBER.size * count or max(map(len, lasts)) != NUMBER.size:
             return None
+        if min(map(len, found)) < 2:
+            return None  # a topic that looks like a number
         words = struct.unpack(f">{2 * count}Q", numbers)
         sequences, epoch, wants_all = words[1::2], self._epoch, b"" in self.wants
         if epoch is None or words[::2].count(epoch) != count:
@@ -303,7 +297,7 @@ class Stream:
         if first < sequence and (wants_all or self._is_open):
             reason = RECONNECTED if self._is_open else MISSING
             count = sequence - first if wants_all else None
-            self._add(Gap(reason, count, first, sequence - 1, self._epoch))
+            self.losses.add(Gap(reason, count, first, sequence - 1, self._epoch))
 
     def _made(self, frames: Frames, message: Message) -> Message | None:
         """A message if it is wanted, with what is missing before it."""
@@ -311,24 +305,15 @@ class Stream:
             self.unwanted += 1
             return None
         message._wire = frames
-        gap, self._gap = self._gap, None
-        self._uncounted = 0, 0
+        gap = self.losses.told()
         return message if gap is None else message.after(gap)
 
     def _take_marker(self, frames: Frames) -> None:
         """Take what the publisher says of what is missing, if it can be understood."""
-        if frames[0] != GAP_TOPIC or len(frames) != 2 or len(frames[1]) > MARKER_BYTES_MAX:
+        marker = marker_of(frames)
+        if marker is None:
             return
-        try:
-            said: Any = msgpack.unpackb(frames[1])
-            epoch, first, last, count = (
-                int(said[key]) for key in ("epoch", "first", "last", "count")
-            )
-            reason = str(said["reason"])
-        except (ValueError, TypeError, LookupError, OverflowError):  # the last by an infinity
-            return
-        if min(first, last, count) < 0:
-            return
+        epoch, first, last, reason = marker.epoch, marker.first, marker.last, marker.reason
         if self._seen is None or epoch != self._seen[0]:
             return
         if reason == RESTARTED:
@@ -337,11 +322,4 @@ class Stream:
             self._miss(first)  # what is missing before that is told by nobody
         self._told = max(self._told, last + 1)
         is_known = reason != EXPIRED or b"" in self.wants
-        self._add(Gap(reason, count if is_known else None, first, last, epoch))
-
-    def _add(self, gap: Gap) -> None:
-        missing, holes = gap.count or 0, int(gap.count is None)
-        self.missing += missing
-        self.holes += holes
-        self._uncounted = self._uncounted[0] + missing, self._uncounted[1] + holes
-        self._gap = gap.after(self._gap)
+        self.losses.add(Gap(reason, marker.count if is_known else None, first, last, epoch))

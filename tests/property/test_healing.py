@@ -72,7 +72,7 @@ def test_each_message_comes_once_or_is_told_of(
         assert came == sorted(came)
         if feed.epoch == 1:
             assert sum(gap.count or 0 for gap in gaps) == len(missing)
-            assert feed.core.streams[0].missing == len(missing)
+            assert feed.core.streams[0].losses.missing == len(missing)
     for topic in TOPICS:
         of_it = [one for one, message in zip(came, feed.got, strict=True) if message.topic == topic]
         for before, after in pairwise(of_it):

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, BinaryIO
 
 from fanout.cli import arguments as args
+from fanout.cli.sub.gaps import GapNotes
 from fanout.cli.sub.rendering import FORMATS, Render, as_raw
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
     from collections.abc import Callable
 
-    from fanout.subscriber.message import Message
 
 DESCRIPTION = """\
 Prints what a ZeroMQ publisher sends, one message a line. Connects again when the connection is
@@ -131,7 +131,7 @@ class Printer:
     """
 
     def __init__(self, output: BinaryIO, render: Render, on_note: Callable[[str], None]) -> None:
-        self._on_note = on_note
+        self._gaps = GapNotes(on_note)
         self.printed = 0
         self._output = output
         self._render = render
@@ -145,19 +145,19 @@ class Printer:
             BrokenPipeError: nobody reads the output any more.
             KeyboardInterrupt: `interrupt()` was called.
         """
-        for messages in link.batches():
-            self._tell_gaps(messages)
-            wanted = messages if count_max is None else messages[: count_max - self.printed]
-            self._write(b"".join([self._render(message.frames) for message in wanted]))
-            self.printed += len(wanted)
-            if self.printed == count_max:
-                return
-
-    def _tell_gaps(self, messages: list[Message]) -> None:
-        for message in messages:
-            gap = message.gap
-            if gap is not None and gap.count:
-                self._on_note(f"{gap.count:,} messages are missing: {gap.reason}")
+        gaps = self._gaps
+        try:
+            for messages in link.batches():
+                wanted = messages if count_max is None else messages[: count_max - self.printed]
+                gaps.take(wanted, time.monotonic())
+                link.wake_at = gaps.due
+                if wanted:
+                    self._write(b"".join([self._render(message.frames) for message in wanted]))
+                    self.printed += len(wanted)
+                if self.printed == count_max:
+                    return
+        finally:
+            gaps.flush()
 
     def interrupt(self) -> None:
         """Ends a write to an output that nobody takes from, now or later; from a signal handler.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fanout.errors import ClosedError
 from fanout.subscriber.awaited import Subscriber
 from fanout.subscriber.message import Message
 
@@ -127,5 +128,39 @@ def test_who_waits_beside_one_that_is_cancelled_gets_what_comes(place: int) -> N
             with pytest.raises(asyncio.CancelledError):
                 await Cut(subscriber.recv(), place, subscriber._notify, come)
             assert (await other).payload == b"7"
+
+    asyncio.run(main())
+
+
+def test_what_fails_in_a_callback_of_the_loop_is_told_to_who_receives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main(name: str) -> None:
+        async with Subscriber(NOBODY) as subscriber:
+            waiting = asyncio.create_task(subscriber.recv())
+            await asyncio.sleep(0)
+            problem = RuntimeError("broken")
+
+            def fail(*_: object) -> Any:
+                raise problem
+
+            monkeypatch.setattr(subscriber._connections, "readable", fail)
+            monkeypatch.setattr(subscriber._connections, "writable", fail)
+            getattr(subscriber, name)(0)
+            for call in (lambda: waiting, subscriber.recv):
+                with pytest.raises(ClosedError, match="broken") as told:
+                    await call()
+                assert told.value.__cause__ is problem
+            assert subscriber.closed
+
+    for name in ("_on_readable", "_on_writable"):
+        asyncio.run(main(name))
+
+
+def test_a_timeout_says_what_did_not_come() -> None:
+    async def main() -> None:
+        async with Subscriber(NOBODY) as subscriber:
+            with pytest.raises(TimeoutError, match="no message has come in time"):
+                await subscriber.recv(0)
 
     asyncio.run(main())

@@ -6,11 +6,12 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from fanout.subscriber import line
+from fanout.subscriber import connections, line
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
 from fanout.transport.endpoints import IpcEndpoint, TcpEndpoint
@@ -228,6 +229,64 @@ def test_it_tries_every_address_of_a_host(
             publisher.accept().subscribed(1)
 
     assert (running.back_off.failures, running.notes) == (0, [])
+
+
+@pytest.mark.parametrize("says", [b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(64), b""])
+def test_an_address_at_which_another_or_nobody_answers_is_not_the_last_that_is_tried(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, says: bytes
+) -> None:
+    """What listens at the first is no publisher: it says something else, or nothing in time."""
+    monkeypatch.setattr(line, "CONNECT_TIMEOUT_S", DEADLINE_S if says else SILENT_S)
+    with Publisher(socket.AF_INET, ("127.0.0.1", 0)) as other:
+        addresses = [one.listener.getsockname() for one in (other, publisher)]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with Running(TcpEndpoint("name", 1)) as running:
+            other.accept().socket.sendall(says)
+            accepted = publisher.accept()
+            monkeypatch.setattr(line, "CONNECT_TIMEOUT_S", DEADLINE_S)
+            accepted.subscribed(1)
+
+    assert running.link.connections == 1
+
+
+def test_a_host_of_which_no_address_serves_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        Publisher(socket.AF_INET, ("127.0.0.1", 0)) as one,
+        Publisher(socket.AF_INET, ("127.0.0.1", 0)) as other,
+    ):
+        addresses = [each.listener.getsockname() for each in (one, other)]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        one.listener.close()
+        other.listener.close()
+        with Running(TcpEndpoint("name", 1)) as running:
+            wait_until(lambda: running.back_off.failures >= 3, "some attempts")
+
+    assert running.notes == ["Connection refused; trying again"]
+
+
+def test_who_sends_pings_and_takes_no_answers_is_lost(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 4096
+    monkeypatch.setattr(connections, "ANSWERS_BYTES_MAX", most)
+    publisher.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with Running(publisher.endpoint) as running:
+        connection = publisher.accept()
+        connection.subscribed(1)
+        pings = ping(b"x" * 16, 0) * 512
+        sent = 0
+        with suppress(ConnectionError):
+            for _ in range(20_000):  # more than all buffers of the kernel take
+                connection.socket.sendall(pings)
+                sent += 1
+        assert sent < 20_000
+        running.said(1)
+
+    assert running.notes[0] == (
+        "the publisher sends PINGs and does not read the answers; trying again"
+    )
 
 
 def test_it_comes_back_after_a_loss(publisher: Publisher) -> None:

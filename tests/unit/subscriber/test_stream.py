@@ -63,7 +63,7 @@ def test_who_wants_everything_sees_what_is_missing(cut: int) -> None:
     frames = numbered(5, 6, 9, 10)
     got = stream.take(frames[:cut]) + stream.take(frames[cut:])
     assert seen(got) == [(5, None), (6, None), (9, Gap("missing", 2, 7, 8, EPOCH)), (10, None)]
-    assert (stream.missing, stream.holes, stream.position) == (2, 0, (EPOCH, 10))
+    assert (stream.losses.missing, stream.losses.holes, stream.position) == (2, 0, (EPOCH, 10))
 
 
 def test_who_wants_some_topics_takes_no_hole_for_a_gap() -> None:
@@ -103,7 +103,7 @@ def test_a_marker_says_what_is_missing(wants: bytes) -> None:
     stream = connected(wants)
     got = stream.take([*numbered(5), marker(6, 8, 3), *numbered(9, 10)])
     assert seen(got) == [(5, None), (9, Gap("lag", 3, 6, 8, EPOCH)), (10, None)]
-    assert stream.missing == 3
+    assert stream.losses.missing == 3
 
 
 def test_a_marker_of_what_was_conflated_explains_numbers_before_and_after_others() -> None:
@@ -115,6 +115,19 @@ def test_a_marker_of_what_was_conflated_explains_numbers_before_and_after_others
         (11, None),
         (13, Gap("missing", 1, 12, 12, EPOCH)),
     ]
+
+
+def test_what_was_conflated_there_is_not_missing() -> None:
+    stream = connected(b"A")
+    (message,) = stream.take([marker(2, 3, 2, "conflated"), *numbered(9)])
+    assert message.gap == Gap("conflated", 2, 2, 3, EPOCH)
+    assert (stream.losses.missing, stream.losses.conflated) == (0, 2)
+
+
+@pytest.mark.parametrize("reason", ["\x1b[2J", "", "x" * 65])
+def test_a_reason_that_cannot_be_shown_is_none(reason: str) -> None:
+    (message,) = connected(b"A").take([marker(2, 3, 2, reason), *numbered(9)])
+    assert message.gap == Gap("missing", 2, 2, 3, EPOCH)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +150,7 @@ def test_what_a_marker_says_wrongly_is_nothing(frames: Frames, numbers: bool) ->
     stream.begin(introduced(sequence=numbers))
     assert stream.take([frames]) == []
     assert len(stream.take(numbered(5))) == 1
-    assert (stream.missing, stream.holes) == (0, 0)
+    assert (stream.losses.missing, stream.losses.holes) == (0, 0)
 
 
 def test_two_gaps_before_one_message_are_one() -> None:
@@ -160,7 +173,7 @@ class TestAnotherConnection:
         stream.begin(introduced(9))
         got = stream.take([marker(8, 9, 2), *numbered(10, 11)])
         assert seen(got) == [(10, Gap("lag", 4, 6, 9, EPOCH)), (11, None)]
-        assert stream.missing == 4
+        assert stream.losses.missing == 4
 
     def test_tells_others_that_nobody_knows(self) -> None:
         stream = connected(b"A")
@@ -168,7 +181,7 @@ class TestAnotherConnection:
         stream.begin(introduced(9))
         got = stream.take(numbered(10, 14))
         assert seen(got) == [(10, Gap("reconnected", None, 6, 9, EPOCH)), (14, None)]
-        assert (stream.missing, stream.holes) == (0, 1)
+        assert (stream.losses.missing, stream.losses.holes) == (0, 1)
 
     @pytest.mark.parametrize("wants", [b"", b"A"])
     def test_makes_no_gap_if_nothing_was_published(self, wants: bytes) -> None:
@@ -187,7 +200,7 @@ class TestAnotherConnection:
             stream.begin(introduced(2, EPOCH + 1))
             got = stream.take(numbered(2, 3, epoch=EPOCH + 1))
             assert seen(got) == [(2, Gap("epoch", None, None, None, EPOCH + 1)), (3, None)]
-            assert stream.holes == 1
+            assert stream.losses.holes == 1
 
     @pytest.mark.parametrize("said", [None, introduced(9, sequence=False)])
     def test_without_numbers_nobody_knows(self, said: Introduction | None) -> None:
@@ -218,7 +231,7 @@ class TestWithReplay:
         got = stream.take(numbered(6, 7)) + stream.take(numbered(8, 9)) + stream.take(numbered(10))
         assert seen(got) == [(number, None) for number in range(6, 11)]
         assert [message.kind for message in got] == [*["replayed"] * 3, "live", "live"]
-        assert (stream.missing, stream.holes) == (0, 0)
+        assert (stream.losses.missing, stream.losses.holes) == (0, 0)
 
     def test_who_has_nothing_yet_asks_for_what_was_published_since(self) -> None:
         stream = Stream([b"A"])
@@ -243,7 +256,7 @@ class TestWithReplay:
         got = stream.take([marker(6, 8, count or 0, "expired"), *numbered(9, 10)])
         assert seen(got) == [(9, Gap("expired", count, 6, 8, EPOCH)), (10, None)]
         assert isinstance(got[0], ReplayedMessage)
-        assert (stream.missing, stream.holes) == (count or 0, int(count is None))
+        assert (stream.losses.missing, stream.losses.holes) == (count or 0, int(count is None))
 
     def test_what_was_told_before_and_comes_now_is_not_missing(self) -> None:
         stream = connected(b"")
@@ -251,7 +264,7 @@ class TestWithReplay:
         again(stream, 12)
         stream.answered()
         assert seen(stream.take(numbered(6, 7))) == [(6, None), (7, None)]
-        assert stream.missing == 0
+        assert stream.losses.missing == 0
 
     def test_who_has_nothing_of_another_run_names_that_and_not_by_chance_the_present_one(
         self,
@@ -307,3 +320,21 @@ def test_messages_without_a_number_among_those_with_one() -> None:
     got = stream.take([*numbered(5), (b"A", b"x"), (b"A",), *numbered(6)])
     assert [message.sequence for message in got] == [5, None, None, 6]
     assert [message.frames for message in got][1:3] == [(b"A", b"x"), (b"A",)]
+
+
+@pytest.mark.parametrize("wants", [b"", b"A"])
+def test_numbers_are_where_they_are_and_not_where_their_sizes_sum_up_to(wants: bytes) -> None:
+    """The last frames of these have 8 and 24 bytes: the right sum, and no number."""
+    stream = connected(wants)
+    stream.take(numbered(4))
+    five, six = (struct.pack(">QQ", EPOCH, number) for number in (5, 6))
+    got = stream.take([(b"A", five[:8]), (b"A", five[8:] + six)])
+    assert [(message.sequence, len(message.frames)) for message in got] == [(None, 2)] * 2
+
+
+def test_a_topic_is_no_number_even_if_it_looks_like_one() -> None:
+    stream = connected(b"")
+    stream.take(numbered(4))
+    topic = struct.pack(">QQ", EPOCH, 5)
+    (message,) = stream.take([(topic,)])
+    assert (message.frames, message.sequence) == ((topic,), None)

@@ -38,3 +38,12 @@ def test_messages_without_their_numbers_and_how_many_are_missing() -> None:
     assert output.getvalue() == b"t\t0\nt\t1\nt\t5\n"
     assert notes == ["3 messages are missing: missing"]
     assert printer.printed == 3
+
+
+def test_nothing_is_said_of_what_is_missing_before_messages_that_are_not_printed() -> None:
+    output, notes = io.BytesIO(), list[str]()
+    printer = Printer(output, as_text, notes.append)
+    link: Any = Read(0, 1, 5)
+    printer.print_all(link, 2)
+    assert output.getvalue() == b"t\t0\nt\t1\n"
+    assert notes == []

@@ -1,0 +1,25 @@
+"""The keyword arguments of both subscribers, for type checkers and editors, and for who misspells.
+
+They stand here once; `fanout.subscriber.settings.Settings` is what they are when they are checked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.subscriber.events import ReceiverEvent
+    from fanout.subscriber.inbox import QueuePolicy
+    from fanout.subscriber.since import Position
+
+
+class SubscriberArguments(TypedDict, total=False):
+    """What `Subscriber` takes by name; what each means is said there. Sizes may be text, "64M"."""
+
+    since: str | Position | None
+    on_event: Callable[[ReceiverEvent], object] | None
+    queue_bytes: int | str
+    queue_policy: QueuePolicy
+    max_message_bytes: int | str

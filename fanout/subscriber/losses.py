@@ -1,0 +1,91 @@
+"""What is missing of a stream: counted at once, and told by the next message. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from fanout.reserved import GAP_TOPIC
+from fanout.subscriber.message import CONFLATED, MISSING, Gap
+
+if TYPE_CHECKING:
+    from fanout.subscriber.parsing import Frames
+
+MARKER_BYTES_MAX = 4096  # ours have some 60; a stranger's may be anything
+REASON_MAX = 64  # characters; ours have up to 20, and a program may well print it
+
+
+class Losses:
+    """Gaps before the next message, as one, and how much is missing in all. Owned by one thread.
+
+    Attributes:
+        gap: what is missing before the next message; None = nothing, as far as is known.
+        missing: messages that are missing for certain, without those that were conflated.
+        conflated: messages that the publisher has left out for newer ones, as it was told to.
+        holes: gaps in which nobody knows how many messages are missing.
+    """
+
+    __slots__ = ("_uncounted", "conflated", "gap", "holes", "missing")
+
+    def __init__(self) -> None:
+        self.gap: Gap | None = None
+        self.missing = 0
+        self.conflated = 0
+        self.holes = 0
+        self._uncounted = (0, 0, 0)  # missing, conflated and holes that are in `gap`
+
+    def add(self, gap: Gap) -> None:
+        """This is missing before the next message, too."""
+        count, holes = gap.count or 0, int(gap.count is None)
+        missing, conflated = (0, count) if gap.reason == CONFLATED else (count, 0)
+        self._count(missing, conflated, holes)
+        before = self._uncounted
+        self._uncounted = before[0] + missing, before[1] + conflated, before[2] + holes
+        self.gap = gap.after(self.gap)
+
+    def told(self) -> Gap | None:
+        """The gap, which is told from here on."""
+        gap, self.gap = self.gap, None
+        self._uncounted = 0, 0, 0
+        return gap
+
+    def retract(self) -> None:
+        """Nobody was told of the gap yet, and what is missing in it will come, or be told again."""
+        missing, conflated, holes = self._uncounted
+        self._count(-missing, -conflated, -holes)
+        self.told()
+
+    def _count(self, missing: int, conflated: int, holes: int) -> None:
+        self.missing += missing
+        self.conflated += conflated
+        self.holes += holes
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What a publisher says of messages that it has lost for us."""
+
+    epoch: int
+    first: int
+    last: int
+    count: int
+    reason: str
+
+
+def marker_of(frames: Frames) -> Marker | None:
+    """Read a message of a reserved topic; None: it is no marker, or none that can be understood."""
+    if frames[0] != GAP_TOPIC or len(frames) != 2 or len(frames[1]) > MARKER_BYTES_MAX:
+        return None
+    try:
+        said: Any = msgpack.unpackb(frames[1])
+        epoch, first, last, count = (int(said[key]) for key in ("epoch", "first", "last", "count"))
+        reason = str(said["reason"])
+    except (ValueError, TypeError, LookupError, OverflowError):  # the last by an infinity
+        return None
+    if min(first, last, count) < 0:
+        return None
+    if not reason.isprintable() or not 0 < len(reason) <= REASON_MAX:
+        reason = MISSING
+    return Marker(epoch, first, last, count, reason)
