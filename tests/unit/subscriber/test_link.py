@@ -278,10 +278,10 @@ def test_who_sends_pings_and_takes_no_answers_is_lost(
         pings = ping(b"x" * 16, 0) * 512
         sent = 0
         with suppress(ConnectionError):
-            for _ in range(20_000):  # more than all buffers of the kernel take
+            for _ in range(4_000):  # more than all buffers of the kernel take
                 connection.socket.sendall(pings)
                 sent += 1
-        assert sent < 20_000
+        assert sent < 4_000
         running.said(1)
 
     assert running.notes[0] == (
