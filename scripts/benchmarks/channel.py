@@ -64,8 +64,10 @@ class Channel:
         return answer
 
     def _read(self) -> None:
+        """Read to the end of a message: of what is left, who waits for the socket hears again."""
         try:
-            chunk = self._socket.recv(CHUNK)
+            there = self._socket.recv(CHUNK, socket.MSG_PEEK)
+            chunk = self._socket.recv(there.find(b"\n") + 1 or len(there))
         except OSError as error:
             raise ChannelClosed(str(error)) from error
         if not chunk:
