@@ -5,6 +5,7 @@ Subscriber          recv, recv_many, poll, subscribe, unsubscribe, close
 Message, Gap        what a subscriber gets, and what is missing before it
 fanout.asyncio      the same verbs, awaitable where they can wait
 Options             every limit and default
+LastValues          of which topics the last message is kept; LastValue, one of them
 SlowPolicy          what happens to subscribers that are behind; SlowRule, to which of them
 Event, EventKind    what happened, to whom; Events, an iterator over what happens
 Reason, Fault       why, and who can do something about it
@@ -36,10 +37,12 @@ if TYPE_CHECKING:
     )
     from fanout.event_iterators import Events
     from fanout.events import Event, EventKind
+    from fanout.last_values import LastValues
     from fanout.options import Options
     from fanout.publisher import Publisher
     from fanout.reasons import Fault, Reason
     from fanout.send.batch import Batch
+    from fanout.send.kept_path import LastValue
     from fanout.slow_policy import SlowPolicy, SlowRule
     from fanout.statistics import (
         ClosedSubscriber,
@@ -69,6 +72,8 @@ __all__ = [
     "Fault",
     "ForkedError",
     "Gap",
+    "LastValue",
+    "LastValues",
     "Message",
     "MessageTooLarge",
     "NestedSendError",
@@ -98,10 +103,12 @@ _DEFINED_IN = {
     ),
     "fanout.event_iterators": ("Events",),
     "fanout.events": ("Event", "EventKind"),
+    "fanout.last_values": ("LastValues",),
     "fanout.options": ("Options",),
     "fanout.publisher": ("Publisher",),
     "fanout.reasons": ("Fault", "Reason"),
     "fanout.send.batch": ("Batch",),
+    "fanout.send.kept_path": ("LastValue",),
     "fanout.slow_policy": ("SlowPolicy", "SlowRule"),
     "fanout.statistics": (
         *("ClosedSubscriber", "PublisherStatistics", "SubscriberStatistics", "Undelivered"),

@@ -23,6 +23,7 @@ from fanout.loop_executor import begin, in_thread, outlast
 from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.awaited_batch import Batch
+from fanout.send.last_verbs import AwaitedLastVerbs
 from fanout.send.own_batches import OwnBatches
 from fanout.send.queue import SendQueue
 from fanout.send.verbs import SECONDS, Verbs
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from fanout.option_arguments import OptionArguments
     from fanout.options import Options
     from fanout.refusals import NotHere
+    from fanout.send.path import SendPath
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.statistics import Undelivered
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 _AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publisher.start()"
 
 
-class Publisher(AwaitedAudience):
+class Publisher(AwaitedLastVerbs, AwaitedAudience):
     """As `fanout.Publisher`; belongs to the event loop that starts it.
 
     It is started by `async with Publisher(...)` or by `await Publisher.start(...)`, which take the
@@ -284,6 +286,9 @@ class Publisher(AwaitedAudience):
 
     def _encoding(self) -> Encoder:
         return self._running().encoder
+
+    def _values_path(self) -> SendPath:
+        return self._running().path
 
     def _switch(self, is_open: bool) -> None:
         """Send by the open batches while there are some."""

@@ -27,8 +27,7 @@ from fanout.options import make_options
 from fanout.questions import Questions
 from fanout.send.batch import BatchRules
 from fanout.send.gate import BROKEN, CLOSED, Gate
-from fanout.send.numbered_path import NumberedPath
-from fanout.send.path import SendPath
+from fanout.send.making import make_path
 from fanout.send.verbs import no_room
 from fanout.send.wire import Encoder
 from fanout.shm.bells import Bells, ring_all
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from fanout.events import Event
     from fanout.options import Options
     from fanout.send.attempt import Attempt
+    from fanout.send.path import SendPath
     from fanout.statistics import InTheWay, Undelivered
     from fanout.transport.listener import Listener
 
@@ -92,7 +92,8 @@ class Engine:
     def _make(self, on_event: Callable[[Event], None] | None, resources: ExitStack) -> None:
         """Make all of it, in this order; `resources` undoes it in reverse."""
         options = self.options
-        segment = Segment.create(Layout.for_options(options.log_bytes, options.max_subscribers))
+        sizes = options.log_bytes, options.max_subscribers, *options.value_sizes
+        segment = Segment.create(Layout.for_options(*sizes))
         resources.callback(segment.close)
         resources.callback(segment.discard)
         self._header = header = Header(segment)
@@ -108,8 +109,7 @@ class Engine:
         bells.enlarge(workers)
         self.interest = Interest(lambda: time.sleep(0))  # lets another thread have the interpreter
         numbered = options.sequence_frame
-        make_path = NumberedPath if numbered else SendPath
-        self.path = path = make_path(segment, bells.all, room, self.interest, options.max_topics)
+        self.path = path = make_path(options, segment, bells.all, room, self.interest)
         self.gate = gate = path.gate
         limit, messages = options.max_message_bytes, segment.layout.entries // MESSAGE_PART
         encoder = partial(Encoder, path.topics, path.intern, numbered=numbered)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fanout.last_values import LastValues
     from fanout.slow_policy import Action, SlowPolicy, SlowRule
 
 
@@ -29,6 +30,7 @@ class OptionArguments(TypedDict, total=False):
     self_service_max: Action | SlowPolicy
     sequence_frame: bool
     replay_bytes: int | str | None
+    last_values: LastValues | None
     send_timeout: float
     stall_timeout: float
     handshake_timeout: float

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.cores import usable_cores
 from fanout.errors import ConfigError
+from fanout.last_values import as_last_values
 from fanout.option_fields import made_by, number, one_of, optional_size, size, text
 from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX
 from fanout.slow_options import as_policy, as_rules, check_limits
@@ -19,6 +20,7 @@ from fanout.slow_policy import ACTIONS, SlowPolicy
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from fanout.last_values import LastValues
     from fanout.slow_policy import Action, SlowRule
 
 KIB = 1024
@@ -85,6 +87,10 @@ class Options:
     """How much of the log a subscriber can have of what it has missed, if it asks for that by
     `since`, a reserved subscription: so much is always there, and `publish()` never waits for it.
     At most half of `log_bytes`, for which None stands; 0 = nothing."""
+
+    last_values: LastValues | None = made_by(as_last_values, None)  # noqa: RUF009
+    """Keep the last message of each topic for who subscribes later; None = of none. See
+    `LastValues`: which topics, how many, how many bytes, for how long."""
 
     send_timeout: float = number(5.0, 0.001, 86_400)
     """A subscriber that takes nothing for so long is evicted if it is in the way: about to lose
@@ -194,6 +200,7 @@ class Options:
         for name in ("slow_policy", "self_service_max"):  # from its plain form, as workers get it
             if not isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, as_policy(name, getattr(self, name)))
+        object.__setattr__(self, "last_values", self.kept_values)
         object.__setattr__(self, "slow_rules", as_rules("slow_rules", self.slow_rules))
         self._check_limits()
 
@@ -229,6 +236,23 @@ class Options:
     def self_service_bound(self) -> SlowPolicy:
         """Up to what a subscriber may choose for itself."""
         return as_policy("self_service_max", self.self_service_max)
+
+    @property
+    def kept_values(self) -> LastValues | None:
+        """Which last values are kept."""
+        return as_last_values("last_values", self.last_values)
+
+    @property
+    def value_sizes(self) -> tuple[int, int]:
+        """Of how many topics they are kept, and how many bytes of them outside of the log."""
+        kept = self.kept_values
+        return (0, 0) if kept is None else (kept.max_topics, kept.max_bytes)
+
+    @property
+    def value_age(self) -> float:
+        """Seconds for which a message is a last value; 0 = for ever."""
+        kept = self.kept_values
+        return 0.0 if kept is None else kept.max_age
 
     @property
     def worker_count(self) -> int:

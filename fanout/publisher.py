@@ -11,6 +11,7 @@ from fanout.engine import start
 from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
+from fanout.send.last_verbs import LastVerbs
 from fanout.send.own_batches import OwnBatches
 from fanout.send.verbs import SECONDS, Verbs
 from fanout.send.wire import ORDINARY
@@ -35,7 +36,7 @@ _BLOCKING = (
 )
 
 
-class Publisher(Audience):
+class Publisher(LastVerbs, Audience):
     """Publishes messages to ZeroMQ SUB sockets through a pool of worker processes.
 
     Every method may be called from any thread. Messages are delivered in the order of their
@@ -319,6 +320,9 @@ class Publisher(Audience):
 
     def _encoding(self) -> Encoder:
         return self._engine.encoder
+
+    def _values_path(self) -> SendPath:
+        return self._engine.path
 
     def _switch(self, is_open: bool) -> None:
         """Send by the open batches while there are some."""

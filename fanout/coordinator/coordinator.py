@@ -109,7 +109,7 @@ class Coordinator:
         self.state = make_state(options, len(bells), interest, ledger, now())
         self._pool = Pool(options, segment, bells, room, self.state, self._selector, surroundings)
         self.links = links = self._pool.links
-        self._figures = Figures(segment, ledger, options.policy)
+        self._figures = Figures(segment, ledger, options.policy, options.value_age)
         self._announcer = announcer
         self._telling = Telling(self._pool.dropping())
         self._shortage = Shortage(self._pool.links)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from fanout._units import NS
 from fanout.control.messages import Closed
+from fanout.coordinator.expiring import Expiring
 from fanout.coordinator.lost import NOTHING_LATER, Later
 from fanout.reasons import Reason
 from fanout.shm.cards import CHOSEN_BY, Card, Cards, Identity
@@ -36,9 +38,12 @@ class Figures:
     Args:
         ledger: of the same segment.
         policy: what happens to subscribers for which nothing else is chosen.
+        max_age: seconds for which messages are last values, 0 = for ever.
     """
 
-    def __init__(self, segment: Segment, ledger: Ledger, policy: SlowPolicy) -> None:
+    def __init__(
+        self, segment: Segment, ledger: Ledger, policy: SlowPolicy, max_age: float = 0.0
+    ) -> None:
         self._segment = segment
         self._ledger = ledger
         self._policy = policy
@@ -48,6 +53,7 @@ class Figures:
         self._ring = ClosedRing(segment)
         self._cards = Cards(segment)
         self._last_note: Note | None = None
+        self._expiring = Expiring(int(max_age * NS))
 
     def turned(self, now: int) -> None:
         """The coordinator is alive at this time, in monotonic ns; the log is so long, if it is due.
@@ -55,6 +61,9 @@ class Figures:
         It has a turn each half second at least.
         """
         self._header.heartbeat = now
+        expired = self._expiring.expired(self._header.head, now)
+        if expired is not None:
+            self._header.expired = expired
         if not is_due(self._last_note, self._header.head, now):
             return
         head, position = self._log.length()

@@ -182,11 +182,15 @@ class Encoder:
         ]
         if not parts:
             raise ValueError("frames must not be empty: a message has at least one frame")
+        is_one = len(parts) == 1
         if self._end:
             parts.append(bytes(NUMBER.size))
         wire = encode_message(parts)
         if self._limit is not None and len(wire) > self._limit:
             raise MessageTooLarge(len(wire), self._limit)
+        if is_one:  # as by `send()`: each would be a topic of its own
+            refuse_reserved(parts[0])
+            return wire, UNKNOWN
         return wire, self._topic(parts[0])
 
     def _topic(self, topic: TopicLike) -> Topic:

@@ -54,6 +54,7 @@ class LogWriter:
         self._barrier = fences.make_fence()
         self._position_limit = 0
         self._sequence_limit = 0
+        self._refresh_part = REFRESH_PART
         self.following: tuple[int, int, int] | None = None
         self.load()
         self.refresh(tails)
@@ -132,9 +133,9 @@ class LogWriter:
         """Up to which position and sequence may be written, if this tail is to stay."""
         head = self.head
         return (
-            min(self.start_of(tail) + self._size, self.position + self._size // REFRESH_PART),
+            min(self.start_of(tail) + self._size, self.position + self._size // self._refresh_part),
             # One entry stays: the end of the message before the tail is the start of the tail.
-            min(tail + self._mask, head + len(self._ends) // REFRESH_PART),
+            min(tail + self._mask, head + len(self._ends) // self._refresh_part),
         )
 
     def _floor(self, limits: tuple[int, int], before: int) -> int:
@@ -211,6 +212,7 @@ class LogWriter:
             position += len(part)
         self._ends[sequence & self._mask] = end
         self._topics[sequence & self._mask] = topic_id
+        self._note(sequence, (topic_id,))
         self._commit(sequence + 1)
         return sequence
 
@@ -228,8 +230,12 @@ class LogWriter:
         next(positions)
         self._write_index(self._ends, sequence, array("Q", positions))
         self._write_index(self._topics, sequence, array("Q", topic_ids))
+        self._note(sequence, topic_ids)
         self._commit(sequence + count)
         return sequence
+
+    def _note(self, sequence: int, topic_ids: Sequence[int]) -> None:
+        """These are about to be committed, from that message on."""
 
     def _raise_flag(self, head: int) -> None:
         self.following = None

@@ -89,6 +89,8 @@ class Segment:
         words[at.H_ENTRIES] = layout.entries
         words[at.H_SUBSCRIBERS] = layout.subscribers
         words[at.H_AREAS] = layout.areas
+        words[at.H_VALUE_TOPICS] = layout.value_topics
+        words[at.H_VALUE_BYTES] = layout.value_bytes
         words[at.H_PID] = os.getpid()
         words[at.H_HOLD] = at.NO_TAIL
         words[at.H_EPOCH] = int.from_bytes(os.urandom(7), "little") + 1
@@ -200,6 +202,7 @@ def _read_layout(fd: int) -> Layout:
     layout = Layout(
         *(header[at.H_DATA_BYTES], header[at.H_ENTRIES]),
         *(header[at.H_SUBSCRIBERS], header[at.H_AREAS]),
+        *(header[at.H_VALUE_TOPICS], header[at.H_VALUE_BYTES]),
     )
     if not layout.total_bytes == header[at.H_TOTAL_BYTES] == os.fstat(fd).st_size:
         raise StartupError(f"this segment has {os.fstat(fd).st_size:,} bytes, its header differs")

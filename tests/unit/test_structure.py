@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "fanout.events",
             "fanout.exits",
             "fanout.introduction",
+            "fanout.last_values",
             "fanout.loop_callback",
             "fanout.loop_executor",
         ),

@@ -1,0 +1,131 @@
+"""Topics whose last values are kept: each has a place among them, which is in its id.
+
+There are no more places than there may be topics. When all are taken, the topic that was published
+longest ago, to some extent, loses its own, and one that is new gets it. Whoever still holds the
+`Topic` of before, in a batch that waits for room, publishes by it without a place: that is why its
+id is looked at under the send lock only, and no message is ever taken for one of another topic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic, TopicTable
+from fanout.shm.layout import SLOT_BITS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanout.send.topics import Subject
+    from fanout.shm.value_keeper import ValueKeeper
+
+
+GENERATIONS = 3  # young, old, cold
+
+
+class KeptTopic(Topic):
+    """One that has a place."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, name: bytes, place: int) -> None:
+        super().__init__(NOT_INTERNED, name)
+        self.place = place
+
+
+class KeptTopics(TopicTable):
+    """As `TopicTable`; of those that begin with one of some prefixes none is simply forgotten.
+
+    Args:
+        limit: topics to remember that have no place.
+        values: where their last values are noted.
+        prefixes: of the topics that have one.
+    """
+
+    def __init__(self, limit: int, values: ValueKeeper, prefixes: Sequence[bytes]) -> None:
+        places = len(values.last) - 1
+        super().__init__(max(limit, places))
+        self._values = values
+        self._prefixes = tuple(prefixes)
+        self._places = places
+        # Those of older generations, longest ago first.
+        self._cold: dict[Subject, KeptTopic] = {}
+        self._owners: list[KeptTopic | None] = [None]
+
+    def __len__(self) -> int:
+        return super().__len__() + len(self._cold)
+
+    def intern(self, name: bytes) -> Topic:
+        topic = self.young.get(name)
+        if topic is not None:
+            return topic
+        topic = self._old.get(name) or self._cold.get(name)
+        if topic is None or topic.id == NOT_INTERNED:
+            topic = self._new(name) if name.startswith(self._prefixes) else self._numbered(name)
+        if len(self.young) > self._half:
+            self._turn_over()
+        self.young[name] = topic
+        self._old.pop(name, None)
+        self._cold.pop(name, None)
+        return topic
+
+    def find(self, name: bytes) -> KeptTopic | None:
+        """The topic of this name, if it has a place."""
+        topic = self.young.get(name) or self._old.get(name) or self._cold.get(name)
+        is_owner = isinstance(topic, KeptTopic) and self._owners[topic.place] is topic and topic.id
+        return topic if is_owner else None  # type: ignore[return-value]  # it is one, then
+
+    def forget(self, topic: KeptTopic) -> None:
+        """It has no value any more, until it is published again."""
+        identifier = self._next_id << SLOT_BITS | topic.place
+        self._next_id += 1
+        self._values.forget(topic.place, identifier)
+        topic.id = identifier
+
+    def _numbered(self, name: bytes) -> Topic:
+        topic = Topic(self._next_id << SLOT_BITS, name)
+        self._next_id += 1
+        return topic
+
+    def _new(self, name: bytes) -> KeptTopic:
+        """A topic in a place that is free, or was that of another one.
+
+        Interrupted anywhere, whoever has a place is found among the cold ones, or has no id.
+        """
+        place = self._free_place()
+        former = self._owners[place] if place < len(self._owners) else None
+        topic = KeptTopic(name, place)
+        self._cold[name] = topic
+        identifier = self._next_id << SLOT_BITS | place
+        self._next_id += 1
+        if former is not None:
+            former.id = NOT_INTERNED  # before anybody else has its place
+        self._values.give(place, identifier)
+        if place < len(self._owners):
+            self._owners[place] = topic
+        else:
+            self._owners.append(topic)
+        topic.id = identifier
+        if former is not None and former.name != name:
+            self._cold.pop(former.name, None)
+        return topic
+
+    def _free_place(self) -> int:
+        if len(self._owners) <= self._places:
+            return len(self._owners)
+        for _ in range(GENERATIONS):
+            while self._cold:
+                name, topic = next(iter(self._cold.items()))
+                is_warm = topic in (self.young.get(name), self._old.get(name))
+                if self._owners[topic.place] is topic and not is_warm:
+                    return topic.place
+                del self._cold[name]  # what was interrupted has left it there
+            self._turn_over()
+        return 1  # not reached: by now all that have one are cold
+
+    def _turn_over(self) -> None:
+        """The younger generation is the older one now, and of that one those with a place stay."""
+        kept = {name: one for name, one in self._old.items() if isinstance(one, KeptTopic)}
+        self._cold.update(kept)
+        self._old = self.young
+        self.young = {None: UNKNOWN}

@@ -1,0 +1,76 @@
+"""What a publisher can be asked of its last values, in both faces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.arguments import as_topic
+from fanout.errors import ConfigError
+from fanout.send.kept_path import KeptPath
+
+if TYPE_CHECKING:
+    from fanout.arguments import TopicLike
+    from fanout.send.kept_path import LastValue
+    from fanout.send.path import SendPath
+
+
+class LastVerbs:
+    """For the blocking publisher."""
+
+    __slots__ = ()
+
+    def last(self, topic: TopicLike) -> LastValue | None:
+        """The last message of a topic, as one that subscribes to it now would get it.
+
+        It sees what this thread has published. It needs `last_values`.
+
+        Returns:
+            Its sequence and frames; None = there is none: nothing of two frames and more was
+            published, or it was forgotten, evicted, or is older than `max_age`.
+
+        Raises:
+            TypeError: the topic is neither text nor bytes.
+            ConfigError: this publisher keeps no last values.
+            ClosedError, ForkedError, PoisonedError, NestedSendError: as `publish()`.
+        """
+        return _kept(self._values_path()).last(as_topic(topic))
+
+    def forget(self, topic: TopicLike) -> bool:
+        """Have no last message of a topic until it is published again.
+
+        Who subscribes from now on gets none; who has it is told nothing.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            As `last()`; nothing was forgotten.
+        """
+        return _kept(self._values_path()).forget(as_topic(topic))
+
+    def _values_path(self) -> SendPath:
+        raise NotImplementedError
+
+
+class AwaitedLastVerbs:
+    """For the one of asyncio; neither of them waits."""
+
+    __slots__ = ()
+
+    async def last(self, topic: TopicLike) -> LastValue | None:
+        """The last message of a topic, or None; see `fanout.Publisher.last()`."""
+        return _kept(self._values_path()).last(as_topic(topic))
+
+    async def forget(self, topic: TopicLike) -> bool:
+        """Have no last message of a topic any more; see `fanout.Publisher.forget()`."""
+        return _kept(self._values_path()).forget(as_topic(topic))
+
+    def _values_path(self) -> SendPath:
+        raise NotImplementedError
+
+
+def _kept(path: SendPath) -> KeptPath:
+    if isinstance(path, KeptPath):
+        return path
+    path.gate.check_use()
+    raise ConfigError("this publisher keeps no last values: make it with last_values=LastValues()")

@@ -1,0 +1,121 @@
+"""Kept values: the last message of each topic, found in any process; it never writes or waits.
+
+The publisher notes of each topic with a *place* in a table which message was its last one, before
+that is committed. The message stays in the log for as long as it is there anyway. Before it is
+overwritten the publisher copies it to a ring of its own (`ValueKeeper`).
+
+    last     by place: the sequence of the last message; NO_VALUE = there is none
+    ids      by place: the id of the topic that has it now; another one once its value is forgotten
+    kept     by place: where in the ring it is, if it is not in the log; NO_VALUE, EVICTED
+
+An entry of the ring is three words (the sequence, the place, the bytes that follow) and the message
+as it travels, filled up to whole words. Who reads one looks afterwards whether it may have been
+overwritten meanwhile, as with the log.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.shm import layout as at
+from fanout.shm.fence import keep_order
+from fanout.shm.layout import EVICTED, NO_VALUE, WORD
+from fanout.shm.reader import LogReader
+from fanout.shm.words import words_at
+
+if TYPE_CHECKING:
+    from fanout.shm.segment import Segment
+
+ENTRY = struct.Struct("=QQQ")  # sequence, place, bytes that follow; read back as bytes
+LOOKS = 4  # at a value that moves while it is looked at: it is copied once in a lap of the log
+
+
+def entry_bytes(size: int) -> int:
+    """What a message of so many bytes takes in the ring."""
+    return ENTRY.size + -(-size // WORD) * WORD
+
+
+class Found(NamedTuple):
+    """A last value, as a private copy of its wire bytes."""
+
+    sequence: int
+    wire: bytes
+
+
+class KeptValues:
+    """Reads the last values of one publisher.
+
+    Attributes:
+        last, ids, kept: the columns, see above.
+        log: where those are that are still there.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        layout = segment.layout
+        assert layout.value_topics, "this publisher keeps none"
+        self._words = segment.words
+        self._map = segment.map
+        self._base = layout.values
+        self._size = layout.value_bytes
+        self.log = LogReader(segment)
+        size = layout.value_topics * WORD
+        first = layout.value_columns
+        self.last, self.ids, self.kept = (
+            words_at(segment, first + column * size, size) for column in range(at.VALUE_COLUMNS)
+        )
+
+    @property
+    def known(self) -> int:
+        """Places that were ever given to a topic, counting that which stands for none."""
+        return self._words[at.H_VALUES_KNOWN] + 1
+
+    @property
+    def expired(self) -> int:
+        """What was published before this message is too old."""
+        return self._words[at.H_VALUES_EXPIRED]
+
+    def find(self, place: int) -> Found | None:
+        """The last value of the topic there; None = it has none, or not any more.
+
+        It may be one that is not committed, if a send is under way: see the head.
+        """
+        for _ in range(LOOKS):
+            sequence = self.last[place]
+            if sequence == NO_VALUE or sequence < self.expired:
+                return None
+            wire = self.wire(place, sequence)
+            if wire is not None:
+                return Found(sequence, wire)
+            if self.kept[place] == EVICTED and self.last[place] == sequence:
+                return None
+        return None
+
+    def wire(self, place: int, sequence: int) -> bytes | None:
+        """That message, if it is still the last one there; from the log or from the ring."""
+        words = self._words
+        keep_order()
+        if words[at.H_FLOOR] <= sequence:
+            wire = self.log.piece(sequence)
+            keep_order()
+            if words[at.H_FLOOR] <= sequence:
+                return wire
+        position = self.kept[place]
+        if position >= EVICTED:
+            return None
+        keep_order()
+        found, owner, size = ENTRY.unpack(self.copy(position, ENTRY.size))
+        wire = self.copy(position + ENTRY.size, min(size, self._size))
+        keep_order()
+        if words[at.H_VALUES_FROM] <= position and (found, owner) == (sequence, place):
+            return wire
+        return None
+
+    def copy(self, position: int, size: int) -> bytes:
+        """So many bytes of the ring from a position on."""
+        low = position % self._size
+        first = self._base + low
+        room = self._size - low
+        if size <= room:
+            return self._map[first : first + size]
+        return self._map[first : first + room] + self._map[self._base : self._base + size - room]

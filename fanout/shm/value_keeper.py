@@ -1,0 +1,212 @@
+"""The value keeper: copies last values that are about to leave the log to a ring of their own.
+
+Who publishes does it, under the send lock, a little each time when the log's limits are computed:
+there is no other process that could be late, hang or die, so nobody waits for it. It looks through
+the table of topics once in a quarter of the log, in as many steps as that takes. So it costs what
+the table has for each quarter of the log, and one copy for each value that was not replaced since.
+
+The order of stores is what readers rely on: the copy, the end of the ring, where the value is kept;
+and only then may the log overwrite it. Interrupted anywhere it goes on from what it has stored: a
+value that was copied twice is garbage in the ring, and nothing else.
+
+The ring is cleaned as it is filled: what is still the last value is moved to its end, all else is
+skipped. For each byte that comes, some of it are looked at, so no call takes long. As at least 1/4
+of it is free for that, nothing is evicted while the values are within `max_bytes`; beyond it the
+one is that would have to be moved next.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from fanout.shm import layout as at
+from fanout.shm.fence import keep_order
+from fanout.shm.kept_values import ENTRY, KeptValues, entry_bytes
+from fanout.shm.layout import EVICTED, NO_VALUE, SLOT_BITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.shm.segment import Segment
+
+PLACES_PER_STEP = 4_096  # looked through at once: 0.1 to 0.3 ms
+STEPS_MAX = 16  # of one pass; with more places each step takes longer
+PASSES = 4  # in a lap of the log
+BEHIND = 3 / 8  # of the log, behind which a value is copied, when its pass begins
+CLEANED = 4  # bytes of the ring are looked at for each one that comes
+PLACE_MASK = (1 << SLOT_BITS) - 1
+
+
+class ValueKeeper(KeptValues):
+    """Writes the columns and the ring; the caller holds the send lock.
+
+    Its mutable state, beside shared memory: the pass under way. Which values are in the ring
+    follows from what is shared.
+
+    Attributes:
+        safe: every last value below this message is in the ring, or was evicted.
+        steps: in which a pass is made.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        super().__init__(segment)
+        self._entries = segment.layout.entries
+        self._largest = self._size // at.VALUES_SLACK
+        self.safe = 0
+        self.steps = 1
+        self._goal = 0
+        self._next = 1
+        for column in (self.last, self.kept):
+            column[:] = array("Q", [NO_VALUE]) * len(column)
+
+    def step(self, head: int) -> None:
+        """A part of a pass."""
+        if self._goal <= self.safe:
+            self._begin(head, BEHIND + 1 / (2 * PASSES * self.steps))
+            if self._goal <= self.safe:
+                return
+        first, safe, goal = self._next, self.safe, self._goal
+        stop = min(self.known, first + max(PLACES_PER_STEP, self.known // STEPS_MAX + 1))
+        column = self.last[first:stop].tolist()
+        for place in [at_ for at_, last in enumerate(column, first) if safe <= last < goal]:
+            self.put(place, self.last[place], self.log.piece(self.last[place]))
+        self._next = stop
+        if stop >= self.known:
+            self._next = 1
+            self.safe = goal
+
+    def hurry(self, head: int) -> bool:
+        """Make as much room as there can be; returns whether that is more than there was."""
+        before = self.safe
+        while self._goal > self.safe:
+            self.step(head)
+        self._begin(head, 1 / 2)
+        while self._goal > self.safe:
+            self.step(head)
+        return self.safe > before
+
+    def _begin(self, head: int, behind: float) -> None:
+        """A new pass, for all that is so much of the log behind, in bytes or in messages."""
+        log = self.log
+        low = max(self.safe, head - self._entries + 1)
+        limit = log.start_of(head) - int(log.size * behind)
+        by_bytes = low + bisect_left(range(low, head), limit, key=log.start_of)
+        by_count = head - int(self._entries * behind)
+        self._next = 1
+        self.steps = min(STEPS_MAX, -(-self.known // PLACES_PER_STEP))
+        self._goal = max(by_bytes, by_count)
+
+    # The ring.
+
+    def put(self, place: int, sequence: int, wire: bytes) -> None:
+        """Copy a value to the ring."""
+        size = entry_bytes(len(wire))
+        if size > self._largest:
+            self._evict(place)
+            return
+        self._make_room(size)
+        self._append(place, ENTRY.pack(sequence, place, len(wire)) + wire, size)
+
+    def _append(self, place: int, entry: bytes, size: int) -> None:
+        words = self._words
+        position = words[at.H_VALUES_TO]
+        low = position % self._size
+        first, room = self._base + low, self._size - low
+        self._map[first : first + min(len(entry), room)] = entry[:room]
+        if len(entry) > room:
+            self._map[self._base : self._base + len(entry) - room] = entry[room:]
+        keep_order()
+        words[at.H_VALUES_TO] = position + size
+        keep_order()
+        self.kept[place] = position
+        keep_order()
+
+    def _make_room(self, size: int) -> None:
+        words, looked_at = self._words, 0
+        enough = size + self._size // at.VALUES_SLACK
+        while True:
+            start, end = words[at.H_VALUES_FROM], words[at.H_VALUES_TO]
+            free = self._size - (end - start)
+            is_late = looked_at >= CLEANED * size
+            if free >= enough or (is_late and free >= size):
+                return
+            sequence, place, length = ENTRY.unpack(self.copy(start, ENTRY.size))
+            taken = entry_bytes(length)
+            if self._is_live(place, sequence, start):
+                if is_late or free < taken + size:
+                    self._evict(place)
+                else:
+                    self._append(place, self.copy(start, ENTRY.size + length), taken)
+            words[at.H_VALUES_FROM] = start + taken
+            keep_order()  # before its bytes are used again
+            looked_at += taken
+
+    def _is_live(self, place: int, sequence: int, position: int) -> bool:
+        is_last = self.last[place] == sequence and self.kept[place] == position
+        return is_last and sequence >= self.expired
+
+    def _evict(self, place: int) -> None:
+        self.kept[place] = EVICTED
+        self._words[at.H_VALUES_EVICTED] += 1
+
+    # The columns.
+
+    def give(self, place: int, topic_id: int) -> None:
+        """Another topic has this place from now on; its former one loses its value.
+
+        In this order: nobody takes the value of one for that of the other.
+        """
+        if self.last[place] != NO_VALUE:
+            self._words[at.H_VALUES_EVICTED] += 1
+        self.last[place] = NO_VALUE
+        keep_order()
+        self.ids[place] = topic_id
+        self.kept[place] = NO_VALUE
+        keep_order()
+        if place > self._words[at.H_VALUES_KNOWN]:
+            self._words[at.H_VALUES_KNOWN] = place
+
+    def forget(self, place: int, topic_id: int) -> None:
+        """The topic there has no value any more; what was published by another id is none.
+
+        In this order: nothing that is taken back later finds it again.
+        """
+        self.ids[place] = topic_id
+        self.kept[place] = NO_VALUE
+        keep_order()
+        self.last[place] = NO_VALUE
+        keep_order()
+
+    def note(self, sequence: int, topic_ids: Iterable[int]) -> None:
+        """These messages are about to be committed."""
+        last, mask = self.last, PLACE_MASK
+        for each, topic_id in enumerate(topic_ids, sequence):
+            last[topic_id & mask] = each
+
+    def take_back(self, head: int, ids_of: Iterable[int]) -> None:
+        """What was noted from the head on was not committed: find what was the last one before.
+
+        Args:
+            ids_of: the topics of those messages, and perhaps of others.
+        """
+        wrong = {topic_id & PLACE_MASK for topic_id in ids_of}
+        wrong = {place for place in wrong if head <= self.last[place] < NO_VALUE}
+        by_id = {self.ids[place]: place for place in wrong}
+        stop, floor = head, self._words[at.H_FLOOR]
+        while by_id and stop > floor:
+            first = max(floor, stop - PLACES_PER_STEP)
+            newest = dict(zip(self.log.topic_ids(first, stop), range(first, stop), strict=True))
+            for topic_id in by_id.keys() & newest.keys():
+                self.last[by_id.pop(topic_id)] = newest[topic_id]
+            stop = first
+        for place in by_id.values():
+            self.last[place] = self._sequence_in_ring(place)
+
+    def _sequence_in_ring(self, place: int) -> int:
+        position = self.kept[place]
+        if place == 0 or position >= EVICTED or position < self._words[at.H_VALUES_FROM]:
+            return NO_VALUE
+        sequence, _place, _length = ENTRY.unpack(self.copy(position, ENTRY.size))
+        return int(sequence)
