@@ -35,7 +35,7 @@ def nothing_left() -> Iterator[None]:
     assert set(threading.enumerate()) <= threads  # one of an earlier test may end meanwhile
 
 
-STEPS = ["Segment.create", "Doorbell", "Bells", "Interest", "SendPath", "Encoder", "Coordinator"]
+STEPS = ["Segment.create", "Doorbell", "Bells", "Interest", "make_path", "Encoder", "Coordinator"]
 
 
 @pytest.mark.parametrize("kind", [OSError, MemoryError, KeyboardInterrupt])
