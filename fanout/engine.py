@@ -92,7 +92,7 @@ class Engine:
     def _make(self, on_event: Callable[[Event], None] | None, resources: ExitStack) -> None:
         """Make all of it, in this order; `resources` undoes it in reverse."""
         options = self.options
-        sizes = options.log_bytes, options.max_subscribers, *options.value_sizes
+        sizes = options.log_bytes, options.max_subscribers, options.value_table
         segment = Segment.create(Layout.for_options(*sizes))
         resources.callback(segment.close)
         resources.callback(segment.discard)
@@ -109,7 +109,8 @@ class Engine:
         bells.enlarge(workers)
         self.interest = Interest(lambda: time.sleep(0))  # lets another thread have the interpreter
         numbered = options.sequence_frame
-        self.path = path = make_path(options, segment, bells.all, room, self.interest)
+        given = segment, bells.all, room, self.interest, options.max_topics
+        self.path = path = make_path(*given, numbered=numbered, kept=options.value_topics)
         self.gate = gate = path.gate
         limit, messages = options.max_message_bytes, segment.layout.entries // MESSAGE_PART
         encoder = partial(Encoder, path.topics, path.intern, numbered=numbered)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fanout.arguments import as_topic, is_one_frame, read_size, refuse_unknown_fields, shown
 from fanout.errors import ConfigError
-from fanout.shm.layout import VALUE_TOPICS_MAX
+from fanout.shm.value_layout import TOPICS_MAX
 
 if TYPE_CHECKING:
     from fanout.arguments import TopicLike
@@ -60,7 +60,7 @@ class LastValues:
         if isinstance(size, str):
             size = read_size(size) or size
             object.__setattr__(self, "max_bytes", size)
-        _whole("max_topics", self.max_topics, 1, VALUE_TOPICS_MAX)
+        _whole("max_topics", self.max_topics, 1, TOPICS_MAX)
         _whole("max_bytes", size, BYTES_MIN, BYTES_MAX)
         age = given["max_age"]
         if isinstance(age, bool) or not isinstance(age, int | float) or not 0 <= age <= SECONDS_MAX:

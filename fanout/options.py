@@ -14,6 +14,7 @@ from fanout.errors import ConfigError
 from fanout.last_values import as_last_values
 from fanout.option_fields import made_by, number, one_of, optional_size, size, text
 from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX
+from fanout.shm.value_layout import NO_TABLE, ValueTable
 from fanout.slow_options import as_policy, as_rules, check_limits
 from fanout.slow_policy import ACTIONS, SlowPolicy
 
@@ -243,10 +244,16 @@ class Options:
         return as_last_values("last_values", self.last_values)
 
     @property
-    def value_sizes(self) -> tuple[int, int]:
-        """Of how many topics they are kept, and how many bytes of them outside of the log."""
+    def value_topics(self) -> tuple[bytes, ...]:
+        """Prefixes of the topics whose last values are kept."""
         kept = self.kept_values
-        return (0, 0) if kept is None else (kept.max_topics, kept.max_bytes)
+        return () if kept is None else kept.topics
+
+    @property
+    def value_table(self) -> ValueTable:
+        """What they take of the shared memory."""
+        kept = self.kept_values
+        return NO_TABLE if kept is None else ValueTable.of(kept.max_topics, kept.max_bytes)
 
     @property
     def value_age(self) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic, TopicTable
-from fanout.shm.layout import SLOT_BITS
+from fanout.shm.value_layout import PLACE_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,13 +77,13 @@ class KeptTopics(TopicTable):
 
     def forget(self, topic: KeptTopic) -> None:
         """It has no value any more, until it is published again."""
-        identifier = self._next_id << SLOT_BITS | topic.place
+        identifier = self._next_id << PLACE_BITS | topic.place
         self._next_id += 1
         self._values.forget(topic.place, identifier)
         topic.id = identifier
 
     def _numbered(self, name: bytes) -> Topic:
-        topic = Topic(self._next_id << SLOT_BITS, name)
+        topic = Topic(self._next_id << PLACE_BITS, name)
         self._next_id += 1
         return topic
 
@@ -96,7 +96,7 @@ class KeptTopics(TopicTable):
         former = self._owners[place] if place < len(self._owners) else None
         topic = KeptTopic(name, place)
         self._cold[name] = topic
-        identifier = self._next_id << SLOT_BITS | place
+        identifier = self._next_id << PLACE_BITS | place
         self._next_id += 1
         if former is not None:
             former.id = NOT_INTERNED  # before anybody else has its place

@@ -11,7 +11,6 @@ from fanout.send.path import SendPath
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fanout.options import Options
     from fanout.send.path import Demand
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
@@ -19,13 +18,22 @@ if TYPE_CHECKING:
 
 
 def make_path(
-    options: Options, segment: Segment, bells: Sequence[Bell], room: Doorbell, interest: Demand
+    segment: Segment,
+    bells: Sequence[Bell],
+    room: Doorbell,
+    interest: Demand,
+    max_topics: int,
+    *,
+    numbered: bool,
+    kept: Sequence[bytes],
 ) -> SendPath:
-    """The send path for these options."""
-    numbered, kept = options.sequence_frame, options.kept_values
-    given = segment, bells, room, interest, options.max_topics
-    if kept is not None:
-        make_kept = NumberedKeptPath if numbered else KeptPath
-        return make_kept(*given, kept.topics)
-    make = NumberedPath if numbered else SendPath
-    return make(*given)
+    """The send path of a publisher.
+
+    Args:
+        numbered: whether its messages have a last frame with their number.
+        kept: prefixes of the topics whose last values are kept.
+    """
+    given = segment, bells, room, interest, max_topics
+    if kept:
+        return (NumberedKeptPath if numbered else KeptPath)(*given, kept)
+    return (NumberedPath if numbered else SendPath)(*given)

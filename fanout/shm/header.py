@@ -6,6 +6,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
+from fanout.shm import value_layout as places
 from fanout.shm.fence import keep_order
 from fanout.shm.words import Record, Word, read_text, write_text
 
@@ -48,11 +49,11 @@ class Header(Record):
     state = Word(at.H_STATE, "see `State`")
     heartbeat = Word(at.H_HEARTBEAT, "monotonic ns of the coordinator's last turn")
     floor = Word(at.H_FLOOR, "nothing from there on is overwritten for now; the writer's")
-    expired = Word(at.H_VALUES_EXPIRED, "what is older than this message is no last value")
-    value_topics = Word(at.H_VALUES_KNOWN, "topics with a place for a last value; the writer's")
-    values_from = Word(at.H_VALUES_FROM, "values are kept from there on; the writer's")
-    values_to = Word(at.H_VALUES_TO, "and up to there; the writer's")
-    values_evicted = Word(at.H_VALUES_EVICTED, "topics that lost their last value; the writer's")
+    expired = Word(places.H_VALUES_EXPIRED, "what is older than this message is no last value")
+    value_topics = Word(places.H_VALUES_KNOWN, "topics with a place for a last value; the writer's")
+    values_from = Word(places.H_VALUES_FROM, "values are kept from there on; the writer's")
+    values_to = Word(places.H_VALUES_TO, "and up to there; the writer's")
+    values_evicted = Word(places.H_VALUES_EVICTED, "topics that lost theirs; the writer's")
     hold = Word(at.H_HOLD, "from which message on connections need it that nobody serves")
     holds = Word(at.H_HOLDS, "how often that was changed")
     ends_begun = Word(at.H_ENDS_BEGUN, "ends of connections that are booked or being booked")

@@ -19,9 +19,11 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.shm import layout as at
+from fanout.shm import value_layout as places
 from fanout.shm.fence import keep_order
-from fanout.shm.layout import EVICTED, NO_VALUE, WORD
+from fanout.shm.layout import WORD
 from fanout.shm.reader import LogReader
+from fanout.shm.value_layout import EVICTED, NO_VALUE
 from fanout.shm.words import words_at
 
 if TYPE_CHECKING:
@@ -53,27 +55,27 @@ class KeptValues:
 
     def __init__(self, segment: Segment) -> None:
         layout = segment.layout
-        assert layout.value_topics, "this publisher keeps none"
+        assert layout.table.places, "this publisher keeps none"
         self._words = segment.words
         self._map = segment.map
-        self._base = layout.values
-        self._size = layout.value_bytes
+        table = layout.table
+        self._base = layout.values + table.ring
+        self._size = table.ring_bytes
         self.log = LogReader(segment)
-        size = layout.value_topics * WORD
-        first = layout.value_columns
+        size, first = table.column_bytes, layout.values
         self.last, self.ids, self.kept = (
-            words_at(segment, first + column * size, size) for column in range(at.VALUE_COLUMNS)
+            words_at(segment, first + column * size, size) for column in range(places.COLUMNS)
         )
 
     @property
     def known(self) -> int:
         """Places that were ever given to a topic, counting that which stands for none."""
-        return self._words[at.H_VALUES_KNOWN] + 1
+        return self._words[places.H_VALUES_KNOWN] + 1
 
     @property
     def expired(self) -> int:
         """What was published before this message is too old."""
-        return self._words[at.H_VALUES_EXPIRED]
+        return self._words[places.H_VALUES_EXPIRED]
 
     def find(self, place: int) -> Found | None:
         """The last value of the topic there; None = it has none, or not any more.
@@ -107,7 +109,7 @@ class KeptValues:
         found, owner, size = ENTRY.unpack(self.copy(position, ENTRY.size))
         wire = self.copy(position + ENTRY.size, min(size, self._size))
         keep_order()
-        if words[at.H_VALUES_FROM] <= position and (found, owner) == (sequence, place):
+        if words[places.H_VALUES_FROM] <= position and (found, owner) == (sequence, place):
             return wire
         return None
 

@@ -14,8 +14,7 @@ seen whole by another process (`struct` with "!" or ">" writes byte by byte and 
     ends              publisher             message             where it ends
     topics            publisher             message             topic id
     data              publisher                                 ZMTP wire bytes, back to back
-    value columns     publisher         topic with a place      last message; id; where it is kept
-    values            publisher                                 last messages that left the log
+    last values       publisher         topic               see `value_layout`
     areas             that worker           worker process      what its records point to
 
 The *publisher* is its process: who holds the send lock writes HEAD, POISON, WANTED and the
@@ -40,6 +39,8 @@ of `Header`, `WorkerSlot`, `SubscriberSlot`, `Card`, `ClosedRing` and `Clock`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from fanout.shm.value_layout import NO_TABLE, ValueTable
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
 LAYOUT_VERSION = 9
@@ -89,15 +90,7 @@ H_HOLD = 184  # sequence: the coordinator needs the log from there, or NO_TAIL
 H_HOLDS = 185  # how often that was changed
 H_AREAS = 186  # how many there are, for who attaches
 H_FLOOR = 192  # sequence: nothing from there on is overwritten before the writer looks at the tails
-# Last values: see `kept_values`. The first two are written once.
-H_VALUE_TOPICS = 187  # topics that can have one, and place 0, which stands for none; 0 = off
-H_VALUE_BYTES = 188  # of the ring of those that left the log
-H_VALUES_FROM = 200  # position in that ring: what was below may be overwritten
-H_VALUES_TO = 201  # and where the next one goes
-H_VALUES_KNOWN = 202  # topics that have a place
-H_VALUES_EVICTED = 203  # topics that lost theirs, or their value, to others
-H_VALUES_EXPIRED = 208  # sequence: what was published before is too old; the coordinator's
-# Lines 27 to 63 are free: events by kind (metrics).
+# Lines 25 and 26 are of last values, see `value_layout`; 27 to 63 free: events by kind (metrics).
 
 # Worker slot: 64 words. The first half is the worker's, the second the coordinator's.
 WORKER_SLOT_BYTES = 512
@@ -244,14 +237,6 @@ E_MAX_RATE = 55
 AREAS = 2 * WORKERS_MAX
 AREA_LOGS = 4  # times the log's size: twice what members may have rests of, see `Tuning.spill_logs`
 
-# Last values.
-VALUE_COLUMNS = 3  # of the table of topics: last message, id, where it is kept
-VALUES_SLACK = 4  # 1/4 of their ring is free: else to make room for one, all others are moved
-SLOT_BITS = 21  # of a topic's id are its place among them, 0 = it has none
-VALUE_TOPICS_MAX = 262_144  # to put them in their order takes some 20 ms at once
-NO_VALUE = NO_TAIL  # last message: there is none; where it is kept: nowhere
-EVICTED = NO_TAIL - 1  # where it is kept: nowhere any more
-
 BYTES_PER_ENTRY = 64  # one index entry for each so many bytes of log; smaller messages wait for it
 
 
@@ -268,34 +253,21 @@ class Layout:
         entries: messages that the index holds, a power of two.
         subscribers: subscriber slots.
         areas: of workers.
-        value_topics: of which last values are kept, and one more; 0 = none.
-        value_bytes: of the ring for those, a multiple of PAGE.
+        table: of last values.
     """
 
     data_bytes: int
     entries: int
     subscribers: int
     areas: int = AREAS
-    value_topics: int = 0
-    value_bytes: int = 0
+    table: ValueTable = NO_TABLE
 
     @classmethod
-    def for_options(
-        cls, log_bytes: int, subscribers: int, value_topics: int = 0, value_bytes: int = 0
-    ) -> Layout:
-        """The layout for a log of at least `log_bytes` and so many subscribers.
-
-        Args:
-            value_topics, value_bytes: of how many topics the last values are kept, and how many
-                bytes of them when they have left the log; 0 = none are.
-        """
+    def for_options(cls, log_bytes: int, subscribers: int, table: ValueTable = NO_TABLE) -> Layout:
+        """The layout for a log of at least `log_bytes` and so many subscribers."""
         data_bytes = _round_up(log_bytes, PAGE)
         entries = 1 << max(data_bytes // BYTES_PER_ENTRY - 1, 1).bit_length()
-        if not value_topics:
-            return cls(data_bytes, entries, subscribers)
-        ring = _round_up(value_bytes * VALUES_SLACK // (VALUES_SLACK - 1), PAGE)
-        # One place more: topics without one share it.
-        return cls(data_bytes, entries, subscribers, AREAS, value_topics + 1, ring)
+        return cls(data_bytes, entries, subscribers, AREAS, table)
 
     @property
     def worker_slots(self) -> int:
@@ -330,17 +302,13 @@ class Layout:
         return _round_up(self.topics + self.entries * WORD, PAGE)
 
     @property
-    def value_columns(self) -> int:
-        return self.data + self.data_bytes
-
-    @property
     def values(self) -> int:
-        return _round_up(self.value_columns + VALUE_COLUMNS * WORD * self.value_topics, PAGE)
+        return self.data + self.data_bytes
 
     @property
     def mapped_bytes(self) -> int:
         """What is allocated at the start, and mapped."""
-        return self.values + self.value_bytes
+        return self.values + self.table.size
 
     @property
     def area_bytes(self) -> int:
@@ -371,9 +339,6 @@ assert S_BANKS + 2 * BANK_WORDS <= SUBSCRIBER_SLOT_BYTES // WORD, "both banks ar
 assert WC_AREA < WORKER_SLOT_BYTES // WORD, "a worker's slot is 64 words"
 assert H_HOLD >= H_ACCOUNTS + ACCOUNTS, "the hold has a line of its own"
 assert H_FLOOR * WORD % LINE == 0, "the floor has a line of its own"
-assert H_VALUE_BYTES < H_FLOOR, "written once, as the number of areas is"
-assert H_VALUES_FROM * WORD % LINE == H_VALUES_EXPIRED * WORD % LINE == 0, "lines of their own"
-assert VALUE_TOPICS_MAX < 1 << SLOT_BITS, "each has a place"
 assert C_PEER + PEER_BYTES // WORD <= C_ENDPOINT, "the peer would reach into the endpoint"
 assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= C_NAME, "the endpoint would reach into the name"
 assert C_NAME + NAME_BYTES // WORD <= C_LIMIT_BYTES, "the name would reach into the policy"

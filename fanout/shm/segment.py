@@ -19,7 +19,9 @@ from dataclasses import replace
 from fanout.descriptors import standard_taken
 from fanout.errors import StartupError
 from fanout.shm import layout as at
+from fanout.shm import value_layout as places
 from fanout.shm.layout import PAGE, Layout
+from fanout.shm.value_layout import ValueTable
 from fanout.system_calls import dispensable, explain, is_refused, needed
 
 MADV_POPULATE_READ = 22  # Linux 5.14: map all pages now, to read
@@ -89,8 +91,8 @@ class Segment:
         words[at.H_ENTRIES] = layout.entries
         words[at.H_SUBSCRIBERS] = layout.subscribers
         words[at.H_AREAS] = layout.areas
-        words[at.H_VALUE_TOPICS] = layout.value_topics
-        words[at.H_VALUE_BYTES] = layout.value_bytes
+        words[places.H_VALUE_TOPICS] = layout.table.places
+        words[places.H_VALUE_BYTES] = layout.table.ring_bytes
         words[at.H_PID] = os.getpid()
         words[at.H_HOLD] = at.NO_TAIL
         words[at.H_EPOCH] = int.from_bytes(os.urandom(7), "little") + 1
@@ -202,7 +204,7 @@ def _read_layout(fd: int) -> Layout:
     layout = Layout(
         *(header[at.H_DATA_BYTES], header[at.H_ENTRIES]),
         *(header[at.H_SUBSCRIBERS], header[at.H_AREAS]),
-        *(header[at.H_VALUE_TOPICS], header[at.H_VALUE_BYTES]),
+        ValueTable(header[places.H_VALUE_TOPICS], header[places.H_VALUE_BYTES]),
     )
     if not layout.total_bytes == header[at.H_TOTAL_BYTES] == os.fstat(fd).st_size:
         raise StartupError(f"this segment has {os.fstat(fd).st_size:,} bytes, its header differs")

@@ -22,9 +22,10 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
+from fanout.shm import value_layout as places
 from fanout.shm.fence import keep_order
 from fanout.shm.kept_values import ENTRY, KeptValues, entry_bytes
-from fanout.shm.layout import EVICTED, NO_VALUE, SLOT_BITS
+from fanout.shm.value_layout import EVICTED, NO_VALUE, PLACE_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +37,7 @@ STEPS_MAX = 16  # of one pass; with more places each step takes longer
 PASSES = 4  # in a lap of the log
 BEHIND = 3 / 8  # of the log, behind which a value is copied, when its pass begins
 CLEANED = 4  # bytes of the ring are looked at for each one that comes
-PLACE_MASK = (1 << SLOT_BITS) - 1
+PLACE_MASK = (1 << PLACE_BITS) - 1
 
 
 class ValueKeeper(KeptValues):
@@ -53,7 +54,7 @@ class ValueKeeper(KeptValues):
     def __init__(self, segment: Segment) -> None:
         super().__init__(segment)
         self._entries = segment.layout.entries
-        self._largest = self._size // at.VALUES_SLACK
+        self._largest = self._size // places.SLACK
         self.safe = 0
         self.steps = 1
         self._goal = 0
@@ -111,23 +112,23 @@ class ValueKeeper(KeptValues):
 
     def _append(self, place: int, entry: bytes, size: int) -> None:
         words = self._words
-        position = words[at.H_VALUES_TO]
+        position = words[places.H_VALUES_TO]
         low = position % self._size
         first, room = self._base + low, self._size - low
         self._map[first : first + min(len(entry), room)] = entry[:room]
         if len(entry) > room:
             self._map[self._base : self._base + len(entry) - room] = entry[room:]
         keep_order()
-        words[at.H_VALUES_TO] = position + size
+        words[places.H_VALUES_TO] = position + size
         keep_order()
         self.kept[place] = position
         keep_order()
 
     def _make_room(self, size: int) -> None:
         words, looked_at = self._words, 0
-        enough = size + self._size // at.VALUES_SLACK
+        enough = size + self._size // places.SLACK
         while True:
-            start, end = words[at.H_VALUES_FROM], words[at.H_VALUES_TO]
+            start, end = words[places.H_VALUES_FROM], words[places.H_VALUES_TO]
             free = self._size - (end - start)
             is_late = looked_at >= CLEANED * size
             if free >= enough or (is_late and free >= size):
@@ -139,7 +140,7 @@ class ValueKeeper(KeptValues):
                     self._evict(place)
                 else:
                     self._append(place, self.copy(start, ENTRY.size + length), taken)
-            words[at.H_VALUES_FROM] = start + taken
+            words[places.H_VALUES_FROM] = start + taken
             keep_order()  # before its bytes are used again
             looked_at += taken
 
@@ -149,7 +150,7 @@ class ValueKeeper(KeptValues):
 
     def _evict(self, place: int) -> None:
         self.kept[place] = EVICTED
-        self._words[at.H_VALUES_EVICTED] += 1
+        self._words[places.H_VALUES_EVICTED] += 1
 
     # The columns.
 
@@ -159,14 +160,14 @@ class ValueKeeper(KeptValues):
         In this order: nobody takes the value of one for that of the other.
         """
         if self.last[place] != NO_VALUE:
-            self._words[at.H_VALUES_EVICTED] += 1
+            self._words[places.H_VALUES_EVICTED] += 1
         self.last[place] = NO_VALUE
         keep_order()
         self.ids[place] = topic_id
         self.kept[place] = NO_VALUE
         keep_order()
-        if place > self._words[at.H_VALUES_KNOWN]:
-            self._words[at.H_VALUES_KNOWN] = place
+        if place > self._words[places.H_VALUES_KNOWN]:
+            self._words[places.H_VALUES_KNOWN] = place
 
     def forget(self, place: int, topic_id: int) -> None:
         """The topic there has no value any more; what was published by another id is none.
@@ -206,7 +207,7 @@ class ValueKeeper(KeptValues):
 
     def _sequence_in_ring(self, place: int) -> int:
         position = self.kept[place]
-        if place == 0 or position >= EVICTED or position < self._words[at.H_VALUES_FROM]:
+        if place == 0 or position >= EVICTED or position < self._words[places.H_VALUES_FROM]:
             return NO_VALUE
         sequence, _place, _length = ENTRY.unpack(self.copy(position, ENTRY.size))
         return int(sequence)

@@ -46,7 +46,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "zmtp": ("fanout.zmtp",),
-    "layout": ("fanout.shm.layout",),
+    "layout": ("fanout.shm.layout", "fanout.shm.value_layout"),
     "shm": ("fanout.shm",),
     "control": ("fanout.control",),
     "kernel": ("fanout.transport.kernel",),

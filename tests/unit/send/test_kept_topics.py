@@ -9,10 +9,11 @@ import pytest
 
 from fanout.send.kept_topics import KeptTopic, KeptTopics
 from fanout.send.topics import NOT_INTERNED, UNKNOWN
-from fanout.shm import layout as at
-from fanout.shm.layout import NO_VALUE, PAGE, Layout
+from fanout.shm import value_layout as places
+from fanout.shm.layout import PAGE, Layout
 from fanout.shm.segment import Segment
 from fanout.shm.value_keeper import PLACE_MASK, ValueKeeper
+from fanout.shm.value_layout import NO_VALUE, ValueTable
 from tests.helpers.interrupting import Steps
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ PLACES = 6
 
 @pytest.fixture
 def values() -> Iterator[ValueKeeper]:
-    layout = Layout(PAGE, 16, 1, value_topics=PLACES + 1, value_bytes=PAGE)
+    layout = Layout(PAGE, 16, 1, table=ValueTable(PLACES + 1, PAGE))
     segment = Segment.create(layout)
     yield ValueKeeper(segment)
     segment.close()
@@ -68,7 +69,7 @@ def test_the_coldest_one_makes_room_and_is_counted(values: ValueKeeper) -> None:
     assert new.id & PLACE_MASK == 1
     assert first[0].id == NOT_INTERNED, "who has it still in a batch notes nothing by it"
     assert values.last[1] == NO_VALUE
-    assert values._words[at.H_VALUES_EVICTED] == 1
+    assert values._words[places.H_VALUES_EVICTED] == 1
     assert table.find(b"0") is None
 
 

@@ -13,10 +13,12 @@ import pytest
 
 from fanout.shm import kept_values, value_keeper
 from fanout.shm import layout as at
+from fanout.shm import value_layout as places
 from fanout.shm.kept_values import KeptValues, entry_bytes
-from fanout.shm.layout import NO_VALUE, PAGE, SLOT_BITS, Layout
+from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
+from fanout.shm.value_layout import NO_VALUE, PLACE_BITS, ValueTable
 from fanout.shm.valued_log import ValuedLog
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 TOPICS = 40
 RING = 8 * PAGE
-LAYOUT = Layout(4 * PAGE, 256, 4, value_topics=TOPICS + 1, value_bytes=RING)
+LAYOUT = Layout(4 * PAGE, 256, 4, table=ValueTable(TOPICS + 1, RING))
 Expected = dict[int, tuple[int, bytes]]
 
 
@@ -41,11 +43,11 @@ class Feed:
         self.history: dict[int, bytes] = {}
         self.random = random.Random(7)
         self.largest = 300
-        for place in range(1, layout.value_topics):
+        for place in range(1, layout.table.places):
             self.log.values.give(place, self.id_of(place))
 
     def id_of(self, place: int) -> int:
-        return place + 100 << SLOT_BITS | place
+        return place + 100 << PLACE_BITS | place
 
     def publish(self, place: int, size: int) -> int:
         wire = bytes([place]) + self.random.randbytes(size)
@@ -82,8 +84,8 @@ def test_each_topic_has_its_last_message_through_many_laps() -> None:
         feed.some(20)
         assert feed.all_found() == feed.expected
     words = feed.segment.words
-    assert words[at.H_VALUES_FROM] > 2 * RING, "the ring went round, too"
-    assert words[at.H_VALUES_EVICTED] == 0
+    assert words[places.H_VALUES_FROM] > 2 * RING, "the ring went round, too"
+    assert words[places.H_VALUES_EVICTED] == 0
     feed.segment.close()
 
 
@@ -117,9 +119,9 @@ def test_more_values_than_there_are_bytes_for_are_evicted_and_counted() -> None:
             feed.publish(1, 100)
         found = feed.all_found()
         assert found.items() <= feed.expected.items(), "what is found is right"
-    evicted = [p for p in range(1, TOPICS + 1) if feed.values.kept[p] == at.EVICTED]
+    evicted = [p for p in range(1, TOPICS + 1) if feed.values.kept[p] == places.EVICTED]
     assert len(evicted) == TOPICS - len(found) > 3
-    assert feed.segment.words[at.H_VALUES_EVICTED] >= len(evicted)
+    assert feed.segment.words[places.H_VALUES_EVICTED] >= len(evicted)
     kept = sum(entry_bytes(len(wire)) for place, (_, wire) in found.items() if place > 1)
     assert kept > RING // 2, "most of what there is room for"
     feed.segment.close()
@@ -128,7 +130,7 @@ def test_more_values_than_there_are_bytes_for_are_evicted_and_counted() -> None:
 def test_what_is_too_old_is_not_found_and_takes_no_room() -> None:
     feed = Feed()
     feed.some(400)
-    feed.segment.words[at.H_VALUES_EXPIRED] = head = feed.log.head
+    feed.segment.words[places.H_VALUES_EXPIRED] = head = feed.log.head
     assert feed.all_found() == {}
     feed.some(400)
     assert feed.all_found() == {p: v for p, v in feed.expected.items() if v[0] >= head}
@@ -138,7 +140,7 @@ def test_what_is_too_old_is_not_found_and_takes_no_room() -> None:
 def test_what_is_forgotten_is_gone_until_it_is_published_again() -> None:
     feed = Feed()
     feed.some(400)
-    feed.log.values.forget(1, 9 << SLOT_BITS | 1)
+    feed.log.values.forget(1, 9 << PLACE_BITS | 1)
     assert feed.found(1) is None
     feed.publish(1, 5)
     assert feed.found(1) == feed.expected[1]
@@ -234,7 +236,7 @@ class NoLookAtTheRing(KeptValues):
 
     def wire(self, place: int, sequence: int) -> bytes | None:
         position = self.kept[place]
-        if self._words[at.H_FLOOR] > sequence and position < at.EVICTED:
+        if self._words[at.H_FLOOR] > sequence and position < places.EVICTED:
             _found, _owner, size = kept_values.ENTRY.unpack(self.copy(position, 24))
             step()
             return self.copy(position + 24, min(size, self._size))
