@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from fanout.arguments import as_topic, is_one_frame, read_size, refuse_unknown_fields, shown
 from fanout.errors import ConfigError
-from fanout.shm.value_layout import TOPICS_MAX
 
 if TYPE_CHECKING:
     from fanout.arguments import TopicLike
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 BYTES_MIN, BYTES_MAX = 64 * 1024, 64 * 1024 * MIB
 SECONDS_MAX = 86_400.0 * 7  # a week; catches a wrong unit
+TOPICS_MAX = 262_144  # to put them in their order takes some 20 ms at once
 PREFIXES_MAX = 64  # each is looked at for each new topic
 
 

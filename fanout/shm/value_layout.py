@@ -17,11 +17,8 @@ _WORD, _PAGE = 8, 4096  # as in the layout
 COLUMNS = 3  # of the table of topics: last message, id, where it is kept
 SLACK = 4  # 1/4 of the ring is free: else to make room for one, all others are moved
 PLACE_BITS = 21  # of a topic's id are its place among them, 0 = it has none
-TOPICS_MAX = 262_144  # to put them in their order takes some 20 ms at once
 NO_VALUE = (1 << 64) - 1  # last message: there is none; where it is kept: nowhere
 EVICTED = NO_VALUE - 1  # where it is kept: nowhere any more
-
-assert TOPICS_MAX < 1 << PLACE_BITS, "each has a place"
 
 
 @dataclass(frozen=True, slots=True)
