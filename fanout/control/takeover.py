@@ -39,6 +39,7 @@ class Resume:
     quiet: bool = False  # its worker has given it up: its record says all that was sent and read
     slow: bool = False  # it was reported as that, and not yet that it has recovered
     stalled: bool = False  # the same
+    chose: bool = False  # it was reported that it has chosen something, and not yet the opposite
 
 
 @record

@@ -147,6 +147,11 @@ class Choices:
         known = self._known.get(subscriber)
         return self._default.policy if known is None else known.choice.policy
 
+    def has_chosen(self, subscriber: int) -> bool:
+        """Whether it has chosen something for itself, as far as that was reported."""
+        known = self._known.get(subscriber)
+        return known is not None and bool(known.name or known.settings)
+
     def forget(self, subscriber: int) -> None:
         """It is gone."""
         self._known.pop(subscriber, None)

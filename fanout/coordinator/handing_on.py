@@ -305,6 +305,7 @@ class HandingOn:
             self._state.choices.policy_of(connection.subscriber).as_dict(),
             connection.owed(now) if orphan.debt is None else orphan.debt,
             *(orphan.quiet, connection.slow, connection.stalled),
+            self._state.choices.has_chosen(connection.subscriber),
         )
 
     def _wants_of(self, connection: Accepted) -> Iterator[Wants]:

@@ -2,6 +2,7 @@
 
 It says what `docs/design/takeover.md` relies upon, and shares no code with the product.
 `tests/property/test_kernel.py` has it and real sockets of the loopback take the same steps.
+Unix sockets are in `unix_kernel.py`.
 """
 
 from __future__ import annotations
@@ -38,9 +39,12 @@ class Connection:
         lowat: SO_RCVLOWAT.
         options: what was set; it stays whoever has set it.
         room_events: how often it has got room after it had none.
+        in_events: how often something has come.
         has_ended: whether the peer has sent the end of its stream.
         peer_saw_end: whether it has got that of ours.
     """
+
+    family = socket.AF_INET
 
     def __init__(
         self,
@@ -58,7 +62,7 @@ class Connection:
         self.unread = bytearray()
         self.lowat = 1
         self.options: dict[tuple[int, int], int] = {}
-        self.room_events = 0
+        self.room_events = self.in_events = 0
         self.has_ended = False
         self.peer_saw_end = False
         self._fin_queued = False

@@ -197,8 +197,8 @@ class Resuming:
         rests_until = now + policy.min_interval_ns if has_passed else more.rests_until
         self._pump.go_by(peer.member, policy, now, rests_until)
         peer.goes_on(counts.read, acted)
-        if more.said:
-            self._self_service.go_on(peer.id, more.said)
+        if more.said or message.chose:
+            self._self_service.go_on(peer.id, more.said, chose=message.chose)
             peer.said = self._self_service.said(peer.id)
         self._desk.take_over(peer, now)
         self._deadlines.connected(peer, now)

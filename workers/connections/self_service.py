@@ -52,7 +52,7 @@ class SelfService:
         self._may_block = may_block
         self._may_replay = may_replay
         self._said: dict[int, Reserved] = {}
-        self._reported: dict[int, tuple[str, dict[str, Any]]] = {}
+        self._reported: dict[int, tuple[str, dict[str, Any]] | None] = {}  # None = nobody knows
 
     def take(self, subscriber: int, said: Iterable[ReservedSubscription]) -> Taken:
         """It says this; what it chooses by that is reported."""
@@ -81,11 +81,16 @@ class SelfService:
         reserved = self._said.get(subscriber)
         return None if reserved is None else reserved.wishes.since
 
-    def go_on(self, subscriber: int, said: Iterable[bytes]) -> None:
+    def go_on(self, subscriber: int, said: Iterable[bytes], *, chose: bool = False) -> None:
         """Another worker has heard this of it; nobody knows whether what it chose was reported.
 
         What it cannot have was told of by that one, once.
+
+        Args:
+            chose: something was, so that it has taken it back has to be, too.
         """
+        if chose:
+            self._reported[subscriber] = None
         reserved = self._said[subscriber] = self._new()
         for prefix in said:
             reserved.add(prefix)

@@ -18,6 +18,7 @@ _STORES = (
     *("a bank", "a bank, half of it", "S_ID", "an area", "an area, half of it"),
     *("W_TAIL", "W_RESUME", "W_FLUSHED", "W_SLEEPING", "W_WANTED_SEEN", "figures"),
 )
+UNIX_STORES = ("W_SENDING", "S_HANDED", "S_TAKEN", "S_TAKING")  # of who is connected by a path
 _CALLS = (
     *(
         "send",
@@ -36,7 +37,7 @@ _CALLS = (
 _TAKING_OVER = (
     *("prepare", "ask", "S_VERSION", "W_TAIL", "W_FLUSHED", "W_RESUME", "watch", "figures"),
     *("a bank", "a bank, half of it", "S_BANK", "close"),
-    *("a checkpoint", "a checkpoint, half of it"),
+    *("a checkpoint", "a checkpoint, half of it", "S_HANDED", "S_TAKEN"),
 )
 _GIVING_UP = (
     *("a bank", "a bank, half of it", "S_BANK", "S_VERSION", "a checkpoint", "watch", "close"),
@@ -45,7 +46,7 @@ _GIVING_UP = (
 TAKING_OVER, GIVING_UP = "taking over", "giving up"
 BETWEEN_TURNS = "between turns"
 NAMED = (
-    *(*_STORES, *_CALLS),
+    *(*_STORES, *UNIX_STORES, *_CALLS),
     *(f"{TAKING_OVER}: {name}" for name in _TAKING_OVER),
     *(f"{GIVING_UP}: {name}" for name in _GIVING_UP),
 )

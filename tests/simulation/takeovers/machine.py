@@ -52,6 +52,12 @@ class Machine:
         require(descriptor in self.open, "a descriptor is closed twice")
         del self.open[descriptor], self.owner[descriptor]
 
+    def poll(self) -> Look:
+        """As `select.poll`; for what is asked about sockets."""
+        return Look(self)
+
+    POLLRDHUP = select.POLLRDHUP
+
     def close_all(self, owner: object) -> None:
         """A process is no more."""
         for descriptor in [one for one, whose in self.owner.items() if whose is owner]:
@@ -66,6 +72,22 @@ class Machine:
         answer[0] = connection.ioctl(question)
 
 
+class Look:
+    """A set that is looked at once."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._watched: list[tuple[int, int]] = []
+
+    def register(self, sock: Socket, events: int) -> None:
+        self._watched.append((sock.fileno(), events))
+
+    def poll(self, _timeout: float) -> list[tuple[int, int]]:
+        connections = self._machine.open
+        found = [(fd, connections[fd].events & wanted) for fd, wanted in self._watched]
+        return [one for one in found if one[1]]
+
+
 class Socket:
     """A connection in the hands of a worker.
 
@@ -73,18 +95,19 @@ class Socket:
         point: is called with a name before each system call, and after some.
     """
 
-    family = socket.AF_INET
-
     def __init__(self, machine: Machine, descriptor: int, point: Callable[[str], None]) -> None:
         self._machine = machine
         self._descriptor = descriptor
         self._point = point
         self.connection = machine.open[descriptor]
+        self.family = self.connection.family
 
     def fileno(self) -> int:
         return self._descriptor
 
     def send(self, data: bytes | memoryview) -> int:
+        owner: Any = self._machine.owner[self._descriptor]
+        owner.sends_to = self.connection
         self._point("send")
         self._machine.step(self.connection)
         count = self.connection.send(data)
@@ -93,6 +116,9 @@ class Socket:
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         what = "peek" if flags & socket.MSG_PEEK else "take"
+        if what == "take":
+            owner: Any = self._machine.owner[self._descriptor]
+            owner.takes_from = self.connection
         self._point(what)
         data = self.connection.recv(size, flags)
         self._point(f"{what}, done")
@@ -160,7 +186,7 @@ class PollSet:
             self._rng.shuffle(found)
         found = found if limit < 0 else found[:limit]
         for descriptor, _events in found:
-            self._seen[descriptor] = self._watched[descriptor][0].connection.room_events
+            self._seen[descriptor] = self._edges(descriptor)
         return found
 
     @property
@@ -173,6 +199,12 @@ class PollSet:
         connection = sock.connection
         events = connection.events & (wanted | select.EPOLLHUP | select.EPOLLERR)
         if wanted & select.EPOLLET:
-            is_new = connection.room_events != self._seen[descriptor]
+            is_new = self._edges(descriptor) != self._seen[descriptor]
             return events if is_new else 0
         return events
+
+    def _edges(self, descriptor: int) -> int:
+        """How often there was something new of what is waited for."""
+        sock, wanted = self._watched[descriptor]
+        connection = sock.connection
+        return connection.room_events if wanted & select.EPOLLOUT else connection.in_events

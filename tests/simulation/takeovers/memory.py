@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SLOT = at.SUBSCRIBER_SLOT_BYTES // at.WORD
 _FIGURES = "figures"
 # Of a worker, each a kill point of its own; the others are figures.
-_OWN = ("W_TAIL", "W_RESUME", "W_FLUSHED", "W_SLEEPING", "W_WANTED_SEEN")
+_OWN = ("W_TAIL", "W_RESUME", "W_FLUSHED", "W_SLEEPING", "W_WANTED_SEEN", "W_SENDING")
 
 
 def new_memory(layout: Layout) -> Segment:
@@ -47,7 +47,7 @@ def _names(layout: Layout, workers: int) -> list[str]:
         for word in range(_SLOT):
             in_bank = at.S_BANKS <= word < at.S_BANKS + 2 * at.BANK_WORDS
             names[first + word] = "a bank" if in_bank else "a checkpoint"
-        for name in ("S_VERSION", "S_ID", "S_BANK"):
+        for name in ("S_VERSION", "S_ID", "S_BANK", "S_HANDED", "S_TAKEN", "S_TAKING"):
             names[first + known[name]] = name
         names[first + at.S_ACTED] = "input acted upon"
     return names

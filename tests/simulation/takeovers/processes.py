@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fanout.control.messages import Message
     from fanout.shm.spill_area import SpillArea
     from fanout.workers.stream.member import Member
+    from tests.simulation.kernel import Connection
     from tests.simulation.takeovers.world import TakeoverWorld
 
 Packet = list[Any]  # messages that travel together
@@ -157,6 +158,8 @@ class Process:
         fate: when it dies.
         is_stopped: whether it does nothing, and lives.
         code: that it ends with.
+        sends_to: to whom it is sending, until it has written down how much that was.
+        takes_from: whose input it is taking, or has taken last.
     """
 
     doorbell = -1
@@ -167,6 +170,8 @@ class Process:
         self.index = index
         self.fate = Fate(world.rng, world.favourite, world.kills)
         self.is_stopped = self.is_busy = False
+        self.sends_to: Connection | None = None
+        self.takes_from: Connection | None = None
         self.code = -9
         self.ends = 0
         self.loop = Loop()
@@ -208,6 +213,10 @@ class Process:
         if world.eager and not world.is_calm:
             world.between(self)
         self.fate.point(name)
+        if name in ("S_HANDED", "W_SENDING"):
+            self.sends_to = None
+        elif name == "S_TAKING":
+            self.takes_from = None
 
     # What the world has it do.
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.simulation.kernel import Connection
 from tests.simulation.peers import LEGACY_HELLO, PREFIXES, SUBSCRIBER_HELLO, command, wanting
 from tests.simulation.saying import Statement, random_statements
 from tests.simulation.takeovers.missing import Chosen, Missing
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from random import Random
 
+    from tests.simulation.kernel import Connection
     from tests.simulation.takeovers.missing import House
 
 _LONG, _COMMAND, _MORE = 2, 4, 1
@@ -31,22 +31,25 @@ _GAPS = {b"gap": LOSSES, b"gap=all": ALL}
 EVERYTHING = 1 << 30
 
 
-class TimedConnection(Connection):
-    """A connection that remembers when it was handed what.
+class Timed:
+    """Remembers when a connection was handed what.
 
     Args:
+        connection: of which this is the other side.
         now: monotonic ns.
     """
 
-    def __init__(self, now: Callable[[], int], *buffers: int) -> None:
-        super().__init__(*buffers)
+    def __init__(self, connection: Connection, now: Callable[[], int]) -> None:
         self._now = now
         self._handed = 0
         self._ends: list[int] = []
         self._times: list[int] = []
+        self._send = connection.send
+        noted: Any = connection
+        noted.send = self.send
 
     def send(self, data: bytes | memoryview) -> int:
-        count = super().send(data)
+        count = self._send(data)
         self._handed += count
         self._ends.append(self._handed)
         self._times.append(self._now())
@@ -77,7 +80,7 @@ class Subscriber:
     def __init__(
         self,
         number: int,
-        connection: TimedConnection,
+        connection: Connection,
         house: House,
         rng: Random,
         *,
@@ -86,6 +89,7 @@ class Subscriber:
     ) -> None:
         self.number = number
         self.connection = connection
+        self._timed = Timed(connection, house.now)
         self.legacy = legacy
         self.chosen = Chosen(house)
         self.missing = Missing(house, self.chosen, self.wanted_between)
@@ -324,7 +328,7 @@ class Subscriber:
         interval = self.chosen.interval
         if not interval:
             return
-        topic, now = self._messages[number].topic, self.connection.time_of(self._end)
+        topic, now = self._messages[number].topic, self._timed.time_of(self._end)
         then, before = self._times.get(topic, (-interval, 0))
         self._times[topic] = now, number
         if now - then < interval and not self.missing.may_come_again(before):

@@ -10,6 +10,7 @@ from unittest import mock
 
 from fanout.control.messages import Closed, Connected
 from fanout.control.takeover import Released, Resumed
+from fanout.coordinator.takeovers import MAY_HAVE_SENT
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm import layout as at
@@ -19,16 +20,18 @@ from fanout.slow_policy import SlowPolicy
 from fanout.transport import kernel
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.tuning import Tuning
+from tests.simulation.kernel import Connection
 from tests.simulation.policies import Rules, random_policy
 from tests.simulation.processes import Flag
 from tests.simulation.takeovers.coordinator import Coordinator
-from tests.simulation.takeovers.fate import GIVING_UP, NAMED, TAKING_OVER
+from tests.simulation.takeovers.fate import GIVING_UP, NAMED, TAKING_OVER, UNIX_STORES
 from tests.simulation.takeovers.machine import Machine
 from tests.simulation.takeovers.memory import new_memory
 from tests.simulation.takeovers.missing import House
 from tests.simulation.takeovers.processes import Process
 from tests.simulation.takeovers.published import TOPICS, Publisher
-from tests.simulation.takeovers.subscriber import Subscriber, TimedConnection
+from tests.simulation.takeovers.subscriber import Subscriber
+from tests.simulation.unix_kernel import UnixConnection
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from fanout.control.messages import Message, Subscriptions
     from fanout.coordinator.roster import Accepted
     from fanout.workers.policy.base import Policy
-    from tests.simulation.kernel import Connection
 
 MILLISECOND = 1_000_000
 STEPS = 130
@@ -90,6 +92,11 @@ class TakeoverWorld:
         self.haste = rng.choice((0.0, 0.0, 0.05, 0.5))  # that a part of a turn has to end
         self.prompt = rng.choice((0.5, 0.9, 1.0))  # that what was sent is read in a turn
         self.packets = own.choice((1, 3))  # that a channel takes while nobody reads them
+        is_named = self.favourite.rpartition(": ")[2] in UNIX_STORES
+        self.unix = 1.0 if is_named else own.choice((0.0, 0.0, 0.3, 1.0))  # of all that connect
+        self.refuses = own.random() < 0.1  # a sandbox does not let anybody count what is looked at
+        self.unsure: set[int] = set()  # of them nobody knows how much they were sent
+        self.untold: set[int] = set()  # nor of these how much was taken of what they have said
         self.short = rng.choice((0.0, 0.0, 0.0, 0.3))  # chance that there is no memory
         self.policy = rng.choice((*POLICIES, random_policy(rng), random_policy(rng)))
         self.chatty = rng.choice((0.0, 0.0, 0.1, 0.3))  # how often they say something of themselves
@@ -120,7 +127,7 @@ class TakeoverWorld:
         self.house = self._house()
         self.subscribers: dict[int, Subscriber] = {}
         self._busy = [rng.choice((1, 1, 6)) for _ in range(self.seats)]  # how often it has a turn
-        self._own_ends = self._refusals = 0
+        self._own_ends = self._refusals = self._not_resumed = 0
         self._is_between = self._is_publishing = False
         self._hanging: list[Process] = []
         self.coordinator = Coordinator(self)
@@ -146,7 +153,8 @@ class TakeoverWorld:
             Violated: somebody has not got what he must get.
         """
         try:
-            with mock.patch.object(kernel, "fcntl", self.machine):
+            machine = self.machine
+            with mock.patch.multiple(kernel, fcntl=machine, select=machine):
                 self._live(steps)
         finally:
             self.segment.close()
@@ -260,7 +268,16 @@ class TakeoverWorld:
                 self.subscribers[subscriber].leave()
         elif name == "S_ID":
             self._connect()
-        elif name in ("peek", "peek, done", "take", "take, done", "report", "set an option"):
+        elif name in (
+            "peek",
+            "peek, done",
+            "take",
+            "take, done",
+            "report",
+            "set an option",
+            "S_TAKEN",
+            "S_TAKING",
+        ):
             for subscriber in served:
                 self.subscribers[subscriber].talk()
 
@@ -292,12 +309,14 @@ class TakeoverWorld:
 
     def _subscriber(self, number: int) -> Subscriber:
         rng = self.rng
-        connection = TimedConnection(
-            lambda: self.now,
+        kind = UnixConnection if self.own.random() < self.unix else Connection
+        connection = kind(
             rng.choice((50, 700, 5_000, 40_000)),
             rng.choice((1_000, 100_000)),
             rng.choice((1, 100, 3_000, 50_000)),
         )
+        if isinstance(connection, UnixConnection):
+            connection.refuses = self.refuses
         made = Subscriber(
             *(number, connection, self.house, rng),
             legacy=rng.random() < 0.1,
@@ -415,6 +434,11 @@ class TakeoverWorld:
     def died(self, process: Process) -> None:
         """The system does what it does for who is dead."""
         process.fate.is_alive = False
+        for number, subscriber in self.subscribers.items():
+            if subscriber.connection is process.sends_to:
+                self.unsure.add(number)
+            if subscriber.connection is process.takes_from and self.refuses:
+                self.untold.add(number)
         for messages in process.channel.coming:
             for _message, descriptors in messages:
                 for descriptor in descriptors:
@@ -455,6 +479,7 @@ class TakeoverWorld:
         if subscriber.is_leaving:
             return
         self.reasons[closed.reason] += 1
+        self._require_counted(subscriber, closed)
         require(self._may_end(subscriber, closed), f"{number} is closed: {closed.reason}")
 
     def _require_final(self, one: Subscriber, closed: Closed) -> None:
@@ -470,6 +495,13 @@ class TakeoverWorld:
             is_right = gone >= missed or one.missing.was_held
             require(is_right, f"{who}: {gone} are gone, and it misses {missed}")
 
+    def _require_counted(self, subscriber: Subscriber, closed: Closed) -> None:
+        """All with whom nobody goes on are counted, when they are closed at the latest."""
+        is_lost = Reason.of(closed.cause) is Reason.WORKER_LOST and subscriber.is_welcome
+        self._not_resumed += is_lost
+        counted = self.coordinator.state.ledger.not_resumed
+        require(counted >= self._not_resumed, f"{counted} are counted of {self._not_resumed}")
+
     def _may_end(self, subscriber: Subscriber, closed: Closed) -> bool:
         if Reason.of(closed.cause) is Reason.TOO_SLOW:
             return subscriber.missing.may_part(subscriber.place)
@@ -478,6 +510,11 @@ class TakeoverWorld:
         if not subscriber.is_welcome:
             return True
         text = closed.reason
+        if MAY_HAVE_SENT in text:
+            is_unix = isinstance(subscriber.connection, UnixConnection)
+            return is_unix and subscriber.number in self.unsure
+        if "are not counted" in text and subscriber.number in self.untold:
+            return isinstance(subscriber.connection, UnixConnection)
         if "no memory" in text or "begun for it is gone" in text:
             return self._refusals > 0
         # Who is closed has thrown away what it has said, and is ended then.

@@ -94,6 +94,14 @@ def test_who_wants_to_be_told_of_gaps_is_wherever_that_is() -> None:
         assert outlet.posted == []
 
 
+def test_that_it_has_taken_all_back_is_told_if_that_may_not_have_been() -> None:
+    for chose, posted in ((True, [Chose(7, "", {})]), (False, [])):
+        after = Outlet()
+        SelfService(after, allowed=True, may_block=False).go_on(7, (), chose=chose)
+
+        assert after.posted == posted
+
+
 def test_what_it_cannot_have_is_not_told_of_again_by_the_worker_that_goes_on_with_it() -> None:
     outlet = Outlet()
     service = SelfService(outlet, allowed=True, may_block=False)
