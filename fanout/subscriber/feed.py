@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fanout.introduction import PROPERTY, Introduction, introduction_of
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX, MessageParser
 from fanout.zmtp import RemoteProtocolError, SessionState, commands
-from fanout.zmtp.greeting import ROLES
+from fanout.zmtp.greeting import ROLES, Role
 from fanout.zmtp.half import Half
 
 if TYPE_CHECKING:
@@ -31,12 +31,15 @@ class Feed(Half):
     Args:
         max_message_bytes: of one message, 64 added for each frame; a larger one ends the
             connection.
+        role: of whom this is the half: any that receives messages.
     """
 
     __slots__ = ("_parser", "_rest")
 
-    def __init__(self, max_message_bytes: int = MESSAGE_BYTES_MAX) -> None:
-        super().__init__(ROLES[b"SUB"], max_message_bytes)
+    def __init__(
+        self, max_message_bytes: int = MESSAGE_BYTES_MAX, role: Role = ROLES[b"SUB"]
+    ) -> None:
+        super().__init__(role, max_message_bytes)
         self._parser = MessageParser(max_message_bytes=max_message_bytes)
         self._rest = b""  # what came with the end of the handshake
 

@@ -54,6 +54,7 @@ class Role:
 
 _SUBSCRIBERS = {2: b"SUB", 10: b"XSUB"}
 _PUBLISHERS = {1: b"PUB", 9: b"XPUB"}
+_REQ, _REP, _DEALER, _ROUTER = {3: b"REQ"}, {4: b"REP"}, {5: b"DEALER"}, {6: b"ROUTER"}
 ROLES = {
     role.socket_type: role
     for role in (
@@ -61,6 +62,13 @@ ROLES = {
         Role(b"XPUB", 9, _SUBSCRIBERS),
         Role(b"SUB", 2, _PUBLISHERS),
         Role(b"XSUB", 10, _PUBLISHERS),
+        # RFC 28 (request and reply) and RFC 30 (pipeline).
+        Role(b"REQ", 3, _REP | _ROUTER),
+        Role(b"REP", 4, _REQ | _DEALER),
+        Role(b"DEALER", 5, _REP | _DEALER | _ROUTER),
+        Role(b"ROUTER", 6, _REQ | _DEALER | _ROUTER),
+        Role(b"PULL", 7, {8: b"PUSH"}),
+        Role(b"PUSH", 8, {7: b"PULL"}),
     )
 }
 

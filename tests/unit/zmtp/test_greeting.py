@@ -44,11 +44,27 @@ def test_zmtp_2_sends_the_type_of_the_role() -> None:
         (b"XPUB", 9, 10, b"XSUB"),
         (b"SUB", 2, 1, b"PUB"),
         (b"XSUB", 10, 9, b"XPUB"),
+        (b"PUSH", 8, 7, b"PULL"),
+        (b"PULL", 7, 8, b"PUSH"),
+        (b"REQ", 3, 6, b"ROUTER"),
+        (b"REP", 4, 5, b"DEALER"),
+        (b"DEALER", 5, 5, b"DEALER"),
+        (b"ROUTER", 6, 3, b"REQ"),
     ]:
         greeting, output = start(name)
         assert greeting.receive(SIGNATURE + bytes((1, peer))) == 12
         assert output == SIGNATURE + bytes((3, number, 0, 0))
         assert (greeting.version, greeting.peer_type) == ("2.0", peer_name)
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_who_may_talk_to_whom_is_the_same_from_both_sides(name: bytes) -> None:
+    numbers = {role.number: role.socket_type for role in ROLES.values()}
+    role = ROLES[name]
+    assert role.peer_types
+    for number, peer in role.peers.items():
+        assert numbers[number] == peer
+        assert ROLES[peer].peers[role.number] == name
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 8, 9, 11, 255])
