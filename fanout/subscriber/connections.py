@@ -5,7 +5,6 @@ What waits for sockets differs, a thread's poll or an event loop; it is handed i
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 from contextlib import suppress
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
 from fanout.subscriber.line import State
-from fanout.system_calls import RefusedError, dispensable, needed
+from fanout.system_calls import RefusedError
+from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import IpcEndpoint
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Connections:
         while rest:
             family, address = rest.pop(0)
             try:
-                plug.sock = self._connected_to(family, address)
+                plug.sock = connected_to(family, address)
             except RefusedError:  # it will be no other next time
                 raise
             except OSError as error:
@@ -249,24 +249,6 @@ class Connections:
             self.connect(number, [(socket.AF_UNIX, path)], now)
         else:
             self._watcher.resolve(number, endpoint.host, endpoint.port)
-
-    @staticmethod
-    def _connected_to(family: int, address: object) -> socket.socket:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            with needed("ioctl", "makes sockets that never block"):
-                sock.setblocking(False)
-            if family != socket.AF_UNIX:
-                # A publisher without heartbeats that vanished is otherwise never missed.
-                with dispensable():
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            code = sock.connect_ex(address)  # type: ignore[arg-type]  # as getaddrinfo gave it
-            if code not in (0, errno.EINPROGRESS):
-                raise OSError(code, os.strerror(code))
-        except BaseException:
-            sock.close()
-            raise
-        return sock
 
     def _unplug(self, plug: Plug) -> None:
         sock, plug.sock, plug.unsent, plug.answers = plug.sock, None, b"", 0
