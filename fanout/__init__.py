@@ -4,6 +4,7 @@ Publisher           publish, send, batch, bind, wait_for_subscribers, drain, clo
 Subscriber          recv, recv_many, poll, subscribe, unsubscribe, close
 Message, Gap        what a subscriber gets, and what is missing before it
 fanout.asyncio      the same verbs, awaitable where they can wait
+fanout.sockets      Push, Pull, Req, Rep, Dealer, Router, Sub: roles besides PUB
 Options             every limit and default
 LastValues          of which topics the last message is kept; LastValue, one of them
 SlowPolicy          what happens to subscribers that are behind; SlowRule, to which of them
@@ -125,6 +126,7 @@ _MODULES = (
     "options",
     "publisher",
     "reasons",
+    "sockets",
     "statistics",
 )  # `fanout.options` and so on
 

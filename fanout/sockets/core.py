@@ -1,0 +1,200 @@
+"""A socket without I/O: connections, bytes and the clock in; bytes and messages out. Pure.
+
+It knows the peers and what is connected to; what becomes of messages is its role's affair.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.sockets.dial import Dial, DialState
+from fanout.sockets.peer import Peer, earliest
+from fanout.sockets.problems import ProblemKind, Problems
+from fanout.subscriber.line import LostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.sockets.limits import Limits
+    from fanout.sockets.role import Role
+    from fanout.subscriber.backoff import BackOff
+    from fanout.subscriber.parsing import Frames
+    from fanout.transport.endpoints import Endpoint
+
+
+class Core:
+    """Owned by the actor, but for `connect`.
+
+    Args:
+        role: what the socket does with messages.
+        back_off: makes one for each endpoint that is connected to.
+
+    Attributes:
+        dials: endpoints that are connected to; only added to.
+        peers: connections that are not over, whether ready or not.
+        joined: how many handshakes were done, ever.
+        is_closing: nobody is let in any more, and what waits is sent.
+    """
+
+    def __init__(
+        self, role: Role, limits: Limits, problems: Problems, back_off: Callable[[], BackOff]
+    ) -> None:
+        self.role = role
+        self.dials: list[Dial] = []
+        self.peers: dict[Peer, Dial | None] = {}
+        self.joined = 0
+        self.is_closing = False
+        self._accepted = 0  # of the peers
+        self._sent = 0  # by those that are gone
+        self._limits = limits
+        self._problems = problems
+        self._back_off = back_off
+        role.has_way = lambda: bool(self.dials)
+
+    def connect(self, endpoint: Endpoint) -> None:
+        """Connect to this from now on; done by the last step, or not at all."""
+        dial = Dial(endpoint, self._back_off())
+        self.dials.append(dial)
+
+    # Connections.
+
+    def due(self, now: float) -> list[Dial]:
+        """What is to be connected now; it is taken to be, from here on."""
+        due = [dial for dial in self._wanted if dial.is_due(now)]
+        for dial in due:
+            dial.connecting(now)
+        return due
+
+    @property
+    def _wanted(self) -> list[Dial]:
+        """What is to be connected: at the end only as long as messages wait for it."""
+        is_over = self.is_closing and not self.role.waiting_count
+        return [] if is_over else self.dials.copy()
+
+    def late(self, now: float) -> list[Dial]:
+        """What does not get through."""
+        return [dial for dial in self.dials if dial.is_too_late(now)]
+
+    def connected(self, dial: Dial, now: float) -> Peer:
+        """There is a connection that we have made."""
+        dial.up()
+        return self._add(str(dial.endpoint), dial, now)
+
+    def failed(self, dial: Dial, text: str, now: float) -> None:
+        """There is none."""
+        dial.lost(now)
+        self._problems.put(ProblemKind.FAILED, str(dial.endpoint), text)
+
+    def accepted(self, name: str, now: float) -> Peer | None:
+        """Somebody has connected to us; None: it is one too many, and to be closed."""
+        if self._accepted >= self._limits.max_peers or self.is_closing:
+            if not self.is_closing:
+                text = f"{self._accepted} are there already, see Limits.max_peers"
+                self._problems.put(ProblemKind.REFUSED, name, text)
+            return None
+        self._accepted += 1
+        return self._add(name, None, now)
+
+    def _add(self, name: str, dial: Dial | None, now: float) -> Peer:
+        peer = Peer(name, self.role.zmtp, self.role.properties(), self._limits, now)
+        self.peers[peer] = dial
+        return peer
+
+    def lost(self, peer: Peer, text: str, now: float, *, refused: bool = False) -> None:
+        """A connection is over."""
+        if peer.is_gone:
+            return
+        peer.is_gone = True
+        dial = self.peers[peer]
+        if dial is None:
+            self._accepted -= 1
+        else:
+            dial.lost(now)
+        if peer.is_ready:
+            self.role.left(peer, peer.unsent)
+        self._sent += peer.sent
+        del self.peers[peer]  # last: others see each message here or there
+        kind = ProblemKind.REFUSED if refused else ProblemKind.LOST
+        if not self.is_closing:
+            self._problems.put(kind, peer.name, text)
+
+    def refused(self, name: str, text: str) -> None:
+        """Somebody could not be let in."""
+        self._problems.put(ProblemKind.REFUSED, name, text)
+
+    # What comes and goes.
+
+    def is_full(self) -> bool:
+        """Whether nothing should be read for now: too much waits for the program."""
+        return self.role.is_full()
+
+    def received(self, peer: Peer, data: bytes, now: float) -> LostError | None:
+        """Take bytes of a peer; returns why it is to be given up, if it is."""
+        found: list[Frames] = []
+        problem: LostError | None = None
+        try:
+            begins = peer.receive(data, now, found)
+        except LostError as error:
+            begins, problem = False, error
+        if begins:
+            try:
+                self.role.joined(peer)
+            except LostError as error:
+                peer.is_ready = False
+                return error
+            self.joined += 1
+            dial = self.peers[peer]
+            if dial is not None:
+                dial.of_use()
+        if found:
+            if peer.is_ready:
+                self.role.received(peer, found)
+            else:
+                self.role.discarded += len(found)
+        return problem
+
+    @property
+    def is_through(self) -> bool:
+        """Whether all that was handed over is in the hands of the kernel."""
+        return not self.role.waiting_count and not self.pending
+
+    @property
+    def pending(self) -> int:
+        """Messages that were given to connections, and are not written whole."""
+        return sum(map(_messages_of, self.peers.copy()))
+
+    @property
+    def sent(self) -> int:
+        """Messages that were handed to the kernel whole."""
+        return self._sent + sum(peer.sent for peer in self.peers.copy())
+
+    @property
+    def ready(self) -> int:
+        """How many peers there are."""
+        return sum(peer.is_ready for peer in self.peers.copy())
+
+    # The clock.
+
+    def silent(self, now: float) -> list[tuple[Peer, str]]:
+        """Do what is due by now; returns the peers that are to be given up, and why."""
+        lost = []
+        for peer in self.peers:
+            try:
+                peer.tick(now)
+            except LostError as error:
+                lost.append((peer, str(error)))
+        return lost
+
+    def next_at(self) -> float | None:
+        """When there is something to do by the clock; None: nothing."""
+        up = DialState.UP
+        return earliest(
+            [
+                *(peer.next_at() for peer in self.peers),
+                *(dial.next_at() for dial in self._wanted if dial.state is not up),
+            ]
+        )
+
+
+def _messages_of(peer: Peer) -> int:
+    return sum(outgoing.is_message for outgoing in peer.entries.copy())

@@ -1,0 +1,148 @@
+"""PUSH, PULL and SUB: messages go one way. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.sockets.errors import NotNowError
+from fanout.sockets.inbox import Inbox, size_of
+from fanout.sockets.outbox import Outbox
+from fanout.sockets.peer import Outgoing
+from fanout.sockets.role import Role
+from fanout.sockets.spreading import Ring
+from fanout.zmtp import encode_message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanout.sockets.limits import Limits
+    from fanout.sockets.peer import Peer
+    from fanout.sockets.problems import Problems
+    from fanout.subscriber.parsing import Frames
+
+
+class Spreading(Role):
+    """Whose messages any peer may have: each goes to the next in turn."""
+
+    def __init__(self, limits: Limits, problems: Problems) -> None:
+        super().__init__(limits, problems)
+        self.outbox = Outbox(limits)
+        self.ring = Ring()
+
+    def prepare(self, frames: list[bytes]) -> bytes:
+        """What `try_send` takes, made and checked once for all attempts."""
+        return encode_message(frames)
+
+    def try_send(self, wire: bytes) -> None:
+        """Hand a message over; the last step of it does that.
+
+        Raises:
+            NotNowError: there is nobody to send to, or no room.
+        """
+        if not self.ring and not self.has_way():
+            raise NotNowError
+        self.outbox.put(Outgoing(wire))
+
+    def joined(self, peer: Peer) -> None:
+        self.ring.join(peer)
+
+    def left(self, peer: Peer, unsent: list[Outgoing]) -> None:
+        """What it has not got goes to another, or to the same when it is back."""
+        self.ring.leave(peer)
+        self.outbox.give_back(unsent)
+
+    def dispatch(self) -> list[Peer]:
+        return self.ring.spread(self.outbox)
+
+    @property
+    def waiting_count(self) -> int:
+        return len(self.outbox.waiting)
+
+    @property
+    def may_dispatch(self) -> bool:
+        return bool(self.outbox.waiting) and self.ring.has_room
+
+    def has_room_again(self) -> bool:
+        return self.outbox.has_room_again()
+
+    def clear(self) -> int:
+        return self.outbox.clear()
+
+
+class Push(Spreading):
+    """Sends each message to one of its peers."""
+
+    socket_type = b"PUSH"
+
+
+class Pull(Role):
+    """Receives messages of all its peers in turn."""
+
+    socket_type = b"PULL"
+
+    def __init__(self, limits: Limits, problems: Problems) -> None:
+        super().__init__(limits, problems)
+        self.inbox: Inbox[Frames] = Inbox(limits)
+
+    def try_recv(self) -> Frames:
+        """Take the next message; the last step of it does that.
+
+        Raises:
+            NotNowError: there is none.
+        """
+        return self.inbox.take()
+
+    def received(self, peer: Peer, found: Sequence[Frames]) -> None:
+        for frames in found:
+            self.inbox.put(peer.lane, frames, size_of(frames))
+
+    @property
+    def received_count(self) -> int:
+        return self.inbox.received
+
+    def is_full(self) -> bool:
+        return self.inbox.is_full()
+
+
+class Sub(Pull):
+    """Receives messages on what it has subscribed to.
+
+    Attributes:
+        wants: prefixes; changed by the actor alone.
+    """
+
+    socket_type = b"SUB"
+
+    def __init__(self, limits: Limits, problems: Problems) -> None:
+        super().__init__(limits, problems)
+        self.wants: set[bytes] = set()
+        self._prefixes: tuple[bytes, ...] = ()
+        self._peers: set[Peer] = set()
+
+    def subscribe(self, prefix: bytes) -> None:
+        """Tell all peers, those that are there and those to come; once each."""
+        if prefix not in self.wants:
+            self.wants.add(prefix)
+            self._prefixes = tuple(self.wants)
+            for peer in self._peers:
+                peer.feed.subscribe_to(prefix)
+
+    def unsubscribe(self, prefix: bytes) -> None:
+        """Tell all peers; what they have sent already is dropped, unless it waits here."""
+        if prefix in self.wants:
+            self.wants.remove(prefix)
+            self._prefixes = tuple(self.wants)
+            for peer in self._peers:
+                peer.feed.cancel(prefix)
+
+    def joined(self, peer: Peer) -> None:
+        self._peers.add(peer)
+        peer.feed.subscribe(sorted(self.wants))
+
+    def left(self, peer: Peer, unsent: list[Outgoing]) -> None:
+        self._peers.discard(peer)
+
+    def received(self, peer: Peer, found: Sequence[Frames]) -> None:
+        wanted = [frames for frames in found if frames[0].startswith(self._prefixes)]
+        self.discarded += len(found) - len(wanted)
+        super().received(peer, wanted)

@@ -1,0 +1,326 @@
+"""The sockets below a socket: listens, accepts, connects, reads and writes. Shell around `Core`.
+
+What waits for them differs, a thread's poll or an event loop; it is handed in as a `Watcher`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from fanout.sockets.dial import DialState
+from fanout.sockets.plug import Plug
+from fanout.system_calls import RefusedError, dispensable, explain
+from fanout.transport.connecting import connected_to
+from fanout.transport.endpoints import IpcEndpoint
+from fanout.transport.listener import never_block, peer_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanout.sockets.core import Core
+    from fanout.sockets.dial import Dial
+    from fanout.sockets.peer import Peer
+    from fanout.subscriber.connections import Address
+    from fanout.transport.listener import Listener
+
+READ_BYTES = 64 * 1024  # of one peer in a turn, parsed in half a millisecond
+ACCEPT_MAX = 64  # connections in a row: those that are there are to be served, too
+ACCEPT_PAUSE_S = 1.0  # without a descriptor left: others may close some
+WRITES_MAX = 8  # to one peer in a turn
+LOOK_EACH_S = 1.0  # at all peers: a PING may say that its sender is to be given up after a second
+LOOK_LEAST_S = 0.01
+OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Watcher(Protocol):
+    """Waits for sockets."""
+
+    def watch(self, plug: Plug, *, read: bool, write: bool) -> None:
+        """Wait for this from now on, in place of what was waited for; neither: for nothing."""
+
+    def forget(self, plug: Plug) -> None:
+        """Wait for nothing of it any more: it is about to be closed."""
+
+    def resolve(self, dial: Dial, host: str, port: int) -> None:
+        """Look the addresses of a host up, and call `connect` or `failed` with them."""
+
+
+class Wiring:
+    """All descriptors of one socket. Owned by the actor."""
+
+    def __init__(self, core: Core, watcher: Watcher) -> None:
+        self._core = core
+        self._watcher = watcher
+        self._listening: dict[Listener, Plug] = {}
+        self._plugs: dict[Peer, Plug] = {}
+        self._connecting: dict[Dial, Plug] = {}
+        self._resting: dict[Plug, float] = {}  # listeners that accept nothing, until when
+        self._is_paused = False  # nothing is read
+        self._is_changed = True  # there is something new to look at
+        self._look_at = 0.0
+
+    # What is due.
+
+    def turn(self, now: float) -> None:
+        """Do what is due: connect, give up, write, and read or not."""
+        if self._is_changed or now >= self._look_at:
+            self._look(now)
+        for peer in self._core.role.dispatch():
+            self.flush(self._plugs[peer], now)
+        while self._core.role.condemned:
+            condemned, why = self._core.role.condemned.pop()
+            if condemned in self._plugs:
+                self._lose(self._plugs[condemned], why, now)
+        if self._is_paused and not self._core.is_full():
+            self._pause(False, now)
+
+    def next_at(self) -> float | None:
+        """When there is something to do by the clock; None: nothing."""
+        if self._core.role.may_dispatch or self._is_changed:
+            return 0.0
+        is_idle = not (self._plugs or self._connecting or self._resting or self._core.dials)
+        return None if is_idle else self._look_at
+
+    def _look(self, now: float) -> None:
+        self._is_changed = False
+        core = self._core
+        for dial in core.late(now):
+            self._give_up(dial, "no answer to the connection attempt", now)
+        for peer, text in core.silent(now):
+            self._lose(self._plugs[peer], text, now)
+        for dial in core.due(now):
+            self._begin(dial, now)
+        for plug in list(self._plugs.values()):
+            self.flush(plug, now)  # PINGs
+        for plug, until in list(self._resting.items()):
+            if now >= until:
+                del self._resting[plug]
+                self._watcher.watch(plug, read=True, write=False)
+        times = [now + LOOK_EACH_S, *self._resting.values()]
+        if (due := core.next_at()) is not None:
+            times.append(due)
+        self._look_at = max(min(times), now + LOOK_LEAST_S)
+
+    def changed(self) -> None:
+        """There is something new: an endpoint to connect to, or a subscription to be told."""
+        self._is_changed = True
+
+    # Listening.
+
+    def listen(self, listener: Listener) -> None:
+        """Accept those who connect there."""
+        plug = self._listening[listener] = Plug(listener.socket, listener=listener)
+        self._watcher.watch(plug, read=True, write=False)
+
+    def _accept(self, plug: Plug, now: float) -> None:
+        for _ in range(ACCEPT_MAX):
+            try:
+                sock, address = plug.sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in OUT_OF_DESCRIPTORS:
+                    self._core.refused(plug.name, f"cannot accept: {explain(error)}")
+                    self._watcher.watch(plug, read=False, write=False)
+                    self._resting[plug] = now + ACCEPT_PAUSE_S
+                    self._is_changed = True
+                    return
+                continue  # it has left already
+            self._adopt(sock, address, now)
+
+    def _adopt(self, sock: socket.socket, address: object, now: float) -> None:
+        try:
+            never_block(sock)
+            _hurry(sock)
+            peer = self._core.accepted(peer_name(sock, address), now)
+        except BaseException:
+            sock.close()
+            raise
+        if peer is None:
+            sock.close()
+        else:
+            self._open(Plug(sock, peer=peer), now)
+
+    # Connecting.
+
+    def _begin(self, dial: Dial, now: float) -> None:
+        endpoint = dial.endpoint
+        if isinstance(endpoint, IpcEndpoint):
+            path = "\0" + endpoint.path[1:] if endpoint.is_abstract else endpoint.path
+            self.connect(dial, [(socket.AF_UNIX, path)], now)
+        else:
+            self._watcher.resolve(dial, endpoint.host, endpoint.port)
+
+    def connect(self, dial: Dial, addresses: Sequence[Address], now: float) -> None:
+        """Connect to the first of these that can be connected to."""
+        if dial.state is not DialState.CONNECTING or dial in self._connecting:
+            return  # it took too long
+        problem = "the host has no address"
+        rest = list(addresses)
+        while rest:
+            family, address = rest.pop(0)
+            try:
+                sock = connected_to(family, address)
+            except RefusedError:  # it will be no other next time
+                raise
+            except OSError as error:
+                problem = error.strerror or str(error)
+                continue
+            plug = self._connecting[dial] = Plug(sock, dial=dial, others=rest)
+            self._watcher.watch(plug, read=False, write=True)
+            return
+        self.failed(dial, problem, now)
+
+    def failed(self, dial: Dial, problem: str, now: float) -> None:
+        """It cannot be connected now."""
+        if dial.state is DialState.CONNECTING:
+            self._core.failed(dial, problem, now)
+            self._is_changed = True
+
+    def _give_up(self, dial: Dial, problem: str, now: float) -> None:
+        plug = self._connecting.pop(dial, None)
+        if plug is not None:
+            self._unplug(plug)
+        self.failed(dial, problem, now)
+
+    def _connected(self, plug: Plug, now: float) -> None:
+        dial = plug.dial
+        assert dial is not None, "only what is connected to is waited for like that"
+        code = plug.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        del self._connecting[dial]
+        if code:
+            self._unplug(plug)
+            if plug.others:
+                self.connect(dial, plug.others, now)
+            else:
+                self.failed(dial, os.strerror(code), now)
+            return
+        _hurry(plug.sock)
+        plug.dial, plug.peer = None, self._core.connected(dial, now)
+        self._open(plug, now)
+
+    # Connections.
+
+    def _open(self, plug: Plug, now: float) -> None:
+        assert plug.peer is not None, "it has just been made"
+        self._plugs[plug.peer] = plug
+        self._is_changed = True
+        self._watcher.watch(plug, read=not self._is_paused, write=False)
+        self.flush(plug, now)
+
+    def ready(self, plug: Plug, now: float, *, read: bool, write: bool) -> None:
+        """A socket has something to say."""
+        if plug.is_closed:
+            return
+        if plug.listener is not None:
+            self._accept(plug, now)
+        elif plug.peer is None:
+            self._connected(plug, now)
+        else:
+            if write:
+                self.flush(plug, now)
+            if read and not plug.is_closed:
+                self._read(plug, plug.peer, now)
+
+    def _read(self, plug: Plug, peer: Peer, now: float) -> None:
+        if self._is_paused:
+            return
+        try:
+            data = plug.sock.recv(READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lose(plug, error.strerror or str(error), now)
+            return
+        if not data:
+            self._lose(plug, "the peer has closed the connection", now)
+            return
+        was_ready = peer.is_ready
+        problem = self._core.received(peer, data, now)
+        self._is_changed = self._is_changed or not was_ready
+        if problem is not None:
+            self.flush(plug, now)  # it may be told why
+            self._lose(plug, str(problem), now, refused=True)
+            return
+        self.flush(plug, now)
+        if self._core.is_full():
+            self._pause(True, now)
+
+    def flush(self, plug: Plug, now: float) -> None:
+        """Write what a peer is to get, as far as its socket takes it."""
+        peer = plug.peer
+        if peer is None or plug.is_closed:
+            return
+        is_full = False
+        for _ in range(WRITES_MAX):
+            piece = peer.next_piece()
+            if not piece:
+                break
+            try:
+                written = plug.sock.send(piece)
+            except (BlockingIOError, InterruptedError):
+                is_full = True
+                break
+            except OSError as error:
+                self._lose(plug, error.strerror or str(error), now)
+                return
+            peer.wrote(written)
+            if written < len(piece):
+                is_full = True
+                break
+        wants = is_full or peer.has_unsent
+        if wants != plug.wants_write:
+            plug.wants_write = wants
+            self._watcher.watch(plug, read=not self._is_paused, write=wants)
+
+    def _pause(self, is_paused: bool, now: float) -> None:
+        """Read nothing, or read again."""
+        self._is_paused = is_paused
+        for peer, plug in self._plugs.items():
+            peer.paused(now)
+            self._watcher.watch(plug, read=not is_paused, write=plug.wants_write)
+
+    def _lose(self, plug: Plug, text: str, now: float, *, refused: bool = False) -> None:
+        assert plug.peer is not None, "only connections are lost"
+        self._plugs.pop(plug.peer, None)
+        self._unplug(plug)
+        self._core.lost(plug.peer, text, now, refused=refused)
+        self._is_changed = True
+
+    # The end.
+
+    def stop_listening(self) -> None:
+        """Nobody can connect any more. Idempotent."""
+        for listener, plug in self._listening.items():
+            self._watcher.forget(plug)
+            plug.is_closed = True
+            listener.close()
+        self._listening.clear()
+        self._resting.clear()
+
+    def close(self, now: float) -> None:
+        """End everything. Idempotent."""
+        self.stop_listening()
+        for plug in self._connecting.values():
+            self._unplug(plug)
+        self._connecting.clear()
+        for plug in list(self._plugs.values()):
+            self._lose(plug, "closed", now)
+
+    def _unplug(self, plug: Plug) -> None:
+        if not plug.is_closed:
+            plug.is_closed = True
+            self._watcher.forget(plug)
+            with suppress(OSError):
+                plug.sock.close()
+
+
+def _hurry(sock: socket.socket) -> None:
+    """Have the kernel send at once: a request that waits for the next one's reply takes 40 ms."""
+    if sock.family != socket.AF_UNIX:
+        with dispensable():
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,121 @@
+"""PUSH, PULL and SUB without I/O."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from fanout.sockets.errors import NotNowError
+from fanout.sockets.peer import Peer
+from fanout.sockets.pipeline import Pull, Push, Sub
+from fanout.zmtp import commands
+from tests.unit.sockets.peers import LIMITS, begin, dispatched, made, peer_of, written
+
+
+def push() -> Push:
+    role = cast("Push", made(Push))
+    role.has_way = lambda: False
+    return role
+
+
+def test_messages_go_round() -> None:
+    role = push()
+    peers = [peer_of(role) for _ in range(2)]
+    for text in (b"1", b"2", b"3"):
+        role.try_send(text)
+    assert dispatched(role, peers) == [b"13", b"2"]
+
+
+def test_nobody_to_send_to() -> None:
+    role = push()
+    with pytest.raises(NotNowError):
+        role.try_send(b"1")
+    role.has_way = lambda: True
+    role.try_send(b"1")
+    assert role.waiting_count == 1
+
+
+def test_no_room() -> None:
+    role = push()
+    role.has_way = lambda: True
+    for _ in range(4):
+        role.try_send(b"1")
+    with pytest.raises(NotNowError):
+        role.try_send(b"1")
+    assert not role.has_room_again()
+    peer_of(role)
+    role.dispatch()
+    assert role.has_room_again()
+
+
+def test_one_that_takes_nothing_gets_no_more_than_it_has() -> None:
+    role = push()
+    role.has_way = lambda: True
+    slow, fast = peer_of(role), peer_of(role)
+    big = b"x" * 70_000
+    role.try_send(big)
+    role.dispatch()
+    for _ in range(3):
+        role.try_send(b"1")
+        assert dispatched(role, [fast]) == [b"1"]
+    assert written(slow) == big
+
+
+def test_what_a_peer_has_not_got_comes_first_again_and_in_order() -> None:
+    role = push()
+    peer = peer_of(role)
+    for text in (b"one", b"two", b"six"):
+        role.try_send(text)
+    role.dispatch()
+    role.has_way = lambda: True
+    role.try_send(b"ten")
+    assert written(peer, 4) == b"onet"
+    role.left(peer, peer.unsent)
+    assert dispatched(role, [peer_of(role)]) == [b"twosixten"]
+
+
+def test_a_push_takes_nothing() -> None:
+    role = push()
+    role.received(peer_of(role), [(b"what",)])
+    assert role.discarded == 1
+
+
+def test_pull_is_full_at_its_limit() -> None:
+    role = cast("Pull", made(Pull))
+    peer = peer_of(role)
+    role.received(peer, [(b"1",)] * 3)
+    assert not role.is_full()
+    role.received(peer, [(b"1",)])
+    assert role.is_full()
+    assert role.received_count == 4
+
+
+def test_sub_tells_each_peer_each_subscription_once() -> None:
+    role = cast("Sub", made(Sub))
+    role.subscribe(b"A")
+    first = Peer("peer", role.zmtp, {}, LIMITS, 0.0)
+    begin(first, b"PUB")
+    written(first)
+    role.joined(first)
+    assert written(first) == commands.subscription(b"A", as_command=True)
+    role.subscribe(b"A")
+    role.subscribe(b"B")
+    assert written(first) == commands.subscription(b"B", as_command=True)
+    role.unsubscribe(b"A")
+    role.unsubscribe(b"A")
+    assert written(first) == commands.cancellation(b"A", as_command=True)
+    role.left(first, [])
+    role.subscribe(b"C")
+    assert written(first) == b""
+
+
+def test_sub_filters_what_was_under_way() -> None:
+    role = cast("Sub", made(Sub))
+    peer = peer_of(role)
+    role.subscribe(b"A")
+    role.received(peer, [(b"A1",), (b"B1",)])
+    assert role.try_recv() == (b"A1",)
+    assert role.discarded == 1
+    with pytest.raises(NotNowError):
+        role.try_recv()
