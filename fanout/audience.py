@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanout.arguments import as_timeout, as_topic_or_any
 from fanout.event_iterators import Events
+from fanout.refusals import name_as
 from fanout.send.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -171,3 +172,6 @@ class Audience(Verbs[int]):
             TimeoutError: a worker, or the machine, hangs; the move goes on.
         """
         self._engine.workforce.move(subscriber, worker)
+
+
+name_as("Publisher", Audience)

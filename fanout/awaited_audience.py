@@ -10,6 +10,7 @@ from fanout.arguments import as_timeout, as_topic_or_any
 from fanout.errors import ClosedError
 from fanout.event_iterators import AwaitedEvents
 from fanout.loop_executor import in_thread
+from fanout.refusals import name_as
 from fanout.send.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -92,3 +93,6 @@ class AwaitedAudience(Verbs[Coroutine[Any, Any, int]]):
                 "make it by `await Publisher.start(...)`"
             )
         return self._engine
+
+
+name_as("Publisher", AwaitedAudience)

@@ -75,7 +75,8 @@ def _run(channel: Channel) -> Exit:
         return _exit_for(error, Exit.START)
     gc.disable()  # nothing here makes cycles at a rate; a collection would be a pause
     try:
-        asyncio.run(_serve(hello, options, segment, channel, *bells))
+        # How the user's program is debugged is not for us: a worker would complain of slow turns.
+        asyncio.run(_serve(hello, options, segment, channel, *bells), debug=False)
     except Exception as error:
         code = _exit_for(error, Exit.BUG)
         logging.getLogger("fanout").exception("worker %d ends: %s", hello.worker, code.text)

@@ -253,3 +253,29 @@ def test_a_worker_loads_nothing_of_the_publishing_side(tmp_path: Path, site: str
     assert ours >= PACKAGES_OF_WORKERS
     assert {name.partition(".")[0] for name in modules} & TOO_LARGE == set()
     assert collectable < 1_000
+
+
+# Has every callback of every loop count as slow, if it is asked whether any is.
+IMPATIENT = """
+import asyncio
+
+class Policy(asyncio.DefaultEventLoopPolicy):
+    def new_event_loop(self):
+        loop = super().new_event_loop()
+        loop.slow_callback_duration = 0
+        return loop
+
+asyncio.set_event_loop_policy(Policy())
+"""
+
+
+@pytest.mark.parametrize("how", ["-X dev", "PYTHONASYNCIODEBUG"])
+def test_a_worker_is_not_debugged_because_the_program_is(
+    how: str, tmp_path: Path, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would tell of its slow turns, on the standard error that it shares with the program."""
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks" / "sitecustomize.py").write_text(IMPATIENT)
+    monkeypatch.setenv("PYTHONDEVMODE" if how == "-X dev" else how, "1")
+    path = f"{tmp_path / 'hooks'}{os.pathsep}{site}"
+    assert run(tmp_path, "script", PROGRAM, path) == ("", "", 0)

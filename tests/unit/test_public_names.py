@@ -120,3 +120,17 @@ publisher = fanout.Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20)
 publisher.close()
 """
     assert in_new_process(program) == ""
+
+
+@pytest.mark.parametrize("module", [fanout, fanout.asyncio], ids=lambda module: module.__name__)
+def test_errors_of_python_name_what_users_know(module: ModuleType) -> None:
+    """A missing argument, say: it is of `Publisher.move()`, and not of a class that we inherit."""
+    kinds = [getattr(module, name) for name in module.__all__]
+    named = {
+        method.__qualname__
+        for kind in filter(inspect.isclass, kinds)
+        for name, method in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_") and method.__module__.startswith("fanout")
+    }
+    assert {"Publisher.move", "Publisher.publish", "Batch.send", "Subscriber.recv"} <= named
+    assert {name.partition(".")[0] for name in named} <= {*module.__all__}
