@@ -129,7 +129,6 @@ class Desk:
             *(message.subscriber, slot, sock, session, self._policy, now, message.debt),
             record=record,
             send=send_of(sock, self._around.slot, record),
-            is_new=False,
         )
         if self._policy.min_interval_ns:
             self._tail.protect_front()  # it gets a cursor of its own there

@@ -42,7 +42,7 @@ class Peer:
     """Owns the socket; every other piece is passive.
 
     Attributes:
-        id, slot: as the coordinator gave them.
+        id, slot: as the coordinator gave them; the slot has its number already.
         member: its place in the log.
         session: its side of the protocol.
         budget: how much of the worker it may take by what it says.
@@ -67,7 +67,6 @@ class Peer:
         now: monotonic ns.
         debt: ns that its address owes from connections before it.
         send: of its socket, or what counts what that takes; None = the former.
-        is_new: whether nobody has served it before.
     """
 
     __slots__ = (
@@ -109,7 +108,6 @@ class Peer:
         *,
         record: StreamSlot,
         send: Send | None = None,
-        is_new: bool = True,
     ) -> None:
         self.id = identifier
         self.slot = slot
@@ -135,8 +133,6 @@ class Peer:
         self.is_going_back = False
         self.said: tuple[bytes, ...] = ()
         self.pointed_to = POINTS_TO_NOTHING
-        if is_new:
-            slot.take(identifier)
 
     def goes_on(self, taken: int, acted: int) -> None:
         """Another worker has served it: its member is as that one has left it.

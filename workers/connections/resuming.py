@@ -178,7 +178,6 @@ class Resuming:
             *(message.subscriber, slot, sock, session, policy, now, message.debt),
             record=stream,
             send=send_of(sock, self._around.slot, stream),
-            is_new=False,
         )
         peer.member.encoding = session.encoding
         self._protect(record)

@@ -231,6 +231,7 @@ def test_what_a_worker_has_closed_is_known_until_it_is_told(segment: Segment) ->
     theirs, ours = socket.socketpair()
     record = StreamSlot(segment, CONNECTION.slot)
     slot = SubscriberSlot(segment, CONNECTION.slot)
+    slot.take(7)
     peer = Peer(7, slot, ours, Session(LIMITS), Block(), 0, record=record)
     peer.member.matched_before, peer.member.sent, peer.member.dropped = 20, 15, 3
     peer.checkpoint(0)
