@@ -277,6 +277,25 @@ def test_who_is_held_until_its_change_is_reported_gets_what_it_missed_then(
     assert got(one)[0] == [*range(0, 20, 2), *range(3, 20, 2)]
 
 
+def test_one_that_has_got_all_that_it_missed_since_its_record_goes_on_by_its_own_policy(
+    two: TakingOver,
+) -> None:
+    """Who goes on with it finds by the kernel's count that the replay has ended."""
+    publish(two, 20)
+    dying, heir = two.workers
+    one = two.connect([b"A", since(two, 4)], dying)
+    policy = dying.desk.peers[one.number].member.policy
+    two.hand_over(two.kill(dying), heir)
+    two.settle(heir)
+    member = heir.desk.peers[one.number].member
+    publish(two, 2)
+    two.settle(heir)
+
+    assert [outcome.reason for outcome in two.outcomes] == [""]
+    assert (type(member.policy), member.replay) == (type(policy), None)
+    assert got(one)[0] == [*range(6, 22, 2)]
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("what", POLICIES)
 def test_who_was_sent_what_it_missed_goes_on_with_that(what: str, seed: int) -> None:
