@@ -59,7 +59,7 @@ class Release:
 
     code: ClassVar[int] = 19
     subscriber: int
-    held: int = 0  # from this message on the log is held for it
+    held: int  # from this message on the log is held for it
 
 
 @record

@@ -170,7 +170,7 @@ class Moving:
             elif self._handing_on.is_ending:
                 actions += self._end(move, "the publisher ends")
             elif is_resting:
-                move.until = max(move.until, now + AGAIN)
+                move.until = max(move.until, self._rests_until + AGAIN)
             elif now >= move.until:
                 actions += self._end(move, move.said or "its worker does not answer")
             elif now >= move.again_at:

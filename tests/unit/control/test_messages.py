@@ -45,7 +45,7 @@ MESSAGES: list[Message] = [
     takeover.Wants(1, 2, [b"", b"added"], [b"cancelled"]),
     takeover.Resume(1, 2, "zmtp", "3.1", {"action": "block", "limit_bytes": 5}, 7),
     takeover.Resumed(1, False, "in words"),
-    takeover.Release(1),
+    takeover.Release(1, 2),
     takeover.Released(1, False, "in words", 7),
 ]
 NAMES = [type(message).__name__ for message in MESSAGES]

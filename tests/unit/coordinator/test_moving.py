@@ -38,7 +38,7 @@ def test_a_connection_is_given_up_by_one_worker_and_resumed_by_another_one() -> 
         subscriber = connect(bench)
         first, second = bench.processes
         move, flag = begin(bench, subscriber, 1)
-        assert (first.hear(), second.hear()) == ([Release(subscriber)], [])
+        assert (first.hear(), second.hear()) == ([Release(subscriber, 0)], [])
 
         first.say(Released(subscriber, True, "", 7))
         bench.turn()
@@ -72,6 +72,7 @@ def test_the_log_is_held_from_before_its_worker_is_asked_until_the_other_one_ser
         held = [header.hold]
         begin(bench, subscriber, 1)
         held.append(header.hold)
+        assert first.hear() == [Release(subscriber, 20)], "its worker compares that"
         first.slot.tail = first.slot.resume = NO_TAIL
         first.say(Released(subscriber, True, ""))
         bench.turn()
@@ -98,7 +99,7 @@ def test_who_cannot_be_given_up_just_then_is_asked_for_again_for_a_while() -> No
         asked = 0
         while not flag.times:
             for message in first.hear():
-                assert message == Release(subscriber)
+                assert message == Release(subscriber, 0)
                 asked += 1
                 first.say(Released(subscriber, False, "it talks"))
             bench.now += AGAIN
@@ -209,7 +210,7 @@ def test_nobody_gives_it_up_while_there_is_no_descriptor_to_hand_it_on_with() ->
         assert move.problem == "no descriptor was free"
         before = len(os.listdir("/proc/self/fd"))
         begin(bench, subscriber, 1)
-        assert first.hear() == [Release(subscriber)]
+        assert first.hear() == [Release(subscriber, 0)]
         assert len(os.listdir("/proc/self/fd")) == before, "it was only to see whether there is one"
 
 
@@ -233,7 +234,7 @@ def test_who_asks_for_figures_is_answered_though_one_is_moved_after_the_other() 
         bench.coordinator._carry_out(ask(bench.state, flag))
         bench.turn()
         begin(bench, two, 1)
-        assert first.hear() == [Release(one)], "the other one waits"
+        assert first.hear() == [Release(one, 0)], "the other one waits"
         assert 0 < bench.coordinator._pool.moving.may_wait <= REST
 
         first.say(Released(one, True, ""))
@@ -243,7 +244,7 @@ def test_who_asks_for_figures_is_answered_though_one_is_moved_after_the_other() 
         bench.turn()
         bench.turn()
         asked, release = first.hear()
-        assert (kinds([asked]), release) == ([Snapshot], Release(two))
+        assert (kinds([asked]), release) == ([Snapshot], Release(two, 0))
         for process, message in ((first, asked), (second, second.hear()[0])):
             assert isinstance(message, Snapshot)
             process.say(SnapshotDone(message.token))
@@ -260,11 +261,35 @@ def test_others_are_moved_in_the_end_if_one_gets_nowhere() -> None:
         move, _flag = begin(bench, two, 1)
         bench.now += REST / 2
         bench.turn()
-        assert first.hear() == [Release(one)]
+        assert first.hear() == [Release(one, 0)]
         bench.now += REST
         bench.turn()
-        assert first.hear() == [Release(two)]
+        assert first.hear() == [Release(two, 0)]
         assert move.problem is None
+
+
+def test_the_time_in_which_nobody_is_asked_is_not_that_of_who_waits() -> None:
+    """One could not be given up just then; it is asked again after that time, once at least."""
+    with Bench(2) as bench:
+        one, two = two_of_the_first(bench)
+        first, _second = bench.processes
+        moving = bench.coordinator._pool.moving
+        move = moving.begin(one, 1, "the test", patience=REST / 2)
+        bench.turn()
+        first.say(Released(one, False, "it talks"))
+        bench.turn()
+        assert first.hear() == [Release(one, 0)]
+        begin(bench, two, 1)
+        assert first.hear() == [Release(two, 0)], "which gets nowhere"
+        bench.coordinator._carry_out(ask(bench.state, Flag()))
+        bench.turn()
+        bench.now += moving.may_wait
+        bench.turn()
+        assert (first.hear(), move.problem) == ([Release(one, 0)], None)
+
+        first.say(Released(one, False, "it talks on"))
+        bench.pass_time(2 * AGAIN)
+        assert move.problem == "it talks on"
 
 
 def test_it_is_closed_if_nobody_goes_on() -> None:

@@ -44,6 +44,7 @@ class Played:
         self.deaf: set[int] = set()  # these do not end when they are told to
         self.given_up: dict[int, set[int]] = {}  # by worker
         self.full: set[int] = set()  # these have no room for anybody
+        self.unanswered: set[int] = set()  # of these nothing is said when they are to be given up
 
     def turn(self) -> None:
         bench = self.bench
@@ -58,6 +59,8 @@ class Played:
                 process.say(Started(1))
             process.slot.heartbeat += 1
             for message in process.hear():
+                if isinstance(message, Release) and message.subscriber in self.unanswered:
+                    continue
                 if isinstance(message, Release):
                     ok = message.subscriber not in self.stuck
                     process.say(Released(message.subscriber, ok, "" if ok else "it is stuck"))
@@ -204,6 +207,27 @@ def test_who_cannot_be_moved_is_closed_after_a_while_and_counted() -> None:
         assert not bench.state.takeovers.evicts
         assert bench.state.ledger.not_resumed == 2
         assert counts(bench) == [2, 0, 0]
+
+
+def test_who_is_on_the_way_has_twice_that_time_to_get_there() -> None:
+    """Its worker lives, and says nothing of it: then it is closed with the others."""
+    with Bench(2) as bench:
+        subscribers = connect(bench, 4)
+        played = Played(bench, set(subscribers))
+        one = next(iter(bench.state.roster.served_by(1))).subscriber
+        played.unanswered = {one}
+        bench.coordinator.resize(1)
+        before = bench.now
+        played.until(lambda: bool(bench.state.takeovers.evicts))
+        assert bench.now - before >= 2 * GRACE
+        played.settle()
+
+        assert bench.now - before < 2 * GRACE + 1
+        evicted = {event.subscriber for event in bench.of(EventKind.SUBSCRIBER_EVICTED)}
+        assert len(evicted) == 2
+        assert one in evicted
+        assert counts(bench) == [2, 0]
+        assert Header(bench.segment).hold == NO_TAIL
 
 
 def test_who_comes_back_since_others_have_no_room_is_closed_after_that_time_too() -> None:

@@ -1,16 +1,23 @@
-"""Figures of one subscriber as users know them, out of its card and its slot."""
+"""Figures of one subscriber, or worker, as users know them, out of its card and its slot."""
 
 from __future__ import annotations
 
+import dataclasses
+from typing import TYPE_CHECKING
+
 import pytest
 
-from fanout.observe.rows import SubscriberRow, closed_of
+from fanout.observe.rows import SubscriberRow, WorkerRow, closed_of
 from fanout.reasons import Reason
 from fanout.shm.cards import Identity
 from fanout.shm.clock import Note
 from fanout.shm.closed import End
 from fanout.shm.subscriber_slot import NOTHING, Checkpoint
+from fanout.shm.worker_slot import WorkerSlot, WorkerState
 from fanout.slow_policy import SlowPolicy
+
+if TYPE_CHECKING:
+    from tests.helpers.fake_segment import FakeSegment
 
 IDENTITY = Identity(7, 1, "3.1", SlowPolicy("block"), 5, 3, "peer:1", "tcp://x")
 CHECKPOINT = Checkpoint(
@@ -128,3 +135,20 @@ def test_an_end_says_when_it_was_and_adds_up() -> None:
     assert closed.matched_bytes == closed.sent_bytes + lost_bytes == 1_000
     assert list(closed.dropped_by.values()) == [22, 5, 1, 2]
     assert list(closed.dropped_bytes_by.values()) == [220, 50, 10, 20]
+
+
+def test_each_word_of_a_worker_is_in_its_own_place(fake: FakeSegment) -> None:
+    """All of them differ, so that none can stand for another one."""
+    slot = WorkerSlot(fake.segment, 1)
+    fields = [field.name for field in dataclasses.fields(WorkerRow) if field.name != "index"]
+    for number, name in enumerate(fields, 1_000):
+        setattr(slot, name, number)
+    slot.state = WorkerState.WAITING
+    row = WorkerRow.read(fake.segment, 1)
+
+    seen = {name: getattr(row, name) for name in fields}
+    assert seen == {**dict(zip(fields, range(1_000, 2_000), strict=False)), "state": row.state}
+    assert (row.index, row.state) == (1, WorkerState.WAITING)
+    told = row.statistics()
+    assert (told.index, told.pid, told.subscribers) == (1, row.pid, row.subscribers)
+    assert (told.restarts, told.unrecorded) == (row.restarts, row.unrecorded)

@@ -125,7 +125,7 @@ def test_who_cannot_be_given_up_is_served_on(two: TakingOver) -> None:
     area, records._area = records._area, SpillArea(two.log.written.segment, 0)
     found.append(two.move(one, other))
     records._area, peer.said = area, ()
-    owner._orders.carry_out(Release(99), [])
+    owner._orders.carry_out(Release(99, 0), [])
     two.take_reports(owner)
     found.append(two.released[-1].reason)
     assert found == [
@@ -140,6 +140,23 @@ def test_who_cannot_be_given_up_is_served_on(two: TakingOver) -> None:
     two.settle(owner)
     assert one.received.endswith(b"\6served")
     assert two.move(one, other) == ""
+
+
+def test_who_needs_what_the_log_is_not_held_for_is_not_given_up(two: TakingOver) -> None:
+    """It was promised what it had missed, after the coordinator had looked where it stood."""
+    owner, _other = two.workers
+    one = two.connect([b""], owner)
+    for _ in range(30):
+        two.publish(b"A", bytes(5_000))
+        two.turn(owner)
+    owner.desk.records.write(owner.desk.peers[one.number])
+    needed = two.record_of(one).needed
+    for held in (needed + 1, needed):
+        owner._orders.carry_out(Release(one.number, held), [])
+    two.take_reports(owner)
+    reasons = [answer.reason for answer in two.released]
+    assert reasons == ["it has gone back since that was asked", ""]
+    assert needed > 0
 
 
 def test_what_the_kernel_has_counted_is_compared_with_what_was_sent(two: TakingOver) -> None:
