@@ -109,16 +109,12 @@ class SpillArea:
         places = self._free.get(length)
         if places:
             return places.pop()
-        if self._top + length <= self._size:
-            self._top += length
-            return self._top - length
-        if self._freed < length:  # since they were joined: there is no such place
+        if self._top + length > self._size and self._freed >= length:  # since they were joined
+            self._join()
+        if self._top + length > self._size:
             return self._cut(length)
-        self._join()
-        if self._top + length <= self._size:
-            self._top += length
-            return self._top - length
-        return self._cut(length)
+        self._top += length
+        return self._top - length
 
     def _cut(self, length: int) -> int | None:
         """Take it from a larger place: of the smallest of these."""

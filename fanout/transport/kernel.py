@@ -17,9 +17,14 @@ from fanout.system_calls import is_refused, needed
 KEEPALIVE_IDLE_S = 15  # seconds of silence before the first question; PINGs come more often
 KEEPALIVE_INTERVAL_S = 15  # seconds between such questions
 
-# In Linux's `struct tcp_info`, which has grown with the years: where things are, in bytes.
-_ACKNOWLEDGED = struct.Struct("=120xQ")  # tcpi_bytes_acked
+# In Linux's `struct tcp_info`, which has grown with the years: where things are, in bytes. First of
+# all comes tcpi_state.
+_ESTABLISHED, _CLOSE_WAIT = 1, 8
+_ACKED_AND_RECEIVED = struct.Struct("=120xQQ")  # tcpi_bytes_acked, _received, since Linux 4.1
 _WINDOW = struct.Struct("=228xI")  # tcpi_snd_wnd, since Linux 5.4
+
+_SO_PEEK_OFF = 42  # Linux 3.4; the `socket` module has no name for it
+_READINGS_MAX = 1_000  # one in six has to be taken again from a peer that acknowledges at full rate
 
 
 class Taken(NamedTuple):
@@ -34,15 +39,6 @@ class Taken(NamedTuple):
 
     acknowledged: int
     allowed: int | None
-
-
-# Of `struct tcp_info`: where it says what; Linux 4.1 is the first that says all of it.
-_TCP_INFO_BYTES = 136
-_SO_PEEK_OFF = 42  # Linux 3.4; the `socket` module has no name for it
-_ESTABLISHED, _CLOSE_WAIT = 1, 8  # of its `tcpi_state`, which comes first
-_ACKED_AND_RECEIVED = struct.Struct("=QQ")
-_ACKED_AT = 120
-_READINGS_MAX = 1_000  # one in six has to be taken again from a peer that acknowledges at full rate
 
 
 class Counts(NamedTuple):
@@ -118,7 +114,7 @@ def taken_by_host(sock: socket.socket, handed: int) -> Taken:
         info = b""
     if len(info) < _WINDOW.size:
         return Taken(handed - unsent_in_kernel(sock), None)
-    (acknowledged,) = _ACKNOWLEDGED.unpack_from(info)
+    acknowledged, _received = _ACKED_AND_RECEIVED.unpack_from(info)
     return Taken(acknowledged, acknowledged + _WINDOW.unpack_from(info)[0])
 
 
@@ -210,10 +206,10 @@ def _tcp_info(sock: socket.socket) -> tuple[int, int, int]:
     Raises:
         OSError: it is no TCP socket, or the kernel does not count them.
     """
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-    if len(info) < _TCP_INFO_BYTES:
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_AND_RECEIVED.size)
+    if len(info) < _ACKED_AND_RECEIVED.size:
         raise OSError("this kernel does not count bytes")
-    acknowledged, received = _ACKED_AND_RECEIVED.unpack_from(info, _ACKED_AT)
+    acknowledged, received = _ACKED_AND_RECEIVED.unpack(info)
     return info[0], acknowledged, received
 
 

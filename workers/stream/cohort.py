@@ -32,7 +32,27 @@ Key: TypeAlias = frozenset[bytes]
 LENGTHS_MAX = 32  # of wants, tried one by one; peers choose how many there are
 
 
-class Cohort(Generic[M]):
+class Picked:
+    """What is sent picked messages: of one batch, in a list that is the same for ever.
+
+    Attributes:
+        picks: these.
+        size: their bytes, if somebody has found them out; else 0.
+    """
+
+    __slots__ = ("picks", "size")
+
+    def __init__(self) -> None:
+        self.picks: list[bytes] = []
+        self.size = 0
+
+    def measure(self) -> int:
+        """Find out the bytes of its picks: once, whoever asks for them until they are emptied."""
+        self.size = sum(map(len, self.picks))
+        return self.size
+
+
+class Cohort(Picked, Generic[M]):
     """Subscribers with the same wants.
 
     Attributes:
@@ -45,7 +65,7 @@ class Cohort(Generic[M]):
         members: how many subscribers it has, ready ones and others.
         ready: members that have been sent everything up to the front; in order of joining.
         direct: whether `picks` is filled; else `prefixes` have what it wants.
-        picks: messages of the batch at hand that it wants; the same list for ever.
+        picks: messages of the batch at hand that it wants.
         appends: where a message goes that is for it, if it is direct: into these.
         prefixes: by which it counts what it matched, if it is not direct.
         topics: those that it wants of all that were seen, kept by `Newest`.
@@ -53,7 +73,6 @@ class Cohort(Generic[M]):
         counted: what it matched otherwise; for the cohort that wants everything, the front.
         counted_bytes: the same in bytes, but for those of `picks`, which are added when these are
             emptied; for the cohort that wants everything, the position of the front.
-        size: bytes of `picks`, if somebody has found them out; else 0.
     """
 
     __slots__ = (
@@ -68,10 +87,8 @@ class Cohort(Generic[M]):
         "kept",
         "key",
         "members",
-        "picks",
         "prefixes",
         "ready",
-        "size",
         "stored",
         "topics",
         "without",
@@ -83,6 +100,7 @@ class Cohort(Generic[M]):
         encoding: Encoding | None = None,
         without: Cohort[M] | None = None,
     ) -> None:
+        super().__init__()
         self.key = key
         self.encoding = encoding
         self.without = without
@@ -92,12 +110,10 @@ class Cohort(Generic[M]):
         self.members = 0
         self.ready: dict[M, None] = {}
         self.direct = True
-        self.picks: list[bytes] = []
         self.appends: tuple[Append, ...] = (self.picks.append,)
         self.prefixes: tuple[Prefix[M], ...] = ()
         self.counted = 0
         self.counted_bytes = 0
-        self.size = 0
         self.topics: tuple[int, int, dict[bytes, None]] | None = None
         self._lengths: list[int] = []
         self._sorted: list[bytes] = []
@@ -152,11 +168,6 @@ class Cohort(Generic[M]):
             total += sum([prefix.matched_bytes for prefix in self.prefixes])
         return total
 
-    def measure(self) -> int:
-        """Find out the bytes of its picks: once, whoever asks for them until they are emptied."""
-        self.size = sum(map(len, self.picks))
-        return self.size
-
     def wants(self, topic: bytes) -> bool:
         """Whether a message on this topic is for it."""
         if self.without is not None and self.without.wants(topic):
@@ -183,16 +194,15 @@ def cohort_of(packed: bytes, encoding: Encoding | None) -> Cohort[Any]:
     return Cohort(key, encoding, Cohort(without) if without else None)
 
 
-class Prefix(Generic[M]):
+class Prefix(Picked, Generic[M]):
     """One prefix that some cohort wants.
 
     Attributes:
-        picks: messages of the batch at hand that begin with it; the same list for ever. Filled
-            only while somebody counts by it.
+        picks: messages of the batch at hand that begin with it. Filled only while somebody counts
+            by it.
         total: a running number of the messages that went into `picks`. Where it began does not
             matter: only differences mean something.
         total_bytes: the same in bytes, but for those of `picks`.
-        size: bytes of `picks`, if somebody has found them out; else 0.
         direct: cohorts that want it and whose own picks are filled.
         counting: how many cohorts count by it what they matched.
         members: how many subscribers these have.
@@ -204,18 +214,15 @@ class Prefix(Generic[M]):
         "counting",
         "direct",
         "members",
-        "picks",
         "ready",
-        "size",
         "total",
         "total_bytes",
     )
 
     def __init__(self) -> None:
-        self.picks: list[bytes] = []
+        super().__init__()
         self.total = 0
         self.total_bytes = 0
-        self.size = 0
         self.direct: dict[Cohort[M], None] = {}
         self.counting = 0
         self.members = 0
@@ -236,11 +243,6 @@ class Prefix(Generic[M]):
         if self.picks:
             return self.total_bytes + (self.size or self.measure())
         return self.total_bytes
-
-    def measure(self) -> int:
-        """Find out the bytes of its picks: once, whoever asks for them until they are emptied."""
-        self.size = sum(map(len, self.picks))
-        return self.size
 
     def count(self) -> int:
         """Count its picks; returns how many members they matched, in all."""
