@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanout.arguments import as_topic
 from fanout.errors import ConfigError
+from fanout.refusals import name_as
 from fanout.send.kept_path import KeptPath
 
 if TYPE_CHECKING:
@@ -74,3 +75,7 @@ def _kept(path: SendPath) -> KeptPath:
         return path
     path.gate.check_use()
     raise ConfigError("this publisher keeps no last values: make it with last_values=LastValues()")
+
+
+name_as("Publisher", LastVerbs)
+name_as("Publisher", AwaitedLastVerbs)
