@@ -5,13 +5,14 @@ They stand here once; `fanout.subscriber.settings.Settings` is what they are whe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.subscriber.events import ReceiverEvent
     from fanout.subscriber.inbox import QueuePolicy
+    from fanout.subscriber.message import Message
     from fanout.subscriber.since import Position
 
 
@@ -23,3 +24,4 @@ class SubscriberArguments(TypedDict, total=False):
     queue_bytes: int | str
     queue_policy: QueuePolicy
     max_message_bytes: int | str
+    identity: Callable[[Message], Any] | None

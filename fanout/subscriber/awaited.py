@@ -69,6 +69,7 @@ class Subscriber(NotASubSocket):
             settings.topics,
             since=settings.since,
             max_message_bytes=settings.max_message_bytes,
+            identity=settings.identity,
         )
         self._inbox = Inbox(settings.queue_bytes, settings.queue_policy)
         self._inbox.on_room = self._on_room
@@ -261,7 +262,8 @@ class Subscriber(NotASubSocket):
             return
         now = time.monotonic()
         with self._guarded():
-            self._connections.turn(now)
+            before = self._core.taken_bytes
+            self._put(self._connections.turn(now), before)
             hold_back(self._inbox, self._connections, self._tell)
         self._stop_timer()
         if self.closed:
@@ -290,12 +292,14 @@ class Subscriber(NotASubSocket):
 
     def _on_readable(self, number: int) -> None:
         with self._guarded():
-            before = self._core.bytes
-            messages = self._connections.readable(number, time.monotonic())
-            if messages:
-                self._inbox.put(messages, self._core.bytes - before)
-                self._notify()
+            before = self._core.taken_bytes
+            self._put(self._connections.readable(number, time.monotonic()), before)
         self._turn()
+
+    def _put(self, messages: list[Message], before: int) -> None:
+        if messages:
+            self._inbox.put(messages, self._core.taken_bytes - before)
+            self._notify()
 
     def _on_writable(self, number: int) -> None:
         with self._guarded():

@@ -49,7 +49,8 @@ class Subscriber(NotASubSocket):
 
     Args:
         endpoint: where to connect to, "tcp://10.0.0.7:5556" or "ipc:///run/feed", or several: then
-            messages of all are received, each as often as it comes.
+            messages of all are received. Those that lead to one publisher with numbers are one
+            stream: each message comes once, and what one connection loses the others bring.
         topics: prefixes of the topics to subscribe to, one or several; `str` is encoded as UTF-8.
             b"" is everything.
         since: from where on it wants what was published before it came: "-10s", "-1000", or the
@@ -64,6 +65,9 @@ class Subscriber(NotASubSocket):
             half of it is taken.
         max_message_bytes: of one message, 64 added for each frame; who sends a larger one is taken
             for faulty.
+        identity: with endpoints of several publishers that send the same: called with each message,
+            on the thread that reads, and returns its place in the order of all, or None if it has
+            none. A message that is not above the last one is dropped, and counted as a double.
 
     Raises:
         TypeError, ConfigError: an argument cannot work; nothing was started.

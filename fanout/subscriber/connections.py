@@ -100,14 +100,15 @@ class Connections:
         self._read_bytes = read_bytes
         self._once = once
 
-    def turn(self, now: float) -> None:
-        """Do what is due by the clock."""
+    def turn(self, now: float) -> list[Message]:
+        """Do what is due by the clock; returns messages that were held back until now."""
         for number, error in () if self.paused else self._core.silent(now):
             self._lose(number, str(error), now)
         for number in () if self.paused else self._core.due(now):
             self._begin(number, now)
         for number in range(len(self._plugs)):
             self.flush(number, now)
+        return self._core.released(now)
 
     @property
     def is_over(self) -> bool:
@@ -223,9 +224,9 @@ class Connections:
     def pause(self, paused: bool, now: float) -> None:
         """Read nothing, or read again: the publisher then does what its policy says."""
         self.paused = paused
+        self._core.resume(now)
         for number, plug in enumerate(self._plugs):
             line = self._core.lines[number]
-            line.paused(now)
             if plug.sock is not None and line.state is not State.CONNECTING:
                 self._watcher.watch(plug.sock, number, read=not paused, write=bool(plug.unsent))
 
@@ -266,10 +267,7 @@ class Connections:
             line.connecting(now)
             self.connect(number, others, now)
             return
-        if self._once and line.connections:
-            line.close()
-        else:
-            line.lost(now)
+        self._core.lost(number, now, for_good=self._once and line.connections > 0)
         self._tell(ReceiverEventKind.LOST if was_up else ReceiverEventKind.FAILED, number, reason)
 
     def _warn_if_unnumbered(self, number: int) -> None:

@@ -7,19 +7,24 @@ calls it, and after each call takes what is to be sent (`data_to_send`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanout.subscriber.line import Line, LostError, State
+from fanout.subscriber.merger import Merger
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from fanout.introduction import Introduction
     from fanout.subscriber.backoff import BackOff
+    from fanout.subscriber.losses import Losses
     from fanout.subscriber.message import Message
     from fanout.subscriber.parsing import Frames
     from fanout.subscriber.since import Position
+
+DESERTED = "the connection that was to bring what is missing here is lost, too"
 
 
 @dataclass(slots=True)
@@ -40,11 +45,13 @@ class Core:
         topics: prefixes to subscribe to.
         since: where they begin: a position, or what is asked for at first; b"" = with what comes.
         max_message_bytes: of one message, 64 added for each frame.
+        identity: see `Merger`.
 
     Attributes:
         lines: by number.
         streams: what comes over each.
         bytes: received in all, of traffic and handshakes.
+        taken_bytes: of what was given to the program, or is no message.
     """
 
     def __init__(
@@ -54,11 +61,16 @@ class Core:
         *,
         since: bytes | Position = b"",
         max_message_bytes: int = MESSAGE_BYTES_MAX,
+        identity: Callable[[Message], Any] | None = None,
     ) -> None:
         topics = set(topics)
         self.lines = [Line(one, max_message_bytes) for one in back_offs]
         self.streams = [Stream(topics, since) for _ in self.lines]
         self.bytes = 0
+        self.taken_bytes = 0
+        self._merger: Merger | None = None
+        if len(self.lines) > 1 or identity is not None:
+            self._merger = Merger(len(self.lines), wants_all=b"" in topics, identity=identity)
 
     @property
     def wants(self) -> set[bytes]:
@@ -79,32 +91,108 @@ class Core:
         found: list[Frames] = []
         done = Received()
         try:
-            done.begins = line.receive(data, now, found, stream.wants, stream.since)
+            done.begins = line.receive(
+                data, now, found, stream.wants, lambda said: self._since(number, said)
+            )
         except LostError as error:
             done.lost = error
         if done.begins:
-            stream.begin(line.introduction, asked=bool(line.asked))
-        if found:
-            done.messages = stream.take(found)
+            self._begin(number)
+        messages = stream.take(found) if found else []
         if stream.is_asking and not line.is_asking:
             stream.answered()
+        if self._merger is None:
+            done.messages = messages
+            self.taken_bytes += len(data)
+        else:
+            done.messages = self._merged(self._merger, number, messages, now)
         return done
+
+    def _since(self, number: int, said: Introduction) -> bytes:
+        """What a publisher is to be asked for: nothing if another line brings it."""
+        stream, merger = self.streams[number], self._merger
+        if merger is not None and said.sequence:
+            if merger.is_led(said.epoch):
+                return b""
+            run = merger.run_of(said.epoch)
+            if run is not None and run.last is not None:
+                stream.go_to(said.epoch, run.last)
+            elif run is not None:
+                stream.go_back(run.origin)
+        return stream.since(said)
+
+    def _begin(self, number: int) -> None:
+        line, stream = self.lines[number], self.streams[number]
+        former = stream.epoch
+        stream.begin(line.introduction, asked=bool(line.asked))
+        if self._merger is not None:
+            if self._merger.begin(number, line.introduction, former, stream.known):
+                line.confirm()
+            self._merger.order(number, is_unordered=stream.is_unordered)
+
+    def _merged(
+        self, merger: Merger, number: int, messages: list[Message], now: float
+    ) -> list[Message]:
+        given = merger.take(number, messages, now) if messages else []
+        merger.order(number, is_unordered=self.streams[number].is_unordered)
+        if not self.lines[number].is_confirming:
+            merger.confirm(number)
+        self.taken_bytes += sum(message.size for message in given)
+        return given
+
+    def lost(self, number: int, now: float, *, for_good: bool = False) -> None:
+        """The connection of a line, or the attempt to connect it, has ended."""
+        line = self.lines[number]
+        if for_good:
+            line.close()
+        else:
+            line.lost(now)
+        if self._merger is not None:
+            self._merger.end(number, now)
+
+    def released(self, now: float) -> list[Message]:
+        """Messages that were held back, and need not be any more."""
+        if self._merger is None:
+            return []
+        given = self._merger.released(now)
+        self.taken_bytes += sum(message.size for message in given)
+        return given
+
+    def resume(self, now: float) -> None:
+        """Nothing was read up to now, for want of room here."""
+        for line in self.lines:
+            line.paused(now)
+        if self._merger is not None:
+            self._merger.resume(now)
 
     def subscribe(self, prefix: bytes) -> None:
         """Want messages whose topic begins with this, from now on."""
-        for line, stream in zip(self.lines, self.streams, strict=True):
-            if stream.want(prefix):
-                line.subscribe(prefix)
+        if prefix in self.wants:
+            return
+        merger = self._merger
+        leads = set() if merger is None else merger.leads()
+        for number, (line, stream) in enumerate(zip(self.lines, self.streams, strict=True)):
+            stream.want(prefix)
+            line.subscribe(prefix)
+            if merger is not None and number not in leads:
+                line.confirm()
+        if merger is not None and not prefix:
+            merger.change()
 
     def unsubscribe(self, prefix: bytes) -> None:
         """Want them no more, but for another subscription; no effect if they were not wanted."""
         for line, stream in zip(self.lines, self.streams, strict=True):
             if stream.leave(prefix):
                 line.cancel(prefix)
+                if self._merger is not None and not prefix:
+                    self._merger.change()
 
     def silent(self, now: float) -> list[tuple[int, LostError]]:
         """Do what is due by now; returns the lines that are lost for want of an answer."""
         lost = []
+        if self._merger is not None:
+            lost += [(number, LostError(DESERTED)) for number in self._merger.cut]
+            self._merger.cut.clear()
         for number, line in enumerate(self.lines):
             try:
                 line.tick(now)
@@ -116,8 +204,23 @@ class Core:
         """When `due` and `silent` are to be asked next, at the latest; None: not by the clock."""
         if any(line.state is State.IDLE for line in self.lines):
             return 0.0
-        times = (line.next_at() for line in self.lines)
+        times = [line.next_at() for line in self.lines]
+        if self._merger is not None:
+            times.append(self._merger.next_at())
         return min((time for time in times if time is not None), default=None)
+
+    @property
+    def losses(self) -> list[Losses]:
+        """What is missing, as far as it is counted; any thread."""
+        if self._merger is not None:
+            return [self._merger.losses]
+        return [stream.losses for stream in self.streams]
+
+    @property
+    def doubles(self) -> int:
+        """Messages that had come before; any thread."""
+        more = 0 if self._merger is None else self._merger.doubles
+        return more + sum(stream.doubles for stream in self.streams)
 
     @property
     def connections(self) -> int:

@@ -31,6 +31,7 @@ PING_EACH_S = 5.0  # of silence; a third of what is taken for lost, so that two 
 LOST_AFTER_S = 15.0  # without a byte, of a publisher that answers PINGs
 SILENT = "the publisher has been silent for too long"
 ASKED = b"since"  # in a PING behind subscriptions: who answers it has taken these
+CONFIRM = b"topics"  # the same, where nothing was asked for
 GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
 
 
@@ -80,6 +81,7 @@ class Line:
         self.introduction: Introduction | None = None
         self.asked = b""
         self.is_asking = False
+        self._confirming = 0  # PINGs with CONFIRM that are not answered
         self._held: list[tuple[Callable[[bytes], None], bytes]] = []  # verbs, until it has
         self._back_off = back_off
         self._max_message_bytes = max_message_bytes
@@ -116,6 +118,7 @@ class Line:
         self._feed = Feed(self._max_message_bytes)
         self.introduction = None
         self.asked, self.is_asking = b"", False
+        self._confirming = 0
         self._held.clear()
         self._heard = self._pinged = now
         self._answers, self._ttl_s = False, 0.0
@@ -162,6 +165,8 @@ class Line:
                 self._answers = True
                 if event.context == ASKED:
                     self._answered()
+                elif event.context == CONFIRM and self._confirming:
+                    self._confirming -= 1
             elif isinstance(event, PingReceived):
                 self._ttl_s = event.ttl_s
             elif isinstance(event, Violation):
@@ -201,6 +206,17 @@ class Line:
         for say, prefix in self._held:
             say(prefix)
         self._held.clear()
+
+    @property
+    def is_confirming(self) -> bool:
+        """Whether it has still to say that it knows what is subscribed to."""
+        return self._confirming > 0
+
+    def confirm(self) -> None:
+        """Have it say so, if it can."""
+        if self.is_up and self._feed.speaks_pings:
+            self._confirming += 1
+            self._say(self._feed.ping, CONFIRM)
 
     def subscribe(self, prefix: bytes) -> None:
         """Say so, if there is anybody to be told."""

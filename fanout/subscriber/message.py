@@ -112,6 +112,12 @@ class Message:
         copy.gap = self.gap.after(gap) if self.gap else gap
         return copy
 
+    def instead(self, gap: Gap | None) -> Message:
+        """The same message, before which this is missing, whatever it says itself."""
+        copy: Message = object.__new__(_PLAIN.get(type(self), type(self)))
+        copy._wire = self._wire
+        return copy if gap is None else copy.after(gap)
+
     def __repr__(self) -> str:
         more = "" if self.sequence is None else f" {self.sequence}"
         gap = "" if self.gap is None else f" after {self.gap}"
@@ -186,3 +192,10 @@ class MarkedReplayedMessage(ReplayedMessage):
     __slots__ = ("gap",)
 
     gap: Gap | None
+
+
+_PLAIN: dict[type[Message], type[Message]] = {
+    MarkedMessage: Message,
+    MarkedNumberedMessage: NumberedMessage,
+    MarkedReplayedMessage: ReplayedMessage,
+}

@@ -70,7 +70,9 @@ class Polling:
             RefusedError: the system does not let us connect at all.
         """
         now = time.monotonic()
-        self.connections.turn(now)
+        messages = self.connections.turn(now)
+        if messages:
+            until = now
         if (due := self._core.next_at()) is not None and not self.connections.paused:
             until = due if until is None else min(until, due)
         # Rounded up: poll counts whole milliseconds, and 0 would spin until the limit.
@@ -78,7 +80,6 @@ class Polling:
         ready = self._poll.poll(timeout)
         now = time.monotonic()
         self.woken.clear()
-        messages: list[Message] = []
         for descriptor, events in ready:
             number = self._numbers.get(descriptor)
             if number is None:

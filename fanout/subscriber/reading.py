@@ -46,6 +46,7 @@ class Reading:
             settings.topics,
             since=settings.since,
             max_message_bytes=settings.max_message_bytes,
+            identity=settings.identity,
         )
         self._polling = Polling(self._core, settings.endpoints, on_event=settings.tell)
         self._tell = settings.tell
@@ -169,10 +170,10 @@ class Reading:
     def _turn(self) -> None:
         while self._orders:
             self._orders.popleft()()
-        inbox, before = self.inbox, self._core.bytes
+        inbox, before = self.inbox, self._core.taken_bytes
         messages = self._polling.turn()
         if messages and not self.is_closed:
-            inbox.put(messages, self._core.bytes - before)
+            inbox.put(messages, self._core.taken_bytes - before)
             if self._waiters:
                 with self._news:
                     self._news.notify_all()
@@ -204,17 +205,17 @@ def hold_back(
 
 def statistics_of(core: Core, inbox: Inbox) -> ReceiverStatistics:
     """Counters as they are now."""
-    streams = core.streams
+    streams, losses = core.streams, core.losses
     return ReceiverStatistics(
         received=inbox.received,
         received_bytes=core.bytes,
         queued=len(inbox.messages),
         queued_bytes=inbox.queued_bytes,
-        missing=sum(stream.losses.missing for stream in streams),
-        unknown_gaps=sum(stream.losses.holes for stream in streams),
+        missing=sum(one.missing for one in losses),
+        unknown_gaps=sum(one.holes for one in losses),
         dropped=inbox.dropped,
-        conflated=inbox.conflated + sum(stream.losses.conflated for stream in streams),
-        doubles=sum(stream.doubles for stream in streams),
+        conflated=inbox.conflated + sum(one.conflated for one in losses),
+        doubles=core.doubles,
         unwanted=sum(stream.unwanted for stream in streams),
         connections=core.connections,
         connected=sum(line.is_up for line in core.lines),

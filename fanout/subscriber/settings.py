@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from fanout.arguments import as_topic, check_callback, did_you_mean, read_size, shown
 from fanout.errors import ConfigError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.arguments import TopicLike
+    from fanout.subscriber.message import Message
     from fanout.subscriber.since import Position
 
 _logger = logging.getLogger("fanout")
@@ -49,6 +50,7 @@ class Settings:
     queue_policy: QueuePolicy
     max_message_bytes: int
     since: bytes | Position
+    identity: Callable[[Message], Any] | None
     tell: Callable[[ReceiverEvent], None]
     """Told of each event, on the thread that reads."""
 
@@ -89,6 +91,7 @@ def settings_of(
             MESSAGE_BYTES_MIN,
         ),
         since_of(keywords.get("since")),
+        _identity(keywords.get("identity")),
         telling(keywords.get("on_event")),
     )
 
@@ -148,6 +151,12 @@ def telling(
             _logger.exception("on_event of a subscriber has failed")
 
     return tell
+
+
+def _identity(identity: object) -> Callable[[Message], Any] | None:
+    if identity is not None and not callable(identity):
+        raise TypeError(f"identity must be callable, not {type(identity).__name__}")
+    return identity
 
 
 def _size(name: str, value: int | str, least: int) -> int:

@@ -108,7 +108,7 @@ class Stream:
         """What to ask this publisher for: all that is wanted and did not come; b"" = nothing."""
         if not introduction.sequence or not introduction.replay:
             return b""
-        known = self._known
+        known = self.known
         if known is None:
             return self._start
         epoch, following = known
@@ -116,11 +116,35 @@ class Stream:
         return at.after(epoch, following if epoch == introduction.epoch else max(following, 1))
 
     @property
-    def _known(self) -> tuple[int, int] | None:
-        """Epoch and number from which on all is to come that is wanted."""
+    def known(self) -> tuple[int, int] | None:
+        """Epoch and number from which on all is to come that is wanted; None: from the start on."""
         if self._epoch is not None and self._next:
             return self._epoch, self._next
         return self._origin
+
+    @property
+    def epoch(self) -> int | None:
+        """Of the publisher that it is, or was last, connected to; None: it has not said."""
+        return None if self._seen is None else self._seen[0]
+
+    @property
+    def is_unordered(self) -> bool:
+        """Whether what comes was missed, of one subscription after another."""
+        return self._early is not None
+
+    def go_to(self, epoch: int, sequence: int) -> None:
+        """Go on after this message, which has come elsewhere."""
+        self._epoch, self._next, self._told = epoch, sequence + 1, 0
+        self._seen = epoch, -1
+        self._early = None
+        self.losses.told()  # it is of a time before that
+
+    def go_back(self, origin: tuple[int, int] | None) -> None:
+        """Go back to where all begins, since nothing has come elsewhere; None: as at first."""
+        self._epoch, self._next, self._told = None, 0, 0
+        self._origin = origin
+        self._early = None
+        self.losses.told()
 
     def begin(self, introduction: Introduction | None, *, asked: bool = False) -> None:
         """A connection begins: of a publisher that has said this of itself, or nothing.
@@ -157,7 +181,7 @@ class Stream:
         """What did not come over the connections before comes now, or is told again."""
         self._is_open = False
         self._told = 0
-        known = self._known
+        known = self.known
         losses = self.losses
         is_told = losses.gap is not None and losses.gap.reason == RESTARTED
         if losses.gap is not None and (known is None or known[0] == epoch):

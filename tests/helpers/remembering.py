@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fanout.zmtp import SessionEvent
 
 SINCE = re.compile(rb"\x00fanout\.since=([0-9a-f]{16}):([0-9]+)")
+PINGS = (b"since", b"topics")
 LIMITS_HERE = replace(LIMITS, reserved=b"\x00fanout.")
 
 
@@ -48,7 +49,7 @@ class Served:
 
 
 class Remembering:
-    """The publisher, and a subscriber of it.
+    """The publisher, and a subscriber of it, with one line or several.
 
     Attributes:
         got: what the subscriber gave to the program.
@@ -56,44 +57,44 @@ class Remembering:
         gone: of those that were lost once on their way, or are not remembered any more.
     """
 
-    def __init__(self, wants: set[bytes]) -> None:
-        self.core = Core([BackOff(lambda: 0.5)], wants)
+    def __init__(self, wants: set[bytes], lines: int = 1) -> None:
+        self.core = Core([BackOff(lambda: 0.5) for _ in range(lines)], wants)
         self.got: list[Message] = []
         self.owed: list[tuple[int, int]] = []
         self.gone: set[tuple[int, int]] = set()
         self.topics: list[bytes] = []
         self.epoch = 1
-        self._heard: set[bytes] = set()  # what it is known to want
+        self._heard: list[set[bytes]] = [set() for _ in range(lines)]  # over each line, ever
         self._floor = 0
-        self._served: Served | None = None
+        self._served: dict[int, Served] = {}  # by the number of the line
 
     # What may happen.
 
-    def connect(self, pieces: list[int]) -> None:
-        if self._served is None:
-            self.core.lines[0].connected(0.0)
+    def connect(self, pieces: list[int], number: int = 0) -> None:
+        if number not in self._served:
+            line = self.core.lines[number]
+            line.connected(0.0)
             session = Session(LIMITS_HERE)
             head = len(self.topics)
             said = Introduction(self.epoch, head, sequence=True, replay=1 << 20)
             session.introduce = lambda: {PROPERTY: said.to_bytes()}
-            self._served = Served(session)
-            line = self.core.lines[0]
+            self._served[number] = Served(session)
             while not line.is_up:  # the handshake
-                self._take(session.receive_data(line.data_to_send()))
-                self._say(session.data_to_send(), pieces)
-            self.hear(pieces)
+                self._take(number, session.receive_data(line.data_to_send()))
+                self._say(number, session.data_to_send(), pieces)
+            self.hear(pieces, number)
 
-    def hang_up(self, part: int) -> None:
+    def hang_up(self, part: int, number: int = 0) -> None:
         """In the middle of a message, if there is one."""
-        if self._served is not None:
-            wire = self._next_message()
+        if number in self._served:
+            wire = self._next_message(number)
             if part:
-                self._say(wire[: len(wire) * part // 200], [])
-            self._served = None
-            self.core.lines[0].lost(0.0)
+                self._say(number, wire[: len(wire) * part // 200], [])
+            self._lose_line(number)
 
     def start_anew(self) -> None:
-        self.hang_up(0)
+        for number in [*self._served]:
+            self.hang_up(0, number)
         self.gone.update((self.epoch, number) for number in range(len(self.topics)))
         self.epoch += 1
         self.topics.clear()
@@ -106,58 +107,74 @@ class Remembering:
 
     def publish(self, topics: list[bytes]) -> None:
         for topic in topics:
-            number = len(self.topics)
+            place = len(self.topics)
             self.topics.append(topic)
-            if topic.startswith(tuple(self._heard)):
-                self.owed.append((self.epoch, number))
-            if self._served is not None and topic.startswith(tuple(self._served.wants)):
-                self._served.pending.add(number)
+            if topic.startswith(tuple(set[bytes].intersection(*self._heard))):
+                self.owed.append((self.epoch, place))
+            for served in self._served.values():
+                if topic.startswith(tuple(served.wants)):
+                    served.pending.add(place)
 
-    def lose(self, count: int) -> None:
+    def lose(self, count: int, number: int = 0) -> None:
         """The oldest of those that wait."""
-        served = self._served
+        served = self._served.get(number)
         lost = sorted(served.pending)[:count] if served is not None else []
         if served is not None and lost:
             self._mark(served, "lag", lost[0], lost[-1], len(lost))
             served.pending.difference_update(lost)
-            self.gone.update((self.epoch, number) for number in lost)
+            self.gone.update((self.epoch, place) for place in lost)
 
-    def hear(self, places: list[int]) -> None:
+    def hear(self, places: list[int], number: int = 0) -> None:
         """Read what the subscriber has said, in pieces: those but the last, if there are some."""
-        served = self._served
+        served = self._served.get(number)
         if served is None:
             return
-        served.unheard += self.core.lines[0].data_to_send()
+        served.unheard += self.core.lines[number].data_to_send()
         chunks = [*cut(served.unheard, places)]
         for chunk in chunks[:-1] if places else chunks:
             served.unheard = served.unheard[len(chunk) :]
-            self._take(served.session.receive_data(chunk))
+            self._take(number, served.session.receive_data(chunk))
 
-    def send(self, count: int, places: list[int]) -> None:
-        served = self._served
+    def send(self, count: int, places: list[int], number: int = 0) -> None:
+        served = self._served.get(number)
         if served is not None:
             wire = b""
             for _ in range(min(count, len(served.pending))):
-                wire += self._next_message()
-            self._say(wire, places)
+                wire += self._next_message(number)
+            self._say(number, wire, places)
 
     def subscribe(self, prefix: bytes) -> None:
         self.core.subscribe(prefix)
 
+    def look(self, now: float) -> None:
+        """Let the subscriber do what is due."""
+        for number, _ in self.core.silent(0.0):
+            self._lose_line(number)
+        self.got += self.core.released(now)
+
     def finish(self) -> None:
         """All comes that is to come, and one message more."""
-        self.connect([])
-        for _ in range(3):
-            self.hear([])
-            self.send(1 << 20, [])
+        numbers = range(len(self.core.lines))
+        for _ in range(2 * len(numbers)):  # a line may ask for another connection
+            for number in numbers:
+                self.connect([], number)
+                for _ in range(3):
+                    self.hear([], number)
+                    self.send(1 << 20, [], number)
+            self.look(0.0)
         self.publish([b"AB"])
-        self.send(1 << 20, [])
+        for number in numbers:
+            self.send(1 << 20, [], number)
+        self.look(1.0)
 
     # How.
 
-    def _next_message(self) -> bytes:
-        served = self._served
-        assert served is not None
+    def _lose_line(self, number: int) -> None:
+        if self._served.pop(number, None) is not None:
+            self.core.lost(number, 0.0)
+
+    def _next_message(self, line: int) -> bytes:
+        served = self._served[line]
         if not served.pending:
             return b""
         wire = b""
@@ -173,10 +190,9 @@ class Remembering:
         said = {"first": first, "last": last, "count": count, "reason": reason}
         served.told.append({"epoch": self.epoch, **said})
 
-    def _take(self, events: list[SessionEvent]) -> None:
+    def _take(self, number: int, events: list[SessionEvent]) -> None:
         """As a worker does: what is reserved first, then answers, then subscriptions."""
-        served = self._served
-        assert served is not None
+        served = self._served[number]
         added: list[bytes] = []
         for event in events:
             if isinstance(event, ReservedSubscription) and SINCE.fullmatch(event.prefix):
@@ -186,13 +202,13 @@ class Remembering:
             elif isinstance(event, SubscribedAll):
                 added += event.prefixes
             else:
-                assert not isinstance(event, PingReceived) or event.context == b"since"
-        self._say(served.session.data_to_send(), [])
+                assert not isinstance(event, PingReceived) or event.context in PINGS
+        self._say(number, served.session.data_to_send(), [])
         if not added:
             return
         before = tuple(served.wants)
         served.wants.update(added)
-        self._heard.update(added)
+        self._heard[number].update(added)
         if served.since:
             self._go_back(served, before, tuple(added))
 
@@ -208,8 +224,8 @@ class Remembering:
             if topic.startswith(added) and not topic.startswith(before):
                 served.pending.add(number)
 
-    def _say(self, wire: bytes, places: list[int]) -> None:
+    def _say(self, number: int, wire: bytes, places: list[int]) -> None:
         for chunk in cut(wire, places):
-            done = self.core.received(0, chunk, 0.0)
+            done = self.core.received(number, chunk, 0.0)
             assert done.lost is None
             self.got += done.messages

@@ -111,7 +111,7 @@ PURE = (
     "fanout/system_calls.py",
     *(f"fanout/subscriber/{name}.py" for name in ("backoff", "core", "events", "feed", "inbox")),
     *(f"fanout/subscriber/{name}.py" for name in ("line", "losses", "message", "parsing")),
-    *(f"fanout/subscriber/{name}.py" for name in ("refusals", "stream")),
+    *(f"fanout/subscriber/{name}.py" for name in ("merger", "refusals", "runs", "stream")),
     "fanout/cli/sub/gaps.py",
     *(f"fanout/sockets/{name}.py" for name in ("addressed", "answering", "asking", "core")),
     *(f"fanout/sockets/{name}.py" for name in ("dealing", "dial", "errors", "frames", "inbox")),

@@ -1,0 +1,118 @@
+"""Several lines to one publisher: each message comes once, whichever line is lost or loses."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.remembering import Remembering
+from tests.property.test_healing import TOPICS, places, publishing, was_told
+
+LINES = 3
+number = st.integers(0, LINES - 1)
+sending = st.tuples(st.just("send"), st.integers(1, 5), places, number)
+hearing = st.tuples(st.just("hear"), places, number)
+connecting = st.tuples(st.just("connect"), places, number)
+looking = st.tuples(st.just("look"), st.sampled_from([0.0, 0.0, 0.0, 1.0]))
+losing = st.tuples(st.just("lose"), st.integers(1, 3), number)
+subscribing = st.tuples(st.just("subscribe"), st.sampled_from(TOPICS))
+ends = st.tuples(st.just("hang_up"), st.integers(0, 199), number)
+harmless = [publishing, publishing, sending, sending, hearing, connecting]
+steps = st.lists(
+    st.one_of(
+        *harmless,
+        *harmless,
+        looking,
+        losing,
+        subscribing,
+        ends,
+        st.tuples(st.just("forget"), st.integers(0, 6)),
+        st.just(("start_anew",)),
+    ),
+    max_size=40,
+)
+wanted = st.sampled_from([{b""}, {b"A"}, {b"A", b"B"}, {b"B", b"AB", b"A"}])
+
+
+def played(
+    wants: set[bytes], lines: int, script: list[tuple[Any, ...]], *, is_joined: bool = False
+) -> Remembering:
+    feed = Remembering(wants, lines)
+    for line in range(lines):
+        feed.connect([], line)
+    if is_joined:
+        feed.publish([b"AB", b"AB"])
+        for line in range(lines):
+            feed.send(2, [], line)
+    for name, *arguments in script:
+        getattr(feed, name)(*arguments)
+        feed.look(0.0)
+    feed.finish()
+    return feed
+
+
+def came(feed: Remembering) -> list[tuple[int, int]]:
+    return [(message.epoch or 0, message.sequence or 0) for message in feed.got]
+
+
+@settings(max_examples=300)
+@given(wanted, steps)
+def test_each_message_comes_once_or_is_told_of(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    feed = played(wants, LINES, script)
+    numbers = came(feed)
+    assert len(set(numbers)) == len(numbers)
+    missing = {*feed.owed} - {*numbers}
+    assert missing <= feed.gone
+    gaps = [message.gap for message in feed.got if message.gap is not None]
+    restarts = {gap.epoch or 0 for gap in gaps if gap.reason == "epoch"}
+    for one in missing:
+        assert was_told(one, gaps) or any(restart > one[0] for restart in restarts)
+    if feed.epoch == 1:
+        assert not restarts
+        if b"" in wants:
+            assert numbers == sorted(numbers)
+            assert sum(gap.count or 0 for gap in gaps) == len(missing)
+            (losses,) = feed.core.losses
+            assert losses.missing == len(missing)
+    for topic in TOPICS:
+        of_it = [one for one, m in zip(numbers, feed.got, strict=True) if m.topic == topic]
+        for before, after in pairwise(of_it):
+            assert before < after or was_told(after, gaps), "out of order"
+
+
+@settings(max_examples=100)
+@given(
+    wanted,
+    st.lists(
+        st.one_of(*harmless, st.tuples(st.just("lose"), st.integers(1, 3), st.just(0))),
+        max_size=40,
+    ),
+)
+def test_what_one_line_loses_another_brings(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    """None is cut, and the clock stands still: so nothing is missing, and no gap is told."""
+    feed = played(wants, LINES, script, is_joined=True)
+    assert {*came(feed)} == {*feed.owed}
+    assert [message.gap for message in feed.got] == [None] * len(feed.got)
+
+
+@settings(max_examples=100)
+@given(
+    wanted,
+    st.lists(
+        st.one_of(*harmless, ends, subscribing),
+        max_size=40,
+    ),
+)
+def test_lines_that_are_cut_and_lose_nothing_miss_nothing(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    feed = played(wants, LINES, script)
+    assert {*feed.owed} <= {*came(feed)}
+    assert [message.gap for message in feed.got] == [None] * len(feed.got)
