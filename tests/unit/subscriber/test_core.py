@@ -1,0 +1,77 @@
+"""Several lines of one core, step by step: meetings that chance seldom arranges."""
+
+from __future__ import annotations
+
+from tests.helpers.remembering import Remembering
+
+
+def joined(wants: bytes) -> Remembering:
+    """Two lines that have both brought messages 0 and 1."""
+    feed = Remembering({wants}, 2)
+    for number in (0, 1):
+        feed.connect([], number)
+    feed.publish([b"A", b"A"])
+    send_all(feed)
+    return feed
+
+
+def send_all(feed: Remembering) -> None:
+    for number in (0, 1):
+        feed.send(9, [], number)
+        feed.hear([], number)
+
+
+def came(feed: Remembering) -> list[int | None]:
+    assert {message.gap for message in feed.got} == {None}
+    return [message.sequence for message in feed.got]
+
+
+def test_who_does_not_know_yet_what_was_subscribed_to_brings_nothing() -> None:
+    """It would bring what comes after the first message of that topic, which were a double then."""
+    feed = joined(b"A")
+    feed.publish([b"A", b"A"])
+    feed.send(9, [], 0)
+    feed.subscribe(b"B")
+    feed.hear([], 0)
+    feed.publish([b"B", b"A"])
+    for _ in range(3):
+        feed.send(1, [], 1)
+    assert came(feed) == [0, 1, 2, 3]
+    feed.send(9, [], 0)
+    assert came(feed) == [0, 1, 2, 3, 4, 5]
+    feed.hear([], 1)
+    feed.publish([b"B", b"A"])
+    send_all(feed)
+    feed.publish([b"B"])
+    feed.send(9, [], 1)
+    assert came(feed) == [0, 1, 2, 3, 4, 5, 6, 7, 8], "it brings all again"
+
+
+def test_what_it_left_to_others_before_it_knew_says_nothing_of_what_is_after() -> None:
+    feed = joined(b"A")
+    feed.subscribe(b"B")
+    feed.hear([], 0)
+    feed.publish([b"A"])
+    feed.send(9, [], 1)  # left to the other, which has brought all up to that
+    feed.send(9, [], 0)
+    feed.publish([b"B"])  # only the first knows of it
+    feed.hear([], 1)
+    feed.publish([b"A"])
+    feed.send(9, [], 1)
+    feed.send(9, [], 0)
+    assert came(feed) == [0, 1, 2, 3, 4]
+
+
+def test_all_lines_lost_one_asks_for_all_that_none_has_brought() -> None:
+    feed = joined(b"A")
+    feed.hang_up(0, 1)
+    feed.publish([b"A"])
+    feed.send(9, [], 0)
+    feed.hang_up(0, 0)
+    feed.publish([b"A"])
+    feed.connect([], 1)  # it was not there when message 2 came
+    assert feed._served[1].pending == {3}
+    feed.connect([], 0)
+    assert feed._served[0].pending == set()
+    send_all(feed)
+    assert came(feed) == [0, 1, 2, 3]
