@@ -19,6 +19,7 @@ def totals_in(slot: WorkerSlot) -> Totals:
         *(slot.matched, slot.sent, slot.sent_bytes, slot.dropped, slot.discarded),
         *(slot.dropped_bytes, slot.conflated, slot.conflated_bytes),
         *(slot.matched_bytes, slot.discarded_bytes, slot.replayed),
+        from_snapshot=slot.from_snapshot,
     )
 
 
@@ -63,6 +64,7 @@ class Figures:
         slot.conflated_bytes = totals.conflated_bytes
         slot.discarded_bytes = totals.discarded_bytes
         slot.replayed = totals.replayed
+        slot.from_snapshot = totals.from_snapshot
         slot.cohorts = pump.cohorts.in_use
         slot.front = pump.front
         slot.progress = self.progress

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fanout.shm.clock import Clock
 from fanout.shm.header import Header
+from fanout.shm.kept_values import KeptValues
 from fanout.shm.reader import LogReader
 from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import StreamSlot
@@ -73,6 +74,7 @@ class Surroundings(Protocol):
     channel: Channel
     header: Header
     log: LogReader
+    kept_values: KeptValues | None  # None = there are no last values
     slot: WorkerSlot
     doorbell: int
     sessions: Mapping[str, SessionMaker]
@@ -152,6 +154,7 @@ class Process:
         self.channel = channel
         self.header = Header(segment)
         self.log = LogReader(segment)
+        self.kept_values = KeptValues(segment) if segment.layout.table.places else None
         self.slot = WorkerSlot(segment, index)
         self.doorbell = bells[0].fd
         self.sessions: Mapping[str, SessionMaker] = SESSIONS

@@ -156,6 +156,7 @@ class WorkerRow:
     discarded_bytes: int
     unrecorded: int
     replayed: int
+    from_snapshot: int
 
     @property
     def is_retired(self) -> bool:
@@ -194,6 +195,7 @@ class WorkerRow:
             discarded_bytes=slot.discarded_bytes,
             unrecorded=slot.unrecorded,
             replayed=slot.replayed,
+            from_snapshot=slot.from_snapshot,
         )
 
     def statistics(self) -> WorkerStatistics:

@@ -105,7 +105,7 @@ W_PROGRESS = 7  # turns that did something or found nothing to do: who stands st
 W_RESUME = 8  # sequence: another worker may have to go on from there, or NO_TAIL
 W_RESUMING = 9  # the subscriber with whom it is just about to go on, or met a bug; 0 = with none
 W_SENDING = 10  # the S_HANDED of whom it is about to send to, or has sent to; 0 = of nobody
-# The rest of line 1 is free.
+W_FROM_SNAPSHOT = 11  # as W_REPLAYED. The rest of line 1 is free.
 W_CPU_NS = 16  # CPU time of its process
 W_RSS_BYTES = 17  # resident memory of its process, shared pages too
 W_COHORTS = 18  # different wants

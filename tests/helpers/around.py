@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fanout.control.messages import Message
+    from fanout.shm.kept_values import KeptValues
     from fanout.shm.layout import Layout
     from fanout.transport.kernel import Counts
 
@@ -111,6 +112,7 @@ class Around:
         self.channel: Any = Outbox()
         self.header = Header(self.written.segment)
         self.log = self.written.reader
+        self.kept_values: KeptValues | None = None
         self.slot = WorkerSlot(self.written.segment, 0)
         self.slot.release()
         self.time = NS

@@ -224,6 +224,7 @@ FILES_OF_WORKERS = {
     "errors",
     "exits",
     "introduction",
+    "last_values",
     "option_fields",
     "options",
     "peer_budget",

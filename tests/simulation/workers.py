@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from fanout.control.messages import Message
     from fanout.reasons import Reason
+    from fanout.shm.kept_values import KeptValues
     from fanout.workers.connections.peer import Peer
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.effects import Effect
@@ -260,6 +261,7 @@ class SimulatedSurroundings:
         self.loop = FakeLoop()
         self.channel = channel
         self.header = Header(world.readable)
+        self.kept_values: KeptValues | None = None
         self.log = SteppedReader(world.readable, world.history, lambda: world.writer_step(worker))
         self.slot = WorkerSlot(self._memory, worker.index)
         self.writable = FakeEpoll(world.rng, is_writable)

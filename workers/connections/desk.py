@@ -21,6 +21,7 @@ from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.connections.unix_inbox import send_of
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.effects import Lost, Recovered, Stalled
+from fanout.workers.stream.showing import Showing
 from fanout.zmtp import SessionLimits
 
 if TYPE_CHECKING:
@@ -88,7 +89,11 @@ class Desk:
         self.watchers: tuple[Watcher, ...] = ()
         self.slow_reports = SlowReports(around.channel)
         self.records = Records(around, pump, tail, self.peers)
-        self.replays = Replays(around, pump, tail, self.records, options.replay_limit)
+        values = around.kept_values
+        if values is not None:
+            pump.backlog.show = Showing(values, pump.backlog, pump.totals).step
+        shows, size = values is not None, options.replay_limit
+        self.replays = Replays(around, pump, tail, self.records, size, shows=shows)
         self._around = around
         self._channel = around.channel
         self._policy = policy

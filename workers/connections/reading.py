@@ -174,8 +174,10 @@ class ReadSide:
             peer = next(iter(polled))
             del polled[peer]
             member = peer.member
-            if member.older and (
-                member.older_wants > OLDER_WANTS_MAX // 2 or self._desk.replays.is_long(peer)
+            has_many = member.snapshots is not None and member.snapshots.are_many
+            if has_many or (
+                member.older
+                and (member.older_wants > OLDER_WANTS_MAX // 2 or self._desk.replays.is_long(peer))
             ):
                 # Until it has taken some of what it wanted, or missed.
                 self._readable.spare(peer, now + SPARED_MIN_NS)

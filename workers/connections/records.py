@@ -105,7 +105,10 @@ class Records:
         if since is not None:
             record = self._up_to_promise(record, member, since)
         pointed_to = POINTS_TO_NOTHING
-        if member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
+        if member.snapshots is not None:  # what it is being sent is not in the log
+            nothing = record._replace(copy=0, speech=b"")
+            record = nothing._replace(kind=Kind.IN_SNAPSHOT, needed=NO_TAIL)
+        elif member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
             record, pointed_to = self._add_more(peer, record)
         if peer.is_going_back:
             record = record._replace(kind=Kind.GOING_BACK, needed=NO_TAIL)
@@ -123,7 +126,8 @@ class Records:
         The coordinator remembers what changed when. That is for few changes: its next checkpoint
         has a record with it.
         """
-        if peer.recorded == NO_TAIL or peer.member.blocked or _may_have_more(peer):
+        is_written = peer.recorded == NO_TAIL or peer.is_going_back
+        if is_written or peer.member.blocked or _may_have_more(peer):
             return False
         peer.record_due = 0
         return True

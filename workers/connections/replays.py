@@ -42,16 +42,34 @@ class _Promise(NamedTuple):
     is_other_run: bool
 
 
+class _Newcomer(NamedTuple):
+    """Somebody is to be sent the last values of what is new to it."""
+
+    added: Collection[bytes]
+    above: int  # which it has up to this message
+    is_told: bool
+
+
 class Replays:
     """Finds what is missing; its mutable state: who is promised what.
 
     Args:
         size: bytes of the log that may be asked for.
+        shows: whether there are last values.
     """
 
     def __init__(
-        self, around: Surroundings, pump: Pump, tail: Tail[Peer], records: Records, size: int
+        self,
+        around: Surroundings,
+        pump: Pump,
+        tail: Tail[Peer],
+        records: Records,
+        size: int,
+        *,
+        shows: bool = False,
     ) -> None:
+        self._shows = shows
+        self._newcomers: dict[Peer, _Newcomer] = {}
         self._records = records
         self._around = around
         self._log = around.log
@@ -77,6 +95,8 @@ class Replays:
         """
         until = self._tail.promise(peer)
         since = said.since(peer.id) if added and self._size else None
+        if self._shows:
+            self._promise_values(peer, said, added, cancelled, since)
         if since is None:
             return until
         known = peer.session.subscriptions
@@ -98,6 +118,24 @@ class Replays:
         self._promises[peer] = _Promise(wants, there, min(first, there), until, is_other_run)
         peer.is_going_back = True
         return until
+
+    def _promise_values(
+        self,
+        peer: Peer,
+        said: SelfService,
+        added: Collection[bytes],
+        cancelled: Collection[bytes],
+        since: Since | None,
+    ) -> None:
+        """It is to be sent last values; of those that wait for it some may not be wanted more."""
+        if cancelled and peer.member.snapshots is not None:
+            peer.member.snapshots.cancel(cancelled)
+        wishes = said.wishes(peer.id)
+        if added and wishes.values:
+            is_same_run = since is not None and since.epoch == self._log.epoch
+            above = since.sequence if since is not None and is_same_run else -1
+            self._newcomers[peer] = _Newcomer(added, above, wishes.marks)
+            peer.is_going_back = True
 
     def _first_of(self, since: Since, until: int, *, is_other_run: bool) -> int:
         """The first message that it may have missed."""
@@ -130,18 +168,29 @@ class Replays:
         Returns:
             CPU time in ns that it will take to look for it.
         """
-        promise = self._promises.pop(peer, None)
-        if promise is None:
+        promise, newcomer = self._promises.pop(peer, None), self._newcomers.pop(peer, None)
+        if promise is None and newcomer is None:
             return 0
+        looked_at, due = 0, self._pump.front
+        if promise is not None:
+            looked_at = self._go_back(peer, promise, now)
+            due = promise.first
+        if newcomer is not None:
+            added, above, is_told = newcomer
+            wants = peer.session.subscriptions
+            self._pump.show(peer.member, due, above, added, wants, is_told=is_told, now=now)
+        self.forget(peer)
+        self._records.write(peer)
+        return looked_at * LOOK_NS
+
+    def _go_back(self, peer: Peer, promise: _Promise, now: int) -> int:
+        """Returns how many messages will be looked through."""
         pump, member = self._pump, peer.member
         if promise.is_other_run:
             pump.tell_other_run(member)
         pump.tell_missed(member, promise.missed, promise.first, promise.wants)
         pump.replay(member, promise.first, promise.until, promise.wants, now)
-        self.forget(peer)
-        self._records.write(peer)
-        looked_at = 0 if promise.wants.everything else promise.until - promise.first
-        return looked_at * LOOK_NS
+        return 0 if promise.wants.everything else promise.until - promise.first
 
     def is_long(self, peer: Peer) -> bool:
         """Whether it would take long to begin another one for it now: what is left is counted then.
@@ -158,4 +207,5 @@ class Replays:
         """It is gone; or it goes back, and its member needs the log from there on by itself."""
         peer.is_going_back = False
         self._promises.pop(peer, None)
+        self._newcomers.pop(peer, None)
         self._tail.replays.pop(peer, None)

@@ -26,8 +26,9 @@ _WHOLE_ONES = ("limit_bytes", "limit_messages", "max_rate")
 _NUMBERS = ("limit_age", "min_interval")
 _GAPS = ("gap", "gap=all")  # one does not take the place of the other
 _SINCE = "since"
-_FREE = (*_GAPS, _SINCE)  # which everybody may say, whatever they may choose
-_KEYS = ("policy", "name", *_WHOLE_ONES, *_NUMBERS, "gap", _SINCE)
+_SNAPSHOT, _VALUES = "snapshot", "values"
+_FREE = (*_GAPS, _SINCE, _SNAPSHOT, _VALUES)  # which everybody may say, whatever they may choose
+_KEYS = ("policy", "name", *_WHOLE_ONES, *_NUMBERS, "gap", _SINCE, _SNAPSHOT, _VALUES)
 _ALSO_CALLED = {"action": "policy"}  # as the field of a `SlowPolicy`
 DECLINED_MAX = 8  # things that one connection is told of that it cannot have
 
@@ -58,12 +59,16 @@ class Wishes:
         settings: fields of a `SlowPolicy` that it wants, by name; each possible by itself.
         gaps: of what it misses it wants to be told: 0 of nothing, 1 of losses, 2 of conflation too.
         since: from where on it wants what it has missed; None = nothing.
+        marks: whether it wants to be told where last values begin and end.
+        values: whether it wants last values at all.
     """
 
     name: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     gaps: int = 0
     since: Since | None = None
+    marks: bool = False
+    values: bool = True
 
 
 class Reserved:
@@ -123,7 +128,8 @@ class Reserved:
         settings = dict(said for said in self._said.values() if said is not None)
         gaps = max(settings.pop(key, 0) for key in _GAPS)
         since = settings.pop(_SINCE, None)
-        return Wishes(settings.pop("name", ""), settings, gaps, since)
+        marks, values = settings.pop(_SNAPSHOT, False), settings.pop(_VALUES, True)
+        return Wishes(settings.pop("name", ""), settings, gaps, since, marks, values)
 
     def _decline(self, reason: UnknownError) -> str:
         self._declined += 1
@@ -152,6 +158,10 @@ def understood(prefix: bytes) -> tuple[str, Any]:
         return _GAPS[1], 2
     if name == "gap" and not equals:
         return _GAPS[0], 1
+    if name == _SNAPSHOT and not equals:
+        return name, True
+    if name == _VALUES and text == "off":
+        return name, False
     if name == _SINCE and equals:
         since = read_since(text)
         if since is not None:
@@ -168,7 +178,8 @@ def understood(prefix: bytes) -> tuple[str, Any]:
     if name in _NUMBERS and equals:
         return name, _in_range(name, float(text) if _NUMBER.fullmatch(text) else None, what)
     if name in _KEYS:
-        form = "gap or gap=all" if name == "gap" else f"{name}=…"
+        forms = {"gap": "gap or gap=all", _SNAPSHOT: _SNAPSHOT, _VALUES: "values=off"}
+        form = forms.get(name, f"{name}=…")
         raise UnknownError(f"{what}: there is no such thing to say; it is {form}")
     raise UnknownError(
         f"{what}: there is no such thing to say", _ALSO_CALLED.get(name, name), _KEYS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fanout.control.messages import Chose, Declined
-from fanout.workers.connections.reserved import Reserved
+from fanout.workers.connections.reserved import Reserved, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.workers.connections.since import Since
     from fanout.zmtp import ReservedSubscription
+
+
+_NOTHING = Wishes()
 
 
 class Outlet(Protocol):
@@ -80,6 +83,11 @@ class SelfService:
         """From where on it wants what it has missed of what it subscribes to."""
         reserved = self._said.get(subscriber)
         return None if reserved is None else reserved.wishes.since
+
+    def wishes(self, subscriber: int) -> Wishes:
+        """What it says, all in all."""
+        reserved = self._said.get(subscriber)
+        return _NOTHING if reserved is None else reserved.wishes
 
     def go_on(self, subscriber: int, said: Iterable[bytes], *, chose: bool = False) -> None:
         """Another worker has heard this of it; nobody knows whether what it chose was reported.

@@ -35,6 +35,7 @@ class Backlog(Losing):
 
     Attributes:
         conflate: leaves the newest of each topic of what waits for a member; set by the pump.
+        show: sends a member the last values that are due; set if there are any.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Backlog(Losing):
         self._span_bytes = tuning.span_bytes
         self.chunks = Chunks(log, cohorts, tuning)
         self.conflate: Callable[[Member, int], None] = lambda _member, _front: None
+        self.show: Callable[[Member], Step] | None = None
 
     def step(self, member: Member, front: int) -> Step:
         """Send one piece.
@@ -61,6 +63,9 @@ class Backlog(Losing):
             return self._send_control(member)
         if member.gaps is not None and self._has_marker(member, front):
             return self._send_control(member)
+        if member.snapshots is not None and self._has_snapshot(member, front):
+            assert self.show is not None
+            return self.show(member)
         if member.conflating and not (member.older and type(member.older[0][1]) is Values):
             self.conflate(member, front)
             if member.older:
@@ -77,6 +82,12 @@ class Backlog(Losing):
         if isinstance(cohort, Values):
             return self._send_values(member, cohort, until)
         return self._send_picks(member, cohort, until, front)
+
+    def _has_snapshot(self, member: Member, front: int) -> bool:
+        """Whether its cursor is where one is due."""
+        assert member.snapshots is not None
+        self.settle(member, front)
+        return not member.offset and member.sequence >= member.snapshots.pending[0].due
 
     def say(self, member: Member) -> Step:
         """Send what is not in the log, and nothing else."""

@@ -51,6 +51,8 @@ class Conflating:
         first = member.sequence
         if first >= front:
             return
+        if member.snapshots is not None:
+            member.snapshots.pass_until(front)
         if member.replay is not None:
             backlog.count_replayed(member, front)
         waiting = member.queued - bool(member.spill)

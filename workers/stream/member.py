@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.gaps import Gaps
     from fanout.workers.stream.replay import Replay
+    from fanout.workers.stream.snapshot import Snapshots
     from fanout.workers.stream.values import Values
     from fanout.zmtp.encoding import Encoding
 
@@ -96,6 +97,7 @@ class Member:
             `older`, in which it wants nothing, and this is why.
         lossy_until: below this message are some that it loses without having to jump for it.
         replay: how far it is sent what was published before it wanted it; None = it is not.
+        snapshots: what it is sent of last values, each when its cursor is there; None = nothing.
         watch: a number that is another one whenever what is known of when to look at it is void; 0
             = nothing is.
         slow, stalled: whether it was reported as that, and has not recovered.
@@ -131,6 +133,7 @@ class Member:
         "sent_bytes",
         "sequence",
         "slow",
+        "snapshots",
         "spill",
         "spilled",
         "spoken_bytes",
@@ -172,6 +175,7 @@ class Member:
         self.finishing: Reason | None = None
         self.lossy_until = 0
         self.replay: Replay | None = None
+        self.snapshots: Snapshots | None = None
         self.watch = 0
         self.slow = False
         self.stalled = False

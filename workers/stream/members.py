@@ -192,7 +192,7 @@ class Members:
             self._leave_cohort(member)
         self._changing.pop(member, None)
         member.become(LOST)
-        member.spill = b""  # somebody may still refer to the member
+        member.spill, member.snapshots = b"", None  # somebody may still refer to the member
         self.totals.discarded += member.queued
         self.totals.discarded_bytes += member.queued_bytes
 

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING
 from fanout.reasons import Reason
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.gaps import Gaps
-from fanout.workers.stream.member import BLOCKED
+from fanout.workers.stream.member import BLOCKED, LOST
 from fanout.workers.stream.members import position_of
 from fanout.workers.stream.restoring import Restoring
+from fanout.workers.stream.snapshot import Snapshots
 from fanout.workers.stream.steps import Step
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.member import Member
@@ -84,6 +85,34 @@ class Pump(Restoring):
             member.gaps = Gaps(self._log.epoch, conflated=conflated)
         else:
             member.gaps.tell_conflated(also=conflated)
+
+    def show(
+        self,
+        member: Member,
+        due: int,
+        above: int,
+        added: Collection[bytes],
+        wants: Collection[bytes],
+        *,
+        is_told: bool,
+        now: int,
+    ) -> None:
+        """Send it the last values of what is new to it, as of message `due`.
+
+        Args:
+            above: only what was published after this message; -1 = all.
+            added: what is new.
+            wants: all that it wants, as it is at any time later.
+            is_told: whether it is told where they begin and end.
+        """
+        if member.state is LOST:
+            return
+        if not member.blocked:
+            self._block(member, self.front, 0, now)
+        if member.snapshots is None:
+            member.snapshots = Snapshots(wants)
+        member.snapshots.add(min(due, self.front), above, added, is_told=is_told)
+        self.runnable[member] = None
 
     def serve(self, member: Member, now: int) -> None:
         """Continue with a blocked member whose socket is writable, for a few sends."""

@@ -14,6 +14,7 @@ class Totals:
         matched, sent, dropped, conflated: messages, as in `Member`.
         discarded: messages that were queued for a member when it was removed.
         replayed: of `matched`, those that were published before somebody wanted them.
+        from_snapshot: of `matched`, those that were last values when somebody came.
         matched_bytes, sent_bytes, dropped_bytes, conflated_bytes, discarded_bytes: of these; sent
             are those of messages that were sent in part too. While a round is interrupted, those
             that it matched are not in: see `Rounds.matched_bytes`.
@@ -26,6 +27,7 @@ class Totals:
         "discarded_bytes",
         "dropped",
         "dropped_bytes",
+        "from_snapshot",
         "matched",
         "matched_bytes",
         "replayed",
@@ -46,6 +48,7 @@ class Totals:
         matched_bytes: int = 0,
         discarded_bytes: int = 0,
         replayed: int = 0,
+        from_snapshot: int = 0,
     ) -> None:
         self.matched = matched
         self.sent = sent
@@ -58,3 +61,4 @@ class Totals:
         self.matched_bytes = matched_bytes
         self.discarded_bytes = discarded_bytes
         self.replayed = replayed
+        self.from_snapshot = from_snapshot

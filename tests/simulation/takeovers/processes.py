@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.control.messages import Message
+    from fanout.shm.kept_values import KeptValues
     from fanout.shm.spill_area import SpillArea
     from fanout.workers.stream.member import Member
     from tests.simulation.kernel import Connection
@@ -180,6 +181,7 @@ class Process:
         self._memory = memory
         self.header = Header(world.segment)
         self.log = LogReader(world.segment)
+        self.kept_values: KeptValues | None = None
         self.slot = WorkerSlot(memory, index)
         self.readable = PollSet(world.rng, self.point)
         self.writable = PollSet(world.rng, self.point)

@@ -1,0 +1,352 @@
+"""Last values before what comes: a model of what each subscriber must get, and any order of events.
+
+Topics are published, members come, subscribe to more, cancel, take a few bytes at a time, lose what
+is too old, and get the newest of each topic only. Whoever has got everything has the last message
+of each topic that it wants, as long as it wants it; none twice, none older after a newer one.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import msgpack
+import pytest
+
+from fanout.reserved import SNAPSHOT_TOPIC
+from fanout.shm.kept_values import KeptValues
+from fanout.shm.layout import PAGE, Layout
+from fanout.shm.log import NO_SPACE
+from fanout.shm.reader import LogReader
+from fanout.shm.segment import Segment
+from fanout.shm.value_layout import PLACE_BITS, ValueTable
+from fanout.shm.valued_log import ValuedLog
+from fanout.slow_policy import SlowPolicy
+from fanout.workers.policy.choice import policy_of
+from fanout.workers.stream import showing
+from fanout.workers.stream.member import LOST, Member
+from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.showing import Showing
+from fanout.zmtp.frames import encode_message
+from tests.helpers.log import Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOPICS = [b"%c%c%d" % (a, b, n) for a in b"xy" for b in b"pq" for n in range(5)]
+PREFIXES = [b"", b"x", b"y", b"xp", b"xq", b"yp", b"xp1", b"yq3", b"zz", TOPICS[0]]
+LAYOUT = Layout(8 * PAGE, 512, 4, table=ValueTable(len(TOPICS) + 1, 16 * PAGE))
+
+
+def messages_in(stream: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Topic and body of messages of two short frames."""
+    at = 0
+    while at < len(stream):
+        middle = at + 2 + stream[at + 1]
+        end = middle + 2 + stream[middle + 1]
+        assert end <= len(stream), "the rest of a message is missing"
+        yield stream[at + 2 : middle], stream[middle + 2 : end]
+        at = end
+
+
+class One:
+    """A member, what it wants, and since when."""
+
+    def __init__(self, member: Member, sink: Sink) -> None:
+        self.member = member
+        self.sink = sink
+        self.wants: set[bytes] = set()
+        self.has_cancelled = False  # what it subscribes to again it gets again
+
+    def got(self) -> tuple[list[tuple[bytes, int]], list[dict[str, int]]]:
+        messages: list[tuple[bytes, int]] = []
+        marks = []
+        for topic, body in messages_in(self.sink.taken):
+            if topic == SNAPSHOT_TOPIC:
+                marks.append({**msgpack.unpackb(body), "after": len(messages)})
+            else:
+                messages.append((topic, int(body.partition(b":")[0])))
+        return messages, marks
+
+
+class Feed:
+    """A log, a pump, and what was published."""
+
+    def __init__(self, layout: Layout = LAYOUT) -> None:
+        self.segment = Segment.create(layout)
+        self.log = ValuedLog(self.segment)
+        self.values = KeptValues(self.segment)
+        self.reader = LogReader(self.segment)
+        self.pump = Pump(self.reader)
+        self.showing = Showing(self.values, self.pump.backlog, self.pump.totals)
+        self.pump.backlog.show = self.showing.step
+        self.last: dict[bytes, int] = {}
+        self.ones: list[One] = []
+        self.policy = SlowPolicy("block")
+        for place, topic in enumerate(TOPICS, 1):
+            self.log.values.give(place, self.id_of(topic))
+
+    @staticmethod
+    def id_of(topic: bytes) -> int:
+        place = TOPICS.index(topic) + 1
+        return place + 1_000 << PLACE_BITS | place
+
+    def publish(self, topic: bytes, size: int = 20) -> int:
+        wire = encode_message([topic, b"%d:" % self.log.head + bytes(size)])
+        for _ in range(3):
+            sequence = self.log.append(wire, self.id_of(topic))
+            if sequence != NO_SPACE:
+                self.last[topic] = sequence
+                return sequence
+            self.pump.move_tail()
+            tail = self.pump.backlog.tail if self.pump.needs_log else 1 << 62
+            self.log.refresh([tail])
+            if not self.log.fits(len(wire), 1):
+                self.log.values.hurry(self.log.head)
+                self.log.refresh([tail])
+        return NO_SPACE
+
+    def comes(self, *prefixes: bytes, room: int = 1 << 40, is_told: bool = False) -> One:
+        sink = Sink(room)
+        policy = policy_of(self.policy, self.reader.size, self.reader.entries)
+        one = One(Member(len(self.ones) + 1, sink, policy), sink)
+        self.ones.append(one)
+        if not self.pump.needs_log:
+            self.pump.follow()
+        self.subscribes(one, *prefixes, is_told=is_told)
+        return one
+
+    def subscribes(
+        self, one: One, *prefixes: bytes, above: int = -1, is_told: bool = False
+    ) -> None:
+        added = [prefix for prefix in prefixes if prefix not in one.wants]
+        one.wants.update(added)
+        self.pump.change(one.member, one.wants, added, [], 0)
+        front = self.pump.front
+        self.pump.show(one.member, front, above, added, one.wants, is_told=is_told, now=0)
+
+    def cancels(self, one: One, prefix: bytes) -> None:
+        one.wants.discard(prefix)
+        one.has_cancelled = True
+        if one.member.snapshots is not None:
+            one.member.snapshots.cancel([prefix])
+        self.pump.change(one.member, one.wants, [], [prefix], 0)
+
+    def turn(self) -> None:
+        self.pump.advance(self.reader.head(), 0)
+        self.pump.serve_runnable(0, 100)
+
+    def settle(self) -> None:
+        """Everybody takes all that there is."""
+        for one in self.ones:
+            one.sink.room = 1 << 40
+            if one.member.blocked and one.member.state is not LOST:
+                self.pump.runnable[one.member] = None
+        for _ in range(2_000):
+            self.turn()
+            if not self.pump.runnable and self.pump.front == self.reader.head():
+                return
+        pytest.fail("it does not come to an end")
+
+
+@pytest.fixture
+def feed() -> Iterator[Feed]:
+    feed = Feed()
+    yield feed
+    feed.segment.close()
+
+
+def test_whoever_comes_gets_the_last_message_of_each_topic_and_then_what_comes(feed: Feed) -> None:
+    for number in range(400):
+        feed.publish(TOPICS[number % 7])
+    first = feed.comes(b"x")
+    feed.turn()
+    feed.publish(TOPICS[3])
+    second = feed.comes(b"")
+    feed.settle()
+    new = feed.last[TOPICS[3]]
+    before = {**{TOPICS[n % 7]: n for n in range(400)}}
+
+    assert first.got()[0] == [
+        *sorted(before.items(), key=lambda one: one[1])[-7:],
+        (TOPICS[3], new),
+    ]
+    assert sorted(second.got()[0]) == sorted(feed.last.items()), "only the newest, once"
+
+
+def test_who_subscribes_to_more_gets_only_what_is_new_to_it(feed: Feed) -> None:
+    for topic in TOPICS:
+        feed.publish(topic)
+    one = feed.comes(b"xp")
+    feed.settle()
+    count = len(one.got()[0])
+    feed.subscribes(one, b"x")
+    feed.settle()
+
+    topics = [topic for topic, _ in one.got()[0][count:]]
+    assert topics == [topic for topic in TOPICS if topic.startswith(b"xq")]
+
+
+def test_overlapping_subscriptions_at_once_give_each_value_once(feed: Feed) -> None:
+    for topic in TOPICS:
+        feed.publish(topic)
+    one = feed.comes(b"x", b"xp", b"xp1", b"")
+    feed.settle()
+
+    assert len(one.got()[0]) == len(TOPICS)
+
+
+def test_it_is_told_where_they_begin_and_end(feed: Feed) -> None:
+    for topic in TOPICS:
+        feed.publish(topic)
+    one = feed.comes(b"y", is_told=True)
+    feed.settle()
+    feed.publish(b"yp1")
+    feed.settle()
+
+    begin, end = one.got()[1]
+    epoch = feed.reader.epoch
+    assert begin == {"epoch": epoch, "at": 20, "count": 0, "evicted": 0, "end": False, "after": 0}
+    assert end == {"epoch": epoch, "at": 20, "count": 10, "evicted": 0, "end": True, "after": 10}
+
+
+def test_what_is_evicted_is_counted_in_the_mark(feed: Feed) -> None:
+    for topic in TOPICS:
+        feed.publish(topic)
+    for _ in range(1_200):
+        feed.publish(TOPICS[0], 40)
+    early = feed.comes(b"", is_told=True)  # by now all names are known
+    feed.settle()
+    assert early.got()[1][-1]["count"] == len(TOPICS)
+    feed.log.values._evict(5)
+    feed.showing._pieces.clear()  # what others have just been sent is still at hand
+    one = feed.comes(b"", is_told=True)
+    feed.settle()
+
+    assert len(one.got()[0]) == len(TOPICS) - 1
+    assert one.got()[1][-1]["evicted"] == 1
+
+
+def test_a_value_that_is_forgotten_meanwhile_is_not_sent(feed: Feed) -> None:
+    for topic in TOPICS:
+        feed.publish(topic)
+    one = feed.comes(b"", room=60)
+    feed.turn()
+    feed.log.values.forget(20, 77 << PLACE_BITS | 20)
+    feed.settle()
+
+    assert TOPICS[-1] not in dict(one.got()[0])
+    assert len(one.got()[0]) == len(TOPICS) - 1
+
+
+def test_a_message_that_is_being_committed_is_waited_for(feed: Feed) -> None:
+    """If it is taken back, the one before is the last one."""
+    for topic in TOPICS:
+        feed.publish(topic)
+    feed.turn()
+    head = feed.log.head
+    words = feed.segment.words
+    words[16] = head + 1  # the poison flag is up
+    feed.log._topics[head & feed.log._mask] = feed.id_of(TOPICS[4])
+    feed.log._note(head, [feed.id_of(TOPICS[4])])
+    one = feed.comes(b"")
+    for _ in range(10):
+        feed.turn()
+    assert TOPICS[4] not in dict(one.got()[0])
+    feed.log.lower_flag()
+    feed.settle()
+
+    assert dict(one.got()[0]) == feed.last
+
+
+def test_one_that_never_gets_committed_does_not_keep_the_worker_busy(feed: Feed) -> None:
+    feed.publish(TOPICS[4])
+    feed.turn()
+    feed.log._note(feed.log.head, [feed.id_of(TOPICS[4])])
+    feed.comes(b"")
+    for _ in range(showing.TRIES_MAX + 20):
+        feed.turn()
+    assert not feed.pump.runnable
+
+
+@pytest.mark.parametrize("action", ["block", "drop_oldest", "conflate", "drop_newest"])
+@pytest.mark.parametrize("seed", range(4))
+def test_any_order_of_events(action: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(showing, "VALUES_AT_ONCE", 3)
+    monkeypatch.setattr(showing, "LOOKED_AT", 5)
+    feed, numbers = Feed(), random.Random(f"{action} {seed}")
+    limit = 0 if action == "block" else 1_500
+    feed.policy = SlowPolicy(action, limit_bytes=limit)  # type: ignore[arg-type]
+    for _ in range(1_500):
+        happens = numbers.random()
+        if happens < 0.55:
+            feed.publish(numbers.choice(TOPICS[: numbers.choice((3, 20))]), numbers.randrange(4))
+        elif happens < 0.75:
+            feed.turn()
+        elif happens < 0.79 and len(feed.ones) < 25:
+            prefixes = numbers.sample(PREFIXES, numbers.randrange(1, 4))
+            feed.comes(*prefixes, room=numbers.choice((0, 40, 1 << 40)))
+        elif feed.ones:
+            one = numbers.choice(feed.ones)
+            if happens < 0.83:
+                feed.subscribes(one, numbers.choice(PREFIXES))
+            elif happens < 0.86 and one.wants:
+                feed.cancels(one, numbers.choice(sorted(one.wants)))
+            elif happens < 0.9:
+                feed.pump.enforce(0)
+            elif one.member.blocked and one.member.state is not LOST:
+                one.sink.room += numbers.randrange(200)
+                feed.pump.runnable[one.member] = None
+    feed.settle()
+    for topic in TOPICS:  # what was lost is known again
+        feed.publish(topic)
+    feed.settle()
+    for one in feed.ones:
+        check(feed, one)
+    assert feed.pump.totals.from_snapshot > 20
+    feed.segment.close()
+
+
+def check(feed: Feed, one: One) -> None:
+    messages, _ = one.got()
+    newest: dict[bytes, int] = {}
+    for topic, sequence in messages:
+        assert newest.get(topic, -1) <= sequence, "older after a newer one"
+        assert newest.get(topic) != sequence or one.has_cancelled, "twice"
+        newest[topic] = sequence
+    wanted = {topic for topic in TOPICS if any(map(topic.startswith, one.wants))}
+    member = one.member
+    feed.pump.settle(member)
+    if member.state is LOST:
+        return
+    assert {topic: newest.get(topic) for topic in wanted} == {t: feed.last[t] for t in wanted}
+    assert member.queued == member.queued_bytes == 0
+    assert member.sent == len(messages)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whoever_loses_nothing_has_the_state_at_once(seed: int) -> None:
+    """Without another message: what it has is what was published last, whatever it missed."""
+    feed, numbers = Feed(), random.Random(seed)
+    for _ in range(600):
+        happens = numbers.random()
+        if happens < 0.7:
+            feed.publish(numbers.choice(TOPICS[: numbers.choice((3, 20))]), numbers.randrange(4))
+        elif happens < 0.85:
+            feed.turn()
+        elif happens < 0.88:
+            prefixes = numbers.sample(PREFIXES, numbers.randrange(1, 4))
+            feed.comes(*prefixes, room=numbers.choice((0, 100, 1 << 40)))
+        elif feed.ones:
+            one = numbers.choice(feed.ones)
+            if happens < 0.9:
+                feed.subscribes(one, numbers.choice(PREFIXES))
+            elif one.member.blocked:
+                one.sink.room += numbers.randrange(200)
+                feed.pump.runnable[one.member] = None
+    feed.settle()
+    for one in feed.ones:
+        newest = dict(one.got()[0])
+        wanted = [t for t in feed.last if any(map(t.startswith, one.wants))]
+        assert {topic: newest.get(topic) for topic in wanted} == {t: feed.last[t] for t in wanted}
+    feed.segment.close()

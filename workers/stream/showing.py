@@ -1,0 +1,277 @@
+"""Showing: members that have subscribed are sent the last values of what is new to them. Pure.
+
+A member that has a snapshot before it is one that is behind, at the place where that is due; what
+it is sent of it is not in the log at that place, or not any more. So it is sent whole messages, and
+the rest of one that its socket did not take becomes the member's spill, like the rest of any
+message that the log need not keep.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakSet, WeakValueDictionary
+
+import msgpack
+
+from fanout.reserved import SNAPSHOT_TOPIC
+from fanout.shm.value_layout import NO_VALUE
+from fanout.workers.stream.listing import Listing
+from fanout.workers.stream.steps import Step, send
+from fanout.workers.stream.topic_names import TopicNames
+from fanout.zmtp.frames import encode_message, first_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanout.shm.kept_values import KeptValues
+    from fanout.workers.stream.losing import Losing
+    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.snapshot import Snapshot
+    from fanout.workers.stream.totals import Totals
+
+VALUES_AT_ONCE = 400  # of one send
+BYTES_AT_ONCE = 64 * 1024  # of one send, or one message
+LOOKED_AT = 2_000  # values of which none is to be sent, until others have their turn
+PIECES_BYTES = 8 * 1024 * 1024  # of messages that others may want as well
+SHARED_PREFIXES = 8  # of who wants nothing else: then others with the same share the list
+LOADS_KEPT = 8  # joined, of one list
+LISTED_MAX = 4 * 1024 * 1024  # values in all lists, 12 bytes each: 48 MiB
+PART = 1_024  # values of a list, once there are more
+TRIES_MAX = 100  # to look at a message that is being committed, until others have their turn
+
+
+class Load(NamedTuple):
+    """What is sent at once: messages, with their places in a list."""
+
+    limit: int  # all of them are before this message
+    stop: int  # where in the list it goes on
+    at: Sequence[int]  # where in it they are
+    sequences: Sequence[int]
+    bounds: Sequence[int]  # where in the data each begins, and the last one ends
+    data: bytes
+    wires: Sequence[bytes]  # as they lie in the log
+    later: Sequence[tuple[int, int]]  # where there was one that is being committed, and its place
+    evicted: Sequence[int]  # where there was one that is not kept
+
+
+class Showing:
+    """Sends snapshots; its mutable state: what it knows of topics, and what members share.
+
+    Args:
+        losing: counts what a member has matched, and says when its record is to be written.
+    """
+
+    def __init__(self, values: KeptValues, losing: Losing, totals: Totals) -> None:
+        self._values = values
+        self._log = values.log
+        self._losing = losing
+        self._totals = totals
+        self._names = TopicNames(values)
+        self._pieces: dict[int, bytes] = {}
+        self._pieces_bytes = 0
+        self._lists: WeakSet[Listing] = WeakSet()
+        self._shared: WeakValueDictionary[tuple[object, ...], Listing] = WeakValueDictionary()
+
+    def step(self, member: Member) -> Step:
+        """Send one piece of the snapshot that is due.
+
+        Raises:
+            OSError: the connection is dead.
+        """
+        assert member.snapshots is not None
+        snapshot = member.snapshots.pending[0]
+        if snapshot.listing is None:
+            self._begin(member, snapshot)
+            return Step.MORE
+        if not snapshot.listing.is_ready:
+            snapshot.listing.advance()
+            return Step.MORE
+        if snapshot.at < len(snapshot.listing):
+            load = self._load_for(member, snapshot)
+            if load.data:
+                return self._send(member, snapshot, load)
+            self._pass(snapshot, load, load.stop)
+        elif snapshot.listing.has_more:
+            snapshot.listing.go_on()
+            snapshot.at = 0
+        elif snapshot.later:
+            return self._step_later(member, snapshot)
+        else:
+            self._end(member, snapshot)
+        return Step.MORE
+
+    def _step_later(self, member: Member, snapshot: Snapshot) -> Step:
+        """Look at one that was being committed: now it is, or the one before is the last again."""
+        place, *others = snapshot.later
+        load = self._join((place,), 0, member, snapshot)
+        if load.later:
+            snapshot.later = [*others, place]
+            snapshot.tries += 1
+            return Step.FULL if snapshot.tries > TRIES_MAX else Step.MORE
+        if not load.data:
+            snapshot.later = others
+            return Step.MORE
+        end, snapshot.at = snapshot.at, 0
+        step = self._send(member, snapshot, load)
+        if snapshot.at:
+            snapshot.later = others
+        snapshot.at = end
+        return step
+
+    def _begin(self, member: Member, snapshot: Snapshot) -> None:
+        if snapshot.is_told:
+            self._tell(member, snapshot, is_end=False)
+        prefixes, above = snapshot.prefixes, snapshot.above
+        if snapshot.is_alone and len(prefixes) <= SHARED_PREFIXES:
+            head = self._log.head()  # what is published later is not in the list
+            key = head, above, frozenset(prefixes)
+            listing = self._shared.get(key)
+            if listing is None:
+                listing = self._shared[key] = Listing(self._names, self._values, prefixes, above)
+                self._lists.add(listing)
+        else:
+            snapshots = member.snapshots
+            assert snapshots is not None
+            is_full = sum(map(len, self._lists)) > LISTED_MAX
+            listing = Listing(
+                *(self._names, self._values, prefixes, above),
+                None if snapshot.is_alone else lambda topic: snapshots.is_covered(snapshot, topic),
+                PART if is_full else 0,
+            )
+            self._lists.add(listing)
+        snapshot.listing = listing
+
+    def _end(self, member: Member, snapshot: Snapshot) -> None:
+        snapshots = member.snapshots
+        assert snapshots is not None
+        if snapshot.is_told:
+            self._tell(member, snapshot, is_end=True)
+        snapshots.pending.popleft()
+        if not snapshots.pending:
+            member.snapshots = None
+            self._losing.turned(member)
+
+    def _tell(self, member: Member, snapshot: Snapshot, *, is_end: bool) -> None:
+        assert not member.control, "it is sent first"
+        fields = {
+            "epoch": self._log.epoch,
+            "at": _limit_of(member, snapshot),
+            "count": snapshot.sent,
+            "evicted": snapshot.evicted,
+            "end": is_end,
+        }
+        mark = encode_message((SNAPSHOT_TOPIC, msgpack.packb(fields)))
+        encoding = member.encoding
+        member.control = mark if encoding is None else encoding.encode(mark, member.sequence)
+
+    # What is sent.
+
+    def _load_for(self, member: Member, snapshot: Snapshot) -> Load:
+        """The next values that are still to be sent."""
+        listing, limit = snapshot.listing, _limit_of(member, snapshot)
+        assert listing is not None
+        is_shared = snapshot.is_alone and member.encoding is None
+        known = listing.loads.get(snapshot.at) if is_shared else None
+        if isinstance(known, Load) and known.limit == limit:
+            return known
+        load = self._join(listing.places, snapshot.at, member, snapshot)
+        assert member.snapshots is not None
+        if is_shared and not member.snapshots.has_cancelled:
+            if len(listing.loads) >= LOADS_KEPT:
+                del listing.loads[next(iter(listing.loads))]
+            listing.loads[snapshot.at] = load
+        return load
+
+    def _join(self, places: Sequence[int], first: int, member: Member, snapshot: Snapshot) -> Load:
+        """Those that are still to be sent of some places, from one of these on."""
+        values, limit, snapshots = self._values, _limit_of(member, snapshot), member.snapshots
+        last, expired = values.last, values.expired
+        assert snapshots is not None
+        is_checked = snapshots.has_cancelled
+        at, sequences, wires = list[int](), list[int](), list[bytes]()
+        later, evicted = list[tuple[int, int]](), list[int]()
+        size, stop = 0, min(len(places), first + LOOKED_AT)
+        for index in range(first, stop):
+            place = places[index]
+            sequence = last[place]
+            if sequence >= limit:
+                if sequence != NO_VALUE and sequence >= self._log.head():
+                    later.append((index, place))  # if it is not committed, an older one counts
+                continue
+            if sequence < expired or sequence <= snapshot.above:
+                continue
+            wire = self._wire(place, sequence)
+            if wire is None:
+                evicted.append(index)
+                continue
+            if is_checked and snapshots.is_covered(snapshot, first_frame(wire)):
+                continue
+            at.append(index)
+            sequences.append(sequence)
+            wires.append(wire)
+            size += len(wire)
+            if size >= BYTES_AT_ONCE or len(at) >= VALUES_AT_ONCE:
+                stop = index + 1
+                break
+        encoding, pieces = member.encoding, wires
+        if encoding is not None:
+            pieces = list(map(encoding.encode, wires, sequences))
+        bounds = [*accumulate(map(len, pieces), initial=0)]
+        data = b"".join(pieces)
+        return Load(limit, stop, at, sequences, bounds, data, wires, later, evicted)
+
+    def _wire(self, place: int, sequence: int) -> bytes | None:
+        wire = self._pieces.get(sequence)
+        if wire is not None:
+            return wire
+        wire = self._values.wire(place, sequence)
+        if wire is None and self._values.last[place] == sequence:
+            wire = self._values.wire(place, sequence)  # it was just copied
+        if wire is not None:
+            if self._pieces_bytes > PIECES_BYTES:
+                self._pieces.clear()
+                self._pieces_bytes = 0
+            self._pieces[sequence] = wire
+            self._pieces_bytes += len(wire) + 100
+        return wire
+
+    def _send(self, member: Member, snapshot: Snapshot, load: Load) -> Step:
+        count = send(member, load.data)
+        whole = bisect_right(load.bounds, count) - 1
+        offset = count - load.bounds[whole]
+        begun = whole + (offset > 0)
+        added = sum(map(len, load.wires[:begun]))
+        if member.encoding is not None:
+            added = load.bounds[begun]
+        self._losing.correct(member, begun, added)
+        member.sent += whole
+        self._totals.sent += whole
+        self._totals.from_snapshot += begun
+        snapshot.sent += begun
+        self._pass(snapshot, load, load.stop if begun == len(load.at) else load.at[begun])
+        if not offset:
+            return Step.MORE if count == len(load.data) else Step.FULL
+        # Where it came from it may be overwritten at any time.
+        sequence, encoding = load.sequences[whole], member.encoding
+        data = load.data[load.bounds[whole] : load.bounds[begun]]
+        start = self._log.start_of(member.sequence)
+        spills = self._losing.spills
+        member.spill = spills.taken_over(sequence, encoding, offset, data, start)
+        member.spilled = sequence
+        return Step.FULL
+
+    def _pass(self, snapshot: Snapshot, load: Load, stop: int) -> None:
+        """It goes on at this place of the list."""
+        snapshot.at = stop
+        snapshot.later += [place for index, place in load.later if index < stop]
+        snapshot.evicted += sum([index < stop for index in load.evicted])
+
+
+def _limit_of(member: Member, snapshot: Snapshot) -> int:
+    """What is published from there on comes by itself, or has come.
+
+    Where the cursor is: beyond where it was due, it has jumped.
+    """
+    return snapshot.due if snapshot.is_passed else member.sequence

@@ -1,0 +1,88 @@
+"""Topic names: which topics have a last value, in the order of their names. Pure.
+
+There is no table of names that is shared: a name is the first frame of any message of its topic. So
+it is read once, when somebody wants to know which topics there are, and again when a place in the
+table of values is another topic's.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from fanout.zmtp.frames import first_frame
+
+if TYPE_CHECKING:
+    from fanout.shm.kept_values import KeptValues
+
+LEARNED = 1_024  # places that are looked at at once: some 2 ms if all are new
+
+
+class TopicNames:
+    """Keeps them; its mutable state.
+
+    Attributes:
+        places: by name, in the table of values.
+        unsure: whether some may have a value, of which a newer one is just being committed.
+    """
+
+    def __init__(self, values: KeptValues) -> None:
+        self._values = values
+        self._ids = array("Q", [0]) * len(values.ids)  # of those whose names are known
+        self._names: dict[int, bytes] = {}
+        self._sorted: list[bytes] = []
+        self.places: dict[bytes, int] = {}
+        self.unsure = False
+
+    def learn(self, first: int) -> int:
+        """Bring some places up to date, from this one on; returns the next one, 0 = these are all.
+
+        A topic without a value has no name yet: it is looked at again.
+        """
+        values = self._values
+        stop = min(first + LEARNED, values.known)
+        if values.ids[first:stop] != memoryview(self._ids)[first:stop]:
+            self._learn(first, stop)
+        return stop if stop < values.known else 0
+
+    def _learn(self, first: int, stop: int) -> None:
+        values, places = self._values, self.places
+        new: list[bytes] = []
+        gone: set[bytes] = set()
+        for place in range(first, stop):
+            topic_id = values.ids[place]
+            if topic_id == self._ids[place]:
+                continue
+            found = values.find(place)
+            if found is None or values.ids[place] != topic_id:
+                continue
+            if found.sequence >= values.log.head():
+                self.unsure = True
+                continue
+            name, before = first_frame(found.wire), self._names.get(place)
+            self._ids[place] = topic_id
+            if name == before and places.get(name) == place:
+                continue  # it was forgotten, and published again
+            if before is not None and places.get(before) == place:
+                del places[before]
+                gone.add(before)
+            self._names[place] = name
+            if name not in places and name not in gone:
+                new.append(name)
+            gone.discard(name)
+            places[name] = place
+        if gone:
+            self._sorted = [name for name in self._sorted if name not in gone]
+        if new:
+            self._sorted += sorted(new)
+            self._sorted.sort()  # two runs, which are merged
+
+    def some(self, begin: bytes, prefix: bytes, most: int) -> list[bytes]:
+        """The first names from `begin` on that begin with a prefix, in their order."""
+        low = bisect_left(self._sorted, begin)
+        found = self._sorted[low : low + most]
+        if found and not found[-1].startswith(prefix):
+            stop = bisect_left(found, True, key=lambda name: not name.startswith(prefix))
+            del found[stop:]
+        return found
