@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanout.cli import arguments as args
+from fanout.cli.serve.kept import kept_values
 from fanout.cli.serve.policies import policy_of, slow_limit, slow_rule
+from fanout.last_values import LastValues
 from fanout.options import Options, choices_of
 
 if TYPE_CHECKING:
@@ -96,6 +98,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     _add_policies(group, defaults)
     add(
+        "--last-values",
+        nargs="?",
+        const=LastValues(),
+        type=kept_values,
+        metavar="LIMITS",
+        help="keep the last message of each topic for who comes later: alone, or with "
+        "max_topics=100000,max_bytes=64M,max_age=3600,topics=price.",
+    )
+    add(
         "--send-timeout",
         type=args.number,
         metavar="S",
@@ -165,6 +176,7 @@ def publisher_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "name",
         "workers",
         "log_bytes",
+        "last_values",
         "send_timeout",
         "stall_timeout",
         "drain_timeout",
