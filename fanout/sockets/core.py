@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.backoff import BackOff
     from fanout.subscriber.parsing import Frames
     from fanout.transport.endpoints import Endpoint
+TOO_MUCH = "Limits.inbox_bytes together"
 
 
 class Core:
@@ -45,6 +46,7 @@ class Core:
         self.joined = 0
         self.is_closing = False
         self._accepted = 0  # of the peers
+        self._begun = 0  # bytes of messages that are not whole
         self._sent = 0  # by those that are gone
         self._limits = limits
         self._problems = problems
@@ -113,6 +115,7 @@ class Core:
         if peer.is_ready:
             self.role.left(peer, peer.unsent)
         self._sent += peer.sent
+        self._begun -= peer.begun
         del self.peers[peer]  # last: others see each message here or there
         kind = ProblemKind.REFUSED if refused else ProblemKind.LOST
         if not self.is_closing:
@@ -132,10 +135,14 @@ class Core:
         """Take bytes of a peer; returns why it is to be given up, if it is."""
         found: list[Frames] = []
         problem: LostError | None = None
+        self._begun -= peer.begun
         try:
             begins = peer.receive(data, now, found)
         except LostError as error:
             begins, problem = False, error
+        self._begun += peer.begun
+        if problem is None and self._takes_too_much(peer):
+            problem = LostError(f"messages that are not whole yet take more than {TOO_MUCH}")
         if begins:
             try:
                 self.role.joined(peer)
@@ -152,6 +159,11 @@ class Core:
             else:
                 self.role.discarded += len(found)
         return problem
+
+    def _takes_too_much(self, peer: Peer) -> bool:
+        """Whether what all have begun is more than may wait, and this one's share is too large."""
+        limit = self._limits.inbox_bytes
+        return self._begun > limit and peer.begun * len(self.peers) > limit
 
     @property
     def is_through(self) -> bool:

@@ -34,7 +34,8 @@ class Limits:
     what one read brings (64 KiB) may come on top."""
 
     inbox_bytes: int = BYTES
-    """Bytes of these, each with 176 more."""
+    """Bytes of these, each with 176 more. As much may be there of messages that are not whole yet:
+    beyond, a peer is cut off that has more than its share of that."""
 
     max_message_bytes: int = MESSAGE_BYTES_MAX
     """Of one message that comes, 64 added for each frame. Who sends a larger one is cut off."""

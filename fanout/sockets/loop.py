@@ -174,10 +174,14 @@ class LoopActor(Actor):
         self.changes.open()
 
     def _on_event(self, plug: Plug, read: bool) -> None:
+        self._do(lambda now: self.wiring.ready(plug, now, read=read, write=not read))
+
+    def _do(self, act: Callable[[float], object]) -> None:
+        now = time.monotonic()
         try:
-            self.wiring.ready(plug, time.monotonic(), read=read, write=not read)
-        except Exception as error:
-            self.fail(error, time.monotonic())
+            act(now)
+        except Exception as error:  # nobody would see it: those who wait are to
+            self.fail(error, now)
             return
         self._turn()
 
@@ -202,16 +206,17 @@ class LoopActor(Actor):
 
     def resolve(self, dial: Dial, host: str, port: int) -> None:
         def done(found: asyncio.Future[list[Address]]) -> None:
-            now = time.monotonic()
             if self.is_closed or found.cancelled():
                 return
             error = found.exception()
-            if error is None:
-                self.wiring.connect(dial, found.result(), now)
-            else:
-                text = getattr(error, "strerror", None) or str(error)
-                self.wiring.failed(dial, text, now)
-            self._turn()
+            text = getattr(error, "strerror", None) or str(error)
+            self._do(
+                lambda now: (
+                    self.wiring.failed(dial, text, now)
+                    if error is not None
+                    else self.wiring.connect(dial, found.result(), now)
+                )
+            )
 
         begin(lambda: addresses_of(host, port)).add_done_callback(done)
 

@@ -65,6 +65,7 @@ class Peer:
         lane: where it stands among those whose messages wait.
         room: for messages that are for it alone; held by `reserve`.
         sent: messages that were handed to the kernel whole.
+        begun: bytes of a message that is not whole, but for those of one read.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Peer:
         self.lane = Lane()
         self.entries: deque[Outgoing] = deque()
         self.sent = 0
+        self.begun = 0
         self.feed = Feed(limits.max_message_bytes, role)
         self.feed.introduce = lambda: properties
         self.level = Level(limits.outbox_messages, limits.outbox_bytes, self._sizes)
@@ -117,7 +119,7 @@ class Peer:
             LostError: the peer cannot be understood; what came before is found.
         """
         self._heard = now
-        begins = False
+        count, begins = len(found), False
         for event in self.feed.receive(data, found):
             if isinstance(event, Ready):
                 begins = self.is_ready = True
@@ -128,6 +130,8 @@ class Peer:
                 self._ttl_s = event.ttl_s
             elif isinstance(event, Violation):
                 raise LostError(event.reason, violation=event.reason)
+        is_whole = begins or len(found) > count or not self.is_ready
+        self.begun = 0 if is_whole else self.begun + len(data)
         return begins
 
     # What goes.

@@ -88,6 +88,9 @@ class Wiring:
     def _look(self, now: float) -> None:
         self._is_changed = False
         core = self._core
+        if self._is_paused:
+            for peer in filter(lambda peer: peer.is_ready, self._plugs):
+                peer.paused(now)
         for dial in core.late(now):
             self._give_up(dial, "no answer to the connection attempt", now)
         for peer, text in core.silent(now):
@@ -127,7 +130,6 @@ class Wiring:
                     self._core.refused(plug.name, f"cannot accept: {explain(error)}")
                     self._watcher.watch(plug, read=False, write=False)
                     self._resting[plug] = now + ACCEPT_PAUSE_S
-                    self._is_changed = True
                     return
                 continue  # it has left already
             self._adopt(sock, address, now)
@@ -208,8 +210,7 @@ class Wiring:
     def _open(self, plug: Plug, now: float) -> None:
         assert plug.peer is not None, "it has just been made"
         self._plugs[plug.peer] = plug
-        self._is_changed = True
-        self._watcher.watch(plug, read=not self._is_paused, write=False)
+        self._watcher.watch(plug, read=True, write=False)
         self.flush(plug, now)
 
     def ready(self, plug: Plug, now: float, *, read: bool, write: bool) -> None:
@@ -227,7 +228,7 @@ class Wiring:
                 self._read(plug, plug.peer, now)
 
     def _read(self, plug: Plug, peer: Peer, now: float) -> None:
-        if self._is_paused:
+        if not self._reads(peer):
             return
         try:
             data = plug.sock.recv(READ_BYTES)
@@ -239,15 +240,13 @@ class Wiring:
         if not data:
             self._lose(plug, "the peer has closed the connection", now)
             return
-        was_ready = peer.is_ready
         problem = self._core.received(peer, data, now)
-        self._is_changed = self._is_changed or not was_ready
         if problem is not None:
             self.flush(plug, now)  # it may be told why
             self._lose(plug, str(problem), now, refused=True)
             return
         self.flush(plug, now)
-        if self._core.is_full():
+        if self._core.is_full() or self._is_paused:  # the latter: it was a handshake
             self._pause(True, now)
 
     def flush(self, plug: Plug, now: float) -> None:
@@ -275,21 +274,26 @@ class Wiring:
         wants = is_full or peer.has_unsent
         if wants != plug.wants_write:
             plug.wants_write = wants
-            self._watcher.watch(plug, read=not self._is_paused, write=wants)
+            self._watcher.watch(plug, read=self._reads(peer), write=wants)
 
     def _pause(self, is_paused: bool, now: float) -> None:
         """Read nothing, or read again."""
         self._is_paused = is_paused
         for peer, plug in self._plugs.items():
-            peer.paused(now)
-            self._watcher.watch(plug, read=not is_paused, write=plug.wants_write)
+            if peer.is_ready:
+                peer.paused(now)
+            self._watcher.watch(plug, read=self._reads(peer), write=plug.wants_write)
+
+    def _reads(self, peer: Peer) -> bool:
+        """Whether it is read: who is not there yet is, so that messages can go to it."""
+        return not self._is_paused or not peer.is_ready
 
     def _lose(self, plug: Plug, text: str, now: float, *, refused: bool = False) -> None:
         assert plug.peer is not None, "only connections are lost"
         self._plugs.pop(plug.peer, None)
         self._unplug(plug)
         self._core.lost(plug.peer, text, now, refused=refused)
-        self._is_changed = True
+        self._look_at = min(self._look_at, now + LOOK_LEAST_S)  # it may have to come back soon
 
     # The end.
 

@@ -288,15 +288,6 @@ def test_who_asked_a_peer_that_is_gone_is_told(stock: Stock) -> None:
         assert req.recv(DEADLINE_S) == (b"answer",)
 
 
-def test_a_libzmq_peer_of_a_wrong_type_is_refused_and_told(stock: Stock) -> None:
-    with Pull() as pull:
-        other = stock.socket(zmq.PULL)
-        other.connect(pull.bind("tcp://127.0.0.1:*"))
-        problem = wait_until(pull.errors, "it is told")[0]
-        assert problem.kind is ProblemKind.REFUSED
-        assert "PULL" in problem.text
-
-
 def test_back_pressure_reaches_a_libzmq_peer_and_nothing_is_lost(stock: Stock) -> None:
     with Pull(limits=Limits(inbox_messages=10)) as pull:
         push = stock.socket(zmq.PUSH, {zmq.SNDHWM: 10})
@@ -364,6 +355,18 @@ def test_raw_peers_of_3_0_and_3_1(minor: int, step: int) -> None:
                 dealer.send(one)
             expected = b"".join(map(wire, frames))
             assert exactly(peer, len(expected)) == expected
+
+
+def test_a_peer_of_a_wrong_type_is_refused_and_told() -> None:
+    with Pull() as pull:
+        endpoint = pull.bind("tcp://127.0.0.1:*")
+        with raw_peer(endpoint, 1, b"SUB", ready(b"PULL")) as peer:
+            error = command(b"ERROR", b"\x13Invalid socket type")
+            assert exactly(peer, len(error)) == error
+            assert peer.recv(1) == b""
+        problem = wait_until(pull.errors, "it is told")[0]
+        assert problem.kind is ProblemKind.REFUSED
+        assert "SUB" in problem.text
 
 
 def test_a_raw_peer_of_2_0() -> None:

@@ -1,0 +1,108 @@
+"""A socket without I/O: who is let in, how often it connects, and what peers may have begun."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanout.sockets.core import Core
+from fanout.sockets.dealing import Dealer
+from fanout.sockets.limits import Limits
+from fanout.sockets.pipeline import Pull
+from fanout.sockets.problems import ProblemKind, Problems
+from fanout.subscriber.backoff import BackOff
+from fanout.transport.endpoints import parse_endpoint
+from fanout.zmtp import encode_message
+from fanout.zmtp.metadata import ready
+from tests.unit.zmtp.wire import GREETING
+
+HELLO = GREETING + ready(b"PUSH")
+
+
+def core_of(limits: Limits, kind: type[Pull | Dealer] = Pull) -> tuple[Core, Problems]:
+    problems = Problems()
+    return Core(kind(limits, problems), limits, problems, lambda: BackOff(lambda: 0.5)), problems
+
+
+def kinds(problems: Problems) -> list[ProblemKind]:
+    return [problem.kind for problem in problems.take()]
+
+
+def test_one_too_many_is_refused_until_another_has_left() -> None:
+    core, problems = core_of(Limits(max_peers=1))
+    peer = core.accepted("a", 0.0)
+    assert peer is not None
+    assert core.accepted("b", 0.0) is None
+    assert kinds(problems) == [ProblemKind.REFUSED]
+    core.lost(peer, "left", 0.0)
+    core.lost(peer, "left", 0.0)
+    assert core.accepted("c", 0.0) is not None
+    assert core.accepted("d", 0.0) is None
+
+
+def test_what_is_connected_to_counts_for_nobody_who_is_accepted() -> None:
+    core, _ = core_of(Limits(max_peers=1))
+    core.connect(parse_endpoint("ipc://x"))
+    (dial,) = core.due(0.0)
+    core.connected(dial, 0.0)
+    assert core.accepted("a", 0.0) is not None
+
+
+def test_a_lost_connection_is_made_again_after_its_back_off() -> None:
+    core, problems = core_of(Limits())
+    core.connect(parse_endpoint("ipc://x"))
+    (dial,) = core.due(0.0)
+    assert core.due(0.0) == []
+    core.failed(dial, "refused", 0.0)
+    assert core.due(0.04) == []
+    assert core.due(0.05) == [dial]
+    peer = core.connected(dial, 0.1)
+    assert core.received(peer, HELLO, 0.1) is None
+    assert (core.ready, core.joined) == (1, 1)
+    core.lost(peer, "gone", 1.0)
+    assert (core.ready, core.joined) == (0, 1)
+    assert core.due(1.05) == [dial]
+    assert kinds(problems) == [ProblemKind.FAILED, ProblemKind.LOST]
+
+
+def test_messages_in_one_read_with_the_handshake() -> None:
+    core, _ = core_of(Limits())
+    peer = core.accepted("a", 0.0)
+    assert peer is not None
+    wire = encode_message([b"x"])
+    problem = core.received(peer, HELLO + wire + wire + b"\x00\x05ab", 0.0)
+    assert problem is None
+    assert core.role.received_count == 2
+
+
+@pytest.mark.parametrize("shares", [(900, 50), (50, 900)])
+def test_what_is_begun_is_bounded_for_all_together(shares: tuple[int, int]) -> None:
+    """Who has more than its share is cut off, once all of them have too much."""
+    core, _ = core_of(Limits(inbox_bytes=1000))
+    peers = [core.accepted(str(number), 0.0) for number in range(2)]
+    for peer, size in zip(peers, shares, strict=True):
+        assert peer is not None
+        core.received(peer, HELLO, 0.0)
+        assert core.received(peer, encode_message([bytes(5000)])[:size], 0.0) is None
+    first, second = peers
+    assert first is not None
+    assert second is not None
+    large, small = (first, second) if shares[0] > shares[1] else (second, first)
+    assert core.received(small, bytes(100), 0.0) is None
+    problem = core.received(large, bytes(1), 0.0)
+    assert problem is not None
+    assert "inbox_bytes" in str(problem)
+    core.lost(large, str(problem), 0.0)
+    assert core.received(small, bytes(500), 0.0) is None
+
+
+def test_at_the_end_it_connects_only_for_what_waits() -> None:
+    core, _ = core_of(Limits(), Dealer)
+    core.connect(parse_endpoint("ipc://x"))
+    core.is_closing = True
+    assert core.due(0.0) == []
+    assert core.next_at() is None
+    role = core.role
+    assert isinstance(role, Dealer)
+    role.try_send(b"wire")
+    assert len(core.due(0.0)) == 1
+    assert not core.is_through
