@@ -10,6 +10,7 @@ from benchmarks.workloads.isolation import Isolation
 from benchmarks.workloads.latency import Latency
 from benchmarks.workloads.limits import Limits
 from benchmarks.workloads.publish_cost import PublishCost
+from benchmarks.workloads.receiving import Receiving
 from benchmarks.workloads.scaling import Scaling
 from benchmarks.workloads.single import Single
 from benchmarks.workloads.stalled import Stalled
@@ -31,6 +32,7 @@ _ALL: tuple[Workload, ...] = (
     Latency(),
     Storm(),
     Subscribing(),
+    Receiving(),
     Takeover(),
     Single(),
     Scaling(),
