@@ -35,10 +35,13 @@ class Introduction:
     replay: int = 0
     """Bytes of its log that it sends again to who asks; 0: it does not."""
 
+    last: bool = False
+    """Whether who subscribes is sent the last message of each topic."""
+
     def to_bytes(self) -> bytes:
         """The value of the property."""
         text = f"{FORM};epoch={self.epoch:016x};head={self.head};sequence={self.sequence:d}"
-        return f"{text};replay={self.replay}".encode("ascii")
+        return f"{text};replay={self.replay};last={self.last:d}".encode("ascii")
 
 
 def introduction_of(value: bytes) -> Introduction | None:
@@ -59,4 +62,5 @@ def introduction_of(value: bytes) -> Introduction | None:
         int(head),
         said.get("sequence") == "1",
         int(replay) if _NUMBER.fullmatch(replay) else 0,
+        said.get("last") == "1",
     )

@@ -20,6 +20,7 @@ class SubscriberArguments(TypedDict, total=False):
     """What `Subscriber` takes by name; what each means is said there. Sizes may be text, "64M"."""
 
     since: str | Position | None
+    last: bool
     on_event: Callable[[ReceiverEvent], object] | None
     queue_bytes: int | str
     queue_policy: QueuePolicy

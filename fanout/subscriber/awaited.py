@@ -68,6 +68,7 @@ class Subscriber(NotASubSocket):
             [BackOff(random.random) for _ in settings.endpoints],
             settings.topics,
             since=settings.since,
+            last=settings.last,
             max_message_bytes=settings.max_message_bytes,
             identity=settings.identity,
         )

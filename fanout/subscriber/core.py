@@ -46,6 +46,8 @@ class Core:
         since: where they begin: a position, or what is asked for at first; b"" = with what comes.
         max_message_bytes: of one message, 64 added for each frame.
         identity: see `Merger`.
+        last: whether publishers are to send the last message of each topic. Only with one endpoint:
+            of several each would send its own, in any order.
 
     Attributes:
         lines: by number.
@@ -62,9 +64,11 @@ class Core:
         since: bytes | Position = b"",
         max_message_bytes: int = MESSAGE_BYTES_MAX,
         identity: Callable[[Message], Any] | None = None,
+        last: bool = False,
     ) -> None:
-        topics = set(topics)
-        self.lines = [Line(one, max_message_bytes) for one in back_offs]
+        topics, back_offs = set(topics), list(back_offs)
+        last = last and len(back_offs) == 1 and identity is None
+        self.lines = [Line(one, max_message_bytes, last=last) for one in back_offs]
         self.streams = [Stream(topics, since) for _ in self.lines]
         self.bytes = 0
         self.taken_bytes = 0

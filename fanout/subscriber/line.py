@@ -12,7 +12,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fanout.reserved import GAP_TOPIC
+from fanout.reserved import GAP_TOPIC, SNAPSHOT_TOPIC, VALUES_OFF
 from fanout.subscriber.feed import Feed
 from fanout.subscriber.since import SINCE
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
@@ -73,9 +73,10 @@ class Line:
     Args:
         back_off: waits between attempts.
         max_message_bytes: of one message.
+        last: whether it is to send the last message of each topic.
     """
 
-    def __init__(self, back_off: BackOff, max_message_bytes: int) -> None:
+    def __init__(self, back_off: BackOff, max_message_bytes: int, *, last: bool = False) -> None:
         self.state = State.IDLE
         self.connections = 0
         self.introduction: Introduction | None = None
@@ -84,6 +85,7 @@ class Line:
         self._confirming = 0  # PINGs with CONFIRM that are not answered
         self._held: list[tuple[Callable[[bytes], None], bytes]] = []  # verbs, until it has
         self._back_off = back_off
+        self._last = last
         self._max_message_bytes = max_message_bytes
         self._feed = Feed(max_message_bytes)
         self._until: float | None = None  # when this state is over, in seconds
@@ -183,6 +185,8 @@ class Line:
         self._back_off.succeeded()
         if self.introduction is not None:
             self._feed.subscribe(GAP_CHOICES)
+            if self.introduction.last:
+                self._feed.subscribe([SNAPSHOT_TOPIC if self._last else VALUES_OFF])
             if self._feed.speaks_pings:
                 self.asked = since(self.introduction)
         if self.asked:  # counts more than what the program may have said of that by itself

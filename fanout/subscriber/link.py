@@ -33,7 +33,7 @@ class Link:
         wake_fd: ends the link when it becomes readable.
         deadline: monotonic time at which the link ends; None = never.
         on_note: told, once for each change, why there is no connection.
-        since: what to begin with: see `Core`.
+        since, last: what to begin with: see `Core`.
         once: end when a connection that was ready is lost, instead of connecting again.
 
     Attributes:
@@ -51,9 +51,10 @@ class Link:
         deadline: float | None,
         on_note: Callable[[str], None],
         since: bytes | Position = b"",
+        last: bool = False,
         once: bool = False,
     ) -> None:
-        self._core = Core([back_off], topics, since=since)
+        self._core = Core([back_off], topics, since=since, last=last)
         self._polling = Polling(self._core, [target], on_event=self._on_event, once=once)
         self._polling.listen_to(output_fd, 0)  # 0 = no event but errors: the reader has left
         self._polling.listen_to(wake_fd, select.POLLIN)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from fanout.reserved import GAP_TOPIC
+from fanout.reserved import GAP_TOPIC, SNAPSHOT_TOPIC
 from fanout.subscriber.message import CONFLATED, MISSING, Gap
 
 if TYPE_CHECKING:
@@ -72,6 +72,22 @@ class Marker:
     last: int
     count: int
     reason: str
+
+
+def begins_last(frames: Frames, before: bool) -> bool:
+    """Whether last values follow a message of a reserved topic; as before, if it is not about them.
+
+    What cannot be understood is their end.
+    """
+    if frames[0] != SNAPSHOT_TOPIC:
+        return before
+    if len(frames) != 2 or len(frames[1]) > MARKER_BYTES_MAX:
+        return False
+    try:
+        said: Any = msgpack.unpackb(frames[1])
+        return said["end"] is False
+    except (ValueError, TypeError, LookupError):
+        return False
 
 
 def marker_of(frames: Frames) -> Marker | None:

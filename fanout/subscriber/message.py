@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["live", "replayed"]
+Kind: TypeAlias = Literal["live", "replayed", "last"]
+
+NUMBER_BYTES = 16
 
 MISSING = "missing"  # numbers are not there that should be, and nobody has said why
 RECONNECTED = "reconnected"  # what was published between two connections
@@ -61,7 +63,7 @@ class Message:
 
     Attributes:
         kind: "live"; or "replayed": it was published before this connection, and sent because we
-            have missed it.
+            have missed it; or "last": when we subscribed it was the last one of its topic.
         gap: what is missing between the message before and this one; None: nothing, as far as is
             known.
     """
@@ -194,8 +196,60 @@ class MarkedReplayedMessage(ReplayedMessage):
     gap: Gap | None
 
 
+class LastMessage(Message):
+    """One that was the last of its topic when that was subscribed to."""
+
+    __slots__ = ()
+
+    kind = "last"
+
+    def after(self, gap: Gap) -> Message:
+        copy = MarkedLastMessage()
+        copy._wire = self._wire
+        copy.gap = self.gap.after(gap) if self.gap else gap
+        return copy
+
+
+class MarkedLastMessage(LastMessage):
+    """Both."""
+
+    __slots__ = ("gap",)
+
+    gap: Gap | None
+
+
+class NumberedLastMessage(NumberedMessage):
+    """The same with a number."""
+
+    __slots__ = ()
+
+    kind = "last"
+
+    def after(self, gap: Gap) -> Message:
+        copy = MarkedNumberedLastMessage()
+        copy._wire = self._wire
+        copy.gap = self.gap.after(gap) if self.gap else gap
+        return copy
+
+
+class MarkedNumberedLastMessage(NumberedLastMessage):
+    """Both."""
+
+    __slots__ = ("gap",)
+
+    gap: Gap | None
+
+
+def last_message(frames: tuple[bytes, ...], *, numbered: bool) -> Message:
+    """What such a message is, before it has its frames; a number is a last frame of 16 bytes."""
+    is_numbered = numbered and len(frames) > 1 and len(frames[-1]) == NUMBER_BYTES
+    return NumberedLastMessage() if is_numbered else LastMessage()
+
+
 _PLAIN: dict[type[Message], type[Message]] = {
     MarkedMessage: Message,
     MarkedNumberedMessage: NumberedMessage,
     MarkedReplayedMessage: ReplayedMessage,
+    MarkedLastMessage: LastMessage,
+    MarkedNumberedLastMessage: NumberedLastMessage,
 }

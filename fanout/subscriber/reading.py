@@ -47,6 +47,7 @@ class Reading:
             since=settings.since,
             max_message_bytes=settings.max_message_bytes,
             identity=settings.identity,
+            last=settings.last,
         )
         self._polling = Polling(self._core, settings.endpoints, on_event=settings.tell)
         self._tell = settings.tell

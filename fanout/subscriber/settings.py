@@ -50,6 +50,7 @@ class Settings:
     queue_policy: QueuePolicy
     max_message_bytes: int
     since: bytes | Position
+    last: bool
     identity: Callable[[Message], Any] | None
     tell: Callable[[ReceiverEvent], None]
     """Told of each event, on the thread that reads."""
@@ -91,9 +92,16 @@ def settings_of(
             MESSAGE_BYTES_MIN,
         ),
         since_of(keywords.get("since")),
+        _flag("last", keywords.get("last", True)),
         _identity(keywords.get("identity")),
         telling(keywords.get("on_event")),
     )
+
+
+def _flag(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ConfigError(f"{name} must be True or False, not {shown(value)}")
 
 
 def endpoint_of(text: str) -> Endpoint:

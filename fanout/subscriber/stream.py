@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reserved import RESERVED
 from fanout.subscriber import since as at
-from fanout.subscriber.losses import Losses, marker_of
+from fanout.subscriber.losses import Losses, begins_last, marker_of
 from fanout.subscriber.message import (
     EXPIRED,
     MISSING,
@@ -32,6 +32,7 @@ from fanout.subscriber.message import (
     Message,
     NumberedMessage,
     ReplayedMessage,
+    last_message,
 )
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Stream:
         self._replayed = 0  # messages of this connection below that were published before it
         self._early: set[int] | None = None  # have come, though older ones may still come
         self._is_answered = True  # all subscriptions are taken
+        self._is_last = False  # what comes were the last ones of their topics; not in our order
         if isinstance(start, bytes):
             self._start = start
         else:
@@ -153,6 +155,7 @@ class Stream:
             asked: it was asked for `since`.
         """
         self._numbered = introduction is not None and introduction.sequence
+        self._is_last = False
         epoch = None if introduction is None else introduction.epoch
         before = self._seen
         self._seen = epoch, head = epoch, 0 if introduction is None else introduction.head
@@ -162,7 +165,9 @@ class Stream:
             assert epoch is not None  # else there was nobody to be asked
             self._go_on(epoch)
             return
-        self._leave_early()
+        if self._early:
+            self._next = max(self._next, max(self._early) + 1)
+        self._early = None
         if before is None and epoch is not None:
             self._origin = epoch, head
         if before is None or (epoch is not None and before == self._seen):
@@ -207,23 +212,15 @@ class Stream:
         if not self._early:
             self._early = None
 
-    def _leave_early(self) -> None:
-        if self._early:
-            self._next = max(self._next, max(self._early) + 1)
-        self._early = None
-
     def take(self, found: Sequence[Frames]) -> list[Message]:
         """The messages of a read, as the program gets them."""
-        if found and self.losses.gap is None and self._early is None and not self._is_uncertain:
+        is_uncertain = self._is_open or self._is_loose or self._is_last
+        if found and self.losses.gap is None and self._early is None and not is_uncertain:
             messages = self._take_numbered(found) if self._numbered else self._take_others(found)
             if messages is not None:
                 return messages
         settled = map(self._settled, found)
         return [message for message in settled if message is not None]
-
-    @property
-    def _is_uncertain(self) -> bool:
-        return self._is_open or self._is_loose
 
     def _take_numbered(self, found: Sequence[Frames]) -> list[Message] | None:
         """Take them if all are in order; None if not."""
@@ -280,6 +277,8 @@ class Stream:
         if frames[0].startswith(RESERVED) and self._seen is not None and self._seen[0] is not None:
             self._take_marker(frames)
             return None
+        if self._is_last:
+            return self._made(frames, last_message(frames, numbered=self._numbered))
         if not self._numbered or len(frames) < 2 or len(frames[-1]) != NUMBER.size:
             return self._made(frames, Message())
         epoch, sequence = NUMBER.unpack(frames[-1])
@@ -334,6 +333,7 @@ class Stream:
 
     def _take_marker(self, frames: Frames) -> None:
         """Take what the publisher says of what is missing, if it can be understood."""
+        self._is_last = begins_last(frames, self._is_last)
         marker = marker_of(frames)
         if marker is None:
             return

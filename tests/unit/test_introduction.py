@@ -6,11 +6,11 @@ import pytest
 
 from fanout.introduction import Introduction, introduction_of
 
-OURS = Introduction(0x0123456789ABCDEF, 4711, sequence=True, replay=65536)
+OURS = Introduction(0x0123456789ABCDEF, 4711, sequence=True, replay=65536, last=True)
 
 
 def test_the_form() -> None:
-    assert OURS.to_bytes() == b"1;epoch=0123456789abcdef;head=4711;sequence=1;replay=65536"
+    assert OURS.to_bytes() == b"1;epoch=0123456789abcdef;head=4711;sequence=1;replay=65536;last=1"
 
 
 @pytest.mark.parametrize("one", [OURS, Introduction(1, 0, sequence=False)])

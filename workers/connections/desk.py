@@ -151,7 +151,10 @@ class Desk:
         """What a peer is told of the publisher in its handshake."""
         log = self._around.log
         said = Introduction(
-            log.epoch, log.head(), sequence=self._is_numbered, replay=self._replay_bytes
+            *(log.epoch, log.head()),
+            sequence=self._is_numbered,
+            replay=self._replay_bytes,
+            last=self._around.kept_values is not None,
         )
         return {PROPERTY: said.to_bytes()}
 

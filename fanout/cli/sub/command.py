@@ -74,6 +74,11 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
         help="begin with what was published before: in the last 10s, the last 1000 messages, or "
         "what came after message EPOCH:SEQUENCE",
     )
+    add(
+        "--last",
+        action="store_true",
+        help="begin with the last message of each topic, if the publisher keeps them",
+    )
     add("--count", type=args.positive_count, metavar="N", help="end after N messages")
     add("--timeout", type=args.seconds, metavar="S", help="end after S seconds")
     add(
@@ -111,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         deadline=None if timeout is None else time.monotonic() + timeout,
         on_note=note,
         since=since,
+        last=arguments.last,
         once=arguments.until_eof,
     )
     try:
