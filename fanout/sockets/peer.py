@@ -130,7 +130,7 @@ class Peer:
                 self._ttl_s = event.ttl_s
             elif isinstance(event, Violation):
                 raise LostError(event.reason, violation=event.reason)
-        is_whole = begins or len(found) > count or not self.is_ready
+        is_whole = len(found) > count or not self.is_ready or not self.feed.has_part
         self.begun = 0 if is_whole else self.begun + len(data)
         return begins
 

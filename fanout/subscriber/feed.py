@@ -49,6 +49,10 @@ class Feed(Half):
         return self.state is SessionState.TRAFFIC
 
     @property
+    def has_part(self) -> bool:
+        return super().has_part or self._parser.has_part
+
+    @property
     def introduction(self) -> Introduction | None:
         """What the publisher has said of itself; None if it is not one of fanout's."""
         value = self.metadata.get(_PROPERTY)

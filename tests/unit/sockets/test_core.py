@@ -11,7 +11,7 @@ from fanout.sockets.pipeline import Pull
 from fanout.sockets.problems import ProblemKind, Problems
 from fanout.subscriber.backoff import BackOff
 from fanout.transport.endpoints import parse_endpoint
-from fanout.zmtp import encode_message
+from fanout.zmtp import commands, encode_message
 from fanout.zmtp.metadata import ready
 from tests.unit.zmtp.wire import GREETING
 
@@ -93,6 +93,19 @@ def test_what_is_begun_is_bounded_for_all_together(shares: tuple[int, int]) -> N
     assert "inbox_bytes" in str(problem)
     core.lost(large, str(problem), 0.0)
     assert core.received(small, bytes(500), 0.0) is None
+
+
+def test_heartbeats_are_no_part_of_a_message() -> None:
+    """They come for days, and nothing else."""
+    core, _ = core_of(Limits(inbox_bytes=1000))
+    peer = core.accepted("peer", 0.0)
+    assert peer is not None
+    core.received(peer, HELLO, 0.0)
+    ping = commands.ping(b"x" * 16, 0)
+    for _ in range(200):
+        assert core.received(peer, ping, 0.0) is None
+        peer.wrote(len(peer.next_piece()))
+    assert peer.begun == 0
 
 
 def test_at_the_end_it_connects_only_for_what_waits() -> None:
