@@ -301,5 +301,9 @@ def test_named_tests_and_mutations_exist() -> None:
     assert len(table) == 9
     named = [name for row in table for name in re.findall(r"`(\w+)`", row[3])]
     assert set(named) == {*MUTATIONS, *MISTAKES}
-    for name in re.findall(r"`(test_\w+)`", text):
+    found = (ROOT / "docs" / "design" / "found.md").read_text("utf-8")
+    points = [line.split("|") for line in found.splitlines() if re.match(r"\| \d", line)]
+    assert [int(point[1]) for point in points] == [*range(1, 26)]
+    assert all(re.search(r"`test_\w+`", point[4]) for point in points)
+    for name in re.findall(r"`(test_\w+)`", text + found):
         assert f"def {name}(" in code, f"there is no {name}"
