@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -11,13 +12,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from fanout.sockets.answering import Rep
 from fanout.sockets.asking import Req
 from fanout.sockets.core import Core
+from fanout.sockets.dealing import Dealer, Router
 from fanout.sockets.errors import NoReplyError, NotNowError, StateError
 from fanout.sockets.inbox import Inbox, Lane
 from fanout.sockets.limits import Limits
-from fanout.sockets.pipeline import Pull, Push
+from fanout.sockets.pipeline import Pull, Push, Sub
 from fanout.sockets.problems import Problems
 from fanout.subscriber.backoff import BackOff
 from fanout.transport.endpoints import parse_endpoint
+from fanout.zmtp import encode_message
+from fanout.zmtp.commands import command
+from fanout.zmtp.metadata import ready
+from tests.unit.zmtp.wire import GREETING
 
 if TYPE_CHECKING:
     from fanout.sockets.peer import Peer
@@ -294,3 +300,51 @@ def test_an_inbox_is_in_order_for_each_peer_and_fair_to_all(steps: list[tuple[in
     while len(inbox):
         take()
     assert not any(waiting)
+
+
+ROLES: dict[str, tuple[type[Role], bytes]] = {
+    "PULL": (Pull, b"PUSH"),
+    "PUSH": (Push, b"PULL"),
+    "SUB": (Sub, b"PUB"),
+    "REQ": (Req, b"REP"),
+    "REP": (Rep, b"DEALER"),
+    "DEALER": (Dealer, b"ROUTER"),
+    "ROUTER": (Router, b"DEALER"),
+}
+PIECES = st.one_of(
+    st.binary(max_size=40),
+    st.lists(st.binary(max_size=12), min_size=1, max_size=5).map(encode_message),
+    st.tuples(st.sampled_from([b"PING", b"PONG", b"SUBSCRIBE", b"ERROR", b"READY", b"x"]),
+              st.binary(max_size=20)).map(lambda one: command(*one)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROLES)
+@given(
+    identity=st.binary(max_size=5),
+    pieces=st.lists(PIECES, max_size=12),
+    cuts=st.lists(st.integers(1, 50), max_size=20),
+    is_greeted=st.booleans(),
+)
+def test_a_peer_may_say_anything(
+    name: str, identity: bytes, pieces: list[bytes], cuts: list[int], is_greeted: bool
+) -> None:
+    """It is understood, or given up for a reason; nothing is raised, and no more is kept."""
+    kind, other = ROLES[name]
+    core = core_of(kind(LIMITS, Problems()))
+    data = b"".join(pieces)
+    if is_greeted:
+        data = GREETING + ready(other, {b"Identity": identity}) + data
+    peer = core.accepted("peer", 0.0)
+    assert peer is not None
+    problem = None
+    while data and problem is None:
+        size = cuts.pop() if cuts else len(data)
+        problem = core.received(peer, data[:size], 0.0)
+        data = data[size:]
+        core.role.dispatch()
+    if problem is not None:
+        assert str(problem).isprintable()
+        core.lost(peer, str(problem), 0.0, refused=True)
+        assert core.peers == {}
+    assert core.role.received_count + core.role.discarded <= len(b"".join(pieces))
