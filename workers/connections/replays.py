@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 LOOK_NS = 300  # of CPU time for each message that is looked through for who does not want all
 LOG_PART = 2  # of its index that is replayed at most
-# Messages that are looked through for the newest so many. The worker serves nobody meanwhile, for
-# 50 ms if they were not looked at before. With more of them strangers could hold all others up.
+# Messages that are looked through at once: for the newest so many, or of those that wait for who
+# asks for more. The worker serves nobody meanwhile, for 50 ms if they were not looked at before.
+# With more of them strangers could hold all others up.
 COUNTED_MAX = 16_384
 PIECE = 4_096  # of these, at once
 
@@ -173,8 +174,8 @@ class Replays:
             return 0
         looked_at, due = 0, self._pump.front
         if promise is not None:
-            looked_at = self._go_back(peer, promise, now)
-            due = promise.first
+            due = self._go_back(peer, promise, now)
+            looked_at = 0 if promise.wants.everything else promise.until - due
         if newcomer is not None:
             added, above, is_told = newcomer
             wants = peer.session.subscriptions
@@ -184,23 +185,25 @@ class Replays:
         return looked_at * LOOK_NS
 
     def _go_back(self, peer: Peer, promise: _Promise, now: int) -> int:
-        """Returns how many messages will be looked through."""
+        """Returns from which message on it is sent what it has missed."""
         pump, member = self._pump, peer.member
+        wants, until = promise.wants, promise.until
         if promise.is_other_run:
             pump.tell_other_run(member)
-        pump.tell_missed(member, promise.missed, promise.first, promise.wants)
-        pump.replay(member, promise.first, promise.until, promise.wants, now)
-        return 0 if promise.wants.everything else promise.until - promise.first
+        first = pump.first_within(member, promise.first, until, wants, COUNTED_MAX)
+        pump.tell_missed(member, promise.missed, first, wants)
+        pump.replay(member, first, until, wants, now)
+        return first
 
     def is_long(self, peer: Peer) -> bool:
         """Whether it would take long to begin another one for it now: what is left is counted then.
 
         The worker serves nobody meanwhile, so what it says next is read when less is left.
         """
-        replay = peer.member.replay
-        if replay is None or replay.stop - replay.counted <= COUNTED_MAX:
+        member = peer.member
+        if member.replay is None or self._pump.front - member.sequence <= COUNTED_MAX:
             return False
-        _until, wants = peer.member.older[0]
+        _until, wants = member.older[0]
         return wants is not None and not wants.everything
 
     def forget(self, peer: Peer) -> None:

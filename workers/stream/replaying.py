@@ -18,6 +18,7 @@ from fanout.workers.stream.gaps import EXPIRED, OTHER_RUN, Gap
 from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.member import LOST
 from fanout.workers.stream.replay import Replay
+from fanout.workers.stream.segments import segments
 from fanout.workers.stream.values import Values
 
 if TYPE_CHECKING:
@@ -58,13 +59,31 @@ class Replaying(Judging):
         How many that are, only who wants everything can be told.
         """
         if member.gaps is not None and first < stop:
-            count = stop - first if wants.everything else 0
+            is_all = wants.everything and not any(one for _until, one in member.older)
+            count = stop - first if is_all else 0
             member.gaps.note(Gap(first, stop - 1, count, EXPIRED), stop)
 
     def tell_other_run(self, member: Member) -> None:
         """What it has was published by another run of this publisher, or another publisher."""
         if member.gaps is not None:
             member.gaps.note(Gap(0, 0, 0, OTHER_RUN), 1)
+
+    def first_within(
+        self, member: Member, first: int, until: int, wants: Cohort[Member], most: int
+    ) -> int:
+        """From which message on a replay looks through no more than so many at once.
+
+        What it wants by these anew of what it was not sent yet, or loses as it comes, has to be
+        looked for when it is asked for: nobody else is served meanwhile. What lies before that is
+        looked for when it comes to it.
+        """
+        begins = max(first, member.sequence)
+        if not member.blocked or until - begins <= most:
+            return first
+        others = (one for _low, _high, one in segments(member, member.sequence, until) if one)
+        if wants.everything and all(one.everything for one in others):
+            return first  # two positions say it
+        return until - most
 
     def replay(
         self, member: Member, first: int, until: int, wants: Cohort[Member], now: int
@@ -99,7 +118,7 @@ class Replaying(Judging):
             self._last, self._last_position = member, member.position
         for start, stop in losses:
             self._lose_replayed(member, wants, start, stop)
-        if wants.everything or member.finishing is not None:
+        if wants.everything:
             self.backlog.count_replayed(member, until)
         member.policy = self._while_replaying(member.policy)
         member.conflating = False

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fanout.workers.stream.edges import Edges
     from fanout.workers.stream.member import Member, Wants
 
+LOOKED_MAX = 4_096  # messages in which it is looked for what waits, each time that it is sent some
+
 
 class Telling:
     """Knows which messages are missing; `Gaps` know what was told.
@@ -61,6 +63,9 @@ class Telling:
         return cursor
 
     def _waits(self, member: Member, first: int, stop: int) -> bool:
+        """Whether it wants something of these messages; of many it is looked for nearer to them."""
+        if stop - first > LOOKED_MAX:
+            return True
         found = segments(member, first, stop)
         return any(
             self._count(cohort, start, min(until, stop)).messages for start, until, cohort in found

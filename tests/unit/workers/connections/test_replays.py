@@ -142,6 +142,27 @@ def test_who_is_sent_much_that_it_has_missed_is_not_heard_until_it_has_got_most(
     assert [number for number in numbers if number % 2] == [*range(3, 100, 2)]
 
 
+def test_who_is_far_behind_and_asks_for_more_gets_the_newest_of_it_and_is_told(
+    two: TakingOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that waits for it would be looked through at once, and the worker serves nobody then."""
+    monkeypatch.setattr(replays, "COUNTED_MAX", 20)
+    worker = two.workers[0]
+    one = two.connect([b"A", GAP], worker)
+    publish(two, 100, 1_000)
+    two.turn(worker)
+    one.session.subscribe(since(two, 2))
+    one.session.subscribe(b"B")
+    one.say()
+    two.turn(worker)
+    two.settle(worker)
+    numbers, (gap,) = got(one)
+
+    assert (gap["reason"], gap["first"], gap["last"], gap["count"]) == ("expired", 3, 79, 0)
+    assert [number for number in numbers if number % 2 == 0] == [*range(0, 100, 2)]
+    assert [number for number in numbers if number % 2] == [*range(81, 100, 2)]
+
+
 def test_the_clock_says_what_was_published_in_which_time(two: TakingOver) -> None:
     clock = Clock(two.log.written.segment)
     for second in range(20):

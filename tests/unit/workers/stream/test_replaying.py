@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from fanout.shm.header import Header
+from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.stream.recording import record_of
 from fanout.workers.stream.replaying import missed_by
-from tests.helpers.log import Worker
+from fanout.workers.stream.stretches import Stretches
+from tests.helpers.log import SMALL, Worker
 from tests.property.test_gaps import parts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from fanout.workers.stream.member import Member
     from tests.helpers.log import Sink
 
+LARGE = Layout(64 * PAGE, 8_192, 4)
 
-def published(count: int, size: int = 0) -> Worker:
+
+def published(count: int, size: int = 0, layout: Layout = SMALL) -> Worker:
     """A worker whose log has messages on A and B in turn."""
-    worker = Worker()
+    worker = Worker(layout)
     publish(worker, count, size)
     return worker
 
@@ -202,3 +210,112 @@ def test_the_record_of_one_in_the_middle_of_a_message_needs_the_log_from_further
     sink.room = 1 << 30
     worker.serve(member)
     assert parts_of(sink.taken) == [4, 1, 3, 5, 6, 7, 8, 9]
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many messages were looked through each time that somebody's were counted."""
+    found: list[int] = []
+    count, picks = Stretches.count, Stretches.picks
+
+    def counting(self: Stretches, key: Collection[bytes], first: int, stop: int, tail: int) -> Any:
+        found.append(stop - first)
+        return count(self, key, first, stop, tail)
+
+    def picking(self: Stretches, key: Collection[bytes], first: int, stop: int, tail: int) -> Any:
+        found.append(stop - first)
+        return picks(self, key, first, stop, tail)
+
+    monkeypatch.setattr(Stretches, "count", counting)
+    monkeypatch.setattr(Stretches, "picks", picking)
+    return found
+
+
+def asks_for_b(worker: Worker, member: Member, most: int) -> int:
+    """It wants B, too, and has missed all of it; from which message on it is sent that."""
+    pump = worker.pump
+    pump.change(member, {b"A", b"B"}, {b"B"}, (), 0)
+    missed = missed_by({b"B"}, {b"A"})
+    assert missed is not None
+    first = pump.first_within(member, 0, pump.front, missed, most)
+    pump.tell_missed(member, 0, first, missed)
+    pump.replay(member, first, pump.front, missed, 0)
+    return first
+
+
+@pytest.mark.parametrize("is_finishing", [False, True])
+def test_of_what_waits_for_who_asks_for_more_no_more_than_some_is_looked_through(
+    is_finishing: bool, looks: list[int]
+) -> None:
+    """Strangers would else hold up all others for as long as it takes to look through half a log.
+
+    What it does not get by that it is told of.
+    """
+    worker = published(2, layout=LARGE)
+    member, sink = worker.member(b"A", room=0)
+    worker.pump.tell_gaps(member, losses=True, conflated=False)
+    if is_finishing:
+        worker.obey(member, SlowPolicy("drop_newest", limit_messages=2))
+    for _ in range(30):
+        publish(worker, 100)
+        worker.pump.enforce(0)
+    assert (member.finishing is not None) is is_finishing
+    del looks[:]
+
+    assert asks_for_b(worker, member, 64) == 3_002 - 64
+    assert sum(looks) <= 4 * 64
+    sink.room = 1 << 30
+    worker.serve(member)
+    parts = parts_of(sink.taken)
+    numbers = [part for part in parts if isinstance(part, int)]
+    markers = [part for part in parts if not isinstance(part, int)]
+
+    assert (markers[0]["reason"], markers[0]["last"]) == ("expired", 3_002 - 65)
+    assert parts[0] == markers[0]
+    assert member.matched == len(numbers) + member.dropped
+    assert is_finishing or numbers == sorted([*range(2, 3_002, 2), *range(3_002 - 63, 3_002, 2)])
+
+
+def test_who_loses_what_comes_has_what_it_missed_looked_for_when_it_comes_to_it(
+    looks: list[int],
+) -> None:
+    """What lies before all that waits for it, however much: nothing of it is counted at once."""
+    worker = published(3_000, layout=LARGE)
+    member, sink = worker.member(b"A", room=0)
+    worker.pump.tell_gaps(member, losses=True, conflated=False)
+    worker.obey(member, SlowPolicy("drop_newest", limit_messages=2))
+    publish(worker, 12)
+    worker.pump.enforce(0)
+    assert member.finishing is not None
+    del looks[:]
+
+    assert asks_for_b(worker, member, 64) == 0
+    assert sum(looks) <= 4 * 64
+    sink.room = 1 << 30
+    worker.serve(member)
+    parts = parts_of(sink.taken)
+    numbers = [part for part in parts if isinstance(part, int)]
+
+    assert numbers[:1_501] == [*range(1, 3_000, 2), 3_000]
+    assert member.matched == len(numbers) + member.dropped
+    assert member.dropped == sum(part["count"] for part in parts if not isinstance(part, int)) > 0
+
+
+def test_a_gap_far_in_front_of_who_is_sent_what_it_missed_is_not_looked_for_at_each_send(
+    looks: list[int],
+) -> None:
+    """Whether it is due depends on whether something waits before it: that may be all of a log."""
+    worker = published(7_000, layout=LARGE)
+    member, sink = worker.member(b"A", room=0)
+    worker.pump.tell_gaps(member, losses=True, conflated=False)
+    worker.obey(member, SlowPolicy("drop_newest", limit_messages=2))
+    publish(worker, 12)
+    worker.pump.enforce(0)
+    asks_for_b(worker, member, 64)
+    del looks[:]
+    sink.room = 10
+    worker.serve(member)
+
+    assert member.gaps is not None
+    assert member.gaps.pending
+    assert max(looks, default=0) <= 4_096
