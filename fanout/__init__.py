@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from fanout.slow_policy import SlowPolicy, SlowRule
     from fanout.statistics import (
         ClosedSubscriber,
+        IngestStatistics,
+        ProducerStatistics,
         PublisherStatistics,
         SubscriberStatistics,
         Undelivered,
@@ -73,6 +75,7 @@ __all__ = [
     "Fault",
     "ForkedError",
     "Gap",
+    "IngestStatistics",
     "LastValue",
     "LastValues",
     "Message",
@@ -81,6 +84,7 @@ __all__ = [
     "NotMovedError",
     "Options",
     "PoisonedError",
+    "ProducerStatistics",
     "Publisher",
     "PublisherStatistics",
     "Reason",
@@ -112,8 +116,8 @@ _DEFINED_IN = {
     "fanout.send.kept_path": ("LastValue",),
     "fanout.slow_policy": ("SlowPolicy", "SlowRule"),
     "fanout.statistics": (
-        *("ClosedSubscriber", "PublisherStatistics", "SubscriberStatistics", "Undelivered"),
-        "WorkerStatistics",
+        *("ClosedSubscriber", "IngestStatistics", "ProducerStatistics", "PublisherStatistics"),
+        *("SubscriberStatistics", "Undelivered", "WorkerStatistics"),
     ),
     "fanout.subscriber.blocking": ("Subscriber",),
     "fanout.subscriber.events": ("ReceiverEvent", "ReceiverEventKind", "ReceiverStatistics"),

@@ -21,12 +21,16 @@ from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import END_GRACE, Coordinator
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.spawn import check_python
+from fanout.engine_parts import end, enlarge
 from fanout.errors import StartupError
+from fanout.ingress.door import Limits
+from fanout.ingress.ingress import Ingress
+from fanout.ingress.portions import Portions
 from fanout.observe.reader import Reader
 from fanout.options import make_options
 from fanout.questions import Questions
 from fanout.send.batch import BatchRules
-from fanout.send.gate import BROKEN, CLOSED, Gate
+from fanout.send.gate import BROKEN
 from fanout.send.making import make_path
 from fanout.send.verbs import no_room
 from fanout.send.wire import Encoder
@@ -70,6 +74,7 @@ class Engine:
         batches: how its batches are encoded and committed.
         interest: who wants which topics.
         workforce: what users have done about workers.
+        ingress: what users have done about producers.
 
     Raises:
         StartupError: no memory, no descriptors; nothing is left.
@@ -85,8 +90,9 @@ class Engine:
             if isinstance(error, OSError):
                 raise StartupError(f"the system gives no resources: {explain(error)}") from error
             raise
+        coordinator, ingress = self._coordinator, self.ingress
         self._finalizer = weakref.finalize(
-            self, _end, self.gate, self._header, self._coordinator, options.drain_timeout
+            self, end, self.gate, self._header, coordinator, ingress, options.drain_timeout
         )
 
     def _make(self, on_event: Callable[[Event], None] | None, resources: ExitStack) -> None:
@@ -126,15 +132,27 @@ class Engine:
             on_mended=gate.mend,
             on_ended=resources.close,
         )
-        enlarge = partial(_enlarge, bells, self._coordinator, path, header)
+        self.ingress = self._make_ingress(Portions(path, numbered, limit, messages))
+        more = partial(enlarge, bells, self._coordinator, path, header)
         checks = gate.check_use, gate.check
-        self.workforce = Workforce(self._coordinator, enlarge, WORKERS_MAX, *checks)
+        self.workforce = Workforce(self._coordinator, more, WORKERS_MAX, *checks)
         self._questions = Questions(
             Reader(segment),
             self.interest,
             self._coordinator,
             nudge=lambda: ring_all(path.bells),
             check_gate=gate.check,
+        )
+
+    def _make_ingress(self, portions: Portions) -> Ingress:
+        reception = self._coordinator.reception
+        return Ingress(
+            portions,
+            Limits(self.options.handshake_timeout, self.options.max_inbound_bytes),
+            reception.open,
+            lambda: reception.endpoints,
+            self._coordinator.tell,
+            self._announcer.complain,
         )
 
     def start(self, endpoints: Iterable[str]) -> None:
@@ -292,7 +310,8 @@ class Engine:
         spread = check_spread(spread)
         if self.gate.forked:
             return ()
-        has_ended = _end(self.gate, self._header, self._coordinator, seconds, spread)
+        parts = self.gate, self._header, self._coordinator, self.ingress
+        has_ended = end(*parts, seconds, spread)
         self._finalizer.detach()
         state = self._coordinator.state
         if not has_ended:
@@ -303,29 +322,6 @@ class Engine:
                 "again"
             )
         return (*state.ledger.lost, *state.ledger.undelivered)
-
-
-def _end(
-    gate: Gate, header: Header, coordinator: Coordinator, timeout: float, spread: float = 0.0
-) -> bool:
-    """Refuse further sends, then end the coordinator. No method: that would keep the engine."""
-    if gate.shut(CLOSED):
-        header.state = State.ENDING
-    return coordinator.close(timeout, spread)
-
-
-def _enlarge(
-    bells: Bells, coordinator: Coordinator, path: SendPath, header: Header, workers: int
-) -> None:
-    """Make so many workers possible: each has a bell and a slot, which is looked at.
-
-    In this order, since a slot must hold nothing back before anybody looks at it. Whatever is
-    raised, it can be done again.
-    """
-    bells.enlarge(workers)
-    coordinator.enlarge(bells.all)
-    path.enlarge(bells.all)
-    header.workers = len(bells.all)
 
 
 def start(

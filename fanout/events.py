@@ -29,6 +29,11 @@ class EventKind(str, enum.Enum):
     HANDSHAKE_FAILED = "handshake_failed"  # a connection ended before it was a subscriber
     CONNECTION_REFUSED = "connection_refused"  # over a limit, or no worker to serve it
     ACCEPT_PAUSED = "accept_paused"  # out of descriptors or memory; resumes by itself
+    PRODUCER_CONNECTED = (
+        "producer_connected"  # who sends to an endpoint of ingest(): handshake done
+    )
+    PRODUCER_EVICTED = "producer_evicted"  # closed by us, for what it has sent
+    PRODUCER_DISCONNECTED = "producer_disconnected"  # closed by the producer, or by a call here
     WORKER_STARTED = "worker_started"
     WORKER_LOST = "worker_lost"  # died or hung; `reason` says how many of its subscribers can go on
     WORKER_GIVEN_UP = "worker_given_up"  # it failed for minutes: there is one less from now on
@@ -48,8 +53,9 @@ _COUNTS = ("added", "cancelled", "dropped_since", "dropped", "discarded", "lost"
 class Event:
     """One thing that happened.
 
-    `subscriber` is the id that `subscribers()` shows, None for events about workers, listeners and
-    connections that were refused. `peer` is its address, None for events about no connection.
+    `subscriber` is the id that `subscribers()` shows, None for events about workers, listeners,
+    producers and connections that were refused. `peer` is its address, None for events about no
+    connection.
     `dropped` counts messages lost by this subscriber so far, `dropped_since` those of them that no
     SUBSCRIBER_DROPPED has told of before this one, `discarded` those that waited for it when its
     connection ended, `lost` the events that are missing at an EVENTS_LOST, `added` and `cancelled`

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 from fanout.arguments import as_timeout
 from fanout.audience import Audience
 from fanout.engine import start
+from fanout.intake import Intake
 from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
@@ -36,7 +37,7 @@ _BLOCKING = (
 )
 
 
-class Publisher(LastVerbs, Audience):
+class Publisher(LastVerbs, Audience, Intake):
     """Publishes messages to ZeroMQ SUB sockets through a pool of worker processes.
 
     Every method may be called from any thread. Messages are delivered in the order of their

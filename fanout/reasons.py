@@ -133,6 +133,13 @@ class Reason(enum.Enum):
         Fault.NOBODY,
     )
 
+    TOPIC = (
+        22,
+        "topic",
+        "publishes on a topic that it may not (allowed_topics)",
+        Fault.SUBSCRIBER,
+    )
+
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER
     LAG_MESSAGES = (

@@ -160,3 +160,28 @@ class Undelivered:
     messages: int  # queued, counting one that was partly sent
     kernel_bytes: int  # handed to the kernel, not yet acknowledged by the peer
     exact: bool = True  # False = it may be more messages, which nobody could count
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerStatistics:
+    """One producer that is connected to an endpoint of `ingest()`."""
+
+    peer: str  # "203.0.113.7:41234", or "ipc:1234" with the peer's process id
+    version: str  # "3.1", "3.0", "2.0"
+    messages: int  # of it that are published
+    bytes: int  # of these, on the wire
+
+
+@dataclass(frozen=True, slots=True)
+class IngestStatistics:
+    """One endpoint of `ingest()`, since it was opened."""
+
+    endpoint: str
+    producers: tuple[ProducerStatistics, ...]  # who is connected, after the handshake
+    accepted: int  # connections
+    refused: int  # of those: above `max_producers`
+    evicted: int  # of those: closed by us for what they have sent
+    messages: int  # that are published, of all producers
+    bytes: int  # of these, on the wire
+    dropped: int  # messages that were taken and not published: not whole, or not allowed
+    dropped_bytes: int  # of these, as far as they had come

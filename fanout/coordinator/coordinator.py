@@ -2,8 +2,7 @@
 
 It decides nothing itself: what happens is told to pure code, which changes the state and returns
 actions, and those are carried out (`Hands`). It never reads from a subscriber and does no protocol
-work.
-All its state belongs to its thread; other threads reach it through `call()`.
+work. All its state belongs to its thread; other threads reach it through `call()`.
 
 Order of its end: stop accepting, tell the workers to finish, collect what they report, kill who
 overstays, reap, release descriptors. Each step has its own limit.
@@ -22,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from fanout.coordinator import reports
+from fanout.coordinator.actions import Tell
 from fanout.coordinator.calls import CALL_TIMEOUT, Calls
 from fanout.coordinator.figures import Figures
 from fanout.coordinator.hands import Hands
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.staffing import Staffed
     from fanout.coordinator.state import State
     from fanout.coordinator.surroundings import Surroundings
+    from fanout.events import Event
     from fanout.options import Options
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
@@ -182,6 +183,10 @@ class Coordinator:
             return bool(actions)
 
         return self.call(run)
+
+    def tell(self, event: Event) -> None:
+        """Tell all who listen, soon; any thread."""
+        self._calls.post(lambda: self._carry_out([Tell(event)]))
 
     def move(self, subscriber: int, worker: int, flag: Flag) -> Move:
         """Have a subscriber go to another worker; see `Moving.begin()`."""

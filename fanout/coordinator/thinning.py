@@ -32,6 +32,7 @@ _OF_STRANGERS = {
     EventKind.CHOICE_DECLINED,
     EventKind.CONNECTION_REFUSED,
     EventKind.HANDSHAKE_FAILED,
+    EventKind.PRODUCER_EVICTED,  # for what it says; it is back at once
     EventKind.SUBSCRIBER_THROTTLED,
 }
 

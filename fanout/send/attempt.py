@@ -44,4 +44,11 @@ def attempt_batch(path: SendPath, wires: Sequence[bytes], topics: Sequence[Topic
     return Attempt(lambda: path.append_batch(wires, topics), sum(map(len, wires)), len(wires))
 
 
-__all__ = ["NO_SPACE", "Attempt", "attempt_batch", "attempt_message"]
+def attempt_joined(
+    path: SendPath, data: bytes, ends: Sequence[int], topics: Sequence[Topic]
+) -> Attempt:
+    """As `attempt_batch`, for messages that are back to back already; see `LogWriter`."""
+    return Attempt(lambda: path.append_joined(data, ends, topics), len(data), len(ends))
+
+
+__all__ = ["NO_SPACE", "Attempt", "attempt_batch", "attempt_joined", "attempt_message"]

@@ -134,6 +134,14 @@ class SendPath:
         ids = [topic.id for topic in topics]
         return self._append_with(lambda: self.log.append_batch(wires, ids), topics)
 
+    def append_joined(self, data: bytes, ends: Sequence[int], topics: Sequence[Topic]) -> int:
+        """As `append_batch`, for messages that are back to back already; see `LogWriter`."""
+
+        def append() -> int:  # ids under the lock: a topic may have another one by then
+            return self.log.append_joined(data, ends, [topic.id for topic in topics])
+
+        return self._append_with(append, topics)
+
     def _append_with(self, write: Callable[[], int], topics: Collection[Topic]) -> int:
         def checked() -> int:
             if self._state[0] != OPEN or self.log.following is None:

@@ -218,16 +218,29 @@ class LogWriter:
 
     def append_batch(self, wires: Sequence[bytes], topic_ids: Sequence[int]) -> int:
         """Commit many messages at once, all or none; returns the sequence of the first."""
+        start = self.start_of(self.head)
+        positions = accumulate(map(len, wires), initial=start)
+        next(positions)
+        return self._append_many(b"".join(wires), positions, topic_ids)
+
+    def append_joined(self, data: bytes, ends: Sequence[int], topic_ids: Sequence[int]) -> int:
+        """As `append_batch`, for messages that are back to back already.
+
+        Args:
+            ends: where each of them ends in `data`; the last one where that ends.
+        """
+        start = self.start_of(self.head)
+        return self._append_many(data, map(start.__add__, ends), topic_ids)
+
+    def _append_many(self, data: bytes, positions: Iterable[int], topic_ids: Sequence[int]) -> int:
+        """Commit messages that end at these positions of the log."""
         sequence = self.head
         start = self.start_of(sequence)
-        data = b"".join(wires)
-        count = len(wires)
+        count = len(topic_ids)
         if start + len(data) > self._position_limit or sequence + count > self._sequence_limit:
             return NO_SPACE
         self._raise_flag(sequence + count)
         self._write(start, data)
-        positions = accumulate(map(len, wires), initial=start)
-        next(positions)
         self._write_index(self._ends, sequence, array("Q", positions))
         self._write_index(self._topics, sequence, array("Q", topic_ids))
         self._note(sequence, topic_ids)

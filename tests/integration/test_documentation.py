@@ -24,6 +24,8 @@ from fanout import EventKind, FanoutError, Options
 from fanout.cli.main import build_parser
 from fanout.statistics import (
     ClosedSubscriber,
+    IngestStatistics,
+    ProducerStatistics,
     PublisherStatistics,
     SubscriberStatistics,
     Undelivered,
@@ -251,6 +253,8 @@ def test_events_are_in_the_reference() -> None:
     "kind",
     [
         ClosedSubscriber,
+        IngestStatistics,
+        ProducerStatistics,
         PublisherStatistics,
         SubscriberStatistics,
         WorkerStatistics,

@@ -108,6 +108,7 @@ PURE = (
     "fanout/coordinator/thinning.py",
     "fanout/coordinator/watching.py",
     "fanout/statistics.py",
+    *(f"fanout/ingress/{name}.py" for name in ("admission", "intake", "portions", "splitting")),
     "fanout/system_calls.py",
     *(f"fanout/subscriber/{name}.py" for name in ("backoff", "core", "events", "feed", "inbox")),
     *(f"fanout/subscriber/{name}.py" for name in ("line", "losses", "message", "parsing")),

@@ -54,6 +54,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "subscriber": ("fanout.subscriber",),
     "sockets": ("fanout.sockets",),
     "send": ("fanout.send",),
+    "ingress": ("fanout.ingress",),
     "coordinator": ("fanout.coordinator",),
     "tuning": ("fanout.workers.tuning",),
     "stream": ("fanout.workers.stream",),
@@ -67,11 +68,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "observe": ("fanout.observe",),
     "questions": ("fanout.questions",),
     "workforce": ("fanout.workforce",),
-    "engine": ("fanout.engine",),
-    "publisher": ("fanout", "fanout.audience", "fanout.publisher"),
+    "engine": ("fanout.engine", "fanout.engine_parts"),
+    "publisher": ("fanout", "fanout.audience", "fanout.intake", "fanout.publisher"),
     "asyncio": (
         "fanout.asyncio",
         "fanout.awaited_audience",
+        "fanout.awaited_intake",
     ),  # which uses nothing of the blocking one
     "cli": ("fanout.__main__", "fanout.cli"),
 }
@@ -88,6 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "subscriber": WORDS | {"transport", "zmtp"},
     "sockets": WORDS | {"subscriber", "transport", "zmtp"},
     "send": WORDS | {"shm", "zmtp"},
+    "ingress": WORDS | {"send", "shm", "transport", "zmtp"},
     "coordinator": WORDS | {"control", "kernel", "shm", "transport", "zmtp"},
     "tuning": set(),
     "policy": WORDS,
@@ -100,10 +103,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "questions": WORDS | {"observe"},
     "workforce": WORDS,
     "engine": WORDS
-    | {"coordinator", "observe", "questions", "send", "shm", "transport"}
+    | {"coordinator", "ingress", "observe", "questions", "send", "shm", "transport"}
     | {"workforce"},
-    "publisher": WORDS | {"engine", "send", "subscriber"},
-    "asyncio": WORDS | {"engine", "send", "subscriber"},
+    "publisher": WORDS | {"engine", "ingress", "send", "subscriber"},
+    "asyncio": WORDS | {"engine", "ingress", "send", "subscriber"},
     "cli": WORDS | {"observe", "publisher", "subscriber", "transport"},
 }
 

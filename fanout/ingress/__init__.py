@@ -1,0 +1,1 @@
+"""What producers in other processes send is published: the PULL side of a publisher."""

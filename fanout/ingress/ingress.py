@@ -1,0 +1,201 @@
+"""Ingress: what users have done about producers; any thread.
+
+The thread that reads is started by the first endpoint, so that a publisher without producers has
+none.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
+
+from fanout.arguments import as_topic
+from fanout.errors import ClosedError, ConfigError
+from fanout.ingress.admission import Admission
+from fanout.ingress.loop import Loop
+from fanout.ingress.sources import Source
+from fanout.transport.advice import own_endpoints_named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fanout.arguments import TopicLike
+    from fanout.events import Event
+    from fanout.ingress.door import Limits
+    from fanout.ingress.portions import Portions
+    from fanout.statistics import IngestStatistics
+    from fanout.transport.listener import Listener
+
+T = TypeVar("T")
+
+PRODUCERS_MAX = 1_024  # of one endpoint, if nothing else is said: each takes a descriptor
+PRODUCERS_LIMIT = 65_536
+CALL_TIMEOUT = 10.0  # seconds for our thread to answer: it waits for nobody
+END_GRACE = 2.0  # seconds beyond what it was given; it ends in milliseconds
+
+
+def prefixes_of(allowed_topics: TopicLike | Iterable[TopicLike] | None) -> tuple[bytes, ...] | None:
+    """Prefixes of topics; None = any.
+
+    Raises:
+        TypeError: it is none. ConfigError: there are none, so that nothing could be published.
+    """
+    if allowed_topics is None:
+        return None
+    if isinstance(allowed_topics, str | bytes | bytearray | memoryview):
+        allowed_topics = [allowed_topics]
+    names: Iterable[TopicLike] = allowed_topics  # type: ignore[assignment]  # not a buffer here
+    prefixes = tuple(as_topic(topic, "allowed_topics") for topic in names)
+    if not prefixes:
+        raise ConfigError("allowed_topics is empty: nothing could be published; None allows all")
+    return prefixes
+
+
+def check_producers(max_producers: int) -> None:
+    """Refuse what is no number of producers.
+
+    Raises:
+        TypeError, ConfigError: the text names the range.
+    """
+    if isinstance(max_producers, bool) or not isinstance(max_producers, int):
+        raise TypeError(f"max_producers must be an int, not {type(max_producers).__name__}")
+    if not 1 <= max_producers <= PRODUCERS_LIMIT:
+        raise ConfigError(f"max_producers={max_producers} is not from 1 to {PRODUCERS_LIMIT:,}")
+
+
+class Ingress:
+    """The endpoints of one publisher that take messages.
+
+    Its mutable state: the loop, once there is one, and whether it was closed.
+
+    Args:
+        portions: makes attempts of what was found.
+        limits: of connections.
+        listen: opens a listener.
+        endpoints: of the publisher, for subscribers.
+        tell: is told of events.
+        complain: logs a bug of ours.
+    """
+
+    def __init__(
+        self,
+        portions: Portions,
+        limits: Limits,
+        listen: Callable[[str], Listener],
+        endpoints: Callable[[], tuple[str, ...]],
+        tell: Callable[[Event], None],
+        complain: Callable[[str, BaseException], None],
+    ) -> None:
+        self._portions = portions
+        self._limits = limits
+        self._listen = listen
+        self._bound = endpoints
+        self._tell = tell
+        self._complain = complain
+        self._lock = threading.RLock()  # a signal handler may call while its thread has it
+        self._loop: Loop | None = None
+        self._is_closed = False
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Where producers are accepted, in the order of binding."""
+        loop = self._loop
+        return () if loop is None else tuple(loop.sources)
+
+    def ingest(
+        self,
+        endpoint: str,
+        allowed_topics: TopicLike | Iterable[TopicLike] | None = None,
+        max_producers: int = PRODUCERS_MAX,
+    ) -> str:
+        """See `fanout.Publisher.ingest()`."""
+        allowed = prefixes_of(allowed_topics)
+        check_producers(max_producers)
+        path = self._portions.path
+        path.gate.check_use()
+        with own_endpoints_named(endpoint, lambda: (*self._bound(), *self.endpoints)):
+            listener = self._listen(endpoint)
+        try:
+            admission = Admission(path.topics, path.intern, allowed)
+            source = Source(listener, admission, max_producers)
+            loop = self._running()
+            self._call(loop, lambda: loop.add(source))
+        except BaseException:
+            listener.close()
+            raise
+        return listener.endpoint
+
+    def stop(self, endpoint: str) -> None:
+        """See `fanout.Publisher.stop_ingest()`."""
+        self._portions.path.gate.check_use()
+        loop = self._loop
+        source = None if loop is None else loop.sources.get(endpoint)
+        if loop is None or source is None:
+            bound = ", ".join(self.endpoints) or "none"
+            raise ConfigError(f"{endpoint!r} takes no messages; those that do are: {bound}")
+        self._call(loop, lambda: loop.remove(source))
+
+    def statistics(self) -> tuple[IngestStatistics, ...]:
+        """Figures of each endpoint, as they are now."""
+        self._portions.path.gate.check_use()
+        loop = self._loop
+        return () if loop is None else tuple(s.statistics() for s in list(loop.sources.values()))
+
+    def close(self, timeout: float) -> None:
+        """Take nothing more, publish what is there, and end. Idempotent; nothing in a fork.
+
+        It returns at most END_GRACE after `timeout` seconds. On our own thread, which may happen to
+        collect a publisher as garbage, it does not wait.
+        """
+        if self._portions.path.gate.forked:
+            return
+        self._is_closed = True
+        loop = self._loop
+        if loop is None:
+            return
+        loop.end(timeout)
+        if loop.thread is not threading.current_thread():
+            loop.thread.join(min(timeout + END_GRACE, threading.TIMEOUT_MAX))
+        if not loop.thread.is_alive():
+            self._loop = None  # it refers to us
+
+    def _running(self) -> Loop:
+        with self._lock:
+            if self._is_closed:
+                raise ClosedError("the publisher is closed")
+            loop = self._loop
+            if loop is None or loop.has_ended:
+                loop = Loop(self._portions, self._limits, self._tell, self._failed)
+                loop.thread.start()
+                self._loop = loop
+            return loop
+
+    def _failed(self, error: BaseException) -> None:
+        text = "the thread that reads producers failed: they are gone; ingest() begins anew"
+        self._complain(text, error)
+
+    def _call(self, loop: Loop, function: Callable[[], T]) -> T:
+        """Have the loop run it, and return its result.
+
+        Raises:
+            ClosedError: it has ended. TimeoutError: it did not answer in time.
+        """
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    if loop.has_ended:
+                        raise ClosedError("the publisher takes no messages any more")
+                    future.set_result(function())
+                except Exception as error:
+                    future.set_exception(error)
+
+        loop.post(run)
+        try:
+            if loop.has_ended:
+                raise ClosedError("the publisher takes no messages any more")
+            return future.result(CALL_TIMEOUT)
+        finally:
+            future.cancel()

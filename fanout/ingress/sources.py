@@ -1,0 +1,83 @@
+"""The endpoints that take messages of producers, and who is connected there, with their figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fanout.statistics import IngestStatistics, ProducerStatistics
+
+if TYPE_CHECKING:
+    import socket
+
+    from fanout.ingress.admission import Admission
+    from fanout.ingress.intake import Intake
+    from fanout.transport.listener import Listener
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """One endpoint. Its figures are written by the thread that reads, and read by any."""
+
+    listener: Listener
+    admission: Admission
+    max_producers: int
+    connections: dict[int, Connection] = field(default_factory=dict)  # by descriptor
+    accepted: int = 0
+    refused: int = 0
+    evicted: int = 0
+    messages: int = 0
+    bytes: int = 0
+    dropped: int = 0
+    dropped_bytes: int = 0
+
+    @property
+    def endpoint(self) -> str:
+        """What is bound, with the real port."""
+        return self.listener.endpoint
+
+    def drop(self, messages: int, size: int) -> None:
+        """Count what was taken of a producer and is not published."""
+        self.dropped += messages
+        self.dropped_bytes += size
+
+    def statistics(self) -> IngestStatistics:
+        """The figures as they are now; any thread."""
+        connected = [one for one in list(self.connections.values()) if one.is_ready]
+        return IngestStatistics(
+            endpoint=self.endpoint,
+            producers=tuple(
+                ProducerStatistics(one.peer, one.intake.version or "", one.messages, one.bytes)
+                for one in connected
+            ),
+            accepted=self.accepted,
+            refused=self.refused,
+            evicted=self.evicted,
+            messages=self.messages,
+            bytes=self.bytes,
+            dropped=self.dropped,
+            dropped_bytes=self.dropped_bytes,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One producer, from its accept on. Owned by the thread that reads."""
+
+    source: Source
+    sock: socket.socket
+    peer: str
+    intake: Intake
+    is_ready: bool = False  # its handshake was done
+    is_open: bool = True
+    is_due: bool = False  # its socket has something, and it waits for its turn
+    unsent: bytes = b""  # what its socket did not take yet, of READY and PONGs
+    messages: int = 0  # published
+    bytes: int = 0  # of these, on the wire as they are in the log
+
+    def took(self, messages: int, size: int) -> None:
+        """Count what is published."""
+        self.messages += messages
+        self.bytes += size
+        self.source.messages += messages
+        self.source.bytes += size

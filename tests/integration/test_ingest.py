@@ -1,0 +1,467 @@
+"""Producers publish by stock PUSH sockets, and by raw ones that end anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import zmq
+
+import fanout.asyncio
+from fanout import (
+    BindError,
+    ClosedError,
+    ConfigError,
+    Event,
+    EventKind,
+    ForkedError,
+    IngestStatistics,
+    Publisher,
+    Reason,
+)
+from fanout.zmtp import encode_message
+from tests.helpers.raw import SIGNATURE, command, frame, greeting_3
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.helpers.stock import Socket, Stock
+
+READY_PUSH = command(b"READY", b"\x0bSocket-Type\x00\x00\x00\x04PUSH")
+
+
+class Raw:
+    """A producer of bytes."""
+
+    def __init__(self, endpoint: str, minor: int = 1) -> None:
+        host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+        self.socket = socket.create_connection((host, int(port)), DEADLINE_S)
+        self.socket.sendall(greeting_3(minor) + READY_PUSH)
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def ended(self) -> bool:
+        """Whether the publisher closes the connection; waits for it."""
+        with contextlib.suppress(ConnectionError):
+            while self.socket.recv(65536):
+                pass
+        return True
+
+    def __enter__(self) -> Raw:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+def figures(publisher: Publisher) -> IngestStatistics:
+    [one] = publisher.ingest_statistics()
+    return one
+
+
+def has_dropped(publisher: Publisher, count: int) -> bool:
+    return figures(publisher).dropped == count
+
+
+def subscribed(stock: Stock, publisher: Publisher, *topics: bytes) -> Socket:
+    subscriber = stock.connect(publisher.endpoints[0], *topics)
+    publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+    return subscriber
+
+
+@pytest.fixture
+def push(stock: Stock) -> Iterator[Socket]:
+    one = stock.context.socket(zmq.PUSH)
+    one.set(zmq.SNDTIMEO, int(DEADLINE_S * 1000))
+    yield one
+    one.close(0)
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:*", "ipc://*"])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_what_stock_producers_send_is_published_as_it_comes(
+    stock: Stock, push: Socket, endpoint: str, numbered: bool
+) -> None:
+    with Publisher(
+        "tcp://127.0.0.1:*", workers=2, log_bytes=1 << 22, sequence_frame=numbered
+    ) as publisher:
+        subscriber = subscribed(stock, publisher, b"")
+        intake = publisher.ingest(endpoint)
+        assert publisher.ingest_endpoints == (intake,)
+        push.connect(intake)
+        sent = [[b"topic%d" % (n % 5), b"x" * (n % 600), *[b"f"] * (n % 4)] for n in range(2000)]
+        sent += [[b"alone"], [b"", b""], [b"large", b"L" * 900_000]]
+        for frames in sent:
+            push.send_multipart(frames)
+        got = [subscriber.recv_multipart() for _ in sent]
+        if numbered:
+            assert [int.from_bytes(frames.pop()[8:], "big") for frames in got] == list(
+                range(len(sent))
+            )
+        assert got == sent
+        assert figures(publisher).messages == len(sent)
+
+
+@pytest.mark.parametrize("minor", [0, 1])
+def test_raw_producers_of_zmtp_3_cut_anywhere(
+    stock: Stock, publisher: Publisher, minor: int
+) -> None:
+    subscriber = subscribed(stock, publisher, b"a")
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    data = encode_message([b"a", b"1"]) + encode_message([b"b", b"2"]) + encode_message([b"a3"])
+    with Raw(intake, minor) as raw:
+        for index in range(len(data)):
+            raw.send(data[index : index + 1])
+        assert subscriber.recv_multipart() == [b"a", b"1"]
+        assert subscriber.recv_multipart() == [b"a3"]
+        [producer] = figures(publisher).producers
+        assert (producer.version, producer.messages) == (f"3.{minor}", 3)
+
+
+def test_a_producer_of_zmtp_2(stock: Stock, publisher: Publisher) -> None:
+    subscriber = subscribed(stock, publisher, b"")
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    host, _, port = intake.removeprefix("tcp://").rpartition(":")
+    with socket.create_connection((host, int(port)), DEADLINE_S) as sock:
+        sock.sendall(SIGNATURE + b"\x01\x08\x00\x00" + encode_message([b"a", b"1"]))
+        assert subscriber.recv_multipart() == [b"a", b"1"]
+
+
+def test_half_a_message_of_a_dead_producer_is_not_published(
+    stock: Stock, publisher: Publisher
+) -> None:
+    subscriber = subscribed(stock, publisher, b"")
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    message = encode_message([b"a", b"x" * 1000, b"y"])
+    for cut in (1, 3, 5, 500, len(message) - 1):
+        before = figures(publisher).dropped
+        with Raw(intake) as raw:
+            raw.send(encode_message([b"whole", b"%d" % cut]) + message[:cut])
+            assert subscriber.recv_multipart() == [b"whole", b"%d" % cut]
+        wait_until(partial(has_dropped, publisher, before + 1), "it is counted")
+    publisher.publish(b"last", b"")
+    assert subscriber.recv_multipart() == [b"last", b""]
+
+
+def test_a_killed_producer(stock: Stock, publisher: Publisher) -> None:
+    """What it has sent whole is published, in order and without a hole, and nothing else."""
+    subscriber = subscribed(stock, publisher, b"")
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            raw = Raw(intake)
+            number = 0
+            while True:
+                raw.send(encode_message([b"a", b"%d" % number, b"x" * 777]))
+                number += 1
+        os._exit(1)
+    try:
+        wait_until(lambda: figures(publisher).messages > 1000, "it produces")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    wait_until(lambda: not figures(publisher).producers, "it is gone")
+    count = figures(publisher).messages
+    subscriber.set(zmq.RCVTIMEO, int(DEADLINE_S * 1000))
+    publisher.publish(b"last", b"")
+    got = []
+    while (frames := subscriber.recv_multipart()) != [b"last", b""]:
+        got.append(frames)
+    numbers = [int(frames[1]) for frames in got]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == count - 1
+    assert all(frames[2:] == [b"x" * 777] for frames in got)
+
+
+def test_violations_close_one_producer_with_an_event(stock: Stock) -> None:
+    events: list[Event] = []
+    with Publisher(
+        "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=events.append
+    ) as publisher:
+        subscriber = subscribed(stock, publisher, b"")
+        intake = publisher.ingest("tcp://127.0.0.1:*", allowed_topics=[b"a", "b"])
+
+        def evicted() -> list[Event]:
+            return [one for one in events if one.kind is EventKind.PRODUCER_EVICTED]
+
+        def is_told(count: int) -> bool:
+            return len(evicted()) == count
+
+        with Raw(intake) as honest:
+            bad = [
+                (encode_message([b"c", b"1"]), Reason.TOPIC),
+                (b"\x01\x01a\x02" + (1 << 30).to_bytes(8, "big"), Reason.LIMIT),
+                (b"\x01\x01a\x02" + b"\xff" * 8, Reason.VIOLATION),
+            ]
+            for index, (data, cause) in enumerate(bad):
+                with Raw(intake) as raw:
+                    raw.send(encode_message([b"a", b"%d" % index]) + data)
+                    assert raw.ended()
+                wait_until(partial(is_told, index + 1), "it is told")
+                assert evicted()[-1].cause is cause
+                assert subscriber.recv_multipart() == [b"a", b"%d" % index]
+            honest.send(encode_message([b"b", b"honest"]))
+            assert subscriber.recv_multipart() == [b"b", b"honest"]
+        assert figures(publisher).evicted == len(bad)
+
+
+def test_who_is_no_producer_is_refused(publisher: Publisher) -> None:
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    host, _, port = intake.removeprefix("tcp://").rpartition(":")
+    sub = command(b"READY", b"\x0bSocket-Type\x00\x00\x00\x03SUB")
+    for data in (b"GET / HTTP/1.1\r\n\r\n", greeting_3(1) + sub, greeting_3(1) + frame(b"x")):
+        with socket.create_connection((host, int(port)), DEADLINE_S) as sock:
+            sock.sendall(data)
+            with contextlib.suppress(ConnectionError):
+                while sock.recv(4096):
+                    pass
+    assert figures(publisher).messages == 0
+
+
+def test_who_does_not_greet_is_ended_in_time() -> None:
+    events: list[Event] = []
+    with Publisher(workers=1, handshake_timeout=0.1, on_event=events.append) as publisher:
+        intake = publisher.ingest("tcp://127.0.0.1:*")
+        host, _, port = intake.removeprefix("tcp://").rpartition(":")
+        with socket.create_connection((host, int(port)), DEADLINE_S) as sock:
+            while sock.recv(4096):
+                pass
+        wait_until(lambda: EventKind.HANDSHAKE_FAILED in {one.kind for one in events}, "told")
+    assert Reason.HANDSHAKE_TIMEOUT in {one.cause for one in events}
+
+
+def test_so_many_producers_and_no_more(publisher: Publisher) -> None:
+    intake = publisher.ingest("tcp://127.0.0.1:*", max_producers=1)
+    with Raw(intake):
+        wait_until(lambda: len(figures(publisher).producers) == 1, "it is there")
+        with Raw(intake) as second:
+            assert second.ended()
+    assert figures(publisher).refused == 1
+
+
+def test_a_flooder_takes_only_its_turn(stock: Stock, publisher: Publisher) -> None:
+    subscriber = subscribed(stock, publisher, b"quiet")
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    flood = encode_message([b"flood", b"x" * 100]) * 3000
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            raw = Raw(intake)
+            while True:
+                raw.send(flood)
+        os._exit(1)
+    try:
+        wait_until(lambda: figures(publisher).messages > 10_000, "it floods")
+        with Raw(intake) as quiet:
+            for number in range(50):
+                before = figures(publisher).bytes
+                quiet.send(encode_message([b"quiet", b"%d" % number]))
+                assert subscriber.recv_multipart() == [b"quiet", b"%d" % number]
+                # The flooder had some turns meanwhile, not all that its sockets held.
+                assert figures(publisher).bytes - before < 64 << 20
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_producers_wait_for_a_subscriber_that_may_block(stock: Stock, push: Socket) -> None:
+    with Publisher(
+        "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 18, slow_policy="block", send_timeout=60
+    ) as publisher:
+        slow = stock.socket(zmq.SUB)
+        slow.set(zmq.RCVHWM, 10)
+        slow.subscribe(b"")
+        slow.connect(publisher.endpoints[0])
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        intake = publisher.ingest("tcp://127.0.0.1:*")
+        push.set(zmq.SNDHWM, 10)
+        push.connect(intake)
+        push.set(zmq.SNDTIMEO, 300)
+        count = 0
+        with contextlib.suppress(zmq.Again):
+            while count < 100_000:
+                push.send_multipart([b"a", b"%d" % count, b"x" * 10_000])
+                count += 1
+        assert 0 < count < 100_000, "it never had to wait"
+        assert figures(publisher).dropped == 0
+        for number in range(count):
+            assert slow.recv_multipart()[1] == b"%d" % number, "one is missing"
+        push.set(zmq.SNDTIMEO, int(DEADLINE_S * 1000))
+        push.send_multipart([b"a", b"again"])
+        assert slow.recv_multipart() == [b"a", b"again"]
+
+
+def test_producers_wait_while_it_is_poisoned(stock: Stock, publisher: Publisher) -> None:
+    subscriber = subscribed(stock, publisher, b"")
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    log = publisher._engine.path.log
+    log._raise_flag(log.head + 1)
+    assert publisher.poisoned
+    with Raw(intake) as raw:
+        raw.send(encode_message([b"a", b"1"]))
+        raw.send(encode_message([b"a", b"2"]))
+        loop = publisher._engine.ingress._loop
+        assert loop is not None
+        wait_until(lambda: loop._waiting, "it was read, and waits")
+        assert figures(publisher).messages == 0
+        publisher.recover()
+        assert subscriber.recv_multipart() == [b"a", b"1"]
+        assert subscriber.recv_multipart() == [b"a", b"2"]
+
+
+def test_close_publishes_what_has_come(stock: Stock) -> None:
+    publisher = Publisher("tcp://127.0.0.1:*", workers=1)
+    subscriber = subscribed(stock, publisher, b"")
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    with Raw(intake) as raw:
+        wait_until(lambda: bool(figures(publisher).producers), "it is there")
+        raw.send(encode_message([b"a", b"x" * 100]) * 1000)
+        assert publisher.close() == ()
+        assert raw.ended()
+    for _ in range(1000):
+        assert subscriber.recv_multipart() == [b"a", b"x" * 100]
+    with pytest.raises(ClosedError):
+        publisher.ingest("tcp://127.0.0.1:*")
+    with pytest.raises(ClosedError):
+        publisher.ingest_statistics()
+    assert publisher.ingest_endpoints == ()
+
+
+def test_close_does_not_wait_longer_than_it_is_told(stock: Stock) -> None:
+    publisher = Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 18, slow_policy="block")
+    slow = stock.socket(zmq.SUB)
+    slow.set(zmq.RCVHWM, 1)
+    slow.subscribe(b"")
+    slow.connect(publisher.endpoints[0])
+    publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+    with Raw(publisher.ingest("tcp://127.0.0.1:*")) as raw:
+        raw.socket.setblocking(False)
+        block = encode_message([b"a", b"x" * 10_000])
+        last = time.monotonic()
+        while time.monotonic() < last + 0.3:
+            with contextlib.suppress(BlockingIOError):
+                raw.socket.send(block)
+                last = time.monotonic()
+        began = time.monotonic()
+        publisher.close(0.5)
+        assert time.monotonic() - began < 5
+
+
+def test_stop_ingest_ends_one_endpoint(stock: Stock, publisher: Publisher) -> None:
+    subscriber = subscribed(stock, publisher, b"")
+    first = publisher.ingest("tcp://127.0.0.1:*")
+    second = publisher.ingest("ipc://*")
+    with Raw(first) as raw:
+        raw.send(encode_message([b"a", b"1"]))
+        assert subscriber.recv_multipart() == [b"a", b"1"]
+        publisher.stop_ingest(first)
+        assert raw.ended()
+    assert publisher.ingest_endpoints == (second,)
+    with pytest.raises(ConfigError, match="takes no messages"):
+        publisher.stop_ingest(first)
+    with pytest.raises(ConnectionRefusedError):
+        Raw(first)
+    publisher.stop_ingest(second)
+    assert not os.path.exists(second.removeprefix("ipc://"))
+
+
+def test_what_cannot_work_changes_nothing(publisher: Publisher) -> None:
+    [own] = publisher.endpoints
+    with pytest.raises(BindError, match="this publisher itself listens"):
+        publisher.ingest(own)
+    with pytest.raises(ConfigError):
+        publisher.ingest("inproc://x")
+    with pytest.raises(ConfigError, match="allowed_topics is empty"):
+        publisher.ingest("tcp://127.0.0.1:*", allowed_topics=[])
+    with pytest.raises(TypeError):
+        publisher.ingest("tcp://127.0.0.1:*", allowed_topics=[1])  # type: ignore[list-item]
+    with pytest.raises(ConfigError, match="max_producers=0"):
+        publisher.ingest("tcp://127.0.0.1:*", max_producers=0)
+    with pytest.raises(TypeError):
+        publisher.ingest("tcp://127.0.0.1:*", max_producers=True)
+    assert publisher.ingest_endpoints == ()
+
+
+def test_a_forked_child_has_nothing_of_it(stock: Stock, publisher: Publisher) -> None:
+    subscriber = subscribed(stock, publisher, b"")
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    with Raw(intake) as raw:
+        wait_until(lambda: bool(figures(publisher).producers), "it is there")
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            status = 1
+            with contextlib.suppress(BaseException):
+                for call in (
+                    lambda: publisher.ingest("tcp://127.0.0.1:*"),
+                    lambda: publisher.stop_ingest(intake),
+                    publisher.ingest_statistics,
+                ):
+                    with pytest.raises(ForkedError):
+                        call()
+                publisher.close()
+                status = 0
+            os.write(writer, bytes((status,)))
+            signal.pause()
+        try:
+            assert os.read(reader, 1) == b"\0"
+            raw.send(encode_message([b"a", b"1"]))
+            assert subscriber.recv_multipart() == [b"a", b"1"]
+            publisher.stop_ingest(intake)
+            assert raw.ended(), "the child holds the connection open"
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            os.close(reader)
+            os.close(writer)
+
+
+def test_a_thread_that_fails_leaves_a_publisher_that_works(
+    stock: Stock, publisher: Publisher
+) -> None:
+    subscriber = subscribed(stock, publisher, b"")
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    loop = publisher._engine.ingress._loop
+    assert loop is not None
+
+    def fail() -> None:
+        raise MemoryError
+
+    with Raw(intake) as raw:
+        loop.post(fail)
+        assert raw.ended()
+    loop.thread.join(DEADLINE_S)
+    assert publisher.ingest_endpoints == ()
+    assert not publisher.poisoned
+    with Raw(publisher.ingest("tcp://127.0.0.1:*")) as raw:
+        raw.send(encode_message([b"a", b"1"]))
+        assert subscriber.recv_multipart() == [b"a", b"1"]
+
+
+async def in_asyncio(stock: Stock) -> None:
+    async with fanout.asyncio.Publisher("tcp://127.0.0.1:*", workers=1) as publisher:
+        subscriber = stock.connect(publisher.endpoints[0], b"")
+        await publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        intake = await publisher.ingest("tcp://127.0.0.1:*", allowed_topics=b"a")
+        assert publisher.ingest_endpoints == (intake,)
+        with Raw(intake) as raw:
+            raw.send(encode_message([b"a", b"1"]))
+            assert subscriber.recv_multipart() == [b"a", b"1"]
+            assert publisher.ingest_statistics()[0].messages == 1
+        await publisher.stop_ingest(intake)
+        assert not publisher.ingest_endpoints
+
+
+def test_in_asyncio(stock: Stock) -> None:
+    import asyncio
+
+    asyncio.run(in_asyncio(stock))
