@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from fanout.events import Event
     from fanout.options import Options
     from fanout.send.attempt import Attempt
-    from fanout.send.path import SendPath
     from fanout.statistics import InTheWay, Undelivered
     from fanout.transport.listener import Listener
 
