@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanout.ingress.ingress import PRODUCERS_MAX
 from fanout.loop_executor import in_thread
+from fanout.refusals import name_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,3 +50,6 @@ class AwaitedIntake:
 
     def _running(self) -> Engine:
         raise NotImplementedError
+
+
+name_as("Publisher", AwaitedIntake)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.ingress.ingress import PRODUCERS_MAX
+from fanout.refusals import name_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,3 +71,6 @@ class Intake:
             ClosedError: the publisher is closed.
         """
         return self._engine.ingress.statistics()
+
+
+name_as("Publisher", Intake)
