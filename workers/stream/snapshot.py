@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fanout.workers.stream.listing import Listing
 
+SIZED_MAX = 4_096  # subscriptions of which the lengths are found, in some 0.1 ms
 PENDING_MAX = 16  # snapshots of one member, from which on it is not read until it has got some
 
 
@@ -90,13 +91,19 @@ class Snapshots:
         subscriptions: of the member, as they are now.
     """
 
-    __slots__ = ("_born", "_ended", "_number", "_subscriptions", "pending")
+    __slots__ = (
+        *("_born", "_changes", "_ended", "_number", "_sized", "_sizes", "_subscriptions"),
+        "pending",
+    )
 
     def __init__(self, subscriptions: Collection[bytes]) -> None:
         self._subscriptions = subscriptions
         self._born: dict[bytes, int] = {}
         self._ended: dict[bytes, tuple[int, int]] = {}
         self._number = 0
+        self._changes = 0
+        self._sized = (0, 0, 0)  # for which state of these the lengths were found
+        self._sizes: list[int] = []
         self.pending: deque[Snapshot] = deque()
 
     def add(self, due: int, above: int, added: Collection[bytes], *, is_told: bool) -> None:
@@ -119,6 +126,7 @@ class Snapshots:
 
     def cancel(self, cancelled: Iterable[bytes]) -> None:
         """It wants this no more."""
+        self._changes += 1
         for prefix in cancelled:
             self._ended[prefix] = self._born.pop(prefix, 0), self._number
 
@@ -126,7 +134,7 @@ class Snapshots:
         """Whether another subscription was there before, or nothing wants the topic any more."""
         wants, born, ended = self._subscriptions, self._born, self._ended
         number, is_wanted = snapshot.number, False
-        for size in range(len(topic) + 1):
+        for size in self._sizes_up_to(len(topic)):
             prefix = topic[:size]
             if prefix in wants:
                 is_wanted = True
@@ -137,6 +145,16 @@ class Snapshots:
                 if since < number <= until:
                     return True
         return not is_wanted
+
+    def _sizes_up_to(self, size: int) -> Iterable[int]:
+        """Lengths that subscriptions may have; of many it takes long to find that out."""
+        if len(self._subscriptions) > SIZED_MAX:
+            return range(size + 1)
+        state = len(self._subscriptions), self._number, self._changes
+        if state != self._sized:
+            self._sized = state
+            self._sizes = sorted({*map(len, self._subscriptions), *map(len, self._ended)})
+        return self._sizes
 
     @property
     def are_many(self) -> bool:

@@ -80,9 +80,10 @@ class TopicNames:
 
     def some(self, begin: bytes, prefix: bytes, most: int) -> list[bytes]:
         """The first names from `begin` on that begin with a prefix, in their order."""
-        low = bisect_left(self._sorted, begin)
-        found = self._sorted[low : low + most]
-        if found and not found[-1].startswith(prefix):
-            stop = bisect_left(found, True, key=lambda name: not name.startswith(prefix))
-            del found[stop:]
-        return found
+        names = self._sorted
+        low = bisect_left(names, begin)
+        first = prefix.rstrip(b"\xff")  # the name that would follow all that begin so
+        if not first:
+            return names[low : low + most]
+        behind = first[:-1] + bytes((first[-1] + 1,))
+        return names[low : bisect_left(names, behind, low, min(low + most, len(names)))]
