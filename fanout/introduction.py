@@ -41,7 +41,8 @@ class Introduction:
     def to_bytes(self) -> bytes:
         """The value of the property."""
         text = f"{FORM};epoch={self.epoch:016x};head={self.head};sequence={self.sequence:d}"
-        return f"{text};replay={self.replay};last={self.last:d}".encode("ascii")
+        last = ";last=1" if self.last else ""
+        return f"{text};replay={self.replay}{last}".encode("ascii")
 
 
 def introduction_of(value: bytes) -> Introduction | None:
