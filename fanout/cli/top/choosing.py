@@ -43,7 +43,12 @@ def candidates(found: Sequence[Found], pid: int | None, name: str | None) -> lis
         raise NoPublisher(f"process {pid} has no publisher" + (f" named {name!r}" if name else ""))
     if name is not None:
         others = _listed([one for one in found if one.name])
-        raise NoPublisher(f"no publisher is named {name!r}; those that are: {others or 'none'}")
+        text = f"no publisher is named {name!r}; those that are: {others or 'none'}"
+        problems = [one.problem for one in found if one.problem]
+        if problems:  # it may be one of these, which cannot be asked for their names
+            more = f" (and {len(problems) - 1} more like that)" if len(problems) > 1 else ""
+            text += f"; not read: {problems[0]}{more}"
+        raise NoPublisher(text)
     raise NoPublisher("no publisher runs here, as far as this user may look")
 
 

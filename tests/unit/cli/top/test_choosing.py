@@ -41,7 +41,7 @@ def test_by_process_id_of_it_or_of_a_worker_and_by_name(found: list[Found]) -> N
 @pytest.mark.parametrize(
     ("pid", "name", "words"),
     [
-        (None, "fxx", "those that are: 10 (ticks), 20 (fx\\x1b[2J)"),
+        (None, "fxx", "those that are: 10 (ticks), 20 (fx\\x1b[2J); not read: process 40: another"),
         (99, None, "process 99 has no publisher"),
         (10, "fx", "process 10 has no publisher named 'fx'"),
         (40, None, "another layout"),
@@ -51,6 +51,15 @@ def test_none_fits(found: list[Found], pid: int | None, name: str | None, words:
     with pytest.raises(NoPublisher) as error:
         candidates([*found, OTHER], pid, name)
     assert words in str(error.value)
+
+
+def test_of_those_that_cannot_be_read_one_stands_for_all() -> None:
+    with pytest.raises(NoPublisher) as error:
+        candidates([OTHER] * 3, None, "fx")
+    assert str(error.value) == (
+        "no publisher is named 'fx'; those that are: none; "
+        "not read: process 40: another layout (and 2 more like that)"
+    )
 
 
 def test_there_is_none() -> None:
