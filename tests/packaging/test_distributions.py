@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.programs import ROOT
-from tests.packaging.environments import OURS, interpreters, make_wheel, untouched_environment
+from tests.packaging.environments import interpreters, make_wheel, untouched_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,11 +155,12 @@ def test_users_have_workers_beside_their_program(
     assert environment.run(str(beside), directory=beside.parent) == "beside\n"
 
 
+@pytest.mark.parametrize("version", sorted(interpreters()))
 def test_users_have_workers_installed(
-    environment_of: Callable[[str], Environment], tmp_path: Path
+    version: str, environment_of: Callable[[str], Environment], tmp_path: Path
 ) -> None:
     """By a distribution that has them at top level, and takes them with it when it goes."""
-    environment = environment_of(OURS)
+    environment = environment_of(version)
     alone, _ = programs(tmp_path)
     theirs = {"workers/__init__.py": "", "workers/main.py": "whose = 'installed'\n"}
     environment.install(make_wheel(tmp_path, "workers", theirs))
