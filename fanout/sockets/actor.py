@@ -175,4 +175,9 @@ class Actor:
         self._failure = error
         text = f"the socket has failed: {error}"
         self._why = lambda: ClosedError(text)
-        self.end(now)
+        try:
+            self.end(now)
+        except Exception as another:
+            error.add_note(f"and what was open could not be closed: {another!r}")
+        finally:  # whoever waits for the end is not to wait for ever
+            self.is_closing = self.is_closed = True

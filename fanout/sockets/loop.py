@@ -134,9 +134,11 @@ class LoopActor(Actor):
         self.ring()
 
     def end(self, now: float) -> None:
-        super().end(now)
-        self._stop_timer()
-        self._tell()
+        try:
+            super().end(now)
+        finally:
+            self._stop_timer()
+            self._tell()
 
     # On the loop.
 

@@ -123,6 +123,33 @@ def test_after_a_failure_nothing_is_taken_over(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.undo()
 
 
+def test_whose_end_fails_is_over_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else who waits for it would wait for ever."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("meant")
+
+    pull = Pull()
+    closing = Wiring.close
+    monkeypatch.setattr(Wiring, "close", fail)
+    pull.close()
+    assert pull.closed
+    with pytest.raises(ClosedError, match="meant"):
+        pull.recv()
+    closing(pull._actor.wiring, 0.0)
+
+    async def main() -> None:
+        one = AwaitedRep()
+        waiting = asyncio.create_task(one.recv())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="meant"):
+            await one.stop()
+        with pytest.raises(ClosedError):
+            await waiting
+
+    asyncio.run(main())
+
+
 def test_what_is_handed_over_to_who_is_gone_is_counted() -> None:
     with Router() as router:
         endpoint = router.bind("ipc://*")
