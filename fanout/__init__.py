@@ -1,6 +1,7 @@
 """fanout: a publisher for large PUB/SUB fan-out to stock ZeroMQ subscribers.
 
 Publisher           publish, send, batch, bind, wait_for_subscribers, drain, close
+Producer            publish, send, send_multipart, from another process
 Subscriber          recv, recv_many, poll, subscribe, unsubscribe, close
 Message, Gap        what a subscriber gets, and what is missing before it
 fanout.asyncio      the same verbs, awaitable where they can wait
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from fanout.events import Event, EventKind
     from fanout.last_values import LastValues
     from fanout.options import Options
+    from fanout.producer import Producer
     from fanout.publisher import Publisher
     from fanout.reasons import Fault, Reason
     from fanout.send.batch import Batch
@@ -84,6 +86,7 @@ __all__ = [
     "NotMovedError",
     "Options",
     "PoisonedError",
+    "Producer",
     "ProducerStatistics",
     "Publisher",
     "PublisherStatistics",
@@ -110,6 +113,7 @@ _DEFINED_IN = {
     "fanout.events": ("Event", "EventKind"),
     "fanout.last_values": ("LastValues",),
     "fanout.options": ("Options",),
+    "fanout.producer": ("Producer",),
     "fanout.publisher": ("Publisher",),
     "fanout.reasons": ("Fault", "Reason"),
     "fanout.send.batch": ("Batch",),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fanout.arguments import Bytes, TopicLike
+    from fanout.awaited_producer import Producer
     from fanout.engine import Engine
     from fanout.events import Event
     from fanout.option_arguments import OptionArguments
@@ -318,13 +319,15 @@ def _task() -> object:
 if not TYPE_CHECKING:  # type checkers are to find misspelt names
 
     def __getattr__(name: str) -> object:
-        """The subscriber, imported when it is first asked for: a publisher has no use for it."""
-        if name != "Subscriber":
+        """What a publisher has no use for, imported when it is first asked for."""
+        if name == "Producer":
+            from fanout.awaited_producer import Producer as found
+        elif name == "Subscriber":
+            from fanout.subscriber.awaited import Subscriber as found
+        else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from fanout.subscriber.awaited import Subscriber
-
-        globals()[name] = Subscriber  # the next time it is found without us
-        return Subscriber
+        globals()[name] = found  # the next time it is found without us
+        return found
 
 
-__all__ = ["AwaitedEvents", "Batch", "Publisher", "Subscriber"]
+__all__ = ["AwaitedEvents", "Batch", "Producer", "Publisher", "Subscriber"]

@@ -25,11 +25,11 @@ GLOSSARY = REFERENCE / "glossary.md"
 SOURCES = sorted(path for top in ("fanout", "workers") for path in (ROOT / top).rglob("*.py"))
 FILES = sorted(
     path.relative_to(ROOT).as_posix()
-    for top in ("fanout", "workers", "tests", "scripts", "docs", ".ci", ".github")
+    for top in ("fanout", "workers", "tests", "scripts", "docs", "examples", ".ci", ".github")
     for path in (ROOT / top).rglob("*")
     if "__pycache__" not in path.parts
 )
-FOLDERS = ("fanout/", "workers/", "tests/", "scripts/", "docs/", ".github/")
+FOLDERS = ("fanout/", "workers/", "tests/", "scripts/", "docs/", "examples/", ".github/")
 README_LINES_MAX = 200
 USERS_FILES = {"workers.py", "queue.py"}  # a user's, not ours
 

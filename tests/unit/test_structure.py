@@ -69,6 +69,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "questions": ("fanout.questions",),
     "workforce": ("fanout.workforce",),
     "engine": ("fanout.engine", "fanout.engine_parts"),
+    "producer": ("fanout.producer", "fanout.awaited_producer"),
     "publisher": ("fanout", "fanout.audience", "fanout.intake", "fanout.publisher"),
     "asyncio": (
         "fanout.asyncio",
@@ -105,8 +106,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": WORDS
     | {"coordinator", "ingress", "observe", "questions", "send", "shm", "transport"}
     | {"workforce"},
-    "publisher": WORDS | {"engine", "ingress", "send", "subscriber"},
-    "asyncio": WORDS | {"engine", "ingress", "send", "subscriber"},
+    "producer": WORDS | {"send", "sockets", "subscriber"},
+    "publisher": WORDS | {"engine", "ingress", "producer", "send", "subscriber"},
+    "asyncio": WORDS | {"engine", "ingress", "producer", "send", "subscriber"},
     "cli": WORDS | {"observe", "publisher", "subscriber", "transport"},
 }
 
