@@ -91,6 +91,8 @@ class Backlog(Losing):
 
     def say(self, member: Member) -> Step:
         """Send what is not in the log, and nothing else."""
+        if member.spill and self._send_spill(member) is Step.FULL:
+            return Step.FULL
         return self._send_control(member) if member.control else Step.DONE
 
     def _has_marker(self, member: Member, front: int) -> bool:

@@ -161,7 +161,7 @@ class Judging(Rounds):
 
     def writable(self, member: Member) -> None:
         """The socket of this member has room again."""
-        if member.blocked and (member.control or member not in self.rests):
+        if member.blocked and (member.control or member not in self.rests or _has_begun(member)):
             self.runnable[member] = None
 
     def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
@@ -323,6 +323,11 @@ class Judging(Rounds):
         left = _left(limits.age_ns, lag.age_ns)
         if left != NONE:
             self._by_time.add(now + left, member)
+
+
+def _has_begun(member: Member) -> bool:
+    """Whether one that rests gets something all the same: what it has missed, or the rest of it."""
+    return bool(member.spill) or member.replay is not None
 
 
 def _left(limit: int, lag: int) -> int:

@@ -129,6 +129,10 @@ class Pump(Restoring):
                 step = self.backlog.step(member, self.front)
                 if step is not Step.MORE:
                     break
+                if member.replay is not None:  # what comes behind it is up to its own policy
+                    self.end_replay(member)
+                    if member.conflating and member in self.rests:  # since before
+                        break
             while step is Step.MORE and self._has_finished(member):
                 step = self.backlog.step(member, self.front)
         except OSError as error:
@@ -163,11 +167,17 @@ class Pump(Restoring):
         return not member.queued
 
     def _say(self, member: Member) -> None:
-        """Send a member that rests what is to be said to it, and nothing else."""
+        """Send a member that rests what is to be said to it, and nothing else.
+
+        It may have begun to rest before it was sent what it had missed, and have had to jump there
+        in the middle of a message: the rest of that comes first.
+        """
+        before = member.sent_bytes
         try:
             self.backlog.say(member)
         except OSError as error:
             self._lose(member, *broken(error))
+        self.totals.sent_bytes += member.sent_bytes - before
 
     def serve_runnable(self, now: int, limit: int) -> None:
         """Continue with members whose sockets have room; neighbours in the log share its work.

@@ -135,6 +135,7 @@ class Restoring(Replaying):
         self.begin(member, now)
         if policy.min_interval_ns and rests_until > now:
             self.rest(member, min(rests_until, now + policy.min_interval_ns))
+            self.writable(member)  # it may be sent what it has missed
 
     def let_go(self, member: Member) -> None:
         """Another worker goes on with a member: what waits for it is in the totals of that one."""

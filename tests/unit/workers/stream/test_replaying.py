@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fanout.reasons import Reason
 from fanout.shm.header import Header
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
@@ -73,8 +74,37 @@ def test_what_it_missed_is_not_conflated_and_what_it_has_not_taken_since_is() ->
     worker.serve(member)
 
     parts = parts_of(sink.taken)
-    assert parts == [*range(0, 20, 2), 20, 28, 38]
+    assert parts == [*range(0, 20, 2), 28, 38]
     assert member.matched == member.sent + member.conflated == 20
+
+
+def test_who_rests_since_before_gets_what_it_missed_and_the_rest_of_a_message_first() -> None:
+    """What is said to it meanwhile is not said in the middle of that."""
+    worker = published(20)
+    pump = worker.pump
+    member, sink = worker.member(b"A", room=1 << 30)
+    worker.obey(member, SlowPolicy("conflate", min_interval=1.0))
+    worker.serve(member)
+    assert member in pump.rests
+    missed = missed_by((b"A",), ())
+    assert missed is not None
+    pump.replay(member, 0, 20, missed, 0)
+    sink.room = 8  # a message, and a part of one
+    worker.serve(member)
+    pump.speak(member, b"PONG", 0)
+    pump.backlog.jump(member, 20, pump.front, Reason.LAG_LOG)
+    pump.end_replay(member)
+    publish(worker, 2)
+    for room in (1, 1 << 30):
+        sink.room = room
+        pump.writable(member)
+        pump.serve_runnable(0, 10)
+
+    assert sink.taken.endswith(b"PONG")
+    assert parts_of(sink.taken.removesuffix(b"PONG")) == [0, 2]
+    assert member.sent == 2
+    assert pump.totals.sent_bytes == member.sent_bytes
+    assert pump.waits(member)
 
 
 def test_a_limit_that_it_has_is_none_for_what_it_missed() -> None:
