@@ -212,7 +212,7 @@ class Desk:
         evicted = cause not in _ENDED_BY_ITSELF
         if cause in _VIOLATIONS and not peer.ready:
             evicted = False  # it has never become a subscriber
-        kernel_bytes = 0 if evicted else peer.unsent_in_kernel()
+        kernel_bytes = 0 if evicted else peer.unacknowledged()
         now = self._around.now()
         peer.checkpoint(now)  # what comes from now on is not sent to it, wherever the tail is
         peer.inbox.let_go()

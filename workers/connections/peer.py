@@ -70,6 +70,7 @@ class Peer:
     """
 
     __slots__ = (
+        "_end_bytes",
         "_kernel_bytes",
         "_rated",
         "_rated_at",
@@ -126,6 +127,7 @@ class Peer:
         self._rated_at = now
         self._rated = (0, 0)  # sent, and bytes, at that time
         self._kernel_bytes = 0  # when it was asked last
+        self._end_bytes = 0  # of the end of file, which TCP counts as one byte more
         self.record = record
         self.record_due = 0
         self.recorded = NO_TAIL
@@ -188,11 +190,16 @@ class Peer:
         """Bytes that the kernel took and the peer has not acknowledged; 0 once it broke."""
         return kernel.unsent_in_kernel(self.socket)
 
+    def unacknowledged(self) -> int:
+        """Bytes of its stream among these: without the end of file."""
+        return max(0, self.unsent_in_kernel() - self._end_bytes)
+
     def finish_sending(self) -> None:
         """Send end of file after what is queued in the kernel; reading still works."""
         self.record.end()
         with contextlib.suppress(OSError):  # it is gone already
             self.socket.shutdown(socket.SHUT_WR)
+            self._end_bytes = int(self.socket.family != socket.AF_UNIX)
 
     def close(self, *, leave_open: bool = False) -> None:
         """End the connection for every process that holds a duplicate.

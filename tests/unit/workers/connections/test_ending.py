@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +19,12 @@ from fanout.workers.policy.block import Block
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.turn_part import without_clock
 from fanout.workers.tail import Tail
+from fanout.workers.tuning import TUNING
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL
+from tests.helpers.taking_over import TakingOver
 from tests.helpers.ticking import Ticking
+from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,3 +193,28 @@ def test_what_is_committed_is_sent_before_anybody_is_closed_if_there_is_time(
     assert len(desk.peers) == 1
     ending.step(1, more=True)
     assert not desk.peers
+
+
+@pytest.mark.parametrize("ipc", [False, True])
+def test_the_end_of_file_is_no_byte_that_was_not_delivered(ipc: bool) -> None:
+    """TCP counts it as one: who had acknowledged all else would be named as not delivered to."""
+    with closing(TakingOver(SMALL, TUNING, ipc=ipc, log_bytes=SMALL.data_bytes)) as two:
+        worker = two.workers[0]
+        two.connect([b"A"], worker)
+        peer = worker.desk.peers[1]
+        while not peer.member.blocked:  # it reads nothing, so its host has no room in the end
+            assert two.publish(b"A", bytes(2_000))
+            two.turn(worker)
+        seen = [-1]
+
+        def stands_still() -> bool:
+            seen.append(peer.unsent_in_kernel())
+            return len(seen) > 20 and len({*seen[-20:]}) == 1
+
+        wait_until(stands_still, "what the kernel holds stands still")
+        peer.finish_sending()
+        worker.desk.close(peer, Reason.PUBLISHER_CLOSED)
+        two.turn(worker)
+
+        assert [closed.kernel_bytes for closed in two.closed] == [seen[-1]]
+        assert seen[-1] > 0
