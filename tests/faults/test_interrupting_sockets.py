@@ -7,6 +7,7 @@ order.
 
 from __future__ import annotations
 
+import gc
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -39,12 +40,18 @@ def pair(a: Any, b: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def interrupted(steps: Steps, call: Callable[[], object]) -> bool:
-    """Whether the call raised what the steps raise."""
+    """Whether the call raised what the steps raise.
+
+    No garbage is collected meanwhile: sockets of earlier steps end there, in the midst of the call.
+    """
+    gc.disable()
     try:
         with steps:
             call()
     except (KeyboardInterrupt, MemoryError):
         return True
+    finally:
+        gc.enable()
     return False
 
 
