@@ -344,3 +344,19 @@ def test_a_feed_is_passed_on_whatever_is_in_it(subscribers: Subscribers, tmp_pat
             assert source.wait() == 0
             assert receive(subscriber, len(sent)) == sent
             assert relay.finish()[0] == 0
+
+
+def test_producers_publish_until_a_signal_comes(subscribers: Subscribers, tmp_path: Path) -> None:
+    intake = f"ipc://{tmp_path}/intake"
+    with Command("serve", "--bind", TCP, "--ingest", intake, "--wait-for", "1", *SMALL) as command:
+        subscriber = subscribers.connect(endpoint_of(command))
+        command.write(b"EURUSD\t1.1\n")
+        assert receive(subscriber, 1) == [(b"EURUSD", b"1.1")]
+        command.end_input()
+        command.error_line(lambda line: f"taking messages on {intake}" in line)
+        with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+            push.connect(intake)
+            push.send_multipart([b"GBPUSD", b"1.3"])
+            assert receive(subscriber, 1) == [(b"GBPUSD", b"1.3")]
+        command.send_signal(signal.SIGTERM)
+        assert command.wait() == 0

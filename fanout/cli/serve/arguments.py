@@ -51,6 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tcp://*:5556, tcp://127.0.0.1:* (a free port), ipc:///run/feed; may be given again",
     )
     add(
+        "--ingest",
+        action="append",
+        default=[],
+        metavar="ENDPOINT",
+        help="publish what PUSH sockets send there, too, and go on after the end of the input; "
+        "may be given again",
+    )
+    add(
         "--format",
         choices=("lines", "ndjson", "msgpack"),
         default="lines",

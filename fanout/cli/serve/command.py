@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import resource
+import select
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -46,6 +47,8 @@ FRAMING_BYTES = 64
 WAIT_STEP_S = 0.1
 """How long `--wait-for` may overlook a signal."""
 
+LOOK_EACH_MS = 500  # for producers alone: how late it may be seen that all workers are lost
+
 REPORT_INTERVAL_TERMINAL_S = 1.0
 REPORT_INTERVAL_PLAIN_S = 10.0
 
@@ -56,6 +59,7 @@ class ServedPublisher(Protocol):
     @property
     def endpoints(self) -> tuple[str, ...]: ...
     def bind(self, endpoint: str) -> object: ...
+    def ingest(self, endpoint: str) -> str: ...
     def batch(self) -> AbstractContextManager[OpenBatch]: ...
     def statistics(self) -> PublisherStatistics: ...
     def subscribers(self) -> tuple[SubscriberStatistics, ...]: ...
@@ -113,7 +117,7 @@ def serve(
     """
     given = publisher_options(arguments)
     options = Options(**given)
-    for endpoint in arguments.bind:
+    for endpoint in (*arguments.bind, *arguments.ingest):
         parse_endpoint(endpoint)  # a wrong one is refused before anything is started
     message_bytes_max = options.max_message_bytes - FRAMING_BYTES
     try:
@@ -188,7 +192,11 @@ class _Run:
         self._writer.start(self._figures)
         try:
             self._wait_for_subscribers(arguments.wait_for)
+            for endpoint in arguments.ingest:
+                self._writer.note(f"taking messages on {self._publisher.ingest(endpoint)}")
             failure, intake = self._publish(input_fd)
+            if arguments.ingest and failure is None and not arguments.eof_is_failure:
+                self._wait_for_signal()
             if self._stopper.requested:
                 self._writer.note("draining; a second signal ends at once")
             undelivered = self._publisher.drain(self._options.drain_timeout)
@@ -223,6 +231,17 @@ class _Run:
                 continue
             self._writer.note("the subscribers are there")
             return
+
+    def _wait_for_signal(self) -> None:
+        """Let producers publish, until a signal comes.
+
+        Raises:
+            BrokenError: every worker is lost.
+        """
+        poll = select.poll()
+        poll.register(self._stopper.wake_fd, select.POLLIN)
+        while not self._stopper.requested and not poll.poll(LOOK_EACH_MS):
+            self._publisher.wait_for_subscribers(0, timeout=0)  # raises what there is to raise
 
     def _publish(self, input_fd: int) -> tuple[str | None, Intake]:
         chunks = InputChunks(input_fd, self._stopper.wake_fd)

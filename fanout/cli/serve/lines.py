@@ -29,6 +29,7 @@ TOLD_EVENTS = frozenset(
         EventKind.SUBSCRIBER_RECOVERED,  # of one of these two
         EventKind.SUBSCRIBER_THROTTLED,
         EventKind.SUBSCRIBER_EVICTED,
+        EventKind.PRODUCER_EVICTED,
         EventKind.HANDSHAKE_FAILED,
         EventKind.CONNECTION_REFUSED,
         EventKind.ACCEPT_PAUSED,
