@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.simulation.policies import NONE, Behind, is_over
 from tests.simulation.saying import Said, Statement, chosen_on
+from tests.simulation.takeovers.catching_up import EXPIRED, OTHER_RUN
 from tests.simulation.telling import ALL, CONFLATED, LOSSES, NOTHING, marker_at
 from tests.simulation.violated import require
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from fanout.slow_policy import SlowPolicy
     from tests.simulation.policies import Rules
+    from tests.simulation.takeovers.catching_up import CatchingUp, Log
     from tests.simulation.takeovers.published import Publisher
 
 EPOCH = 1
@@ -35,6 +37,7 @@ class House(NamedTuple):
         most: that they may choose for themselves.
         rules: what a policy means.
         now: monotonic ns.
+        log: how much of that there is.
     """
 
     publisher: Publisher
@@ -42,6 +45,7 @@ class House(NamedTuple):
     most: SlowPolicy
     rules: Callable[[SlowPolicy], Rules]
     now: Callable[[], int]
+    log: Log
 
 
 class Chosen:
@@ -96,6 +100,7 @@ class Missing:
 
     Args:
         wanted: which messages it wants, from one up to, not including, another.
+        catching_up: what it is sent of the time before.
 
     Attributes:
         level: of what it wants to be told, if that was so from the beginning.
@@ -105,7 +110,11 @@ class Missing:
     """
 
     def __init__(
-        self, house: House, chosen: Chosen, wanted: Callable[[int, int], list[int]]
+        self,
+        house: House,
+        chosen: Chosen,
+        wanted: Callable[[int, int], list[int]],
+        catching_up: CatchingUp | None = None,
     ) -> None:
         self.level = NOTHING
         self.is_sure = True
@@ -114,6 +123,7 @@ class Missing:
         self._house = house
         self._chosen = chosen
         self._wanted = wanted
+        self._catching_up = catching_up
 
     def skip(self, skipped: Iterable[int], before: int, *, plain: bool) -> None:
         """It does not get these, since it gets a later one, or is at rest.
@@ -133,14 +143,17 @@ class Missing:
         if self.level == NOTHING or not self.is_sure or self.was_held:
             return
         told = self.lost + self.conflated
+        untold = self._catching_up.untold if self._catching_up is not None else ""
+        require(not untold, f"at {before} it was not told of {untold}")
         if self.level == ALL or "conflate" not in self._chosen.actions:
             require(told >= self.count, f"at {before} it misses {self.count}, told of {told}")
 
-    def take_marker(self, wire: bytes, place: int) -> int:
+    def take_marker(self, wire: bytes, place: int, got: int) -> int:
         """It gets a marker; returns the message from which on it stands.
 
         Args:
             place: up to now it stands here.
+            got: messages that it has got.
         """
         marker = marker_at(wire)
         require(set(marker) == FIELDS, f"a marker with the fields {sorted(marker)}")
@@ -149,16 +162,24 @@ class Missing:
         last: int = marker["last"]
         count: int = marker["count"]
         require(not self.is_sure or self.level > NOTHING, f"nobody wants to know: {marker}")
+        if marker["reason"] in (EXPIRED, OTHER_RUN):
+            require(self._catching_up is not None, f"it has missed nothing: {marker}")
+            assert self._catching_up is not None
+            self._catching_up.take_marker(marker, got)
+            return place
         wanted = self._wanted(first, last + 1)
         right = bool(wanted) and (first, last) == (wanted[0], wanted[-1])
-        require(0 < count <= len(wanted) and right, f"{marker}, it wants {wanted[:9]}")
+        right = right and 0 < count <= len(wanted)
+        # Whose change is not reported yet has jumped by what it wanted before.
+        require(right or self.was_held, f"{marker}, it wants {wanted[:9]}")
         if marker["reason"] == CONFLATED:
             require(not self.is_sure or self.level == ALL, f"not to be told: {marker}")
             require("conflate" in self._chosen.actions, f"no policy does that: {marker}")
             self.conflated += count
             return place
         require(marker["reason"] in LAGS, f"no reason: {marker}")
-        require(not self._chosen.is_exact, f"no policy does that: {marker}")
+        is_exact = self._chosen.is_exact and self._catching_up is None
+        require(not is_exact, f"no policy does that: {marker}")
         self.lost += count
         if "conflate" in self._chosen.actions or self.was_held or not self.is_sure:
             return place
@@ -177,6 +198,11 @@ class Missing:
     def may_part(self, place: int) -> bool:
         """Whether it is so far behind, from here on, that it may be closed for that."""
         behind = self._behind(place)
+        catching_up = self._catching_up
+        if catching_up is not None and self._wanted(place, catching_up.until):
+            of_log = behind._replace(bytes=0, messages=0, age=0)
+            if not is_over(of_log, catching_up.kept):
+                return False  # it was sent none yet of what it wants by itself
         return any(
             rules.action == "disconnect" and is_over(behind, rules.limits)
             for rules in self._chosen.rules
@@ -200,8 +226,11 @@ class Missing:
             behind = behind._replace(bytes=size, messages=behind.messages + 1)
         if not plain:
             behind = behind._replace(bytes=NONE - 1)  # it has other sizes
+        of_log = behind._replace(bytes=0, messages=0, age=0)
+        catching_up = self._catching_up
+        if catching_up is not None and number < catching_up.until:
+            return is_over(of_log, catching_up.kept)
         for rules in self._chosen.rules:
-            of_log = behind._replace(bytes=0, messages=0, age=0)
             is_bounded = rules.action == "drop_oldest"
             if is_over(behind if is_bounded else of_log, rules.kept):
                 return True

@@ -32,6 +32,7 @@ from fanout.workers.connections.unix_inbox import UnixInbox
 from fanout.workers.stream import restoring
 from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.losing import Losing
+from fanout.workers.stream.replaying import Replaying
 from fanout.workers.stream.restoring import Restoring
 from tests.helpers.replacing import replacing
 
@@ -440,3 +441,30 @@ def point_to_nothing_without_memory(original: Any, self: Records, peer: Peer, re
 def believe_a_checkpoint_of_before(_original: Any, *_arguments: Any) -> bool:
     """What was lost since counts as sent."""
     return False
+
+
+# What somebody has missed.
+
+
+@replaces(Replaying, "end_replay")
+def let_its_own_policy_wait(original: Any, self: Replaying, member: Member) -> None:
+    """Until it has got something behind what it has missed."""
+    if member.replay is None or member.sequence > member.replay.until:
+        original(self, member)
+
+
+@replaces(restoring, "replay_of")
+def forget_that_it_is_catching_up(_original: Any, _more: Any) -> None:
+    return None
+
+
+@replaces(Replaying, "replay")
+def begin_a_message_late(
+    original: Any, self: Replaying, member: Member, first: int, *rest: Any
+) -> None:
+    original(self, member, first + 1, *rest)
+
+
+@replaces(Losing, "count_replayed")
+def count_nothing_that_it_jumps_over(_original: Any, *_arguments: Any) -> None:
+    """It has matched less than it has lost."""

@@ -64,6 +64,7 @@ class Publisher:
         times: when each was published, monotonic ns.
         waiting: those that find no room.
         interruptions: how often it was interrupted.
+        looks_again: whether it looks for workers that go back.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class Publisher:
         self._sizes = sizes
         self._table = TopicTable(rng.choice((2, 1_000)))
         self._tails = Tails(segment, workers)
+        self.looks_again = False
+        self._words = segment.words
         looking: Any = Looking(segment.words, step)
         self._tails._words = looking
         layout = segment.layout
@@ -130,6 +133,11 @@ class Publisher:
         """Sequence of the next message."""
         return len(self.messages)
 
+    @property
+    def floor(self) -> int:
+        """The first message of which nothing may be overwritten, as it says."""
+        return self._words[at.H_FLOOR]
+
     def publish(self) -> None:
         """Publish some messages, or try those again that wait."""
         if self._interrupted:
@@ -158,7 +166,7 @@ class Publisher:
         if not writer.fits(size, count):
             tails, hold = self._tails.look()
             self._is_looking = True
-            writer.refresh((*tails, hold))
+            writer.refresh((*tails, hold), self._look_again if self.looks_again else None)
             self._is_looking = False
             self._spoil()
             fits = writer.fits(size, count)
@@ -175,6 +183,10 @@ class Publisher:
             return
         self._is_writing = False
         require(done != NO_SPACE, "there was room, and now there is none")
+
+    def _look_again(self) -> tuple[int, ...]:
+        tails, hold = self._tails.look()
+        return (*tails, hold)
 
     def _add(self, messages: list[Published]) -> None:
         self.messages += messages

@@ -21,8 +21,10 @@ from fanout.transport import kernel
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.tuning import Tuning
 from tests.simulation.kernel import Connection
+from tests.simulation.peers import PREFIXES
 from tests.simulation.policies import Rules, random_policy
 from tests.simulation.processes import Flag
+from tests.simulation.takeovers.catching_up import CatchingUp, Log, random_since
 from tests.simulation.takeovers.coordinator import Coordinator
 from tests.simulation.takeovers.fate import GIVING_UP, NAMED, TAKING_OVER, UNIX_STORES
 from tests.simulation.takeovers.machine import Machine
@@ -65,6 +67,7 @@ BOUNDS = (
 )
 SIZES = ((0, 9), (9, 60, 300), (60, 3_000, 9_000), (9_000,))  # of payloads
 EVERYTHING = 1 << 30
+LATE_FROM = 10_000  # seeds from here on have subscribers that catch up
 SIGKILL, CONDEMNED = -9, -6
 
 
@@ -94,6 +97,9 @@ class TakeoverWorld:
         self.packets = own.choice((1, 3))  # that a channel takes while nobody reads them
         is_named = self.favourite.rpartition(": ")[2] in UNIX_STORES
         self.unix = 1.0 if is_named else own.choice((0.0, 0.0, 0.3, 1.0))  # of all that connect
+        self.past = Random(f"past {seed}")  # as above
+        # Of those who connect, that they ask for what they have missed.
+        self.late = self.past.choice((0.5, 1.0)) if seed >= LATE_FROM else 0.0
         self.refuses = own.random() < 0.1  # a sandbox does not let anybody count what is looked at
         self.unsure: set[int] = set()  # of them nobody knows how much they were sent
         self.untold: set[int] = set()  # nor of these how much was taken of what they have said
@@ -124,6 +130,7 @@ class TakeoverWorld:
             cut=self._cut,
             interruptible=rng.choice((0.0, 0.0, 0.0, 0.03)),
         )
+        self.publisher.looks_again = self.late > 0
         self.house = self._house()
         self.subscribers: dict[int, Subscriber] = {}
         self._busy = [rng.choice((1, 1, 6)) for _ in range(self.seats)]  # how often it has a turn
@@ -144,7 +151,8 @@ class TakeoverWorld:
         def rules(policy: SlowPolicy) -> Rules:
             return Rules(policy, LOG_BYTES, self.entries)
 
-        return House(self.publisher, self.policy, most, rules, lambda: self.now)
+        log = Log(LOG_BYTES, self.entries, self.options.replay_limit)
+        return House(self.publisher, self.policy, most, rules, lambda: self.now, log)
 
     def run(self, steps: int = STEPS) -> TakeoverWorld:
         """Live for so many steps, then let everybody have everything.
@@ -317,15 +325,25 @@ class TakeoverWorld:
         )
         if isinstance(connection, UnixConnection):
             connection.refuses = self.refuses
+        legacy = rng.random() < 0.1
         made = Subscriber(
             *(number, connection, self.house, rng),
-            legacy=rng.random() < 0.1,
+            legacy=legacy,
             chatty=self.chatty,
+            catching_up=None if legacy else self._catching_up(),
         )
         if rng.random() < 0.5:
             made.talk()
         self.subscribers[number] = made
         return made
+
+    def _catching_up(self) -> CatchingUp | None:
+        """Somebody has missed something, perhaps."""
+        rng, publisher = self.past, self.publisher
+        if rng.random() >= self.late:
+            return None
+        since = random_since(rng, publisher.head)
+        return CatchingUp(publisher, self.house.log, since, rng.choice((b"", *PREFIXES)))
 
     def _some(self) -> Subscriber | None:
         found = list(self.subscribers.values())
@@ -504,17 +522,24 @@ class TakeoverWorld:
 
     def _may_end(self, subscriber: Subscriber, closed: Closed) -> bool:
         if Reason.of(closed.cause) is Reason.TOO_SLOW:
-            return subscriber.missing.may_part(subscriber.place)
+            missing = subscriber.missing
+            return missing.was_held or missing.may_part(subscriber.place)
+        if Reason.of(closed.cause) is Reason.WORKER_RETIRED:  # it could not be moved for long
+            return subscriber.missing.was_held and "is being reported" in closed.reason
         if Reason.of(closed.cause) is not Reason.WORKER_LOST:
             return False
         if not subscriber.is_welcome:
             return True
         text = closed.reason
+        is_unix = isinstance(subscriber.connection, UnixConnection)
         if MAY_HAVE_SENT in text:
-            is_unix = isinstance(subscriber.connection, UnixConnection)
             return is_unix and subscriber.number in self.unsure
-        if "are not counted" in text and subscriber.number in self.untold:
-            return isinstance(subscriber.connection, UnixConnection)
+        if "it was about to get what it missed" in text:
+            return subscriber.catching_up is not None
+        if is_unix and "are not counted" in text and subscriber.number in self.untold:
+            return True
+        if "had written no record" in text:  # it came together with the end of its handshake
+            return subscriber.was_hasty
         if "no memory" in text or "begun for it is gone" in text:
             return self._refusals > 0
         # Who is closed has thrown away what it has said, and is ended then.

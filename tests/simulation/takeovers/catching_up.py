@@ -1,0 +1,123 @@
+"""What one subscriber is sent that was published before it has subscribed, if it asks for that.
+
+It subscribes once, to one prefix, and has said before from where on it has missed something. What
+that comes to follows from what was published, from which message on its change was reported, and
+from what the log has at any time, as the documentation says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.simulation.policies import NONE, Behind
+from tests.simulation.violated import require
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from tests.simulation.takeovers.published import Publisher
+
+EPOCH = 1
+OTHER_EPOCH = 7
+EXPIRED, OTHER_RUN = "expired", "epoch"
+KEPT_PART = 15 / 16
+BEHIND_MAX = 5 / 8  # of the log; one that is further behind loses the oldest of it
+
+
+class Log(NamedTuple):
+    """How much of the log there is.
+
+    Attributes:
+        bytes, entries: that it has.
+        replay_bytes: of these, that one gets who has missed something.
+    """
+
+    bytes: int
+    entries: int
+    replay_bytes: int
+
+
+class Since(NamedTuple):
+    """From where on it has missed something: after a message of some epoch, or so many."""
+
+    epoch: int = 0
+    sequence: int = 0
+    messages: int = 0
+
+    @property
+    def text(self) -> bytes:
+        """As it says it."""
+        if self.messages:
+            return b"since=-%d" % self.messages
+        return b"since=%016x:%d" % (self.epoch, self.sequence)
+
+
+def random_since(rng: Random, head: int) -> Since:
+    """What one may say who comes when so many were published."""
+    kind = rng.random()
+    if kind < 0.4:
+        return Since(messages=rng.choice((1, 3, 20, 1_000)))
+    if kind < 0.5:
+        return Since(OTHER_EPOCH, rng.randrange(100))
+    return Since(EPOCH, rng.choice((0, max(head - 30, 0), head, head + 3, rng.randint(0, head))))
+
+
+class CatchingUp:
+    """Of one subscriber.
+
+    Attributes:
+        prefix: that it subscribes to.
+        since: from where on it has missed that.
+        until: the message from which on it wants that by itself; -1 = nobody has said yet.
+        first: the first that it is sent; what it has missed before is gone.
+    """
+
+    def __init__(self, publisher: Publisher, log: Log, since: Since, prefix: bytes) -> None:
+        self.since = since
+        self.prefix = prefix
+        self.until = self.first = -1
+        self.kept = Behind(
+            *(NONE, NONE, NONE),
+            *(int(int(size * BEHIND_MAX) * KEPT_PART) for size in (log.bytes, log.entries)),
+        )
+        self._publisher = publisher
+        self._log = log
+        self._due: list[tuple[str, int, int, int]] = []  # markers that come first
+
+    def begin(self, until: int) -> int:
+        """It is told that it wants this from that message on; returns the first that it gets."""
+        require(self.until < 0, "it has subscribed once, and that was reported twice")
+        publisher, log, since = self._publisher, self._log, self.since
+        self.until = until
+        missed = 0 if since.messages or since.epoch != EPOCH else min(since.sequence + 1, until)
+        first = max(missed, until - log.entries // 2)
+        begins = publisher.start_of(until) - log.replay_bytes
+        while publisher.start_of(first) < begins:
+            first += 1
+        # A worker may be behind; from here on it is kept since that was promised.
+        first = min(max(first, publisher.floor), until)
+        if since.messages:
+            found = [one for one in range(first, until) if self._wants(one)]
+            missed = first = [until, *found][-min(since.messages, len(found))] if found else until
+        elif since.epoch != EPOCH:
+            self._due.append((OTHER_RUN, 0, 0, 0))
+        if missed < first:
+            count = 0 if self.prefix else first - missed
+            self._due.append((EXPIRED, missed, first - 1, count))
+        self.first = first
+        return first
+
+    def _wants(self, number: int) -> bool:
+        return self._publisher.messages[number].topic.startswith(self.prefix)
+
+    def take_marker(self, marker: dict[str, Any], got: int) -> None:
+        """It is told of what is gone, before it gets anything."""
+        told = marker["reason"], marker["first"], marker["last"], marker["count"]
+        require(got == 0, f"{marker} comes after {got} messages")
+        require([told] == self._due[:1], f"{marker}, and it is to be told of {self._due}")
+        del self._due[0]
+
+    @property
+    def untold(self) -> str:
+        """What it is still to be told of, if it wants to; empty = nothing."""
+        return f"{self._due}" if self._due else ""
