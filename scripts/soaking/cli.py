@@ -21,6 +21,8 @@ from soaking.chaos.report import write_json as write_chaos
 from soaking.chaos.session import Session as ChaosSession
 from soaking.chaos.session import Settings as ChaosSettings
 from soaking.network import own_network
+from soaking.reconnect.session import Session as ReconnectSession
+from soaking.reconnect.session import report as reconnect_report
 from soaking.report import table, write_json
 from soaking.session import Session
 from soaking.slow.session import Session as SlowSession
@@ -75,6 +77,17 @@ def parser() -> argparse.ArgumentParser:
         "--limit", type=int, default=65_536, metavar="BYTES", help="that may wait for a slow one"
     )
     _add_chaos(kinds)
+    reconnect = kinds.add_parser(
+        "reconnect",
+        allow_abbrev=False,
+        help="fanout.Subscriber, cut, evicted and made anew; each message comes once or is told of",
+    )
+    reconnect.add_argument("--seconds", type=float, default=60.0, metavar="S", help="default 60")
+    reconnect.add_argument("--subscribers", type=int, default=200, metavar="N", help="default 200")
+    reconnect.add_argument(
+        "--rate", type=float, default=100.0, metavar="N", help="messages a second, default 100"
+    )
+    reconnect.add_argument("--seed", type=int, default=1, metavar="N", help="of what happens")
     return made
 
 
@@ -137,6 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = made.parse_args(arguments)
     if options.kind == "chaos":
         return _run_chaos(options)
+    if options.kind == "reconnect":
+        return _run_reconnect(options)
     if options.kind == "slow":
         return _run_slow(options)
     names = some_of(made, "attack", options.attacks, ATTACKS)
@@ -152,6 +167,14 @@ def _run_slow(options: argparse.Namespace) -> int:
     )
     found = session.run()
     print(report(found), flush=True)
+    return int(bool(found.wrong))
+
+
+def _run_reconnect(options: argparse.Namespace) -> int:
+    raise_descriptor_limit()
+    session = ReconnectSession(options.seconds, options.subscribers, options.rate, options.seed)
+    found = session.run()
+    print(reconnect_report(found), flush=True)
     return int(bool(found.wrong))
 
 

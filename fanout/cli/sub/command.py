@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from fanout.cli import arguments as args
 from fanout.cli.sub.gaps import GapNotes
-from fanout.cli.sub.rendering import FORMATS, Render, as_raw
+from fanout.cli.sub.rates import Rates
+from fanout.cli.sub.rendering import FORMATS, READERS, as_json_message, as_raw
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
 from fanout.subscriber.settings import endpoint_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
     from collections.abc import Callable
 
+    from fanout.subscriber.message import Message
 
 DESCRIPTION = """\
 Prints what a ZeroMQ publisher sends, one message a line. Connects again when the connection is
@@ -34,6 +36,9 @@ formats:
   msgpack       a msgpack array of the frames, which `fanout serve --format msgpack` reads back
   json          the payload is JSON; prints {"topic": ..., "payload": ...}
   msgpack-json  the payload is msgpack; prints {"topic": ..., "payload": ...}
+
+With --json each line has also what is known of the message: kind ("live", or "replayed"), epoch and
+sequence number, and gap, what is missing before it. With --rate the lines are rates, in JSON.
 
 exit status:
   0  ended as asked: --count reached, --timeout over, the publisher gone (--until-eof), a signal, or
@@ -63,11 +68,15 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument(
-        "--format", choices=tuple(FORMATS), default="text", help="see below (default: text)"
+        "--format",
+        choices=tuple(FORMATS),
+        help="see below (default: text; json with --json)",
     )
     shown.add_argument(
         "--raw", action="store_true", help="print payloads as they are, with nothing between them"
     )
+    add("--json", action="store_true", help="all that is known of each message, as a line of JSON")
+    add("--rate", action="store_true", help="print how many come in each second, and no messages")
     add(
         "--since",
         metavar="SINCE",
@@ -98,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if sys.stdout is None:
         raise args.UsageError("standard output is closed")
+    render = _render_of(arguments)
     target = endpoint_of(arguments.endpoint)
     since = since_of(_since(arguments.since))
     timeout: float | None = arguments.timeout
@@ -106,7 +116,8 @@ def run(arguments: argparse.Namespace) -> int:
     def note(text: str) -> None:
         args.complain("fanout sub", f"{arguments.endpoint}: {text}")
 
-    printer = Printer(output, as_raw if arguments.raw else FORMATS[arguments.format], note)
+    rates = Rates(time.monotonic(), as_json=arguments.json) if arguments.rate else None
+    printer = Printer(output, render, note, rates)
     link = Link(
         target,
         [os.fsencode(topic) for topic in arguments.topics] or [b""],
@@ -133,10 +144,20 @@ class Printer:
     """Writes messages, flushed after each read.
 
     Attributes:
-        printed: messages written so far.
+        printed: messages written so far, or counted.
+
+    Args:
+        rates: counts them instead; None = they are written.
     """
 
-    def __init__(self, output: BinaryIO, render: Render, on_note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        output: BinaryIO,
+        render: Callable[[Message], bytes],
+        on_note: Callable[[str], None],
+        rates: Rates | None = None,
+    ) -> None:
+        self._rates = rates
         self._gaps = GapNotes(on_note)
         self.printed = 0
         self._output = output
@@ -151,19 +172,34 @@ class Printer:
             BrokenPipeError: nobody reads the output any more.
             KeyboardInterrupt: `interrupt()` was called.
         """
-        gaps = self._gaps
+        link.wake_at = self._due
         try:
             for messages in link.batches():
                 wanted = messages if count_max is None else messages[: count_max - self.printed]
-                gaps.take(wanted, time.monotonic())
-                link.wake_at = gaps.due
-                if wanted:
-                    self._write(b"".join([self._render(message.frames) for message in wanted]))
-                    self.printed += len(wanted)
+                self._take(wanted, time.monotonic())
+                link.wake_at = self._due
                 if self.printed == count_max:
-                    return
+                    break
+            if self._rates is not None:
+                self._write(self._rates.line(time.monotonic()))
         finally:
-            gaps.flush()
+            self._gaps.flush()
+
+    def _take(self, wanted: list[Message], now: float) -> None:
+        self._gaps.take(wanted, now)
+        rates = self._rates
+        if rates is not None:
+            rates.take(wanted)
+            if now >= rates.due:
+                self._write(rates.line(now))
+        elif wanted:
+            self._write(b"".join(map(self._render, wanted)))
+        self.printed += len(wanted)
+
+    @property
+    def _due(self) -> float | None:
+        times = (self._gaps.due, None if self._rates is None else self._rates.due)
+        return min((one for one in times if one is not None), default=None)
 
     def interrupt(self) -> None:
         """Ends a write to an output that nobody takes from, now or later; from a signal handler.
@@ -184,6 +220,21 @@ class Printer:
             self._output.flush()
         finally:
             self._is_writing = False
+
+
+def _render_of(arguments: argparse.Namespace) -> Callable[[Message], bytes]:
+    """How messages are shown.
+
+    Raises:
+        UsageError: two options say different things.
+    """
+    name: str | None = arguments.format
+    if arguments.json:
+        if arguments.raw or name not in (None, *READERS):
+            raise args.UsageError("--json reads payloads with --format json or msgpack-json")
+        return as_json_message(READERS[name or "json"])
+    render = as_raw if arguments.raw else FORMATS[name or "text"]
+    return lambda message: render(message.frames)
 
 
 def _since(said: str | None) -> str | None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgpack
+
+if TYPE_CHECKING:
+    from fanout.subscriber.message import Message
 
 Frames = Sequence[bytes]
 Render = Callable[[Frames], bytes]
@@ -66,6 +69,35 @@ FORMATS: dict[str, Render] = {
 }
 
 
+def as_json_message(decode: Callable[[bytes], Any]) -> Callable[[Message], bytes]:
+    """How `--json` shows a message: what `as_json` shows of it, and what is known of it besides.
+
+    The epoch is as `--since` takes it: JSON readers keep no whole numbers of that size.
+
+    Args:
+        decode: reads a payload.
+    """
+
+    def render(message: Message) -> bytes:
+        more: dict[str, Any] = {"kind": message.kind}
+        if message.sequence is not None and message.epoch is not None:
+            more |= {"epoch": f"{message.epoch:016x}", "sequence": message.sequence}
+        gap = message.gap
+        if gap is not None:
+            told = {"reason": gap.reason, "count": gap.count, "first": gap.first, "last": gap.last}
+            more["gap"] = told
+        return _json_line(message.frames, decode, more)
+
+    return render
+
+
+# Formats of payloads that `--json` reads.
+READERS: dict[str, Callable[[bytes], Any]] = {
+    "json": json.loads,
+    "msgpack-json": lambda payload: _unpack(payload),
+}
+
+
 def _printable(frame: bytes) -> str:
     text = bytes(frame).decode("utf-8", "backslashreplace")
     if text.isprintable():
@@ -81,13 +113,16 @@ def _unpack(payload: bytes) -> Any:
     return msgpack.unpackb(payload, strict_map_key=False, timestamp=3)
 
 
-def _json_line(frames: Frames, decode: Callable[[bytes], Any]) -> bytes:
+def _json_line(
+    frames: Frames, decode: Callable[[bytes], Any], more: Mapping[str, Any] | None = None
+) -> bytes:
     shown: dict[str, Any] = {"topic": _printable(frames[0])}
     payloads = [bytes(frame) for frame in frames[1:]]
     if len(payloads) == 1:
         shown.update(_decoded(payloads[0], decode))
     elif payloads:
         shown["frames"] = [_decoded(payload, decode) for payload in payloads]
+    shown.update(more or {})
     line = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
     return line.encode("utf-8", "backslashreplace") + b"\n"
 

@@ -1,0 +1,1 @@
+"""Subscribers of fanout's own that lose everything but their position, again and again."""
