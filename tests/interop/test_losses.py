@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zmq
 
-from interoperation import building
-from interoperation.registry import SOURCES
+from tests.helpers.javascript import node_with_zeromq
 from tests.helpers.pages import ROOT, blocks
 from tests.helpers.waiting import DEADLINE_S
 
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "howto" / "losses.md"
 EPOCH = 1 << 40
 OTHER = 1 << 41
-# The package brings its library. Where no registry answers, that is to be known soon.
-NPM = ("--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=20000")
-NPM_S = 120
 
 # What the program in C uses of zmq.h, which Python packages of libzmq do not have.
 HEADER = """
@@ -67,33 +63,8 @@ def in_c(folder: Path) -> list[str]:
 
 
 def in_javascript(folder: Path) -> list[str]:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("there is no node")
-    shutil.copy(SOURCES / "node" / "package.json", folder)  # the version that is tried elsewhere
     (folder / "losses.js").write_text(program("javascript"))
-    command = [node, "losses.js"]
-    if loads_zeromq(node, folder):
-        return command
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("node has no package zeromq, and there is no npm")
-    installed = subprocess.run(
-        [npm, "install", *NPM], cwd=folder, capture_output=True, check=False, timeout=NPM_S
-    )
-    if installed.returncode or not loads_zeromq(node, folder):
-        words = " ".join(installed.stderr.decode(errors="replace").split())[-200:]
-        pytest.skip(f"node has no package zeromq, and npm does not get it: {words}")
-    return command
-
-
-def loads_zeromq(node: str, folder: Path) -> bool:
-    """Whether a program in this folder has the package; one built for other tests is as good."""
-    built = building.cache_folder() / "node" / "node_modules" / "zeromq"
-    if built.is_dir() and not (folder / "node_modules").exists():
-        (folder / "node_modules").symlink_to(built.parent)
-    tried = [node, "-e", "require('zeromq')"]
-    return not subprocess.run(tried, cwd=folder, capture_output=True, check=False).returncode
+    return [node_with_zeromq(folder), "losses.js"]
 
 
 @pytest.mark.parametrize(
