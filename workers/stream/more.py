@@ -163,6 +163,8 @@ def segments_of(
             chosen = array("Q", read(offset, size))
             # What it has got may not be in the log any more.
             left = chosen[bisect_left(chosen, first) :]
-            yield until, Values(left, log, are_newest=are_newest)
+            # They were the newest of what it wanted then; where they end, that may have changed.
+            has_changed = any(stop <= until for stop, _wants in wanted)
+            yield until, Values(left, log, are_newest=are_newest and not has_changed)
         first = until
     yield from [(stop, wants) for stop, wants in wanted if stop > first]

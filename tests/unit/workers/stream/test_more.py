@@ -1,0 +1,73 @@
+"""More: what is written down of a member, and what becomes of that at another worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fanout.shm.layout import PAGE, Layout
+from fanout.slow_policy import SlowPolicy
+from fanout.workers.stream.cohort import Cohort
+from fanout.workers.stream.more import More, more_of, segments_of
+from fanout.workers.stream.values import Values
+from tests.helpers.log import Worker
+
+if TYPE_CHECKING:
+    from fanout.workers.stream.member import Member
+
+LAYOUT = Layout(64 * PAGE, 4_096, 4)
+
+
+class Kept:
+    """What is stored for others, in the order in which it came."""
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    def keep(self, wants: Values | Cohort[Member]) -> tuple[int, int]:
+        packed = wants.packed()
+        self._data += packed
+        return len(self._data) - len(packed), len(packed)
+
+    def read(self, offset: int, size: int) -> bytes:
+        return self._data[offset : offset + size]
+
+
+def _in_a_pass(*prefixes: bytes) -> tuple[Worker, Member]:
+    """Somebody with an interval who is sent the newest of two topics, of which it takes none."""
+    worker = Worker(LAYOUT)
+    member, _sink = worker.member(*prefixes, room=0)
+    worker.obey(member, SlowPolicy("conflate", min_interval=1.0))
+    for topic in (b"A", b"B", b"A", b"B"):
+        worker.log.publish(topic, b"12345678")
+    worker.advance(0)
+    worker.pump.backlog.conflate(member, worker.pump.front)
+    return worker, member
+
+
+def _written_down(member: Member, kept: Kept) -> More:
+    more = more_of(member, kept.keep, said=(), rests_until=0, speech=b"")
+    return More.unpacked(more.packed())
+
+
+@pytest.mark.parametrize(("wants", "are_newest"), [((b"A", b"B"), True), ((b"B",), False)])
+def test_a_pass_has_the_newest_of_what_it_wants_only_if_that_has_not_changed_since(
+    wants: tuple[bytes, ...], are_newest: bool
+) -> None:
+    worker, member = _in_a_pass(b"A", b"B")
+    kept = Kept()
+    if wants != (b"A", b"B"):
+        worker.pump.subscribe(member, wants)
+    more = _written_down(member, kept)
+
+    heir, _sink = worker.member(*wants, room=0)
+    heir.place(member.sequence, 0, member.position)
+    if not are_newest:  # the coordinator knows that it wanted something else up to there
+        before: Cohort[Any] = Cohort(frozenset((b"A", b"B")))
+        heir.older.append((worker.pump.front, before))
+    (until, left), *others = segments_of(more, heir, worker.log.reader, kept.read)
+
+    assert isinstance(left, Values)
+    assert (until, [*left.sequences], left.are_newest) == (4, [2, 3], are_newest)
+    assert others == []
