@@ -6,6 +6,7 @@ from benchmarks.workloads.base import Case, Metric, Sample, Settings, Workload
 from benchmarks.workloads.conflate import Conflate
 from benchmarks.workloads.firehose import Firehose
 from benchmarks.workloads.idle import Idle
+from benchmarks.workloads.ingress import Ingress
 from benchmarks.workloads.isolation import Isolation
 from benchmarks.workloads.latency import Latency
 from benchmarks.workloads.limits import Limits
@@ -33,6 +34,7 @@ _ALL: tuple[Workload, ...] = (
     Storm(),
     Subscribing(),
     Receiving(),
+    Ingress(),
     Takeover(),
     Single(),
     Scaling(),

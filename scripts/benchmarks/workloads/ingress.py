@@ -1,0 +1,123 @@
+"""Ingress: several producers feed one publisher, which has ten subscribers."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.audience import RUN_SECONDS, Arrival, Audience
+from benchmarks.children import Child
+from benchmarks.ingress_costs import HUBS, PRODUCERS, RawProducer
+from benchmarks.peers import PeerKind
+from benchmarks.peers.base import LOOPBACK
+from benchmarks.resources import ProcessTree
+from benchmarks.traffic import PROBE_TOPIC, Traffic
+from benchmarks.workloads.base import MICRO, MILLION, Case, Metric, Sample, Settings, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SUBSCRIBERS = (10,)
+SIZES = (128,)
+SENDERS = 4
+COUNT, QUICK_COUNT = 250_000, 25_000  # messages of each producer: a second of a fast one
+PATIENCE_SECONDS = 60.0
+MODULE = "benchmarks.ingress_costs"
+NANO = 1e-9
+
+
+@dataclass(frozen=True)
+class Load(Case):
+    """A case with what its producers are."""
+
+    producers: str = "raw"
+
+
+class Ingress(Workload):
+    """From when all producers are told to send until the last byte at the last subscriber.
+
+    The CPU time is that of who takes and publishes, workers too; producers and subscribers, which
+    share the cores with it, have none in it.
+    """
+
+    name = "ingress"
+    summary = "four producers feed one publisher beside 10 subscribers; by hand: PULL and PUB"
+    metrics = (
+        Metric("messages_per_second", "M messages/s in", 1 / MILLION),
+        Metric("deliveries_per_second", "M deliveries/s", 1 / MILLION),
+        Metric("cpu_seconds_per_message", "CPU us each", 1 / MICRO, higher_is_better=False),
+    )
+    peers = tuple(HUBS)
+
+    def kinds(self, settings: Settings) -> Sequence[PeerKind]:
+        del settings  # they are no publishers that could be chosen
+        return [
+            PeerKind(name, "zmtp", name, "", "fanout.ingress" if name == "fanout" else "zmq")
+            for name in HUBS
+        ]
+
+    def cases(self, settings: Settings) -> Sequence[Case]:
+        return [
+            Load(
+                f"{SENDERS} {producers} producers, {size:,} B, {subscribers:,} subscribers",
+                Traffic(subscribers, size),
+                producers=producers,
+            )
+            for producers in PRODUCERS
+            for size in settings.sizes or SIZES
+            for subscribers in settings.subscribers or SUBSCRIBERS
+        ]
+
+    def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
+        assert isinstance(case, Load)
+        each = QUICK_COUNT if settings.quick else COUNT
+        with ExitStack() as stack:
+            hub = stack.enter_context(Child(MODULE, peer.name))
+            port, intake = hub.answer(PATIENCE_SECONDS)["ports"]
+            audience = stack.enter_context(closing(Audience(case.traffic, peer.dialect)))
+            audience.connect([f"{LOOPBACK}:{port}"])
+            await_subscribed(audience, intake, case.traffic)
+            arguments = (case.producers, str(intake), str(each), str(case.traffic.payload_bytes))
+            senders = [stack.enter_context(Child(MODULE, *arguments)) for _ in range(SENDERS)]
+            for sender in senders:
+                sender.answer(PATIENCE_SECONDS)
+            audience.expect([each * SENDERS] * case.traffic.subscribers)
+            processes = ProcessTree(hub.pid)
+            cpu, began_ns = processes.precise_cpu_seconds(), time.monotonic_ns()
+            for sender in senders:
+                sender.tell(go=True)
+            arrival = await_arrival(audience)
+            cpu = processes.precise_cpu_seconds() - cpu
+        if arrival.invalid:
+            return Sample(invalid=arrival.invalid)
+        rate = each * SENDERS / ((arrival.last_ns - began_ns) * NANO)
+        return Sample(
+            {
+                "messages_per_second": rate,
+                "deliveries_per_second": rate * case.traffic.subscribers,
+                "cpu_seconds_per_message": cpu / (each * SENDERS),
+            }
+        )
+
+
+def await_subscribed(audience: Audience, intake: int, traffic: Traffic) -> None:
+    """Send probes, as one more producer, until every subscriber has seen one."""
+    audience.await_probe()
+    with closing(RawProducer(intake)) as prober:
+        prober.send(PROBE_TOPIC, traffic.probe_payload)
+        while audience.poll_probed() is None:
+            prober.send(PROBE_TOPIC, traffic.probe_payload)
+
+
+def await_arrival(audience: Audience) -> Arrival:
+    """The end of a run.
+
+    Raises:
+        TimeoutError: the process of the subscribers does not answer.
+    """
+    arrival = audience.poll_arrival(2 * RUN_SECONDS)
+    if arrival is None:
+        raise TimeoutError("the subscribers' process does not answer")
+    return arrival
