@@ -96,6 +96,7 @@ class Member:
         finishing: None; or it loses what comes until it has got what is before the last segment in
             `older`, in which it wants nothing, and this is why.
         lossy_until: below this message are some that it loses without having to jump for it.
+        untold_until: what it is to get below this message is not what was reported that it wants.
         replay: how far it is sent what was published before it wanted it; None = it is not.
         snapshots: what it is sent of last values, each when its cursor is there; None = nothing.
         watch: a number that is another one whenever what is known of when to look at it is void; 0
@@ -139,6 +140,7 @@ class Member:
         "spoken_bytes",
         "stalled",
         "state",
+        "untold_until",
         "watch",
     )
 
@@ -174,6 +176,7 @@ class Member:
         self.conflating = False
         self.finishing: Reason | None = None
         self.lossy_until = 0
+        self.untold_until = 0
         self.replay: Replay | None = None
         self.snapshots: Snapshots | None = None
         self.watch = 0

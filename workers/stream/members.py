@@ -157,7 +157,9 @@ class Members:
         had to jump beyond `since`, what it lost was theirs.
         """
         self.backlog.settle(member, self.front)
-        since = max(since, member.sequence, member.older[-1][0] if member.older else 0)
+        said, older = since, member.older
+        since = max(said, member.sequence, older[-1][0] if older else 0)
+        member.untold_until = since if since > said else member.untold_until
         old = self.backlog.count(member.cohort, since, self.front)
         if member.state is HELD:
             member.become(BLOCKED)

@@ -14,6 +14,7 @@ import msgpack
 from fanout.reasons import Reason
 from fanout.workers.stream.cohort import cohort_of
 from fanout.workers.stream.gaps import Gap, Gaps
+from fanout.workers.stream.member import HELD
 from fanout.workers.stream.replay import Replay
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.values import Values
@@ -94,9 +95,12 @@ def more_of(
         finishing
         or lossy_until
         or replay is not None
+        or member.sequence < member.untold_until
         or any(type(wants) is Values for _, wants in member.older)
     ):
-        known_from = 0 if replay is None else replay.until
+        known_from = max(member.untold_until, 0 if replay is None else replay.until)
+        if member.state is HELD:  # its change is being reported; it loses by what it wanted before
+            known_from = max([known_from, *[until for until, _wants in member.older]])
         segments = (*[_segment(until, wants, keep, known_from) for until, wants in member.older],)
     replayed = () if replay is None else (replay.until, replay.stop, replay.counted)
     return More(said, told, segments, finishing, lossy_until, rests_until, speech, replayed)
@@ -108,8 +112,8 @@ def _segment(
     if wants is None:
         return until, NOTHING, 0, 0, False
     if isinstance(wants, Values):
-        return until, CHOSEN, *keep(wants), wants.are_newest
-    if until <= known_from:  # nobody else knows what it is to get of what was published before
+        return until, CHOSEN, *keep(wants), wants.are_newest and until > known_from
+    if until <= known_from:  # nobody else knows what it is to get up to there
         return until, WANTED, *keep(wants), False
     return until, AS_EVER, 0, 0, False
 
@@ -135,6 +139,11 @@ def finishing_of(more: More) -> Reason | None:
 def replay_of(more: More) -> Replay | None:
     """How far it is sent what was published before."""
     return Replay(*more.replay) if more.replay else None
+
+
+def untold_until(more: More) -> int:
+    """Below which message it is to get what nobody else knows of."""
+    return max([until for until, what, *_where in more.segments if what == WANTED], default=0)
 
 
 def segments_of(

@@ -9,7 +9,7 @@ import pytest
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.stream.cohort import Cohort
-from fanout.workers.stream.more import More, more_of, segments_of
+from fanout.workers.stream.more import More, more_of, segments_of, untold_until
 from fanout.workers.stream.values import Values
 from tests.helpers.log import Worker
 
@@ -71,3 +71,35 @@ def test_a_pass_has_the_newest_of_what_it_wants_only_if_that_has_not_changed_sin
     assert isinstance(left, Values)
     assert (until, [*left.sequences], left.are_newest) == (4, [2, 3], are_newest)
     assert others == []
+
+
+@pytest.mark.parametrize("is_released", [False, True])
+def test_who_lost_what_came_while_it_was_held_gets_the_rest_by_what_it_wanted_before(
+    is_released: bool,
+) -> None:
+    """Its change was reported from message 0 on, but is late: what it lost is lost by the old."""
+    worker = Worker(LAYOUT)
+    member, _sink = worker.member(b"A", room=0)
+    worker.obey(member, SlowPolicy("drop_newest", limit_messages=1))
+    worker.pump.hold(member)
+    for topic in (b"A", b"B", b"A"):
+        worker.log.publish(topic, b"12345678")
+        worker.advance(0)
+    worker.pump.enforce(0)
+    if is_released:
+        worker.pump.release(member, (b"A", b"B"), 0, 0)
+    assert member.finishing is not None
+    assert member.queued == 1
+    kept = Kept()
+    more = _written_down(member, kept)
+
+    heir, _sink = worker.member(b"A", b"B", room=0)
+    heir.place(member.sequence, 0, member.position)
+    found = [
+        (until, wants and wants.key)
+        for until, wants in segments_of(more, heir, worker.log.reader, kept.read)
+    ]
+
+    assert found == [(until, wants and wants.key) for until, wants in member.older]
+    assert found[0][1] == {b"A"}
+    assert untold_until(more) == found[0][0]
