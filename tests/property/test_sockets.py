@@ -253,9 +253,10 @@ class Asking(RuleBasedStateMachine):
             if self.req.condemned:
                 self.req.condemned.clear()
                 continue
-            while len(self.rep.inbox):
-                self.take_question()
             self.answer()
+            while len(self.rep.inbox):  # questions of lost connections are among them, in any order
+                self.take_question()
+                self.answer()
             self.wire.flow()
             self.take_answer()
             assert not self.req.is_waiting
