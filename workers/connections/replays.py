@@ -137,6 +137,8 @@ class Replays:
             above = since.sequence if since is not None and is_same_run else -1
             self._newcomers[peer] = _Newcomer(added, above, wishes.marks)
             peer.is_going_back = True
+        elif added and peer.member.snapshots is not None:
+            peer.member.snapshots.add_none(added)
 
     def _first_of(self, since: Since, until: int, *, is_other_run: bool) -> int:
         """The first message that it may have missed."""

@@ -92,26 +92,34 @@ class Snapshots:
     """
 
     __slots__ = (
-        *("_born", "_changes", "_ended", "_number", "_sized", "_sizes", "_subscriptions"),
+        *("_born", "_changes", "_ended", "_has_cancelled", "_number", "_sized", "_sizes"),
+        "_subscriptions",
         "pending",
     )
 
     def __init__(self, subscriptions: Collection[bytes]) -> None:
         self._subscriptions = subscriptions
         self._born: dict[bytes, int] = {}
-        self._ended: dict[bytes, tuple[int, int]] = {}
+        self._ended: dict[bytes, list[tuple[int, int]]] = {}
+        self._has_cancelled = False
         self._number = 0
         self._changes = 0
         self._sized = (0, 0, 0)  # for which state of these the lengths were found
         self._sizes: list[int] = []
         self.pending: deque[Snapshot] = deque()
 
+    def add_none(self, added: Collection[bytes]) -> None:
+        """It wants this, too, and no last values of it: what waits for it is sent all the same."""
+        self._number += 1
+        for prefix in added:
+            self._born[prefix] = self._number
+
     def add(self, due: int, above: int, added: Collection[bytes], *, is_told: bool) -> None:
         """It wants this, too, from message `due` on."""
         self._number += 1
         for prefix in added:
             self._born[prefix] = self._number
-        is_alone = len(self._subscriptions) == len(added) and not self._ended
+        is_alone = len(self._subscriptions) == len(added) and not self._has_cancelled
         snapshot = Snapshot(self._number, due, above, added, is_alone=is_alone, is_told=is_told)
         later = [one for one in self.pending if one.due > due]
         for _ in later:  # what it has missed may come before what it waits for
@@ -127,8 +135,14 @@ class Snapshots:
     def cancel(self, cancelled: Iterable[bytes]) -> None:
         """It wants this no more."""
         self._changes += 1
+        self._has_cancelled = True
+        numbers = [one.number for one in self.pending]
         for prefix in cancelled:
-            self._ended[prefix] = self._born.pop(prefix, 0), self._number
+            since = self._born.pop(prefix, 0)
+            # Of what comes and goes with no snapshot in between nothing is remembered: that is no
+            # end of it, while one waits.
+            if any(since < number for number in numbers):
+                self._ended.setdefault(prefix, []).append((since, self._number))
 
     def is_covered(self, snapshot: Snapshot, topic: bytes) -> bool:
         """Whether another subscription was there before, or nothing wants the topic any more."""
@@ -141,8 +155,7 @@ class Snapshots:
                 if born.get(prefix, 0) < number:
                     return True
             if ended and prefix in ended:
-                since, until = ended[prefix]
-                if since < number <= until:
+                if any(since < number <= until for since, until in ended[prefix]):
                     return True
         return not is_wanted
 
@@ -164,4 +177,4 @@ class Snapshots:
     @property
     def has_cancelled(self) -> bool:
         """Whether something that was wanted may not be any more."""
-        return bool(self._ended)
+        return self._has_cancelled

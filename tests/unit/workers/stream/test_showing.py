@@ -125,6 +125,13 @@ class Feed:
         front = self.pump.front
         self.pump.show(one.member, front, above, added, one.wants, is_told=is_told, now=0)
 
+    def subscribes_to_what_comes(self, one: One, prefix: bytes) -> None:
+        """It wants no last values of that."""
+        one.wants.add(prefix)
+        if one.member.snapshots is not None:
+            one.member.snapshots.add_none([prefix])
+        self.pump.change(one.member, one.wants, [prefix], [], 0)
+
     def cancels(self, one: One, prefix: bytes) -> None:
         one.wants.discard(prefix)
         one.has_cancelled = True
@@ -194,6 +201,42 @@ def test_overlapping_subscriptions_at_once_give_each_value_once(feed: Feed) -> N
     feed.settle()
 
     assert len(one.got()[0]) == len(TOPICS)
+
+
+def test_what_is_subscribed_to_later_without_values_takes_none_from_before(feed: Feed) -> None:
+    for topic in TOPICS:
+        feed.publish(topic)
+    one = feed.comes(b"zz", room=0)
+    feed.subscribes(one, b"x")
+    feed.subscribes_to_what_comes(one, b"xp")
+    feed.subscribes(one, b"xp1", b"yp")
+    feed.settle()
+
+    assert len(one.got()[0]) == 15, "all of x and of yp, each once"
+
+
+def test_what_is_cancelled_is_not_remembered_for_snapshots_that_it_does_not_concern(
+    feed: Feed,
+) -> None:
+    one = feed.comes(b"x", room=0)
+    for number in range(100):
+        feed.subscribes_to_what_comes(one, b"%d" % number)
+        feed.cancels(one, b"%d" % number)
+    assert one.member.snapshots is not None
+    assert not one.member.snapshots._ended
+
+
+def test_what_covered_a_subscription_again_and_again_is_known_to_have(feed: Feed) -> None:
+    for topic in TOPICS:
+        feed.publish(topic)
+    one = feed.comes(b"x", room=0)
+    feed.subscribes(one, b"xp")  # covered, but for what is cancelled next
+    feed.cancels(one, b"x")
+    feed.subscribes(one, b"x")
+    feed.cancels(one, b"x")
+    feed.settle()
+
+    assert len(one.got()[0]) == 5, "each once"
 
 
 def test_it_is_told_where_they_begin_and_end(feed: Feed) -> None:
