@@ -34,6 +34,7 @@ class Listing:
     Attributes:
         sequences, places: of the values, when they are ready.
         has_more: whether there are more after these, see `go_on()`.
+        loads: what was joined of these values, by where it begins.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Listing:
     def go_on(self) -> None:
         """All of these were sent: find those that come after them."""
         self.is_ready = self.has_more = False
+        self.loads.clear()
 
     def _make(self) -> Iterator[None]:
         for _ in range(TRIES_MAX):

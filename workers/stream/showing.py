@@ -124,14 +124,13 @@ class Showing:
         if snapshot.is_told:
             self._tell(member, snapshot, is_end=False)
         prefixes, above = snapshot.prefixes, snapshot.above
-        if snapshot.is_alone and len(prefixes) <= SHARED_PREFIXES:
-            head = self._log.head()  # what is published later is not in the list
-            key = head, above, frozenset(prefixes)
-            listing = self._shared.get(key)
-            if listing is None:
-                listing = self._shared[key] = Listing(self._names, self._values, prefixes, above)
-                self._lists.add(listing)
-        else:
+        is_shared = snapshot.is_alone and len(prefixes) <= SHARED_PREFIXES
+        # What is published later is not in the list.
+        key: tuple[object, ...] = (
+            (self._log.head(), above, frozenset(prefixes)) if is_shared else ()
+        )
+        listing = self._shared.get(key)
+        if listing is None:
             snapshots = member.snapshots
             assert snapshots is not None
             is_full = sum(map(len, self._lists)) > LISTED_MAX
@@ -141,6 +140,8 @@ class Showing:
                 PART if is_full else 0,
             )
             self._lists.add(listing)
+            if is_shared and not is_full:  # each goes on in parts by itself
+                self._shared[key] = listing
         snapshot.listing = listing
 
     def _end(self, member: Member, snapshot: Snapshot) -> None:

@@ -154,8 +154,8 @@ class Snapshots:
                 is_wanted = True
                 if born.get(prefix, 0) < number:
                     return True
-            if ended and prefix in ended:
-                if any(since < number <= until for since, until in ended[prefix]):
+            for since, until in ended.get(prefix, ()):
+                if since < number <= until:
                     return True
         return not is_wanted
 

@@ -23,7 +23,7 @@ from fanout.shm.value_layout import PLACE_BITS, ValueTable
 from fanout.shm.valued_log import ValuedLog
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.policy.choice import policy_of
-from fanout.workers.stream import showing
+from fanout.workers.stream import listing, showing
 from fanout.workers.stream.member import LOST, Member
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.showing import Showing
@@ -237,6 +237,28 @@ def test_what_covered_a_subscription_again_and_again_is_known_to_have(feed: Feed
     feed.settle()
 
     assert len(one.got()[0]) == 5, "each once"
+
+
+@pytest.mark.parametrize("prefixes", [[b""], TOPICS])
+def test_when_lists_are_full_whoever_comes_gets_them_in_parts(
+    feed: Feed, prefixes: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few they want: each new message makes for a list of its own."""
+    monkeypatch.setattr(showing, "LISTED_MAX", 2 * len(TOPICS))
+    monkeypatch.setattr(showing, "PART", 4)
+    monkeypatch.setattr(listing, "LOOKED_AT", 4)
+    for topic in TOPICS:
+        feed.publish(topic)
+    for _ in range(9):
+        feed.comes(*prefixes, room=60)
+        for _ in range(20):
+            feed.turn()
+        feed.publish(TOPICS[0])
+    assert sum(map(len, feed.showing._lists)) <= 3 * len(TOPICS) + 6 * 4
+    feed.settle()
+
+    for one in feed.ones:
+        check(feed, one)
 
 
 def test_it_is_told_where_they_begin_and_end(feed: Feed) -> None:
