@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ACCEPTS_PER_TURN = 64  # then producers get their turn
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
 UNSENT_MAX = 64 * 1024  # bytes of answers to PINGs; who does not read them is ended
+BEGUN_BYTES_MAX = 256 * 1024 * 1024  # of messages that are not whole, all together: in memory
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -60,6 +61,7 @@ class Door:
         self._tell = tell
         self._handshakes: deque[tuple[float, Connection]] = deque()  # in the order of their ends
         self._paused_until: float | None = None
+        self._begun = 0  # bytes of messages that are not whole, of all
 
     def open(self, source: Source) -> None:
         """Accept producers there."""
@@ -167,8 +169,25 @@ class Door:
                 text = f"sends to {connection.source.endpoint} by ZMTP {event.version}"
                 self._tell(Event(EventKind.PRODUCER_CONNECTED, text, peer=connection.peer))
 
+    def weigh(self, connection: Connection) -> None:
+        """Note what it has begun; end it if all together take too much, and it more than others.
+
+        One message of the largest is everybody's.
+        """
+        part = connection.intake.part_bytes
+        self._begun += part - connection.begun
+        connection.begun = part
+        limit = max(BEGUN_BYTES_MAX, self._message_limit)
+        if self._begun > limit and part * len(self.connections) > limit:
+            text = f"messages that are not whole take more than {limit} bytes, of all producers"
+            self.end(connection, Reason.LIMIT, text)
+
     def answer(self, connection: Connection) -> None:
-        """Send what there is to say, as far as the socket takes it; end who has violated ZMTP."""
+        """Send what there is to say, as far as the socket takes it; end who has violated ZMTP.
+
+        Who reads nothing any more may have sent much before, which waits in our kernel: that is
+        read to its end.
+        """
         had_unsent = bool(connection.unsent)
         connection.unsent += connection.intake.data_to_send()
         if connection.unsent:
@@ -177,6 +196,8 @@ class Door:
                 connection.unsent = connection.unsent[sent:]
             except (BlockingIOError, InterruptedError):
                 pass
+            except (ConnectionError, TimeoutError):
+                connection.unsent = b""
             except OSError as error:
                 self.end(connection, Reason.BROKEN, error.strerror or str(error))
                 return
@@ -203,6 +224,7 @@ class Door:
         if not connection.is_open:
             return
         connection.is_open = False
+        self._begun -= connection.begun
         descriptor = connection.sock.fileno()
         self._poller.forget(descriptor)
         self.connections.pop(descriptor, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from fanout.arguments import as_topic
@@ -116,15 +117,18 @@ class Ingress:
         path.gate.check_use()
         with own_endpoints_named(endpoint, lambda: (*self._bound(), *self.endpoints)):
             listener = self._listen(endpoint)
+        source = Source(listener, Admission(path.topics, path.intern, allowed), max_producers)
+        loop = None
         try:
-            admission = Admission(path.topics, path.intern, allowed)
-            source = Source(listener, admission, max_producers)
             loop = self._running()
-            self._call(loop, lambda: loop.add(source))
+            self._call(loop, partial(loop.add, source))
+            return listener.endpoint
         except BaseException:
-            listener.close()
+            if loop is None:
+                listener.close()
+            else:
+                _take_back(loop, source)
             raise
-        return listener.endpoint
 
     def stop(self, endpoint: str) -> None:
         """See `fanout.Publisher.stop_ingest()`."""
@@ -199,3 +203,20 @@ class Ingress:
             return future.result(CALL_TIMEOUT)
         finally:
             future.cancel()
+
+
+def _take_back(loop: Loop, source: Source) -> None:
+    """Have nobody listen there, whether the loop has begun to or not; waits for it a while."""
+    is_done = threading.Event()
+
+    def take_back() -> None:
+        try:
+            loop.take_back(source)
+        finally:
+            is_done.set()
+
+    loop.post(take_back)
+    if loop.has_ended:  # it may not look again
+        source.listener.close()
+    else:
+        is_done.wait(CALL_TIMEOUT)

@@ -113,6 +113,13 @@ class Loop:
         for connection in list(source.connections.values()):
             self._door.end(connection, Reason.DISCONNECTED_BY_CALL, "stop_ingest()")
 
+    def take_back(self, source: Source) -> None:
+        """Undo `add`, done or not: who has asked for it was interrupted."""
+        if self.sources.get(source.endpoint) is source:
+            self.remove(source)
+        else:
+            source.listener.close()
+
     def _run(self) -> None:
         try:
             while self._ends_at is None:
@@ -174,6 +181,8 @@ class Loop:
             for attempt in self._portions.of(found):
                 self._publish(Waiting(connection, attempt))
         self._door.answer(connection)
+        if connection.is_open:
+            self._door.weigh(connection)
         return len(data)
 
     def _publish(self, one: Waiting) -> None:

@@ -71,6 +71,7 @@ class Connection:
     is_ready: bool = False  # its handshake was done
     is_open: bool = True
     is_due: bool = False  # its socket has something, and it waits for its turn
+    begun: int = 0  # bytes of a message that is not whole
     unsent: bytes = b""  # what its socket did not take yet, of READY and PONGs
     messages: int = 0  # published
     bytes: int = 0  # of these, on the wire as they are in the log

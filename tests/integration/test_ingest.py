@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -215,6 +216,26 @@ def test_violations_close_one_producer_with_an_event(stock: Stock) -> None:
         assert figures(publisher).evicted == len(bad)
 
 
+def test_messages_that_are_never_whole_take_bounded_memory(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fanout.ingress.door.BEGUN_BYTES_MAX", 1_000_000)
+    size = publisher._engine.ingress._portions.message_limit - 100
+    limit = max(1_000_000, size + 100)
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    with contextlib.ExitStack() as open_ones:
+        modest = open_ones.enter_context(Raw(intake))
+        modest.send(b"\x01\x01a\x00\x05")
+        for _ in range(limit // size + 2):
+            raw = open_ones.enter_context(Raw(intake))
+            with contextlib.suppress(ConnectionError):
+                raw.send(b"\x01\x01a\x02" + size.to_bytes(8, "big") + b"x" * (size - 1))
+        wait_until(lambda: figures(publisher).evicted > 0, "one has too much")
+        assert figures(publisher).dropped == figures(publisher).evicted
+        modest.send(b"whole")
+        wait_until(lambda: figures(publisher).messages == 1, "it goes on")
+
+
 def test_who_is_no_producer_is_refused(publisher: Publisher) -> None:
     intake = publisher.ingest("tcp://127.0.0.1:*")
     host, _, port = intake.removeprefix("tcp://").rpartition(":")
@@ -317,6 +338,56 @@ def test_producers_wait_while_it_is_poisoned(stock: Stock, publisher: Publisher)
         publisher.recover()
         assert subscriber.recv_multipart() == [b"a", b"1"]
         assert subscriber.recv_multipart() == [b"a", b"2"]
+
+
+def test_what_came_before_an_answer_that_nobody_reads_is_published(
+    publisher: Publisher,
+) -> None:
+    intake = publisher.ingest("ipc://*")
+    log = publisher._engine.path.log
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(intake.removeprefix("ipc://"))
+        sock.sendall(greeting_3(1) + READY_PUSH)
+        wait_until(lambda: bool(figures(publisher).producers), "it is there")
+        log._raise_flag(log.head + 1)
+        for _ in range(60):  # more than one read, less than the system keeps
+            sock.sendall(encode_message([b"a", b"x" * 1000]) + command(b"PING", b"\0\0"))
+    publisher.recover()
+    wait_until(lambda: not figures(publisher).producers, "it is gone")
+    assert figures(publisher).messages == 60
+    assert figures(publisher).dropped == 0
+
+
+def test_an_interrupted_ingest_listens_nowhere(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = publisher.ingest("tcp://127.0.0.1:*")
+    loop = publisher._engine.ingress._loop
+    assert loop is not None
+    added: list[str] = []
+
+    class InterruptedFuture(Future[None]):
+        """The caller is interrupted when the loop has done it, or before it has begun."""
+
+        is_late = True
+
+        def result(self, timeout: float | None = None) -> None:
+            if self.is_late:
+                super().result(timeout)
+            added[:] = publisher.ingest_endpoints
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("fanout.ingress.ingress.Future", InterruptedFuture)
+    for is_late in (True, False):
+        InterruptedFuture.is_late = is_late
+        with pytest.raises(KeyboardInterrupt):
+            publisher.ingest("tcp://127.0.0.1:*")
+        assert publisher.ingest_endpoints == (kept,)
+        for endpoint in set(added) - {kept}:
+            with pytest.raises(ConnectionRefusedError):
+                Raw(endpoint)
+    monkeypatch.undo()
+    publisher.stop_ingest(publisher.ingest("tcp://127.0.0.1:*"))
 
 
 def test_close_publishes_what_has_come(stock: Stock) -> None:
