@@ -129,6 +129,11 @@ class Said:
             self._decline()
 
     @property
+    def texts(self) -> tuple[bytes, ...]:
+        """All that it has said and not taken back, whatever it means."""
+        return (*self._said,)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Fields of a policy that it wants."""
         keys = self._meant

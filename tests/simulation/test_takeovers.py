@@ -70,13 +70,13 @@ TRIED_FIRST: dict[str, int] = {
     "take_before_one_acts": 0,
     "take_nothing_back_if_it_takes_nothing": 98,
     "take_without_writing_down_how_much": 3,
-    "tell_nobody_that_it_has_taken_all_back": 1970,
+    "tell_nobody_that_it_has_taken_all_back": 20_056,
     "write_into_the_bank_that_is_chosen": 5,
     "write_no_record_of_who_goes_on": 14,
 }
 
 # Seeds beyond those that have shown something once, or show a mistake that none of them does.
-FOUND = (608, 688, 712, 880, 1_483, 1_644, 1_771, 1_970)
+FOUND = (608, 688, 712, 880, 1_483, 1_644, 1_771, 1_970, 9_839, 20_056)
 
 # Of `SEEDS`: in one or the other of them somebody dies at each kill point, even the rarest. As
 # above: when a change of what is simulated makes other seeds of them, all are looked through.

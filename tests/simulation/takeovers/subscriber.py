@@ -162,6 +162,16 @@ class Subscriber:
                 self.missing.is_sure = self.missing.is_sure and one.text not in _GAPS
                 self._say(one)
 
+    def take_all_back(self) -> bool:
+        """It takes back all that it has chosen; whether there was something."""
+        chosen = [text for text in self.chosen.said.texts if text not in _GAPS]
+        if self.legacy or not self.is_welcome or not chosen:
+            return False
+        self.has_talked = True
+        for text in chosen:
+            self._say(Statement(wanted=False, text=text))
+        return True
+
     def _say(self, statement: Statement) -> None:
         self.chosen.say(statement)
         self.unsaid += wanting(self._rng, *statement)

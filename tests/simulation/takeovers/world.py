@@ -68,6 +68,7 @@ BOUNDS = (
 SIZES = ((0, 9), (9, 60, 300), (60, 3_000, 9_000), (9_000,))  # of payloads
 EVERYTHING = 1 << 30
 LATE_FROM = 10_000  # seeds from here on have subscribers that catch up
+BACK_FROM = 20_000  # from here on others, that take back all they have said of themselves
 SIGKILL, CONDEMNED = -9, -6
 
 
@@ -99,13 +100,16 @@ class TakeoverWorld:
         self.unix = 1.0 if is_named else own.choice((0.0, 0.0, 0.3, 1.0))  # of all that connect
         self.past = Random(f"past {seed}")  # as above
         # Of those who connect, that they ask for what they have missed.
-        self.late = self.past.choice((0.5, 1.0)) if seed >= LATE_FROM else 0.0
+        self.late = self.past.choice((0.5, 1.0)) if LATE_FROM <= seed < BACK_FROM else 0.0
         self.refuses = own.random() < 0.1  # a sandbox does not let anybody count what is looked at
         self.unsure: set[int] = set()  # of them nobody knows how much they were sent
         self.untold: set[int] = set()  # nor of these how much was taken of what they have said
         self.short = rng.choice((0.0, 0.0, 0.0, 0.3))  # chance that there is no memory
         self.policy = rng.choice((*POLICIES, random_policy(rng), random_policy(rng)))
         self.chatty = rng.choice((0.0, 0.0, 0.1, 0.3))  # how often they say something of themselves
+        self.takes_back = seed >= BACK_FROM
+        if self.takes_back:  # and their reports wait for one another
+            self.chatty, self.packets = max(self.chatty, 0.3), 1
         self.options = Options(
             workers=self.count,
             log_bytes=LOG_BYTES,
@@ -351,8 +355,21 @@ class TakeoverWorld:
 
     def _talk(self) -> None:
         subscriber = self._some()
-        if subscriber is not None and not subscriber.is_leaving:
+        if subscriber is None or subscriber.is_leaving:
+            return
+        if self.takes_back and self.rng.random() < 0.5 and subscriber.take_all_back():
+            self._lose_report_of(subscriber)
+        else:
             subscriber.talk()
+
+    def _lose_report_of(self, subscriber: Subscriber) -> None:
+        """What it has just said is heard, and its worker dies, perhaps before that is reported."""
+        subscriber.send(EVERYTHING)
+        for process in list(self.coordinator.processes.values()):
+            if subscriber.number in self.coordinator.served_by(process.index):
+                process.turn()
+                if process.works:
+                    self._kill(process)
 
     def _storm(self) -> None:
         """Some leave, and as many connect as may."""
