@@ -8,6 +8,7 @@ from benchmarks.workloads.firehose import Firehose
 from benchmarks.workloads.idle import Idle
 from benchmarks.workloads.ingress import Ingress
 from benchmarks.workloads.isolation import Isolation
+from benchmarks.workloads.last_values import LastValues
 from benchmarks.workloads.latency import Latency
 from benchmarks.workloads.limits import Limits
 from benchmarks.workloads.publish_cost import PublishCost
@@ -34,6 +35,7 @@ _ALL: tuple[Workload, ...] = (
     Storm(),
     Subscribing(),
     Receiving(),
+    LastValues(),
     Ingress(),
     Takeover(),
     Single(),

@@ -1,0 +1,114 @@
+"""Last values: what they cost a call, and how long until many newcomers have all of them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+from benchmarks.audience import Audience
+from benchmarks.children import Child
+from benchmarks.peers import PeerKind
+from benchmarks.peers.base import LOOPBACK
+from benchmarks.session import InvalidRun
+from benchmarks.traffic import Traffic
+from benchmarks.value_costs import LOOPS, MAKERS, TOPICS
+from benchmarks.verbs import PAYLOAD
+from benchmarks.workloads.base import MILLI, Case, Metric, Sample, Settings, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ARRIVING, QUICK_ARRIVING = (100, 1000), (100,)
+# By hand each value goes to all who have come: what is sent grows with the square of their number.
+BY_HAND_MOST = 100
+PAIRS, QUICK_PAIRS = 150, 25  # of stretches with values and without
+THOUSAND = 1000  # calls whose time is shown
+PATIENCE_SECONDS = 60.0
+PROBE_SECONDS = 0.005  # between two probes: how exact the times are
+MODULE = "benchmarks.value_costs"
+NANO = 1e-9
+
+
+class LastValues(Workload):
+    """A newcomer subscribes to 1,000 topics one by one, and to that of the probes after them.
+
+    With values of fanout it has all when it has that of the probe, which was published last, for
+    they come oldest first. By hand values come to others too, and in no order: there it has all
+    when it sees a probe that was sent after all of them. Without values it has what it wants when
+    it sees one of the probes that are published all the time: as in a storm.
+    """
+
+    name = "last-values"
+    summary = "calls, and newcomers with 1,000 topics each, with last values and without"
+    metrics = (
+        Metric("seconds_with", "ms with values", 1 / MILLI, higher_is_better=False),
+        Metric("seconds_without", "ms without", 1 / MILLI, higher_is_better=False),
+        Metric("ratio", "with : without", higher_is_better=False),
+    )
+    peers = tuple(MAKERS)
+
+    def kinds(self, settings: Settings) -> Sequence[PeerKind]:
+        del settings  # they are no publishers that could be chosen
+        return [
+            PeerKind(name, "zmtp", name, "", "fanout.last_values" if name == "fanout" else "zmq")
+            for name in MAKERS
+        ]
+
+    def cases(self, settings: Settings) -> Sequence[Case]:
+        size = len(PAYLOAD)
+        default = QUICK_ARRIVING if settings.quick else ARRIVING
+        return [
+            Case(f"publish, {THOUSAND:,} calls of {size} B", Traffic(0, size)),
+            Case(f"batch, {THOUSAND:,} messages of {size} B", Traffic(0, size), ("fanout",)),
+            *(
+                Case(
+                    f"{arriving:,} arrive with {len(TOPICS):,} topics each",
+                    Traffic(arriving, size, len(TOPICS), len(TOPICS), watchlists=1),
+                    None if arriving <= BY_HAND_MOST else ("fanout",),
+                )
+                for arriving in settings.subscribers or default
+            ),
+        ]
+
+    def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
+        loop = case.label.partition(",")[0]
+        if loop in LOOPS:
+            pairs = QUICK_PAIRS if settings.quick else PAIRS
+            with Child(MODULE, loop, peer.name, str(pairs)) as child:
+                figures = child.answer(PATIENCE_SECONDS)
+            return Sample(
+                {"seconds_with": figures["seconds"] * THOUSAND, "ratio": figures["ratio"]}
+            )
+        try:
+            without, seconds = (
+                seconds_until_served(peer, case.traffic, keeps=keeps) for keeps in (False, True)
+            )
+        except (TimeoutError, InvalidRun) as error:
+            return Sample(invalid=str(error))
+        return Sample(
+            {"seconds_with": seconds, "seconds_without": without, "ratio": seconds / without}
+        )
+
+
+def seconds_until_served(peer: PeerKind, traffic: Traffic, *, keeps: bool) -> float:
+    """From the first connection until the last newcomer has all that it asked for.
+
+    Raises:
+        TimeoutError: not all of them have.
+        InvalidRun: values were not sent to all.
+    """
+    with ExitStack() as stack:
+        server = stack.enter_context(Child(MODULE, "serve", peer.name, str(int(keeps))))
+        port = server.answer(PATIENCE_SECONDS)["port"]
+        audience = stack.enter_context(closing(Audience(traffic, peer.dialect)))
+        audience.connect([f"{LOOPBACK}:{port}"])
+        audience.await_probe()
+        is_told = keeps and peer.name == "fanout"
+        wanted = traffic.subscribers * (len(TOPICS) + is_told) if keeps else 0
+        while (served := audience.poll_probed(PROBE_SECONDS)) is None:
+            if not is_told:
+                server.ask(PATIENCE_SECONDS, do="probe", after=wanted)
+        values = server.ask(PATIENCE_SECONDS, do="count")["count"]
+    if values != wanted:
+        raise InvalidRun(f"{values:,} values were sent, not {wanted:,}")
+    return (served.ended_ns - served.began_ns) * NANO

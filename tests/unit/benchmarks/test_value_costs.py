@@ -1,0 +1,41 @@
+"""What last values cost: calls in turns, and newcomers who get all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.value_costs import MAKERS
+from benchmarks.workloads import WORKLOADS, Sample, Settings, last_values
+
+SETTINGS = Settings(subscribers=(3,))
+
+
+def sample_of(peer: str, beginning: str, monkeypatch: pytest.MonkeyPatch) -> Sample:
+    monkeypatch.setattr(last_values, "PAIRS", 2)
+    workload = WORKLOADS["last-values"]
+    [kind] = [kind for kind in workload.kinds(SETTINGS) if kind.name == peer]
+    [case] = [case for case in workload.cases(SETTINGS) if case.label.startswith(beginning)]
+    return workload.measure(kind, case, SETTINGS)
+
+
+def test_by_hand_is_left_out_where_it_has_no_batches_or_would_take_too_long() -> None:
+    cases = WORKLOADS["last-values"].cases(Settings())
+    assert [case.peers for case in cases] == [None, ("fanout",), None, ("fanout",)]
+    assert [case.traffic.subscribers for case in cases[2:]] == [100, 1000]
+
+
+@pytest.mark.parametrize(
+    ("peer", "loop"), [("fanout", "publish"), ("fanout", "batch"), ("XPUB and dict", "publish")]
+)
+def test_calls_are_compared(peer: str, loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = sample_of(peer, loop, monkeypatch)
+    assert sample.values["seconds_with"] > 0
+    assert sample.values["ratio"] > 0
+
+
+@pytest.mark.parametrize("peer", MAKERS)
+def test_newcomers_get_all_values(peer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = sample_of(peer, "3 arrive", monkeypatch)
+    assert sample.invalid == ""
+    values = sample.values
+    assert values["ratio"] == values["seconds_with"] / values["seconds_without"]
