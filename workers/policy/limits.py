@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
+from fanout._units import NS
 from fanout.reasons import Reason
 
 NONE = 1 << 63  # no limit: more than there can be
@@ -59,3 +60,14 @@ class Limits:
 
 
 UNLIMITED = Limits()
+
+
+def describe(lag: Lag, reason: Reason) -> str:
+    """How far behind that is, for people."""
+    if reason is Reason.LAG:
+        return f"{lag.bytes:,} bytes wait for it"
+    if reason is Reason.LAG_MESSAGES:
+        return f"{lag.messages:,} messages wait for it"
+    if reason is Reason.LAG_AGE:
+        return f"its oldest message has waited for {lag.age_ns / NS:.1f} s"
+    return f"is {lag.log_bytes:,} bytes or {lag.log_messages:,} messages of log behind"

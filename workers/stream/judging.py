@@ -10,12 +10,11 @@ from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING
 
-from fanout._units import NS
 from fanout.reasons import Reason
 from fanout.workers.policy.ages import Ages
 from fanout.workers.policy.base import FinishThenJump, KeepNewest, KeepOfLog, Part, Thin
 from fanout.workers.policy.dues import Dues
-from fanout.workers.policy.limits import NONE, Lag
+from fanout.workers.policy.limits import NONE, Lag, describe
 from fanout.workers.stream.conflating import Conflating
 from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.lags import Lags
@@ -192,7 +191,7 @@ class Judging(Rounds):
         """Judge the members that may be too far behind.
 
         Returns:
-            Whether the time was over before all were judged: call it again.
+            Whether somebody is still to be judged: the time was over, or one is to be again.
         """
         self.move_tail()
         targets: Targets = {}
@@ -207,7 +206,7 @@ class Judging(Rounds):
         if self.backlog.spills.are_too_many:
             self.lose_spilled()
         self._tidy()
-        return more
+        return more or bool(self._anew)
 
     def is_in_the_way(self, member: Member, now: int) -> bool:
         """Whether a blocked member is further behind than its policy has patience for."""
@@ -253,7 +252,10 @@ class Judging(Rounds):
         if not is_held and policy.soft.exceeded_by(lag) is Reason.LAG_LOG and not member.offset:
             # What it does not want does not wait for it.
             self.jumped.append(member)
-            self.backlog.jump(member, self.lags.first(member, self.front), self.front, Reason.LAG)
+            within = self.lags.within(member, self.front)
+            self._jump(member, self.lags.first(member, self.front, within), Reason.LAG)
+            if member.watch:
+                return
             lag = self._lag(member, now)
         self._report_slow(member, lag)
         for _ in range(VERDICTS_MAX):
@@ -261,7 +263,7 @@ class Judging(Rounds):
                 self.jumped.append(member)
                 self._carry_out(member, policy.judge(lag), now, targets)
                 lag = self._lag(member, now)
-        if member.state is not LOST:
+        if member.state is not LOST and not member.watch:
             self._watch(member, lag, now)
 
     def _lag(self, member: Member, now: int) -> Lag:
@@ -275,11 +277,11 @@ class Judging(Rounds):
         if isinstance(verdict, KeepOfLog):
             if verdict not in targets:
                 targets[verdict] = self._first_of(verdict)
-            backlog.jump(member, targets[verdict], front, Reason.LAG_LOG)
+            self._jump(member, targets[verdict], Reason.LAG_LOG)
         elif isinstance(verdict, KeepNewest):
             backlog.detach(member, front)
             target = self.lags.first_kept(member, verdict, front, now)
-            backlog.jump(member, target, front, verdict.reason)
+            self._jump(member, target, verdict.reason)
         elif isinstance(verdict, FinishThenJump):
             if len(member.older) >= self._older_max:
                 text = f"its policy has changed {len(member.older) // 2} times, and it took nothing"
@@ -292,7 +294,14 @@ class Judging(Rounds):
                 self._carry_out(member, verdict.of_log, now, targets)
         elif isinstance(verdict, Part) and member.state is not LOST:
             lag = self._lag(member, now)
-            self._lose(member, Reason.TOO_SLOW, _describe(lag, verdict.reason))
+            self._lose(member, Reason.TOO_SLOW, describe(lag, verdict.reason))
+
+    def _jump(self, member: Member, target: int, reason: Reason) -> None:
+        """As far as it is looked at once; if it is to jump further, it is judged again."""
+        within = self.lags.within(member, self.front)
+        self.backlog.jump(member, min(target, within), self.front, reason)
+        if target >= within < self.front:
+            self._look_anew(member)
 
     def _first_of(self, newest: KeepOfLog) -> int:
         """The first of the newest messages that are no more than this."""
@@ -305,7 +314,7 @@ class Judging(Rounds):
         reason = member.policy.soft.exceeded_by(lag)
         if reason is not None and not member.slow:
             member.slow = True
-            self.effects.append(Slowed(member, _describe(lag, reason)))
+            self.effects.append(Slowed(member, describe(lag, reason)))
 
     def _watch(self, member: Member, lag: Lag, now: int) -> None:
         """Have it looked at when it may be over a limit, at the earliest."""
@@ -335,14 +344,3 @@ def _left(limit: int, lag: int) -> int:
     if limit == NONE:
         return NONE
     return limit - lag + 1 if lag <= limit else max(1, limit // STUCK_PART)
-
-
-def _describe(lag: Lag, reason: Reason) -> str:
-    """How far behind that is, for people."""
-    if reason is Reason.LAG:
-        return f"{lag.bytes:,} bytes wait for it"
-    if reason is Reason.LAG_MESSAGES:
-        return f"{lag.messages:,} messages wait for it"
-    if reason is Reason.LAG_AGE:
-        return f"its oldest message has waited for {lag.age_ns / NS:.1f} s"
-    return f"is {lag.log_bytes:,} bytes or {lag.log_messages:,} messages of log behind"

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
 
+# Messages that are looked through at once for where a member jumps to. The worker serves nobody
+# meanwhile, for 50 ms if they were not looked at before; peers choose policies, and when.
+LOOKED_MAX = 16_384
+
 
 class Lags:
     """Measures blocked members; what they have of spills is part of it.
@@ -50,16 +54,34 @@ class Lags:
             front - member.sequence,
         )
 
-    def first(self, member: Member, front: int) -> int:
-        """The next message that a settled member is to be sent, from its start on; or the front."""
+    def first(self, member: Member, front: int, within: int | None = None) -> int:
+        """The next message that a settled member is to be sent, from its start on; or the front.
+
+        Args:
+            within: that is the answer if it is not before that, where it may be, or behind it.
+        """
         if member.offset or member.replay is not None:  # nobody knows how much of it is wanted
             return member.sequence
         if member.queued <= bool(member.spill):
             return front
-        return self._first_after(member, 1, 0, front) - 1
+        stop = front if within is None else min(front, within + 1)
+        return self._first_after(member, 1, 0, stop) - 1
+
+    def within(self, member: Member, front: int) -> int:
+        """Up to where it is looked at once for what a settled member wants; at most the front.
+
+        Of who wants everything, or what was chosen, two positions say it.
+        """
+        for _start, _stop, wants in segments(member, member.sequence, front):
+            if wants is not None and not (isinstance(wants, Values) or wants.everything):
+                return min(front, member.sequence + LOOKED_MAX)
+        return front
 
     def first_kept(self, member: Member, keep: KeepNewest, front: int, now: int) -> int:
-        """The message that a settled member, which is between two, jumps to, to keep only this."""
+        """The message that a settled member, which is between two, jumps to, to keep only this.
+
+        No further than it is looked at once, see `within()`: then it is to be judged again.
+        """
         target = 0
         if keep.age_ns != NONE:
             target = min(front, self._ages.first_within(keep.age_ns, now))
@@ -68,7 +90,7 @@ class Lags:
             messages = member.queued - keep.messages
         if keep.bytes != NONE:
             size = member.queued_bytes - keep.bytes
-        return max(target, self._first_after(member, messages, size, front))
+        return max(target, self._first_after(member, messages, size, self.within(member, front)))
 
     def first_over(self, member: Member, limits: Limits, front: int) -> int:
         """The first message that is more than may wait for a settled member; the front if none is.
@@ -87,8 +109,8 @@ class Lags:
 
     def _first_after(self, member: Member, messages: int, size: int, front: int) -> int:
         """The first message with so many messages and bytes before it that the member wants."""
-        for start, stop, cohort in segments(member, member.sequence, front):
-            first = start
+        for start, until, cohort in segments(member, member.sequence, front):
+            first, stop = start, min(until, front)
             while first < stop and (messages > 0 or size > 0):
                 end = min(stop, first - first % self._piece + self._piece)
                 found = self._backlog.count(cohort, first, end)

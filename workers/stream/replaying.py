@@ -233,4 +233,4 @@ class Replaying(Judging):
             return
         # What it wants by itself is its own policy's to judge.
         target = min(self._first_of(verdict), replay.until)
-        self.backlog.jump(member, target, self.front, Reason.LAG_LOG)
+        self._jump(member, target, Reason.LAG_LOG)

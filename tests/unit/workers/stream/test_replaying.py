@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,13 +14,11 @@ from fanout.workers.policy.block import Block
 from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.stream.recording import record_of
 from fanout.workers.stream.replaying import missed_by
-from fanout.workers.stream.stretches import Stretches
 from tests.helpers.log import SMALL, Worker
+from tests.helpers.looks import counting_looks
 from tests.property.test_gaps import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from fanout.workers.stream.member import Member
     from tests.helpers.log import Sink
 
@@ -245,20 +243,7 @@ def test_the_record_of_one_in_the_middle_of_a_message_needs_the_log_from_further
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many messages were looked through each time that somebody's were counted."""
-    found: list[int] = []
-    count, picks = Stretches.count, Stretches.picks
-
-    def counting(self: Stretches, key: Collection[bytes], first: int, stop: int, tail: int) -> Any:
-        found.append(stop - first)
-        return count(self, key, first, stop, tail)
-
-    def picking(self: Stretches, key: Collection[bytes], first: int, stop: int, tail: int) -> Any:
-        found.append(stop - first)
-        return picks(self, key, first, stop, tail)
-
-    monkeypatch.setattr(Stretches, "count", counting)
-    monkeypatch.setattr(Stretches, "picks", picking)
-    return found
+    return counting_looks(monkeypatch)
 
 
 def asks_for_b(worker: Worker, member: Member, most: int) -> int:

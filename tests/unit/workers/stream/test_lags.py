@@ -1,0 +1,140 @@
+"""How much of the log is looked through at once for where a member jumps to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.reasons import Reason
+from fanout.shm.layout import PAGE, Layout
+from fanout.slow_policy import SlowPolicy
+from fanout.workers.stream import lags
+from tests.helpers.log import Worker
+from tests.helpers.looks import counting_looks
+from tests.property.test_gaps import parts_of
+
+if TYPE_CHECKING:
+    from fanout.workers.stream.member import Member
+    from tests.helpers.log import Sink
+
+LARGE = Layout(64 * PAGE, 8_192, 4)
+COUNT = 3_000
+LOOKED_MAX = 64
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many messages were looked through each time; no more than a few may be at once."""
+    monkeypatch.setattr(lags, "LOOKED_MAX", LOOKED_MAX)
+    return counting_looks(monkeypatch)
+
+
+def behind(count: int = COUNT) -> tuple[Worker, Member, Sink]:
+    """One that waits for half of all these and loses nothing, until it says otherwise."""
+    worker = Worker(LARGE)
+    member, sink = worker.member(b"A", room=0)
+    worker.pump.tell_gaps(member, losses=True, conflated=False)
+    worker.obey(member, SlowPolicy("block"))
+    publish(worker, count)
+    return worker, member, sink
+
+
+def publish(worker: Worker, count: int, topics: bytes = b"AB") -> None:
+    for _ in range(count):
+        number = worker.log.reader.head()
+        at = number % len(topics)
+        worker.log.publish(topics[at : at + 1], b"%d" % number)
+    worker.advance()
+    worker.pump.enforce(0)
+
+
+def steps(
+    worker: Worker, looks: list[int], monkeypatch: pytest.MonkeyPatch, now: int = 0
+) -> list[int]:
+    """Have it judged as often as it is to be, a part of a turn each time; how much each took."""
+    monkeypatch.setattr(worker.pump._part, "is_over", lambda: True)
+    found = []
+    more = True
+    while more:
+        del looks[:]
+        more = worker.pump.enforce(now)
+        found.append(sum(looks))
+        assert len(found) <= COUNT
+    return found
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [
+        (SlowPolicy("drop_oldest", limit_messages=1), 1),
+        (SlowPolicy("drop_oldest", limit_messages=200), 200),
+        (SlowPolicy("drop_oldest", limit_bytes=100), 100 // len(b"\1\1A\0\0042998")),
+    ],
+)
+def test_who_jumps_far_has_what_it_loses_looked_for_in_parts(
+    policy: SlowPolicy, kept: int, looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers choose that, and would hold up all others; what is lost is exact all the same."""
+    worker, member, sink = behind()
+    worker.obey(member, policy)
+
+    found = steps(worker, looks, monkeypatch)
+    assert len(found) > 10
+    assert max(found) <= 8 * LOOKED_MAX
+    sink.room = 1 << 30
+    monkeypatch.undo()
+    worker.serve(member)
+    gap, *numbers = parts_of(sink.taken)
+
+    assert isinstance(gap, dict)
+    assert kept * 15 // 16 <= len(numbers) <= kept
+    assert numbers == [*range(COUNT - 2 * len(numbers), COUNT, 2)]
+    assert (gap["first"], gap["last"]) == (0, COUNT - 2 * len(numbers) - 2)
+    assert gap["count"] == member.dropped == COUNT // 2 - len(numbers)
+    assert member.matched == member.sent + member.dropped
+
+
+@pytest.mark.parametrize("policy", [SlowPolicy("drop_oldest"), SlowPolicy("drop_newest")])
+def test_who_is_over_half_of_the_log_gives_it_up_in_parts(
+    policy: SlowPolicy, looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, member, sink = behind(6_000)
+    worker.obey(member, policy)
+
+    found = steps(worker, looks, monkeypatch)
+    assert len(found) > 10
+    assert max(found) <= 8 * LOOKED_MAX
+    sink.room = 1 << 30
+    monkeypatch.undo()
+    worker.serve(member)
+    gap, *numbers = parts_of(sink.taken)
+
+    assert isinstance(gap, dict)
+    assert numbers == [*range(6_000 - 2 * len(numbers), 6_000, 2)]
+    assert 3_600 <= 2 * len(numbers) <= 4_096
+    assert gap["count"] == member.dropped == 3_000 - len(numbers)
+    assert member.matched == member.sent + member.dropped
+
+
+def test_what_somebody_far_behind_does_not_want_is_passed_in_parts(
+    looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it does not want does not wait for it: it is not slow, and loses nothing more."""
+    worker, member, sink = behind(2)
+    publish(worker, 6_000, b"B")
+    publish(worker, 2)
+    worker.obey(member, SlowPolicy("drop_oldest"))
+    worker.pump.backlog.jump(member, 1, worker.pump.front, Reason.LAG)
+    member.slow = False  # it was while it waited for that
+
+    found = steps(worker, looks, monkeypatch)
+    assert len(found) > 10
+    assert max(found) <= 8 * LOOKED_MAX
+    assert member.sequence > 3_900
+    assert (member.slow, member.dropped) == (False, 1)
+    sink.room = 1 << 30
+    monkeypatch.undo()
+    worker.serve(member)
+    assert parts_of(sink.taken)[1:] == [6_002]
+    assert (member.matched, member.sent) == (2, 1)
