@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from fanout.subscriber.since import Position
     from fanout.transport.endpoints import Endpoint
 
+UNASKED_TEXT = (
+    "the publisher does not number its messages (sequence_frame), so it cannot be asked for what "
+    "was published before"
+)
+
 
 class Link:
     """Connects, subscribes, and connects again after a loss. Owned by one thread.
@@ -32,7 +37,8 @@ class Link:
         output_fd: ends the link when it has no reader any more (only pipes and sockets can tell).
         wake_fd: ends the link when it becomes readable.
         deadline: monotonic time at which the link ends; None = never.
-        on_note: told, once for each change, why there is no connection.
+        on_note: told, once for each change, why there is no connection, or that `since` is
+            of no use to a publisher without numbers.
         since, last: what to begin with: see `Core`.
         once: end when a connection that was ready is lost, instead of connecting again.
 
@@ -62,6 +68,7 @@ class Link:
         self._deadline = deadline
         self.wake_at: float | None = None
         self._on_note = on_note
+        self._asks = bool(since)
         self._noted = ""  # the last note, so that a refused connection is told once
 
     @property
@@ -101,6 +108,8 @@ class Link:
         elif event.kind in (ReceiverEventKind.LOST, ReceiverEventKind.FAILED):
             is_end = self._once and self.connections
             self._note(event.text if is_end else f"{event.text}; trying again")
+        elif event.kind is ReceiverEventKind.UNNUMBERED and self._asks:
+            self._on_note(UNASKED_TEXT)
 
     def _note(self, text: str) -> None:
         if text != self._noted:

@@ -182,6 +182,24 @@ def test_serve_and_sub_speak_with_each_other() -> None:
         assert publisher.wait() == 0
 
 
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_sub_gets_what_was_before_it_or_says_why_not(is_numbered: bool) -> None:
+    options = ("--sequence-frame",) if is_numbered else ()
+    with Command("serve", "--bind", TCP, "--wait-for", "1", *options, *SMALL) as publisher:
+        endpoint = endpoint_of(publisher)
+        with Command("sub", endpoint, "--count", "1") as first:
+            publisher.write(b"a\t1\n")
+            assert first.read_line() == b"a\t1\n"
+        with Command("sub", endpoint, "--since", "60s", "--json", "--count", "1") as late:
+            if is_numbered:
+                message = json.loads(late.read_line())
+                assert (message["kind"], message["payload"]) == ("replayed", 1)
+            else:
+                late.error_line(lambda line: "does not number its messages" in line)
+        publisher.end_input()
+        assert publisher.wait() == 0
+
+
 # ------------------------------------------------------------------- in a shell
 
 

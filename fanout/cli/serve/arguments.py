@@ -105,15 +105,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help=f"shared memory, such as 64M (default: {defaults.log_bytes >> 20}M)",
     )
     _add_policies(group, defaults)
-    add(
-        "--last-values",
-        nargs="?",
-        const=LastValues(),
-        type=kept_values,
-        metavar="LIMITS",
-        help="keep the last message of each topic for who comes later: alone, or with "
-        "max_topics=100000,max_bytes=64M,max_age=3600,topics=price.",
-    )
+    _add_coming_back(group)
     add(
         "--send-timeout",
         type=args.number,
@@ -174,6 +166,27 @@ def _add_policies(group: argparse._ArgumentGroup, defaults: Options) -> None:
     )
 
 
+def _add_coming_back(group: argparse._ArgumentGroup) -> None:
+    """What is done for subscribers that come late, or again."""
+    add = group.add_argument
+    add(
+        "--sequence-frame",
+        action="store_true",
+        default=None,
+        help="number the messages, so that fanout.Subscriber and `fanout sub --since` can ask for "
+        "what they have missed; other subscribers get one frame more",
+    )
+    add(
+        "--last-values",
+        nargs="?",
+        const=LastValues(),
+        type=kept_values,
+        metavar="LIMITS",
+        help="keep the last message of each topic for who comes later: alone, or with "
+        "max_topics=100000,max_bytes=64M,max_age=3600,topics=price.",
+    )
+
+
 def publisher_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns the options of the publisher that were given, without those left at their default.
 
@@ -185,6 +198,7 @@ def publisher_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "workers",
         "log_bytes",
         "last_values",
+        "sequence_frame",
         "send_timeout",
         "stall_timeout",
         "drain_timeout",

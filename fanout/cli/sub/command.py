@@ -10,10 +10,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
+from fanout.arguments import shown
 from fanout.cli import arguments as args
 from fanout.cli.sub.gaps import GapNotes
 from fanout.cli.sub.rates import Rates
 from fanout.cli.sub.rendering import FORMATS, READERS, as_json_message, as_raw
+from fanout.errors import ConfigError
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
 from fanout.subscriber.settings import endpoint_of
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.subscriber.message import Message
+    from fanout.subscriber.since import Position
 
 DESCRIPTION = """\
 Prints what a ZeroMQ publisher sends, one message a line. Connects again when the connection is
@@ -37,8 +40,9 @@ formats:
   json          the payload is JSON; prints {"topic": ..., "payload": ...}
   msgpack-json  the payload is msgpack; prints {"topic": ..., "payload": ...}
 
-With --json each line has also what is known of the message: kind ("live", or "replayed"), epoch and
-sequence number, and gap, what is missing before it. With --rate the lines are rates, in JSON.
+With --json each line has also what is known of the message: kind ("live", "replayed" or "last"),
+epoch and sequence number, and gap, what is missing before it. With --rate the lines are rates,
+in JSON.
 
 exit status:
   0  ended as asked: --count reached, --timeout over, the publisher gone (--until-eof), a signal, or
@@ -109,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise args.UsageError("standard output is closed")
     render = _render_of(arguments)
     target = endpoint_of(arguments.endpoint)
-    since = since_of(_since(arguments.since))
+    since = _since(arguments.since)
     timeout: float | None = arguments.timeout
     output = sys.stdout.buffer
 
@@ -237,11 +241,20 @@ def _render_of(arguments: argparse.Namespace) -> Callable[[Message], bytes]:
     return lambda message: render(message.frames)
 
 
-def _since(said: str | None) -> str | None:
-    """As `since` takes it: what looks like an option cannot be the value of one."""
-    if said is None or ":" in said or said.startswith("-"):
-        return said
-    return f"-{said}"
+def _since(said: str | None) -> bytes | Position:
+    """What `--since` says: without the sign, since what looks like an option is no value of one.
+
+    Raises:
+        UsageError: it says nothing.
+    """
+    is_whole = said is None or ":" in said or said.startswith("-")
+    try:
+        return since_of(said if is_whole else f"-{said}")
+    except ConfigError:
+        raise args.UsageError(
+            "--since takes 10s (seconds), 1000 (messages) or EPOCH:SEQUENCE, of which the first "
+            f"has 16 hex digits, not {shown(said)}"
+        ) from None
 
 
 def _end_on_signals(printer: Printer) -> int:
