@@ -7,6 +7,7 @@ none.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -19,7 +20,7 @@ from fanout.ingress.sources import Source
 from fanout.transport.advice import own_endpoints_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from fanout.arguments import TopicLike
     from fanout.events import Event
@@ -46,7 +47,10 @@ def prefixes_of(allowed_topics: TopicLike | Iterable[TopicLike] | None) -> tuple
         return None
     if isinstance(allowed_topics, str | bytes | bytearray | memoryview):
         allowed_topics = [allowed_topics]
-    names: Iterable[TopicLike] = allowed_topics  # type: ignore[assignment]  # not a buffer here
+    if not isinstance(allowed_topics, Iterable):
+        kind = type(allowed_topics).__name__
+        raise TypeError(f"allowed_topics must be one prefix or several, str or bytes, not {kind}")
+    names: Iterable[TopicLike] = allowed_topics
     prefixes = tuple(as_topic(topic, "allowed_topics") for topic in names)
     if not prefixes:
         raise ConfigError("allowed_topics is empty: nothing could be published; None allows all")

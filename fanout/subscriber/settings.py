@@ -121,7 +121,7 @@ def endpoint_of(text: str) -> Endpoint:
     else:
         is_open = target.is_fresh
     if is_open:
-        raise ConfigError(f"{text!r} is for binding: a subscriber needs to know where")
+        raise ConfigError(f"{text!r} is for binding: say where to connect to")
     return target
 
 

@@ -456,6 +456,8 @@ def test_what_cannot_work_changes_nothing(publisher: Publisher) -> None:
         publisher.ingest("tcp://127.0.0.1:*", allowed_topics=[])
     with pytest.raises(TypeError):
         publisher.ingest("tcp://127.0.0.1:*", allowed_topics=[1])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="allowed_topics must be one prefix or several"):
+        publisher.ingest("tcp://127.0.0.1:*", allowed_topics=1)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="max_producers=0"):
         publisher.ingest("tcp://127.0.0.1:*", max_producers=0)
     with pytest.raises(TypeError):
