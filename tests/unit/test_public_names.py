@@ -76,6 +76,17 @@ def test_all_names_are_listed() -> None:
     assert {*fanout.__all__, "__version__", "options"} <= {*listed}
 
 
+def test_the_reference_names_all_that_is_public() -> None:
+    text = (ROOT / "docs" / "reference" / "publisher.md").read_text(encoding="utf-8")
+    package, _, rest = text.partition("## Public names")[2].partition("`from fanout.asyncio import")
+
+    def named(part: str) -> set[str]:
+        return {*re.findall(r"`([A-Z]\w+)`", part)}
+
+    assert named(package) == {*fanout.__all__}
+    assert named(rest) == {*fanout.asyncio.__all__}
+
+
 def test_names_can_be_imported_and_are_found_without_a_search_then() -> None:
     program = "from fanout import *\nimport fanout\nprint(vars(fanout)['Publisher'] is Publisher)"
     assert in_new_process(program) == "True\n"
