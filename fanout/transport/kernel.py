@@ -19,7 +19,7 @@ KEEPALIVE_INTERVAL_S = 15  # seconds between such questions
 
 # In Linux's `struct tcp_info`, which has grown with the years: where things are, in bytes. First of
 # all comes tcpi_state.
-_ESTABLISHED, _CLOSE_WAIT = 1, 8
+_ESTABLISHED, _CLOSE_WAIT, _LAST_ACK = 1, 8, 9
 _ACKED_AND_RECEIVED = struct.Struct("=120xQQ")  # tcpi_bytes_acked, _received, since Linux 4.1
 _WINDOW = struct.Struct("=228xI")  # tcpi_snd_wnd, since Linux 5.4
 
@@ -39,6 +39,18 @@ class Taken(NamedTuple):
 
     acknowledged: int
     allowed: int | None
+
+
+class Standing(NamedTuple):
+    """Of a TCP connection whose peer says no more.
+
+    Attributes:
+        acknowledged: bytes that have arrived at the peer's host.
+        is_ending: whether we have ended our own side.
+    """
+
+    acknowledged: int
+    is_ending: bool
 
 
 class Counts(NamedTuple):
@@ -139,6 +151,31 @@ def has_ended(sock: socket.socket) -> bool:
     look = select.poll()
     look.register(sock, select.POLLRDHUP)
     return bool(look.poll(0))
+
+
+def half_closed(sock: socket.socket) -> Standing | None:
+    """How a TCP connection stands of which the peer has ended its side.
+
+    Returns:
+        None: the connection is over, or the kernel does not say.
+    """
+    if sock.family == socket.AF_UNIX:
+        return None
+    try:
+        state, acknowledged, _received = _tcp_info(sock)
+    except OSError:
+        return None
+    if state not in (_CLOSE_WAIT, _LAST_ACK):
+        return None
+    return Standing(acknowledged, state == _LAST_ACK)
+
+
+def acknowledged(sock: socket.socket) -> int:
+    """Bytes that have arrived at the peer's host by TCP; 0 if the kernel does not say."""
+    try:
+        return _tcp_info(sock)[1]
+    except OSError:
+        return 0
 
 
 def look_from_start(sock: socket.socket) -> bool:

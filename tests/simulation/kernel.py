@@ -65,6 +65,7 @@ class Connection:
         self.room_events = self.in_events = 0
         self.has_ended = False
         self.peer_saw_end = False
+        self._has_hung_up = False
         self._fin_queued = False
         self._was_full = False
         self._error = 0
@@ -189,6 +190,8 @@ class Connection:
 
     def acknowledge(self, size: int = SOCKET_BUFFER) -> int:
         """The peer's host takes so many bytes more, if it has room for them; returns how many."""
+        if self._has_hung_up and self.queue:
+            self.reset()
         count = max(0, min(size, len(self.queue), self.peer_buffer - len(self.arrived)))
         self.arrived += self.queue[:count]
         del self.queue[:count]
@@ -226,9 +229,15 @@ class Connection:
             self.received += 1
             self.state = after[self.state]
 
+    def hang_up(self) -> None:
+        """The peer closes, after it has read all: what comes for it from now on resets."""
+        self.end()
+        self._has_hung_up = True
+
     def reset(self) -> None:
         """The peer has broken it off."""
         if self.state != CLOSED:
             self._error = errno.EPIPE if self.state == CLOSE_WAIT else errno.ECONNRESET
             self.state = CLOSED
             self.room_events += 1
+            self.in_events += 1

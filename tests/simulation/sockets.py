@@ -7,6 +7,8 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING
 
+from tests.simulation.kernel import CLOSE_WAIT, CLOSED, ESTABLISHED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
@@ -24,6 +26,8 @@ class FakeSocket:
         said, read: bytes that the peer has sent so far, and that were taken of them.
         inbound: what of them is on its way, in the pieces in which it arrives.
         there: what has arrived, and was not taken.
+        is_over: whether the peer, which had ended its side by closing, has answered with a reset.
+        is_deaf: whether nothing but that is waited for.
     """
 
     family = socket.AF_INET
@@ -44,6 +48,7 @@ class FakeSocket:
         self.closed = False
         self.ended = False
         self.stalled = False
+        self.is_over = self.is_deaf = False
         self.inbound: deque[bytes] = deque()
         self.there = bytearray()
         self.said = self.read = 0
@@ -77,6 +82,8 @@ class FakeSocket:
             raise BlockingIOError
         self.accepted += data[:count]
         self.queued += count
+        if self.ended:
+            self.broken = self.is_over = True
         return count
 
     def recv(self, size: int, flags: int = 0) -> bytes:
@@ -108,8 +115,17 @@ class FakeSocket:
         assert option == socket.SO_RCVLOWAT
         self._awaited = value
 
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        """TCP_INFO: nothing is acknowledged that comes for one who has closed."""
+        assert (level, option) == (socket.IPPROTO_TCP, socket.TCP_INFO)
+        info = bytearray(size)
+        info[0] = CLOSED if self.is_over else CLOSE_WAIT if self.ended else ESTABLISHED
+        return bytes(info)
+
     def is_heard(self) -> bool:
         """Whether so much is there as is waited for, or no more can come."""
+        if self.is_deaf:
+            return self.is_over
         enough = min(self._awaited, self._room)
         while self.inbound and len(self.there) < enough:
             self.there += self.inbound.popleft()
@@ -162,9 +178,14 @@ class FakeEpoll:
         """Of no descriptor: it is the world that polls."""
         return -1
 
-    def register(self, sock: FakeSocket, _events: int) -> None:
+    def register(self, sock: FakeSocket, events: int) -> None:
         assert sock.descriptor not in self._sockets
         self._sockets[sock.descriptor] = sock
+        sock.is_deaf = not events & (select.EPOLLIN | select.EPOLLOUT)
+
+    def modify(self, sock: FakeSocket, events: int) -> None:
+        assert sock.descriptor in self._sockets
+        sock.is_deaf = not events & select.EPOLLIN
 
     def unregister(self, sock: FakeSocket) -> None:
         del self._sockets[sock.descriptor]

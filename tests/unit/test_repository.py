@@ -122,6 +122,7 @@ PURE = (
     "workers/stream/**/*.py",
     "workers/policy/**/*.py",
     "workers/connections/heartbeat.py",
+    "workers/connections/question.py",
     "workers/connections/reserved.py",
     "workers/connections/self_service.py",
     "workers/blame.py",

@@ -82,7 +82,7 @@ class Deadlines:
             self._pings.put(peer, now)
 
     def forget(self, peer: Peer) -> None:
-        """It is closed."""
+        """It is closed, or says no more: then its silence means nothing."""
         self._handshakes.drop(peer)
         self._late.pop(peer, None)
         self._pings.drop(peer)

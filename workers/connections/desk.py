@@ -281,7 +281,10 @@ class Desk:
             if peer is None:
                 continue
             if isinstance(effect, Lost):
-                self.close(peer, effect.reason, effect.text)
+                if effect.reason is Reason.BROKEN and peer.question is not None:
+                    self.close(peer, Reason.LEFT)  # it has ended its own side, and now ours
+                else:
+                    self.close(peer, effect.reason, effect.text)
             else:
                 self._report_slow(peer.member, effect)
         return []

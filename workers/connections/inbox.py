@@ -34,6 +34,9 @@ ROOM_PART = 4
 SMALL_BYTES = 512
 
 _EVENTS = select.EPOLLIN | select.EPOLLRDHUP
+# EPOLLHUP and EPOLLERR are in any set. Our own end of a half-closed connection is one, too: it must
+# not be told of in each turn from then on.
+_HANGUP = int(select.EPOLLET)
 _PEEK, _TRUNCATE = int(socket.MSG_PEEK), int(socket.MSG_TRUNC)
 
 _nowhere = memoryview(bytearray(READ_BYTES_MAX))  # for what is thrown away; one for all
@@ -62,6 +65,7 @@ class Inbox:
 
     __slots__ = (
         "_awaited",
+        "_is_deaf",
         "_missing",
         "_receive",
         "_record",
@@ -87,6 +91,7 @@ class Inbox:
         self._receive: Receive = sock.recv
         self._set: select.epoll | None = None  # in which its socket is
         self._awaited = 1  # bytes that must be there, or nobody hears of them
+        self._is_deaf = False  # nothing more is to be heard from it
         self._missing = 0  # bytes that what is left has still to get, at least
         self._was_cut = False  # there may be more than what was looked at
         self.acted = self.noted = self.taken = self.looked = self.left = 0
@@ -100,7 +105,7 @@ class Inbox:
 
     def watch(self, by: select.epoll) -> None:
         """Have this set say when there is something to read."""
-        by.register(self._socket, self._events())
+        by.register(self._socket, _HANGUP if self._is_deaf else self._events())
         self._set = by
 
     def unwatch(self) -> None:
@@ -108,6 +113,12 @@ class Inbox:
         if self._set is not None:
             self._set.unregister(self._socket)
             self._set = None
+
+    def hear_no_more(self) -> None:
+        """It has said all: have its set tell only once the connection is over, and only once."""
+        self._is_deaf = True
+        if self._set is not None:
+            self._set.modify(self._socket, _HANGUP)
 
     @property
     def has_news(self) -> bool:

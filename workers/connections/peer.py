@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fanout.shm.spill_area import Stored
     from fanout.shm.stream_record import StreamSlot
     from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
+    from fanout.workers.connections.question import Question
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Send
@@ -59,6 +60,7 @@ class Peer:
         inbox: what it says.
         is_going_back: whether it was promised what it has missed, and is not sent that yet: then
             nobody else can go on with it.
+        question: what it was asked when it had nothing more to say; None = it may say something.
         said: the reserved subscriptions that it has, in the order in which they count.
         pointed_to: what its record points to, and is kept for that.
         rate, rate_bytes: messages and their bytes that it was sent in the last second.
@@ -83,6 +85,7 @@ class Peer:
         "last_received",
         "member",
         "pointed_to",
+        "question",
         "rate",
         "rate_bytes",
         "ready",
@@ -133,6 +136,7 @@ class Peer:
         self.recorded = NO_TAIL
         self.inbox = inbox_of(sock, session, record)
         self.is_going_back = False
+        self.question: Question | None = None
         self.said: tuple[bytes, ...] = ()
         self.pointed_to = POINTS_TO_NOTHING
 
@@ -191,8 +195,11 @@ class Peer:
         return kernel.unsent_in_kernel(self.socket)
 
     def unacknowledged(self) -> int:
-        """Bytes of its stream among these: without the end of file."""
-        return max(0, self.unsent_in_kernel() - self._end_bytes)
+        """Bytes of its stream among these: without the end of file, and the last question."""
+        count = self.unsent_in_kernel() - self._end_bytes
+        if self.question is not None:
+            count -= self.question.unanswered(kernel.acknowledged(self.socket))
+        return max(0, count)
 
     def finish_sending(self) -> None:
         """Send end of file after what is queued in the kernel; reading still works."""

@@ -29,6 +29,7 @@ from fanout.workers.connections.budgets import (
     Share,
     report_cost,
 )
+from fanout.workers.connections.half_closed import HalfClosed
 from fanout.workers.connections.parts import Parts
 from fanout.workers.connections.readable import Readable
 from fanout.workers.connections.said import summary
@@ -101,6 +102,7 @@ class ReadSide:
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
         self._reported: dict[Peer, _Reported] = {}
         self._parts = Parts(desk)
+        self._half_closed = HalfClosed(desk, deadlines)
         self.has_changed = False
 
     @property
@@ -110,8 +112,8 @@ class ReadSide:
 
     @property
     def spares(self) -> bool:
-        """Whether some peers are not read for a while."""
-        return bool(self._readable.spared)
+        """Whether some peers are not read for a while, or were asked whether they still read."""
+        return bool(self._readable.spared or self._half_closed)
 
     def adopted(self, peer: Peer, now: int) -> None:
         """Read from this peer from now on."""
@@ -122,6 +124,7 @@ class ReadSide:
         """Do not read from this peer any more."""
         self._readable.forget(peer)
         self._parts.forget(peer)
+        self._half_closed.forget(peer)
         self._tail.promised.pop(peer, None)
         self._changes.pop(peer, None)
         self._reported.pop(peer, None)
@@ -196,6 +199,7 @@ class ReadSide:
     def read_spared(self, now: int) -> None:
         """Read again from peers that were spared for long enough; once a tick."""
         self._parts.take_stuck(now)
+        self._half_closed.tick(now)
         self._readable.read_spared(now)
 
     def _lap(self) -> int:
@@ -226,8 +230,7 @@ class ReadSide:
         if data is None:
             return 0
         if not data:
-            hung_up = peer.session.knows_our_mechanism_only
-            self._desk.close(peer, Reason.MECHANISM if hung_up else Reason.LEFT)
+            self._half_closed.at_end(peer, now)
             return 0
         if inbox.looks:
             if len(data) > inbox.left:

@@ -195,7 +195,7 @@ class Subscriber:
         self.is_leaving = True
         self.unsaid.clear()
         if self._rng.random() < 0.5:
-            self.connection.end()
+            self.connection.hang_up()
         else:
             self.connection.reset()
 
