@@ -93,7 +93,8 @@ class Peer:
         self._written = 0  # bytes of the first entry
         self._is_saying = False  # one of the entries is the protocol's
         self._until: float | None = now + CONNECT_TIMEOUT_S
-        self._heard = self._pinged = now
+        self._heard = self._pinged = self._vouched = now
+        self._only_sends = role.socket_type == b"PUSH"
         self._answers = False
         self._ttl_s = 0.0
 
@@ -211,11 +212,28 @@ class Peer:
             raise LostError(SILENT)
         if not self.feed.speaks_pings:
             return
-        if self._answers and silent >= LOST_AFTER_S:
+        if self._is_overdue(now):
             raise LostError(SILENT)
         if now - max(self._heard, self._pinged) >= PING_EACH_S:
             self._pinged = now
-            self.feed.ping()
+            if not self._is_saying:  # one that cannot even be written is enough
+                self.feed.ping()
+
+    def _is_overdue(self, now: float) -> bool:
+        return self._answers and now - max(self._heard, self._vouched) >= LOST_AFTER_S
+
+    def may_be_busy(self, now: float) -> bool:
+        """Whether its silence is none if its host is there: see `vouch`.
+
+        Who is only sent to reads nothing while its program takes nothing, and our PING waits behind
+        messages there. Were it connected to again, it would read both connections in turn, and the
+        order of what we send would be lost.
+        """
+        return self._only_sends and self.is_ready and self._is_overdue(now)
+
+    def vouch(self, now: float) -> None:
+        """Its host is there: it does not have to answer a PING for as long again."""
+        self._vouched = now
 
     def paused(self, now: float) -> None:
         """Nothing was read up to now, for want of room here: that was not its silence."""
@@ -231,7 +249,7 @@ class Peer:
         if self.feed.speaks_pings:
             times.append(max(self._heard, self._pinged) + PING_EACH_S)
             if self._answers:
-                times.append(self._heard + LOST_AFTER_S)
+                times.append(max(self._heard, self._vouched) + LOST_AFTER_S)
         return min(times, default=None)
 
 

@@ -16,6 +16,7 @@ from fanout.sockets.plug import Plug
 from fanout.system_calls import RefusedError, dispensable, explain
 from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import IpcEndpoint
+from fanout.transport.hosts import is_host_there
 from fanout.transport.listener import never_block, peer_name
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ class Wiring:
                 peer.paused(now)
         for dial in core.late(now):
             self._give_up(dial, "no answer to the connection attempt", now)
+        for peer, plug in self._plugs.items():
+            if peer.may_be_busy(now) and is_host_there(plug.sock):
+                peer.vouch(now)
         for peer, text in core.silent(now):
             self._lose(self._plugs[peer], text, now)
         for dial in core.due(now):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fanout.sockets.dealing import Dealer
 from fanout.sockets.peer import Outgoing, Peer
 from fanout.sockets.pipeline import Pull, Push
 from fanout.subscriber.line import LostError
@@ -41,6 +42,33 @@ def test_who_answers_pings_must_go_on_to_do_so() -> None:
     peer.tick(74.9)
     with pytest.raises(LostError, match="silent"):
         peer.tick(75.0)
+
+
+def test_who_reads_nothing_is_not_lost_as_long_as_its_host_is_there() -> None:
+    """Connected to again it would read both connections in turn: the order would be lost."""
+    peer = peer_of(made(Push))
+    peer.receive(commands.pong(b""), 0.0, [])
+    assert not peer.may_be_busy(14.9)
+    assert peer.may_be_busy(15.0)
+    peer.vouch(15.0)
+    peer.tick(29.9)
+    with pytest.raises(LostError, match="silent"):
+        peer.tick(30.0)
+
+
+def test_a_peer_that_also_sends_is_never_taken_for_busy() -> None:
+    peer = peer_of(made(Dealer))
+    peer.receive(commands.pong(b""), 0.0, [])
+    assert not peer.may_be_busy(15.0)
+
+
+def test_a_ping_that_cannot_be_written_is_the_only_one() -> None:
+    peer = peer_of(made(Push))
+    peer.tick(5.0)
+    peer.next_piece()  # its socket takes nothing
+    for now in range(10, 1000, 5):
+        peer.tick(float(now))
+    assert written(peer) == commands.ping(b"", 0)
 
 
 def test_a_ttl_is_kept() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from fanout.sockets.core import Core
 from fanout.sockets.limits import Limits
-from fanout.sockets.pipeline import Pull
+from fanout.sockets.pipeline import Pull, Push
 from fanout.sockets.plug import Plug
 from fanout.sockets.problems import Problems
 from fanout.sockets.wiring import Wiring
@@ -75,3 +75,19 @@ def test_who_is_not_read_for_want_of_room_is_not_silent(
     assert core.ready == 1
     wiring.turn(62.5)
     assert core.ready == 0
+
+
+def test_who_is_pushed_to_and_reads_nothing_is_not_lost(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = ends
+    core = Core(Push(Limits(), Problems()), Limits(), Problems(), lambda: BackOff(lambda: 0.5))
+    wiring = Wiring(core, Watching())
+    wiring._adopt(ours, "", 0.0)
+    theirs.send(GREETING + ready(b"PULL") + commands.pong(b""))
+    (plug,) = wiring._plugs.values()
+    wiring.ready(plug, 0.0, read=True, write=False)
+    assert core.ready == 1
+    for now in range(1, 100):
+        wiring.turn(float(now))
+    assert core.ready == 1
