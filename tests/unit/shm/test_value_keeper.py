@@ -22,7 +22,7 @@ from fanout.shm.value_layout import NO_VALUE, PLACE_BITS, ValueTable
 from fanout.shm.valued_log import ValuedLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 TOPICS = 40
 RING = 8 * PAGE
@@ -174,8 +174,8 @@ def test_what_was_noted_and_not_committed_is_taken_back(where: str) -> None:
 
 def look_while_it_writes(
     monkeypatch: pytest.MonkeyPatch, feed: Feed, looks: int, values: KeptValues
-) -> list[str]:
-    """What was found that is wrong."""
+) -> Iterator[str]:
+    """What is found that is wrong, as soon as it is."""
     may_write = False
 
     def between() -> None:
@@ -190,7 +190,6 @@ def look_while_it_writes(
             may_write = True
 
     monkeypatch.setattr(kept_values, "keep_order", between)
-    wrong = []
     feed.some(600)
     for _ in range(looks):
         place = feed.random.randrange(1, TOPICS + 1)
@@ -199,21 +198,20 @@ def look_while_it_writes(
         may_write, after = False, feed.expected.get(place)
         if found is None:
             if before == after is not None:
-                wrong.append("lost")
+                yield "lost"
             continue
         if feed.history.get(found.sequence) != found.wire:
-            wrong.append("torn")
+            yield "torn"
         elif found.wire[0] != place:
-            wrong.append("of another topic")
+            yield "of another topic"
         elif before is not None and found.sequence < before[0]:
-            wrong.append("old")
+            yield "old"
         feed.some(feed.random.randrange(4))
-    return wrong
 
 
 def test_whoever_looks_finds_it_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     feed = Feed()
-    assert look_while_it_writes(monkeypatch, feed, 6_000, feed.values) == []
+    assert list(look_while_it_writes(monkeypatch, feed, 3_000, feed.values)) == []
 
 
 def step() -> None:
