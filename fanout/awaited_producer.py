@@ -14,10 +14,12 @@ from fanout.producer import (
     not_taken,
     one_frame,
     two_frames,
+    warn_of_dropped,
 )
 from fanout.refusals import refuse_arguments
 from fanout.send.verbs import Verbs
 from fanout.sockets.asyncio import Push
+from fanout.sockets.face import last_problem_of
 from fanout.subscriber.settings import endpoint_of
 
 if TYPE_CHECKING:
@@ -116,7 +118,8 @@ class Producer(Verbs[Coroutine[Any, Any, None]]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        if not self.closed:  # else its `close()` has told
+            warn_of_dropped(self._endpoint, await self.close(), last_problem_of(self._started()))
 
     if not TYPE_CHECKING:  # type checkers refuse it by themselves
 
@@ -131,7 +134,9 @@ class Producer(Verbs[Coroutine[Any, Any, None]]):
         return self._push
 
     async def _hand_over(self, frames: list[bytes], timeout: float | None) -> None:
+        push = self._started()
         try:
-            await self._started().send(frames, timeout)
+            await push.send(frames, timeout)
         except TimeoutError:
-            raise not_taken(self._endpoint, timeout, is_connected=self.connected) from None
+            problem = last_problem_of(push)
+            raise not_taken(self._endpoint, timeout, problem, is_connected=self.connected) from None

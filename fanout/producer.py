@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from fanout.arguments import as_bytes, as_topic, is_one_frame, read_size, shown
@@ -10,6 +11,7 @@ from fanout.refusals import refuse_arguments
 from fanout.reserved import refuse_reserved
 from fanout.send.verbs import Verbs
 from fanout.sockets import Limits, Push
+from fanout.sockets.face import last_problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +26,7 @@ QUEUE_BYTES_MAX = 1 << 40  # catches a wrong unit
 LINGER_S = 5.0  # seconds that `close()` allows for sending, as that of a publisher
 _MESSAGES_MAX = 1 << 30  # of the queue, which is bounded in bytes: each has 176 more
 
+_logger = logging.getLogger("fanout")
 _BLOCKING = (
     "this producer blocks, and nothing of it is awaited: use `with`, or fanout.asyncio.Producer "
     "in `async with`"
@@ -79,12 +82,21 @@ def many_frames(frames: Iterable[Bytes]) -> list[bytes]:
     return bodies
 
 
-def not_taken(endpoint: str, timeout: float | None, *, is_connected: bool) -> Again:
-    """What to raise when a message could not be handed over in time."""
+def not_taken(endpoint: str, timeout: float | None, problem: str, *, is_connected: bool) -> Again:
+    """What to raise when a message could not be handed over in time; `problem`: "" = none."""
     why = "takes nothing more" if is_connected else "is not connected"
+    if problem and not is_connected:
+        why += f" ({problem})"
     error = Again(f"the queue is full for {timeout} s, and {endpoint} {why}; nothing was sent")
     error.subscriber = None
     return error
+
+
+def warn_of_dropped(endpoint: str, count: int, problem: str) -> None:
+    """Log what was not sent when a `with` has ended: nobody sees what `close()` returns there."""
+    if count:
+        why = f"; last problem: {problem}" if problem else ""
+        _logger.warning("%d messages for %s were not sent and are dropped%s", count, endpoint, why)
 
 
 class Producer(Verbs[None]):
@@ -206,7 +218,8 @@ class Producer(Verbs[None]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        if not self.closed:  # else its `close()` has told
+            warn_of_dropped(self._endpoint, self.close(), last_problem_of(self._push))
 
     if not TYPE_CHECKING:  # type checkers refuse it by themselves
 
@@ -219,4 +232,5 @@ class Producer(Verbs[None]):
         try:
             self._push.send(frames, timeout)
         except TimeoutError:
-            raise not_taken(self._endpoint, timeout, is_connected=self.connected) from None
+            problem = last_problem_of(self._push)
+            raise not_taken(self._endpoint, timeout, problem, is_connected=self.connected) from None

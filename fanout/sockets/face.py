@@ -77,6 +77,12 @@ class Face:
         return self._actor.statistics()
 
 
+def last_problem_of(face: Face) -> str:
+    """The text of the newest of its `errors()`, asked for before or not; "" = there was none."""
+    problem = face._actor.problems.last
+    return "" if problem is None else problem.text
+
+
 class SendingFace(Face):
     """Those that send."""
 

@@ -46,18 +46,21 @@ class Problems:
 
     Attributes:
         lost: how many were not kept, because too many waited.
+        last: the newest of all, taken or not.
     """
 
     def __init__(self) -> None:
         self.lost = 0
+        self.last: Problem | None = None
         self._waiting: deque[Problem] = deque()
 
     def put(self, kind: ProblemKind, peer: str, text: str) -> None:
         """Keep one, or count it."""
+        self.last = problem = Problem(kind, peer, text)
         if len(self._waiting) >= PROBLEMS_MAX:
             self.lost += 1
         else:
-            self._waiting.append(Problem(kind, peer, text))
+            self._waiting.append(problem)
 
     def take(self) -> list[Problem]:
         """Those that wait, the oldest first."""

@@ -87,11 +87,38 @@ def test_without_an_owner_it_waits_and_says_so() -> None:
         intake = publisher.ingest("tcp://127.0.0.1:*")
     with Producer(intake, queue_bytes="64K") as producer:
         producer.publish(b"a", b"x" * 65_000, timeout=0)
-        with pytest.raises(Again, match=r"full for 0\.05 s, and tcp.* is not connected; nothing"):
+        with pytest.raises(Again, match=r"full for 0\.05 s, and tcp.* is not connected.*; nothing"):
             producer.publish(b"a", b"x" * 1000, timeout=0.05)
         assert producer.close(0.05) == 1
     with pytest.raises(ClosedError):
         producer.publish(b"a", b"1")
+
+
+def test_the_end_of_a_with_logs_what_was_dropped_and_why(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Publisher(workers=1) as publisher:
+        intake = publisher.ingest("tcp://127.0.0.1:*")
+    with Producer(intake, queue_bytes="64K") as producer:
+        producer.publish(b"a", b"x" * 65_000, timeout=0)
+        with pytest.raises(Again, match=r"not connected \(Connection refused\)"):
+            producer.publish(b"a", b"x" * 1000, timeout=1.0)
+        whole = producer.close
+        monkeypatch.setattr(Producer, "close", lambda _self: whole(0.05))
+    assert f"1 messages for {intake} were not sent" in caplog.text
+    assert "last problem: Connection refused" in caplog.text
+
+
+def test_the_end_of_an_async_with_logs_it_too(caplog: pytest.LogCaptureFixture) -> None:
+    with Publisher(workers=1) as publisher:
+        intake = publisher.ingest("tcp://127.0.0.1:*")
+
+    async def run() -> None:
+        async with fanout.asyncio.Producer(intake) as producer:
+            await producer.publish(b"a", b"1")
+
+    asyncio.run(run())
+    assert f"1 messages for {intake} were not sent" in caplog.text
 
 
 def test_back_pressure_reaches_the_producer_and_nothing_is_lost(stock: Stock) -> None:
