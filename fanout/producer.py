@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NoReturn
 
-from fanout.arguments import as_bytes, as_topic, is_one_frame, read_size, shown
+from fanout.arguments import as_bytes, as_topic, read_size, shown
 from fanout.errors import Again, ConfigError
 from fanout.refusals import refuse_arguments
 from fanout.reserved import refuse_reserved
 from fanout.send.verbs import Verbs
+from fanout.send.wire import bodies_of
 from fanout.sockets import Limits, Push
 from fanout.sockets.face import last_problem_of
 
@@ -73,11 +74,7 @@ def many_frames(frames: Iterable[Bytes]) -> list[bytes]:
     Raises:
         ValueError: there are none.
     """
-    if is_one_frame(frames):
-        raise TypeError("frames must be a sequence of frames, not one frame: use send()")
-    bodies = [as_bytes(frame, f"frames[{index}]") for index, frame in enumerate(frames)]
-    if not bodies:
-        raise ValueError("frames must not be empty: a message has at least one frame")
+    bodies = bodies_of(frames)
     refuse_reserved(bodies[0])
     return bodies
 

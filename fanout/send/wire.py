@@ -87,6 +87,26 @@ def as_json(value: object) -> bytes:
         ) from None
 
 
+def bodies_of(frames: Iterable[Bytes]) -> list[bytes]:
+    """The frames of a message, as users give them; there is at least one.
+
+    Raises:
+        TypeError: a frame is not bytes-like, or `frames` is itself one frame, or no sequence.
+        ValueError: there are no frames.
+    """
+    if type(frames) not in SEQUENCES and is_one_frame(frames):
+        raise TypeError("frames must be a sequence of frames, not one frame: use send()")
+    if not isinstance(frames, Iterable):
+        raise TypeError(f"frames must be a sequence of frames, not {type(frames).__name__}")
+    bodies = [
+        frame if type(frame) is bytes else as_bytes(frame, f"frames[{index}]")
+        for index, frame in enumerate(frames)
+    ]
+    if not bodies:
+        raise ValueError("frames must not be empty: a message has at least one frame")
+    return bodies
+
+
 class Encoder:
     """Turns arguments into a message and its topic; any thread.
 
@@ -172,16 +192,7 @@ class Encoder:
             ValueError: there are no frames.
             ConfigError, MessageTooLarge: as `two_frames`.
         """
-        if type(frames) not in SEQUENCES and is_one_frame(frames):
-            raise TypeError("frames must be a sequence of frames, not one frame: use send()")
-        if not isinstance(frames, Iterable):
-            raise TypeError(f"frames must be a sequence of frames, not {type(frames).__name__}")
-        parts = [
-            frame if type(frame) is bytes else as_bytes(frame, f"frames[{index}]")
-            for index, frame in enumerate(frames)
-        ]
-        if not parts:
-            raise ValueError("frames must not be empty: a message has at least one frame")
+        parts = bodies_of(frames)
         is_one = len(parts) == 1
         if self._end:
             parts.append(bytes(NUMBER.size))

@@ -66,6 +66,8 @@ def test_wrong_arguments_send_nothing(publisher: Publisher) -> None:
             producer.publish(1, b"")  # type: ignore[arg-type]
         with pytest.raises(TypeError):
             producer.send_multipart(b"one frame")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="frames must be a sequence of frames, not int"):
+            producer.send_multipart(5)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="frames must not be empty"):
             producer.send_multipart([])
         with pytest.raises(ConfigError, match="reserved"):
