@@ -6,71 +6,41 @@ kernel's affair: the model is told that, and all that follows from it must be th
 
 from __future__ import annotations
 
-import array
-import errno
-import fcntl
 import select
 import socket
 import struct
 import termios
+from contextlib import closing
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.helpers.waiting import wait_until
+from tests.property.kernel_pair import KernelPair, asked, outcome
 from tests.simulation.kernel import CLOSED, ESTABLISHED, Connection
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 STEPS = 80
 AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: a close breaks the connection off
 
 
-class Pair:
-    """A connection of the loopback, and the model of our end of it.
+class Pair(KernelPair):
+    """A connection of the loopback, and the model of our end of it; theirs has connected."""
 
-    Attributes:
-        ours, theirs: its ends; theirs is the one that has connected.
-        steps: what was done, for people.
-    """
+    receive_flags = (0, 0, socket.MSG_PEEK)
 
     def __init__(self, rng: Random) -> None:
-        self._rng = rng
         with socket.create_server(("127.0.0.1", 0)) as listening:
-            self.theirs = socket.socket()
-            self.theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rng.choice((2_300, 65_536)))
-            self.theirs.connect(listening.getsockname())
-            self.ours = listening.accept()[0]
-        for end in (self.ours, self.theirs):
-            end.setblocking(False)
+            theirs = socket.socket()
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rng.choice((2_300, 65_536)))
+            theirs.connect(listening.getsockname())
+            ours = listening.accept()[0]
+        for end in (ours, theirs):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, rng.choice((4_096, 65_536)))
-        self.model = Connection()
-        self.steps: list[str] = []
+        super().__init__(rng, ours, theirs, Connection())
         self._has_left = False
 
-    def close(self) -> None:
-        self.ours.close()
-        self.theirs.close()
-
     # What is done to both.
-
-    def send(self) -> None:
-        data = self._rng.randbytes(self._rng.choice((1, 10, 3_000)))
-        real = outcome(self.ours.send, data)
-        if isinstance(real, int):
-            self.model.send_buffer = len(self.model.queue) + real
-        elif real == "EAGAIN":
-            self.model.send_buffer = len(self.model.queue)
-        self._agree(real, outcome(self.model.send, data), f"send {len(data)}")
-
-    def receive(self) -> None:
-        size = self._rng.choice((1, 10, 3_000))
-        flags = self._rng.choice((0, 0, socket.MSG_PEEK))
-        mine = outcome(self.model.recv, size, flags)
-        self._agree(outcome(self.ours.recv, size, flags), mine, f"recv {size}, {flags}")
 
     def throw_away(self) -> None:
         if self.model.inq:
@@ -80,12 +50,6 @@ class Pair:
             assert isinstance(mine, bytes)
             assert isinstance(real, bytes)
             self._agree(len(real), len(mine), f"throw away {size}")
-
-    def be_told(self) -> None:
-        data = self._rng.randbytes(self._rng.choice((1, 10, 3_000)))
-        real = outcome(self.theirs.send, data)
-        if isinstance(real, int):
-            self._agree(real, self.model.say(data[:real]), f"be told {real}")
 
     def be_read(self) -> None:
         size = self._rng.choice((1, 100, 10_000))
@@ -120,10 +84,6 @@ class Pair:
 
     # That both are the same.
 
-    def _agree(self, real: Any, mine: Any, step: str) -> None:
-        self.steps.append(step)
-        assert mine == real, self.steps
-
     def _follow(self) -> None:
         """What the kernel has acknowledged is acknowledged."""
         if self.theirs.fileno() >= 0:
@@ -140,15 +100,10 @@ class Pair:
         info = self.ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
         return info[0], *struct.unpack_from("=QQ", info, 120)
 
-    def _asked(self, question: int) -> int:
-        answer = array.array("i", [0])
-        fcntl.ioctl(self.ours.fileno(), question, answer)
-        return answer[0]
-
     def _seen(self) -> list[Any]:
         """The state of the connection, what is counted, and whether there is something to read."""
         readable = select.select([self.ours], [], [], 0)[0] != []
-        counts = self._asked(termios.TIOCOUTQ), self._asked(termios.FIONREAD)
+        counts = asked(self.ours, termios.TIOCOUTQ), asked(self.ours, termios.FIONREAD)
         return [*self._info(), *counts, readable]
 
     def _expected(self) -> list[Any]:
@@ -164,40 +119,23 @@ class Pair:
         return seen == self._seen() == self._expected()
 
 
-def outcome(act: Callable[..., Any], *arguments: Any) -> Any:
-    """What comes of it; of an error its name."""
-    try:
-        return act(*arguments)
-    except OSError as error:
-        return errno.errorcode[error.errno or 0]
-
-
-@pytest.fixture
-def pairs() -> Iterator[list[Pair]]:
-    made: list[Pair] = []
-    yield made
-    for pair in made:
-        pair.close()
-
-
 @pytest.mark.parametrize("seed", range(12))
-def test_the_model_counts_as_the_kernel_does(pairs: list[Pair], seed: int) -> None:
+def test_the_model_counts_as_the_kernel_does(seed: int) -> None:
     rng = Random(seed)
-    pair = Pair(rng)
-    pairs.append(pair)
-    ends = rng.choice(((), (pair.end,), (pair.be_left,), (pair.be_left, pair.be_broken_off)))
-    usual = (pair.send, pair.receive, pair.throw_away, pair.be_told, pair.be_read)
-    steps = [*rng.choices((*usual, pair.wait_for_more), k=STEPS), *ends]
-    for number, step in enumerate(steps):
-        if pair.theirs.fileno() < 0:
-            break
-        step()
-        wait_until(pair.are_the_same, f"{pair._seen()} is {pair._expected()}: {number}")
+    with closing(Pair(rng)) as pair:
+        ends = rng.choice(((), (pair.end,), (pair.be_left,), (pair.be_left, pair.be_broken_off)))
+        usual = (pair.send, pair.receive, pair.throw_away, pair.be_told, pair.be_read)
+        steps = [*rng.choices((*usual, pair.wait_for_more), k=STEPS), *ends]
+        for number, step in enumerate(steps):
+            if pair.theirs.fileno() < 0:
+                break
+            step()
+            wait_until(pair.are_the_same, f"{pair._seen()} is {pair._expected()}: {number}")
 
-    for _ in range(4):  # what is left to be read, and that it is over
-        pair.receive()
-        pair.send()
-    assert pair.model.state in (CLOSED, ESTABLISHED) or ends
+        for _ in range(4):  # what is left to be read, and that it is over
+            pair.receive()
+            pair.send()
+        assert pair.model.state in (CLOSED, ESTABLISHED) or ends
 
 
 def test_what_is_read_in_between_may_be_counted_twice_or_not_at_all() -> None:

@@ -5,64 +5,34 @@ As with TCP: both take the same steps, and how much a send takes is what the ker
 
 from __future__ import annotations
 
-import array
-import fcntl
 import os
 import select
 import socket
 import termios
+from contextlib import closing
 from random import Random
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.property.test_kernel import outcome
+from tests.property.kernel_pair import KernelPair, asked, outcome
 from tests.simulation.unix_kernel import SO_PEEK_OFF, UnixConnection
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 STEPS = 120
 WATCHED = select.POLLIN | select.POLLRDHUP
 EVENTS = WATCHED | select.POLLHUP | select.POLLERR
 
 
-class Pair:
-    """Two ends, and the model of ours.
+class Pair(KernelPair):
+    """A pair of Unix sockets, and the model of our end of it."""
 
-    Attributes:
-        steps: what was done, for people.
-    """
+    model: UnixConnection
+    receive_flags = (0, socket.MSG_PEEK, socket.MSG_PEEK)
 
     def __init__(self, rng: Random) -> None:
-        self._rng = rng
-        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        for end in (self.ours, self.theirs):
-            end.setblocking(False)
-        self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, rng.choice((4_096, 65_536)))
-        self.model = UnixConnection()
-        self.steps: list[str] = []
-
-    def close(self) -> None:
-        self.ours.close()
-        self.theirs.close()
+        ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        super().__init__(rng, *ends, UnixConnection())
 
     # What is done to both.
-
-    def send(self) -> None:
-        data = self._rng.randbytes(self._rng.choice((1, 10, 3_000)))
-        real = outcome(self.ours.send, data)
-        if isinstance(real, int):
-            self.model.send_buffer = len(self.model.arrived) + real
-        elif real == "EAGAIN":
-            self.model.send_buffer = len(self.model.arrived)
-        self._agree(real, outcome(self.model.send, data), f"send {len(data)}")
-
-    def receive(self) -> None:
-        size = self._rng.choice((1, 10, 3_000))
-        flags = self._rng.choice((0, socket.MSG_PEEK, socket.MSG_PEEK))
-        mine = outcome(self.model.recv, size, flags)
-        self._agree(outcome(self.ours.recv, size, flags), mine, f"recv {size}, {flags}")
 
     def throw_away(self) -> None:
         if self.model.inq:
@@ -80,12 +50,6 @@ class Pair:
         for end in (self.ours, self.model):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 2_000)
         self.steps.append("wait for more")
-
-    def be_told(self) -> None:
-        data = self._rng.randbytes(self._rng.choice((1, 10, 3_000)))
-        real = outcome(self.theirs.send, data)
-        if isinstance(real, int):
-            self._agree(real, self.model.say(data[:real]), f"be told {real}")
 
     def be_read(self) -> None:
         size = self._rng.choice((1, 100, 10_000))
@@ -110,66 +74,43 @@ class Pair:
 
     # That both are the same.
 
-    def _agree(self, real: Any, mine: Any, step: str) -> None:
-        self.steps.append(step)
-        assert mine == real, self.steps
-
     def require_the_same(self) -> None:
         """What can be asked, after each step; there is no network to wait for."""
         look = select.poll()
         look.register(self.ours, WATCHED)
         seen = dict(look.poll(0)).get(self.ours.fileno(), 0)
         off = self.ours.getsockopt(socket.SOL_SOCKET, SO_PEEK_OFF)
-        real = seen, _asked(self.ours, termios.FIONREAD), off
+        real = seen, asked(self.ours, termios.FIONREAD), off
         model = self.model
         mine = model.events & EVENTS, model.ioctl(termios.FIONREAD), model.peek_off
         assert mine == real, self.steps
-        memory = _asked(self.ours, termios.TIOCOUTQ)
+        memory = asked(self.ours, termios.TIOCOUTQ)
         assert (memory > 0) == (model.outq > 0), self.steps
         assert memory >= len(model.arrived) or not model.outq, self.steps
 
 
-def _asked(sock: socket.socket, question: int) -> int:
-    answer = array.array("i", [0])
-    fcntl.ioctl(sock.fileno(), question, answer)
-    return answer[0]
-
-
-@pytest.fixture
-def pairs() -> Iterator[list[Pair]]:
-    made: list[Pair] = []
-    yield made
-    for pair in made:
-        pair.close()
-
-
 @pytest.mark.parametrize("seed", range(60))
-def test_the_model_counts_what_is_looked_at_as_the_kernel_does(
-    pairs: list[Pair], seed: int
-) -> None:
+def test_the_model_counts_what_is_looked_at_as_the_kernel_does(seed: int) -> None:
     rng = Random(seed)
-    pair = Pair(rng)
-    pairs.append(pair)
-    last = ((), (pair.end,), (pair.be_left,), (pair.be_left, pair.end), (pair.be_closed,))
-    usual = (pair.send, pair.receive, pair.throw_away, pair.be_told, pair.be_read)
-    others = (pair.look_from_start, pair.wait_for_more)
-    steps = [*rng.choices((*usual, *usual, *others), k=STEPS), *rng.choice(last)]
-    for step in steps:
-        step()
-        pair.require_the_same()
+    with closing(Pair(rng)) as pair:
+        last = ((), (pair.end,), (pair.be_left,), (pair.be_left, pair.end), (pair.be_closed,))
+        usual = (pair.send, pair.receive, pair.throw_away, pair.be_told, pair.be_read)
+        others = (pair.look_from_start, pair.wait_for_more)
+        steps = [*rng.choices((*usual, *usual, *others), k=STEPS), *rng.choice(last)]
+        for step in steps:
+            step()
+            pair.require_the_same()
 
-    for _ in range(6):  # what is left to be read, and that it is over
-        pair.receive()
-        pair.send()
+        for _ in range(6):  # what is left to be read, and that it is over
+            pair.receive()
+            pair.send()
 
 
 @pytest.mark.parametrize("modifies", [False, True], ids=["edges", "watched anew"])
-def test_an_edge_is_that_more_has_come(pairs: list[Pair], modifies: bool) -> None:
+def test_an_edge_is_that_more_has_come(modifies: bool) -> None:
     """As the model has it: `in_events`, and that all is new once it is watched anew."""
-    pair = Pair(Random(1))
-    pairs.append(pair)
     watched = select.EPOLLIN | select.EPOLLET
-    with select.epoll() as by:
+    with closing(Pair(Random(1))) as pair, select.epoll() as by:
         by.register(pair.ours, watched)
         seen: list[tuple[bool, ...]] = []
         for _ in range(3):
@@ -184,20 +125,19 @@ def test_an_edge_is_that_more_has_come(pairs: list[Pair], modifies: bool) -> Non
     assert seen == [(True, False, True) if modifies else (True, False)] * 3
 
 
-def test_what_a_process_has_looked_at_is_known_when_it_is_dead(pairs: list[Pair]) -> None:
-    pair = Pair(Random(1))
-    pairs.append(pair)
-    pair.look_from_start()
-    pair.theirs.send(b"abcdef")
-    child = os.fork()
-    if not child:
-        pair.ours.recv(4, socket.MSG_PEEK)
-        pair.ours.recv(1)
-        os._exit(0)
-    assert os.waitpid(child, 0) == (child, 0)
+def test_what_a_process_has_looked_at_is_known_when_it_is_dead() -> None:
+    with closing(Pair(Random(1))) as pair:
+        pair.look_from_start()
+        pair.theirs.send(b"abcdef")
+        child = os.fork()
+        if not child:
+            pair.ours.recv(4, socket.MSG_PEEK)
+            pair.ours.recv(1)
+            os._exit(0)
+        assert os.waitpid(child, 0) == (child, 0)
 
-    pair.model.say(b"abcdef")
-    pair.model.recv(4, socket.MSG_PEEK)
-    pair.model.recv(1)
-    pair.require_the_same()
-    assert pair.model.peek_off == 3
+        pair.model.say(b"abcdef")
+        pair.model.recv(4, socket.MSG_PEEK)
+        pair.model.recv(1)
+        pair.require_the_same()
+        assert pair.model.peek_off == 3
