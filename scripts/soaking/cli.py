@@ -39,13 +39,21 @@ SECONDS = 20.0  # more than `worker_timeout`: who hangs is noticed
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    listed = "\n".join(f"  {attack.name:12} {attack.summary}" for attack in ATTACKS.values())
     made = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="scripts/soak",
         description="Runs a publisher on bad days: attacked, with slow ones, or losing workers.",
     )
     kinds = made.add_subparsers(dest="kind", required=True)
+    _add_hostile(kinds)
+    _add_slow(kinds)
+    _add_chaos(kinds)
+    _add_reconnect(kinds)
+    return made
+
+
+def _add_hostile(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    listed = "\n".join(f"  {attack.name:12} {attack.summary}" for attack in ATTACKS.values())
     hostile = kinds.add_parser(
         "hostile",
         allow_abbrev=False,
@@ -58,6 +66,9 @@ def parser() -> argparse.ArgumentParser:
         "--seconds", type=float, default=SECONDS, metavar="S", help=f"of each, default {SECONDS:g}"
     )
     hostile.add_argument("--json", type=Path, metavar="FILE", help="all figures, and the machine")
+
+
+def _add_slow(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     slow = kinds.add_parser(
         "slow",
         allow_abbrev=False,
@@ -76,19 +87,6 @@ def parser() -> argparse.ArgumentParser:
     slow.add_argument(
         "--limit", type=int, default=65_536, metavar="BYTES", help="that may wait for a slow one"
     )
-    _add_chaos(kinds)
-    reconnect = kinds.add_parser(
-        "reconnect",
-        allow_abbrev=False,
-        help="fanout.Subscriber, cut, evicted and made anew; each message comes once or is told of",
-    )
-    reconnect.add_argument("--seconds", type=float, default=60.0, metavar="S", help="default 60")
-    reconnect.add_argument("--subscribers", type=int, default=200, metavar="N", help="default 200")
-    reconnect.add_argument(
-        "--rate", type=float, default=100.0, metavar="N", help="messages a second, default 100"
-    )
-    reconnect.add_argument("--seed", type=int, default=1, metavar="N", help="of what happens")
-    return made
 
 
 def _add_chaos(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -122,6 +120,20 @@ def _add_chaos(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="after which a worker has hung, default 1; more on a machine with much other work",
     )
     chaos.add_argument("--json", type=Path, metavar="FILE", help="all that was found")
+
+
+def _add_reconnect(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    reconnect = kinds.add_parser(
+        "reconnect",
+        allow_abbrev=False,
+        help="fanout.Subscriber, cut, evicted and made anew; each message comes once or is told of",
+    )
+    reconnect.add_argument("--seconds", type=float, default=60.0, metavar="S", help="default 60")
+    reconnect.add_argument("--subscribers", type=int, default=200, metavar="N", help="default 200")
+    reconnect.add_argument(
+        "--rate", type=float, default=100.0, metavar="N", help="messages a second, default 100"
+    )
+    reconnect.add_argument("--seed", type=int, default=1, metavar="N", help="of what happens")
 
 
 def _run_chaos(options: argparse.Namespace) -> int:
