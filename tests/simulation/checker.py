@@ -139,14 +139,7 @@ class Checker:
             lag = NOT_BEHIND
             position, sequence = cursors.get(member.id, (member.position, member.sequence))
             if not is_right_there or member.dropped != model.dropped or member.slow != model.slow:
-                before = model.behind(pump.front, now)
-                lag = Behind(
-                    bytes=before.bytes if model.kind is Kind.PLAIN else NONE - 1,
-                    messages=before.messages,
-                    age=before.age,
-                    log_bytes=world.history.start_of(pump.front) - position,
-                    log_messages=pump.front - sequence,
-                )
+                lag = self._behind(model, pump.front, now, position, sequence)
             if member.slow and not model.slow:
                 is_late = is_over(lag, model.rules.soft)
                 require(is_late or member.dropped > model.dropped, f"not slow: {lag}")
@@ -162,18 +155,26 @@ class Checker:
             if is_right_there:
                 continue
             over = is_over(lag, model.rules.limits)
-            parted = any(
-                isinstance(effect, Lost)
-                and effect.member is member
-                and effect.reason is Reason.TOO_SLOW
-                for effect in effects
-            )
+            parted = _is_parted(member, effects)
             require(not parted or model.rules.action == "disconnect", "parted by another policy")
             if parted and not over:
                 raise Violated(f"parted, and only {lag} behind: {model.rules.policy}")
             if member.state is not LOST:
                 self._within(worker, member, model)
         self.look(worker, "enforce")
+
+    def _behind(
+        self, model: SubscriberModel, front: int, now: int, position: int, sequence: int
+    ) -> Behind:
+        """How far behind one was whose cursor stood there, in all that has a limit."""
+        before = model.behind(front, now)
+        return Behind(
+            bytes=before.bytes if model.kind is Kind.PLAIN else NONE - 1,
+            messages=before.messages,
+            age=before.age,
+            log_bytes=self._world.history.start_of(front) - position,
+            log_messages=front - sequence,
+        )
 
     def _reasons(self, member: Member, model: SubscriberModel, lag: Behind) -> list[str]:
         """Why it has lost its oldest messages, of each: what the log cannot keep is gone first.
@@ -600,6 +601,14 @@ def dropped_by(member: Member, reason: str) -> int:
     """Messages that the system has counted as lost because of this."""
     place = COUNTED_REASONS.index(reason)
     return member.drops[place - 1] if place else member.dropped - sum(member.drops[:3])
+
+
+def _is_parted(member: Member, effects: list[Effect]) -> bool:
+    """Whether it was parted for being too slow."""
+    return any(
+        isinstance(effect, Lost) and effect.member is member and effect.reason is Reason.TOO_SLOW
+        for effect in effects
+    )
 
 
 def _hangs_on(model: SubscriberModel, limits: Behind) -> bool:

@@ -110,31 +110,13 @@ class TakeoverWorld:
         self.takes_back = seed >= BACK_FROM
         if self.takes_back:  # and their reports wait for one another
             self.chatty, self.packets = max(self.chatty, 0.3), 1
-        self.options = Options(
-            workers=self.count,
-            log_bytes=LOG_BYTES,
-            slow_policy=self.policy,
-            send_timeout=1_000.0,
-            stall_timeout=1_000.0,
-            handshake_timeout=1_000.0,
-            heartbeat_interval=rng.choice((0.0, 0.0, 2.0)),
-            heartbeat_timeout=1_000.0,
-            max_subscribers=SLOTS,
-            allow_zmtp_1=True,
-            self_service_max=rng.choice(("drop_oldest", "block", *BOUNDS)),
-        )
+        self.options = _options(rng, self.count, self.policy)
         self.tuning = _tuning(rng)
         self.entries = 1 << rng.randint(4, 8)
         self.segment = new_memory(Layout(LOG_BYTES, self.entries, SLOTS))
         self.segment.words[at.H_EPOCH] = 1
         self.machine = Machine(self._network)
-        sizes = rng.choice(SIZES)
-        self.publisher = Publisher(
-            *(self.segment, self.seats, rng, sizes, self._beside_the_publisher, lambda: self.now),
-            cut=self._cut,
-            interruptible=rng.choice((0.0, 0.0, 0.0, 0.03)),
-        )
-        self.publisher.looks_again = self.late > 0
+        self.publisher = self._publisher()
         self.house = self._house()
         self.subscribers: dict[int, Subscriber] = {}
         self._busy = [rng.choice((1, 1, 6)) for _ in range(self.seats)]  # how often it has a turn
@@ -142,6 +124,17 @@ class TakeoverWorld:
         self._is_between = self._is_publishing = False
         self._hanging: list[Process] = []
         self.coordinator = Coordinator(self)
+
+    def _publisher(self) -> Publisher:
+        rng = self.rng
+        sizes = rng.choice(SIZES)
+        made = Publisher(
+            *(self.segment, self.seats, rng, sizes, self._beside_the_publisher, lambda: self.now),
+            cut=self._cut,
+            interruptible=rng.choice((0.0, 0.0, 0.0, 0.03)),
+        )
+        made.looks_again = self.late > 0
+        return made
 
     def _house(self) -> House:
         """What all subscribers have in common."""
@@ -678,6 +671,22 @@ class TakeoverWorld:
 def _fields_of(policy: Policy) -> tuple[Any, ...]:
     same = policy.limits, policy.soft, policy.patience, policy.max_rate
     return type(policy).__name__, *same, policy.conflates, policy.min_interval_ns
+
+
+def _options(rng: Random, workers: int, policy: SlowPolicy) -> Options:
+    return Options(
+        workers=workers,
+        log_bytes=LOG_BYTES,
+        slow_policy=policy,
+        send_timeout=1_000.0,
+        stall_timeout=1_000.0,
+        handshake_timeout=1_000.0,
+        heartbeat_interval=rng.choice((0.0, 0.0, 2.0)),
+        heartbeat_timeout=1_000.0,
+        max_subscribers=SLOTS,
+        allow_zmtp_1=True,
+        self_service_max=rng.choice(("drop_oldest", "block", *BOUNDS)),
+    )
 
 
 def _tuning(rng: Random) -> Tuning:
