@@ -119,16 +119,7 @@ def serve(
     options = Options(**given)
     for endpoint in (*arguments.bind, *arguments.ingest):
         parse_endpoint(endpoint)  # a wrong one is refused before anything is started
-    message_bytes_max = options.max_message_bytes - FRAMING_BYTES
-    try:
-        parser = make_parser(
-            arguments.format,
-            topic_key=arguments.topic_key,
-            topic=None if arguments.topic is None else os.fsencode(arguments.topic),
-            item_bytes_max=message_bytes_max,
-        )
-    except ValueError as error:
-        raise args.UsageError(str(error)) from None
+    parser = _parser(arguments, options.max_message_bytes - FRAMING_BYTES)
     _raise_descriptor_limit()
     screen = open_screen()  # it may hide the cursor: from here on it must be closed
     writer = ScreenWriter(screen, interval_s=_interval(arguments), unit=parser.unit)
@@ -262,6 +253,23 @@ class _Run:
         for line in undelivered_lines(undelivered):
             self._screen.line(line)
         self._screen.line(summary_line(last, last.now - self._began, self._parser.unit))
+
+
+def _parser(arguments: argparse.Namespace, item_bytes_max: int) -> Parser:
+    """Of the format that was asked for.
+
+    Raises:
+        UsageError: arguments that do not go together.
+    """
+    try:
+        return make_parser(
+            arguments.format,
+            topic_key=arguments.topic_key,
+            topic=None if arguments.topic is None else os.fsencode(arguments.topic),
+            item_bytes_max=item_bytes_max,
+        )
+    except ValueError as error:
+        raise args.UsageError(str(error)) from None
 
 
 def _interval(arguments: argparse.Namespace) -> float:
