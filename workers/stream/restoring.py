@@ -107,11 +107,7 @@ class Restoring(Replaying):
         self.backlog.tail = min(self.backlog.tail, sequence)
         self._take_figures(member, record)
         self._block(member, sequence, offset, now)
-        for until, wanted in past:
-            if until > sequence:
-                key = minimal(wanted)
-                member.older.append((until, Cohort(key, member.encoding) if key else None))
-        self._change_cohort(member, wants)
+        self._want(member, sequence, past, wants)
         self._count_since(member, record.counted)
         member.gaps = gaps_of(more, self._log.epoch)
         if more.segments:
@@ -158,6 +154,20 @@ class Restoring(Replaying):
         member.spoken_bytes = record.stream_bytes - record.sent_bytes
         self.totals.matched += member.queued
         self.totals.matched_bytes += member.queued_bytes
+
+    def _want(
+        self,
+        member: Member,
+        sequence: int,
+        past: Sequence[tuple[int, Collection[bytes]]],
+        wants: Collection[bytes],
+    ) -> None:
+        """From this message on it wants what it did want, and then what it wants now."""
+        for until, wanted in past:
+            if until > sequence:
+                key = minimal(wanted)
+                member.older.append((until, Cohort(key, member.encoding) if key else None))
+        self._change_cohort(member, wants)
 
     def _count_since(self, member: Member, front: int) -> None:
         """It has matched what came since the record: so it costs no more if it is far behind."""
