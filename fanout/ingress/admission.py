@@ -52,7 +52,7 @@ class Admission:
         self._allowed = allowed
 
     def refresh(self) -> None:
-        """Forget what the publisher has forgotten; before each read."""
+        """Forget what the publisher has forgotten; before `known` is looked into."""
         if self._topics.young is not self._generation:
             self._generation = self._topics.young
             self.known.clear()

@@ -70,7 +70,7 @@ class Feed(Half):
             data, self._rest = self._rest, b""  # nothing, unless it is ready now
         parser = self._parser
         try:
-            parser.parse(data, found)
+            parser.split(data, found)
             if parser.commands:
                 for body in parser.commands:
                     self._on_command(body, events)

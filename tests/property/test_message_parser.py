@@ -60,7 +60,7 @@ def observed(chunks: object, **limits: int) -> tuple[list[Frames], list[bytes], 
     found: list[Frames] = []
     try:
         for chunk in chunks:  # type: ignore[attr-defined]
-            parser.parse(chunk, found)
+            parser.split(chunk, found)
     except RemoteProtocolError:
         return found, parser.commands, True
     return found, parser.commands, False

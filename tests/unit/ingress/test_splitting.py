@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from fanout.ingress.admission import Admission, ForbiddenTopicError
-from fanout.ingress.splitting import FRAMES_MAX, Found, Splitter
+from fanout.ingress.splitting import Found, Splitter
 from fanout.reserved import RESERVED
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, TopicTable
 from fanout.zmtp import encode_message
 from fanout.zmtp.commands import ping
+from fanout.zmtp.cutting import FRAMES_MAX
 from fanout.zmtp.errors import OverLimitError, RemoteProtocolError
 
 LIMIT = 4096
@@ -77,6 +78,17 @@ def test_topics_are_forgotten_with_those_of_the_publisher() -> None:
         assert len(own.known) <= 4
 
 
+def test_topics_are_forgotten_before_they_are_looked_for() -> None:
+    table = TopicTable(4)
+    one = Splitter(Admission(table, table.intern, None), LIMIT, 64)
+    first, second = Found(), Found()
+    one.split(STREAM[0], first)
+    for number in range(100):
+        table.intern(b"%d" % number)
+    one.split(STREAM[0], second)
+    assert second.topics[0] is not first.topics[0], "the table has forgotten that one"
+
+
 def test_what_is_longer_than_needed_goes_into_the_log_as_we_encode_it() -> None:
     long = b"\x03" + (1).to_bytes(8, "big") + b"a" + b"\x02" + (1).to_bytes(8, "big") + b"1"
     with_odd_flags = b"\xf9\x01a\xf0\x011"
@@ -99,6 +111,20 @@ def test_commands_come_between_messages_and_frames(size: int) -> None:
         one.commands.clear()
     assert got == STREAM[:2]
     assert [body[:5] for body in commands] == [b"\x04PING"] * 3
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_long_command_that_is_not_said_to_be_long_is_one(size: int) -> None:
+    """As libzmq 4.3.3 and 4.3.4 send it: see `lost_long_size`."""
+    one, got = Splitter(admission(), LIMIT, 300), list[bytes]()
+    body = b"\x09SUBSCRIBE" + b"t" * 250
+    data = b"\x04" + len(body).to_bytes(8, "big") + body + STREAM[0] + b"\x04\x00" + STREAM[1]
+    for start in range(0, len(data), size):
+        found = Found()
+        one.split(data[start : start + size], found)
+        got += wires(found)
+    assert got == STREAM[:2]
+    assert one.commands == [body, b""]
 
 
 def test_a_peer_of_zmtp_2_has_no_commands() -> None:

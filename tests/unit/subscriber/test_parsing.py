@@ -6,14 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.subscriber.parsing import (
-    COMMAND_BYTES_MAX,
-    GATHERED_MIN,
-    Frames,
-    MessageParser,
-)
+from fanout.subscriber.parsing import COMMAND_BYTES_MAX, Frames, MessageParser
 from fanout.zmtp import RemoteProtocolError, encode_message
 from fanout.zmtp.commands import ping
+from fanout.zmtp.cutting import GATHERED_MIN
 from tests.unit.zmtp.wire import each_byte, long_frame, short_frame
 
 if TYPE_CHECKING:
@@ -36,7 +32,7 @@ MESSAGES = [
 
 def parse_all(parser: MessageParser, chunks: Iterable[bytes], found: list[Frames]) -> None:
     for chunk in chunks:
-        parser.parse(chunk, found)
+        parser.split(chunk, found)
 
 
 def parsed(parser: MessageParser, *chunks: bytes) -> list[Frames]:
