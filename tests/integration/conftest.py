@@ -15,6 +15,8 @@ from tests.helpers.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytest.register_assert_rewrite("tests.helpers.cancelling")  # so that failures say what was there
+
 
 @pytest.fixture(scope="package", autouse=True)
 def nursery() -> Iterator[None]:

@@ -1,0 +1,1 @@
+"""Calls of sockets of asyncio that wait, and what must hold after one of them was cut."""
