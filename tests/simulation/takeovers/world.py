@@ -10,7 +10,6 @@ from unittest import mock
 
 from fanout.control.messages import Closed, Connected
 from fanout.control.takeover import Released, Resumed
-from fanout.coordinator.takeovers import MAY_HAVE_SENT
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm import layout as at
@@ -26,6 +25,7 @@ from tests.simulation.policies import Rules, random_policy
 from tests.simulation.processes import Flag
 from tests.simulation.takeovers.catching_up import CatchingUp, Log, random_since
 from tests.simulation.takeovers.coordinator import Coordinator
+from tests.simulation.takeovers.ends import may_end, require_final
 from tests.simulation.takeovers.fate import GIVING_UP, NAMED, TAKING_OVER, UNIX_STORES
 from tests.simulation.takeovers.machine import Machine
 from tests.simulation.takeovers.memory import new_memory
@@ -503,25 +503,19 @@ class TakeoverWorld:
         subscriber = self.subscribers.pop(number)
         subscriber.take_the_rest()
         self.deliveries += subscriber.got
-        self._require_final(subscriber, closed)
+        require_final(subscriber, closed)
         if subscriber.is_leaving:
             return
         self.reasons[closed.reason] += 1
         self._require_counted(subscriber, closed)
-        require(self._may_end(subscriber, closed), f"{number} is closed: {closed.reason}")
-
-    def _require_final(self, one: Subscriber, closed: Closed) -> None:
-        """Something has become of all that matched; of a lost worker nobody knows what."""
-        who, gone = one.number, closed.dropped + closed.conflated
-        parts = closed.sent + gone + closed.discarded
-        require(closed.matched == parts, f"{who}: {closed.matched} matched, {parts} are told")
-        if Reason.of(closed.cause) is Reason.WORKER_LOST:
-            require(closed.sent <= one.got, f"{who}: {closed.sent} sent, and it got {one.got}")
-        else:
-            require(closed.sent == one.got, f"{who}: {closed.sent} sent, it got {one.got}")
-            missed = len(one.wanted_between(0, one.place)) - one.got
-            is_right = gone >= missed or one.missing.was_held
-            require(is_right, f"{who}: {gone} are gone, and it misses {missed}")
+        is_allowed = may_end(
+            *(subscriber, closed),
+            is_unsure=number in self.unsure,
+            is_untold=number in self.untold,
+            refusals=self._refusals,
+            own_ends=self._own_ends,
+        )
+        require(is_allowed, f"{number} is closed: {closed.reason}")
 
     def _require_counted(self, subscriber: Subscriber, closed: Closed) -> None:
         """All with whom nobody goes on are counted, when they are closed at the latest."""
@@ -529,38 +523,6 @@ class TakeoverWorld:
         self._not_resumed += is_lost
         counted = self.coordinator.state.ledger.not_resumed
         require(counted >= self._not_resumed, f"{counted} are counted of {self._not_resumed}")
-
-    def _may_end(self, subscriber: Subscriber, closed: Closed) -> bool:
-        if Reason.of(closed.cause) is Reason.TOO_SLOW:
-            missing = subscriber.missing
-            return missing.was_held or missing.may_part(subscriber.place)
-        if Reason.of(closed.cause) is Reason.WORKER_RETIRED:  # it could not be moved for long
-            return subscriber.missing.was_held and "is being reported" in closed.reason
-        if Reason.of(closed.cause) is not Reason.WORKER_LOST:
-            return False
-        if not subscriber.is_welcome:
-            return True
-        text = closed.reason
-        is_unix = isinstance(subscriber.connection, UnixConnection)
-        if MAY_HAVE_SENT in text:
-            return is_unix and subscriber.number in self.unsure
-        if "it was about to get what it missed" in text:
-            return subscriber.catching_up is not None
-        if is_unix and "are not counted" in text and subscriber.number in self.untold:
-            return True
-        if "had written no record" in text:  # it came together with the end of its handshake
-            return subscriber.was_hasty
-        if "no memory" in text or "begun for it is gone" in text:
-            return self._refusals > 0
-        # Who is closed has thrown away what it has said, and is ended then.
-        is_ended = "it was ending" in text or "was not acted upon" in text
-        if is_ended and subscriber.missing.may_part(subscriber.place):
-            return True
-        return ("workers in a row" in text and self._own_ends >= 3) or (
-            "was not acted upon" in text
-            # It came together with the end of the handshake, or was that.
-            and (subscriber.was_hasty or not subscriber.has_talked)
-        )
 
     # The end.
 

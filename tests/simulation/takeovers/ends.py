@@ -1,0 +1,77 @@
+"""How the connection of a subscriber may end: with which reason, and what must be counted then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.coordinator.takeovers import MAY_HAVE_SENT
+from fanout.reasons import Reason
+from tests.simulation.unix_kernel import UnixConnection
+from tests.simulation.violated import require
+
+if TYPE_CHECKING:
+    from fanout.control.messages import Closed
+    from tests.simulation.takeovers.subscriber import Subscriber
+
+
+def require_final(one: Subscriber, closed: Closed) -> None:
+    """Something has become of all that matched; of a lost worker nobody knows what."""
+    who, gone = one.number, closed.dropped + closed.conflated
+    parts = closed.sent + gone + closed.discarded
+    require(closed.matched == parts, f"{who}: {closed.matched} matched, {parts} are told")
+    if Reason.of(closed.cause) is Reason.WORKER_LOST:
+        require(closed.sent <= one.got, f"{who}: {closed.sent} sent, and it got {one.got}")
+    else:
+        require(closed.sent == one.got, f"{who}: {closed.sent} sent, it got {one.got}")
+        missed = len(one.wanted_between(0, one.place)) - one.got
+        is_right = gone >= missed or one.missing.was_held
+        require(is_right, f"{who}: {gone} are gone, and it misses {missed}")
+
+
+def may_end(
+    subscriber: Subscriber,
+    closed: Closed,
+    *,
+    is_unsure: bool,
+    is_untold: bool,
+    refusals: int,
+    own_ends: int,
+) -> bool:
+    """Whether what was told is a reason for which this one may be closed.
+
+    Args:
+        is_unsure: nobody knows how much it was sent.
+        is_untold: nobody knows how much of what it has said was taken.
+        refusals: how often there was no memory.
+        own_ends: how often a worker has ended without being killed.
+    """
+    if Reason.of(closed.cause) is Reason.TOO_SLOW:
+        missing = subscriber.missing
+        return missing.was_held or missing.may_part(subscriber.place)
+    if Reason.of(closed.cause) is Reason.WORKER_RETIRED:  # it could not be moved for long
+        return subscriber.missing.was_held and "is being reported" in closed.reason
+    if Reason.of(closed.cause) is not Reason.WORKER_LOST:
+        return False
+    if not subscriber.is_welcome:
+        return True
+    text = closed.reason
+    is_unix = isinstance(subscriber.connection, UnixConnection)
+    if MAY_HAVE_SENT in text:
+        return is_unix and is_unsure
+    if "it was about to get what it missed" in text:
+        return subscriber.catching_up is not None
+    if is_unix and "are not counted" in text and is_untold:
+        return True
+    if "had written no record" in text:  # it came together with the end of its handshake
+        return subscriber.was_hasty
+    if "no memory" in text or "begun for it is gone" in text:
+        return refusals > 0
+    # Who is closed has thrown away what it has said, and is ended then.
+    is_ended = "it was ending" in text or "was not acted upon" in text
+    if is_ended and subscriber.missing.may_part(subscriber.place):
+        return True
+    return ("workers in a row" in text and own_ends >= 3) or (
+        "was not acted upon" in text
+        # It came together with the end of the handshake, or was that.
+        and (subscriber.was_hasty or not subscriber.has_talked)
+    )
