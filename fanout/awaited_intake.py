@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.ingress.ingress import PRODUCERS_MAX
+from fanout.ingress.terms import PRODUCERS_MAX
 from fanout.loop_executor import in_thread
 from fanout.refusals import name_as
 

@@ -23,9 +23,8 @@ from fanout.coordinator.interest import Interest
 from fanout.coordinator.spawn import check_python
 from fanout.engine_parts import end, enlarge
 from fanout.errors import StartupError
-from fanout.ingress.door import Limits
 from fanout.ingress.ingress import Ingress
-from fanout.ingress.portions import Portions
+from fanout.ingress.terms import Terms
 from fanout.observe.reader import Reader
 from fanout.options import make_options
 from fanout.questions import Questions
@@ -131,7 +130,7 @@ class Engine:
             on_mended=gate.mend,
             on_ended=resources.close,
         )
-        self.ingress = self._make_ingress(Portions(path, numbered, limit, messages))
+        self.ingress = self._make_ingress(limit, messages)
         more = partial(enlarge, bells, self._coordinator, path, header)
         checks = gate.check_use, gate.check
         self.workforce = Workforce(self._coordinator, more, WORKERS_MAX, *checks)
@@ -143,11 +142,12 @@ class Engine:
             check_gate=gate.check,
         )
 
-    def _make_ingress(self, portions: Portions) -> Ingress:
-        reception = self._coordinator.reception
+    def _make_ingress(self, limit: int, messages: int) -> Ingress:
+        options, reception = self.options, self._coordinator.reception
+        peer = options.handshake_timeout, options.max_inbound_bytes
         return Ingress(
-            portions,
-            Limits(self.options.handshake_timeout, self.options.max_inbound_bytes),
+            self.path,
+            Terms(options.sequence_frame, limit, messages, *peer),
             reception.open,
             lambda: reception.endpoints,
             self._coordinator.tell,

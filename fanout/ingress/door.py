@@ -7,7 +7,7 @@ import select
 import socket
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fanout.descriptors import standard_taken
 from fanout.events import Event, EventKind
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from fanout.ingress.poller import Poller
     from fanout.ingress.sources import Source
+    from fanout.ingress.terms import Terms
     from fanout.zmtp import SessionEvent
 
 ACCEPTS_PER_TURN = 64  # then producers get their turn
@@ -32,13 +33,6 @@ PAUSE = 0.5  # seconds without accepting after the system ran out of something
 UNSENT_MAX = 64 * 1024  # bytes of answers to PINGs; who does not read them is ended
 BEGUN_BYTES_MAX = 256 * 1024 * 1024  # of messages that are not whole, all together: in memory
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-
-
-class Limits(NamedTuple):
-    """What one producer may take."""
-
-    handshake_timeout: float  # seconds
-    max_command_bytes: int
 
 
 class Door:
@@ -50,13 +44,13 @@ class Door:
     """
 
     def __init__(
-        self, poller: Poller, limits: Limits, message_limit: int, tell: Callable[[Event], None]
+        self, poller: Poller, terms: Terms, message_limit: int, tell: Callable[[Event], None]
     ) -> None:
         self.sources: dict[str, Source] = {}
         self.connections: dict[int, Connection] = {}
         self._listening: dict[int, Source] = {}
         self._poller = poller
-        self._limits = limits
+        self._terms = terms
         self._message_limit = message_limit
         self._tell = tell
         self._handshakes: deque[tuple[float, Connection]] = deque()  # in the order of their ends
@@ -137,8 +131,8 @@ class Door:
             self._welcome(source, sock, peer, now)
 
     def _welcome(self, source: Source, sock: socket.socket, peer: str, now: float) -> None:
-        limits = self._limits
-        intake = Intake(source.admission, self._message_limit, limits.max_command_bytes)
+        terms = self._terms
+        intake = Intake(source.admission, self._message_limit, terms.max_command_bytes)
         connection = Connection(source, sock, peer, intake)
         try:
             never_block(sock)
@@ -148,7 +142,7 @@ class Door:
             sock.close()
             raise
         self.connections[descriptor] = source.connections[descriptor] = connection
-        self._handshakes.append((now + limits.handshake_timeout, connection))
+        self._handshakes.append((now + terms.handshake_timeout, connection))
         self.answer(connection)
 
     def _pause(self, error: OSError, now: float) -> None:

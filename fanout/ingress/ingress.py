@@ -1,7 +1,7 @@
 """Ingress: what users have done about producers; any thread.
 
-The thread that reads is started by the first endpoint, so that a publisher without producers has
-none.
+The thread that reads is started by the first endpoint, and what it is made of is loaded then, so
+that a publisher without producers has neither.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fanout.arguments import as_topic
 from fanout.errors import ClosedError, ConfigError
-from fanout.ingress.admission import Admission
-from fanout.ingress.loop import Loop
-from fanout.ingress.sources import Source
+from fanout.ingress.terms import PRODUCERS_LIMIT, PRODUCERS_MAX
 from fanout.transport.advice import own_endpoints_named
 
 if TYPE_CHECKING:
@@ -24,15 +22,15 @@ if TYPE_CHECKING:
 
     from fanout.arguments import TopicLike
     from fanout.events import Event
-    from fanout.ingress.door import Limits
-    from fanout.ingress.portions import Portions
+    from fanout.ingress.loop import Loop
+    from fanout.ingress.sources import Source
+    from fanout.ingress.terms import Terms
+    from fanout.send.path import SendPath
     from fanout.statistics import IngestStatistics
     from fanout.transport.listener import Listener
 
 T = TypeVar("T")
 
-PRODUCERS_MAX = 1_024  # of one endpoint, if nothing else is said: each takes a descriptor
-PRODUCERS_LIMIT = 65_536
 CALL_TIMEOUT = 10.0  # seconds for our thread to answer: it waits for nobody
 END_GRACE = 2.0  # seconds beyond what it was given; it ends in milliseconds
 
@@ -75,8 +73,8 @@ class Ingress:
     Its mutable state: the loop, once there is one, and whether it was closed.
 
     Args:
-        portions: makes attempts of what was found.
-        limits: of connections.
+        path: where what they send goes.
+        terms: how it is taken.
         listen: opens a listener.
         endpoints: of the publisher, for subscribers.
         tell: is told of events.
@@ -85,15 +83,15 @@ class Ingress:
 
     def __init__(
         self,
-        portions: Portions,
-        limits: Limits,
+        path: SendPath,
+        terms: Terms,
         listen: Callable[[str], Listener],
         endpoints: Callable[[], tuple[str, ...]],
         tell: Callable[[Event], None],
         complain: Callable[[str, BaseException], None],
     ) -> None:
-        self._portions = portions
-        self._limits = limits
+        self._path = path
+        self._terms = terms
         self._listen = listen
         self._bound = endpoints
         self._tell = tell
@@ -117,18 +115,17 @@ class Ingress:
         """See `fanout.Publisher.ingest()`."""
         allowed = prefixes_of(allowed_topics)
         check_producers(max_producers)
-        path = self._portions.path
-        path.gate.check_use()
+        self._path.gate.check_use()
         with own_endpoints_named(endpoint, lambda: (*self._bound(), *self.endpoints)):
             listener = self._listen(endpoint)
-        source = Source(listener, Admission(path.topics, path.intern, allowed), max_producers)
-        loop = None
+        loop = source = None
         try:
+            source = _source(self._path, listener, allowed, max_producers)
             loop = self._running()
             self._call(loop, partial(loop.add, source))
             return listener.endpoint
         except BaseException:
-            if loop is None:
+            if loop is None or source is None:
                 listener.close()
             else:
                 _take_back(loop, source)
@@ -136,7 +133,7 @@ class Ingress:
 
     def stop(self, endpoint: str) -> None:
         """See `fanout.Publisher.stop_ingest()`."""
-        self._portions.path.gate.check_use()
+        self._path.gate.check_use()
         loop = self._loop
         source = None if loop is None else loop.sources.get(endpoint)
         if loop is None or source is None:
@@ -146,7 +143,7 @@ class Ingress:
 
     def statistics(self) -> tuple[IngestStatistics, ...]:
         """Figures of each endpoint, as they are now."""
-        self._portions.path.gate.check_use()
+        self._path.gate.check_use()
         loop = self._loop
         return () if loop is None else tuple(s.statistics() for s in list(loop.sources.values()))
 
@@ -156,7 +153,7 @@ class Ingress:
         It returns at most END_GRACE after `timeout` seconds. On our own thread, which may happen to
         collect a publisher as garbage, it does not wait.
         """
-        if self._portions.path.gate.forked:
+        if self._path.gate.forked:
             return
         self._is_closed = True
         loop = self._loop
@@ -174,7 +171,7 @@ class Ingress:
                 raise ClosedError("the publisher is closed")
             loop = self._loop
             if loop is None or loop.has_ended:
-                loop = Loop(self._portions, self._limits, self._tell, self._failed)
+                loop = _loop(self._path, self._terms, self._tell, self._failed)
                 loop.thread.start()
                 self._loop = loop
             return loop
@@ -207,6 +204,27 @@ class Ingress:
             return future.result(CALL_TIMEOUT)
         finally:
             future.cancel()
+
+
+def _source(
+    path: SendPath, listener: Listener, allowed: tuple[bytes, ...] | None, max_producers: int
+) -> Source:
+    from fanout.ingress.admission import Admission
+    from fanout.ingress.sources import Source
+
+    return Source(listener, Admission(path.topics, path.intern, allowed), max_producers)
+
+
+def _loop(
+    path: SendPath,
+    terms: Terms,
+    tell: Callable[[Event], None],
+    fail: Callable[[BaseException], None],
+) -> Loop:
+    from fanout.ingress.loop import Loop
+    from fanout.ingress.portions import Portions
+
+    return Loop(Portions(path, terms), tell, fail)
 
 
 def _take_back(loop: Loop, source: Source) -> None:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.events import Event
-    from fanout.ingress.door import Limits
     from fanout.ingress.portions import Portions
     from fanout.ingress.sources import Connection, Source
     from fanout.send.attempt import Attempt
@@ -50,7 +49,6 @@ class Loop:
 
     Args:
         portions: makes attempts of what was found.
-        limits: of connections.
         tell: is told of events.
         fail: is told why the thread ended, if that was not wanted.
 
@@ -62,14 +60,13 @@ class Loop:
     def __init__(
         self,
         portions: Portions,
-        limits: Limits,
         tell: Callable[[Event], None],
         fail: Callable[[BaseException], None],
     ) -> None:
         self._path = portions.path
         self._portions = portions
         self._poller = Poller(portions.path.room)
-        self._door = Door(self._poller, limits, portions.message_limit, tell)
+        self._door = Door(self._poller, portions.terms, portions.message_limit, tell)
         self._fail = fail
         self._orders: deque[Callable[[], None]] = deque()
         self._turns: deque[Connection] = deque()

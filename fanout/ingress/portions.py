@@ -17,36 +17,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fanout.ingress.splitting import Found
+    from fanout.ingress.terms import Terms
     from fanout.send.path import SendPath
 
 
 class Portions(NamedTuple):
-    """How a publisher takes what producers send."""
+    """How what producers send goes into the log of a publisher."""
 
     path: SendPath
-    numbered: bool  # each message ends in `NUMBER_FRAME`
-    limit: int  # bytes on the wire, in one piece; no message of a producer has more
-    count_limit: int  # messages in one piece
+    terms: Terms
 
     @property
     def message_limit(self) -> int:
         """Bytes on the wire that a message may have as it comes."""
-        return self.limit - len(NUMBER_FRAME) if self.numbered else self.limit
+        limit = self.terms.limit
+        return limit - len(NUMBER_FRAME) if self.terms.numbered else limit
 
     def of(self, found: Found) -> Iterator[Attempt]:
         """All that was found, in order."""
         data = found.pieces[0] if len(found.pieces) == 1 else b"".join(found.pieces)
         ends, topics = found.ends, found.topics
-        more = len(NUMBER_FRAME) if self.numbered else 0
+        numbered, limit, count_limit, *_ = self.terms
+        more = len(NUMBER_FRAME) if numbered else 0
         first, begin = 0, 0
         while first < len(ends):
-            last = _fitting(ends, first, begin + self.limit, more)
-            last = min(last, first + self.count_limit)
+            last = _fitting(ends, first, begin + limit, more)
+            last = min(last, first + count_limit)
             end = ends[last - 1]
             its_ends, its_topics = ends[first:last], topics[first:last]
-            if self.numbered:
+            if numbered:
                 starts = [begin, *its_ends[:-1]]
-                wires = [numbered(data[a:b]) for a, b in zip(starts, its_ends, strict=True)]
+                wires = [with_number(data[a:b]) for a, b in zip(starts, its_ends, strict=True)]
                 yield attempt_batch(self.path, wires, its_topics)
             else:
                 if begin:
@@ -70,7 +71,7 @@ def _fitting(ends: list[int], first: int, limit: int, more: int) -> int:
     return max(first + 1, first + bisect_right(range(first, len(ends)), limit, key=end_of))
 
 
-def numbered(wire: bytes) -> bytes:
+def with_number(wire: bytes) -> bytes:
     """A whole message with one frame more, which has room for its number."""
     offset = 0
     while wire[offset] & MORE:

@@ -43,6 +43,7 @@ class KeptPath(SendPath):
     """
 
     make_log = ValuedLog
+    keeps_values = True
     log: ValuedLog
     topics: KeptTopics
     _added_frames = 0

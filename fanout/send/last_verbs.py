@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fanout.arguments import as_topic
 from fanout.errors import ConfigError
 from fanout.refusals import name_as
-from fanout.send.kept_path import KeptPath
 
 if TYPE_CHECKING:
     from fanout.arguments import TopicLike
-    from fanout.send.kept_path import LastValue
+    from fanout.send.kept_path import KeptPath, LastValue
     from fanout.send.path import SendPath
 
 
@@ -71,8 +70,8 @@ class AwaitedLastVerbs:
 
 
 def _kept(path: SendPath) -> KeptPath:
-    if isinstance(path, KeptPath):
-        return path
+    if path.keeps_values:
+        return cast("KeptPath", path)
     path.gate.check_use()
     raise ConfigError("this publisher keeps no last values: make it with last_values=LastValues()")
 

@@ -1,10 +1,9 @@
-"""Which send path a publisher has: only what it uses costs it anything."""
+"""Which send path a publisher has: only what it uses costs it anything, its loading too."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.send.kept_path import KeptPath, NumberedKeptPath
 from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
 
@@ -35,5 +34,7 @@ def make_path(
     """
     given = segment, bells, room, interest, max_topics
     if kept:
+        from fanout.send.kept_path import KeptPath, NumberedKeptPath
+
         return (NumberedKeptPath if numbered else KeptPath)(*given, kept)
     return (NumberedPath if numbered else SendPath)(*given)

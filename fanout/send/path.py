@@ -55,6 +55,7 @@ class SendPath:
     """
 
     make_log: Callable[[Segment], LogWriter] = LogWriter
+    keeps_values = False  # it is no `KeptPath`, which is loaded only by who has one
 
     def __init__(
         self,

@@ -220,7 +220,7 @@ def test_messages_that_are_never_whole_take_bounded_memory(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fanout.ingress.door.BEGUN_BYTES_MAX", 1_000_000)
-    size = publisher._engine.ingress._portions.message_limit - 100
+    size = publisher._engine.ingress._terms.limit - 100
     limit = max(1_000_000, size + 100)
     intake = publisher.ingest("tcp://127.0.0.1:*")
     with contextlib.ExitStack() as open_ones:

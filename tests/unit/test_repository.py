@@ -109,6 +109,7 @@ PURE = (
     "fanout/coordinator/watching.py",
     "fanout/statistics.py",
     *(f"fanout/ingress/{name}.py" for name in ("admission", "intake", "portions", "splitting")),
+    "fanout/ingress/terms.py",
     "fanout/system_calls.py",
     *(f"fanout/subscriber/{name}.py" for name in ("backoff", "core", "events", "feed", "inbox")),
     *(f"fanout/subscriber/{name}.py" for name in ("line", "losses", "message", "parsing")),

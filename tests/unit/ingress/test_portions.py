@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from fanout.ingress.portions import Portions, numbered
+from fanout.ingress.portions import Portions, with_number
 from fanout.ingress.splitting import Found
+from fanout.ingress.terms import Terms
 from fanout.send.topics import Topic
 from fanout.send.wire import NUMBER_FRAME
 from fanout.zmtp import encode_message, split_message
@@ -51,7 +52,7 @@ def found_of(wires: list[bytes], pieces: int = 1) -> Found:
 
 def appended(wires: list[bytes], limit: int, count: int, *, numbers: bool) -> list[list[bytes]]:
     path = Appended()
-    portions = Portions(cast("SendPath", path), numbers, limit, count)
+    portions = Portions(cast("SendPath", path), Terms(numbers, limit, count, 0, 0))
     for attempt in portions.of(found_of(wires, 3)):
         before = len(path.calls)
         attempt.append()
@@ -72,7 +73,7 @@ def test_mostly_all_is_one_commit() -> None:
 @pytest.mark.parametrize("count", [1, 2, 4, 100])
 def test_pieces_are_within_the_limits(limit: int, count: int, numbers: bool) -> None:
     calls = appended(WIRES, limit, count, numbers=numbers)
-    wanted = [numbered(wire) for wire in WIRES] if numbers else WIRES
+    wanted = [with_number(wire) for wire in WIRES] if numbers else WIRES
     assert [wire for call in calls for wire in call] == wanted
     assert all(len(call) <= count for call in calls)
     assert all(sum(map(len, call)) <= limit for call in calls)
@@ -83,12 +84,13 @@ def test_pieces_are_within_the_limits(limit: int, count: int, numbers: bool) -> 
 
 @pytest.mark.parametrize("frames", [[b""], [b"a"], [b"a", b"x" * 256], [b"x" * 300, b"", b"y"]])
 def test_a_number_is_one_frame_more(frames: list[bytes]) -> None:
-    wire = numbered(encode_message(frames))
+    wire = with_number(encode_message(frames))
     assert wire.endswith(NUMBER_FRAME)
     assert split_message(wire) == [*frames, bytes(16)]
 
 
 def test_there_is_room_for_the_number() -> None:
-    plain = Portions(cast("SendPath", Appended()), False, 1000, 10)
-    assert plain.message_limit == 1000
-    assert plain._replace(numbered=True).message_limit == 1000 - len(NUMBER_FRAME)
+    path, terms = cast("SendPath", Appended()), Terms(False, 1000, 10, 0, 0)
+    assert Portions(path, terms).message_limit == 1000
+    numbered = terms._replace(numbered=True)
+    assert Portions(path, numbered).message_limit == 1000 - len(NUMBER_FRAME)
