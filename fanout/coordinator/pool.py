@@ -91,7 +91,11 @@ class Pool:
         self._read_condition = surroundings.read_condition
         say = partial(_say, self.links, state)  # without this pool: there is to be no circle
         parts = segment, state, self._wrecks, say, self.links, surroundings
-        self._shifts = Shifts(*parts, rebalance=options.rebalance)
+        self._shifts = Shifts(
+            *parts,
+            handshake_timeout=options.handshake_timeout,
+            rebalance=options.rebalance,
+        )
         self._handing_on = self._shifts.handing_on
         self.moving = self._shifts.moving
         self._room = room

@@ -40,6 +40,7 @@ class Accepted:
     slow: bool = False  # it was told of as that, and not yet that it has recovered
     stalled: bool = False  # the same
     owed_at: float = 0.0  # seconds; since it came, or was named as over it last, it has paid
+    came_at: float = 0.0  # seconds; when it was accepted
 
     def owed(self, now: float) -> int:
         """What its address owes if it ends now, and its worker does not say that: ns of a worker.
@@ -119,7 +120,7 @@ class Roster:
         self._served_by[chosen].add(connection.subscriber)
         self.half_open += 1
         connection.debt = self.addresses.entered(peer, now)
-        connection.owed_at = now
+        connection.owed_at = connection.came_at = now
         return connection
 
     def connected(self, subscriber: int, version: str) -> Accepted | None:

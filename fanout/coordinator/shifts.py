@@ -30,6 +30,7 @@ class Shifts:
         wrecks: ends those with whom nobody can go on.
         say: as `Pool.say`.
         links: of the workers; others append to them.
+        handshake_timeout: see `Succession`.
         rebalance: whether to have all workers do about as much.
 
     Attributes:
@@ -46,12 +47,13 @@ class Shifts:
         links: Sequence[WorkerLink],
         surroundings: Surroundings,
         *,
+        handshake_timeout: float,
         rebalance: bool,
     ) -> None:
         now = surroundings.now
         self.handing_on = HandingOn(segment, state, wrecks, say, now)
         self.moving = Moving(state, self.handing_on, now)
-        self._succession = Succession(state, self.moving, now)
+        self._succession = Succession(state, self.moving, now, handshake_timeout)
         self._rebalancing: Rebalancing | None = None
         if rebalance:
             look = surroundings.read_condition

@@ -1,8 +1,9 @@
 """Succession: workers are emptied and told to end, so that others take their place. Shell.
 
 Who cannot be moved is asked for again and again, and closed when none has gone for a while though
-others serve: in its handshake, for example, or in the middle of a command. See `staffing.py` for
-who is next.
+others serve: in the middle of a command, for example. Who is in its handshake is waited for: it is
+moved when that is done, and its worker closes it if that takes too long. See `staffing.py` for who
+is next.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 
     from fanout.coordinator.actions import Action
     from fanout.coordinator.moving import Move, Moving
+    from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
 
 MOVES_AT_ONCE = 32  # that are under way: each takes some ms, and the others are served meanwhile
 GRACE = 5.0  # seconds in which nobody could be moved to others, after which who is left is closed
 AGAIN = 0.2  # seconds between two tries to move who could not be
 PATIENCE = 0.5  # seconds of one
+# Seconds after which one in its handshake is closed as well, whatever `handshake_timeout` is: as
+# long as libzmq waits for one. Strangers that say nothing must not hold up a restart for hours.
+HANDSHAKE_PATIENCE = 30.0
 
 
 class Succession:
@@ -38,16 +43,22 @@ class Succession:
 
     Args:
         now: seconds.
+        handshake_timeout: seconds after which a worker closes who is still in its handshake.
     """
 
-    def __init__(self, state: State, moving: Moving, now: Callable[[], float]) -> None:
+    def __init__(
+        self, state: State, moving: Moving, now: Callable[[], float], handshake_timeout: float
+    ) -> None:
         self._state = state
         self._moving = moving
         self._now = now
+        # Its own worker is to close who is too late, and to say so: it is given a while for that.
+        self._patience = min(handshake_timeout + GRACE, HANDSHAKE_PATIENCE)
         self._worker: int | None = None
         self._queue: deque[int] = deque()
         self._moves: list[Move] = []
         self._why: dict[int, str] = {}  # they could not be moved, by subscriber
+        self._newcomers: set[int] = set()  # they were in their handshake when they were asked for
         self._count = 0  # connections that it had when one has gone last
         self._since = 0.0  # when that was
         self._again_at = 0.0
@@ -80,6 +91,7 @@ class Succession:
         self._queue.clear()
         self._moves.clear()
         self._why.clear()
+        self._newcomers.clear()
         self._since = self._again_at = now
         self._count = 0 if worker is None else self._state.roster.count(worker)
 
@@ -102,7 +114,7 @@ class Succession:
             self._move(worker, others)
         elif not self._moves or late >= 2 * GRACE:  # who is on the way may still get there
             self._since = now  # somebody may have come meanwhile, since nobody else served
-            return self._close(worker)
+            return self._close(worker, now)
         return []
 
     def _note_moves(self) -> None:
@@ -123,6 +135,10 @@ class Succession:
             connection = self._state.roster.connections.get(subscriber)
             if connection is None or connection.worker != worker:
                 continue
+            if connection.version is None:
+                self._newcomers.add(subscriber)
+            else:
+                self._newcomers.discard(subscriber)
             target = min(others, key=lambda one: self._state.roster.count(one) + coming[one])
             why = f"worker {worker} is to end"
             try:
@@ -133,8 +149,8 @@ class Succession:
             coming[target] += 1
             self._moves.append(move)
 
-    def _close(self, worker: int) -> list[Action]:
-        """Nobody can be moved any more: those who are left are closed, and counted."""
+    def _close(self, worker: int, now: float) -> list[Action]:
+        """Nobody can be moved any more: all but newcomers are closed, and counted."""
         actions: list[Action] = []
         cause = Reason.WORKER_RETIRED
         for move in self._moves:
@@ -142,10 +158,18 @@ class Succession:
         for connection in self._state.roster.served_by(worker):
             if connection.subscriber in self._state.takeovers.evicts:
                 continue  # it was told already
+            if self._is_waited_for(connection, now):
+                continue  # it is asked for again
             why = self._why.get(connection.subscriber, "")
             text = f"{cause.text}; {why}" if why else cause.text
             actions.append(Say(worker, Evict(connection.subscriber, cause.number, text)))
         return actions
+
+    def _is_waited_for(self, connection: Accepted, now: float) -> bool:
+        """Whether it is in its handshake, and not for too long, or was when it was asked for."""
+        if connection.version is None:
+            return now - connection.came_at < self._patience
+        return connection.subscriber in self._newcomers
 
     def _dismiss(self, worker: int) -> list[Action]:
         """It has no connections: its process is to end."""

@@ -16,7 +16,7 @@ from fanout import ConfigError, EventKind, Publisher, Reason
 from fanout.coordinator import succession
 from tests.faults.test_takeover import Faults
 from tests.helpers.happenings import Happenings
-from tests.helpers.raw import RawPeer
+from tests.helpers.raw import READY_SUB, RawPeer, command, greeting_3
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -77,9 +77,55 @@ def test_a_worker_is_killed_while_the_others_are_replaced() -> None:
         faults.end()
 
 
+def test_who_is_in_its_handshake_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once that is done it is moved, and gets what comes; one that is in its way is closed."""
+    monkeypatch.setattr(succession, "GRACE", 0.1)
+    happenings = Happenings()
+    with Publisher(
+        "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings
+    ) as publisher:
+        (endpoint,) = publisher.endpoints
+        with RawPeer(endpoint) as late, RawPeer.version_3(endpoint, b"A") as stuck:
+            stuck.say_half()
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            wait_until(lambda: publisher.statistics().accepted == 2, "both")
+            publisher.restart_workers()
+            (closed,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
+            assert closed.cause is Reason.WORKER_RETIRED
+
+            late.send(greeting_3(1) + READY_SUB + command(b"SUBSCRIBE", b"A"))
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            publisher.wait_for_workers(timeout=DEADLINE_S)
+            happenings.wait_for(EventKind.SUBSCRIBER_MOVED)
+            late.expect(greeting_3(1))
+            late.expect_ready()
+            publisher.publish(b"A", b"1")
+            assert late.read_message() == [b"A", b"1"]
+            assert publisher.statistics().failed_handshakes == 0
+
+
+def test_who_says_nothing_is_closed_by_its_worker_though_that_is_to_end() -> None:
+    happenings = Happenings()
+    with Publisher(
+        "tcp://127.0.0.1:*",
+        workers=1,
+        log_bytes=1 << 20,
+        handshake_timeout=0.5,
+        on_event=happenings,
+    ) as publisher:
+        (endpoint,) = publisher.endpoints
+        with RawPeer(endpoint):
+            wait_until(lambda: publisher.statistics().accepted == 1, "it")
+            publisher.restart_workers()
+            publisher.wait_for_workers(timeout=DEADLINE_S)
+            (failed,) = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+            assert failed.cause is Reason.HANDSHAKE_TIMEOUT
+
+
 def test_who_cannot_be_moved_is_closed_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is in its handshake. One that has said something of itself goes on, with its name."""
     monkeypatch.setattr(succession, "GRACE", 0.5)
+    monkeypatch.setattr(succession, "HANDSHAKE_PATIENCE", 0.5)
     happenings = Happenings()
     with Publisher(
         "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings

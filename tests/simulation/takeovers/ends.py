@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.coordinator.succession import HANDSHAKE_PATIENCE
 from fanout.coordinator.takeovers import MAY_HAVE_SENT
 from fanout.reasons import Reason
 from tests.simulation.unix_kernel import UnixConnection
@@ -32,6 +33,7 @@ def may_end(
     subscriber: Subscriber,
     closed: Closed,
     *,
+    age: float,
     is_unsure: bool,
     is_untold: bool,
     refusals: int,
@@ -40,6 +42,7 @@ def may_end(
     """Whether what was told is a reason for which this one may be closed.
 
     Args:
+        age: seconds since it came.
         is_unsure: nobody knows how much it was sent.
         is_untold: nobody knows how much of what it has said was taken.
         refusals: how often there was no memory.
@@ -49,6 +52,8 @@ def may_end(
         missing = subscriber.missing
         return missing.was_held or missing.may_part(subscriber.place)
     if Reason.of(closed.cause) is Reason.WORKER_RETIRED:  # it could not be moved for long
+        if "in its handshake" in closed.reason:
+            return not subscriber.is_welcome and age >= HANDSHAKE_PATIENCE
         return subscriber.missing.was_held and "is being reported" in closed.reason
     if Reason.of(closed.cause) is not Reason.WORKER_LOST:
         return False

@@ -66,6 +66,7 @@ class Subscriber:
 
     Args:
         house: what is the same for all.
+        came_at: seconds of the coordinator.
         chatty: how often it says something of itself, of all that it says.
         catching_up: what it has missed, if it asks for that; then it subscribes once.
 
@@ -85,6 +86,7 @@ class Subscriber:
         connection: Connection,
         house: House,
         rng: Random,
+        came_at: float,
         *,
         legacy: bool,
         chatty: float,
@@ -92,6 +94,7 @@ class Subscriber:
     ) -> None:
         self.number = number
         self.connection = connection
+        self.came_at = came_at
         self._timed = Timed(connection, house.now)
         self.legacy = legacy
         self.chosen = Chosen(house)

@@ -324,7 +324,7 @@ class TakeoverWorld:
             connection.refuses = self.refuses
         legacy = rng.random() < 0.1
         made = Subscriber(
-            *(number, connection, self.house, rng),
+            *(number, connection, self.house, rng, self.coordinator.clock),
             legacy=legacy,
             chatty=self.chatty,
             catching_up=None if legacy else self._catching_up(),
@@ -510,6 +510,7 @@ class TakeoverWorld:
         self._require_counted(subscriber, closed)
         is_allowed = may_end(
             *(subscriber, closed),
+            age=self.coordinator.clock - subscriber.came_at,
             is_unsure=number in self.unsure,
             is_untold=number in self.untold,
             refusals=self._refusals,

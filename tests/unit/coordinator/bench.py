@@ -239,12 +239,18 @@ class Bench:
 
         return connect
 
-    def connect(self, *prefixes: bytes) -> tuple[socket.socket, int]:
-        """A subscriber with these subscriptions: its socket and its id."""
+    def accept(self) -> int:
+        """Somebody who says nothing yet: its id."""
         before = set(self.state.roster.connections)
-        sock = self.listen()()
+        self.listen()()
         self.turn()
         (subscriber,) = set(self.state.roster.connections) - before
+        return subscriber
+
+    def connect(self, *prefixes: bytes) -> tuple[socket.socket, int]:
+        """A subscriber with these subscriptions: its socket and its id."""
+        subscriber = self.accept()
+        sock = self._sockets[-1]
         connection = self.state.roster.connections[subscriber]
         SubscriberSlot(self.segment, connection.slot).take(subscriber)
         process = [one for one in self.processes if one.index == connection.worker][-1]

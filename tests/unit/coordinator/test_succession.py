@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.control.messages import Evict, Finish, Started
+from fanout.control.messages import Connected, Evict, Finish, Started
 from fanout.control.takeover import Release, Released, Resume, Resumed
 from fanout.coordinator import succession
-from fanout.coordinator.succession import GRACE
+from fanout.coordinator.succession import GRACE, HANDSHAKE_PATIENCE
 from fanout.coordinator.watching import FINISH_GRACE
 from fanout.events import EventKind
 from fanout.observe.reader import Reader
@@ -15,6 +15,7 @@ from fanout.reasons import Reason
 from fanout.shm.header import Header
 from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import StreamSlot
+from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerState
 from tests.unit.coordinator.bench import KILLED, Bench, closed
 from tests.unit.coordinator.test_handing_on import RECORD
@@ -262,6 +263,67 @@ def test_who_was_to_be_closed_goes_on_if_the_worker_that_was_to_end_is_lost_firs
         assert counts(bench) == [4, 0]
         assert bench.state.ledger.not_resumed == 0
         assert not bench.state.takeovers.evicts
+
+
+def test_newcomers_are_waited_for_and_the_others_are_closed() -> None:
+    with Bench(2) as bench:
+        (stuck,) = connect(bench, 1)
+        bench.state.roster.move(stuck, [1])
+        newcomers = [bench.accept() for _ in range(2)]
+        for one in newcomers:
+            bench.state.roster.move(one, [1])
+        played = Played(bench, {stuck})
+        bench.coordinator.resize(1)
+        before = bench.now
+        played.until(lambda: bool(bench.of(EventKind.SUBSCRIBER_EVICTED)))
+        played.until(lambda: bench.now - before > 2 * GRACE)
+        assert bench.of(EventKind.HANDSHAKE_FAILED) == []
+
+        ready, _silent = newcomers
+        slot = bench.state.roster.connections[ready].slot
+        SubscriberSlot(bench.segment, slot).take(ready)
+        StreamSlot(bench.segment, slot).write(RECORD)
+        bench.of_worker(1).say(Connected(ready, "3.1"))
+        played.until(lambda: bool(bench.of(EventKind.SUBSCRIBER_MOVED)))
+        played.settle()
+        # The options have a handshake take 10 s; the worker, which is played, does not see to that.
+        assert 10 + GRACE <= bench.now - before < 10 + 2 * GRACE + 1
+        (failed,) = bench.of(EventKind.HANDSHAKE_FAILED)
+        assert failed.cause is Reason.WORKER_RETIRED
+        assert list(bench.state.roster.connections) == [ready]
+
+
+def test_who_has_just_become_a_subscriber_is_asked_for_before_it_is_closed() -> None:
+    with Bench(2) as bench:
+        newcomer = bench.accept()
+        connection = bench.state.roster.connections[newcomer]
+        bench.state.roster.move(newcomer, [1])
+        played = Played(bench)
+        bench.coordinator.resize(1)
+        before = bench.now
+        played.until(lambda: bench.now - before > GRACE - 0.05)
+        SubscriberSlot(bench.segment, connection.slot).take(newcomer)
+        StreamSlot(bench.segment, connection.slot).write(RECORD)
+        bench.of_worker(1).say(Connected(newcomer, "3.1"))
+        bench.now += 0.06
+        played.settle()
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert list(bench.state.roster.connections) == [newcomer]
+
+
+def test_newcomers_are_not_waited_for_as_long_as_an_option_may_say() -> None:
+    with Bench(2, {"handshake_timeout": 86_400.0}) as bench:
+        bench.state.roster.move(bench.accept(), [1])
+        played = Played(bench)
+        bench.coordinator.resize(1)
+        before = bench.now
+        for _ in range(3):
+            bench.now += 0.3 * HANDSHAKE_PATIENCE
+            played.turn()
+        assert bench.of(EventKind.HANDSHAKE_FAILED) == []
+        played.settle()
+        assert HANDSHAKE_PATIENCE <= bench.now - before < HANDSHAKE_PATIENCE + 2 * GRACE
+        assert len(bench.of(EventKind.HANDSHAKE_FAILED)) == 1
 
 
 def test_nobody_is_closed_while_no_other_worker_serves_to_whom_he_could_go() -> None:
