@@ -2,6 +2,7 @@
 
     Session             the publisher's half of a connection     session.py
     SubscriberSession   the subscriber's half                    subscriber.py
+    Mechanism           PLAIN or CURVE, for either of both       mechanisms.py
     encode_message ...  messages on the wire                     frames.py
     Encoding, ZMTP_1    what a peer reads in place of them       encoding.py, legacy.py
 
@@ -23,6 +24,7 @@ from fanout.zmtp.events import (
     SessionEvent,
     Subscribed,
     SubscribedAll,
+    VerdictWanted,
     Violation,
 )
 from fanout.zmtp.frames import (
@@ -63,6 +65,7 @@ __all__ = [
     "Subscribed",
     "SubscribedAll",
     "SubscriberSession",
+    "VerdictWanted",
     "Violation",
     "encode_message",
     "first_frame",

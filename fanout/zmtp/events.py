@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from fanout.zmtp.mechanisms import Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,16 @@ class Ready:
 
     metadata: dict[str, bytes]
     """Properties of the peer, names in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictWanted:
+    """Somebody has to say whether the peer may go on: `allow()`, `deny()`, or close it.
+
+    What it says before that ends the connection.
+    """
+
+    credentials: Credentials
 
 
 @dataclass(slots=True, unsafe_hash=True)  # lists are long: frozen, each takes twice as long
@@ -89,6 +102,7 @@ class Violation:
 
 SessionEvent: TypeAlias = (
     Ready
+    | VerdictWanted
     | Subscribed
     | SubscribedAll
     | Cancelled

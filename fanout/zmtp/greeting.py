@@ -26,15 +26,17 @@ if TYPE_CHECKING:
 SIGNATURE = b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f"
 MAJOR = b"\x03"
 MINOR = b"\x01"  # rule R10: towards a 3.0 peer libzmq 4.3.3 and later corrupt a 255-byte topic
-MECHANISM = b"NULL".ljust(20, b"\x00")
-_MECHANISMS = (b"PLAIN", b"CURVE", b"GSSAPI")  # that libzmq has besides NULL
+NULL = b"NULL"
+_MECHANISMS = (NULL, b"PLAIN", b"CURVE", b"GSSAPI")  # that libzmq has
 GREETING_BYTES = 64
 V2_GREETING_BYTES = 12
 EMPTY_IDENTITY = b"\x00\x00"  # ZMTP 2.0: an empty frame follows the socket type
 
 _MINOR_AT = 11
 _MECHANISM_AT = slice(12, 32)
-_REST = MINOR + MECHANISM + bytes(32)  # as-server 0 and 31 bytes of filler
+_MECHANISM_BYTES = 20
+_FILLER = bytes(31)
+_REST = MINOR + NULL.ljust(_MECHANISM_BYTES, b"\x00") + bytes(1) + _FILLER
 _V1_IDENTITY_BYTES_MAX = 256  # with its flags byte; RFC 13: an identity has up to 255
 
 
@@ -94,14 +96,30 @@ class Greeting:
         peer_type: socket type of a ZMTP 2.0 peer; `None` for the others.
     """
 
-    __slots__ = ("_allow_zmtp_1", "_output", "_received", "_role", "_wanted", "peer_type", "stage",
-                 "version")  # fmt: skip
+    __slots__ = ("_allow_zmtp_1", "_as_server", "_mechanism", "_output", "_received", "_role",
+                 "_wanted", "peer_type", "stage", "version")  # fmt: skip
 
-    def __init__(self, role: Role, output: bytearray, *, allow_zmtp_1: bool = False) -> None:
-        """Queue the signature on `output`, which stays the caller's."""
+    def __init__(
+        self,
+        role: Role,
+        output: bytearray,
+        *,
+        allow_zmtp_1: bool = False,
+        mechanism: bytes = NULL,
+        as_server: bool = False,
+    ) -> None:
+        """Queue the signature on `output`, which stays the caller's.
+
+        Args:
+            allow_zmtp_1: take peers of ZMTP 1.0; not where there is a mechanism, as it has none.
+            mechanism: the name of the one that both must have, up to 20 bytes.
+            as_server: that of both which judges the other; what the peer says of that is ignored.
+        """
+        self._mechanism = mechanism
+        self._as_server = as_server
         self._role = role
         self._output = output
-        self._allow_zmtp_1 = allow_zmtp_1
+        self._allow_zmtp_1 = allow_zmtp_1 and mechanism == NULL
         self._received = bytearray()
         self._wanted = 1  # bytes of the greeting that the stage needs, from the first on
         self.stage = GreetingStage.FIRST_BYTE
@@ -152,11 +170,14 @@ class Greeting:
         revision = self._received[10]
         if revision == 0:
             raise RemoteProtocolError("ZMTP revision 0 is not supported")
+        if revision < MAJOR[0] and self._mechanism != NULL:
+            ours = self._mechanism.decode()
+            raise RemoteProtocolError(f"before ZMTP 3.0 there is no {ours}, which is served here")
         if revision == 1:
             self._output += bytes((self._role.number,)) + EMPTY_IDENTITY
             self._expect(GreetingStage.V2_TYPE, V2_GREETING_BYTES)
         else:  # RFC 37 calls revision 2 ZMTP 2.0, but libzmq reads it as 3.x, and so do we
-            self._output += _REST
+            self._output += _REST if self._mechanism == NULL else self._rest()
             self._expect(GreetingStage.V3_REST, GREETING_BYTES)
 
     def _expect_v1_identity(self, header_bytes: int, length: int) -> None:
@@ -181,12 +202,17 @@ class Greeting:
             raise RemoteProtocolError(f"the peer's ZMTP 2.0 socket type is {number}")
         self._done("2.0")
 
+    def _rest(self) -> bytes:
+        mechanism = self._mechanism.ljust(_MECHANISM_BYTES, b"\x00")
+        return MINOR + mechanism + bytes((self._as_server,)) + _FILLER
+
     def _read_v3_rest(self) -> None:
         mechanism = bytes(self._received[_MECHANISM_AT])
-        if mechanism != MECHANISM:
+        if mechanism != self._mechanism.ljust(_MECHANISM_BYTES, b"\x00"):
             name = mechanism.rstrip(b"\x00")
             wanted = name.decode() if name in _MECHANISMS else "another mechanism"
-            raise RemoteProtocolError(f"the peer wants {wanted}; this endpoint serves NULL")
+            ours = self._mechanism.decode()
+            raise RemoteProtocolError(f"the peer wants {wanted}; this endpoint serves {ours}")
         major, minor = self._received[10], self._received[_MINOR_AT]
         self._done("3.1" if major > MAJOR[0] or minor >= MINOR[0] else "3.0")
 

@@ -1,4 +1,4 @@
-"""What both halves of a connection share: greeting, NULL handshake, heartbeats, and the end.
+"""What both halves of a connection share, once the handshake is done: heartbeats, and the end.
 
 Theory of operation
 -------------------
@@ -7,10 +7,12 @@ There is no socket, no clock and no thread here. The state is one of `states.py`
 the input follows from it:
 
     GREETING    `Greeting`; it is dropped when done, so that an idle connection stays small
-    HANDSHAKE   `FrameReader`; the first frame must be the READY (ZMTP 2.0: the identity)
+    HANDSHAKE   `FrameReader`; the first frame must be the READY (ZMTP 2.0: the identity), or what
+                the mechanism wants. Both are in `handshake.py`
     TRAFFIC     `FrameReader`; each frame goes to `_on_command` or `_on_message` of the half,
                 which may take a run of commands of one kind at once.
-                ZMTP 1.0 peers have no frames for us: their input is ignored
+                ZMTP 1.0 peers have no frames for us: their input is ignored.
+                With CURVE an `Opener` before it, which makes plain frames of boxes
     CLOSED      nothing
 
 Nothing that a peer sends raises: the parts below raise `RemoteProtocolError`, which becomes the
@@ -25,24 +27,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.zmtp import commands
-from fanout.zmtp.errors import LocalProtocolError, OverLimitError, RemoteProtocolError
-from fanout.zmtp.events import PingReceived, PongReceived, Ready, SessionEvent, Violation
-from fanout.zmtp.frames import COMMAND, MORE, SHORT_BODY_MAX, SHORT_HEADER_BYTES, FrameReader
-from fanout.zmtp.greeting import Greeting, GreetingStage, Role
+from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
+from fanout.zmtp.events import PingReceived, PongReceived, SessionEvent
+from fanout.zmtp.frames import COMMAND, SHORT_HEADER_BYTES
+from fanout.zmtp.greeting import GreetingStage
+from fanout.zmtp.handshake import Handshake
 from fanout.zmtp.looked import Looked, NoRoomError
-from fanout.zmtp.metadata import (
-    IDENTITY,
-    SOCKET_TYPE,
-    WrongSocketTypeError,
-    parse_metadata,
-    ready,
-)
-from fanout.zmtp.states import SessionState, Step, advance
+from fanout.zmtp.metadata import WrongSocketTypeError
+from fanout.zmtp.states import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from fanout.zmtp.greeting import Role
+    from fanout.zmtp.mechanisms import Mechanism
 
-HANDSHAKE_FRAME_BYTES_MAX = 64 * 1024  # a READY has some 30 bytes; a stranger gets no more
 PENDING_PONG_BYTES_MAX = 64 * 1024  # a peer that sends PINGs and never reads is cut off here
 
 
@@ -51,32 +48,26 @@ _PING_HEAD_BYTES = len(_PING_HEAD)
 _TRAFFIC, _CLOSED = SessionState.TRAFFIC, SessionState.CLOSED  # each look at an enum is a call
 
 
-class Half:
+class Half(Handshake):
     """One half of a connection; private, see `Session` and `SubscriberSession`.
 
-    Owned by one thread. Mutable state: everything below.
+    Owned by one thread. Mutable state: everything below, and that of the handshake.
     """
 
-    __slots__ = ("_again", "_greeting", "_has_pinged", "_max_frame_bytes", "_output", "_reader",
-                 "_role", "_room", "introduce", "metadata", "state", "version")  # fmt: skip
+    __slots__ = ("_again", "_has_pinged", "_room")
 
-    def __init__(self, role: Role, max_frame_bytes: int, *, allow_zmtp_1: bool = False) -> None:
-        self._role = role
-        # Returns properties that our READY has besides the socket type; asked when that is made.
-        self.introduce: Callable[[], Mapping[bytes, bytes]] = dict
-        self._max_frame_bytes = max_frame_bytes
+    def __init__(
+        self,
+        role: Role,
+        max_frame_bytes: int,
+        *,
+        allow_zmtp_1: bool = False,
+        mechanism: Mechanism | None = None,
+    ) -> None:
+        super().__init__(role, max_frame_bytes, allow_zmtp_1=allow_zmtp_1, mechanism=mechanism)
         self._has_pinged = False  # it has sent a PING or a PONG
         self._again = 0  # bytes that come next and were perhaps acted upon already
         self._room: int | None = None  # bytes of answers for which there is room, if not for all
-        self._output = bytearray()  # shared with the greeting: emptied, never replaced
-        # None when both greetings are through.
-        self._greeting: Greeting | None = Greeting(role, self._output, allow_zmtp_1=allow_zmtp_1)
-        self._reader = FrameReader(min(max_frame_bytes, HANDSHAKE_FRAME_BYTES_MAX))
-        self.state = SessionState.GREETING
-        # Of the peer: "3.1", "3.0", "2.0", "1.0"; None until its greeting is through.
-        self.version: str | None = None
-        # The peer's properties, names in lower case; empty until it is ready.
-        self.metadata: dict[str, bytes] = {}
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[SessionEvent]:
         """Take bytes of the peer, cut anywhere, and return what happened, in order.
@@ -221,18 +212,6 @@ class Half:
         """Bytes that have still to come of a frame that is too long, and concerns nobody."""
         return self._reader.skipping
 
-    @property
-    def knows_our_mechanism_only(self) -> bool:
-        """Whether the peer has told its version, was told our mechanism, and has not told its own.
-
-        libzmq hangs up there, without a word, if the two differ.
-        """
-        return self._greeting is not None and self._greeting.stage is GreetingStage.V3_REST
-
-    @property
-    def _speaks_commands(self) -> bool:
-        return self.version in ("3.1", "3.0")
-
     def _receive(self, data: bytes, events: list[SessionEvent], taken: int = 0) -> None:
         """Take all of this, but for the first bytes that were taken already."""
         if self._greeting is not None:
@@ -242,65 +221,19 @@ class Half:
             self._on_greeted(self._greeting, events)
         if self.version == "1.0":
             return
+        if self.opener is not None:
+            data, taken = self.opener.open(data), 0
         reader = self._reader
         reader.feed(data, taken)
         for flags, body in reader.frames():
             if self.state is not _TRAFFIC:
-                self._on_handshake(flags, body, events)
+                rest = self._on_handshake(flags, body, events)
+                if rest:
+                    self._receive(rest, events)
             elif flags & COMMAND and reader.repair:
                 self._on_command(body, events)
             else:
                 self._on_message(flags, body, events)
-
-    def _on_greeted(self, greeting: Greeting, events: list[SessionEvent]) -> None:
-        self._greeting = None
-        self.version = greeting.version
-        if self.version == "1.0":
-            self._on_traffic(Step.UNFRAMED, events)
-            return
-        self.state = advance(self.state, Step.GREETED)
-        if greeting.peer_type is None:
-            self._output += ready(self._role.socket_type, self.introduce())
-        else:  # ZMTP 2.0 has no READY
-            self.metadata[SOCKET_TYPE] = greeting.peer_type
-
-    def _on_handshake(self, flags: int, body: bytes, events: list[SessionEvent]) -> None:
-        """Read the one frame of the handshake, whatever its flags: libzmq takes any READY."""
-        if not self._speaks_commands:
-            if flags & MORE or len(body) > SHORT_BODY_MAX:
-                raise RemoteProtocolError("a malformed ZMTP 2.0 identity frame")
-            if body:
-                self.metadata[IDENTITY] = body
-        else:
-            name, data = commands.split_command(body)
-            if name == commands.ERROR:
-                raise RemoteProtocolError(f"the peer refused us: {commands.error_reason(data)}")
-            if name != commands.READY:
-                raise RemoteProtocolError("a frame before READY")
-            self.metadata = parse_metadata(data, self._role.peer_types)
-        self._on_traffic(Step.PEER_READY, events)
-
-    def _on_traffic(self, step: Step, events: list[SessionEvent]) -> None:
-        self.state = advance(self.state, step)
-        assert self.version is not None  # it is known since the greeting
-        self._reader.max_frame_bytes = self._max_frame_bytes
-        self._reader.repair = self._speaks_commands
-        events.append(Ready(self.version, self.metadata))
-        self._on_ready(events)
-
-    def _go_on(self, version: str) -> None:
-        """Be in traffic with a peer of this version, with whom the handshake was done before."""
-        self._greeting = None
-        self._output.clear()
-        self.version = version
-        if version == "1.0":
-            self._on_traffic(Step.UNFRAMED, [])
-            return
-        self.state = advance(self.state, Step.GREETED)
-        self._on_traffic(Step.PEER_READY, [])
-
-    def _on_ready(self, events: list[SessionEvent]) -> None:
-        """Do what the half does first."""
 
     def _read_again(self, count: int, events: list[SessionEvent]) -> None:
         self._again = max(0, self._again - count)
@@ -338,9 +271,3 @@ class Half:
             raise RemoteProtocolError("PINGs come in faster than PONGs go out")
         self._output += pong
         events.append(PingReceived(ttl_ds / 10, context))
-
-    def _fail(self, error: RemoteProtocolError) -> Violation:
-        self.state = advance(self.state, Step.FAILED)
-        self._greeting = None
-        self._reader = FrameReader(0)  # lets go of what was kept
-        return Violation(str(error), isinstance(error, OverLimitError))

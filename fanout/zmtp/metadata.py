@@ -29,13 +29,18 @@ class WrongSocketTypeError(RemoteProtocolError):
 
 
 def ready(socket_type: bytes, more: Mapping[bytes, bytes] = MappingProxyType({})) -> bytes:
-    """Build our READY; "Socket-Type" in exactly this case, libzmq compares bytes.
+    """Build our READY, with these `properties`."""
+    return command(READY, properties(socket_type, more))
+
+
+def properties(socket_type: bytes, more: Mapping[bytes, bytes] = MappingProxyType({})) -> bytes:
+    """Build what our READY says; "Socket-Type" in exactly this case, libzmq compares bytes.
 
     Args:
         more: properties besides it; libzmq ignores those that it does not know.
     """
     data = _property(b"Socket-Type", socket_type)
-    return command(READY, data + b"".join(_property(name, more[name]) for name in more))
+    return data + b"".join(_property(name, more[name]) for name in more)
 
 
 def _property(name: bytes, value: bytes) -> bytes:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from fanout.zmtp.encoding import Encoding
+    from fanout.zmtp.mechanisms import Mechanism
 
 _SUBSCRIBE_HEAD = bytes((len(SUBSCRIBE),)) + SUBSCRIBE
 _SUBSCRIBE_HEAD_BYTES = len(_SUBSCRIBE_HEAD)
@@ -85,8 +86,17 @@ class Session(Half):
 
     __slots__ = ("_limits", "_subscribed_bytes", "subscriptions")
 
-    def __init__(self, limits: SessionLimits, *, socket_type: bytes = b"PUB") -> None:
+    def __init__(
+        self,
+        limits: SessionLimits,
+        *,
+        socket_type: bytes = b"PUB",
+        mechanism: Mechanism | None = None,
+    ) -> None:
         """Start a connection.
+
+        Args:
+            mechanism: its side of the handshake, for this connection alone; None = NULL.
 
         Raises:
             LocalProtocolError: `socket_type` is neither PUB nor XPUB.
@@ -94,7 +104,9 @@ class Session(Half):
         if socket_type not in (b"PUB", b"XPUB"):
             raise LocalProtocolError(f"a publisher is PUB or XPUB, not {socket_type!r}")
         super().__init__(
-            ROLES[socket_type], limits.max_frame_bytes, allow_zmtp_1=limits.allow_zmtp_1
+            *(ROLES[socket_type], limits.max_frame_bytes),
+            allow_zmtp_1=limits.allow_zmtp_1,
+            mechanism=mechanism,
         )
         self._limits = limits
         self._subscribed_bytes = 0

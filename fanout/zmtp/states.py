@@ -3,6 +3,9 @@
     GREETING    the 64 bytes (or fewer, from an older peer) that tell version and mechanism
        │ GREETED                               │ UNFRAMED: a ZMTP 1.0 peer, which has no handshake
     HANDSHAKE   one READY from each side       │
+       │  │ ASKED ▲ ALLOWED                    │   PLAIN, CURVE: somebody has to judge the peer
+       │  ▼       │                            │
+       │ AUTHENTICATING   nothing is read      │
        │ PEER_READY                            │
     TRAFFIC ◄──────────────────────────────────┘   messages, subscriptions, heartbeats
        │ FAILED (from every state)
@@ -23,6 +26,7 @@ class SessionState(Enum):
 
     GREETING = "greeting"
     HANDSHAKE = "handshake"
+    AUTHENTICATING = "authenticating"
     TRAFFIC = "traffic"
     CLOSED = "closed"
 
@@ -32,6 +36,8 @@ class Step(Enum):
 
     GREETED = "greeted"
     UNFRAMED = "unframed"
+    ASKED = "asked"
+    ALLOWED = "allowed"
     PEER_READY = "peer ready"
     FAILED = "failed"
 
@@ -43,7 +49,12 @@ TRANSITIONS: dict[SessionState, dict[Step, SessionState]] = {
         Step.FAILED: SessionState.CLOSED,
     },
     SessionState.HANDSHAKE: {
+        Step.ASKED: SessionState.AUTHENTICATING,
         Step.PEER_READY: SessionState.TRAFFIC,
+        Step.FAILED: SessionState.CLOSED,
+    },
+    SessionState.AUTHENTICATING: {
+        Step.ALLOWED: SessionState.HANDSHAKE,
         Step.FAILED: SessionState.CLOSED,
     },
     SessionState.TRAFFIC: {

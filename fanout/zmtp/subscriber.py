@@ -21,6 +21,8 @@ from fanout.zmtp.states import SessionState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fanout.zmtp.mechanisms import Mechanism
+
 MESSAGE_BYTES_MAX = (
     64 * 1024 * 1024
 )  # a quarter of a log of 256 MiB; a peer with more is taken for faulty
@@ -43,7 +45,11 @@ class SubscriberSession(Half):
                  "_prefixes", "subscriptions")  # fmt: skip
 
     def __init__(
-        self, topics: Iterable[bytes] = (), *, max_message_bytes: int = MESSAGE_BYTES_MAX
+        self,
+        topics: Iterable[bytes] = (),
+        *,
+        max_message_bytes: int = MESSAGE_BYTES_MAX,
+        mechanism: Mechanism | None = None,
     ) -> None:
         """Start a connection that subscribes to `topics` as soon as the handshake is over.
 
@@ -51,8 +57,9 @@ class SubscriberSession(Half):
             topics: prefixes; the empty one matches everything.
             max_message_bytes: bytes of one message in memory, 64 added for each frame; a larger
                 one ends the connection.
+            mechanism: its side of the handshake, for this connection alone; None = NULL.
         """
-        super().__init__(ROLES[b"SUB"], max_message_bytes)
+        super().__init__(ROLES[b"SUB"], max_message_bytes, mechanism=mechanism)
         self._max_message_bytes = max_message_bytes
         self._in_message = False  # the first frame of a message was read, the last was not
         self._collected: list[bytes] | None = None  # its frames; None if nobody wants them

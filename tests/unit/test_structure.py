@@ -46,6 +46,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "zmtp": ("fanout.zmtp",),
+    "security": ("fanout.security",),
     "layout": ("fanout.shm.layout", "fanout.shm.value_layout"),
     "shm": ("fanout.shm",),
     "control": ("fanout.control",),
@@ -82,6 +83,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 WORDS = {"vocabulary", "layout"}
 MAY_IMPORT: dict[str, set[str]] = {
     "zmtp": set(),
+    "security": WORDS | {"zmtp"},
     "layout": set(),
     "vocabulary": {"layout"},
     "shm": WORDS,

@@ -15,7 +15,8 @@ from fanout.zmtp import (
     Violation,
 )
 from fanout.zmtp.greeting import ROLES
-from fanout.zmtp.half import HANDSHAKE_FRAME_BYTES_MAX, PENDING_PONG_BYTES_MAX, Half
+from fanout.zmtp.half import PENDING_PONG_BYTES_MAX, Half
+from fanout.zmtp.mechanisms import HANDSHAKE_FRAME_BYTES_MAX
 from tests.helpers.limits import LIMITS
 from tests.unit.zmtp.corpus import OPEN, OPEN_3_0
 from tests.unit.zmtp.wire import (

@@ -14,6 +14,9 @@ LEGAL = {
     (SessionState.GREETING, Step.UNFRAMED): SessionState.TRAFFIC,
     (SessionState.HANDSHAKE, Step.PEER_READY): SessionState.TRAFFIC,
     (SessionState.GREETING, Step.FAILED): SessionState.CLOSED,
+    (SessionState.HANDSHAKE, Step.ASKED): SessionState.AUTHENTICATING,
+    (SessionState.AUTHENTICATING, Step.ALLOWED): SessionState.HANDSHAKE,
+    (SessionState.AUTHENTICATING, Step.FAILED): SessionState.CLOSED,
     (SessionState.HANDSHAKE, Step.FAILED): SessionState.CLOSED,
     (SessionState.TRAFFIC, Step.FAILED): SessionState.CLOSED,
 }

@@ -1,0 +1,61 @@
+"""The primitives of CURVE as libsodium has them, by the public bindings of PyNaCl.
+
+PyNaCl belongs to the extra `curve`: it is imported when it is first asked for, and not before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fanout.zmtp.boxes import ForgedError
+
+PYNACL_MIN = "1.6.2"  # with libsodium 1.0.20 and the fix of CVE-2025-69277
+
+
+class Sodium:
+    """See `Primitives`; without mutable state, one for a whole process.
+
+    Raises:
+        ImportError: PyNaCl is not installed.
+    """
+
+    def __init__(self) -> None:
+        from nacl import bindings, exceptions
+
+        self._bindings: Any = bindings
+        # All that PyNaCl raises by itself is one of these, its RuntimeError and ValueError too.
+        self._error: Any = exceptions.CryptoError
+
+    def public_of(self, secret: bytes) -> bytes:
+        """The public key of a secret one."""
+        public: bytes = self._bindings.crypto_scalarmult_base(secret)
+        return public
+
+    def shared(self, public: bytes, secret: bytes) -> bytes:
+        """What two key pairs have in common.
+
+        Raises:
+            ForgedError: the public key is one of the few that no secret key has.
+        """
+        try:
+            key: bytes = self._bindings.crypto_box_beforenm(public, secret)
+        except self._error:
+            raise ForgedError from None
+        return key
+
+    def seal(self, data: bytes, nonce: bytes, key: bytes) -> bytes:
+        """Seal data with what two key pairs have in common."""
+        box: bytes = self._bindings.crypto_box_afternm(data, nonce, key)
+        return box
+
+    def open(self, box: bytes, nonce: bytes, key: bytes) -> bytes:
+        """Open what was sealed.
+
+        Raises:
+            ForgedError: it does not open.
+        """
+        try:
+            data: bytes = self._bindings.crypto_box_open_afternm(box, nonce, key)
+        except self._error:
+            raise ForgedError from None
+        return data

@@ -1,0 +1,79 @@
+"""Opens the boxes of a peer: MESSAGE frames as they come, cut anywhere, into plain frames.
+
+    07 MESSAGE | counter(8) | box of: flags(1) data
+
+Only authentic frames in their order come out; what does not open ends the connection. Outside of
+the box only the size of the frame counts: libzmq writes no other bits there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.zmtp.boxes import (
+    INNER_COMMAND,
+    INNER_MORE,
+    MAC_BYTES,
+    MESSAGE_HEAD,
+    MESSAGE_OVERHEAD,
+    SHORT_NONCE_BYTES,
+    ForgedError,
+)
+from fanout.zmtp.errors import RemoteProtocolError
+from fanout.zmtp.frames import COMMAND, MORE, FrameReader, frame_header
+
+if TYPE_CHECKING:
+    from fanout.zmtp.boxes import Counting, Primitives
+
+_COUNTER_END = len(MESSAGE_HEAD) + SHORT_NONCE_BYTES
+_LEAST = _COUNTER_END + MAC_BYTES + 1
+
+
+class Opener:
+    """What one peer sends after its handshake; mutable state: the part of a frame, the counter.
+
+    Args:
+        key: what both transient keys have in common.
+        text: the first 16 bytes of its nonces.
+        counting: of its frames, the handshake's among them.
+        max_frame_bytes: body of a plain frame; a larger one is refused by its header.
+    """
+
+    __slots__ = ("_counting", "_key", "_primitives", "_reader", "_text")
+
+    def __init__(
+        self,
+        primitives: Primitives,
+        key: bytes,
+        text: bytes,
+        counting: Counting,
+        max_frame_bytes: int,
+    ) -> None:
+        self._primitives = primitives
+        self._key = key
+        self._text = text
+        self._counting = counting
+        self._reader = FrameReader(max_frame_bytes + MESSAGE_OVERHEAD)
+
+    def open(self, data: bytes) -> bytes:
+        """Take what has come next; return the plain frames of what is whole by that.
+
+        Raises:
+            RemoteProtocolError: a frame is no MESSAGE, was changed, repeated or out of order, or
+                is too large; what was before it is lost as well.
+        """
+        self._reader.feed(data)
+        return b"".join([self._open(body) for _, body in self._reader.frames()])
+
+    def _open(self, body: bytes) -> bytes:
+        if not body.startswith(MESSAGE_HEAD) or len(body) < _LEAST:
+            raise RemoteProtocolError("CURVE: a frame that is no MESSAGE")
+        short = body[len(MESSAGE_HEAD) : _COUNTER_END]
+        self._counting.next(short, "MESSAGE")
+        try:
+            plain = self._primitives.open(body[_COUNTER_END:], self._text + short, self._key)
+        except ForgedError:
+            raise RemoteProtocolError("CURVE: a MESSAGE that does not open") from None
+        flags = plain[0]
+        outer = (MORE if flags & INNER_MORE else 0) | (COMMAND if flags & INNER_COMMAND else 0)
+        return frame_header(len(plain) - 1, outer) + plain[1:]
