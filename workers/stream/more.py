@@ -46,6 +46,7 @@ class More(NamedTuple):
         rests_until: monotonic ns before which it is sent nothing, 0 = it may be.
         speech: what is to be said to it, if that does not fit into the record.
         replay: the fields of its `Replay`, if it has one.
+        untold_until: as in `Member`.
     """
 
     said: Sequence[bytes] = ()
@@ -56,6 +57,7 @@ class More(NamedTuple):
     rests_until: int = 0
     speech: bytes = b""
     replay: Sequence[int] = ()
+    untold_until: int = 0
 
     def packed(self) -> bytes:
         """As it is written; b"" = there is nothing to write."""
@@ -90,7 +92,7 @@ def more_of(
     if member.sequence < member.lossy_until:
         lossy_until = member.lossy_until
     segments: tuple[tuple[int, int, int, int, bool], ...] = ()
-    replay = member.replay
+    replay, untold_until = member.replay, 0
     if (
         finishing
         or lossy_until
@@ -101,9 +103,12 @@ def more_of(
         known_from = max(member.untold_until, 0 if replay is None else replay.until)
         if member.state is HELD:  # its change is being reported; it loses by what it wanted before
             known_from = max([known_from, *[until for until, _wants in member.older]])
+        untold_until = known_from
         segments = (*[_segment(until, wants, keep, known_from) for until, wants in member.older],)
     replayed = () if replay is None else (replay.until, replay.stop, replay.counted)
-    return More(said, told, segments, finishing, lossy_until, rests_until, speech, replayed)
+    return More(
+        said, told, segments, finishing, lossy_until, rests_until, speech, replayed, untold_until
+    )
 
 
 def _segment(
@@ -139,11 +144,6 @@ def finishing_of(more: More) -> Reason | None:
 def replay_of(more: More) -> Replay | None:
     """How far it is sent what was published before."""
     return Replay(*more.replay) if more.replay else None
-
-
-def untold_until(more: More) -> int:
-    """Below which message it is to get what nobody else knows of."""
-    return max([until for until, what, *_where in more.segments if what == WANTED], default=0)
 
 
 def segments_of(

@@ -50,6 +50,11 @@ def missed_by(
     return Cohort(new, encoding, Cohort(within) if within else None)
 
 
+def _is_anything(wants: Wants) -> bool:
+    """Whether something is wanted by that: a pass may have been sent, or have had nothing."""
+    return bool(wants.sequences) if isinstance(wants, Values) else wants is not None
+
+
 class Replaying(Judging):
     """Puts what members have missed in front of what waits for them."""
 
@@ -59,7 +64,7 @@ class Replaying(Judging):
         How many that are, only who wants everything can be told.
         """
         if member.gaps is not None and first < stop:
-            is_all = wants.everything and not any(one for _until, one in member.older)
+            is_all = wants.everything and not any(_is_anything(one) for _until, one in member.older)
             count = stop - first if is_all else 0
             member.gaps.note(Gap(first, stop - 1, count, EXPIRED), stop)
 

@@ -20,7 +20,6 @@ from fanout.workers.stream.more import (
     gaps_of,
     replay_of,
     segments_of,
-    untold_until,
 )
 from fanout.workers.stream.replaying import Replaying
 from fanout.workers.stream.segments import segments
@@ -190,7 +189,7 @@ class Restoring(Replaying):
         member.older.clear()
         member.older.extend(own)
         member.lossy_until = more.lossy_until
-        member.untold_until = untold_until(more)
+        member.untold_until = more.untold_until
         member.replay = replay_of(more)
 
     def _take_rest(self, member: Member, record: StreamRecord, read: Read) -> None:

@@ -9,7 +9,8 @@ import pytest
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.stream.cohort import Cohort
-from fanout.workers.stream.more import More, more_of, segments_of, untold_until
+from fanout.workers.stream.more import More, more_of, segments_of
+from fanout.workers.stream.recording import record_of
 from fanout.workers.stream.values import Values
 from tests.helpers.log import Worker
 
@@ -102,4 +103,24 @@ def test_who_lost_what_came_while_it_was_held_gets_the_rest_by_what_it_wanted_be
 
     assert found == [(until, wants and wants.key) for until, wants in member.older]
     assert found[0][1] == {b"A"}
-    assert untold_until(more) == found[0][0]
+    assert more.untold_until == found[-1][0] == 3
+
+
+def test_who_has_jumped_while_it_was_held_is_handed_on_a_second_time_as_it_stands() -> None:
+    """Its change was reported from message 0 on, and holds from message 2 on: it was late."""
+    worker = Worker(LAYOUT)
+    member, _sink = worker.member(b"A", room=0)
+    for _ in range(4):
+        worker.log.publish(b"A", b"12345678")
+        worker.advance(0)
+    member.older.append((2, None))
+    member.untold_until = 2
+    kept = Kept()
+    more = _written_down(member, kept)
+    assert more.segments
+
+    heir, _sink = worker.member(b"A", room=0)
+    heir.place(member.sequence, 0, member.position)
+    worker.pump._take_segments(heir, record_of(member), more, kept.read)
+    assert heir.older == member.older
+    assert _written_down(heir, kept) == more

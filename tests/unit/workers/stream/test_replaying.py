@@ -14,6 +14,7 @@ from fanout.workers.policy.block import Block
 from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.stream.recording import record_of
 from fanout.workers.stream.replaying import missed_by
+from fanout.workers.stream.values import Values
 from tests.helpers.log import SMALL, Worker
 from tests.helpers.looks import counting_looks
 from tests.property.test_gaps import parts_of
@@ -238,6 +239,22 @@ def test_the_record_of_one_in_the_middle_of_a_message_needs_the_log_from_further
     sink.room = 1 << 30
     worker.serve(member)
     assert parts_of(sink.taken) == [4, 1, 3, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize(("left", "count"), [([], 2), ([1], 0)])
+def test_who_wants_everything_is_told_how_many_are_gone_unless_some_wait_for_it(
+    left: list[int], count: int
+) -> None:
+    """A pass that had nothing, or of which all was sent, is none."""
+    worker = published(4)
+    member, _sink = worker.member(b"", room=0)
+    worker.pump.tell_gaps(member, losses=True, conflated=False)
+    member.older.append((worker.pump.front, Values(left, worker.log.reader)))
+    missed = missed_by({b""}, ())
+    assert missed is not None
+    worker.pump.tell_missed(member, 1, 3, missed)
+    assert member.gaps is not None
+    assert [(one.first, one.last, one.count) for one in member.gaps.pending] == [(1, 2, count)]
 
 
 @pytest.fixture
