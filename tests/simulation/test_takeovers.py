@@ -39,6 +39,7 @@ TRIED_FIRST: dict[str, int] = {
     "forget_that_it_is_catching_up": 10_011,
     "forget_that_it_rests": 443,
     "forget_the_gaps": 143,
+    "forget_up_to_where_nobody_else_knows": 15_061,
     "forget_what_it_has_said": 235,
     "forget_which_messages_are_left": 6,
     "free_at_once_what_others_go_on_by": 29,

@@ -25,8 +25,10 @@ def require_final(one: Subscriber, closed: Closed) -> None:
     else:
         require(closed.sent == one.got, f"{who}: {closed.sent} sent, it got {one.got}")
         missed = len(one.wanted_between(0, one.place)) - one.got
-        is_right = gone >= missed or one.missing.was_held
-        require(is_right, f"{who}: {gone} are gone, and it misses {missed}")
+        require(
+            gone + one.missing.slack_now >= missed,
+            f"{who}: {gone} are gone, and it misses {missed}",
+        )
 
 
 def may_end(
@@ -50,7 +52,7 @@ def may_end(
     """
     if Reason.of(closed.cause) is Reason.TOO_SLOW:
         missing = subscriber.missing
-        return missing.was_held or missing.may_part(subscriber.place)
+        return not missing.is_exact_at(subscriber.place) or missing.may_part(subscriber.place)
     if Reason.of(closed.cause) is Reason.WORKER_RETIRED:  # it could not be moved for long
         if "in its handshake" in closed.reason:
             return not subscriber.is_welcome and age >= HANDSHAKE_PATIENCE

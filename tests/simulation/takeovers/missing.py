@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EPOCH = 1
 FIELDS = {"epoch", "first", "last", "count", "reason"}
+_NEVER = 1 << 60
 LAGS = ("lag", "lag_messages", "lag_age", "lag_log")
 
 
@@ -105,6 +106,8 @@ class Missing:
     Attributes:
         level: of what it wants to be told, if that was so from the beginning.
         is_sure: whether it has been so all the time.
+        was_held: whether the report of a change of its ever waited.
+        held_until: what it gets and loses below this message may go by what it wanted before.
         lost, conflated: messages that it was told of, by what its markers say.
         count: messages that it misses, up to where it stands.
     """
@@ -118,12 +121,47 @@ class Missing:
     ) -> None:
         self.level = NOTHING
         self.is_sure = True
-        self.was_held = False  # it may have to jump over what it was promised
+        self.was_held = False
+        self.held_until = 0
+        self.slack = 0  # messages of which that is so: so many may be counted, or not be
+        self._held_since: int | None = None
         self.lost = self.conflated = self.count = 0
         self._house = house
         self._chosen = chosen
         self._wanted = wanted
         self._catching_up = catching_up
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the report of a change waits, or has waited and does not hold yet."""
+        return self._held_since is not None
+
+    def hold(self, since: int) -> None:
+        """The report of what it wants from this message on waits: nobody else knows of that.
+
+        It is served no more. If it has to jump, or is conflated, that goes by what it has wanted,
+        and so do the counters, up to where the log is when its change holds.
+        """
+        self.was_held = True
+        self.held_until = _NEVER
+        if self._held_since is None:
+            self._held_since = since
+
+    def release(self, head: int) -> None:
+        """Its change holds, and so many messages are published."""
+        if self._held_since is not None:
+            self.slack += max(head - self._held_since, 0)
+            self._held_since, self.held_until = None, head
+
+    @property
+    def slack_now(self) -> int:
+        """Messages that may be counted by what it wanted before, or not be, by now."""
+        since = self._held_since
+        return self.slack + (0 if since is None else max(self._house.publisher.head - since, 0))
+
+    def is_exact_at(self, number: int) -> bool:
+        """Whether what it gets and loses from this message on goes by what it has said."""
+        return number >= self.held_until
 
     def skip(self, skipped: Iterable[int], before: int, *, plain: bool) -> None:
         """It does not get these, since it gets a later one, or is at rest.
@@ -134,15 +172,15 @@ class Missing:
         """
         for number in skipped:
             self.count += 1
-            if not self.was_held:
+            if self.is_exact_at(number):
                 why = self._may_miss(number, before, plain=plain)
                 require(why, f"it misses {number}: {self._chosen.known}")
 
     def require_told(self, before: int) -> None:
         """Of all that is missing before this message it was told."""
-        if self.level == NOTHING or not self.is_sure or self.was_held:
+        if self.level == NOTHING or not self.is_sure or not self.is_exact_at(before):
             return
-        told = self.lost + self.conflated
+        told = self.lost + self.conflated + self.slack
         untold = self._catching_up.untold if self._catching_up is not None else ""
         require(not untold, f"at {before} it was not told of {untold}")
         if self.level == ALL or "conflate" not in self._chosen.actions:
@@ -170,8 +208,7 @@ class Missing:
         wanted = self._wanted(first, last + 1)
         right = bool(wanted) and (first, last) == (wanted[0], wanted[-1])
         right = right and 0 < count <= len(wanted)
-        # Whose change is not reported yet has jumped by what it wanted before.
-        require(right or self.was_held, f"{marker}, it wants {wanted[:9]}")
+        require(right or not self.is_exact_at(first), f"{marker}, it wants {wanted[:9]}")
         if marker["reason"] == CONFLATED:
             require(not self.is_sure or self.level == ALL, f"not to be told: {marker}")
             require("conflate" in self._chosen.actions, f"no policy does that: {marker}")
@@ -181,7 +218,8 @@ class Missing:
         is_exact = self._chosen.is_exact and self._catching_up is None
         require(not is_exact, f"no policy does that: {marker}")
         self.lost += count
-        if "conflate" in self._chosen.actions or self.was_held or not self.is_sure:
+        is_exact = self.is_exact_at(place) and self.is_sure
+        if "conflate" in self._chosen.actions or not is_exact:
             return place
         missed = self._wanted(place, last + 1)
         require(len(missed) == count, f"{marker}, and it misses {missed[:9]} from {place} on")

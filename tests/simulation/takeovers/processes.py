@@ -15,6 +15,7 @@ from fanout.shm.worker_slot import WorkerSlot
 from fanout.transport import kernel
 from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.naps import Naps
+from fanout.workers.stream.member import HELD
 from fanout.workers.stream.turn_part import TurnPart
 from fanout.workers.worker import Worker
 from fanout.zmtp.errors import ProtocolError
@@ -77,6 +78,11 @@ class Pipe:
         self.coming: deque[list[tuple[Message, list[int]]]] = deque()
 
     @property
+    def waiting(self) -> list[Subscriptions]:
+        """Reports of changes that have not left it."""
+        return [one for one in self._waiting if isinstance(one, Subscriptions)]
+
+    @property
     def pending(self) -> int:
         return len(self._waiting)
 
@@ -100,7 +106,7 @@ class Pipe:
             if len(self.sent) >= world.packets and not world.is_calm:
                 for message in self._waiting:
                     if isinstance(message, Subscriptions):
-                        world.has_waited(message.subscriber)
+                        world.has_waited(message)
                 return False
             process.point("report")
             waiting = self._waiting
@@ -236,6 +242,12 @@ class Process:
     def tick(self) -> None:
         self._run(self.worker.tick)
 
+    def not_held(self) -> list[int]:
+        """Those it serves of whom no report waits, and none is to be acted upon."""
+        waiting = {one.subscriber for one in self.channel.waiting}
+        peers = self.worker.desk.peers.values()
+        return [one.id for one in peers if one.id not in waiting and one.member.state is not HELD]
+
     def is_behind(self, head: int) -> bool:
         """Whether there is something left to do for it, of what was published before `head`."""
         pump = self.worker.pump
@@ -252,6 +264,7 @@ class Process:
             work()
             if self.worker._done.is_set():
                 self._leave()
+            self.world.note_held(self)
         except Killed:
             self.world.died(self)
         except Violated:

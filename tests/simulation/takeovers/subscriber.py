@@ -350,8 +350,8 @@ class Subscriber:
         require(number >= self._next, f"message {number} after {self._next - 1}")
         wanted = self.wanted_between(self._next, number + 1)
         is_wanted = wanted[-1:] == [number]
-        # Whose change is not reported yet may be conflated by what it wanted before.
-        require(is_wanted or self.missing.was_held, f"message {number}, which it does not want")
+        is_excused = not self.missing.is_exact_at(number)
+        require(is_wanted or is_excused, f"message {number}, which it does not want")
         skipped = wanted[:-1] if is_wanted else wanted
         self.missing.skip(skipped, self._last, plain=not self.legacy)
         self.missing.require_told(number)
