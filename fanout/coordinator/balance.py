@@ -25,6 +25,7 @@ WINDOW = 5.0  # seconds over which a load is measured
 HOT_PART = 0.2  # of the greatest load: a difference that is too much, if it is so
 HOT_FOR = 3.0  # for so many seconds
 CALM_PART = 0.1  # of the greatest load: a difference that is little enough
+AIM_PART = 0.03  # the same: one to be come to, or each guess that was too high led to more moves
 LOAD_MIN = 0.1  # of a core: if the busiest has less to do, all are well
 GAIN_PART = 0.75  # of a difference; what costs more leaves one that is hardly smaller
 MOVES_EACH = 20  # in a look
@@ -116,7 +117,8 @@ class Balance:
         most, least = max(loads.values()), min(loads.values())
         part = 0.0 if most < LOAD_MIN else (most - least) / most
         if self._is_active:
-            self._is_active = part > CALM_PART
+            # What is not measured yet is guessed, and mostly too high: it is no end before it is.
+            self._is_active = part > CALM_PART or bool(self._pending)
         elif part <= HOT_PART:
             self._hot_since = None
         elif self._hot_since is None:
@@ -160,11 +162,13 @@ class Balance:
             free = [one for one in mine if one.weight and one.subscriber not in self._resting]
             candidates[worker] = sorted(free)
         chosen: list[Chosen] = []
+        enough = CALM_PART
         while len(chosen) < MOVES_EACH:
             source, target = max(loads, key=loads.__getitem__), min(loads, key=loads.__getitem__)
             difference = loads[source] - loads[target]
-            if difference <= CALM_PART * loads[source]:
+            if difference <= enough * loads[source]:
                 break
+            enough = AIM_PART
             one = _take_nearest(candidates[source], difference / 2, difference, costs[source])
             if one is None:
                 if not chosen:  # nobody by whom it would become better: look again later

@@ -21,6 +21,9 @@ from soaking.chaos.report import write_json as write_chaos
 from soaking.chaos.session import Session as ChaosSession
 from soaking.chaos.session import Settings as ChaosSettings
 from soaking.network import own_network
+from soaking.rebalance.session import Session as RebalanceSession
+from soaking.rebalance.session import Settings as RebalanceSettings
+from soaking.rebalance.session import report as rebalance_report
 from soaking.reconnect.session import Session as ReconnectSession
 from soaking.reconnect.session import report as reconnect_report
 from soaking.report import table, write_json
@@ -49,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _add_slow(kinds)
     _add_chaos(kinds)
     _add_reconnect(kinds)
+    _add_rebalance(kinds)
     return made
 
 
@@ -136,6 +140,32 @@ def _add_reconnect(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -
     reconnect.add_argument("--seed", type=int, default=1, metavar="N", help="of what happens")
 
 
+def _add_rebalance(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    known = RebalanceSettings()
+    made = kinds.add_parser(
+        "rebalance",
+        allow_abbrev=False,
+        help="all who are sent much are with one worker, and are spread; every byte is compared",
+    )
+    made.add_argument("--subscribers", type=int, default=known.subscribers, metavar="N")
+    made.add_argument("--heavy", type=int, default=known.heavy, metavar="N", help="of these")
+    made.add_argument("--workers", type=int, default=known.workers, metavar="N")
+    made.add_argument(
+        "--rate",
+        type=float,
+        default=known.per_second,
+        metavar="N",
+        help=f"messages a second to each heavy one, default {known.per_second:g}",
+    )
+    made.add_argument(
+        "--still",
+        type=float,
+        default=known.still,
+        metavar="S",
+        help=f"in which nobody is to be moved any more, default {known.still:g}",
+    )
+
+
 def _run_chaos(options: argparse.Namespace) -> int:
     raise_descriptor_limit()
     kinds = [kind for kind in options.kinds or KINDS if kind not in options.without]
@@ -164,6 +194,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run_chaos(options)
     if options.kind == "reconnect":
         return _run_reconnect(options)
+    if options.kind == "rebalance":
+        return _run_rebalance(options)
     if options.kind == "slow":
         return _run_slow(options)
     names = some_of(made, "attack", options.attacks, ATTACKS)
@@ -188,6 +220,20 @@ def _run_reconnect(options: argparse.Namespace) -> int:
     found = session.run()
     print(reconnect_report(found), flush=True)
     return int(bool(found.wrong))
+
+
+def _run_rebalance(options: argparse.Namespace) -> int:
+    raise_descriptor_limit()
+    settings = RebalanceSettings(
+        options.subscribers,
+        options.heavy,
+        options.rate,
+        workers=options.workers,
+        still=options.still,
+    )
+    found = RebalanceSession(settings).run()
+    print(rebalance_report(found), flush=True)
+    return int(bool(found.complaints()))
 
 
 def compared(outcome: Outcome, before: Sequence[Outcome]) -> Outcome:
