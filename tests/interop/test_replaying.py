@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GAP = b"\x00fanout.gap"
+MARK = b"\x00fanout.since"
 END = b"\x01end"
 _ends = count()
 
@@ -76,6 +77,22 @@ def test_a_stock_socket_is_sent_what_came_after_the_last_that_it_has(
 
     assert numbers(catch_up(feed, context, b"A", asked)) == [192, 194, 196, 198]
     assert numbers(catch_up(feed, context, b"A", b"B", GAP, asked)) == [*range(191, 200)]
+
+
+def test_a_stock_socket_is_told_when_it_has_got_what_it_missed(
+    feed: Publisher, context: zmq.Context[zmq.Socket[bytes]]
+) -> None:
+    """Once, where that ends, if it asks for that; a socket that filters lets it through."""
+    asked = since(feed, context, 190)
+    found = catch_up(feed, context, b"A", MARK, asked)
+
+    assert numbers(found[:-1]) == [192, 194, 196, 198]
+    assert found[-1][0] == MARK
+    mark = msgpack.unpackb(found[-1][1])
+    epoch = int(asked.partition(b"=")[2].partition(b":")[0], 16)
+    assert mark["epoch"] == epoch
+    assert mark["at"] >= 200
+    assert len(catch_up(feed, context, b"A", MARK)) == 0, "who has missed nothing is told nothing"
 
 
 def test_a_stock_socket_that_wants_everything_may_say_it_in_any_order(

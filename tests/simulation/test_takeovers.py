@@ -41,6 +41,7 @@ TRIED_FIRST: dict[str, int] = {
     "forget_the_gaps": 143,
     "forget_up_to_where_nobody_else_knows": 15_061,
     "forget_what_it_has_said": 235,
+    "forget_where_that_ends": 10_000,
     "forget_which_messages_are_left": 6,
     "free_at_once_what_others_go_on_by": 29,
     "give_the_area_of_the_lost": 3,

@@ -273,6 +273,7 @@ def _may_have_more(peer: Peer) -> bool:
         or member.older
         or member.replay is not None
         or member.gaps is not None
+        or member.mark is not None
         or member.policy.min_interval_ns
         or member.sequence < member.lossy_until
     )

@@ -36,11 +36,12 @@ PIECE = 4_096  # of these, at once
 class _Promise(NamedTuple):
     """What somebody is to be sent of what was published before."""
 
-    wants: Cohort[Member]
+    wants: Cohort[Member] | None  # None = nothing: what it subscribes to it has had
     first: int  # from this message on it is there
     missed: int  # and from this on, it was not got
     until: int
     is_other_run: bool
+    is_told: bool  # when it has been sent all
 
 
 class _Newcomer(NamedTuple):
@@ -103,7 +104,12 @@ class Replays:
         known = peer.session.subscriptions
         before = known.difference(added).union(cancelled)
         wants = missed_by(added, before, peer.member.encoding)
+        is_told = said.wishes(peer.id).ends
+        if wants is None and not is_told:
+            return until
+        peer.is_going_back = True
         if wants is None:
+            self._promises[peer] = _Promise(None, until, until, until, False, True)
             return until
         log = self._log
         is_other_run = since.epoch not in (None, log.epoch)
@@ -116,8 +122,8 @@ class Replays:
         if since.messages:
             first = there = self._newest(wants, there, until, since.messages)
         self._tail.replays[peer] = there
-        self._promises[peer] = _Promise(wants, there, min(first, there), until, is_other_run)
-        peer.is_going_back = True
+        missed = min(first, there)
+        self._promises[peer] = _Promise(wants, there, missed, until, is_other_run, is_told)
         return until
 
     def _promise_values(
@@ -177,7 +183,8 @@ class Replays:
         looked_at, due = 0, self._pump.front
         if promise is not None:
             due = self._go_back(peer, promise, now)
-            looked_at = 0 if promise.wants.everything else promise.until - due
+            is_all = promise.wants is None or promise.wants.everything
+            looked_at = 0 if is_all else promise.until - due
         if newcomer is not None:
             added, above, is_told = newcomer
             wants = peer.session.subscriptions
@@ -189,12 +196,15 @@ class Replays:
     def _go_back(self, peer: Peer, promise: _Promise, now: int) -> int:
         """Returns from which message on it is sent what it has missed."""
         pump, member = self._pump, peer.member
-        wants, until = promise.wants, promise.until
+        wants, first, until = promise.wants, promise.first, promise.until
         if promise.is_other_run:
             pump.tell_other_run(member)
-        first = pump.first_within(member, promise.first, until, wants, COUNTED_MAX)
-        pump.tell_missed(member, promise.missed, first, wants)
-        pump.replay(member, first, until, wants, now)
+        if wants is not None:
+            first = pump.first_within(member, first, until, wants, COUNTED_MAX)
+            pump.tell_missed(member, promise.missed, first, wants)
+            pump.replay(member, first, until, wants, now)
+        if promise.is_told:
+            pump.mark(member, now)
         return first
 
     def is_long(self, peer: Peer) -> bool:

@@ -26,8 +26,15 @@ _WHOLE_ONES = ("limit_bytes", "limit_messages", "max_rate")
 _NUMBERS = ("limit_age", "min_interval")
 _GAPS = ("gap", "gap=all")  # one does not take the place of the other
 _SINCE = "since"
+_ENDS = "since, told"  # where that ends; it does not take the place of the other
 _SNAPSHOT, _VALUES = "snapshot", "values"
-_FREE = (*_GAPS, _SINCE, _SNAPSHOT, _VALUES)  # which everybody may say, whatever they may choose
+_FREE = (
+    *_GAPS,
+    _SINCE,
+    _ENDS,
+    _SNAPSHOT,
+    _VALUES,
+)  # which everybody may say, whatever they may choose
 _KEYS = ("policy", "name", *_WHOLE_ONES, *_NUMBERS, "gap", _SINCE, _SNAPSHOT, _VALUES)
 _ALSO_CALLED = {"action": "policy"}  # as the field of a `SlowPolicy`
 DECLINED_MAX = 8  # things that one connection is told of that it cannot have
@@ -59,6 +66,7 @@ class Wishes:
         settings: fields of a `SlowPolicy` that it wants, by name; each possible by itself.
         gaps: of what it misses it wants to be told: 0 of nothing, 1 of losses, 2 of conflation too.
         since: from where on it wants what it has missed; None = nothing.
+        ends: whether it wants to be told when it has been sent that.
         marks: whether it wants to be told where last values begin and end.
         values: whether it wants last values at all.
     """
@@ -67,6 +75,7 @@ class Wishes:
     settings: dict[str, Any] = field(default_factory=dict)
     gaps: int = 0
     since: Since | None = None
+    ends: bool = False
     marks: bool = False
     values: bool = True
 
@@ -106,7 +115,7 @@ class Reserved:
             return self._decline(UnknownError(f"more than {RESERVED_MAX} reserved subscriptions"))
         try:
             self._said[prefix] = key, value = understood(prefix)
-            if key == _SINCE and not self._may_replay:
+            if key in (_SINCE, _ENDS) and not self._may_replay:
                 raise UnknownError("nothing is replayed here (replay_bytes=0)")
             if not self._may_choose and key not in _FREE:
                 self._declined = max(self._declined, DECLINED_MAX - 1)  # told once is enough
@@ -127,9 +136,9 @@ class Reserved:
         """What it says, all in all."""
         settings = dict(said for said in self._said.values() if said is not None)
         gaps = max(settings.pop(key, 0) for key in _GAPS)
-        since = settings.pop(_SINCE, None)
+        since, ends = settings.pop(_SINCE, None), settings.pop(_ENDS, False)
         marks, values = settings.pop(_SNAPSHOT, False), settings.pop(_VALUES, True)
-        return Wishes(settings.pop("name", ""), settings, gaps, since, marks, values)
+        return Wishes(settings.pop("name", ""), settings, gaps, since, ends, marks, values)
 
     def _decline(self, reason: UnknownError) -> str:
         self._declined += 1
@@ -162,7 +171,9 @@ def understood(prefix: bytes) -> tuple[str, Any]:
         return name, True
     if name == _VALUES and text == "off":
         return name, False
-    if name == _SINCE and equals:
+    if name == _SINCE and not equals:
+        return _ENDS, True
+    if name == _SINCE:
         since = read_since(text)
         if since is not None:
             return name, since

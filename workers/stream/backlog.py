@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fanout.shm.census import Amount
 from fanout.workers.stream.chunks import Chunks
 from fanout.workers.stream.losing import Losing
+from fanout.workers.stream.replay import mark_of
 from fanout.workers.stream.steps import Step, send
 from fanout.workers.stream.values import Values
 from fanout.workers.tuning import TUNING, Tuning
@@ -63,6 +64,8 @@ class Backlog(Losing):
             return self._send_control(member)
         if member.gaps is not None and self._has_marker(member, front):
             return self._send_control(member)
+        if member.mark is not None and self._is_at_mark(member, front):
+            return self._send_spill(member) if member.spill else self._send_control(member)
         if member.snapshots is not None and self._has_snapshot(member, front):
             assert self.show is not None
             return self.show(member)
@@ -104,6 +107,20 @@ class Backlog(Losing):
             if member.control:
                 self.turned(member)
         return bool(member.control)
+
+    def _is_at_mark(self, member: Member, front: int) -> bool:
+        """Whether its peer is told next that it has got what it had missed; a rest comes first."""
+        assert member.mark is not None
+        self.settle(member, front)
+        if member.sequence < member.mark:
+            return False
+        self.detach(member, front)
+        if not member.spill:
+            mark, encoding = mark_of(member.mark, self._log.epoch), member.encoding
+            member.control = mark if encoding is None else encoding.encode(mark, member.sequence)
+            member.mark = None
+            self.turned(member)
+        return True
 
     def _skip(self, member: Member, until: int, front: int) -> Step:
         """It has wanted nothing; or has finished, and goes on with the present."""
@@ -230,6 +247,6 @@ class Backlog(Losing):
         self._move(member, until, 0)
         if not member.older:
             # Who has not been told of a gap yet is told it before it gets anything new.
-            return Step.MORE if member.gaps is not None and member.gaps.pending else Step.DONE
+            return Step.MORE if member.is_to_be_told else Step.DONE
         member.older.popleft()
         return Step.MORE

@@ -98,6 +98,8 @@ class Member:
         lossy_until: below this message are some that it loses without having to jump for it.
         untold_until: what it is to get below this message is not what was reported that it wants.
         replay: how far it is sent what was published before it wanted it; None = it is not.
+        mark: at which message its peer is told that it has got all that it had missed; None = it is
+            not told so.
         snapshots: what it is sent of last values, each when its cursor is there; None = nothing.
         watch: a number that is another one whenever what is known of when to look at it is void; 0
             = nothing is.
@@ -122,6 +124,7 @@ class Member:
         "joined_at",
         "joined_at_bytes",
         "lossy_until",
+        "mark",
         "matched_before",
         "matched_bytes_before",
         "offset",
@@ -178,6 +181,7 @@ class Member:
         self.lossy_until = 0
         self.untold_until = 0
         self.replay: Replay | None = None
+        self.mark: int | None = None
         self.snapshots: Snapshots | None = None
         self.watch = 0
         self.slow = False
@@ -213,6 +217,11 @@ class Member:
         if self.cohort is None:
             return self.matched_bytes_before
         return self.matched_bytes_before + self.cohort.matched_bytes - self.joined_at_bytes
+
+    @property
+    def is_to_be_told(self) -> bool:
+        """Whether its peer is told something before it is sent anything new."""
+        return self.mark is not None or (self.gaps is not None and bool(self.gaps.pending))
 
     @property
     def older_wants(self) -> int:

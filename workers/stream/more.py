@@ -47,6 +47,7 @@ class More(NamedTuple):
         speech: what is to be said to it, if that does not fit into the record.
         replay: the fields of its `Replay`, if it has one.
         untold_until: as in `Member`.
+        mark: as in `Member`.
     """
 
     said: Sequence[bytes] = ()
@@ -58,6 +59,7 @@ class More(NamedTuple):
     speech: bytes = b""
     replay: Sequence[int] = ()
     untold_until: int = 0
+    mark: int | None = None
 
     def packed(self) -> bytes:
         """As it is written; b"" = there is nothing to write."""
@@ -106,9 +108,8 @@ def more_of(
         untold_until = known_from
         segments = (*[_segment(until, wants, keep, known_from) for until, wants in member.older],)
     replayed = () if replay is None else (replay.until, replay.stop, replay.counted)
-    return More(
-        said, told, segments, finishing, lossy_until, rests_until, speech, replayed, untold_until
-    )
+    rest = finishing, lossy_until, rests_until, speech, replayed, untold_until, member.mark
+    return More(said, told, segments, *rest)
 
 
 def _segment(
@@ -144,6 +145,11 @@ def finishing_of(more: More) -> Reason | None:
 def replay_of(more: More) -> Replay | None:
     """How far it is sent what was published before."""
     return Replay(*more.replay) if more.replay else None
+
+
+def mark_in(more: More) -> int | None:
+    """Where it is told that it has got what it had missed."""
+    return more.mark
 
 
 def segments_of(

@@ -131,6 +131,22 @@ class Replaying(Judging):
         self.runnable[member] = None
         self._look_anew(member)
 
+    def mark(self, member: Member, now: int) -> None:
+        """Tell its peer when it has got what it is replayed; at once if nothing is.
+
+        One that is not told yet is told with that: what it was about is sent by then, too.
+        """
+        if member.state is LOST:
+            return
+        if not member.blocked:
+            self._block(member, self.front, 0, now)
+        if member.replay is not None:
+            member.mark = member.replay.until
+        else:
+            self.backlog.detach(member, self.front)
+            member.mark = member.sequence
+        self.runnable[member] = None
+
     def _with(
         self, member: Member, first: int, until: int, wants: Cohort[Member]
     ) -> tuple[deque[tuple[int, Wants]], list[tuple[int, int]]]:

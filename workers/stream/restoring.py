@@ -18,6 +18,7 @@ from fanout.workers.stream.more import (
     NOTHING_MORE,
     finishing_of,
     gaps_of,
+    mark_in,
     replay_of,
     segments_of,
 )
@@ -108,7 +109,7 @@ class Restoring(Replaying):
         self._block(member, sequence, offset, now)
         self._want(member, sequence, past, wants)
         self._count_since(member, record.counted)
-        member.gaps = gaps_of(more, self._log.epoch)
+        member.gaps, member.mark = gaps_of(more, self._log.epoch), mark_in(more)
         if more.segments:
             self._take_segments(member, record, more, read)
         if record.following != record.sequence:

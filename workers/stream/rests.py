@@ -81,7 +81,7 @@ class Rests:
         while (due := self.next_due) is not None and due <= now:
             member = heappop(self.due)[2]
             del self._until[member]
-            if member.sequence < front or (member.gaps is not None and member.gaps.pending):
+            if member.sequence < front or member.is_to_be_told:
                 woken.append(member)
             else:
                 self.rested[member] = None

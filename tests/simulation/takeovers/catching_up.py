@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgpack
+
 from tests.simulation.policies import NONE, Behind
 from tests.simulation.violated import require
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 EPOCH = 1
 OTHER_EPOCH = 7
+MARK_HEAD = b"\x01\x0d\x00fanout.since\x00"  # a frame that is not the last, and another one
 EXPIRED, OTHER_RUN = "expired", "epoch"
 KEPT_PART = 15 / 16
 BEHIND_MAX = 5 / 8  # of the log; one that is further behind loses the oldest of it
@@ -70,12 +73,16 @@ class CatchingUp:
         since: from where on it has missed that.
         until: the message from which on it wants that by itself; -1 = nobody has said yet.
         first: the first that it is sent; what it has missed before is gone.
+        is_told: it has said that it wants to be told when it has got what it has missed.
+        has_ended: it was told so.
     """
 
     def __init__(self, publisher: Publisher, log: Log, since: Since, prefix: bytes) -> None:
         self.since = since
         self.prefix = prefix
         self.until = self.first = -1
+        self.is_told = since.messages != 1 and since.sequence % 3 != 1  # most of them
+        self.has_ended = False
         self.kept = Behind(
             *(NONE, NONE, NONE),
             *(int(int(size * BEHIND_MAX) * KEPT_PART) for size in (log.bytes, log.entries)),
@@ -116,6 +123,18 @@ class CatchingUp:
         require(got == 0, f"{marker} comes after {got} messages")
         require([told] == self._due[:1], f"{marker}, and it is to be told of {self._due}")
         del self._due[0]
+
+    def take_mark(self, wire: bytes) -> int:
+        """It is told that it has got what it has missed; the message from which on it stands."""
+        require(self.is_told and not self.has_ended, f"nobody wants to know: {wire!r}")
+        mark = msgpack.unpackb(wire[len(MARK_HEAD) + 1 :])
+        at: int = mark["at"]
+        require(mark == {"epoch": EPOCH, "at": at}, f"a mark with the fields {mark}")
+        require(self.until >= 0, "it is told so before it has missed anything")
+        missed = self.first < self.until
+        require(at >= self.until or not missed, f"at {at}, and it has missed up to {self.until}")
+        self.has_ended = True
+        return at
 
     @property
     def untold(self) -> str:

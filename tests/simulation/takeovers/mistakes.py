@@ -458,6 +458,11 @@ def forget_that_it_is_catching_up(_original: Any, _more: Any) -> None:
     return None
 
 
+@replaces(restoring, "mark_in")
+def forget_where_that_ends(_original: Any, _more: Any) -> None:
+    return None
+
+
 @replaces(Replaying, "replay")
 def begin_a_message_late(
     original: Any, self: Replaying, member: Member, first: int, *rest: Any

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.simulation.peers import LEGACY_HELLO, PREFIXES, SUBSCRIBER_HELLO, command, wanting
 from tests.simulation.saying import Statement, random_statements
+from tests.simulation.takeovers.catching_up import MARK_HEAD
 from tests.simulation.takeovers.missing import Chosen, Missing
 from tests.simulation.takeovers.published import NUMBER_BYTES
 from tests.simulation.telling import ALL, LOSSES, MARKER_HEAD
@@ -129,6 +130,8 @@ class Subscriber:
         if catching_up is not None:
             self.was_hasty = self.has_talked = True
             self._say(Statement(wanted=True, text=catching_up.since.text))
+            if catching_up.is_told:
+                self._say(Statement(wanted=True, text=b"since"))
             self._subscribe(catching_up.prefix)
 
     # What it says.
@@ -243,6 +246,8 @@ class Subscriber:
             return f"the answers to {list(self.pings)}"
         if self._wanted[-1] != self.wants:
             return f"{self.wants}: as the system has it, it wants {self._wanted[-1]}"
+        if self.catching_up is not None and self.catching_up.is_told != self.catching_up.has_ended:
+            return "that it has got what it had missed"
         number = self._next_wanted(head)
         return f"message {number}" if self.is_exact and number < head else ""
 
@@ -314,6 +319,12 @@ class Subscriber:
             self._take_command(item)
         return True
 
+    def _stand_at(self, place: int) -> None:
+        """Nothing from before this message comes any more."""
+        missed = self.wanted_between(self._next, place)
+        self.missing.skip(missed, self._last, plain=True)
+        self._next = place
+
     def _take_greeting(self) -> bool:
         stream = self._stream
         size = _LEGACY_GREETING_BYTES if self.legacy else _GREETING_BYTES
@@ -337,9 +348,11 @@ class Subscriber:
         messages = self._messages
         if not self.legacy and data.startswith(MARKER_HEAD):
             place = self.missing.take_marker(data, self._next, self.got)
-            missed = self.wanted_between(self._next, place)
-            self.missing.skip(missed, self._last, plain=True)
-            self._next = place
+            self._stand_at(place)
+            return
+        if self.catching_up is not None and data.startswith(MARK_HEAD):
+            self._stand_at(max(self._next, self.catching_up.take_mark(data)))
+            self.missing.require_told(self._next)
             return
         number = self._next_wanted(len(messages))
         if not self.is_exact or number == len(messages):

@@ -14,7 +14,7 @@ import msgpack
 import pytest
 
 from fanout._units import NS
-from fanout.reserved import GAP_TOPIC
+from fanout.reserved import GAP_TOPIC, SINCE_TOPIC
 from fanout.shm.clock import Clock, Note
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
@@ -54,9 +54,21 @@ def got(one: Subscriber) -> tuple[list[int], list[dict[str, Any]]]:
     for topic, payload in messages_in(bytes(one.received)):
         if topic == GAP_TOPIC:
             told.append({**msgpack.unpackb(payload), "after": len(numbers)})
-        else:
+        elif topic != SINCE_TOPIC:
             numbers.append(int(payload.partition(b":")[0]))
     return numbers, told
+
+
+def marks(one: Subscriber) -> list[dict[str, Any]]:
+    """What it was told of where that ends which it had missed."""
+    found: list[dict[str, Any]] = []
+    after = 0
+    for topic, payload in messages_in(bytes(one.received)):
+        if topic == SINCE_TOPIC:
+            found.append({**msgpack.unpackb(payload), "after": after})
+        else:
+            after += topic != GAP_TOPIC
+    return found
 
 
 @pytest.fixture(params=[False, True], ids=["tcp", "ipc"])
@@ -226,6 +238,48 @@ def test_nobody_is_sent_anything_where_it_is_switched_off() -> None:
         assert asks(taking, b"", since(taking, 2))[0] == [9, 10, 11]
 
 
+def test_who_asks_for_it_is_told_where_that_ends_which_it_had_missed(two: TakingOver) -> None:
+    publish(two, 20)
+    worker, epoch = two.workers[0], two.log.log.epoch
+    one = two.connect([b"A", since(two, 14), SINCE_TOPIC], worker)
+    other = two.connect([b"A", since(two, 14)], worker)
+    publish(two, 3)
+    two.settle(worker)
+
+    assert marks(one) == [{"epoch": epoch, "at": 20, "after": 2}]
+    assert got(one)[0] == got(other)[0] == [16, 18, 20, 22]
+    assert marks(other) == []
+
+
+@pytest.mark.parametrize("wanted", [b"B", b"AB"], ids=["new", "covered"])
+def test_one_that_has_missed_nothing_is_told_so_at_once(two: TakingOver, wanted: bytes) -> None:
+    """Also if other subscriptions cover what it asks for, so that nothing of it is new."""
+    worker = two.workers[0]
+    one = two.connect([b"A", SINCE_TOPIC, since(two, 1_000)], worker)
+    publish(two, 6)
+    two.settle(worker)
+    one.session.subscribe(wanted)
+    one.say()
+    two.settle(worker)
+    publish(two, 2)
+    two.settle(worker)
+
+    assert [(mark["at"], mark["after"]) for mark in marks(one)] == [(0, 0), (6, 3)]
+    assert got(one)[0] == [0, 2, 4, 6, *[7] * (wanted == b"B")]
+
+
+def test_who_says_from_where_on_and_subscribes_to_nothing_is_told_nothing(two: TakingOver) -> None:
+    publish(two, 6)
+    worker = two.workers[0]
+    one = two.connect([b"A"], worker)
+    one.session.subscribe(SINCE_TOPIC)
+    one.session.subscribe(since(two, 1))
+    one.say()
+    two.settle(worker)
+
+    assert marks(one) == []
+
+
 def test_it_is_counted(two: TakingOver) -> None:
     publish(two, 20)
     asks(two, b"A", since(two, 14))
@@ -337,7 +391,7 @@ def live_and_die(taking: TakingOver, policy: SlowPolicy, seed: int) -> None:
             head = taking.log.log.head()
             last = max(0, head - rng.randrange(1, 200))
             wants = rng.choice(([b""], [b"A"], [b"A", b"BA"], [b"B", b"C"]))
-            topics = [*wants, GAP, ALL, since(taking, last)]
+            topics = [*wants, GAP, ALL, SINCE_TOPIC, since(taking, last)]
             new = taking.connect(topics, rng.choice(taking.workers))
             taking.set_policy(new, policy)
             everybody[new.number] = new, last
@@ -403,6 +457,10 @@ def check(
     assert member.sent == len(numbers)
     assert member.matched == member.sent + sum(gap["count"] for gap in lost)
     assert member.queued == member.queued_bytes == 0
+    ends = marks(one)
+    assert 1 <= len(ends) <= 1 + again
+    assert max(numbers[: ends[-1]["after"]], default=-1) < ends[-1]["at"]
+    assert min(numbers[ends[-1]["after"] :], default=1 << 63) >= ends[-1]["at"]
     if not again:
         assert numbers == sorted(numbers)
         assert not gone & set(numbers)

@@ -16,6 +16,7 @@ from fanout.workers.connections.reserved import (
     Wishes,
     understood,
 )
+from fanout.workers.connections.since import Since
 
 
 def reserved(*said: bytes, may_block: bool = False) -> Reserved:
@@ -35,6 +36,8 @@ def reserved(*said: bytes, may_block: bool = False) -> Reserved:
         (b"max_rate=1024", ("max_rate", 1024)),
         (b"gap", ("gap", 1)),
         (b"gap=all", ("gap=all", 2)),
+        (b"since", ("since, told", True)),
+        (b"since=-3", ("since", Since(messages=3))),
         (b"name=desk7", ("name", "desk7")),
         (b"name=a=b", ("name", "a=b")),
         ("name=Büro".encode(), ("name", "Büro")),
