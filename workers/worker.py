@@ -20,6 +20,7 @@ from fanout._units import NS
 from fanout.control.messages import Finish, Snapshot
 from fanout.reasons import Reason
 from fanout.workers.checkpoints import Checkpoints
+from fanout.workers.chores import Chores
 from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
@@ -101,6 +102,8 @@ class Worker:
         resuming = Resuming(*here, self.reads.self_service)
         self._orders = Orders(self.desk, resuming, Releasing(around, self.desk, pump, self.tail))
         self._ending: Ending | None = None
+        looks = self._meet_deadlines, self.standing.tick, self.silence.look, self.pump.calm
+        self.chores = Chores(part, tuning, *looks, self.figures.tick, self.checkpoints.tick)
         self._done = asyncio.Event()
         self._turn_scheduled = self._has_failed = False
         self._quiet_tick = quiet_tick(options.worker_timeout, options.heartbeat_interval)
@@ -152,10 +155,13 @@ class Worker:
         self._follow_channel()
         busy = self._deliveries.are_due or bool(self.pump.runnable)
         now = self._around.now()
+        self.chores.do(now, one=busy)
         cut_off = not self._reads_paused and self.reads.turn(now, busy=busy)
         self.desk.greet(now)
         if self.pump.cohorts.left:
             self._take_out()
+        if self.chores.are_left:
+            self._schedule_turn()
         self.sending_turn(hurry=cut_off)
 
     def _take_out(self) -> None:
@@ -197,18 +203,12 @@ class Worker:
         self._is_slow = self._is_quiet
         self._tick_in(self._quiet_tick if self._is_slow else TICK)
         self._ticked_front = self.pump.front
-        now = self._around.now()
-        self.reads.read_spared(now)
-        self.pump.calm(now)
-        self._part.begin(self._tick_ns)
-        self.deadlines.tick(now, listening=not self._reads_paused)
-        self.standing.tick(now)
-        self._part.begin(self._tick_ns)
-        self.silence.look(now)
-        self._part.begin(self._tick_ns)
-        self.figures.tick(now)
-        self.checkpoints.tick(now)
+        self.reads.read_spared(self._around.now())
+        self.chores.begin()
         self.turn()
+
+    def _meet_deadlines(self, now: int) -> None:
+        self.deadlines.tick(now, listening=not self._reads_paused)
 
     @property
     def _is_quiet(self) -> bool:

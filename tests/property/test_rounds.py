@@ -14,10 +14,11 @@ from fanout.workers.tuning import Tuning
 from tests.helpers.log import SMALL, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
+    from fanout.workers.stream.sorting import Share
 
 TUNING = Tuning(shared_prefixes=1, shared_from=0, span_bytes=60, parked_after=2, parked_after_ns=0)
 MEMBERS = 5
@@ -40,7 +41,7 @@ class LongWay(Pump):
         self._sends_per_look = 0
 
     def _send_alone(
-        self, direct: list[Cohort[Member]], others: list[Cohort[Member]]
+        self, direct: list[Cohort[Member]], others: list[Cohort[Member]], shares: Sequence[Share]
     ) -> Generator[None, None, tuple[int, int]]:
         others += direct
         yield from ()

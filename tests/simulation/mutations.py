@@ -333,18 +333,20 @@ def total_for_those_who_are_blocked_too(
 
 @replaces(Rounds, "_send_alone")
 def total_without_the_bytes_of_who_is_alone(
-    original: Any, self: Rounds, direct: Any, others: Any
+    original: Any, self: Rounds, direct: Any, others: Any, shares: Any
 ) -> Any:
     before = self.totals.matched_bytes
-    sent = yield from original(self, direct, others)
+    sent = yield from original(self, direct, others, shares)
     self.totals.matched_bytes = before
     return sent
 
 
 @replaces(Rounds, "_send_alone")
-def forget_who_is_not_alone(original: Any, self: Rounds, direct: Any, others: Any) -> Any:
+def forget_who_is_not_alone(
+    original: Any, self: Rounds, direct: Any, others: Any, shares: Any
+) -> Any:
     del others
-    sent = yield from original(self, direct, [])
+    sent = yield from original(self, direct, [], shares)
     return sent
 
 

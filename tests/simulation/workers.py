@@ -404,12 +404,14 @@ class SimulatedWorker:
             self.world.checker.turn_ended(self)
 
     def run_tick(self) -> None:
-        """What its timer does."""
+        """What its timer does, with the turns that it takes until all is done that a tick does."""
         if self.busy:
             return
         self._note_tick(self.world.now)
         front = self.pump.front
         self._run(self.real.tick)
+        while self.real.chores.are_left and not self.busy:
+            self._run(self.real.turn)
         self.looks.note(self.world.now, self.real.silence)
         self.world.checker.ticked(self, front)
 

@@ -1,9 +1,9 @@
 """The sends of a round: what each member gets of a batch, in turn. Pure.
 
-Those who want everything get a stretch of the log. Cohorts that count by their prefixes are sent
-what these have: those together that get the same, which is joined once. Cohorts with picks of their
-own are sent these. The loops that most messages go through count in local names, and call nobody
-for what almost all members have in common.
+Those who want everything get a stretch of the log. Cohorts with picks of their own are sent these.
+Cohorts that count by their prefixes are sent what these have: those together that get the same,
+which is joined once. They are the crowds, and come last. The loops that most messages go through
+count in local names, and call nobody for what almost all members have in common.
 
 Each looks at the clock now and then. Once the time is over, it yields: who has not had his turn by
 then waits for it.
@@ -77,8 +77,8 @@ class RoundSends(Sends):
                 chosen = self._in_turn(chosen)
             self._send_span(chosen, first, stop, start, end)
 
-    def _send_shares(self, shares: Sequence[Share], direct: list[Cohort[Member]]) -> Sending:
-        """Send these cohorts what their prefixes have; `direct` are sent something after them.
+    def _send_shares(self, shares: Sequence[Share]) -> Sending:
+        """Send these cohorts what their prefixes have.
 
         Args:
             shares: those without an encoding come first.
@@ -89,7 +89,7 @@ class RoundSends(Sends):
         for at, (cohorts, prefixes, encoding) in enumerate(shares, 1):
             if encoding is not None:
                 self._count_sent(sent, sent_bytes - counted_bytes)
-                more = yield from self._send_encoded(shares, at - 1, direct)
+                more = yield from self._send_encoded(shares, at - 1)
                 return len(shares), sends + more[0], sent_bytes + more[1]
             if len(prefixes) == 1:
                 picks = prefixes[0].picks
@@ -110,7 +110,7 @@ class RoundSends(Sends):
                         sends, sent_bytes = sends + taken, sent_bytes + taken * size
                         sent, counted_bytes, taken = 0, sent_bytes, 0
                         rest = members[members.index(member) :]
-                        self._interrupt(rest, ready_in(shares, direct, at))
+                        self._interrupt(rest, ready_in(shares, (), at))
                         interrupted = True
                         yield
                 if interrupted and not self._has_turn(member):
@@ -134,22 +134,22 @@ class RoundSends(Sends):
         return len(shares), sends, sent_bytes
 
     def _send_encoded(
-        self, shares: Sequence[Share], start: int, direct: list[Cohort[Member]]
+        self, shares: Sequence[Share], start: int
     ) -> Generator[None, None, tuple[int, int]]:
         """The same for those from some place on, who have an encoding; returns sends and bytes."""
         sends = sent_bytes = 0
         for at, (cohorts, prefixes, encoding) in enumerate(islice(shares, start, None), start + 1):
             load = self.sorting.joined(self.sorting.merged(prefixes), encoding)
-            later = ready_in(shares, direct, at)
+            later = ready_in(shares, (), at)
             taken = yield from self._send_in_slices(_ready_members(cohorts), load, later)
             sends += taken
             sent_bytes += taken * len(load[2])
         return sends, sent_bytes
 
-    def _send_direct(self, direct: list[Cohort[Member]]) -> Sending:
-        """Send each of these cohorts its own picks."""
+    def _send_direct(self, direct: list[Cohort[Member]], shares: Sequence[Share]) -> Sending:
+        """Send each of these cohorts its own picks; `shares` are sent something after them."""
         others: list[Cohort[Member]] = []
-        sends, sent_bytes = yield from self._send_alone(direct, others)
+        sends, sent_bytes = yield from self._send_alone(direct, others, shares)
         loads = len(direct) - len(others)
         left = 0 if self._has_sent else self._sends_per_look
         for at, cohort in enumerate(others, 1):
@@ -166,7 +166,7 @@ class RoundSends(Sends):
                 self._count_sent(taken * len(load[0]), taken * size)
             else:
                 left = self._sends_per_look
-                later = ready_in((), others, 0, at)
+                later = ready_in(shares, others, 0, at)
                 taken = yield from self._send_in_slices(members, load, later)
             loads += 1
             sends += taken
@@ -174,7 +174,7 @@ class RoundSends(Sends):
         return loads, sends, sent_bytes
 
     def _send_alone(
-        self, direct: list[Cohort[Member]], others: list[Cohort[Member]]
+        self, direct: list[Cohort[Member]], others: list[Cohort[Member]], shares: Sequence[Share]
     ) -> Generator[None, None, tuple[int, int]]:
         """Send their own picks to those of these cohorts that have one ready member.
 
@@ -199,7 +199,7 @@ class RoundSends(Sends):
                 sent, counted_bytes, matched_bytes = 0, sent_bytes, 0
                 left, self._has_sent = self._sends_per_look, True
                 if self._part.is_over():
-                    self._interrupt((), ready_in((), [*others, *direct[at:]]))
+                    self._interrupt((), ready_in(shares, [*others, *direct[at:]]))
                     interrupted = True
                     yield
             ready, picks = cohort.ready, cohort.picks

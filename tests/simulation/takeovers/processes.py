@@ -240,7 +240,10 @@ class Process:
         self._run(self.worker.sending_turn)
 
     def tick(self) -> None:
+        """What its timer does, with the turns that it takes until all is done that a tick does."""
         self._run(self.worker.tick)
+        while self.worker.chores.are_left and self.works and not self.is_busy:
+            self._run(self.worker.turn)
 
     def not_held(self) -> list[int]:
         """Those it serves of whom no report waits, and none is to be acted upon."""

@@ -31,8 +31,10 @@ def message(number: int) -> bytes:
 class Rounds(Worker):
     """A worker that has time for EACH sends at once, with three times as many members."""
 
-    def __init__(self, prefixes: tuple[bytes, ...], shared_prefixes: int) -> None:
-        super().__init__(tuning=Tuning(shared_prefixes=shared_prefixes, shared_from=0))
+    def __init__(
+        self, prefixes: tuple[bytes, ...], shared_prefixes: int, shared_from: int = 0
+    ) -> None:
+        super().__init__(tuning=Tuning(shared_prefixes=shared_prefixes, shared_from=shared_from))
         self.part = self.pump._part = Ticking().part(1)
         # Where there is a "#" in them, no two want the same.
         wants = [[one.replace(b"#", b"#%d" % n) for one in prefixes] for n in range(3 * EACH)]
@@ -198,6 +200,17 @@ def test_who_comes_during_a_round_has_no_part_in_it(
 
     assert sink.taken == message(1)
     assert figures(worker, late) == (1, 1, 0)
+
+
+def test_who_is_of_few_does_not_wait_for_a_crowd() -> None:
+    worker = Rounds((b"A", b"#"), 4, shared_from=2)
+    few, sink = worker.member(b"healthy")
+    worker.log.publish(b"healthy", b"1")
+    more = worker.go()
+
+    assert sink.taken == encode_message([b"healthy", b"1"])
+    assert more, "most of the crowd still wait"
+    assert few not in worker.pump.waiting
 
 
 def test_when_all_who_wait_have_left_the_round_is_over() -> None:
