@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from fanout.send.kept_path import LastValue
     from fanout.slow_policy import SlowPolicy, SlowRule
     from fanout.statistics import (
+        AnswerStatistics,
+        AskerStatistics,
         ClosedSubscriber,
         IngestStatistics,
         ProducerStatistics,
@@ -64,6 +66,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Again",
+    "AnswerStatistics",
+    "AskerStatistics",
     "Batch",
     "BindError",
     "BrokenError",
@@ -120,6 +124,7 @@ _DEFINED_IN = {
     "fanout.send.kept_path": ("LastValue",),
     "fanout.slow_policy": ("SlowPolicy", "SlowRule"),
     "fanout.statistics": (
+        *("AnswerStatistics", "AskerStatistics"),
         *("ClosedSubscriber", "IngestStatistics", "ProducerStatistics", "PublisherStatistics"),
         *("SubscriberStatistics", "Undelivered", "WorkerStatistics"),
     ),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout import engine as engines
 from fanout.arguments import as_timeout, check_callback
+from fanout.awaited_answering import AwaitedAnswering
 from fanout.awaited_audience import AwaitedAudience
 from fanout.awaited_intake import AwaitedIntake
 from fanout.event_iterators import AwaitedEvents
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 _AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publisher.start()"
 
 
-class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake):
+class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnswering):
     """As `fanout.Publisher`; belongs to the event loop that starts it.
 
     It is started by `async with Publisher(...)` or by `await Publisher.start(...)`, which take the

@@ -21,6 +21,7 @@ from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import END_GRACE, Coordinator
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.spawn import check_python
+from fanout.desks import Desks
 from fanout.engine_parts import end, enlarge
 from fanout.errors import StartupError
 from fanout.ingress.ingress import Ingress
@@ -73,6 +74,7 @@ class Engine:
         interest: who wants which topics.
         workforce: what users have done about workers.
         ingress: what users have done about producers.
+        desks: what users have done about questions from outside.
 
     Raises:
         StartupError: no memory, no descriptors; nothing is left.
@@ -88,10 +90,8 @@ class Engine:
             if isinstance(error, OSError):
                 raise StartupError(f"the system gives no resources: {explain(error)}") from error
             raise
-        coordinator, ingress = self._coordinator, self.ingress
-        self._finalizer = weakref.finalize(
-            self, end, self.gate, self._header, coordinator, ingress, options.drain_timeout
-        )
+        self._parts = self.gate, self._header, self._coordinator, self.ingress, self.desks
+        self._finalizer = weakref.finalize(self, end, *self._parts, options.drain_timeout)
 
     def _make(self, on_event: Callable[[Event], None] | None, resources: ExitStack) -> None:
         """Make all of it, in this order; `resources` undoes it in reverse."""
@@ -131,6 +131,7 @@ class Engine:
             on_ended=resources.close,
         )
         self.ingress = self._make_ingress(limit, messages)
+        self.desks = self._make_desks(segment)
         more = partial(enlarge, bells, self._coordinator, path, header)
         checks = gate.check_use, gate.check
         self.workforce = Workforce(self._coordinator, more, WORKERS_MAX, *checks)
@@ -152,6 +153,14 @@ class Engine:
             lambda: reception.endpoints,
             self._coordinator.tell,
             self._announcer.complain,
+        )
+
+    def _make_desks(self, segment: Segment) -> Desks:
+        reception, ingress = self._coordinator.reception, self.ingress
+        return Desks(
+            *(segment, self.path, self.options.sequence_frame, reception.open),
+            lambda: (*reception.endpoints, *ingress.endpoints),
+            *(self._coordinator.tell, self._announcer.complain),
         )
 
     def start(self, endpoints: Iterable[str]) -> None:
@@ -309,8 +318,7 @@ class Engine:
         spread = check_spread(spread)
         if self.gate.forked:
             return ()
-        parts = self.gate, self._header, self._coordinator, self.ingress
-        has_ended = end(*parts, seconds, spread)
+        has_ended = end(*self._parts, seconds, spread)
         self._finalizer.detach()
         state = self._coordinator.state
         if not has_ended:

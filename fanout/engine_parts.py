@@ -31,10 +31,10 @@ class Serving(Protocol):
 
 
 class Taking(Protocol):
-    """What takes messages of producers."""
+    """What takes messages of producers, or questions."""
 
     def close(self, timeout: float) -> None:
-        """Publish what is there, and end."""
+        """Publish, or answer, what is there, and end."""
         ...
 
 
@@ -43,15 +43,19 @@ def end(
     header: Header,
     coordinator: Serving,
     ingress: Taking,
+    desks: Taking,
     timeout: float,
     spread: float = 0.0,
 ) -> bool:
-    """Publish what producers have sent, refuse further sends, then end the coordinator.
+    """Publish what producers have sent, end what answers, refuse further sends, end the rest.
+
+    Who answers reads the memory that the coordinator gives back at its end.
 
     No method: that would keep the engine.
     """
     until = time.monotonic() + timeout
     ingress.close(timeout)
+    desks.close(max(0.0, until - time.monotonic()))
     timeout = min(timeout, max(0.0, until - time.monotonic()))  # infinity stays
     if gate.shut(CLOSED):
         header.state = State.ENDING

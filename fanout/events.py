@@ -34,6 +34,9 @@ class EventKind(str, enum.Enum):
     )
     PRODUCER_EVICTED = "producer_evicted"  # closed by us, for what it has sent
     PRODUCER_DISCONNECTED = "producer_disconnected"  # closed by the producer, or by a call here
+    ASKER_CONNECTED = "asker_connected"  # who asks an endpoint of answer(): handshake done
+    ASKER_EVICTED = "asker_evicted"  # closed by us, for what it does
+    ASKER_DISCONNECTED = "asker_disconnected"  # closed by the asker, broken, or by a call here
     WORKER_STARTED = "worker_started"
     WORKER_LOST = "worker_lost"  # died or hung; `reason` says how many of its subscribers can go on
     WORKER_GIVEN_UP = "worker_given_up"  # it failed for minutes: there is one less from now on
@@ -54,8 +57,8 @@ class Event:
     """One thing that happened.
 
     `subscriber` is the id that `subscribers()` shows, None for events about workers, listeners,
-    producers and connections that were refused. `peer` is its address, None for events about no
-    connection.
+    producers, askers and connections that were refused. `peer` is its address, None for events
+    about no connection.
     `dropped` counts messages lost by this subscriber so far, `dropped_since` those of them that no
     SUBSCRIBER_DROPPED has told of before this one, `discarded` those that waited for it when its
     connection ended, `lost` the events that are missing at an EVENTS_LOST, `added` and `cancelled`

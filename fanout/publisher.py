@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
+from fanout.answering import Answering
 from fanout.arguments import as_timeout
 from fanout.audience import Audience
 from fanout.engine import start
@@ -37,7 +38,7 @@ _BLOCKING = (
 )
 
 
-class Publisher(LastVerbs, Audience, Intake):
+class Publisher(LastVerbs, Audience, Intake, Answering):
     """Publishes messages to ZeroMQ SUB sockets through a pool of worker processes.
 
     Every method may be called from any thread. Messages are delivered in the order of their

@@ -185,3 +185,28 @@ class IngestStatistics:
     bytes: int  # of these, on the wire
     dropped: int  # messages that were taken and not published: not whole, or not allowed
     dropped_bytes: int  # of these, as far as they had come
+
+
+@dataclass(frozen=True, slots=True)
+class AskerStatistics:
+    """One asker that is connected to an endpoint of `answer()`."""
+
+    peer: str  # "203.0.113.7:41234", or "ipc:1234" with the peer's process id
+    version: str  # "3.1", "3.0", "2.0"
+    questions: int  # that were answered
+    errors: int  # of those: with an error
+    bytes: int  # of the answers
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStatistics:
+    """One endpoint of `answer()`, since it was opened."""
+
+    endpoint: str
+    askers: tuple[AskerStatistics, ...]  # who is connected, after the handshake
+    accepted: int  # connections whose handshake was done
+    refused: int  # connections above `max_askers`
+    evicted: int  # of those that were accepted: closed by us for what they do
+    questions: int  # that were answered, of all askers
+    errors: int  # of those: with an error
+    bytes: int  # of the answers

@@ -42,6 +42,7 @@ _LEVELS = {
     EventKind.SUBSCRIBER_RECOVERED: logging.INFO,  # the end of a warning
     EventKind.SUBSCRIBER_EVICTED: logging.WARNING,
     EventKind.PRODUCER_EVICTED: logging.WARNING,
+    EventKind.ASKER_EVICTED: logging.WARNING,
     EventKind.CONNECTION_REFUSED: logging.WARNING,
     EventKind.HANDSHAKE_FAILED: logging.WARNING,
     EventKind.CHOICE_DECLINED: logging.WARNING,

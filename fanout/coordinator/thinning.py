@@ -33,6 +33,7 @@ _OF_STRANGERS = {
     EventKind.CONNECTION_REFUSED,
     EventKind.HANDSHAKE_FAILED,
     EventKind.PRODUCER_EVICTED,  # for what it says; it is back at once
+    EventKind.ASKER_EVICTED,
     EventKind.SUBSCRIBER_THROTTLED,
 }
 

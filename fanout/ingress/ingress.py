@@ -7,18 +7,17 @@ that a publisher without producers has neither.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from fanout.arguments import as_topic
+from fanout.allowed_topics import allowed_prefixes
 from fanout.errors import ClosedError, ConfigError
 from fanout.ingress.terms import PRODUCERS_LIMIT, PRODUCERS_MAX
 from fanout.transport.advice import own_endpoints_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from fanout.arguments import TopicLike
     from fanout.events import Event
@@ -33,26 +32,6 @@ T = TypeVar("T")
 
 CALL_TIMEOUT = 10.0  # seconds for our thread to answer: it waits for nobody
 END_GRACE = 2.0  # seconds beyond what it was given; it ends in milliseconds
-
-
-def prefixes_of(allowed_topics: TopicLike | Iterable[TopicLike] | None) -> tuple[bytes, ...] | None:
-    """Prefixes of topics; None = any.
-
-    Raises:
-        TypeError: it is none. ConfigError: there are none, so that nothing could be published.
-    """
-    if allowed_topics is None:
-        return None
-    if isinstance(allowed_topics, str | bytes | bytearray | memoryview):
-        allowed_topics = [allowed_topics]
-    if not isinstance(allowed_topics, Iterable):
-        kind = type(allowed_topics).__name__
-        raise TypeError(f"allowed_topics must be one prefix or several, str or bytes, not {kind}")
-    names: Iterable[TopicLike] = allowed_topics
-    prefixes = tuple(as_topic(topic, "allowed_topics") for topic in names)
-    if not prefixes:
-        raise ConfigError("allowed_topics is empty: nothing could be published; None allows all")
-    return prefixes
 
 
 def check_producers(max_producers: int) -> None:
@@ -113,7 +92,7 @@ class Ingress:
         max_producers: int = PRODUCERS_MAX,
     ) -> str:
         """See `fanout.Publisher.ingest()`."""
-        allowed = prefixes_of(allowed_topics)
+        allowed = allowed_prefixes(allowed_topics, "nothing could be published")
         check_producers(max_producers)
         self._path.gate.check_use()
         with own_endpoints_named(endpoint, lambda: (*self._bound(), *self.endpoints)):

@@ -75,6 +75,11 @@ class KeptTopics(TopicTable):
         is_owner = isinstance(topic, KeptTopic) and self._owners[topic.place] is topic and topic.id
         return topic if is_owner else None  # type: ignore[return-value]  # it is one, then
 
+    def named(self, first: int, stop: int) -> list[tuple[int, bytes]]:
+        """Places in this range with the topics that have them now; any thread, without the lock."""
+        owners = enumerate(self._owners[first:stop], first)
+        return [(place, topic.name) for place, topic in owners if topic is not None]
+
     def forget(self, topic: KeptTopic) -> None:
         """It has no value any more, until it is published again."""
         identifier = self._next_id << PLACE_BITS | topic.place

@@ -69,6 +69,31 @@ class Clock:
             return self._at(low + max(0, place - 1))[1]
         return 0
 
+    def last_before(self, time: int) -> Note | None:
+        """The last note of that time or before; the oldest if none is; None: there are none."""
+        numbers = self._numbers()
+        place = bisect_right(numbers, time, key=lambda number: self._at(number)[0])
+        if not numbers:
+            return None
+        number = numbers[max(0, place - 1)]
+        time, head = self._at(number)
+        first = (number - 1) % at.CLOCK_NOTES * _WORDS
+        return Note(time, head, self._words[first + at.K_POSITION])
+
+    def seen_at(self, sequence: int) -> int:
+        """When a message was first noted to be there, monotonic ns; 0 = it is not yet.
+
+        Of one that is older than all notes, when the oldest of these was made.
+        """
+        numbers = self._numbers()
+        place = bisect_right(numbers, sequence, key=lambda number: self._at(number)[1])
+        return self._at(numbers[place])[0] if place < len(numbers) else 0
+
+    def _numbers(self) -> range:
+        """Of notes that nobody is about to write."""
+        count = self._header[at.H_CLOCK_COUNT]
+        return range(max(0, count - at.CLOCK_NOTES + BEING_WRITTEN) + 1, count + 1)
+
     def _at(self, number: int) -> tuple[int, int]:
         """Time and head of a note."""
         first = (number - 1) % at.CLOCK_NOTES * _WORDS

@@ -93,6 +93,7 @@ class Core:
             if not self.is_closing:
                 text = f"{self._accepted} are there already, see Limits.max_peers"
                 self._problems.put(ProblemKind.REFUSED, name, text)
+                self.role.turned_away(name, text)
             return None
         self._accepted += 1
         return self._add(name, None, now)
@@ -114,6 +115,7 @@ class Core:
             dial.lost(now)
         if peer.is_ready:
             self.role.left(peer, peer.unsent)
+        self.role.ended(peer, text, refused=refused)
         self._sent += peer.sent
         self._begun -= peer.begun
         del self.peers[peer]  # last: others see each message here or there

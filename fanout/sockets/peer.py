@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.parsing import Frames
     from fanout.zmtp.greeting import Role
 
+NO_HANDSHAKE = "the handshake was not done in time"
 SILENT = "the peer has been silent for too long"
 
 
@@ -185,6 +186,11 @@ class Peer:
         return bool(self.entries)
 
     @property
+    def unsent_bytes(self) -> int:
+        """Of all that waits."""
+        return self._pending - self._written
+
+    @property
     def unsent(self) -> list[Outgoing]:
         """Messages that the peer cannot have got whole: what it has of the first one it drops, if
         nothing follows."""
@@ -205,7 +211,7 @@ class Peer:
         """
         if not self.is_ready:
             if self._until is not None and now >= self._until:
-                raise LostError("the handshake was not done in time")
+                raise LostError(NO_HANDSHAKE)
             return
         silent = now - self._heard
         if self._ttl_s and silent >= self._ttl_s:

@@ -27,6 +27,7 @@ class Role:
 
     Attributes:
         socket_type: as READY says it.
+        read_bytes: of one peer in a turn; as many are parsed in half a millisecond.
         limits, problems: of the socket.
         has_way: whether a message could ever go out: there is a peer, or one is connected to.
         condemned: peers that are to be closed, and why.
@@ -35,6 +36,7 @@ class Role:
     """
 
     socket_type: ClassVar[bytes]
+    read_bytes: ClassVar[int] = 64 * 1024
 
     def __init__(self, limits: Limits, problems: Problems) -> None:
         self.limits = limits
@@ -58,6 +60,25 @@ class Role:
 
     def left(self, peer: Peer, unsent: list[Outgoing]) -> None:
         """A peer that had joined is gone; it cannot have got these messages whole."""
+
+    def ended(self, peer: Peer, text: str, *, refused: bool) -> None:
+        """A connection is over, whether its peer had joined or not; refused: it is at fault."""
+
+    def turned_away(self, name: str, text: str) -> None:
+        """Somebody has connected, and is one too many."""
+
+    def is_resting(self, peer: Peer) -> bool:
+        """Whether this one is left unread for now."""
+        del peer
+        return False
+
+    def take_turned(self) -> Sequence[Peer]:
+        """Of whom that has changed since it was asked last, or may have."""
+        return ()
+
+    def next_at(self) -> float | None:
+        """When `dispatch` is to be called by the clock; None: not by that."""
+        return None
 
     def received(self, peer: Peer, found: Sequence[Frames]) -> None:
         """Messages of a peer."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.sockets.dial import DialState
+from fanout.sockets.peer import earliest
 from fanout.sockets.plug import Plug
 from fanout.system_calls import RefusedError, dispensable, explain
 from fanout.transport.connecting import connected_to
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from fanout.subscriber.connections import Address
     from fanout.transport.listener import Listener
 
-READ_BYTES = 64 * 1024  # of one peer in a turn, parsed in half a millisecond
 ACCEPT_MAX = 64  # connections in a row: those that are there are to be served, too
 ACCEPT_PAUSE_S = 1.0  # without a descriptor left: others may close some
 WRITES_MAX = 8  # to one peer in a turn
 LOOK_EACH_S = 1.0  # at all peers: a PING may say that its sender is to be given up after a second
 LOOK_LEAST_S = 0.01
+CLOSED, CLOSED_BY_PEER = "closed", "the peer has closed the connection"
 OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -72,6 +73,8 @@ class Wiring:
             self._look(now)
         for peer in self._core.role.dispatch():
             self.flush(self._plugs[peer], now)
+        for turned in self._core.role.take_turned():
+            self._turn_to(turned, now)
         while self._core.role.condemned:
             condemned, why = self._core.role.condemned.pop()
             if condemned in self._plugs:
@@ -84,13 +87,13 @@ class Wiring:
         if self._core.role.may_dispatch or self._is_changed:
             return 0.0
         is_idle = not (self._plugs or self._connecting or self._resting or self._core.dials)
-        return None if is_idle else self._look_at
+        return None if is_idle else earliest([self._look_at, self._core.role.next_at()])
 
     def _look(self, now: float) -> None:
         self._is_changed = False
         core = self._core
-        if self._is_paused:
-            for peer in filter(lambda peer: peer.is_ready, self._plugs):
+        for peer in self._plugs:
+            if not self._reads(peer):
                 peer.paused(now)
         for dial in core.late(now):
             self._give_up(dial, "no answer to the connection attempt", now)
@@ -235,14 +238,14 @@ class Wiring:
         if not self._reads(peer):
             return
         try:
-            data = plug.sock.recv(READ_BYTES)
+            data = plug.sock.recv(self._core.role.read_bytes)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._lose(plug, error.strerror or str(error), now)
             return
         if not data:
-            self._lose(plug, "the peer has closed the connection", now)
+            self._lose(plug, CLOSED_BY_PEER, now)
             return
         problem = self._core.received(peer, data, now)
         if problem is not None:
@@ -288,9 +291,16 @@ class Wiring:
                 peer.paused(now)
             self._watcher.watch(plug, read=self._reads(peer), write=plug.wants_write)
 
+    def _turn_to(self, peer: Peer, now: float) -> None:
+        """Read it, or do not any more."""
+        plug = self._plugs.get(peer)
+        if plug is not None:
+            peer.paused(now)
+            self._watcher.watch(plug, read=self._reads(peer), write=plug.wants_write)
+
     def _reads(self, peer: Peer) -> bool:
         """Whether it is read: who is not there yet is, so that messages can go to it."""
-        return not self._is_paused or not peer.is_ready
+        return not peer.is_ready or not (self._is_paused or self._core.role.is_resting(peer))
 
     def _lose(self, plug: Plug, text: str, now: float, *, refused: bool = False) -> None:
         assert plug.peer is not None, "only connections are lost"
@@ -317,7 +327,7 @@ class Wiring:
             self._unplug(plug)
         self._connecting.clear()
         for plug in list(self._plugs.values()):
-            self._lose(plug, "closed", now)
+            self._lose(plug, CLOSED, now)
 
     def _unplug(self, plug: Plug) -> None:
         if not plug.is_closed:

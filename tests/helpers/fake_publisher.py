@@ -86,6 +86,10 @@ class FakePublisher:
         self._bound.append(endpoint)
         return endpoint
 
+    def answer(self, endpoint: str) -> str:
+        self.calls.append(f"answer {endpoint}")
+        return endpoint
+
     def ingest(self, endpoint: str) -> str:
         self.calls.append(f"ingest {endpoint}")
         return endpoint

@@ -23,6 +23,8 @@ import fanout
 from fanout import EventKind, FanoutError, Options
 from fanout.cli.main import build_parser
 from fanout.statistics import (
+    AnswerStatistics,
+    AskerStatistics,
     ClosedSubscriber,
     IngestStatistics,
     ProducerStatistics,
@@ -252,6 +254,8 @@ def test_events_are_in_the_reference() -> None:
 @pytest.mark.parametrize(
     "kind",
     [
+        AnswerStatistics,
+        AskerStatistics,
         ClosedSubscriber,
         IngestStatistics,
         ProducerStatistics,

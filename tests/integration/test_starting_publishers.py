@@ -33,6 +33,7 @@ asyncio.run(main())
 """
 # Of each part that most do without, a module that nobody does with it can do without.
 INGRESS = {"fanout.ingress.loop", "fanout.ingress.splitting"}
+ANSWERS = {"fanout.answers.desk", "fanout.answers.role", "fanout.sockets.threads"}
 VALUES = {"fanout.send.kept_path", "fanout.shm.kept_values", "fanout.shm.value_keeper"}
 OTHERS = {
     *("fanout.cli", "fanout.producer", "fanout.awaited_producer", "fanout.sockets"),
@@ -55,7 +56,7 @@ def loaded(program: str, options: str = "", call: str = "publisher.drain()") -> 
 def test_a_plain_publisher_loads_what_it_uses(program: str) -> None:
     modules = loaded(program)
     assert "fanout.engine" in modules
-    assert not modules & (INGRESS | VALUES | OTHERS)
+    assert not modules & (INGRESS | ANSWERS | VALUES | OTHERS)
     ingress = {name for name in modules if name.startswith("fanout.ingress.")}
     assert ingress == {"fanout.ingress.ingress", "fanout.ingress.terms"}
 
@@ -63,6 +64,7 @@ def test_a_plain_publisher_loads_what_it_uses(program: str) -> None:
 def test_who_asks_for_a_part_loads_it() -> None:
     """So the names above are those of today."""
     assert loaded(BLOCKING, call='publisher.ingest("tcp://127.0.0.1:*")') >= INGRESS
+    assert loaded(BLOCKING, call='publisher.answer("tcp://127.0.0.1:*")') >= ANSWERS
     assert loaded(BLOCKING, KEPT) >= VALUES
     used = "import fanout.asyncio, fanout.cli; fanout.Producer; fanout.asyncio.Producer"
     assert loaded(BLOCKING, call=f"{used}; import fanout.workers") >= OTHERS

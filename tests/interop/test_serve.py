@@ -11,13 +11,14 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 import pytest
 import zmq
 
 from tests.helpers.command import DEADLINE_S, ROOT, Command
+from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -377,4 +378,25 @@ def test_producers_publish_until_a_signal_comes(subscribers: Subscribers, tmp_pa
             push.send_multipart([b"GBPUSD", b"1.3"])
             assert receive(subscriber, 1) == [(b"GBPUSD", b"1.3")]
         command.send_signal(signal.SIGTERM)
+        assert command.wait() == 0
+
+
+def test_questions_are_answered_while_it_runs(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/answer"
+    with Command("serve", "--bind", TCP, "--answer", endpoint, *SMALL) as command:
+        command.error_line(lambda line: f"answering on {endpoint}" in line)
+        command.write(b"EURUSD\t1.1\n")
+        with zmq.Context() as context, context.socket(zmq.REQ) as req:
+            req.set(zmq.RCVTIMEO, int(DEADLINE_S * 1000))
+            req.connect(endpoint)
+
+            def messages() -> list[dict[str, object]]:
+                req.send_json({"ask": "log"})
+                answer: Any = req.recv_json()
+                found: list[dict[str, object]] = answer["messages"]
+                return found
+
+            wait_until(messages, "it is published")
+            assert messages() == [{"sequence": 0, "frames": ["EURUSD", "1.1"]}]
+        command.end_input()
         assert command.wait() == 0

@@ -72,6 +72,7 @@ PRODUCT = FANOUT + WORKERS
 # Pure files decide and compute. What they need of the world (time, chance, bytes) is passed in.
 PURE = (
     "fanout/control/messages.py",
+    "fanout/allowed_topics.py",
     "fanout/arguments.py",
     *(f"fanout/cli/top/{name}.py" for name in ("columns", "figures", "headlines", "keys")),
     *(f"fanout/cli/top/{name}.py" for name in ("ordering", "plain", "records", "view", "watching")),
@@ -108,6 +109,9 @@ PURE = (
     "fanout/coordinator/thinning.py",
     "fanout/coordinator/watching.py",
     "fanout/statistics.py",
+    *(f"fanout/answers/{name}.py" for name in ("asker", "languages", "page", "reading")),
+    *(f"fanout/answers/{name}.py" for name in ("replies", "role", "survey", "view")),
+    "fanout/question_terms.py",
     *(f"fanout/ingress/{name}.py" for name in ("admission", "intake", "portions", "splitting")),
     "fanout/ingress/terms.py",
     "fanout/system_calls.py",

@@ -34,6 +34,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "fanout.loop_executor",
         ),
         *("fanout.refusals", "fanout.slow_options", "fanout.slow_policy"),
+        "fanout.allowed_topics",
+        "fanout.question_terms",
         "fanout.reserved",
         *(
             "fanout.option_arguments",
@@ -56,6 +58,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "sockets": ("fanout.sockets",),
     "send": ("fanout.send",),
     "ingress": ("fanout.ingress",),
+    "answers": ("fanout.answers",),
     "coordinator": ("fanout.coordinator",),
     "tuning": ("fanout.workers.tuning",),
     "stream": ("fanout.workers.stream",),
@@ -70,10 +73,15 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "questions": ("fanout.questions",),
     "workforce": ("fanout.workforce",),
     "engine": ("fanout.engine", "fanout.engine_parts"),
+    "desks": ("fanout.desks",),
     "producer": ("fanout.producer", "fanout.awaited_producer"),
-    "publisher": ("fanout", "fanout.audience", "fanout.intake", "fanout.publisher"),
+    "publisher": (
+        *("fanout", "fanout.answering", "fanout.audience", "fanout.intake"),
+        "fanout.publisher",
+    ),
     "asyncio": (
         "fanout.asyncio",
+        "fanout.awaited_answering",
         "fanout.awaited_audience",
         "fanout.awaited_intake",
     ),  # which uses nothing of the blocking one
@@ -94,6 +102,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sockets": WORDS | {"subscriber", "transport", "zmtp"},
     "send": WORDS | {"shm", "zmtp"},
     "ingress": WORDS | {"send", "shm", "transport", "zmtp"},
+    "desks": WORDS | {"send", "shm", "transport"},
+    "answers": WORDS | {"desks", "send", "shm", "sockets", "subscriber", "zmtp"},
     "coordinator": WORDS | {"control", "kernel", "shm", "transport", "zmtp"},
     "tuning": set(),
     "policy": WORDS,
@@ -106,11 +116,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "questions": WORDS | {"observe"},
     "workforce": WORDS,
     "engine": WORDS
-    | {"coordinator", "ingress", "observe", "questions", "send", "shm", "transport"}
+    | {"coordinator", "desks", "ingress", "observe", "questions", "send", "shm", "transport"}
     | {"workforce"},
     "producer": WORDS | {"send", "sockets", "subscriber"},
-    "publisher": WORDS | {"engine", "ingress", "producer", "send", "subscriber"},
-    "asyncio": WORDS | {"engine", "ingress", "producer", "send", "subscriber"},
+    "publisher": WORDS | {"answers", "engine", "ingress", "producer", "send", "subscriber"},
+    "asyncio": WORDS | {"answers", "engine", "ingress", "producer", "send", "subscriber"},
     "cli": WORDS | {"observe", "publisher", "subscriber", "transport"},
 }
 

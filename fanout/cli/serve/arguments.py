@@ -50,14 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ENDPOINT",
         help="tcp://*:5556, tcp://127.0.0.1:* (a free port), ipc:///run/feed; may be given again",
     )
-    add(
-        "--ingest",
-        action="append",
-        default=[],
-        metavar="ENDPOINT",
-        help="publish what PUSH sockets send there, too, and go on after the end of the input; "
-        "may be given again",
-    )
+    _add_endpoints(parser)
     add(
         "--format",
         choices=("lines", "ndjson", "msgpack"),
@@ -90,6 +83,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seconds between reports, 0 = none (default: 1 on a terminal, else 10)",
     )
     _add_options(parser)
+
+
+def _add_endpoints(parser: argparse.ArgumentParser) -> None:
+    """Of who is no subscriber."""
+    add = parser.add_argument
+    add(
+        "--ingest",
+        action="append",
+        default=[],
+        metavar="ENDPOINT",
+        help="publish what PUSH sockets send there, too, and go on after the end of the input; "
+        "may be given again",
+    )
+    add(
+        "--answer",
+        action="append",
+        default=[],
+        metavar="ENDPOINT",
+        help="answer there what REQ sockets ask: last values, topics, the log; may be given again",
+    )
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

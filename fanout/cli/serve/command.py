@@ -60,6 +60,7 @@ class ServedPublisher(Protocol):
     def endpoints(self) -> tuple[str, ...]: ...
     def bind(self, endpoint: str) -> object: ...
     def ingest(self, endpoint: str) -> str: ...
+    def answer(self, endpoint: str) -> str: ...
     def batch(self) -> AbstractContextManager[OpenBatch]: ...
     def statistics(self) -> PublisherStatistics: ...
     def subscribers(self) -> tuple[SubscriberStatistics, ...]: ...
@@ -117,7 +118,7 @@ def serve(
     """
     given = publisher_options(arguments)
     options = Options(**given)
-    for endpoint in (*arguments.bind, *arguments.ingest):
+    for endpoint in (*arguments.bind, *arguments.ingest, *arguments.answer):
         parse_endpoint(endpoint)  # a wrong one is refused before anything is started
     parser = _parser(arguments, options.max_message_bytes - FRAMING_BYTES)
     _raise_descriptor_limit()
@@ -182,6 +183,8 @@ class _Run:
             self._screen.line(f"publishing on {endpoint}")
         self._writer.start(self._figures)
         try:
+            for endpoint in arguments.answer:
+                self._writer.note(f"answering on {self._publisher.answer(endpoint)}")
             self._wait_for_subscribers(arguments.wait_for)
             for endpoint in arguments.ingest:
                 self._writer.note(f"taking messages on {self._publisher.ingest(endpoint)}")

@@ -30,6 +30,7 @@ TOLD_EVENTS = frozenset(
         EventKind.SUBSCRIBER_THROTTLED,
         EventKind.SUBSCRIBER_EVICTED,
         EventKind.PRODUCER_EVICTED,
+        EventKind.ASKER_EVICTED,
         EventKind.HANDSHAKE_FAILED,
         EventKind.CONNECTION_REFUSED,
         EventKind.ACCEPT_PAUSED,

@@ -1,0 +1,102 @@
+"""One endpoint that answers, with its thread. Shell."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fanout.answers.pace import Pace
+from fanout.answers.replies import Replies
+from fanout.answers.role import Answering
+from fanout.answers.state import State
+from fanout.answers.survey import Surveyor
+from fanout.question_terms import MESSAGE_BYTES_MAX
+from fanout.sockets.limits import Limits
+from fanout.sockets.threads import ThreadActor
+from fanout.statistics import AnswerStatistics, AskerStatistics
+
+if TYPE_CHECKING:
+    from fanout.answers.replies import Answer
+    from fanout.desks import DeskSettings
+    from fanout.reasons import Reason
+
+END_GRACE_S = 2.0  # beyond what it was given; it ends in milliseconds
+
+
+class Desk(ThreadActor):
+    """A socket of its own, whose thread answers.
+
+    Attributes:
+        endpoint: with its real port.
+    """
+
+    role: Answering
+
+    def __init__(self, settings: DeskSettings) -> None:
+        self._listener = listener = settings.listener
+        settings.made(self)
+        self.endpoint = listener.endpoint
+        self._complain = settings.complain
+        view = State(settings.segment, settings.topics, numbered=settings.numbered)
+        self._pace = Pace(time.monotonic, time.sleep)
+        surveyor = Surveyor(view, time.monotonic)
+        self._replies = Replies(view, surveyor, settings.allowed)
+        make_role = partial(
+            Answering,
+            answer=self._answer,
+            clock=time.monotonic,
+            tell=settings.tell,
+            endpoint=listener.endpoint,
+        )
+        limits = Limits(max_peers=settings.max_askers, max_message_bytes=MESSAGE_BYTES_MAX)
+        super().__init__(make_role, limits, "fanout-answer")
+        self.order(lambda: self.wiring.listen(listener))
+
+    def statistics_of_askers(self) -> AnswerStatistics:
+        """The figures as they are now; any thread."""
+        role = self.role
+        askers = tuple(
+            AskerStatistics(
+                *(one.peer.name, one.peer.feed.version or ""),
+                *(one.questions, one.errors, one.bytes),
+            )
+            for one in list(role.askers.values())
+        )
+        counted = role.accepted, role.refused, role.evicted
+        answered = role.questions, role.errors, role.bytes
+        return AnswerStatistics(self.endpoint, askers, *counted, *answered)
+
+    def leave_desk(self, cause: Reason, timeout: float) -> None:
+        """End it, and wait for that; answers on their way get so many seconds. Any thread.
+
+        On its own thread, which may happen to collect a publisher as garbage, it does not wait.
+        """
+        self.role.farewell = cause
+        self.close(timeout)
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout + END_GRACE_S)
+
+    def abandon(self, cause: Reason) -> None:
+        """End it, however far it was made: who has asked for it was interrupted."""
+        if hasattr(self, "_thread"):  # it may be about to start: it ends at once, then
+            self.role.farewell = cause
+            self.close(0.0)
+            if self._thread.is_alive():
+                self._thread.join(END_GRACE_S)
+        self._listener.close()
+
+    def fail(self, error: BaseException, now: float) -> None:
+        text = f"the thread that answers on {self.endpoint} failed: answer() begins anew"
+        self._complain(text, error)
+        super().fail(error, now)
+
+    def leave(self) -> None:
+        self.role.tell = lambda event: None
+        super().leave()
+
+    def _answer(self, question: bytes) -> tuple[Answer, float]:
+        self._pace.begin()
+        answer = self._replies.answer(question, self._pace)
+        return answer, self._pace.end()

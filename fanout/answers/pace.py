@@ -1,0 +1,61 @@
+"""How long a question may take, and how much of the interpreter all of them may. Shell.
+
+Who publishes needs the interpreter, which the thread that answers has while it works. So that works
+for a millisecond or so, and then rests for as long, in which the interpreter is free.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.question_terms import QUESTION_S, REST_MAX_S, WORK_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Pace:
+    """Owned by one thread.
+
+    Args:
+        clock: seconds.
+        sleep: waits for so many of them, without the interpreter.
+    """
+
+    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], object]) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._begun = 0.0  # the question
+        self._since = 0.0  # work goes on
+        self._worked = 0.0  # before that, since the last rest
+        self._until = 0.0
+
+    def begin(self) -> None:
+        """A question is answered from now on."""
+        self._begun = self._since = self._clock()
+        self._until = self._begun + QUESTION_S
+
+    def end(self) -> float:
+        """It is answered; returns the seconds that it took, and rests if it is time."""
+        now = self._clock()
+        took = now - self._begun
+        self._look(now)
+        return took
+
+    def is_over(self) -> bool:
+        """Whether it has taken long enough; rests if it is time."""
+        now = self._clock()
+        self._look(now)
+        return now >= self._until
+
+    def allow(self, seconds: float) -> None:
+        """Let it take so much from now on."""
+        self._until = max(self._until, self._clock() + seconds)
+
+    def _look(self, now: float) -> None:
+        self._worked += now - self._since
+        self._since = now
+        if self._worked >= WORK_S:
+            self._sleep(min(self._worked, REST_MAX_S))
+            self._worked = 0.0
+            self._since = self._clock()

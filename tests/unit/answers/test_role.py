@@ -1,0 +1,181 @@
+"""Whose question is answered when, who is left unread, and what is told of whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.answers.replies import Answer
+from fanout.answers.role import Answering
+from fanout.events import Event, EventKind
+from fanout.question_terms import QUESTION_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
+from fanout.reasons import Reason
+from fanout.sockets.peer import NO_HANDSHAKE
+from fanout.sockets.problems import Problems
+from fanout.sockets.wiring import CLOSED, CLOSED_BY_PEER
+from fanout.zmtp import encode_message
+from tests.helpers.asked import FakeClock
+from tests.unit.sockets.peers import LIMITS, dispatched, peer_of, written
+
+if TYPE_CHECKING:
+    from fanout.sockets.peer import Peer
+
+
+class Desk:
+    """A role that answers with what it was asked, in capitals."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.events: list[Event] = []
+        self.takes = 0.0
+        self.role = Answering(
+            LIMITS, Problems(), self.answer, self.clock, self.events.append, "ipc://x"
+        )
+
+    def answer(self, question: bytes) -> tuple[Answer, float]:
+        self.clock.now += self.takes
+        return Answer(question.upper(), "no" if question == b"no" else ""), self.takes
+
+    def peer(self) -> Peer:
+        return peer_of(self.role)
+
+    def turns(self, *peers: Peer) -> list[bytes]:
+        """What each is sent in one turn."""
+        found = dispatched(self.role, peers)
+        self.role.take_turned()
+        return found
+
+
+def may_dispatch(desk: Desk) -> bool:
+    return desk.role.may_dispatch
+
+
+def test_an_answer_has_the_envelope_of_its_question() -> None:
+    desk = Desk()
+    a, b, c = desk.peer(), desk.peer(), desk.peer()
+    desk.role.received(a, [(b"", b"one")])
+    desk.role.received(b, [(b"7", b"", b"two")])
+    desk.role.received(c, [(b"no",)])
+    assert may_dispatch(desk)
+    assert desk.turns(a, b, c) == [
+        encode_message([b"", b"ONE"]),
+        encode_message([b"7", b"", b"TWO"]),
+        encode_message([b"NO"]),
+    ]
+    assert not may_dispatch(desk)
+    assert (desk.role.questions, desk.role.errors, desk.role.bytes) == (3, 1, 8)
+
+
+def test_askers_have_their_turns() -> None:
+    desk = Desk()
+    flood, other = desk.peer(), desk.peer()
+    desk.role.received(flood, [(b"%d" % n,) for n in range(100)])
+    desk.role.received(other, [(b"x",), (b"y",)])
+    assert desk.turns(flood, other) == [encode_message([b"0"]), encode_message([b"X"])]
+    assert desk.turns(flood, other) == [encode_message([b"1"]), encode_message([b"Y"])]
+    assert desk.turns(flood, other) == [encode_message([b"2"]), b""]
+
+
+def test_a_turn_does_not_take_long_and_the_next_one_goes_on() -> None:
+    desk = Desk()
+    desk.takes = QUESTION_S * 1.5
+    peers = [desk.peer() for _ in range(3)]
+    for peer in peers:
+        desk.role.received(peer, [(b"x",)])
+    answered = [desk.turns(*peers) for _ in peers]
+    one = encode_message([b"X"])
+    assert answered == [[one, b"", b""], [b"", one, b""], [b"", b"", one]]
+
+
+def test_who_has_questions_waiting_is_not_read() -> None:
+    desk = Desk()
+    peer = desk.peer()
+    assert not desk.role.is_resting(peer)
+    desk.role.received(peer, [(b"x",), (b"y",)])
+    assert desk.role.is_resting(peer)
+    assert list(desk.role.take_turned()) == [peer]
+    desk.role.dispatch()
+    written(peer)
+    assert desk.role.is_resting(peer)
+    desk.role.dispatch()
+    assert set(desk.role.take_turned()) == {peer}
+    assert desk.role.is_resting(peer), "it has not taken its answer"
+    written(peer)
+    assert not desk.role.is_resting(peer)
+
+
+def test_who_takes_no_answer_gets_no_more_and_is_closed_at_last() -> None:
+    desk = Desk()
+    peer, other = desk.peer(), desk.peer()
+    desk.role.received(peer, [(b"x",), (b"y",)])
+    assert desk.role.dispatch() == [peer]
+    assert desk.role.dispatch() == []
+    assert not may_dispatch(desk)
+    assert desk.role.next_at() == desk.clock.now + UNREAD_S
+    desk.clock.now += UNREAD_S - 1
+    desk.role.received(other, [(b"z",)])
+    assert desk.turns(other) == [encode_message([b"Z"])]
+    assert desk.role.condemned == []
+    desk.clock.now += 1
+    desk.role.dispatch()
+    assert desk.role.condemned == [(peer, Reason.UNREAD_ANSWERS.text)]
+    desk.role.dispatch()
+    assert len(desk.role.condemned) == 1
+
+
+def test_who_takes_it_late_is_read_again() -> None:
+    desk = Desk()
+    peer = desk.peer()
+    desk.role.received(peer, [(b"x",)])
+    desk.role.dispatch()
+    desk.role.take_turned()
+    desk.role.dispatch()
+    assert list(desk.role.take_turned()) == []
+    written(peer)
+    desk.role.dispatch()
+    assert list(desk.role.take_turned()) == [peer]
+
+
+def test_who_asks_too_often_waits() -> None:
+    desk = Desk()
+    peer = desk.peer()
+    desk.role.received(peer, [(b"x",)] * (QUESTIONS_BURST + 2))
+    for _ in range(QUESTIONS_BURST):
+        assert desk.turns(peer) != [b""]
+    assert desk.turns(peer) == [b""]
+    assert not may_dispatch(desk)
+    due = desk.role.next_at()
+    assert due is not None
+    assert 0 < due - desk.clock.now <= 1 / QUESTIONS_PER_S
+    desk.clock.now = due
+    assert may_dispatch(desk)
+    assert desk.turns(peer) != [b""]
+
+
+def test_ends_are_told_and_counted() -> None:
+    desk = Desk()
+    role = desk.role
+    texts = [
+        (CLOSED_BY_PEER, False, EventKind.ASKER_DISCONNECTED, Reason.LEFT),
+        ("reset", False, EventKind.ASKER_DISCONNECTED, Reason.BROKEN),
+        ("bad", True, EventKind.ASKER_EVICTED, Reason.VIOLATION),
+        (Reason.UNREAD_ANSWERS.text, False, EventKind.ASKER_EVICTED, Reason.UNREAD_ANSWERS),
+        (CLOSED, False, EventKind.ASKER_DISCONNECTED, Reason.PUBLISHER_CLOSED),
+    ]
+    for text, refused, kind, cause in texts:
+        peer = desk.peer()
+        assert desk.events[-1].kind is EventKind.ASKER_CONNECTED
+        role.received(peer, [(b"x",)])
+        role.dispatch()
+        peer.is_gone = True
+        role.ended(peer, text, refused=refused)
+        assert (desk.events[-1].kind, desk.events[-1].cause) == (kind, cause)
+        assert role.dispatch() == []
+        assert role.condemned == []
+    assert (role.accepted, role.evicted, role.askers) == (5, 2, {})
+    role.ended(peer, NO_HANDSHAKE, refused=False)
+    assert (desk.events[-1].kind, desk.events[-1].cause) == (
+        EventKind.HANDSHAKE_FAILED,
+        Reason.HANDSHAKE_TIMEOUT,
+    )
+    role.turned_away("somebody", "")
+    assert (role.refused, desk.events[-1].cause) == (1, Reason.FULL)
