@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from fanout.option_arguments import OptionArguments
     from fanout.options import Options
     from fanout.refusals import NotHere
+    from fanout.security.endpoints import Security
     from fanout.send.path import SendPath
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
@@ -63,7 +64,7 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
 
     __slots__ = (
         *("__weakref__", "_endpoint", "_is_started", "_keywords", "_on_event"),
-        *("_options", "_own", "_queue", "_sends"),
+        *("_options", "_own", "_queue", "_security", "_sends"),
     )
 
     def __init__(
@@ -71,6 +72,7 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
         endpoint: str | Iterable[str] | None = None,
         *,
         on_event: Callable[[Event], None] | None = None,
+        security: Security | None = None,
         options: Options | None = None,
         **keywords: Unpack[OptionArguments],
     ) -> None:
@@ -81,6 +83,7 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
         self._endpoint = endpoint
         self._on_event = on_event
         self._options = options
+        self._security = security
         self._keywords = keywords
         self._is_started = False
 
@@ -98,11 +101,12 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
         endpoint: str | Iterable[str] | None = None,
         *,
         on_event: Callable[[Event], None] | None = None,
+        security: Security | None = None,
         options: Options | None = None,
         **keywords: Unpack[OptionArguments],
     ) -> Publisher:
         """A publisher that is started; `close()` it."""
-        publisher = cls(endpoint, on_event=on_event, options=options, **keywords)
+        publisher = cls(endpoint, on_event=on_event, security=security, options=options, **keywords)
         await publisher._start()
         return publisher
 
@@ -173,10 +177,10 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
 
     # Endpoints.
 
-    async def bind(self, endpoint: str) -> str:
+    async def bind(self, endpoint: str, *, security: Security | None = None) -> str:
         """Listen on one more endpoint; returns it as it is bound."""
         engine = self._running()
-        return await in_thread(lambda: engine.bind(endpoint), undo=engine.unbind)
+        return await in_thread(lambda: engine.bind(endpoint, security), undo=engine.unbind)
 
     async def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint; its subscribers stay. Once begun it is done."""
@@ -272,7 +276,9 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
         if on_event is not None:
             on_event = LoopCallback(on_event, asyncio.get_running_loop())
         self._engine = await in_thread(
-            lambda: engines.start(self._endpoint, on_event, self._keywords, self._options),
+            lambda: engines.start(
+                self._endpoint, on_event, self._keywords, self._options, self._security
+            ),
             undo=lambda engine: engine.close(0.0),
         )
         self._sends = self._queue = queue = SendQueue(self._engine.path, self._engine.in_the_way)

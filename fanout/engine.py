@@ -23,7 +23,7 @@ from fanout.coordinator.interest import Interest
 from fanout.coordinator.spawn import check_python
 from fanout.desks import Desks
 from fanout.engine_parts import end, enlarge
-from fanout.errors import StartupError
+from fanout.errors import ConfigError, StartupError
 from fanout.ingress.ingress import Ingress
 from fanout.ingress.terms import Terms
 from fanout.observe.reader import Reader
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from fanout.event_queue import EventQueue
     from fanout.events import Event
     from fanout.options import Options
+    from fanout.security.endpoints import Security
     from fanout.send.attempt import Attempt
     from fanout.statistics import InTheWay, Undelivered
     from fanout.transport.listener import Listener
@@ -163,7 +164,7 @@ class Engine:
             *(self._coordinator.tell, self._announcer.complain),
         )
 
-    def start(self, endpoints: Iterable[str]) -> None:
+    def start(self, endpoints: Iterable[str], security: Security | None = None) -> None:
         """Listen, start the coordinator and the workers, and serve; once.
 
         What cannot be bound is found before any process is started. Who connects meanwhile waits
@@ -177,7 +178,7 @@ class Engine:
                 listeners: list[Listener] = []
                 for each in endpoints:
                     with own_endpoints_named(each, lambda: [one.endpoint for one in listeners]):
-                        listeners.append(self._coordinator.reception.open(each))
+                        listeners.append(self._coordinator.reception.open(each, security))
                     undo.callback(listeners[-1].close)
                 self._coordinator.start()
                 for listener in listeners:
@@ -231,15 +232,11 @@ class Engine:
 
     # Endpoints.
 
-    def bind(self, endpoint: str) -> str:
-        """Listen on one more endpoint; returns it as it is bound.
-
-        Raises:
-            ConfigError, BindError, ClosedError: nothing has changed.
-        """
+    def bind(self, endpoint: str, security: Security | None = None) -> str:
+        """Listen on one more endpoint; returns it as it is bound. Raises as `Publisher.bind()`."""
         self.gate.check_use()
         with own_endpoints_named(endpoint, lambda: self.endpoints):
-            return self._coordinator.reception.bind(endpoint)
+            return self._coordinator.reception.bind(endpoint, security)
 
     def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint; its subscribers stay.
@@ -248,8 +245,7 @@ class Engine:
             ConfigError, ClosedError: nothing has changed.
         """
         self.gate.check_use()
-        reception = self._coordinator.reception
-        self._coordinator.call(lambda: reception.unbind(endpoint))
+        self._coordinator.call(lambda: self._coordinator.reception.unbind(endpoint))
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -336,6 +332,7 @@ def start(
     on_event: Callable[[Event], None] | None,
     options: Mapping[str, Any],
     base: Options | None = None,
+    security: Security | None = None,
 ) -> Engine:
     """An engine that runs, from what users pass; see `fanout.Publisher` for what it raises."""
     check_machine()
@@ -343,8 +340,10 @@ def start(
     checked = make_options(options, base)
     check_callback(on_event)
     endpoints = as_endpoints(endpoint)
+    if security is not None and not endpoints:
+        raise ConfigError("security is of an endpoint, and none is given: say it to bind()")
     for each in endpoints:
         parse_endpoint(each)  # before anything is started
     engine = Engine(checked, on_event)
-    engine.start(endpoints)
+    engine.start(endpoints, security)
     return engine

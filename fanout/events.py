@@ -43,7 +43,7 @@ class EventKind(str, enum.Enum):
     WORKER_SHORT_OF_MEMORY = "worker_short_of_memory"  # others could not go on with all that it has
     WORKER_RETIRED = "worker_retired"  # it has ended as we wanted: replaced, or one less
     EVENTS_LOST = "events_lost"  # who is told of them is too slow: here events are missing
-    CALLBACK_FAILED = "callback_failed"  # on_event raised; reported to the logger only
+    CALLBACK_FAILED = "callback_failed"  # a check of security, or on_event: that to the logger only
 
     def __str__(self) -> str:
         return self.value
@@ -68,7 +68,7 @@ class Event:
     last: see the reference.
     `exit_code` is that of the process of a WORKER_LOST, -N for signal N; None where there was none,
     or nobody knows it. `exact` is False where more may have been discarded than it says: `reason`
-    says why that is not known.
+    says why that is not known. `user` is who the subscriber has proven to be.
     """
 
     kind: EventKind
@@ -86,6 +86,7 @@ class Event:
     dropped_since: int = 0
     added: int = 0
     cancelled: int = 0
+    user: str = ""
 
     def __init__(
         self,
@@ -104,12 +105,13 @@ class Event:
         dropped_since: int = 0,
         added: int = 0,
         cancelled: int = 0,
+        user: str = "",
     ) -> None:
         # In a third of the time of what is made for a frozen class; there are two for each of
         # thousands who connect at once.
         values = (
             *(kind, reason, subscriber, peer, worker, dropped, cause, lost, exit_code, count),
-            *(discarded, exact, dropped_since, added, cancelled),
+            *(discarded, exact, dropped_since, added, cancelled, user),
         )
         for store, value in zip(_STORES, values, strict=True):
             store(self, value)
@@ -120,6 +122,8 @@ class Event:
             parts.append(f"subscriber={self.subscriber}")
         if self.peer is not None:
             parts.append(f"peer={self.peer}")
+        if self.user:
+            parts.append(f"user={self.user}")
         if self.worker is not None:
             parts.append(f"worker={self.worker}")
         for name in _COUNTS:

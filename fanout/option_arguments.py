@@ -54,3 +54,4 @@ class OptionArguments(TypedDict, total=False):
     kernel_queue_bytes: int | str
     backlog: int
     allow_zmtp_1: bool
+    require_security: bool

@@ -127,7 +127,7 @@ class Options:
     idle machine."""
 
     max_subscribers: int = number(16_384, 1, 1_000_000)
-    """Connections at once; 1,280 bytes of shared memory each. Further ones are refused, counted."""
+    """Connections at once; 1,344 bytes of shared memory each. Further ones are refused, counted."""
 
     max_half_open: int = number(4_096, 1, 1_000_000)
     """Connections that have not finished the handshake; the next one is refused, counted. As long
@@ -182,6 +182,9 @@ class Options:
     allow_zmtp_1: bool = one_of(False, (True, False))
     """Serve ZMTP 1.0 peers (libzmq 2.x), which take everything and cannot subscribe. Off: on an
     open port any byte stream, an HTTP request for one, would look like such a peer."""
+
+    require_security: bool = one_of(False, (True, False))
+    """Refuse endpoints on which nobody says who he is, those of `ingest()` and `answer()` too."""
 
     if not TYPE_CHECKING:  # type checkers know what there is
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fanout.option_arguments import OptionArguments
     from fanout.options import Options
     from fanout.refusals import NotHere
+    from fanout.security.endpoints import Security
     from fanout.send.path import SendPath
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
@@ -50,6 +51,7 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
         on_event: called with every `Event`, on a thread of its own, and may use the publisher.
             What it raises is logged; it holds nobody up, and events that it is too slow for are
             counted (`EVENTS_LOST`).
+        security: what `endpoint` asks of subscribers, see `fanout.auth`; None = nothing.
         options: what is not among the keywords; None = the defaults.
         keywords: options by name, see `fanout.options.Options`; sizes as text as well, "64M".
 
@@ -68,10 +70,11 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
         endpoint: str | Iterable[str] | None = None,
         *,
         on_event: Callable[[Event], None] | None = None,
+        security: Security | None = None,
         options: Options | None = None,
         **keywords: Unpack[OptionArguments],
     ) -> None:
-        self._engine = engine = start(endpoint, on_event, keywords, options)
+        self._engine = engine = start(endpoint, on_event, keywords, options, security)
         self._path: SendPath | OwnBatches = engine.path
         self._own = OwnBatches(engine.path.append, threading.get_ident, self._switch)
 
@@ -160,13 +163,16 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
 
     # Endpoints.
 
-    def bind(self, endpoint: str) -> str:
+    def bind(self, endpoint: str, *, security: Security | None = None) -> str:
         """Listen on one more endpoint; returns it as it is bound, with the real port.
 
+        Args:
+            security: what it asks of subscribers, see `fanout.auth`; None = nothing.
+
         Raises:
-            ConfigError, BindError, ClosedError: nothing has changed.
+            TypeError, ConfigError, BindError, ClosedError: nothing has changed.
         """
-        return self._engine.bind(endpoint)
+        return self._engine.bind(endpoint, security)
 
     def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint, named as in `endpoints`; its subscribers stay.

@@ -140,6 +140,9 @@ class Reason(enum.Enum):
         Fault.SUBSCRIBER,
     )
 
+    DENIED = 25, "denied", "was refused (security)", Fault.SUBSCRIBER
+    PUT_OFF = 26, "put_off", "could not be judged now (security)", Fault.PUBLISHER
+
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER
     LAG_MESSAGES = (

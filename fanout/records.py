@@ -53,7 +53,8 @@ def record(kind: type[T]) -> type[T]:
         said = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"{type(self).__qualname__}({said})"
 
-    body |= {"__eq__": is_same, "__hash__": number, "__repr__": text}
+    body |= {"__eq__": is_same, "__hash__": number}
+    body.setdefault("__repr__", text)  # its own says what is not secret
     made: type[T] = type(kind.__name__, kind.__bases__, body)
     return made
 

@@ -52,6 +52,7 @@ class SubscriberStatistics:
     policy: SlowPolicy  # what happens to it when it is too far behind
     chosen_by: str  # who chose that: "publisher", "rule", "subscriber" or "call"
     name: str  # what it calls itself, "" = nothing
+    user: str = ""  # who it has proven to be, the first 64 bytes; "" = it need not
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, get_args
 
 import msgpack
 
+from fanout.control.judging import AuthRequest, Judged
 from fanout.control.takeover import Release, Released, Resume, Resumed, Wants
 from fanout.records import fields_of, record
 
@@ -215,6 +216,8 @@ Message: TypeAlias = (
     | Resumed
     | Release
     | Released
+    | AuthRequest
+    | Judged
 )
 
 
@@ -283,10 +286,11 @@ def decode(packet: bytes) -> list[Message]:
     """
     try:
         parts = msgpack.unpackb(packet, raw=False, strict_map_key=True)
-    except Exception as error:
-        raise ControlError(f"not a control packet: {packet[:40]!r}") from error
+    except Exception:
+        # Nothing of it is shown, here and below: passwords are among what is sent.
+        raise ControlError(f"not a control packet, of {len(packet)} bytes") from None
     if not isinstance(parts, list):
-        raise ControlError(f"a control packet is a list of messages, not {parts!r:.40}")
+        raise ControlError(f"a control packet is a list of messages, not {type(parts).__name__}")
     return list(map(_decode, parts))
 
 
@@ -299,7 +303,7 @@ def _decode(part: object) -> Message:
     code, values = (part[0], part[1:]) if isinstance(part, list) and part else (None, [])
     kind = _BY_CODE.get(code) if isinstance(code, int) else None
     if kind is None:
-        raise ControlError(f"not a control message: {part!r:.40}")
+        raise ControlError(f"not a control message: its code is {code!r:.40}")
     known = _FIELDS[kind.code]
     if len(values) != len(known):
         raise ControlError(f"{kind.__name__} with {len(values)} fields, not {len(known)}")
@@ -307,7 +311,8 @@ def _decode(part: object) -> Message:
     for place in _LISTS[kind.code] if is_usual else range(len(known)):
         name, text = known[place]
         if not _is_of(values[place], _TYPES[text]):
-            raise ControlError(f"{kind.__name__}.{name} is {values[place]!r}, not {text}")
+            kind_of = type(values[place]).__name__
+            raise ControlError(f"{kind.__name__}.{name} is of type {kind_of}, not {text}")
     for place in _INTS[kind.code]:
         if not 0 <= values[place] <= INT_MAX:
             text = f"{known[place][0]} is {values[place]}, not from 0 to {INT_MAX}"

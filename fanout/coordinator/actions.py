@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from fanout.coordinator.lives import Life
     from fanout.coordinator.roster import Accepted
     from fanout.reasons import Reason
+    from fanout.security.endpoints import Security
+    from fanout.security.verdicts import Request
     from fanout.shm.census import Amount
     from fanout.slow_policy import SlowPolicy
 
@@ -125,6 +127,28 @@ class NoteChoice:
 
 
 @record
+class NoteUser:
+    """Write down who it has proven to be."""
+
+    connection: Accepted
+
+
+@record
+class Judge:
+    """Have somebody say, on a thread of its own, whether it may subscribe."""
+
+    security: Security
+    request: Request
+
+
+@record
+class GiveUp:
+    """Nobody waits any more for what is said of this subscriber."""
+
+    subscriber: int
+
+
+@record
 class Shut:
     """End the connection of this duplicate, whoever else holds it, and close it."""
 
@@ -200,9 +224,10 @@ OfALife: TypeAlias = (
     Start | Abort | Kill | Leave | Release | NoteWorker | Serve | FailStart | Break | Mend
 )
 OfAConnection: TypeAlias = (
-    HandOver | NoteConnected | NoteSubscriptions | NoteChoice | Shut | Hold | Book
+    HandOver | NoteConnected | NoteSubscriptions | NoteChoice | NoteUser | Shut | Hold | Book
 )
-Action: TypeAlias = OfALife | OfAConnection | Say | Wake | Tell | Complain | Answer
+OfVerdicts: TypeAlias = Judge | GiveUp
+Action: TypeAlias = OfALife | OfAConnection | OfVerdicts | Say | Wake | Tell | Complain | Answer
 
 
 def tell_of(
@@ -227,6 +252,7 @@ def tell_of(
             discarded=discarded,
             cause=cause,
             exact=exact,
+            user=connection.user,
         )
     )
 

@@ -25,6 +25,7 @@ from fanout.coordinator.actions import Tell
 from fanout.coordinator.calls import CALL_TIMEOUT, Calls
 from fanout.coordinator.figures import Figures
 from fanout.coordinator.hands import Hands
+from fanout.coordinator.judgements import due
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.pool import Pool
 from fanout.coordinator.reception import Reception
@@ -160,8 +161,7 @@ class Coordinator:
         """Run `function` on the coordinator's thread and return its result.
 
         Raises:
-            ClosedError: the coordinator has ended.
-            TimeoutError: it did not answer in time.
+            ClosedError: the coordinator has ended. TimeoutError: it did not answer in time.
         """
         return self._calls.call(function, timeout)
 
@@ -297,7 +297,7 @@ class Coordinator:
         if supervision.is_time_to_look(now):
             self.reception.look(now)
             self._tell(self._telling.due(now) + self._shortage.look(now))
-            self._carry_out(supervision.look(now, self._pool.sights()))
+            self._carry_out([*supervision.look(now, self._pool.sights()), *due(self.state, now)])
         self._carry_out(supervision.due(now))
         self._figures.turned(int(now * 1e9))
         self._pool.flush()

@@ -109,6 +109,10 @@ class Figures:
         """It is called so, and has this policy, which was chosen by one of `cards.CHOSEN_BY`."""
         Card(self._segment, connection.slot).chosen(name, policy, chosen_by)
 
+    def judged(self, connection: Accepted) -> None:
+        """It has proven who it is."""
+        Card(self._segment, connection.slot).judged(connection.user)
+
     def subscribed(self, connection: Accepted, count: int) -> None:
         """It has so many distinct subscriptions."""
         self._cards.note_subscriptions(connection.slot, count)

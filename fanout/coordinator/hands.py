@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from fanout.coordinator import actions as do
+from fanout.coordinator import judgements
 from fanout.coordinator.reception import shut
 from fanout.errors import StartupError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.state import State
     from fanout.coordinator.telling import Telling
     from fanout.events import Event
+    from fanout.security.verdicts import Request, Verdict
 
 
 class Hands:
@@ -98,6 +100,12 @@ class Hands:
                     self._telling.subscribed(connection, count, added, cancelled)
                 case do.NoteChoice(connection, name, policy, chosen_by):
                     figures.chosen(connection, name, policy, chosen_by)
+                case do.NoteUser(connection):
+                    figures.judged(connection)
+                case do.Judge(security, request):
+                    self._reception.judges.submit(security, request, self._judged)
+                case do.GiveUp(subscriber):
+                    self._reception.judges.give_up(subscriber)
                 case do.Shut(descriptor):
                     shut(descriptor)
                 case do.Hold(descriptor, seconds):
@@ -106,6 +114,12 @@ class Hands:
                     figures.ended(connection, closed, exact=exact)
                 case _:
                     self._carry_out_for(action)
+
+    def _judged(self, request: Request, verdict: Verdict, failure: str) -> None:
+        """Somebody was judged; on a thread of the judges."""
+        self._reception.post(
+            lambda: self.carry_out(judgements.judged(self._state, request, verdict, failure))
+        )
 
     def _carry_out_for(self, action: OfALife) -> None:
         """What concerns the life of a worker, or of the whole."""

@@ -11,21 +11,23 @@ import errno
 import fcntl
 import math
 import os
-import resource
 import selectors
 import socket
 from bisect import insort
 from collections import deque
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.addresses import Refusal
+from fanout.coordinator.moment import Moment, allowed_descriptors
 from fanout.descriptors import duplicate, standard_taken
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
+from fanout.security.endpoints import as_security
+from fanout.security.judges import Judges
 from fanout.transport.kernel import prepare_listener
 from fanout.transport.listener import Listener, peer_name
 from fanout.transport.opening import open_listener
@@ -38,16 +40,14 @@ if TYPE_CHECKING:
     from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
     from fanout.options import Options
+    from fanout.security.endpoints import Security
 
 ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in slices
 OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
-KEPT_DESCRIPTORS = 128  # below the limit of open files, for the program: it lives in this process
-KEPT_PART = 8  # but no more than 1/8 of a low limit
 HELD_MAX = 1_024  # connections that are held before their end; the oldest make room for others
 REFUSED_HELD = 1.0  # seconds that who is refused for its address is held: libzmq is back in 0.1 s
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
 _MORE_FILES = " (raise the limit of open files: ulimit -n, LimitNOFILE=)"
-_NO_LIMIT = 1 << 31  # the kernel's numbers of descriptors are below it
 _OF_ADDRESS = {Reason.ADDRESS_FULL, Reason.ADDRESS_HALF_OPEN, Reason.ADDRESS_RATE}
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -86,6 +86,12 @@ class Reception:
         self._listeners: dict[str, Listener] = {}
         self._paused_until: float | None = None
         self._held: deque[tuple[float, int]] = deque()
+        self._asking: dict[Listener, Security] = {}  # those on whose connections somebody judges
+        self.judges = Judges()
+
+    def post(self, function: Callable[[], object]) -> None:
+        """Have this done on the coordinator's thread; any thread."""
+        self._calls.post(function)
 
     def reserve(self, count: int) -> None:
         """Let the kernel make room for so many descriptors now, or for as many as are allowed.
@@ -94,7 +100,7 @@ class Reception:
         descriptor waits some 10 ms for all cores to let go of the old one: in a storm, us.
         """
         with suppress(OSError):  # if it fails, it grows later
-            highest = min(count + OTHER_DESCRIPTORS, _allowed_descriptors() - 1)
+            highest = min(count + OTHER_DESCRIPTORS, allowed_descriptors() - 1)
             os.close(fcntl.fcntl(self._calls.fd, fcntl.F_DUPFD_CLOEXEC, highest))
 
     @property
@@ -102,30 +108,44 @@ class Reception:
         """Resolved endpoints, in the order of their binding."""
         return tuple(self._listeners)
 
-    def bind(self, endpoint: str) -> str:
+    def bind(self, endpoint: str, security: Security | None = None) -> str:
         """Listen on an endpoint; returns it with the real port. Any thread.
 
         The address is looked up and bound by the calling thread: a resolver may take its time.
 
         Raises:
-            ConfigError, BindError, ClosedError: nothing has changed.
+            TypeError, ConfigError, BindError, ClosedError: nothing has changed.
             TimeoutError as from `Calls.call()`, anything that interrupts: it is undone.
         """
-        return self.add(self.open(endpoint))
+        return self.add(self.open(endpoint, security))
 
-    def open(self, endpoint: str) -> Listener:
+    def open(self, endpoint: str, security: Security | None = None) -> Listener:
         """Listen on an endpoint, for who will `add()` it; any thread.
 
         Raises:
-            ConfigError, BindError: nothing has changed.
+            TypeError, ConfigError, BindError: nothing has changed.
         """
-        options = self._options
+        options, security = self._options, as_security(security)
+        if options.require_security and not security.asks:
+            raise ConfigError(
+                f"require_security: {endpoint!r} asks nobody who he is; give it security=, as "
+                "auth.Plain(…), which ingest() and answer() cannot have"
+            )
         prepare = partial(
             prepare_listener,
             queue_bytes=options.kernel_queue_bytes,
             user_timeout_s=options.tcp_user_timeout,
         )
-        return open_listener(endpoint, options.backlog, prepare)
+        listener = open_listener(endpoint, options.backlog, prepare)
+        try:
+            security.check_place(listener.endpoint, is_local=listener.is_local)
+        except BaseException:
+            listener.close()
+            raise
+        listener.protocol = security.protocol
+        if security.asks:
+            self._asking[listener] = security
+        return listener
 
     def add(self, listener: Listener) -> str:
         """Accept from a listener, and own it; returns its endpoint. Any thread.
@@ -157,6 +177,7 @@ class Reception:
         if listener is None:
             bound = ", ".join(self._listeners) or "none"
             raise ConfigError(f"{endpoint!r} is not bound; bound are: {bound}")
+        self._asking.pop(listener, None)
         try:
             self._unwatch(listener)
         finally:
@@ -166,12 +187,14 @@ class Reception:
         """Close a listener, whether it was added or not."""
         if self._listeners.get(listener.endpoint) is listener:
             self.unbind(listener.endpoint)
+        self._asking.pop(listener, None)
         listener.close()
 
     def close(self) -> None:
         """Stop listening everywhere; what one raises, is raised when all are closed."""
         with ExitStack() as steps:
             steps.callback(self._shut_held)
+            steps.callback(self.judges.end)
             for endpoint in self.endpoints:
                 steps.callback(self.unbind, endpoint)
 
@@ -216,12 +239,12 @@ class Reception:
                 break  # the rest waits in the listen queue
         return actions
 
-    def _moment(self) -> _Moment:
+    def _moment(self) -> Moment:
         ready = self._state.supervision.taking
-        return _Moment(self._now(), ready, self._loads(), _allowed_descriptors())
+        return Moment(self._now(), ready, self._loads(), allowed_descriptors())
 
     def _welcome(
-        self, sock: socket.socket, address: object, listener: Listener, moment: _Moment
+        self, sock: socket.socket, address: object, listener: Listener, moment: Moment
     ) -> list[Action]:
         state = self._state
         state.ledger.accepted += 1
@@ -243,6 +266,9 @@ class Reception:
                 if admitted.cause in _OF_ADDRESS:
                     self.hold(sock.detach(), REFUSED_HELD)
                 return [self._refuse(peer, admitted)]
+            security = self._asking.get(listener)
+            if security is not None:
+                state.judging.admitted(admitted.subscriber, security)
             return self._hand_over(sock, admitted, moment)
 
     def _refuse(self, peer: str, refusal: Refusal) -> Action:
@@ -250,9 +276,7 @@ class Reception:
         kind = EventKind.CONNECTION_REFUSED
         return Tell(Event(kind, refusal.text, peer=peer, cause=refusal.cause))
 
-    def _hand_over(
-        self, sock: socket.socket, connection: Accepted, moment: _Moment
-    ) -> list[Action]:
+    def _hand_over(self, sock: socket.socket, connection: Accepted, moment: Moment) -> list[Action]:
         try:
             ours = duplicate(sock.fileno())
             try:  # its number may be much higher: those who were handed over have left theirs
@@ -263,6 +287,7 @@ class Reception:
         except OSError as error:
             self._state.roster.addresses.owes(connection.peer, connection.debt, self._now())
             self._state.roster.remove(connection.subscriber)
+            self._state.judging.end(connection.subscriber)
             refusal = Refusal(Reason.NO_RESOURCES, error.strerror or str(error))
             return [self._refuse(connection.peer, refusal), *self._exhausted(error)]
         self._state.duplicates[connection.subscriber] = ours
@@ -291,38 +316,6 @@ class Reception:
     def _unwatch(self, listener: Listener) -> None:
         with suppress(KeyError):  # accepting is paused: it is not watched
             self._selector.unregister(listener.socket)
-
-
-class _Moment(NamedTuple):
-    """What is the same for all who are accepted in one turn."""
-
-    now: float
-    ready: list[int]  # the workers that serve
-    loads: Sequence[int]
-    allowed: int  # open files of this process
-
-    def leave_reserve(self, descriptor: int) -> None:
-        """Refuse a new descriptor that is one of the last, which the program may need for itself.
-
-        The kernel gives the lowest that is free: all below this one are in use.
-
-        Raises:
-            OSError: EMFILE; the text says of the reserve.
-        """
-        allowed = self.allowed
-        kept = min(KEPT_DESCRIPTORS, allowed // KEPT_PART)
-        if descriptor >= allowed - kept:
-            text = f"of {allowed:,} open files the last {kept} are kept for the program"
-            raise OSError(errno.EMFILE, text)
-
-
-def _allowed_descriptors() -> int:
-    """The limit of open files of this process; if nobody says it, more than there can be."""
-    try:
-        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    except OSError:
-        return _NO_LIMIT
-    return _NO_LIMIT if allowed == resource.RLIM_INFINITY else allowed
 
 
 def shut(descriptor: int) -> None:

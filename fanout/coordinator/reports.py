@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.control.judging import AuthRequest
 from fanout.control.messages import (
     Chose,
     Closed,
@@ -33,6 +34,7 @@ from fanout.coordinator.actions import (
     tell_of,
 )
 from fanout.coordinator.interest import PAIR_BYTES
+from fanout.coordinator.judgements import asked
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
@@ -65,6 +67,8 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
         return _connected(state, message)
     if isinstance(message, Closed):
         return _closed(state, message, now)
+    if isinstance(message, AuthRequest):
+        return asked(state, message, now)
     if isinstance(message, Slow):
         return _slow(state, message)
     if isinstance(message, Throttled):
@@ -240,7 +244,8 @@ def _connected(state: State, message: Connected) -> list[Action]:
     connection = state.roster.connected(message.subscriber, message.version)
     if connection is None:
         return []
-    text = f"ZMTP {message.version}"
+    known = f", {connection.mechanism}" if connection.mechanism != "NULL" else ""
+    text = f"ZMTP {message.version}{known}"
     return [NoteConnected(connection), tell_of(EventKind.SUBSCRIBER_CONNECTED, connection, text)]
 
 
@@ -296,6 +301,7 @@ def end(
     _forget_wants(state, connection.subscriber)
     state.changes.forget(connection.subscriber)
     state.choices.forget(connection.subscriber)
+    state.judging.end(connection.subscriber)
     state.takeovers.forget(connection.subscriber)
     cause = Reason.of(closed.cause)
     if cause is Reason.WORKER_RETIRED and connection.version is not None:

@@ -31,6 +31,8 @@ class Accepted:
     endpoint: str
     protocol: str  # what its listener speaks
     version: str | None = None
+    mechanism: str = "NULL"  # by which it has proven who it is
+    user: str = ""  # who it is by that
     wanted_since: int = 0  # the message from which on it has wanted anything at all
     over_limit: bool = False  # its worker was told to end it: what it wants counts no more
     made_room: bool = False  # for others, whose subscriptions were too many with its own

@@ -10,6 +10,7 @@ from fanout.coordinator.answers import Answers
 from fanout.coordinator.changes import Changes
 from fanout.coordinator.choosing import Choices, choices_for
 from fanout.coordinator.holdings import Holdings
+from fanout.coordinator.judging import Judging
 from fanout.coordinator.roster import Roster
 from fanout.coordinator.staffing import Staffing
 from fanout.coordinator.supervision import Supervision
@@ -38,6 +39,7 @@ class State:
     answers: Answers = field(default_factory=Answers)
     changes: Changes = field(default_factory=Changes)
     holdings: Holdings = field(default_factory=Holdings)
+    judging: Judging = field(default_factory=Judging)
     takeovers: Takeovers = field(default_factory=Takeovers)
     duplicates: dict[int, int] = field(default_factory=dict)  # subscriber -> our descriptor of it
 

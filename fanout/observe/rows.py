@@ -86,6 +86,7 @@ class SubscriberRow(NamedTuple):
             policy=who.slow_policy,
             chosen_by=who.chosen_by,
             name=who.name,
+            user=who.user,
         )
 
 

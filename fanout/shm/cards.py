@@ -38,8 +38,9 @@ _EACH = at.CARD_BYTES // at.WORD
 
 # The words of a card that are written together: all but its version and its subscriber. Packed and
 # stored at once they take half the time of one by one.
-_WORDS = slice(at.C_WORKER, at.C_MAX_RATE + 1)
-_pack = struct.Struct(f"6Q{at.PEER_BYTES}s{at.ENDPOINT_BYTES}s{at.NAME_BYTES}s6Q").pack
+_WORDS = slice(at.C_WORKER, at.C_USER + at.NAME_BYTES // at.WORD)
+_NAME = f"{at.NAME_BYTES}s"
+_pack = struct.Struct(f"6Q{at.PEER_BYTES}s{at.ENDPOINT_BYTES}s{_NAME}6Q{_NAME}").pack
 
 
 class Identity(NamedTuple):
@@ -55,6 +56,7 @@ class Identity(NamedTuple):
     endpoint: str
     name: str = ""  # what it calls itself
     chosen_by: str = "publisher"  # who chose its policy: one of CHOSEN_BY
+    user: str = ""  # who it has proven to be
 
     @property
     def policy(self) -> str:
@@ -93,6 +95,7 @@ class Card(Record):
             encode_text(identity.endpoint, at.ENDPOINT_BYTES),
             encode_text(identity.name, at.NAME_BYTES),
             *numbers_of(policy),
+            encode_text(identity.user, at.NAME_BYTES),
         )
         words[_WORDS] = memoryview(packed).cast("Q")
         keep_order()
@@ -107,6 +110,16 @@ class Card(Record):
         words[at.C_VERSION] = version
         keep_order()
         self._put_choice(name, policy, chosen_by)
+        keep_order()
+        words[at.C_VERSION] = version + 1
+
+    def judged(self, user: str) -> None:
+        """It has proven to be this one."""
+        words = self.words
+        version = words[at.C_VERSION] | 1
+        words[at.C_VERSION] = version
+        keep_order()
+        write_text(words, at.C_USER, at.NAME_BYTES, user)
         keep_order()
         words[at.C_VERSION] = version + 1
 
@@ -217,6 +230,7 @@ def _identity(values: list[int]) -> Identity:
         read_text(values, at.C_ENDPOINT, at.ENDPOINT_BYTES),
         read_text(values, at.C_NAME, at.NAME_BYTES),
         CHOSEN_BY[values[at.C_CHOSEN_BY]],
+        read_text(values, at.C_USER, at.NAME_BYTES),
     )
 
 

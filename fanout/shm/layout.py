@@ -43,8 +43,7 @@ from dataclasses import dataclass
 from fanout.shm.value_layout import NO_TABLE, ValueTable
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 9
-
+LAYOUT_VERSION = 10
 WORD = 8
 LINE = 64
 PAGE = 4096
@@ -169,8 +168,8 @@ S_BANKS = 32  # two of them: from where another worker can go on with the stream
 BANK_WORDS = 48  # in the order of `stream_record.StreamRecord`
 SPEECH_BYTES = 136  # of each, at its end: what is to be said that is not in the log
 
-# Card: 48 words, the coordinator's. Words 46 and 47 are free.
-CARD_BYTES = 384
+# Card: 56 words, the coordinator's. Words 54 and 55 are free.
+CARD_BYTES = 448
 C_VERSION = 0  # odd while the words below are being changed
 C_ID = 1  # subscriber id, 0 = free
 C_WORKER = 2
@@ -191,6 +190,7 @@ C_LIMIT_AGE = 42
 C_SOFT = 43
 C_MIN_INTERVAL = 44
 C_MAX_RATE = 45
+C_USER = 46  # who it has proven to be: NAME_BYTES of UTF-8, then zeros
 
 # Clock: a ring of notes of four words, the coordinator's.
 CLOCK_NOTES = 4_096  # seven minutes of traffic, an hour of idleness
@@ -342,7 +342,7 @@ assert H_FLOOR * WORD % LINE == 0, "the floor has a line of its own"
 assert C_PEER + PEER_BYTES // WORD <= C_ENDPOINT, "the peer would reach into the endpoint"
 assert C_ENDPOINT + ENDPOINT_BYTES // WORD <= C_NAME, "the endpoint would reach into the name"
 assert C_NAME + NAME_BYTES // WORD <= C_LIMIT_BYTES, "the name would reach into the policy"
-assert C_MAX_RATE < CARD_BYTES // WORD, "a card is 48 words"
+assert C_USER + NAME_BYTES // WORD <= CARD_BYTES // WORD, "a card is 56 words"
 assert E_TEXT + TEXT_BYTES // WORD <= E_CONFLATED_BYTES, "the text has words of its own"
 assert E_DROPS + DROPS <= E_INEXACT < E_NAME, "the drops have words of their own"
 assert E_NAME + NAME_BYTES // WORD <= E_PROTOCOL < E_POLICY, "the name has words of its own"

@@ -14,6 +14,7 @@ import socket
 import struct
 import weakref
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from fanout.system_calls import needed
@@ -48,6 +49,16 @@ class Listener:
         self._owner_pid = os.getpid()
         self._file = file  # None for tcp and abstract names
         _open_listeners.add(self)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only processes of this machine can connect."""
+        if self.socket.family == socket.AF_UNIX:
+            return True
+        host = host_of(self.socket.getsockname()).partition("%")[0]
+        address = ip_address(host)
+        mapped = getattr(address, "ipv4_mapped", None)
+        return (mapped or address).is_loopback
 
     def __repr__(self) -> str:
         return f"<Listener {self.endpoint}>"

@@ -102,6 +102,11 @@ class Handshake:
         return self._greeting is not None and self._greeting.stage is GreetingStage.V3_REST
 
     @property
+    def our_mechanism(self) -> str:
+        """The mechanism of this side, as long as the handshake is not done."""
+        return (NULL if self._mechanism is None else self._mechanism.name).decode()
+
+    @property
     def _speaks_commands(self) -> bool:
         return self.version in ("3.1", "3.0")
 

@@ -49,6 +49,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "zmtp": ("fanout.zmtp",),
     "security": ("fanout.security",),
+    "auth": ("fanout.auth",),
     "layout": ("fanout.shm.layout", "fanout.shm.value_layout"),
     "shm": ("fanout.shm",),
     "control": ("fanout.control",),
@@ -92,6 +93,7 @@ WORDS = {"vocabulary", "layout"}
 MAY_IMPORT: dict[str, set[str]] = {
     "zmtp": set(),
     "security": WORDS | {"zmtp"},
+    "auth": {"security"},
     "layout": set(),
     "vocabulary": {"layout"},
     "shm": WORDS,
@@ -104,7 +106,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ingress": WORDS | {"send", "shm", "transport", "zmtp"},
     "desks": WORDS | {"send", "shm", "transport"},
     "answers": WORDS | {"desks", "send", "shm", "sockets", "subscriber", "zmtp"},
-    "coordinator": WORDS | {"control", "kernel", "shm", "transport", "zmtp"},
+    "coordinator": WORDS | {"control", "kernel", "security", "shm", "transport", "zmtp"},
     "tuning": set(),
     "policy": WORDS,
     "stream": WORDS | {"policy", "shm", "tuning", "zmtp"},
@@ -117,10 +119,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workforce": WORDS,
     "engine": WORDS
     | {"coordinator", "desks", "ingress", "observe", "questions", "send", "shm", "transport"}
-    | {"workforce"},
+    | {"security", "workforce"},
     "producer": WORDS | {"send", "sockets", "subscriber"},
-    "publisher": WORDS | {"answers", "engine", "ingress", "producer", "send", "subscriber"},
-    "asyncio": WORDS | {"answers", "engine", "ingress", "producer", "send", "subscriber"},
+    "publisher": WORDS
+    | {"answers", "engine", "ingress", "producer", "security", "send", "subscriber"},
+    "asyncio": WORDS
+    | {"answers", "engine", "ingress", "producer", "security", "send", "subscriber"},
     "cli": WORDS | {"observe", "publisher", "subscriber", "transport"},
 }
 

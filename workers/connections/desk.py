@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fanout.control.judging import AuthRequest, Judgement
 from fanout.control.messages import Closed, Connected, Slow
 from fanout.introduction import PROPERTY, Introduction
 from fanout.reasons import Reason
@@ -22,12 +23,14 @@ from fanout.workers.connections.unix_inbox import send_of
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.effects import Lost, Recovered, Stalled
 from fanout.workers.stream.showing import Showing
-from fanout.zmtp import SessionLimits
+from fanout.zmtp import SessionLimits, SessionState, Violation
 
 if TYPE_CHECKING:
+    from fanout.control.judging import Judged
     from fanout.control.messages import Adopt, Evict, SetPolicy
     from fanout.options import Options
     from fanout.transport.kernel import Taken
+    from fanout.workers.connections.said import Said
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.effects import Effect, Slowed
     from fanout.workers.stream.member import Member
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 
 _ENDED_BY_ITSELF = {
     *(Reason.PUBLISHER_CLOSED, Reason.LEFT, Reason.BROKEN),
-    *(Reason.GONE_EARLY, Reason.MECHANISM),
+    *(Reason.GONE_EARLY, Reason.MECHANISM, Reason.DENIED, Reason.PUT_OFF),
 }
 
 _VIOLATIONS = {Reason.VIOLATION, Reason.LIMIT}
@@ -185,6 +188,34 @@ class Desk:
         peer.member.encoding = peer.session.encoding
         self._channel.post(Connected(peer.id, version))
 
+    def heard(self, peer: Peer, said: Said) -> None:
+        """Go on with its handshake, if it has got on: it is done, or somebody is to judge it."""
+        if said.ready is not None:
+            self.connected(peer, said.ready.version)
+        if said.wanted is not None and said.violation is None:
+            who = said.wanted.credentials
+            asked = AuthRequest(peer.id, who.mechanism, [who.username, who.password])
+            self._channel.send(asked)
+
+    def judged(self, message: Judged) -> None:
+        """Whether this one may go on; nothing if it has ended, or said something meanwhile."""
+        peer = self.peers.get(message.subscriber)
+        if peer is None or peer.session.state is not SessionState.AUTHENTICATING:
+            return
+        if message.judgement == Judgement.ALLOW:
+            for event in peer.session.allow():
+                if isinstance(event, Violation):
+                    cause = Reason.VIOLATION
+                    self.close(peer, cause, f"{cause.text}: {event.reason}")
+                    return
+            self.say(peer, self._around.now())
+        elif message.judgement == Judgement.DENY:
+            peer.session.deny()
+            self.say(peer, self._around.now())
+            self.close(peer, Reason.DENIED, message.text)
+        else:
+            self.close(peer, Reason.PUT_OFF, message.text)
+
     def say(self, peer: Peer, now: int) -> None:
         """Send what the session wants to say, between two messages."""
         data = peer.session.data_to_send()
@@ -206,7 +237,9 @@ class Desk:
         """
         if self.peers.pop(peer.id, None) is None:
             return
-        member = peer.member
+        member, ours = peer.member, peer.session.our_mechanism
+        if cause is Reason.MECHANISM and ours != "NULL":
+            text = f"hung up when it read that this endpoint serves {ours}"
         self._pump.remove(member)
         self._forget(peer)
         evicted = cause not in _ENDED_BY_ITSELF

@@ -287,8 +287,7 @@ class ReadSide:
                 self._deadlines.pinged(peer, int(event.ttl_s * NS), now)
                 return
         said = summary(events)
-        if said.ready is not None:
-            self._desk.connected(peer, said.ready.version)
+        self._desk.heard(peer, said)
         self._deadlines.heard(peer, said, now)
         if said.violation is not None or not looks:
             self._desk.say(peer, now)

@@ -12,6 +12,7 @@ from fanout.zmtp import (
     ReservedSubscription,
     Subscribed,
     SubscribedAll,
+    VerdictWanted,
     Violation,
 )
 
@@ -31,6 +32,7 @@ class Said(NamedTuple):
     ping: PingReceived | None  # the last one
     ponged: bool
     violation: Violation | None
+    wanted: VerdictWanted | None
 
 
 def summary(events: Iterable[SessionEvent]) -> Said:
@@ -42,6 +44,7 @@ def summary(events: Iterable[SessionEvent]) -> Said:
     ping: PingReceived | None = None
     ponged = False
     violation: Violation | None = None
+    wanted: VerdictWanted | None = None
     for event in events:
         if isinstance(event, Subscribed):
             added[event.prefix] = None
@@ -64,4 +67,6 @@ def summary(events: Iterable[SessionEvent]) -> Said:
             ready = event
         elif isinstance(event, Violation):
             violation = event
-    return Said(list(added), list(cancelled), reserved, ready, ping, ponged, violation)
+        elif isinstance(event, VerdictWanted):
+            wanted = event
+    return Said(list(added), list(cancelled), reserved, ready, ping, ponged, violation, wanted)

@@ -9,4 +9,11 @@ from fanout.zmtp import Session, SessionLimits
 
 SessionMaker: TypeAlias = Callable[[SessionLimits], Session]
 
-SESSIONS: dict[str, SessionMaker] = {"zmtp": Session}
+
+def _with_plain(limits: SessionLimits) -> Session:
+    from fanout.zmtp.plain import PlainServer  # where nobody has it, it need not be loaded
+
+    return Session(limits, mechanism=PlainServer())
+
+
+SESSIONS: dict[str, SessionMaker] = {"zmtp": Session, "zmtp+plain": _with_plain}

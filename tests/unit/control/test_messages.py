@@ -10,8 +10,8 @@ from typing import get_args
 import msgpack
 import pytest
 
+from fanout.control import judging, takeover
 from fanout.control import messages as control
-from fanout.control import takeover
 from fanout.control.messages import (
     PACKET_BYTES_MAX,
     ControlError,
@@ -47,6 +47,8 @@ MESSAGES: list[Message] = [
     takeover.Resumed(1, False, "in words"),
     takeover.Release(1, 2),
     takeover.Released(1, False, "in words", 7),
+    judging.AuthRequest(1, "PLAIN", [b"desk7", b"geheim"]),
+    judging.Judged(1, 2, "in words"),
 ]
 NAMES = [type(message).__name__ for message in MESSAGES]
 
@@ -101,26 +103,38 @@ BAD: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "not a control packet"),
     "more behind it": (pack([encode(control.Snapshot(1))]) + b"\0", "not a control packet"),
     "no list": (garbage({}), "a control packet is a list of messages"),
-    "no message": (garbage([7]), "not a control message: 7"),
+    "no message": (garbage([7]), "not a control message: its code is None"),
     "an empty one": (garbage([[]]), "not a control message"),
     "no such code": (garbage([[99, 1]]), "not a control message"),
     "code of a wrong type": (garbage([["8", 1]]), "not a control message"),
     "code that cannot be looked up": (garbage([[[8], 1]]), "not a control message"),
     "a field too few": (garbage([[8]]), "Snapshot with 0 fields, not 1"),
     "a field too many": (garbage([[8, 1, 2]]), "Snapshot with 2 fields, not 1"),
-    "int": (garbage([[8, "1"]]), "Snapshot.token is '1', not int"),
-    "int, a bool": (garbage([[8, True]]), "Snapshot.token is True, not int"),
+    "int": (garbage([[8, "1"]]), "Snapshot.token is of type str, not int"),
+    "int, a bool": (garbage([[8, True]]), "Snapshot.token is of type bool, not int"),
     "int, less than nothing": (garbage([[7, 1, True, -4, "", False]]), "Slow.dropped is -4"),
     "int, too large to be added": (garbage([[8, (1 << 56) + 1]]), "Snapshot.token is 72"),
-    "bool": (garbage([[7, 1, 0, 2, "", False]]), "Slow.recovered is 0, not bool"),
-    "float": (garbage([[10, "1", 0.0]]), "Finish.timeout is '1', not float"),
-    "float, a bool": (garbage([[10, True, 0.0]]), "Finish.timeout is True, not float"),
-    "str": (garbage([[4, 1, b"3.1"]]), "Connected.version is b'3.1', not str"),
+    "bool": (garbage([[7, 1, 0, 2, "", False]]), "Slow.recovered is of type int, not bool"),
+    "float": (garbage([[10, "1", 0.0]]), "Finish.timeout is of type str, not float"),
+    "float, a bool": (garbage([[10, True, 0.0]]), "Finish.timeout is of type bool, not float"),
+    "str": (garbage([[4, 1, b"3.1"]]), "Connected.version is of type bytes, not str"),
     "prefixes": (garbage([[5, 1, 2, ["text"], []]]), "Subscriptions.added is"),
-    "no list of them": (garbage([[5, 1, 2, [], b""]]), "Subscriptions.cancelled is b''"),
+    "no list of them": (garbage([[5, 1, 2, [], b""]]), "Subscriptions.cancelled is of type bytes"),
     "options": (garbage([[1, 1, 2, []]]), "Hello.options is"),
     "names of options": (garbage([[1, 1, 2, {1: 2}]]), "not a control packet"),
 }
+
+
+def test_a_password_is_in_no_text() -> None:
+    """Neither of a message, nor of the error about one that cannot be."""
+    secret = judging.AuthRequest(1, "PLAIN", [b"desk7", b"geheim"])
+    assert repr(secret) == "AuthRequest(1, 'PLAIN')"
+    encoded = pack([encode(secret)])
+    for packet in (encoded[:-1], encoded + b"\0", garbage([[21, 1, "PLAIN", "geheim"]])):
+        with pytest.raises(control.ControlError) as error:
+            decode(packet)
+        assert "geheim" not in str(error.value)
+        assert "geheim" not in str(error.value.__cause__)
 
 
 @pytest.mark.parametrize(("packet", "text"), BAD.values(), ids=BAD)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+from fanout.coordinator.moment import KEPT_PART
+
 
 def is_open(sock: socket.socket) -> bool:
     """Whether its peer has not ended the connection."""
@@ -128,7 +130,7 @@ def test_no_descriptor_of_ours_is_in_the_reserve(monkeypatch: pytest.MonkeyPatch
         lowest_free = os.dup(0)
         os.close(lowest_free)
         allowed = (lowest_free + 3) * 8 // 7
-        monkeypatch.setattr(receptions, "_allowed_descriptors", lambda: allowed)
+        monkeypatch.setattr(receptions, "allowed_descriptors", lambda: allowed)
         for _ in range(30):
             bench.turn()
             bench.worker.hear()
@@ -136,7 +138,7 @@ def test_no_descriptor_of_ours_is_in_the_reserve(monkeypatch: pytest.MonkeyPatch
 
         duplicates = bench.state.duplicates.values()
         assert duplicates
-        assert max(duplicates) < allowed - allowed // receptions.KEPT_PART
+        assert max(duplicates) < allowed - allowed // KEPT_PART
         first, *summaries = bench.of(EventKind.ACCEPT_PAUSED)
         assert (
             f"of {allowed} open files the last {allowed // 8} are kept for the pr" in first.reason

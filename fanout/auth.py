@@ -1,0 +1,29 @@
+"""Who may subscribe: what `security=` takes, and what checks are given and return.
+
+from fanout import Publisher, auth
+
+passwords = auth.Passwords({"desk7": "scrypt$16384$8$1$…"})  # made by auth.hash_password()
+publisher = Publisher("tcp://127.0.0.1:5556", security=auth.Plain(passwords))
+
+def check(request: auth.Request) -> auth.Verdict:
+    return auth.Allow() if request.username in users else auth.Deny("unknown")
+"""
+
+from __future__ import annotations
+
+from fanout.security.endpoints import Null, Plain, Security
+from fanout.security.passwords import Passwords, hash_password
+from fanout.security.verdicts import Allow, Deny, Later, Request, Verdict
+
+__all__ = [
+    "Allow",
+    "Deny",
+    "Later",
+    "Null",
+    "Passwords",
+    "Plain",
+    "Request",
+    "Security",
+    "Verdict",
+    "hash_password",
+]

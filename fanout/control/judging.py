@@ -1,0 +1,39 @@
+"""Control messages about who may subscribe. What is secret in them is in no text of theirs."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+from fanout.records import record
+
+
+class Judgement(IntEnum):
+    """What a worker is told."""
+
+    ALLOW = 0
+    LATER = 1  # close the connection: it will come back
+    DENY = 2  # tell it so: it will not
+
+
+@record
+class AuthRequest:
+    """From a worker: this connection is to be judged; once for each."""
+
+    code: ClassVar[int] = 21
+    subscriber: int
+    mechanism: str
+    credentials: list[bytes]  # of PLAIN: user and password
+
+    def __repr__(self) -> str:
+        return f"AuthRequest({self.subscriber}, {self.mechanism!r})"
+
+
+@record
+class Judged:
+    """To a worker: that is what was found."""
+
+    code: ClassVar[int] = 22
+    subscriber: int
+    judgement: int
+    text: str  # why, in words

@@ -1,0 +1,87 @@
+"""What follows from who is to be judged, and from what was found. Pure.
+
+A worker asks once for each connection, and only where the endpoint has somebody who judges. What
+takes too long is given up: that is our fault and not the subscriber's, so it may come back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.control.judging import AuthRequest, Judged, Judgement
+from fanout.control.messages import ControlError
+from fanout.coordinator.actions import GiveUp, Judge, NoteUser, Say, Tell
+from fanout.coordinator.judging import CHECK_TIMEOUT
+from fanout.events import Event, EventKind
+from fanout.reasons import Reason
+from fanout.security.verdicts import TEXT_MAX, Allow, Deny, Request, shown_user
+
+if TYPE_CHECKING:
+    from fanout.coordinator.actions import Action
+    from fanout.coordinator.roster import Accepted
+    from fanout.coordinator.state import State
+    from fanout.security.verdicts import Verdict
+
+FIELDS = 2  # of credentials: user and password
+
+
+def asked(state: State, message: AuthRequest, now: float) -> list[Action]:
+    """A worker wants to know whether somebody may subscribe; nothing if that one has left.
+
+    Raises:
+        ControlError: nobody has said that this one is to be judged.
+    """
+    connection = state.roster.connections.get(message.subscriber)
+    if connection is None:
+        return []
+    security = state.judging.begin(message.subscriber, now)
+    if security is None or len(message.credentials) != FIELDS:
+        raise ControlError("a worker wants somebody judged who is not to be")
+    user, password = (one.decode("utf-8", "surrogateescape") for one in message.credentials)
+    who = connection.subscriber, connection.peer, connection.endpoint
+    return [Judge(security, Request(*who, message.mechanism, user, password))]
+
+
+def judged(state: State, request: Request, verdict: Verdict, failure: str = "") -> list[Action]:
+    """This was found; nothing if nobody waits for it any more.
+
+    Args:
+        failure: why nobody could say it, empty = somebody has.
+    """
+    connection = state.roster.connections.get(request.subscriber)
+    if connection is None or not state.judging.end(request.subscriber):
+        return []
+    actions: list[Action] = []
+    if failure:
+        kind = EventKind.CALLBACK_FAILED
+        actions.append(Tell(Event(kind, failure, connection.subscriber, connection.peer)))
+    if isinstance(verdict, Allow):
+        user = request.username if verdict.user is None else verdict.user
+        connection.mechanism, connection.user = request.mechanism, shown_user(user)
+        return [*actions, NoteUser(connection), _say(connection, Judgement.ALLOW, "")]
+    denied = isinstance(verdict, Deny)
+    cause, judgement = (
+        (Reason.DENIED, Judgement.DENY) if denied else (Reason.PUT_OFF, Judgement.LATER)
+    )
+    who = f"user {shown_user(request.username)!r}"
+    why = f": {verdict.text[:TEXT_MAX]}" if verdict.text else ""
+    return [*actions, _say(connection, judgement, f"{cause.text}: {who}{why}")]
+
+
+def due(state: State, now: float) -> list[Action]:
+    """Give up those who have waited for too long."""
+    actions: list[Action] = []
+    for subscriber in state.judging.overdue(now):
+        actions.append(GiveUp(subscriber))
+        connection = state.roster.connections.get(subscriber)
+        state.judging.end(subscriber)
+        if connection is not None:
+            text = f"the check of a request took longer than {CHECK_TIMEOUT:g} s"
+            event = Event(EventKind.CALLBACK_FAILED, text, subscriber, connection.peer)
+            said = _say(connection, Judgement.LATER, f"{Reason.PUT_OFF.text}: {text}")
+            actions += [Tell(event), said]
+    return actions
+
+
+def _say(connection: Accepted, judgement: Judgement, text: str) -> Say:
+    return Say(connection.worker, Judged(connection.subscriber, int(judgement), text))

@@ -1,0 +1,118 @@
+"""What an endpoint asks of who connects: one mechanism, fixed when it is bound."""
+
+from __future__ import annotations
+
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING
+
+from fanout.errors import ConfigError
+from fanout.security.verdicts import Request, Verdict, as_verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Check = Callable[[Request], Verdict | bool]
+
+
+class Security:
+    """What all of these have; see `Null` and `Plain`. Immutable, usable from any thread.
+
+    Attributes:
+        mechanism: as ZMTP calls it.
+        protocol: what workers choose their sessions by.
+        asks: whether somebody has to judge who connects.
+    """
+
+    __slots__ = ()
+    mechanism = "NULL"
+    protocol = "zmtp"
+    asks = False
+
+    def judge(self, request: Request) -> Verdict:
+        """Say whether this one may subscribe; on a thread of its own, may take its time.
+
+        Raises:
+            Anything: whoever was asked has failed.
+        """
+        raise NotImplementedError
+
+    def check_place(self, endpoint: str, *, is_local: bool) -> None:
+        """Refuse to be used there.
+
+        Args:
+            is_local: only processes of this machine can connect.
+
+        Raises:
+            ConfigError: it is not safe; the text says what to do.
+        """
+
+
+class Null(Security):
+    """Anybody may connect, and nothing is hidden: what `security=None` stands for."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Null()"
+
+
+class Plain(Security):
+    """User and password, in clear text (RFC 24). Immutable; the check is called by threads.
+
+    Everything, the password included, can be read and changed by whoever is on the way, and nobody
+    proves to the subscriber who the publisher is: it is for loopback and `ipc://`.
+
+    Args:
+        check: is called with each `Request`, on one of a few threads of its own, up to four at
+            once; returns `Allow`, `Later` or `Deny`, or True or False. `Passwords` is one. What
+            raises, or takes longer than 5 s, counts as `Later`.
+        on_network: bind to addresses that other machines can reach, all the same.
+
+    Raises:
+        TypeError: `check` cannot be called, or is a coroutine function.
+    """
+
+    __slots__ = ("_check", "_on_network")
+    mechanism = "PLAIN"
+    protocol = "zmtp+plain"
+    asks = True
+
+    def __init__(self, check: Check, *, on_network: bool = False) -> None:
+        called = getattr(check, "__call__", None)  # noqa: B004  # of an object, it may be async
+        if called is None or iscoroutinefunction(check) or iscoroutinefunction(called):
+            raise TypeError(
+                "auth.Plain takes a function that is called with a Request and returns a verdict, "
+                f"not {'a coroutine function' if called else type(check).__name__}"
+            )
+        self._check = check
+        self._on_network = on_network
+
+    def __repr__(self) -> str:
+        return f"Plain({self._check!r}, on_network={self._on_network})"
+
+    def judge(self, request: Request) -> Verdict:
+        return as_verdict(self._check(request))
+
+    def check_place(self, endpoint: str, *, is_local: bool) -> None:
+        if is_local or self._on_network:
+            return
+        raise ConfigError(
+            f"PLAIN sends passwords in clear text, and other machines can reach {endpoint}: bind "
+            "to loopback or ipc://, or say auth.Plain(…, on_network=True) if the network is yours"
+        )
+
+
+NULL = Null()
+
+
+def as_security(value: object) -> Security:
+    """What an endpoint asks for; None = NULL.
+
+    Raises:
+        TypeError: it is nothing of `fanout.auth`.
+    """
+    if value is None:
+        return NULL
+    if isinstance(value, Security):
+        return value
+    raise TypeError(f"security must be fanout.auth.Null() or Plain(…), not {type(value).__name__}")

@@ -1,0 +1,124 @@
+"""Judges: threads on which checks run, so that neither a loop nor the coordinator waits for them.
+
+A check belongs to the user: it may block, raise, or never return. So there are few threads, started
+when they are needed; a check that takes too long is given up by whoever waits for it, and its
+thread does not count any more: another takes its place, up to a bound. If all of these hang, too,
+nobody is judged any more, and each request is given up in its time.
+
+One request is made for each connection that is in its handshake, and these are bounded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
+
+from fanout.security.verdicts import Later
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.security.endpoints import Security
+    from fanout.security.verdicts import Request, Verdict
+
+    Done: TypeAlias = Callable[[Request, Verdict, str], None]
+
+THREADS_MAX = 4  # a check may wait for a database
+HUNG_MAX = 4  # more of them, in place of those that hang
+
+
+class Judges:
+    """Owns the threads; any thread may call it, none of its own keeps a process alive.
+
+    Its mutable state, under a lock: who waits, who is being judged by which thread, how many
+    threads there are, and how many of them hang.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[tuple[Security, Request, Done]] = deque()
+        self._busy: dict[int, threading.Thread] = {}  # by subscriber
+        self._threads: set[threading.Thread] = set()  # those that count
+        self._hung: set[threading.Thread] = set()
+        self._is_over = False
+
+    @property
+    def hung(self) -> int:
+        """How many threads are in a check that was given up."""
+        return len(self._hung)
+
+    def submit(self, security: Security, request: Request, done: Done) -> None:
+        """Have a request judged; nothing once it has ended.
+
+        Args:
+            done: is called on one of the threads, with the request, the verdict, and what has
+                failed (empty = nothing); not after `give_up`.
+        """
+        with self._changed:
+            if self._is_over:
+                return
+            self._waiting.append((security, request, done))
+            is_short = len(self._busy) + len(self._waiting) > len(self._threads)
+            if is_short and len(self._threads) < THREADS_MAX:
+                self._start()
+            self._changed.notify()
+
+    def give_up(self, subscriber: int) -> None:
+        """Nobody waits for this one any more."""
+        with self._changed:
+            self._waiting = deque(one for one in self._waiting if one[1].subscriber != subscriber)
+            thread = self._busy.pop(subscriber, None)
+            if thread is None or thread not in self._threads or len(self._hung) >= HUNG_MAX:
+                return
+            self._threads.discard(thread)
+            self._hung.add(thread)
+            if self._waiting:
+                self._start()
+
+    def end(self) -> None:
+        """Judge nobody any more; whoever is in a check ends after it, and is not waited for."""
+        with self._changed:
+            self._is_over = True
+            self._waiting.clear()
+            self._busy.clear()
+            self._changed.notify_all()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="fanout-auth", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives none: who waits is given up in time
+            return
+        self._threads.add(thread)
+
+    def _run(self) -> None:
+        me = threading.current_thread()
+        while True:
+            with self._changed:
+                while not self._waiting and not self._is_over and me not in self._hung:
+                    self._changed.wait()
+                if self._is_over or me in self._hung:
+                    self._hung.discard(me)
+                    self._threads.discard(me)
+                    return
+                security, request, done = self._waiting.popleft()
+                self._busy[request.subscriber] = me
+            verdict, failure = _judged(security, request)
+            with self._changed:
+                is_awaited = self._busy.pop(request.subscriber, None) is me
+            if is_awaited:
+                done(request, verdict, failure)
+
+
+def _judged(security: Security, request: Request) -> tuple[Verdict, str]:
+    """The verdict, and what has failed. Not the text of an error: a secret may be in it."""
+    try:
+        return security.judge(request), ""
+    except BaseException as error:
+        at = error.__traceback__
+        while at is not None and at.tb_next is not None:
+            at = at.tb_next
+        where = f" in {at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else ""
+        text = f"the check of a request failed: {type(error).__name__}{where}"
+        return Later(text), text

@@ -1,0 +1,314 @@
+"""Users and passwords, from `security=` to what a stock subscriber sees of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+import fanout.asyncio
+from fanout import ConfigError, EventKind, Publisher, Reason, auth
+from fanout.zmtp.mechanisms import Credentials
+from tests.helpers.happenings import Happenings
+from tests.helpers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.helpers.stock import Stock
+
+SMALL: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20}
+SECRET = "geheim-und-lang-genug-um-es-zu-finden"
+HASH = auth.hash_password(SECRET)
+PASSWORDS = auth.Passwords({"desk7": HASH})
+
+
+class Seen:
+    """A stock SUB with PLAIN, and what its monitor says."""
+
+    def __init__(self, stock: Stock, user: str | None, password: str = SECRET) -> None:
+        self.socket = stock.socket(zmq.SUB)
+        if user is not None:
+            self.socket.plain_username = user.encode()
+            self.socket.plain_password = password.encode()
+        self.socket.set(zmq.RECONNECT_IVL, 20)
+        self._monitor = self.socket.get_monitor_socket()
+        self.events: list[zmq.Event] = []
+        self.socket.subscribe(b"")
+
+    def connect(self, endpoint: str) -> Seen:
+        self.socket.connect(endpoint)
+        return self
+
+    def saw(self, *kinds: zmq.Event) -> bool:
+        """Whether it has seen one of these by now."""
+        while self._monitor.poll(0):
+            self.events.append(zmq.Event(recv_monitor_message(self._monitor)["event"]))
+        return any(kind in self.events for kind in kinds)
+
+    def close(self) -> None:
+        self.socket.disable_monitor()
+        self._monitor.close(linger=0)
+        self.socket.close(linger=0)
+
+
+FAILED = zmq.Event.HANDSHAKE_FAILED_AUTH, zmq.Event.HANDSHAKE_FAILED_PROTOCOL
+
+
+@pytest.fixture
+def make(stock: Stock) -> Iterator[Callable[..., Seen]]:
+    made: list[Seen] = []
+
+    def one(*args: Any) -> Seen:
+        made.append(Seen(stock, *args))
+        return made[-1]
+
+    yield one
+    for each in made:
+        each.close()
+
+
+def opened(security: auth.Security, **options: Any) -> tuple[Publisher, Happenings]:
+    happenings = Happenings()
+    options = {**SMALL, **options}
+    made = Publisher("tcp://127.0.0.1:*", on_event=happenings, security=security, **options)
+    return made, happenings
+
+
+def test_a_user_is_served_and_named(make: Callable[..., Seen]) -> None:
+    publisher, happenings = opened(auth.Plain(PASSWORDS))
+    with publisher:
+        subscriber = make("desk7").connect(publisher.endpoints[0])
+        publisher.wait_for_subscribers(1, timeout=30)
+        publisher.publish(b"topic", b"payload")
+        assert subscriber.socket.recv_multipart() == [b"topic", b"payload"]
+        [one] = publisher.subscribers()
+        [event] = happenings.wait_for(EventKind.SUBSCRIBER_CONNECTED)
+    assert one.user == event.user == "desk7"
+    assert event.reason == "ZMTP 3.1, PLAIN"
+    assert subscriber.saw(zmq.Event.HANDSHAKE_SUCCEEDED)
+
+
+@pytest.mark.parametrize(("user", "password"), [("desk7", "wrong"), ("desk8", SECRET), (None, "")])
+def test_who_is_refused_stops_for_good(
+    make: Callable[..., Seen], user: str | None, password: str
+) -> None:
+    """Also who has no password at all, and so speaks NULL."""
+    publisher, happenings = opened(auth.Plain(PASSWORDS))
+    with publisher:
+        subscriber = make(user, password).connect(publisher.endpoints[0])
+        [event] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+        wait_until(lambda: subscriber.saw(*FAILED), "its monitor says so")
+        # It would be back after 20 ms. Others come and are served meanwhile, for longer than that.
+        for count in range(1, 6):
+            make("desk7").connect(publisher.endpoints[0])
+            publisher.wait_for_subscribers(count, timeout=30)
+        assert publisher.statistics().accepted == 6
+        assert publisher.statistics().failed_handshakes == 1
+    assert not subscriber.saw(zmq.Event.HANDSHAKE_SUCCEEDED)
+    if user is None:
+        assert event.cause in (Reason.MECHANISM, Reason.VIOLATION)
+        assert "serves PLAIN" in event.reason
+    else:
+        assert event.cause is Reason.DENIED
+        assert event.reason.endswith(f"user {user!r}: wrong user or password")
+        assert event.user == ""
+
+
+def come_back(publisher: Publisher, subscriber: Seen) -> None:
+    """Wait until it is served; libzmq subscribes again when its program asks it for something."""
+    wait_until(
+        lambda: subscriber.socket.poll(0) or publisher.has_subscribers(), "it is served in the end"
+    )
+
+
+class Moody:
+    """A check that fails in some way until it is told not to."""
+
+    def __init__(self, mood: str) -> None:
+        self.mood = mood
+        self.asked = 0
+        self.let_go = threading.Event()
+
+    def __call__(self, request: auth.Request) -> Any:
+        self.asked += 1
+        if self.mood == "later":
+            return auth.Later("no database")
+        if self.mood == "raises":
+            raise RuntimeError(request.password)
+        if self.mood == "hangs":
+            self.let_go.wait()
+        return None if self.mood == "forgets" else True
+
+
+@pytest.mark.parametrize("mood", ["later", "raises", "forgets"])
+def test_our_fault_stops_nobody_for_good(make: Callable[..., Seen], mood: str) -> None:
+    check = Moody(mood)
+    publisher, happenings = opened(auth.Plain(check))
+    with publisher:
+        subscriber = make("desk7").connect(publisher.endpoints[0])
+        wait_until(lambda: check.asked >= 3, "it comes back")
+        event = happenings.wait_for(EventKind.HANDSHAKE_FAILED)[0]
+        check.mood = "lets in"
+        come_back(publisher, subscriber)
+        failed = happenings.of(EventKind.CALLBACK_FAILED)
+    assert event.cause is Reason.PUT_OFF
+    assert bool(failed) is (mood != "later")
+    assert all(SECRET not in str(one) for one in happenings.events)
+
+
+def test_a_check_that_hangs_keeps_nobody_from_closing(make: Callable[..., Seen]) -> None:
+    check = Moody("hangs")
+    publisher, happenings = opened(auth.Plain(check))
+    with publisher:
+        subscriber = make("desk7").connect(publisher.endpoints[0])
+        wait_until(lambda: check.asked >= 1, "it is asked")
+        [event, *_] = happenings.wait_for(EventKind.CALLBACK_FAILED)
+        assert "longer than 5 s" in event.reason
+        check.mood = "lets in"
+        come_back(publisher, subscriber)
+        check.mood = "hangs"
+        make("desk8").connect(publisher.endpoints[0])
+        asked = check.asked
+        wait_until(lambda: check.asked > asked, "another one is asked")
+    check.let_go.set()
+    wait_until(
+        lambda: all(one.name != "fanout-auth" for one in threading.enumerate()), "threads end"
+    )
+
+
+def test_one_mechanism_for_each_endpoint(make: Callable[..., Seen]) -> None:
+    with Publisher("tcp://127.0.0.1:*", **SMALL) as publisher:
+        secured = publisher.bind("tcp://127.0.0.1:*", security=auth.Plain(PASSWORDS))
+        make(None).connect(publisher.endpoints[0])
+        make("desk7").connect(secured)
+        publisher.wait_for_subscribers(2, timeout=30)
+        users = {one.endpoint: one.user for one in publisher.subscribers()}
+        assert users == {publisher.endpoints[0]: "", secured: "desk7"}
+
+
+def test_a_user_goes_on_with_another_worker(make: Callable[..., Seen]) -> None:
+    """Nothing of PLAIN is needed after the handshake: its streams are taken over as any."""
+    publisher, _ = opened(auth.Plain(PASSWORDS), workers=2)
+    with publisher:
+        subscriber = make("desk7").connect(publisher.endpoints[0])
+        publisher.wait_for_subscribers(1, timeout=30)
+        [one] = publisher.subscribers()
+        worker = publisher.statistics().workers[one.worker].pid
+        psutil.Process(worker).kill()
+        publisher.publish(b"topic", b"after")
+        assert subscriber.socket.recv_multipart() == [b"topic", b"after"]
+        wait_until(lambda: publisher.statistics().resumed == 1, "it goes on")
+        [again] = publisher.subscribers()
+    assert (again.id, again.user) == (one.id, "desk7")
+
+
+class TestRefusals:
+    def test_plain_is_not_for_networks(self) -> None:
+        with Publisher(**SMALL) as publisher:
+            for endpoint in ("tcp://0.0.0.0:*", "tcp://*:*", "tcp://[::]:*"):
+                with pytest.raises(ConfigError, match="sends passwords in clear text"):
+                    publisher.bind(endpoint, security=auth.Plain(PASSWORDS))
+            assert publisher.endpoints == ()
+            publisher.bind("tcp://0.0.0.0:*", security=auth.Plain(PASSWORDS, on_network=True))
+            publisher.bind("tcp://[::1]:*", security=auth.Plain(PASSWORDS))
+            publisher.bind(f"ipc://@fanout-{os.getpid()}", security=auth.Plain(PASSWORDS))
+            assert len(publisher.endpoints) == 3
+
+    def test_nor_at_the_start(self) -> None:
+        with pytest.raises(ConfigError, match="sends passwords in clear text"):
+            Publisher("tcp://*:*", security=auth.Plain(PASSWORDS), **SMALL)
+
+    def test_require_security(self) -> None:
+        plain = auth.Plain(PASSWORDS)
+        with pytest.raises(ConfigError, match="require_security"):
+            Publisher("tcp://127.0.0.1:*", require_security=True, **SMALL)
+        with Publisher(
+            "tcp://127.0.0.1:*", security=plain, require_security=True, **SMALL
+        ) as publisher:
+            for security in (None, auth.Null()):
+                with pytest.raises(ConfigError, match="require_security"):
+                    publisher.bind("tcp://127.0.0.1:*", security=security)
+            with pytest.raises(ConfigError, match="require_security"):
+                publisher.ingest("tcp://127.0.0.1:*")
+            publisher.bind("tcp://127.0.0.1:*", security=plain)
+
+    def test_security_goes_with_an_endpoint(self) -> None:
+        """Else one would think that it is for what is bound later."""
+        with pytest.raises(ConfigError, match=r"say it to bind\(\)"):
+            Publisher(security=auth.Plain(PASSWORDS), **SMALL)
+
+    def test_what_is_no_security(self) -> None:
+        for wrong in ("PLAIN", PASSWORDS, auth.Plain):
+            made: Any = wrong
+            with pytest.raises(TypeError, match=r"security must be fanout\.auth\.Null"):
+                Publisher("tcp://127.0.0.1:*", security=made, **SMALL)
+
+
+def test_asyncio_has_the_same(make: Callable[..., Seen]) -> None:
+    async def run() -> tuple[str, str]:
+        plain = auth.Plain(PASSWORDS)
+        async with fanout.asyncio.Publisher(
+            "tcp://127.0.0.1:*", security=plain, **SMALL
+        ) as publisher:
+            bound = await publisher.bind("tcp://127.0.0.1:*", security=plain)
+            make("desk7").connect(publisher.endpoints[0])
+            make("desk7").connect(bound)
+            await publisher.wait_for_subscribers(2, timeout=30)
+            first, second = await publisher.subscribers()
+            return first.user, second.user
+
+    assert asyncio.run(run()) == ("desk7", "desk7")
+
+
+def test_a_stranger_who_speaks_before_it_was_judged_is_closed() -> None:
+    check = Moody("hangs")
+    publisher, happenings = opened(auth.Plain(check))
+    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01PLAIN" + bytes(47)
+    hello = b"\x04\x0d\x05HELLO\x05desk7\x00"
+    with publisher, socket.create_connection(_address(publisher.endpoints[0]), 30) as peer:
+        peer.sendall(greeting + hello)
+        wait_until(lambda: check.asked == 1, "it is asked")
+        peer.sendall(hello)
+        [event] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+        check.let_go.set()
+    assert event.cause is Reason.VIOLATION
+    assert "another frame in place of a verdict" in event.reason
+
+
+def test_a_password_is_nowhere(
+    make: Callable[..., Seen], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not in arguments, environment, shared memory, events and logs; nor is what is stored."""
+    caplog.set_level("DEBUG")
+    publisher, happenings = opened(auth.Plain(PASSWORDS))
+    with publisher:
+        make("desk7").connect(publisher.endpoints[0])
+        make("desk8").connect(publisher.endpoints[0])
+        publisher.wait_for_subscribers(1, timeout=30)
+        happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+        texts = [str(happenings.events), repr(publisher), repr(publisher.options)]
+        pid = publisher.statistics().workers[0].pid
+        texts += [
+            Path(f"/proc/{pid}/{name}").read_text("latin-1") for name in ("cmdline", "environ")
+        ]
+        segment = bytes(publisher._engine._coordinator.segment.words)
+    texts += [caplog.text, *capfd.readouterr(), repr(PASSWORDS), repr(auth.Plain(PASSWORDS))]
+    for secret in (SECRET, HASH):
+        assert not any(secret in text for text in texts)
+        assert secret.encode() not in segment
+    assert b"desk7" in segment
+    assert SECRET not in repr(Credentials("PLAIN", b"desk7", SECRET.encode()))
+
+
+def _address(endpoint: str) -> tuple[str, int]:
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    return host, int(port)

@@ -1,0 +1,1 @@
+"""Who may subscribe, and who says so."""

@@ -1,0 +1,59 @@
+"""What an endpoint asks for: what is taken for it, and where it may be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fanout.errors import ConfigError
+from fanout.security.endpoints import NULL, Null, Plain, as_security
+from fanout.security.verdicts import Allow, Request
+
+REQUEST = Request(1, "127.0.0.1:5", "tcp://x", "PLAIN", "desk7", "geheim")
+
+
+def let_in(request: Request) -> bool:
+    return request.username == "desk7"
+
+
+async def awaited(request: Request) -> bool:
+    return bool(request)
+
+
+class Awaited:
+    async def __call__(self, request: Request) -> bool:
+        return bool(request)
+
+
+def test_none_is_null() -> None:
+    assert as_security(None) is NULL
+    assert not NULL.asks
+    null = Null()
+    assert as_security(null) is null
+
+
+@pytest.mark.parametrize("value", ["PLAIN", let_in, Plain, 1])
+def test_nothing_else_is_security(value: object) -> None:
+    with pytest.raises(TypeError, match=r"security must be fanout\.auth\.Null\(\) or Plain"):
+        as_security(value)
+
+
+@pytest.mark.parametrize("check", [None, "geheim", awaited, Awaited()])
+def test_a_check_is_a_plain_function(check: Any) -> None:
+    with pytest.raises(TypeError, match=r"auth\.Plain takes a function") as error:
+        Plain(check)
+    assert "geheim" not in str(error.value)
+
+
+def test_a_check_is_asked() -> None:
+    assert Plain(let_in).judge(REQUEST) == Allow()
+
+
+def test_plain_stays_on_this_machine_unless_it_is_asked_for() -> None:
+    plain = Plain(let_in)
+    plain.check_place("tcp://127.0.0.1:5556", is_local=True)
+    with pytest.raises(ConfigError, match=r"clear text, and other machines can reach tcp://0\.0"):
+        plain.check_place("tcp://0.0.0.0:5556", is_local=False)
+    Plain(let_in, on_network=True).check_place("tcp://0.0.0.0:5556", is_local=False)
+    NULL.check_place("tcp://0.0.0.0:5556", is_local=False)

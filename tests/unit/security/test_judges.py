@@ -1,0 +1,144 @@
+"""Threads that judge: bounded, and no hung check keeps the others from being judged."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.security.endpoints import Plain
+from fanout.security.judges import HUNG_MAX, THREADS_MAX, Judges
+from fanout.security.verdicts import Allow, Later, Request
+from tests.helpers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fanout.security.verdicts import Verdict
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for it."""
+    wait_until(condition, "the judges")
+
+
+def request(subscriber: int, user: str = "desk7") -> Request:
+    return Request(subscriber, "127.0.0.1:5", "tcp://x", "PLAIN", user, "geheim")
+
+
+class Court:
+    """Checks that hang until they are let go, if the user is "slow"; and what was found."""
+
+    def __init__(self) -> None:
+        self.judges = Judges()
+        self.released = threading.Event()
+        self.entered = 0
+        self.found: dict[int, tuple[Verdict, str]] = {}
+        self.security = Plain(self.check)
+
+    def check(self, asked: Request) -> bool:
+        self.entered += 1
+        if asked.username == "slow":
+            self.released.wait()
+        if asked.username == "bad":
+            raise ValueError(asked.password)
+        if asked.username == "exit":
+            raise SystemExit
+        return True
+
+    def submit(self, subscriber: int, user: str = "desk7") -> None:
+        self.judges.submit(self.security, request(subscriber, user), self.done)
+
+    def done(self, asked: Request, verdict: Verdict, failure: str) -> None:
+        assert asked.subscriber not in self.found
+        self.found[asked.subscriber] = verdict, failure
+
+
+@pytest.fixture
+def court() -> Iterator[Court]:
+    court = Court()
+    yield court
+    court.released.set()
+    court.judges.end()
+    until(lambda: not court.judges._threads and not court.judges._hung)
+
+
+def threads() -> int:
+    return sum(one.name == "fanout-auth" for one in threading.enumerate())
+
+
+def test_no_thread_before_somebody_is_to_be_judged(court: Court) -> None:
+    assert threads() == 0
+    for subscriber in range(50):
+        court.submit(subscriber)
+    until(lambda: len(court.found) == 50)
+    assert set(court.found.values()) == {(Allow(), "")}
+    assert 1 <= threads() <= THREADS_MAX
+
+
+@pytest.mark.parametrize("user", ["bad", "exit"])
+def test_what_raises_puts_off_and_says_nothing_secret(court: Court, user: str) -> None:
+    court.submit(1, user)
+    until(lambda: 1 in court.found)
+    verdict, failure = court.found[1]
+    name = "ValueError" if user == "bad" else "SystemExit"
+    assert failure.startswith(f"the check of a request failed: {name} in ")
+    assert "test_judges.py" in failure
+    assert verdict == Later(failure)
+    assert "geheim" not in failure
+    court.submit(2)
+    until(lambda: 2 in court.found)
+
+
+def test_others_are_judged_while_checks_hang(court: Court) -> None:
+    for subscriber in range(THREADS_MAX):
+        court.submit(subscriber, "slow")
+    until(lambda: court.entered == THREADS_MAX)
+    court.submit(10)
+    for subscriber in range(THREADS_MAX):
+        court.judges.give_up(subscriber)
+    until(lambda: 10 in court.found)
+    assert court.judges.hung == THREADS_MAX == HUNG_MAX
+    court.released.set()
+    until(lambda: court.judges.hung == 0)
+    assert list(court.found) == [10], "what was given up is not told of"
+
+
+def test_there_is_a_bound_for_those_that_hang(court: Court) -> None:
+    for subscriber in range(HUNG_MAX + THREADS_MAX):
+        court.submit(subscriber, "slow")
+    until(lambda: court.entered == THREADS_MAX)
+    for subscriber in range(HUNG_MAX):
+        court.judges.give_up(subscriber)
+    until(lambda: court.entered == HUNG_MAX + THREADS_MAX)
+    court.submit(20)
+    for subscriber in range(HUNG_MAX, HUNG_MAX + THREADS_MAX):
+        court.judges.give_up(subscriber)
+    assert threads() == HUNG_MAX + THREADS_MAX
+    court.judges.give_up(20)
+    court.submit(21)
+    court.released.set()
+    until(lambda: 21 in court.found)
+    assert list(court.found) == [21]
+
+
+def test_who_waits_may_be_given_up(court: Court) -> None:
+    for subscriber in range(THREADS_MAX):
+        court.submit(subscriber, "slow")
+    court.submit(10)
+    court.submit(11)
+    court.judges.give_up(10)
+    court.released.set()
+    until(lambda: 11 in court.found)
+    assert 10 not in court.found
+
+
+def test_after_its_end_nobody_is_judged(court: Court) -> None:
+    court.submit(1, "slow")
+    until(lambda: court.entered == 1)
+    court.judges.end()
+    court.submit(2)
+    court.released.set()
+    until(lambda: threads() == 0)
+    assert court.found == {}

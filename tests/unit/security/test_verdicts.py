@@ -1,0 +1,43 @@
+"""What a check is given, and what it may return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fanout.security.verdicts import Allow, Deny, Later, Request, Verdict, as_verdict, shown_user
+
+
+def test_the_password_is_not_shown() -> None:
+    request = Request(1, "127.0.0.1:5", "tcp://x", "PLAIN", "desk7", "geheim")
+    assert "geheim" not in repr(request)
+    assert "desk7" in repr(request)
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [
+        (True, Allow()),
+        (False, Deny()),
+        (Allow("desk7"), Allow("desk7")),
+        (Later("no database"), Later("no database")),
+        (Deny("unknown"), Deny("unknown")),
+    ],
+)
+def test_what_a_check_may_return(value: Any, verdict: Verdict) -> None:
+    assert as_verdict(value) == verdict
+
+
+@pytest.mark.parametrize("value", [None, 1, "yes", Allow, object()])
+def test_nobody_is_let_in_by_anything_else(value: object) -> None:
+    with pytest.raises(TypeError, match=r"a check returns auth\.Allow, Later or Deny"):
+        as_verdict(value)
+
+
+@pytest.mark.parametrize(
+    ("user", "shown"),
+    [("desk7", "desk7"), ("Jürgen", "Jürgen"), ("a\nb", "a\\nb"), ("\udcff", "\\udcff"), ("", "")],
+)
+def test_a_user_is_shown_in_one_line(user: str, shown: str) -> None:
+    assert shown_user(user) == shown
