@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fanout.zmtp.greeting import Role
 
 NO_HANDSHAKE = "the handshake was not done in time"
+RECEIVERS = (b"PULL", b"SUB")  # send no messages: nothing of ours can be in the way of a PING
 SILENT = "the peer has been silent for too long"
 
 
@@ -95,7 +96,7 @@ class Peer:
         self._is_saying = False  # one of the entries is the protocol's
         self._until: float | None = now + CONNECT_TIMEOUT_S
         self._heard = self._pinged = self._vouched = now
-        self._only_sends = role.socket_type == b"PUSH"
+        self._may_send = role.socket_type not in RECEIVERS
         self._answers = False
         self._ttl_s = 0.0
 
@@ -231,11 +232,12 @@ class Peer:
     def may_be_busy(self, now: float) -> bool:
         """Whether its silence is none if its host is there: see `vouch`.
 
-        Who is only sent to reads nothing while its program takes nothing, and our PING waits behind
-        messages there. Were it connected to again, it would read both connections in turn, and the
-        order of what we send would be lost.
+        Who is sent to reads nothing while its program takes nothing, and our PING waits behind
+        messages there: it makes us wait, and libzmq waits as long as that takes. Were it connected
+        to again, it would read both connections in turn, and the order of what we send would be
+        lost; what is for one peer alone would be dropped.
         """
-        return self._only_sends and self.is_ready and self._is_overdue(now)
+        return self._may_send and self.is_ready and self._is_overdue(now)
 
     def vouch(self, now: float) -> None:
         """Its host is there: it does not have to answer a PING for as long again."""

@@ -9,7 +9,7 @@ import resource
 import socket
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,7 @@ from fanout.sockets import Dealer, Limits, ProblemKind, Pull, Push, Rep, Req, Ro
 from fanout.sockets.asyncio import Rep as AwaitedRep
 from fanout.sockets.asyncio import Req as AwaitedReq
 from fanout.sockets.wiring import Wiring
+from tests.helpers.raw import command, greeting_3
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -42,6 +43,48 @@ def blocked() -> Iterator[tuple[Dealer, Dealer, int]]:
         yield a, b, sent
         a.stop()
         b.stop()
+
+
+IDENTITY = b"\x08Identity\x00\x00\x00\x01a"
+READS_NOTHING: dict[type[Any], tuple[bytes, list[bytes]]] = {
+    Push: (b"PULL", []),
+    Dealer: (b"DEALER", []),
+    Router: (b"DEALER", [b"a"]),
+    Req: (b"REP", []),
+}
+
+
+@pytest.mark.parametrize("kind", READS_NOTHING)
+def test_who_reads_nothing_makes_us_wait_and_is_not_lost(
+    kind: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers no PING while it does not read: as with libzmq that is no reason to hang up."""
+    monkeypatch.setattr("fanout.sockets.peer.PING_EACH_S", 0.05)
+    monkeypatch.setattr("fanout.sockets.peer.LOST_AFTER_S", 0.2)
+    monkeypatch.setattr("fanout.sockets.wiring.LOOK_EACH_S", 0.05)
+    other, before = READS_NOTHING[kind]
+    with kind() as sender:
+        host, _, port = sender.bind("tcp://127.0.0.1:*").removeprefix("tcp://").rpartition(":")
+        with socket.create_connection((host, int(port)), DEADLINE_S) as peer:
+            name = b"\x0bSocket-Type" + len(other).to_bytes(4, "big") + other
+            peer.sendall(greeting_3(1) + command(b"READY", name + IDENTITY))
+            data = b""
+            while b"\x04PING" not in data:
+                data += peer.recv(4096)
+            peer.sendall(command(b"PONG", b""))
+            wait_until(lambda: next(iter(sender._actor.core.peers))._answers, "its PONG is there")
+            count = 1 if kind is Req else 3
+            for _ in range(count):
+                sender.send([*before, BIG * 10], DEADLINE_S)
+            with pytest.raises(TimeoutError):
+                sender.drain(1.5)
+            assert (sender.peers, sender.errors()) == (1, [])
+            peer.settimeout(DEADLINE_S)
+            rest = count * len(BIG * 10)
+            while rest > 0:
+                rest -= len(peer.recv(1 << 20))
+            sender.drain(DEADLINE_S)
+            assert sender.statistics().dropped == 0
 
 
 def test_who_cannot_send_receives() -> None:

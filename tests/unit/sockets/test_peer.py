@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from fanout.sockets.dealing import Dealer
+from fanout.sockets.dealing import Dealer, Router
 from fanout.sockets.peer import Outgoing, Peer
 from fanout.sockets.pipeline import Pull, Push
 from fanout.subscriber.line import LostError
 from fanout.zmtp import commands, encode_message
 from tests.unit.sockets.peers import LIMITS, begin, made, peer_of, written
+
+if TYPE_CHECKING:
+    from fanout.sockets.role import Role
 
 
 def new(kind: type[Push | Pull] = Push) -> Peer:
@@ -56,10 +61,13 @@ def test_who_reads_nothing_is_not_lost_as_long_as_its_host_is_there() -> None:
         peer.tick(30.0)
 
 
-def test_a_peer_that_also_sends_is_never_taken_for_busy() -> None:
-    peer = peer_of(made(Dealer))
+@pytest.mark.parametrize(("kind", "may_be"), [(Dealer, True), (Router, True), (Pull, False)])
+def test_who_is_sent_no_messages_has_no_reason_to_be_silent(kind: type[Role], may_be: bool) -> None:
+    peer = peer_of(made(kind))
     peer.receive(commands.pong(b""), 0.0, [])
-    assert not peer.may_be_busy(15.0)
+    assert peer.may_be_busy(15.0) == may_be
+    with pytest.raises(LostError):  # unless it is vouched for
+        peer.tick(15.0)
 
 
 def test_a_ping_that_cannot_be_written_is_the_only_one() -> None:
