@@ -93,6 +93,7 @@ class Desk(ThreadActor):
         super().fail(error, now)
 
     def leave(self) -> None:
+        """See `Actor`; nobody is told of it here."""
         self.role.tell = lambda event: None
         super().leave()
 

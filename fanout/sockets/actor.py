@@ -7,11 +7,14 @@ there; if a connection breaks in the middle of a message, that connection is clo
 
 from __future__ import annotations
 
+import os
 import random
+import time
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fanout.errors import ClosedError
+from fanout.errors import ClosedError, ForkedError
 from fanout.sockets.core import Core
 from fanout.sockets.problems import Problems
 from fanout.sockets.wiring import Wiring
@@ -85,6 +88,7 @@ class Actor:
         self._why: Callable[[], FanoutError] | None = None
         self._failure: BaseException | None = None
         self._received = 0
+        _actors.add(self)
 
     @property
     def inbox(self) -> Inbox[object] | None:
@@ -104,6 +108,12 @@ class Actor:
     def is_over(self) -> bool:
         """Whether somebody has had it end. Any thread."""
         return self._why is not None
+
+    def leave(self) -> None:
+        """In a forked child: nothing here is of use. The copies of descriptors are closed."""
+        self._why, self._failure = _forked, None
+        self.is_closed = True
+        self.wiring.close(time.monotonic())
 
     def refuse(self) -> None:
         """Take nothing more over from the program, from now on. Any thread."""
@@ -181,3 +191,20 @@ class Actor:
             error.add_note(f"and what was open could not be closed: {another!r}")
         finally:  # whoever waits for the end is not to wait for ever
             self.is_closing = self.is_closed = True
+
+
+def _forked() -> ForkedError:
+    return ForkedError(
+        "this socket belongs to the parent of this forked process: create a new one here"
+    )
+
+
+_actors: weakref.WeakSet[Actor] = weakref.WeakSet()
+
+
+def _leave_all() -> None:
+    for actor in list(_actors):
+        actor.leave()
+
+
+os.register_at_fork(after_in_child=_leave_all)

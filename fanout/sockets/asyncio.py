@@ -179,7 +179,7 @@ class Receiving(ReceivingFace, Socket):
         try:
             return await self.recv()
         except ClosedError as error:
-            if error.__cause__ is None:
+            if type(error) is ClosedError and error.__cause__ is None:
                 raise StopAsyncIteration from None  # somebody has closed it
             raise
 

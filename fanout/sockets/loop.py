@@ -80,6 +80,25 @@ class LoopActor(Actor):
         self._loop = asyncio.get_running_loop()
         self.ring()
 
+    def check(self) -> None:
+        """Refuse what needs a socket that is open, and the loop that it belongs to.
+
+        Raises:
+            ClosedError, ForkedError: it is closed, or belongs to another process.
+            RuntimeError: it belongs to another loop; nothing was done.
+        """
+        super().check()
+        if self._loop is not None and _running_loop() is not self._loop:
+            raise RuntimeError(
+                "this socket belongs to the event loop on which it was made: make one on each loop,"
+                " or use those of fanout.sockets, which any thread may call"
+            )
+
+    def leave(self) -> None:
+        """See `Actor`. The loop is left alone: what it waits with is the parent's, too."""
+        self._loop = self._timer = self._soon = None
+        super().leave()
+
     def ring(self) -> None:
         """Have the actor look, soon."""
         if self._soon is None and self._loop is not None and not self.is_closed:
@@ -230,3 +249,10 @@ async def _wait(gate: Waiters, deadline: float | None, timeout: float | None, wh
             await gate.wait()
     except TimeoutError:
         raise TimeoutError(f"{what} within {timeout:g} s") from None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

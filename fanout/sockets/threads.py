@@ -12,12 +12,10 @@ import os
 import select
 import threading
 import time
-import weakref
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from fanout.errors import ForkedError
 from fanout.sockets.actor import Actor
 from fanout.sockets.errors import NotNowError
 from fanout.subscriber.connections import addresses_of
@@ -103,7 +101,6 @@ class ThreadActor(Actor):
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll.register(self._wake_fd, select.POLLIN)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        _actors.add(self)
         self._thread.start()
 
     def __del__(self) -> None:
@@ -178,11 +175,9 @@ class ThreadActor(Actor):
             self._thread.join()
 
     def leave(self) -> None:
-        """In a forked child: nothing here is of use."""
-        self._why, self._failure = _forked, None
-        self.is_closed = True
+        """See `Actor`; who waited there waits in no thread of this process."""
         self.items, self.room, self.changes = Gate(), Gate(), Gate()
-        self.wiring.close(time.monotonic())
+        super().leave()
 
     # The thread.
 
@@ -267,20 +262,3 @@ class ThreadActor(Actor):
             self.ring()
 
         threading.Thread(target=look_up, name="fanout-look-up", daemon=True).start()
-
-
-def _forked() -> ForkedError:
-    return ForkedError(
-        "this socket belongs to the parent of this forked process: create a new one here"
-    )
-
-
-_actors: weakref.WeakSet[ThreadActor] = weakref.WeakSet()
-
-
-def _leave_all() -> None:
-    for actor in list(_actors):
-        actor.leave()
-
-
-os.register_at_fork(after_in_child=_leave_all)

@@ -15,6 +15,8 @@ import pytest
 
 from fanout.errors import ClosedError, ForkedError
 from fanout.sockets import Dealer, Limits, ProblemKind, Pull, Push, Rep, Req, Router
+from fanout.sockets.asyncio import Pull as AwaitedPull
+from fanout.sockets.asyncio import Push as AwaitedPush
 from fanout.sockets.asyncio import Rep as AwaitedRep
 from fanout.sockets.asyncio import Req as AwaitedReq
 from fanout.sockets.wiring import Wiring
@@ -288,6 +290,56 @@ def test_in_a_forked_child_it_is_not_there_and_the_parent_goes_on() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         push.send(b"hello")
         assert pull.recv(DEADLINE_S) == (b"hello",)
+
+
+def test_one_of_asyncio_is_not_there_in_a_forked_child_either() -> None:
+    """Nor does the child take the parent's sockets out of the parent's loop."""
+
+    async def main() -> None:
+        async with AwaitedPull() as pull, AwaitedPush() as push:
+            push.connect(await pull.bind("tcp://127.0.0.1:*"))
+            await push.wait_for_peers(1, DEADLINE_S)
+            child = os.fork()
+            if not child:
+                status = 1
+                try:
+                    for call in (push.send(b"x"), pull.recv(), push.bind("ipc://*")):
+                        try:
+                            await call
+                        except ForkedError:
+                            continue
+                        os._exit(2)
+                    try:
+                        push.try_send(b"x")
+                    except ForkedError:
+                        await push.close()
+                        status = 0
+                finally:
+                    os._exit(status)
+            ended = await asyncio.to_thread(os.waitpid, child, 0)
+            assert os.waitstatus_to_exitcode(ended[1]) == 0
+            for number in range(10):
+                await push.send(b"%d" % number)
+                assert await pull.recv(DEADLINE_S) == (b"%d" % number,)
+
+    asyncio.run(main())
+
+
+def test_on_another_loop_it_is_refused() -> None:
+    """There it would wait for a loop that does not know of it."""
+
+    async def main() -> None:
+        async with AwaitedPush() as push:
+            push.connect("ipc://@fanout-test-nobody-is-here")
+            for call in (push.send(b"x"), push.bind("ipc://*")):
+                with pytest.raises(RuntimeError, match="belongs to the event loop"):
+                    await asyncio.to_thread(asyncio.run, call)
+            with pytest.raises(RuntimeError, match="belongs to the event loop"):
+                await asyncio.to_thread(push.try_send, b"x")
+            assert push.statistics().outbox == 0
+            await push.stop()
+
+    asyncio.run(main())
 
 
 def test_without_descriptors_it_accepts_later() -> None:
