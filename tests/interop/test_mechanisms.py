@@ -19,6 +19,7 @@ from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
 from fanout.security.sodium import Sodium
+from fanout.workers.connections.sealed import SealedSend
 from fanout.zmtp import (
     LONG,
     FrameReader,
@@ -263,6 +264,37 @@ def test_who_is_allowed_is_served(
     assert [peer.recv_multipart() for _ in messages] == messages
     assert zmq.Event.HANDSHAKE_SUCCEEDED in seen(monitor)
     assert door.accepted == 1
+
+
+def test_a_stream_in_boxes_through_a_full_socket(
+    subscribe: Subscribe, open_door: Callable[..., Door]
+) -> None:
+    """What workers are to send by: each message arrives, though the socket takes parts of boxes."""
+    door = open_door(curve)
+    peer, _ = subscribe(door, {**AS_CURVE, zmq.RCVHWM: 0})
+    door.until(lambda: door.session is not None and door.session.subscriptions == {b"A"})
+    assert door.connection is not None
+    assert door.session is not None
+    assert door.session.sealer is not None
+    door.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    door.connection.setblocking(False)
+    send = SealedSend(door.connection.send, door.session.sealer)
+    messages = [[b"A%d" % number, b"x" * (number * 37 % 5000)] for number in range(2_000)]
+    wire = b"".join(map(encode_message, messages))
+    done = short = 0
+    deadline = time.monotonic() + 6 * DEADLINE_S
+    while done < len(wire):
+        assert time.monotonic() < deadline
+        span = wire[done : done + 30_000]
+        try:
+            taken = send(span)
+        except BlockingIOError:
+            select.select([], [door.connection], [], 1.0)
+            continue
+        short += taken < len(span) and not send.more
+        done += taken
+    assert short, "it was full now and then"
+    assert [peer.recv_multipart() for _ in messages] == messages
 
 
 @BOTH

@@ -1,0 +1,155 @@
+"""Sealed sending, case by case: what is reported, kept, and thrown away."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanout.workers.connections.sealed import SEAL_BYTES, TURN_BYTES, SealedSend
+from fanout.zmtp import encode_message
+from fanout.zmtp.boxes import MESSAGE_OVERHEAD
+from tests.helpers.boxes import Kernel
+
+MESSAGE = encode_message([b"topic", b"payload"])
+FIRST, SECOND = MESSAGE[:7], MESSAGE[7:]
+BOX = 2 + MESSAGE_OVERHEAD + len(b"topic")  # of the first frame
+
+
+def made(room: int) -> tuple[SealedSend, Kernel]:
+    kernel = Kernel(room)
+    return SealedSend(kernel.send, kernel.sealer), kernel
+
+
+def test_all_of_it_in_one_send() -> None:
+    send, kernel = made(1 << 20)
+    assert send(MESSAGE * 10) == len(MESSAGE) * 10
+    assert kernel.sends == 1
+    assert kernel.received() == MESSAGE * 10
+    assert send.is_empty
+    assert not send.more
+    assert send.wire_bytes == (1 << 20) - kernel.room
+
+
+def test_a_full_socket_takes_nothing_and_nothing_is_kept() -> None:
+    send, kernel = made(0)
+    for _ in range(3):
+        with pytest.raises(BlockingIOError):
+            send(MESSAGE)
+    assert send.is_empty
+    kernel.room = 1 << 20
+    assert send(MESSAGE) == len(MESSAGE)
+    assert kernel.received() == MESSAGE
+    assert len(kernel.boxes.sealed) == 4 * 2, "what was thrown away has had its nonces"
+
+
+def test_a_box_that_is_cut_is_finished_and_not_sealed_again() -> None:
+    send, kernel = made(BOX + 10)
+    done = send(MESSAGE)
+    assert len(FIRST) < done < len(MESSAGE)
+    sealed = len(kernel.boxes.sealed)
+    with pytest.raises(BlockingIOError):
+        send(MESSAGE[done:])
+    kernel.room = 1 << 20
+    assert send(MESSAGE[done:]) == len(MESSAGE) - done
+    assert len(kernel.boxes.sealed) == sealed
+    assert kernel.received() == MESSAGE
+    assert send.is_empty
+
+
+def test_the_last_byte_of_a_frame_waits_for_its_box() -> None:
+    """Else the pump would take the connection for ready, and nobody would ask for the rest."""
+    send, kernel = made(0)
+    done = 0
+    for _ in range(2 * len(MESSAGE) + 2 * (2 + MESSAGE_OVERHEAD)):
+        kernel.room = 1
+        try:
+            done += send(MESSAGE[done:])
+        except BlockingIOError:
+            continue
+        if done == len(MESSAGE):
+            break
+        assert done < len(FIRST) or b"topic" in kernel.wire
+    assert done == len(MESSAGE)
+    assert send.is_empty
+    assert kernel.received() == MESSAGE
+
+
+def test_what_is_handed_over_in_parts_waits_for_its_frame() -> None:
+    send, kernel = made(1 << 20)
+    for byte in MESSAGE[:-1]:
+        assert send(bytes((byte,))) == 1
+    assert not send.is_empty
+    assert kernel.received() == FIRST
+    assert send(MESSAGE[-1:]) == 1
+    assert kernel.received() == SECOND
+    assert send.is_empty
+
+
+def test_the_begin_of_a_frame_is_kept_while_the_socket_is_full() -> None:
+    send, kernel = made(0)
+    assert send(FIRST[:3]) == 3
+    for _ in range(2):
+        with pytest.raises(BlockingIOError):
+            send(MESSAGE[3:])
+    kernel.room = 1 << 20
+    assert send(MESSAGE[3:]) == len(MESSAGE) - 3
+    assert kernel.received() == MESSAGE
+
+
+def test_less_may_be_handed_over_than_is_out_already() -> None:
+    send, kernel = made(BOX - 4)
+    done = send(FIRST)
+    kernel.room = 1 << 20
+    while done < len(FIRST):
+        assert send(FIRST[done : done + 1]) == 1
+        done += 1
+    assert kernel.received() == FIRST
+    assert send.is_empty
+
+
+@pytest.mark.parametrize("size", [0, 222, 223, 255, 256, SEAL_BYTES, 100_000])
+def test_frames_of_all_sizes(size: int) -> None:
+    wire = encode_message([b"", b"x" * size])
+    send, kernel = made(1 << 20)
+    assert send(wire) == len(wire)
+    assert kernel.received() == wire
+
+
+def test_a_turn_has_an_end_and_says_that_there_is_more() -> None:
+    wire = encode_message([b"x" * 1000]) * 100
+    send, kernel = made(1 << 20)
+    done = send(wire)
+    assert 0 < done < len(wire)
+    was_cut = [send.more]
+    assert TURN_BYTES <= send.wire_bytes <= TURN_BYTES + SEAL_BYTES + 1100
+    while done < len(wire):
+        done += send(wire[done:])
+    assert [*was_cut, send.more] == [True, False]
+    assert kernel.received() == wire
+
+
+def test_little_is_thrown_away_when_little_is_taken() -> None:
+    wire = encode_message([b"x" * 100]) * 1000
+    send, kernel = made(1)
+    send(wire)
+    assert len(kernel.boxes.sealed) <= SEAL_BYTES // 100
+
+
+def test_the_handshake_goes_out_as_it_is() -> None:
+    kernel = Kernel(3)
+    kernel.raw(5)
+    send = SealedSend(kernel.send, kernel.sealer, raw=5)
+    assert send(b"READY" + MESSAGE) == 3
+    with pytest.raises(BlockingIOError):
+        send(b"DY" + MESSAGE)
+    kernel.room = 1 << 20
+    assert send(b"DY" + MESSAGE) == 2 + len(MESSAGE)
+    assert kernel.wire.startswith(b"READY")
+    assert kernel.received() == MESSAGE
+
+
+def test_an_error_is_the_callers() -> None:
+    def broken(data: bytes) -> int:
+        raise ConnectionResetError(data[:1])
+
+    with pytest.raises(ConnectionResetError):
+        SealedSend(broken, Kernel().sealer)(MESSAGE)
