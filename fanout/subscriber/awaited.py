@@ -25,6 +25,7 @@ from fanout.subscriber.inbox import Inbox
 from fanout.subscriber.reading import LATE_TEXT, hold_back, statistics_of
 from fanout.subscriber.refusals import NotASubSocket
 from fanout.subscriber.settings import settings_of
+from fanout.subscriber.since import later_since
 
 if TYPE_CHECKING:
     import socket
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.connections import Address
     from fanout.subscriber.events import ReceiverStatistics
     from fanout.subscriber.message import Message
+    from fanout.subscriber.since import Position
 
 READ_BYTES = 64 * 1024  # parsed in one callback: half a millisecond in which the loop does no other
 MANY = 1000  # messages that `recv_many` returns if it is not told
@@ -153,11 +155,11 @@ class Subscriber(NotASubSocket):
 
     # Subscriptions.
 
-    def subscribe(self, topic: TopicLike) -> None:
+    def subscribe(self, topic: TopicLike, *, since: str | Position | None = None) -> None:
         """Want messages whose topic begins with this, too; see `fanout.Subscriber.subscribe()`."""
-        prefix = as_topic(topic)
+        prefix, start = as_topic(topic), later_since(since, one_line=self._core.is_one_line)
         self._check()
-        self._core.subscribe(prefix)
+        self._core.subscribe(prefix, start)
         self._turn()
 
     def unsubscribe(self, topic: TopicLike) -> None:

@@ -12,6 +12,7 @@ from fanout.errors import ClosedError
 from fanout.subscriber.reading import Reading
 from fanout.subscriber.refusals import NotASubSocket
 from fanout.subscriber.settings import settings_of
+from fanout.subscriber.since import later_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.arguments import SubscriberArguments
     from fanout.subscriber.events import ReceiverStatistics
     from fanout.subscriber.message import Message
+    from fanout.subscriber.since import Position
 
 MANY = 1000  # messages that `recv_many` returns if it is not told: a millisecond of work for most
 
@@ -169,15 +171,21 @@ class Subscriber(NotASubSocket):
 
     # Subscriptions.
 
-    def subscribe(self, topic: TopicLike) -> None:
+    def subscribe(self, topic: TopicLike, *, since: str | Position | None = None) -> None:
         """Want messages whose topic begins with this, too; no effect if they are wanted.
 
+        Args:
+            since: from where on it wants those that were published before, as in the constructor:
+                they come once, in order, before what is published; what other subscriptions cover
+                does not come again.
+
         Raises:
-            TypeError: it is no topic.
-            ClosedError, ForkedError: nothing has changed.
+            TypeError: it is no topic, or `since` no place to begin.
+            ConfigError: `since` says nothing, or cannot be had over several endpoints.
+            ClosedError, ForkedError: nothing has changed, whatever was raised.
         """
-        prefix = as_topic(topic)
-        self._reading.order(lambda core: core.subscribe(prefix))
+        prefix, start = as_topic(topic), later_since(since, one_line=self._reading.is_one_line)
+        self._reading.order(lambda core: core.subscribe(prefix, start))
 
     def unsubscribe(self, topic: TopicLike) -> None:
         """Take a subscription back; no effect if there is none. What is queued stays.

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fanout.subscriber.asks import Asks
 from fanout.subscriber.line import Line, LostError, State
 from fanout.subscriber.merger import Merger
+from fanout.subscriber.message import RECONNECTED, Gap
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
-from fanout.subscriber.stream import Stream
+from fanout.subscriber.past import StreamWithPast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,9 +71,10 @@ class Core:
         topics, back_offs = set(topics), list(back_offs)
         last = last and len(back_offs) == 1 and identity is None
         self.lines = [Line(one, max_message_bytes, last=last) for one in back_offs]
-        self.streams = [Stream(topics, since) for _ in self.lines]
+        self.streams = [StreamWithPast(topics, since) for _ in self.lines]
         self.bytes = 0
         self.taken_bytes = 0
+        self._asks = Asks()
         self._merger: Merger | None = None
         if len(self.lines) > 1 or identity is not None:
             self._merger = Merger(len(self.lines), wants_all=b"" in topics, identity=identity)
@@ -108,6 +111,8 @@ class Core:
         if self._merger is None:
             done.messages = messages
             self.taken_bytes += len(data)
+            if done.lost is None:
+                self._go_on_asking()
         else:
             done.messages = self._merged(self._merger, number, messages, now)
         return done
@@ -147,6 +152,9 @@ class Core:
     def lost(self, number: int, now: float, *, for_good: bool = False) -> None:
         """The connection of a line, or the attempt to connect it, has ended."""
         line = self.lines[number]
+        ask = self.streams[number].interrupt()
+        if ask is not None:
+            self._asks.put_back(ask)
         if for_good:
             line.close()
         else:
@@ -169,9 +177,22 @@ class Core:
         if self._merger is not None:
             self._merger.resume(now)
 
-    def subscribe(self, prefix: bytes) -> None:
-        """Want messages whose topic begins with this, from now on."""
-        if prefix in self.wants:
+    @property
+    def is_one_line(self) -> bool:
+        """Whether a later subscription may have what was published before; any thread."""
+        return self._merger is None
+
+    def subscribe(self, prefix: bytes, since: bytes | Position = b"") -> None:
+        """Want messages whose topic begins with this, from now on.
+
+        Args:
+            since: from where on it wants those that were published before; only over one line.
+        """
+        if prefix in self.wants or prefix in self._asks:
+            return
+        if since:
+            self._asks.add(prefix, since)
+            self._go_on_asking()
             return
         merger = self._merger
         leads = set() if merger is None else merger.leads()
@@ -185,11 +206,29 @@ class Core:
 
     def unsubscribe(self, prefix: bytes) -> None:
         """Want them no more, but for another subscription; no effect if they were not wanted."""
+        if self._asks.leave(prefix):
+            return
         for line, stream in zip(self.lines, self.streams, strict=True):
             if stream.leave(prefix):
                 line.cancel(prefix)
                 if self._merger is not None and not prefix:
                     self._merger.change()
+
+    def _go_on_asking(self) -> None:
+        """Say the next subscription that waits, if all that was asked for before has come."""
+        line, stream = self.lines[0], self.streams[0]
+        while line.is_up and not line.is_asking and stream.back is None:
+            ask = self._asks.take()
+            if ask is None:
+                return
+            if line.can_ask:
+                stream.go_further_back(ask)
+                line.ask(ask.said, ask.prefix)
+                continue
+            stream.want(ask.prefix)
+            line.subscribe(ask.prefix)
+            if isinstance(ask.start, tuple):  # what is after that nobody sends
+                stream.losses.add(Gap(RECONNECTED, epoch=stream.epoch))
 
     def silent(self, now: float) -> list[tuple[int, LostError]]:
         """Do what is due by now; returns the lines that are lost for want of an answer."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fanout.reserved import GAP_TOPIC, SNAPSHOT_TOPIC, VALUES_OFF
+from fanout.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC, VALUES_OFF
 from fanout.subscriber.feed import Feed
 from fanout.subscriber.since import SINCE
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
@@ -31,6 +31,7 @@ PING_EACH_S = 5.0  # of silence; a third of what is taken for lost, so that two 
 LOST_AFTER_S = 15.0  # without a byte, of a publisher that answers PINGs
 SILENT = "the publisher has been silent for too long"
 ASKED = b"since"  # in a PING behind subscriptions: who answers it has taken these
+BEFORE = b"before"  # the same, before a subscription is said that is asked for more
 CONFIRM = b"topics"  # the same, where nothing was asked for
 GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
 
@@ -82,6 +83,7 @@ class Line:
         self.introduction: Introduction | None = None
         self.asked = b""
         self.is_asking = False
+        self._next_ask: tuple[bytes, bytes] | None = None  # where it begins, and a prefix
         self._confirming = 0  # PINGs with CONFIRM that are not answered
         self._held: list[tuple[Callable[[bytes], None], bytes]] = []  # verbs, until it has
         self._back_off = back_off
@@ -121,6 +123,7 @@ class Line:
         self.introduction = None
         self.asked, self.is_asking = b"", False
         self._confirming = 0
+        self._next_ask = None
         self._held.clear()
         self._heard = self._pinged = now
         self._answers, self._ttl_s = False, 0.0
@@ -167,6 +170,8 @@ class Line:
                 self._answers = True
                 if event.context == ASKED:
                     self._answered()
+                elif event.context == BEFORE:
+                    self._ask()
                 elif event.context == CONFIRM and self._confirming:
                     self._confirming -= 1
             elif isinstance(event, PingReceived):
@@ -197,6 +202,32 @@ class Line:
             self.is_asking = True
         else:
             self._feed.subscribe(sorted(wants))
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether it can be asked for what was published before, and says where that ends."""
+        said = self.introduction
+        is_able = said is not None and said.sequence and said.replay > 0
+        return self.is_up and is_able and self._feed.speaks_pings
+
+    def ask(self, since: bytes, prefix: bytes) -> None:
+        """Subscribe, and ask for what was published of that before; not while it is asking.
+
+        Of what is read at once with that a publisher would send the same: so what was said before
+        has to be taken first.
+        """
+        self._next_ask = since, prefix
+        self._feed.ping(BEFORE)
+        self.is_asking = True
+
+    def _ask(self) -> None:
+        """All that was said before is taken."""
+        if self._next_ask is not None:
+            since, prefix = self._next_ask
+            self._next_ask = None
+            self._feed.subscribe([SINCE_TOPIC, since, prefix])
+            self._feed.ping(ASKED)
+            self.asked = since
 
     def _answered(self) -> None:
         """What was asked for is taken: what is subscribed to from now on is not asked for that.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from fanout.reserved import GAP_TOPIC, SNAPSHOT_TOPIC
+from fanout.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC
 from fanout.subscriber.message import CONFLATED, MISSING, Gap
 
 if TYPE_CHECKING:
@@ -105,3 +105,15 @@ def marker_of(frames: Frames) -> Marker | None:
     if not reason.isprintable() or not 0 < len(reason) <= REASON_MAX:
         reason = MISSING
     return Marker(epoch, first, last, count, reason)
+
+
+def end_of(frames: Frames) -> tuple[int, int] | None:
+    """Epoch and number from which on all comes by itself, if this message says so."""
+    if frames[0] != SINCE_TOPIC or len(frames) != 2 or len(frames[1]) > MARKER_BYTES_MAX:
+        return None
+    try:
+        said: Any = msgpack.unpackb(frames[1])
+        epoch, at = int(said["epoch"]), int(said["at"])
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+    return (epoch, at) if at >= 0 else None

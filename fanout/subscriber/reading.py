@@ -62,6 +62,11 @@ class Reading:
 
     # Any thread.
 
+    @property
+    def is_one_line(self) -> bool:
+        """See `Core`."""
+        return self._core.is_one_line
+
     def order(self, order: Callable[[Core], None]) -> None:
         """Have the thread do something with the core, soon.
 

@@ -49,6 +49,22 @@ def since_of(said: str | Position | None) -> bytes | Position:
     return SINCE + said.encode()
 
 
+def later_since(said: str | Position | None, *, one_line: bool) -> bytes | Position:
+    """The same of a later subscription.
+
+    Raises:
+        TypeError: it is neither.
+        ConfigError: it says nothing, or there are several lines.
+    """
+    start = since_of(said)
+    if start and not one_line:
+        raise ConfigError(
+            "since: of a later subscription it can be had over one endpoint alone, without "
+            "`identity`; say it when the subscriber is made, or make another one for this topic"
+        )
+    return start
+
+
 def after(epoch: int, following: int) -> bytes:
     """What asks for all from this message on, of the publisher with this epoch.
 

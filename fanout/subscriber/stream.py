@@ -34,15 +34,16 @@ from fanout.subscriber.message import (
     ReplayedMessage,
     last_message,
 )
+from fanout.subscriber.plain import plain_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fanout.introduction import Introduction
+    from fanout.subscriber.asks import Ask
     from fanout.subscriber.parsing import Frames
 
 NUMBER = struct.Struct(">QQ")  # epoch and sequence, as `sequence_frame` has them
-_ORDINARY = RESERVED[:-1] + bytes((RESERVED[-1] + 1,))  # topics from here on are not reserved
 
 
 class Stream:
@@ -56,6 +57,7 @@ class Stream:
         unwanted: messages that came though nobody wants them any more.
         doubles: messages that came though they had come before.
         losses: what is missing.
+        back: a later subscription of which it gets what was published before; None: of none.
     """
 
     def __init__(self, wants: Iterable[bytes], start: bytes | at.Position = b"") -> None:
@@ -63,6 +65,7 @@ class Stream:
         self.unwanted = 0
         self.doubles = 0
         self.losses = Losses()
+        self.back: Ask | None = None
         self._prefixes = tuple(self.wants)
         self._numbered = False
         self._seen: tuple[int | None, int] | None = None  # epoch and head at the last handshake
@@ -94,7 +97,7 @@ class Stream:
             return False
         self.wants.add(prefix)
         self._prefixes = tuple(self.wants)
-        if not prefix:
+        if not prefix and self.back is None:
             self._is_loose = True  # what was published before that is not missing
         return True
 
@@ -214,7 +217,7 @@ class Stream:
 
     def take(self, found: Sequence[Frames]) -> list[Message]:
         """The messages of a read, as the program gets them."""
-        is_uncertain = self._is_open or self._is_loose or self._is_last
+        is_uncertain = self._is_open or self._is_loose or self._is_last or self.back is not None
         if found and self.losses.gap is None and self._early is None and not is_uncertain:
             messages = self._take_numbered(found) if self._numbered else self._take_others(found)
             if messages is not None:
@@ -258,18 +261,9 @@ class Stream:
 
     def _take_others(self, found: Sequence[Frames]) -> list[Message] | None:
         """Take them if none is of the reserved topics; None if one is."""
-        messages: list[Message] = []
-        add, new, kind = messages.append, object.__new__, Message
-        wants_all, prefixes, ordinary = b"" in self.wants, self._prefixes, _ORDINARY
-        for frames in found:
-            topic = frames[0]
-            if topic < ordinary and topic.startswith(RESERVED):
-                return None
-            if wants_all or topic.startswith(prefixes):
-                message = new(kind)
-                message._wire = frames
-                add(message)
-        self.unwanted += len(found) - len(messages)
+        messages = plain_messages(found, self._prefixes)
+        if messages is not None:
+            self.unwanted += len(found) - len(messages)
         return messages
 
     def _settled(self, frames: Frames) -> Message | None:
@@ -316,7 +310,7 @@ class Stream:
     def _miss(self, sequence: int) -> None:
         """All before this number has come, or is missing."""
         first = max(self._next, self._told)
-        wants_all = b"" in self.wants
+        wants_all = b"" in (self.wants if self.back is None else self.back.covered)
         if first < sequence and (wants_all or self._is_open):
             reason = RECONNECTED if self._is_open else MISSING
             count = sequence - first if wants_all else None
@@ -341,9 +335,12 @@ class Stream:
         if self._seen is None or epoch != self._seen[0]:
             return
         if reason == RESTARTED:
-            return  # that was seen by what it said of itself
+            # Else that was seen by what it said of itself.
+            if self.back is not None and not self.back.is_again:
+                self.losses.add(Gap(RESTARTED, epoch=epoch))
+            return
         if self._numbered and self._epoch == epoch and self._early is None and not self._is_loose:
             self._miss(first)  # what is missing before that is told by nobody
         self._told = max(self._told, last + 1)
-        is_known = reason != EXPIRED or b"" in self.wants
+        is_known = reason != EXPIRED or marker.count > 0
         self.losses.add(Gap(reason, marker.count if is_known else None, first, last, epoch))

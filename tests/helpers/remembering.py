@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from fanout.zmtp import SessionEvent
 
 SINCE = re.compile(rb"\x00fanout\.since=([0-9a-f]{16}):([0-9]+)")
-PINGS = (b"since", b"topics")
+PINGS = (b"since", b"topics", b"before")
+FINISH_ROUNDS = 20  # each later subscription that is asked for takes three
 LIMITS_HERE = replace(LIMITS, reserved=b"\x00fanout.")
 
 
@@ -46,6 +47,8 @@ class Served:
     since: list[bytes] = field(default_factory=list)
     pending: set[int] = field(default_factory=set)
     told: list[dict[str, object]] = field(default_factory=list)  # markers to come
+    tells_ends: bool = False
+    mark: int | None = None  # to come before this message
 
 
 class Remembering:
@@ -66,6 +69,7 @@ class Remembering:
         self.epoch = 1
         self._heard: list[set[bytes]] = [set() for _ in range(lines)]  # over each line, ever
         self._floor = 0
+        self._from: set[bytes] = set()  # subscribed to later, with what was published before
         self._served: dict[int, Served] = {}  # by the number of the line
 
     # What may happen.
@@ -109,7 +113,7 @@ class Remembering:
         for topic in topics:
             place = len(self.topics)
             self.topics.append(topic)
-            if topic.startswith(tuple(set[bytes].intersection(*self._heard))):
+            if topic.startswith((*set[bytes].intersection(*self._heard), *self._from)):
                 self.owed.append((self.epoch, place))
             for served in self._served.values():
                 if topic.startswith(tuple(served.wants)):
@@ -141,10 +145,21 @@ class Remembering:
             wire = b""
             for _ in range(min(count, len(served.pending))):
                 wire += self._next_message(number)
-            self._say(number, wire, places)
+            self._say(number, wire + self._mark_of(served), places)
 
     def subscribe(self, prefix: bytes) -> None:
         self.core.subscribe(prefix)
+
+    def subscribe_since(self, prefix: bytes, count: int) -> None:
+        """With what was published before, but for the oldest so many."""
+        count = min(count, len(self.topics))
+        if prefix not in self.core.wants and prefix not in self.core._asks:
+            self.core.subscribe(prefix, (self.epoch, count - 1) if count else (0, 0))
+            self._from.add(prefix)
+            for place in range(count, len(self.topics)):
+                one = self.epoch, place
+                if self.topics[place].startswith(prefix) and one not in self.owed:
+                    self.owed.append(one)
 
     def look(self, now: float) -> None:
         """Let the subscriber do what is due."""
@@ -158,7 +173,7 @@ class Remembering:
         for _ in range(2 * len(numbers)):  # a line may ask for another connection
             for number in numbers:
                 self.connect([], number)
-                for _ in range(3):
+                for _ in range(FINISH_ROUNDS):
                     self.hear([], number)
                     self.send(1 << 20, [], number)
             self.look(0.0)
@@ -181,10 +196,20 @@ class Remembering:
         for marker in served.told:
             wire += encode_message([b"\x00fanout.gap", msgpack.packb(marker)])
         served.told.clear()
+        wire += self._mark_of(served)
         number = min(served.pending)
         served.pending.remove(number)
         body = struct.pack(">QQ", self.epoch, number)
         return wire + encode_message([self.topics[number], b"x", body])
+
+    def _mark_of(self, served: Served) -> bytes:
+        """That all has come which was missed, if it has."""
+        at = served.mark
+        if at is None or min(served.pending, default=at) < at:
+            return b""
+        served.mark = None
+        said = {"epoch": self.epoch, "at": at}
+        return encode_message([b"\x00fanout.since", msgpack.packb(said)])
 
     def _mark(self, served: Served, reason: str, first: int, last: int, count: int) -> None:
         said = {"first": first, "last": last, "count": count, "reason": reason}
@@ -197,6 +222,8 @@ class Remembering:
         for event in events:
             if isinstance(event, ReservedSubscription) and SINCE.fullmatch(event.prefix):
                 (served.since.append if event.wanted else served.since.remove)(event.prefix)
+            elif isinstance(event, ReservedSubscription):
+                served.tells_ends |= event.prefix == b"\x00fanout.since"
             elif isinstance(event, Subscribed):
                 added.append(event.prefix)
             elif isinstance(event, SubscribedAll):
@@ -223,6 +250,8 @@ class Remembering:
             topic = self.topics[number]
             if topic.startswith(added) and not topic.startswith(before):
                 served.pending.add(number)
+        if served.tells_ends:
+            served.mark = len(self.topics)
 
     def _say(self, number: int, wire: bytes, places: list[int]) -> None:
         for chunk in cut(wire, places):

@@ -27,15 +27,22 @@ ends = st.one_of(
     *[st.tuples(st.just("hang_up"), st.integers(0, 199))] * 5, st.just(("start_anew",))
 )
 connecting = st.tuples(st.just("connect"), places)
-one_round = st.tuples(
-    st.lists(st.one_of(publishing, sending, hearing, sending, others), max_size=6),
-    ends,
-    st.lists(st.one_of(publishing, publishing, others), max_size=2),
-    connecting,
-)
-steps = st.lists(one_round, min_size=1, max_size=6).map(
-    lambda rounds: [step for busy, end, away, back in rounds for step in [*busy, end, *away, back]]
-)
+later = st.tuples(st.just("subscribe_since"), st.sampled_from((b"", *TOPICS)), st.integers(0, 9))
+
+
+def lives(*more: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """One connection after another, with these things happening besides."""
+    one_round = st.tuples(
+        st.lists(st.one_of(publishing, sending, hearing, sending, others, *more), max_size=8),
+        ends,
+        st.lists(st.one_of(publishing, publishing, others, *more), max_size=2),
+        connecting,
+    )
+    return st.lists(one_round, min_size=1, max_size=6).map(
+        lambda rounds: [
+            step for busy, end, away, back in rounds for step in [*busy, end, *away, back]
+        ]
+    )
 
 
 def was_told(number: tuple[int, int], gaps: list[Gap]) -> bool:
@@ -49,7 +56,7 @@ def was_told(number: tuple[int, int], gaps: list[Gap]) -> bool:
 
 
 @settings(max_examples=150)
-@given(st.sampled_from([{b""}, {b"A"}, {b"A", b"B"}, {b"B", b"AB", b"A"}]), steps)
+@given(st.sampled_from([{b""}, {b"A"}, {b"A", b"B"}, {b"B", b"AB", b"A"}]), lives())
 def test_each_message_comes_once_or_is_told_of(
     wants: set[bytes], script: list[tuple[Any, ...]]
 ) -> None:
@@ -73,6 +80,32 @@ def test_each_message_comes_once_or_is_told_of(
         if feed.epoch == 1:
             assert sum(gap.count or 0 for gap in gaps) == len(missing)
             assert feed.core.streams[0].losses.missing == len(missing)
+    for topic in TOPICS:
+        of_it = [one for one, message in zip(came, feed.got, strict=True) if message.topic == topic]
+        for before, after in pairwise(of_it):
+            assert before < after or was_told(after, gaps), "out of order"
+
+
+@settings(max_examples=150)
+@given(st.sampled_from([{b"A"}, {b"AB"}, {b"AB", b"B"}, {b""}]), lives(later, later))
+def test_a_later_subscription_gets_what_was_published_before_once(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    """Whatever other subscriptions bring, and whenever the connection is lost."""
+    feed = Remembering(wants)
+    feed.connect([])
+    for name, *arguments in script:
+        getattr(feed, name)(*arguments)
+    feed.finish()
+    came = [(message.epoch or 0, message.sequence or 0) for message in feed.got]
+    assert len(set(came)) == len(came)
+    assert feed.core.streams[0].back is None, "it was told where that ends"
+    gaps = [message.gap for message in feed.got if message.gap is not None]
+    restarts = {gap.epoch or 0 for gap in gaps if gap.reason == "epoch"}
+    missing = {*feed.owed} - {*came}
+    assert missing <= feed.gone
+    for one in missing:
+        assert was_told(one, gaps) or any(restart > one[0] for restart in restarts)
     for topic in TOPICS:
         of_it = [one for one, message in zip(came, feed.got, strict=True) if message.topic == topic]
         for before, after in pairwise(of_it):

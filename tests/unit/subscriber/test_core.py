@@ -75,3 +75,29 @@ def test_all_lines_lost_one_asks_for_all_that_none_has_brought() -> None:
     assert feed._served[0].pending == set()
     send_all(feed)
     assert came(feed) == [0, 1, 2, 3]
+
+
+def later(cut_after: int) -> Remembering:
+    """B is subscribed to with all that was published of it; the connection is cut once."""
+    feed = Remembering({b"A"})
+    feed.connect([])
+    feed.publish([b"A", b"B", b"A", b"B", b"B"])
+    feed.send(9, [])
+    feed.subscribe_since(b"B", 0)
+    for _ in range(3):
+        feed.hear([])
+    feed.send(cut_after, [])
+    feed.hang_up(0)
+    feed.publish([b"A", b"B"])
+    feed.finish()
+    return feed
+
+
+def test_what_a_later_subscription_has_got_is_not_asked_for_again() -> None:
+    for cut_after in range(4):
+        feed = later(cut_after)
+        on_b = [message.sequence for message in feed.got if message.topic == b"B"]
+        on_a = [message.sequence for message in feed.got if message.topic == b"A"]
+        assert (on_a, on_b) == ([0, 2, 5], [1, 3, 4, 6]), cut_after
+        assert {message.gap for message in feed.got} == {None}
+        assert feed.core.doubles == 0

@@ -1,0 +1,82 @@
+"""What is subscribed to while a connection is up, with what was published of it before. Pure.
+
+A publisher sends that behind where it stood: messages that only this subscription wants come from
+further back, each once and in order, between others that go on in theirs. It tells where that ends,
+by a mark; from there on all is one stream again. One subscription at a time is asked for so, since
+a mark says nothing of what it stands for.
+
+If the connection is lost before, it is asked for again, from behind the last message that came of
+it; the rest of the subscriptions first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fanout.subscriber.since import SINCE
+
+if TYPE_CHECKING:
+    from fanout.subscriber.since import Position
+
+
+@dataclass(slots=True)
+class Ask:
+    """One subscription, and from where on it is wanted.
+
+    Attributes:
+        start: a position, or what is asked for without one.
+        covered: what was subscribed to when it was said: that does not come again.
+        following: number of the next message that may come of it alone; 0 = none has come.
+        is_again: it was asked for before, over another connection.
+    """
+
+    prefix: bytes
+    start: bytes | Position
+    covered: tuple[bytes, ...] = ()
+    following: int = 0
+    is_again: bool = False
+
+    @property
+    def said(self) -> bytes:
+        """How a publisher is asked."""
+        if isinstance(self.start, bytes):
+            return self.start
+        return SINCE + b"%016x:%d" % self.start
+
+    def interrupt(self, epoch: int | None) -> None:
+        """The connection is lost: what did not come is to be asked for over the next one."""
+        self.is_again = True
+        if self.following and epoch is not None:
+            self.start = epoch, self.following - 1
+        self.following = 0
+
+
+class Asks:
+    """Those of one subscriber that are not said yet, or were interrupted. Owned by one thread."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Ask] = deque()
+
+    def __contains__(self, prefix: bytes) -> bool:
+        return any(ask.prefix == prefix for ask in self._waiting)
+
+    def add(self, prefix: bytes, start: bytes | Position) -> None:
+        """This is to be asked for, after those that wait."""
+        self._waiting.append(Ask(prefix, start))
+
+    def put_back(self, ask: Ask) -> None:
+        """It was interrupted: it is the next."""
+        self._waiting.appendleft(ask)
+
+    def leave(self, prefix: bytes) -> bool:
+        """It is not wanted any more; False if it does not wait."""
+        left = [ask for ask in self._waiting if ask.prefix != prefix]
+        is_left = len(left) < len(self._waiting)
+        self._waiting = deque(left)
+        return is_left
+
+    def take(self) -> Ask | None:
+        """The next one, which does not wait any more; None: there is none."""
+        return self._waiting.popleft() if self._waiting else None
