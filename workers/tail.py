@@ -33,7 +33,8 @@ class Tail(Generic[K]):
     Attributes:
         promised: who was promised the messages from which one on, and has not become a member that
             needs them yet. Whoever keeps the promise removes the entry.
-        replays: who was promised the messages from which one on, before the front; as above.
+        replays: who was promised the messages from which one on, before the front; as above. If
+            that lasts, the oldest are let go of.
         wanted: the tail that the publisher waited for when that was looked at last; 0 = none.
     """
 
@@ -87,6 +88,7 @@ class Tail(Generic[K]):
             tail = pump.move_tail()
             flushed = pump.flushed()
         if self.replays:
+            self._bound_replays()
             tail = min(tail, *self.replays.values())
         slot.flushed = flushed
         if not fences.STORES_STAY_IN_ORDER:
@@ -95,6 +97,17 @@ class Tail(Generic[K]):
         self.wanted = self._header.wanted
         if self.wanted:
             self.ring()
+
+    def _bound_replays(self) -> None:
+        """Of what was published before, those who wait to be sent it are promised no more than so.
+
+        Its report waits for the coordinator, which may take long; and the publisher waits for
+        nobody's past. Who is sent it already is behind like others, and judged by that.
+        """
+        oldest = min(self.replays.values())
+        first = self._pump.replayed_from(oldest)
+        if first > oldest:
+            self.replays.update({who: max(one, first) for who, one in self.replays.items()})
 
     def ring(self) -> None:
         """Wake the publisher if what it waits for is there."""

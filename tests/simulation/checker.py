@@ -56,6 +56,7 @@ class Checker:
         self.answers = 0
         self.finishes = 0
         self.conflated = 0
+        self.replays = 0
 
     def look(self, worker: SimulatedWorker, call: str) -> None:
         """Streams, order and conservation, after any call."""
@@ -64,6 +65,7 @@ class Checker:
         for peer in worker.peers.values():
             member, model = peer.member, self._world.models[peer.id]
             model.scan(pump.front, self._world.now)
+            self._note_late(member, model)
             if call != "enforce":
                 self._thinned(worker, member, model, model.pass_until)
                 self._confirm(member, model)  # it may have been told of that already
@@ -72,6 +74,7 @@ class Checker:
             of_log = bool(member.spill) or not member.control
             model.take(self._world.now, of_log=of_log)
             matched += model.matched
+            model.require_caught_up()
             if waited:
                 self._must_be_thinned(pump.front, model, waited)
             self._note_blocked(member, model)
@@ -140,6 +143,10 @@ class Checker:
             position, sequence = cursors.get(member.id, (member.position, member.sequence))
             if not is_right_there or member.dropped != model.dropped or member.slow != model.slow:
                 lag = self._behind(model, pump.front, now, position, sequence)
+            if self._has_jumped_back(worker, member, model):
+                model.slow = member.slow  # by the one rules or the others
+            if not cut:
+                model.judge_again(now)
             if member.slow and not model.slow:
                 is_late = is_over(lag, model.rules.soft)
                 require(is_late or member.dropped > model.dropped, f"not slow: {lag}")
@@ -175,6 +182,48 @@ class Checker:
             log_bytes=self._world.history.start_of(front) - position,
             log_messages=front - sequence,
         )
+
+    def gone_back(self, worker: SimulatedWorker, member: Member, first: int, until: int) -> None:
+        """It is sent what it has missed, from one message up to another."""
+        model, world = self._world.models[member.id], self._world
+        late = model.late
+        if member.state is LOST:
+            if late is not None:
+                late.is_due = False
+            return
+        model.go_back(first, until, worker.pump.front, world.now)
+        replay = member.replay
+        model.uncount(*((replay.counted, replay.stop) if replay is not None else (0, 0)))
+        self.replays += 1
+        self._note_late(member, model)
+
+    def _note_late(self, member: Member, model: SubscriberModel) -> None:
+        """How much of what it has missed counts, and whether it has come to where that ends."""
+        late = model.late
+        if late is None or not late.is_under_way:
+            return
+        replay = member.replay
+        if replay is not None:
+            model.count_late(replay.counted, replay.stop)
+            return
+        first, stop = late.uncounted
+        model.count_late(max(first, stop), stop)
+        model.end_late(self._world.now)
+
+    def _has_jumped_back(
+        self, worker: SimulatedWorker, member: Member, model: SubscriberModel
+    ) -> bool:
+        """After `enforce`: whether it has jumped to what it wants by itself, over what was left."""
+        late = model.late
+        if late is None or not late.is_under_way or member.replay is not None:
+            return False
+        first, stop = late.uncounted
+        model.count_late(max(first, stop), stop)
+        gone = [one for one in model.unstarted if one < late.past.until]
+        model.drop([LAG_LOG] * len(gone), worker.pump.front, self._world.now, of_log=True)
+        self.drops += len(gone)
+        model.end_late(self._world.now)
+        return True
 
     def _reasons(self, member: Member, model: SubscriberModel, lag: Behind) -> list[str]:
         """Why it has lost its oldest messages, of each: what the log cannot keep is gone first.
@@ -349,9 +398,10 @@ class Checker:
         if member.state is LOST:
             return  # its connection will be closed in this turn
         self._confirm(member, model)
+        self._note_late(member, model)
         require(not model.doomed, f"settled, and {model.doomed} are not counted as lost")
         require(member.sent == model.sent, f"settled: {member.sent} sent, not {model.sent}")
-        require(member.queued == len(model.queue), f"{member.queued} queued, {len(model.queue)}")
+        require(member.queued == model.queued, f"{member.queued} queued, {model.queued}")
 
     def flushed(self, worker: SimulatedWorker, flushed: int) -> None:
         """Everything below `flushed` was handed over."""
@@ -389,7 +439,7 @@ class Checker:
         got += (report.conflated, report.conflated_bytes)
         got += (report.dropped_messages, report.dropped_age, report.dropped_log)
         got += (report.dropped_messages_bytes, report.dropped_age_bytes, report.dropped_log_bytes)
-        want: tuple[int, ...] = (model.matched, model.sent, model.dropped, len(model.queue))
+        want: tuple[int, ...] = (model.matched, model.sent, model.dropped, model.queued)
         want += (model.matched_bytes, model.counted_bytes()[0])
         want += (model.dropped_bytes, model.queued_bytes)
         want += (model.conflated, model.conflated_bytes)
@@ -469,6 +519,8 @@ class Checker:
             model.reports.hear(self._world.heard(peer.id))
             is_waiting = worker.channel.pending > 0
             require(is_waiting or not peer.inbox.looked, "heard, and not taken")
+            is_due = model.late is not None and model.late.is_due
+            require(is_waiting or not is_due, "it is not sent what it has missed")
             model.reports.require_all()
             level = model.reports.said.level
             if model.telling.level != level:
@@ -554,7 +606,7 @@ class Checker:
         model.require_its_rate(self._world.now)
         if not lags:
             require(member.sent == model.sent, f"{who}: {member.sent} sent, not {model.sent}")
-            queued = len(model.queue) + len(model.doomed or ())
+            queued = model.queued + len(model.doomed or ())
             require(member.queued == queued, f"{who}: {member.queued} queued, not {queued}")
         messages, others = model.counted_bytes()
         queued_bytes = model.queued_bytes

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fanout.slow_policy import SlowPolicy
+    from tests.simulation.late import Late
     from tests.simulation.policies import Rules
     from tests.simulation.published import History, Published
     from tests.simulation.saying import Reports
@@ -60,7 +61,7 @@ class Sums:
         self.conflated += model.conflated
         self.conflated_bytes += model.conflated_bytes
         if ended:
-            self.discarded += len(model.queue)
+            self.discarded += model.queued
             self.discarded_bytes += model.queued_bytes
 
     def copy(self) -> Sums:
@@ -85,6 +86,7 @@ class SubscriberModel:
         telling: what it is still to be told of what it does not get.
         coming: policies that it will have, which its worker has been sent.
         slow: whether the system has called it that.
+        late: what it is sent of the time before it has subscribed; None = nothing.
         seen: when the front has passed each message.
         version: another number whenever what follows from it may be another: what it has, waits
             for or may be sent, and by which rules.
@@ -100,6 +102,7 @@ class SubscriberModel:
         kind: Kind,
         reports: Reports,
         epoch: int,
+        late: Late | None = None,
     ) -> None:
         self.id = identifier
         self.kind = kind
@@ -130,6 +133,7 @@ class SubscriberModel:
         self.unheard_at: int | None = None  # since when it has had room, and nobody has heard of it
         self.in_the_way_at: int | None = None  # since when it has been, and silent too long
         self.rules = rules
+        self.late = late
         self.doomed: deque[int] | None = None
         self.doomed_by = ""
         self.slow = False
@@ -163,6 +167,17 @@ class SubscriberModel:
         self.version += 1
 
     @property
+    def queued(self) -> int:
+        """Messages of the queue that count as matched."""
+        return len(self.queue) - len(self._uncounted())
+
+    def _uncounted(self) -> list[int]:
+        if self.late is None:
+            return []
+        first, stop = self.late.uncounted
+        return [one for one in self.queue if first <= one < stop]
+
+    @property
     def queued_bytes(self) -> int:
         """Of the queue: as it is in the log; of what was begun, what is left of what it reads."""
         return self._waiting_bytes()[1]
@@ -171,7 +186,8 @@ class SubscriberModel:
         """Bytes of the queue as they are in the log, and as `queued_bytes` has them."""
         if self._waiting[0] != self.version:
             sizes = self._history.sizes.__getitem__
-            queued = counted = sum(map(sizes, self.queue))
+            queued = sum(map(sizes, self.queue))
+            counted = queued - sum(map(sizes, self._uncounted()))
             if self.doomed:
                 counted += sum(map(sizes, self.doomed))
             if self.in_message:
@@ -209,8 +225,76 @@ class SubscriberModel:
         """What was published with this number."""
         return self._history.messages[sequence]
 
+    @property
+    def own_rules(self) -> Rules:
+        """Those that hold for what it wants by itself."""
+        return self.late.own if self.late is not None else self.rules
+
+    def go_back(self, first: int, until: int, front: int, now: int) -> None:
+        """The system sends it what it has missed, from one message up to another."""
+        late = self.late
+        require(late is not None, "it has missed nothing")
+        assert late is not None
+        wanted = late.begin(first, until, front)
+        require(not self.in_message, "it goes back in the middle of what it has subscribed to")
+        self.touch()
+        self.queue.extendleft(reversed(wanted))
+        self.seen.update(dict.fromkeys(wanted, now))
+        self.matched += len(wanted)
+        due = late.past.due
+        if self.kind is not Kind.PLAIN:  # how many it wants is not seen from where they lie
+            due = [(reason, low, high, 0) for reason, low, high, _count in due]
+        self.telling.miss(due)
+        if first < until:
+            self.blocked_at = now  # its time begins again
+        self.rules = late.rules
+
+    def uncount(self, first: int, stop: int) -> None:
+        """What it wants of this does not count as matched yet."""
+        assert self.late is not None
+        self.late.uncounted = first, stop
+        self.matched -= len(self._uncounted())
+        self.touch()
+
+    def count_late(self, counted: int, stop: int) -> None:
+        """Of what does not count as matched, only this does not any more."""
+        assert self.late is not None
+        if self.late.uncounted != (counted, stop):
+            self.matched += self.late.count(counted, stop)
+            self.touch()
+
+    def require_caught_up(self) -> None:
+        """What it has missed, it has got, if it goes by its own rules."""
+        late = self.late
+        if late is None or late.is_due or late.is_under_way or late.past.until < 0:
+            return
+        left = [one for one in self.unstarted if one < late.past.until]
+        require(not left, f"it has come to what it wants by itself, and has not got {left}")
+
+    def judge_again(self, now: int) -> None:
+        """The system looks at it by its own rules: how old what waits is, it knows since then."""
+        if self.late is not None and self.late.is_unjudged:
+            self.late.is_unjudged = False
+            self._ruled_since = now
+
+    def end_late(self, now: int) -> None:
+        """It has come to what it wants by itself: its own rules hold again."""
+        late = self.late
+        assert late is not None
+        first = late.past.until
+        late.is_under_way, late.is_unjudged = False, True
+        self.rules = late.own
+        self._ruled_since = now
+        self.pass_until = max(self.pass_until, first)
+        self._ruled_from = max(self._ruled_from, first)
+        self._last_sent.clear()
+        self.touch()
+
     def obey(self, rules: Rules, now: int) -> None:
         """From now on this becomes of it when it is behind."""
+        if self.late is not None:
+            self.late.own = rules
+            rules = self.late.rules if self.late.is_under_way else rules
         if rules.policy.max_rate != self.rules.policy.max_rate:
             self.rated_since = now, sum(self.counted_bytes())
         self.rules = rules

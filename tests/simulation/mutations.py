@@ -42,10 +42,12 @@ from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.gaps import Gap, Gaps
 from fanout.workers.stream.known_topics import KnownTopics
 from fanout.workers.stream.lags import Lags
+from fanout.workers.stream.losing import Losing
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, NO_DROPS, READY, Member
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.newest import Newest
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.replaying import Replaying
 from fanout.workers.stream.rests import Rests
 from fanout.workers.stream.rounds import Rounds
 from fanout.workers.stream.sends import Sends
@@ -994,3 +996,39 @@ def forget_what_was_lost_with_the_policy_before(
 @replaces(Member, "lose")
 def lose_everything_for_one_reason(original: Any, self: Member, lost: Any, _reason: Reason) -> None:
     original(self, lost, Reason.LAG)
+
+
+# What was published before.
+
+
+@replaces(Replaying, "replay")
+def begin_the_past_a_message_late(
+    original: Any, self: Replaying, member: Member, first: int, *rest: Any
+) -> None:
+    original(self, member, first + 1, *rest)
+
+
+@replaces(Replaying, "tell_missed")
+def tell_nobody_that_the_past_is_gone(_original: Any, *_arguments: Any) -> None:
+    """It goes on with what there is."""
+
+
+@replaces(Losing, "count_replayed")
+def count_nothing_of_the_past(_original: Any, *_arguments: Any) -> None:
+    """It is sent more than it has matched."""
+
+
+@replaces(Tail, "go_back")
+def promise_what_is_overwritten(_original: Any, self: Tail[Any], who: Any, first: int) -> int:
+    self.replays[who] = first
+    return first
+
+
+@replaces(Tail, "_bound_replays")
+def hold_the_log_for_the_past(_original: Any, _self: Tail[Any]) -> None:
+    """However long its report waits."""
+
+
+@replaces(Replaying, "end_replay")
+def never_go_by_its_own_policy_again(_original: Any, *_arguments: Any) -> None:
+    """As if all were of the past."""

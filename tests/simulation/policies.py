@@ -65,6 +65,20 @@ class Rules:
             self.limits = Behind(NONE, NONE, NONE, NONE, NONE)
 
 
+class LateRules(Rules):
+    """While one is sent what it has missed: nothing but the log bounds that."""
+
+    def __init__(self, own: Rules, log_bytes: int, entries: int) -> None:
+        self.policy = own.policy  # its rate holds all the time
+        self.action = "drop_oldest"
+        self.interval = 0
+        self.conflates = False
+        self.limits = Behind(NONE, NONE, NONE, log_bytes * 5 // 8, entries * 5 // 8)
+        self.soft = self.limits
+        self.kept = _part(self.limits, 15 / 16)
+        self.far = _part(self.limits, 7 / 8)
+
+
 def is_over(lag: Behind, limits: Behind) -> bool:
     """Whether it is further behind than one of these."""
     return any(one > limit for one, limit in zip(lag, limits, strict=True))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from random import Random
 
 MARK = b"\0fanout."
+SINCE = b"since="  # of these all that are said here mean something
 TOLD_MAX = 8  # things of which one is told that it cannot have them
 KEPT_MAX = 32  # that it may say, and not take back
 
@@ -155,11 +156,13 @@ class Said:
     @property
     def _meant(self) -> dict[str, Any]:
         if self._meaning is None:
-            meanings = [MEANINGS[text] for text in self._said if self._counts(text)]
+            meanings = [MEANINGS.get(text) for text in self._said if self._counts(text)]
             self._meaning = dict(filter(None, meanings))
         return self._meaning
 
     def _counts(self, text: bytes) -> bool:
+        if text.startswith(SINCE):
+            return True
         meaning = MEANINGS.get(text)
         if meaning is None or (meaning == ("action", "block") and not self._may_block):
             return False

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
+from tests.simulation.catching_up import is_of
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    Due = tuple[str, int, int, int]  # reason, first and last message, count
+
 NOTHING, LOSSES, ALL = range(3)  # of which it wants to be told
 CONFLATED = "conflated"
+MISSED = ("expired", "epoch")  # before it came: told before anything else, and in no counter
 TOPIC = b"\0fanout.gap"
 MARKER_HEAD = bytes((1, len(TOPIC))) + TOPIC + b"\0"  # a frame that is not the last, and another
 _ANYWHERE = re.compile(re.escape(MARKER_HEAD), re.DOTALL)
@@ -37,11 +41,17 @@ class Telling:
         self._epoch = epoch
         self._conflated: list[tuple[int, str]] = []  # in the order in which it missed them
         self._lost: list[tuple[int, str]] = []
+        self._missed: list[Due] = []
 
     @property
-    def untold(self) -> list[tuple[int, str]]:
+    def untold(self) -> list[tuple[Any, ...]]:
         """All that it is still to be told of."""
-        return self._lost + self._conflated
+        return [*self._missed, *self._lost, *self._conflated]
+
+    def miss(self, due: Sequence[Due]) -> None:
+        """It has missed this, which is gone."""
+        if self.level:
+            self._missed = [*due]
 
     def lose(self, sequence: int, reason: str) -> None:
         """It loses this message."""
@@ -65,7 +75,9 @@ class Telling:
             most = sum(one["count"] for one in coming if one["reason"] == CONFLATED)
             self._conflated = self._conflated[:most]
         if level < LOSSES:
-            most = sum(one["count"] for one in coming if one["reason"] != CONFLATED)
+            self._missed = self._missed[: sum(one["reason"] in MISSED for one in coming)]
+            others = (CONFLATED, *MISSED)
+            most = sum(one["count"] for one in coming if one["reason"] not in others)
             self._lost = self._lost[:most]
         self.level = level
 
@@ -74,6 +86,12 @@ class Telling:
         marker = _marker_at(wire, len(MARKER_HEAD))
         require(set(marker) == _FIELDS, f"a marker with the fields {sorted(marker)}")
         require(marker["epoch"] == self._epoch, f"a marker of epoch {marker['epoch']}")
+        last: int = marker["last"]
+        if marker["reason"] in MISSED:
+            right = is_of(marker, self._missed[:1])
+            require(right, f"{marker}, and it is to be told of {self._missed}")
+            del self._missed[0]
+            return last
         is_conflated = marker["reason"] == CONFLATED
         missed = self._conflated if is_conflated else self._lost
         count = marker["count"]
@@ -92,11 +110,12 @@ class Telling:
             self._conflated = rest
         else:
             self._lost = rest
-        last: int = marker["last"]
         return last
 
     def take_message(self, sequence: int) -> None:
         """It gets a message, or a part of it: of what is missing before it, it was told."""
+        if self._missed:
+            raise Violated(f"it gets {sequence}, and was not told of {self._missed[0]}")
         late = self._lost[:1] + [one for one in self._conflated if one[0] < sequence]
         if late and late[0][0] < sequence:
             raise Violated(f"it gets message {sequence}, and was not told of {late[0]}")

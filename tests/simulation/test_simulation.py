@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.world import World
+from tests.simulation.world import LATE_FROM, World
 
 RUNS = 25  # seeds in one test, so that a failing one is found at once
 TESTS = 12
@@ -24,6 +24,19 @@ def test_invariants_hold_for_seeds_from(first: int) -> None:
 
     assert delivered > 1_000, "the simulation does not deliver"
     assert dropped > 100, "the simulation does not drop"
+
+
+@pytest.mark.parametrize("first", range(LATE_FROM, LATE_FROM + 100, RUNS))
+def test_who_has_missed_something_gets_it_for_seeds_from(first: int) -> None:
+    replays = 0
+    for seed in range(first, first + RUNS):
+        try:
+            replays += World(seed).run().replays
+        except BaseException as error:
+            error.add_note(f"replay it: python -m tests.simulation --seed {seed}")
+            raise
+
+    assert replays > 50, "the simulation sends nobody what he has missed"
 
 
 def test_one_seed_is_one_run() -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from fanout.shm.kept_values import KeptValues
     from fanout.workers.connections.peer import Peer
     from fanout.workers.policy.base import Policy
+    from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.effects import Effect
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.silence import Silence
@@ -188,6 +189,13 @@ class ObservedPump(Pump):
         parted = [effect for effect in self.effects if effect not in waiting]
         self._worker.check_limits(now, cursors, parted, cut=more)
         return more
+
+    def replay(
+        self, member: Member, first: int, until: int, wants: Cohort[Member], now: int
+    ) -> None:
+        super().replay(member, first, until, wants, now)
+        self._worker.world.checker.gone_back(self._worker, member, first, until)
+        self._worker.check("replay")
 
     def set_policy(self, member: Member, policy: Policy, now: int) -> None:
         super().set_policy(member, policy, now)
@@ -452,6 +460,8 @@ class SimulatedWorker:
     def _on_report(self, message: Message) -> None:
         if isinstance(message, Chose | Declined):
             self.world.checker.said(message)
+        elif isinstance(message, Subscriptions):
+            self.world.reported(message)
         elif isinstance(message, Closed):
             self.world.checker.closed(self, message)
         elif isinstance(message, Slow):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from fanout.shm.worker_slot import WorkerSlot
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message
+from tests.simulation.catching_up import Log
 from tests.simulation.checker import Checker
 from tests.simulation.choosing import PlayedCoordinator
+from tests.simulation.late import Kept, Late
 from tests.simulation.memory import SteppedWriter, attach, read_tails
 from tests.simulation.model import SubscriberModel
 from tests.simulation.peers import (
@@ -34,7 +36,7 @@ from tests.simulation.peers import (
 )
 from tests.simulation.policies import Rules, of_options, random_policy
 from tests.simulation.published import History, Published
-from tests.simulation.saying import Reports, Said, random_wish
+from tests.simulation.saying import Reports, Said, Statement, random_wish
 from tests.simulation.sockets import FakeSocket
 from tests.simulation.violated import require
 from tests.simulation.workers import SimulatedWorker
@@ -42,7 +44,7 @@ from tests.simulation.workers import SimulatedWorker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fanout.control.messages import SetPolicy
+    from fanout.control.messages import SetPolicy, Subscriptions
     from tests.simulation.peers import Item
 
 MILLISECOND = 1_000_000
@@ -59,6 +61,7 @@ SILENT_MAX = 10_000 * MILLISECOND  # a longer `send_timeout` would be too many t
 FILLING_TURNS = 4  # by then most who want something have been sent more than they take
 LOOKS = 4  # ticks, at least: two looks at each, and some that have no time for all
 END_OF_TIME = 1 << 62  # monotonic ns
+LATE_FROM = 10_000  # seeds from here on have subscribers that have missed something
 SETTLING_TURNS = 5_000  # more than any backlog of the largest log can take
 
 
@@ -124,6 +127,9 @@ class World:
         self._next_id = 1
         self._largest = log_bytes // MESSAGE_PART
         self._sizes = rng.choice(((0, 9), (0, 9, 60), (60, 300), (0, 30, 300, 5_000, 70_000)))
+        self._past = Random(f"past {seed}")  # as the next
+        self._late = self._past.choice((0.5, 1.0)) if seed >= LATE_FROM else 0.0
+        self._kept = Kept(self.history, Header(self.segment))
         self._deaf = Random(~seed)  # of its own: what happens before the end stays as it is
 
     def run(self, steps: int = STEPS) -> Checker:
@@ -167,7 +173,7 @@ class World:
             (self._isolate, 4),
             (self._listen, 12),
             (self._stall, 3),
-            (self._connect, 4),
+            (self._connect, 12 if self._late else 4),
             (self._disconnect, 2 if self._most == SUBSCRIBERS_MAX else 6),
             (self._stick, 2),
             (self._judge_standing, 4),
@@ -194,7 +200,10 @@ class World:
             return
         model = self.models[sock.descriptor]
         if not model.legacy:
-            self._say(model, random_input(self.rng, model.spoken, self._reserved))
+            items = random_input(self.rng, model.spoken, self._reserved)
+            if model.late is not None:  # it subscribes once
+                items = [one for one in items if one[1] or b"\x09SUBSCRIBE" not in one[0][:20]]
+            self._say(model, items)
 
     def _say(self, model: SubscriberModel, items: Iterable[Item]) -> None:
         end = model.socket.said
@@ -219,26 +228,53 @@ class World:
         (kind,) = self.rng.choices(tuple(Kind), (16, 2, 1, 1))
         legacy = kind is Kind.LEGACY
         sock.say(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
-        if self.rng.random() < 0.8 and not legacy:
+        late = self._random_late() if not legacy else None
+        if late is None and self.rng.random() < 0.8 and not legacy:
             sock.say(command(b"\x09SUBSCRIBE" + self.rng.choice(PREFIXES)))
         self.sockets[subscriber] = sock
-        self.models[subscriber] = self._model(subscriber, sock, kind)
+        self.models[subscriber] = self._model(subscriber, sock, kind, late)
         if not legacy and self.rng.random() < 2 * self._reserved:
             wish = random_wish(self.rng)
             self._say(self.models[subscriber], [(wanting(self.rng, *wish), wish)])
+        if late is not None:
+            since = Statement(wanted=True, text=late.past.since.text)
+            self._say(self.models[subscriber], [(wanting(self.rng, *since), since)])
+            sock.say(command(b"\x09SUBSCRIBE" + late.past.prefix))
         slot = self._slot_of[subscriber] = self._free.pop()
         self.coordinator.admit(subscriber, slot, worker.index)
         worker.adopt(subscriber, slot, kind.value)
         if self._chosen and self.rng.random() < 0.7 and subscriber in worker.peers:
             self._call(subscriber, self.rng.choice(self._chosen))
 
-    def _model(self, subscriber: int, sock: FakeSocket, kind: Kind) -> SubscriberModel:
+    def _random_late(self) -> Late | None:
+        """Somebody has missed something, perhaps."""
+        rng, layout = self._past, self.segment.layout
+        if rng.random() >= self._late:
+            return None
+        log = Log(layout.data_bytes, layout.entries, self.options.replay_limit)
+        prefix, own = rng.choice((b"", *PREFIXES)), self._rules(of_options(self.options))
+        return Late.by_chance(rng, self._kept, log, self._epoch, prefix, own)
+
+    @property
+    def _epoch(self) -> int:
+        return self.workers[0].around.header.epoch
+
+    def reported(self, message: Subscriptions) -> None:
+        """A worker says what a subscriber wants from now on."""
+        model = self.models.get(message.subscriber)
+        if model is not None and model.late is not None and message.added:
+            model.late.report(message.sequence)
+
+    def _model(
+        self, subscriber: int, sock: FakeSocket, kind: Kind, late: Late | None
+    ) -> SubscriberModel:
         options = self.options
         may_block = options.self_service_bound.action == "block"
         said = Said(may_choose=options.self_service, may_block=may_block)
-        epoch = self.workers[0].around.header.epoch
         rules = self._rules(of_options(options))
-        return SubscriberModel(subscriber, sock, self.history, rules, kind, Reports(said), epoch)
+        return SubscriberModel(
+            *(subscriber, sock, self.history, rules, kind, Reports(said), self._epoch, late)
+        )
 
     def _rules(self, policy: SlowPolicy) -> Rules:
         return Rules(policy, self.segment.layout.data_bytes, self._entries)
@@ -391,7 +427,8 @@ class World:
     def _make_room(self) -> None:
         self.writing = True  # under the send lock, like an append
         try:
-            self.writer.refresh(read_tails(self.slots, self._reader_step))
+            again = partial(read_tails, self.slots, self._reader_step) if self._late else None
+            self.writer.refresh(read_tails(self.slots, self._reader_step), again)
         finally:
             self.writing = False
 
@@ -478,18 +515,27 @@ class World:
                 turns += 1
                 require(turns < SETTLING_TURNS, "a worker that does not come to rest")
             self.checker.isolated(worker)
-        if all(model.rules.action != "block" for model in self.models.values()):
+        if all(model.own_rules.action != "block" for model in self.models.values()):
             self._require_room()
         self.settling = False
 
     def _require_room(self) -> None:
         """What was refused finds room now."""
-        for _ in range(2):  # it may be interrupted once
+        for attempt in range(3 if self._late else 2):  # it may be interrupted once
             if self.refused is not None:
+                if attempt == 1 and self._late:
+                    self._renew_records()
                 self._ask_for_room(self.refused)
                 self._make_room()
                 self.refused = None if self._try(self.refused) else self.refused
         require(self.refused is None, "a send still finds no room")
+
+    def _renew_records(self) -> None:
+        """Who is sent the past is so far back that the record of a moment ago may be in the way."""
+        for _ in range(SUBSCRIBERS_MAX):
+            self.now += TICKS_APART
+            for worker in self.workers:
+                worker.run_tick()
 
     def _ask_for_room(self, attempt: Attempt) -> None:
         """The workers are told what is waited for, and rung."""

@@ -196,7 +196,9 @@ class Replays:
     def _go_back(self, peer: Peer, promise: _Promise, now: int) -> int:
         """Returns from which message on it is sent what it has missed."""
         pump, member = self._pump, peer.member
-        wants, first, until = promise.wants, promise.first, promise.until
+        wants, until = promise.wants, promise.until
+        # It may have been promised less since: see `Tail`.
+        first = min(max(promise.first, self._tail.replays.get(peer, 0)), until)
         if promise.is_other_run:
             pump.tell_other_run(member)
         if wants is not None:

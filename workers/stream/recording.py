@@ -65,6 +65,8 @@ def record_of(
     if will_want or following != sequence or _wants(member):
         # The publisher waits for who blocks; for who does not, it must not.
         is_next = following <= sequence + 1 or isinstance(member.policy, Block)
+        if member.replay is not None and member.spill:
+            is_next = False  # it may be so far back that there would be no room for a message
         needed = min(sequence, following) if is_next else following
     else:
         kind = _WANTS_NOTHING

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fanout.reasons import Reason
 from fanout.shm.census import Amount, minimal
 from fanout.workers.policy.base import KeepOfLog
-from fanout.workers.policy.replaying import WhileReplaying
+from fanout.workers.policy.replaying import BEHIND_PARTS, PARTS, WhileReplaying
 from fanout.workers.stream.cohort import Cohort
 from fanout.workers.stream.gaps import EXPIRED, OTHER_RUN, Gap
 from fanout.workers.stream.judging import Judging
@@ -57,6 +57,19 @@ def _is_anything(wants: Wants) -> bool:
 
 class Replaying(Judging):
     """Puts what members have missed in front of what waits for them."""
+
+    def replayed_from(self, there: int) -> int:
+        """The first message that somebody can have of the past now; what is before is too far back.
+
+        Args:
+            there: the log is kept from this message on.
+        """
+        log, front = self._log, self.front
+        first = max(there, front - log.entries * BEHIND_PARTS // PARTS)
+        position = log.start_of(front) - log.size * BEHIND_PARTS // PARTS
+        if position > log.start_of(first):
+            first = log.sequence_at(position - 1, first, front) + 1
+        return first
 
     def tell_missed(self, member: Member, first: int, stop: int, wants: Cohort[Member]) -> None:
         """It has missed what it wants of these messages, for they are not in the log any more.

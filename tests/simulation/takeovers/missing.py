@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.simulation.catching_up import EXPIRED, OTHER_RUN
 from tests.simulation.policies import NONE, Behind, is_over
 from tests.simulation.saying import Said, Statement, chosen_on
-from tests.simulation.takeovers.catching_up import EXPIRED, OTHER_RUN
 from tests.simulation.telling import ALL, CONFLATED, LOSSES, NOTHING, marker_at
 from tests.simulation.violated import require
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fanout.slow_policy import SlowPolicy
+    from tests.simulation.catching_up import CatchingUp, Log
     from tests.simulation.policies import Rules
-    from tests.simulation.takeovers.catching_up import CatchingUp, Log
     from tests.simulation.takeovers.published import Publisher
 
 EPOCH = 1
@@ -151,6 +151,8 @@ class Missing:
         """Its change holds, and so many messages are published."""
         if self._held_since is not None:
             self.slack += max(head - self._held_since, 0)
+            if self._catching_up is not None:  # of what it was promised it may get less
+                self.slack += self._catching_up.until - self._catching_up.first
             self._held_since, self.held_until = None, head
 
     @property

@@ -11,9 +11,9 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.simulation.catching_up import MARK_HEAD
 from tests.simulation.peers import LEGACY_HELLO, PREFIXES, SUBSCRIBER_HELLO, command, wanting
 from tests.simulation.saying import Statement, random_statements
-from tests.simulation.takeovers.catching_up import MARK_HEAD
 from tests.simulation.takeovers.missing import Chosen, Missing
 from tests.simulation.takeovers.published import NUMBER_BYTES
 from tests.simulation.telling import ALL, LOSSES, MARKER_HEAD
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from random import Random
 
+    from tests.simulation.catching_up import CatchingUp
     from tests.simulation.kernel import Connection
-    from tests.simulation.takeovers.catching_up import CatchingUp
     from tests.simulation.takeovers.missing import House
 
 _LONG, _COMMAND, _MORE = 2, 4, 1
@@ -319,6 +319,13 @@ class Subscriber:
             self._take_command(item)
         return True
 
+    def _note_let_go(self) -> None:
+        """It gets less of what it has missed than it was promised."""
+        catching_up = self.catching_up
+        if catching_up is not None and len(self._since) > 1:
+            self._since[1] = max(self._since[1], catching_up.first)
+            self.cut(0)
+
     def _stand_at(self, place: int) -> None:
         """Nothing from before this message comes any more."""
         missed = self.wanted_between(self._next, place)
@@ -348,6 +355,7 @@ class Subscriber:
         messages = self._messages
         if not self.legacy and data.startswith(MARKER_HEAD):
             place = self.missing.take_marker(data, self._next, self.got)
+            self._note_let_go()
             self._stand_at(place)
             return
         if self.catching_up is not None and data.startswith(MARK_HEAD):

@@ -157,3 +157,22 @@ def test_a_publisher_that_waits_is_woken_once_when_the_tail_is_where_it_wants_it
     kept.tail.publish()
 
     assert (early, kept.around.rings) == (0, 1)
+
+
+def test_who_waits_for_long_to_be_sent_the_past_does_not_make_the_publisher_wait(
+    kept: Kept,
+) -> None:
+    """Its report waits for the coordinator: of what it was promised it gets the newest."""
+    for _ in range(9):
+        kept.publish()
+    kept.tail.promise("first")
+    assert kept.tail.go_back("first", 2) == 2
+    kept.tail.publish()
+    assert kept.around.slot.tail == kept.tail.replays["first"] == 2
+    while kept.around.log.head() < kept.around.log.entries:
+        kept.publish()
+    kept.pump.advance(kept.around.log.head(), 0)
+    kept.tail.publish()
+
+    assert kept.around.slot.tail == kept.tail.replays["first"]
+    assert kept.tail.replays["first"] == kept.around.log.entries * 3 // 8

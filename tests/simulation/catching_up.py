@@ -7,7 +7,7 @@ from what the log has at any time, as the documentation says.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgpack
 
@@ -15,16 +15,46 @@ from tests.simulation.policies import NONE, Behind
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
-    from tests.simulation.takeovers.published import Publisher
-
-EPOCH = 1
+EPOCH = 1  # of simulated takeovers
 OTHER_EPOCH = 7
 MARK_HEAD = b"\x01\x0d\x00fanout.since\x00"  # a frame that is not the last, and another one
 EXPIRED, OTHER_RUN = "expired", "epoch"
+SOMEWHERE = -1
 KEPT_PART = 15 / 16
 BEHIND_MAX = 5 / 8  # of the log; one that is further behind loses the oldest of it
+
+
+def is_of(marker: dict[str, Any], due: Sequence[tuple[str, int, int, int]]) -> bool:
+    """Whether a marker tells of the one thing that is due."""
+    if not due:
+        return False
+    reason, first, last, count = due[0]
+    is_there = first in (marker["first"], SOMEWHERE)
+    return is_there and (marker["reason"], marker["last"], marker["count"]) == (reason, last, count)
+
+
+class Message(Protocol):
+    """One that was published."""
+
+    @property
+    def topic(self) -> bytes: ...
+
+
+class Past(Protocol):
+    """What was published, and what of that is not overwritten."""
+
+    @property
+    def messages(self) -> Sequence[Message]: ...
+
+    @property
+    def floor(self) -> int:
+        """The first message of which nothing may be overwritten, as the publisher says."""
+
+    def start_of(self, sequence: int) -> int:
+        """Where a message begins in all that was published."""
 
 
 class Log(NamedTuple):
@@ -55,14 +85,14 @@ class Since(NamedTuple):
         return b"since=%016x:%d" % (self.epoch, self.sequence)
 
 
-def random_since(rng: Random, head: int) -> Since:
-    """What one may say who comes when so many were published."""
+def random_since(rng: Random, head: int, epoch: int = EPOCH) -> Since:
+    """What one may say who comes when so many were published by this epoch."""
     kind = rng.random()
     if kind < 0.4:
         return Since(messages=rng.choice((1, 3, 20, 1_000)))
     if kind < 0.5:
         return Since(OTHER_EPOCH, rng.randrange(100))
-    return Since(EPOCH, rng.choice((0, max(head - 30, 0), head, head + 3, rng.randint(0, head))))
+    return Since(epoch, rng.choice((0, max(head - 30, 0), head, head + 3, rng.randint(0, head))))
 
 
 class CatchingUp:
@@ -77,8 +107,11 @@ class CatchingUp:
         has_ended: it was told so.
     """
 
-    def __init__(self, publisher: Publisher, log: Log, since: Since, prefix: bytes) -> None:
+    def __init__(
+        self, publisher: Past, log: Log, since: Since, prefix: bytes, epoch: int = EPOCH
+    ) -> None:
         self.since = since
+        self._epoch = epoch
         self.prefix = prefix
         self.until = self.first = -1
         self.is_told = since.messages != 1 and since.sequence % 3 != 1  # most of them
@@ -89,6 +122,7 @@ class CatchingUp:
         )
         self._publisher = publisher
         self._log = log
+        self._missed = -1  # the first message that it may have missed
         self._due: list[tuple[str, int, int, int]] = []  # markers that come first
 
     def begin(self, until: int) -> int:
@@ -96,7 +130,9 @@ class CatchingUp:
         require(self.until < 0, "it has subscribed once, and that was reported twice")
         publisher, log, since = self._publisher, self._log, self.since
         self.until = until
-        missed = 0 if since.messages or since.epoch != EPOCH else min(since.sequence + 1, until)
+        missed = (
+            0 if since.messages or since.epoch != self._epoch else min(since.sequence + 1, until)
+        )
         first = max(missed, until - log.entries // 2)
         begins = publisher.start_of(until) - log.replay_bytes
         while publisher.start_of(first) < begins:
@@ -104,24 +140,52 @@ class CatchingUp:
         # A worker may be behind; from here on it is kept since that was promised.
         first = min(max(first, publisher.floor), until)
         if since.messages:
-            found = [one for one in range(first, until) if self._wants(one)]
+            found = [one for one in range(first, until) if self.wants(one)]
             missed = first = [until, *found][-min(since.messages, len(found))] if found else until
-        elif since.epoch != EPOCH:
+        elif since.epoch != self._epoch:
             self._due.append((OTHER_RUN, 0, 0, 0))
         if missed < first:
             count = 0 if self.prefix else first - missed
             self._due.append((EXPIRED, missed, first - 1, count))
-        self.first = first
+        self.first, self._missed = first, missed
         return first
 
-    def _wants(self, number: int) -> bool:
+    def is_let_go(self, number: int, head: int) -> bool:
+        """Whether it need not get this message, for so many were published since: it is told."""
+        publisher, log = self._publisher, self._log
+        size = publisher.start_of(head) - publisher.start_of(number)
+        return size > log.bytes * BEHIND_MAX or head - number > log.entries * BEHIND_MAX
+
+    def let_go(self, first: int) -> None:
+        """It was promised what comes before this message, and that has taken too long."""
+        self.first = first
+        self._due = [one for one in self._due if one[0] != EXPIRED]
+        if self._missed < first:
+            count = 0 if self.prefix else first - self._missed
+            # Of the newest so many it is not said which is the first, before one that it wants.
+            begin = SOMEWHERE if self.since.messages and self.prefix else self._missed
+            self._due.append((EXPIRED, begin, first - 1, count))
+
+    @property
+    def due(self) -> list[tuple[str, int, int, int]]:
+        """Of what it is to be told first: the reason, first and last message, and how many."""
+        return self._due
+
+    def wants(self, number: int) -> bool:
+        """Whether it wants this message."""
         return self._publisher.messages[number].topic.startswith(self.prefix)
 
     def take_marker(self, marker: dict[str, Any], got: int) -> None:
         """It is told of what is gone, before it gets anything."""
-        told = marker["reason"], marker["first"], marker["last"], marker["count"]
         require(got == 0, f"{marker} comes after {got} messages")
-        require([told] == self._due[:1], f"{marker}, and it is to be told of {self._due}")
+        is_empty = marker["reason"] == EXPIRED and marker["last"] < self.first and not self._due
+        if is_empty and self.since.messages and self.prefix:
+            return  # it was looked for further back than there is something that it wants
+        is_less = marker["reason"] == EXPIRED and marker["last"] >= self.first
+        if is_less and self.is_let_go(marker["last"], len(self._publisher.messages)):
+            self.let_go(marker["last"] + 1)
+        right = is_of(marker, self._due[:1])
+        require(right, f"{marker}, and it is to be told of {self._due}")
         del self._due[0]
 
     def take_mark(self, wire: bytes) -> int:
