@@ -12,6 +12,7 @@ def check(request: auth.Request) -> auth.Verdict:
 from __future__ import annotations
 
 from fanout.security.endpoints import Null, Plain, Security
+from fanout.security.password_file import load_passwords
 from fanout.security.passwords import Passwords, hash_password
 from fanout.security.verdicts import Allow, Deny, Later, Request, Verdict
 
@@ -26,4 +27,5 @@ __all__ = [
     "Security",
     "Verdict",
     "hash_password",
+    "load_passwords",
 ]

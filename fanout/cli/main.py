@@ -39,10 +39,17 @@ def _add_top(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     add_parser(subparsers)
 
 
+def _add_password(subparsers: _SubParsersAction[ArgumentParser]) -> None:
+    from fanout.cli.password import add_parser
+
+    add_parser(subparsers)
+
+
 COMMANDS: dict[str, Callable[[_SubParsersAction[ArgumentParser]], None]] = {
     "serve": _add_serve,
     "sub": _add_sub,
     "top": _add_top,
+    "password": _add_password,
 }
 
 

@@ -18,6 +18,8 @@ from fanout.statistics import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from fanout.auth import Security
+
 Message = tuple[bytes, ...]
 
 
@@ -73,6 +75,7 @@ class FakePublisher:
         self.subscriber_count = 0
         self.calls: list[str] = []
         self._bound: list[str] = []
+        self.securities: list[Security | None] = []  # for each that is bound
 
     @property
     def messages(self) -> list[Message]:
@@ -82,7 +85,8 @@ class FakePublisher:
     def endpoints(self) -> tuple[str, ...]:
         return tuple(self._bound)
 
-    def bind(self, endpoint: str) -> str:
+    def bind(self, endpoint: str, *, security: Security | None = None) -> str:
+        self.securities.append(security)
         self._bound.append(endpoint)
         return endpoint
 

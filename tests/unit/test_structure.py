@@ -125,7 +125,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"answers", "engine", "ingress", "producer", "security", "send", "subscriber"},
     "asyncio": WORDS
     | {"answers", "engine", "ingress", "producer", "security", "send", "subscriber"},
-    "cli": WORDS | {"observe", "publisher", "subscriber", "transport"},
+    "cli": WORDS | {"auth", "observe", "publisher", "subscriber", "transport"},
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fanout.cli import arguments as args
 from fanout.cli.serve.kept import kept_values
 from fanout.cli.serve.policies import policy_of, slow_limit, slow_rule
+from fanout.cli.serve.securing import add_security
 from fanout.last_values import LastValues
 from fanout.options import Options, choices_of
 
@@ -86,7 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_endpoints(parser: argparse.ArgumentParser) -> None:
-    """Of who is no subscriber."""
+    """Of who is no subscriber; and what who is one has to say."""
+    add_security(parser)
     add = parser.add_argument
     add(
         "--ingest",

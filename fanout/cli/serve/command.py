@@ -25,6 +25,7 @@ from fanout.cli.serve.intake import Feeder, InputChunks, InputError, Intake, Ope
 from fanout.cli.serve.lines import Figures, summary_line, undelivered_lines
 from fanout.cli.serve.screen import Screen, open_screen
 from fanout.cli.serve.screen_writer import ScreenWriter
+from fanout.cli.serve.securing import security_of
 from fanout.cli.stopping import Stopper
 from fanout.cli.units import plural
 from fanout.errors import FanoutError
@@ -35,6 +36,7 @@ from fanout.transport.endpoints import parse_endpoint
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from fanout.auth import Security
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 DESCRIPTORS_MAX = 1_048_576
@@ -58,7 +60,7 @@ class ServedPublisher(Protocol):
 
     @property
     def endpoints(self) -> tuple[str, ...]: ...
-    def bind(self, endpoint: str) -> object: ...
+    def bind(self, endpoint: str, *, security: Security | None = None) -> object: ...
     def ingest(self, endpoint: str) -> str: ...
     def answer(self, endpoint: str) -> str: ...
     def batch(self) -> AbstractContextManager[OpenBatch]: ...
@@ -116,7 +118,7 @@ def serve(
         UsageError: arguments that do not go together; nothing was started.
         FanoutError: the publisher could not start or bind, or lost all its workers.
     """
-    given = publisher_options(arguments)
+    given, security = publisher_options(arguments), security_of(arguments)
     options = Options(**given)
     for endpoint in (*arguments.bind, *arguments.ingest, *arguments.answer):
         parse_endpoint(endpoint)  # a wrong one is refused before anything is started
@@ -134,7 +136,7 @@ def serve(
         try:
             publisher = open_publisher(given, writer.event)
             run = _Run(publisher, options, parser, writer, screen, stopper, strict=arguments.strict)
-            status = run.whole(arguments, input_fd)
+            status = run.whole(arguments, security, input_fd)
         except FanoutError:
             if not stopper.is_at_once:
                 raise
@@ -175,10 +177,10 @@ class _Run:
             strict=strict,
         )
 
-    def whole(self, arguments: argparse.Namespace, input_fd: int) -> int:
+    def whole(self, arguments: argparse.Namespace, security: Security | None, input_fd: int) -> int:
         """Binds, publishes, drains and closes; returns the exit status."""
         for endpoint in arguments.bind:
-            self._publisher.bind(endpoint)
+            self._publisher.bind(endpoint, security=security)
         for endpoint in self._publisher.endpoints:
             self._screen.line(f"publishing on {endpoint}")
         self._writer.start(self._figures)

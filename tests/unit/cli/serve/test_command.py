@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout.cli import stopping
+from fanout.cli.arguments import UsageError
 from fanout.cli.main import build_parser
 from fanout.cli.serve.arguments import publisher_options
 from fanout.cli.serve.command import serve
 from fanout.cli.serve.screen import PlainScreen
-from fanout.errors import BindError, ClosedError
+from fanout.errors import BindError, ClosedError, ConfigError
 from fanout.events import Event, EventKind
+from fanout.security.passwords import hash_password
 from fanout.statistics import Undelivered
 from tests.helpers.fake_publisher import FakePublisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 DEADLINE_S = 20.0
 
@@ -276,10 +279,40 @@ def test_a_signal_is_no_end_of_the_input(start: Callable[..., Serving]) -> None:
     sender.join()
 
 
+def test_endpoints_ask_for_passwords_if_they_are_to(
+    start: Callable[..., Serving], tmp_path: Path
+) -> None:
+    file = tmp_path / "passwords"
+    file.write_text(f"desk7:{hash_password('geheim')}\n")
+    serving = start("--bind", "tcp://127.0.0.1:5557", "--plain-passwords", str(file))
+    serving.end_input()
+    assert serving.run() == 0
+    first, second = serving.publisher.securities
+    assert first is second
+    assert repr(first) == "Plain(<Passwords of 1 users>, on_network=False)"
+    serving = start()
+    serving.end_input()
+    serving.run()
+    assert serving.publisher.securities == [None]
+
+
+def test_passwords_that_cannot_be_used_stop_it_before_it_starts(
+    start: Callable[..., Serving], tmp_path: Path
+) -> None:
+    for arguments, error, text in (
+        (["--plain-on-network"], UsageError, "goes with --plain-passwords"),
+        (["--plain-passwords", str(tmp_path / "none")], ConfigError, "No such file"),
+    ):
+        serving = start(*arguments)
+        with pytest.raises(error, match=text):
+            serving.run()
+        assert serving.publisher.endpoints == ()
+
+
 def test_an_endpoint_in_use_stops_the_publisher(start: Callable[..., Serving]) -> None:
     serving = start()
 
-    def bind(endpoint: str) -> str:
+    def bind(endpoint: str, *, security: object = None) -> str:
         raise BindError(endpoint, "address in use")
 
     serving.publisher.bind = bind  # type: ignore[method-assign]
