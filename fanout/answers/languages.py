@@ -80,8 +80,8 @@ class Msgpack:
         """See `Language`."""
         try:
             return msgpack.unpackb(data, raw=False)  # numbers as keys could all collide
-        except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
-            raise NotUnderstood(f"it is no msgpack: {error or type(error).__name__}") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise NotUnderstood(f"it is no msgpack: {str(error) or type(error).__name__}") from None
 
     def entry(self, value: object) -> bytes:
         """See `Language`."""

@@ -209,7 +209,7 @@ class Replies:
             if told is None:
                 return sequence
             if not page.add_message(told):
-                page.more = str(sequence)
+                page.more = str(sequence)  # it is full
                 return sequence
         return stop
 

@@ -35,6 +35,7 @@ from fanout.question_terms import (
     QUESTION_BYTES_MAX,
     QUESTIONS_BURST,
     QUESTIONS_PER_S,
+    READ_BYTES,
 )
 from fanout.sockets import Req
 from fanout.zmtp import encode_message
@@ -277,7 +278,8 @@ def test_one_that_floods_has_its_share_and_others_are_answered(publisher: Publis
         for thread in threads:
             thread.start()
         try:
-            wait_until(lambda: figures(publisher).questions > QUESTIONS_BURST, "they flood")
+            much = 4 * (QUESTIONS_BURST + 3 * QUESTIONS_PER_S)
+            wait_until(lambda: figures(publisher).questions > much, "they flood")
             is_answered(publisher, endpoint)
         finally:
             is_over.set()
@@ -285,8 +287,41 @@ def test_one_that_floods_has_its_share_and_others_are_answered(publisher: Publis
                 thread.join(DEADLINE_S)
         seconds = time.monotonic() - begun
         most = max(one.questions for one in figures(publisher).askers)
-        assert most <= QUESTIONS_BURST + QUESTIONS_PER_S * (seconds + 1)
+        assert most <= QUESTIONS_BURST + QUESTIONS_PER_S * (seconds + 0.5)
     assert figures(publisher).evicted == 0
+
+
+def test_who_has_asked_too_often_is_answered_as_soon_as_it_may(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fanout.answers.asker.QUESTIONS_BURST", 1)
+    monkeypatch.setattr("fanout.answers.asker.QUESTIONS_PER_S", 20)
+    endpoint = publisher.answer("tcp://127.0.0.1:*")
+    begun = time.monotonic()
+    with Req() as one:
+        one.connect(endpoint)
+        for _ in range(20):
+            one.send(NOW, DEADLINE_S)
+            one.recv(DEADLINE_S)
+    assert 0.5 < time.monotonic() - begun < 10
+
+
+def test_nothing_is_done_while_somebody_may_not_ask(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its socket has more to be read."""
+    monkeypatch.setattr("fanout.answers.asker.QUESTIONS_BURST", 1)
+    monkeypatch.setattr("fanout.answers.asker.QUESTIONS_PER_S", 4)
+    with Raw(publisher.answer("tcp://127.0.0.1:*")) as raw:
+        wait_until(lambda: bool(figures(publisher).askers), "it is there")
+        raw.send(encode_message([b"", NOW]) * 1_000)
+        wait_until(lambda: figures(publisher).questions >= 1, "it is answered")
+        [desk] = publisher._engine.desks._desks.values()
+        turns = desk._turns  # type: ignore[attr-defined]  # it is no fake
+        wait_until(lambda: figures(publisher).questions >= 5, "it is answered")
+        assert desk._turns - turns < 100  # type: ignore[attr-defined]
+        [asker] = desk.role.askers.values()  # type: ignore[attr-defined]
+        assert len(asker.waiting) <= READ_BYTES // len(encode_message([b"", NOW])) + 1
 
 
 def test_one_that_reads_nothing_holds_one_answer_and_is_closed_at_last(

@@ -57,6 +57,14 @@ def test_last_of_topics() -> None:
     ]
 
 
+@pytest.mark.parametrize(("limit", "looks"), [(1, 1 << 30), (2, 1 << 30), (10, 0), (10, 2)])
+def test_last_of_topics_over_any_number_of_answers(limit: int, looks: int) -> None:
+    replies = replies_of(FakeView(*PRICES))
+    topics = ["price.4", "nothing", "price.0", "price.0", "price.1"]
+    found = ask_all(replies, "values", looks, ask="last", topics=topics, limit=limit)
+    assert [value and value["sequence"] for value in found] == [19, None, 15, 15, 16]
+
+
 def test_last_of_a_prefix_over_any_number_of_answers() -> None:
     view = FakeView(*PRICES, [b"other", b"1"], [b"one frame"])
     replies = replies_of(view)
@@ -233,6 +241,22 @@ def test_a_question_that_is_too_long_is_answered() -> None:
     assert answer.error == "too_large"
     packed = replies.answer(msgpack.packb({"ask": "x" * QUESTION_BYTES_MAX}), FakeWatch())
     assert msgpack.unpackb(packed.data)["error"]["code"] == "too_large"
+
+
+def test_maps_in_maps_of_any_depth_are_answered() -> None:
+    """In msgpack there are some that can be read, and not be shown any more."""
+    replies = replies_of(FakeView())
+    for nested in (in_json, in_msgpack):
+        codes = {replies.answer(nested(depth), FakeWatch()).error for depth in range(500, 1_100)}
+        assert codes == {"unknown", "not_understood"}
+
+
+def in_json(depth: int) -> bytes:
+    return b'{"ask":' + b"[" * depth + b"]" * depth + b"}"
+
+
+def in_msgpack(depth: int) -> bytes:
+    return b"\x81\xa3ask" + b"\x91" * depth + b"\x00"
 
 
 GARBAGE = [

@@ -103,6 +103,15 @@ def test_who_has_questions_waiting_is_not_read() -> None:
     assert not desk.role.is_resting(peer)
 
 
+def test_who_has_all_its_answers_is_read_again_at_once() -> None:
+    desk = Desk()
+    peer = desk.peer()
+    desk.role.received(peer, [(b"x",)])
+    desk.role.take_turned()
+    desk.role.dispatch()
+    assert list(desk.role.take_turned()) == [peer]
+
+
 def test_who_takes_no_answer_gets_no_more_and_is_closed_at_last() -> None:
     desk = Desk()
     peer, other = desk.peer(), desk.peer()
@@ -164,13 +173,13 @@ def test_ends_are_told_and_counted() -> None:
     for text, refused, kind, cause in texts:
         peer = desk.peer()
         assert desk.events[-1].kind is EventKind.ASKER_CONNECTED
-        role.received(peer, [(b"x",)])
+        role.received(peer, [(b"x",), (b"y",)])
         role.dispatch()
         peer.is_gone = True
         role.ended(peer, text, refused=refused)
         assert (desk.events[-1].kind, desk.events[-1].cause) == (kind, cause)
         assert role.dispatch() == []
-        assert role.condemned == []
+        assert (role.condemned, role.next_at()) == ([], None)
     assert (role.accepted, role.evicted, role.askers) == (5, 2, {})
     role.ended(peer, NO_HANDSHAKE, refused=False)
     assert (desk.events[-1].kind, desk.events[-1].cause) == (

@@ -168,6 +168,17 @@ def test_one_that_is_not_committed_is_none(
     assert last.frames == (b"a", b"2")
 
 
+def test_the_value_of_another_topic_is_not_told(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The place that was found may be another one's when its value is read."""
+    published.publish(b"a", b"1")
+    published.publish(b"b", b"2")
+    monkeypatch.setattr(published.state, "_place_of", lambda _: 2)
+    assert published.state.last(b"a") is None
+    assert published.state.last(b"b") is not None
+
+
 def test_without_last_values() -> None:
     with Line() as line:
         state = State(line.segment, None, numbered=False)

@@ -68,6 +68,19 @@ def test_the_newest_topics_are_kept_if_there_are_too_many(monkeypatch: pytest.Mo
     assert len(surveyor._names) <= 100
 
 
+def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surveys, "SURVEY_TOPICS_MAX", 100)
+    clock, view = FakeClock(), FakeView()
+    surveyor = Surveyor(view, clock)
+    for number in range(5):
+        view.floor = view.head()
+        for topic in range(60):
+            view.publish(b"%d.%d" % (number, topic), b"")
+        assert len(surveyor.current(FakeWatch()).rows) == 60
+        assert len(surveyor._names) <= 100
+        clock.now += SURVEY_S
+
+
 def test_one_is_good_for_a_while_and_the_one_before_is_kept() -> None:
     clock, view = FakeClock(), FakeView([b"a", b""])
     surveyor = Surveyor(view, clock)

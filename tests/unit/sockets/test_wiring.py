@@ -91,3 +91,18 @@ def test_who_is_pushed_to_and_reads_nothing_is_not_lost(
     for now in range(1, 100):
         wiring.turn(float(now))
     assert core.ready == 1
+
+
+def test_a_role_has_its_turn_when_it_wants_one_by_the_clock(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = ends
+    role = Pull(Limits(), Problems())
+    wiring = Wiring(Core(role, Limits(), Problems(), lambda: BackOff(lambda: 0.5)), Watching())
+    wiring._adopt(ours, "", 0.0)
+    wiring.turn(0.0)
+    assert wiring.next_at() == 1.0
+    monkeypatch.setattr(role, "next_at", lambda: 0.25)
+    assert wiring.next_at() == 0.25
+    monkeypatch.setattr(role, "next_at", lambda: 7.0)
+    assert wiring.next_at() == 1.0
