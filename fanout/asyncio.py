@@ -125,13 +125,19 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
     # Sending.
 
     async def publish(
-        self, topic: TopicLike, payload: Bytes, *, timeout: float | None = None
+        self,
+        topic: TopicLike,
+        payload: Bytes,
+        *,
+        keyframe: bool = False,
+        timeout: float | None = None,
     ) -> int:
         """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
         queue = self._sends
         if (
             type(topic) is bytes
             and type(payload) is bytes
+            and not keyframe
             and queue is not None
             and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
         ):
@@ -139,8 +145,8 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
             if sequence != NO_SPACE:
                 return sequence
         elif type(topic) is str:
-            return await self.publish(topic.encode(), payload, timeout=timeout)
-        return await Verbs.publish(self, topic, payload, timeout=timeout)
+            return await self.publish(topic.encode(), payload, keyframe=keyframe, timeout=timeout)
+        return await Verbs.publish(self, topic, payload, keyframe=keyframe, timeout=timeout)
 
     async def send(
         self,

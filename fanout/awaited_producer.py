@@ -13,6 +13,7 @@ from fanout.producer import (
     many_frames,
     not_taken,
     one_frame,
+    refuse_keyframe,
     two_frames,
     warn_of_dropped,
 )
@@ -50,9 +51,15 @@ class Producer(Verbs[Coroutine[Any, Any, None]]):
         return f"<fanout.asyncio.Producer {'closed' if self.closed else self._endpoint}>"
 
     async def publish(
-        self, topic: TopicLike, payload: Bytes, *, timeout: float | None = None
+        self,
+        topic: TopicLike,
+        payload: Bytes,
+        *,
+        keyframe: bool = False,
+        timeout: float | None = None,
     ) -> None:
         """Have a message of two frames published; see `fanout.Producer.publish()`."""
+        refuse_keyframe(keyframe)
         await self._hand_over(two_frames(topic, payload), timeout)
 
     async def send(
@@ -76,11 +83,13 @@ class Producer(Verbs[Coroutine[Any, Any, None]]):
         copy: NotHere | None = None,
         track: NotHere | None = None,
         *,
+        keyframe: bool = False,
         timeout: float | None = None,
     ) -> None:
         """Have a message of any frames published; see `publish()`."""
         if flags is not None or copy is not None or track is not None:
             refuse_arguments("send_multipart", flags, copy, track)
+        refuse_keyframe(keyframe)
         await self._hand_over(many_frames(frames), timeout)
 
     @property

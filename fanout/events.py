@@ -37,6 +37,7 @@ class EventKind(str, enum.Enum):
     ASKER_CONNECTED = "asker_connected"  # who asks an endpoint of answer(): handshake done
     ASKER_EVICTED = "asker_evicted"  # closed by us, for what it does
     ASKER_DISCONNECTED = "asker_disconnected"  # closed by the asker, broken, or by a call here
+    KEYFRAME_WANTED = "keyframe_wanted"  # of `topic`: who came got nothing of it; publish one
     WORKER_STARTED = "worker_started"
     WORKER_LOST = "worker_lost"  # died or hung; `reason` says how many of its subscribers can go on
     WORKER_GIVEN_UP = "worker_given_up"  # it failed for minutes: there is one less from now on
@@ -62,10 +63,10 @@ class Event:
     `dropped` counts messages lost by this subscriber so far, `dropped_since` those of them that no
     SUBSCRIBER_DROPPED has told of before this one, `discarded` those that waited for it when its
     connection ended, `lost` the events that are missing at an EVENTS_LOST, `added` and `cancelled`
-    the topics of a SUBSCRIBER_SUBSCRIBED. `cause` is from a fixed list, for programs, what `reason`
-    says to people; None where no connection ended, was refused or lost messages. `count` is the
-    number of events for which a summary stands, with what all of them count; the rest is of the
-    last: see the reference.
+    the topics of a SUBSCRIBER_SUBSCRIBED, `topic` is that of a KEYFRAME_WANTED. `cause` is from a
+    fixed list, for programs, what `reason` says to people; None where no connection ended, was
+    refused or lost messages. `count` is the number of events for which a summary stands, with what
+    all of them count; the rest is of the last: see the reference.
     `exit_code` is that of the process of a WORKER_LOST, -N for signal N; None where there was none,
     or nobody knows it. `exact` is False where more may have been discarded than it says: `reason`
     says why that is not known. `user` is who the subscriber has proven to be.
@@ -87,6 +88,7 @@ class Event:
     added: int = 0
     cancelled: int = 0
     user: str = ""
+    topic: bytes | None = None
 
     def __init__(
         self,
@@ -106,12 +108,13 @@ class Event:
         added: int = 0,
         cancelled: int = 0,
         user: str = "",
+        topic: bytes | None = None,
     ) -> None:
         # In a third of the time of what is made for a frozen class; there are two for each of
         # thousands who connect at once.
         values = (
             *(kind, reason, subscriber, peer, worker, dropped, cause, lost, exit_code, count),
-            *(discarded, exact, dropped_since, added, cancelled, user),
+            *(discarded, exact, dropped_since, added, cancelled, user, topic),
         )
         for store, value in zip(_STORES, values, strict=True):
             store(self, value)
@@ -124,6 +127,8 @@ class Event:
             parts.append(f"peer={self.peer}")
         if self.user:
             parts.append(f"user={self.user}")
+        if self.topic is not None:
+            parts.append(f"topic={self.topic!r}")
         if self.worker is not None:
             parts.append(f"worker={self.worker}")
         for name in _COUNTS:

@@ -9,6 +9,7 @@ from fanout.arguments import as_bytes, as_topic, read_size, shown
 from fanout.errors import Again, ConfigError
 from fanout.refusals import refuse_arguments
 from fanout.reserved import refuse_reserved
+from fanout.send.keyframes import OF_PRODUCER
 from fanout.send.verbs import Verbs
 from fanout.send.wire import bodies_of
 from fanout.sockets import Limits, Push
@@ -48,6 +49,16 @@ def limits_of(queue_bytes: int | str) -> Limits:
             f"'64M', not {shown(queue_bytes)}"
         )
     return Limits(outbox_bytes=size, outbox_messages=_MESSAGES_MAX)  # type: ignore[arg-type]
+
+
+def refuse_keyframe(keyframe: bool) -> None:
+    """Refuse what only the publisher can say.
+
+    Raises:
+        ConfigError: it was said; nothing was sent.
+    """
+    if keyframe:
+        raise ConfigError(f"{OF_PRODUCER}; nothing was sent")
 
 
 def two_frames(topic: TopicLike, payload: Bytes) -> list[bytes]:
@@ -129,10 +140,18 @@ class Producer(Verbs[None]):
     def __repr__(self) -> str:
         return f"<fanout.Producer {'closed' if self.closed else self._endpoint}>"
 
-    def publish(self, topic: TopicLike, payload: Bytes, *, timeout: float | None = None) -> None:
+    def publish(
+        self,
+        topic: TopicLike,
+        payload: Bytes,
+        *,
+        keyframe: bool = False,
+        timeout: float | None = None,
+    ) -> None:
         """Have a message of two frames published, topic and payload.
 
         Args:
+            keyframe: what only the publisher itself can say.
             timeout: seconds to wait for room in the queue, 0 or more; None = as long as it takes.
 
         Raises:
@@ -141,6 +160,7 @@ class Producer(Verbs[None]):
                 does not keep up; nothing was sent.
             ClosedError, ForkedError: nothing was sent.
         """
+        refuse_keyframe(keyframe)
         self._hand_over(two_frames(topic, payload), timeout)
 
     def send(
@@ -164,11 +184,13 @@ class Producer(Verbs[None]):
         copy: NotHere | None = None,
         track: NotHere | None = None,
         *,
+        keyframe: bool = False,
         timeout: float | None = None,
     ) -> None:
         """Have a message of any frames published, the first being the topic; see `publish()`."""
         if flags is not None or copy is not None or track is not None:
             refuse_arguments("send_multipart", flags, copy, track)
+        refuse_keyframe(keyframe)
         self._hand_over(many_frames(frames), timeout)
 
     @property

@@ -20,7 +20,6 @@ from fanout.send.wire import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
 
     from fanout.arguments import Bytes, TopicLike
     from fanout.events import Event
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
     from fanout.statistics import Undelivered
 
 _BLOCKING = (
-    "this publisher blocks, and nothing of it is awaited: use `with`, or fanout.asyncio.Publisher "
-    "in `async with`"
+    "this publisher blocks, nothing is awaited: use `with`, or fanout.asyncio.Publisher and `async`"
 )
 
 
@@ -87,7 +85,14 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
 
     # Sending.
 
-    def publish(self, topic: TopicLike, payload: Bytes, *, timeout: float | None = None) -> int:
+    def publish(
+        self,
+        topic: TopicLike,
+        payload: Bytes,
+        *,
+        keyframe: bool = False,
+        timeout: float | None = None,
+    ) -> int:
         """Publish a message of two frames, topic and payload.
 
         It costs the same for any number of subscribers and waits for none of them, unless
@@ -96,6 +101,7 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
         Args:
             topic: what subscribers match by prefix; `str` is encoded as UTF-8.
             payload: copied before this returns.
+            keyframe: who comes later gets the last one and all since then; needs `last_values`.
             timeout: seconds to wait for room in the log, 0 or more, `math.inf` too; None = as long
                 as it takes, which ends when the slowest subscriber has been evicted
                 (`send_timeout`).
@@ -106,22 +112,23 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
         Raises:
             TypeError: an argument is of a wrong type; the text names it. Nothing was sent.
             ValueError: `timeout` is below 0, or NaN. Nothing was sent.
-            ConfigError: the topic begins with `\\0fanout.`, which is reserved. Nothing was sent.
+            ConfigError: the topic is reserved (`\\0fanout.`) or has no keyframes. Nothing was sent.
             MessageTooLarge, Again, ClosedError, BrokenError, PoisonedError: nothing was sent.
             Anything that interrupts from outside (KeyboardInterrupt): sent whole or not at all.
         """
         if (
             type(topic) is bytes
             and type(payload) is bytes
+            and not keyframe
             and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
         ):
             sequence = self._path.append(payload, topic)  # a method that is kept costs 2 % more
             if sequence != NO_SPACE:
                 return sequence
         elif type(topic) is str:
-            return self.publish(topic.encode(), payload, timeout=timeout)
+            return self.publish(topic.encode(), payload, keyframe=keyframe, timeout=timeout)
         # Not super(): a function that has it in it is dearer to call.
-        return Verbs.publish(self, topic, payload, timeout=timeout)
+        return Verbs.publish(self, topic, payload, keyframe=keyframe, timeout=timeout)
 
     def send(
         self,
@@ -310,12 +317,7 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
         self._engine.gate.check_use()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self.close()
 
     if not TYPE_CHECKING:  # type checkers refuse it by themselves

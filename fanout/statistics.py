@@ -146,6 +146,7 @@ class PublisherStatistics:
     moved: int  # times that a subscriber went on with another worker while both served
     throttled: int  # subscribers left unread for a while; one that goes on, once more each 10 s
     from_snapshot: int  # of `matched`: last values that subscribers were sent when they came
+    keyframes_lost: int  # times that of a topic no keyframe was left for who came: it got nothing
     value_topics: int  # topics that have a place for a last value
     value_bytes: int  # of last values that are not in the log any more, and of some that were
     values_evicted: int  # topics that lost their last value, for want of places or bytes

@@ -20,6 +20,7 @@ def totals_in(slot: WorkerSlot) -> Totals:
         *(slot.dropped_bytes, slot.conflated, slot.conflated_bytes),
         *(slot.matched_bytes, slot.discarded_bytes, slot.replayed),
         from_snapshot=slot.from_snapshot,
+        keyframes_lost=slot.keyframes_lost,
     )
 
 
@@ -65,6 +66,7 @@ class Figures:
         slot.discarded_bytes = totals.discarded_bytes
         slot.replayed = totals.replayed
         slot.from_snapshot = totals.from_snapshot
+        slot.keyframes_lost = totals.keyframes_lost
         slot.cohorts = pump.cohorts.in_use
         slot.front = pump.front
         slot.progress = self.progress

@@ -40,7 +40,7 @@ class Tail(Generic[K]):
 
     def __init__(self, around: Surroundings, pump: Pump, fence: Callable[[], None]) -> None:
         self.promised: dict[K, int] = {}
-        self.replays: dict[K, int] = {}
+        self.replays: dict[object, int] = {}
         self.wanted = 0
         self._around = around
         self._slot = around.slot
@@ -64,7 +64,7 @@ class Tail(Generic[K]):
         front = self.promised[who] = self._pump.front
         return front
 
-    def go_back(self, who: K, first: int) -> int:
+    def go_back(self, who: object, first: int) -> int:
         """Promise messages that were published before, from `first` on, to one that has a promise.
 
         The publisher does not wait for this, and may have overwritten them meanwhile. It says from

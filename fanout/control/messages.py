@@ -152,6 +152,14 @@ class Declined:
 
 
 @record
+class KeyframeWanted:
+    """From a worker: somebody wants these topics, and the log has no keyframe of them any more."""
+
+    code: ClassVar[int] = 23
+    topics: list[bytes]
+
+
+@record
 class SetPolicy:
     """To a worker: this happens from now on to that subscriber when it is behind."""
 
@@ -206,6 +214,7 @@ Message: TypeAlias = (
     | Throttled
     | Chose
     | Declined
+    | KeyframeWanted
     | SetPolicy
     | Evict
     | Snapshot

@@ -41,6 +41,7 @@ _LEVELS = {
     EventKind.SUBSCRIBER_STALLED: logging.WARNING,
     EventKind.SUBSCRIBER_RECOVERED: logging.INFO,  # the end of a warning
     EventKind.SUBSCRIBER_EVICTED: logging.WARNING,
+    EventKind.KEYFRAME_WANTED: logging.INFO,  # it is answered by a program
     EventKind.PRODUCER_EVICTED: logging.WARNING,
     EventKind.ASKER_EVICTED: logging.WARNING,
     EventKind.CONNECTION_REFUSED: logging.WARNING,

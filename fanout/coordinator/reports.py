@@ -12,6 +12,7 @@ from fanout.control.messages import (
     ControlError,
     Declined,
     Evict,
+    KeyframeWanted,
     Message,
     Slow,
     Snapshot,
@@ -77,6 +78,8 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
         return _chose(state, message)
     if isinstance(message, Declined):
         return _declined(state, message)
+    if isinstance(message, KeyframeWanted):
+        return [Tell(event) for event in state.keyframes.told(message.topics, now)]
     if isinstance(message, SnapshotDone):
         flag = state.answers.came(message.token, worker)
         return [] if flag is None else [Answer(flag)]

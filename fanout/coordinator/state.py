@@ -11,6 +11,7 @@ from fanout.coordinator.changes import Changes
 from fanout.coordinator.choosing import Choices, choices_for
 from fanout.coordinator.holdings import Holdings
 from fanout.coordinator.judging import Judging
+from fanout.coordinator.keyframes import KeyframesWanted
 from fanout.coordinator.roster import Roster
 from fanout.coordinator.staffing import Staffing
 from fanout.coordinator.supervision import Supervision
@@ -41,6 +42,7 @@ class State:
     holdings: Holdings = field(default_factory=Holdings)
     judging: Judging = field(default_factory=Judging)
     takeovers: Takeovers = field(default_factory=Takeovers)
+    keyframes: KeyframesWanted = field(default_factory=KeyframesWanted)
     duplicates: dict[int, int] = field(default_factory=dict)  # subscriber -> our descriptor of it
 
 

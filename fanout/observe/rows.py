@@ -158,6 +158,7 @@ class WorkerRow:
     unrecorded: int
     replayed: int
     from_snapshot: int
+    keyframes_lost: int
 
     @property
     def is_retired(self) -> bool:
@@ -197,6 +198,7 @@ class WorkerRow:
             unrecorded=slot.unrecorded,
             replayed=slot.replayed,
             from_snapshot=slot.from_snapshot,
+            keyframes_lost=slot.keyframes_lost,
         )
 
     def statistics(self) -> WorkerStatistics:

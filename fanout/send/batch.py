@@ -9,6 +9,7 @@ from fanout.errors import MessageTooLarge
 from fanout.refusals import NotAPublisher, name_as, refuse_arguments, refuse_timeout
 from fanout.reserved import refuse_reserved
 from fanout.send.attempt import Attempt, attempt_batch
+from fanout.send.keyframes import as_keyframe
 from fanout.send.wire import ORDINARY, SEQUENCES
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from fanout.refusals import NotHere
     from fanout.send.own_batches import OwnBatches
     from fanout.send.path import SendPath
-    from fanout.send.topics import Subject
+    from fanout.send.topics import Subject, Topic
     from fanout.send.wire import Encoder, Wire
 
 
@@ -115,18 +116,27 @@ class Messages(NotAPublisher):
         self._count = len(messages) // 2
         return messages
 
-    def publish(self, topic: TopicLike, payload: Bytes, *, timeout: NotHere | None = None) -> None:
+    def publish(
+        self,
+        topic: TopicLike,
+        payload: Bytes,
+        *,
+        keyframe: bool = False,
+        timeout: NotHere | None = None,
+    ) -> None:
         """Add a message of two frames.
 
         Raises:
             TypeError: an argument is not bytes-like; the batch is as it was.
+            ConfigError: the topic has no keyframes; the batch is as it was.
             RuntimeError: it is not in its `with` block.
         """
-        if type(topic) is bytes and type(payload) is bytes and timeout is None:
+        if type(topic) is bytes and type(payload) is bytes and timeout is None and not keyframe:
             self._messages += payload, topic
-        else:
-            refuse_timeout(timeout)
-            self._messages += as_bytes(payload, "payload"), as_topic(topic)
+            return
+        refuse_timeout(timeout)
+        body, name = as_bytes(payload, "payload"), as_topic(topic)
+        self._messages += self._keyframe((name, body)) if keyframe else (body, name)
 
     def send_multipart(
         self,
@@ -135,18 +145,22 @@ class Messages(NotAPublisher):
         copy: NotHere | None = None,
         track: NotHere | None = None,
         *,
+        keyframe: bool = False,
         timeout: NotHere | None = None,
     ) -> None:
         """Add a message of any frames.
 
         Raises:
             TypeError, ValueError: as `Publisher.send_multipart`; the batch is as it was.
-            RuntimeError: as `publish()`.
+            ConfigError, RuntimeError: as `publish()`.
         """
         if flags is not None or copy is not None or track is not None:
             refuse_arguments("send_multipart", flags, copy, track)
         if timeout is not None:
             refuse_timeout(timeout)
+        if keyframe:
+            self._messages += self._keyframe(frames)
+            return
         if type(frames) in SEQUENCES:
             count = len(frames)  # type: ignore[arg-type]  # it is a sequence
             if count == 2:
@@ -160,6 +174,11 @@ class Messages(NotAPublisher):
                     self._messages += frame, None
                     return
         self._messages += self._rules.encoder.frames(frames)
+
+    def _keyframe(self, frames: Iterable[Bytes]) -> tuple[Wire, Topic]:
+        path, encoder, *_limits = self._rules
+        wire, topic = encoder.frames(frames)
+        return wire, as_keyframe(path, topic)
 
     def send(
         self,

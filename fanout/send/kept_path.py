@@ -71,6 +71,10 @@ class KeptPath(SendPath):
         """The last value of a topic; any thread."""
         return self._locked(lambda: self._find(name))
 
+    def keyframe(self, name: bytes) -> Topic | None:
+        """What a keyframe of a topic is published by; None = there can be none. Any thread."""
+        return self._locked(lambda: self.topics.keyframe(name))
+
     def forget(self, name: bytes) -> bool:
         """Have no last value of a topic until it is published again; returns whether it had one."""
         return self._locked(lambda: self._forget(name))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic, TopicTable
-from fanout.shm.value_layout import PLACE_BITS
+from fanout.shm.value_layout import KEYFRAME, PLACE_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,31 @@ class KeptTopic(Topic):
     def __init__(self, name: bytes, place: int) -> None:
         super().__init__(NOT_INTERNED, name)
         self.place = place
+
+
+class Keyframe(Topic):
+    """The topic of a message that is a keyframe: with the id of its topic, marked as that.
+
+    Args:
+        topic: has a place, or had one.
+        values: where that is noted.
+    """
+
+    __slots__ = ("_topic", "_values")
+
+    def __init__(self, topic: KeptTopic, values: ValueKeeper) -> None:
+        self.name, self.head, self.rings = topic.name, topic.head, topic.rings
+        self._topic = topic
+        self._values = values
+
+    @property
+    def id(self) -> int:  # type: ignore[override]  # of others it is stored
+        """Asked for under the send lock, when the message is about to be committed."""
+        topic_id = self._topic.id
+        if topic_id == NOT_INTERNED:  # it has lost its place since
+            return NOT_INTERNED
+        self._values.note_keyframe(self._topic.place, topic_id)
+        return topic_id | KEYFRAME
 
 
 class KeptTopics(TopicTable):
@@ -79,6 +104,11 @@ class KeptTopics(TopicTable):
         """Places in this range with the topics that have them now; any thread, without the lock."""
         owners = enumerate(self._owners[first:stop], first)
         return [(place, topic.name) for place, topic in owners if topic is not None]
+
+    def keyframe(self, name: bytes) -> Keyframe | None:
+        """What a keyframe of this topic is published by; None = it has no place."""
+        topic = self.find(name)
+        return None if topic is None else Keyframe(topic, self._values)
 
     def forget(self, topic: KeptTopic) -> None:
         """It has no value any more, until it is published again."""

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, cast
 from fanout.arguments import as_topic
 from fanout.errors import ConfigError
 from fanout.refusals import name_as
+from fanout.send.keyframes import as_keyframe
 
 if TYPE_CHECKING:
     from fanout.arguments import TopicLike
     from fanout.send.kept_path import KeptPath, LastValue
     from fanout.send.path import SendPath
+    from fanout.send.topics import Topic
 
 
 class LastVerbs:
@@ -48,6 +50,9 @@ class LastVerbs:
         """
         return _kept(self._values_path()).forget(as_topic(topic))
 
+    def _keyframe(self, topic: Topic) -> Topic:
+        return as_keyframe(self._values_path(), topic)
+
     def _values_path(self) -> SendPath:
         raise NotImplementedError
 
@@ -64,6 +69,9 @@ class AwaitedLastVerbs:
     async def forget(self, topic: TopicLike) -> bool:
         """Have no last message of a topic any more; see `fanout.Publisher.forget()`."""
         return _kept(self._values_path()).forget(as_topic(topic))
+
+    def _keyframe(self, topic: Topic) -> Topic:
+        return as_keyframe(self._values_path(), topic)
 
     def _values_path(self) -> SendPath:
         raise NotImplementedError

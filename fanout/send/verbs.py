@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from fanout.errors import Again
+from fanout.errors import Again, ConfigError
 from fanout.refusals import NotASocket, name_as, refuse_arguments, refuse_encoding
+from fanout.send.keyframes import NO_TOPIC
 from fanout.send.wire import SEQUENCES, as_json, as_msgpack
 
 if TYPE_CHECKING:
@@ -38,9 +39,17 @@ class Verbs(NotASocket, Generic[R]):
 
     __slots__ = ()
 
-    def publish(self, topic: TopicLike, payload: Bytes, *, timeout: float | None = None) -> R:
+    def publish(
+        self,
+        topic: TopicLike,
+        payload: Bytes,
+        *,
+        keyframe: bool = False,
+        timeout: float | None = None,
+    ) -> R:
         """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
-        return self._send(self._encoding().two_frames(topic, payload), timeout)
+        wire, known = self._encoding().two_frames(topic, payload)
+        return self._send((wire, self._keyframe(known) if keyframe else known), timeout)
 
     def send(
         self,
@@ -63,6 +72,7 @@ class Verbs(NotASocket, Generic[R]):
         copy: NotHere | None = None,
         track: NotHere | None = None,
         *,
+        keyframe: bool = False,
         timeout: float | None = None,
     ) -> R:
         """Publish a message of any frames, the first being the topic; see `publish()`.
@@ -70,7 +80,8 @@ class Verbs(NotASocket, Generic[R]):
         Raises:
             ValueError: there are no frames.
         """
-        if type(frames) in SEQUENCES and flags is None and copy is None and track is None:
+        is_plain = type(frames) in SEQUENCES and not keyframe
+        if is_plain and flags is None and copy is None and track is None:
             count = len(frames)  # type: ignore[arg-type]  # it is a sequence
             if count == 2:
                 topic, payload = frames
@@ -82,7 +93,8 @@ class Verbs(NotASocket, Generic[R]):
                     return self.send(frame, timeout=timeout)
         if flags is not None or copy is not None or track is not None:
             refuse_arguments("send_multipart", flags, copy, track)
-        return self._send(self._encoding().frames(frames), timeout)
+        wire, known = self._encoding().frames(frames)
+        return self._send((wire, self._keyframe(known) if keyframe else known), timeout)
 
     def send_string(
         self,
@@ -109,6 +121,7 @@ class Verbs(NotASocket, Generic[R]):
         track: NotHere | None = None,
         *,
         topic: TopicLike | None = None,
+        keyframe: bool = False,
         timeout: float | None = None,
         **unknown: NotHere,
     ) -> R:
@@ -121,9 +134,9 @@ class Verbs(NotASocket, Generic[R]):
             refuse_arguments("send_json", flags, copy, track)
         if unknown:
             refuse_encoding("send_json", "json.dumps", unknown)
-        if topic is None:
+        if topic is None and not keyframe:
             return self.send(as_json(value), timeout=timeout)
-        return self.publish(topic, as_json(value), timeout=timeout)
+        return self.publish(_named(topic), as_json(value), keyframe=keyframe, timeout=timeout)
 
     def send_msgpack(
         self,
@@ -133,6 +146,7 @@ class Verbs(NotASocket, Generic[R]):
         track: NotHere | None = None,
         *,
         topic: TopicLike | None = None,
+        keyframe: bool = False,
         timeout: float | None = None,
         **unknown: NotHere,
     ) -> R:
@@ -141,11 +155,19 @@ class Verbs(NotASocket, Generic[R]):
             refuse_arguments("send_msgpack", flags, copy, track)
         if unknown:
             refuse_encoding("send_msgpack", "msgpack.packb", unknown)
-        if topic is None:
+        if topic is None and not keyframe:
             return self.send(as_msgpack(value), timeout=timeout)
-        return self.publish(topic, as_msgpack(value), timeout=timeout)
+        return self.publish(_named(topic), as_msgpack(value), keyframe=keyframe, timeout=timeout)
 
     def _encoding(self) -> Encoder:
+        raise NotImplementedError
+
+    def _keyframe(self, topic: Topic) -> Topic:
+        """What a keyframe of this topic is published by.
+
+        Raises:
+            ConfigError: there are none; nothing was sent.
+        """
         raise NotImplementedError
 
     def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> R:
@@ -153,6 +175,12 @@ class Verbs(NotASocket, Generic[R]):
 
 
 name_as("Publisher", Verbs)
+
+
+def _named(topic: TopicLike | None) -> TopicLike:
+    if topic is None:
+        raise ConfigError(f"{NO_TOPIC}: say topic=...; nothing was sent")
+    return topic
 
 
 def no_room(timeout: float | None, who: InTheWay | None) -> Again:

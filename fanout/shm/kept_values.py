@@ -5,12 +5,13 @@ that is committed. The message stays in the log for as long as it is there anywa
 overwritten the publisher copies it to a ring of its own (`ValueKeeper`).
 
     last     by place: the sequence of the last message; NO_VALUE = there is none
-    ids      by place: the id of the topic that has it now; another one once its value is forgotten
+    ids      by place: the id of the topic that has it now; another one once its value is forgotten;
+             with `KEYFRAME` in it once one of its messages was to be a keyframe
     kept     by place: where in the ring it is, if it is not in the log; NO_VALUE, EVICTED
 
-An entry of the ring is three words (the sequence, the place, the bytes that follow) and the message
-as it travels, filled up to whole words. Who reads one looks afterwards whether it may have been
-overwritten meanwhile, as with the log.
+An entry of the ring is three words (the sequence, the place, and how many bytes follow, with
+`KEYFRAME` in it if they are one) and the message as it travels, filled up to whole words. Who reads
+one looks afterwards whether it may have been overwritten meanwhile, as with the log.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fanout.shm import value_layout as places
 from fanout.shm.fence import keep_order
 from fanout.shm.layout import WORD
 from fanout.shm.reader import LogReader
-from fanout.shm.value_layout import EVICTED, NO_VALUE
+from fanout.shm.value_layout import EVICTED, KEYFRAME, NO_VALUE
 from fanout.shm.words import words_at
 
 if TYPE_CHECKING:
@@ -77,6 +78,28 @@ class KeptValues:
         """What was published before this message is too old."""
         return self._words[places.H_VALUES_EXPIRED]
 
+    @property
+    def has_keyframes(self) -> bool:
+        """Whether some topic has had any."""
+        return self._words[places.H_VALUES_KEYED] > 0
+
+    def is_keyframe(self, place: int, sequence: int) -> bool:
+        """Whether the last message there, which has this number, is one; no, if it is gone."""
+        words = self._words
+        if words[at.H_FLOOR] <= sequence:
+            topic_id = self.log.topic_ids(sequence, sequence + 1)[0]
+            keep_order()
+            if words[at.H_FLOOR] <= sequence:
+                return topic_id >= KEYFRAME
+        position = self.kept[place]
+        if position >= EVICTED:
+            return False
+        keep_order()
+        found, owner, size = ENTRY.unpack(self.copy(position, ENTRY.size))
+        keep_order()
+        is_there = words[places.H_VALUES_FROM] <= position and (found, owner) == (sequence, place)
+        return is_there and size >= KEYFRAME
+
     def find(self, place: int) -> Found | None:
         """The last value of the topic there; None = it has none, or not any more.
 
@@ -107,7 +130,7 @@ class KeptValues:
             return None
         keep_order()
         found, owner, size = ENTRY.unpack(self.copy(position, ENTRY.size))
-        wire = self.copy(position + ENTRY.size, min(size, self._size))
+        wire = self.copy(position + ENTRY.size, min(size & ~KEYFRAME, self._size))
         keep_order()
         if words[places.H_VALUES_FROM] <= position and (found, owner) == (sequence, place):
             return wire

@@ -104,7 +104,8 @@ W_PROGRESS = 7  # turns that did something or found nothing to do: who stands st
 W_RESUME = 8  # sequence: another worker may have to go on from there, or NO_TAIL
 W_RESUMING = 9  # the subscriber with whom it is just about to go on, or met a bug; 0 = with none
 W_SENDING = 10  # the S_HANDED of whom it is about to send to, or has sent to; 0 = of nobody
-W_FROM_SNAPSHOT = 11  # as W_REPLAYED. The rest of line 1 is free.
+W_FROM_SNAPSHOT = 11  # as W_REPLAYED
+W_KEYFRAMES_LOST = 12  # topics. The rest of line 1 is free.
 W_CPU_NS = 16  # CPU time of its process
 W_RSS_BYTES = 17  # resident memory of its process, shared pages too
 W_COHORTS = 18  # different wants
@@ -228,8 +229,7 @@ E_INEXACT = 39  # 1 = its worker was lost, and some figures may be too small
 E_NAME = 40  # NAME_BYTES of UTF-8, then zeros
 E_PROTOCOL = 48  # ZMTP version in tenths, 0 = its handshake was never done
 E_POLICY = 49  # see `cards.POLICIES`; in the upper half who chose it, see `cards.CHOSEN_BY`
-# The numbers of its policy, in the order of those on a card.
-E_LIMIT_BYTES = 50
+E_LIMIT_BYTES = 50  # the first of the numbers of its policy, in the order of those on a card
 E_MAX_RATE = 55
 
 # Areas: what a lost worker's records point to stays until others have gone on with its subscribers,

@@ -25,7 +25,7 @@ from fanout.shm import layout as at
 from fanout.shm import value_layout as places
 from fanout.shm.fence import keep_order
 from fanout.shm.kept_values import ENTRY, KeptValues, entry_bytes
-from fanout.shm.value_layout import EVICTED, NO_VALUE, PLACE_BITS
+from fanout.shm.value_layout import EVICTED, KEYFRAME, NO_VALUE, PLACE_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +72,9 @@ class ValueKeeper(KeptValues):
         stop = min(self.known, first + max(PLACES_PER_STEP, self.known // STEPS_MAX + 1))
         column = self.last[first:stop].tolist()
         for place in [at_ for at_, last in enumerate(column, first) if safe <= last < goal]:
-            self.put(place, self.last[place], self.log.piece(self.last[place]))
+            last = self.last[place]
+            is_keyframe = self.has_keyframes and self.is_keyframe(place, last)
+            self.put(place, last, self.log.piece(last), is_keyframe=is_keyframe)
         self._next = stop
         if stop >= self.known:
             self._next = 1
@@ -101,14 +103,15 @@ class ValueKeeper(KeptValues):
 
     # The ring.
 
-    def put(self, place: int, sequence: int, wire: bytes) -> None:
+    def put(self, place: int, sequence: int, wire: bytes, *, is_keyframe: bool = False) -> None:
         """Copy a value to the ring."""
         size = entry_bytes(len(wire))
         if size > self._largest:
             self._evict(place)
             return
         self._make_room(size)
-        self._append(place, ENTRY.pack(sequence, place, len(wire)) + wire, size)
+        length = len(wire) | (KEYFRAME if is_keyframe else 0)
+        self._append(place, ENTRY.pack(sequence, place, length) + wire, size)
 
     def _append(self, place: int, entry: bytes, size: int) -> None:
         words = self._words
@@ -134,6 +137,7 @@ class ValueKeeper(KeptValues):
             if free >= enough or (is_late and free >= size):
                 return
             sequence, place, length = ENTRY.unpack(self.copy(start, ENTRY.size))
+            length &= ~KEYFRAME
             taken = entry_bytes(length)
             if self._is_live(place, sequence, start):
                 if is_late or free < taken + size:
@@ -163,7 +167,7 @@ class ValueKeeper(KeptValues):
             self._words[places.H_VALUES_EVICTED] += 1
         self.last[place] = NO_VALUE
         keep_order()
-        self.ids[place] = topic_id
+        self._name(place, topic_id)
         self.kept[place] = NO_VALUE
         keep_order()
         if place > self._words[places.H_VALUES_KNOWN]:
@@ -174,11 +178,25 @@ class ValueKeeper(KeptValues):
 
         In this order: nothing that is taken back later finds it again.
         """
-        self.ids[place] = topic_id
+        self._name(place, topic_id)
         self.kept[place] = NO_VALUE
         keep_order()
         self.last[place] = NO_VALUE
         keep_order()
+
+    def note_keyframe(self, place: int, topic_id: int) -> None:
+        """A message of this topic, which has the place, is about to be a keyframe.
+
+        Before it is one: so who looks may find that there is none, and never one that is unknown.
+        """
+        if self.ids[place] == topic_id:
+            self._words[places.H_VALUES_KEYED] += 1
+            self.ids[place] = topic_id | KEYFRAME
+
+    def _name(self, place: int, topic_id: int) -> None:
+        if self.ids[place] >= KEYFRAME:
+            self._words[places.H_VALUES_KEYED] -= 1
+        self.ids[place] = topic_id
 
     def note(self, sequence: int, topic_ids: Iterable[int]) -> None:
         """These messages are about to be committed."""
@@ -194,11 +212,12 @@ class ValueKeeper(KeptValues):
         """
         wrong = {topic_id & PLACE_MASK for topic_id in ids_of}
         wrong = {place for place in wrong if head <= self.last[place] < NO_VALUE}
-        by_id = {self.ids[place]: place for place in wrong}
+        by_id = {self.ids[place] & ~KEYFRAME: place for place in wrong}
         stop, floor = head, self._words[at.H_FLOOR]
         while by_id and stop > floor:
             first = max(floor, stop - PLACES_PER_STEP)
-            newest = dict(zip(self.log.topic_ids(first, stop), range(first, stop), strict=True))
+            ids = [topic_id & ~KEYFRAME for topic_id in self.log.topic_ids(first, stop)]
+            newest = dict(zip(ids, range(first, stop), strict=True))
             for topic_id in by_id.keys() & newest.keys():
                 self.last[by_id.pop(topic_id)] = newest[topic_id]
             stop = first

@@ -11,7 +11,12 @@ H_VALUES_FROM = 200  # position in that ring: what was below may be overwritten
 H_VALUES_TO = 201  # and where the next one goes
 H_VALUES_KNOWN = 202  # topics that have a place
 H_VALUES_EVICTED = 203  # topics that lost theirs, or their value, to others
+H_VALUES_KEYED = 204  # topics that have had keyframes, of those that have a place
 H_VALUES_EXPIRED = 208  # sequence: what was published before is too old; the coordinator's
+
+# In the id of a topic: in the index of the log, that the message is a keyframe; in the table of
+# topics, that it has had some. And in the size of a message in the ring: that it is one.
+KEYFRAME = 1 << 63
 
 _WORD, _PAGE = 8, 4096  # as in the layout
 COLUMNS = 3  # of the table of topics: last message, id, where it is kept

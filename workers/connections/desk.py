@@ -22,7 +22,6 @@ from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.connections.unix_inbox import send_of
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.effects import Lost, Recovered, Stalled
-from fanout.workers.stream.showing import Showing
 from fanout.zmtp import SessionLimits, SessionState, Violation
 
 if TYPE_CHECKING:
@@ -94,7 +93,9 @@ class Desk:
         self.records = Records(around, pump, tail, self.peers)
         values = around.kept_values
         if values is not None:
-            pump.backlog.show = Showing(values, pump.backlog, pump.totals).step
+            from fanout.workers.connections.shown import show_values  # by who has use for it
+
+            show_values(values, around, pump, self._hold)
         shows, size = values is not None, options.replay_limit
         self.replays = Replays(around, pump, tail, self.records, size, shows=shows)
         self._around = around
@@ -113,6 +114,9 @@ class Desk:
         self._log_bytes = options.log_bytes
         self._is_numbered = options.sequence_frame
         self._replay_bytes = options.replay_limit
+
+    def _hold(self, member: Member, until: int) -> int:
+        return self.replays.hold(self.peers[member.id], until)
 
     def adopt(self, message: Adopt, descriptors: list[int]) -> None:
         """Take over a connection, unless it has not arrived or has broken on the way.

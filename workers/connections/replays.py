@@ -171,6 +171,22 @@ class Replays:
             stop = low
         return found_from
 
+    def hold(self, peer: Peer, until: int) -> int:
+        """Have the log kept for it from as far before that message on as can be asked for.
+
+        Only now: its member needs that log by itself at once.
+
+        Returns:
+            From where on it is kept, at most that message.
+        """
+        log = self._log
+        there = self._tail.go_back(peer.member, max(0, until - log.entries // LOG_PART))
+        del self._tail.replays[peer.member]
+        begins = log.start_of(until) - self._size
+        if there < until and log.start_of(there) < begins:
+            there = log.sequence_at(begins - 1, there, until) + 1
+        return min(there, until)
+
     def keep(self, peer: Peer, now: int) -> int:
         """Its change is applied: it goes back, if it was promised something.
 

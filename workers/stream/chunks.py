@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from fanout.workers.stream.chain import NEVER, Chain
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import first_frame
 
@@ -58,10 +59,24 @@ class Chunk:
 
     def pick(self, cohort: Cohort[Any]) -> list[int]:
         """Indexes of the messages that a cohort wants, in order."""
+        if type(cohort) is Chain:
+            return self._pick_chain(cohort.floors)
         if cohort.without is not None:
             found, others = self._pick(cohort), set(self._pick(cohort.without))
             return [index for index in found if index not in others]
         return self._pick(cohort)
+
+    def _pick_chain(self, floors: dict[bytes, int]) -> list[int]:
+        by_name, first = self._by_name, self.first
+        found: list[int] = []
+        for name in floors if len(floors) < len(by_name) else by_name:
+            floor, indexes = floors.get(name, NEVER), by_name.get(name, ())
+            if floor <= first:
+                found += indexes
+            elif floor < self.stop:
+                found += [index for index in indexes if floor <= first + index]
+        found.sort()
+        return found
 
     def _pick(self, cohort: Cohort[Any]) -> list[int]:
         found: list[int] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.shm.prefix_table import PrefixTable
+from fanout.workers.stream.chain import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -42,6 +43,9 @@ class Edges:
         """
         if cohort.everything:
             return first, stop - 1
+        if isinstance(cohort, Chain):
+            found = [one for one, _size in cohort.chosen(first, stop, self._log, self._name_of)]
+            return _found(found[:1]), _found(found[-1:])
         wanted, without = self._table(cohort.key), cohort.without
         begins = range(first, stop, PIECE)
         lows = (self._edge(wanted, without, low, min(stop, low + PIECE)) for low in begins)

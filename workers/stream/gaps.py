@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 # Reasons of gaps that are no `fanout.Reason`, for nothing is counted by them.
 CONFLATED = "conflated"  # a newer message took the place of those in it
 EXPIRED = "expired"  # it has asked for them when they were not in the log any more
+NO_KEYFRAME = "keyframe"  # of their topics no keyframe is left, so they are of no use
 OTHER_RUN = "epoch"  # what it has got before was not published by this run; they are none
+_KINDS = {CONFLATED, EXPIRED, NO_KEYFRAME, OTHER_RUN}
 
 
 class Gap:
@@ -48,7 +50,7 @@ class Gap:
     @property
     def kind(self) -> str:
         """Those of one kind are told together; of losses, whatever the reason."""
-        return self.reason if self.reason in (CONFLATED, EXPIRED, OTHER_RUN) else ""
+        return self.reason if self.reason in _KINDS else ""
 
     def take_in(self, other: Gap) -> None:
         """Another gap, between which and this one nothing is sent; the newer reason stays."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.shm.census import NOTHING, Amount
+from fanout.workers.stream.chain import Chain
 from fanout.workers.stream.edges import Edges
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.spills import Spills
@@ -160,6 +161,9 @@ class Losing:
             return cohort.amount(first, stop)
         if cohort.everything:
             return Amount(stop - first, self._log.start_of(stop) - self._log.start_of(first))
+        if isinstance(cohort, Chain):
+            sizes = [size for _one, size in cohort.chosen(first, stop, self._log, self.topic)]
+            return Amount(len(sizes), sum(sizes))
         found = self._stretches.count(cohort.minimal_key, first, stop, self.tail)
         if cohort.without is None:
             return found
@@ -168,6 +172,8 @@ class Losing:
 
     def picks(self, cohort: Cohort[Member], first: int, stop: int) -> list[tuple[int, int]]:
         """Which of these messages a cohort wants, and their sizes, in order."""
+        if isinstance(cohort, Chain):
+            return [*cohort.chosen(first, stop, self._log, self.topic)]
         found = self._stretches.picks(cohort.minimal_key, first, stop, self.tail)
         if cohort.without is None:
             return found

@@ -13,6 +13,7 @@ from fanout.reasons import Reason
 from fanout.shm.census import Amount, minimal
 from fanout.workers.policy.base import KeepOfLog
 from fanout.workers.policy.replaying import BEHIND_PARTS, PARTS, WhileReplaying
+from fanout.workers.stream.chain import Chain
 from fanout.workers.stream.cohort import Cohort
 from fanout.workers.stream.gaps import EXPIRED, OTHER_RUN, Gap
 from fanout.workers.stream.judging import Judging
@@ -160,6 +161,42 @@ class Replaying(Judging):
             member.mark = member.sequence
         self.runnable[member] = None
 
+    # Keyframes.
+
+    def hold_from(self, member: Member, first: int, until: int) -> None:
+        """Its cursor, at message `until`, goes back; it is not known yet what it wants from there.
+
+        The log keeps that.
+        """
+        if member.gaps is not None and member.finishing is None:
+            member.gaps.end_losses()
+        member.older.appendleft((until, None))
+        self._put_back(member, Replay(until, until, until), first)
+
+    def end_hold(self, member: Member, until: int) -> int:
+        """It goes on with what it wanted; returns from which message on it was held, or `until`."""
+        low = member.sequence
+        if not member.older or member.older[0] != (until, None) or low >= until:
+            return until  # it has jumped
+        member.older.popleft()
+        member.place(until, 0, self._log.start_of(until))
+        return low
+
+    def chain(self, member: Member, first: int, until: int, wants: Cohort[Member]) -> None:
+        """Send it what is wanted by that, from message `first` on up to its cursor, `until`."""
+        member.older.appendleft((until, wants))
+        self._put_back(member, Replay(until, until, first), first)
+
+    def _put_back(self, member: Member, replay: Replay, first: int) -> None:
+        member.replay = replay
+        member.place(first, 0, self._log.start_of(first))
+        self.backlog.tail = min(self.backlog.tail, first)
+        if member.position < self._last_position:
+            self._last, self._last_position = member, member.position
+        member.policy = self._while_replaying(member.policy)
+        member.conflating = False
+        self._look_anew(member)
+
     def _with(
         self, member: Member, first: int, until: int, wants: Cohort[Member]
     ) -> tuple[deque[tuple[int, Wants]], list[tuple[int, int]]]:
@@ -206,7 +243,7 @@ class Replaying(Judging):
         """What it wants by either in this stretch; what is new by that is counted."""
         both: Wants = wants
         if isinstance(present, Values) or (
-            present is not None and (present.without or wants.without)
+            present is not None and (present.without or wants.without or isinstance(present, Chain))
         ):
             chosen = {*self._chosen(present, first, stop), *self._chosen(wants, first, stop)}
             both = Values(sorted(chosen), self._log)

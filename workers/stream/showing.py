@@ -16,7 +16,7 @@ from weakref import WeakSet, WeakValueDictionary
 import msgpack
 
 from fanout.reserved import SNAPSHOT_TOPIC
-from fanout.shm.value_layout import NO_VALUE
+from fanout.shm.value_layout import KEYFRAME, NO_VALUE
 from fanout.workers.stream.listing import Listing
 from fanout.workers.stream.steps import Step, send
 from fanout.workers.stream.topic_names import TopicNames
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fanout.shm.kept_values import KeptValues
+    from fanout.workers.stream.chaining import Chaining
     from fanout.workers.stream.losing import Losing
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.snapshot import Snapshot
@@ -61,6 +62,9 @@ class Showing:
 
     Args:
         losing: counts what a member has matched, and says when its record is to be written.
+
+    Attributes:
+        chaining: of topics that have keyframes more is sent; set if that can be.
     """
 
     def __init__(self, values: KeptValues, losing: Losing, totals: Totals) -> None:
@@ -68,7 +72,8 @@ class Showing:
         self._log = values.log
         self._losing = losing
         self._totals = totals
-        self._names = TopicNames(values)
+        self.names = TopicNames(values)
+        self.chaining: Chaining | None = None
         self._pieces: dict[int, bytes] = {}
         self._pieces_bytes = 0
         self._lists: WeakSet[Listing] = WeakSet()
@@ -88,6 +93,11 @@ class Showing:
         if not snapshot.listing.is_ready:
             snapshot.listing.advance()
             return Step.MORE
+        if not snapshot.is_found and not self._find(member, snapshot):
+            return Step.MORE
+        if snapshot.before is not None:
+            snapshot.sent += member.sent - snapshot.before
+            snapshot.before = None
         if snapshot.at < len(snapshot.listing):
             load = self._load_for(member, snapshot)
             if load.data:
@@ -96,11 +106,21 @@ class Showing:
         elif snapshot.listing.has_more:
             snapshot.listing.go_on()
             snapshot.at = 0
+            snapshot.is_found = False
         elif snapshot.later:
             return self._step_later(member, snapshot)
         else:
             self._end(member, snapshot)
         return Step.MORE
+
+    def _find(self, member: Member, snapshot: Snapshot) -> bool:
+        """Find what it is sent of topics that have keyframes; returns whether there is nothing."""
+        chaining = self.chaining
+        if chaining is None or not (self._values.has_keyframes or snapshot.finding):
+            snapshot.is_found = True
+            return True
+        snapshot.is_found = chaining.step(member, snapshot)
+        return False
 
     def _step_later(self, member: Member, snapshot: Snapshot) -> Step:
         """Look at one that was being committed: now it is, or the one before is the last again."""
@@ -135,7 +155,7 @@ class Showing:
             assert snapshots is not None
             is_full = sum(map(len, self._lists)) > LISTED_MAX
             listing = Listing(
-                *(self._names, self._values, prefixes, above),
+                *(self.names, self._values, prefixes, above),
                 None if snapshot.is_alone else lambda topic: snapshots.is_covered(snapshot, topic),
                 PART if is_full else 0,
             )
@@ -173,7 +193,7 @@ class Showing:
         """The next values that are still to be sent."""
         listing, limit = snapshot.listing, _limit_of(member, snapshot)
         assert listing is not None
-        is_shared = snapshot.is_alone and member.encoding is None
+        is_shared = snapshot.is_alone and member.encoding is None and not snapshot.alone
         known = listing.loads.get(snapshot.at) if is_shared else None
         if isinstance(known, Load) and known.limit == limit:
             return known
@@ -191,12 +211,19 @@ class Showing:
         last, expired = values.last, values.expired
         assert snapshots is not None
         is_checked = snapshots.has_cancelled
+        ids = values.ids if values.has_keyframes else None
         at, sequences, wires = list[int](), list[int](), list[bytes]()
         later, evicted = list[tuple[int, int]](), list[int]()
         size, stop = 0, min(len(places), first + LOOKED_AT)
         for index in range(first, stop):
             place = places[index]
             sequence = last[place]
+            if ids is not None and ids[place] >= KEYFRAME:
+                if place not in snapshot.alone:
+                    continue
+                if sequence >= limit and self.chaining is not None:
+                    self.chaining.missed(member, snapshot, place)
+                    continue
             if sequence >= limit:
                 if sequence != NO_VALUE and sequence >= self._log.head():
                     later.append((index, place))  # if it is not committed, an older one counts

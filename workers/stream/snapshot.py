@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from fanout.workers.stream.finding import Finding
     from fanout.workers.stream.listing import Listing
 
 SIZED_MAX = 4_096  # subscriptions of which the lengths are found, in some 0.1 ms
@@ -38,15 +39,22 @@ class Snapshot:
         is_passed: whether it was sent the newest of what came from there on before this.
         tries: how often it was waited for those.
         sent, evicted: values that were sent; that were not kept.
+        finding: what is being found of topics with keyframes, and `is_found` when that is done.
+        alone: places of topics of which there is a keyframe that the log has not to be asked for.
+        before: what its member was sent before these; None = it was not sent any.
     """
 
     __slots__ = (
         *(
             "above",
+            "alone",
             "at",
+            "before",
             "due",
             "evicted",
+            "finding",
             "is_alone",
+            "is_found",
             "is_passed",
             "is_told",
             "later",
@@ -79,6 +87,10 @@ class Snapshot:
         self.tries = 0
         self.sent = 0
         self.evicted = 0
+        self.finding: Finding | None = None
+        self.is_found = False
+        self.alone: set[int] = set()
+        self.before: int | None = None
 
 
 class Snapshots:

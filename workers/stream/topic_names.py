@@ -35,6 +35,10 @@ class TopicNames:
         self.places: dict[bytes, int] = {}
         self.unsure = False
 
+    def name(self, place: int) -> bytes:
+        """The topic that had this place when it was looked at last."""
+        return self._names[place]
+
     def learn(self, first: int) -> int:
         """Bring some places up to date, from this one on; returns the next one, 0 = these are all.
 

@@ -15,6 +15,7 @@ class Totals:
         discarded: messages that were queued for a member when it was removed.
         replayed: of `matched`, those that were published before somebody wanted them.
         from_snapshot: of `matched`, those that were last values when somebody came.
+        keyframes_lost: topics that somebody who came was sent nothing of: the keyframe was gone.
         matched_bytes, sent_bytes, dropped_bytes, conflated_bytes, discarded_bytes: of these; sent
             are those of messages that were sent in part too. While a round is interrupted, those
             that it matched are not in: see `Rounds.matched_bytes`.
@@ -28,6 +29,7 @@ class Totals:
         "dropped",
         "dropped_bytes",
         "from_snapshot",
+        "keyframes_lost",
         "matched",
         "matched_bytes",
         "replayed",
@@ -49,6 +51,7 @@ class Totals:
         discarded_bytes: int = 0,
         replayed: int = 0,
         from_snapshot: int = 0,
+        keyframes_lost: int = 0,
     ) -> None:
         self.matched = matched
         self.sent = sent
@@ -62,3 +65,4 @@ class Totals:
         self.discarded_bytes = discarded_bytes
         self.replayed = replayed
         self.from_snapshot = from_snapshot
+        self.keyframes_lost = keyframes_lost

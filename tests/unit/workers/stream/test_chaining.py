@@ -1,0 +1,276 @@
+"""Keyframes before what comes: a model of what each subscriber must get, and any order of events.
+
+Of a topic that has keyframes, whoever comes gets the last one from before it came, all of the topic
+since then, and what comes: in order, none twice, none missing. Where the log has no keyframe any
+more it gets nothing from before, and that is told.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import msgpack
+import pytest
+
+from fanout.reserved import GAP_TOPIC, SNAPSHOT_TOPIC
+from fanout.shm import layout as at
+from fanout.shm.layout import PAGE, Layout
+from fanout.shm.log import NO_SPACE
+from fanout.shm.value_layout import KEYFRAME, PLACE_BITS, ValueTable
+from fanout.slow_policy import SlowPolicy
+from fanout.workers.stream import chaining, keyframes
+from fanout.workers.stream.chaining import Chaining
+from fanout.workers.stream.gaps import Gaps
+from fanout.workers.stream.member import LOST
+from tests.unit.workers.stream.test_showing import PREFIXES, TOPICS, Feed, One, messages_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.workers.stream.member import Member
+
+KEYED = [topic for topic in TOPICS if topic.startswith((b"xp", b"yq"))]
+LARGE = Layout(256 * PAGE, 16_384, 4, table=ValueTable(len(TOPICS) + 1, 16 * PAGE))
+SMALL = Layout(8 * PAGE, 512, 4, table=ValueTable(len(TOPICS) + 1, 16 * PAGE))
+
+
+class KeyedFeed(Feed):
+    """As `Feed`; some topics have keyframes.
+
+    Attributes:
+        published: of each topic, its messages, and whether each is a keyframe.
+        asked: topics of which a keyframe was asked for.
+        since: of each member and topic, the front when it came to want it.
+    """
+
+    def __init__(self, layout: Layout = LARGE) -> None:
+        super().__init__(layout)
+        self.published: dict[bytes, dict[int, bool]] = {topic: {} for topic in TOPICS}
+        self.asked: list[bytes] = []
+        self.since: dict[tuple[One, bytes], int] = {}
+        self.showing.chaining = Chaining(
+            self.values, self.showing.names, self.pump, self.hold, self.asked.append
+        )
+
+    def hold(self, _member: Member, until: int) -> int:
+        floor = self.segment.words[at.H_FLOOR]
+        return min(until, max(floor, until - self.reader.entries // 2))
+
+    def publish_key(self, topic: bytes, size: int = 20) -> int:
+        topic_id = self.id_of(topic)
+        self.log.values.note_keyframe(topic_id & (1 << PLACE_BITS) - 1, topic_id)
+        ids, self.id_of = self.id_of, lambda topic: type(self).id_of(topic) | KEYFRAME  # type: ignore[method-assign]
+        try:
+            sequence = super().publish(topic, size)
+        finally:
+            self.id_of = ids  # type: ignore[method-assign]
+        if sequence != NO_SPACE:
+            self.published[topic][sequence] = True
+        return sequence
+
+    def publish(self, topic: bytes, size: int = 20) -> int:
+        sequence = super().publish(topic, size)
+        if sequence != NO_SPACE:
+            self.published[topic][sequence] = False
+        return sequence
+
+    def subscribes(
+        self, one: One, *prefixes: bytes, above: int = -1, is_told: bool = False
+    ) -> None:
+        for topic in TOPICS:
+            if topic.startswith(prefixes):
+                self.since.setdefault((one, topic), self.pump.front)
+        super().subscribes(one, *prefixes, above=above, is_told=is_told)
+
+
+def sequences(one: One) -> dict[bytes, list[int]]:
+    """What it has got of each topic."""
+    got: dict[bytes, list[int]] = {}
+    for topic, body in messages_in(one.sink.taken):
+        if not topic.startswith(b"\0"):
+            got.setdefault(topic, []).append(int(body.partition(b":")[0]))
+    return got
+
+
+def marks(one: One, topic: bytes) -> list[dict[str, object]]:
+    return [msgpack.unpackb(body) for name, body in messages_in(one.sink.taken) if name == topic]
+
+
+@pytest.fixture
+def feed() -> Iterator[KeyedFeed]:
+    feed = KeyedFeed()
+    yield feed
+    feed.segment.close()
+
+
+def check(feed: KeyedFeed, one: One) -> None:
+    """What somebody has got that has lost nothing and cancelled nothing."""
+    got = sequences(one)
+    for (who, topic), since in feed.since.items():
+        if who is not one or not feed.published[topic]:
+            continue
+        messages = feed.published[topic]
+        live = [sequence for sequence in messages if sequence >= since]
+        keys = [s for s, is_key in messages.items() if is_key and s < since]
+        if any(messages.values()):
+            chain = [s for s in messages if s >= keys[-1]] if keys else live
+            allowed = [chain, live] if topic in feed.asked else [chain]
+            if feed.reader.entries == SMALL.entries and live and messages[live[0]]:
+                allowed.append(live)  # it begins with a keyframe by itself
+            assert got.get(topic, []) in allowed, (topic, since)
+        else:
+            newest = list(messages)[-1]
+            assert got[topic][-1] == newest
+            assert got[topic] == sorted(set(got[topic]))
+    feed.pump.settle(one.member)
+    assert one.member.queued == one.member.queued_bytes == 0
+    assert one.member.sent == sum(map(len, got.values()))
+
+
+def test_the_last_keyframe_comes_and_all_since_then_and_then_what_comes(feed: KeyedFeed) -> None:
+    feed.publish(b"xp0")  # of no use without a keyframe
+    feed.publish_key(b"xp0")
+    feed.publish(b"xp0")
+    feed.publish(b"xq0")
+    second = feed.publish_key(b"xp0")
+    deltas = [feed.publish(b"xp0") for _ in range(3)]
+    feed.publish(b"xq0")
+    one = feed.comes(b"x", is_told=True)
+    feed.settle()
+    live = feed.publish(b"xp0")
+    feed.settle()
+
+    assert sequences(one) == {b"xp0": [second, *deltas, live], b"xq0": [feed.last[b"xq0"]]}
+    begin, end = marks(one, SNAPSHOT_TOPIC)
+    assert (begin["count"], begin["end"], end["count"], end["end"]) == (0, False, 5, True)
+    assert feed.pump.totals.replayed == 4
+    assert feed.pump.totals.from_snapshot == 1
+    assert not feed.asked
+
+
+def test_where_nobody_uses_keyframes_nothing_is_looked_for(feed: KeyedFeed) -> None:
+    feed.publish(b"xp0")
+    feed.hold = None  # type: ignore[assignment, method-assign]
+    one = feed.comes(b"x")
+    feed.settle()
+    assert sequences(one) == {b"xp0": [0]}
+    assert feed.showing.chaining is not None
+    assert feed.showing.chaining._keyframes._stop == 0
+
+
+def test_a_keyframe_that_is_the_last_message_is_kept_when_the_log_has_it_no_more() -> None:
+    feed = KeyedFeed(SMALL)
+    key = feed.publish_key(b"xp0")
+    feed.publish_key(b"xp1")
+    feed.publish(b"xp1")
+    for _ in range(1_500):
+        feed.publish(b"yp0")
+    one = feed.comes(b"xp")
+    one.member.gaps = Gaps(1, conflated=False)
+    feed.settle()
+
+    assert sequences(one) == {b"xp0": [key]}, "a delta alone is of no use"
+    assert feed.asked == [b"xp1"]
+    assert feed.pump.totals.keyframes_lost == 1
+    [gap] = marks(one, GAP_TOPIC)
+    assert (gap["reason"], gap["first"], gap["last"], gap["count"]) == ("keyframe", 2, 2, 0)
+    feed.segment.close()
+
+
+def test_a_topic_that_was_forgotten_has_no_keyframe(feed: KeyedFeed) -> None:
+    feed.publish_key(b"xp0")
+    place = TOPICS.index(b"xp0") + 1
+    feed.log.values.forget(place, 7_000 << PLACE_BITS | place)
+    assert not feed.values.has_keyframes
+    one = feed.comes(b"xp0")
+    feed.settle()
+    assert sequences(one) == {}
+    assert not feed.asked
+
+
+def test_what_a_second_subscription_covers_is_not_repeated(feed: KeyedFeed) -> None:
+    for topic in KEYED:
+        feed.publish_key(topic)
+        feed.publish(topic)
+    one = feed.comes(b"xp1")
+    feed.settle()
+    feed.subscribes(one, b"xp", b"x")
+    feed.settle()
+    for topic in KEYED:
+        feed.publish(topic)
+    feed.settle()
+    check(feed, one)
+
+
+def test_with_too_many_chains_under_way_it_is_told_that_there_is_none(
+    feed: KeyedFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chaining, "TOPICS_MAX", 3)
+    for topic in KEYED:
+        feed.publish_key(topic)
+        feed.publish(topic)
+    one = feed.comes(b"")
+    feed.settle()
+    assert len(sequences(one)) == 3
+    assert len(feed.asked) == len(KEYED) - 3
+    other = feed.comes(b"xp0")
+    feed.settle()
+    assert len(sequences(other)) == 1, "those of the first are sent"
+
+
+def test_who_jumps_while_it_is_sent_them_is_told(feed: KeyedFeed) -> None:
+    feed.policy = SlowPolicy("drop_oldest", limit_bytes=50_000)
+    feed.publish_key(b"xp0")
+    for _ in range(100):
+        feed.publish(b"xp0")
+    one = feed.comes(b"xp0", room=0)
+    one.member.gaps = Gaps(1, conflated=False)
+    for _ in range(20):
+        feed.turn()
+        feed.pump.enforce(0)
+    while feed.log.position < feed.reader.size:
+        feed.publish(b"yp0", 60)
+        feed.turn()
+        feed.pump.enforce(0)
+    feed.settle()
+    assert one.member.dropped == 101
+    assert [(g["first"], g["last"], g["count"]) for g in marks(one, GAP_TOPIC)] == [(0, 100, 101)]
+    feed.pump.settle(one.member)
+    assert one.member.queued == one.member.queued_bytes == 0
+
+
+@pytest.mark.parametrize("layout", [LARGE, SMALL])
+@pytest.mark.parametrize("seed", range(6))
+def test_any_order_of_events(seed: int, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyframes, "LOOKED_AT", 7)
+    monkeypatch.setattr(chaining, "PLACES_AT_ONCE", 3)
+    feed, numbers = KeyedFeed(layout), random.Random(seed)
+    feed.policy = SlowPolicy("block")
+    for topic in KEYED:
+        feed.publish_key(topic)
+    for _ in range(1_500):
+        happens = numbers.random()
+        if happens < 0.5:
+            feed.publish(numbers.choice(TOPICS), numbers.randrange(40))
+        elif happens < 0.6:
+            feed.publish_key(numbers.choice(KEYED), numbers.randrange(40))
+        elif happens < 0.78:
+            feed.turn()
+        elif happens < 0.8 and len(feed.ones) < 25:
+            prefixes = numbers.sample(PREFIXES, numbers.randrange(1, 4))
+            feed.comes(*prefixes, room=numbers.choice((0, 40, 1 << 40)))
+        elif feed.ones:
+            one = numbers.choice(feed.ones)
+            if happens < 0.82:
+                feed.subscribes(one, numbers.choice(PREFIXES))
+            elif one.member.blocked and one.member.state is not LOST:
+                one.sink.room += numbers.randrange(400)
+                feed.pump.runnable[one.member] = None
+    feed.settle()
+    for one in feed.ones:
+        check(feed, one)
+    assert feed.pump.totals.replayed > 20
+    if layout is LARGE:
+        assert not feed.asked
+    feed.segment.close()

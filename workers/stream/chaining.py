@@ -1,0 +1,156 @@
+"""Chaining: of topics that have keyframes, members are sent the last one and all since then. Pure.
+
+It is found when a member's cursor is where its snapshot is due: then it goes back, and wants these
+topics, each from its keyframe on, up to where it was. While that is found it stands at the first
+message that can be asked for, so that the log keeps it. Where no keyframe is left, deltas are of no
+use: then nothing is sent, and that is told.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from fanout.shm.value_layout import KEYFRAME, NO_VALUE
+from fanout.workers.stream.chain import Chain
+from fanout.workers.stream.finding import Finding
+from fanout.workers.stream.gaps import NO_KEYFRAME, Gap
+from fanout.workers.stream.keyframes import LOOKED_AT, Keyframes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.shm.kept_values import KeptValues
+    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.replaying import Replaying
+    from fanout.workers.stream.snapshot import Snapshot
+    from fanout.workers.stream.topic_names import TopicNames
+
+    Hold = Callable[[Member, int], int]
+    Want = Callable[[bytes], None]
+
+PLACES_AT_ONCE = 512  # looked at: less than 1 ms
+TOPICS_MAX = 500_000  # in all chains that are being sent, some 110 bytes each: 55 MB
+TRIES_MAX = 100  # to look at a message that is being committed
+
+
+class Chaining:
+    """Finds them for all members; its mutable state: the keyframes found, and the chains in use.
+
+    Args:
+        pump: moves members.
+        hold: has the log kept for a member from before a message on; returns from where on.
+        want: asks the publisher for a keyframe of a topic.
+    """
+
+    def __init__(
+        self, values: KeptValues, names: TopicNames, pump: Replaying, hold: Hold, want: Want
+    ) -> None:
+        self._values = values
+        self._log = values.log
+        self._names = names
+        self._pump = pump
+        self._hold = hold
+        self._want = want
+        self._keyframes = Keyframes(values.log)
+        self._chains: WeakSet[Chain] = WeakSet()
+
+    def step(self, member: Member, snapshot: Snapshot) -> bool:
+        """Find some more of what is listed; returns whether that is all, and waits for it."""
+        finding = snapshot.finding
+        if finding is None:
+            finding = snapshot.finding = self._begin(member, snapshot)
+        if finding.first < finding.until and not self._keyframes.advance(
+            finding.first, self._log.head()
+        ):
+            return False
+        finding.comes = None
+        assert snapshot.listing is not None
+        places = snapshot.listing.places
+        for place in islice(places, finding.at, finding.at + PLACES_AT_ONCE):
+            if not self._look(place, snapshot, finding) and finding.tries < TRIES_MAX:
+                finding.tries += 1
+                return False
+            finding.at += 1
+        if finding.at < len(places):
+            return False
+        self._end(member, snapshot, finding)
+        return True
+
+    def missed(self, member: Member, snapshot: Snapshot, place: int) -> None:
+        """Of a topic there was only its keyframe, and that is gone before it was sent."""
+        snapshot.alone.discard(place)
+        finding = Finding(0, member.sequence, 0)
+        finding.lose(member.sequence)
+        self._want(self._names.name(place))
+        self._tell(member, finding)
+
+    def _begin(self, member: Member, snapshot: Snapshot) -> Finding:
+        until, due = member.sequence, snapshot.due
+        if member.replay is not None:  # it asked for what comes then, whatever comes before
+            return Finding(until, until, due)
+        first = self._hold(member, until)
+        if first < until:
+            self._pump.hold_from(member, first, until)
+            snapshot.due = first
+        return Finding(first, until, due)
+
+    def _look(self, place: int, snapshot: Snapshot, finding: Finding) -> bool:
+        """Look at one topic; returns whether what there is of it is known."""
+        values, first, until = self._values, finding.first, finding.until
+        topic_id, last = values.ids[place], values.last[place]
+        if topic_id < KEYFRAME or last == NO_VALUE:
+            return True
+        if last < values.expired or last <= snapshot.above:
+            return True
+        topic_id -= KEYFRAME
+        name = self._names.name(place)
+        keyframe = self._keyframes.last_before(topic_id, until) if first < until else None
+        if keyframe is not None and keyframe >= first and self._has_room(finding):
+            finding.floors[name] = keyframe
+        elif last < until and values.is_keyframe(place, last):
+            snapshot.alone.add(place)
+        elif last >= self._log.head() and finding.tries < TRIES_MAX:
+            return False
+        elif last < until or not self._comes(topic_id, finding):
+            finding.lose(last)
+            self._want(name)
+        return True
+
+    def _comes(self, topic_id: int, finding: Finding) -> bool:
+        """Whether what is published of a topic from then on begins with a keyframe."""
+        if finding.first >= finding.until:
+            return True  # it asked for that, wherever it begins
+        if finding.comes is None:
+            stop = min(self._log.head(), finding.until + LOOKED_AT)
+            ids = self._log.topic_ids(finding.until, stop)
+            finding.comes = {one & ~KEYFRAME: one >= KEYFRAME for one in reversed(ids)}
+        return finding.comes.get(topic_id, False)
+
+    def _has_room(self, finding: Finding) -> bool:
+        in_use = sum([len(chain.floors) for chain in self._chains])
+        return in_use + len(finding.floors) < TOPICS_MAX
+
+    def _end(self, member: Member, snapshot: Snapshot, finding: Finding) -> None:
+        """Have it sent what was found."""
+        floors, until = finding.floors, finding.until
+        snapshot.finding, snapshot.due = None, finding.due
+        if finding.first < until:
+            low = self._pump.end_hold(member, until)
+            for name in [name for name, floor in floors.items() if floor < low]:
+                finding.lose(floors.pop(name))  # it has jumped meanwhile
+                self._want(name)
+            if floors:
+                chain = Chain(floors, member.encoding)
+                self._chains.add(chain)
+                snapshot.before = member.sent
+                self._pump.chain(member, min(floors.values()), until, chain)
+        if finding.lost:
+            self._tell(member, finding)
+
+    def _tell(self, member: Member, finding: Finding) -> None:
+        self._pump.totals.keyframes_lost += finding.lost
+        if member.gaps is not None:
+            gap = Gap(finding.lowest, finding.highest, 0, NO_KEYFRAME)
+            member.gaps.note(gap, finding.until)

@@ -1,0 +1,41 @@
+"""Finding: what is found of topics with keyframes, for a member that has come. Pure data."""
+
+from __future__ import annotations
+
+
+class Finding:
+    """What is found for one member; its mutable state.
+
+    Attributes:
+        first, until: between which messages, the latter of which is where it was.
+        due: of its snapshot, meanwhile it is due at once.
+        at: which value of the listing is next.
+        floors: by topic, the keyframe that it begins with.
+        comes: of topics that come by themselves, whether the first message is a keyframe; None =
+            that is to be looked for.
+        lost: topics of which there is none.
+        lowest, highest: the last messages of these, which it is not sent.
+    """
+
+    __slots__ = (
+        *("at", "comes", "due", "first", "floors", "highest"),
+        *("lost", "lowest", "tries", "until"),
+    )
+
+    def __init__(self, first: int, until: int, due: int) -> None:
+        self.first = first
+        self.until = until
+        self.due = due
+        self.at = 0
+        self.tries = 0
+        self.floors: dict[bytes, int] = {}
+        self.comes: dict[int, bool] | None = None
+        self.lost = 0
+        self.lowest = until
+        self.highest = 0
+
+    def lose(self, sequence: int) -> None:
+        """One more topic; this is its last message."""
+        self.lost += 1
+        self.lowest = min(self.lowest, sequence)
+        self.highest = max(self.highest, min(sequence, self.until - 1))
