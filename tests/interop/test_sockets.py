@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zmq
@@ -26,7 +26,7 @@ from tests.helpers.raw import SIGNATURE, command, frame, greeting_3
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.helpers.stock import Socket, Stock
 
@@ -268,6 +268,62 @@ def test_a_connection_that_is_cut_is_made_again(stock: Stock) -> None:
         assert ProblemKind.LOST in kinds
 
 
+def sent_to(ours: Push, theirs: Socket, body: bytes) -> None:
+    ours.send([body, b""], DEADLINE_S)
+    assert theirs.recv_multipart() == [body, b""]
+
+
+def got_from(ours: Pull | Sub, theirs: Socket, body: bytes) -> None:
+    theirs.send_multipart([body, b""])
+    assert ours.recv(DEADLINE_S) == (body, b"")
+
+
+def published_by(ours: Sub, theirs: Socket, body: bytes) -> None:
+    assert theirs.recv() == b"\x01"  # it has subscribed again
+    got_from(ours, theirs, body)
+
+
+def routed(ours: Router, theirs: Socket, body: bytes) -> None:
+    theirs.send_multipart([body, b""])
+    name, *frames = ours.recv(DEADLINE_S)
+    assert frames == [body, b""]
+    ours.send([name, *frames], DEADLINE_S)
+    assert theirs.recv_multipart() == [body, b""]
+
+
+def replied(ours: Rep, theirs: Socket, body: bytes) -> None:
+    theirs.send_multipart([body, b""])
+    ours.send(ours.recv(DEADLINE_S), DEADLINE_S)
+    assert theirs.recv_multipart() == [body, b""]
+
+
+EXCHANGES: list[tuple[Any, int, Any]] = [
+    (Push, zmq.PULL, sent_to),
+    (Pull, zmq.PUSH, got_from),
+    (lambda: Sub([b""]), zmq.XPUB, published_by),
+    (Router, zmq.DEALER, routed),
+    (Rep, zmq.REQ, replied),
+]
+
+
+@pytest.mark.parametrize(("make", "kind", "exchange"), EXCHANGES)
+def test_every_role_goes_on_with_a_peer_that_was_started_anew(
+    stock: Stock, make: Any, kind: int, exchange: Callable[[Any, Socket, bytes], None]
+) -> None:
+    with make() as ours:
+        theirs = stock.socket(kind)
+        theirs.bind("tcp://127.0.0.1:*")
+        endpoint = theirs.get_string(zmq.LAST_ENDPOINT)
+        ours.connect(endpoint)
+        for number in range(3):
+            exchange(ours, theirs, b"%d" % number)
+            theirs.close(linger=0)
+            wait_until(lambda: not ours.peers, "it is lost")
+            theirs = stock.socket(kind)
+            theirs.bind(endpoint)
+        exchange(ours, theirs, b"last")
+
+
 def test_who_asked_a_peer_that_is_gone_is_told(stock: Stock) -> None:
     with Req() as req:
         rep = stock.socket(zmq.REP)
@@ -355,6 +411,80 @@ def test_raw_peers_of_3_0_and_3_1(minor: int, step: int) -> None:
                 dealer.send(one)
             expected = b"".join(map(wire, frames))
             assert exactly(peer, len(expected)) == expected
+
+
+ME = b"\x08Identity\x00\x00\x00\x02me"
+SMALL = [one for one in FRAMES if len(wire(one)) < 2_000]
+
+
+def in_pieces(peer: socket.socket, data: bytes) -> None:
+    """Seven bytes at a time."""
+    for start in range(0, len(data), 7):
+        peer.sendall(data[start : start + 7])
+
+
+@pytest.mark.parametrize("minor", [0, 1])
+def test_raw_peers_of_push_and_pull(minor: int) -> None:
+    with Push() as push, Pull() as pull:
+        expected = b"".join(map(wire, SMALL))
+        with raw_peer(push.bind("tcp://127.0.0.1:*"), minor, b"PULL", ready(b"PUSH")) as peer:
+            for one in SMALL:
+                push.send(one, DEADLINE_S)
+            assert exactly(peer, len(expected)) == expected
+        with raw_peer(pull.bind("tcp://127.0.0.1:*"), minor, b"PUSH", ready(b"PULL")) as peer:
+            in_pieces(peer, expected)
+            assert [list(pull.recv(DEADLINE_S)) for _ in SMALL] == SMALL
+
+
+@pytest.mark.parametrize("minor", [0, 1])
+@pytest.mark.parametrize("other", [b"DEALER", b"REQ", b"ROUTER"])
+def test_raw_peers_of_router(minor: int, other: bytes) -> None:
+    with Router(identity=b"me") as router:
+        endpoint = router.bind("tcp://127.0.0.1:*")
+        with raw_peer(endpoint, minor, other, ready(b"ROUTER", ME)) as peer:
+            in_pieces(peer, b"".join(map(wire, SMALL)))
+            got = [router.recv(DEADLINE_S) for _ in SMALL]
+            assert [list(frames[1:]) for frames in got] == SMALL
+            for frames in got:
+                router.send(frames, DEADLINE_S)
+            expected = b"".join(map(wire, SMALL))
+            assert exactly(peer, len(expected)) == expected
+
+
+@pytest.mark.parametrize("minor", [0, 1])
+def test_raw_peers_of_req_and_rep(minor: int) -> None:
+    with Req(correlate=False, identity=b"me") as req, Rep() as rep:
+        endpoint = req.bind("tcp://127.0.0.1:*")
+        with raw_peer(endpoint, minor, b"REP", ready(b"REQ", ME)) as peer:
+            for one in SMALL:
+                req.send(one, DEADLINE_S)
+                question = wire([b"", *one])
+                assert exactly(peer, len(question)) == question
+                in_pieces(peer, wire([b"", *one, b"answer"]))
+                assert list(req.recv(DEADLINE_S)) == [*one, b"answer"]
+        with raw_peer(rep.bind("tcp://127.0.0.1:*"), minor, b"REQ", ready(b"REP")) as peer:
+            for one in SMALL:
+                in_pieces(peer, wire([b"number", b"", *one]))
+                assert list(rep.recv(DEADLINE_S)) == one
+                rep.send([*one, b"answer"], DEADLINE_S)
+                answer = wire([b"number", b"", *one, b"answer"])
+                assert exactly(peer, len(answer)) == answer
+
+
+@pytest.mark.parametrize("minor", [0, 1])
+def test_raw_peers_of_sub(minor: int) -> None:
+    """A subscription is a message to a peer of 3.0, and a command to one of 3.1."""
+    with Sub([b"A"]) as sub:
+        endpoint = sub.bind("tcp://127.0.0.1:*")
+        peer = raw_peer(endpoint, minor, b"PUB", ready(b"SUB"))
+        with peer:
+            said = command(b"SUBSCRIBE", b"A") if minor else frame(b"\x01A")
+            assert exactly(peer, len(said)) == said
+            in_pieces(peer, wire([b"A1", b"", b"x"]) + wire([b"B"]) + wire([b"A2"]))
+            assert [sub.recv(DEADLINE_S) for _ in range(2)] == [(b"A1", b"", b"x"), (b"A2",)]
+            sub.unsubscribe(b"A")
+            said = command(b"CANCEL", b"A") if minor else frame(b"\x00A")
+            assert exactly(peer, len(said)) == said
 
 
 def test_a_peer_of_a_wrong_type_is_refused_and_told() -> None:
