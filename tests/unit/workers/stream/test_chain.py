@@ -26,7 +26,7 @@ TOPICS = (b"", b"a", b"ab", b"b", b"c")
 def test_what_it_wants(
     messages: list[tuple[bytes, bool]], floors: dict[bytes, int], begin: int
 ) -> None:
-    segment = Segment.create(Layout(2 * PAGE, 128, 1))
+    segment = Segment.create(Layout(2 * PAGE, 256, 1))  # all of them go in without a look at tails
     log, reader = LogWriter(segment), LogReader(segment)
     for number, (topic, is_known) in enumerate(messages):
         topic_id = TOPICS.index(topic) + 1 if is_known else 0
