@@ -179,8 +179,8 @@ class CatchingUp:
         """It is told of what is gone, before it gets anything."""
         require(got == 0, f"{marker} comes after {got} messages")
         is_empty = marker["reason"] == EXPIRED and marker["last"] < self.first and not self._due
-        if is_empty and self.since.messages and self.prefix:
-            return  # it was looked for further back than there is something that it wants
+        if is_empty and self.since.messages:
+            return  # it was looked for, or promised, further back than it was there in the end
         is_less = marker["reason"] == EXPIRED and marker["last"] >= self.first
         if is_less and self.is_let_go(marker["last"], len(self._publisher.messages)):
             self.let_go(marker["last"] + 1)

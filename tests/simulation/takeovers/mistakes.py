@@ -473,11 +473,3 @@ def begin_a_message_late(
 @replaces(Losing, "count_replayed")
 def count_nothing_that_it_jumps_over(_original: Any, *_arguments: Any) -> None:
     """It has matched less than it has lost."""
-
-
-@replaces(Restoring, "_take_segments")
-def forget_up_to_where_nobody_else_knows(
-    original: Any, self: Restoring, member: Member, *rest: Any
-) -> None:
-    original(self, member, *rest)
-    member.untold_until = 0
