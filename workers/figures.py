@@ -66,7 +66,8 @@ class Figures:
         slot.discarded_bytes = totals.discarded_bytes
         slot.replayed = totals.replayed
         slot.from_snapshot = totals.from_snapshot
-        slot.keyframes_lost = totals.keyframes_lost
+        if totals.keyframes_lost:  # mostly there are no keyframes at all
+            slot.keyframes_lost = totals.keyframes_lost
         slot.cohorts = pump.cohorts.in_use
         slot.front = pump.front
         slot.progress = self.progress
