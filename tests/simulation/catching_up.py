@@ -32,8 +32,8 @@ def is_of(marker: dict[str, Any], due: Sequence[tuple[str, int, int, int]]) -> b
     if not due:
         return False
     reason, first, last, count = due[0]
-    is_there = first in (marker["first"], SOMEWHERE)
-    return is_there and (marker["reason"], marker["last"], marker["count"]) == (reason, last, count)
+    is_there = first in (marker["first"], SOMEWHERE) and count in (marker["count"], SOMEWHERE)
+    return is_there and (marker["reason"], marker["last"]) == (reason, last)
 
 
 class Message(Protocol):
@@ -163,7 +163,8 @@ class CatchingUp:
         if self._missed < first:
             count = 0 if self.prefix else first - self._missed
             # Of the newest so many it is not said which is the first, before one that it wants.
-            begin = SOMEWHERE if self.since.messages and self.prefix else self._missed
+            begin = SOMEWHERE if self.since.messages else self._missed
+            count = SOMEWHERE if self.since.messages and not self.prefix else count
             self._due.append((EXPIRED, begin, first - 1, count))
 
     @property
