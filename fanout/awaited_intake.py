@@ -34,10 +34,10 @@ class AwaitedIntake:
             lambda: ingress.ingest(endpoint, allowed_topics, max_producers), undo=ingress.stop
         )
 
-    async def stop_ingest(self, endpoint: str) -> None:
+    async def stop_ingest(self, endpoint: str) -> IngestStatistics:
         """Listen no more on an endpoint of `ingest()`. Once begun it is done."""
         ingress = self._running().ingress
-        await in_thread(lambda: ingress.stop(endpoint))
+        return await in_thread(lambda: ingress.stop(endpoint))
 
     @property
     def ingest_endpoints(self) -> tuple[str, ...]:

@@ -49,15 +49,20 @@ class Intake:
         """
         return self._engine.ingress.ingest(endpoint, allowed_topics, max_producers)
 
-    def stop_ingest(self, endpoint: str) -> None:
+    def stop_ingest(self, endpoint: str) -> IngestStatistics:
         """Listen no more on an endpoint of `ingest()`, named as in `ingest_endpoints`.
 
-        What its producers have sent so far is published, and their connections are closed.
+        What its producers have sent so far is published, and their connections are closed. If the
+        log has no room for it, that is waited for, 2 s at most; the rest is dropped and counted.
+
+        Returns:
+            The last figures of the endpoint; what is published later, since it was read and waits
+            for room, is not in them.
 
         Raises:
             ConfigError: it is none. ClosedError. Nothing has changed.
         """
-        self._engine.ingress.stop(endpoint)
+        return self._engine.ingress.stop(endpoint)
 
     @property
     def ingest_endpoints(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
+import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -13,15 +14,17 @@ from fanout.descriptors import standard_taken
 from fanout.events import Event, EventKind
 from fanout.ingress.admission import ForbiddenTopicError
 from fanout.ingress.intake import Intake
+from fanout.ingress.leftovers import COUNT_SECONDS, left_of
 from fanout.ingress.poller import HANGUP
 from fanout.ingress.sources import Connection
 from fanout.reasons import Reason
+from fanout.system_calls import explain
 from fanout.transport.listener import never_block, peer_name
 from fanout.zmtp import Ready
 from fanout.zmtp.errors import OverLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from fanout.ingress.poller import Poller
     from fanout.ingress.sources import Source
@@ -62,16 +65,15 @@ class Door:
         descriptor = source.listener.socket.fileno()
         self.sources[source.endpoint] = source
         self._listening[descriptor] = source
-        if self._paused_until is None:
-            self._poller.watch(descriptor)
+        self._poller.watch(descriptor, read=self._paused_until is None)
 
     def shut(self, source: Source) -> None:
-        """Accept nobody there any more; who is connected stays."""
+        """Accept nobody there any more; who is connected stays. Interrupted, it can be repeated."""
         descriptor = source.listener.socket.fileno()
-        self.sources.pop(source.endpoint, None)
-        self._listening.pop(descriptor, None)
         self._poller.forget(descriptor)
         source.listener.close()
+        self._listening.pop(descriptor, None)
+        self.sources.pop(source.endpoint, None)
 
     def look(self, descriptor: int, events: int, now: float) -> Connection | None:
         """Something is ready; returns the connection that is to be read, if it is one."""
@@ -138,8 +140,11 @@ class Door:
             never_block(sock)
             descriptor = sock.fileno()
             self._poller.watch(descriptor)
-        except BaseException:
+        except BaseException as error:
             sock.close()
+            if isinstance(error, OSError):
+                self._pause(error, now)
+                return
             raise
         self.connections[descriptor] = source.connections[descriptor] = connection
         self._handshakes.append((now + terms.handshake_timeout, connection))
@@ -148,7 +153,7 @@ class Door:
     def _pause(self, error: OSError, now: float) -> None:
         self._paused_until = now + PAUSE
         for descriptor in self._listening:
-            self._poller.forget(descriptor)
+            self._poller.watch(descriptor, read=False)
         text = f"producers: {error.strerror}; again in {PAUSE} s"
         self._tell(Event(EventKind.ACCEPT_PAUSED, text, cause=Reason.NO_RESOURCES))
 
@@ -156,10 +161,14 @@ class Door:
         """Note that a handshake is done."""
         for event in events:
             if isinstance(event, Ready):
-                connection.is_ready = True
                 descriptor = connection.sock.fileno()
                 self._poller.forget(descriptor)
-                self._poller.watch_producer(descriptor)
+                try:
+                    self._poller.watch_producer(descriptor)
+                except OSError as error:
+                    self.end(connection, Reason.NO_RESOURCES, explain(error))
+                    return
+                connection.is_ready = True
                 text = f"sends to {connection.source.endpoint} by ZMTP {event.version}"
                 self._tell(Event(EventKind.PRODUCER_CONNECTED, text, peer=connection.peer))
 
@@ -169,8 +178,7 @@ class Door:
         One message of the largest is everybody's.
         """
         part = connection.intake.part_bytes
-        self._begun += part - connection.begun
-        connection.begun = part
+        self._begun, connection.begun = self._begun + part - connection.begun, part
         limit = max(BEGUN_BYTES_MAX, self._message_limit)
         if self._begun > limit and part * len(self.connections) > limit:
             text = f"messages that are not whole take more than {limit} bytes, of all producers"
@@ -182,6 +190,8 @@ class Door:
         Who reads nothing any more may have sent much before, which waits in our kernel: that is
         read to its end.
         """
+        if not connection.is_open:
+            return
         had_unsent = bool(connection.unsent)
         connection.unsent += connection.intake.data_to_send()
         if connection.unsent:
@@ -204,50 +214,82 @@ class Door:
         elif bool(connection.unsent) != had_unsent:
             self._await_writing(connection)
 
+    def read_failed(self, connection: Connection, error: OSError) -> None:
+        """There was nothing to read, or there is nobody any more."""
+        if not isinstance(error, BlockingIOError | InterruptedError):
+            self.end(connection, Reason.BROKEN, error.strerror or str(error))
+
     def _await_writing(self, connection: Connection) -> None:
         descriptor, wanted = connection.sock.fileno(), bool(connection.unsent)
         if not connection.is_ready:
             self._poller.watch(descriptor, write=wanted)
         elif wanted:
-            self._poller.await_writing(descriptor)
+            try:
+                self._poller.await_writing(descriptor)
+            except OSError as error:
+                self.end(connection, Reason.NO_RESOURCES, explain(error))
         else:
             self._poller.forget_writing(descriptor)
 
-    def end(self, connection: Connection, cause: Reason, text: str) -> None:
-        """Close a connection, and tell of it; a message of it that is not whole is dropped."""
-        if not connection.is_open:
+    def end(
+        self, connection: Connection, cause: Reason, text: str, count_until: float = 0.0
+    ) -> None:
+        """Close a connection, and tell of it; what it has sent and is not published is counted.
+
+        Args:
+            count_until: until when what its socket still holds is read for that; 0 = it is not.
+        """
+        was_open = connection.is_open
+        if was_open:
+            text = self._count(connection, text or cause.text, count_until)
+        self._let_go(connection)
+        if not was_open:
             return
-        connection.is_open = False
-        self._begun -= connection.begun
-        descriptor = connection.sock.fileno()
-        self._poller.forget(descriptor)
-        self.connections.pop(descriptor, None)
-        source = connection.source
-        source.connections.pop(descriptor, None)
-        with suppress(OSError):  # for all copies of it, in forked children too
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        connection.sock.close()
-        part = connection.intake.part_bytes
-        if part or cause in _OF_MESSAGES:
-            source.drop(1, part)
-        if part:
-            text = f"{text or cause.text}; {part} bytes of a message that is not whole are dropped"
         kind = EventKind.HANDSHAKE_FAILED
         if connection.is_ready:
             is_ours = cause in _FAULTS
             kind = EventKind.PRODUCER_EVICTED if is_ours else EventKind.PRODUCER_DISCONNECTED
-            source.evicted += is_ours
-        self._tell(Event(kind, text or cause.text, peer=connection.peer, cause=cause))
+            connection.source.evicted += is_ours
+        self._tell(Event(kind, text, peer=connection.peer, cause=cause))
+
+    def _count(self, connection: Connection, text: str, until: float) -> str:
+        """Count what is lost with a connection; returns the text that tells of it."""
+        source, messages, size = connection.source, 0, 0
+        if connection.is_ready:
+            messages, size = left_of(connection, until)
+            messages = max(messages, connection.intake.has_lost_message)
+        connection.is_open, self._begun, source.dropped, source.dropped_bytes = (
+            *(False, self._begun - connection.begun),
+            *(source.dropped + messages, source.dropped_bytes + size),
+        )
+        if messages > 1 or (messages and until):
+            return f"{text}; {messages} messages that are not published, {size} bytes, are dropped"
+        return f"{text}; {size} bytes of a message that is not whole are dropped" if size else text
+
+    def _let_go(self, connection: Connection) -> None:
+        """Close it; idempotent."""
+        descriptor = connection.sock.fileno()
+        if descriptor >= 0:
+            self._poller.forget(descriptor)
+            with suppress(OSError):  # for all copies of it, in forked children too
+                connection.sock.shutdown(socket.SHUT_RDWR)
+            connection.sock.close()
+            self.connections.pop(descriptor, None)
+            connection.source.connections.pop(descriptor, None)
+
+    def end_all(self, connections: Iterable[Connection], cause: Reason, text: str = "") -> None:
+        """End these, which is none of their faults: what their sockets hold is counted, too."""
+        until = time.monotonic() + COUNT_SECONDS
+        for connection in list(connections):
+            self.end(connection, cause, text, until)
 
     def close(self) -> None:
-        """End all, if it was not done before."""
+        """End all, if it was not done before. Interrupted, it can be called again."""
         for source in list(self.sources.values()):
             self.shut(source)
-        for connection in list(self.connections.values()):
-            self.end(connection, Reason.PUBLISHER_CLOSED, "")
+        self.end_all(self.connections.values(), Reason.PUBLISHER_CLOSED)
 
 
-_OF_MESSAGES = {Reason.LIMIT, Reason.TOPIC}  # for one that is not published
 _FAULTS = {Reason.VIOLATION, Reason.LIMIT, Reason.TOPIC, Reason.UNREAD_ANSWERS}
 
 

@@ -7,6 +7,7 @@ that a publisher without producers has neither.
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LOOK_EACH = 0.05  # seconds; whether our thread has died
 CALL_TIMEOUT = 10.0  # seconds for our thread to answer: it waits for nobody
 END_GRACE = 2.0  # seconds beyond what it was given; it ends in milliseconds
 
@@ -110,7 +112,7 @@ class Ingress:
                 _take_back(loop, source)
             raise
 
-    def stop(self, endpoint: str) -> None:
+    def stop(self, endpoint: str) -> IngestStatistics:
         """See `fanout.Publisher.stop_ingest()`."""
         self._path.gate.check_use()
         loop = self._loop
@@ -118,7 +120,7 @@ class Ingress:
         if loop is None or source is None:
             bound = ", ".join(self.endpoints) or "none"
             raise ConfigError(f"{endpoint!r} takes no messages; those that do are: {bound}")
-        self._call(loop, lambda: loop.remove(source))
+        return self._call(loop, lambda: loop.remove(source))
 
     def statistics(self) -> tuple[IngestStatistics, ...]:
         """Figures of each endpoint, as they are now."""
@@ -142,6 +144,7 @@ class Ingress:
         if loop.thread is not threading.current_thread():
             loop.thread.join(min(timeout + END_GRACE, threading.TIMEOUT_MAX))
         if not loop.thread.is_alive():
+            loop.bury()
             self._loop = None  # it refers to us
 
     def _running(self) -> Loop:
@@ -150,6 +153,8 @@ class Ingress:
                 raise ClosedError("the publisher is closed")
             loop = self._loop
             if loop is None or loop.has_ended:
+                if loop is not None:
+                    loop.bury()
                 loop = _loop(self._path, self._terms, self._tell, self._failed)
                 loop.thread.start()
                 self._loop = loop
@@ -177,10 +182,16 @@ class Ingress:
                     future.set_exception(error)
 
         loop.post(run)
+        deadline = time.monotonic() + CALL_TIMEOUT
         try:
-            if loop.has_ended:
-                raise ClosedError("the publisher takes no messages any more")
-            return future.result(CALL_TIMEOUT)
+            while True:
+                if loop.has_ended and not future.done():
+                    raise ClosedError("the publisher takes no messages any more")
+                try:
+                    return future.result(LOOK_EACH)
+                except TimeoutError:
+                    if future.done() or time.monotonic() >= deadline:
+                        raise
         finally:
             future.cancel()
 
@@ -217,7 +228,8 @@ def _take_back(loop: Loop, source: Source) -> None:
             is_done.set()
 
     loop.post(take_back)
-    if loop.has_ended:  # it may not look again
-        source.listener.close()
-    else:
-        is_done.wait(CALL_TIMEOUT)
+    deadline = time.monotonic() + CALL_TIMEOUT
+    while not loop.has_ended and time.monotonic() < deadline:
+        if is_done.wait(LOOK_EACH):
+            return
+    source.listener.close()  # it may not look again

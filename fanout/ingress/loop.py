@@ -12,36 +12,33 @@ import threading
 import time
 import weakref
 from collections import deque
-from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from fanout.errors import BrokenError, PoisonedError
 from fanout.ingress.door import Door
 from fanout.ingress.poller import Poller
+from fanout.ingress.sources import Piece
 from fanout.ingress.splitting import Found
 from fanout.reasons import Reason
 from fanout.send.attempt import NO_SPACE
 from fanout.send.path import ROOM_POLL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fanout.events import Event
     from fanout.ingress.portions import Portions
     from fanout.ingress.sources import Connection, Source
-    from fanout.send.attempt import Attempt
+    from fanout.statistics import IngestStatistics
 
 READ_BYTES = (
     32 * 1024
 )  # a turn: some 0.1 ms of the interpreter, in which nobody publishes beside it
-LAST_BYTES = 1024 * 1024  # what is read of each in the end: more than sockets hold by default
-
-
-class Waiting(NamedTuple):
-    """What was taken of a producer, and has no room yet."""
-
-    connection: Connection
-    attempt: Attempt
+HANDSHAKE_BYTES = 1024  # what is read of who is not ready: what it sends behind that is kept
+LAST_BYTES = 1024 * 1024  # what is published of each in the end: more than sockets hold by default
+LEFT = "closed by the producer"
+STOP_SECONDS = 2.0  # that `stop_ingest()` waits for room in the log, while nothing else is read
 
 
 class Loop:
@@ -54,7 +51,7 @@ class Loop:
 
     Attributes:
         sources: the endpoints; only the thread changes them.
-        has_ended: nothing is read any more.
+        thread: started by whoever made the loop.
     """
 
     def __init__(
@@ -70,17 +67,34 @@ class Loop:
         self._fail = fail
         self._orders: deque[Callable[[], None]] = deque()
         self._turns: deque[Connection] = deque()
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Piece] = deque()  # what was taken, and has no room yet
         self._is_refused = False  # the publisher takes nothing, room or not
         self._ends_at: float | None = None
-        self.has_ended = False
-        self.thread = threading.Thread(target=self._run, name="fanout-ingest", daemon=True)
+        self._has_ended = False
+        # Ended twice: should it be interrupted at its end, the other one ends the rest.
+        ended = _ending(self._end)
+        run = ended(ended(self._run))
+        self.thread = threading.Thread(target=run, name="fanout-ingest", daemon=True)
         _loops.add(self)
 
     @property
     def sources(self) -> dict[str, Source]:
         """Endpoints that are open."""
         return self._door.sources
+
+    @property
+    def has_ended(self) -> bool:
+        """Nothing is read any more."""
+        return self._has_ended or self._is_dead
+
+    @property
+    def _is_dead(self) -> bool:
+        return self.thread.ident is not None and not self.thread.is_alive()
+
+    def bury(self) -> None:
+        """If the thread has died before it could end anything, end all; any thread."""
+        if self._is_dead:
+            self._end()
 
     def post(self, order: Callable[[], None]) -> None:
         """Have the thread do something, soon; any thread."""
@@ -103,12 +117,18 @@ class Loop:
         """Accept producers there from now on."""
         self._door.open(source)
 
-    def remove(self, source: Source) -> None:
-        """Accept no more there, publish what its producers have sent, and end them."""
+    def remove(self, source: Source) -> IngestStatistics:
+        """Accept no more there, publish what its producers have sent, and end them.
+
+        Returns:
+            Its last figures.
+        """
         self._door.shut(source)
-        self._read_rest([one for one in source.connections.values() if one.is_ready], 0.0)
-        for connection in list(source.connections.values()):
-            self._door.end(connection, Reason.DISCONNECTED_BY_CALL, "stop_ingest()")
+        ready = [one for one in source.connections.values() if one.is_ready]
+        self._read_rest(ready, time.monotonic() + STOP_SECONDS)
+        ended = source.connections.values()
+        self._door.end_all(ended, Reason.DISCONNECTED_BY_CALL, "stop_ingest()")
+        return source.statistics()
 
     def take_back(self, source: Source) -> None:
         """Undo `add`, done or not: who has asked for it was interrupted."""
@@ -124,9 +144,6 @@ class Loop:
             self._finish()
         except BaseException as error:
             self._fail(error)
-        finally:
-            self.has_ended = True
-            self._drop_all()
 
     def _turn(self) -> None:
         others, producers = self._poller.wait(self._timeout())
@@ -138,7 +155,7 @@ class Loop:
         for descriptor, events in others:
             connection = self._door.look(descriptor, events, time.monotonic())
             if connection is not None:
-                self._read(connection)
+                self._greet(connection)
         while self._orders:
             self._orders.popleft()()
         self._door.look_at_clock(time.monotonic())
@@ -157,58 +174,72 @@ class Loop:
             return 0.0
         return self._door.until_next(time.monotonic())
 
+    def _greet(self, connection: Connection) -> None:
+        """Go on with a handshake. What comes behind it waits for its turn, as all that is sent."""
+        try:
+            data = connection.sock.recv(HANDSHAKE_BYTES)
+        except OSError as error:
+            self._door.read_failed(connection, error)
+            return
+        if not data:
+            self._door.end(connection, Reason.LEFT, LEFT)
+        else:
+            self._door.greet(connection, connection.intake.receive_data(data))
+            self._door.answer(connection)
+            if connection.is_ready and connection.intake.rest:
+                connection.is_due = True
+                self._turns.append(connection)
+
     def _read(self, connection: Connection) -> int:
-        """One read of a producer, and what follows from it; returns how many bytes came."""
+        """One read of a producer, and what follows from it; returns how many bytes came.
+
+        Only while nothing waits for room. All that was read is `taken`, or in a piece that waits,
+        or counted: whatever interrupts this, it can be told.
+        """
         if not connection.is_open:
             return 0
+        intake = connection.intake
+        connection.mark = intake.mark
         try:
-            data = connection.sock.recv(READ_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return 0
+            connection.taken, intake.rest = intake.rest or connection.sock.recv(READ_BYTES), b""
         except OSError as error:
-            self._door.end(connection, Reason.BROKEN, error.strerror or str(error))
+            self._door.read_failed(connection, error)
             return 0
+        data = connection.taken
         if not data:
-            self._door.end(connection, Reason.LEFT, "closed by the producer")
+            self._door.end(connection, Reason.LEFT, LEFT)
             return 0
         found = Found()
-        events = connection.intake.receive(data, found)
-        self._door.greet(connection, events)
-        if found.ends:
-            for attempt in self._portions.of(found):
-                self._publish(Waiting(connection, attempt))
+        intake.receive(data, found)
+        pieces = deque(Piece(connection, attempt) for attempt in self._portions.of(found))
+        self._waiting, connection.taken = pieces, b""
+        self._publish_waiting()
         self._door.answer(connection)
         if connection.is_open:
             self._door.weigh(connection)
         return len(data)
 
-    def _publish(self, one: Waiting) -> None:
-        if self._waiting or not self._append(one):
-            self._waiting.append(one)
-            self._poller.pause(True)
-
     def _publish_waiting(self) -> None:
+        """Publish what was taken, as far as there is room; no producer is read while any waits."""
         while self._waiting:
-            if not self._append(self._waiting[0]):
-                return
+            piece = self._waiting[0]
+            if not piece.is_counted and not self._append(piece):
+                break
             self._waiting.popleft()
-        self._poller.pause(False)
+        self._poller.pause(bool(self._waiting))
 
-    def _append(self, one: Waiting) -> bool:
+    def _append(self, piece: Piece) -> bool:
         """Append it, if there is room, and sends are let through."""
-        connection, attempt = one
+        attempt = piece.attempt
         try:
-            sequence = attempt.append()
+            sequence = piece.publish()
             if sequence == NO_SPACE and self._path.make_room(attempt.size, attempt.count):
-                sequence = attempt.append()
+                sequence = piece.publish()
         except (BrokenError, PoisonedError):  # until restart_workers(), or recover()
             self._is_refused = True
             return False
         self._is_refused = False
-        if sequence == NO_SPACE:
-            return False
-        connection.took(attempt.count, attempt.size)
-        return True
+        return sequence != NO_SPACE
 
     # The end.
 
@@ -220,8 +251,7 @@ class Loop:
         assert self._ends_at is not None  # else we would not be here
         self._publish_waiting()
         self._read_rest(ready, self._ends_at)
-        for connection in list(self._door.connections.values()):
-            self._door.end(connection, Reason.PUBLISHER_CLOSED, "")
+        self._door.end_all(self._door.connections.values(), Reason.PUBLISHER_CLOSED)
 
     def _read_rest(self, connections: list[Connection], until: float) -> None:
         """Read each, in turn, until its socket has no more; what has no room waits.
@@ -233,7 +263,7 @@ class Loop:
         while rest and not self._waiting_until(until):
             connection, before = rest.popleft()
             count = before + (got := self._read(connection))
-            if got and count < LAST_BYTES and (time.monotonic() < until or not until):
+            if got and count < LAST_BYTES and time.monotonic() < until:
                 rest.append((connection, count))
         self._waiting_until(until)
 
@@ -248,9 +278,11 @@ class Loop:
                 self._path.wait_for_room(left)
         return False
 
-    def _drop_all(self) -> None:
-        for connection, attempt in self._waiting:
-            connection.source.drop(attempt.count, attempt.size)
+    def _end(self) -> None:
+        """Drop what is there, and count it. Interrupted, it can be called again."""
+        self._has_ended = True
+        for piece in self._waiting:
+            piece.drop()
         self._waiting.clear()
         self._turns.clear()
         self._door.close()
@@ -268,6 +300,15 @@ class Loop:
 
 
 _loops: weakref.WeakSet[Loop] = weakref.WeakSet()
+
+
+@contextmanager
+def _ending(end: Callable[[], None]) -> Iterator[None]:
+    """Decorates what `end` is to be called after, however it ends."""
+    try:
+        yield
+    finally:
+        end()
 
 
 def _leave_all() -> None:

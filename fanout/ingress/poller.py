@@ -2,6 +2,9 @@
 
 Producers are in a set of their own. While there is no room it is left out: nobody is read then, and
 their sockets, which are full before long, make them wait. All others are looked at as ever.
+
+To wait for one more may be refused by the system (`max_user_watches`, memory), and is then
+`OSError`, with nothing changed. To leave one alone and look at it again never is.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import os
 import select
 from contextlib import suppress
+from io import FileIO
 from typing import TYPE_CHECKING
 
 from fanout.system_calls import needed
@@ -33,17 +37,18 @@ class Poller:
         with needed("epoll_create1", "waits for producers"):
             self._all = select.epoll()
             self._producers = select.epoll()
-        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        # As files, which are closed once however often that is tried, and with the last reference.
+        self._bell = FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
         self._room = room
-        self._room_fd = -1  # one of our own, while we wait for it
+        self._room_copy: FileIO | None = None  # of its descriptor, while we wait for it
         self.is_paused = False  # producers are left alone
-        self._all.register(self._bell, select.EPOLLIN)
+        self._all.register(self._bell.fileno(), select.EPOLLIN)
         self._all.register(self._producers.fileno(), select.EPOLLIN)
 
     def wake(self) -> None:
         """End the wait that runs, or the next one; any thread."""
-        with suppress(OSError):  # it is full, and so awake; or it has been closed
-            os.eventfd_write(self._bell, 1)
+        with suppress(OSError, ValueError):  # it is full, and so awake; or it has been closed
+            os.eventfd_write(self._bell.fileno(), 1)
 
     def wait(self, timeout: float | None) -> tuple[list[tuple[int, int]], list[int]]:
         """Wait for something.
@@ -53,11 +58,13 @@ class Poller:
         """
         others: list[tuple[int, int]] = []
         producers: list[int] = []
+        bell = self._bell.fileno()
+        room = -1 if self._room_copy is None else self._room_copy.fileno()
         for descriptor, events in self._all.poll(timeout):
-            if descriptor == self._bell:
+            if descriptor == bell:
                 with suppress(BlockingIOError):
-                    os.eventfd_read(self._bell)
-            elif descriptor == self._room_fd:
+                    os.eventfd_read(bell)
+            elif descriptor == room:
                 self._room.clear()
             elif descriptor == self._producers.fileno():
                 producers = [one for one, _ in self._producers.poll(0)]
@@ -65,9 +72,9 @@ class Poller:
                 others.append((descriptor, events))
         return others, producers
 
-    def watch(self, descriptor: int, *, write: bool = False) -> None:
+    def watch(self, descriptor: int, *, read: bool = True, write: bool = False) -> None:
         """Wait until this can be read, and written to if that is wanted."""
-        events = select.EPOLLIN | (select.EPOLLOUT if write else 0)
+        events = (select.EPOLLIN if read else 0) | (select.EPOLLOUT if write else 0)
         try:
             self._all.register(descriptor, events)
         except FileExistsError:
@@ -98,25 +105,23 @@ class Poller:
             return
         self.is_paused = paused
         if paused:
-            self._all.unregister(self._producers.fileno())
+            self._all.modify(self._producers.fileno(), 0)
             with suppress(OSError):  # no descriptor: then we look again and again
-                self._room_fd = self._room.duplicate()
-                if self._room_fd >= 0:
-                    self._all.register(self._room_fd, select.EPOLLIN)
+                if (room := self._room.duplicate()) >= 0:
+                    self._room_copy = FileIO(room)
+                    self._all.register(room, select.EPOLLIN)
         else:
             self._close_room()
-            self._all.register(self._producers.fileno(), select.EPOLLIN)
+            self._all.modify(self._producers.fileno(), select.EPOLLIN)
 
     def close(self) -> None:
         """Release all descriptors. Idempotent; in a forked child, too."""
         self._close_room()
-        bell, self._bell = self._bell, -1
-        if bell >= 0:
-            os.close(bell)
+        self._bell.close()
         self._all.close()
         self._producers.close()
 
     def _close_room(self) -> None:
-        room, self._room_fd = self._room_fd, -1
-        if room >= 0:
-            os.close(room)
+        if self._room_copy is not None:
+            self._room_copy.close()
+            self._room_copy = None

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fanout.send.attempt import NO_SPACE
 from fanout.statistics import IngestStatistics, ProducerStatistics
+from fanout.zmtp.cutting import Mark
 
 if TYPE_CHECKING:
     import socket
 
     from fanout.ingress.admission import Admission
     from fanout.ingress.intake import Intake
+    from fanout.send.attempt import Attempt
     from fanout.transport.listener import Listener
+
+START = Mark(b"", 0, 0, 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -35,11 +40,6 @@ class Source:
     def endpoint(self) -> str:
         """What is bound, with the real port."""
         return self.listener.endpoint
-
-    def drop(self, messages: int, size: int) -> None:
-        """Count what was taken of a producer and is not published."""
-        self.dropped += messages
-        self.dropped_bytes += size
 
     def statistics(self) -> IngestStatistics:
         """The figures as they are now; any thread."""
@@ -72,13 +72,42 @@ class Connection:
     is_open: bool = True
     is_due: bool = False  # its socket has something, and it waits for its turn
     begun: int = 0  # bytes of a message that is not whole
+    taken: bytes = b""  # what was read and not made into pieces yet
+    mark: Mark = START  # where its stream was before that
     unsent: bytes = b""  # what its socket did not take yet, of READY and PONGs
     messages: int = 0  # published
     bytes: int = 0  # of these, on the wire as they are in the log
 
-    def took(self, messages: int, size: int) -> None:
-        """Count what is published."""
-        self.messages += messages
-        self.bytes += size
-        self.source.messages += messages
-        self.source.bytes += size
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """Messages that were taken of a producer, for one commit.
+
+    The thread may be interrupted at any line; so each statement below counts whole or not at all,
+    with that it was counted.
+    """
+
+    connection: Connection
+    attempt: Attempt
+    is_counted: bool = False
+
+    def publish(self) -> int:
+        """Append and count it, if there is room; returns the sequence of the first, or NO_SPACE."""
+        sequence = self.attempt.append()
+        if sequence != NO_SPACE:
+            one, source = self.connection, self.connection.source
+            count, size = self.attempt.count, self.attempt.size
+            self.is_counted, one.messages, one.bytes, source.messages, source.bytes = (
+                *(True, one.messages + count, one.bytes + size),
+                *(source.messages + count, source.bytes + size),
+            )
+        return sequence
+
+    def drop(self) -> None:
+        """Count it as not published. Idempotent."""
+        if not self.is_counted:
+            source = self.connection.source
+            count, size = self.attempt.count, self.attempt.size
+            self.is_counted, source.dropped, source.dropped_bytes = (
+                *(True, source.dropped + count, source.dropped_bytes + size),
+            )

@@ -8,9 +8,9 @@ stream was cut. Pure.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from fanout.zmtp.errors import OverLimitError, RemoteProtocolError
+from fanout.zmtp.errors import CommandOverLimitError, OverLimitError, RemoteProtocolError
 from fanout.zmtp.frames import (
     COMMAND,
     FRAME_BYTES_LIMIT,
@@ -29,6 +29,15 @@ GATHERED_MIN = 64 * 1024
 again and again."""
 
 FoundT = TypeVar("FoundT")  # what messages are added to
+
+
+class Mark(NamedTuple):
+    """Where a stream is cut, without what is kept of it: enough to go on counting from there."""
+
+    rest: bytes  # what no frame could be made of yet
+    owed: int  # bytes that are still to come of a long frame, whose first are not in `rest`
+    flags: int  # of that one
+    frames: int  # of the message that has begun
 
 
 class StreamCutter(Generic[FoundT]):
@@ -71,6 +80,14 @@ class StreamCutter(Generic[FoundT]):
         self._wanted = 0  # bytes of it when it is whole
         self.commands: list[bytes] = []
         self.has_commands = True
+
+    @property
+    def mark(self) -> Mark:
+        """Where it is now."""
+        gathered = self._gathered
+        if gathered is None:
+            return Mark(self._rest, 0, 0, self._count)
+        return Mark(b"", self._wanted - len(gathered), gathered[0], self._count)
 
     def split(self, data: bytes, found: FoundT) -> None:
         """Take the next bytes of the stream, and add the messages that are whole to `found`.
@@ -156,7 +173,8 @@ class StreamCutter(Generic[FoundT]):
     def _too_large(self, counted: int, *, is_command: bool = False) -> OverLimitError:
         """Say which limit a frame is above."""
         if is_command:
-            return OverLimitError(f"a command of {counted} bytes, the limit is {self._max_command}")
+            text = f"a command of {counted} bytes, the limit is {self._max_command}"
+            return CommandOverLimitError(text)
         if counted > self._max_bytes:
             most = f"{self._max_bytes} bytes {self._counting}"
             return OverLimitError(f"a message of more than {most}")

@@ -4,6 +4,7 @@
     ├── LocalProtocolError     ours: a call that the state or the protocol does not allow
     └── RemoteProtocolError    the peer's: bytes that end this one connection
         └── OverLimitError     the same: what it wants is valid, and more than it may have
+            └── CommandOverLimitError   it was a command, and no message
 
 A session turns every `RemoteProtocolError` into a `Violation` event, so that its shell never sees
 one; only the parts below it (frame reader, greeting, metadata) raise it.
@@ -26,3 +27,7 @@ class RemoteProtocolError(ProtocolError):
 
 class OverLimitError(RemoteProtocolError):
     """The peer broke a limit of ours; it will ask for the same again when it is back."""
+
+
+class CommandOverLimitError(OverLimitError):
+    """The limit is that of a command: no message is lost."""

@@ -22,12 +22,12 @@ from fanout import (
     Event,
     EventKind,
     ForkedError,
-    IngestStatistics,
     LastValues,
     Publisher,
     Reason,
 )
 from fanout.zmtp import encode_message
+from tests.helpers.producing import READY_PUSH, Raw, figures, has_dropped, subscribed
 from tests.helpers.raw import SIGNATURE, command, frame, greeting_3
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -35,48 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.helpers.stock import Socket, Stock
-
-READY_PUSH = command(b"READY", b"\x0bSocket-Type\x00\x00\x00\x04PUSH")
-
-
-class Raw:
-    """A producer of bytes."""
-
-    def __init__(self, endpoint: str, minor: int = 1) -> None:
-        host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-        self.socket = socket.create_connection((host, int(port)), DEADLINE_S)
-        self.socket.sendall(greeting_3(minor) + READY_PUSH)
-
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
-    def ended(self) -> bool:
-        """Whether the publisher closes the connection; waits for it."""
-        with contextlib.suppress(ConnectionError):
-            while self.socket.recv(65536):
-                pass
-        return True
-
-    def __enter__(self) -> Raw:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-
-def figures(publisher: Publisher) -> IngestStatistics:
-    [one] = publisher.ingest_statistics()
-    return one
-
-
-def has_dropped(publisher: Publisher, count: int) -> bool:
-    return figures(publisher).dropped == count
-
-
-def subscribed(stock: Stock, publisher: Publisher, *topics: bytes) -> Socket:
-    subscriber = stock.connect(publisher.endpoints[0], *topics)
-    publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
-    return subscriber
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ cuts = st.lists(st.integers(1, 400), min_size=1, max_size=50)
 def ready() -> Intake:
     table = TopicTable(16)
     intake = Intake(Admission(table, table.intern, None), LIMIT, 256)
-    assert intake.receive(greeting_3(1) + READY_PUSH, Found())
+    assert intake.receive_data(greeting_3(1) + READY_PUSH)
     assert intake.is_ready
     return intake
 
