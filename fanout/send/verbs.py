@@ -134,9 +134,11 @@ class Verbs(NotASocket, Generic[R]):
             refuse_arguments("send_json", flags, copy, track)
         if unknown:
             refuse_encoding("send_json", "json.dumps", unknown)
-        if topic is None and not keyframe:
-            return self.send(as_json(value), timeout=timeout)
-        return self.publish(_named(topic), as_json(value), keyframe=keyframe, timeout=timeout)
+        if topic is not None:
+            return self.publish(topic, as_json(value), keyframe=keyframe, timeout=timeout)
+        if keyframe:
+            raise nameless()
+        return self.send(as_json(value), timeout=timeout)
 
     def send_msgpack(
         self,
@@ -155,9 +157,11 @@ class Verbs(NotASocket, Generic[R]):
             refuse_arguments("send_msgpack", flags, copy, track)
         if unknown:
             refuse_encoding("send_msgpack", "msgpack.packb", unknown)
-        if topic is None and not keyframe:
-            return self.send(as_msgpack(value), timeout=timeout)
-        return self.publish(_named(topic), as_msgpack(value), keyframe=keyframe, timeout=timeout)
+        if topic is not None:
+            return self.publish(topic, as_msgpack(value), keyframe=keyframe, timeout=timeout)
+        if keyframe:
+            raise nameless()
+        return self.send(as_msgpack(value), timeout=timeout)
 
     def _encoding(self) -> Encoder:
         raise NotImplementedError
@@ -177,10 +181,9 @@ class Verbs(NotASocket, Generic[R]):
 name_as("Publisher", Verbs)
 
 
-def _named(topic: TopicLike | None) -> TopicLike:
-    if topic is None:
-        raise ConfigError(f"{NO_TOPIC}: say topic=...; nothing was sent")
-    return topic
+def nameless() -> ConfigError:
+    """What to raise when a keyframe has no topic."""
+    return ConfigError(f"{NO_TOPIC}: say topic=...; nothing was sent")
 
 
 def no_room(timeout: float | None, who: InTheWay | None) -> Again:
