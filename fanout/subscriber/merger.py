@@ -6,7 +6,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from fanout.subscriber.losses import Losses
-from fanout.subscriber.runs import Member, Run
+from fanout.subscriber.member import Member
+from fanout.subscriber.runs import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +102,7 @@ class Merger:
         """A line brings what was missed in any order, or does so no more."""
         run = self._run_of.get(number)
         if run is not None and self._identity is None:
-            run.members[number].is_asking = is_unordered
+            run.order(number, is_asking=is_unordered)
 
     def confirm(self, number: int) -> None:
         """A line knows all that is subscribed to."""

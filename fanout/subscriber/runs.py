@@ -19,48 +19,19 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from fanout.subscriber.early import Early
 from fanout.subscriber.message import CONFLATED, RECONNECTED, RESTARTED, Gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fanout.subscriber.losses import Losses
+    from fanout.subscriber.member import Member
     from fanout.subscriber.message import Message
 
 HELD_S = 0.2  # what another network brings later than this is as good as lost, for most programs
 HELD_BYTES_MAX = 4 * 1024 * 1024  # of one line that is held back
 BATCH_MIN = 4  # messages that are worth a look at both ends, before they are taken one by one
-
-
-class Member:
-    """A line that is up, and where it stands. Owned by its `Run`.
-
-    Attributes:
-        joined: all that is wanted has come up to where it stands.
-        is_asking: it brings what was missed, in any order: nobody else brings anything then.
-        is_told: it is to confirm first that it knows what is subscribed to.
-        skipped: key of the last message that was left to others; None = none yet.
-        gap: what may be missing before its next message, whatever it says itself.
-        held: messages that wait for others to pass a gap before the first of them.
-        held_bytes, held_since: of these.
-        at: key of the last message that it has brought, of those that wait the first.
-    """
-
-    __slots__ = ("at", "can_heal", "gap", "held", "held_bytes", "held_since", "is_asking",
-                 "is_told", "joined", "number", "skipped")  # fmt: skip
-
-    def __init__(self, number: int, *, can_heal: bool) -> None:
-        self.number = number
-        self.can_heal = can_heal
-        self.joined = False
-        self.is_asking = False
-        self.is_told = True
-        self.skipped: Any = None
-        self.gap = False
-        self.held: deque[Message] = deque()
-        self.held_bytes = 0
-        self.held_since = 0.0
-        self.at: Any = None
 
 
 class Run:
@@ -73,7 +44,7 @@ class Run:
 
     Attributes:
         members: those that are up, by the number of the line.
-        last: key of the last message that was given; None = none was.
+        last: key of the last message that was given in order; None = none was.
         doubles: messages that had come before.
         origin: epoch and number from which on all was to come, when the first line was up; None:
             that was up to the publisher. As long as nothing has come, all lines begin there.
@@ -91,6 +62,7 @@ class Run:
         self._key_of = key_of
         self._epoch = epoch
         self._losses = losses
+        self._early = Early()  # what was given of those above `last`
         self._restart: Gap | None = None  # to be told by the next message
         self._knows_restart = False
 
@@ -192,6 +164,7 @@ class Run:
             or member.is_asking
             or member.held
             or member.gap
+            or self._early
             or self._restart is not None
             or len(messages) < BATCH_MIN
         ):
@@ -203,10 +176,14 @@ class Run:
 
     def _take(self, member: Member, message: Message, now: float, out: list[Message]) -> None:
         key = self._key_of(message)
-        if key is None or member.is_asking:
+        if key is None:
             self._give(message, out)
-            if key is not None:
-                member.at = self.last = key if self.last is None else max(self.last, key)
+            return
+        if member.is_asking:
+            member.at = key if member.at is None else max(member.at, key)
+            if not self._is_double(message, key):
+                self._early.add(key)
+                self._give(message, out)
             return
         if member.held:
             self._hold(member, message)
@@ -218,13 +195,30 @@ class Run:
             return
         if member.gap:
             message = self._after_unknown(member, message, key)
-        if self.last is not None and key <= self.last:
-            self.doubles += 1
-        elif message.gap is None or message.gap.reason == CONFLATED or self._is_alone(member):
+        if self._is_double(message, key):
+            return
+        if message.gap is None or message.gap.reason == CONFLATED or self._is_alone(member):
             self._give_at(message, key, out)
         else:
             member.held_since = now
             self._hold(member, message)
+
+    def _is_double(self, message: Message, key: Any) -> bool:
+        """Whether it was given before; counts it."""
+        is_early = key in self._early
+        if is_early:
+            self._early.keep(message.gap)
+        is_double = is_early or (self.last is not None and bool(key <= self.last))
+        self.doubles += is_double
+        return is_double
+
+    def order(self, number: int, *, is_asking: bool) -> None:
+        """A line brings what was missed in any order, or what it has brought is whole."""
+        member = self.members[number]
+        if member.is_asking and not is_asking and member.at is not None:
+            self.last = member.at if self.last is None else max(self.last, member.at)
+            self._early.passed(self.last)
+        member.is_asking = is_asking
 
     def _joins(self, member: Member, key: Any) -> bool:
         """Whether a line that is not joined is, from this message of it on."""
@@ -297,7 +291,7 @@ class Run:
         while member.held:
             message = member.held[0]
             key, gap = self._key_of(message), message.gap
-            is_double = self.last is not None and key <= self.last
+            is_double = key in self._early or (self.last is not None and key <= self.last)
             if not first and not is_double and gap is not None and gap.reason != CONFLATED:
                 member.held_since = now
                 member.at = key
@@ -306,9 +300,7 @@ class Run:
             member.held.popleft()
             member.held_bytes -= message.size
             member.at = key
-            if is_double:
-                self.doubles += 1
-            else:
+            if not self._is_double(message, key):
                 self._give_at(message.instead(self._true(gap, key)), key, out)
 
     def _true(self, gap: Gap | None, key: Any) -> Gap | None:
@@ -332,6 +324,7 @@ class Run:
 
     def _give_at(self, message: Message, key: Any, out: list[Message]) -> None:
         self.last = key
+        self._early.passed(key)
         self._give(message, out)
 
     def _give(self, message: Message, out: list[Message]) -> None:
@@ -340,6 +333,7 @@ class Run:
             self._restart = None
             if message.gap is None or message.gap.reason != RESTARTED:
                 message = message.after(restart)
+        message = self._early.told(message)
         gap = message.gap
         if gap is not None:
             self._knows_restart = self._knows_restart or gap.reason == RESTARTED

@@ -261,3 +261,54 @@ def test_lines_without_numbers_bring_theirs_beside() -> None:
         assert not merger.begin(number, None, None, None)
         assert len(merger.take(number, [keyed(1, Gap("reconnected")), keyed(2)], 0.0)) == 2
     assert merger.losses.holes == 2
+
+
+def missed_of_two_subscriptions() -> Merger:
+    """Line 0 is asked for what was missed, and is lost with but a part of it; line 1 is cut."""
+    merger = Merger(2, wants_all=False)
+    merger.begin(0, introduced(), None, (EPOCH, 0))
+    assert seen(merger.take(0, [message(4)], 0.0)) == plain(4)
+    merger.order(0, is_unordered=True)
+    merger.begin(1, introduced(), None, (EPOCH, 20))
+    assert seen(merger.take(0, [message(10), message(12)], 0.0)) == plain(10, 12)
+    merger.end(0, 0.0)
+    assert merger.cut == [1]
+    merger.end(1, 0.0)
+    return merger
+
+
+def test_what_is_missed_is_asked_for_from_where_nothing_was_missing() -> None:
+    run = missed_of_two_subscriptions().run_of(EPOCH)
+    assert run is not None
+    assert run.last == 4
+
+
+@pytest.mark.parametrize("is_unordered", [True, False])
+def test_what_came_out_of_order_does_not_come_again(*, is_unordered: bool) -> None:
+    merger = missed_of_two_subscriptions()
+    merger.begin(1, introduced(), EPOCH, (EPOCH, 5))
+    merger.order(1, is_unordered=is_unordered)
+    brought = [*map(message, (5, 7, 10, 11, 12, 13))]
+    assert seen(merger.take(1, brought, 0.0)) == plain(5, 7, 11, 13)
+    merger.order(1, is_unordered=False)
+    run = merger.run_of(EPOCH)
+    assert run is not None
+    assert run.last == 13
+    assert merger.doubles == 2
+
+
+def test_a_line_that_is_in_order_again_has_brought_no_more_than_it_has() -> None:
+    merger = missed_of_two_subscriptions()
+    merger.begin(1, introduced(), EPOCH, (EPOCH, 5))
+    merger.order(1, is_unordered=True)
+    merger.order(1, is_unordered=False)  # all is taken, and nothing has come
+    assert seen(merger.take(1, [message(5), message(7), message(10)], 0.0)) == plain(5, 7)
+
+
+def test_a_gap_before_what_came_already_is_told_with_the_next() -> None:
+    merger = missed_of_two_subscriptions()
+    merger.begin(1, introduced(), EPOCH, (EPOCH, 5))
+    merger.order(1, is_unordered=True)
+    gap = lag(5, 9)
+    assert seen(merger.take(1, [message(10, gap), message(11)], 0.0)) == [(11, gap)]
+    assert merger.losses.missing == gap.count
