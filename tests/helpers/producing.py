@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from typing import TYPE_CHECKING
 
 from tests.helpers.raw import command, greeting_3
+from tests.helpers.raw_peer import RawPeer
 from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 READY_PUSH = command(b"READY", b"\x0bSocket-Type\x00\x00\x00\x04PUSH")
 
 
-class Raw:
+class Raw(RawPeer):
     """A producer of bytes.
 
     Args:
@@ -33,9 +33,6 @@ class Raw:
             self.socket = socket.create_connection((host, int(port)), DEADLINE_S)
         self.socket.sendall(greeting_3(minor) + READY_PUSH + eager)
 
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
     def is_greeted(self) -> bool:
         """Whether our READY has come; waits for it."""
         answer = b""
@@ -44,19 +41,6 @@ class Raw:
             assert data, "the connection was closed"
             answer += data
         return True
-
-    def ended(self) -> bool:
-        """Whether the publisher closes the connection; waits for it."""
-        with contextlib.suppress(ConnectionError):
-            while self.socket.recv(65536):
-                pass
-        return True
-
-    def __enter__(self) -> Raw:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
 
 
 def figures(publisher: Publisher) -> IngestStatistics:

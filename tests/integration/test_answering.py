@@ -24,7 +24,6 @@ from fanout import (
     ConfigError,
     Event,
     EventKind,
-    ForkedError,
     LastValues,
     Publisher,
     Reason,
@@ -39,7 +38,9 @@ from fanout.question_terms import (
 )
 from fanout.sockets import Req
 from fanout.zmtp import encode_message
+from tests.helpers.forked import refused_in_child
 from tests.helpers.raw import command, frame, greeting_3
+from tests.helpers.raw_peer import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ READY_REQ = command(b"READY", b"\x0bSocket-Type\x00\x00\x00\x03REQ")
 NOW = b'{"ask":"now"}'
 
 
-class Raw:
+class Raw(RawPeer):
     """An asker of bytes."""
 
     def __init__(self, endpoint: str, minor: int = 1, receive_bytes: int = 0) -> None:
@@ -66,22 +67,6 @@ class Raw:
         except BaseException:
             self.socket.close()
             raise
-
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
-    def ended(self) -> bool:
-        """Whether the publisher closes the connection; waits for it."""
-        with contextlib.suppress(ConnectionError):
-            while self.socket.recv(65536):
-                pass
-        return True
-
-    def __enter__(self) -> Raw:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
 
 
 def figures(publisher: Publisher) -> AnswerStatistics:
@@ -497,34 +482,17 @@ def test_a_forked_child_has_nothing_of_it(publisher: Publisher) -> None:
     endpoint = publisher.answer("tcp://127.0.0.1:*")
     with Raw(endpoint) as raw:
         wait_until(lambda: bool(figures(publisher).askers), "it is there")
-        reader, writer = os.pipe()
-        child = os.fork()
-        if not child:
-            status = 1
-            with contextlib.suppress(BaseException):
-                for call in (
-                    lambda: publisher.answer("tcp://127.0.0.1:*"),
-                    lambda: publisher.stop_answer(endpoint),
-                    publisher.answer_statistics,
-                ):
-                    with pytest.raises(ForkedError):
-                        call()
-                publisher.close()
-                status = 0
-            os.write(writer, bytes((status,)))
-            signal.pause()
-        try:
-            assert os.read(reader, 1) == b"\0"
+        with refused_in_child(
+            publisher,
+            lambda: publisher.answer("tcp://127.0.0.1:*"),
+            lambda: publisher.stop_answer(endpoint),
+            publisher.answer_statistics,
+        ):
             is_answered(publisher, endpoint)
             publisher.stop_answer(endpoint)
             assert raw.ended(), "the child holds the connection open"
             with pytest.raises(ConnectionRefusedError):
                 Raw(endpoint)
-        finally:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            os.close(reader)
-            os.close(writer)
 
 
 def test_a_thread_that_fails_leaves_a_publisher_that_works(

@@ -21,12 +21,12 @@ from fanout import (
     ConfigError,
     Event,
     EventKind,
-    ForkedError,
     LastValues,
     Publisher,
     Reason,
 )
 from fanout.zmtp import encode_message
+from tests.helpers.forked import refused_in_child
 from tests.helpers.producing import READY_PUSH, Raw, figures, has_dropped, subscribed
 from tests.helpers.raw import SIGNATURE, command, frame, greeting_3
 from tests.helpers.waiting import DEADLINE_S, wait_until
@@ -428,33 +428,16 @@ def test_a_forked_child_has_nothing_of_it(stock: Stock, publisher: Publisher) ->
     intake = publisher.ingest("tcp://127.0.0.1:*")
     with Raw(intake) as raw:
         wait_until(lambda: bool(figures(publisher).producers), "it is there")
-        reader, writer = os.pipe()
-        child = os.fork()
-        if not child:
-            status = 1
-            with contextlib.suppress(BaseException):
-                for call in (
-                    lambda: publisher.ingest("tcp://127.0.0.1:*"),
-                    lambda: publisher.stop_ingest(intake),
-                    publisher.ingest_statistics,
-                ):
-                    with pytest.raises(ForkedError):
-                        call()
-                publisher.close()
-                status = 0
-            os.write(writer, bytes((status,)))
-            signal.pause()
-        try:
-            assert os.read(reader, 1) == b"\0"
+        with refused_in_child(
+            publisher,
+            lambda: publisher.ingest("tcp://127.0.0.1:*"),
+            lambda: publisher.stop_ingest(intake),
+            publisher.ingest_statistics,
+        ):
             raw.send(encode_message([b"a", b"1"]))
             assert subscriber.recv_multipart() == [b"a", b"1"]
             publisher.stop_ingest(intake)
             assert raw.ended(), "the child holds the connection open"
-        finally:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            os.close(reader)
-            os.close(writer)
 
 
 def test_a_thread_that_fails_leaves_a_publisher_that_works(
