@@ -55,11 +55,10 @@ def was_told(number: tuple[int, int], gaps: list[Gap]) -> bool:
     )
 
 
-@settings(max_examples=150)
-@given(st.sampled_from([{b""}, {b"A"}, {b"A", b"B"}, {b"B", b"AB", b"A"}]), lives())
-def test_each_message_comes_once_or_is_told_of(
+def lived(
     wants: set[bytes], script: list[tuple[Any, ...]]
-) -> None:
+) -> tuple[Remembering, list[tuple[int, int]]]:
+    """A feed to whose subscriber this has happened, and what came, by epoch and number: once."""
     feed = Remembering(wants)
     feed.connect([])
     for name, *arguments in script:
@@ -67,6 +66,15 @@ def test_each_message_comes_once_or_is_told_of(
     feed.finish()
     came = [(message.epoch or 0, message.sequence or 0) for message in feed.got]
     assert len(set(came)) == len(came)
+    return feed, came
+
+
+@settings(max_examples=150)
+@given(st.sampled_from([{b""}, {b"A"}, {b"A", b"B"}, {b"B", b"AB", b"A"}]), lives())
+def test_each_message_comes_once_or_is_told_of(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    feed, came = lived(wants, script)
     missing = {*feed.owed} - {*came}
     assert missing <= feed.gone
     gaps = [message.gap for message in feed.got if message.gap is not None]
@@ -92,13 +100,7 @@ def test_a_later_subscription_gets_what_was_published_before_once(
     wants: set[bytes], script: list[tuple[Any, ...]]
 ) -> None:
     """Whatever other subscriptions bring, and whenever the connection is lost."""
-    feed = Remembering(wants)
-    feed.connect([])
-    for name, *arguments in script:
-        getattr(feed, name)(*arguments)
-    feed.finish()
-    came = [(message.epoch or 0, message.sequence or 0) for message in feed.got]
-    assert len(set(came)) == len(came)
+    feed, came = lived(wants, script)
     assert feed.core.streams[0].back is None, "it was told where that ends"
     gaps = [message.gap for message in feed.got if message.gap is not None]
     restarts = {gap.epoch or 0 for gap in gaps if gap.reason == "epoch"}
