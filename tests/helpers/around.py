@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fanout._units import NS
 from fanout.shm.clock import Clock
 from fanout.shm.header import Header
+from fanout.shm.kept_values import KeptValues
 from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fanout.control.messages import Message
-    from fanout.shm.kept_values import KeptValues
     from fanout.shm.layout import Layout
     from fanout.transport.kernel import Counts
 
@@ -112,7 +112,7 @@ class Around:
         self.channel: Any = Outbox()
         self.header = Header(self.written.segment)
         self.log = self.written.reader
-        self.kept_values: KeptValues | None = None
+        self.kept_values = KeptValues(self.written.segment) if layout.table.places else None
         self.slot = WorkerSlot(self.written.segment, 0)
         self.slot.release()
         self.time = NS

@@ -8,6 +8,7 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import LogWriter
 from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
+from fanout.shm.valued_log import ValuedLog
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.member import Member
@@ -22,11 +23,11 @@ SMALL = Layout(16 * PAGE, 64, 4)  # 64 KiB: wraps after a few messages
 
 
 class Log:
-    """A segment with its writer and a reader."""
+    """A segment with its writer, which keeps last values if there is room, and a reader."""
 
     def __init__(self, layout: Layout = SMALL) -> None:
         self.segment = Segment.create(layout)
-        self.writer = LogWriter(self.segment)
+        self.writer = (ValuedLog if layout.table.places else LogWriter)(self.segment)
         self.reader = LogReader(self.segment)
 
     def publish(self, *frames: bytes, topic_id: int = 0) -> int:

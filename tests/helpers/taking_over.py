@@ -25,9 +25,11 @@ from fanout.control.messages import (
 from fanout.control.splitting import split_wants
 from fanout.control.takeover import Release, Released, Resume, Resumed
 from fanout.options import Options
+from fanout.send.kept_topics import KeptTopics
 from fanout.shm import layout as at
 from fanout.shm.own_counts import may_have_sent
 from fanout.shm.stream_record import StreamSlot
+from fanout.shm.valued_log import ValuedLog
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.slow_policy import SlowPolicy
 from fanout.transport.kernel import prepare_socket
@@ -244,6 +246,7 @@ class TakingOver:
         **options: Any,
     ) -> None:
         self.log = Around(layout)
+        self._topics = _topics(self.log)
         self.options = Options(slow_policy="block", **options)
         self.tuning = tuning
         self.buffer = buffer
@@ -338,7 +341,7 @@ class TakingOver:
             self.log.header.wanted = writer.wanted_tail(len(wire), 1, 8)
             return False
         self.log.header.wanted = 0
-        writer.append(wire, 0)
+        writer.append(wire, 0 if self._topics is None else self._topics.intern(frames[0]).id)
         return True
 
     def kill(self, worker: Worker) -> list[Subscriber]:
@@ -430,6 +433,12 @@ class TakingOver:
             one.close()
         self.listening.close()
         self.log.close()
+
+
+def _topics(log: Around) -> KeptTopics | None:
+    """Those of which the last values are kept."""
+    writer = log.written.writer
+    return KeptTopics(1_000, writer.values, (b"",)) if isinstance(writer, ValuedLog) else None
 
 
 def _listen_on_unix() -> socket.socket:

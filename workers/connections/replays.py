@@ -196,7 +196,8 @@ class Replays:
         promise, newcomer = self._promises.pop(peer, None), self._newcomers.pop(peer, None)
         if promise is None and newcomer is None:
             return 0
-        looked_at, due = 0, self._pump.front
+        # Its report may have waited: what has come since it was promised that, comes by itself.
+        looked_at, due = 0, self._tail.promised.get(peer, self._pump.front)
         if promise is not None:
             due = self._go_back(peer, promise, now)
             is_all = promise.wants is None or promise.wants.everything

@@ -17,6 +17,7 @@ from fanout._units import NS
 from fanout.reserved import GAP_TOPIC, SINCE_TOPIC
 from fanout.shm.clock import Clock, Note
 from fanout.shm.layout import PAGE, Layout
+from fanout.shm.value_layout import ValueTable
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections import replays
 from fanout.workers.tuning import Tuning
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tests.helpers.taking_over import Subscriber
 
 LAYOUT = Layout(64 * PAGE, 1024, 64)
+VALUED = Layout(64 * PAGE, 1024, 64, table=ValueTable(10, 16 * PAGE))  # with last values
 TUNING = Tuning(chunk_messages=16, span_bytes=10_000, census_messages=16)
 TOPICS = (b"A", b"AB", b"B", b"BA", b"C", b"CD")
 GAP, ALL = b"\x00fanout.gap", b"\x00fanout.gap=all"
@@ -350,6 +352,25 @@ def test_who_is_held_until_its_change_is_reported_gets_what_it_missed_then(
     two.settle(worker)
 
     assert got(one)[0] == [*range(0, 20, 2), *range(3, 20, 2)]
+
+
+def test_who_is_held_until_its_change_is_reported_gets_no_last_value_twice() -> None:
+    """What has come since it was promised that comes by itself, so they are as of that message."""
+    with closing(TakingOver(VALUED, TUNING, workers=1)) as taking:
+        (worker,) = taking.workers
+        publish(taking, 2)
+        one = taking.connect([b"A"], worker)
+        taking.settle(worker)
+        taking.around(worker).channel.stuck = True
+        one.session.subscribe(b"B")
+        one.say()
+        taking.turn(worker)
+        publish(taking, 2)
+        taking.turn(worker)
+        taking.around(worker).channel.stuck = False
+        taking.settle(worker)
+
+        assert got(one)[0] == [0, 2, 3]
 
 
 def test_one_that_has_got_all_that_it_missed_since_its_record_goes_on_by_its_own_policy(
