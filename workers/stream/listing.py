@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
+from fanout.shm.census import minimal
 from fanout.shm.value_layout import NO_VALUE, PLACE_BITS
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Listing:
     ) -> None:
         self._names = names
         self._values = values
-        self._prefixes = prefixes
+        # In parts no name is to come twice, and one is as good as another to begin with.
+        self._prefixes = sorted(minimal(prefixes)) if most else prefixes
         self._above = above
         self._is_covered = is_covered
         self._most = most

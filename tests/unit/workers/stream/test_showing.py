@@ -261,6 +261,21 @@ def test_when_lists_are_full_whoever_comes_gets_them_in_parts(
         check(feed, one)
 
 
+def test_lists_in_parts_have_each_name_once_and_in_order(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the prefixes overlap, and whatever the order is that a set has them in."""
+    monkeypatch.setattr(showing, "LISTED_MAX", -1)
+    monkeypatch.setattr(showing, "PART", 2)
+    monkeypatch.setattr(listing, "LOOKED_AT", 2)
+    for topic in TOPICS:
+        feed.publish(topic)
+    one = feed.comes(b"yq", b"xp1", b"xp", b"yp", b"xq", b"yp3")
+    feed.settle()
+
+    assert [topic for topic, _ in one.got()[0]] == TOPICS
+
+
 def test_it_is_told_where_they_begin_and_end(feed: Feed) -> None:
     for topic in TOPICS:
         feed.publish(topic)
