@@ -18,10 +18,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fanout.shm.census import NOTHING, Amount, Census, Censuses, Tally, count_topics, minimal
+from fanout.shm.fence import keep_order
+from fanout.shm.header import Header
 from fanout.shm.last_known import last_known
 from fanout.shm.reader import LogReader
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
-from fanout.zmtp.errors import ProtocolError
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ PIECE = 16_384  # messages of a step: some ms, 20 if all of their topics are too
 PIECES_KEPT = 128  # two logs of the default size
 TOPICS_MAX = 65_536  # in one census of all that was held back: sorted in some 20 ms
 NO_TIME = "; what was published last is not counted, there was no time"
+GONE = "; what was published last is not counted, it is overwritten"
 UNSURE = "; what was published last is counted by its last subscriptions, they changed too often"
 
 
@@ -60,6 +62,14 @@ class TooLateError(Exception):
     """There was no time to count the rest."""
 
 
+class OverwrittenError(Exception):
+    """What is to be counted was not kept, and may be overwritten by now.
+
+    So it is where one asks what a worker owes that lives, for its tail goes on meanwhile, and of a
+    worker that has died just as it went back to a message for which it came too late.
+    """
+
+
 class _Topics:
     """Counts the topics in a stretch of the log. Not a part of `Loss`, which refers to it.
 
@@ -68,19 +78,34 @@ class _Topics:
     Its mutable state: the names of topics, by id.
     """
 
-    def __init__(self, log: LogReader) -> None:
+    def __init__(self, log: LogReader, header: Header) -> None:
         self._log = log
+        self._header = header
         self._names: dict[int, bytes] = {}
 
     def count(self, first: int, stop: int) -> Tally:
-        """What there is by topic, from message `first` up to, not including, `stop`."""
+        """What there is by topic, from message `first` up to, not including, `stop`.
+
+        Raises:
+            OverwrittenError: some of that may be overwritten; what was read is forgotten.
+        """
         sizes = [end - start for start, end in pairwise(self._log.boundaries(first, stop))]
-        return count_topics(self._log.topic_ids(first, stop), sizes, first, self._name)
+        ids = self._log.topic_ids(first, stop)
+        self.require_kept(first)
+        return count_topics(ids, sizes, first, self._name)
+
+    def require_kept(self, first: int) -> None:
+        """What was read from this message on was there, and not overwritten meanwhile."""
+        keep_order()
+        if self._header.floor > first:
+            raise OverwrittenError
 
     def _name(self, topic_id: int, sequence: int) -> bytes:
         name = self._names.get(topic_id)
         if name is None:
-            name = first_frame(self._log.piece(sequence))
+            wire = self._log.piece(sequence)
+            self.require_kept(sequence)
+            name = first_frame(wire)
             if topic_id:
                 self._names[topic_id] = name
         return name
@@ -130,7 +155,7 @@ class Loss:
         self._now = now
         self._until = now() + COUNTING_MAX
         self._head = log.head()
-        topics = _Topics(log)
+        topics = _Topics(log, Header(segment))
         self._censuses = Censuses(topics.count, PIECE, PIECES_KEPT)
         self._topics = topics
         self._counted: dict[tuple[frozenset[bytes], int, int], Amount] = {}
@@ -167,6 +192,8 @@ class Loss:
                 matched = matched.plus(found)
         except TooLateError:
             return Later(0, 0, NO_TIME, complete=False)
+        except OverwrittenError:
+            return Later(0, 0, GONE, complete=False)
         known = self._changes.are_known(connection.subscriber, first)
         known = known and not connection.over_limit  # what it wanted is forgotten
         sent = NOTHING if last.blocked_since else passed
@@ -217,7 +244,9 @@ class Loss:
         if first >= stop or not key:
             return NOTHING
         if b"" in key:
-            return Amount(stop - first, self._log.start_of(stop) - self._log.start_of(first))
+            start, end = self._log.start_of(first), self._log.start_of(stop)
+            self._topics.require_kept(first)
+            return Amount(stop - first, end - start)
         asked = key, first, stop
         if asked in self._counted:
             return self._counted[asked]
@@ -253,7 +282,7 @@ class Loss:
             return unknown
         try:
             found = yield from self._count(key, first, stop)
-        except ProtocolError:  # it was overwritten while it was read
+        except OverwrittenError:  # while it was read
             return unknown
         return (found, True) if self._is_there(first) else unknown
 

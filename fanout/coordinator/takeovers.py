@@ -155,6 +155,8 @@ class Takeovers:
             if why is not None or record is None:
                 found.others.append(connection)
                 found.why[connection.subscriber] = why or ""
+                if before is not None:  # what it is owed from there on is counted in the log
+                    self.ending[connection.subscriber] = before
                 continue
             needed = record.needed if before is None else min(record.needed, before.needed)
             orphan = Orphan(connection, needed, max(needed, tail), now)

@@ -10,7 +10,7 @@ from fanout.coordinator import lost as rules
 from fanout.coordinator.changes import Changes
 from fanout.coordinator.figures import final_of
 from fanout.coordinator.interest import Interest
-from fanout.coordinator.lost import NO_TIME, NOTHING_LATER, UNSURE, Later, Losses
+from fanout.coordinator.lost import GONE, NO_TIME, NOTHING_LATER, UNSURE, Later, Losses
 from fanout.coordinator.roster import Accepted
 from fanout.reasons import Reason
 from fanout.shm import layout as at
@@ -194,6 +194,23 @@ def test_what_is_overwritten_of_a_watchlist_is_in_no_figure_and_that_is_said() -
     later = case.later()
 
     assert (later.matched, later.sent, later.complete) == (1, 0, False)
+
+
+@pytest.mark.parametrize("wanted", [(b"",), (b"A",), (b"A", b"B")])
+def test_what_a_worker_owes_that_lives_may_be_overwritten_while_it_is_counted(
+    wanted: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "PIECE", 2)
+    case = Case(*wanted, tail=4, counted=3)
+    losses = Losses(case.log.segment, case.interest, case.changes, lambda: 0.0)
+    counting = losses.begin().since_checkpoint(case.connection)
+    if wanted != (b"",):
+        next(counting)  # the first piece, which was there
+    for _ in range(100):
+        case.log.publish(b"A", bytes(1000))
+
+    later, _ = in_one_go(counting)
+    assert later == Later(0, 0, GONE, complete=False)
 
 
 def test_what_a_record_says_that_is_newer_than_the_checkpoint_is_known() -> None:

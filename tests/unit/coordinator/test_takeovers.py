@@ -150,6 +150,19 @@ def test_who_is_handed_on_to_one_that_is_lost_too_needs_what_it_needed_before() 
     assert lost.takeovers.handed == {}
 
 
+def test_the_log_is_held_for_who_was_handed_on_and_is_given_up_until_it_is_ended() -> None:
+    """What it was owed is counted from before its second worker, which may not have needed that."""
+    lost = Lost()
+    one = connection(1)
+    lost.lose([one], {1: RECORD._replace(needed=40)})
+    lost.takeovers.hand_on(1)
+
+    assert lost.lose([one], may_have_sent=1, tail=90) == ([], [1])
+    assert (lost.takeovers.needed, lost.takeovers.pending) == (40, False)
+    lost.takeovers.forget(1)
+    assert lost.takeovers.needed == NO_TAIL
+
+
 def test_one_that_had_three_workers_that_ended_by_themselves_is_given_up() -> None:
     lost = Lost()
     one = connection(1)
