@@ -7,6 +7,7 @@ sends looks which message is the last one then.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from fanout.shm.census import minimal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 4_096  # names at once, or a quarter as many prefixes: about 1 ms
 TRIES_MAX = 100  # to learn the names of what is being committed
+SAMPLED = 64  # of so many values in order, one says where the order of all is cut
 _PLACE = (1 << PLACE_BITS) - 1
 
 
@@ -31,10 +33,12 @@ class Listing:
         above: only what was published after this message.
         is_covered: says of a topic that it is not to be sent; None = all are.
         most: values at once, in the order of names otherwise; 0 = all.
+        is_full: whether what is found is to take no more memory; asked after each few values.
 
     Attributes:
         sequences, places: of the values, when they are ready.
         has_more: whether there are more after these, see `go_on()`.
+        is_given_up: there was no memory for all at once: nothing was found.
         loads: what was joined of these values, by where it begins.
     """
 
@@ -46,6 +50,7 @@ class Listing:
         above: int = -1,
         is_covered: Callable[[bytes], bool] | None = None,
         most: int = 0,
+        is_full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._names = names
         self._values = values
@@ -54,14 +59,24 @@ class Listing:
         self._above = above
         self._is_covered = is_covered
         self._most = most
+        self._is_full = is_full
+        self._looked_at = LOOKED_AT if is_covered is None else LOOKED_AT // 4  # it takes longer
+        self._found = array("Q")  # each with its place: of the names that were looked at last
+        self._runs: list[array[int]] = []  # of those before, each in order
+        self._in_runs = 0
         self.sequences = array("Q")
         self.places = array("I")
-        self.is_ready = self.has_more = False
+        self.is_ready = self.has_more = self.is_given_up = False
         self.loads: dict[int, object] = {}
         self._steps = self._make()
 
     def __len__(self) -> int:
         return len(self.sequences)
+
+    @property
+    def held(self) -> int:
+        """Values that take memory, those that are found so far, too."""
+        return len(self.sequences) + self._in_runs + len(self._found)
 
     def advance(self) -> None:
         """Find some more."""
@@ -80,30 +95,31 @@ class Listing:
                 yield
             if not self._names.unsure:
                 break
-        found: set[int] = set()
-        work = 0
+        work, most, looked_at = 0, self._most, self._looked_at
         for prefix in self._prefixes:
             begin = prefix
             while True:
-                some = self._names.some(begin, prefix, LOOKED_AT)
-                self._add(found, some)
+                some = self._names.some(begin, prefix, looked_at)
+                self._add(some)
                 work += 4 + len(some)
-                if self._most and len(found) >= self._most:
-                    self._end(found)
+                if most and self._in_runs + len(self._found) >= most:
+                    yield from self._end()
                     self.has_more = True
-                    found = set()
                     yield
-                elif work >= LOOKED_AT:
+                elif work >= looked_at:
                     work = 0
+                    if not most and self._is_full():
+                        self._give_up()
+                        return
                     yield
-                if len(some) < LOOKED_AT:
+                if len(some) < looked_at:
                     break
                 begin = some[-1] + b"\0"
-        self._end(found)
+        yield from self._end()
 
-    def _add(self, found: set[int], names: list[bytes]) -> None:
+    def _add(self, names: list[bytes]) -> None:
         last, places, above = self._values.last, self._names.places, self._above
-        is_covered = self._is_covered
+        is_covered, found = self._is_covered, self._found
         for name in names:
             place = places[name]
             sequence = last[place]
@@ -112,10 +128,42 @@ class Listing:
                 and sequence > above
                 and (is_covered is None or not is_covered(name))
             ):
-                found.add(sequence << PLACE_BITS | place)
+                found.append(sequence << PLACE_BITS | place)
+        if len(found) >= LOOKED_AT:
+            self._end_run()
 
-    def _end(self, found: set[int]) -> None:
-        ordered = sorted(found)
-        self.sequences = array("Q", [each >> PLACE_BITS for each in ordered])
-        self.places = array("I", [each & _PLACE for each in ordered])
+    def _end_run(self) -> None:
+        if self._found:
+            self._runs.append(array("Q", sorted(self._found)))
+            self._in_runs += len(self._found)
+            self._found = array("Q")
+
+    def _give_up(self) -> None:
+        self._runs, self._in_runs, self._found = [], 0, array("Q")
+        self.is_given_up = True
+
+    def _end(self) -> Iterator[None]:
+        """Put all that was found in order, a few at a time.
+
+        The runs are cut where samples of them say that about as many are before as at any other
+        cut, and what lies between two cuts is put in order by itself. Names of two prefixes are in
+        there twice, and the same value is between the same cuts.
+        """
+        self._end_run()
+        runs = self._runs
+        self.sequences, self.places = array("Q"), array("I")
+        samples = sorted([one for run in runs for one in run[::SAMPLED]])
+        starts = [0] * len(runs)
+        for cut in (*samples[SAMPLED::SAMPLED], None):
+            found: set[int] = set()
+            for at, run in enumerate(runs):
+                stop = len(run) if cut is None else bisect_left(run, cut, starts[at])
+                found.update(run[starts[at] : stop])
+                starts[at] = stop
+            ordered = sorted(found)
+            self.sequences.extend([each >> PLACE_BITS for each in ordered])
+            self.places.extend([each & _PLACE for each in ordered])
+            if cut is not None:
+                yield
+        self._runs, self._in_runs = [], 0
         self.is_ready = True

@@ -38,7 +38,7 @@ LOOKED_AT = 2_000  # values of which none is to be sent, until others have their
 PIECES_BYTES = 8 * 1024 * 1024  # of messages that others may want as well
 SHARED_PREFIXES = 8  # of who wants nothing else: then others with the same share the list
 LOADS_KEPT = 8  # joined, of one list
-LISTED_MAX = 4 * 1024 * 1024  # values in all lists, 12 bytes each: 48 MiB
+LISTED_MAX = 4 * 1024 * 1024  # values in all lists, up to 20 bytes each: 80 MiB
 PART = 1_024  # values of a list, once there are more
 TRIES_MAX = 100  # to look at a message that is being committed, until others have their turn
 
@@ -92,6 +92,8 @@ class Showing:
             return Step.MORE
         if not snapshot.listing.is_ready:
             snapshot.listing.advance()
+            if snapshot.listing.is_given_up:
+                snapshot.listing = self._list(member, snapshot, is_full=True)
             return Step.MORE
         if not snapshot.is_found and not self._find(member, snapshot):
             return Step.MORE
@@ -143,26 +145,34 @@ class Showing:
     def _begin(self, member: Member, snapshot: Snapshot) -> None:
         if snapshot.is_told:
             self._tell(member, snapshot, is_end=False)
+        snapshot.listing = self._list(member, snapshot, is_full=self._is_full())
+
+    def _is_full(self) -> bool:
+        return sum([listing.held for listing in self._lists]) > LISTED_MAX
+
+    def _list(self, member: Member, snapshot: Snapshot, *, is_full: bool) -> Listing:
+        """What is to be found for it, in parts if there is no memory for more at once."""
         prefixes, above = snapshot.prefixes, snapshot.above
-        is_shared = snapshot.is_alone and len(prefixes) <= SHARED_PREFIXES
+        is_shared = snapshot.is_alone and len(prefixes) <= SHARED_PREFIXES and not is_full
         # What is published later is not in the list.
         key: tuple[object, ...] = (
             (self._log.head(), above, frozenset(prefixes)) if is_shared else ()
         )
-        listing = self._shared.get(key)
-        if listing is None:
-            snapshots = member.snapshots
-            assert snapshots is not None
-            is_full = sum(map(len, self._lists)) > LISTED_MAX
-            listing = Listing(
-                *(self.names, self._values, prefixes, above),
-                None if snapshot.is_alone else lambda topic: snapshots.is_covered(snapshot, topic),
-                PART if is_full else 0,
-            )
-            self._lists.add(listing)
-            if is_shared and not is_full:  # each goes on in parts by itself
-                self._shared[key] = listing
-        snapshot.listing = listing
+        known = self._shared.get(key)
+        if known is not None and not known.is_given_up:
+            return known
+        snapshots = member.snapshots
+        assert snapshots is not None
+        listing = Listing(
+            *(self.names, self._values, prefixes, above),
+            None if snapshot.is_alone else lambda topic: snapshots.is_covered(snapshot, topic),
+            PART if is_full else 0,
+            self._is_full,
+        )
+        self._lists.add(listing)
+        if is_shared:  # in parts each goes on by itself
+            self._shared[key] = listing
+        return listing
 
     def _end(self, member: Member, snapshot: Snapshot) -> None:
         snapshots = member.snapshots

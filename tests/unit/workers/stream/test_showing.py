@@ -8,6 +8,7 @@ of each topic that it wants, as long as it wants it; none twice, none older afte
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgpack
@@ -24,9 +25,11 @@ from fanout.shm.valued_log import ValuedLog
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream import listing, showing
+from fanout.workers.stream.listing import Listing
 from fanout.workers.stream.member import LOST, Member
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.showing import Showing
+from fanout.workers.stream.topic_names import TopicNames
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Sink
 
@@ -274,6 +277,54 @@ def test_lists_in_parts_have_each_name_once_and_in_order(
     feed.settle()
 
     assert [topic for topic, _ in one.got()[0]] == TOPICS
+
+
+def test_lists_that_are_still_made_count_for_how_many_there_may_be(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All begin while there is room for each, and nobody has a whole list when it is gone."""
+    monkeypatch.setattr(showing, "LISTED_MAX", 2 * len(TOPICS))
+    monkeypatch.setattr(showing, "PART", 4)
+    monkeypatch.setattr(listing, "LOOKED_AT", 4)
+    for topic in TOPICS:
+        feed.publish(topic)
+    for _ in range(9):
+        one = feed.comes(b"zz", room=60)
+        feed.subscribes(one, b"")  # not alone: then they would all have one list
+    most = 0
+    for _ in range(40):
+        feed.turn()
+        lists = [*feed.showing._lists]
+        parts = [part for one in lists for part in (one.sequences, one._found, *one._runs)]
+        most = max(most, sum(map(len, parts)))
+    assert most <= 2 * len(TOPICS) + 9 * 4
+    feed.settle()
+
+    for one in feed.ones:
+        check(feed, one)
+
+
+def test_a_list_is_put_in_order_a_few_at_a_time(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "LOOKED_AT", 4)
+    monkeypatch.setattr(listing, "SAMPLED", 1)
+    order = [*TOPICS]
+    random.Random(3).shuffle(order)
+    for topic in order:
+        feed.publish(topic)
+    found = Listing(TopicNames(feed.values), feed.values, [b"x", b"", b"xp"])
+    grown, steps = [0], 0
+    while not found.is_ready:
+        found.advance()
+        steps += 1
+        if len(found) > grown[-1]:
+            grown.append(len(found))
+        assert steps < 100
+
+    assert [*found.sequences] == [*range(len(TOPICS))], "each once, in order"
+    assert [found.places[at] for at in (0, 9)] == [TOPICS.index(order[at]) + 1 for at in (0, 9)]
+    assert max(more - less for less, more in pairwise(grown)) <= 4
 
 
 def test_it_is_told_where_they_begin_and_end(feed: Feed) -> None:
