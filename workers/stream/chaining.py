@@ -36,7 +36,7 @@ TRIES_MAX = 100  # to look at a message that is being committed
 
 
 class Chaining:
-    """Finds them for all members; its mutable state: the keyframes found, and the chains in use.
+    """Finds them for all members; its mutable state: the keyframes found, and the topics in use.
 
     Args:
         pump: moves members.
@@ -54,7 +54,7 @@ class Chaining:
         self._hold = hold
         self._want = want
         self._keyframes = Keyframes(values.log)
-        self._chains: WeakSet[Chain] = WeakSet()
+        self._in_use: WeakSet[Chain | Finding] = WeakSet()
 
     def step(self, member: Member, snapshot: Snapshot) -> bool:
         """Find some more of what is listed; returns whether that is all, and waits for it."""
@@ -66,10 +66,12 @@ class Chaining:
         ):
             return False
         finding.comes = None
+        finding.room = TOPICS_MAX - sum([len(one.floors) for one in self._in_use])
         assert snapshot.listing is not None
         places = snapshot.listing.places
         for place in islice(places, finding.at, finding.at + PLACES_AT_ONCE):
-            if not self._look(place, snapshot, finding) and finding.tries < TRIES_MAX:
+            known = self._look(place, member, snapshot, finding)
+            if not known and finding.tries < TRIES_MAX:
                 finding.tries += 1
                 return False
             finding.at += 1
@@ -94,9 +96,11 @@ class Chaining:
         if first < until:
             self._pump.hold_from(member, first, until)
             snapshot.due = first
-        return Finding(first, until, due)
+        finding = Finding(first, until, due)
+        self._in_use.add(finding)
+        return finding
 
-    def _look(self, place: int, snapshot: Snapshot, finding: Finding) -> bool:
+    def _look(self, place: int, member: Member, snapshot: Snapshot, finding: Finding) -> bool:
         """Look at one topic; returns whether what there is of it is known."""
         values, first, until = self._values, finding.first, finding.until
         topic_id, last = values.ids[place], values.last[place]
@@ -105,10 +109,16 @@ class Chaining:
         if last < values.expired or last <= snapshot.above:
             return True
         topic_id -= KEYFRAME
-        name = self._names.name(place)
+        if not self._names.is_of(place, topic_id):
+            return True  # its place was given away, or it was forgotten
+        name, snapshots = self._names.name(place), member.snapshots
+        assert snapshots is not None
+        if snapshots.has_cancelled and snapshots.is_covered(snapshot, name):
+            return True
         keyframe = self._keyframes.last_before(topic_id, until) if first < until else None
-        if keyframe is not None and keyframe >= first and self._has_room(finding):
+        if keyframe is not None and keyframe >= first and finding.room > 0:
             finding.floors[name] = keyframe
+            finding.room -= 1
         elif last < until and values.is_keyframe(place, last):
             snapshot.alone.add(place)
         elif last >= self._log.head() and finding.tries < TRIES_MAX:
@@ -128,10 +138,6 @@ class Chaining:
             finding.comes = {one & ~KEYFRAME: one >= KEYFRAME for one in reversed(ids)}
         return finding.comes.get(topic_id, False)
 
-    def _has_room(self, finding: Finding) -> bool:
-        in_use = sum([len(chain.floors) for chain in self._chains])
-        return in_use + len(finding.floors) < TOPICS_MAX
-
     def _end(self, member: Member, snapshot: Snapshot, finding: Finding) -> None:
         """Have it sent what was found."""
         floors, until = finding.floors, finding.until
@@ -143,7 +149,7 @@ class Chaining:
                 self._want(name)
             if floors:
                 chain = Chain(floors, member.encoding)
-                self._chains.add(chain)
+                self._in_use.add(chain)
                 snapshot.before = member.sent
                 self._pump.chain(member, min(floors.values()), until, chain)
         if finding.lost:

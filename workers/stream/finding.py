@@ -10,6 +10,7 @@ class Finding:
         first, until: between which messages, the latter of which is where it was.
         due: of its snapshot, meanwhile it is due at once.
         at: which value of the listing is next.
+        room: how many topics more may be found now.
         floors: by topic, the keyframe that it begins with.
         comes: of topics that come by themselves, whether the first message is a keyframe; None =
             that is to be looked for.
@@ -19,7 +20,7 @@ class Finding:
 
     __slots__ = (
         *("at", "comes", "due", "first", "floors", "highest"),
-        *("lost", "lowest", "tries", "until"),
+        *("__weakref__", "lost", "lowest", "room", "tries", "until"),
     )
 
     def __init__(self, first: int, until: int, due: int) -> None:
@@ -28,6 +29,7 @@ class Finding:
         self.due = due
         self.at = 0
         self.tries = 0
+        self.room = 0
         self.floors: dict[bytes, int] = {}
         self.comes: dict[int, bool] | None = None
         self.lost = 0
@@ -35,7 +37,8 @@ class Finding:
         self.highest = 0
 
     def lose(self, sequence: int) -> None:
-        """One more topic; this is its last message."""
+        """One more topic; this is its last message, or one that comes by itself."""
+        sequence = min(sequence, self.until - 1)
         self.lost += 1
         self.lowest = min(self.lowest, sequence)
-        self.highest = max(self.highest, min(sequence, self.until - 1))
+        self.highest = max(self.highest, sequence)

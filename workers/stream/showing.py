@@ -231,7 +231,7 @@ class Showing:
             if ids is not None and ids[place] >= KEYFRAME:
                 if place not in snapshot.alone:
                     continue
-                if sequence >= limit and self.chaining is not None:
+                if limit <= sequence < self._log.head() and self.chaining is not None:
                     self.chaining.missed(member, snapshot, place)
                     continue
             if sequence >= limit:

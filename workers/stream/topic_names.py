@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from fanout.shm.value_layout import KEYFRAME
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class TopicNames:
     def name(self, place: int) -> bytes:
         """The topic that had this place when it was looked at last."""
         return self._names[place]
+
+    def is_of(self, place: int, topic_id: int) -> bool:
+        """Whether that topic had the place then, and had it by this id; not of a keyframe."""
+        return (self._ids[place] | KEYFRAME) == (topic_id | KEYFRAME)
 
     def learn(self, first: int) -> int:
         """Bring some places up to date, from this one on; returns the next one, 0 = these are all.

@@ -23,6 +23,7 @@ from fanout.workers.stream import chaining, keyframes
 from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.member import LOST
+from fanout.zmtp.frames import encode_message
 from tests.unit.workers.stream.test_showing import PREFIXES, TOPICS, Feed, One, messages_in
 
 if TYPE_CHECKING:
@@ -238,6 +239,120 @@ def test_who_jumps_while_it_is_sent_them_is_told(feed: KeyedFeed) -> None:
     assert [(g["first"], g["last"], g["count"]) for g in marks(one, GAP_TOPIC)] == [(0, 100, 101)]
     feed.pump.settle(one.member)
     assert one.member.queued == one.member.queued_bytes == 0
+
+
+def test_those_of_all_who_are_being_looked_for_count_as_well(
+    feed: KeyedFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chaining, "TOPICS_MAX", len(KEYED) + 2)
+    monkeypatch.setattr(chaining, "PLACES_AT_ONCE", 1)
+    monkeypatch.setattr(feed.pump, "_serve_steps", 1)  # one after the other
+    for topic in KEYED:
+        feed.publish_key(topic)
+        feed.publish(topic)
+    ones = [feed.comes(b"xp", b"yq") for _ in range(3)]
+    feed.settle()
+    assert sum(len(sequences(one)) for one in ones) < 2 * len(KEYED)
+
+
+def test_who_is_further_behind_than_one_before_it_gets_its_own(feed: KeyedFeed) -> None:
+    key = feed.publish_key(b"xp0")
+    late = feed.comes(b"yp0", room=0)
+    feed.publish(b"yp0")
+    feed.turn()
+    feed.subscribes(late, b"xp0")
+    for _ in range(9_000):
+        feed.publish(b"xq0", 1)
+        feed.turn()
+    second = feed.publish_key(b"xp0")
+    other = feed.comes(b"xp0")
+    while not sequences(other):
+        feed.turn()
+    feed.settle()
+    assert sequences(other) == {b"xp0": [second]}
+    assert sequences(late)[b"xp0"] == [key, second]
+    assert not feed.asked
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_one_that_is_kept_and_gone_before_it_is_sent_is_told_of(is_forgotten: bool) -> None:
+    feed = KeyedFeed(SMALL)
+    key = feed.publish_key(b"xp0")
+    for _ in range(1_500):
+        feed.publish(b"yp0")
+    one = feed.comes(b"xp0", room=0)
+    one.member.gaps = Gaps(1, conflated=False)
+    for _ in range(9):
+        feed.turn()
+    assert one.member.snapshots is not None
+    assert one.member.snapshots.pending[0].alone, "it was found, and waits for its socket"
+    if is_forgotten:
+        place = TOPICS.index(b"xp0") + 1
+        feed.log.values.forget(place, 7_000 << PLACE_BITS | place)
+    else:
+        delta = feed.publish(b"xp0")
+        assert delta > key
+    feed.settle()
+    if is_forgotten:
+        assert (sequences(one), feed.asked, marks(one, GAP_TOPIC)) == ({}, [], [])
+    else:
+        assert sequences(one) == {b"xp0": [delta]}
+        assert feed.asked == [b"xp0"]
+        [gap] = marks(one, GAP_TOPIC)
+        assert (gap["first"], gap["last"]) == (delta - 1, delta - 1)
+    feed.segment.close()
+
+
+def test_of_what_comes_by_itself_it_is_told_up_to_where_that_begins() -> None:
+    feed = KeyedFeed(SMALL)
+    feed.publish_key(b"xp0")
+    feed.publish(b"xp0")
+    for _ in range(1_500):
+        feed.publish(b"yp0")
+    one = feed.comes(b"xp0", room=0)
+    one.member.gaps = Gaps(1, conflated=False)
+    delta = feed.publish(b"xp0")
+    feed.settle()
+    assert (sequences(one), feed.asked) == ({b"xp0": [delta]}, [b"xp0"])
+    [gap] = marks(one, GAP_TOPIC)
+    assert gap["first"] == gap["last"] == delta - 1
+    feed.segment.close()
+
+
+def test_who_wants_a_topic_no_more_is_sent_nothing_of_it(feed: KeyedFeed) -> None:
+    feed.publish_key(b"xp0")
+    feed.publish_key(b"xp1")
+    one = feed.comes(b"xp0", b"xp1")
+    feed.cancels(one, b"xp1")
+    feed.settle()
+    assert sequences(one) == {b"xp0": [0]}
+
+
+def test_nothing_is_asked_for_of_a_topic_whose_place_is_anothers_now(
+    feed: KeyedFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed.pump, "_serve_steps", 1)
+    feed.publish_key(b"xp0")
+    one = feed.comes(b"xp0")
+    while one.member.snapshots is None or one.member.snapshots.pending[0].listing is None:
+        feed.turn()
+    while not one.member.snapshots.pending[0].listing.is_ready:
+        feed.turn()
+    place = TOPICS.index(b"xp0") + 1
+    other = 7_000 << PLACE_BITS | place
+    feed.log.values.give(place, other)
+    feed.log.values.note_keyframe(place, other)
+    feed.log.append(encode_message([b"other", b"delta"]), other)
+    feed.settle()
+    assert not feed.asked
+
+
+def test_before_anything_was_published_nothing_is_missing(feed: KeyedFeed) -> None:
+    one = feed.comes(b"xp0")
+    feed.publish(b"xp0")
+    feed.publish_key(b"xp0")
+    feed.settle()
+    assert (sequences(one), feed.asked) == ({b"xp0": [0, 1]}, [])
 
 
 @pytest.mark.parametrize("layout", [LARGE, SMALL])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ class Index:
     def __init__(self, messages: list[tuple[int, bool]]) -> None:
         self.ids = [topic | KEYFRAME if is_key else topic for topic, is_key in messages]
         self.floor = 0
+        self.entries = 40  # of which more than there are may be protected
 
     def topic_ids(self, first: int, stop: int) -> list[int]:
         assert self.floor <= first < stop <= len(self.ids)
@@ -37,20 +39,24 @@ def test_the_last_one_before_any_message_is_found(
     index = Index(messages)
     found = Keyframes(index)  # type: ignore[arg-type]  # all that it asks
     stop = 0
-    for _ in range(4):
-        index.floor = data.draw(st.integers(index.floor, len(messages)))
-        stop = data.draw(st.integers(max(stop, index.floor), len(messages)))
-        while not found.advance(index.floor, stop):
-            pass
-        for topic in range(5):
-            for until in range(index.floor, stop + 1):
-                keys = [s for s in range(until) if messages[s] == (topic, True)]
-                last = found.last_before(topic, until)
-                if keys and keys[-1] >= index.floor:
-                    assert last == keys[-1]
-                else:
-                    assert last is None or last < index.floor
-    assert len(found) <= 2 * sum(is_key for _, is_key in messages[index.floor :]) + 1
+    with mock.patch.object(keyframes, "LOOKED_AT", 5):
+        for _ in range(4):
+            index.floor = data.draw(st.integers(index.floor, len(messages)))
+            stop = data.draw(st.integers(max(stop, index.floor), len(messages)))
+            # Some are further behind than others before them; what they ask for is protected.
+            first = data.draw(st.integers(index.floor, stop))
+            while not found.advance(first, stop):
+                pass
+            for topic in range(5):
+                for until in range(first, stop + 1):
+                    keys = [s for s in range(until) if messages[s] == (topic, True)]
+                    last = found.last_before(topic, until)
+                    if keys and keys[-1] >= first:
+                        assert last == keys[-1]
+                    else:
+                        assert last is None or last < first
+            low = max(0, min(first, stop - 30))
+            assert len(found) <= 2 * sum(is_key for _, is_key in messages[low:]) + 1
 
 
 def test_it_is_looked_for_in_slices_and_no_message_twice(
@@ -58,6 +64,7 @@ def test_it_is_looked_for_in_slices_and_no_message_twice(
 ) -> None:
     monkeypatch.setattr(keyframes, "LOOKED_AT", 10)
     index = Index([(1, number == 3) for number in range(35)])
+    index.entries = 50
     looked: list[int] = []
     read = index.topic_ids
 
@@ -70,4 +77,8 @@ def test_it_is_looked_for_in_slices_and_no_message_twice(
     assert [found.advance(0, 35) for _ in range(5)] == [False, False, False, True, True]
     assert found.advance(20, 35)
     assert looked == [*range(35)]
+    assert found.last_before(1, 35) == 3, "others may be there yet"
+    index.entries = 20
+    assert found.advance(20, 35)
     assert found.last_before(1, 35) is None, "3 is gone"
+    assert looked == [*range(35)]
