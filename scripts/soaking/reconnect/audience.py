@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import fanout
 import fanout.asyncio
+from benchmarks.channel import ChannelClosed
 from benchmarks.children import run_child
 from soaking.reconnect.people import Person, record_of, records_in
 
@@ -83,21 +84,24 @@ class Audience:
             task.result()
 
     def _answer(self) -> None:
-        request = self._channel.receive()
-        if request["do"] == "calm":
-            self._is_calm = True
-        elif request["do"] == "look":
-            epoch, published = request["epoch"], request["published"]
-            self._channel.send(made=self._made, behind=self._behind(epoch, published))
-        else:
+        try:
+            request = self._channel.receive()
+            if request["do"] == "calm":
+                self._is_calm = True
+            else:
+                epoch, published = request["epoch"], request["published"]
+                self._channel.send(made=self._made, behind=self._behind(epoch, published))
+        except ChannelClosed:
+            asyncio.get_running_loop().remove_reader(self._channel.fileno())
             self._over.set()
 
     def _behind(self, epoch: int, published: int) -> list[int]:
-        """Those that have not got the last message that they want."""
+        """Those that have not got the last one of so many messages that they want."""
         behind = []
         for person in self._people:
             wanted = next((n for n in range(published - 1, -1, -1) if person.has(n)), None)
-            if wanted is not None and self._positions.get(person.number) != (epoch, wanted):
+            is_in, at = self._positions.get(person.number, (None, -1))
+            if wanted is not None and (is_in != epoch or at < wanted):
                 behind.append(person.number)
         return behind
 

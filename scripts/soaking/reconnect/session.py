@@ -11,22 +11,24 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.children import Child
 from fanout import Publisher, SlowPolicy, Subscriber
 from soaking.reconnect.judging import complaints
-from soaking.reconnect.people import PAYLOAD_BYTES, Person, records_in, topic_of
+from soaking.reconnect.people import PAYLOAD_BYTES, TOPICS, Person, records_in, topic_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
 PROCESSES = 4
 START_S = 60.0
 CATCH_UP_S = 120.0  # until all have the last message, on a machine with other work, too
 LOOK_S = 0.5
 STEP_S = 0.005
+EFFECT_S = 60.0  # until one thing that has happened is over for all, on such a machine, too
 EACH_S = (0.3, 1.0)  # between two things that happen
 STOPPED_S = (0.5, 2.0)
 HAPPENINGS = {"kill": 3, "stop": 4, "lose worker": 2, "restart": 1}  # and how often, in parts
@@ -60,6 +62,8 @@ class Session:
         count: subscribers.
         per_second: messages.
         happenings: what may happen, and how often, in parts.
+        plan: names of happenings. If there are any they alone happen, one after another: each when
+            all have got what was published after the one before, however long that takes.
     """
 
     def __init__(
@@ -69,11 +73,13 @@ class Session:
         per_second: float = 100.0,
         seed: int = 1,
         happenings: dict[str, int] = HAPPENINGS,
+        plan: Sequence[str] = (),
     ) -> None:
         self._seconds = seconds
         self._per_second = per_second
         self._random = random.Random(seed)
         self._happenings = happenings
+        self._plan = plan
         self._shares = [[*range(count)][place::PROCESSES] for place in range(PROCESSES)]
         self._children: list[Child] = []
         self._stopped: dict[int, float] = {}  # places of processes, and when they go on
@@ -93,7 +99,10 @@ class Session:
             self._children = [self._start(place) for place in range(len(self._shares))]
             for child in self._children:
                 child.answer(START_S)
-            self._publish()
+            if self._plan:
+                self._follow(self._plan)
+            else:
+                self._publish()
             self._calm_down()
             self._judge()
         return self._found
@@ -122,17 +131,56 @@ class Session:
     # What happens.
 
     def _publish(self) -> None:
-        began = time.monotonic()
-        now, due, sent = began, began, 0
-        while now < began + self._seconds:
+        due = 0.0
+        for now in self._ticks(self._seconds):
             for place in [place for place, until in self._stopped.items() if now >= until]:
                 self._go_on(place)
             if now >= due:
                 due = now + self._random.uniform(*EACH_S)
-                self._happen(now)
+                names = [*self._happenings]
+                [name] = self._random.choices(names, [self._happenings[one] for one in names])
+                self._happen(name, self._random.randrange(len(self._children)), now)
+
+    def _follow(self, plan: Sequence[str]) -> None:
+        self._have_all_go_on("the start")
+        for number, name in enumerate(plan):
+            evicted = self._publisher.statistics().evicted
+            place = number % len(self._children)  # of the first one all want everything
+            self._happen(name, place, time.monotonic())
+            if name == "stop":
+                self._publish_until(partial(self._are_evicted, evicted), "nobody is evicted")
+                self._go_on(place)
+            self._have_all_go_on(name)
+
+    def _are_evicted(self, before: int) -> bool:
+        return self._publisher.statistics().evicted > before
+
+    def _have_all_go_on(self, after: str) -> None:
+        """Publish until each has got something of it that it wants."""
+        mark = self._published[self._epoch] + TOPICS
+        self._publish_until(partial(self._have_got, mark), f"not all have gone on after {after}")
+
+    def _have_got(self, mark: int) -> bool:
+        return self._published[self._epoch] >= mark and not self._behind(mark)
+
+    def _publish_until(self, is_over: Callable[[], bool], otherwise: str) -> None:
+        looked = 0.0
+        for now in self._ticks(EFFECT_S):
+            if now >= looked + LOOK_S:
+                looked = now
+                if is_over():
+                    return
+        raise TimeoutError(f"{otherwise} within {EFFECT_S:g} s")
+
+    def _ticks(self, seconds: float) -> Iterator[float]:
+        """Times, for so long; what is due by each is published."""
+        began = now = time.monotonic()
+        sent = 0
+        while now < began + seconds:
             while sent < (now - began) * self._per_second:
                 self._publish_next()
                 sent += 1
+            yield now
             time.sleep(STEP_S)
             now = time.monotonic()
 
@@ -142,9 +190,7 @@ class Session:
         self._published[self._epoch] += 1
         self._found.counts["published"] += 1
 
-    def _happen(self, now: float) -> None:
-        names = [*self._happenings]
-        [name] = self._random.choices(names, [self._happenings[one] for one in names])
+    def _happen(self, name: str, place: int, now: float) -> None:
         what: dict[str, Callable[[int, float], None]] = {
             "kill": self._kill,
             "stop": self._stop,
@@ -152,7 +198,7 @@ class Session:
             "restart": self._restart,
         }
         self._found.counts[name] += 1
-        what[name](self._random.randrange(len(self._children)), now)
+        what[name](place, now)
 
     def _kill(self, place: int, now: float) -> None:
         """Of one process, and start another that goes on where its file ends."""
@@ -198,20 +244,21 @@ class Session:
             self._go_on(place)
         for child in self._children:
             child.tell(do="calm")
-        for _ in range(20):
+        for _ in range(2 * TOPICS):
             self._publish_next()
         deadline = time.monotonic() + CATCH_UP_S
-        while behind := self._behind():
+        while behind := self._behind(self._published[self._epoch]):
             if time.monotonic() > deadline:
                 self._found.wrong.append(f"{len(behind)} have not got the last: {behind[:5]}")
                 break
             time.sleep(LOOK_S)
         self._note_publisher()
 
-    def _behind(self) -> list[int]:
+    def _behind(self, published: int) -> list[int]:
+        """Who has not got all of so many messages of this run."""
         behind: list[int] = []
         made = 0
-        told = {"epoch": self._epoch, "published": self._published[self._epoch]}
+        told = {"epoch": self._epoch, "published": published}
         for child in self._children:
             answer = child.ask(START_S, do="look", **told)
             behind += answer["behind"]
