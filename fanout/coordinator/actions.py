@@ -143,7 +143,14 @@ class Judge:
 
 @record
 class GiveUp:
-    """Nobody waits any more for what is said of this subscriber."""
+    """Nobody waits any more for what is said of this subscriber: it has taken too long."""
+
+    subscriber: int
+
+
+@record
+class Withdraw:
+    """This subscriber is gone: whoever has not begun to judge it need not."""
 
     subscriber: int
 
@@ -226,7 +233,7 @@ OfALife: TypeAlias = (
 OfAConnection: TypeAlias = (
     HandOver | NoteConnected | NoteSubscriptions | NoteChoice | NoteUser | Shut | Hold | Book
 )
-OfVerdicts: TypeAlias = Judge | GiveUp
+OfVerdicts: TypeAlias = Judge | GiveUp | Withdraw
 Action: TypeAlias = OfALife | OfAConnection | OfVerdicts | Say | Wake | Tell | Complain | Answer
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from fanout.coordinator import actions as do
 from fanout.coordinator import judgements
+from fanout.coordinator.addresses import address_of
 from fanout.coordinator.reception import shut
 from fanout.errors import StartupError
 
@@ -103,9 +104,12 @@ class Hands:
                 case do.NoteUser(connection):
                     figures.judged(connection)
                 case do.Judge(security, request):
-                    self._reception.judges.submit(security, request, self._judged)
+                    address = address_of(request.peer)
+                    self._reception.judges.submit(security, request, self._judged, address)
                 case do.GiveUp(subscriber):
                     self._reception.judges.give_up(subscriber)
+                case do.Withdraw(subscriber):
+                    self._reception.judges.withdraw(subscriber)
                 case do.Shut(descriptor):
                     shut(descriptor)
                 case do.Hold(descriptor, seconds):

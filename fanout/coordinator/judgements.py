@@ -14,7 +14,7 @@ from fanout.coordinator.actions import GiveUp, Judge, NoteUser, Say, Tell
 from fanout.coordinator.judging import CHECK_TIMEOUT
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
-from fanout.security.verdicts import TEXT_MAX, Allow, Deny, Request, shown_user
+from fanout.security.verdicts import Allow, Deny, Request, shown_text, shown_user
 
 if TYPE_CHECKING:
     from fanout.coordinator.actions import Action
@@ -48,13 +48,14 @@ def judged(state: State, request: Request, verdict: Verdict, failure: str = "") 
     Args:
         failure: why nobody could say it, empty = somebody has.
     """
+    is_awaited = state.judging.end(request.subscriber)
     connection = state.roster.connections.get(request.subscriber)
-    if connection is None or not state.judging.end(request.subscriber):
+    if connection is None or not is_awaited:
         return []
     actions: list[Action] = []
     if failure:
-        kind = EventKind.CALLBACK_FAILED
-        actions.append(Tell(Event(kind, failure, connection.subscriber, connection.peer)))
+        kind, text = EventKind.CALLBACK_FAILED, shown_text(failure)
+        actions.append(Tell(Event(kind, text, connection.subscriber, connection.peer)))
     if isinstance(verdict, Allow):
         user = request.username if verdict.user is None else verdict.user
         connection.mechanism, connection.user = request.mechanism, shown_user(user)
@@ -64,7 +65,7 @@ def judged(state: State, request: Request, verdict: Verdict, failure: str = "") 
         (Reason.DENIED, Judgement.DENY) if denied else (Reason.PUT_OFF, Judgement.LATER)
     )
     who = f"user {shown_user(request.username)!r}"
-    why = f": {verdict.text[:TEXT_MAX]}" if verdict.text else ""
+    why = f": {shown_text(verdict.text)}" if verdict.text else ""
     return [*actions, _say(connection, judgement, f"{cause.text}: {who}{why}")]
 
 

@@ -33,6 +33,15 @@ class Judging:
         self._by.pop(subscriber, None)
         return self._deadlines.pop(subscriber, None) is not None
 
+    def leave(self, subscriber: int) -> bool:
+        """Its connection is over; whether somebody is asked about it.
+
+        A check that hangs is to be given up in its time all the same, or its thread would count
+        for ever: so it is awaited on.
+        """
+        self._by.pop(subscriber, None)
+        return subscriber in self._deadlines
+
     def overdue(self, now: float) -> list[int]:
         """Those who have waited for too long."""
         late = []

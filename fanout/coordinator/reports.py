@@ -32,6 +32,7 @@ from fanout.coordinator.actions import (
     Shut,
     Tell,
     Wake,
+    Withdraw,
     tell_of,
 )
 from fanout.coordinator.interest import PAIR_BYTES
@@ -304,12 +305,12 @@ def end(
     _forget_wants(state, connection.subscriber)
     state.changes.forget(connection.subscriber)
     state.choices.forget(connection.subscriber)
-    state.judging.end(connection.subscriber)
+    is_judged = state.judging.leave(connection.subscriber)
     state.takeovers.forget(connection.subscriber)
     cause = Reason.of(closed.cause)
     if cause is Reason.WORKER_RETIRED and connection.version is not None:
         state.ledger.not_resumed += 1
-    actions: list[Action] = []
+    actions: list[Action] = [Withdraw(connection.subscriber)] if is_judged else []
     duplicate = state.duplicates.pop(connection.subscriber, None)
     if duplicate is not None:
         actions.append(Hold(duplicate, hold) if hold else Shut(duplicate))

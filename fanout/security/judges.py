@@ -5,15 +5,17 @@ when they are needed; a check that takes too long is given up by whoever waits f
 thread does not count any more: another takes its place, up to a bound. If all of these hang, too,
 nobody is judged any more, and each request is given up in its time.
 
-One request is made for each connection that is in its handshake, and these are bounded.
+One request is made for each connection that is in its handshake, and these are bounded. Addresses
+take turns: one that has thousands of them, and checks that are slow, costs others little.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from fanout.security.fair_line import FairLine
 from fanout.security.verdicts import Later
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     Done: TypeAlias = Callable[[Request, Verdict, str], None]
 
+_OURS = Path(__file__).parent
 THREADS_MAX = 4  # a check may wait for a database
 HUNG_MAX = 4  # more of them, in place of those that hang
 
@@ -37,7 +40,7 @@ class Judges:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[Security, Request, Done]] = deque()
+        self._waiting: FairLine[tuple[Security, Request, Done]] = FairLine()
         self._busy: dict[int, threading.Thread] = {}  # by subscriber
         self._threads: set[threading.Thread] = set()  # those that count
         self._hung: set[threading.Thread] = set()
@@ -48,26 +51,32 @@ class Judges:
         """How many threads are in a check that was given up."""
         return len(self._hung)
 
-    def submit(self, security: Security, request: Request, done: Done) -> None:
+    def submit(self, security: Security, request: Request, done: Done, address: str = "") -> None:
         """Have a request judged; nothing once it has ended.
 
         Args:
+            address: of who asks: each has its turn.
             done: is called on one of the threads, with the request, the verdict, and what has
                 failed (empty = nothing); not after `give_up`.
         """
         with self._changed:
             if self._is_over:
                 return
-            self._waiting.append((security, request, done))
+            self._waiting.add(request.subscriber, address, (security, request, done))
             is_short = len(self._busy) + len(self._waiting) > len(self._threads)
             if is_short and len(self._threads) < THREADS_MAX:
                 self._start()
             self._changed.notify()
 
-    def give_up(self, subscriber: int) -> None:
-        """Nobody waits for this one any more."""
+    def withdraw(self, subscriber: int) -> None:
+        """This one is gone: nobody need begin to judge it. A check that has begun goes on."""
         with self._changed:
-            self._waiting = deque(one for one in self._waiting if one[1].subscriber != subscriber)
+            self._waiting.remove(subscriber)
+
+    def give_up(self, subscriber: int) -> None:
+        """Nobody waits for this one any more: its check has taken too long."""
+        with self._changed:
+            self._waiting.remove(subscriber)
             thread = self._busy.pop(subscriber, None)
             if thread is None or thread not in self._threads or len(self._hung) >= HUNG_MAX:
                 return
@@ -102,7 +111,10 @@ class Judges:
                     self._hung.discard(me)
                     self._threads.discard(me)
                     return
-                security, request, done = self._waiting.popleft()
+                one = self._waiting.take()
+                if one is None:
+                    continue
+                security, request, done = one
                 self._busy[request.subscriber] = me
             verdict, failure = _judged(security, request)
             with self._changed:
@@ -116,9 +128,12 @@ def _judged(security: Security, request: Request) -> tuple[Verdict, str]:
     try:
         return security.judge(request), ""
     except BaseException as error:
-        at = error.__traceback__
-        while at is not None and at.tb_next is not None:
-            at = at.tb_next
+        at = step = error.__traceback__
+        while step is not None:  # the last line of the check itself, not of what it calls of ours
+            name = step.tb_frame.f_code.co_filename
+            if Path(name).parent != _OURS and not name.startswith("<"):  # made by dataclasses
+                at = step
+            step = step.tb_next
         where = f" in {at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else ""
         text = f"the check of a request failed: {type(error).__name__}{where}"
         return Later(text), text

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 TEXT_MAX = 200  # characters of a reason: it goes to the worker, into an event and into a log
+USER_MAX = 255  # characters of a name that a check gives: as long as one that a subscriber gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,22 @@ class Allow:
     """It may subscribe.
 
     Args:
-        user: who it is, in `subscribers()` and events; None = by the name that it gave.
+        user: who it is, in `subscribers()` and events, up to 255 characters; None = by the name
+            that it gave.
+
+    Raises:
+        TypeError, ValueError: that is no such name. In a check: as all that one raises.
     """
 
     user: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.user is None:
+            return
+        if not isinstance(self.user, str):
+            raise TypeError(f"auth.Allow: user is a str, not {type(self.user).__name__}")
+        if len(self.user) > USER_MAX:
+            raise ValueError(f"auth.Allow: a user has up to {USER_MAX} characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +65,15 @@ class Later:
 
     Args:
         text: why, for events and logs here; the peer is not told. The first 200 characters count.
+
+    Raises:
+        TypeError: it is no text.
     """
 
     text: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +82,15 @@ class Deny:
 
     Args:
         text: as in `Later`.
+
+    Raises:
+        TypeError: it is no text.
     """
 
     text: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text(self.text)
 
 
 Verdict: TypeAlias = Allow | Later | Deny
@@ -91,3 +116,13 @@ def shown_user(user: str) -> str:
     if user.isprintable():
         return user
     return user.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def shown_text(text: str) -> str:
+    """A reason for people, in one line: a check may quote what a stranger has said."""
+    return shown_user(text[:TEXT_MAX])
+
+
+def _check_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"the reason of a verdict is a str, not {type(text).__name__}")

@@ -312,3 +312,106 @@ def test_a_password_is_nowhere(
 def _address(endpoint: str) -> tuple[str, int]:
     host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
     return host, int(port)
+
+
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01PLAIN" + bytes(47)
+
+
+def hello(user: bytes, password: bytes) -> bytes:
+    """The first words of a client of PLAIN."""
+    body = b"\x05HELLO" + bytes([len(user)]) + user + bytes([len(password)]) + password
+    head = b"\x04" + bytes([len(body)]) if len(body) < 256 else b"\x06" + len(body).to_bytes(8)
+    return GREETING + head + body
+
+
+def answer_to(publisher: Publisher, user: bytes, password: bytes) -> bytes:
+    """What a raw peer is told after the greeting, up to the first frame."""
+    with socket.create_connection(_address(publisher.endpoints[0]), 30) as peer:
+        peer.sendall(hello(user, password))
+        data = b""
+        while len(data) < 64 + 10:
+            part = peer.recv(4096)
+            if not part:
+                break
+            data += part
+        return data[64:]
+
+
+@pytest.mark.parametrize("size", [0, 1, 255])
+def test_names_and_passwords_of_any_length_and_bytes(size: int) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def check(request: auth.Request) -> auth.Verdict:
+        seen.append((request.username, request.password))
+        return auth.Allow() if request.username.startswith("\udcff") or not size else auth.Deny()
+
+    publisher, happenings = opened(auth.Plain(check))
+    with publisher:
+        raw = b"\xff" * size
+        assert answer_to(publisher, raw, raw) == b"\x04\x08\x07WELCOME"
+        text = "\udcff" * size
+        assert seen == [(text, text)]
+        happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+
+
+def test_what_a_check_quotes_breaks_nothing(make: Callable[..., Seen]) -> None:
+    """A stranger chooses the name, and so may choose what is in a reason and in a `user`."""
+
+    def check(request: auth.Request) -> Any:
+        if request.username == "desk7":
+            return True
+        if request.username.startswith("five"):
+            return auth.Allow(5)  # type: ignore[arg-type]
+        return auth.Deny(f"who is {request.username}?")
+
+    publisher, happenings = opened(auth.Plain(check))
+    with publisher:
+        for user in (b"\xed\xa0\x80", b"a\nb", b"\xff"):
+            assert answer_to(publisher, user, b"x") == b"\x04\x0a\x05ERROR\x03400"
+        assert answer_to(publisher, b"five", b"x") == b""
+        wait_until(lambda: publisher.statistics().failed_handshakes == 4, "all have failed")
+        failed = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+        assert all(event.reason.isprintable() for event in failed)
+        [event] = happenings.wait_for(EventKind.CALLBACK_FAILED)
+        assert "TypeError in" in event.reason
+        assert "test_security.py" in event.reason, "it says where in the check"
+        make("desk7").connect(publisher.endpoints[0])
+        publisher.wait_for_subscribers(1, timeout=30)
+
+
+def test_who_comes_and_goes_keeps_nobody_waiting(make: Callable[..., Seen]) -> None:
+    """Who has left is not judged any more: a flood of them leaves nothing to be done."""
+    gate = threading.Event()
+    asked: list[str] = []
+
+    def check(request: auth.Request) -> bool:
+        asked.append(request.username)
+        gate.wait()
+        return True
+
+    publisher, happenings = opened(auth.Plain(check))
+    with publisher:
+        for _ in range(200):
+            with socket.create_connection(_address(publisher.endpoints[0]), 30) as peer:
+                peer.sendall(hello(b"flood", b"x"))
+                peer.recv(64)
+        happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+        wait_until(lambda: publisher.statistics().failed_handshakes == 200, "all of them have left")
+        subscriber = make("desk7").connect(publisher.endpoints[0])
+        gate.set()
+        come_back(publisher, subscriber)
+        assert len(asked) < 50, "of those who had left few were judged"
+    assert subscriber.saw(zmq.Event.HANDSHAKE_SUCCEEDED)
+
+
+def test_an_endpoint_is_unbound_while_somebody_is_judged(make: Callable[..., Seen]) -> None:
+    check = Moody("hangs")
+    publisher, _ = opened(auth.Plain(check))
+    with publisher:
+        endpoint = publisher.endpoints[0]
+        make("desk7").connect(endpoint)
+        wait_until(lambda: check.asked == 1, "it is asked")
+        publisher.unbind(endpoint)
+        check.let_go.set()
+        publisher.wait_for_subscribers(1, timeout=30)
+        assert publisher.subscribers()[0].user == "desk7"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.control.judging import AuthRequest, Judged, Judgement
-from fanout.control.messages import Connected, ControlError
+from fanout.control.messages import Connected, ControlError, encode
 from fanout.coordinator import actions as do
 from fanout.coordinator import judgements, reports
 from fanout.coordinator.judging import CHECK_TIMEOUT
@@ -141,3 +141,27 @@ def test_what_takes_too_long_is_given_up() -> None:
     assert judgements.due(state, NOW + 2 * CHECK_TIMEOUT) == []
     assert judgements.judged(state, action.request, Allow()) == [], "it is too late"
     assert connection.user == ""
+
+
+def test_a_check_may_quote_what_a_stranger_said() -> None:
+    """It is one line in logs, and text that can be written down, whatever that was."""
+    state = served()
+    _, action = asked(state)
+    actions = judgements.judged(state, action.request, Deny("not \ud800\n this one"))
+    text = said(actions).text
+    assert "not \\ud800\\n this one" in text
+    encode(said(actions))
+
+
+def test_who_has_left_is_withdrawn_and_awaited_on() -> None:
+    """Nobody need begin to judge it; a check that hangs is given up in its time."""
+    state = served()
+    connection, action = asked(state)
+    actions = reports.take(state, 0, closed(connection.subscriber), NOW)
+    assert do.Withdraw(connection.subscriber) in actions
+    assert judgements.due(state, NOW + CHECK_TIMEOUT) == [do.GiveUp(connection.subscriber)]
+    assert judgements.due(state, NOW + CHECK_TIMEOUT) == []
+    other, action = asked(state)
+    reports.take(state, 0, closed(other.subscriber), NOW)
+    assert judgements.judged(state, action.request, Allow()) == []
+    assert judgements.due(state, NOW + 2 * CHECK_TIMEOUT) == [], "its check is over"

@@ -142,3 +142,42 @@ def test_after_its_end_nobody_is_judged(court: Court) -> None:
     court.released.set()
     until(lambda: threads() == 0)
     assert court.found == {}
+
+
+def test_who_is_gone_is_not_judged_any_more(court: Court) -> None:
+    """A stranger may come and leave again and again: nothing is left of it that others wait for."""
+    for subscriber in range(THREADS_MAX):
+        court.submit(subscriber, "slow")
+    until(lambda: court.entered == THREADS_MAX)
+    for subscriber in range(100, 200):
+        court.submit(subscriber)
+        court.judges.withdraw(subscriber)
+    court.judges.withdraw(0)  # its check has begun, and goes on
+    assert court.judges.hung == 0
+    court.submit(10)
+    court.released.set()
+    until(lambda: 10 in court.found)
+    assert court.entered == THREADS_MAX + 1
+
+
+def test_no_address_waits_behind_all_of_another_one(court: Court) -> None:
+    for subscriber in range(THREADS_MAX):
+        court.submit(subscriber, "slow")
+    until(lambda: court.entered == THREADS_MAX)
+    for subscriber in range(100, 200):
+        court.judges.submit(court.security, request(subscriber), court.done, "203.0.113.7")
+    court.judges.submit(court.security, request(10), court.done, "203.0.113.8")
+    court.released.set()
+    until(lambda: len(court.found) == THREADS_MAX + 101)
+    assert list(court.found).index(10) < 2 * THREADS_MAX + 2
+
+
+def test_what_hangs_is_given_up_though_its_peer_has_left(court: Court) -> None:
+    for subscriber in range(THREADS_MAX):
+        court.submit(subscriber, "slow")
+    until(lambda: court.entered == THREADS_MAX)
+    for subscriber in range(THREADS_MAX):
+        court.judges.withdraw(subscriber)
+        court.judges.give_up(subscriber)
+    court.submit(10)
+    until(lambda: 10 in court.found)

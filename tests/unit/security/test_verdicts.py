@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from fanout.security.verdicts import Allow, Deny, Later, Request, Verdict, as_verdict, shown_user
+from fanout.security.verdicts import (
+    Allow,
+    Deny,
+    Later,
+    Request,
+    Verdict,
+    as_verdict,
+    shown_text,
+    shown_user,
+)
 
 
 def test_the_password_is_not_shown() -> None:
@@ -41,3 +50,24 @@ def test_nobody_is_let_in_by_anything_else(value: object) -> None:
 )
 def test_a_user_is_shown_in_one_line(user: str, shown: str) -> None:
     assert shown_user(user) == shown
+
+
+@pytest.mark.parametrize("verdict", [Later, Deny])
+@pytest.mark.parametrize("text", [None, 5, b"no"])
+def test_a_reason_is_a_text(verdict: Any, text: object) -> None:
+    with pytest.raises(TypeError, match="the reason of a verdict is a str"):
+        verdict(text)
+
+
+@pytest.mark.parametrize(
+    ("user", "error"), [(5, TypeError), (b"desk7", TypeError), ("x" * 256, ValueError)]
+)
+def test_a_user_is_a_short_text(user: Any, error: type[Exception]) -> None:
+    """Else it would break what writes it down, in the publisher and not in the check."""
+    with pytest.raises(error, match=r"auth\.Allow"):
+        Allow(user)
+
+
+def test_a_reason_is_shown_in_one_short_line() -> None:
+    assert shown_text("a\nb\udcff") == "a\\nb\\udcff"
+    assert shown_text("x" * 300) == "x" * 200
