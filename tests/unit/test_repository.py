@@ -59,6 +59,7 @@ ABOUT_SEVERAL = {
     "shm/test_records.py": "header, slots, cards, clock and ends",
     "workers/connections/test_resuming_slow.py": "who loses messages: resuming.py and records.py",
     "workers/stream/test_changing.py": "changes of wants: members.py and cohorts.py",
+    "workers/stream/test_marks.py": "marks and gaps: backlog.py and telling.py",
     "zmtp/test_corpus.py": "streams that were recorded",
     "zmtp/test_long_runs.py": "runs of frames that are alike: frames.py and session.py",
     "zmtp/test_rules.py": "docs/design/connections.md, R1 to R10",

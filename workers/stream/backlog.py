@@ -109,15 +109,22 @@ class Backlog(Losing):
         return bool(member.control)
 
     def _is_at_mark(self, member: Member, front: int) -> bool:
-        """Whether its peer is told next that it has got what it had missed; a rest comes first."""
-        assert member.mark is not None
+        """Whether its peer is told next that it has got what it had missed; a rest comes first.
+
+        Not before it was told what of that it has lost: who loses what comes, too, and has nothing
+        to finish with, is told so when it stops losing.
+        """
+        mark, gaps = member.mark, member.gaps
+        assert mark is not None
         self.settle(member, front)
-        if member.sequence < member.mark:
+        if member.sequence < mark:
+            return False
+        if gaps is not None and any(gap.first < mark for gap in gaps.pending):
             return False
         self.detach(member, front)
         if not member.spill:
-            mark, encoding = mark_of(member.mark, self._log.epoch), member.encoding
-            member.control = mark if encoding is None else encoding.encode(mark, member.sequence)
+            told, encoding = mark_of(mark, self._log.epoch), member.encoding
+            member.control = told if encoding is None else encoding.encode(told, member.sequence)
             member.mark = None
             self.turned(member)
         return True
