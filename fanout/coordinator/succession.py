@@ -152,12 +152,14 @@ class Succession:
     def _close(self, worker: int, now: float) -> list[Action]:
         """Nobody can be moved any more: all but newcomers are closed, and counted."""
         actions: list[Action] = []
-        cause = Reason.WORKER_RETIRED
+        cause, takeovers = Reason.WORKER_RETIRED, self._state.takeovers
         for move in self._moves:
             self._why.setdefault(move.connection.subscriber, move.said)
         for connection in self._state.roster.served_by(worker):
-            if connection.subscriber in self._state.takeovers.evicts:
+            if connection.subscriber in takeovers.evicts:
                 continue  # it was told already
+            if connection.subscriber in takeovers.handed:
+                continue  # it could not be asked for yet: its worker goes on with it, or hangs
             if self._is_waited_for(connection, now):
                 continue  # it is asked for again
             why = self._why.get(connection.subscriber, "")

@@ -165,9 +165,7 @@ class Takeovers:
             if leaving is not None:
                 orphan.target = leaving.target
             found.orphans.append(orphan)
-            evict = self.evicts.get(connection.subscriber)
-            if evict is not None and evict.cause == Reason.WORKER_RETIRED.number:
-                del self.evicts[connection.subscriber]  # that worker is gone: nothing is in the way
+            self._spare(connection.subscriber)
         for orphan in found.orphans:
             self.waiting[orphan.connection.subscriber] = orphan
         return found
@@ -196,6 +194,7 @@ class Takeovers:
             orphan.needed = orphan.first = record.needed
         if why is None:
             self.waiting[subscriber] = orphan
+            self._spare(subscriber)
         return orphan, why
 
     def to_hand_on(self, now: float) -> Iterator[Orphan]:
@@ -257,6 +256,12 @@ class Takeovers:
         """
         self.evicts[message.subscriber] = message
         return message.subscriber not in self.waiting
+
+    def _spare(self, subscriber: int) -> None:
+        """It is with that worker no more: if that was to close it, nothing is in its way."""
+        evict = self.evicts.get(subscriber)
+        if evict is not None and evict.cause == Reason.WORKER_RETIRED.number:
+            del self.evicts[subscriber]
 
     def forget(self, subscriber: int) -> None:
         """The connection is ended."""

@@ -231,6 +231,49 @@ def test_who_is_on_the_way_has_twice_that_time_to_get_there() -> None:
         assert Header(bench.segment).hold == NO_TAIL
 
 
+def test_who_gets_away_when_it_was_to_be_closed_already_goes_on() -> None:
+    """What its worker was told comes too late, and is nothing that the next one is to be told."""
+    with Bench(2) as bench:
+        subscribers = connect(bench, 2)
+        played = Played(bench)
+        one = next(iter(bench.state.roster.served_by(1))).subscriber
+        played.unanswered = {one}
+        bench.coordinator.resize(1)
+        played.until(lambda: bool(bench.state.takeovers.leaving))
+        played.turn()
+        bench.processes[1].say(Released(one, True, ""))
+        bench.state.takeovers.note_evict(Evict(one, Reason.WORKER_RETIRED.number, "too late"))
+        played.settle()
+
+        assert list(bench.state.roster.connections) == subscribers
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert not bench.state.takeovers.evicts
+
+
+def test_who_was_handed_on_to_one_that_is_to_end_is_not_closed_before_that_goes_on() -> None:
+    """It could not be asked for yet. A worker that hangs is killed for that, and it goes on."""
+    with Bench(3) as bench:
+        connect(bench, 3)
+        played = Played(bench)
+        bench.processes[2].exit(KILLED)
+        played.until(lambda: bool(bench.state.takeovers.handed))
+        (one,) = bench.state.takeovers.handed
+        its_worker = bench.state.roster.connections[one].worker
+        process = next(p for p in bench.processes if p.index == its_worker and p.exitcode is None)
+        heard = process.hear()
+        bench.state.staffing.replace_all()
+        played.until(lambda: bench.state.staffing.emptied == its_worker)
+        before = bench.now
+        played.until(lambda: bench.now - before > GRACE + 1)
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert any(isinstance(message, Resume) for message in heard)
+        process.say(Resumed(one, True, ""))
+        played.settle()
+
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert len(bench.state.roster.connections) == 3
+
+
 def test_who_comes_back_since_others_have_no_room_is_closed_after_that_time_too() -> None:
     """It is with nobody again and again; nor does its worker end while it may come back."""
     with Bench(2) as bench:
