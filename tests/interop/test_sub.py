@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import msgpack
@@ -100,6 +101,32 @@ def test_raw_prints_payloads_and_nothing_else(tcp_publisher: Publisher) -> None:
         assert command.wait() == 0
         assert command.process.stdout is not None
         assert command.process.stdout.read() == b'{"n":1}\xfftwo'
+
+
+def test_latencies_by_a_time_that_the_service_has_written(tcp_publisher: Publisher) -> None:
+    arguments = ("--json", "--latency", "at", "--count", "2")
+    with Command("sub", tcp_publisher.endpoint, *arguments) as command:
+        tcp_publisher.subscription()
+        began = time.time()
+        tcp_publisher.publish((b"a", b'{"at":%d}' % time.time_ns()), (b"a", b"{}"))
+        line = json.loads(command.read_line())
+        assert 0 <= line["latency_ms"] <= (time.time() - began) * 1000
+        assert "latency_ms" not in json.loads(command.read_line())
+        assert command.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--latency", "at"), "--latency is shown with --rate or --json"),
+        (("--rate", "--latency", "at", "--raw"), "--latency reads payloads with --format json or"),
+        (("--rate", "--latency", "at", "--format", "hex"), "--latency reads payloads with"),
+    ],
+)
+def test_latencies_that_could_not_be_shown(arguments: tuple[str, ...], text: str) -> None:
+    with Command("sub", "tcp://127.0.0.1:1", *arguments) as command:
+        assert command.wait() == 2
+        assert text in command.error_lines[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

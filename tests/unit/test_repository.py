@@ -119,7 +119,7 @@ PURE = (
     *(f"fanout/subscriber/{name}.py" for name in ("backoff", "core", "events", "feed", "inbox")),
     *(f"fanout/subscriber/{name}.py" for name in ("line", "losses", "message", "parsing")),
     *(f"fanout/subscriber/{name}.py" for name in ("merger", "refusals", "runs", "stream")),
-    *(f"fanout/cli/sub/{name}.py" for name in ("gaps", "rates")),
+    *(f"fanout/cli/sub/{name}.py" for name in ("gaps", "latencies", "rates")),
     *(f"fanout/sockets/{name}.py" for name in ("addressed", "answering", "asking", "core")),
     *(f"fanout/sockets/{name}.py" for name in ("dealing", "dial", "errors", "frames", "inbox")),
     *(f"fanout/sockets/{name}.py" for name in ("level", "limits", "outbox", "peer", "pipeline")),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from fanout.arguments import shown
 from fanout.cli import arguments as args
 from fanout.cli.sub.gaps import GapNotes
+from fanout.cli.sub.latencies import Latencies
 from fanout.cli.sub.rates import Rates
 from fanout.cli.sub.rendering import FORMATS, READERS, as_json_message, as_raw
 from fanout.errors import ConfigError
@@ -42,7 +43,9 @@ formats:
 
 With --json each line has also what is known of the message: kind ("live", "replayed" or "last"),
 epoch and sequence number, and gap, what is missing before it. With --rate the lines are rates,
-in JSON.
+in JSON. --latency FIELD adds how long after the time in FIELD of its payload a message has come:
+FIELD is a key of a JSON object (or of msgpack, with --format msgpack-json), "a.b" is b in a, and
+"." is the whole payload; the time is in seconds, ms, us or ns since 1970.
 
 exit status:
   0  ended as asked: --count reached, --timeout over, the publisher gone (--until-eof), a signal, or
@@ -70,17 +73,7 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
         default=[],
         help="prefix of the topics to subscribe to (default: everything)",
     )
-    shown = parser.add_mutually_exclusive_group()
-    shown.add_argument(
-        "--format",
-        choices=tuple(FORMATS),
-        help="see below (default: text; json with --json)",
-    )
-    shown.add_argument(
-        "--raw", action="store_true", help="print payloads as they are, with nothing between them"
-    )
-    add("--json", action="store_true", help="all that is known of each message, as a line of JSON")
-    add("--rate", action="store_true", help="print how many come in each second, and no messages")
+    _add_looks(parser)
     add(
         "--since",
         metavar="SINCE",
@@ -102,6 +95,30 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
     parser.set_defaults(run=run)
 
 
+def _add_looks(parser: args.ArgumentParser) -> None:
+    """How messages are shown."""
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        help="see below (default: text; json with --json)",
+    )
+    form.add_argument(
+        "--raw", action="store_true", help="print payloads as they are, with nothing between them"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="all that is known of each message, as a line of JSON"
+    )
+    parser.add_argument(
+        "--rate", action="store_true", help="print how many come in each second, and no messages"
+    )
+    parser.add_argument(
+        "--latency",
+        metavar="FIELD",
+        help="with --rate or --json: how old messages are by the time in FIELD of their payloads",
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Runs the subcommand; returns its exit status.
 
@@ -111,7 +128,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if sys.stdout is None:
         raise args.UsageError("standard output is closed")
-    render = _render_of(arguments)
+    latencies = _latencies_of(arguments)
+    render = _render_of(arguments, latencies)
     target = endpoint_of(arguments.endpoint)
     since = _since(arguments.since)
     timeout: float | None = arguments.timeout
@@ -120,8 +138,10 @@ def run(arguments: argparse.Namespace) -> int:
     def note(text: str) -> None:
         args.complain("fanout sub", f"{arguments.endpoint}: {text}")
 
-    rates = Rates(time.monotonic(), as_json=arguments.json) if arguments.rate else None
-    printer = Printer(output, render, note, rates)
+    rates = None
+    if arguments.rate:
+        rates = Rates(time.monotonic(), as_json=arguments.json, latencies=latencies)
+    printer = Printer(output, render, note, rates, latencies)
     link = Link(
         target,
         [os.fsencode(topic) for topic in arguments.topics] or [b""],
@@ -152,6 +172,7 @@ class Printer:
 
     Args:
         rates: counts them instead; None = they are written.
+        latencies: told when messages come.
     """
 
     def __init__(
@@ -160,8 +181,10 @@ class Printer:
         render: Callable[[Message], bytes],
         on_note: Callable[[str], None],
         rates: Rates | None = None,
+        latencies: Latencies | None = None,
     ) -> None:
         self._rates = rates
+        self._latencies = latencies
         self._gaps = GapNotes(on_note)
         self.printed = 0
         self._output = output
@@ -190,6 +213,8 @@ class Printer:
             self._gaps.flush()
 
     def _take(self, wanted: list[Message], now: float) -> None:
+        if self._latencies is not None:
+            self._latencies.now = time.time()
         self._gaps.take(wanted, now)
         rates = self._rates
         if rates is not None:
@@ -226,7 +251,26 @@ class Printer:
             self._is_writing = False
 
 
-def _render_of(arguments: argparse.Namespace) -> Callable[[Message], bytes]:
+def _latencies_of(arguments: argparse.Namespace) -> Latencies | None:
+    """What looks at latencies; None: nobody asks for them.
+
+    Raises:
+        UsageError: they would not be shown, or the payloads are not read.
+    """
+    field: str | None = arguments.latency
+    if field is None:
+        return None
+    if not arguments.rate and not arguments.json:
+        raise args.UsageError("--latency is shown with --rate or --json")
+    name = arguments.format or "json"
+    if arguments.raw or name not in READERS:
+        raise args.UsageError("--latency reads payloads with --format json or msgpack-json")
+    return Latencies(field, READERS[name])
+
+
+def _render_of(
+    arguments: argparse.Namespace, latencies: Latencies | None
+) -> Callable[[Message], bytes]:
     """How messages are shown.
 
     Raises:
@@ -236,7 +280,7 @@ def _render_of(arguments: argparse.Namespace) -> Callable[[Message], bytes]:
     if arguments.json:
         if arguments.raw or name not in (None, *READERS):
             raise args.UsageError("--json reads payloads with --format json or msgpack-json")
-        return as_json_message(READERS[name or "json"])
+        return as_json_message(READERS[name or "json"], latencies)
     render = as_raw if arguments.raw else FORMATS[name or "text"]
     return lambda message: render(message.frames)
 

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
+from fanout.cli.sub.latencies import milliseconds
+
 if TYPE_CHECKING:
+    from fanout.cli.sub.latencies import Latencies
     from fanout.subscriber.message import Message
 
 Frames = Sequence[bytes]
@@ -69,13 +72,16 @@ FORMATS: dict[str, Render] = {
 }
 
 
-def as_json_message(decode: Callable[[bytes], Any]) -> Callable[[Message], bytes]:
+def as_json_message(
+    decode: Callable[[bytes], Any], latencies: Latencies | None = None
+) -> Callable[[Message], bytes]:
     """How `--json` shows a message: what `as_json` shows of it, and what is known of it besides.
 
     The epoch is as `--since` takes it: JSON readers keep no whole numbers of that size.
 
     Args:
         decode: reads a payload.
+        latencies: that of the message is shown, if it has one.
     """
 
     def render(message: Message) -> bytes:
@@ -86,6 +92,9 @@ def as_json_message(decode: Callable[[bytes], Any]) -> Callable[[Message], bytes
         if gap is not None:
             told = {"reason": gap.reason, "count": gap.count, "first": gap.first, "last": gap.last}
             more["gap"] = told
+        latency = None if latencies is None else latencies.of(message)
+        if latency is not None:
+            more["latency_ms"] = milliseconds(latency)
         return _json_line(message.frames, decode, more)
 
     return render
