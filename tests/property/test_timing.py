@@ -108,6 +108,7 @@ def test_a_member_that_keeps_what_it_may_is_not_over(limits: Limits, lag: Lag) -
 
     verdict = DropOldest(limits).judge(lag)
 
+    assert min(verdict.bytes, verdict.messages) >= 0
     if isinstance(verdict, KeepOfLog):
         lag = lag._replace(log_bytes=verdict.bytes, log_messages=verdict.messages)
     else:

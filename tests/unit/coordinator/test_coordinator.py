@@ -46,8 +46,13 @@ def test_who_is_refused_for_want_of_descriptors_is_named() -> None:
         with mock.patch.object(receptions, "duplicate", side_effect=OSError(24, "Too many")):
             bench.turn()
 
-        (refused,) = bench.of(EventKind.CONNECTION_REFUSED)
+        refused, paused = bench.events[-2:]
+        assert (refused.kind, paused.kind) == (
+            EventKind.CONNECTION_REFUSED,
+            EventKind.ACCEPT_PAUSED,
+        )
         assert (refused.peer, refused.cause) == (f"{host}:{port}", Reason.NO_RESOURCES)
+        assert len(bench.of(EventKind.CONNECTION_REFUSED)) == 1
         assert len(bench.of(EventKind.ACCEPT_PAUSED)) == 1
         assert bench.state.ledger.refused == 1
         assert (bench.state.roster.connections, bench.state.roster.half_open) == ({}, 0)
@@ -93,18 +98,20 @@ def test_a_bind_that_is_interrupted_is_undone() -> None:
     with Bench() as bench:
         reception = bench.coordinator.reception
         add = reception._add
+        opened: list[Listener] = []
 
         def interrupted(listener: Listener) -> str:
+            opened.append(listener)
             add(listener)
             raise KeyboardInterrupt
 
         with mock.patch.object(reception, "_add", interrupted), pytest.raises(KeyboardInterrupt):
             reception.bind("tcp://127.0.0.1:*")
-        bound = [len(reception.endpoints)]
+        bound = reception.endpoints
         bench.turn()
-        bound.append(len(reception.endpoints))
 
-        assert bound == [1, 0]
+        assert (len(bound), reception.endpoints) == (1, ())
+        assert opened[0].socket.fileno() == -1, "it is closed, whoever still has it"
 
 
 def test_a_thread_that_begins_after_the_end_does_nothing() -> None:
