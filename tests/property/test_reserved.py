@@ -9,9 +9,16 @@ from fanout.control.messages import Chose, decode, encode, pack
 from fanout.coordinator.choosing import chosen_on
 from fanout.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
 from fanout.slow_policy import SlowPolicy
-from fanout.workers.connections.reserved import Reserved, UnknownError, understood
+from fanout.workers.connections.reserved import (
+    Reserved,
+    UnknownError,
+    Wishes,
+    understood,
+)
 from tests.helpers.texts import ANY
 
+# What says nothing of a policy: what it is told, and what it is sent at first.
+OF_THE_STREAM = ("gap", "gap=all", "since", "since, told", "snapshot", "values")
 KEYS = ("policy", "name", "limit_bytes", "limit_messages", "limit_age", "min_interval", "max_rate")
 VALUES = st.one_of(
     st.sampled_from(("conflate", "block", "drop_newest", "0", "1", "2.5", "1e9", "9" * 20)),
@@ -21,7 +28,7 @@ TEXTS = st.one_of(
     st.builds("{}={}".format, st.sampled_from(KEYS), VALUES).map(
         lambda text: text.encode("utf-8", "surrogatepass")
     ),
-    st.sampled_from((b"gap", b"gap=all")),
+    st.sampled_from((b"gap", b"gap=all", b"values=off", b"snapshot", b"since", b"since=-10s")),
     st.binary(max_size=80),
 )
 PREFIXES = TEXTS.map(RESERVED.__add__)
@@ -37,7 +44,7 @@ def test_anything_is_either_understood_or_refused_in_words(prefix: bytes) -> Non
     if key == "name":
         assert value.isprintable()
         assert 0 < len(value.encode()) <= NAME_BYTES_MAX
-    elif not key.startswith("gap"):
+    elif key not in OF_THE_STREAM:
         SlowPolicy(**{"action": "conflate", key: value})
 
 
@@ -66,8 +73,10 @@ def test_what_counts_is_the_last_of_each_key_that_was_not_taken_back(
             settings[key] = value
     name = settings.pop("name", "")
     gaps = max(settings.pop("gap", 0), settings.pop("gap=all", 0))
+    since, ends = settings.pop("since", None), settings.pop("since, told", False)
+    marks, values = settings.pop("snapshot", False), settings.pop("values", True)
     wishes = reserved.wishes
-    assert (wishes.name, wishes.settings, wishes.gaps) == (name, settings, gaps)
+    assert wishes == Wishes(name, settings, gaps, since, ends, marks, values)
 
     report = Chose(1, wishes.name, wishes.settings)
     assert decode(pack([encode(report)])) == [report]
