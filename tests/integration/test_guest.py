@@ -127,6 +127,7 @@ def test_a_callback_may_use_the_publisher() -> None:
             answers.append(publisher.endpoints)
             answers.append(publisher.publish(b"a", b"welcome"))
             answers.append(publisher.has_subscribers(b"b"))
+            answers.append(publisher.statistics().subscribers)
         happenings(event)
 
     with Publisher(
@@ -134,7 +135,7 @@ def test_a_callback_may_use_the_publisher() -> None:
     ) as publisher:
         with RawPeer.version_3(publisher.endpoints[0]):
             happenings.wait_for(EventKind.SUBSCRIBER_CONNECTED)
-        assert answers == [publisher.endpoints, 0, False]
+        assert answers == [publisher.endpoints, 0, False, 1]
 
 
 def test_signal_handlers_and_logging_are_left_alone() -> None:
