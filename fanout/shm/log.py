@@ -159,11 +159,12 @@ class LogWriter:
     def wanted_tail(self, size: int, count: int, share: int) -> int:
         """The tail at which so many bytes and messages would fit, and 1/share of the log more.
 
-        Never above head, so that it can be reached.
+        Never above head, so that it can be reached. It is looked for from the floor on: what the
+        index says of messages before that, a send may have overwritten that was interrupted.
         """
         head, ends, mask = self.head, self._ends, self._mask
         position = self.position + size - self._size + self._size // share
-        low = max(0, head - mask)
+        low = max(self._words[H_FLOOR], head - mask)
         by_size = bisect_left(range(low, head), position, key=lambda s: ends[(s - 1) & mask]) + low
         by_count = head + count - mask + mask // share
         return max(1, min(head, max(by_size, by_count)))

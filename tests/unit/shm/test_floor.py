@@ -188,3 +188,22 @@ def test_a_writer_that_does_it_wrong_is_seen(segment: Segment, make: type[Writer
 def test_a_worker_that_does_not_look_is_seen(segment: Segment) -> None:
     with pytest.raises(AssertionError, match=r"\(|assert"):
         meet(segment, looks=False)
+
+
+def test_what_an_interrupted_send_has_written_is_nothing_to_ask_the_workers_for() -> None:
+    """The ends of its messages are in the index where those of the oldest ones were."""
+    segment = Segment.create(Layout(16 * PAGE, 512, 4))
+    writer = LogWriter(segment)
+    for _ in range(700):
+        writer.refresh([max(0, writer.head - 333)])
+        assert writer.append(bytes(150), 0) != NO_SPACE
+    size, count = 16_000, 85
+    writer.refresh([writer.head - 333])
+    assert not writer.fits(size, count)
+    head, mask = writer.head, writer._mask
+    for number in range(head, writer._sequence_limit):  # a batch as large as one may be
+        writer._ends[number & mask] = writer.position + number - head + 1
+
+    writer.refresh([writer.wanted_tail(size, count, 8)])
+    assert writer.fits(size, count)
+    segment.close()
