@@ -16,12 +16,15 @@ NOTES_MAX = 16_384  # then every other one of the older half goes: their ages ar
 class Ages:
     """Notes of how far the log had come at which time.
 
-    Its mutable state: the notes; both columns ascend.
+    No message is taken for older than it is: who loses those that are too old loses no other.
+
+    Its mutable state: the notes, of which both columns ascend, and when the last one was begun.
     """
 
     def __init__(self) -> None:
         self._heads: list[int] = []
         self._times: list[int] = []
+        self._began = 0
 
     def __len__(self) -> int:
         return len(self._heads)
@@ -31,8 +34,8 @@ class Ages:
         if self._heads:
             if head <= self._heads[-1]:
                 return
-            if now - self._times[-1] < STEP_NS:
-                self._heads[-1] = head
+            if now - self._began < STEP_NS:
+                self._heads[-1], self._times[-1] = head, now
                 return
             if len(self._heads) >= NOTES_MAX:
                 half = NOTES_MAX // 2
@@ -40,6 +43,7 @@ class Ages:
                 del self._times[:half:2]
         self._heads.append(head)
         self._times.append(now)
+        self._began = now
 
     def forget(self, tail: int) -> None:
         """Nobody asks for messages below `tail` any more."""
