@@ -200,6 +200,8 @@ class Resuming:
             self._self_service.go_on(peer.id, more.said, chose=message.chose)
             peer.said = self._self_service.said(peer.id)
         self._desk.take_over(peer, now)
+        if message.slow or message.stalled:
+            self._desk.slow_reports.go_on(peer.id)
         self._deadlines.connected(peer, now)
         peer.recorded = record.needed  # that is held
         self._write_down(peer)

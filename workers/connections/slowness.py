@@ -28,12 +28,13 @@ class SlowReports:
 
     Between two reports that it recovered there is one that it stalls, or is slow, or one of each.
 
-    Its mutable state: the reports that wait, by subscriber.
+    Its mutable state: the reports that wait, by subscriber; and of whose trouble was heard.
     """
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self._waiting: dict[int, list[Slow]] = {}
+        self._heard: set[int] = set()
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -42,7 +43,7 @@ class SlowReports:
         """Report it now if the coordinator reads, and later if not."""
         waiting = self._waiting.setdefault(report.subscriber, [])
         if waiting and not report.recovered and waiting[-1].recovered:
-            _sum_up(waiting)  # it is in trouble again: that is said anew
+            self._sum_up(waiting)  # it is in trouble again: that is said anew
         waiting.append(report)
         self.flush()
 
@@ -53,7 +54,11 @@ class SlowReports:
             report = waiting.pop(0)
             if not waiting:
                 del self._waiting[subscriber]
-            self._outlet.send(report)
+            self._send(report)
+
+    def go_on(self, subscriber: int) -> None:
+        """This one comes from another worker, which has reported that it is in trouble."""
+        self._heard.add(subscriber)
 
     def finish(self, subscriber: int) -> None:
         """The last report of this subscriber comes next: report in any case what it now is.
@@ -61,14 +66,21 @@ class SlowReports:
         Trouble that has come and gone unheard cancels itself out, and its final figures follow.
         """
         waiting = self._waiting.pop(subscriber, [])
-        _sum_up(waiting)
+        self._sum_up(waiting)
         for report in waiting:
-            self._outlet.send(report)
+            self._send(report)
+        self._heard.discard(subscriber)
 
+    def _send(self, report: Slow) -> None:
+        if report.recovered:
+            self._heard.discard(report.subscriber)
+        else:
+            self._heard.add(report.subscriber)
+        self._outlet.send(report)
 
-def _sum_up(waiting: list[Slow]) -> None:
-    """Drop all up to the last recovery; and that one too, if nobody has heard of the trouble."""
-    recoveries = [index for index, report in enumerate(waiting) if report.recovered]
-    if recoveries:
-        heard = waiting[0].recovered
-        del waiting[: recoveries[-1] + (not heard)]
+    def _sum_up(self, waiting: list[Slow]) -> None:
+        """Drop all up to the last recovery; that one too, if nobody has heard of the trouble."""
+        recoveries = [index for index, report in enumerate(waiting) if report.recovered]
+        if recoveries:
+            is_heard = waiting[0].subscriber in self._heard
+            del waiting[: recoveries[-1] + (not is_heard)]

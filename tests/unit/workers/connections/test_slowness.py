@@ -90,6 +90,36 @@ def test_trouble_that_was_heard_of_is_taken_back_before_it_is_said_anew() -> Non
     assert channel.sent == [slow(1), recovered(2), stalled(2), slow(3)]
 
 
+def test_who_is_slow_stalls_and_recovers_unheard_has_recovered_before_it_stalls_again() -> None:
+    """That it is slow was heard, that it stalls was not."""
+    channel = Channel()
+    reports = SlowReports(channel)
+    reports.add(slow(1))
+    channel.stuck = True
+
+    for report in (stalled(1), recovered(2), stalled(3)):
+        reports.add(report)
+    channel.stuck = False
+    reports.flush()
+
+    assert channel.sent == [slow(1), recovered(2), stalled(3)]
+
+
+def test_who_comes_from_another_worker_in_trouble_is_told_of_as_recovered_once() -> None:
+    channel = Channel(stuck=True)
+    reports = SlowReports(channel)
+    reports.go_on(1)
+
+    for report in (stalled(1), recovered(2), slow(3), recovered(3)):
+        reports.add(report)
+    reports.finish(1)
+    for report in (slow(4), recovered(4)):
+        reports.add(report)
+    reports.finish(1)
+
+    assert channel.sent == [recovered(3)]
+
+
 def test_who_is_slow_in_the_end_is_reported_as_slow_once() -> None:
     channel = Channel(stuck=True)
     reports = SlowReports(channel)
