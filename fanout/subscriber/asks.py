@@ -62,6 +62,9 @@ class Asks:
     def __contains__(self, prefix: bytes) -> bool:
         return any(ask.prefix == prefix for ask in self._waiting)
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def add(self, prefix: bytes, start: bytes | Position) -> None:
         """This is to be asked for, after those that wait."""
         self._waiting.append(Ask(prefix, start))

@@ -181,10 +181,12 @@ class Subscriber(NotASubSocket):
 
         Raises:
             TypeError: it is no topic, or `since` no place to begin.
-            ConfigError: `since` says nothing, or cannot be had over several endpoints.
+            ConfigError: `since` says nothing, or cannot be had over several endpoints; or there are
+                a million topics.
             ClosedError, ForkedError: nothing has changed, whatever was raised.
         """
         prefix, start = as_topic(topic), later_since(since, one_line=self._reading.is_one_line)
+        self._reading.check_room()
         self._reading.order(lambda core: core.subscribe(prefix, start))
 
     def unsubscribe(self, topic: TopicLike) -> None:

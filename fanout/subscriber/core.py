@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fanout.errors import ConfigError
 from fanout.subscriber.asks import Asks
 from fanout.subscriber.line import Line, LostError, State
 from fanout.subscriber.merger import Merger
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from fanout.subscriber.parsing import Frames
     from fanout.subscriber.since import Position
 
+TOPICS_MAX = 1_000_000
+"""Subscriptions of one subscriber: as many as a publisher of fanout's can be told to take from one
+(`max_subscriptions`). All are kept, and said again over each connection."""
 DESERTED = "the connection that was to bring what is missing here is lost, too"
 
 
@@ -181,6 +185,20 @@ class Core:
     def is_one_line(self) -> bool:
         """Whether a later subscription may have what was published before; any thread."""
         return self._merger is None
+
+    def check_room(self, more: int = 0) -> None:
+        """Refuse one subscription too many; any thread.
+
+        Args:
+            more: of which the core does not know yet.
+
+        Raises:
+            ConfigError: there are `TOPICS_MAX`.
+        """
+        if len(self.wants) + len(self._asks) + more >= TOPICS_MAX:
+            raise ConfigError(
+                f"a subscriber has up to {TOPICS_MAX:,} topics: unsubscribe from some"
+            )
 
     def subscribe(self, prefix: bytes, since: bytes | Position = b"") -> None:
         """Want messages whose topic begins with this, from now on.

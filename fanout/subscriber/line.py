@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC, VALUES_OFF
 from fanout.subscriber.feed import Feed
+from fanout.subscriber.held import Held
 from fanout.subscriber.since import SINCE
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
 
@@ -85,7 +86,8 @@ class Line:
         self.is_asking = False
         self._next_ask: tuple[bytes, bytes] | None = None  # where it begins, and a prefix
         self._confirming = 0  # PINGs with CONFIRM that are not answered
-        self._held: list[tuple[Callable[[bytes], None], bytes]] = []  # verbs, until it has
+        self._confirms_later = False
+        self._held = Held()  # what is to be said when it has
         self._back_off = back_off
         self._last = last
         self._max_message_bytes = max_message_bytes
@@ -122,9 +124,9 @@ class Line:
         self._feed = Feed(self._max_message_bytes)
         self.introduction = None
         self.asked, self.is_asking = b"", False
-        self._confirming = 0
+        self._confirming, self._confirms_later = 0, False
         self._next_ask = None
-        self._held.clear()
+        self._held = Held()
         self._heard = self._pinged = now
         self._answers, self._ttl_s = False, 0.0
 
@@ -238,34 +240,41 @@ class Line:
             return
         self.is_asking = False
         self._feed.cancel(self.asked)
-        for say, prefix in self._held:
-            say(prefix)
-        self._held.clear()
+        for prefix, verbs in self._held.take():
+            for is_wanted in verbs:
+                (self._feed.subscribe_to if is_wanted else self._feed.cancel)(prefix)
+        if self._confirms_later:
+            self._confirms_later = False
+            self.confirm()
 
     @property
     def is_confirming(self) -> bool:
         """Whether it has still to say that it knows what is subscribed to."""
-        return self._confirming > 0
+        return self._confirming > 0 or self._confirms_later
 
     def confirm(self) -> None:
         """Have it say so, if it can."""
-        if self.is_up and self._feed.speaks_pings:
+        if not self.is_up or not self._feed.speaks_pings:
+            return
+        if self.is_asking:
+            self._confirms_later = True
+        else:
             self._confirming += 1
-            self._say(self._feed.ping, CONFIRM)
+            self._feed.ping(CONFIRM)
 
     def subscribe(self, prefix: bytes) -> None:
         """Say so, if there is anybody to be told."""
-        self._say(self._feed.subscribe_to, prefix)
+        if self.is_asking:
+            self._held.hold(prefix, is_wanted=True)
+        elif self.is_up:
+            self._feed.subscribe_to(prefix)
 
     def cancel(self, prefix: bytes) -> None:
         """Say so, if there is anybody to be told."""
-        self._say(self._feed.cancel, prefix)
-
-    def _say(self, say: Callable[[bytes], None], prefix: bytes) -> None:
         if self.is_asking:
-            self._held.append((say, prefix))
+            self._held.hold(prefix, is_wanted=False)
         elif self.is_up:
-            say(prefix)
+            self._feed.cancel(prefix)
 
     def data_to_send(self) -> bytes:
         """Return and forget what must go out now; to be sent whole and in order."""

@@ -101,7 +101,7 @@ class Merger:
     def order(self, number: int, *, is_unordered: bool) -> None:
         """A line brings what was missed in any order, or does so no more."""
         run = self._run_of.get(number)
-        if run is not None and self._identity is None:
+        if run is not None:
             run.order(number, is_asking=is_unordered)
 
     def confirm(self, number: int) -> None:

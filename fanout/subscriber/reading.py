@@ -67,6 +67,10 @@ class Reading:
         """See `Core`."""
         return self._core.is_one_line
 
+    def check_room(self) -> None:
+        """See `Core`."""
+        self._core.check_room(len(self._orders))
+
     def order(self, order: Callable[[Core], None]) -> None:
         """Have the thread do something with the core, soon.
 

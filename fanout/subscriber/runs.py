@@ -184,6 +184,8 @@ class Run:
             if not self._is_double(message, key):
                 self._early.add(key)
                 self._give(message, out)
+                if self._early.is_full:
+                    self.last = self._early.give_up(self.last, self._epoch)
             return
         if member.held:
             self._hold(member, message)
@@ -280,7 +282,7 @@ class Run:
         if self.last is not None and (key <= self.last or self._is_passed(gap)):
             return True
         return all(
-            one.at is not None and one.at >= key
+            one.at is not None and one.at >= key and not one.is_asking
             for one in self.members.values()
             if one.joined and one is not member and not one.held
         )

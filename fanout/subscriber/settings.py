@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from fanout.arguments import as_topic, check_callback, did_you_mean, read_size, shown
 from fanout.errors import ConfigError
 from fanout.subscriber.arguments import SubscriberArguments
+from fanout.subscriber.core import TOPICS_MAX
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
 from fanout.subscriber.inbox import QUEUE_BYTES, QueuePolicy
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
@@ -81,9 +82,12 @@ def settings_of(
         choices = ", ".join(map(repr, _POLICIES))
         hint = did_you_mean(queue_policy, _POLICIES)
         raise ConfigError(f"queue_policy must be one of {choices}, not {shown(queue_policy)}{hint}")
+    prefixes = frozenset(topics_of(topics))
+    if len(prefixes) > TOPICS_MAX:
+        raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics, not {len(prefixes):,}")
     return Settings(
         tuple(map(endpoint_of, texts)),
-        frozenset(topics_of(topics)),
+        prefixes,
         _size("queue_bytes", keywords.get("queue_bytes", QUEUE_BYTES), QUEUE_BYTES_MIN),
         queue_policy,
         _size(

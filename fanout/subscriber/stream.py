@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reserved import RESERVED
 from fanout.subscriber import since as at
+from fanout.subscriber.early import Came
 from fanout.subscriber.losses import Losses, begins_last, marker_of
 from fanout.subscriber.message import (
     EXPIRED,
@@ -77,7 +78,7 @@ class Stream:
         self._start = b""  # what to ask for as long as nothing has come
         self._origin: tuple[int, int] | None = None  # epoch and number of all that is wanted
         self._replayed = 0  # messages of this connection below that were published before it
-        self._early: set[int] | None = None  # have come, though older ones may still come
+        self._early: Came | None = None  # have come, though older ones may still come
         self._is_answered = True  # all subscriptions are taken
         self._is_last = False  # what comes were the last ones of their topics; not in our order
         if isinstance(start, bytes):
@@ -169,7 +170,7 @@ class Stream:
             self._go_on(epoch)
             return
         if self._early:
-            self._next = max(self._next, max(self._early) + 1)
+            self._next = max(self._next, self._early.top + 1)
         self._early = None
         if before is None and epoch is not None:
             self._origin = epoch, head
@@ -202,7 +203,7 @@ class Stream:
             self._origin = epoch, 0
             self._early = None
         if b"" not in self.wants and self._early is None:
-            self._early = set()
+            self._early = Came()
 
     @property
     def is_asking(self) -> bool:
@@ -300,11 +301,14 @@ class Stream:
         early = self._early
         if early is None or sequence < self._next or sequence in early:
             return False
-        if self._is_answered and sequence > max(early, default=-1):
-            self._early = None
-            self._next = sequence + 1
-        else:
-            early.add(sequence)
+        if self._is_answered and (not early or sequence > early.top):
+            self._early, self._next = None, sequence + 1
+            return True
+        early.add(sequence)
+        if early.is_full:
+            last = early.top - (sequence == early.top)
+            self.losses.add(Gap(MISSING, None, self._next, last, self._epoch))
+            self._early, self._next = None, early.top + 1
         return True
 
     def _miss(self, sequence: int) -> None:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout import ConfigError, Subscriber
+from fanout import asyncio as awaited
+from fanout.subscriber import core, settings
 from tests.helpers.remembering import Remembering
+from tests.helpers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def joined(wants: bytes) -> Remembering:
@@ -101,3 +113,39 @@ def test_what_a_later_subscription_has_got_is_not_asked_for_again() -> None:
         assert (on_a, on_b) == ([0, 2, 5], [1, 3, 4, 6]), cut_after
         assert {message.gap for message in feed.got} == {None}
         assert feed.core.doubles == 0
+
+
+FEW = 3
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Where no publisher is, so that all that is subscribed to waits."""
+    for module in (core, settings):
+        monkeypatch.setattr(module, "TOPICS_MAX", FEW)
+    return f"ipc://{tmp_path}/nobody"
+
+
+def test_topics_that_wait_for_a_publisher_have_a_limit(nobody: str) -> None:
+    with Subscriber(nobody, b"a") as subscriber:
+        subscriber.subscribe(b"b", since="-1s")
+        subscriber.subscribe(b"c")
+        known = subscriber._reading._core
+        wait_until(lambda: known.wants == {b"a", b"c"}, "what was said before")
+        with pytest.raises(ConfigError, match="up to 3 topics: unsubscribe from some"):
+            subscriber.subscribe(b"d", since="-1s")
+    with pytest.raises(ConfigError, match="up to 3 topics, not 4"):
+        Subscriber(nobody, [b"a", b"b", b"c", b"d"])
+
+
+def test_so_have_those_of_asyncio(nobody: str) -> None:
+    async def subscribe() -> None:
+        async with awaited.Subscriber(nobody, b"a") as subscriber:
+            subscriber.subscribe(b"b", since="-1s")
+            subscriber.subscribe(b"c")
+            with pytest.raises(ConfigError, match="up to 3 topics: unsubscribe from some"):
+                subscriber.subscribe(b"d")
+            subscriber.unsubscribe(b"b")
+            subscriber.subscribe(b"d")
+
+    asyncio.run(subscribe())

@@ -118,6 +118,24 @@ def test_what_is_subscribed_to_later_is_not_asked_for_that() -> None:
     assert (line.data_to_send(), line.is_asking) == (said(b"C"), False)
 
 
+def test_a_program_that_cannot_decide_has_no_more_to_say_in_the_end() -> None:
+    """Of a publisher that never says that it has taken what it was asked for, at that."""
+    line = asking(b"A")
+    line.data_to_send()
+    for _ in range(1000):
+        line.subscribe(b"B")
+        line.confirm()
+        line.cancel(b"B")
+    line.subscribe(b"B")
+    line.confirm()
+    assert line.is_confirming
+    line.receive(pong(b"since"), 101.0, [], ())
+    cancelled = cancellation(SINCE, as_command=True)
+    assert line.data_to_send() == cancelled + said(b"B") + ping(b"topics", 0)
+    line.receive(pong(b"topics"), 101.0, [], ())
+    assert not line.is_confirming
+
+
 def test_what_was_to_be_said_goes_with_the_connection() -> None:
     line = asking(b"A")
     line.subscribe(b"B")

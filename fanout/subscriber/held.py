@@ -1,0 +1,36 @@
+"""What is subscribed to and cancelled while nothing of it may be said. Pure.
+
+However often a program changes its mind, there is no more to be said in the end than where it
+stands. But who cancels and subscribes again wants to begin anew: both are said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import ItemsView
+
+
+class Held:
+    """Owned by its `Line`."""
+
+    __slots__ = ("_verbs",)
+
+    def __init__(self) -> None:
+        self._verbs: dict[bytes, list[bool]] = {}  # True = subscribe; one or two for each prefix
+
+    def hold(self, prefix: bytes, *, is_wanted: bool) -> None:
+        """This is to be said of a prefix, which is always the other than what was said last."""
+        verbs = self._verbs.setdefault(prefix, [])
+        if is_wanted or not verbs:
+            verbs.append(is_wanted)
+            return
+        verbs.pop()
+        if not verbs:
+            del self._verbs[prefix]
+
+    def take(self) -> ItemsView[bytes, list[bool]]:
+        """What is to be said, which is not held any more."""
+        verbs, self._verbs = self._verbs, {}
+        return verbs.items()
