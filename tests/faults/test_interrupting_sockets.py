@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fanout.sockets import Dealer, Limits, Pull, Push, Rep, Req, Router, StateError, Sub
+from fanout.sockets import Dealer, Limits, Pull, Push, Rep, Req, Router, StateError, Sub, wiring
 from tests.faults.subject import every_step, raiser
 from tests.helpers.interrupting import Steps, untraced
 from tests.helpers.waiting import DEADLINE_S, wait_until
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ERRORS = [KeyboardInterrupt, MemoryError]
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was handed over in a call that was cut before it woke the thread waits for a look."""
+    monkeypatch.setattr(wiring, "LOOK_EACH_S", wiring.LOOK_LEAST_S)
+
+
 CUT = b"cut"
 AFTER = 5  # messages each way, after each interruption
 
