@@ -11,6 +11,7 @@ def check(request: auth.Request) -> auth.Verdict:
 
 from __future__ import annotations
 
+from fanout.security.curve import Curve
 from fanout.security.endpoints import Null, Plain, Security
 from fanout.security.password_file import load_passwords
 from fanout.security.passwords import Passwords, hash_password
@@ -18,6 +19,7 @@ from fanout.security.verdicts import Allow, Deny, Later, Request, Verdict
 
 __all__ = [
     "Allow",
+    "Curve",
     "Deny",
     "Later",
     "Null",

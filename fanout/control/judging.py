@@ -23,7 +23,7 @@ class AuthRequest:
     code: ClassVar[int] = 21
     subscriber: int
     mechanism: str
-    credentials: list[bytes]  # of PLAIN: user and password
+    credentials: list[bytes]  # of PLAIN: user and password; of CURVE: the public key
 
     def __repr__(self) -> str:
         return f"AuthRequest({self.subscriber}, {self.mechanism!r})"
@@ -37,3 +37,15 @@ class Judged:
     subscriber: int
     judgement: int
     text: str  # why, in words
+
+
+@record
+class Secure:
+    """To a worker, before the first connection of this protocol: its secret keys, newest first."""
+
+    code: ClassVar[int] = 30
+    protocol: str
+    secrets: list[bytes]
+
+    def __repr__(self) -> str:
+        return f"Secure({self.protocol!r})"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, get_args
 
 import msgpack
 
-from fanout.control.judging import AuthRequest, Judged
+from fanout.control.judging import AuthRequest, Judged, Secure
 from fanout.control.takeover import Release, Released, Resume, Resumed, Wants
 from fanout.records import fields_of, record
 
@@ -227,6 +227,7 @@ Message: TypeAlias = (
     | Released
     | AuthRequest
     | Judged
+    | Secure
 )
 
 

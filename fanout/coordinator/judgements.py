@@ -15,6 +15,7 @@ from fanout.coordinator.judging import CHECK_TIMEOUT
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 from fanout.security.verdicts import Allow, Deny, Request, shown_text, shown_user
+from fanout.security.z85 import z85_encode
 
 if TYPE_CHECKING:
     from fanout.coordinator.actions import Action
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.state import State
     from fanout.security.verdicts import Verdict
 
-FIELDS = 2  # of credentials: user and password
+_FIELDS = {"PLAIN": 2, "CURVE": 1}  # of credentials: user and password; the public key
 
 
 def asked(state: State, message: AuthRequest, now: float) -> list[Action]:
@@ -35,11 +36,14 @@ def asked(state: State, message: AuthRequest, now: float) -> list[Action]:
     if connection is None:
         return []
     security = state.judging.begin(message.subscriber, now)
-    if security is None or len(message.credentials) != FIELDS:
+    fields = message.credentials
+    if security is None or len(fields) != _FIELDS.get(message.mechanism):
         raise ControlError("a worker wants somebody judged who is not to be")
-    user, password = (one.decode("utf-8", "surrogateescape") for one in message.credentials)
-    who = connection.subscriber, connection.peer, connection.endpoint
-    return [Judge(security, Request(*who, message.mechanism, user, password))]
+    who = connection.subscriber, connection.peer, connection.endpoint, message.mechanism
+    if message.mechanism == "CURVE":
+        return [Judge(security, Request(*who, public_key=z85_encode(fields[0])))]
+    user, password = (one.decode("utf-8", "surrogateescape") for one in fields)
+    return [Judge(security, Request(*who, user, password))]
 
 
 def judged(state: State, request: Request, verdict: Verdict, failure: str = "") -> list[Action]:
@@ -57,16 +61,20 @@ def judged(state: State, request: Request, verdict: Verdict, failure: str = "") 
         kind, text = EventKind.CALLBACK_FAILED, shown_text(failure)
         actions.append(Tell(Event(kind, text, connection.subscriber, connection.peer)))
     if isinstance(verdict, Allow):
-        user = request.username if verdict.user is None else verdict.user
+        user = _name_of(request) if verdict.user is None else verdict.user
         connection.mechanism, connection.user = request.mechanism, shown_user(user)
         return [*actions, NoteUser(connection), _say(connection, Judgement.ALLOW, "")]
     denied = isinstance(verdict, Deny)
     cause, judgement = (
         (Reason.DENIED, Judgement.DENY) if denied else (Reason.PUT_OFF, Judgement.LATER)
     )
-    who = f"user {shown_user(request.username)!r}"
+    who = f"{'key' if request.public_key else 'user'} {shown_user(_name_of(request))!r}"
     why = f": {shown_text(verdict.text)}" if verdict.text else ""
     return [*actions, _say(connection, judgement, f"{cause.text}: {who}{why}")]
+
+
+def _name_of(request: Request) -> str:
+    return request.public_key or request.username
 
 
 def due(state: State, now: float) -> list[Action]:

@@ -8,15 +8,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from fanout.control.channel import Channel
-from fanout.control.messages import Hello
+from fanout.control.messages import Adopt, Hello
 from fanout.coordinator.lives import Sight
 from fanout.descriptors import duplicate
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.transport.kernel import unsent_in_kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from fanout.control.judging import Secure
     from fanout.control.messages import Message
     from fanout.coordinator.lives import Condition
     from fanout.coordinator.surroundings import Process
@@ -32,9 +33,19 @@ class WorkerLink:
     """The coordinator's end of one worker: its process, channel, slot and doorbell.
 
     The bell and the slot outlive the process: a replacement takes them over.
+
+    Args:
+        secure: by protocol, what a worker needs for it; changed by others.
     """
 
-    def __init__(self, index: int, segment: Segment, bell: Bell, room: Doorbell) -> None:
+    def __init__(
+        self,
+        segment: Segment,
+        room: Doorbell,
+        secure: Mapping[str, Secure],
+        index: int,
+        bell: Bell,
+    ) -> None:
         self.index = index
         self.slot = WorkerSlot(segment, index)
         self.bell = bell
@@ -42,6 +53,8 @@ class WorkerLink:
         self.channel: Channel | None = None
         self._segment = segment
         self._room = room
+        self._secure = secure
+        self._told: set[str] = set()  # which of these its process has been sent
         self._signs = (0, 0)  # heartbeat and progress at the last look
         self.slot.release()
 
@@ -89,6 +102,7 @@ class WorkerLink:
             undo.pop_all()
         self.process = process
         self.channel = Channel(ours)
+        self._told.clear()
         hello = Hello(self.index, os.getpid(), asdict(options))
         self.channel.send(hello, tuple(descriptors))
 
@@ -101,10 +115,19 @@ class WorkerLink:
             ChannelFull: it has not read for very long.
         """
         if self.channel is not None:
+            if isinstance(message, Adopt):
+                self._hand_keys(self.channel, message.protocol)
             self.channel.post(message, descriptors)
             return
         for descriptor in descriptors:
             os.close(descriptor)
+
+    def _hand_keys(self, channel: Channel, protocol: str) -> None:
+        """Before the first connection of a protocol that needs them, and to nobody else."""
+        secure = self._secure.get(protocol)
+        if secure is not None and protocol not in self._told:
+            channel.post(secure)
+            self._told.add(protocol)
 
     def abort(self) -> None:
         """Have the process print where it hangs, and end, if it still can."""

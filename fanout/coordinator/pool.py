@@ -78,7 +78,8 @@ class Pool:
         selector: selectors.BaseSelector,
         surroundings: Surroundings,
     ) -> None:
-        self.links = [WorkerLink(index, segment, bell, room) for index, bell in enumerate(bells)]
+        self._link = partial(WorkerLink, segment, room, state.secure)
+        self.links = [self._link(index, bell) for index, bell in enumerate(bells)]
         self._options = options
         losses = Losses(segment, state.interest, state.changes, surroundings.now)
         self._wrecks = Wrecks(state, losses, partial(_final_of, segment), surroundings.now)
@@ -98,7 +99,6 @@ class Pool:
         )
         self._handing_on = self._shifts.handing_on
         self.moving = self._shifts.moving
-        self._room = room
         self._areas = Areas(segment, state.takeovers)
         self._has_reports = False  # of this turn
         self._turns_with_reports = 0  # one after another, while there was something to take out
@@ -107,7 +107,7 @@ class Pool:
         """There may be more workers from now on: as many as there are bells."""
         state = self._state
         for index in range(len(self.links), len(bells)):
-            self.links.append(WorkerLink(index, self._segment, bells[index], self._room))
+            self.links.append(self._link(index, bells[index]))
             life = Life(index, WorkerState.RETIRED, restarts=-1)  # it was never started
             state.supervision.lives.append(life)
         state.roster.enlarge(len(self.links))

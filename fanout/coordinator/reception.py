@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import math
 import os
 import selectors
@@ -19,6 +20,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fanout.control.judging import Secure
 from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.addresses import Refusal
 from fanout.coordinator.moment import Moment, allowed_descriptors
@@ -87,6 +89,7 @@ class Reception:
         self._paused_until: float | None = None
         self._held: deque[tuple[float, int]] = deque()
         self._asking: dict[Listener, Security] = {}  # those on whose connections somebody judges
+        self._numbers = itertools.count(1)  # of endpoints with keys
         self.judges = Judges()
 
     def post(self, function: Callable[[], object]) -> None:
@@ -143,6 +146,10 @@ class Reception:
             listener.close()
             raise
         listener.protocol = security.protocol
+        secrets = security.secrets()
+        if secrets:  # keys of its own: no other endpoint has this protocol
+            listener.protocol += f"#{next(self._numbers)}"
+            self._state.secure[listener.protocol] = Secure(listener.protocol, secrets)
         if security.asks:
             self._asking[listener] = security
         return listener
@@ -177,7 +184,7 @@ class Reception:
         if listener is None:
             bound = ", ".join(self._listeners) or "none"
             raise ConfigError(f"{endpoint!r} is not bound; bound are: {bound}")
-        self._asking.pop(listener, None)
+        self._forget(listener)
         try:
             self._unwatch(listener)
         finally:
@@ -187,8 +194,13 @@ class Reception:
         """Close a listener, whether it was added or not."""
         if self._listeners.get(listener.endpoint) is listener:
             self.unbind(listener.endpoint)
-        self._asking.pop(listener, None)
+        self._forget(listener)
         listener.close()
+
+    def _forget(self, listener: Listener) -> None:
+        """Nobody comes by it any more; workers that have its keys keep them until they end."""
+        self._asking.pop(listener, None)
+        self._state.secure.pop(listener.protocol, None)
 
     def close(self) -> None:
         """Stop listening everywhere; what one raises, is raised when all are closed."""

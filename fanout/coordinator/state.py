@@ -18,6 +18,7 @@ from fanout.coordinator.supervision import Supervision
 from fanout.coordinator.takeovers import Takeovers
 
 if TYPE_CHECKING:
+    from fanout.control.judging import Secure
     from fanout.coordinator.interest import Interest
     from fanout.coordinator.ledger import Ledger
     from fanout.options import Options
@@ -44,6 +45,7 @@ class State:
     takeovers: Takeovers = field(default_factory=Takeovers)
     keyframes: KeyframesWanted = field(default_factory=KeyframesWanted)
     duplicates: dict[int, int] = field(default_factory=dict)  # subscriber -> our descriptor of it
+    secure: dict[str, Secure] = field(default_factory=dict)  # by protocol: what workers need for it
 
 
 def make_state(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Security:
-    """What all of these have; see `Null` and `Plain`. Immutable, usable from any thread.
+    """What all of these have; see `Null`, `Plain`, `Curve`. Immutable, usable from any thread.
 
     Attributes:
         mechanism: as ZMTP calls it.
@@ -35,6 +35,10 @@ class Security:
             Anything: whoever was asked has failed.
         """
         raise NotImplementedError
+
+    def secrets(self) -> list[bytes]:
+        """The secret keys that workers need for it, the present one first."""
+        return []
 
     def check_place(self, endpoint: str, *, is_local: bool) -> None:
         """Refuse to be used there.
@@ -78,13 +82,7 @@ class Plain(Security):
     asks = True
 
     def __init__(self, check: Check, *, on_network: bool = False) -> None:
-        called = getattr(check, "__call__", None)  # noqa: B004  # of an object, it may be async
-        if called is None or iscoroutinefunction(check) or iscoroutinefunction(called):
-            raise TypeError(
-                "auth.Plain takes a function that is called with a Request and returns a verdict, "
-                f"not {'a coroutine function' if called else type(check).__name__}"
-            )
-        self._check = check
+        self._check = checked(check, "auth.Plain")
         self._on_network = on_network
 
     def __repr__(self) -> str:
@@ -102,6 +100,21 @@ class Plain(Security):
         )
 
 
+def checked(check: Check, whose: str) -> Check:
+    """A check that can be called.
+
+    Raises:
+        TypeError: it cannot be, or is a coroutine function.
+    """
+    called = getattr(check, "__call__", None)  # noqa: B004  # of an object, it may be async
+    if called is None or iscoroutinefunction(check) or iscoroutinefunction(called):
+        raise TypeError(
+            f"{whose} takes a function that is called with a Request and returns a verdict, "
+            f"not {'a coroutine function' if called else type(check).__name__}"
+        )
+    return check
+
+
 NULL = Null()
 
 
@@ -115,4 +128,5 @@ def as_security(value: object) -> Security:
         return NULL
     if isinstance(value, Security):
         return value
-    raise TypeError(f"security must be fanout.auth.Null() or Plain(…), not {type(value).__name__}")
+    kinds = "Null(), Plain(…) or Curve(…)"
+    raise TypeError(f"security must be fanout.auth.{kinds}, not {type(value).__name__}")

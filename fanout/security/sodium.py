@@ -15,13 +15,17 @@ PYNACL_MIN = "1.6.2"  # with libsodium 1.0.20 and the fix of CVE-2025-69277
 class Sodium:
     """See `Primitives`; without mutable state, one for a whole process.
 
+    Attributes:
+        version: of PyNaCl.
+
     Raises:
         ImportError: PyNaCl is not installed.
     """
 
     def __init__(self) -> None:
-        from nacl import bindings, exceptions
+        from nacl import __version__, bindings, exceptions
 
+        self.version: str = __version__
         self._bindings: Any = bindings
         # All that PyNaCl raises by itself is one of these, its RuntimeError and ValueError too.
         self._error: Any = exceptions.CryptoError
@@ -59,3 +63,9 @@ class Sodium:
         except self._error:
             raise ForgedError from None
         return data
+
+
+def is_recent(version: str) -> bool:
+    """Whether a version of PyNaCl is PYNACL_MIN or later; "1.7.0.dev1" counts as 1.7.0."""
+    numbers = [int(part) for part in version.split(".")[:3] if part.isdigit()]
+    return numbers >= [int(part) for part in PYNACL_MIN.split(".")]

@@ -27,13 +27,16 @@ class Request:
     """What it has connected to, as in `endpoints`."""
 
     mechanism: str
-    """ "PLAIN"."""
+    """ "PLAIN" or "CURVE"."""
 
-    username: str
-    """0 to 255 bytes."""
+    username: str = ""
+    """PLAIN: 0 to 255 bytes."""
 
-    password: str = field(repr=False)
-    """0 to 255 bytes."""
+    password: str = field(default="", repr=False)
+    """PLAIN: 0 to 255 bytes."""
+
+    public_key: str = ""
+    """CURVE: the subscriber's key, 40 characters of Z85; it has proven that it has the secret."""
 
 
 @dataclass(frozen=True, slots=True)

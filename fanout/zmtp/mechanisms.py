@@ -54,6 +54,11 @@ class Credentials:
     public_key: bytes = b""
     """CURVE: the peer's long-term key, 32 bytes; it has proven that it has the secret one."""
 
+    @property
+    def fields(self) -> list[bytes]:
+        """Those that the mechanism has."""
+        return [self.public_key] if self.public_key else [self.username, self.password]
+
 
 class Progress(NamedTuple):
     """What one frame has led to."""

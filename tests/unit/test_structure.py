@@ -110,7 +110,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tuning": set(),
     "policy": WORDS,
     "stream": WORDS | {"policy", "shm", "tuning", "zmtp"},
-    "surroundings": WORDS | {"control", "kernel", "shm", "stream", "zmtp"},
+    "surroundings": WORDS | {"control", "kernel", "security", "shm", "stream", "zmtp"},
     "connections": WORDS | {"control", "kernel", "policy", "shm", "stream", "surroundings", "zmtp"},
     "workers": WORDS
     | {"connections", "control", "policy", "shm", "stream", "surroundings", "tuning"},

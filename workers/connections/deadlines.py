@@ -37,6 +37,7 @@ class Deadlines:
         self._attention = Attention()
         self._mortal: dict[Peer, None] = {}
         self._late: dict[Peer, None] = {}
+        desk.when_ready = self.connected
 
     @property
     def are_near(self) -> bool:

@@ -11,20 +11,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fanout.control.judging import AuthRequest, Judgement
 from fanout.control.messages import Closed, Connected, Slow
-from fanout.introduction import PROPERTY, Introduction
+from fanout.introduction import Introduction
 from fanout.reasons import Reason
-from fanout.reserved import RESERVED
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.replays import Replays
+from fanout.workers.connections.said import summary
+from fanout.workers.connections.sealed import seal_with
+from fanout.workers.connections.sessions import Sessions, limits_of
 from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.connections.unix_inbox import send_of
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.effects import Lost, Recovered, Stalled
-from fanout.zmtp import SessionLimits, SessionState, Violation
+from fanout.zmtp import SessionState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.control.judging import Judged
     from fanout.control.messages import Adopt, Evict, SetPolicy
     from fanout.options import Options
@@ -37,7 +41,6 @@ if TYPE_CHECKING:
     from fanout.workers.stream.turn_part import TurnPart
     from fanout.workers.surroundings import Surroundings
     from fanout.workers.tail import Tail
-    from fanout.zmtp import Session
 
 _ENDED_BY_ITSELF = {
     *(Reason.PUBLISHER_CLOSED, Reason.LEFT, Reason.BROKEN),
@@ -73,6 +76,8 @@ class Desk:
         watchers: are told of each peer; to be filled before the first is adopted.
         records: from where another worker can go on with each peer.
         replays: what peers have missed.
+        sessions: makes those of peers.
+        when_ready: is called when the handshake of a peer is done by a verdict.
     """
 
     def __init__(
@@ -103,17 +108,9 @@ class Desk:
         self._policy = policy
         self._pump = pump
         self._tail = tail
-        self._limits = SessionLimits(
-            max_frame_bytes=options.max_inbound_bytes,
-            max_subscriptions=options.max_subscriptions,
-            max_subscription_bytes=options.max_subscription_bytes,
-            max_subscriptions_bytes=options.max_subscriptions_bytes,
-            allow_zmtp_1=options.allow_zmtp_1,
-            reserved=RESERVED,
-        )
-        self._log_bytes = options.log_bytes
-        self._is_numbered = options.sequence_frame
-        self._replay_bytes = options.replay_limit
+        self.sessions = Sessions(around.sessions, limits_of(options), self._introduction)
+        self.when_ready: Callable[[Peer, int], object] = lambda _peer, _now: None
+        self._options = options
 
     def _hold(self, member: Member, until: int) -> int:
         return self.replays.hold(self.peers[member.id], until)
@@ -134,7 +131,7 @@ class Desk:
             text = f"{Reason.GONE_EARLY.text}: {error.strerror}"
             self._give_back(message, Reason.GONE_EARLY, text)
             return
-        session = self.session_for(message.protocol)
+        session = self.sessions.make(message.protocol)
         record = self._around.stream_slot(message.slot)
         slot.take(message.subscriber)  # before it is looked at what this one was handed
         peer = Peer(
@@ -148,22 +145,14 @@ class Desk:
         self.take_over(peer, now)
         self._newcomers.append(peer)
 
-    def session_for(self, protocol: str) -> Session:
-        """A new session of this protocol."""
-        session = self._around.sessions[protocol](self._limits)
-        session.introduce = self._introduction
-        return session
-
-    def _introduction(self) -> dict[bytes, bytes]:
-        """What a peer is told of the publisher in its handshake."""
+    def _introduction(self) -> Introduction:
         log = self._around.log
-        said = Introduction(
+        return Introduction(
             *(log.epoch, log.head()),
-            sequence=self._is_numbered,
-            replay=self._replay_bytes,
+            sequence=self._options.sequence_frame,
+            replay=self._options.replay_limit,
             last=self._around.kept_values is not None,
         )
-        return {PROPERTY: said.to_bytes()}
 
     def take_over(self, peer: Peer, now: int) -> None:
         """Serve this peer from now on."""
@@ -198,8 +187,7 @@ class Desk:
             self.connected(peer, said.ready.version)
         if said.wanted is not None and said.violation is None:
             who = said.wanted.credentials
-            asked = AuthRequest(peer.id, who.mechanism, [who.username, who.password])
-            self._channel.send(asked)
+            self._channel.send(AuthRequest(peer.id, who.mechanism, who.fields))
 
     def judged(self, message: Judged) -> None:
         """Whether this one may go on; nothing if it has ended, or said something meanwhile."""
@@ -207,18 +195,31 @@ class Desk:
         if peer is None or peer.session.state is not SessionState.AUTHENTICATING:
             return
         if message.judgement == Judgement.ALLOW:
-            for event in peer.session.allow():
-                if isinstance(event, Violation):
-                    cause = Reason.VIOLATION
-                    self.close(peer, cause, f"{cause.text}: {event.reason}")
-                    return
-            self.say(peer, self._around.now())
+            self._go_on(peer, self._around.now())
         elif message.judgement == Judgement.DENY:
             peer.session.deny()
             self.say(peer, self._around.now())
             self.close(peer, Reason.DENIED, message.text)
         else:
             self.close(peer, Reason.PUT_OFF, message.text)
+
+    def _go_on(self, peer: Peer, now: int) -> None:
+        """Its handshake goes on; or is done with that, and all that follows is in boxes."""
+        session, member = peer.session, peer.member
+        said = summary(session.allow())
+        if said.violation is not None:
+            cause = Reason.VIOLATION
+            self.close(peer, cause, f"{cause.text}: {said.violation.reason}")
+            return
+        data = session.data_to_send()
+        if session.sealer is not None:
+            raw = len(member.control) + len(data)
+            boxes = seal_with(session.sealer, raw, member.spoken_bytes)
+            self._pump.throttles.put_under(member, boxes)
+        if said.ready is not None:
+            self.connected(peer, said.ready.version)
+            self.when_ready(peer, now)
+        self.tell(peer, data, now)
 
     def say(self, peer: Peer, now: int) -> None:
         """Send what the session wants to say, between two messages."""
@@ -303,7 +304,7 @@ class Desk:
         if peer is not None:
             fields: dict[str, Any] = dict(message.policy)
             entries = self._around.log.entries
-            policy = policy_of(SlowPolicy(**fields), self._log_bytes, entries)
+            policy = policy_of(SlowPolicy(**fields), self._options.log_bytes, entries)
             if policy.min_interval_ns:
                 self._tail.protect_front()  # it gets a cursor of its own there
             self._pump.set_policy(peer.member, policy, self._around.now())

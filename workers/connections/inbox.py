@@ -4,8 +4,8 @@ A worker may be lost at any time. What it has looked at only is still in the ker
 goes on with the connection finds it there. So a part of a frame is left where it is, and a whole
 one until what it has changed is reported, and the answer to it stands in the record.
 
-Some input is taken first: in the handshake, and a frame that is too large to be waited for in the
-kernel. Whose worker is lost in the middle of that is closed.
+Some input is taken first: in the handshake; what comes in boxes, which open once; and a frame that
+is too large to be waited for in the kernel. Whose worker is lost in the middle of that is closed.
 
 The kernel counts how much of the input of a TCP connection was taken. Of Unix sockets it does not:
 see `unix_inbox.py`.
@@ -169,7 +169,8 @@ class Inbox:
 
     @property
     def _is_tracked(self) -> bool:
-        return self._session.state is SessionState.TRAFFIC
+        session = self._session
+        return session.state is SessionState.TRAFFIC and session.opener is None
 
     def take(self) -> bool:
         """Take what was acted upon, which whoever goes on will not see again.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fanout.control.judging import Judged
+from fanout.control.judging import Judged, Secure
 from fanout.control.messages import Adopt, Evict, SetPolicy
 from fanout.control.takeover import Release, Resume, Wants
 
@@ -41,6 +41,8 @@ class Orders:
                 desk.set_policy(message)
         elif isinstance(message, Judged):
             desk.judged(message)  # of one in its handshake: with that nobody else goes on
+        elif isinstance(message, Secure):
+            desk.sessions.secure(message)
         elif isinstance(message, Release):
             self._releasing.release(message)
         elif isinstance(message, Wants):

@@ -108,6 +108,9 @@ class Records:
         if member.snapshots is not None:  # what it is being sent is not in the log
             nothing = record._replace(copy=0, speech=b"")
             record = nothing._replace(kind=Kind.IN_SNAPSHOT, needed=NO_TAIL)
+        elif member.sealed is not None:  # nobody can go on with it, and all it keeps is figures
+            nothing = record._replace(copy=0, speech=b"")
+            record = nothing._replace(kind=Kind.SEALED, needed=NO_TAIL)
         elif member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
             record, pointed_to = self._add_more(peer, record)
         if peer.is_going_back:

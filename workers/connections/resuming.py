@@ -226,7 +226,7 @@ class Resuming:
         return counts
 
     def _session_of(self, message: Resume, wants: set[bytes], skip: int, sock: Any) -> Session:
-        session: Session = self._desk.session_for(message.protocol)
+        session: Session = self._desk.sessions.make(message.protocol)
         # Of what is there the other one may have reported some, if it was lost.
         again = 0 if message.quiet else kernel.unread_in_kernel(sock)
         session.go_on(message.version, wants, skip, again)

@@ -25,32 +25,37 @@ from fanout.zmtp.frames import COMMAND, LONG, LONG_HEADER_BYTES, MORE, SHORT_HEA
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fanout.workers.stream.member import Send
     from fanout.zmtp.sealer import Sealer
 
 SEAL_BYTES = 16 * 1024  # for one send(2), or one frame: more is thrown away if it is not taken
-TURN_BYTES = 64 * 1024  # in one call: some 2 ms of CPU for small messages; others have their turn
+TURN_BYTES = 64 * 1024  # for one in a turn: some 2 ms of CPU for small messages; then come others
 
 
 class SealedSend:
     """Sends what comes after the handshake of one connection.
 
-    Its mutable state: what is pending, to be skipped, or partial, see above.
+    Its mutable state: what is pending, to be skipped, or partial, see above; and how much it may
+    still seal, which is nothing unless it is let.
 
     Args:
         send: of the socket.
         sealer: of this connection.
         raw: bytes of the handshake that will be handed over before the first frame; they go out as
             they are.
+        wire_bytes: that the socket has taken before.
 
     Attributes:
-        more: whether the last call has ended though the socket is not known to be full.
+        more: whether a call has ended since `let()` though the socket is not known to be full.
         wire_bytes: bytes that the socket has taken.
     """
 
-    __slots__ = ("_owed", "_partial", "_pending", "_raw", "_sealer", "_send", "_skip", "more",
-                 "wire_bytes")  # fmt: skip
+    __slots__ = ("_left", "_owed", "_partial", "_pending", "_raw", "_sealer", "_send", "_skip",
+                 "more", "wire_bytes")  # fmt: skip
 
-    def __init__(self, send: Callable[[bytes], int], sealer: Sealer, raw: int = 0) -> None:
+    def __init__(
+        self, send: Callable[[bytes], int], sealer: Sealer, raw: int = 0, wire_bytes: int = 0
+    ) -> None:
         self._send = send
         self._sealer = sealer
         self._raw = raw
@@ -58,8 +63,18 @@ class SealedSend:
         self._owed = 0  # plain bytes of the pending box that are not reported yet
         self._skip = 0
         self._partial = b""
+        self._left = 0
         self.more = False
-        self.wire_bytes = 0
+        self.wire_bytes = wire_bytes
+
+    def let(self) -> None:
+        """It may do as much as one may in a turn."""
+        self._left = TURN_BYTES
+        self.more = False
+
+    def stop(self) -> None:
+        """It may do nothing until it is let again."""
+        self._left = 0
 
     @property
     def is_empty(self) -> bool:
@@ -70,14 +85,16 @@ class SealedSend:
         """Send what comes next in the stream; returns how many bytes of it are done.
 
         Raises:
-            BlockingIOError: none are, for the socket is full. OSError: the connection broke.
+            BlockingIOError: none are, for the socket is full, or nothing may be done now. OSError:
+                the connection broke.
         """
-        self.more = False
+        if self._left <= 0:
+            self.more = True
+            raise BlockingIOError
         view = memoryview(data)
         done, is_full = self._finish(view)
-        budget = TURN_BYTES
         while not is_full and done < len(view):
-            if budget <= 0:
+            if self._left <= 0:
                 self.more = True
                 break
             boxes, sizes = self._seal(view[done:])
@@ -87,7 +104,7 @@ class SealedSend:
                 break
             wire = b"".join(boxes)
             taken = self._try(wire)
-            budget -= len(wire)
+            self._left -= len(wire)
             is_full = taken < len(wire)
             done += self._account(boxes, sizes, taken)
         if not done and is_full:
@@ -172,6 +189,11 @@ class SealedSend:
             taken -= len(box)
             done += plain
         return done
+
+
+def seal_with(sealer: Sealer, raw: int, wire_bytes: int) -> Callable[[Send], SealedSend]:
+    """What is to be put before the `send` of a socket; see `SealedSend`."""
+    return lambda send: SealedSend(send, sealer, raw, wire_bytes)
 
 
 def _frame(head: bytes) -> tuple[int, int, int] | None:

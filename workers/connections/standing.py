@@ -93,7 +93,8 @@ class Standing:
             self._judge(peer.member, seen)
 
     def _judge(self, member: Member, seen: _Seen) -> None:
-        handed = member.sent_bytes + member.spoken_bytes
+        sealed = member.sealed
+        handed = sealed.wire_bytes if sealed else member.sent_bytes + member.spoken_bytes
         if not member.sent_bytes or (handed == seen.handed and not member.blocked):
             return
         before, seen.handed = seen.handed, handed

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.gaps import Gaps
     from fanout.workers.stream.replay import Replay
+    from fanout.workers.stream.sealed import Sealed
     from fanout.workers.stream.snapshot import Snapshots
     from fanout.workers.stream.values import Values
     from fanout.zmtp.encoding import Encoding
@@ -103,6 +104,7 @@ class Member:
         snapshots: what it is sent of last values, each when its cursor is there; None = nothing.
         watch: a number that is another one whenever what is known of when to look at it is void; 0
             = nothing is.
+        sealed: what makes boxes of what it is sent, at the end of `send`; None = nothing does.
         slow, stalled: whether it was reported as that, and has not recovered.
     """
 
@@ -132,6 +134,7 @@ class Member:
         "policy",
         "position",
         "replay",
+        "sealed",
         "send",
         "sent",
         "sent_bytes",
@@ -184,6 +187,7 @@ class Member:
         self.mark: int | None = None
         self.snapshots: Snapshots | None = None
         self.watch = 0
+        self.sealed: Sealed | None = None
         self.slow = False
         self.stalled = False
 

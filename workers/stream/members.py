@@ -185,11 +185,9 @@ class Members:
     def remove(self, member: Member) -> None:
         """The member's connection is closed; afterwards its counters are final."""
         self.settle(member, stay=True)
-        if member.blocked:
-            self.blocked.pop(member, None)
-            self.runnable.pop(member, None)
-        else:
-            self.waiting.discard(member)
+        self.blocked.pop(member, None)
+        self.runnable.pop(member, None)
+        self.waiting.discard(member)
         if member.cohort is not None:
             self._leave_cohort(member)
         self._changing.pop(member, None)
@@ -273,6 +271,8 @@ class Members:
         member.become(state)
         member.place(sequence, offset, self._log.start_of(sequence))
         self.blocked[member] = now
+        if member.sealed is not None:  # it is not its socket that keeps it from going on
+            self.runnable[member] = None
         if member.position < self._last_position:
             self._last, self._last_position = member, member.position
 
@@ -334,8 +334,8 @@ class Members:
             self._count_ready(member)
             self._leave_cohort(member)
         self._changing.pop(member, None)
-        join_own, join = self.cohorts.join_own, self.cohorts.join
-        new = join_own(prefixes) if own else join(prefixes, member.encoding)
+        cohorts, encoding = self.cohorts, member.encoding
+        new = cohorts.join_own(prefixes) if own else cohorts.join(prefixes, encoding)
         if new is not None:
             member.join(new)
             self._subscribed += 1

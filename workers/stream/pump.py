@@ -119,6 +119,17 @@ class Pump(Restoring):
         if member.state is not BLOCKED:
             return
         self.throttles.now = now
+        sealed = member.sealed
+        if sealed is None:
+            self._go_on(member, now)
+            return
+        sealed.let()
+        self._go_on(member, now)
+        sealed.stop()
+        if sealed.more and member.blocked:
+            self.runnable[member] = None
+
+    def _go_on(self, member: Member, now: int) -> None:
         if member.conflating and member in self.rests:
             self._say(member)
             return

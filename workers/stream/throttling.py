@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 from fanout.workers.policy.rate import Rate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.workers.stream.member import Member, Send
+    from fanout.workers.stream.sealed import Sealed
 
 
 class Throttle:
@@ -74,6 +77,14 @@ class Throttles:
             old.waits = False
         if limit:
             member.send = Throttle(self, member, limit)
+
+    def put_under(self, member: Member, make: Callable[[Send], Sealed]) -> None:
+        """What the member is sent goes through this before its socket; its rate counts the rest."""
+        old = member.send
+        if isinstance(old, Throttle):
+            member.sealed = old.send = make(old.send)
+        else:
+            member.sealed = member.send = make(old)
 
     def waits(self, member: Member) -> bool:
         """Whether the member takes nothing because it is not to be sent anything."""
