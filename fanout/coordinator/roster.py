@@ -44,6 +44,11 @@ class Accepted:
     owed_at: float = 0.0  # seconds; since it came, or was named as over it last, it has paid
     came_at: float = 0.0  # seconds; when it was accepted
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether all that it is sent is encrypted, with a key that only its worker has."""
+        return self.mechanism == "CURVE"
+
     def owed(self, now: float) -> int:
         """What its address owes if it ends now, and its worker does not say that: ns of a worker.
 

@@ -1,7 +1,7 @@
 """Succession: workers are emptied and told to end, so that others take their place. Shell.
 
 Who cannot be moved is asked for again and again, and closed when none has gone for a while though
-others serve: in the middle of a command, for example. Who is in its handshake is waited for: it is
+others serve: in the middle of a command, for example. Who is sealed is closed at once. Who is in its handshake is waited for: it is
 moved when that is done, and its worker closes it if that takes too long. See `staffing.py` for who
 is next.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Evict, Finish
 from fanout.coordinator.actions import NoteWorker, Say
+from fanout.coordinator.moving import SEALED
 from fanout.errors import NotMovedError
 from fanout.reasons import Reason
 from fanout.shm.worker_slot import WorkerState
@@ -59,6 +60,7 @@ class Succession:
         self._moves: list[Move] = []
         self._why: dict[int, str] = {}  # they could not be moved, by subscriber
         self._newcomers: set[int] = set()  # they were in their handshake when they were asked for
+        self._closed: set[int] = set()  # its sealed ones, which cannot be moved
         self._count = 0  # connections that it had when one has gone last
         self._since = 0.0  # when that was
         self._again_at = 0.0
@@ -92,6 +94,7 @@ class Succession:
         self._moves.clear()
         self._why.clear()
         self._newcomers.clear()
+        self._closed.clear()
         self._since = self._again_at = now
         self._count = 0 if worker is None else self._state.roster.count(worker)
 
@@ -105,6 +108,7 @@ class Succession:
         # for it, has not gone.
         if count < self._count or not others:
             self._count, self._since = count, now
+        actions = self._close_sealed(worker) if others else []
         self._note_moves()
         late = now - self._since
         if late < GRACE:
@@ -114,8 +118,19 @@ class Succession:
             self._move(worker, others)
         elif not self._moves or late >= 2 * GRACE:  # who is on the way may still get there
             self._since = now  # somebody may have come meanwhile, since nobody else served
-            return self._close(worker, now)
-        return []
+            actions += self._close(worker, now)
+        return actions
+
+    def _close_sealed(self, worker: int) -> list[Action]:
+        """Those that no other worker can go on with are closed at once, and come to others."""
+        actions: list[Action] = []
+        cause = Reason.WORKER_RETIRED
+        for connection in self._state.roster.served_by(worker):
+            if connection.is_sealed and connection.subscriber not in self._closed:
+                self._closed.add(connection.subscriber)
+                text = f"{cause.text}; {SEALED}"
+                actions.append(Say(worker, Evict(connection.subscriber, cause.number, text)))
+        return actions
 
     def _note_moves(self) -> None:
         """See who has gone, and who could not."""

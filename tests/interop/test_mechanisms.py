@@ -286,6 +286,7 @@ def test_a_stream_in_boxes_through_a_full_socket(
     while done < len(wire):
         assert time.monotonic() < deadline
         span = wire[done : done + 30_000]
+        send.let()
         try:
             taken = send(span)
         except BlockingIOError:

@@ -50,6 +50,7 @@ class Pump:
         data = (self.current + b"".join(self.left))[:span]
         if not data:
             return
+        self.send.let()
         try:
             done = self.send(data)
         except BlockingIOError:

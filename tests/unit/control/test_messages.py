@@ -50,6 +50,7 @@ MESSAGES: list[Message] = [
     takeover.Released(1, False, "in words", 7),
     judging.AuthRequest(1, "PLAIN", [b"desk7", b"geheim"]),
     judging.Judged(1, 2, "in words"),
+    judging.Secure("zmtp+curve#1", [b"s" * 32]),
 ]
 NAMES = [type(message).__name__ for message in MESSAGES]
 

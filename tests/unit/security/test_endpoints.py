@@ -35,7 +35,7 @@ def test_none_is_null() -> None:
 
 @pytest.mark.parametrize("value", ["PLAIN", let_in, Plain, 1])
 def test_nothing_else_is_security(value: object) -> None:
-    with pytest.raises(TypeError, match=r"security must be fanout\.auth\.Null\(\) or Plain"):
+    with pytest.raises(TypeError, match=r"security must be fanout\.auth\.Null\(\), Plain"):
         as_security(value)
 
 
