@@ -1,9 +1,9 @@
 """Succession: workers are emptied and told to end, so that others take their place. Shell.
 
 Who cannot be moved is asked for again and again, and closed when none has gone for a while though
-others serve: in the middle of a command, for example. Who is sealed is closed at once. Who is in its handshake is waited for: it is
-moved when that is done, and its worker closes it if that takes too long. See `staffing.py` for who
-is next.
+others serve: in the middle of a command, for example. Who is sealed is closed at once. Who is in
+its handshake is waited for: it is moved when that is done, and its worker closes it if that takes
+too long. See `staffing.py` for who is next.
 """
 
 from __future__ import annotations

@@ -211,9 +211,7 @@ def test_one_feed_by_endpoints_with_other_keys_and_with_none(
         local = f"ipc://@fanout-curve-{os.getpid()}"
         publisher.bind(local, security=auth.Curve(OLD_SERVER.secret))
         where = [(None, publisher.endpoints[0]), (SERVER, first), (OLD_SERVER, local)]
-        subscribers = [
-            make(keys and keys.public).connect(endpoint) for keys, endpoint in where * 2
-        ]
+        subscribers = [make(keys and keys.public).connect(endpoint) for keys, endpoint in where * 2]
         stranger = make(OLD_SERVER.public).connect(first)
         publisher.wait_for_subscribers(6, timeout=DEADLINE_S)
         for number in range(100):
@@ -227,7 +225,7 @@ def test_one_feed_by_endpoints_with_other_keys_and_with_none(
 
 def numbers_of(subscriber: CurveSeen, last: int) -> list[int]:
     """What it gets, up to the last message."""
-    numbers = []
+    numbers: list[int] = []
     while not numbers or numbers[-1] != last:
         topic, number, payload = subscriber.socket.recv_multipart()
         assert topic == b"n"
@@ -377,8 +375,8 @@ class TestKeys:
             pid = publisher.statistics().workers[0].pid
             texts = [str(happenings.events), repr(publisher), repr(security)]
             segment = bytes(publisher._engine._coordinator.segment.words)
-            for name in ("cmdline", "environ"):
-                texts.append(Path(f"/proc/{pid}/{name}").read_text("latin-1"))
+            files = [Path(f"/proc/{pid}/{name}") for name in ("cmdline", "environ")]
+            texts += [file.read_text("latin-1") for file in files]
             limits = Path(f"/proc/{pid}/limits").read_text()
             assert "Max core file size        0                    0" in limits
         texts += [caplog.text, *capfd.readouterr()]

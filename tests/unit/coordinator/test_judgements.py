@@ -55,6 +55,21 @@ def test_whoever_is_there_is_asked() -> None:
     )
 
 
+def test_of_curve_the_key_is_told_and_is_the_name() -> None:
+    state = served()
+    connection = admit(state, connected=False)
+    state.judging.admitted(connection.subscriber, SECURITY)
+    key = b"\x00" * 32
+    message = AuthRequest(connection.subscriber, "CURVE", [key])
+    [action] = reports.take(state, 0, message, NOW)
+    assert isinstance(action, do.Judge)
+    who = connection.subscriber, "peer:1", "tcp://x", "CURVE"
+    assert action.request == Request(*who, public_key="0" * 40)
+    said(judgements.judged(state, action.request, Allow()))
+    assert (connection.user, connection.mechanism) == ("0" * 40, "CURVE")
+    assert connection.is_sealed
+
+
 def test_who_is_allowed_has_a_name() -> None:
     state = served()
     connection, action = asked(state)

@@ -8,13 +8,14 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from fanout.control.messages import Snapshot
+from fanout.control.judging import Secure
+from fanout.control.messages import Adopt, Snapshot
 from fanout.coordinator.conditions import read_condition
 from fanout.coordinator.lives import Condition, Sight
 from fanout.shm.worker_slot import NO_TAIL
 from tests.helpers.programs import pause
 from tests.helpers.waiting import wait_until
-from tests.unit.coordinator.bench import Bench
+from tests.unit.coordinator.bench import KILLED, Bench
 
 if TYPE_CHECKING:
     from fanout.coordinator.links import WorkerLink
@@ -74,6 +75,40 @@ def test_what_was_said_to_it_waits_until_it_has_read_it() -> None:
 
         assert (before, read, waiting, sent) == (True, False, True, True)
         assert not kernel.look(link).is_waited_for
+
+
+def test_keys_go_to_a_process_once_and_only_if_it_needs_them() -> None:
+    with Bench() as bench:
+        link, secure = bench.coordinator.links[0], Secure("zmtp+curve#1", [b"s" * 32])
+        bench.state.secure[secure.protocol] = secure
+        bench.worker.hear()
+        adopts = [
+            Adopt(1, 0, "zmtp"),
+            Adopt(2, 1, secure.protocol),
+            Adopt(3, 2, secure.protocol),
+        ]
+        for adopt in adopts:
+            link.say(adopt)
+        bench.coordinator._pool.flush()
+
+        assert bench.worker.hear() == [adopts[0], secure, *adopts[1:]]
+        assert "s" * 32 not in repr(secure)
+
+
+def test_a_new_process_is_given_them_anew() -> None:
+    with Bench() as bench:
+        secure = Secure("zmtp+curve#1", [b"s" * 32])
+        bench.state.secure[secure.protocol] = secure
+        link, adopt = bench.coordinator.links[0], Adopt(1, 0, secure.protocol)
+        link.say(adopt)
+        bench.worker.exit(KILLED)
+        bench.turn()
+        bench.pass_time(5.0)
+        assert len(bench.processes) == 2
+        link.say(adopt)
+        bench.coordinator._pool.flush()
+
+        assert [one for one in bench.worker.hear() if isinstance(one, Secure)] == [secure]
 
 
 def test_for_one_that_has_hung_up_nothing_waits() -> None:

@@ -350,6 +350,17 @@ def test_what_cannot_be_is_refused() -> None:
             moving.begin(subscriber, 1, "")
 
 
+def test_who_is_sealed_is_not_even_asked_for() -> None:
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        bench.state.roster.connections[subscriber].mechanism = "CURVE"
+        with pytest.raises(NotMovedError, match=r"encrypted \(CURVE\)"):
+            bench.coordinator._pool.moving.begin(subscriber, 1, "")
+        bench.turn()
+
+        assert bench.processes[0].hear() == []
+
+
 def test_the_workers_end_when_the_moves_are_done_and_who_waits_is_told() -> None:
     with Bench(2) as bench:
         subscriber = connect(bench)

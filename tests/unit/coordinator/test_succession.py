@@ -210,6 +210,24 @@ def test_who_cannot_be_moved_is_closed_after_a_while_and_counted() -> None:
         assert counts(bench) == [2, 0, 0]
 
 
+def test_who_is_sealed_is_closed_at_once() -> None:
+    with Bench(2) as bench:
+        sealed, other = connect(bench, 2)
+        connections = bench.state.roster.connections
+        for subscriber in (sealed, other):
+            connections[subscriber].mechanism = "CURVE" if subscriber == sealed else "NULL"
+        began = bench.now
+        played = Played(bench)
+        bench.coordinator.restart_workers()
+        played.settle()
+
+        assert bench.now - began < succession.GRACE
+        assert list(connections) == [other]
+        [event] = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert (event.subscriber, event.cause) == (sealed, Reason.WORKER_RETIRED)
+        assert bench.state.ledger.not_resumed == 1
+
+
 def test_who_is_on_the_way_has_twice_that_time_to_get_there() -> None:
     """Its worker lives, and says nothing of it: then it is closed with the others."""
     with Bench(2) as bench:
