@@ -61,8 +61,10 @@ class Chaining:
         finding = snapshot.finding
         if finding is None:
             finding = snapshot.finding = self._begin(member, snapshot)
-        if finding.first < finding.until and not self._keyframes.advance(
-            finding.first, self._log.head()
+        # Where it has jumped to, if it has: what is before that is not kept for it any more.
+        finding.low = max(finding.first, min(member.sequence, finding.until))
+        if finding.low < finding.until and not self._keyframes.advance(
+            finding.low, self._log.head()
         ):
             return False
         finding.comes = None
@@ -91,7 +93,7 @@ class Chaining:
     def _begin(self, member: Member, snapshot: Snapshot) -> Finding:
         until, due = member.sequence, snapshot.due
         if member.replay is not None:  # it asked for what comes then, whatever comes before
-            return Finding(until, until, due)
+            return Finding(until, until, due, is_asked_for=True)
         first = self._hold(member, until)
         if first < until:
             self._pump.hold_from(member, first, until)
@@ -102,7 +104,7 @@ class Chaining:
 
     def _look(self, place: int, member: Member, snapshot: Snapshot, finding: Finding) -> bool:
         """Look at one topic; returns whether what there is of it is known."""
-        values, first, until = self._values, finding.first, finding.until
+        values, low, until = self._values, finding.low, finding.until
         topic_id, last = values.ids[place], values.last[place]
         if topic_id < KEYFRAME or last == NO_VALUE:
             return True
@@ -115,8 +117,8 @@ class Chaining:
         assert snapshots is not None
         if snapshots.has_cancelled and snapshots.is_covered(snapshot, name):
             return True
-        keyframe = self._keyframes.last_before(topic_id, until) if first < until else None
-        if keyframe is not None and keyframe >= first and finding.room > 0:
+        keyframe = self._keyframes.last_before(topic_id, until) if low < until else None
+        if keyframe is not None and keyframe >= low and finding.room > 0:
             finding.floors[name] = keyframe
             finding.room -= 1
         elif last < until and values.is_keyframe(place, last):
@@ -130,8 +132,8 @@ class Chaining:
 
     def _comes(self, topic_id: int, finding: Finding) -> bool:
         """Whether what is published of a topic from then on begins with a keyframe."""
-        if finding.first >= finding.until:
-            return True  # it asked for that, wherever it begins
+        if finding.is_asked_for or not finding.until:
+            return True
         if finding.comes is None:
             stop = min(self._log.head(), finding.until + LOOKED_AT)
             ids = self._log.topic_ids(finding.until, stop)

@@ -8,7 +8,9 @@ class Finding:
 
     Attributes:
         first, until: between which messages, the latter of which is where it was.
+        low: from where on there may be one now.
         due: of its snapshot, meanwhile it is due at once.
+        is_asked_for: whether it has asked for what comes from there on, whatever comes before.
         at: which value of the listing is next.
         room: how many topics more may be found now.
         floors: by topic, the keyframe that it begins with.
@@ -19,14 +21,15 @@ class Finding:
     """
 
     __slots__ = (
-        *("at", "comes", "due", "first", "floors", "highest"),
+        *("at", "comes", "due", "first", "floors", "highest", "is_asked_for", "low"),
         *("__weakref__", "lost", "lowest", "room", "tries", "until"),
     )
 
-    def __init__(self, first: int, until: int, due: int) -> None:
-        self.first = first
+    def __init__(self, first: int, until: int, due: int, *, is_asked_for: bool = False) -> None:
+        self.first = self.low = first
         self.until = until
         self.due = due
+        self.is_asked_for = is_asked_for
         self.at = 0
         self.tries = 0
         self.room = 0

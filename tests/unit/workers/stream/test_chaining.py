@@ -29,6 +29,7 @@ from tests.unit.workers.stream.test_showing import PREFIXES, TOPICS, Feed, One, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fanout.shm.reader import LogReader
     from fanout.workers.stream.member import Member
 
 KEYED = [topic for topic in TOPICS if topic.startswith((b"xp", b"yq"))]
@@ -316,6 +317,49 @@ def test_of_what_comes_by_itself_it_is_told_up_to_where_that_begins() -> None:
     assert (sequences(one), feed.asked) == ({b"xp0": [delta]}, [b"xp0"])
     [gap] = marks(one, GAP_TOPIC)
     assert gap["first"] == gap["last"] == delta - 1
+    feed.segment.close()
+
+
+def test_where_the_log_begins_with_what_it_wants_by_itself_it_is_told_as_well(
+    feed: KeyedFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert feed.showing.chaining is not None
+    monkeypatch.setattr(feed.showing.chaining, "_hold", lambda _member, until: until)
+    feed.publish_key(b"xp0")
+    one = feed.comes(b"xp0", room=0)
+    delta = feed.publish(b"xp0")
+    feed.settle()
+    assert (sequences(one), feed.asked) == ({b"xp0": [delta]}, [b"xp0"])
+
+
+def test_who_jumps_while_it_is_looked_for_is_looked_for_from_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keyframes, "LOOKED_AT", 2)
+    feed = KeyedFeed(SMALL)
+    monkeypatch.setattr(feed.pump, "_serve_steps", 1)
+    feed.policy = SlowPolicy("drop_oldest")
+    feed.publish_key(b"xp0")
+    feed.publish(b"xp0")
+    for _ in range(200):
+        feed.publish(b"yp0")
+    one = feed.comes(b"xp0")
+    while one.member.snapshots is None or one.member.snapshots.pending[0].finding is None:
+        feed.turn()
+    read = keyframes._keyframes_of
+
+    def checked(log: LogReader, first: int, stop: int) -> list[tuple[int, int]]:
+        assert first >= feed.segment.words[at.H_FLOOR], "what is there may be overwritten"
+        return read(log, first, stop)
+
+    monkeypatch.setattr(keyframes, "_keyframes_of", checked)
+    for number in range(3_000):
+        feed.publish(b"yp0", 40)
+        if not number % 50:
+            feed.pump.advance(feed.reader.head(), 0)
+            feed.pump.enforce(0)
+    feed.settle()
+    assert feed.asked == [b"xp0"]
     feed.segment.close()
 
 
