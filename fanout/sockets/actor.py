@@ -7,6 +7,7 @@ there; if a connection breaks in the middle of a message, that connection is clo
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from fanout.errors import ClosedError, ForkedError
 from fanout.sockets.core import Core
+from fanout.sockets.parting import PART_S
+from fanout.sockets.peer import earliest
 from fanout.sockets.problems import Problems
 from fanout.sockets.wiring import Wiring
 from fanout.subscriber.backoff import BackOff
@@ -85,6 +88,7 @@ class Actor:
         self.is_closed = False
         self.dropped_at_end = 0
         self._deadline: float | None = None  # when what was not sent is dropped
+        self._part_until: float | None = None  # all is sent; peers have so long to read it
         self._why: Callable[[], FanoutError] | None = None
         self._failure: BaseException | None = None
         self._received = 0
@@ -150,16 +154,22 @@ class Actor:
         """One turn after something has happened, or is due."""
         self.wiring.turn(now)
         if self.is_closing:
-            is_late = self._deadline is not None and now >= self._deadline
-            if is_late or self.core.is_through:
+            if self._part_until is None and self.core.is_through:
+                self._part_until = now + PART_S
+                self.wiring.part()
+            is_late = now >= min(self._ends, default=math.inf)
+            if is_late or (self._part_until is not None and not self.wiring.is_parting):
                 self.end(now)
 
     def next_at(self) -> float | None:
         """When `step` is to be called, at the latest; None: not by the clock."""
-        due = self.wiring.next_at()
-        if self.is_closing and self._deadline is not None:
-            return self._deadline if due is None else min(due, self._deadline)
-        return due
+        times = [*self._ends, self.wiring.next_at()] if self.is_closing else [self.wiring.next_at()]
+        return earliest(times)
+
+    @property
+    def _ends(self) -> list[float]:
+        """When it is over, whatever is still to be done."""
+        return [at for at in (self._deadline, self._part_until) if at is not None]
 
     def has_news(self) -> bool:
         """Whether messages have come since it was asked last."""

@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.sockets.dial import DialState
+from fanout.sockets.parting import has_parted, part_with
 from fanout.sockets.peer import earliest
-from fanout.sockets.plug import Plug
-from fanout.system_calls import RefusedError, dispensable, explain
+from fanout.sockets.plug import Plug, hurry
+from fanout.system_calls import RefusedError, explain
 from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import IpcEndpoint
 from fanout.transport.hosts import is_host_there
@@ -144,7 +145,7 @@ class Wiring:
     def _adopt(self, sock: socket.socket, address: object, now: float) -> None:
         try:
             never_block(sock)
-            _hurry(sock)
+            hurry(sock)
             peer = self._core.accepted(peer_name(sock, address), now)
         except BaseException:
             sock.close()
@@ -208,7 +209,7 @@ class Wiring:
             else:
                 self.failed(dial, os.strerror(code), now)
             return
-        _hurry(plug.sock)
+        hurry(plug.sock)
         plug.dial, plug.peer = None, self._core.connected(dial, now)
         self._open(plug, now)
 
@@ -226,6 +227,9 @@ class Wiring:
             return
         if plug.listener is not None:
             self._accept(plug, now)
+        elif plug.is_parting:
+            if has_parted(plug):
+                self._lose(plug, CLOSED, now)
         elif plug.peer is None:
             self._connected(plug, now)
         else:
@@ -259,7 +263,7 @@ class Wiring:
     def flush(self, plug: Plug, now: float) -> None:
         """Write what a peer is to get, as far as its socket takes it."""
         peer = plug.peer
-        if peer is None or plug.is_closed:
+        if peer is None or plug.is_closed or plug.is_parting:
             return
         is_full = False
         for _ in range(WRITES_MAX):
@@ -320,6 +324,15 @@ class Wiring:
         self._listening.clear()
         self._resting.clear()
 
+    def part(self) -> None:
+        """Say to all who were sent something that nothing more comes; see `parting`."""
+        part_with([plug for peer, plug in self._plugs.items() if peer.sent], self._watcher.watch)
+
+    @property
+    def is_parting(self) -> bool:
+        """Whether somebody who was told so has not ended the connection yet."""
+        return any(plug.is_parting for plug in self._plugs.values())
+
     def close(self, now: float) -> None:
         """End everything. Idempotent."""
         self.stop_listening()
@@ -335,10 +348,3 @@ class Wiring:
             self._watcher.forget(plug)
             with suppress(OSError):
                 plug.sock.close()
-
-
-def _hurry(sock: socket.socket) -> None:
-    """Have the kernel send at once: a request that waits for the next one's reply takes 40 ms."""
-    if sock.family != socket.AF_UNIX:
-        with dispensable():
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -25,7 +25,9 @@ from fanout.sockets import (
     Sub,
 )
 from fanout.sockets import asyncio as awaited
+from fanout.zmtp.commands import pong
 from tests.helpers.waiting import DEADLINE_S, wait_until
+from tests.unit.zmtp.wire import GREETING
 
 KINDS = [Push, Pull, Dealer, Router, Req, Rep, Sub]
 NAMES = [kind.__name__ for kind in KINDS]
@@ -299,6 +301,37 @@ def test_close_sends_what_waits_and_says_what_it_has_dropped() -> None:
         push.drain(0.01)
     assert push.close(0.05) == 2
     assert push.statistics().dropped == 2
+
+
+def test_what_was_sent_arrives_though_the_peer_answers_after_the_end() -> None:
+    """An answer to a socket that is closed resets the connection, and with it what is unread."""
+    ready = bytes.fromhex("041a0552454144590b536f636b65742d547970650000000450554c4c")
+    with socket.create_server(("127.0.0.1", 0)) as server, Push() as push:
+        push.connect(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        peer, _ = server.accept()
+        with peer:
+            peer.settimeout(DEADLINE_S)
+            peer.sendall(GREETING + ready)
+            push.send(b"x" * 100, DEADLINE_S)
+            wait_until(lambda: push.statistics().sent == 1, "it is in the hands of the kernel")
+            closing = threading.Thread(target=push.close)
+            closing.start()
+            wait_until(lambda: state_of(peer) == CLOSE_WAIT, "the end has come")
+            peer.sendall(pong(b"late"))
+            peer.sendall(pong(b"later"))  # a reset comes at once, if one comes
+            received = b""
+            while data := peer.recv(65536):
+                received += data
+        closing.join()
+    assert received.endswith(b"x" * 100)
+
+
+CLOSE_WAIT = 8  # include/net/tcp_states.h
+
+
+def state_of(sock: socket.socket) -> int:
+    """Of a TCP connection."""
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
 
 
 def test_limits_are_for_both_directions() -> None:
