@@ -6,6 +6,7 @@ A raw producer has made its messages before, and only sends; a stock one is a PU
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING
 
 from benchmarks.children import run_child
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.channel import Channel
+    from fanout import Publisher
 
 TOPIC = topic_name(0)
 READY = b"\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH"
@@ -26,6 +28,9 @@ MANY = 1000  # messages after which who relays by hand looks whether it is to en
 CONNECT_SECONDS = 10.0
 HANDSHAKE_BYTES = 4096
 PATIENCE_SECONDS = 60.0
+PACED = "paced"
+PACE = 125_000  # messages a second of a paced producer: a quarter of what is promised for
+BESIDE_SECONDS = 0.001  # between two calls of `publish()`, or two looks of a paced producer
 
 
 class RawProducer:
@@ -63,7 +68,21 @@ def by_fanout(channel: Channel) -> None:
         intake = publisher.ingest(f"tcp://{LOOPBACK}:*")
         ports = [int(one.rpartition(":")[2]) for one in (publisher.endpoints[0], intake)]
         channel.send(ports=ports)
-        channel.receive()  # until the harness is done
+        while True:  # until the harness is done
+            request = channel.receive()
+            payload = b"x" * request["size"]
+            channel.send(costs=publish_beside(publisher, payload, request["publish"]))
+
+
+def publish_beside(publisher: Publisher, payload: bytes, count: int) -> list[int]:
+    """Publish now and then; returns the CPU time of this thread for each call, in nanoseconds."""
+    costs = []
+    for _ in range(count):
+        began = time.thread_time_ns()
+        publisher.publish(TOPIC, payload)
+        costs.append(time.thread_time_ns() - began)
+        time.sleep(BESIDE_SECONDS)
+    return costs
 
 
 def by_hand(channel: Channel) -> None:
@@ -97,6 +116,20 @@ def raw_producer(channel: Channel, port: int, count: int, size: int) -> None:
     channel.receive()  # what is under way would be lost with the connection
 
 
+def paced_producer(channel: Channel, port: int, count: int, size: int) -> None:
+    """Send `PACE` messages a second, as evenly as a process is woken."""
+    producer = RawProducer(port)
+    channel.send(ready=True)
+    channel.receive()
+    began, sent = time.monotonic(), 0
+    while sent < count:
+        due = min(count, int((time.monotonic() - began) * PACE))
+        producer.send(TOPIC, b"x" * size, due - sent)
+        sent = due
+        time.sleep(BESIDE_SECONDS)
+    channel.receive()
+
+
 def stock_producer(channel: Channel, port: int, count: int, size: int) -> None:
     """Send with a PUSH socket."""
     import zmq
@@ -119,6 +152,7 @@ HUBS: dict[str, Callable[[Channel], None]] = {"fanout": by_fanout, "PULL and PUB
 PRODUCERS: dict[str, Callable[[Channel, int, int, int], None]] = {
     "raw": raw_producer,
     "pyzmq": stock_producer,
+    PACED: paced_producer,
 }
 
 

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks.audience import RUN_SECONDS, Arrival, Audience
 from benchmarks.children import Child
-from benchmarks.ingress_costs import HUBS, PRODUCERS, RawProducer
+from benchmarks.ingress_costs import (
+    BESIDE_SECONDS,
+    HUBS,
+    PACE,
+    PACED,
+    PRODUCERS,
+    RawProducer,
+)
 from benchmarks.peers import PeerKind
 from benchmarks.peers.base import LOOPBACK
 from benchmarks.resources import ProcessTree
@@ -39,7 +46,8 @@ class Ingress(Workload):
     """From when all producers are told to send until the last byte at the last subscriber.
 
     The CPU time is that of who takes and publishes, workers too; producers and subscribers, which
-    share the cores with it, have none in it.
+    share the cores with it, have none in it. Beside paced producers the publisher publishes, too:
+    what a call costs its own thread then, once a millisecond.
     """
 
     name = "ingress"
@@ -48,6 +56,8 @@ class Ingress(Workload):
         Metric("messages_per_second", "M messages/s in", 1 / MILLION),
         Metric("deliveries_per_second", "M deliveries/s", 1 / MILLION),
         Metric("cpu_seconds_per_message", "CPU us each", 1 / MICRO, higher_is_better=False),
+        Metric("publish_p50_cpu", "publish() CPU us p50", 1 / MICRO, higher_is_better=False),
+        Metric("publish_p99_cpu", "publish() CPU us p99", 1 / MICRO, higher_is_better=False),
     )
     peers = tuple(HUBS)
 
@@ -63,6 +73,7 @@ class Ingress(Workload):
             Load(
                 f"{SENDERS} {producers} producers, {size:,} B, {subscribers:,} subscribers",
                 Traffic(subscribers, size),
+                peers=("fanout",) if producers == PACED else None,
                 producers=producers,
             )
             for producers in PRODUCERS
@@ -72,7 +83,9 @@ class Ingress(Workload):
 
     def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
         assert isinstance(case, Load)
-        each = QUICK_COUNT if settings.quick else COUNT
+        is_paced = case.producers == PACED
+        each = QUICK_COUNT if settings.quick and not is_paced else COUNT
+        calls = int(each / PACE / BESIDE_SECONDS) if is_paced else 0
         with ExitStack() as stack:
             hub = stack.enter_context(Child(MODULE, peer.name))
             port, intake = hub.answer(PATIENCE_SECONDS)["ports"]
@@ -83,23 +96,29 @@ class Ingress(Workload):
             senders = [stack.enter_context(Child(MODULE, *arguments)) for _ in range(SENDERS)]
             for sender in senders:
                 sender.answer(PATIENCE_SECONDS)
-            audience.expect([each * SENDERS] * case.traffic.subscribers)
+            audience.expect([each * SENDERS + calls] * case.traffic.subscribers)
             processes = ProcessTree(hub.pid)
             cpu, began_ns = processes.precise_cpu_seconds(), time.monotonic_ns()
             for sender in senders:
                 sender.tell(go=True)
+            costs: list[int] = []
+            if is_paced:
+                request = {"publish": calls, "size": case.traffic.payload_bytes}
+                costs = hub.ask(PATIENCE_SECONDS, **request)["costs"]
             arrival = await_arrival(audience)
             cpu = processes.precise_cpu_seconds() - cpu
         if arrival.invalid:
             return Sample(invalid=arrival.invalid)
         rate = each * SENDERS / ((arrival.last_ns - began_ns) * NANO)
-        return Sample(
-            {
-                "messages_per_second": rate,
-                "deliveries_per_second": rate * case.traffic.subscribers,
-                "cpu_seconds_per_message": cpu / (each * SENDERS),
-            }
-        )
+        values = {
+            "messages_per_second": rate,
+            "deliveries_per_second": rate * case.traffic.subscribers,
+            "cpu_seconds_per_message": cpu / (each * SENDERS),
+        }
+        for share, name in ((0.5, "publish_p50_cpu"), (0.99, "publish_p99_cpu")):
+            if costs:
+                values[name] = sorted(costs)[int(share * (len(costs) - 1))] * NANO
+        return Sample(values)
 
 
 def await_subscribed(audience: Audience, intake: int, traffic: Traffic) -> None:

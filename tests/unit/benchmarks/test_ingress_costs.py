@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from benchmarks.ingress_costs import HUBS, PRODUCERS
+from benchmarks.ingress_costs import HUBS, PACED, PRODUCERS
 from benchmarks.workloads import WORKLOADS, Settings, ingress
 
 
@@ -19,7 +19,20 @@ def test_each_way_to_publish_is_measured_with_each_kind_of_producer() -> None:
     assert loads == {(10, 128)}
 
 
-@pytest.mark.parametrize(("hub", "producers"), list(product(HUBS, PRODUCERS)))
+def test_what_a_call_costs_beside_paced_producers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingress, "COUNT", 1250)  # ten calls
+    workload, settings = WORKLOADS["ingress"], Settings(subscribers=(2,))
+    [case] = [case for case in workload.cases(settings) if case.peers == ("fanout",)]
+    [kind] = [kind for kind in workload.kinds(settings) if kind.name == "fanout"]
+    sample = workload.measure(kind, case, settings)
+    assert sample.invalid == ""
+    assert 0 < sample.values["publish_p50_cpu"] <= sample.values["publish_p99_cpu"]
+
+
+FAST = [one for one in PRODUCERS if one != PACED]
+
+
+@pytest.mark.parametrize(("hub", "producers"), list(product(HUBS, FAST)))
 def test_all_messages_arrive(hub: str, producers: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingress, "COUNT", 700)  # no multiple of what is sent at once
     workload, settings = WORKLOADS["ingress"], Settings(subscribers=(2,))
