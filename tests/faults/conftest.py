@@ -40,7 +40,7 @@ NEVER_S = 600.0  # who is served by a thread that hardly gets to run is not evic
 
 @pytest.fixture
 def subject(monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
-    monkeypatch.setattr(send_lock, "LOCK_LOOK", 0.002)
+    monkeypatch.setattr(send_lock, "LOCK_LOOK", 0.0002)
     with (
         Publisher(
             "tcp://127.0.0.1:*",
