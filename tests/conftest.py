@@ -47,6 +47,7 @@ UNMEASURED = (
     "faults",
     "interop",
     "packaging",
+    "integration/test_cancelling_sockets.py",
     *(f"unit/{name}" for name in ("benchmarks", "demonstration", "interoperation", "soaking")),
     "unit/test_documentation.py",
     "unit/test_repository.py",

@@ -188,6 +188,7 @@ def test_who_cannot_be_moved_is_not_counted_as_moved() -> None:
 COSTS = st.lists(st.lists(st.floats(0.0, 0.4), max_size=12), min_size=2, max_size=5)
 
 
+@pytest.mark.unmeasured
 @given(COSTS)
 @settings(max_examples=200, deadline=None)
 def test_it_always_comes_to_an_end_and_never_gets_worse(costs: list[list[float]]) -> None:

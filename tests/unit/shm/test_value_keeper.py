@@ -209,6 +209,7 @@ def look_while_it_writes(
         feed.some(feed.random.randrange(4))
 
 
+@pytest.mark.unmeasured
 def test_whoever_looks_finds_it_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     feed = Feed()
     assert list(look_while_it_writes(monkeypatch, feed, 3_000, feed.values)) == []

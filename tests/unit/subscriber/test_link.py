@@ -266,6 +266,7 @@ def test_a_host_of_which_no_address_serves_is_told_once(monkeypatch: pytest.Monk
     assert running.notes == ["Connection refused; trying again"]
 
 
+@pytest.mark.unmeasured
 def test_who_sends_pings_and_takes_no_answers_is_lost(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

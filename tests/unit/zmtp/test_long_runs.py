@@ -44,6 +44,7 @@ def read(data: bytes, at: int, form: tuple[int, bytes]) -> list[tuple[int, bytes
     return found
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("form", FORMS)
 @given(st.lists(frames, max_size=30), st.integers(0, 400))
 def test_a_run_is_what_its_frames_are(form: tuple[int, bytes], wires: list[bytes], at: int) -> None:

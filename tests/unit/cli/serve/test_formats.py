@@ -253,6 +253,7 @@ WRITERS: dict[str, Callable[[str, int], bytes]] = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", FORMATS)
 @given(
     items=st.lists(st.tuples(_topics, st.integers(0, 999))), places=st.lists(st.integers(0, 10_000))

@@ -392,6 +392,7 @@ def test_one_that_has_got_all_that_it_missed_since_its_record_goes_on_by_its_own
     assert got(one)[0] == [*range(6, 22, 2)]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("what", POLICIES)
 def test_who_was_sent_what_it_missed_goes_on_with_that(what: str, seed: int) -> None:

@@ -113,6 +113,7 @@ class Traffic(Publishing):
             assert gap.reason == "conflated" or not behind, "it is told before what comes after"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("what", POLICIES)
 @pytest.mark.parametrize("told", [False, True], ids=["not told", "told"])
 @pytest.mark.parametrize("seed", range(2))

@@ -221,6 +221,7 @@ def test_with_too_many_chains_under_way_it_is_told_that_there_is_none(
     assert len(sequences(other)) == 1, "those of the first are sent"
 
 
+@pytest.mark.unmeasured
 def test_who_jumps_while_it_is_sent_them_is_told(feed: KeyedFeed) -> None:
     feed.policy = SlowPolicy("drop_oldest", limit_bytes=50_000)
     feed.publish_key(b"xp0")
@@ -399,6 +400,7 @@ def test_before_anything_was_published_nothing_is_missing(feed: KeyedFeed) -> No
     assert (sequences(one), feed.asked) == ({b"xp0": [0, 1]}, [])
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("layout", [LARGE, SMALL])
 @pytest.mark.parametrize("seed", range(6))
 def test_any_order_of_events(seed: int, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:

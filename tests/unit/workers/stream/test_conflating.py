@@ -156,6 +156,7 @@ def test_members_that_stand_at_the_same_place_share_what_is_found() -> None:
 CHOICES: list[tuple[bytes, ...]] = [(b"",), (b"t1",), (b"t00", b"t15", b"u"), (b"t19",)]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("prefixes", CHOICES)
 @pytest.mark.parametrize("topics", [1, 7, 200])
 def test_who_wants_to_know_is_told_which_were_left_out(

@@ -400,6 +400,7 @@ def test_one_that_never_gets_committed_does_not_keep_the_worker_busy(feed: Feed)
     assert not feed.pump.runnable
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("action", ["block", "drop_oldest", "conflate", "drop_newest"])
 @pytest.mark.parametrize("seed", range(4))
 def test_any_order_of_events(action: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
