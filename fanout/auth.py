@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from fanout.security.curve import Curve
 from fanout.security.endpoints import Null, Plain, Security
+from fanout.security.key_file import load_secret_key
 from fanout.security.password_file import load_passwords
 from fanout.security.passwords import Passwords, hash_password
 from fanout.security.verdicts import Allow, Deny, Later, Request, Verdict
@@ -30,4 +31,5 @@ __all__ = [
     "Verdict",
     "hash_password",
     "load_passwords",
+    "load_secret_key",
 ]

@@ -25,14 +25,35 @@ def add_security(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="allow that on addresses that other machines can reach",
     )
+    parser.add_argument(
+        "--curve-secret-key-file",
+        metavar="FILE",
+        help="encrypt (CURVE, needs PyNaCl) with the secret key in FILE: 40 characters of Z85, or "
+        "a secret certificate as pyzmq makes them; subscribers may have any key",
+    )
+    parser.add_argument(
+        "--curve-previous-key-file",
+        metavar="FILE",
+        help="serve those who know the public key of this one, too",
+    )
 
 
 def security_of(arguments: argparse.Namespace) -> Security | None:
     """What endpoints ask for; None = nothing.
 
     Raises:
-        UsageError: the arguments do not go together. ConfigError: the file cannot be used.
+        UsageError: the arguments do not go together. ConfigError: a file cannot be used.
     """
+    key, previous = arguments.curve_secret_key_file, arguments.curve_previous_key_file
+    if previous is not None and key is None:
+        raise UsageError("--curve-previous-key-file goes with --curve-secret-key-file FILE")
+    if key is not None:
+        if arguments.plain_passwords is not None:
+            raise UsageError("an endpoint has one mechanism: --plain-passwords or --curve-…")
+        from fanout.auth import Curve, load_secret_key  # seldom needed
+
+        before = None if previous is None else load_secret_key(previous)
+        return Curve(load_secret_key(key), previous=before)
     if arguments.plain_passwords is None:
         if arguments.plain_on_network:
             raise UsageError("--plain-on-network goes with --plain-passwords FILE")

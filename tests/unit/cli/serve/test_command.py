@@ -18,6 +18,7 @@ from fanout.cli.serve.command import serve
 from fanout.cli.serve.screen import PlainScreen
 from fanout.errors import BindError, ClosedError, ConfigError
 from fanout.events import Event, EventKind
+from fanout.security.curve import Curve
 from fanout.security.passwords import hash_password
 from fanout.statistics import Undelivered
 from tests.helpers.fake_publisher import FakePublisher
@@ -296,12 +297,29 @@ def test_endpoints_ask_for_passwords_if_they_are_to(
     assert serving.publisher.securities == [None]
 
 
+def test_endpoints_encrypt_if_they_are_to(start: Callable[..., Serving], tmp_path: Path) -> None:
+    file, before = tmp_path / "key", tmp_path / "before"
+    file.write_text("0" * 40)
+    before.write_text("00001" * 8)
+    keys = "--curve-secret-key-file", str(file), "--curve-previous-key-file", str(before)
+    serving = start("--bind", "tcp://127.0.0.1:5557", *keys)
+    serving.end_input()
+    assert serving.run() == 0
+    first, second = serving.publisher.securities
+    assert first is second
+    assert isinstance(first, Curve)
+    assert first.secrets() == [bytes(32), b"\0\0\0\1" * 8]
+
+
 def test_passwords_that_cannot_be_used_stop_it_before_it_starts(
     start: Callable[..., Serving], tmp_path: Path
 ) -> None:
     for arguments, error, text in (
         (["--plain-on-network"], UsageError, "goes with --plain-passwords"),
         (["--plain-passwords", str(tmp_path / "none")], ConfigError, "No such file"),
+        (["--curve-previous-key-file", "x"], UsageError, "goes with --curve-secret-key-file"),
+        (["--curve-secret-key-file", str(tmp_path / "none")], ConfigError, "No such file"),
+        (["--curve-secret-key-file", "x", "--plain-passwords", "x"], UsageError, "one mechanism"),
     ):
         serving = start(*arguments)
         with pytest.raises(error, match=text):
