@@ -22,7 +22,7 @@ EPOCH = 1  # of simulated takeovers
 OTHER_EPOCH = 7
 MARK_HEAD = b"\x01\x0d\x00fanout.since\x00"  # a frame that is not the last, and another one
 EXPIRED, OTHER_RUN = "expired", "epoch"
-SOMEWHERE = -1
+PIECE = 4_096  # messages that are looked through at once for the newest so many
 KEPT_PART = 15 / 16
 BEHIND_MAX = 5 / 8  # of the log; one that is further behind loses the oldest of it
 
@@ -32,8 +32,8 @@ def is_of(marker: dict[str, Any], due: Sequence[tuple[str, int, int, int]]) -> b
     if not due:
         return False
     reason, first, last, count = due[0]
-    is_there = first in (marker["first"], SOMEWHERE) and count in (marker["count"], SOMEWHERE)
-    return is_there and (marker["reason"], marker["last"]) == (reason, last)
+    told = marker["reason"], marker["first"], marker["last"], marker["count"]
+    return told == (reason, first, last, count)
 
 
 class Message(Protocol):
@@ -123,32 +123,49 @@ class CatchingUp:
         self._publisher = publisher
         self._log = log
         self._missed = -1  # the first message that it may have missed
+        self._kept = -1  # it is promised what is there from this one on
+        self._floor = -1  # nothing before this one was there when that was promised
         self._due: list[tuple[str, int, int, int]] = []  # markers that come first
+
+    def promise(self) -> None:
+        """Now a worker looks how far back it can be sent what it has missed."""
+        self._floor = self._publisher.floor
 
     def begin(self, until: int) -> int:
         """It is told that it wants this from that message on; returns the first that it gets."""
         require(self.until < 0, "it has subscribed once, and that was reported twice")
+        require(self._floor >= 0, "that was reported, and nobody has looked")
         publisher, log, since = self._publisher, self._log, self.since
         self.until = until
-        missed = (
-            0 if since.messages or since.epoch != self._epoch else min(since.sequence + 1, until)
-        )
-        first = max(missed, until - log.entries // 2)
+        is_other = not since.messages and since.epoch != self._epoch
+        missed = 0 if since.messages or is_other else min(since.sequence + 1, until)
+        kept = max(missed, until - log.entries // 2)
+        kept = min(max(kept, self._floor), until)
         begins = publisher.start_of(until) - log.replay_bytes
-        while publisher.start_of(first) < begins:
-            first += 1
-        # A worker may be behind; from here on it is kept since that was promised.
-        first = min(max(first, publisher.floor), until)
-        if since.messages:
-            found = [one for one in range(first, until) if self.wants(one)]
-            missed = first = [until, *found][-min(since.messages, len(found))] if found else until
-        elif since.epoch != self._epoch:
+        while kept < until and publisher.start_of(kept) < begins:
+            kept += 1
+        if is_other:
             self._due.append((OTHER_RUN, 0, 0, 0))
-        if missed < first:
-            count = 0 if self.prefix else first - missed
-            self._due.append((EXPIRED, missed, first - 1, count))
-        self.first, self._missed = first, missed
-        return first
+        if since.messages:
+            missed = kept = self._newest(kept)
+        self._missed = missed
+        self._keep_from(kept)
+        return self.first
+
+    def _newest(self, first: int) -> int:
+        """Where the newest so many begin that it wants; or where was looked, if there are fewer."""
+        found = [one for one in range(first, self.until) if self.wants(one)]
+        if len(found) >= self.since.messages:
+            return found[-self.since.messages]
+        return max(first, found[0] - found[0] % PIECE) if found else self.until
+
+    def _keep_from(self, kept: int) -> None:
+        """It is sent what it wants from this message on, and told of what is gone before."""
+        self.first = self._kept = kept
+        self._due = [one for one in self._due if one[0] != EXPIRED]
+        if self._missed < kept:
+            count = 0 if self.prefix else kept - self._missed
+            self._due.append((EXPIRED, self._missed, kept - 1, count))
 
     def is_let_go(self, number: int, head: int) -> bool:
         """Whether it need not get this message, for so many were published since: it is told."""
@@ -158,14 +175,7 @@ class CatchingUp:
 
     def let_go(self, first: int) -> None:
         """It was promised what comes before this message, and that has taken too long."""
-        self.first = first
-        self._due = [one for one in self._due if one[0] != EXPIRED]
-        if self._missed < first:
-            count = 0 if self.prefix else first - self._missed
-            # Of the newest so many it is not said which is the first, before one that it wants.
-            begin = SOMEWHERE if self.since.messages else self._missed
-            count = SOMEWHERE if self.since.messages and not self.prefix else count
-            self._due.append((EXPIRED, begin, first - 1, count))
+        self._keep_from(first)
 
     @property
     def due(self) -> list[tuple[str, int, int, int]]:
@@ -179,10 +189,7 @@ class CatchingUp:
     def take_marker(self, marker: dict[str, Any], got: int) -> None:
         """It is told of what is gone, before it gets anything."""
         require(got == 0, f"{marker} comes after {got} messages")
-        is_empty = marker["reason"] == EXPIRED and marker["last"] < self.first and not self._due
-        if is_empty and self.since.messages:
-            return  # it was looked for, or promised, further back than it was there in the end
-        is_less = marker["reason"] == EXPIRED and marker["last"] >= self.first
+        is_less = marker["reason"] == EXPIRED and marker["last"] >= self._kept
         if is_less and self.is_let_go(marker["last"], len(self._publisher.messages)):
             self.let_go(marker["last"] + 1)
         right = is_of(marker, self._due[:1])

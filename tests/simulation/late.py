@@ -75,6 +75,7 @@ class Late:
 
     def report(self, until: int) -> None:
         """It is said that it wants by itself what comes from this message on."""
+        self.past.promise()
         self.past.begin(until)
         self.is_due = True
 

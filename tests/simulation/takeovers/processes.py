@@ -97,6 +97,8 @@ class Pipe:
     def post(self, message: Message) -> None:
         self.posted += 1
         self._waiting.append(message)
+        if isinstance(message, Subscriptions):
+            self._process.world.promised(message)
 
     def flush(self) -> bool:
         """As many packets as there is room for; how much fits into one is up to chance."""

@@ -484,6 +484,12 @@ class TakeoverWorld:
         if subscriber is not None:
             subscriber.reported(message.sequence, message.added, message.cancelled)
 
+    def promised(self, message: Subscriptions) -> None:
+        """A worker has seen how far back it can send somebody what it has missed."""
+        subscriber = self.subscribers.get(message.subscriber)
+        if subscriber is not None and subscriber.catching_up is not None and message.added:
+            subscriber.catching_up.promise()
+
     def has_waited(self, message: Subscriptions) -> None:
         """A report of a change could not go out at once."""
         if message.subscriber in self.subscribers:
