@@ -22,7 +22,7 @@ class Tuning:
     others_ns: int = 2_000_000  # of who is behind, when there is something new for who keeps up
     sort_ns: int = 32_000_000  # of sorting one batch: less would make sends small
     sends_per_look: int = 64  # at the clock; each takes some microseconds
-    bytes_per_send: int = 128 * KIB  # so many more take as long as one more send
+    bytes_per_send: int = 8 * KIB  # so many more may take as long as one more send
     appends_per_look: int = 65_536  # at the clock, in sorting: some three milliseconds
 
     # Sends.

@@ -267,15 +267,15 @@ class Worker:
         Returns:
             Whether there was no time for all of it.
         """
-        pump, part = self.pump, self._part
-        more = False
+        pump, part, more = self.pump, self._part, False
+        each_ns = self._tick_ns if self._deliveries.are_due else 0  # else as long as any part
         if pump.blocked:
-            part.begin()
+            part.begin(each_ns)
             more = pump.enforce(now)
             if pump.jumped:
                 self.desk.records.note_jumps()
         if pump.effects:
-            part.begin()
+            part.begin(each_ns)
         while pump.effects:
             effects, pump.effects = pump.effects, []
             pump.effects += self.desk.carry_out(effects, part)

@@ -506,8 +506,13 @@ class Checker:
         )
         require(totals == sums, f"the totals are {totals}, not {sums}")
 
-    def turn_ended(self, worker: SimulatedWorker) -> None:
-        """Between turns: what the slots say, and that no loss and no end is silent."""
+    def turn_ended(self, worker: SimulatedWorker, *, is_read: bool = True) -> None:
+        """Between turns: what the slots say, and that no loss and no end is silent.
+
+        Args:
+            is_read: that turn has read, or no other one is asked for; else reports may have got
+                out by its last words, and those they are about have their turn in the next one.
+        """
         pump, slot = worker.pump, worker.slot
         for subscriber, sock in self._world.sockets.items():
             require(not sock.closed, f"subscriber {subscriber} was closed, and nobody was told")
@@ -517,7 +522,7 @@ class Checker:
         for peer in worker.peers.values():
             model = self._world.models[peer.id]
             model.reports.hear(self._world.heard(peer.id))
-            is_waiting = worker.channel.pending > 0
+            is_waiting = worker.channel.pending > 0 or not is_read
             require(is_waiting or not peer.inbox.looked, "heard, and not taken")
             is_due = model.late is not None and model.late.is_due
             require(is_waiting or not is_due, "it is not sent what it has missed")

@@ -409,7 +409,7 @@ class SimulatedWorker:
         """What the doorbell and sockets that have room again do, unless it is in a turn."""
         self._run(self.real.sending_turn)
         if not self.busy:
-            self.world.checker.turn_ended(self)
+            self.world.checker.turn_ended(self, is_read=not self.around.loop.asked)
 
     def run_tick(self) -> None:
         """What its timer does, with the turns that it takes until all is done that a tick does."""

@@ -11,6 +11,9 @@ the host has given what it gives to everybody. So it is to have gone on by more 
 a subscriber is sent so little that this takes long, for many looks. When there are thousands, each
 is sent little in a second: to go by what is acknowledged alone took all of them for readers.
 
+Who has just come, and whose host says how far it lets us send, is looked at more often, until that
+shows that it reads, or once does not: each second until then others may come in thousands.
+
 It is not steady any more if it has not acknowledged, or not read; who was sent nothing meanwhile
 stays what it was. A look costs a system call.
 """
@@ -28,9 +31,11 @@ if TYPE_CHECKING:
     from fanout.workers.stream.member import Member
 
 APART_NS = 1_000_000_000  # ns between two looks at one: longer than any network takes to answer
+SOON_NS = 250_000_000  # ns between two at one that has just come: longer than most networks take
 LOOKS_PER_TICK = 256  # half a millisecond; with ten ticks a second, 2,560 are looked at in time
+SOON_PER_TICK = 128  # of these, at those who have just come: there may be thousands of them
 KEPT_UP_MIN = 2  # looks in a row
-KEPT_UP_LONG = 10  # looks in a row, after which nothing else is asked for
+KEPT_UP_LONG = 10  # looks in a row, a second apart, after which nothing else is asked for
 # By how much more a host lets us send while nobody reads. Linux by less, but for pieces of a few
 # hundred bytes, one by one: then it cannot be told from reading for some hundred KB.
 GIVEN_BYTES = 64 * 1024
@@ -45,23 +50,28 @@ class _Seen:
         handed: bytes that its socket had taken by then; 0 = it was sent no message yet.
         taken: how far its host had come; None = it was not asked yet.
         first: up to where its host let us send when it was asked first; None = it does not say.
+        is_new: whether it has kept up ever since it was asked first, as far as was seen.
         kept_up: looks in a row at which it had kept up.
+        kept_ns: for how long, by these looks; a look stands for a second at most.
     """
 
-    __slots__ = ("at", "first", "handed", "kept_up", "taken")
+    __slots__ = ("at", "first", "handed", "is_new", "kept_ns", "kept_up", "taken")
 
     def __init__(self, now: int) -> None:
         self.at = now
         self.handed = 0
         self.taken: Taken | None = None
         self.first: int | None = None
+        self.is_new = True
         self.kept_up = 0
+        self.kept_ns = 0
 
 
 class Standing:
     """Looks at all subscribers in turn; one of the desk's watchers. Times are monotonic ns.
 
-    Its mutable state: what was seen of each, who was looked at longest ago first.
+    Its mutable state: what was seen of each, who was looked at longest ago first; those apart who
+    are looked at soon again.
 
     Args:
         steady: is filled with those who are, and belongs to the pump.
@@ -72,6 +82,7 @@ class Standing:
         self._steady = steady
         self._taken = taken
         self._seen: OrderedDict[Peer, _Seen] = OrderedDict()
+        self._soon: OrderedDict[Peer, _Seen] = OrderedDict()
 
     def adopted(self, peer: Peer, now: int) -> None:
         """It is nobody yet."""
@@ -80,35 +91,52 @@ class Standing:
     def forget(self, peer: Peer) -> None:
         """It is closed."""
         self._seen.pop(peer, None)
+        self._soon.pop(peer, None)
         self._steady.pop(peer.member, None)
 
     def tick(self, now: int) -> None:
         """Look at those who are due."""
-        for _ in range(min(LOOKS_PER_TICK, len(self._seen))):
-            peer, seen = next(iter(self._seen.items()))
-            if now - seen.at < APART_NS:
-                return
-            seen.at = now
-            self._seen.move_to_end(peer)
-            self._judge(peer.member, seen)
+        looks = self._look(self._soon, SOON_NS, SOON_PER_TICK, now)
+        self._look(self._seen, APART_NS, LOOKS_PER_TICK - looks, now)
 
-    def _judge(self, member: Member, seen: _Seen) -> None:
+    def _look(self, these: OrderedDict[Peer, _Seen], apart_ns: int, most: int, now: int) -> int:
+        """Look at those of these who are due; returns how many that were."""
+        looks = min(most, len(these))
+        for done in range(looks):
+            peer, seen = next(iter(these.items()))
+            passed = now - seen.at
+            if passed < apart_ns:
+                return done
+            del these[peer]
+            seen.at = now
+            is_soon = self._judge(peer.member, seen, min(passed, APART_NS))
+            (self._soon if is_soon else self._seen)[peer] = seen
+        return looks
+
+    def _judge(self, member: Member, seen: _Seen, passed: int) -> bool:
+        """Whether it is to be looked at soon again; the last look was so many ns ago."""
         sealed = member.sealed
         handed = sealed.wire_bytes if sealed else member.sent_bytes + member.spoken_bytes
         if not member.sent_bytes or (handed == seen.handed and not member.blocked):
-            return
+            return False
         before, seen.handed = seen.handed, handed
         was, seen.taken = seen.taken, self._taken(member, handed)
         if was is None:
             seen.first = seen.taken.allowed
-        elif handed > before and seen.taken.acknowledged >= before and _reads(was, seen.taken):
+            return seen.first is not None
+        if handed > before and seen.taken.acknowledged >= before and _reads(was, seen.taken):
             seen.kept_up += 1
+            seen.kept_ns += passed
             is_proven = seen.first is None or (seen.taken.allowed or 0) - seen.first > GIVEN_BYTES
-            if seen.kept_up >= (KEPT_UP_MIN if is_proven else KEPT_UP_LONG):
+            is_long = seen.kept_ns >= KEPT_UP_LONG * APART_NS
+            if (is_proven and seen.kept_up >= KEPT_UP_MIN) or is_long:
                 self._steady[member] = None
-        else:
-            seen.kept_up = 0
-            self._steady.pop(member, None)
+                return False
+            return seen.is_new
+        seen.kept_up = seen.kept_ns = 0
+        seen.is_new = False
+        self._steady.pop(member, None)
+        return False
 
 
 def _reads(was: Taken, now: Taken) -> bool:

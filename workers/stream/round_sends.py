@@ -68,13 +68,17 @@ class RoundSends(Sends):
         """
         members = tuple(self.cohorts.everything.ready)
         each = self._sends_at_once(end - start)
+        is_first = True  # of this turn, and goes out whatever the time
         for place in range(0, len(members), each):
-            if place and self._part.is_over():
+            chosen: Sequence[Member] = members[place : place + each]
+            if self._is_interrupted and self.waiting.isdisjoint(chosen):
+                continue
+            if not is_first and self._part.is_over():
                 self._interrupt(members[place:], later)
                 yield
-            chosen: Sequence[Member] = members[place : place + each]
             if self._is_interrupted:
                 chosen = self._in_turn(chosen)
+            is_first = not chosen
             self._send_span(chosen, first, stop, start, end)
 
     def _send_shares(self, shares: Sequence[Share]) -> Sending:
@@ -243,11 +247,17 @@ class RoundSends(Sends):
         messages, size, taken = len(load[0]), len(load[2]), 0
         each = self._sends_at_once(size)
         for place in range(0, len(members), each):
+            chosen = members[place : place + each]
+            if self._is_interrupted and self.waiting.isdisjoint(chosen):
+                continue
             if self._has_sent and self._part.is_over():
                 self._interrupt(members[place:], later)
                 yield
+                if self.waiting.isdisjoint(chosen):
+                    self._has_sent = False
+                    continue
             self._has_sent = True
-            now_taken = self._send_load(members[place : place + each], *load)
+            now_taken = self._send_load(chosen, *load)
             self._count_sent(now_taken * messages, now_taken * size)
             taken += now_taken
         return taken

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fanout.workers.stream.totals import Totals
     from fanout.workers.stream.turn_part import TurnPart
 
+DIVIDED_PER_LOOK = 256  # members that go on by themselves, between two looks at the clock: 1 ms
+
 
 class Rounds(RoundSends):
     """Sends new messages to the ready members of one worker.
@@ -73,9 +75,10 @@ class Rounds(RoundSends):
             if self.front >= head:
                 return False
             self._round = self._begin(head)
+        elif not (self._is_divided or self._divide()):
+            return True
         for _interruption in self._round:
-            if self._is_divided or not self._divide():
-                return True
+            return True
         self._round = None
         return self.front < head
 
@@ -152,18 +155,23 @@ class Rounds(RoundSends):
         self.totals.matched_bytes += sorting.clear(self._now)
 
     def _divide(self) -> bool:
-        """There is not time for all: have those go on by themselves who are not steady.
+        """There was not time for all: have those go on by themselves who are not steady.
+
+        Who is may turn out while the round goes on; as long as nobody is, all wait for each other.
 
         Returns:
-            Whether there are such: the steady ones who wait have time of their own then.
+            Whether that is done: if not, the time is over, and there are more of them.
         """
-        self._is_divided = True
         steady = self.steady
-        if not steady or self._subscribed <= len(steady):
-            return False
-        others = [member for member in self.waiting if member not in steady]
-        for member in sorted(others, key=attrgetter("id")):
+        if not steady:
+            return True
+        others: list[Member] = []
+        if self._subscribed > len(steady):
+            others = [member for member in self.waiting if member not in steady]
+        for done, member in enumerate(sorted(others, key=attrgetter("id")), 1):
             self._block(member, self._round_first, 0, self._now)
             self.runnable[member] = None
-        self._part.begin()
+            if not done % DIVIDED_PER_LOOK and self._part.is_over():
+                return False
+        self._is_divided = True
         return True

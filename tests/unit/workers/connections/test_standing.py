@@ -13,6 +13,7 @@ from fanout.workers.connections.standing import (
     KEPT_UP_LONG,
     KEPT_UP_MIN,
     LOOKS_PER_TICK,
+    SOON_NS,
     Standing,
 )
 from fanout.workers.policy.drop_oldest import DropOldest
@@ -66,9 +67,9 @@ class Watched:
     def adopt(self, peer: Any) -> None:
         self.standing.adopted(peer, self.now)
 
-    def look(self) -> bool:
+    def look(self, after: int = APART_NS) -> bool:
         """Whether the first one is steady then."""
-        self.now += APART_NS
+        self.now += after
         self.standing.tick(self.now)
         return self.peers[0].member in self.steady
 
@@ -119,6 +120,70 @@ def test_whose_program_reads_nothing_does_not_however_slowly_its_buffer_is_fille
         peer.take(1000, acknowledged=1000, read=0)
 
     assert not any(found)
+
+
+def test_who_has_just_come_is_looked_at_soon_again_and_steady_before_long() -> None:
+    watched = Watched()
+    (peer,) = watched.peers
+    found = []
+    peer.take(MUCH, acknowledged=MUCH)
+    watched.look()
+    for _ in range(3):
+        peer.take(MUCH // 2, acknowledged=MUCH // 2)
+        found.append(watched.look(SOON_NS))
+
+    assert found == [False, True, True]
+    assert len(watched.asked) == 3, "then a second is soon enough"
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_who_does_not_read_or_tell_is_looked_at_each_second(tells: bool) -> None:
+    watched = Watched()
+    (peer,) = watched.peers
+    peer.tells = tells
+    peer.take(MUCH, acknowledged=MUCH)
+    watched.look()
+    for _ in range(8):
+        peer.take(MUCH, acknowledged=MUCH, read=0)
+        watched.look(SOON_NS)
+    for after in (APART_NS, SOON_NS):  # from then on it does read
+        peer.take(MUCH, acknowledged=MUCH)
+        watched.look(after)
+
+    assert len(watched.asked) == 4
+
+
+def test_looks_soon_after_each_other_do_not_stand_for_a_long_time() -> None:
+    """One that is sent little is still not trusted before its host's gift must have been used."""
+    watched = Watched()
+    (peer,) = watched.peers
+    found = []
+    peer.take(1000, acknowledged=1000)
+    watched.look()
+    for _ in range(KEPT_UP_LONG * APART_NS // SOON_NS):
+        peer.take(1000, acknowledged=1000)
+        found.append(watched.look(SOON_NS))
+
+    assert found == [False] * (len(found) - 1) + [True]
+
+
+def test_who_has_just_come_does_not_keep_others_from_being_looked_at() -> None:
+    watched = Watched(3 * LOOKS_PER_TICK)
+    for _ in range(4):
+        for peer in watched.peers:
+            peer.take(10, acknowledged=10)
+        watched.look()
+    watched.asked.clear()
+    watched.adopt(late := FakePeer(3 * LOOKS_PER_TICK))
+    watched.peers.append(late)
+    late.take(10, acknowledged=10)
+    for _ in range(APART_NS // SOON_NS):
+        for peer in watched.peers[:-1]:
+            peer.take(10, acknowledged=10)
+        watched.look(SOON_NS)
+
+    assert late.member.id in watched.asked
+    assert len(watched.asked) <= APART_NS // SOON_NS * LOOKS_PER_TICK
 
 
 def test_who_is_sent_little_is_steady_after_many_looks() -> None:

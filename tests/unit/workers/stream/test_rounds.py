@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout.workers.stream import rounds
 from fanout.workers.stream.effects import Lost
 from fanout.workers.stream.member import BLOCKED, HELD, READY
 from fanout.workers.tuning import TUNING, Tuning
@@ -296,6 +297,54 @@ def test_who_keeps_up_does_not_wait_for_those_who_do_not(
     assert [figures(worker, member) for member in worker.members] == [(2, 2, 0)] * 3 * EACH
     assert pump.totals.sent == pump.totals.matched == 6 * EACH
     assert not pump.blocked
+
+
+@WANTS
+def test_who_turns_out_to_keep_up_during_a_round_need_not_wait_for_its_end(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    """It began with nobody steady, when all wait for each other."""
+    worker = Rounds(prefixes, shared_prefixes)
+    first = worker.members[0]
+    assert [worker.go(), worker.go()] == [True, True]
+    worker.pump.steady[first] = None
+    worker.go()
+    worker.log.publish(b"A", b"1")
+    worker.go()
+
+    assert worker.sinks[0].taken == message(0) + message(1)
+    assert all(not sink.taken for sink in worker.sinks[2 * EACH :])
+    worker.finish()
+    assert {sink.taken for sink in worker.sinks} == {message(0) + message(1)}
+
+
+def test_to_put_off_many_takes_several_turns_and_nobody_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rounds, "DIVIDED_PER_LOOK", EACH // 2)
+    worker = Rounds((b"A",), 4)
+    worker.pump.steady[worker.members[-1]] = None
+    found = []
+    for _ in range(6):
+        worker.go()
+        found.append(len(worker.pump.blocked))
+
+    left = 2 * EACH - 1  # who are neither steady nor were sent it in the first turn
+    assert found == [0, *range(EACH // 2, left, EACH // 2), left, left]
+    assert worker.sinks[-1].taken == message(0)
+    worker.finish()
+    assert {sink.taken for sink in worker.sinks} == {message(0)}
+
+
+def test_large_messages_leave_time_for_fewer_sends_between_two_looks() -> None:
+    worker = Worker(tuning=Tuning(shared_from=0, bytes_per_send=10))
+    worker.pump._part = part = Ticking().part(1)
+    sinks = [worker.member(b"A")[1] for _ in range(EACH)]
+    worker.log.publish(b"A", bytes(60))
+    part.begin()
+
+    assert worker.pump.advance(1, 0)
+    assert 0 < sum(bool(sink.taken) for sink in sinks) <= EACH // 6
 
 
 @WANTS
