@@ -34,8 +34,7 @@ class Kind(enum.IntEnum):
     NO_ROOM = 3  # nothing: there was no memory for what its worker alone knows
     GOING_BACK = 4  # nothing: it is about to be sent what it has missed, and that is not begun
 
-    IN_SNAPSHOT = 5  # nothing: it is being sent last values, which are not in the log
-    SEALED = 6  # nothing: only its worker has the key, and knows what has gone out
+    SEALED = 5  # nothing: only its worker has the key, and knows what has gone out
 
     @classmethod
     def _missing_(cls, value: object) -> Kind:
@@ -57,7 +56,6 @@ _WHY_NOT = {
     Kind.NONE: "its worker had written no record of it",
     Kind.NO_ROOM: "no memory for what its worker knew",
     Kind.GOING_BACK: "it was about to get what it missed",
-    Kind.IN_SNAPSHOT: "it was being sent last values",
     Kind.SEALED: "encrypted: its worker had the key",
 }
 

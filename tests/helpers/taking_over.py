@@ -332,7 +332,7 @@ class TakingOver:
         """What the publisher must not overwrite."""
         return [self.hold, *(min(one.slot.tail, one.slot.resume) for one in self.places)]
 
-    def publish(self, *frames: bytes) -> bool:
+    def publish(self, *frames: bytes, is_keyframe: bool = False) -> bool:
         """Publish a message if there is room."""
         writer = self.log.written.writer
         writer.refresh(self.limits())
@@ -341,8 +341,15 @@ class TakingOver:
             self.log.header.wanted = writer.wanted_tail(len(wire), 1, 8)
             return False
         self.log.header.wanted = 0
-        writer.append(wire, 0 if self._topics is None else self._topics.intern(frames[0]).id)
+        writer.append(wire, self._id_of(frames[0], is_keyframe=is_keyframe))
         return True
+
+    def _id_of(self, topic: bytes, *, is_keyframe: bool) -> int:
+        if self._topics is None:
+            return 0
+        topic_id = self._topics.intern(topic).id
+        keyframe = self._topics.keyframe(topic)
+        return keyframe.id if keyframe is not None and is_keyframe else topic_id
 
     def kill(self, worker: Worker) -> list[Subscriber]:
         """A worker is no more; returns whom it had. The log is held for them."""

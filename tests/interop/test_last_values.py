@@ -15,8 +15,7 @@ import pytest
 import zmq
 
 import fanout.asyncio
-from fanout import ConfigError, EventKind, LastValues, Publisher, Reason
-from tests.helpers.happenings import Happenings
+from fanout import ConfigError, LastValues, Publisher
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -255,31 +254,126 @@ def test_a_storm_of_newcomers_while_everything_changes() -> None:
             one.close()
 
 
-def test_whose_worker_is_lost_in_the_middle_is_closed_with_the_reason() -> None:
-    """It comes back, and gets all of them."""
-    happenings = Happenings()
-    kept = LastValues(max_bytes="64M")
+LARGE = [b"large%03d" % number for number in range(200)]
+SIZE = 5_000  # of which a Unix socket takes some, and all of them no kernel does
+
+
+class InTheMiddle:
+    """A publisher, and a peer that has been sent some of its last values, and does not read.
+
+    Some of those that it has not been sent are published again.
+    """
+
+    def __init__(self, feed: Publisher) -> None:
+        self.feed = feed
+        for number, topic in enumerate(LARGE):
+            feed.publish(topic, b"%03d" % number + bytes(SIZE))
+        endpoint = feed.endpoints[0]
+        self.peer = RawPeer.version_3(endpoint, MARK, b"large", receive_buffer=8_192)
+
+    def wait(self) -> None:
+        """It has been sent some, and one that it has not been sent is published again."""
+        self.feed.wait_for_subscribers(1, b"large")
+        wait_until(lambda: self.sent > 0, "nothing is sent to it")
+        self.feed.publish(LARGE[-1], b"new")
+
+    @property
+    def sent(self) -> int:
+        return sum(one.sent for one in self.feed.subscribers())
+
+    def lose_worker(self) -> None:
+        """Whichever has it."""
+        (one,) = self.feed.subscribers()
+        pid = self.feed.statistics().workers[one.worker].pid
+        assert pid is not None
+        resumed = self.feed.statistics().resumed
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: self.feed.statistics().resumed > resumed, "nobody goes on with it")
+
+    def read_to_the_end(self) -> list[bytes]:
+        """What it gets, each message once, and every byte as it was."""
+        topics: list[bytes] = []
+        marks = []
+        while len(topics) < len(LARGE):
+            topic, body = self.peer.read_message()
+            if topic == MARK:
+                marks.append(msgpack.unpackb(body))
+                continue
+            is_new = topic == LARGE[-1]
+            assert body == (b"new" if is_new else b"%03d" % LARGE.index(topic) + bytes(SIZE))
+            topics.append(topic)
+        assert [mark["end"] for mark in marks] == [False, True]
+        assert marks[1]["count"] == len(LARGE) - 1
+        assert len(self.feed.subscribers()) == 1
+        wait_until(lambda: self.sent == len(LARGE), "it was counted otherwise")
+        assert self.feed.statistics().not_resumed == 0
+        return topics
+
+
+@pytest.fixture(params=["tcp", "ipc"])
+def in_the_middle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[InTheMiddle]:
+    endpoint = "tcp://127.0.0.1:*" if request.param == "tcp" else f"ipc://{tmp_path}/s"
     with Publisher(
-        "tcp://127.0.0.1:*",
-        workers=1,
-        on_event=happenings,
+        endpoint,
+        workers=2,
         kernel_queue_bytes=8192,
-        last_values=kept,
+        last_values=LastValues(max_bytes="64M"),
         heartbeat_interval=0,
     ) as feed:
-        for number in range(200):
-            feed.publish(b"large%03d" % number, bytes(100_000))
-        with RawPeer.version_3(feed.endpoints[0], b"large") as peer:
-            assert peer.socket.fileno() >= 0, "it reads nothing"
-            feed.wait_for_subscribers(1)
-            wait_until(
-                lambda: any(one.sent > 0 for one in feed.subscribers()), "nothing is sent to it"
-            )
-            os.kill(feed.statistics().workers[0].pid, signal.SIGKILL)
-            (event,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
-        assert "it was being sent last values" in event.reason
-        assert event.cause is Reason.WORKER_LOST
-        assert feed.statistics().not_resumed == 1
-        one = Socket(feed, MARK, b"large")
-        assert len(one.snapshot()) == 200
-        one.close()
+        middle = InTheMiddle(feed)
+        with middle.peer:
+            middle.wait()
+            yield middle
+
+
+def test_whose_worker_is_lost_in_the_middle_goes_on_at_the_next_byte(
+    in_the_middle: InTheMiddle,
+) -> None:
+    in_the_middle.lose_worker()
+    read = [in_the_middle.peer.read_message() for _ in range(6)]  # the first one is a mark
+    in_the_middle.lose_worker()
+
+    assert read[0][0] == MARK
+    assert [topic for topic, _ in read[1:]] == LARGE[:5]
+    topics = LARGE[:5]
+    while topics[-1] != LARGE[-1]:
+        topic, body = in_the_middle.peer.read_message()
+        if topic != MARK:
+            assert body[:3] in (b"new", b"%03d" % LARGE.index(topic))
+            topics.append(topic)
+    assert topics == LARGE
+
+
+def test_who_is_moved_in_the_middle_and_whose_workers_are_replaced_notices_nothing(
+    in_the_middle: InTheMiddle,
+) -> None:
+    feed = in_the_middle.feed
+    for _ in range(2):
+        (one,) = feed.subscribers()
+        feed.move(one.id, 1 - one.worker)
+    feed.restart_workers()
+    assert in_the_middle.sent < len(LARGE) // 2, "it is in the middle"
+
+    assert in_the_middle.read_to_the_end() == LARGE
+
+
+def test_several_in_the_middle_of_the_same_go_on_when_all_workers_are_lost() -> None:
+    with Publisher(
+        "tcp://127.0.0.1:*",
+        workers=2,
+        kernel_queue_bytes=8192,
+        last_values=LastValues(max_bytes="64M"),
+    ) as feed:
+        for number, topic in enumerate(LARGE):
+            feed.publish(topic, b"%03d" % number + bytes(SIZE))
+        endpoint = feed.endpoints[0]
+        peers = [RawPeer.version_3(endpoint, b"large", receive_buffer=8_192) for _ in range(12)]
+        feed.wait_for_subscribers(12, b"large")
+        wait_until(lambda: all(one.sent for one in feed.subscribers()), "nothing is sent")
+        for worker in feed.statistics().workers:
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGKILL)
+        for peer in peers:
+            assert [peer.read_message()[0] for _ in LARGE] == LARGE
+            peer.close()
+        assert feed.statistics().not_resumed == 0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.simulation.takeovers.fate import KILL_POINTS
 from tests.simulation.takeovers.mistakes import MISTAKES
-from tests.simulation.takeovers.world import LATE_FROM, TakeoverWorld
+from tests.simulation.takeovers.world import LATE_FROM, SHOWN_FROM, TakeoverWorld
 from tests.simulation.violated import Violated
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 RUNS = 50  # seeds in one test, so that a failing one is found at once
 SEEDS = 500
 LATE = LATE_FROM, LATE_FROM + 100  # seeds with subscribers that catch up
+SHOWN = SHOWN_FROM, SHOWN_FROM + 100  # and with such that are sent last values
 SEEDS_MAX = 250  # most mistakes are found by the first few
 
 # The seeds that show them soonest; see `test_mutations.py`. They are found by
@@ -25,6 +26,7 @@ SEEDS_MAX = 250  # most mistakes are found by the first few
 TRIED_FIRST: dict[str, int] = {
     "begin_a_byte_early": 0,
     "begin_a_message_late": 10_000,
+    "begin_last_values_again": 30_006,
     "believe_a_checkpoint_of_before": 10_050,
     "believe_what_was_taken_before": 80,
     "change_without_a_record": 6,
@@ -36,9 +38,11 @@ TRIED_FIRST: dict[str, int] = {
     "count_nobody_who_is_closed": 3,
     "count_nothing_since_the_record": 5,
     "count_nothing_that_it_jumps_over": 10_000,
+    "find_what_was_being_sent_anew": 30_010,
     "forget_that_it_is_catching_up": 10_032,
     "forget_that_it_rests": 443,
     "forget_the_gaps": 133,
+    "forget_the_part_of_the_names": 30_114,
     "forget_what_it_has_said": 235,
     "forget_where_that_ends": 10_046,
     "forget_which_messages_are_left": 10_095,
@@ -55,6 +59,7 @@ TRIED_FIRST: dict[str, int] = {
     "leave_a_checkpoint_torn": 47,
     "leave_interest_with_the_lost": 5,
     "leave_orphans_with_the_lost": 0,
+    "leave_the_rest_of_a_last_value_to_the_log": 30_008,
     "let_go_before_it_is_held": 75,
     "let_its_own_policy_wait": 10_009,
     "look_at_the_hold_once": 163,
@@ -67,10 +72,13 @@ TRIED_FIRST: dict[str, int] = {
     "say_without_a_record_to_who_is_blocked": 10_058,
     "say_without_a_record_to_who_is_ready": 25,
     "search_only_above_ones_own_tail": 6,
+    "send_last_values_without_a_record": 30_005,
     "send_without_saying_to_whom": 370,
+    "show_as_of_the_front": 30_001,
     "take_before_one_acts": 0,
     "take_nothing_back_if_it_takes_nothing": 495,
     "take_without_writing_down_how_much": 369,
+    "tell_again_that_they_begin": 30_002,
     "tell_nobody_that_it_has_taken_all_back": 20_056,
     "write_into_the_bank_that_is_chosen": 5,
     "write_no_record_of_who_goes_on": 18,
@@ -79,7 +87,7 @@ TRIED_FIRST: dict[str, int] = {
 # Seeds beyond those that have shown something once, or show a mistake that none of them does.
 FOUND = (
     *(608, 688, 712, 880, 1_483, 1_644, 1_771, 1_970, 9_427, 9_839),
-    *(12_725, 14_110, 15_061, 15_173, 20_056),
+    *(12_725, 14_110, 15_061, 15_173, 20_056, 30_114, 30_478, 30_769),
 )
 
 # Of `SEEDS`: in one or the other of them somebody dies at each kill point, even the rarest. As
@@ -103,7 +111,9 @@ def run(seed: int) -> TakeoverWorld:
     return world
 
 
-@pytest.mark.parametrize("first", [*range(0, SEEDS, RUNS), *range(*LATE, RUNS)])
+@pytest.mark.parametrize(
+    "first", [*range(0, SEEDS, RUNS), *range(*LATE, RUNS), *range(*SHOWN, RUNS)]
+)
 def test_streams_go_on_for_seeds_from(first: int) -> None:
     deliveries = resumed = moved = 0
     for seed in range(first, first + RUNS):
@@ -161,6 +171,9 @@ def test_the_simulation_catches(name: str) -> None:
 
 def test_what_is_tried_first_is_a_seed_that_holds_without_the_mistake() -> None:
     assert set(TRIED_FIRST) <= set(MISTAKES)
-    assert {*TRIED_FIRST.values(), *DEADLY} <= {*range(SEEDS), *range(*LATE), *FOUND}, (
-        "not among those that run"
-    )
+    assert {*TRIED_FIRST.values(), *DEADLY} <= {
+        *range(SEEDS),
+        *range(*LATE),
+        *range(*SHOWN),
+        *FOUND,
+    }, "not among those that run"

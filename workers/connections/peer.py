@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
     from fanout.workers.connections.question import Question
     from fanout.workers.policy.base import Policy
-    from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Send
     from fanout.workers.stream.spills import Copy
-    from fanout.workers.stream.values import Values
     from fanout.zmtp import Session
 
 
@@ -33,7 +31,7 @@ class PointedTo(NamedTuple):
 
     packed: bytes = b""  # see `More`
     stored: Stored | None = None  # where that is
-    kept: tuple[Copy | Values | Cohort[Member], ...] = ()  # these are stored, too
+    kept: tuple[Copy | Stored, ...] = ()  # these are stored, too
 
 
 POINTS_TO_NOTHING = PointedTo()

@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from fanout.shm.subscriber_slot import Checkpoint
     from fanout.workers.connections.peer import Peer
     from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.finding import Alone
+    from fanout.workers.stream.loads import Load
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
+    from fanout.workers.stream.snapshot import Snapshots
     from fanout.workers.stream.turn_part import TurnPart
     from fanout.workers.surroundings import Surroundings
     from fanout.workers.tail import Tail
 
-    Kept = Copy | Values | Cohort[Member]
+    ToKeep = Values | Cohort[Member] | Snapshots | Load | Alone
+    Kept = Copy | Stored
 
 KEPT_PART = 4  # records may keep 1/4 of the log beyond what the peers need
 TURNS_PER_LOOK = 8  # at what they keep, unless the publisher waits; in a turn they keep little more
@@ -105,10 +109,7 @@ class Records:
         if since is not None:
             record = self._up_to_promise(record, member, since)
         pointed_to = POINTS_TO_NOTHING
-        if member.snapshots is not None:  # what it is being sent is not in the log
-            nothing = record._replace(copy=0, speech=b"")
-            record = nothing._replace(kind=Kind.IN_SNAPSHOT, needed=NO_TAIL)
-        elif member.sealed is not None:  # nobody can go on with it, and all it keeps is figures
+        if member.sealed is not None:  # nobody can go on with it, and all it keeps is figures
             nothing = record._replace(copy=0, speech=b"")
             record = nothing._replace(kind=Kind.SEALED, needed=NO_TAIL)
         elif member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
@@ -139,7 +140,8 @@ class Records:
         """Have a record point to what is not in the log, and to what does not fit into it."""
         member = peer.member
         kept: list[Kept] = []
-        if member.spill and max(peer.recorded, record.needed) > record.sequence:
+        is_shown = member.snapshots is not None
+        if member.spill and (is_shown or max(peer.recorded, record.needed) > record.sequence):
             # The rest of a message that the log need not keep, or was not asked to.
             record = record._replace(needed=record.following)
             copy = memoryview(member.spill).obj
@@ -150,6 +152,8 @@ class Records:
                 kept.append(copy)
                 where = copy.stored
                 record = record._replace(copy=where.offset, copy_bytes=where.size)
+            elif is_shown:  # where that message is, or was, nobody knows
+                return self._point_to_nothing(peer, record)
         too_long = record.speech if len(record.speech) > SPEECH_BYTES else b""
         rests_until = self._pump.rests.until(member)
         try:
@@ -165,14 +169,18 @@ class Records:
             stored = before.stored if packed == before.packed else None
             stored = stored or self._store(packed)
         except _NoRoomError:
-            last = peer.record.read(peer.id)
-            self._slot.unrecorded += last is None or last.kind != Kind.NO_ROOM
-            nothing = record._replace(kind=Kind.NO_ROOM, needed=NO_TAIL, copy=0, speech=b"")
-            return nothing, POINTS_TO_NOTHING
+            return self._point_to_nothing(peer, record)
         if too_long:
             record = record._replace(speech=b"")
         record = record._replace(more=stored.offset, more_bytes=stored.size)
         return record, PointedTo(packed, stored, (*kept,))
+
+    def _point_to_nothing(self, peer: Peer, record: StreamRecord) -> tuple[StreamRecord, PointedTo]:
+        """There is no memory for what nobody else knows."""
+        last = peer.record.read(peer.id)
+        self._slot.unrecorded += last is None or last.kind != Kind.NO_ROOM
+        nothing = record._replace(kind=Kind.NO_ROOM, needed=NO_TAIL, copy=0, speech=b"")
+        return nothing, POINTS_TO_NOTHING
 
     def _up_to_promise(self, record: StreamRecord, member: Member, since: int) -> StreamRecord:
         """What was matched from a promise on is counted by who goes on, by what it wants then."""
@@ -184,13 +192,13 @@ class Records:
         matched_bytes = record.matched_bytes - found.bytes
         return record._replace(counted=since, matched=matched, matched_bytes=matched_bytes)
 
-    def _keep(self, kept: list[Kept], values: Values | Cohort[Member]) -> tuple[int, int]:
-        """Store which messages these are; who has the same shares that."""
+    def _keep(self, kept: list[Kept], values: ToKeep) -> tuple[int, int]:
+        """Store what somebody is to get; who has the same shares that."""
         if isinstance(values, Values) and not values.sequences:
             return 0, 0
         if values.stored is None:
             values.stored = self._store(values.packed())
-        kept.append(values)
+        kept.append(values.stored)  # it may be stored anew
         return values.stored.offset, values.stored.size
 
     def _store(self, data: bytes) -> Stored:
@@ -277,6 +285,7 @@ def _may_have_more(peer: Peer) -> bool:
         or member.replay is not None
         or member.gaps is not None
         or member.mark is not None
+        or member.snapshots is not None
         or member.policy.min_interval_ns
         or member.sequence < member.lossy_until
     )

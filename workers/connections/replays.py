@@ -44,10 +44,12 @@ class _Promise(NamedTuple):
     is_told: bool  # when it has been sent all
 
 
-class _Newcomer(NamedTuple):
-    """Somebody is to be sent the last values of what is new to it."""
+class _Change(NamedTuple):
+    """What somebody wants changes, and with it which last values it is to be sent."""
 
     added: Collection[bytes]
+    cancelled: Collection[bytes]
+    is_shown: bool  # it is to be sent those of what is new to it
     above: int  # which it has up to this message
     is_told: bool
 
@@ -71,7 +73,7 @@ class Replays:
         shows: bool = False,
     ) -> None:
         self._shows = shows
-        self._newcomers: dict[Peer, _Newcomer] = {}
+        self._changes: dict[Peer, _Change] = {}
         self._records = records
         self._around = around
         self._log = around.log
@@ -135,16 +137,15 @@ class Replays:
         since: Since | None,
     ) -> None:
         """It is to be sent last values; of those that wait for it some may not be wanted more."""
-        if cancelled and peer.member.snapshots is not None:
-            peer.member.snapshots.cancel(cancelled)
         wishes = said.wishes(peer.id)
-        if added and wishes.values:
-            is_same_run = since is not None and since.epoch == self._log.epoch
-            above = since.sequence if since is not None and is_same_run else -1
-            self._newcomers[peer] = _Newcomer(added, above, wishes.marks)
+        is_shown = bool(added) and wishes.values
+        if not is_shown and peer.member.snapshots is None:
+            return
+        is_same_run = since is not None and since.epoch == self._log.epoch
+        above = since.sequence if since is not None and is_same_run else -1
+        self._changes[peer] = _Change(added, cancelled, is_shown, above, wishes.marks)
+        if added:  # what is cancelled, whoever goes on sees
             peer.is_going_back = True
-        elif added and peer.member.snapshots is not None:
-            peer.member.snapshots.add_none(added)
 
     def _first_of(self, since: Since, until: int, *, is_other_run: bool) -> int:
         """The first message that it may have missed."""
@@ -193,8 +194,8 @@ class Replays:
         Returns:
             CPU time in ns that it will take to look for it.
         """
-        promise, newcomer = self._promises.pop(peer, None), self._newcomers.pop(peer, None)
-        if promise is None and newcomer is None:
+        promise, change = self._promises.pop(peer, None), self._changes.pop(peer, None)
+        if promise is None and change is None:
             return 0
         # Its report may have waited: what has come since it was promised that, comes by itself.
         looked_at, due = 0, self._tail.promised.get(peer, self._pump.front)
@@ -202,13 +203,23 @@ class Replays:
             due = self._go_back(peer, promise, now)
             is_all = promise.wants is None or promise.wants.everything
             looked_at = 0 if is_all else promise.until - due
-        if newcomer is not None:
-            added, above, is_told = newcomer
-            wants = peer.session.subscriptions
-            self._pump.show(peer.member, due, above, added, wants, is_told=is_told, now=now)
+        if change is not None:
+            self._show(peer, change, due, now)
         self.forget(peer)
         self._records.write(peer)
         return looked_at * LOOK_NS
+
+    def _show(self, peer: Peer, change: _Change, due: int, now: int) -> None:
+        """It is sent other last values from now on."""
+        snapshots, added = peer.member.snapshots, change.added
+        if snapshots is not None and change.cancelled:
+            snapshots.cancel(change.cancelled)
+        if change.is_shown:
+            above, wants = change.above, peer.session.subscriptions
+            is_told = change.is_told
+            self._pump.show(peer.member, due, above, added, wants, is_told=is_told, now=now)
+        elif snapshots is not None and added:
+            snapshots.add_none(added)
 
     def _go_back(self, peer: Peer, promise: _Promise, now: int) -> int:
         """Returns from which message on it is sent what it has missed."""
@@ -241,5 +252,5 @@ class Replays:
         """It is gone; or it goes back, and its member needs the log from there on by itself."""
         peer.is_going_back = False
         self._promises.pop(peer, None)
-        self._newcomers.pop(peer, None)
+        self._changes.pop(peer, None)
         self._tail.replays.pop(peer, None)

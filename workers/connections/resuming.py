@@ -181,12 +181,12 @@ class Resuming:
         )
         peer.member.encoding = session.encoding
         self._protect(record)
-        read, more = self._area.read, NOTHING_MORE
-        if record.more:
-            more = More.unpacked(read(record.more, record.more_bytes))
+        read, size = self._area.read, record.more_bytes
+        more = More.unpacked(read(record.more, size)) if record.more else NOTHING_MORE
         try:
+            what = peer.member, record, counts.written, past, wants, now
             has_passed = self._pump.restore(
-                *(peer.member, record, counts.written, past, wants, now), more=more, read=read
+                *what, subscriptions=session.subscriptions, more=more, read=read
             )
         except MismatchError as error:
             self._pump.remove(peer.member)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import msgpack
+
 from fanout.workers.stream.cohort import Cohort
 
 if TYPE_CHECKING:
@@ -41,6 +43,11 @@ class Chain(Cohort[Any]):
     def wants(self, topic: bytes) -> bool:
         return topic in self.floors
 
+    def packed(self) -> bytes:
+        """What it wants, for another worker; see `chain_of()`."""
+        packed: bytes = msgpack.packb(self.floors)
+        return packed
+
     def chosen(
         self, first: int, stop: int, log: LogReader, name_of: Callable[[int, int], bytes]
     ) -> Iterator[tuple[int, int]]:
@@ -60,3 +67,8 @@ class Chain(Cohort[Any]):
                     known[topic_id] = floor
                 if floor <= sequence:
                     yield sequence, sizes[sequence - low]
+
+
+def chain_of(packed: bytes, encoding: Encoding | None) -> Chain:
+    """One that another worker had."""
+    return Chain(msgpack.unpackb(packed), encoding)

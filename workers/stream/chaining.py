@@ -56,8 +56,8 @@ class Chaining:
         self._keyframes = Keyframes(values.log)
         self._in_use: WeakSet[Chain | Finding] = WeakSet()
 
-    def step(self, member: Member, snapshot: Snapshot) -> bool:
-        """Find some more of what is listed; returns whether that is all, and waits for it."""
+    def step(self, member: Member, snapshot: Snapshot) -> None:
+        """Find some more of what is listed; when that is all, it is sent that next."""
         finding = snapshot.finding
         if finding is None:
             finding = snapshot.finding = self._begin(member, snapshot)
@@ -66,7 +66,8 @@ class Chaining:
         if finding.low < finding.until and not self._keyframes.advance(
             finding.low, self._log.head()
         ):
-            return False
+            return
+        self._in_use.add(finding)  # that of another worker, too
         finding.comes = None
         finding.room = TOPICS_MAX - sum([len(one.floors) for one in self._in_use])
         assert snapshot.listing is not None
@@ -75,12 +76,10 @@ class Chaining:
             known = self._look(place, member, snapshot, finding)
             if not known and finding.tries < TRIES_MAX:
                 finding.tries += 1
-                return False
+                return
             finding.at += 1
-        if finding.at < len(places):
-            return False
-        self._end(member, snapshot, finding)
-        return True
+        if finding.at >= len(places):
+            self._end(member, snapshot, finding)
 
     def missed(self, member: Member, snapshot: Snapshot, place: int) -> None:
         """Of a topic there was only its keyframe, and that is gone before it was sent."""
@@ -143,7 +142,9 @@ class Chaining:
     def _end(self, member: Member, snapshot: Snapshot, finding: Finding) -> None:
         """Have it sent what was found."""
         floors, until = finding.floors, finding.until
-        snapshot.finding, snapshot.due = None, finding.due
+        # Its values are as of where it is, beyond where they were due if it has jumped.
+        snapshot.is_found = True
+        snapshot.finding, snapshot.due = None, finding.due if snapshot.is_passed else until
         if finding.first < until:
             low = self._pump.end_hold(member, until)
             for name in [name for name, floor in floors.items() if floor < low]:
@@ -156,6 +157,7 @@ class Chaining:
                 self._pump.chain(member, min(floors.values()), until, chain)
         if finding.lost:
             self._tell(member, finding)
+        self._pump.backlog.turned(member)
 
     def _tell(self, member: Member, finding: Finding) -> None:
         self._pump.totals.keyframes_lost += finding.lost

@@ -2,6 +2,53 @@
 
 from __future__ import annotations
 
+from array import array
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.shm.spill_area import Stored
+
+
+class Alone:
+    """Places of topics of which there is nothing but a keyframe: they are sent like last values.
+
+    Attributes:
+        stored: where `packed()` is kept for another worker; None = nowhere, as they are now.
+    """
+
+    __slots__ = ("_places", "stored")
+
+    def __init__(self, places: Iterable[int] = ()) -> None:
+        self._places = set(places)
+        self.stored: Stored | None = None
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, place: int) -> bool:
+        return place in self._places
+
+    def add(self, place: int) -> None:
+        """One more."""
+        self.stored = None
+        self._places.add(place)
+
+    def discard(self, place: int) -> None:
+        """There is something else of it now."""
+        self.stored = None
+        self._places.discard(place)
+
+    def packed(self) -> bytes:
+        """As another worker needs them."""
+        return array("I", self._places).tobytes()
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Alone:
+        """Those that another worker had."""
+        return cls(array("I", packed))
+
 
 class Finding:
     """What is found for one member; its mutable state.
@@ -38,6 +85,11 @@ class Finding:
         self.lost = 0
         self.lowest = until
         self.highest = 0
+
+    @property
+    def held(self) -> tuple[int, int, int, bool]:
+        """From what another worker begins it anew: nothing is sent before it ends."""
+        return self.first, self.until, self.due, self.is_asked_for
 
     def lose(self, sequence: int) -> None:
         """One more topic; this is its last message, or one that comes by itself."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.shm.census import minimal
 from fanout.shm.value_layout import NO_VALUE, PLACE_BITS
@@ -24,6 +24,9 @@ TRIES_MAX = 100  # to learn the names of what is being committed
 SAMPLED = 64  # of so many values in order, one says where the order of all is cut
 _PLACE = (1 << PLACE_BITS) - 1
 
+Part: TypeAlias = tuple[bytes, bytes | None]
+ALL_NAMES: Part = (b"", None)
+
 
 class Listing:
     """Found when `is_ready`; until then `advance()`.
@@ -34,12 +37,16 @@ class Listing:
         is_covered: says of a topic that it is not to be sent; None = all are.
         most: values at once, in the order of names otherwise; 0 = all.
         is_full: whether what is found is to take no more memory; asked after each few values.
+        part: begin with these names; only what was published after `passed` is left of them.
+        is_begun: some of that was sent, so all of it stays one part, however much there is by now.
 
     Attributes:
         sequences, places: of the values, when they are ready.
         has_more: whether there are more after these, see `go_on()`.
         is_given_up: there was no memory for all at once: nothing was found.
         loads: what was joined of these values, by where it begins.
+        part: the names of these values: from the first one up to, not including, the second one;
+            None as the second: all from the first one on.
     """
 
     def __init__(
@@ -51,11 +58,19 @@ class Listing:
         is_covered: Callable[[bytes], bool] | None = None,
         most: int = 0,
         is_full: Callable[[], bool] = lambda: False,
+        part: Part = ALL_NAMES,
+        passed: int = -1,
+        *,
+        is_begun: bool = False,
     ) -> None:
         self._names = names
         self._values = values
-        # In parts no name is to come twice, and one is as good as another to begin with.
-        self._prefixes = sorted(minimal(prefixes)) if most else prefixes
+        # In parts no name comes twice, and all come in one order, for whoever goes on.
+        is_parted = most or part != ALL_NAMES
+        self._prefixes = sorted(minimal(prefixes)) if is_parted else prefixes
+        self._passed = max(above, passed)  # of this part
+        self.part = part
+        self._is_begun = is_begun
         self._above = above
         self._is_covered = is_covered
         self._most = most
@@ -99,26 +114,37 @@ class Listing:
         for prefix in self._prefixes:
             begin = prefix
             while True:
-                some = self._names.some(begin, prefix, looked_at)
+                some, is_cut = self._some(max(begin, self.part[0]), prefix)
+                is_last = len(some) < looked_at and not is_cut
                 self._add(some)
                 work += 4 + len(some)
-                if most and self._in_runs + len(self._found) >= most:
-                    yield from self._end()
-                    self.has_more = True
+                begin = some[-1] + b"\0" if some else begin
+                is_enough = most and self._in_runs + len(self._found) >= most
+                if is_cut or (is_enough and not self._is_begun):
+                    following = self.part[1] if is_cut else begin
+                    yield from self._end(following)
                     yield
+                    self.part = following or b"", None
+                    self._passed, self._is_begun = self._above, False
                 elif work >= looked_at:
                     work = 0
                     if not most and self._is_full():
                         self._give_up()
                         return
                     yield
-                if len(some) < looked_at:
+                if is_last:
                     break
-                begin = some[-1] + b"\0"
-        yield from self._end()
+        yield from self._end(None)
+
+    def _some(self, begin: bytes, prefix: bytes) -> tuple[list[bytes], bool]:
+        """Some names from there on, and whether this part ends with them."""
+        some, stop = self._names.some(begin, prefix, self._looked_at), self.part[1]
+        if stop is None or not some or some[-1] < stop:
+            return some, False
+        return some[: bisect_left(some, stop)], True
 
     def _add(self, names: list[bytes]) -> None:
-        last, places, above = self._values.last, self._names.places, self._above
+        last, places, above = self._values.last, self._names.places, self._passed
         is_covered, found = self._is_covered, self._found
         for name in names:
             place = places[name]
@@ -142,14 +168,16 @@ class Listing:
         self._runs, self._in_runs, self._found = [], 0, array("Q")
         self.is_given_up = True
 
-    def _end(self) -> Iterator[None]:
-        """Put all that was found in order, a few at a time.
+    def _end(self, stop: bytes | None) -> Iterator[None]:
+        """Put all that was found in order, a few at a time; these are the names up to `stop`.
 
         The runs are cut where samples of them say that about as many are before as at any other
         cut, and what lies between two cuts is put in order by itself. Names of two prefixes are in
         there twice, and the same value is between the same cuts.
         """
         self._end_run()
+        self.part = self.part[0], stop
+        self.has_more = stop is not None
         runs = self._runs
         self.sequences, self.places = array("Q"), array("I")
         samples = sorted([one for run in runs for one in run[::SAMPLED]])
@@ -157,9 +185,9 @@ class Listing:
         for cut in (*samples[SAMPLED::SAMPLED], None):
             found: set[int] = set()
             for at, run in enumerate(runs):
-                stop = len(run) if cut is None else bisect_left(run, cut, starts[at])
-                found.update(run[starts[at] : stop])
-                starts[at] = stop
+                end = len(run) if cut is None else bisect_left(run, cut, starts[at])
+                found.update(run[starts[at] : end])
+                starts[at] = end
             ordered = sorted(found)
             self.sequences.extend([each >> PLACE_BITS for each in ordered])
             self.places.extend([each & _PLACE for each in ordered])

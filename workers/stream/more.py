@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgpack
 
 from fanout.reasons import Reason
+from fanout.workers.stream.chain import Chain, chain_of
 from fanout.workers.stream.cohort import cohort_of
 from fanout.workers.stream.gaps import Gap, Gaps
 from fanout.workers.stream.member import HELD
 from fanout.workers.stream.replay import Replay
 from fanout.workers.stream.segments import segments
+from fanout.workers.stream.shown import shown_of
 from fanout.workers.stream.values import Values
 
 if TYPE_CHECKING:
@@ -24,13 +26,17 @@ if TYPE_CHECKING:
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.finding import Alone
+    from fanout.workers.stream.loads import Load
     from fanout.workers.stream.member import Member, Wants
+    from fanout.workers.stream.snapshot import Snapshots
 
-    Keep = Callable[[Values | Cohort[Member]], tuple[int, int]]
+    Keep = Callable[[Values | Cohort[Member] | Snapshots | Load | Alone], tuple[int, int]]
     Read = Callable[[int, int], bytes]
 
-# Of a segment: what it wanted; nothing; these messages; this, whatever it wanted.
-AS_EVER, NOTHING, CHOSEN, WANTED = range(4)
+# Of a segment: what it wanted; nothing; these messages; this, whatever it wanted; topics, each from
+# a message on.
+AS_EVER, NOTHING, CHOSEN, WANTED, CHAINED = range(5)
 
 
 class More(NamedTuple):
@@ -48,6 +54,7 @@ class More(NamedTuple):
         replay: the fields of its `Replay`, if it has one.
         untold_until: as in `Member`.
         mark: as in `Member`.
+        shown: those of its `Shown`, if it is sent last values.
     """
 
     said: Sequence[bytes] = ()
@@ -60,6 +67,7 @@ class More(NamedTuple):
     replay: Sequence[int] = ()
     untold_until: int = 0
     mark: int | None = None
+    shown: Sequence[Any] = ()
 
     def packed(self) -> bytes:
         """As it is written; b"" = there is nothing to write."""
@@ -100,7 +108,7 @@ def more_of(
         or lossy_until
         or replay is not None
         or member.sequence < member.untold_until
-        or any(type(wants) is Values for _, wants in member.older)
+        or any(type(wants) in (Values, Chain) for _, wants in member.older)
     ):
         known_from = max(member.untold_until, 0 if replay is None else replay.until)
         if member.state is HELD:  # its change is being reported; it loses by what it wanted before
@@ -108,8 +116,9 @@ def more_of(
         untold_until = known_from
         segments = (*[_segment(until, wants, keep, known_from) for until, wants in member.older],)
     replayed = () if replay is None else (replay.until, replay.stop, replay.counted)
+    shown = () if member.snapshots is None else shown_of(member.snapshots, keep)
     rest = finishing, lossy_until, rests_until, speech, replayed, untold_until, member.mark
-    return More(said, told, segments, *rest)
+    return More(said, told, segments, *rest, shown)
 
 
 def _segment(
@@ -119,6 +128,8 @@ def _segment(
         return until, NOTHING, 0, 0, False
     if isinstance(wants, Values):
         return until, CHOSEN, *keep(wants), wants.are_newest and until > known_from
+    if isinstance(wants, Chain):
+        return until, CHAINED, *keep(wants), False
     if until <= known_from:  # nobody else knows what it is to get up to there
         return until, WANTED, *keep(wants), False
     return until, AS_EVER, 0, 0, False
@@ -174,6 +185,8 @@ def segments_of(
             yield until, None
         elif what == WANTED:
             yield until, cohort_of(read(offset, size), member.encoding)
+        elif what == CHAINED:
+            yield until, chain_of(read(offset, size), member.encoding)
         else:
             chosen = array("Q", read(offset, size))
             # What it has got may not be in the log any more.

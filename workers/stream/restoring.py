@@ -24,6 +24,7 @@ from fanout.workers.stream.more import (
 )
 from fanout.workers.stream.replaying import Replaying
 from fanout.workers.stream.segments import segments
+from fanout.workers.stream.shown import Shown, snapshots_of
 from fanout.workers.stream.steps import Step
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Restoring(Replaying):
         wants: Collection[bytes],
         now: int,
         *,
+        subscriptions: Collection[bytes] = (),
         more: More = NOTHING_MORE,
         read: Read = _nothing,
     ) -> bool:
@@ -91,6 +93,7 @@ class Restoring(Replaying):
             written: bytes that the kernel has counted on its connection.
             past: until which message it wanted what before that, the oldest first.
             wants: and now.
+            subscriptions: the same, as they are at any time later.
             more: what the record points to.
             read: what is stored somewhere in so many bytes.
 
@@ -110,6 +113,8 @@ class Restoring(Replaying):
         self._want(member, sequence, past, wants)
         self._count_since(member, record.counted)
         member.gaps, member.mark = gaps_of(more, self._log.epoch), mark_in(more)
+        if more.shown:
+            member.snapshots = snapshots_of(Shown(*more.shown), subscriptions, read)
         if more.segments:
             self._take_segments(member, record, more, read)
         if record.following != record.sequence:

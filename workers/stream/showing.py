@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakSet, WeakValueDictionary
+from typing import TYPE_CHECKING
 
 import msgpack
 
 from fanout.reserved import SNAPSHOT_TOPIC
 from fanout.shm.value_layout import KEYFRAME, NO_VALUE
-from fanout.workers.stream.listing import Listing
+from fanout.workers.stream.listings import Listings
+from fanout.workers.stream.loads import Load
 from fanout.workers.stream.steps import Step, send
 from fanout.workers.stream.topic_names import TopicNames
 from fanout.zmtp.frames import encode_message, first_frame
@@ -36,25 +36,8 @@ VALUES_AT_ONCE = 400  # of one send
 BYTES_AT_ONCE = 64 * 1024  # of one send, or one message
 LOOKED_AT = 2_000  # values of which none is to be sent, until others have their turn
 PIECES_BYTES = 8 * 1024 * 1024  # of messages that others may want as well
-SHARED_PREFIXES = 8  # of who wants nothing else: then others with the same share the list
 LOADS_KEPT = 8  # joined, of one list
-LISTED_MAX = 4 * 1024 * 1024  # values in all lists, up to 20 bytes each: 80 MiB
-PART = 1_024  # values of a list, once there are more
 TRIES_MAX = 100  # to look at a message that is being committed, until others have their turn
-
-
-class Load(NamedTuple):
-    """What is sent at once: messages, with their places in a list."""
-
-    limit: int  # all of them are before this message
-    stop: int  # where in the list it goes on
-    at: Sequence[int]  # where in it they are
-    sequences: Sequence[int]
-    bounds: Sequence[int]  # where in the data each begins, and the last one ends
-    data: bytes
-    wires: Sequence[bytes]  # as they lie in the log
-    later: Sequence[tuple[int, int]]  # where there was one that is being committed, and its place
-    evicted: Sequence[int]  # where there was one that is not kept
 
 
 class Showing:
@@ -76,8 +59,7 @@ class Showing:
         self.chaining: Chaining | None = None
         self._pieces: dict[int, bytes] = {}
         self._pieces_bytes = 0
-        self._lists: WeakSet[Listing] = WeakSet()
-        self._shared: WeakValueDictionary[tuple[object, ...], Listing] = WeakValueDictionary()
+        self._listings = Listings(self.names, values)
 
     def step(self, member: Member) -> Step:
         """Send one piece of the snapshot that is due.
@@ -87,25 +69,31 @@ class Showing:
         """
         assert member.snapshots is not None
         snapshot = member.snapshots.pending[0]
-        if snapshot.listing is None:
-            self._begin(member, snapshot)
-            return Step.MORE
-        if not snapshot.listing.is_ready:
-            snapshot.listing.advance()
-            if snapshot.listing.is_given_up:
-                snapshot.listing = self._list(member, snapshot, is_full=True)
+        if snapshot.load is not None:
+            return self._go_on(member, snapshot, snapshot.load)
+        if not snapshot.is_begun:
+            snapshot.is_begun = True
+            if snapshot.is_told:
+                self._tell(member, snapshot, is_end=False)
+                self._losing.turned(member)
+                return Step.MORE
+        if not self._listings.find(member, snapshot, _limit_of(member, snapshot)):
             return Step.MORE
         if not snapshot.is_found and not self._find(member, snapshot):
             return Step.MORE
+        assert snapshot.listing is not None
         if snapshot.before is not None:
             snapshot.sent += member.sent - snapshot.before
             snapshot.before = None
         if snapshot.at < len(snapshot.listing):
             load = self._load_for(member, snapshot)
+            if _is_told_first(member):
+                return Step.MORE
             if load.data:
                 return self._send(member, snapshot, load)
             self._pass(snapshot, load, load.stop)
         elif snapshot.listing.has_more:
+            snapshot.part, snapshot.passed = (snapshot.listing.part[1] or b"", None), -1
             snapshot.listing.go_on()
             snapshot.at = 0
             snapshot.is_found = False
@@ -121,68 +109,37 @@ class Showing:
         if chaining is None or not (self._values.has_keyframes or snapshot.finding):
             snapshot.is_found = True
             return True
-        snapshot.is_found = chaining.step(member, snapshot)
+        chaining.step(member, snapshot)
         return False
 
     def _step_later(self, member: Member, snapshot: Snapshot) -> Step:
         """Look at one that was being committed: now it is, or the one before is the last again."""
         place, *others = snapshot.later
-        load = self._join((place,), 0, member, snapshot)
+        load = self._join((place,), (snapshot.stands_at,), 0, member, snapshot, is_later=True)
+        if _is_told_first(member):
+            return Step.MORE
         if load.later:
             snapshot.later = [*others, place]
             snapshot.tries += 1
             return Step.FULL if snapshot.tries > TRIES_MAX else Step.MORE
+        snapshot.later = others
         if not load.data:
-            snapshot.later = others
             return Step.MORE
-        end, snapshot.at = snapshot.at, 0
-        step = self._send(member, snapshot, load)
-        if snapshot.at:
-            snapshot.later = others
-        snapshot.at = end
+        self._note(member, snapshot, load)
+        step, begun = self._hand(member, snapshot, load)
+        if not begun:
+            snapshot.later = [place, *others]
         return step
-
-    def _begin(self, member: Member, snapshot: Snapshot) -> None:
-        if snapshot.is_told:
-            self._tell(member, snapshot, is_end=False)
-        snapshot.listing = self._list(member, snapshot, is_full=self._is_full())
-
-    def _is_full(self) -> bool:
-        return sum([listing.held for listing in self._lists]) > LISTED_MAX
-
-    def _list(self, member: Member, snapshot: Snapshot, *, is_full: bool) -> Listing:
-        """What is to be found for it, in parts if there is no memory for more at once."""
-        prefixes, above = snapshot.prefixes, snapshot.above
-        is_shared = snapshot.is_alone and len(prefixes) <= SHARED_PREFIXES and not is_full
-        # What is published later is not in the list.
-        key: tuple[object, ...] = (
-            (self._log.head(), above, frozenset(prefixes)) if is_shared else ()
-        )
-        known = self._shared.get(key)
-        if known is not None and not known.is_given_up:
-            return known
-        snapshots = member.snapshots
-        assert snapshots is not None
-        listing = Listing(
-            *(self.names, self._values, prefixes, above),
-            None if snapshot.is_alone else lambda topic: snapshots.is_covered(snapshot, topic),
-            PART if is_full else 0,
-            self._is_full,
-        )
-        self._lists.add(listing)
-        if is_shared:  # in parts each goes on by itself
-            self._shared[key] = listing
-        return listing
 
     def _end(self, member: Member, snapshot: Snapshot) -> None:
         snapshots = member.snapshots
         assert snapshots is not None
         if snapshot.is_told:
             self._tell(member, snapshot, is_end=True)
-        snapshots.pending.popleft()
+        snapshots.end_first()
         if not snapshots.pending:
             member.snapshots = None
-            self._losing.turned(member)
+        self._losing.turned(member)
 
     def _tell(self, member: Member, snapshot: Snapshot, *, is_end: bool) -> None:
         assert not member.control, "it is sent first"
@@ -203,11 +160,12 @@ class Showing:
         """The next values that are still to be sent."""
         listing, limit = snapshot.listing, _limit_of(member, snapshot)
         assert listing is not None
-        is_shared = snapshot.is_alone and member.encoding is None and not snapshot.alone
+        is_shared = snapshot.is_alone and member.encoding is None
+        is_shared = is_shared and not (snapshot.alone or snapshot.later)
         known = listing.loads.get(snapshot.at) if is_shared else None
         if isinstance(known, Load) and known.limit == limit:
             return known
-        load = self._join(listing.places, snapshot.at, member, snapshot)
+        load = self._join(listing.places, listing.sequences, snapshot.at, member, snapshot)
         assert member.snapshots is not None
         if is_shared and not member.snapshots.has_cancelled:
             if len(listing.loads) >= LOADS_KEPT:
@@ -215,8 +173,22 @@ class Showing:
             listing.loads[snapshot.at] = load
         return load
 
-    def _join(self, places: Sequence[int], first: int, member: Member, snapshot: Snapshot) -> Load:
-        """Those that are still to be sent of some places, from one of these on."""
+    def _join(
+        self,
+        places: Sequence[int],
+        marks: Sequence[int],
+        first: int,
+        member: Member,
+        snapshot: Snapshot,
+        *,
+        is_later: bool = False,
+    ) -> Load:
+        """Those that are still to be sent of some places, from one of these on.
+
+        Args:
+            marks: the messages that were the last ones there.
+            is_later: they were being committed then.
+        """
         values, limit, snapshots = self._values, _limit_of(member, snapshot), member.snapshots
         last, expired = values.last, values.expired
         assert snapshots is not None
@@ -238,7 +210,8 @@ class Showing:
                 if sequence != NO_VALUE and sequence >= self._log.head():
                     later.append((index, place))  # if it is not committed, an older one counts
                 continue
-            if sequence < expired or sequence <= snapshot.above:
+            is_noted = bool(snapshot.later) and not is_later and place in snapshot.later
+            if sequence < expired or sequence <= snapshot.above or is_noted:
                 continue
             wire = self._wire(place, sequence)
             if wire is None:
@@ -253,12 +226,9 @@ class Showing:
             if size >= BYTES_AT_ONCE or len(at) >= VALUES_AT_ONCE:
                 stop = index + 1
                 break
-        encoding, pieces = member.encoding, wires
-        if encoding is not None:
-            pieces = list(map(encoding.encode, wires, sequences))
-        bounds = [*accumulate(map(len, pieces), initial=0)]
-        data = b"".join(pieces)
-        return Load(limit, stop, at, sequences, bounds, data, wires, later, evicted)
+        marked = [marks[index] for index in at]
+        what = limit, stop, sequences, marked, *_joined(member, wires, sequences)
+        return Load(*what, at=at, later=later, evicted=evicted)
 
     def _wire(self, place: int, sequence: int) -> bytes | None:
         wire = self._pieces.get(sequence)
@@ -276,34 +246,57 @@ class Showing:
         return wire
 
     def _send(self, member: Member, snapshot: Snapshot, load: Load) -> Step:
+        at, later, evicted = snapshot.at, snapshot.later, snapshot.evicted
+        self._pass(snapshot, load, load.stop)
+        self._note(member, snapshot, load)
+        step, begun = self._hand(member, snapshot, load)
+        if begun < len(load):
+            snapshot.at, snapshot.later, snapshot.evicted = at, later, evicted
+            self._pass(snapshot, load, load.at[begun])
+        return step
+
+    def _note(self, member: Member, snapshot: Snapshot, load: Load) -> None:
+        """This is what it is sent; it stands behind that."""
+        snapshot.load = load
+        self._losing.turned(member)
+        snapshot.load = None
+
+    def _go_on(self, member: Member, snapshot: Snapshot, load: Load) -> Step:
+        """It is sent what another worker was sending."""
+        step, begun = self._hand(member, snapshot, load)
+        if begun:
+            snapshot.load = None
+            if begun < len(load):
+                snapshot.passed = load.marks[begun - 1]
+        return step
+
+    def _hand(self, member: Member, snapshot: Snapshot, load: Load) -> tuple[Step, int]:
+        """Send what its socket takes of that; returns how many of them were begun, too."""
+        bounds = load.bounds
         count = send(member, load.data)
-        whole = bisect_right(load.bounds, count) - 1
-        offset = count - load.bounds[whole]
+        whole = bisect_right(bounds, count) - 1
+        offset = count - bounds[whole]
         begun = whole + (offset > 0)
-        added = sum(map(len, load.wires[:begun]))
-        if member.encoding is not None:
-            added = load.bounds[begun]
-        self._losing.correct(member, begun, added)
+        self._losing.correct(member, begun, bounds[begun])
         member.sent += whole
         self._totals.sent += whole
         self._totals.from_snapshot += begun
         snapshot.sent += begun
-        self._pass(snapshot, load, load.stop if begun == len(load.at) else load.at[begun])
-        if not offset:
-            return Step.MORE if count == len(load.data) else Step.FULL
-        # Where it came from it may be overwritten at any time.
-        sequence, encoding = load.sequences[whole], member.encoding
-        data = load.data[load.bounds[whole] : load.bounds[begun]]
-        start = self._log.start_of(member.sequence)
-        spills = self._losing.spills
-        member.spill = spills.taken_over(sequence, encoding, offset, data, start)
-        member.spilled = sequence
-        return Step.FULL
+        if offset:
+            # Where it came from it may be overwritten at any time.
+            sequence, encoding = load.sequences[whole], member.encoding
+            data = load.data[bounds[whole] : bounds[begun]]
+            start = self._log.start_of(member.sequence)
+            spills = self._losing.spills
+            member.spill = spills.taken_over(sequence, encoding, offset, data, start)
+            member.spilled = sequence
+        return Step.MORE if count == len(load.data) else Step.FULL, begun
 
     def _pass(self, snapshot: Snapshot, load: Load, stop: int) -> None:
         """It goes on at this place of the list."""
         snapshot.at = stop
-        snapshot.later += [place for index, place in load.later if index < stop]
+        more = [place for index, place in load.later if index < stop]
+        snapshot.later = [*snapshot.later, *more]
         snapshot.evicted += sum([index < stop for index in load.evicted])
 
 
@@ -312,4 +305,22 @@ def _limit_of(member: Member, snapshot: Snapshot) -> int:
 
     Where the cursor is: beyond where it was due, it has jumped.
     """
+    finding = snapshot.finding
+    if finding is not None:  # it is held elsewhere meanwhile
+        return finding.due if snapshot.is_passed else finding.until
     return snapshot.due if snapshot.is_passed else member.sequence
+
+
+def _is_told_first(member: Member) -> bool:
+    """Whether it misses something of which it has to be told before it is sent more."""
+    return member.gaps is not None and any(gap.kind for gap in member.gaps.pending)
+
+
+def _joined(
+    member: Member, wires: list[bytes], sequences: list[int]
+) -> tuple[Sequence[int], bytes]:
+    """These as the member reads them, and where in that each begins, and the last one ends."""
+    pieces = wires
+    if member.encoding is not None:
+        pieces = list(map(member.encoding.encode, wires, sequences))
+    return [*accumulate(map(len, pieces), initial=0)], b"".join(pieces)

@@ -11,11 +11,17 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+import msgpack
+
+from fanout.workers.stream.finding import Alone
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from fanout.shm.spill_area import Stored
     from fanout.workers.stream.finding import Finding
-    from fanout.workers.stream.listing import Listing
+    from fanout.workers.stream.listing import Listing, Part
+    from fanout.workers.stream.loads import Load
 
 SIZED_MAX = 4_096  # subscriptions of which the lengths are found, in some 0.1 ms
 PENDING_MAX = 16  # snapshots of one member, from which on it is not read until it has got some
@@ -33,8 +39,13 @@ class Snapshot:
         is_told: whether its peer wants to know when it begins and ends.
 
     Attributes:
-        listing: None = it is not begun.
+        is_begun: whether the peer was told, if it is to be.
+        listing: None = it is to be made.
         at: which value of that is next.
+        limit: what was published from there on was not in question when that was made.
+        part: the names in the part of it that is sent; None = it is not made in parts.
+        passed: what is not newer was sent, of that part.
+        load: what another worker was sending of it.
         later: places whose last messages were not committed when it was their turn.
         is_passed: whether it was sent the newest of what came from there on before this.
         tries: how often it was waited for those.
@@ -45,23 +56,10 @@ class Snapshot:
     """
 
     __slots__ = (
-        *(
-            "above",
-            "alone",
-            "at",
-            "before",
-            "due",
-            "evicted",
-            "finding",
-            "is_alone",
-            "is_found",
-            "is_passed",
-            "is_told",
-            "later",
-            "listing",
-            "number",
-        ),
-        *("prefixes", "sent", "tries"),
+        *("above", "alone", "at", "before", "due", "evicted", "finding"),
+        *("is_alone", "is_begun", "is_found", "is_passed", "is_told"),
+        *("later", "limit", "listing", "load", "number", "part", "passed", "prefixes"),
+        *("sent", "tries"),
     )
 
     def __init__(
@@ -80,17 +78,40 @@ class Snapshot:
         self.prefixes = prefixes
         self.is_alone = is_alone
         self.is_told = is_told
-        self.is_passed = False
+        self.is_passed = self.is_begun = False
         self.listing: Listing | None = None
         self.at = 0
+        self.limit = due
+        self.part: Part | None = None  # None = it is not made in parts
+        self.passed = -1
+        self.load: Load | None = None
         self.later: list[int] = []
         self.tries = 0
         self.sent = 0
         self.evicted = 0
         self.finding: Finding | None = None
         self.is_found = False
-        self.alone: set[int] = set()
+        self.alone = Alone()
         self.before: int | None = None
+
+    @property
+    def stands_at(self) -> int:
+        """What is not newer than this message was sent, of its part, or is not to be."""
+        if self.listing is None or not self.at:
+            return self.passed
+        return self.listing.sequences[self.at - 1]
+
+    @property
+    def stands_in(self) -> Part | None:
+        """The names of its part, as far as it is known where that ends."""
+        if self.part is None or self.listing is None or not self.listing.is_ready:
+            return self.part
+        return self.listing.part
+
+    def look_anew(self) -> None:
+        """What is left of it is to be found anew."""
+        self.part, self.passed = self.stands_in, self.stands_at
+        self.listing, self.at = None, 0
 
 
 class Snapshots:
@@ -101,12 +122,15 @@ class Snapshots:
 
     Args:
         subscriptions: of the member, as they are now.
+
+    Attributes:
+        pending: the next one first.
+        stored: where `packed()` is kept for another worker; None = nowhere, as it is now.
     """
 
     __slots__ = (
         *("_born", "_changes", "_ended", "_has_cancelled", "_number", "_sized", "_sizes"),
-        "_subscriptions",
-        "pending",
+        *("_subscriptions", "pending", "stored"),
     )
 
     def __init__(self, subscriptions: Collection[bytes]) -> None:
@@ -119,15 +143,18 @@ class Snapshots:
         self._sized = (0, 0, 0)  # for which state of these the lengths were found
         self._sizes: list[int] = []
         self.pending: deque[Snapshot] = deque()
+        self.stored: Stored | None = None
 
     def add_none(self, added: Collection[bytes]) -> None:
         """It wants this, too, and no last values of it: what waits for it is sent all the same."""
+        self.stored = None
         self._number += 1
         for prefix in added:
             self._born[prefix] = self._number
 
     def add(self, due: int, above: int, added: Collection[bytes], *, is_told: bool) -> None:
         """It wants this, too, from message `due` on."""
+        self.stored = None
         self._number += 1
         for prefix in added:
             self._born[prefix] = self._number
@@ -146,6 +173,7 @@ class Snapshots:
 
     def cancel(self, cancelled: Iterable[bytes]) -> None:
         """It wants this no more."""
+        self.stored = None
         self._changes += 1
         self._has_cancelled = True
         numbers = [one.number for one in self.pending]
@@ -180,6 +208,52 @@ class Snapshots:
             self._sized = state
             self._sizes = sorted({*map(len, self._subscriptions), *map(len, self._ended)})
         return self._sizes
+
+    def end_first(self) -> None:
+        """It is sent."""
+        self.stored = None
+        self.pending.popleft()
+
+    # For another worker.
+
+    @property
+    def follow_from_wants(self) -> bool:
+        """Whether what they are about is all that the member wants."""
+        alone = len(self.pending) == 1 and self.pending[0].is_alone
+        return alone and self.pending[0].number == self._number and not self._has_cancelled
+
+    def packed(self) -> bytes:
+        """What they are about; see `taken_over()`."""
+        about = [[*one.prefixes] for one in self.pending]
+        packed: bytes = msgpack.packb(
+            (self._number, self._has_cancelled, self._born, self._ended, about)
+        )
+        return packed
+
+    @classmethod
+    def taken_over(
+        cls, subscriptions: Collection[bytes], about: bytes, number: int
+    ) -> tuple[Snapshots, list[Collection[bytes]]]:
+        """Those of a member that another worker had, and what each is about; they are to be added.
+
+        Args:
+            about: what `packed()` has returned; b"" = there is one, about all that it wants.
+            number: of the last one.
+        """
+        made = cls(subscriptions)
+        if not about:
+            made._number, made._born = number, dict.fromkeys(subscriptions, number)
+            return made, [frozenset(subscriptions)]
+        fields = msgpack.unpackb(about)
+        made._number, made._has_cancelled, made._born, ended, prefixes = fields
+        made._ended = {prefix: [(*one,) for one in several] for prefix, several in ended.items()}
+        return made, prefixes
+
+    def cancel_what_is_gone(self) -> None:
+        """What it wants no more was cancelled when that had been packed."""
+        gone = [prefix for prefix in self._born if prefix not in self._subscriptions]
+        if gone:
+            self.cancel(gone)
 
     @property
     def are_many(self) -> bool:

@@ -24,7 +24,7 @@ def require_final(one: Subscriber, closed: Closed) -> None:
         require(closed.sent <= one.got, f"{who}: {closed.sent} sent, and it got {one.got}")
     else:
         require(closed.sent == one.got, f"{who}: {closed.sent} sent, it got {one.got}")
-        missed = len(one.wanted_between(0, one.place)) - one.got
+        missed = len(one.wanted_between(0, one.place)) + one.from_snapshot - one.got
         require(
             gone + one.missing.slack_now >= missed,
             f"{who}: {gone} are gone, and it misses {missed}",
@@ -66,7 +66,7 @@ def may_end(
     if MAY_HAVE_SENT in text:
         return is_unix and is_unsure
     if "it was about to get what it missed" in text:
-        return subscriber.catching_up is not None
+        return subscriber.goes_back
     if is_unix and "are not counted" in text and is_untold:
         return True
     if "had written no record" in text:  # it came together with the end of its handshake

@@ -26,20 +26,25 @@ from fanout.workers.connections import resuming, unix_inbox
 from fanout.workers.connections.inbox import Inbox
 from fanout.workers.connections.reading import ReadSide
 from fanout.workers.connections.records import Records
+from fanout.workers.connections.replays import Replays
 from fanout.workers.connections.resuming import Resuming
 from fanout.workers.connections.self_service import SelfService
 from fanout.workers.connections.unix_inbox import UnixInbox
-from fanout.workers.stream import restoring
+from fanout.workers.stream import restoring, shown
 from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.losing import Losing
 from fanout.workers.stream.replaying import Replaying
 from fanout.workers.stream.restoring import Restoring
+from fanout.workers.stream.showing import Showing
 from tests.helpers.replacing import replacing
 
 if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamRecord
     from fanout.workers.connections.peer import Peer
+    from fanout.workers.stream.loads import Load
     from fanout.workers.stream.member import Member
+    from fanout.workers.stream.shown import Standing
+    from fanout.workers.stream.snapshot import Snapshot
 
 Mutation = tuple[Any, str, Any]
 MISTAKES: dict[str, Mutation] = {}
@@ -100,6 +105,58 @@ def count_nothing_since_the_record(
     _original: Any, _self: Restoring, _member: Member, _front: int
 ) -> None:
     """It has matched nothing meanwhile."""
+
+
+# In the middle of last values.
+
+
+@replaces(shown, "_standing")
+def begin_last_values_again(original: Any, one: Snapshot, keep: Any) -> Standing:
+    standing: Standing = original(one, keep)
+    return standing._replace(passed=-1)
+
+
+@replaces(Showing, "_note")
+def find_what_was_being_sent_anew(
+    _original: Any, self: Showing, member: Member, _snapshot: Snapshot, _load: Load
+) -> None:
+    self._losing.turned(member)
+
+
+@replaces(Showing, "_note")
+def send_last_values_without_a_record(
+    _original: Any, _self: Showing, _member: Member, _snapshot: Snapshot, _load: Load
+) -> None:
+    """What it is sent follows from nothing."""
+
+
+@replaces(shown, "_snapshot")
+def tell_again_that_they_begin(original: Any, *stands: Any) -> Snapshot:
+    made: Snapshot = original(*stands)
+    made.is_begun = False
+    return made
+
+
+@replaces(shown, "_snapshot")
+def forget_the_part_of_the_names(original: Any, *stands: Any) -> Snapshot:
+    made: Snapshot = original(*stands)
+    made.part = None
+    return made
+
+
+@replaces(Replays, "_show")
+def show_as_of_the_front(
+    original: Any, self: Replays, peer: Peer, change: Any, _due: int, now: int
+) -> None:
+    original(self, peer, change, self._pump.front, now)
+
+
+@replaces(Records, "_add_more")
+def leave_the_rest_of_a_last_value_to_the_log(
+    original: Any, self: Records, peer: Peer, record: Any
+) -> Any:
+    made, pointed_to = original(self, peer, record)
+    return (made._replace(copy=0) if peer.member.snapshots else made), pointed_to
 
 
 # What is written down, and when.

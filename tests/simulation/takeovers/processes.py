@@ -22,6 +22,7 @@ from fanout.zmtp.errors import ProtocolError
 from tests.simulation.takeovers.fate import GIVING_UP, TAKING_OVER, Fate, Killed
 from tests.simulation.takeovers.machine import PollSet, Socket
 from tests.simulation.takeovers.memory import Area, Memory
+from tests.simulation.takeovers.shown import kept_values
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class Process:
         self._memory = memory
         self.header = Header(world.segment)
         self.log = LogReader(world.segment)
-        self.kept_values: KeptValues | None = None
+        self.kept_values: KeptValues | None = kept_values(world.segment)
         self.slot = WorkerSlot(memory, index)
         self.readable = PollSet(world.rng, self.point)
         self.writable = PollSet(world.rng, self.point)

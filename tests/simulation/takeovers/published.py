@@ -91,7 +91,7 @@ class Publisher:
         self._rng = rng
         self._step = step
         self._sizes = sizes
-        self._table = TopicTable(rng.choice((2, 1_000)))
+        limit = rng.choice((2, 1_000))
         self._tails = Tails(segment, workers)
         self.looks_again = False
         self._words = segment.words
@@ -104,10 +104,21 @@ class Publisher:
         self._ends = segment.words[layout.ends // at.WORD :][: layout.entries]
         self._garbage = memoryview(bytes((GARBAGE,)) * layout.data_bytes)
         self._wrong_ends = memoryview(array("Q", [_WRONG_END] * layout.entries))
-        self._writer = LogWriter(segment)
+        self._writer = self._log(segment)
+        self._table = self._topics(limit)
         self._guard = PoisonGuard(self._writer)
         if interruptible:
             self._make_interruptible(segment, interruptible)
+
+    def _log(self, segment: Segment) -> LogWriter:
+        return LogWriter(segment)
+
+    def _topics(self, limit: int) -> TopicTable:
+        return TopicTable(limit)
+
+    def _hurry(self) -> bool:
+        """Have nothing of our own in the way; whether something was."""
+        return False
 
     def _make_interruptible(self, segment: Segment, chance: float) -> None:
         """Between two stores others have their turn, or the writer loses it for good."""
@@ -164,12 +175,9 @@ class Publisher:
         ids = [self._id_of(message.topic) for message in messages]
         size, count = sum(map(len, wires)), len(wires)
         if not writer.fits(size, count):
-            tails, hold = self._tails.look()
-            self._is_looking = True
-            writer.refresh((*tails, hold), self._look_again if self.looks_again else None)
-            self._is_looking = False
-            self._spoil()
-            fits = writer.fits(size, count)
+            fits = self._look_for_room(size, count)
+            if not fits and self._hurry():
+                fits = self._look_for_room(size, count)
             writer.ask_for(0 if fits else writer.wanted_tail(size, count, ROOM_PART))
             if not fits:
                 return
@@ -183,6 +191,14 @@ class Publisher:
             return
         self._is_writing = False
         require(done != NO_SPACE, "there was room, and now there is none")
+
+    def _look_for_room(self, size: int, count: int) -> bool:
+        tails, hold = self._tails.look()
+        self._is_looking = True
+        self._writer.refresh((*tails, hold), self._look_again if self.looks_again else None)
+        self._is_looking = False
+        self._spoil()
+        return self._writer.fits(size, count)
 
     def _look_again(self) -> tuple[int, ...]:
         tails, hold = self._tails.look()

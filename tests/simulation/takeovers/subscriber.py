@@ -108,6 +108,8 @@ class Subscriber:
         self.was_hasty = False  # it has said something before its handshake was done
         self.is_welcome = False  # the system has said that it is connected
         self.unsaid = bytearray(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
+        self.from_snapshot = 0  # of what it has got, last values
+        self.goes_back = catching_up is not None  # it is sent what was published before
         self.got = self.read_bytes = self._end = 0
         self.pings: deque[bytes] = deque()  # without an answer
         self._pinged = self.owed_bytes = 0

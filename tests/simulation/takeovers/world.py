@@ -15,6 +15,7 @@ from fanout.reasons import Reason
 from fanout.shm import layout as at
 from fanout.shm.layout import Layout
 from fanout.shm.subscriber_slot import SubscriberSlot
+from fanout.shm.value_layout import H_VALUE_TOPICS, NO_TABLE
 from fanout.slow_policy import SlowPolicy
 from fanout.transport import kernel
 from fanout.workers.policy.choice import policy_of
@@ -32,6 +33,12 @@ from tests.simulation.takeovers.memory import new_memory
 from tests.simulation.takeovers.missing import House
 from tests.simulation.takeovers.processes import Process
 from tests.simulation.takeovers.published import TOPICS, Publisher
+from tests.simulation.takeovers.shown import (
+    TABLE,
+    ShownSubscriber,
+    ValuedPublisher,
+    shown_at_once,
+)
 from tests.simulation.takeovers.subscriber import Subscriber
 from tests.simulation.unix_kernel import UnixConnection
 from tests.simulation.violated import Violated, require
@@ -69,6 +76,7 @@ SIZES = ((0, 9), (9, 60, 300), (60, 3_000, 9_000), (9_000,))  # of payloads
 EVERYTHING = 1 << 30
 LATE_FROM = 10_000  # seeds from here on have subscribers that catch up
 BACK_FROM = 20_000  # from here on others, that take back all they have said of themselves
+SHOWN_FROM = 30_000  # from here on others, that are sent last values
 SIGKILL, CONDEMNED = -9, -6
 
 
@@ -82,6 +90,7 @@ class TakeoverWorld:
     """
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.rng = rng = Random(seed)
         self.own = own = Random(~seed)  # another one, that the others come as they came before it
         self.now = 10_000 * MILLISECOND
@@ -107,13 +116,19 @@ class TakeoverWorld:
         self.short = rng.choice((0.0, 0.0, 0.0, 0.3))  # chance that there is no memory
         self.policy = rng.choice((*POLICIES, random_policy(rng), random_policy(rng)))
         self.chatty = rng.choice((0.0, 0.0, 0.1, 0.3))  # how often they say something of themselves
-        self.takes_back = seed >= BACK_FROM
+        self.takes_back = BACK_FROM <= seed < SHOWN_FROM
+        self.shows = seed >= SHOWN_FROM
         if self.takes_back:  # and their reports wait for one another
             self.chatty, self.packets = max(self.chatty, 0.3), 1
+        if self.shows:
+            self.policy, self.chatty = SlowPolicy("block"), 0.0
         self.options = _options(rng, self.count, self.policy)
         self.tuning = _tuning(rng)
         self.entries = 1 << rng.randint(4, 8)
-        self.segment = new_memory(Layout(LOG_BYTES, self.entries, SLOTS))
+        table = TABLE if self.shows else NO_TABLE
+        self.segment = new_memory(Layout(LOG_BYTES, self.entries, SLOTS, table=table))
+        if self.shows:
+            self.segment.words[H_VALUE_TOPICS] = table.places
         self.segment.words[at.H_EPOCH] = 1
         self.machine = Machine(self._network)
         self.publisher = self._publisher()
@@ -128,7 +143,8 @@ class TakeoverWorld:
     def _publisher(self) -> Publisher:
         rng = self.rng
         sizes = rng.choice(SIZES)
-        made = Publisher(
+        kind = ValuedPublisher if self.shows else Publisher
+        made = kind(
             *(self.segment, self.seats, rng, sizes, self._beside_the_publisher, lambda: self.now),
             cut=self._cut,
             interruptible=rng.choice((0.0, 0.0, 0.0, 0.03)),
@@ -159,7 +175,10 @@ class TakeoverWorld:
         """
         try:
             machine = self.machine
-            with mock.patch.multiple(kernel, fcntl=machine, select=machine):
+            with (
+                mock.patch.multiple(kernel, fcntl=machine, select=machine),
+                shown_at_once(self.seed),
+            ):
                 self._live(steps)
         finally:
             self.segment.close()
@@ -195,7 +214,7 @@ class TakeoverWorld:
             (self._end_who_hangs, 4),
             (self._connect, 2),
             (self._leave, weight(leaves)),
-            (self._choose, weight((0, 2))),
+            (self._choose, 0 if self.shows else weight((0, 2))),
             (self._move, weight(moves)),
             (self._pass_time, 6),
             (self._stall, weight((0, 0, 1, 4))),
@@ -323,16 +342,20 @@ class TakeoverWorld:
         if isinstance(connection, UnixConnection):
             connection.refuses = self.refuses
         legacy = rng.random() < 0.1
-        made = Subscriber(
-            *(number, connection, self.house, rng, self.coordinator.clock),
-            legacy=legacy,
-            chatty=self.chatty,
-            catching_up=None if legacy else self._catching_up(),
-        )
+        made = self._made(number, connection, legacy=legacy)
         if rng.random() < 0.5:
             made.talk()
         self.subscribers[number] = made
         return made
+
+    def _made(self, number: int, connection: Connection, *, legacy: bool) -> Subscriber:
+        rng, clock = self.past, self.coordinator.clock
+        who = number, connection, self.house, self.rng, clock
+        if self.shows:
+            prefix, is_told = rng.choice((b"", *PREFIXES)), rng.random() < 0.3
+            return ShownSubscriber(*who, legacy=legacy, chatty=0.0, prefix=prefix, is_told=is_told)
+        catching_up = None if legacy else self._catching_up()
+        return Subscriber(*who, legacy=legacy, chatty=self.chatty, catching_up=catching_up)
 
     def _catching_up(self) -> CatchingUp | None:
         """Somebody has missed something, perhaps."""
@@ -602,7 +625,7 @@ class TakeoverWorld:
             slot = SubscriberSlot(self.segment, connection.slot)
             require(not slot.is_torn, f"{one.number}: its checkpoint is half-written for ever")
             last = slot.read(connection.subscriber)
-            wanted = len(one.wanted_between(0, head))
+            wanted = len(one.wanted_between(0, head)) + one.from_snapshot
             is_exact = one.chosen.is_exact and one.catching_up is None
             if one.missing.was_held and not is_exact:
                 slack = one.missing.slack  # it may have had to jump over what it was promised

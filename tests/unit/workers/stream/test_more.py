@@ -15,7 +15,15 @@ from fanout.workers.stream.values import Values
 from tests.helpers.log import Worker
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from fanout.workers.stream.member import Member
+
+    class ToKeep(Protocol):
+        """What is stored for another worker."""
+
+        def packed(self) -> bytes: ...
+
 
 LAYOUT = Layout(64 * PAGE, 4_096, 4)
 
@@ -26,7 +34,7 @@ class Kept:
     def __init__(self) -> None:
         self._data = b""
 
-    def keep(self, wants: Values | Cohort[Member]) -> tuple[int, int]:
+    def keep(self, wants: ToKeep) -> tuple[int, int]:
         packed = wants.packed()
         self._data += packed
         return len(self._data) - len(packed), len(packed)

@@ -24,7 +24,7 @@ from fanout.shm.value_layout import PLACE_BITS, ValueTable
 from fanout.shm.valued_log import ValuedLog
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.policy.choice import policy_of
-from fanout.workers.stream import listing, showing
+from fanout.workers.stream import listing, listings, showing
 from fanout.workers.stream.listing import Listing
 from fanout.workers.stream.member import LOST, Member
 from fanout.workers.stream.pump import Pump
@@ -247,8 +247,8 @@ def test_when_lists_are_full_whoever_comes_gets_them_in_parts(
     feed: Feed, prefixes: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However few they want: each new message makes for a list of its own."""
-    monkeypatch.setattr(showing, "LISTED_MAX", 2 * len(TOPICS))
-    monkeypatch.setattr(showing, "PART", 4)
+    monkeypatch.setattr(listings, "LISTED_MAX", 2 * len(TOPICS))
+    monkeypatch.setattr(listings, "PART", 4)
     monkeypatch.setattr(listing, "LOOKED_AT", 4)
     for topic in TOPICS:
         feed.publish(topic)
@@ -257,7 +257,7 @@ def test_when_lists_are_full_whoever_comes_gets_them_in_parts(
         for _ in range(20):
             feed.turn()
         feed.publish(TOPICS[0])
-    assert sum(map(len, feed.showing._lists)) <= 3 * len(TOPICS) + 6 * 4
+    assert sum(map(len, feed.showing._listings._lists)) <= 3 * len(TOPICS) + 6 * 4
     feed.settle()
 
     for one in feed.ones:
@@ -268,8 +268,8 @@ def test_lists_in_parts_have_each_name_once_and_in_order(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However the prefixes overlap, and whatever the order is that a set has them in."""
-    monkeypatch.setattr(showing, "LISTED_MAX", -1)
-    monkeypatch.setattr(showing, "PART", 2)
+    monkeypatch.setattr(listings, "LISTED_MAX", -1)
+    monkeypatch.setattr(listings, "PART", 2)
     monkeypatch.setattr(listing, "LOOKED_AT", 2)
     for topic in TOPICS:
         feed.publish(topic)
@@ -283,8 +283,8 @@ def test_lists_that_are_still_made_count_for_how_many_there_may_be(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All begin while there is room for each, and nobody has a whole list when it is gone."""
-    monkeypatch.setattr(showing, "LISTED_MAX", 2 * len(TOPICS))
-    monkeypatch.setattr(showing, "PART", 4)
+    monkeypatch.setattr(listings, "LISTED_MAX", 2 * len(TOPICS))
+    monkeypatch.setattr(listings, "PART", 4)
     monkeypatch.setattr(listing, "LOOKED_AT", 4)
     for topic in TOPICS:
         feed.publish(topic)
@@ -294,7 +294,7 @@ def test_lists_that_are_still_made_count_for_how_many_there_may_be(
     most = 0
     for _ in range(40):
         feed.turn()
-        lists = [*feed.showing._lists]
+        lists = [*feed.showing._listings._lists]
         parts = [part for one in lists for part in (one.sequences, one._found, *one._runs)]
         most = max(most, sum(map(len, parts)))
     assert most <= 2 * len(TOPICS) + 9 * 4

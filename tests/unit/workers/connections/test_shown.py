@@ -1,0 +1,150 @@
+"""Subscribers that get last values, and keyframes with what came since; whoever serves them.
+
+Workers die at any point, and others go on: each subscriber gets what it would have got from one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from contextlib import closing
+from itertools import count
+from typing import TYPE_CHECKING
+
+import msgpack
+import pytest
+
+from fanout.reserved import SNAPSHOT_TOPIC
+from fanout.shm.layout import PAGE, Layout
+from fanout.shm.value_layout import ValueTable
+from fanout.workers.stream import showing
+from fanout.workers.tuning import Tuning
+from tests.helpers.taking_over import Killed, TakingOver, messages_in
+
+if TYPE_CHECKING:
+    from tests.helpers.taking_over import Subscriber
+
+KEYED = (b"kA", b"kAB", b"kB")  # of which deltas are published
+PLAIN = (b"A", b"AB", b"B", b"BA")
+LAYOUT = Layout(128 * PAGE, 2_048, 64, table=ValueTable(20, 64 * PAGE))
+TUNING = Tuning(chunk_messages=16, span_bytes=10_000, census_messages=16)
+BEFORE = 300  # messages, all of which the log has
+SEEDS = range(int(os.environ.get("FANOUT_SHOWN_SEEDS", "3")))
+SNAPSHOT = b"\x00fanout.snapshot"
+
+
+class Feed:
+    """What was published: of each topic its messages, and which of these are keyframes."""
+
+    def __init__(self, taking: TakingOver, rng: random.Random) -> None:
+        self.messages: dict[bytes, dict[int, bool]] = {topic: {} for topic in (*KEYED, *PLAIN)}
+        self._taking = taking
+        self._rng = rng
+
+    def publish(self, messages: int) -> None:
+        for _ in range(messages):
+            topic, number = self._rng.choice([*self.messages]), self._taking.log.log.head()
+            is_keyframe = topic in KEYED and self._rng.random() < 0.2
+            payload = b"%d:" % number + bytes(self._rng.choice((9, 60, 2_000)))
+            if self._taking.publish(topic, payload, is_keyframe=is_keyframe):
+                self.messages[topic][number] = is_keyframe
+
+    def wanted(self, topic: bytes, since: int) -> list[list[int]]:
+        """What somebody gets of a topic who has come then; one of these."""
+        messages = self.messages[topic]
+        live = [number for number in messages if number >= since]
+        before = [number for number in messages if number < since]
+        if topic in KEYED:
+            keyframes = [number for number in before if messages[number]]
+            begins = keyframes[-1] if keyframes else since
+            return [[number for number in messages if number >= begins]]
+        return [[*before[-1:], *live], live] if live else [before[-1:]]
+
+
+def got(one: Subscriber) -> tuple[dict[bytes, list[int]], list[dict[str, int]]]:
+    """Of each topic the messages that it has got, and what it was told of where they end."""
+    numbers: dict[bytes, list[int]] = {}
+    marks = []
+    for topic, payload in messages_in(bytes(one.received)):
+        if topic == SNAPSHOT_TOPIC:
+            marks.append(msgpack.unpackb(payload))
+        elif not topic.startswith(b"\0"):
+            numbers.setdefault(topic, []).append(int(payload.partition(b":")[0]))
+    return numbers, marks
+
+
+def check(taking: TakingOver, feed: Feed, one: Subscriber) -> None:
+    numbers, marks = got(one)
+    (change,) = one.changes
+    since = change.sequence
+    for topic in feed.messages:
+        if topic.startswith((*change.added,)):
+            assert numbers.get(topic, []) in feed.wanted(topic, since), topic
+    if marks:
+        assert [mark["end"] for mark in marks] == [False, True]
+        before = sum(number < since for some in numbers.values() for number in some)
+        assert marks[1]["count"] == before
+    worker = taking.served[one.number]
+    member = worker.desk.peers[one.number].member
+    worker.pump.settle(member)
+    assert member.sent == member.matched == sum(map(len, numbers.values()))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("ipc", [False, True], ids=["tcp", "ipc"])
+def test_who_is_sent_keyframes_or_last_values_goes_on_when_workers_die(
+    seed: int, ipc: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(seed)
+    monkeypatch.setattr(showing, "VALUES_AT_ONCE", rng.choice((1, 2, 400)))
+    with closing(TakingOver(LAYOUT, TUNING, ipc=ipc, log_bytes=LAYOUT.data_bytes)) as taking:
+        feed = Feed(taking, rng)
+        feed.publish(BEFORE)
+        live_and_die(taking, feed, rng)
+        for worker in taking.workers:
+            taking.settle(worker)
+        assert {outcome.reason for outcome in taking.outcomes} <= {
+            "",
+            "it was about to get what it missed",
+        }
+        refused = {outcome.subscriber for outcome in taking.outcomes if outcome.reason}
+        everybody = [one for one in taking.subscribers.values() if one not in taking.unknown]
+        assert len(refused) < len(everybody) / 2
+        for one in everybody:
+            if one.number not in refused:
+                check(taking, feed, one)
+
+
+def live_and_die(taking: TakingOver, feed: Feed, rng: random.Random) -> None:
+    for step in count():
+        verb = rng.randrange(8)
+        alive = [one for one in taking.subscribers.values() if one not in taking.unknown]
+        one = rng.choice(alive) if alive else None
+        if verb == 0 and len(taking.subscribers) < 16:
+            wants = rng.choice(([b""], [b"k"], [b"kA"], [b"A", b"kB"]))
+            marks = [SNAPSHOT] if rng.random() < 0.5 else []
+            taking.connect([*marks, *wants], rng.choice(taking.workers))
+        elif verb == 1:
+            feed.publish(rng.randrange(6))
+        elif verb < 5 and one is not None:
+            one.read(rng.choice((100, 5_000, 100_000)))
+        elif verb == 5:
+            die(taking, rng)
+        else:
+            taking.turn(rng.choice(taking.workers), tick=rng.random() < 0.2)
+        if step > 250:
+            return
+
+
+def die(taking: TakingOver, rng: random.Random) -> None:
+    """A worker dies, in the middle of a turn or between two, and another one goes on."""
+    worker = rng.choice(taking.workers)
+    taking.around(worker).life.points = rng.randrange(1, 40)
+    try:
+        for _ in range(rng.randrange(3)):
+            taking.turn(worker)
+    except Killed:
+        pass
+    orphans = taking.kill(worker)
+    taking.start()
+    taking.hand_over(orphans, rng.choice(taking.workers))

@@ -1,0 +1,86 @@
+"""Listings: what is listed for all members, who share it if they want the same. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakSet, WeakValueDictionary
+
+from fanout.workers.stream.listing import ALL_NAMES, Listing
+
+if TYPE_CHECKING:
+    from fanout.shm.kept_values import KeptValues
+    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.snapshot import Snapshot
+    from fanout.workers.stream.topic_names import TopicNames
+
+SHARED_PREFIXES = 8  # of who wants nothing else: then others with the same share the list
+LISTED_MAX = 4 * 1024 * 1024  # values in all lists, up to 20 bytes each: 80 MiB
+PART = 1_024  # values of a list, once there are more
+
+
+class Listings:
+    """Makes them; its mutable state: those that somebody has."""
+
+    def __init__(self, names: TopicNames, values: KeptValues) -> None:
+        self._names = names
+        self._values = values
+        self._lists: WeakSet[Listing] = WeakSet()
+        self._shared: WeakValueDictionary[tuple[object, ...], Listing] = WeakValueDictionary()
+
+    @property
+    def held(self) -> int:
+        """Values that take memory in all of them."""
+        return sum([listing.held for listing in self._lists])
+
+    def find(self, member: Member, snapshot: Snapshot, limit: int) -> bool:
+        """Find some more of what a member is to be sent of a snapshot; returns whether that is all.
+
+        Args:
+            limit: what is published from that message on comes by itself.
+        """
+        if snapshot.listing is not None and snapshot.limit != limit:
+            snapshot.look_anew()  # it has jumped
+        listing = snapshot.listing
+        if listing is None:
+            snapshot.limit = limit
+            snapshot.listing = self._list(member, snapshot, is_full=self._is_full())
+            return False
+        if listing.is_ready:
+            return True
+        listing.advance()
+        if listing.is_given_up:
+            snapshot.listing = self._list(member, snapshot, is_full=True)
+        return False
+
+    def _is_full(self) -> bool:
+        return self.held > LISTED_MAX
+
+    def _list(self, member: Member, snapshot: Snapshot, *, is_full: bool) -> Listing:
+        """What is to be found for it, in parts if there is no memory for more at once."""
+        if is_full and snapshot.part is None:
+            # What it was sent is older than all that is left, whatever the names of that are.
+            snapshot.above = max(snapshot.above, snapshot.passed)
+            snapshot.part, snapshot.passed = ALL_NAMES, -1
+        prefixes, above, part = snapshot.prefixes, snapshot.above, snapshot.part
+        is_shared = snapshot.is_alone and len(prefixes) <= SHARED_PREFIXES and part is None
+        # What is published later is not in the list.
+        key: tuple[object, ...] = ()
+        if is_shared:
+            key = self._values.log.head(), max(above, snapshot.passed), frozenset(prefixes)
+        known = self._shared.get(key)
+        if known is not None and not known.is_given_up:
+            return known
+        snapshots = member.snapshots
+        assert snapshots is not None
+        listing = Listing(
+            *(self._names, self._values, prefixes, above),
+            None if snapshot.is_alone else lambda topic: snapshots.is_covered(snapshot, topic),
+            0 if part is None else PART,
+            self._is_full,
+            *(part or ALL_NAMES, snapshot.passed),
+            is_begun=snapshot.is_found,
+        )
+        self._lists.add(listing)
+        if is_shared:  # in parts each goes on by itself
+            self._shared[key] = listing
+        return listing
