@@ -501,6 +501,7 @@ class SimulatedWorker:
         self, now: int, cursors: dict[int, tuple[int, int]], effects: list[Effect], *, cut: bool
     ) -> None:
         self.world.checker.limits(self, now, cursors, effects, cut=cut)
+        self.world.checker.look(self, "enforce")
 
     def check_given_up(self, member: Member, reason: Reason) -> None:
         self.world.checker.given_up(self, member, reason)
