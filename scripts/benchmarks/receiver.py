@@ -19,9 +19,12 @@ from benchmarks.traffic import PROBE_MARK, Traffic
 from benchmarks.wire import DIALECTS, Dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from benchmarks.channel import Channel, Message
+
+    Opens: TypeAlias = Callable[[bytes], bytes]
 
 READ_BYTES = 1 << 20  # one system call takes all that a socket can reasonably hold
 QUIET_SECONDS = 0.05  # nothing arrives for so long: nothing is under way any more (loopback)
@@ -39,6 +42,7 @@ class Subscriber:
 
     socket: socket.socket
     missing: int = 0  # bytes still expected; negative: too many came
+    opened: Opens = bytes  # what has come, as it was before it was encrypted
     tail: bytes = b""  # the last bytes seen while the probe is awaited
     subscribed: bool = False
     closed: bool = False
@@ -75,16 +79,20 @@ class Crowd:
         requests = list(map(spoken.subscribe, wanted))  # not while the clock runs
         require_descriptors(len(wanted))
         self._connect_began_ns = time.monotonic_ns()
-        connections: list[socket.socket] = []
+        connections: list[tuple[socket.socket, Opens]] = []
         for first in range(0, len(requests), CONNECT_AT_ONCE):
-            group = requests[first : first + CONNECT_AT_ONCE]
-            connections += _connect_group(endpoints, first, spoken, group)
-        for connection in connections[: self.traffic.subscribers]:
-            subscriber = Subscriber(connection)
+            group = slice(first, first + CONNECT_AT_ONCE)
+            if spoken.is_secured:
+                connections += _connect_secured(endpoints, first, wanted[group])
+            else:
+                plain = _connect_group(endpoints, first, spoken, requests[group])
+                connections += [(connection, bytes) for connection in plain]
+        for connection, opens in connections[: self.traffic.subscribers]:
+            subscriber = Subscriber(connection, opened=opens)
             self.subscribers.append(subscriber)
             self._by_descriptor[connection.fileno()] = subscriber
             self._poller.register(connection, select.EPOLLIN)
-        self.stalled = connections[self.traffic.subscribers :]
+        self.stalled = [one for one, _ in connections[self.traffic.subscribers :]]
         for connection in self.stalled:
             self._stalled_poller.register(connection, select.EPOLLRDHUP)
 
@@ -95,8 +103,9 @@ class Crowd:
         while waiting and time.monotonic() < deadline:
             for descriptor, _ in self._poller.poll(QUIET_SECONDS, EVENTS_AT_ONCE):
                 subscriber = self._by_descriptor[descriptor]
-                data = subscriber.tail + subscriber.socket.recv(READ_BYTES)
-                if data == subscriber.tail:
+                received = subscriber.socket.recv(READ_BYTES)
+                data = subscriber.tail + subscriber.opened(received)
+                if not received:
                     return {"subscribed": False}  # closed by the publisher
                 subscriber.tail = data[-len(PROBE_MARK) :]
                 if not subscriber.subscribed and PROBE_MARK in data:
@@ -217,6 +226,20 @@ def _connect_group(
         _await_welcome(connection, spoken.welcome)
         connection.sendall(request)
         connection.setblocking(False)
+    return connections
+
+
+def _connect_secured(
+    endpoints: Sequence[str], first: int, wanted: Sequence[Sequence[bytes]]
+) -> list[tuple[socket.socket, Opens]]:
+    """The same by CURVE, one after the other."""
+    from benchmarks.secured import connect_secured  # PyNaCl, only where it is measured
+
+    connections = []
+    for index, topics in enumerate(wanted, first):
+        host, _, port = endpoints[index % len(endpoints)].rpartition(":")
+        connections.append(connect_secured((host, int(port)), topics, CONNECT_SECONDS))
+        connections[-1][0].setblocking(False)
     return connections
 
 

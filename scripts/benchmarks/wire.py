@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.traffic import PROBE_TOPIC
+from fanout.zmtp.boxes import MESSAGE_OVERHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 ZMTP_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
 # libzmq refuses a SUBSCRIBE that comes before it has sent its own READY, hence two steps.
 ZMTP_READY = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB"
+# Keys of CURVE, for all to see: nothing but what is measured is ever encrypted with them.
+SERVER_PUBLIC = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+SERVER_SECRET = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"
+CLIENT_SECRET = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
 SHORT_FRAME = 255  # bytes of body that fit a frame with a one-byte size
 NATS_CONNECT = b'CONNECT {"verbose":false,"pedantic":false}\r\n'
 WEBSOCKET_UPGRADE = (
@@ -34,6 +39,7 @@ class Dialect:
     hello: bytes = b""  # what the subscriber says first
     welcome: bytes = b""  # what the answer has in it when the subscriber may go on
     chatter_bytes: int = 0  # one keep-alive of the peer that may come among the messages
+    is_secured: bool = False  # the handshake is that of CURVE, and all after it is in boxes
 
 
 def zmtp_subscribe(topic: bytes) -> bytes:
@@ -53,6 +59,11 @@ def _zmtp_frame_bytes(body: int) -> int:
 
 def _zmtp_message_bytes(topic: int, payload: int) -> int:
     return _zmtp_frame_bytes(topic) + _zmtp_frame_bytes(payload)
+
+
+def _curve_message_bytes(topic: int, payload: int) -> int:
+    """Each frame is a box in a frame of its own."""
+    return sum(_zmtp_frame_bytes(MESSAGE_OVERHEAD + size) for size in (topic, payload))
 
 
 def _nats_subscribe(topics: Sequence[bytes]) -> bytes:
@@ -96,6 +107,7 @@ DIALECTS = {
         hello=ZMTP_GREETING + ZMTP_READY,
         welcome=b"READY",
     ),
+    "curve": Dialect(_subscribe_nothing, _curve_message_bytes, is_secured=True),
     "nats": Dialect(
         _nats_subscribe,
         _nats_message_bytes,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.peers.base import LOOPBACK, Peer
 from benchmarks.traffic import PROBE_TOPIC
-from benchmarks.wire import DIALECTS
-from fanout import FanoutError, Publisher
+from benchmarks.wire import DIALECTS, SERVER_SECRET
+from fanout import FanoutError, Publisher, auth
 from fanout.observe.attach import attach
 from fanout.options import Options
 from fanout.shm.worker_slot import WorkerState
@@ -46,12 +46,14 @@ class FanoutPeer(Peer):
         conflate: int = 0,
         kernel_bytes: int = Options.kernel_queue_bytes,
         port: int = 0,
+        curve: int = 0,
     ) -> None:
         super().__init__(traffic)
         message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), traffic.payload_bytes)
         self._batch = messages_per_batch(batch, message_bytes)
         self._publisher = Publisher(
             f"tcp://{LOOPBACK}:{port or '*'}",
+            security=auth.Curve(SERVER_SECRET) if curve else None,
             workers=workers,
             worker_nice=worker_nice,
             slow_policy="conflate" if conflate else "block" if block else "drop_oldest",

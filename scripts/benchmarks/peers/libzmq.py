@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from benchmarks.peers.base import BACKLOG, LOOPBACK, Peer
+from benchmarks.wire import SERVER_SECRET
 
 if TYPE_CHECKING:
     from benchmarks.traffic import Traffic
@@ -25,6 +26,7 @@ class LibzmqPeer(Peer):
         nodrop: int = 1,
         send_bytes: int = -1,
         port: int = 0,
+        curve: int = 0,
     ) -> None:
         super().__init__(traffic)
         self._context = zmq.Context(io_threads)
@@ -35,6 +37,9 @@ class LibzmqPeer(Peer):
         self._socket.setsockopt(zmq.SNDBUF, send_bytes)  # -1 = as the system likes
         self._socket.setsockopt(zmq.BACKLOG, BACKLOG)
         self._socket.setsockopt(zmq.LINGER, 0)
+        if curve:  # whoever connects is served: nobody is asked
+            self._socket.setsockopt(zmq.CURVE_SERVER, 1)
+            self._socket.setsockopt(zmq.CURVE_SECRETKEY, SERVER_SECRET.encode())
         self._port = port
 
     def start(self) -> list[str]:

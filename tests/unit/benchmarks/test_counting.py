@@ -164,6 +164,8 @@ FIREHOSE = Traffic(3, 64)
         ("libzmq-1io", WATCHLISTS),
         ("fanout", WATCHLISTS),
         ("fanout-batch", FIREHOSE),
+        ("libzmq-curve-1io", FIREHOSE),
+        ("fanout-curve", FIREHOSE),
     ],
 )
 def test_a_whole_session_counts_every_delivery(name: str, traffic: Traffic) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.wire import DIALECTS, resp_command
+from fanout.zmtp.boxes import SERVER_TEXT
+from fanout.zmtp.frames import MORE
+from fanout.zmtp.sealer import Sealer
+from tests.helpers.boxes import KEY, NoBoxes
 
 TOPIC = b"t0000000"
 SIZES = [0, 1, 117, 118, 128, 255, 256, 4096, 65_527, 65_528, 70_000]
@@ -36,8 +40,14 @@ def _websocket(payload: bytes) -> bytes:
     return b"\x82\x7f" + len(body).to_bytes(8, "big") + body
 
 
+def _curve(payload: bytes) -> bytes:
+    sealer = Sealer(NoBoxes(), KEY, SERVER_TEXT, 1)
+    return sealer.seal(MORE, TOPIC) + sealer.seal(0, payload)
+
+
 ENCODERS = {
     "zmtp": _zmtp,
+    "curve": _curve,
     "nats": _nats,
     "redis": _redis,
     "websocket": _websocket,
