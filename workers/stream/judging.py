@@ -249,7 +249,10 @@ class Judging(Rounds):
             self.ages.note(self.front, now)
         lag = self._lag(member, now)
         is_held = member.state is HELD  # it may want what it does not want yet: that is promised
-        if not is_held and policy.soft.exceeded_by(lag) is Reason.LAG_LOG and not member.offset:
+        is_far = policy.soft.exceeded_by(lag) is Reason.LAG_LOG
+        if lag.age_ns > policy.soft.age_ns:  # that of what it wants may have been out of sight
+            is_far = is_far or self.lags.within(member, self.front) < self.front
+        if not is_held and is_far and not member.offset:
             # What it does not want does not wait for it.
             self.jumped.append(member)
             within = self.lags.within(member, self.front)

@@ -144,10 +144,14 @@ class Lags:
         return stop
 
     def _age(self, member: Member, front: int, now: int) -> int:
-        """Since when the oldest message waits: one that was begun, or the next one it wants."""
+        """Since when the oldest message waits: one that was begun, or the next one it wants.
+
+        It may wait for less long if it is not where it is looked at once, see `within()`.
+        """
         if member.spill:
             return self._ages.age_of(member.spilled, now)
         age = self._ages.age_of(member.sequence, now)
         if age <= member.policy.soft.age_ns:
             return age
-        return self._ages.age_of(self.first(member, front), now)
+        first = self.first(member, front, self.within(member, front))
+        return self._ages.age_of(first, now)

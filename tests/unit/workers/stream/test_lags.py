@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout._units import NS
 from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.stream import lags
+from fanout.workers.stream.member import LOST
 from tests.helpers.log import Worker
 from tests.helpers.looks import counting_looks
 from tests.property.test_gaps import parts_of
@@ -115,6 +117,34 @@ def test_who_is_over_half_of_the_log_gives_it_up_in_parts(
     assert 3_600 <= 2 * len(numbers) <= 4_096
     assert gap["count"] == member.dropped == 3_000 - len(numbers)
     assert member.matched == member.sent + member.dropped
+
+
+@pytest.mark.parametrize(
+    "policy", [SlowPolicy("disconnect", limit_age=1), SlowPolicy("drop_oldest", limit_age=1)]
+)
+def test_how_old_what_waits_is_is_found_in_parts_and_nobody_is_called_slow_too_soon(
+    policy: SlowPolicy, looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of old messages that it does not want stand before a young one that it does."""
+    worker, member, _sink = behind(2)
+    worker.obey(member, policy)
+    publish(worker, COUNT, b"B")
+    worker.pump.ages.note(worker.pump.front, 0)
+    worker.pump.backlog.jump(member, 1, worker.pump.front, Reason.LAG)
+    member.slow = False  # it was while it waited for that
+    worker.log.publish(b"A", b"young")
+    worker.pump.advance(worker.log.reader.head(), 2 * NS)
+    worker.pump.effects.clear()
+    worker.pump._look_anew(member)
+
+    found = steps(worker, looks, monkeypatch, 2 * NS)
+    assert len(found) > 10
+    assert max(found) <= 8 * LOOKED_MAX
+    assert COUNT - LOOKED_MAX <= member.sequence <= COUNT + 2
+    assert (member.slow, member.dropped, worker.pump.effects) == (False, 1, [])
+    assert steps(worker, looks, monkeypatch, 4 * NS)
+    assert member.slow, "then the other one is old, too"
+    assert (member.state is LOST) == (policy.action == "disconnect")
 
 
 def test_what_somebody_far_behind_does_not_want_is_passed_in_parts(
