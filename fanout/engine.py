@@ -29,6 +29,7 @@ from fanout.ingress.terms import Terms
 from fanout.observe.reader import Reader
 from fanout.options import make_options
 from fanout.questions import Questions
+from fanout.refusals import refuse_others
 from fanout.send.batch import BatchRules
 from fanout.send.gate import BROKEN
 from fanout.send.making import make_path
@@ -239,12 +240,9 @@ class Engine:
             return self._coordinator.reception.bind(endpoint, security)
 
     def unbind(self, endpoint: str) -> None:
-        """Stop listening on an endpoint; its subscribers stay.
-
-        Raises:
-            ConfigError, ClosedError: nothing has changed.
-        """
+        """Stop listening on an endpoint; its subscribers stay. Raises as `Publisher.unbind()`."""
         self.gate.check_use()
+        refuse_others(endpoint, self.ingress.endpoints, self.desks.endpoints)
         self._coordinator.call(lambda: self._coordinator.reception.unbind(endpoint))
 
     @property

@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
 from fanout.arguments import did_you_mean
+from fanout.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -254,3 +255,15 @@ def refuse_arguments(call: str, flags: object, copy: object, track: object) -> N
     for name, given in (("flags", flags), ("copy", copy), ("track", track)):
         if given is not None:
             raise TypeError(f"{call}() has no {name}: {_ARGUMENTS[name]}")
+
+
+def refuse_others(endpoint: str, ingesting: Iterable[str], answering: Iterable[str]) -> None:
+    """Refuse to unbind what is no endpoint of subscribers.
+
+    Raises:
+        ConfigError: it is one of these; says what ends it.
+    """
+    if endpoint in ingesting:
+        raise ConfigError(f"{endpoint!r} is one of ingest(): stop_ingest() ends it")
+    if endpoint in answering:
+        raise ConfigError(f"{endpoint!r} is one of answer(): stop_answer() ends it")

@@ -1,6 +1,7 @@
 """JSON and msgpack: a question is read in either, and answered in the same. Pure.
 
-A question is a map. In JSON that begins with "{", or a space; msgpack has other bytes for it.
+A question is a map. JSON is text, so that it begins below 0x80; what begins above is msgpack, of
+which small numbers alone begin below. So who sends no map is told so in its own language.
 
 Topics and frames are bytes. In msgpack they are told as `bin`; in JSON as text if they are UTF-8,
 else as {"base64": "..."}, and either is understood. Entries of a list are encoded one by one, so
@@ -19,8 +20,9 @@ import msgpack
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_FIXED_MAPS = range(0x80, 0x90)  # the first byte of a map of up to 15 members
-_LONG_MAPS = (0xDE, 0xDF)
+_TEXT_END = 0x80  # of the first bytes that JSON may have
+_MARK = "\ufeff".encode()  # or this, which is none of JSON's, but of text: that is told
+_DEEP = "it is nested too deeply"
 BASE64 = "base64"
 
 
@@ -55,7 +57,9 @@ class Json:
         """See `Language`."""
         try:
             return json.loads(data.decode("utf-8"), parse_constant=_refuse)
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            raise NotUnderstood(_DEEP) from None
+        except ValueError as error:
             raise NotUnderstood(f"it is no JSON: {error}") from None
 
     def entry(self, value: object) -> bytes:
@@ -80,7 +84,9 @@ class Msgpack:
         """See `Language`."""
         try:
             return msgpack.unpackb(data, raw=False)  # numbers as keys could all collide
-        except (ValueError, TypeError, RecursionError) as error:
+        except (msgpack.StackError, RecursionError):
+            raise NotUnderstood(_DEEP) from None
+        except (ValueError, TypeError) as error:
             raise NotUnderstood(f"it is no msgpack: {str(error) or type(error).__name__}") from None
 
     def entry(self, value: object) -> bytes:
@@ -104,8 +110,8 @@ JSON, MSGPACK = Json(), Msgpack()
 
 def language_of(data: bytes) -> Language:
     """Which of both a question is written in; what is neither is answered in JSON."""
-    is_map = bool(data) and (data[0] in _FIXED_MAPS or data[0] in _LONG_MAPS)
-    return MSGPACK if is_map else JSON
+    is_text = not data or data[0] < _TEXT_END or data.startswith(_MARK)
+    return JSON if is_text else MSGPACK
 
 
 def text_of(value: object) -> object:

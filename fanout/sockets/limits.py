@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
-from fanout.arguments import shown
+from fanout.arguments import read_size, shown
 from fanout.errors import ConfigError
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 
@@ -21,7 +22,10 @@ not. As much as one call of `send` takes."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one socket may hold. Whoever would go beyond waits, or is told; nothing grows."""
+    """What one socket may hold. Whoever would go beyond waits, or is told; nothing grows.
+
+    Numbers of bytes may be sizes such as "64M".
+    """
 
     outbox_messages: int = MESSAGES
     """Messages that wait to be sent; of Router and Rep: to one peer."""
@@ -43,9 +47,28 @@ class Limits:
     max_peers: int = PEERS
     """Connections that are accepted; others are closed at once, and told by `errors()`."""
 
+    if TYPE_CHECKING:  # what it may be made of; it has them as above
+
+        def __init__(
+            self,
+            *,
+            outbox_messages: int = ...,
+            outbox_bytes: int | str = ...,
+            inbox_messages: int = ...,
+            inbox_bytes: int | str = ...,
+            max_message_bytes: int | str = ...,
+            max_peers: int = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
+            if isinstance(value, str) and one.name.endswith("_bytes"):
+                value = read_size(value) or value
+                object.__setattr__(self, one.name, value)
             is_count = isinstance(value, int) and not isinstance(value, bool)
             if not is_count or not 1 <= value <= COUNT_MAX:
-                raise ConfigError(f"{one.name} must be 1 to {COUNT_MAX:,}, not {shown(value)}")
+                size = ", or a size such as '64M'" if one.name.endswith("_bytes") else ""
+                raise ConfigError(
+                    f"{one.name} must be 1 to {COUNT_MAX:,}{size}, not {shown(value)}"
+                )

@@ -76,6 +76,7 @@ class FakePublisher:
         self.calls: list[str] = []
         self._bound: list[str] = []
         self.securities: list[Security | None] = []  # for each that is bound
+        self.allowed: Sequence[bytes] | None = None  # of the topics of producers
 
     @property
     def messages(self) -> list[Message]:
@@ -94,7 +95,8 @@ class FakePublisher:
         self.calls.append(f"answer {endpoint}")
         return endpoint
 
-    def ingest(self, endpoint: str) -> str:
+    def ingest(self, endpoint: str, *, allowed_topics: Sequence[bytes] | None = None) -> str:
+        self.allowed = allowed_topics
         self.calls.append(f"ingest {endpoint}")
         return endpoint
 

@@ -386,6 +386,16 @@ def test_close_does_not_wait_longer_than_it_is_told(stock: Stock) -> None:
         assert time.monotonic() - began < 5
 
 
+def test_unbind_says_what_ends_endpoints_of_others(publisher: Publisher) -> None:
+    intake = publisher.ingest("tcp://127.0.0.1:*")
+    desk = publisher.answer("tcp://127.0.0.1:*")
+    before = publisher.endpoints
+    for endpoint, advice in ((intake, r"stop_ingest\(\)"), (desk, r"stop_answer\(\)")):
+        with pytest.raises(ConfigError, match=f"'{endpoint}' .*{advice} ends it"):
+            publisher.unbind(endpoint)
+    assert (publisher.endpoints, publisher.ingest_endpoints) == (before, (intake,))
+
+
 def test_stop_ingest_ends_one_endpoint(stock: Stock, publisher: Publisher) -> None:
     subscriber = subscribed(stock, publisher, b"")
     first = publisher.ingest("tcp://127.0.0.1:*")

@@ -99,6 +99,13 @@ def _add_endpoints(parser: argparse.ArgumentParser) -> None:
         "may be given again",
     )
     add(
+        "--allowed-topics",
+        action="append",
+        default=[],
+        metavar="PREFIX",
+        help="of the topics that PUSH sockets may publish on (default: any); may be given again",
+    )
+    add(
         "--answer",
         action="append",
         default=[],
@@ -198,7 +205,7 @@ def _add_coming_back(group: argparse._ArgumentGroup) -> None:
         type=kept_values,
         metavar="LIMITS",
         help="keep the last message of each topic for who comes later: alone, or with "
-        "max_topics=100000,max_bytes=64M,max_age=3600,topics=price.",
+        "max_topics=100000,max_bytes=64M,max_age=1h,topics=price.",
     )
 
 

@@ -25,7 +25,7 @@ from fanout.cli.serve.intake import Feeder, InputChunks, InputError, Intake, Ope
 from fanout.cli.serve.lines import Figures, summary_line, undelivered_lines
 from fanout.cli.serve.screen import Screen, open_screen
 from fanout.cli.serve.screen_writer import ScreenWriter
-from fanout.cli.serve.securing import security_of
+from fanout.cli.serve.securing import in_options, security_of
 from fanout.cli.stopping import Stopper
 from fanout.cli.units import plural
 from fanout.errors import FanoutError
@@ -61,7 +61,7 @@ class ServedPublisher(Protocol):
     @property
     def endpoints(self) -> tuple[str, ...]: ...
     def bind(self, endpoint: str, *, security: Security | None = None) -> object: ...
-    def ingest(self, endpoint: str) -> str: ...
+    def ingest(self, endpoint: str, *, allowed_topics: Sequence[bytes] | None = None) -> str: ...
     def answer(self, endpoint: str) -> str: ...
     def batch(self) -> AbstractContextManager[OpenBatch]: ...
     def statistics(self) -> PublisherStatistics: ...
@@ -118,6 +118,8 @@ def serve(
         UsageError: arguments that do not go together; nothing was started.
         FanoutError: the publisher could not start or bind, or lost all its workers.
     """
+    if arguments.allowed_topics and not arguments.ingest:
+        raise args.UsageError("--allowed-topics goes with --ingest ENDPOINT")
     given, security = publisher_options(arguments), security_of(arguments)
     options = Options(**given)
     for endpoint in (*arguments.bind, *arguments.ingest, *arguments.answer):
@@ -180,7 +182,8 @@ class _Run:
     def whole(self, arguments: argparse.Namespace, security: Security | None, input_fd: int) -> int:
         """Binds, publishes, drains and closes; returns the exit status."""
         for endpoint in arguments.bind:
-            self._publisher.bind(endpoint, security=security)
+            with in_options():
+                self._publisher.bind(endpoint, security=security)
         for endpoint in self._publisher.endpoints:
             self._screen.line(f"publishing on {endpoint}")
         self._writer.start(self._figures)
@@ -189,7 +192,9 @@ class _Run:
                 self._writer.note(f"answering on {self._publisher.answer(endpoint)}")
             self._wait_for_subscribers(arguments.wait_for)
             for endpoint in arguments.ingest:
-                self._writer.note(f"taking messages on {self._publisher.ingest(endpoint)}")
+                allowed = [os.fsencode(topic) for topic in arguments.allowed_topics] or None
+                bound = self._publisher.ingest(endpoint, allowed_topics=allowed)
+                self._writer.note(f"taking messages on {bound}")
             failure, intake = self._publish(input_fd)
             if arguments.ingest and failure is None and not arguments.eof_is_failure:
                 self._wait_for_signal()

@@ -10,6 +10,7 @@ from fanout.arguments import did_you_mean
 from fanout.errors import ConfigError
 from fanout.last_values import LastValues
 
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}  # of a length of time, in seconds
 _NAMES = [one.name for one in fields(LastValues)]
 
 
@@ -31,12 +32,24 @@ def kept_values(text: str) -> LastValues:
             topics.append(value)
         elif name == "max_bytes":
             given[name] = int(value) if value.isdecimal() else value
+        elif name == "max_age":
+            given[name] = _seconds(name, value)
         else:
             given[name] = _number(name, value)
     try:
         return LastValues(topics or b"", **given)
     except ConfigError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _seconds(name: str, value: str) -> float:
+    number, unit = (value[:-1], value[-1:]) if value[-1:] in _UNITS else (value, "s")
+    try:
+        return float(number) * _UNITS[unit]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{name}={value} is no length of time such as 90, 90s, 15m, 1h or 2d"
+        ) from None
 
 
 def _number(name: str, value: str) -> float:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fanout.cli.arguments import UsageError
+from fanout.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from fanout.auth import Security
+
+ON_NETWORK = "auth.Plain(…, on_network=True)"  # as `fanout.auth` advises it
 
 
 def add_security(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +41,20 @@ def add_security(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="serve those who know the public key of this one, too",
     )
+
+
+@contextmanager
+def in_options() -> Iterator[None]:
+    """What a refusal advises, in words of the command line.
+
+    Raises:
+        ConfigError: as it was raised.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        text = str(error).replace(ON_NETWORK, "--plain-on-network")
+        raise ConfigError(text) from error
 
 
 def security_of(arguments: argparse.Namespace) -> Security | None:

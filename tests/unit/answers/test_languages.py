@@ -21,8 +21,9 @@ from fanout.answers.languages import (
 @pytest.mark.parametrize(
     ("data", "language"),
     [
-        *[(data, JSON) for data in (b"", b"{}", b" {}", b"[]", b"\xff", b"\x90", b"\x01")],
+        *[(data, JSON) for data in (b"", b"{}", b" {}", b"[]", b"\xef\xbb\xbf{}", b"\x01")],
         *[(data, MSGPACK) for data in (b"\x80", b"\x8f", b"\xde\0\0", b"\xdf")],
+        *[(data, MSGPACK) for data in (b"\x90", b"\xa1x", b"\xc0", b"\xdc\0\0", b"\xef", b"\xff")],
     ],
 )
 def test_which_one_it_is(data: bytes, language: Language) -> None:
@@ -88,3 +89,12 @@ def test_msgpack_that_is_none(data: bytes) -> None:
     """Numbers as keys neither: all of them could fall into one place of a dict."""
     with pytest.raises(NotUnderstood):
         MSGPACK.read(data)
+
+
+@pytest.mark.parametrize(
+    ("language", "data"),
+    [(JSON, b"[" * 100_000), (MSGPACK, b"\x91" * 2000), (JSON, b'{"a":' * 9999)],
+)
+def test_what_is_nested_too_deeply_is_told_in_words(language: Language, data: bytes) -> None:
+    with pytest.raises(NotUnderstood, match=r"^it is nested too deeply$"):
+        language.read(data)

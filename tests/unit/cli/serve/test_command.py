@@ -16,9 +16,11 @@ from fanout.cli.main import build_parser
 from fanout.cli.serve.arguments import publisher_options
 from fanout.cli.serve.command import serve
 from fanout.cli.serve.screen import PlainScreen
+from fanout.cli.serve.securing import in_options
 from fanout.errors import BindError, ClosedError, ConfigError
 from fanout.events import Event, EventKind
 from fanout.security.curve import Curve
+from fanout.security.endpoints import Plain
 from fanout.security.passwords import hash_password
 from fanout.statistics import Undelivered
 from tests.helpers.fake_publisher import FakePublisher
@@ -325,6 +327,22 @@ def test_passwords_that_cannot_be_used_stop_it_before_it_starts(
         with pytest.raises(error, match=text):
             serving.run()
         assert serving.publisher.endpoints == ()
+
+
+def test_advice_is_in_words_of_the_command_line() -> None:
+    plain = Plain(lambda _: True)
+    with pytest.raises(ConfigError, match=r", or say --plain-on-network if"), in_options():
+        plain.check_place("tcp://*:5556", is_local=False)
+
+
+def test_producers_may_publish_on_some_topics(start: Callable[..., Serving]) -> None:
+    topics = ("--allowed-topics", "EUR", "--allowed-topics", "GBP")
+    serving = start("--ingest", "tcp://127.0.0.1:*", "--eof-is-failure", *topics)
+    serving.end_input()
+    serving.run()
+    assert serving.publisher.allowed == [b"EUR", b"GBP"]
+    with pytest.raises(UsageError, match="goes with --ingest"):
+        start(*topics).run()
 
 
 def test_an_endpoint_in_use_stops_the_publisher(start: Callable[..., Serving]) -> None:

@@ -30,11 +30,23 @@ def test_what_is_kept_is_said_by_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("1h", 3600), ("2d", 172_800)]
+)
+def test_lengths_of_time_have_units(text: str, seconds: float) -> None:
+    assert kept_values(f"max_age={text}").max_age == seconds
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
         ("max_topic=3", "did you mean 'max_topics'"),
         ("max_topics=many", "is not a number"),
         ("max_topics=0", "out of range"),
+        ("max_age=1w", "no length of time such as 90, 90s, 15m, 1h or 2d"),
+        ("max_age=h", "no length of time"),
+        ("max_age=", "no length of time"),
+        ("max_age=nan", "must be seconds"),
+        ("max_age=8d", "must be seconds"),
         ("max_bytes=x", "must be a whole number"),
         ("", "is none of topics=, max_topics="),
     ],
