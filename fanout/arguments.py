@@ -260,6 +260,15 @@ def check_dismissal(subscriber: object, reason: object) -> None:
     if isinstance(subscriber, bool) or not isinstance(subscriber, int):
         kind = type(subscriber).__name__
         raise TypeError(f"subscriber must be the id that subscribers() shows, an int, not {kind}")
+    check_reason(reason)
+
+
+def check_reason(reason: object) -> None:
+    """Refuse what cannot say why somebody is sent away.
+
+    Raises:
+        TypeError, ValueError: as `check_dismissal`.
+    """
     if not isinstance(reason, str):
         raise TypeError(f"reason must be a str, not {type(reason).__name__}")
     if not reason.isprintable():

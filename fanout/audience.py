@@ -10,6 +10,8 @@ from fanout.refusals import name_as
 from fanout.send.verbs import Verbs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fanout.arguments import TopicLike
     from fanout.engine import Engine
     from fanout.slow_policy import Action, SlowPolicy
@@ -114,25 +116,60 @@ class Audience(Verbs[int]):
         seconds = as_timeout(timeout)
         return Events(self._engine.open_queue(), seconds, self._engine.gate.check_fork)
 
-    def disconnect(self, subscriber: int, reason: str = "") -> bool:
-        """Have the connection of a subscriber ended, soon; a SUB socket comes back by itself.
+    def disconnect(
+        self,
+        subscriber: int | None = None,
+        reason: str = "",
+        *,
+        user: str | None = None,
+        key: str | bytes | None = None,
+    ) -> bool:
+        """Have the connection of a subscriber ended, soon; or all of a user, at once and for good.
 
         What is queued for it is discarded, and counted so. When its end is told of
-        (`SUBSCRIBER_EVICTED`, cause `DISCONNECTED_BY_CALL`), it is booked.
+        (`SUBSCRIBER_EVICTED`, cause `DISCONNECTED_BY_CALL`), it is booked. A SUB socket comes back
+        by itself. With `user` or `key`, over TCP, not even what the kernel holds for it is
+        delivered; and who comes back is denied, whatever a check says of him, until
+        `permit(user, …)` or the end of this publisher.
 
         Args:
             subscriber: the id that `subscribers()` and events show.
             reason: for people, up to 256 bytes of UTF-8.
+            user: as a check has named him, or as he has named himself.
+            key: his public one, in Z85 (CURVE). One of these three.
 
         Returns:
-            Whether it was connected, and its worker has been told; False: nothing has changed.
+            Whether anybody was connected; False: nobody is ended.
 
         Raises:
             TypeError, ValueError: an argument cannot be that; nothing has changed.
+            ConfigError: of 10,000 users something was said already; nothing has changed.
             ClosedError: the publisher was closed; nothing has changed.
             TimeoutError: our thread, or the machine, hangs: it may be done later.
         """
-        return self._engine.disconnect(subscriber, reason)
+        return self._engine.access.disconnect(subscriber, reason, user, key)
+
+    def permit(self, user: str, prefixes: Iterable[str | bytes] | None) -> None:
+        """Say what a user may have, now and whenever he comes again; returns when it holds.
+
+        All connections that he has go on, without those of their topics that are not among these
+        any more, and with those that they had asked for in vain. Nothing that is published after
+        this has returned reaches him beyond them; what was published before, and waits for him,
+        still does: `disconnect(user=...)` ends that.
+
+        Args:
+            user: as a check has named him, or as he has named himself. He may be nobody yet.
+            prefixes: of the topics that he may have, `str` or bytes, up to 1,000 with 64 KiB
+                together; [""] = all. None = from now on again what the check says of him. Both let
+                in again who was sent away by `disconnect(user=...)`.
+
+        Raises:
+            TypeError, ValueError: an argument cannot be that; nothing has changed.
+            ConfigError: of 10,000 users something was said already; nothing has changed.
+            ClosedError: the publisher was closed; nothing has changed.
+            TimeoutError: a worker, or the machine, hangs: it holds as soon as that goes on.
+        """
+        self._engine.access.permit(user, prefixes)
 
     def wait_for_workers(self, timeout: float | None = None) -> None:
         """Wait until what `restart_workers()` or `resize()` has begun is done, and all serve.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from fanout.arguments import as_timeout, as_topic_or_any
@@ -68,10 +68,22 @@ class AwaitedAudience(Verbs[Coroutine[Any, Any, int]]):
         engine = self._running()
         return AwaitedEvents(engine.open_queue(), seconds, engine.gate.check_fork)
 
-    async def disconnect(self, subscriber: int, reason: str = "") -> bool:
-        """Have the connection of a subscriber ended; once begun it is done."""
-        engine = self._running()
-        return await in_thread(lambda: engine.disconnect(subscriber, reason))
+    async def disconnect(
+        self,
+        subscriber: int | None = None,
+        reason: str = "",
+        *,
+        user: str | None = None,
+        key: str | bytes | None = None,
+    ) -> bool:
+        """Have the connection of a subscriber, or all of a user, ended; once begun it is done."""
+        access = self._running().access
+        return await in_thread(lambda: access.disconnect(subscriber, reason, user, key))
+
+    async def permit(self, user: str, prefixes: Iterable[str | bytes] | None) -> None:
+        """Say what a user may have from now on; once begun it is done."""
+        access = self._running().access
+        await in_thread(lambda: access.permit(user, prefixes))
 
     async def wait_for_workers(self, timeout: float | None = None) -> None:
         """Wait until what `restart_workers()` or `resize()` has begun is done, and all serve."""

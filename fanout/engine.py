@@ -15,8 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fanout._platform import check_machine
-from fanout.arguments import as_endpoints, as_timeout, check_callback, check_dismissal, check_spread
+from fanout.arguments import as_endpoints, as_timeout, check_callback, check_spread
 from fanout.coordinator import reports
+from fanout.coordinator.access_calls import AccessCalls
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import END_GRACE, Coordinator
 from fanout.coordinator.interest import Interest
@@ -77,6 +78,7 @@ class Engine:
         workforce: what users have done about workers.
         ingress: what users have done about producers.
         desks: what users have done about questions from outside.
+        access: what users have done about who may subscribe, and to what.
 
     Raises:
         StartupError: no memory, no descriptors; nothing is left.
@@ -136,6 +138,7 @@ class Engine:
         self.desks = self._make_desks(segment)
         more = partial(enlarge, bells, self._coordinator, path, header)
         checks = gate.check_use, gate.check
+        self.access = AccessCalls(self._coordinator, gate.check_use)
         self.workforce = Workforce(self._coordinator, more, WORKERS_MAX, *checks)
         self._questions = Questions(
             Reader(segment),
@@ -284,12 +287,6 @@ class Engine:
         """
         self.gate.check_use()
         return self._announcer.open_queue()
-
-    def disconnect(self, subscriber: int, reason: str) -> bool:
-        """See `fanout.Publisher.disconnect()`."""
-        check_dismissal(subscriber, reason)
-        self.gate.check_use()
-        return self._coordinator.act(lambda state: reports.disconnect(state, subscriber, reason))
 
     # The end.
 

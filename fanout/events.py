@@ -15,6 +15,7 @@ class EventKind(str, enum.Enum):
 
     SUBSCRIBER_CONNECTED = "subscriber_connected"  # handshake done
     SUBSCRIBER_SUBSCRIBED = "subscriber_subscribed"  # it has changed what it wants
+    SUBSCRIPTION_REFUSED = "subscription_refused"  # its user may not have it; `reason` says what
     SUBSCRIBER_NAMED = "subscriber_named"  # it has said what it is called; `reason` is the name
     POLICY_CHANGED = "policy_changed"  # another one for this subscriber; `reason` says which
     CHOICE_DECLINED = "choice_declined"  # it wants what it cannot have; `reason` says what

@@ -143,6 +143,8 @@ class Reason(enum.Enum):
     DENIED = 25, "denied", "was refused (security)", Fault.SUBSCRIBER
     PUT_OFF = 26, "put_off", "could not be judged now (security)", Fault.PUBLISHER
 
+    EXPIRED = 27, "expired", "may not be connected for longer (expires)", Fault.NOBODY
+
     # Dropping.
     LAG = 32, "lag", "is further behind than its limit", Fault.SUBSCRIBER
     LAG_MESSAGES = (

@@ -11,6 +11,7 @@ from fanout.errors import ConfigError
 RESERVED = b"\x00fanout."
 GAP_TOPIC = RESERVED + b"gap"  # of what a subscriber is told that has missed something
 SNAPSHOT_TOPIC = RESERVED + b"snapshot"  # of what says where last values begin and end
+DENIED_TOPIC = RESERVED + b"denied"  # of what a subscriber is told that it may not have
 SINCE_TOPIC = RESERVED + b"since"  # of what says that all is sent that was missed
 VALUES_OFF = RESERVED + b"values=off"  # who says it is sent no last values
 NAME_BYTES_MAX = 64  # of what a subscriber calls itself: so much of it is on its card

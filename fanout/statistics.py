@@ -145,6 +145,7 @@ class PublisherStatistics:
     not_resumed: int  # subscribers of lost workers that were closed, because it could not
     moved: int  # times that a subscriber went on with another worker while both served
     throttled: int  # subscribers left unread for a while; one that goes on, once more each 10 s
+    subscriptions_refused: int  # of which a subscriber gets nothing, for its user may not have it
     from_snapshot: int  # of `matched`: last values that subscribers were sent when they came
     keyframes_lost: int  # times that of a topic no keyframe was left for who came: it got nothing
     value_topics: int  # topics that have a place for a last value

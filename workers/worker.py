@@ -99,7 +99,7 @@ class Worker:
         sending = self.pump, self._log, self._write_set, self.desk.by_descriptor
         self._deliveries = Deliveries(*sending, self.figures, part, tuning)
         here = around, options, self.desk, self.deadlines, pump, self.tail, part
-        resuming = Resuming(*here, self.reads.self_service)
+        resuming = Resuming(*here, self.reads.self_service, self.reads.permits)
         self._orders = Orders(self.desk, resuming, Releasing(around, self.desk, pump, self.tail))
         self._ending: Ending | None = None
         looks = self._meet_deadlines, self.standing.tick, self.silence.look, self.pump.calm

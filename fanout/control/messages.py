@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, get_args
 import msgpack
 
 from fanout.control.judging import AuthRequest, Judged, Secure
+from fanout.control.rights import OfRights
 from fanout.control.takeover import Release, Released, Resume, Resumed, Wants
 from fanout.records import fields_of, record
 
@@ -228,6 +229,7 @@ Message: TypeAlias = (
     | AuthRequest
     | Judged
     | Secure
+    | OfRights
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fanout.control.messages import Subscriptions
+from fanout.control.rights import Asked, Asks
 from fanout.control.takeover import Wants
 
 _PREFIX_HEADER_BYTES = 4  # in msgpack
@@ -22,6 +23,16 @@ def split_wants(
 ) -> list[Wants]:
     """The same to the worker that takes it over."""
     return [Wants(subscriber, sequence, *part) for part in _parts(added, cancelled)]
+
+
+def split_asked(subscriber: int, added: list[bytes], cancelled: list[bytes]) -> list[Asked]:
+    """What somebody with rights asks for, in reports none of which is larger than a packet."""
+    return [Asked(subscriber, *part) for part in _parts(added, cancelled)]
+
+
+def split_asks(subscriber: int, prefixes: list[bytes]) -> list[Asks]:
+    """All that it asks for, to the worker that takes it over."""
+    return [Asks(subscriber, part) for part, _ in _parts(prefixes, [])]
 
 
 def _parts(added: list[bytes], cancelled: list[bytes]) -> list[tuple[list[bytes], list[bytes]]]:

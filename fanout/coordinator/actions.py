@@ -163,6 +163,13 @@ class Shut:
 
 
 @record
+class Cut:
+    """End the connection of this duplicate at once, and nothing that the kernel holds is sent."""
+
+    descriptor: int
+
+
+@record
 class Hold:
     """As `Shut`, after so many seconds: until then its peer believes to be connected."""
 
@@ -231,7 +238,7 @@ OfALife: TypeAlias = (
     Start | Abort | Kill | Leave | Release | NoteWorker | Serve | FailStart | Break | Mend
 )
 OfAConnection: TypeAlias = (
-    HandOver | NoteConnected | NoteSubscriptions | NoteChoice | NoteUser | Shut | Hold | Book
+    HandOver | NoteConnected | NoteSubscriptions | NoteChoice | NoteUser | Shut | Cut | Hold | Book
 )
 OfVerdicts: TypeAlias = Judge | GiveUp | Withdraw
 Action: TypeAlias = OfALife | OfAConnection | OfVerdicts | Say | Wake | Tell | Complain | Answer

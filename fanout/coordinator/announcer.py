@@ -47,6 +47,7 @@ _LEVELS = {
     EventKind.CONNECTION_REFUSED: logging.WARNING,
     EventKind.HANDSHAKE_FAILED: logging.WARNING,
     EventKind.CHOICE_DECLINED: logging.WARNING,
+    EventKind.SUBSCRIPTION_REFUSED: logging.WARNING,
     EventKind.EVENTS_LOST: logging.WARNING,
     EventKind.ACCEPT_PAUSED: logging.ERROR,
     EventKind.WORKER_SHORT_OF_MEMORY: logging.WARNING,

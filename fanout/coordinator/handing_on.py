@@ -287,6 +287,9 @@ class HandingOn:
             self._state.interest.move(subscriber, worker)
             for change in self._wants_of(connection):
                 actions += self._say(worker, change, ())
+            wants = self._state.interest.prefixes(subscriber)
+            for message in self._state.access.rights_of(connection, wants):
+                actions += self._say(worker, message, ())
             actions += self._say(worker, self._resume_of(orphan, now), (descriptor,))
             self._takeovers.hand_on(subscriber)
             evict = self._takeovers.evicts.get(subscriber)

@@ -13,6 +13,7 @@ from fanout.coordinator import judgements
 from fanout.coordinator.addresses import address_of
 from fanout.coordinator.reception import shut
 from fanout.errors import StartupError
+from fanout.transport.kernel import cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -112,6 +113,8 @@ class Hands:
                     self._reception.judges.withdraw(subscriber)
                 case do.Shut(descriptor):
                     shut(descriptor)
+                case do.Cut(descriptor):
+                    cut_off(descriptor)
                 case do.Hold(descriptor, seconds):
                     self._reception.hold(descriptor, seconds)
                 case do.Book(connection, closed, exact):
@@ -122,7 +125,9 @@ class Hands:
     def _judged(self, request: Request, verdict: Verdict, failure: str) -> None:
         """Somebody was judged; on a thread of the judges."""
         self._reception.post(
-            lambda: self.carry_out(judgements.judged(self._state, request, verdict, failure))
+            lambda: self.carry_out(
+                judgements.judged(self._state, request, verdict, failure, self._now())
+            )
         )
 
     def _carry_out_for(self, action: OfALife) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.control.judging import AuthRequest, Judged, Judgement
-from fanout.control.messages import ControlError
+from fanout.control.messages import ControlError, Evict
 from fanout.coordinator.actions import GiveUp, Judge, NoteUser, Say, Tell
 from fanout.coordinator.judging import CHECK_TIMEOUT
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
-from fanout.security.verdicts import Allow, Deny, Request, shown_text, shown_user
+from fanout.security.verdicts import Allow, Deny, Later, Request, shown_text, shown_user
 from fanout.security.z85 import z85_encode
 
 if TYPE_CHECKING:
@@ -46,11 +46,14 @@ def asked(state: State, message: AuthRequest, now: float) -> list[Action]:
     return [Judge(security, Request(*who, user, password))]
 
 
-def judged(state: State, request: Request, verdict: Verdict, failure: str = "") -> list[Action]:
+def judged(
+    state: State, request: Request, verdict: Verdict, failure: str = "", now: float = 0.0
+) -> list[Action]:
     """This was found; nothing if nobody waits for it any more.
 
     Args:
         failure: why nobody could say it, empty = somebody has.
+        now: seconds, see `Supervision`.
     """
     is_awaited = state.judging.end(request.subscriber)
     connection = state.roster.connections.get(request.subscriber)
@@ -61,25 +64,29 @@ def judged(state: State, request: Request, verdict: Verdict, failure: str = "") 
         kind, text = EventKind.CALLBACK_FAILED, shown_text(failure)
         actions.append(Tell(Event(kind, text, connection.subscriber, connection.peer)))
     if isinstance(verdict, Allow):
-        user = _name_of(request) if verdict.user is None else verdict.user
-        connection.mechanism, connection.user = request.mechanism, shown_user(user)
-        return [*actions, NoteUser(connection), _say(connection, Judgement.ALLOW, "")]
-    denied = isinstance(verdict, Deny)
+        user = request.user if verdict.user is None else verdict.user
+        objection = _objection(state, request, verdict, user)
+        if objection is None:
+            return [*actions, *_let_in(state, connection, request, verdict, user, now)]
+    else:
+        objection = verdict
+    denied = isinstance(objection, Deny)
     cause, judgement = (
         (Reason.DENIED, Judgement.DENY) if denied else (Reason.PUT_OFF, Judgement.LATER)
     )
-    who = f"{'key' if request.public_key else 'user'} {shown_user(_name_of(request))!r}"
-    why = f": {shown_text(verdict.text)}" if verdict.text else ""
+    who = f"{'key' if request.public_key else 'user'} {shown_user(request.user)!r}"
+    why = f": {shown_text(objection.text)}" if objection.text else ""
     return [*actions, _say(connection, judgement, f"{cause.text}: {who}{why}")]
 
 
-def _name_of(request: Request) -> str:
-    return request.public_key or request.username
-
-
 def due(state: State, now: float) -> list[Action]:
-    """Give up those who have waited for too long."""
+    """Give up those who have waited for too long, and end those whose time is over."""
     actions: list[Action] = []
+    for subscriber in state.access.expired(now):
+        connection = state.roster.connections.get(subscriber)
+        if connection is not None:
+            cause = Reason.EXPIRED
+            actions.append(Say(connection.worker, Evict(subscriber, cause.number, cause.text)))
     for subscriber in state.judging.overdue(now):
         actions.append(GiveUp(subscriber))
         connection = state.roster.connections.get(subscriber)
@@ -90,6 +97,28 @@ def due(state: State, now: float) -> list[Action]:
             said = _say(connection, Judgement.LATER, f"{Reason.PUT_OFF.text}: {text}")
             actions += [Tell(event), said]
     return actions
+
+
+def _objection(state: State, request: Request, verdict: Allow, user: str) -> Deny | Later | None:
+    """Why somebody is not let in though the check has nothing against it."""
+    access = state.access
+    if access.is_refused(user, request.public_key):
+        return Deny(Reason.DISCONNECTED_BY_CALL.text)
+    most = verdict.max_connections
+    if most is not None and access.count(user) >= most:
+        return Later(f"has {most:,} connections, and may have no more (max_connections)")
+    return None
+
+
+def _let_in(
+    state: State, connection: Accepted, request: Request, verdict: Allow, user: str, now: float
+) -> list[Action]:
+    connection.mechanism, connection.user = request.mechanism, shown_user(user)
+    expires = None if verdict.expires is None else now + verdict.expires
+    login = user, request.public_key
+    permit = state.access.enter(connection, login, verdict.prefixes, expires)
+    permits = [] if permit is None else [Say(connection.worker, permit)]
+    return [NoteUser(connection), *permits, _say(connection, Judgement.ALLOW, "")]
 
 
 def _say(connection: Accepted, judgement: Judgement, text: str) -> Say:

@@ -21,6 +21,8 @@ from fanout.control.messages import (
     Subscriptions,
     Throttled,
 )
+from fanout.control.rights import Asked, Permitted, Refused
+from fanout.coordinator import permits
 from fanout.coordinator.actions import (
     Answer,
     Book,
@@ -40,6 +42,7 @@ from fanout.coordinator.judgements import asked
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
+from fanout.records import changed
 from fanout.shm.census import NOTHING
 
 if TYPE_CHECKING:
@@ -81,6 +84,8 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
         return _declined(state, message)
     if isinstance(message, KeyframeWanted):
         return [Tell(event) for event in state.keyframes.told(message.topics, now)]
+    if isinstance(message, Permitted | Asked | Refused):
+        return permits.take(state, message)
     if isinstance(message, SnapshotDone):
         flag = state.answers.came(message.token, worker)
         return [] if flag is None else [Answer(flag)]
@@ -261,6 +266,9 @@ def _closed(state: State, message: Closed, now: float) -> list[Action]:
     connection = state.roster.connections.get(message.subscriber)
     if connection is None:
         return []
+    if connection.cut is not None:  # that was before whatever it has died of
+        message = changed(message, evicted=True, cause=connection.cut.cause)
+        message = changed(message, reason=connection.cut.reason)
     return end(state, connection, message, now, hold_of(state, connection, cause, now))
 
 
@@ -306,6 +314,7 @@ def end(
     state.changes.forget(connection.subscriber)
     state.choices.forget(connection.subscriber)
     is_judged = state.judging.leave(connection.subscriber)
+    flags = state.access.leave(connection)
     state.takeovers.forget(connection.subscriber)
     cause = Reason.of(closed.cause)
     if cause is Reason.WORKER_RETIRED and connection.version is not None:
@@ -323,7 +332,8 @@ def end(
         closed.discarded,
         exact=exact,
     )
-    return [*actions, Book(connection, closed, exact), told]
+    answers = [Answer(flag) for flag in flags]
+    return [*actions, Book(connection, closed, exact), told, *answers]
 
 
 def _kind_of_end(connection: Accepted, closed: Closed) -> EventKind:

@@ -15,6 +15,8 @@ from fanout.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from fanout.control.messages import Evict
+
 LOAD_STEP = 100  # thousandths of a core; loads in the same step are equal: they are measured, noisy
 LOAD_SECONDS = 1.0  # a load is measured so often
 GIVEN_MAX = 32  # connections to one worker because of one measurement; more would be a load as well
@@ -43,6 +45,12 @@ class Accepted:
     stalled: bool = False  # the same
     owed_at: float = 0.0  # seconds; since it came, or was named as over it last, it has paid
     came_at: float = 0.0  # seconds; when it was accepted
+    login: tuple[str, str] | None = None  # the user, as he is known, and his key; once let in
+    granted: tuple[bytes, ...] | None = None  # what it may have by who has let it in; None = all
+    allowed: tuple[bytes, ...] | None = None  # the same, by what the program has said since
+    permit: int = 0  # the number of the last change of that; 0 = it has no rights of its own
+    permitted: bool = False  # its worker has once said that it goes by such a change
+    cut: Evict | None = None  # it was sent away at once: its worker may find it broken
 
     @property
     def is_sealed(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fanout.coordinator.access import Access
 from fanout.coordinator.addresses import Addresses, AddressLimits
 from fanout.coordinator.answers import Answers
 from fanout.coordinator.changes import Changes
@@ -41,6 +42,7 @@ class State:
     answers: Answers = field(default_factory=Answers)
     changes: Changes = field(default_factory=Changes)
     holdings: Holdings = field(default_factory=Holdings)
+    access: Access = field(default_factory=Access)
     judging: Judging = field(default_factory=Judging)
     takeovers: Takeovers = field(default_factory=Takeovers)
     keyframes: KeyframesWanted = field(default_factory=KeyframesWanted)

@@ -35,6 +35,7 @@ _OF_STRANGERS = {
     EventKind.PRODUCER_EVICTED,  # for what it says; it is back at once
     EventKind.ASKER_EVICTED,
     EventKind.SUBSCRIBER_THROTTLED,
+    EventKind.SUBSCRIPTION_REFUSED,
 }
 
 # Ends of subscribers that a peer brings about by what it says, as soon as it has connected. All

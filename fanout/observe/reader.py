@@ -222,11 +222,10 @@ class Reader:
         return self._workers
 
     def _look_at_totals(self) -> PublisherStatistics:
-        head, position = self._log.length()
+        published = self._log.length()
         totals, live, workers = self._totals, self._slots.sums(), self.workers()
         return PublisherStatistics(
-            published=head,
-            published_bytes=position,
+            *published,
             subscribers=self._cards.connected(),
             accepted=totals.accepted,
             refused=totals.refused,
@@ -263,6 +262,7 @@ class Reader:
             not_resumed=totals.not_resumed,
             moved=totals.moved,
             throttled=totals.throttled,
+            subscriptions_refused=totals.subscriptions_refused,
             replayed=sum(row.replayed for row in workers),
             from_snapshot=sum(row.from_snapshot for row in workers),
             keyframes_lost=sum(row.keyframes_lost for row in workers),

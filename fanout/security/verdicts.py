@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeAlias
 
+from fanout.arguments import as_topic
+
 TEXT_MAX = 200  # characters of a reason: it goes to the worker, into an event and into a log
+PREFIXES_MAX = 1_000  # that a user may have; they go to a worker in one message,
+PREFIXES_BYTES_MAX = 64 * 1024  # which holds so much of them
 USER_MAX = 255  # characters of a name that a check gives: as long as one that a subscriber gives
 
 
@@ -38,6 +45,11 @@ class Request:
     public_key: str = ""
     """CURVE: the subscriber's key, 40 characters of Z85; it has proven that it has the secret."""
 
+    @property
+    def user(self) -> str:
+        """Who it says, or has proven, that it is: `username`, or else `public_key`."""
+        return self.username or self.public_key
+
 
 @dataclass(frozen=True, slots=True)
 class Allow:
@@ -46,14 +58,43 @@ class Allow:
     Args:
         user: who it is, in `subscribers()` and events, up to 255 characters; None = by the name
             that it gave.
+        subscribe: prefixes of the topics that it may have, `str` or bytes, up to 1,000 with 64 KiB
+            together; None = all. What it asks for beyond them it does not get, and is not told.
+        expires: seconds after which its connection is closed; a stock SUB comes back by itself, and
+            is judged again. None = never.
+        max_connections: this one is put off if the user has so many already. None = no limit.
 
     Raises:
-        TypeError, ValueError: that is no such name. In a check: as all that one raises.
+        TypeError, ValueError: one cannot be that. In a check: as all that one raises.
     """
 
     user: str | None = None
+    subscribe: Iterable[str | bytes] | None = None
+    expires: float | None = None
+    max_connections: int | None = None
 
     def __post_init__(self) -> None:
+        self._check_user()
+        if self.subscribe is not None:
+            object.__setattr__(self, "subscribe", as_prefixes(self.subscribe))
+        expires, most = self.expires, self.max_connections
+        if expires is not None:
+            if isinstance(expires, bool) or not isinstance(expires, int | float):
+                raise TypeError(f"auth.Allow: expires is seconds, not {type(expires).__name__}")
+            if not 0 < expires < math.inf:
+                raise ValueError("auth.Allow: expires is more than 0 seconds, and None for never")
+        if most is not None:
+            if isinstance(most, bool) or not isinstance(most, int):
+                raise TypeError(f"auth.Allow: max_connections is an int, not {type(most).__name__}")
+            if most < 0:
+                raise ValueError("auth.Allow: max_connections is 0 or more, and None for no limit")
+
+    @property
+    def prefixes(self) -> tuple[bytes, ...] | None:
+        """What it may have; None = everything."""
+        return None if self.subscribe is None else as_prefixes(self.subscribe)
+
+    def _check_user(self) -> None:
         if self.user is None:
             return
         if not isinstance(self.user, str):
@@ -97,6 +138,26 @@ class Deny:
 
 
 Verdict: TypeAlias = Allow | Later | Deny
+
+
+def as_prefixes(value: object) -> tuple[bytes, ...]:
+    """Prefixes of topics that somebody may have; `str` is encoded as UTF-8.
+
+    Raises:
+        TypeError: something is none, or it is one prefix in place of several.
+        ValueError: they are more than 1,000, or have more than 64 KiB.
+    """
+    if isinstance(value, str | bytes | bytearray | memoryview) or not isinstance(value, Iterable):
+        raise TypeError(
+            f"what may be subscribed to is a list of prefixes, not {type(value).__name__}"
+        )
+    prefixes = dict.fromkeys(as_topic(one, "a prefix") for one in islice(value, PREFIXES_MAX + 1))
+    size = sum(map(len, prefixes))
+    if len(prefixes) > PREFIXES_MAX or size > PREFIXES_BYTES_MAX:
+        raise ValueError(
+            f"a user may have up to {PREFIXES_MAX:,} prefixes with {PREFIXES_BYTES_MAX:,} bytes"
+        )
+    return tuple(prefixes)
 
 
 def as_verdict(value: object) -> Verdict:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import array
 import fcntl
+import os
 import select
 import socket
 import struct
 import termios
+from contextlib import suppress
 from typing import NamedTuple
 
 from fanout.system_calls import is_refused, needed
@@ -25,6 +27,25 @@ _WINDOW = struct.Struct("=228xI")  # tcpi_snd_wnd, since Linux 5.4
 
 _SO_PEEK_OFF = 42  # Linux 3.4; the `socket` module has no name for it
 _READINGS_MAX = 1_000  # one in six has to be taken again from a peer that acknowledges at full rate
+
+
+def cut_off(descriptor: int) -> None:
+    """End a connection at once, for all who hold it; the descriptor stays open.
+
+    Of TCP the peer is sent a reset, and nothing that the kernel still held for it: connect(2) to no
+    address does that, where to close the socket would not, as long as somebody else holds it. What
+    a Unix socket was handed is with its peer already.
+    """
+    import ctypes
+
+    nowhere = bytes(16)  # a sockaddr of the family AF_UNSPEC
+    ctypes.CDLL(None).connect(descriptor, nowhere, len(nowhere))
+    with suppress(OSError):  # it is, if that was done
+        shared = socket.socket(fileno=os.dup(descriptor))
+        try:
+            shared.shutdown(socket.SHUT_RDWR)
+        finally:
+            shared.close()
 
 
 class Taken(NamedTuple):

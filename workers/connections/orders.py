@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.judging import Judged, Secure
 from fanout.control.messages import Adopt, Evict, SetPolicy
+from fanout.control.rights import Asks, Permit, Rights
 from fanout.control.takeover import Release, Resume, Wants
 
 if TYPE_CHECKING:
@@ -43,9 +44,13 @@ class Orders:
             desk.judged(message)  # of one in its handshake: with that nobody else goes on
         elif isinstance(message, Secure):
             desk.sessions.secure(message)
+        elif isinstance(message, Permit):
+            resuming.permit(message)
         elif isinstance(message, Release):
             self._releasing.release(message)
         elif isinstance(message, Wants):
             resuming.want(message)
+        elif isinstance(message, Rights | Asks):
+            resuming.allow(message)
         elif isinstance(message, Resume):
             resuming.take(message, descriptors)

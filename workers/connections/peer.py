@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamSlot
     from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
     from fanout.workers.connections.question import Question
+    from fanout.workers.connections.rights import Rights
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.member import Send
     from fanout.workers.stream.spills import Copy
@@ -61,6 +62,7 @@ class Peer:
         question: what it was asked when it had nothing more to say; None = it may say something.
         said: the reserved subscriptions that it has, in the order in which they count.
         pointed_to: what its record points to, and is kept for that.
+        rights: what it may have of what it asks for; None = everything.
         rate, rate_bytes: messages and their bytes that it was sent in the last second.
 
     Args:
@@ -90,6 +92,7 @@ class Peer:
         "record",
         "record_due",
         "recorded",
+        "rights",
         "said",
         "session",
         "slot",
@@ -121,6 +124,7 @@ class Peer:
         self.last_received = now
         self.unread_until = 0
         self.ttl_ns = 0
+        self.rights: Rights | None = None
         self.answers_pings = False
         self.asked = 0
         self.rate = 0
@@ -137,6 +141,11 @@ class Peer:
         self.question: Question | None = None
         self.said: tuple[bytes, ...] = ()
         self.pointed_to = POINTS_TO_NOTHING
+
+    @property
+    def wants(self) -> set[bytes]:
+        """What it is to be served by: all that it asks for, unless it has rights of its own."""
+        return self.session.subscriptions if self.rights is None else self.rights.wants
 
     def goes_on(self, taken: int, acted: int) -> None:
         """Another worker has served it: its member is as that one has left it.

@@ -6,14 +6,13 @@ they are about are answered, what they said is taken, and the changes are applie
 get out, nothing more is read until they have: those they are about are held, and everybody's input
 waits where it is. Until it is taken, who goes on with a connection finds it: see `inbox.py`.
 
-Who says more than its budget allows is *spared*: its input is left where it is for a while. See
-`budgets.py`.
+Who says more than its budget allows is *spared*: its input is left for a while. See `budgets.py`.
 """
 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fanout._units import NS
 from fanout.control.messages import Throttled
@@ -31,8 +30,9 @@ from fanout.workers.connections.budgets import (
 )
 from fanout.workers.connections.half_closed import HalfClosed
 from fanout.workers.connections.parts import Parts
+from fanout.workers.connections.permits import Permits
 from fanout.workers.connections.readable import Readable
-from fanout.workers.connections.said import summary
+from fanout.workers.connections.said import Reported, summary
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.members import OLDER_WANTS_MAX
 from fanout.zmtp import PingReceived
@@ -54,26 +54,19 @@ ANSWERS_PER_READ = 16  # records of answers, which bound how many of them are sa
 SPARED_MIN_NS = 50_000_000  # ns; who is spared is looked for each tick, which is longer than that
 
 
-class _Reported(NamedTuple):
-    """What somebody has said is reported, or is about to be."""
-
-    answers: bytes  # that are due when that is out
-    number: int  # of its last message, among those of the channel
-
-
 class ReadSide:
     """Reads from the peers of a worker; one of the desk's watchers. Times are monotonic ns.
 
     Its mutable state: who is to be read, and who is not for a while (`Readable`), the changes that
     were read in this turn, the answers to those of whom something is reported, and what all may
-    still take. The changes that wait for their reports to get out are the promises of the tail.
+    still take. Changes that wait for their reports to get out are the promises of the tail.
 
     Args:
         stopwatch: measures what each peer takes.
 
     Attributes:
         has_changed: whether somebody's wants have changed in the last turn.
-        self_service: what subscribers say of themselves.
+        self_service, permits: what subscribers say of themselves, and what they may have.
     """
 
     def __init__(
@@ -96,11 +89,12 @@ class ReadSide:
         self._channel = channel
         self._stopwatch = stopwatch
         self.self_service = self_service
+        self.permits = Permits(desk, pump, tail, channel, self_service)
         self._share = Share(now)
         self._turned_at = now
         self._spent = 0  # ns, by the reading of this turn
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
-        self._reported: dict[Peer, _Reported] = {}
+        self._reported: dict[Peer, Reported] = {}
         self._parts = Parts(desk)
         self._half_closed = HalfClosed(desk, deadlines)
         self.has_changed = False
@@ -145,7 +139,7 @@ class ReadSide:
                 self._finish(peer, reported.answers, now)
             self._reported.clear()
             for peer, since in promised.items():  # who is held since then
-                self._pump.release(peer.member, peer.session.subscriptions, since, now)
+                self._pump.release(peer.member, peer.wants, since, now)
                 self._desk.replays.keep(peer, now)
             promised.clear()
         polled = self._readable.polled
@@ -199,6 +193,7 @@ class ReadSide:
     def read_spared(self, now: int) -> None:
         """Read again from peers that were spared for long enough; once a tick."""
         self._parts.take_stuck(now)
+        self.permits.retry(now)
         self._half_closed.tick(now)
         self._readable.read_spared(now)
 
@@ -309,10 +304,16 @@ class ReadSide:
             self._change(peer, said.added, said.cancelled)
         if is_changed:
             answers = peer.session.data_to_send()
-            self._reported[peer] = _Reported(answers, self._channel.posted)
+            if peer.rights is not None:
+                answers += peer.rights.take_denied()
+            self._reported[peer] = Reported(answers, self._channel.posted)
 
     def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
         """Report the change, and from which message on it is."""
+        if peer.rights is not None:
+            added, cancelled = self.permits.change(peer, added, cancelled)
+            if not added and not cancelled:
+                return
         since = self._desk.replays.promise(peer, self.self_service, added, cancelled)
         if not self._desk.records.holds_for_change(peer):
             self._desk.records.write(peer, will_want=True)
@@ -342,7 +343,7 @@ class ReadSide:
             if peer not in self._changes:
                 continue
             added, cancelled = self._changes[peer]
-            self._pump.change(peer.member, peer.session.subscriptions, added, cancelled, now)
+            self._pump.change(peer.member, peer.wants, added, cancelled, now)
             cost = report_cost((*added, *cancelled)) + self._desk.replays.keep(peer, now)
             promised.pop(peer, None)
             self._charge(peer, self._lap() + cost, now)

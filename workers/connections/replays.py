@@ -103,7 +103,7 @@ class Replays:
             self._promise_values(peer, said, added, cancelled, since)
         if since is None:
             return until
-        known = peer.session.subscriptions
+        known = peer.wants
         before = known.difference(added).union(cancelled)
         wants = missed_by(added, before, peer.member.encoding)
         is_told = said.wishes(peer.id).ends
@@ -215,7 +215,7 @@ class Replays:
         if snapshots is not None and change.cancelled:
             snapshots.cancel(change.cancelled)
         if change.is_shown:
-            above, wants = change.above, peer.session.subscriptions
+            above, wants = change.above, peer.wants
             is_told = change.is_told
             self._pump.show(peer.member, due, above, added, wants, is_told=is_told, now=now)
         elif snapshots is not None and added:

@@ -28,14 +28,16 @@ _GAPS = ("gap", "gap=all")  # one does not take the place of the other
 _SINCE = "since"
 _ENDS = "since, told"  # where that ends; it does not take the place of the other
 _SNAPSHOT, _VALUES = "snapshot", "values"
+_DENIED = "denied"
 _FREE = (
     *_GAPS,
     _SINCE,
     _ENDS,
     _SNAPSHOT,
     _VALUES,
+    _DENIED,
 )  # which everybody may say, whatever they may choose
-_KEYS = ("policy", "name", *_WHOLE_ONES, *_NUMBERS, "gap", _SINCE, _SNAPSHOT, _VALUES)
+_KEYS = ("policy", "name", *_WHOLE_ONES, *_NUMBERS, "gap", _SINCE, _SNAPSHOT, _VALUES, _DENIED)
 _ALSO_CALLED = {"action": "policy"}  # as the field of a `SlowPolicy`
 DECLINED_MAX = 8  # things that one connection is told of that it cannot have
 
@@ -69,6 +71,7 @@ class Wishes:
         ends: whether it wants to be told when it has been sent that.
         marks: whether it wants to be told where last values begin and end.
         values: whether it wants last values at all.
+        denied: whether it wants to be told what it may not have.
     """
 
     name: str = ""
@@ -78,6 +81,7 @@ class Wishes:
     ends: bool = False
     marks: bool = False
     values: bool = True
+    denied: bool = False
 
 
 class Reserved:
@@ -138,7 +142,9 @@ class Reserved:
         gaps = max(settings.pop(key, 0) for key in _GAPS)
         since, ends = settings.pop(_SINCE, None), settings.pop(_ENDS, False)
         marks, values = settings.pop(_SNAPSHOT, False), settings.pop(_VALUES, True)
-        return Wishes(settings.pop("name", ""), settings, gaps, since, ends, marks, values)
+        denied = settings.pop(_DENIED, False)
+        name = settings.pop("name", "")
+        return Wishes(name, settings, gaps, since, ends, marks, values, denied)
 
     def _decline(self, reason: UnknownError) -> str:
         self._declined += 1
@@ -167,7 +173,7 @@ def understood(prefix: bytes) -> tuple[str, Any]:
         return _GAPS[1], 2
     if name == "gap" and not equals:
         return _GAPS[0], 1
-    if name == _SNAPSHOT and not equals:
+    if name in (_SNAPSHOT, _DENIED) and not equals:
         return name, True
     if name == _VALUES and text == "off":
         return name, False
@@ -189,7 +195,12 @@ def understood(prefix: bytes) -> tuple[str, Any]:
     if name in _NUMBERS and equals:
         return name, _in_range(name, float(text) if _NUMBER.fullmatch(text) else None, what)
     if name in _KEYS:
-        forms = {"gap": "gap or gap=all", _SNAPSHOT: _SNAPSHOT, _VALUES: "values=off"}
+        forms = {
+            "gap": "gap or gap=all",
+            _SNAPSHOT: _SNAPSHOT,
+            _DENIED: _DENIED,
+            _VALUES: "values=off",
+        }
         form = forms.get(name, f"{name}=…")
         raise UnknownError(f"{what}: there is no such thing to say; it is {form}")
     raise UnknownError(

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fanout.control.rights import Asks
 from fanout.control.takeover import Resumed
 from fanout.shm.stream_record import Kind
 from fanout.slow_policy import SlowPolicy
@@ -25,11 +26,13 @@ from fanout.workers.stream.restoring import MismatchError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fanout.control.rights import Permit, Rights
     from fanout.control.takeover import Resume, Wants
     from fanout.options import Options
     from fanout.shm.stream_record import StreamRecord, StreamSlot
     from fanout.workers.connections.deadlines import Deadlines
     from fanout.workers.connections.desk import Desk
+    from fanout.workers.connections.permits import Permits
     from fanout.workers.connections.self_service import SelfService
     from fanout.workers.stream.pump import Pump
     from fanout.workers.stream.turn_part import TurnPart
@@ -50,6 +53,8 @@ class _Waiting:
     descriptor: int
     head: int
     wants: list[Wants]
+    rights: Rights | None = None  # None = it may have everything
+    asks: list[bytes] = field(default_factory=list)  # if it has rights
     later: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -72,7 +77,9 @@ class Resuming:
         tail: Tail[Peer],
         part: TurnPart,
         self_service: SelfService,
+        permits: Permits,
     ) -> None:
+        self._permits = permits
         self._around = around
         self._area = around.spill_area()  # to read from those of others
         self._self_service = self_service
@@ -83,21 +90,41 @@ class Resuming:
         self._tail = tail
         self._part = part
         self._wants: dict[int, list[Wants]] = {}
+        self._rights: dict[int, Rights] = {}
+        self._asks: dict[int, list[bytes]] = {}
         self.waiting: deque[_Waiting] = deque()
 
     def want(self, message: Wants) -> None:
         """One who comes wants this."""
         self._wants.setdefault(message.subscriber, []).append(message)
 
+    def allow(self, message: Rights | Asks) -> None:
+        """One who comes may have this; or asks for it, and has rights."""
+        if isinstance(message, Asks):
+            self._asks.setdefault(message.subscriber, []).extend(message.prefixes)
+        else:
+            self._rights[message.subscriber] = message
+
+    def permit(self, message: Permit) -> None:
+        """A subscriber may have this from now on; one who is awaited, when it goes on."""
+
+        def permit() -> None:
+            self._permits.permit(message, self._around.now())
+
+        if not self.after(message.subscriber, permit):
+            permit()
+
     def take(self, message: Resume, descriptors: list[int]) -> None:
         """Go on with a connection, as soon as this worker is where the other one was."""
         wants = self._wants.pop(message.subscriber, [])
+        rights = self._rights.pop(message.subscriber, None)
+        asks = self._asks.pop(message.subscriber, [])
         if not descriptors:  # the system drops what it finds no number for
             text = "there was no descriptor to go on with it"
             self._around.channel.send(Resumed(message.subscriber, False, text, again=True))
             return
         head = self._around.log.head()
-        self.waiting.append(_Waiting(message, descriptors[0], head, wants))
+        self.waiting.append(_Waiting(message, descriptors[0], head, wants, rights, asks))
 
     def after(self, subscriber: int, act: Callable[[], None]) -> bool:
         """Do this when that one goes on; False if it is not awaited: nothing is done then."""
@@ -172,7 +199,8 @@ class Resuming:
         if kind is Kind.WANTS_NOTHING and (past or wants):
             raise NotResumableError("its record does not fit what it wants")
         slot = self._around.subscriber_slot(message.slot)
-        session = self._session_of(message, wants, acted - counts.read, sock)
+        asked = wants if one.rights is None else set(one.asks)
+        session = self._session_of(message, asked, acted - counts.read, sock)
         policy = policy_of(_policy_in(message), self._log_bytes, self._around.log.entries)
         peer = Peer(
             *(message.subscriber, slot, sock, session, policy, now, message.debt),
@@ -205,6 +233,8 @@ class Resuming:
         self._deadlines.connected(peer, now)
         peer.recorded = record.needed  # that is held
         self._write_down(peer)
+        if one.rights is not None:
+            self._permits.go_on(peer, one.rights, wants, now)
 
     def _write_down(self, peer: Peer) -> None:
         """The checkpoint before may be half-written, if its worker died while it was."""

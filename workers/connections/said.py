@@ -35,6 +35,13 @@ class Said(NamedTuple):
     wanted: VerdictWanted | None
 
 
+class Reported(NamedTuple):
+    """What somebody has said is reported, or is about to be."""
+
+    answers: bytes  # that are due when that is out
+    number: int  # of its last message, among those of the channel
+
+
 def summary(events: Iterable[SessionEvent]) -> Said:
     """Put together what was said."""
     added: dict[bytes, None] = {}

@@ -145,6 +145,10 @@ class Snapshots:
         self.pending: deque[Snapshot] = deque()
         self.stored: Stored | None = None
 
+    def follow(self, subscriptions: Collection[bytes]) -> None:
+        """Those of the member are in this collection from now on, and are the same."""
+        self._subscriptions = subscriptions
+
     def add_none(self, added: Collection[bytes]) -> None:
         """It wants this, too, and no last values of it: what waits for it is sent all the same."""
         self.stored = None

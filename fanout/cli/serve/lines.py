@@ -33,6 +33,7 @@ TOLD_EVENTS = frozenset(
         EventKind.ASKER_EVICTED,
         EventKind.HANDSHAKE_FAILED,
         EventKind.CONNECTION_REFUSED,
+        EventKind.SUBSCRIPTION_REFUSED,
         EventKind.ACCEPT_PAUSED,
         EventKind.WORKER_LOST,
         EventKind.WORKER_GIVEN_UP,

@@ -10,7 +10,7 @@ from typing import get_args
 import msgpack
 import pytest
 
-from fanout.control import judging, takeover
+from fanout.control import judging, rights, takeover
 from fanout.control import messages as control
 from fanout.control.messages import (
     PACKET_BYTES_MAX,
@@ -51,6 +51,12 @@ MESSAGES: list[Message] = [
     judging.AuthRequest(1, "PLAIN", [b"desk7", b"geheim"]),
     judging.Judged(1, 2, "in words"),
     judging.Secure("zmtp+curve#1", [b"s" * 32]),
+    rights.Permit(1, 2, False, [b"", b"prefix"]),
+    rights.Permitted(1, 2),
+    rights.Asked(1, [b"added"], [b"cancelled"]),
+    rights.Refused(1, 2, [b"example"]),
+    rights.Rights(1, 2, True, []),
+    rights.Asks(1, [b"prefix"]),
 ]
 NAMES = [type(message).__name__ for message in MESSAGES]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.control.judging import AuthRequest, Judged, Judgement
-from fanout.control.messages import Connected, ControlError, encode
+from fanout.control.messages import Connected, ControlError, Evict, encode
+from fanout.control.rights import Permit
 from fanout.coordinator import actions as do
 from fanout.coordinator import judgements, reports
 from fanout.coordinator.judging import CHECK_TIMEOUT
@@ -180,3 +181,45 @@ def test_who_has_left_is_withdrawn_and_awaited_on() -> None:
     reports.take(state, 0, closed(other.subscriber), NOW)
     assert judgements.judged(state, action.request, Allow()) == []
     assert judgements.due(state, NOW + 2 * CHECK_TIMEOUT) == [], "its check is over"
+
+
+def test_what_he_may_have_is_said_before_that_he_may_go_on() -> None:
+    state = served()
+    connection, action = asked(state)
+    actions = judgements.judged(state, action.request, Allow(subscribe=["a"]))
+    messages = [one.message for one in actions if isinstance(one, do.Say)]
+    assert messages == [
+        Permit(connection.subscriber, 1, False, [b"a"]),
+        Judged(connection.subscriber, Judgement.ALLOW, ""),
+    ]
+
+
+def test_who_was_sent_away_is_denied_whatever_the_check_says() -> None:
+    state = served()
+    _, action = asked(state)
+    state.access.refuse("desk7", None)
+    said_to_him = said(judgements.judged(state, action.request, Allow()))
+    assert said_to_him.judgement == Judgement.DENY
+    assert Reason.DISCONNECTED_BY_CALL.text in said_to_him.text
+
+
+def test_so_many_connections_and_no_more() -> None:
+    state = served()
+    for expected in (Judgement.ALLOW, Judgement.ALLOW, Judgement.LATER):
+        _, action = asked(state)
+        verdict = Allow(max_connections=2)
+        assert said(judgements.judged(state, action.request, verdict)).judgement == expected
+
+
+def test_whose_time_is_over_is_ended() -> None:
+    state = served()
+    connection, action = asked(state)
+    gone, other = asked(state)
+    for request in (action.request, other.request):
+        judgements.judged(state, request, Allow(expires=60), now=NOW)
+    reports.take(state, 0, closed(gone.subscriber), NOW)
+    assert judgements.due(state, NOW + 59.9) == []
+    [say] = judgements.due(state, NOW + 60)
+    assert isinstance(say, do.Say)
+    cause = Reason.EXPIRED
+    assert say.message == Evict(connection.subscriber, cause.number, cause.text)

@@ -71,3 +71,35 @@ def test_a_user_is_a_short_text(user: Any, error: type[Exception]) -> None:
 def test_a_reason_is_shown_in_one_short_line() -> None:
     assert shown_text("a\nb\udcff") == "a\\nb\\udcff"
     assert shown_text("x" * 300) == "x" * 200
+
+
+def test_what_somebody_may_have() -> None:
+    assert Allow().prefixes is None
+    assert Allow(subscribe=["a", b"b", "a", ""]).prefixes == (b"a", b"b", b"")
+    assert Allow(subscribe=(one for one in "ab")) == Allow(subscribe=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"subscribe": "news"}, TypeError),
+        ({"subscribe": [5]}, TypeError),
+        ({"subscribe": map(str, range(1_001))}, ValueError),
+        ({"expires": 0}, ValueError),
+        ({"expires": float("nan")}, ValueError),
+        ({"expires": float("inf")}, ValueError),
+        ({"expires": "5"}, TypeError),
+        ({"expires": True}, TypeError),
+        ({"max_connections": 1.5}, TypeError),
+        ({"max_connections": True}, TypeError),
+        ({"max_connections": -1}, ValueError),
+    ],
+)
+def test_what_nobody_may_be_allowed(wrong: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Allow(**wrong)
+
+
+def test_who_asks_is_named_by_what_he_has() -> None:
+    assert Request(1, "p", "e", "CURVE", "", "", public_key="K").user == "K"
+    assert Request(1, "p", "e", "PLAIN", "desk7", "").user == "desk7"

@@ -1,0 +1,142 @@
+"""Permits: what subscribers may have is told here, and may change while they are connected. Shell.
+
+A change of rights takes the path of a change of subscriptions: it is reported, then made, so that
+it holds from one message on that is known. Who has no rights of its own has everything, and costs
+nothing here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.control.rights import Permit, Permitted, Refused
+from fanout.control.splitting import split_asked, split_subscriptions
+from fanout.reserved import DENIED_TOPIC
+from fanout.workers.connections.rights import Rights
+from fanout.zmtp import encode_message
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from fanout.control import rights
+    from fanout.control.channel import Channel
+    from fanout.workers.connections.desk import Desk
+    from fanout.workers.connections.peer import Peer
+    from fanout.workers.connections.rights import Granted
+    from fanout.workers.connections.self_service import SelfService
+    from fanout.workers.stream.pump import Pump
+    from fanout.workers.tail import Tail
+
+DENIED_MAX = 8  # prefixes of one change of which a subscriber is told, if it wants to know
+DENIED_BYTES_MAX = 255  # of one; of longer ones it is not told
+
+
+class Permits:
+    """Gives peers their rights; its mutable state: changes that wait for the last one of a peer.
+
+    Args:
+        self_service: knows who wants to be told of what it may not have.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        pump: Pump,
+        tail: Tail[Peer],
+        channel: Channel,
+        self_service: SelfService,
+    ) -> None:
+        self._desk = desk
+        self._pump = pump
+        self._tail = tail
+        self._channel = channel
+        self._self_service = self_service
+        self._waiting: dict[int, Permit] = {}
+
+    def permit(self, message: Permit, now: int) -> None:
+        """It may have this from now on; nothing if it is gone."""
+        peer = self._desk.peers.get(message.subscriber)
+        if peer is None:
+            return
+        if peer in self._tail.promised:  # the report of its last change has not got out
+            self._waiting[peer.id] = message
+            return
+        if peer.rights is None:
+            asked = peer.session.subscriptions
+            peer.rights = Rights(None, asked, asked)
+            if peer.member.snapshots is not None:
+                peer.member.snapshots.follow(peer.rights.wants)
+            if asked:
+                self._report_asked(peer, sorted(asked), [])
+        self._renew(peer, message, now)
+
+    def retry(self, now: int) -> None:
+        """Make those changes that had to wait; once a tick."""
+        waiting, self._waiting = self._waiting, {}
+        for message in waiting.values():
+            self.permit(message, now)
+
+    def go_on(self, peer: Peer, message: rights.Rights, wants: Collection[bytes], now: int) -> None:
+        """It goes on here; what the worker before has not reported, or was not told, is now.
+
+        Args:
+            wants: by which that one has served it, as far as it has reported that.
+        """
+        peer.rights = Rights(None, peer.session.subscriptions, wants)
+        self._renew(peer, message, now)
+
+    def change(
+        self, peer: Peer, added: list[bytes], cancelled: list[bytes]
+    ) -> tuple[list[bytes], list[bytes]]:
+        """It asks for more, or less; returns how what it wants changes by that."""
+        assert peer.rights is not None
+        self._report_asked(peer, added, cancelled)
+        granted = peer.rights.change(added, cancelled)
+        self._refuse(peer, granted.refused)
+        return granted.added, granted.cancelled
+
+    def _renew(self, peer: Peer, message: Permit | rights.Rights, now: int) -> None:
+        assert peer.rights is not None
+        granted = peer.rights.renew(None if message.everything else message.allowed)
+        self._refuse(peer, granted.refused)
+        if peer.rights.denied:
+            self._desk.tell(peer, peer.rights.take_denied(), now)
+        if granted.added or granted.cancelled:
+            self._change(peer, granted)
+        self._channel.post(Permitted(peer.id, message.number))
+        self._channel.flush()
+        if peer in self._tail.promised:
+            self._apply(peer, granted, now)
+
+    def _change(self, peer: Peer, granted: Granted) -> None:
+        """Report what it wants now, and from which message on."""
+        desk = self._desk
+        added, cancelled = granted.added, granted.cancelled
+        since = desk.replays.promise(peer, self._self_service, added, cancelled)
+        if not desk.records.holds_for_change(peer):
+            desk.records.write(peer, will_want=True)
+        for report in split_subscriptions(peer.id, since, added, cancelled):
+            self._channel.post(report)
+
+    def _apply(self, peer: Peer, granted: Granted, now: int) -> None:
+        """The report is out: act as it says; else it is held, and goes on when all reports are."""
+        if self._channel.posted > self._channel.departed:
+            self._pump.hold(peer.member)
+            return
+        added, cancelled = granted.added, granted.cancelled
+        self._pump.change(peer.member, peer.wants, added, cancelled, now)
+        self._desk.replays.keep(peer, now)
+        self._tail.promised.pop(peer, None)
+
+    def _report_asked(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
+        for report in split_asked(peer.id, added, cancelled):
+            self._channel.post(report)
+
+    def _refuse(self, peer: Peer, refused: list[bytes]) -> None:
+        if not refused:
+            return
+        self._channel.post(Refused(peer.id, len(refused), refused[:1]))
+        assert peer.rights is not None
+        if self._self_service.wishes(peer.id).denied:
+            told = [one for one in refused if len(one) <= DENIED_BYTES_MAX][:DENIED_MAX]
+            peer.rights.denied = b"".join(encode_message([DENIED_TOPIC, one]) for one in told)
