@@ -76,13 +76,12 @@ class Permits:
         for message in waiting.values():
             self.permit(message, now)
 
-    def go_on(self, peer: Peer, message: rights.Rights, wants: Collection[bytes], now: int) -> None:
-        """It goes on here; what the worker before has not reported, or was not told, is now.
-
-        Args:
-            wants: by which that one has served it, as far as it has reported that.
-        """
+    def take_over(self, peer: Peer, wants: Collection[bytes]) -> None:
+        """It comes from a worker that has served it by these wants, as far as is reported."""
         peer.rights = Rights(None, peer.session.subscriptions, wants)
+
+    def go_on(self, peer: Peer, message: rights.Rights, now: int) -> None:
+        """It goes on here; what the worker before has not reported, or was not told, is now."""
         self._renew(peer, message, now)
 
     def change(

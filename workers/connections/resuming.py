@@ -207,15 +207,15 @@ class Resuming:
             record=stream,
             send=send_of(sock, self._around.slot, stream),
         )
+        if one.rights is not None:
+            self._permits.take_over(peer, wants)
         peer.member.encoding = session.encoding
         self._protect(record)
         read, size = self._area.read, record.more_bytes
         more = More.unpacked(read(record.more, size)) if record.more else NOTHING_MORE
         try:
             what = peer.member, record, counts.written, past, wants, now
-            has_passed = self._pump.restore(
-                *what, subscriptions=session.subscriptions, more=more, read=read
-            )
+            has_passed = self._pump.restore(*what, subscriptions=peer.wants, more=more, read=read)
         except MismatchError as error:
             self._pump.remove(peer.member)
             raise NotResumableError(str(error)) from error
@@ -234,7 +234,7 @@ class Resuming:
         peer.recorded = record.needed  # that is held
         self._write_down(peer)
         if one.rights is not None:
-            self._permits.go_on(peer, one.rights, wants, now)
+            self._permits.go_on(peer, one.rights, now)
 
     def _write_down(self, peer: Peer) -> None:
         """The checkpoint before may be half-written, if its worker died while it was."""
