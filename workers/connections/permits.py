@@ -76,13 +76,17 @@ class Permits:
         for message in waiting.values():
             self.permit(message, now)
 
-    def take_over(self, peer: Peer, wants: Collection[bytes]) -> None:
+    def take_over(
+        self, peer: Peer, message: rights.Rights | None, wants: Collection[bytes]
+    ) -> None:
         """It comes from a worker that has served it by these wants, as far as is reported."""
-        peer.rights = Rights(None, peer.session.subscriptions, wants)
+        if message is not None:
+            peer.rights = Rights(None, peer.session.subscriptions, wants)
 
-    def go_on(self, peer: Peer, message: rights.Rights, now: int) -> None:
+    def go_on(self, peer: Peer, message: rights.Rights | None, now: int) -> None:
         """It goes on here; what the worker before has not reported, or was not told, is now."""
-        self._renew(peer, message, now)
+        if message is not None:
+            self._renew(peer, message, now)
 
     def change(
         self, peer: Peer, added: list[bytes], cancelled: list[bytes]

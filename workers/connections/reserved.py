@@ -38,6 +38,12 @@ _FREE = (
     _DENIED,
 )  # which everybody may say, whatever they may choose
 _KEYS = ("policy", "name", *_WHOLE_ONES, *_NUMBERS, "gap", _SINCE, _SNAPSHOT, _VALUES, _DENIED)
+_FORMS = {
+    "gap": "gap or gap=all",
+    _SNAPSHOT: _SNAPSHOT,
+    _DENIED: _DENIED,
+    _VALUES: "values=off",
+}  # of those that are no number
 _ALSO_CALLED = {"action": "policy"}  # as the field of a `SlowPolicy`
 DECLINED_MAX = 8  # things that one connection is told of that it cannot have
 
@@ -195,13 +201,7 @@ def understood(prefix: bytes) -> tuple[str, Any]:
     if name in _NUMBERS and equals:
         return name, _in_range(name, float(text) if _NUMBER.fullmatch(text) else None, what)
     if name in _KEYS:
-        forms = {
-            "gap": "gap or gap=all",
-            _SNAPSHOT: _SNAPSHOT,
-            _DENIED: _DENIED,
-            _VALUES: "values=off",
-        }
-        form = forms.get(name, f"{name}=…")
+        form = _FORMS.get(name, f"{name}=…")
         raise UnknownError(f"{what}: there is no such thing to say; it is {form}")
     raise UnknownError(
         f"{what}: there is no such thing to say", _ALSO_CALLED.get(name, name), _KEYS

@@ -207,8 +207,7 @@ class Resuming:
             record=stream,
             send=send_of(sock, self._around.slot, stream),
         )
-        if one.rights is not None:
-            self._permits.take_over(peer, wants)
+        self._permits.take_over(peer, one.rights, wants)
         peer.member.encoding = session.encoding
         self._protect(record)
         read, size = self._area.read, record.more_bytes
@@ -233,8 +232,7 @@ class Resuming:
         self._deadlines.connected(peer, now)
         peer.recorded = record.needed  # that is held
         self._write_down(peer)
-        if one.rights is not None:
-            self._permits.go_on(peer, one.rights, now)
+        self._permits.go_on(peer, one.rights, now)
 
     def _write_down(self, peer: Peer) -> None:
         """The checkpoint before may be half-written, if its worker died while it was."""
