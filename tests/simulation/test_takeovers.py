@@ -36,7 +36,7 @@ TRIED_FIRST: dict[str, int] = {
     "count_before_it_is_sent": 495,
     "count_no_losses_since_the_record": 391,
     "count_nobody_who_is_closed": 3,
-    "count_nothing_since_the_record": 5,
+    "count_nothing_since_the_record": 1,
     "count_nothing_that_it_jumps_over": 10_000,
     "find_what_was_being_sent_anew": 30_010,
     "forget_that_it_is_catching_up": 10_032,
@@ -56,8 +56,8 @@ TRIED_FIRST: dict[str, int] = {
     "jump_without_a_record": 159,
     "keep_nothing_for_records": 24,
     "keep_only_what_the_newest_record_needs": 55,
-    "leave_a_checkpoint_torn": 47,
-    "leave_interest_with_the_lost": 5,
+    "leave_a_checkpoint_torn": 5,
+    "leave_interest_with_the_lost": 1,
     "leave_orphans_with_the_lost": 0,
     "leave_the_rest_of_a_last_value_to_the_log": 30_008,
     "let_go_before_it_is_held": 75,
@@ -80,7 +80,7 @@ TRIED_FIRST: dict[str, int] = {
     "take_without_writing_down_how_much": 369,
     "tell_again_that_they_begin": 30_002,
     "tell_nobody_that_it_has_taken_all_back": 20_056,
-    "write_into_the_bank_that_is_chosen": 5,
+    "write_into_the_bank_that_is_chosen": 1,
     "write_no_record_of_who_goes_on": 18,
 }
 
