@@ -11,7 +11,13 @@ def check(request: auth.Request) -> auth.Verdict:
 
 from __future__ import annotations
 
+from fanout.security.certificates import (
+    create_certificates,
+    load_certificate,
+    load_certificates,
+)
 from fanout.security.curve import Curve
+from fanout.security.directory import Directory
 from fanout.security.endpoints import Null, Plain, Security
 from fanout.security.key_file import load_secret_key
 from fanout.security.password_file import load_passwords
@@ -22,6 +28,7 @@ __all__ = [
     "Allow",
     "Curve",
     "Deny",
+    "Directory",
     "Later",
     "Null",
     "Passwords",
@@ -29,7 +36,10 @@ __all__ = [
     "Request",
     "Security",
     "Verdict",
+    "create_certificates",
     "hash_password",
+    "load_certificate",
+    "load_certificates",
     "load_passwords",
     "load_secret_key",
 ]
