@@ -4,6 +4,8 @@
   repository; setuptools would write every file twice.
 - The description on an index has no neighbours: the README's links to files of the repository
   become their paths, and its pictures are left out.
+- The compiled part is built for the stable ABI of Python 3.11, so that one wheel serves all later
+  ones; where it cannot be built, fanout does without.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import re
 import shutil
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).parent
@@ -42,6 +44,10 @@ class LinkedSdist(sdist):
 
 setup(
     cmdclass={"sdist": LinkedSdist},
+    ext_modules=[
+        Extension("fanout._speed", ["fanout/_speed.c"], py_limited_api=True, optional=True)
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
     long_description=description(),
     long_description_content_type="text/markdown",
 )

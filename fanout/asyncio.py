@@ -26,6 +26,7 @@ from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.awaited_batch import Batch
 from fanout.send.last_verbs import AwaitedLastVerbs
+from fanout.send.making import make_batch
 from fanout.send.own_batches import OwnBatches
 from fanout.send.queue import SendQueue
 from fanout.send.verbs import SECONDS, Verbs
@@ -179,7 +180,8 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
         engine, queue = self._running(), self._started()
         assert self._own is not None, "it is made with the engine"
         engine.gate.check()
-        return Batch(engine.batches, self._own, lambda attempt: queue.send(attempt, timeout))
+        rules, own = engine.batches, self._own
+        return make_batch(Batch, rules, own, lambda attempt: queue.send(attempt, timeout))
 
     # Endpoints.
 

@@ -14,6 +14,7 @@ from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
 from fanout.send.last_verbs import LastVerbs
+from fanout.send.making import make_batch
 from fanout.send.own_batches import OwnBatches
 from fanout.send.verbs import SECONDS, Verbs
 from fanout.send.wire import ORDINARY
@@ -164,9 +165,9 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
             ClosedError, BrokenError: nothing can be sent any more.
         """
         as_timeout(timeout)  # before anything is added to it
-        self._engine.gate.check()
-        engine = self._engine
-        return Batch(engine.batches, self._own, lambda attempt: engine.send(attempt, timeout))
+        engine, own = self._engine, self._own
+        engine.gate.check()
+        return make_batch(Batch, engine.batches, own, lambda attempt: engine.send(attempt, timeout))
 
     # Endpoints.
 

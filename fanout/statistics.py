@@ -151,6 +151,7 @@ class PublisherStatistics:
     value_topics: int  # topics that have a place for a last value
     value_bytes: int  # of last values that are not in the log any more, and of some that were
     values_evicted: int  # topics that lost their last value, for want of places or bytes
+    compiled: bool  # whether it is compiled code that appends what is usual, see `fanout.compiled`
     workers: tuple[WorkerStatistics, ...]
 
 

@@ -11,6 +11,7 @@ from argparse import Action
 from typing import TYPE_CHECKING
 
 from fanout.cli.arguments import FAILURE, USAGE, ArgumentParser, UsageError, complain
+from fanout.compiled import is_compiled
 from fanout.descriptors import fill_standard
 from fanout.errors import ConfigError, FanoutError
 
@@ -71,7 +72,7 @@ def build_parser(argv: Sequence[str] = ()) -> ArgumentParser:
 
 
 class _Version(Action):
-    """Prints the version and exits. To look it up takes 0.05 s, which nobody else waits for."""
+    """Prints the version, and what appends. To look it up takes 0.05 s, which nobody waits for."""
 
     def __call__(
         self,
@@ -80,7 +81,7 @@ class _Version(Action):
         values: object,
         option_string: str | None = None,
     ) -> None:
-        print(f"fanout {_version()}")
+        print(f"fanout {_version()} ({'compiled' if is_compiled() else 'pure Python'})")
         parser.exit()
 
 

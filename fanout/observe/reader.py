@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fanout.shm.clock import Note
     from fanout.shm.closed import End
     from fanout.shm.segment import Segment
+    from fanout.shm.subscriber_slot import Checkpoint
     from fanout.statistics import ClosedSubscriber, SubscriberStatistics
 
 T = TypeVar("T")
@@ -224,6 +225,7 @@ class Reader:
     def _look_at_totals(self) -> PublisherStatistics:
         published = self._log.length()
         totals, live, workers = self._totals, self._slots.sums(), self.workers()
+        messages_by, bytes_by = _dropped(totals, live)
         return PublisherStatistics(
             *published,
             subscribers=self._cards.connected(),
@@ -240,18 +242,8 @@ class Reader:
             queued_bytes=live.queued_bytes,
             dropped=totals.dropped + live.dropped,
             dropped_bytes=totals.dropped_bytes + live.dropped_bytes,
-            dropped_by=by_reason(
-                totals.dropped + live.dropped,
-                totals.dropped_messages + live.dropped_messages,
-                totals.dropped_age + live.dropped_age,
-                totals.dropped_log + live.dropped_log,
-            ),
-            dropped_bytes_by=by_reason(
-                totals.dropped_bytes + live.dropped_bytes,
-                totals.dropped_messages_bytes + live.dropped_messages_bytes,
-                totals.dropped_age_bytes + live.dropped_age_bytes,
-                totals.dropped_log_bytes + live.dropped_log_bytes,
-            ),
+            dropped_by=messages_by,
+            dropped_bytes_by=bytes_by,
             conflated=totals.conflated + live.conflated,
             conflated_bytes=totals.conflated_bytes + live.conflated_bytes,
             discarded=totals.discarded,
@@ -269,6 +261,7 @@ class Reader:
             value_topics=self._header.value_topics,
             value_bytes=self._header.values_to - self._header.values_from,
             values_evicted=self._header.values_evicted,
+            compiled=bool(self._header.compiled),
             workers=tuple(row.statistics() for row in workers if not row.is_retired),
         )
 
@@ -306,3 +299,20 @@ class Reader:
         if not self.epoch or self._header.epoch != self.epoch:
             raise ClosedError("this publisher has ended and given its memory back")
         return found
+
+
+def _dropped(totals: Totals, live: Checkpoint) -> tuple[dict[str, int], dict[str, int]]:
+    """What was dropped of those who have left and of those who are there, in messages and bytes."""
+    messages = by_reason(
+        totals.dropped + live.dropped,
+        totals.dropped_messages + live.dropped_messages,
+        totals.dropped_age + live.dropped_age,
+        totals.dropped_log + live.dropped_log,
+    )
+    size = by_reason(
+        totals.dropped_bytes + live.dropped_bytes,
+        totals.dropped_messages_bytes + live.dropped_messages_bytes,
+        totals.dropped_age_bytes + live.dropped_age_bytes,
+        totals.dropped_log_bytes + live.dropped_log_bytes,
+    )
+    return messages, size

@@ -6,7 +6,7 @@ How to wait for room is the caller's business: a thread blocks, a task awaits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fanout.shm.log import NO_SPACE
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fanout.send.path import SendPath
-    from fanout.send.topics import Topic
-    from fanout.send.wire import Wire
+    from fanout.send.topics import Subject, Topic
+    from fanout.send.wire import Encoder, Wire
 
 
 @dataclass(slots=True)  # not frozen: that would cost each message half a microsecond
@@ -44,6 +44,24 @@ def attempt_batch(path: SendPath, wires: Sequence[bytes], topics: Sequence[Topic
     return Attempt(lambda: path.append_batch(wires, topics), sum(map(len, wires)), len(wires))
 
 
+def attempt_pairs(path: SendPath, encoder: Encoder, messages: Sequence[Wire | Subject]) -> Attempt:
+    """As `attempt_batch`, for messages that are not encoded yet.
+
+    Args:
+        messages: body and subject of each, in turn, as `Encoder.many` has them.
+
+    Raises:
+        ConfigError: a topic is a reserved one.
+    """
+    coded = path.encode(messages)
+    if coded is not None:
+        size, count = len(coded[0]), len(coded[3])
+        return Attempt(lambda: path.append_coded(coded), size, count)
+    bodies = cast("Sequence[bytes]", messages[::2])
+    subjects = cast("Sequence[Subject]", messages[1::2])
+    return attempt_batch(path, *encoder.many(bodies, subjects))
+
+
 def attempt_joined(
     path: SendPath, data: bytes, ends: Sequence[int], topics: Sequence[Topic]
 ) -> Attempt:
@@ -51,4 +69,11 @@ def attempt_joined(
     return Attempt(lambda: path.append_joined(data, ends, topics), len(data), len(ends))
 
 
-__all__ = ["NO_SPACE", "Attempt", "attempt_batch", "attempt_joined", "attempt_message"]
+__all__ = [
+    "NO_SPACE",
+    "Attempt",
+    "attempt_batch",
+    "attempt_joined",
+    "attempt_message",
+    "attempt_pairs",
+]

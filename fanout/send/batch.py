@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from fanout.arguments import as_bytes, as_topic
 from fanout.errors import MessageTooLarge
 from fanout.refusals import NotAPublisher, name_as, refuse_arguments, refuse_timeout
 from fanout.reserved import refuse_reserved
-from fanout.send.attempt import Attempt, attempt_batch
+from fanout.send.attempt import Attempt, attempt_pairs
 from fanout.send.keyframes import as_keyframe
 from fanout.send.wire import ORDINARY, SEQUENCES
 
@@ -102,9 +102,7 @@ class Messages(NotAPublisher):
         path, encoder, limit, count_limit = self._rules
         if self._count > count_limit:
             raise MessageTooLarge(self._count, count_limit, "messages")
-        bodies = cast("list[bytes]", messages[::2])
-        subjects = cast("list[Subject]", messages[1::2])
-        attempt = attempt_batch(path, *encoder.many(bodies, subjects))
+        attempt = attempt_pairs(path, encoder, messages)
         if attempt.size > limit:
             raise MessageTooLarge(attempt.size, limit)
         return attempt

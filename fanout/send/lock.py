@@ -68,15 +68,19 @@ class SendLock:
         except BaseException:
             ...  # release what is owned
 
+    Args:
+        make: makes a lock that nobody holds.
+
     Attributes:
         current: the lock itself.
     """
 
-    __slots__ = ("_gate", "current")
+    __slots__ = ("_gate", "_make", "current")
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, make: Callable[[], OwnedLock] = make_lock) -> None:
         self._gate = gate
-        self.current = make_lock()
+        self._make = make
+        self.current = make()
 
     def refuse_nested(self) -> None:
         """This thread holds the lock: inside a send, or it was interrupted twice in one.
@@ -131,7 +135,7 @@ class SendLock:
 
     def _replace(self, lost: OwnedLock) -> None:
         """Put a new lock in the place of a lost one, unless another thread has just done it."""
-        fresh = make_lock()
+        fresh = self._make()
         # No other thread runs between the look and the store: there is no call and no loop.
         if self.current is lost:
             self.current = fresh

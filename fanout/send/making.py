@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from fanout.compiled import is_compiled
 from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from fanout.send.batch import BatchRules, Messages
+    from fanout.send.own_batches import OwnBatches
     from fanout.send.path import Demand
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
+
+    M = TypeVar("M", bound=Messages)
+
+_compiled_types: dict[type[Messages], type[Messages]] = {}  # of each kind, once it was needed
 
 
 def make_path(
@@ -37,4 +44,31 @@ def make_path(
         from fanout.send.kept_path import KeptPath, NumberedKeptPath
 
         return (NumberedKeptPath if numbered else KeptPath)(*given, kept)
-    return (NumberedPath if numbered else SendPath)(*given)
+    if numbered:
+        return NumberedPath(*given)
+    if is_compiled():
+        from fanout.send.compiled_path import CompiledPath
+
+        return CompiledPath(*given)
+    return SendPath(*given)
+
+
+def make_batch(kind: type[M], rules: BatchRules, own: OwnBatches, commit: object) -> M:
+    """A batch of this kind, for this path: where that is compiled, so is adding to the batch.
+
+    Args:
+        rules, own, commit: what it is made with.
+    """
+    made: type[Messages] | None = kind
+    if rules.path.is_compiled:
+        made = _compiled_types.get(kind)
+        if made is None:
+            made = _compiled_types[kind] = _compile(kind)
+    return cast("Callable[..., M]", made)(rules, own, commit)
+
+
+def _compile(kind: type[Messages]) -> type[Messages]:
+    from fanout._speed import Adding
+
+    names = {"__slots__": (), "__module__": kind.__module__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (Adding, kind), {**names, "publish_plainly": kind.publish})

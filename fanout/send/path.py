@@ -11,7 +11,7 @@ a variable that may not have been set yet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from fanout.errors import NestedSendError, PoisonedError
 from fanout.send.gate import OPEN, Gate
@@ -37,6 +37,9 @@ NUDGE_PART = 4  # a sleeping worker further behind than 1/4 of the log is woken 
 
 T = TypeVar("T")
 
+# Messages back to back; where each ends in them, and the id of its topic, as words; their topics.
+Coded: TypeAlias = tuple[bytes, bytes, bytes, "list[Topic]"]
+
 
 class Demand(Protocol):
     """Which workers want a topic; `routes` changes whenever an answer may, and after it."""
@@ -55,6 +58,7 @@ class SendPath:
     """
 
     make_log: Callable[[Segment], LogWriter] = LogWriter
+    is_compiled = False  # it is no `CompiledPath`
     keeps_values = False  # it is no `KeptPath`, which is loaded only by who has one
 
     def __init__(
@@ -72,7 +76,7 @@ class SendPath:
         self.room = room
         self._segment = segment
         self._state = self.gate.word
-        self._lock = SendLock(self.gate)
+        self._lock = self._make_lock()
         self._append_one = self.log.append
         self._sleepers = sleepers(segment)
         self._tails = Tails(segment, len(bells))
@@ -80,6 +84,9 @@ class SendPath:
         self._ask_each = len(bells) > SLEEPERS_EACH  # the sleepers word has a byte for so many
         self._guard = PoisonGuard(self.log)
         self._interest = interest
+
+    def _make_lock(self) -> SendLock:
+        return SendLock(self.gate)
 
     def intern(self, name: bytes) -> Topic:
         """The topic of this name; any thread."""
@@ -125,6 +132,21 @@ class SendPath:
         if self._sleepers[0] or self._ask_each:
             self._wake((topic,))
         return sequence
+
+    def encode(self, _messages: Sequence[object]) -> Coded | None:
+        """Messages of a batch as they travel, where that can be had faster than by an `Encoder`.
+
+        Args:
+            _messages: body and subject of each, in turn.
+
+        Returns:
+            What `append_coded` takes; None = an `Encoder` must do it, as here for all of them.
+        """
+        return None
+
+    def append_coded(self, coded: Coded) -> int:
+        """As `append_batch`, for what `encode` has returned."""
+        raise NotImplementedError
 
     def append_parts(self, parts: Sequence[bytes], topic: Topic) -> int:
         """As `append`, for a message in pieces that are joined nowhere but in the log."""

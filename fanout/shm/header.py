@@ -50,6 +50,7 @@ class Header(Record):
     heartbeat = Word(at.H_HEARTBEAT, "monotonic ns of the coordinator's last turn")
     floor = Word(at.H_FLOOR, "nothing from there on is overwritten for now; the writer's")
     expired = Word(places.H_VALUES_EXPIRED, "what is older than this message is no last value")
+    compiled = Word(at.H_COMPILED, "whether the usual append is compiled")
     value_topics = Word(places.H_VALUES_KNOWN, "topics with a place for a last value; the writer's")
     values_from = Word(places.H_VALUES_FROM, "values are kept from there on; the writer's")
     values_to = Word(places.H_VALUES_TO, "and up to there; the writer's")

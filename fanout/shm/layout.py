@@ -29,8 +29,7 @@ The only commit point is the store of HEAD. Nothing at or above it may be read b
 Two parties never write one cache line of 64 bytes, but for the sleepers.
 
 Up to the end of the data the memory is there from the start, and mapped. An *area* is a hole in the
-file: written and read by system calls, which say it if there is no memory, and given back when it
-is empty.
+file: used by system calls, which say it if there is no memory, and given back when it is empty.
 
 Only this package knows the numbers below. What others read and write of a record are the attributes
 of `Header`, `WorkerSlot`, `SubscriberSlot`, `Card`, `ClosedRing` and `Clock`.
@@ -88,6 +87,7 @@ ACCOUNTS = 24
 H_HOLD = 184  # sequence: the coordinator needs the log from there, or NO_TAIL
 H_HOLDS = 185  # how often that was changed
 H_AREAS = 186  # how many there are, for who attaches
+H_COMPILED = 189  # 1: what is usual is appended by compiled code; 187 and 188: `value_layout`
 H_FLOOR = 192  # sequence: nothing from there on is overwritten before the writer looks at the tails
 # Lines 25 and 26 are of last values, see `value_layout`; 27 to 63 free: events by kind (metrics).
 

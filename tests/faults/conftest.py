@@ -9,6 +9,7 @@ import pytest
 
 from fanout import Publisher
 from fanout.send import lock as send_lock
+from fanout.send import making
 from fanout.shm import fence as fences
 from tests.faults.subject import SENDS, Subject
 from tests.helpers.collecting import Collector
@@ -40,6 +41,19 @@ NEVER_S = 600.0  # who is served by a thread that hardly gets to run is not evic
 
 @pytest.fixture
 def subject(monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
+    """What a send does, in Python: it is interrupted at each step of it."""
+    monkeypatch.setattr(making, "is_compiled", lambda: False)
+    yield from _subjects(monkeypatch)
+
+
+@pytest.fixture
+def compiled_subject(monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
+    """The same where the usual append is compiled, which is one step."""
+    monkeypatch.setattr(making, "is_compiled", lambda: True)
+    yield from _subjects(monkeypatch)
+
+
+def _subjects(monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
     monkeypatch.setattr(send_lock, "LOCK_LOOK", 0.0002)
     with (
         Publisher(

@@ -24,14 +24,18 @@ NOT_OF_THE_PROJECT = shutil.ignore_patterns(
 )  # fmt: skip
 
 
-def build(kind: str, project: Path, into: Path) -> Path:
-    """Build a `sdist` or `wheel` as any build tool does, with the setuptools that is here."""
+def build(kind: str, project: Path, into: Path, **variables: str) -> Path:
+    """Build a `sdist` or `wheel` as any build tool does, with the setuptools that is here.
+
+    Args:
+        variables: of the environment, besides those that there are.
+    """
     program = f"import sys; from setuptools.build_meta import *; build_{kind}(sys.argv[1])"
     into.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", program, str(into)],
         cwd=project,
-        env=untouched_environment(),
+        env={**untouched_environment(), **variables},
         capture_output=True,
         text=True,
         check=False,

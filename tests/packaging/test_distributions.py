@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.programs import ROOT
+from tests.packaging.conftest import build
 from tests.packaging.environments import interpreters, make_wheel, untouched_environment
 
 if TYPE_CHECKING:
@@ -74,12 +76,12 @@ def metadata_of(wheel: Path) -> tuple[str, str]:
 
 
 def sources_of(folder: Path, *patterns: str) -> set[str]:
-    """Paths of the files of the project that match."""
+    """Paths of the files of the project that match, without what is made of them."""
     found = (path for pattern in patterns for path in folder.glob(pattern))
     return {
         path.relative_to(folder).as_posix()
         for path in found
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"
     }
 
 
@@ -90,9 +92,18 @@ def test_the_wheel_has_nothing_at_top_level_but_fanout(wheel: Path) -> None:
 
 def test_the_wheel_has_all_of_the_product(wheel: Path) -> None:
     workers = {f"fanout/{name}" for name in sources_of(ROOT, "workers/**/*.py")}
-    expected = sources_of(ROOT, "fanout/**/*.py") | workers | {"fanout/py.typed"}
+    expected = sources_of(ROOT, "fanout/**/*.py", "fanout/**/*.pyi") | workers | {"fanout/py.typed"}
+    if shutil.which("cc"):  # else it was left out
+        expected.add("fanout/_speed.abi3.so")
     assert workers
     assert {name for name in names_in(wheel) if name.startswith("fanout/")} == expected
+
+
+def test_without_a_compiler_it_is_built_all_the_same(unpacked: Path, tmp_path: Path) -> None:
+    """The compiled part is left out; a compiler that fails is as good as none."""
+    shutil.copytree(unpacked, tmp_path / "project", symlinks=True)
+    wheel = build("wheel", tmp_path / "project", tmp_path / "wheel", CC="false")
+    assert [name for name in names_in(wheel) if "_speed" in name] == ["fanout/_speed.pyi"]
 
 
 def test_the_description_is_readable_without_its_neighbours(wheel: Path) -> None:

@@ -47,6 +47,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "fanout.statistics",
         ),
     ),
+    "compiled": ("fanout._speed", "fanout.compiled"),
     "zmtp": ("fanout.zmtp",),
     "security": ("fanout.security",),
     "auth": ("fanout.auth",),
@@ -91,18 +92,19 @@ ROOMS: dict[str, tuple[str, ...]] = {
 
 WORDS = {"vocabulary", "layout"}
 MAY_IMPORT: dict[str, set[str]] = {
+    "compiled": set(),
     "zmtp": set(),
     "security": WORDS | {"zmtp"},
     "auth": {"security"},
     "layout": set(),
     "vocabulary": {"layout"},
-    "shm": WORDS,
+    "shm": WORDS | {"compiled"},
     "control": WORDS,
     "kernel": WORDS,
     "transport": WORDS,
     "subscriber": WORDS | {"transport", "zmtp"},
     "sockets": WORDS | {"subscriber", "transport", "zmtp"},
-    "send": WORDS | {"shm", "zmtp"},
+    "send": WORDS | {"compiled", "shm", "zmtp"},
     "ingress": WORDS | {"send", "shm", "transport", "zmtp"},
     "desks": WORDS | {"send", "shm", "transport"},
     "answers": WORDS | {"desks", "send", "shm", "sockets", "subscriber", "zmtp"},
@@ -125,7 +127,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"answers", "engine", "ingress", "producer", "security", "send", "subscriber"},
     "asyncio": WORDS
     | {"answers", "engine", "ingress", "producer", "security", "send", "subscriber"},
-    "cli": WORDS | {"auth", "observe", "publisher", "subscriber", "transport"},
+    "cli": WORDS | {"auth", "compiled", "observe", "publisher", "subscriber", "transport"},
 }
 
 
@@ -133,7 +135,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 def modules() -> dict[str, Path]:
     """Every module of the product, by its dotted name."""
     found = {}
-    for pattern in ("**/*.py", "workers/**/*.py"):  # a link to the latter, which ** does not follow
+    # A stub stands for what is compiled. ** does not follow the link to the workers.
+    for pattern in ("**/*.py", "**/*.pyi", "workers/**/*.py"):
         for path in (ROOT / PACKAGE).glob(pattern):
             parts = path.relative_to(ROOT).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path

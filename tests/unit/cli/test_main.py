@@ -6,6 +6,7 @@ import importlib.metadata
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -82,11 +83,16 @@ def test_help_and_version(line: list[str], capsys: pytest.CaptureFixture[str]) -
     assert "fanout" in capsys.readouterr().out
 
 
-def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_that_of_the_distribution(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    with pytest.raises(SystemExit):
-        main(["--version"])
-    assert capsys.readouterr().out == f"fanout {importlib.metadata.version(project['name'])}\n"
+    version = importlib.metadata.version(project["name"])
+    for is_compiled, words in ((True, "compiled"), (False, "pure Python")):
+        monkeypatch.setattr("fanout.cli.main.is_compiled", partial(bool, is_compiled))
+        with pytest.raises(SystemExit):
+            main(["--version"])
+        assert capsys.readouterr().out == f"fanout {version} ({words})\n"
 
 
 def test_what_the_named_subcommand_does_not_need_is_not_loaded() -> None:

@@ -10,10 +10,12 @@ import pytest
 
 from fanout.errors import ConfigError, MessageTooLarge
 from fanout.send.batch import Batch, BatchRules
+from fanout.send.making import make_batch
 from fanout.send.own_batches import OwnBatches
 from fanout.send.topics import UNKNOWN
 from fanout.send.wire import Encoder
 from fanout.zmtp.frames import encode_message
+from tests.helpers.built import BOTH, path_type
 from tests.unit.send.line import Line
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class Sender:
         self._own = OwnBatches(path.append, get_ident, self._switch)
 
     def batch(self) -> Batch:
-        return Batch(self._rules, self._own, self._commit)
+        return make_batch(Batch, self._rules, self._own, self._commit)
 
     def _switch(self, _is_open: bool) -> None:
         """It is no publisher, and sends by nothing else."""
@@ -46,9 +48,9 @@ class Sender:
         return attempt.append()
 
 
-@pytest.fixture
-def sender() -> Iterator[Sender]:
-    with Line() as line:
+@pytest.fixture(params=BOTH)
+def sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
+    with Line(make_path=path_type(request.param)) as line:
         yield Sender(line)
 
 

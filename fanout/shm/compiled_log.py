@@ -1,0 +1,48 @@
+"""A log that compiled code appends to as well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout import _speed
+from fanout.shm import layout as at
+from fanout.shm.layout import H_COMPILED, H_HEAD, H_POISON, H_SLEEPERS
+from fanout.shm.log import LogWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanout.shm.segment import Segment
+
+
+class CompiledLog(_speed.Log, LogWriter):
+    """As `LogWriter`; keeps no note of where the next message goes, but reads it each time."""
+
+    def __init__(self, segment: Segment, tails: Sequence[int] = ()) -> None:
+        layout = segment.layout
+        self.share(
+            segment.words,
+            head=H_HEAD,
+            poison=H_POISON,
+            sleepers=H_SLEEPERS,
+            ends=layout.ends // at.WORD,
+            topics=layout.topics // at.WORD,
+            data=layout.data // at.WORD,
+            entries=layout.entries,
+            data_bytes=layout.data_bytes,
+        )
+        LogWriter.__init__(self, segment, tails)
+        segment.words[H_COMPILED] = 1
+
+    @property
+    def following(self) -> tuple[int, int, int] | None:
+        """See `LogWriter`."""
+        head = self._words[H_HEAD]
+        if self._words[H_POISON] != head:
+            return None
+        position = self._ends[(head - 1) & self._mask]
+        return head, position, self._base + position % self._size
+
+    @following.setter
+    def following(self, note: tuple[int, int, int] | None) -> None:
+        pass

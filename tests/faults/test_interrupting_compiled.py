@@ -1,0 +1,74 @@
+"""The compiled send path interrupted: at each step of Python around it, and by signals anywhere."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from random import Random
+
+import pytest
+
+from tests.faults.subject import SENDS, Subject, every_step, raiser, send_batch
+from tests.helpers.built import needs_compiled
+from tests.helpers.interrupting import Steps, untraced
+
+pytestmark = needs_compiled
+
+SIGNALS = 1_500
+LONGEST_S = 0.0004  # some 1,000 sends
+
+
+@pytest.mark.parametrize("name", ["publish", "new_topic", "multipart", "no_room", "batch"])
+def test_interrupted_at_each_step(compiled_subject: Subject, name: str) -> None:
+    subject = compiled_subject
+    send, messages = SENDS[name]
+
+    def run(number: int) -> Steps:
+        steps = Steps(number, raiser(KeyboardInterrupt), opcodes=True)
+        subject.interrupted(lambda: send(subject.publisher, number), messages(number), steps)
+        subject.works_everywhere(here_first=number % 2 == 0)
+        return steps
+
+    every_step(run)
+    assert subject.mended == 0, "one interruption is always settled by the send itself"
+
+
+@pytest.mark.parametrize("kind", ["publish", "batch"])
+def test_interrupted_by_signals(compiled_subject: Subject, kind: str) -> None:
+    """Each message is sent whole or not at all, and once, wherever a signal comes."""
+    subject, random = compiled_subject, Random(kind)
+    log = subject.publisher._engine.path.log
+    assert subject.publisher.statistics().compiled
+    first, interrupted = log.head, 0
+
+    def send() -> None:
+        """What it says is where it is to be, so that nobody has to note what was sent."""
+        head = log.head
+        if kind == "batch":
+            batch = [[b"known", b"%d" % head], [b"known", b"%d" % (head + 1)]]
+            send_batch(subject.publisher, batch)
+        else:
+            subject.publisher.publish(b"known", b"%d" % head)
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with untraced():
+        before = signal.signal(signal.SIGALRM, interrupt)
+        limit = signal.setitimer(signal.ITIMER_REAL, 0)  # the time limit of this test
+        try:
+            for _ in range(SIGNALS):
+                with suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, LONGEST_S))
+                    while True:
+                        send()
+                interrupted += 1
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *limit)
+
+    assert interrupted == SIGNALS
+    assert log.head - first > SIGNALS, "hardly anything was sent"
+    subject.expected += [[b"known", b"%d" % number] for number in range(first, log.head)]
+    subject.works_everywhere()
