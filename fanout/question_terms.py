@@ -27,6 +27,9 @@ ERROR_SHOWN_MAX = 200  # characters of what is wrong
 # How long it takes. Questions are answered in turn, one of each asker.
 QUESTIONS_PER_S = 200  # of one asker: a page for people needs one, a list of pages 64 MiB/s
 QUESTIONS_BURST = 400  # of one asker at once, saved up in two seconds
+ADDRESS_QUESTIONS_PER_S = 2_000  # of all askers of one address: ten busy ones, say of a web server
+ADDRESS_QUESTIONS_BURST = 4_000  # of these at once, as of one asker
+ADDRESSES_MAX = 4_096  # of which that is known: as many as askers
 CREDIT_S = 0.001  # a question that takes longer counts for several
 QUESTION_S = 0.02  # for one; what is not found by then is in the next
 WORK_S = 0.001  # of answering in a row, in which nobody publishes: then it rests for as long

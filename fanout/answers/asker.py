@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from fanout.answers.credits import Credits
 from fanout.question_terms import CREDIT_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
 
 if TYPE_CHECKING:
@@ -20,26 +21,30 @@ if TYPE_CHECKING:
 class Asker:
     """One connection.
 
+    Args:
+        shared: credits of all who ask from there.
+
     Attributes:
         peer: its other half.
         waiting: questions with their envelopes, in order.
         questions, errors, bytes: what was answered; of these, with an error; bytes of the answers.
     """
 
-    def __init__(self, peer: Peer, now: float) -> None:
+    def __init__(self, peer: Peer, now: float, shared: Credits) -> None:
         self.peer = peer
         self.waiting: deque[Frames] = deque()
         self.questions = 0
         self.errors = 0
         self.bytes = 0
-        self._credits: float = QUESTIONS_BURST
-        self._at = now  # as of then
+        self._credits = Credits(QUESTIONS_PER_S, QUESTIONS_BURST, now), shared
         self._left = 0  # bytes that it had not taken
         self._moved = now  # when that was another number
 
     def is_due(self, now: float) -> bool:
         """Whether its next question may be answered."""
-        return bool(self.waiting) and not self.peer.has_unsent and self._credits_at(now) > 0
+        if not self.waiting or self.peer.has_unsent:
+            return False
+        return all(credit.left(now) > 0 for credit in self._credits)
 
     def due_at(self) -> float | None:
         """When it will be by the clock alone; None: never."""
@@ -47,12 +52,13 @@ class Asker:
             return self._moved + UNREAD_S
         if not self.waiting:
             return None
-        return self._at + max(0.0, 0.5 - self._credits) / QUESTIONS_PER_S
+        return max(credit.due_at() for credit in self._credits)
 
     def answered(self, size: int, took: float, error: str, now: float) -> None:
         """A question was, in so many seconds."""
-        self._credits = self._credits_at(now) - max(1.0, took / CREDIT_S)
-        self._at = self._moved = now
+        for credit in self._credits:
+            credit.spend(max(1.0, took / CREDIT_S), now)
+        self._moved = now
         self.questions += 1
         self.errors += bool(error)
         self.bytes += size
@@ -63,6 +69,3 @@ class Asker:
         if left != self._left:
             self._left, self._moved = left, now
         return left > 0 and now - self._moved >= UNREAD_S
-
-    def _credits_at(self, now: float) -> float:
-        return min(QUESTIONS_BURST, self._credits + (now - self._at) * QUESTIONS_PER_S)

@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from fanout.answers.asker import Asker
+from fanout.answers.credits import AddressCredits
 from fanout.events import Event, EventKind
 from fanout.question_terms import QUESTION_S, READ_BYTES
 from fanout.reasons import Reason
@@ -74,6 +75,7 @@ class Answering(Role):
         self._answer = answer
         self._clock = clock
         self._endpoint = endpoint
+        self._shared = AddressCredits()
         self._turns: deque[Asker] = deque()  # who waits for an answer
         self._owing: dict[Asker, None] = {}  # who may have one that it has not taken
         self._turned: list[Peer] = []
@@ -82,7 +84,8 @@ class Answering(Role):
 
     def joined(self, peer: Peer) -> None:
         self.accepted += 1
-        self.askers[peer] = Asker(peer, self._clock())
+        now = self._clock()
+        self.askers[peer] = Asker(peer, now, self._shared.of(peer.name, now))
         text = f"asks {self._endpoint} by ZMTP {peer.feed.version}"
         self.tell(Event(EventKind.ASKER_CONNECTED, text, peer=peer.name))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fanout.answers.asker import Asker
+from fanout.answers.credits import Credits
 from fanout.question_terms import CREDIT_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
 from fanout.sockets.peer import Outgoing, Peer
 from fanout.zmtp.greeting import ROLES
@@ -12,7 +13,7 @@ from tests.unit.sockets.peers import LIMITS, written
 def asker(*questions: bytes) -> tuple[Asker, Peer]:
     peer = Peer("peer", ROLES[b"ROUTER"], {}, LIMITS, 0.0)
     written(peer)  # the greeting
-    one = Asker(peer, 0.0)
+    one = Asker(peer, 0.0, Credits(1e9, 1e9, 0.0))
     one.waiting.extend((question,) for question in questions)
     return one, peer
 
