@@ -14,12 +14,13 @@ from fanout.shm.census import minimal
 from fanout.shm.value_layout import NO_VALUE, PLACE_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterator
 
     from fanout.shm.kept_values import KeptValues
     from fanout.workers.stream.topic_names import TopicNames
 
 LOOKED_AT = 4_096  # names at once, or a quarter as many prefixes: about 1 ms
+MANY = 64  # prefixes, from which on it is worth while to know which of them are whole topics
 TRIES_MAX = 100  # to learn the names of what is being committed
 SAMPLED = 64  # of so many values in order, one says where the order of all is cut
 _PLACE = (1 << PLACE_BITS) - 1
@@ -111,7 +112,12 @@ class Listing:
             if not self._names.unsure:
                 break
         work, most, looked_at = 0, self._most, self._looked_at
-        for prefix in self._prefixes:
+        prefixes = self._prefixes
+        if len(prefixes) >= MANY and not most and self.part == ALL_NAMES:
+            prefixes = yield from self._find_alone()
+            if self.is_given_up:
+                return
+        for prefix in prefixes:
             begin = prefix
             while True:
                 some, is_cut = self._some(max(begin, self.part[0]), prefix)
@@ -143,18 +149,39 @@ class Listing:
             return some, False
         return some[: bisect_left(some, stop)], True
 
+    def _find_alone(self) -> Generator[None, None, list[bytes]]:
+        """Find those that are whole topics, with which no other begins; returns the others."""
+        alone: frozenset[bytes] = frozenset()
+        for found in self._names.alone():
+            if found is None:
+                yield
+            else:
+                alone = found
+        prefixes, others = [*self._prefixes], list[bytes]()
+        size = max(1, self._looked_at // 4)
+        for low in range(0, len(prefixes), size):
+            some = prefixes[low : low + size]
+            self._add([prefix for prefix in some if prefix in alone])
+            others += [prefix for prefix in some if prefix not in alone]
+            if self._is_full():
+                self._give_up()
+                break
+            if low + size < len(prefixes):
+                yield
+        return others
+
     def _add(self, names: list[bytes]) -> None:
-        last, places, above = self._values.last, self._names.places, self._passed
-        is_covered, found = self._is_covered, self._found
-        for name in names:
-            place = places[name]
-            sequence = last[place]
-            if (
-                sequence != NO_VALUE
-                and sequence > above
-                and (is_covered is None or not is_covered(name))
-            ):
-                found.append(sequence << PLACE_BITS | place)
+        last, above, is_covered = self._values.last, self._passed, self._is_covered
+        found, place_of = self._found, self._names.places.get
+        if is_covered is not None:
+            names = [name for name in names if not is_covered(name)]
+        found.extend(
+            [
+                sequence << PLACE_BITS | place
+                for place in map(place_of, names)
+                if place is not None and above < (sequence := last[place]) < NO_VALUE
+            ]
+        )
         if len(found) >= LOOKED_AT:
             self._end_run()
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from fanout.shm.value_layout import KEYFRAME
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fanout.shm.kept_values import KeptValues
 
 LEARNED = 1_024  # places that are looked at at once: some 2 ms if all are new
@@ -35,6 +38,7 @@ class TopicNames:
         self._sorted: list[bytes] = []
         self.places: dict[bytes, int] = {}
         self.unsure = False
+        self._alone: frozenset[bytes] | None = None  # see `alone()`
 
     def name(self, place: int) -> bytes:
         """The topic that had this place when it was looked at last."""
@@ -81,11 +85,32 @@ class TopicNames:
                 new.append(name)
             gone.discard(name)
             places[name] = place
+        if gone or new:
+            self._alone = None
         if gone:
             self._sorted = [name for name in self._sorted if name not in gone]
         if new:
             self._sorted += sorted(new)
             self._sorted.sort()  # two runs, which are merged
+
+    def alone(self) -> Iterator[frozenset[bytes] | None]:
+        """Those with which no other name begins: to find one of them costs less than `some()`.
+
+        Last of all they are there, as they were when that was asked; until then None. They are
+        found once for all who ask, until there are other names.
+        """
+        if self._alone is None:
+            names, found = [*self._sorted, b""], set[bytes]()
+            for low in range(0, len(names) - 1, LEARNED):
+                some = pairwise(names[low : low + LEARNED + 1])
+                found.update([one for one, other in some if not other.startswith(one)])
+                if low + LEARNED < len(names) - 1:
+                    yield None
+            if names[:-1] != self._sorted:
+                yield frozenset(found)
+                return
+            self._alone = frozenset(found)
+        yield self._alone
 
     def some(self, begin: bytes, prefix: bytes, most: int) -> list[bytes]:
         """The first names from `begin` on that begin with a prefix, in their order."""
