@@ -76,7 +76,8 @@ import hashlib
 import pathlib
 import sys
 
-project = pathlib.Path(sys.argv[1], "pyproject.toml").read_bytes()
+files = "pyproject.toml", "setup.py", "fanout/_speed.c"
+project = [pathlib.Path(sys.argv[1], name).read_bytes() for name in files]
 print(hashlib.sha256(repr((sys.argv[1:], sys.version, project)).encode()).hexdigest())
 PYTHON
 }
