@@ -46,11 +46,18 @@ def _add_password(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     add_parser(subparsers)
 
 
+def _add_keys(subparsers: _SubParsersAction[ArgumentParser]) -> None:
+    from fanout.cli.keys import add_parser
+
+    add_parser(subparsers)
+
+
 COMMANDS: dict[str, Callable[[_SubParsersAction[ArgumentParser]], None]] = {
     "serve": _add_serve,
     "sub": _add_sub,
     "top": _add_top,
     "password": _add_password,
+    "keys": _add_keys,
 }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.errors import ConfigError
-from fanout.security.curve import raw_key
+from fanout.security.curve import raw_key, sodium
 from fanout.security.z85 import z85_encode
 
 if TYPE_CHECKING:
@@ -68,16 +68,13 @@ def create_certificates(
 
     Raises:
         ConfigError: there is such a file already, or none can be written, or the metadata have
-            more than a line. What was begun is removed.
-        ImportError: PyNaCl is not installed: `pip install fanout-zmq[curve]`.
+            more than a line, or PyNaCl is not installed, or too old. What was begun is removed.
     """
-    from fanout.security.sodium import Sodium
-
     said = "".join(f"    {key} = {value}\n" for key, value in (metadata or {}).items())
     if len(said.splitlines()) != len(metadata or {}):
         raise ConfigError("the metadata of a certificate are lines of text")
     secret = secrets.token_bytes(KEY_BYTES)
-    lines = f'metadata\n{said}curve\n    public-key = "{z85_encode(Sodium().public_of(secret))}"\n'
+    lines = f'metadata\n{said}curve\n    public-key = "{z85_encode(sodium().public_of(secret))}"\n'
     public_path = os.path.join(directory, f"{name}.key")
     secret_path = os.path.join(directory, f"{name}.key_secret")
     _write(secret_path, f'{_SECRET}{lines}    secret-key = "{z85_encode(secret)}"\n', _SECRET_MODE)

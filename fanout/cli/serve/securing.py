@@ -34,12 +34,18 @@ def add_security(parser: argparse.ArgumentParser) -> None:
         "--curve-secret-key-file",
         metavar="FILE",
         help="encrypt (CURVE, needs PyNaCl) with the secret key in FILE: 40 characters of Z85, or "
-        "a secret certificate as pyzmq makes them; subscribers may have any key",
+        "a secret certificate as `fanout keys` and pyzmq make them; subscribers may have any key",
     )
     parser.add_argument(
         "--curve-previous-key-file",
         metavar="FILE",
         help="serve those who know the public key of this one, too",
+    )
+    parser.add_argument(
+        "--allow",
+        metavar="DIR",
+        help="serve only who has a key with a certificate, *.key, in DIR, with "
+        "--curve-secret-key-file; the certificates may come and go",
     )
 
 
@@ -64,15 +70,17 @@ def security_of(arguments: argparse.Namespace) -> Security | None:
         UsageError: the arguments do not go together. ConfigError: a file cannot be used.
     """
     key, previous = arguments.curve_secret_key_file, arguments.curve_previous_key_file
-    if previous is not None and key is None:
-        raise UsageError("--curve-previous-key-file goes with --curve-secret-key-file FILE")
+    for option, value in (("--curve-previous-key-file", previous), ("--allow", arguments.allow)):
+        if value is not None and key is None:
+            raise UsageError(f"{option} goes with --curve-secret-key-file FILE")
     if key is not None:
         if arguments.plain_passwords is not None:
             raise UsageError("an endpoint has one mechanism: --plain-passwords or --curve-…")
-        from fanout.auth import Curve, load_secret_key  # seldom needed
+        from fanout.auth import Curve, Directory, load_secret_key  # seldom needed
 
         before = None if previous is None else load_secret_key(previous)
-        return Curve(load_secret_key(key), previous=before)
+        check = None if arguments.allow is None else Directory(arguments.allow)
+        return Curve(load_secret_key(key), check, previous=before)
     if arguments.plain_passwords is None:
         if arguments.plain_on_network:
             raise UsageError("--plain-on-network goes with --plain-passwords FILE")
