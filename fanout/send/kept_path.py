@@ -60,12 +60,18 @@ class KeptPath(SendPath):
         super().__init__(segment, bells, room, interest, max_topics)
         self.topics = KeptTopics(max_topics, self.log.values, prefixes)
 
+    def append_parts(self, parts: Sequence[bytes], topic: Topic) -> int:
+        def append() -> int:
+            return self.log.append_parts(parts, topic.id)
+
+        return self._append_with(lambda: self.log.values.marking(append), (topic,))
+
     def append_batch(self, wires: Sequence[bytes], topics: Sequence[Topic]) -> int:
         def append() -> int:
             # Under the lock: one of them may have lost its place while there was no room.
             return self.log.append_batch(wires, [topic.id for topic in topics])
 
-        return self._append_with(append, topics)
+        return self._append_with(lambda: self.log.values.marking(append), topics)
 
     def last(self, name: bytes) -> LastValue | None:
         """The last value of a topic; any thread."""

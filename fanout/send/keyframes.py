@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fanout.send.kept_path import KeptPath
     from fanout.send.path import SendPath
     from fanout.send.topics import Topic
+    from fanout.send.wire import Wire
 
 NO_VALUES = (
     "keyframe=True is for those who subscribe later: make the publisher with "
@@ -42,6 +43,11 @@ def as_keyframe(path: SendPath, topic: Topic) -> Topic:
     if keyframe is None:
         raise ConfigError(f"{_why_none(topic)}; nothing was sent")
     return keyframe
+
+
+def in_pieces(wire: Wire) -> Wire:
+    """The message for `append_parts()`, which takes the mark back if it is not committed."""
+    return (wire,) if isinstance(wire, bytes) else wire
 
 
 def _why_none(topic: Topic) -> str:

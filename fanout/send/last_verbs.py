@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, cast
 from fanout.arguments import as_topic
 from fanout.errors import ConfigError
 from fanout.refusals import name_as
-from fanout.send.keyframes import as_keyframe
+from fanout.send.keyframes import as_keyframe, in_pieces
 
 if TYPE_CHECKING:
     from fanout.arguments import TopicLike
     from fanout.send.kept_path import KeptPath, LastValue
     from fanout.send.path import SendPath
     from fanout.send.topics import Topic
+    from fanout.send.wire import Wire
 
 
 class LastVerbs:
@@ -50,8 +51,8 @@ class LastVerbs:
         """
         return _kept(self._values_path()).forget(as_topic(topic))
 
-    def _keyframe(self, topic: Topic) -> Topic:
-        return as_keyframe(self._values_path(), topic)
+    def _keyframe(self, wire: Wire, topic: Topic) -> tuple[Wire, Topic]:
+        return in_pieces(wire), as_keyframe(self._values_path(), topic)
 
     def _values_path(self) -> SendPath:
         raise NotImplementedError
@@ -70,8 +71,8 @@ class AwaitedLastVerbs:
         """Have no last message of a topic any more; see `fanout.Publisher.forget()`."""
         return _kept(self._values_path()).forget(as_topic(topic))
 
-    def _keyframe(self, topic: Topic) -> Topic:
-        return as_keyframe(self._values_path(), topic)
+    def _keyframe(self, wire: Wire, topic: Topic) -> tuple[Wire, Topic]:
+        return in_pieces(wire), as_keyframe(self._values_path(), topic)
 
     def _values_path(self) -> SendPath:
         raise NotImplementedError

@@ -48,8 +48,8 @@ class Verbs(NotASocket, Generic[R]):
         timeout: float | None = None,
     ) -> R:
         """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
-        wire, known = self._encoding().two_frames(topic, payload)
-        return self._send((wire, self._keyframe(known) if keyframe else known), timeout)
+        message = self._encoding().two_frames(topic, payload)
+        return self._send(self._keyframe(*message) if keyframe else message, timeout)
 
     def send(
         self,
@@ -93,8 +93,8 @@ class Verbs(NotASocket, Generic[R]):
                     return self.send(frame, timeout=timeout)
         if flags is not None or copy is not None or track is not None:
             refuse_arguments("send_multipart", flags, copy, track)
-        wire, known = self._encoding().frames(frames)
-        return self._send((wire, self._keyframe(known) if keyframe else known), timeout)
+        message = self._encoding().frames(frames)
+        return self._send(self._keyframe(*message) if keyframe else message, timeout)
 
     def send_string(
         self,
@@ -166,8 +166,8 @@ class Verbs(NotASocket, Generic[R]):
     def _encoding(self) -> Encoder:
         raise NotImplementedError
 
-    def _keyframe(self, topic: Topic) -> Topic:
-        """What a keyframe of this topic is published by.
+    def _keyframe(self, wire: Wire, topic: Topic) -> tuple[Wire, Topic]:
+        """This message as a keyframe is published.
 
         Raises:
             ConfigError: there are none; nothing was sent.

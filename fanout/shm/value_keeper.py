@@ -28,7 +28,7 @@ from fanout.shm.kept_values import ENTRY, KeptValues, entry_bytes
 from fanout.shm.value_layout import EVICTED, KEYFRAME, NO_VALUE, PLACE_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from fanout.shm.segment import Segment
 
@@ -59,6 +59,7 @@ class ValueKeeper(KeptValues):
         self.steps = 1
         self._goal = 0
         self._next = 1
+        self._marked: list[tuple[int, int]] | None = None  # by the send that is under way
         for column in (self.last, self.kept):
             column[:] = array("Q", [NO_VALUE]) * len(column)
 
@@ -190,8 +191,26 @@ class ValueKeeper(KeptValues):
         Before it is one: so who looks may find that there is none, and never one that is unknown.
         """
         if self.ids[place] == topic_id:
+            if self._marked is not None:
+                self._marked.append((place, topic_id))
             self._words[places.H_VALUES_KEYED] += 1
             self.ids[place] = topic_id | KEYFRAME
+
+    def marking(self, append: Callable[[], int]) -> int:
+        """Call that; topics that it marks by `note_keyframe()` stay so if it commits, only then.
+
+        Of a topic that is marked, and has no keyframe, who subscribes is sent nothing.
+        """
+        head, keyed = self.log.head(), self._words[places.H_VALUES_KEYED]
+        self._marked = []
+        try:
+            return append()
+        finally:
+            marked, self._marked = self._marked, None
+            if marked and self.log.head() == head:  # there was no room, or it was interrupted
+                for place, topic_id in marked:
+                    self.ids[place] = topic_id
+                self._words[places.H_VALUES_KEYED] = keyed
 
     def _name(self, place: int, topic_id: int) -> None:
         if self.ids[place] >= KEYFRAME:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,13 +10,19 @@ import pytest
 from fanout.errors import ConfigError
 from fanout.send.attempt import attempt_batch, attempt_message
 from fanout.send.kept_path import KeptPath, NumberedKeptPath
-from fanout.send.keyframes import as_keyframe
+from fanout.send.kept_topics import Keyframe
+from fanout.send.keyframes import as_keyframe, in_pieces
+from fanout.send.last_verbs import AwaitedLastVerbs, LastVerbs
 from fanout.send.wire import Encoder
 from fanout.shm.layout import PAGE, Layout
+from fanout.shm.log import NO_SPACE
 from fanout.shm.value_layout import KEYFRAME, ValueTable
+from fanout.shm.worker_slot import NO_TAIL
+from tests.helpers.interrupting import Steps
 from tests.unit.send.line import Line
 
 if TYPE_CHECKING:
+    from fanout.send.attempt import Attempt
     from fanout.send.topics import Topic
     from fanout.send.wire import Wire
 
@@ -65,6 +72,85 @@ def test_one_whose_topic_loses_its_place_before_it_is_committed_is_none() -> Non
         sequence = attempt_message(path, wire, keyframe).append()
         assert line.reader.topic_ids(sequence, sequence + 1) == [0]
         assert not path.log.values.has_keyframes
+
+
+Way = Callable[["Line", bytes, bytes], "Attempt"]  # topic, payload
+
+
+def in_parts(line: Line, topic: bytes, payload: bytes) -> Attempt:
+    path: Any = line.path
+    wire, known = message(line, topic, payload)
+    return attempt_message(path, in_pieces(wire), as_keyframe(path, known))
+
+
+def in_a_batch(line: Line, topic: bytes, payload: bytes) -> Attempt:
+    path: Any = line.path
+    wire, known = message(line, topic, payload)
+    assert isinstance(wire, bytes)
+    return attempt_batch(path, [wire, wire], [as_keyframe(path, known)] * 2)
+
+
+@pytest.mark.parametrize("publish", [in_parts, in_a_batch])
+def test_one_that_there_is_no_room_for_marks_nothing(publish: Way) -> None:
+    """Else who comes would be sent nothing of its topic, though that has a last value."""
+    with Line(LAYOUT, KeptPath) as line:
+        path: Any = line.path
+        values = path.log.values
+        path.make_room(100, 4)
+        assert attempt_message(path, *message(line, b"t")).append() != NO_SPACE
+        assert publish(line, b"u", b"x").append() != NO_SPACE
+        line.read_up_to(0)
+        while path.make_room(6_000, 1):
+            attempt_message(path, *message(line, b"v", bytes(6_000 - 20))).append()
+        for topic in (b"t", b"u"):
+            assert publish(line, topic, bytes(7_000)).append() == NO_SPACE
+        assert [values.ids[place] >= KEYFRAME for place in (1, 2)] == [False, True]
+        line.read_up_to(NO_TAIL)
+        assert path.forget(b"u")
+        assert not values.has_keyframes
+        assert path.make_room(100, 4)
+        assert publish(line, b"t", b"x").append() != NO_SPACE
+        assert values.ids[1] >= KEYFRAME
+
+
+@pytest.mark.parametrize("publish", [in_parts, in_a_batch])
+def test_interrupted_anywhere_it_is_marked_if_it_is_committed(publish: Way) -> None:
+    committed = []
+    with Line(LAYOUT, KeptPath) as line:
+        path: Any = line.path
+        values = path.log.values
+        assert path.make_room(100, 4)
+        for step in range(1, 2_000):
+            assert attempt_message(path, *message(line, b"t")).append() != NO_SPACE
+            attempt, head = publish(line, b"t", b"x"), path.log.head
+            is_over = False
+            try:
+                with Steps(step, _interrupt, opcodes=True):
+                    attempt.append()
+                is_over = True
+            except KeyboardInterrupt:
+                pass
+            committed.append(path.log.head > head)
+            assert values.has_keyframes == (values.ids[1] >= KEYFRAME) == committed[-1]
+            path.forget(b"t")
+            path.make_room(100, 4)
+            if is_over:
+                break
+    assert is_over
+    assert {*committed[:-1]} == {False, True}
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", [LastVerbs, AwaitedLastVerbs])
+def test_the_verbs_publish_it_by_what_takes_the_mark_back(kind: type[Any]) -> None:
+    with Line(LAYOUT, KeptPath) as line:
+        verbs = type("Face", (kind,), {"_values_path": lambda _self: line.path})()
+        wire, keyframe = verbs._keyframe(*message(line, b"t"))
+        assert type(wire) is tuple
+        assert type(keyframe) is Keyframe
 
 
 def test_why_there_can_be_none_is_said() -> None:
