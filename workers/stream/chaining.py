@@ -116,16 +116,21 @@ class Chaining:
         assert snapshots is not None
         if snapshots.has_cancelled and snapshots.is_covered(snapshot, name):
             return True
-        keyframe = self._keyframes.last_before(topic_id, until) if low < until else None
+        # Of what came since then it was sent the newest: nothing older may come after that.
+        is_passed = snapshot.is_passed and last >= finding.due
+        keyframe = None
+        if low < until and not is_passed:
+            keyframe = self._keyframes.last_before(topic_id, until)
         if keyframe is not None and keyframe >= low and finding.room > 0:
             finding.floors[name] = keyframe
             finding.room -= 1
         elif last < until and values.is_keyframe(place, last):
-            snapshot.alone.add(place)
+            if not is_passed:
+                snapshot.alone.add(place)
         elif last >= self._log.head() and finding.tries < TRIES_MAX:
             return False
         elif last < until or not self._comes(topic_id, finding):
-            finding.lose(last)
+            finding.lose(max(finding.due - 1, 0) if is_passed else last)
             self._want(name)
         return True
 

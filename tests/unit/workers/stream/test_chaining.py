@@ -435,3 +435,88 @@ def test_any_order_of_events(seed: int, layout: Layout, monkeypatch: pytest.Monk
     if layout is LARGE:
         assert not feed.asked
     feed.segment.close()
+
+
+class TestConflating:
+    """What a pass has sent of a topic is its newest message: nothing older comes after that."""
+
+    @pytest.fixture
+    def late(self, feed: KeyedFeed) -> One:
+        """Somebody who takes nothing, and for whom something waits when it subscribes to more."""
+        feed.policy = SlowPolicy("conflate")
+        feed.publish_key(b"xp0")
+        feed.publish(b"xp0")
+        one = feed.comes(b"yp0", room=0)
+        one.member.gaps = Gaps(1, conflated=False)
+        feed.publish(b"yp0")
+        feed.turn()
+        feed.subscribes(one, b"xp0")
+        return one
+
+    def test_after_a_delta_neither_keyframe_nor_older_ones(
+        self, feed: KeyedFeed, late: One
+    ) -> None:
+        feed.publish(b"xp0")
+        delta = feed.publish(b"xp0")
+        feed.settle()
+        live = feed.publish(b"xp0")
+        feed.settle()
+        assert sequences(late)[b"xp0"] == [delta, live]
+        assert feed.asked == [b"xp0"]
+        [gap] = marks(late, GAP_TOPIC)
+        assert (gap["reason"], gap["first"], gap["last"]) == ("keyframe", 2, 2)
+
+    def test_a_keyframe_comes_once(self, feed: KeyedFeed, late: One) -> None:
+        feed.publish(b"xp0")
+        key = feed.publish_key(b"xp0")
+        feed.settle()
+        live = feed.publish(b"xp0")
+        feed.settle()
+        assert sequences(late)[b"xp0"] == [key, live]
+        assert (feed.asked, marks(late, GAP_TOPIC)) == ([], [])
+
+    def test_where_nothing_came_since_then_it_gets_all_of_it(
+        self, feed: KeyedFeed, late: One
+    ) -> None:
+        feed.publish(b"yp0")
+        feed.settle()
+        live = feed.publish(b"xp0")
+        feed.settle()
+        assert sequences(late)[b"xp0"] == [0, 1, live]
+        assert (feed.asked, marks(late, GAP_TOPIC)) == ([], [])
+
+
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_older_comes_after_a_newer_one_to_who_conflates(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyframes, "LOOKED_AT", 7)
+    monkeypatch.setattr(chaining, "PLACES_AT_ONCE", 3)
+    feed, numbers = KeyedFeed(LARGE), random.Random(seed)
+    feed.policy = SlowPolicy("conflate")
+    for _ in range(1_000):
+        happens = numbers.random()
+        if happens < 0.5:
+            feed.publish(numbers.choice(TOPICS), numbers.randrange(40))
+        elif happens < 0.6:
+            feed.publish_key(numbers.choice(KEYED), numbers.randrange(40))
+        elif happens < 0.78:
+            feed.turn()
+        elif happens < 0.8 and len(feed.ones) < 25:
+            prefixes = numbers.sample(PREFIXES, numbers.randrange(1, 4))
+            feed.comes(*prefixes, room=numbers.choice((0, 40, 1 << 40)))
+        elif feed.ones:
+            one = numbers.choice(feed.ones)
+            if happens < 0.82:
+                feed.subscribes(one, numbers.choice(PREFIXES))
+            elif one.member.blocked and one.member.state is not LOST:
+                one.sink.room += numbers.randrange(400)
+                feed.pump.runnable[one.member] = None
+    feed.settle()
+    for one in feed.ones:
+        for topic, got in sequences(one).items():
+            assert got == sorted(set(got)), topic
+            assert got[-1] == feed.last[topic]
+    assert feed.pump.totals.replayed > 20
+    feed.segment.close()
