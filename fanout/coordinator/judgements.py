@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 from fanout.control.judging import AuthRequest, Judged, Judgement
 from fanout.control.messages import ControlError, Evict
 from fanout.coordinator.actions import GiveUp, Judge, NoteUser, Say, Tell
-from fanout.coordinator.judging import CHECK_TIMEOUT
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
-from fanout.security.verdicts import Allow, Deny, Later, Request, shown_text, shown_user
+from fanout.security.verdicts import (
+    OVERDUE,
+    Allow,
+    Deny,
+    Later,
+    Request,
+    shown_text,
+    shown_user,
+)
 from fanout.security.z85 import z85_encode
 
 if TYPE_CHECKING:
@@ -92,9 +99,8 @@ def due(state: State, now: float) -> list[Action]:
         connection = state.roster.connections.get(subscriber)
         state.judging.end(subscriber)
         if connection is not None:
-            text = f"the check of a request took longer than {CHECK_TIMEOUT:g} s"
-            event = Event(EventKind.CALLBACK_FAILED, text, subscriber, connection.peer)
-            said = _say(connection, Judgement.LATER, f"{Reason.PUT_OFF.text}: {text}")
+            event = Event(EventKind.CALLBACK_FAILED, OVERDUE, subscriber, connection.peer)
+            said = _say(connection, Judgement.LATER, f"{Reason.PUT_OFF.text}: {OVERDUE}")
             actions += [Tell(event), said]
     return actions
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.security.verdicts import CHECK_TIMEOUT
+
 if TYPE_CHECKING:
     from fanout.security.endpoints import Security
-
-CHECK_TIMEOUT = 5.0  # seconds; half of `handshake_timeout`, so that ours is over first
 
 
 class Judging:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from fanout.errors import ConfigError
+from fanout.security.awaited import found_by
 from fanout.security.endpoints import Security, checked
 from fanout.security.sodium import PYNACL_MIN, Sodium, is_recent
-from fanout.security.verdicts import Allow, Request, Verdict, as_verdict
+from fanout.security.verdicts import CHECK_TIMEOUT, Allow, Request, Verdict, as_verdict
 from fanout.security.z85 import z85_decode, z85_encode
 from fanout.zmtp.boxes import KEY_BYTES
 
@@ -32,7 +33,7 @@ class Curve(Security):
 
     Raises:
         ConfigError: a key is none; the text says which one, and has nothing of it. TypeError:
-            `check` cannot be called, or is a coroutine function.
+            `check` cannot be called.
     """
 
     __slots__ = ("_check", "_secrets")
@@ -70,8 +71,10 @@ class Curve(Security):
     def secrets(self) -> list[bytes]:
         return list(self._secrets)
 
-    def judge(self, request: Request) -> Verdict:
-        return Allow() if self._check is None else as_verdict(self._check(request))
+    def judge(self, request: Request, seconds: float = CHECK_TIMEOUT) -> Verdict:
+        if self._check is None:
+            return Allow()
+        return as_verdict(found_by(self._check, request, seconds))
 
     def check_place(self, endpoint: str, *, is_local: bool) -> None:
         del endpoint, is_local

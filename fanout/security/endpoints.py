@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanout.errors import ConfigError
-from fanout.security.verdicts import Request, Verdict, as_verdict
+from fanout.security.awaited import found_by
+from fanout.security.verdicts import CHECK_TIMEOUT, Request, Verdict, as_verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
-    Check = Callable[[Request], Verdict | bool]
+    Check = Callable[[Request], Verdict | bool | Coroutine[Any, Any, Verdict | bool]]
 
 
 class Security:
@@ -28,10 +28,14 @@ class Security:
     protocol = "zmtp"
     asks = False
 
-    def judge(self, request: Request) -> Verdict:
+    def judge(self, request: Request, seconds: float = CHECK_TIMEOUT) -> Verdict:
         """Say whether this one may subscribe; on a thread of its own, may take its time.
 
+        Args:
+            seconds: after which a check that is awaited is cancelled.
+
         Raises:
+            OverdueError: it was cancelled.
             Anything: whoever was asked has failed.
         """
         raise NotImplementedError
@@ -69,11 +73,12 @@ class Plain(Security):
     Args:
         check: is called with each `Request`, on one of a few threads of its own, up to four at
             once; returns `Allow`, `Later` or `Deny`, or True or False. `Passwords` is one. What
-            raises, or takes longer than 5 s, counts as `Later`.
+            raises, or takes longer than 5 s, counts as `Later`. It may be a coroutine function,
+            too: each call is awaited on such a thread, by a loop of its own, and cancelled then.
         on_network: bind to addresses that other machines can reach, all the same.
 
     Raises:
-        TypeError: `check` cannot be called, or is a coroutine function.
+        TypeError: `check` cannot be called.
     """
 
     __slots__ = ("_check", "_on_network")
@@ -88,8 +93,8 @@ class Plain(Security):
     def __repr__(self) -> str:
         return f"Plain({self._check!r}, on_network={self._on_network})"
 
-    def judge(self, request: Request) -> Verdict:
-        return as_verdict(self._check(request))
+    def judge(self, request: Request, seconds: float = CHECK_TIMEOUT) -> Verdict:
+        return as_verdict(found_by(self._check, request, seconds))
 
     def check_place(self, endpoint: str, *, is_local: bool) -> None:
         if is_local or self._on_network:
@@ -104,13 +109,12 @@ def checked(check: Check, whose: str) -> Check:
     """A check that can be called.
 
     Raises:
-        TypeError: it cannot be, or is a coroutine function.
+        TypeError: it cannot be.
     """
-    called = getattr(check, "__call__", None)  # noqa: B004  # of an object, it may be async
-    if called is None or iscoroutinefunction(check) or iscoroutinefunction(called):
+    if not callable(check):
         raise TypeError(
             f"{whose} takes a function that is called with a Request and returns a verdict, "
-            f"not {'a coroutine function' if called else type(check).__name__}"
+            f"not {type(check).__name__}"
         )
     return check
 

@@ -3,7 +3,8 @@
 A check belongs to the user: it may block, raise, or never return. So there are few threads, started
 when they are needed; a check that takes too long is given up by whoever waits for it, and its
 thread does not count any more: another takes its place, up to a bound. If all of these hang, too,
-nobody is judged any more, and each request is given up in its time.
+nobody is judged any more, and each request is given up in its time. A check that is awaited is
+cancelled then, by its own thread.
 
 One request is made for each connection that is in its handshake, and these are bounded. Addresses
 take turns: one that has thousands of them, and checks that are slow, costs others little.
@@ -12,11 +13,13 @@ take turns: one that has thousands of them, and checks that are slow, costs othe
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from fanout.security.awaited import OverdueError
 from fanout.security.fair_line import FairLine
-from fanout.security.verdicts import Later
+from fanout.security.verdicts import CHECK_TIMEOUT, OVERDUE, Later
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +39,16 @@ class Judges:
 
     Its mutable state, under a lock: who waits, who is being judged by which thread, how many
     threads there are, and how many of them hang.
+
+    Args:
+        seconds: for a request, from when it is submitted; then a check that is awaited is
+            cancelled. Of any other one it has to be told (`give_up`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = CHECK_TIMEOUT) -> None:
+        self._seconds = seconds
         self._changed = threading.Condition()
-        self._waiting: FairLine[tuple[Security, Request, Done]] = FairLine()
+        self._waiting: FairLine[tuple[Security, Request, Done, float]] = FairLine()
         self._busy: dict[int, threading.Thread] = {}  # by subscriber
         self._threads: set[threading.Thread] = set()  # those that count
         self._hung: set[threading.Thread] = set()
@@ -59,10 +67,11 @@ class Judges:
             done: is called on one of the threads, with the request, the verdict, and what has
                 failed (empty = nothing); not after `give_up`.
         """
+        until = time.monotonic() + self._seconds
         with self._changed:
             if self._is_over:
                 return
-            self._waiting.add(request.subscriber, address, (security, request, done))
+            self._waiting.add(request.subscriber, address, (security, request, done, until))
             is_short = len(self._busy) + len(self._waiting) > len(self._threads)
             if is_short and len(self._threads) < THREADS_MAX:
                 self._start()
@@ -114,19 +123,21 @@ class Judges:
                 one = self._waiting.take()
                 if one is None:
                     continue
-                security, request, done = one
+                security, request, done, until = one
                 self._busy[request.subscriber] = me
-            verdict, failure = _judged(security, request)
+            verdict, failure = _judged(security, request, until - time.monotonic())
             with self._changed:
                 is_awaited = self._busy.pop(request.subscriber, None) is me
             if is_awaited:
                 done(request, verdict, failure)
 
 
-def _judged(security: Security, request: Request) -> tuple[Verdict, str]:
+def _judged(security: Security, request: Request, seconds: float) -> tuple[Verdict, str]:
     """The verdict, and what has failed. Not the text of an error: a secret may be in it."""
     try:
-        return security.judge(request), ""
+        return security.judge(request, seconds), ""
+    except OverdueError:
+        return Later(OVERDUE), OVERDUE
     except BaseException as error:
         at = step = error.__traceback__
         while step is not None:  # the last line of the check itself, not of what it calls of ours

@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 from fanout.arguments import as_topic
 
+CHECK_TIMEOUT = 5.0  # seconds; half of `handshake_timeout`, so that ours is over first
+OVERDUE = f"the check of a request took longer than {CHECK_TIMEOUT:g} s"
 TEXT_MAX = 200  # characters of a reason: it goes to the worker, into an event and into a log
 PREFIXES_MAX = 1_000  # that a user may have; they go to a worker in one message,
 PREFIXES_BYTES_MAX = 64 * 1024  # which holds so much of them

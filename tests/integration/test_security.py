@@ -185,6 +185,54 @@ def test_a_check_that_hangs_keeps_nobody_from_closing(make: Callable[..., Seen])
     )
 
 
+def test_an_awaited_check_that_hangs_is_cancelled(make: Callable[..., Seen]) -> None:
+    cancelled = []
+
+    async def check(request: auth.Request) -> bool:
+        if request.username == "slow":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.append(request.username)
+        return True
+
+    publisher, happenings = opened(auth.Plain(check))
+    with publisher:
+        make("slow").connect(publisher.endpoints[0])
+        [event, *_] = happenings.wait_for(EventKind.CALLBACK_FAILED)
+        assert "longer than 5 s" in event.reason
+        wait_until(lambda: cancelled, "it is cancelled")
+        make("desk7").connect(publisher.endpoints[0])
+        publisher.wait_for_subscribers(1, timeout=30)
+        [one] = publisher.subscribers()
+        assert one.user == "desk7"
+
+
+def test_an_awaited_check_asks_in_the_loop_of_the_publisher(make: Callable[..., Seen]) -> None:
+    async def run() -> str:
+        loop = asyncio.get_running_loop()
+
+        async def user_of(name: str) -> str:
+            assert asyncio.get_running_loop() is loop
+            return name.upper()
+
+        async def check(request: auth.Request) -> auth.Verdict:
+            assert asyncio.get_running_loop() is not loop
+            asked = asyncio.run_coroutine_threadsafe(user_of(request.username), loop)
+            user = await asyncio.wrap_future(asked)
+            return auth.Allow(user)
+
+        async with fanout.asyncio.Publisher(
+            "tcp://127.0.0.1:*", security=auth.Plain(check), **SMALL
+        ) as publisher:
+            make("desk7").connect(publisher.endpoints[0])
+            await publisher.wait_for_subscribers(1, timeout=30)
+            [one] = await publisher.subscribers()
+            return one.user
+
+    assert asyncio.run(run()) == "DESK7"
+
+
 def test_one_mechanism_for_each_endpoint(make: Callable[..., Seen]) -> None:
     with Publisher("tcp://127.0.0.1:*", **SMALL) as publisher:
         secured = publisher.bind("tcp://127.0.0.1:*", security=auth.Plain(PASSWORDS))

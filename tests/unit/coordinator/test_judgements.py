@@ -11,11 +11,10 @@ from fanout.control.messages import Connected, ControlError, Evict, encode
 from fanout.control.rights import Permit
 from fanout.coordinator import actions as do
 from fanout.coordinator import judgements, reports
-from fanout.coordinator.judging import CHECK_TIMEOUT
 from fanout.events import EventKind
 from fanout.reasons import Reason
 from fanout.security.endpoints import Plain
-from fanout.security.verdicts import Allow, Deny, Later, Request
+from fanout.security.verdicts import CHECK_TIMEOUT, Allow, Deny, Later, Request
 from tests.unit.coordinator.bench import closed
 from tests.unit.coordinator.test_reports import NOW, admit, served
 

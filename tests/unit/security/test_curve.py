@@ -10,7 +10,7 @@ import pytest
 from fanout.errors import ConfigError
 from fanout.security import curve
 from fanout.security.curve import Curve
-from fanout.security.verdicts import Allow, Deny, Request
+from fanout.security.verdicts import Allow, Deny, Request, Verdict
 from fanout.security.z85 import z85_encode
 
 RAW, OLD = b"k" * 32, b"o" * 32
@@ -29,11 +29,14 @@ def test_a_check_decides() -> None:
     assert made.judge(REQUEST) == Allow()
 
 
-async def later(request: Request) -> bool:
-    return bool(request)
+def test_a_check_may_be_awaited() -> None:
+    async def check(request: Request) -> Verdict:
+        return Allow("desk7") if request.public_key == REQUEST.public_key else Deny()
+
+    assert Curve(RAW, check).judge(REQUEST) == Allow("desk7")
 
 
-@pytest.mark.parametrize("check", [later, 5, "check"])
+@pytest.mark.parametrize("check", [5, "check"])
 def test_what_is_no_check(check: Any) -> None:
     with pytest.raises(TypeError, match=r"auth\.Curve takes a function"):
         Curve(RAW, check)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from fanout.errors import ConfigError
 from fanout.security.endpoints import NULL, Null, Plain, as_security
-from fanout.security.verdicts import Allow, Request
+from fanout.security.verdicts import Allow, Deny, Request
 
 REQUEST = Request(1, "127.0.0.1:5", "tcp://x", "PLAIN", "desk7", "geheim")
+STRANGER = Request(2, "127.0.0.1:6", "tcp://x", "PLAIN", "desk8", "geheim")
 
 
 def let_in(request: Request) -> bool:
@@ -18,12 +20,12 @@ def let_in(request: Request) -> bool:
 
 
 async def awaited(request: Request) -> bool:
-    return bool(request)
+    return let_in(request)
 
 
 class Awaited:
     async def __call__(self, request: Request) -> bool:
-        return bool(request)
+        return let_in(request)
 
 
 def test_none_is_null() -> None:
@@ -39,15 +41,19 @@ def test_nothing_else_is_security(value: object) -> None:
         as_security(value)
 
 
-@pytest.mark.parametrize("check", [None, "geheim", awaited, Awaited()])
-def test_a_check_is_a_plain_function(check: Any) -> None:
+@pytest.mark.parametrize("check", [None, "geheim"])
+def test_a_check_can_be_called(check: Any) -> None:
     with pytest.raises(TypeError, match=r"auth\.Plain takes a function") as error:
         Plain(check)
     assert "geheim" not in str(error.value)
 
 
-def test_a_check_is_asked() -> None:
-    assert Plain(let_in).judge(REQUEST) == Allow()
+@pytest.mark.parametrize(
+    "check", [let_in, awaited, Awaited(), partial(awaited), lambda request: awaited(request)]
+)
+def test_a_check_is_asked(check: Any) -> None:
+    assert Plain(check).judge(REQUEST) == Allow()
+    assert Plain(check).judge(STRANGER) == Deny()
 
 
 def test_plain_stays_on_this_machine_unless_it_is_asked_for() -> None:

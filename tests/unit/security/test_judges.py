@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fanout.security.endpoints import Plain
 from fanout.security.judges import HUNG_MAX, THREADS_MAX, Judges
-from fanout.security.verdicts import Allow, Later, Request
+from fanout.security.verdicts import CHECK_TIMEOUT, OVERDUE, Allow, Later, Request
 from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -181,3 +183,45 @@ def test_what_hangs_is_given_up_though_its_peer_has_left(court: Court) -> None:
         court.judges.give_up(subscriber)
     court.submit(10)
     until(lambda: 10 in court.found)
+
+
+def test_an_awaited_check_is_cancelled_in_its_time_and_its_thread_goes_on() -> None:
+    judges, found, ended = Judges(seconds=0.05), {}, []
+
+    async def check(asked: Request) -> bool:
+        if asked.username == "slow":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(asked.subscriber)
+        return True
+
+    def done(asked: Request, verdict: Verdict, failure: str) -> None:
+        found[asked.subscriber] = verdict, failure
+
+    for subscriber in range(2 * THREADS_MAX):
+        judges.submit(Plain(check), request(subscriber, "slow"), done)
+    until(lambda: len(found) == 2 * THREADS_MAX)
+    assert set(found.values()) == {(Later(OVERDUE), OVERDUE)}
+    assert set(ended) >= set(range(THREADS_MAX)), "the others may have been late from the beginning"
+    assert judges.hung == 0
+    judges.end()
+    until(lambda: not judges._threads)
+
+
+def test_the_time_in_line_counts(court: Court) -> None:
+    left: list[float] = []
+
+    class Noting(Plain):
+        def judge(self, request: Request, seconds: float = CHECK_TIMEOUT) -> Verdict:
+            left.append(seconds)
+            return super().judge(request, seconds)
+
+    for subscriber in range(THREADS_MAX):
+        court.submit(subscriber, "slow")
+    since = time.monotonic()
+    court.judges.submit(Noting(court.check), request(10), court.done)
+    until(lambda: time.monotonic() - since > 0.1)
+    court.released.set()
+    until(lambda: 10 in court.found)
+    assert left[0] < CHECK_TIMEOUT - 0.05
