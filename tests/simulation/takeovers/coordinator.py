@@ -28,10 +28,10 @@ from fanout.coordinator.succession import Succession
 from fanout.coordinator.wrecks import Wrecks
 from fanout.errors import NotMovedError
 from fanout.shm.header import Header
-from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, WorkerState
+from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.zmtp.errors import ProtocolError
 from tests.simulation.takeovers.memory import Memory
-from tests.simulation.violated import Violated
+from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,8 +68,9 @@ class Coordinator:
         self._slots = [WorkerSlot(memory, index) for index in range(world.seats)]
         for index in range(world.seats):
             WorkerSlot(world.segment, index).release()
+        # They start as well, and are ended first: RETIRED is who has no process, and gets one anew.
         for index in range(world.count, world.seats):
-            self.state.supervision.lives.append(Life(index, WorkerState.RETIRED, restarts=-1))
+            self.state.supervision.lives.append(Life(index, served=self.clock))
         self.state.roster.enlarge(world.seats)
         Header(world.segment).hold_back(NO_TAIL)
         losses = Losses(world.segment, self.state.interest, self.state.changes, self.now)
@@ -223,6 +224,7 @@ class Coordinator:
         for action in actions:
             match action:
                 case do.Start(worker):
+                    require(worker not in self.processes, "a worker has two processes")
                     self._slots[worker].area = self._areas.give(worker)
                     self.processes[worker] = self._world.start(worker)
                     self._carry_out(self.state.supervision.started(worker))

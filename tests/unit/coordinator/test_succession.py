@@ -454,6 +454,33 @@ def test_who_is_not_wanted_before_it_serves_is_said_to_be_killed_by_us() -> None
         assert bench.state.supervision.lives[1].condemned == ""
 
 
+def test_who_is_wanted_again_gets_no_process_before_the_one_that_was_killed_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Bench(1) as bench:
+        bench.enlarge(2)
+        bench.coordinator.resize(2)
+        bench.turn()
+        bench.turn()
+        old = bench.of_worker(1)
+        monkeypatch.setattr(old, "kill", lambda: None)  # it ends later
+        bench.coordinator.resize(1)
+        for _ in range(5):
+            bench.turn()
+        assert bench.state.supervision.lives[1].condemned != ""
+
+        bench.coordinator.resize(2)
+        for _ in range(5):
+            bench.turn()
+        assert [process.index for process in bench.processes] == [0, 1]
+        old.exit(KILLED)
+        Played(bench).settle()
+
+        assert [process.index for process in bench.processes] == [0, 1, 1]
+        assert states(bench) == [WorkerState.READY, WorkerState.READY]
+        assert not bench.state.supervision.lives[1].is_dismissed
+
+
 def test_one_that_does_not_end_though_it_was_told_to_is_killed() -> None:
     with Bench(2) as bench:
         subscribers = connect(bench, 4)
