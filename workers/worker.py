@@ -183,7 +183,7 @@ class Worker:
         if self.checkpoints.are_late:
             self._part.begin(self._tick_ns)
             self.checkpoints.end_round(now)
-        if self._orders.resuming.waiting:
+        if self._orders.resuming.are_due:
             self._orders.resuming.go_on(now)
         self._deliveries.serve(now)
         unsettled = self._settle_turn(now)
@@ -192,7 +192,7 @@ class Worker:
         self._wake_later(now)
         if self.pump.waiting:
             self.rest.put_off(now)
-        unsettled = unsettled or bool(self._orders.resuming.waiting)
+        unsettled = unsettled or self._orders.resuming.are_due
         if unsettled or self.pump.runnable or not self._rest(now, more, hurry):
             self._schedule_turn()
 

@@ -426,7 +426,7 @@ class TakingOver:
             pump = worker.pump
             unsent = [peer.unsent_in_kernel() for peer in worker.desk.peers.values()]
             behind = [one for one in pump.blocked if one not in pump.rests or one.queued]
-            is_busy = came or behind or worker._orders.resuming.waiting or any(unsent)
+            is_busy = came or behind or worker._orders.resuming.are_due or any(unsent)
             was_done, is_done = is_done, not is_busy
             if was_done and is_done and (pump.front >= head or not pump.needs_log):
                 return

@@ -281,7 +281,7 @@ async def fill(publisher: Publisher) -> int:
         count += 1
 
 
-FULL_AFTER_S = 0.3  # without room for so long, the kernel's buffers are full too
+FULL_AFTER_S = 1.0  # the kernel fills what is left of a window after 0.2 s, and again after 0.4
 BLOCKING: dict[str, Any] = {
     "workers": 1,
     "log_bytes": 64 * KIB,

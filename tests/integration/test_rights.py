@@ -275,8 +275,10 @@ def test_last_values_and_what_was_missed_are_within_the_rights(
         publisher.permit("desk7", ["secret"])
         publisher.publish(b"secret", b"now")
         assert subscriber.recv_multipart()[0] == b"news.last"
-        shown = [subscriber.recv_multipart() for _ in range(2)]
-        assert shown == [[b"secret", b"last"], [b"secret", b"now"]]
+        shown = [subscriber.recv_multipart()]
+        if shown == [[b"secret", b"last"]]:  # else it was newer already when that was looked up
+            shown = [subscriber.recv_multipart()]
+        assert shown == [[b"secret", b"now"]]
 
 
 def test_who_wants_to_know_is_told_what_it_may_not_have(connect: Callable[..., Any]) -> None:

@@ -56,6 +56,7 @@ class Permits:
     def permit(self, message: Permit, now: int) -> None:
         """It may have this from now on; nothing if it is gone."""
         peer = self._desk.peers.get(message.subscriber)
+        self._waiting.pop(message.subscriber, None)  # one that is older
         if peer is None:
             return
         if peer in self._tail.promised:  # the report of its last change has not got out

@@ -92,6 +92,7 @@ class Resuming:
         self._wants: dict[int, list[Wants]] = {}
         self._rights: dict[int, Rights] = {}
         self._asks: dict[int, list[bytes]] = {}
+        self._changes: dict[int, tuple[Permit, int]] = {}  # and from which message on; by that
         self.waiting: deque[_Waiting] = deque()
 
     def want(self, message: Wants) -> None:
@@ -106,13 +107,20 @@ class Resuming:
             self._rights[message.subscriber] = message
 
     def permit(self, message: Permit) -> None:
-        """A subscriber may have this from now on; one who is awaited, when it goes on."""
+        """A subscriber may have this from now on; one who is awaited, when it goes on.
 
-        def permit() -> None:
+        What was published before is sent by what it might have before: so the pump has to be past
+        that. One that has asked for nothing yet is sent nothing of it either.
+        """
+        if self.after(message.subscriber, lambda: self.permit(message)):
+            return
+        self._changes.pop(message.subscriber, None)
+        peer = self._desk.peers.get(message.subscriber)
+        head = self._around.log.head()
+        if peer is not None and peer.session.subscriptions and self._pump.front < head:
+            self._changes[message.subscriber] = message, head
+        else:
             self._permits.permit(message, self._around.now())
-
-        if not self.after(message.subscriber, permit):
-            permit()
 
     def take(self, message: Resume, descriptors: list[int]) -> None:
         """Go on with a connection, as soon as this worker is where the other one was."""
@@ -134,13 +142,27 @@ class Resuming:
                 return True
         return False
 
+    @property
+    def are_due(self) -> bool:
+        """Whether somebody waits for the pump to be further."""
+        return bool(self.waiting or self._changes)
+
+    def _change_rights(self, now: int) -> None:
+        while self._changes:
+            subscriber, (message, head) = next(iter(self._changes.items()))
+            if self._pump.front < head or self._part.is_over():
+                return
+            del self._changes[subscriber]
+            self._permits.permit(message, now)
+
     def go_on(self, now: int) -> None:
         """Go on with those for whom it is time; each turn in which somebody waits."""
         self._part.begin()
+        if not self._pump.needs_log and not self._tail.promised:
+            self._pump.follow()
+        self._change_rights(now)
         channel = self._around.channel
         while self.waiting:
-            if not self._pump.needs_log and not self._tail.promised:
-                self._pump.follow()
             if self._pump.front < self.waiting[0].head:
                 break
             one = self.waiting.popleft()

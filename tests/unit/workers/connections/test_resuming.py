@@ -12,6 +12,7 @@ from unittest import mock
 
 import pytest
 
+from fanout.control.rights import Permit
 from fanout.reasons import Reason
 from fanout.shm import layout as at
 from fanout.shm.layout import PAGE, Layout
@@ -364,3 +365,32 @@ def test_what_comes_after_the_end_of_one_was_not_sent_to_it(
     last = peer.slot.read(one.number)
     assert (last.matched, last.sent, last.counted) == (1, 1, 1)
     assert last.blocked_since, "what the tail passes would count as sent"
+
+
+def test_what_was_published_before_rights_change_goes_by_the_rights_before(
+    two: TakingOver,
+) -> None:
+    worker = two.workers[0]
+    one = two.connect([b""], worker)
+    resuming = worker._orders.resuming
+
+    def publish(number: int) -> None:
+        for topic in (b"A", b"B"):
+            assert two.publish(topic, b"%d" % number)
+
+    publish(0)
+    resuming.permit(Permit(one.number, 1, False, [b"A"]))
+    waits = [resuming.are_due]  # the worker is not past what was published before
+    resuming.permit(Permit(one.number, 2, False, [b"A"]))  # in the place of the first
+    two.settle(worker)
+    publish(1)
+    resuming.permit(Permit(one.number, 3, False, [b"B"]))
+    two.settle(worker)
+    publish(2)
+    two.settle(worker)
+
+    assert [*waits, resuming.are_due] == [True, False]
+    assert list(messages_in(bytes(one.received))) == [
+        *((b"A", b"0"), (b"B", b"0")),
+        *((b"A", b"1"), (b"B", b"2")),
+    ]
