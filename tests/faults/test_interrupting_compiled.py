@@ -14,11 +14,11 @@ from tests.helpers.interrupting import Steps, untraced
 
 pytestmark = needs_compiled
 
-SIGNALS = 1_500
+SIGNALS = 500
 LONGEST_S = 0.0004  # some 1,000 sends
 
 
-@pytest.mark.parametrize("name", ["publish", "new_topic", "multipart", "no_room", "batch"])
+@pytest.mark.parametrize("name", ["publish", "no_room", "batch"])
 def test_interrupted_at_each_step(compiled_subject: Subject, name: str) -> None:
     subject = compiled_subject
     send, messages = SENDS[name]

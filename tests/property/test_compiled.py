@@ -165,7 +165,7 @@ class CompiledMachine(RuleBasedStateMachine):
 
 @needs_compiled
 class TestCompiled(CompiledMachine.TestCase):  # type: ignore[misc, valid-type]  # made at run time
-    settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+    settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
 
 
 def _send(number: int, line: Line) -> int:
