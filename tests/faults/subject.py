@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout import PoisonedError, Publisher
-from tests.helpers.interrupting import contained
+from tests.helpers.interrupting import Steps, contained
 from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from tests.helpers.collecting import Collector, Message
-    from tests.helpers.interrupting import Steps
 
 STEPS_MAX = 20_000  # far more than any send takes; only a test that is wrong gets there
 BIG = bytes(range(256)) * 48  # 12 KiB: more than COPY_ONCE_BYTES, nearly a quarter of the log
@@ -62,6 +61,21 @@ class Subject:
         if not steps.reached:
             assert count == len(messages), "it was not interrupted, and not sent"
         self.expected += messages[:count]
+
+    def is_interrupted_anywhere(
+        self, name: str, error: type[BaseException], *, opcodes: bool
+    ) -> None:
+        """Send this one of `SENDS` again and again, interrupted one step later each time."""
+        send, messages = SENDS[name]
+
+        def run(number: int) -> Steps:
+            steps = Steps(number, raiser(error), opcodes=opcodes)
+            self.interrupted(lambda: send(self.publisher, number), messages(number), steps)
+            self.works_everywhere(here_first=number % 2 == 0)
+            return steps
+
+        every_step(run)
+        assert self.mended == 0, "one interruption is always settled by the send itself"
 
     def works(self) -> None:
         """It works from the thread that calls, or is poisoned and can be mended from it."""

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from tests.faults.subject import SENDS, Subject, every_step, raiser, send_batch
+from tests.faults.subject import Subject, send_batch
 from tests.helpers.built import needs_compiled
-from tests.helpers.interrupting import Steps, untraced
+from tests.helpers.interrupting import untraced
 
 pytestmark = needs_compiled
 
@@ -20,17 +20,7 @@ LONGEST_S = 0.0004  # some 1,000 sends
 
 @pytest.mark.parametrize("name", ["publish", "no_room", "batch"])
 def test_interrupted_at_each_step(compiled_subject: Subject, name: str) -> None:
-    subject = compiled_subject
-    send, messages = SENDS[name]
-
-    def run(number: int) -> Steps:
-        steps = Steps(number, raiser(KeyboardInterrupt), opcodes=True)
-        subject.interrupted(lambda: send(subject.publisher, number), messages(number), steps)
-        subject.works_everywhere(here_first=number % 2 == 0)
-        return steps
-
-    every_step(run)
-    assert subject.mended == 0, "one interruption is always settled by the send itself"
+    compiled_subject.is_interrupted_anywhere(name, KeyboardInterrupt, opcodes=True)
 
 
 @pytest.mark.parametrize("kind", ["publish", "batch"])

@@ -84,18 +84,13 @@ def test_a_lock_that_another_thread_holds_is_waited_for(line: Line) -> None:
     held, leave = threading.Event(), threading.Event()
 
     @holds_lock
-    def hold() -> None:
-        with lock:  # type: ignore[attr-defined]
-            held.set()
-            leave.wait(10)
-
     def hold_it() -> None:
         lock.acquire()
         held.set()
         leave.wait(10)
         lock.release()
 
-    holder = threading.Thread(target=holds_lock(hold_it))
+    holder = threading.Thread(target=hold_it)
     holder.start()
     held.wait(10)
     sent: list[int] = []

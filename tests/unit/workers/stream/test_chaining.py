@@ -400,6 +400,27 @@ def test_before_anything_was_published_nothing_is_missing(feed: KeyedFeed) -> No
     assert (sequences(one), feed.asked) == ({b"xp0": [0, 1]}, [])
 
 
+def something_happens(feed: KeyedFeed, numbers: random.Random) -> None:
+    """A message, a keyframe, a turn; somebody comes, wants more, or takes some of what is there."""
+    happens = numbers.random()
+    if happens < 0.5:
+        feed.publish(numbers.choice(TOPICS), numbers.randrange(40))
+    elif happens < 0.6:
+        feed.publish_key(numbers.choice(KEYED), numbers.randrange(40))
+    elif happens < 0.78:
+        feed.turn()
+    elif happens < 0.8 and len(feed.ones) < 25:
+        prefixes = numbers.sample(PREFIXES, numbers.randrange(1, 4))
+        feed.comes(*prefixes, room=numbers.choice((0, 40, 1 << 40)))
+    elif feed.ones:
+        one = numbers.choice(feed.ones)
+        if happens < 0.82:
+            feed.subscribes(one, numbers.choice(PREFIXES))
+        elif one.member.blocked and one.member.state is not LOST:
+            one.sink.room += numbers.randrange(400)
+            feed.pump.runnable[one.member] = None
+
+
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("layout", [LARGE, SMALL])
 @pytest.mark.parametrize("seed", range(6))
@@ -411,23 +432,7 @@ def test_any_order_of_events(seed: int, layout: Layout, monkeypatch: pytest.Monk
     for topic in KEYED:
         feed.publish_key(topic)
     for _ in range(1_500):
-        happens = numbers.random()
-        if happens < 0.5:
-            feed.publish(numbers.choice(TOPICS), numbers.randrange(40))
-        elif happens < 0.6:
-            feed.publish_key(numbers.choice(KEYED), numbers.randrange(40))
-        elif happens < 0.78:
-            feed.turn()
-        elif happens < 0.8 and len(feed.ones) < 25:
-            prefixes = numbers.sample(PREFIXES, numbers.randrange(1, 4))
-            feed.comes(*prefixes, room=numbers.choice((0, 40, 1 << 40)))
-        elif feed.ones:
-            one = numbers.choice(feed.ones)
-            if happens < 0.82:
-                feed.subscribes(one, numbers.choice(PREFIXES))
-            elif one.member.blocked and one.member.state is not LOST:
-                one.sink.room += numbers.randrange(400)
-                feed.pump.runnable[one.member] = None
+        something_happens(feed, numbers)
     feed.settle()
     for one in feed.ones:
         check(feed, one)
@@ -496,23 +501,7 @@ def test_nothing_older_comes_after_a_newer_one_to_who_conflates(
     feed, numbers = KeyedFeed(LARGE), random.Random(seed)
     feed.policy = SlowPolicy("conflate")
     for _ in range(1_000):
-        happens = numbers.random()
-        if happens < 0.5:
-            feed.publish(numbers.choice(TOPICS), numbers.randrange(40))
-        elif happens < 0.6:
-            feed.publish_key(numbers.choice(KEYED), numbers.randrange(40))
-        elif happens < 0.78:
-            feed.turn()
-        elif happens < 0.8 and len(feed.ones) < 25:
-            prefixes = numbers.sample(PREFIXES, numbers.randrange(1, 4))
-            feed.comes(*prefixes, room=numbers.choice((0, 40, 1 << 40)))
-        elif feed.ones:
-            one = numbers.choice(feed.ones)
-            if happens < 0.82:
-                feed.subscribes(one, numbers.choice(PREFIXES))
-            elif one.member.blocked and one.member.state is not LOST:
-                one.sink.room += numbers.randrange(400)
-                feed.pump.runnable[one.member] = None
+        something_happens(feed, numbers)
     feed.settle()
     for one in feed.ones:
         for topic, got in sequences(one).items():
