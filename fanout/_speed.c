@@ -393,23 +393,42 @@ static int is_free(const Path *self) {
     return *(uint64_t *)self->held.buf == 0 && load(self->gate.buf) == self->open;
 }
 
-/* Commits a message on a topic. Returns 1, or 0 with nothing changed; -1: an error is set. */
-static int commit_on(Path *self, PyObject *topic, Piece body, uint64_t *sequence) {
-    Log *log = (Log *)self->log;
-    Piece pieces[3] = {{"", 0}, {"", 0}, body};
+/* What a message is made of, as it travels; whoever has it releases `head`. */
+typedef struct {
+    Piece pieces[3]; /* the frame of its topic, the header of its body, its body */
+    uint64_t id;     /* of its topic */
+    PyObject *head;  /* has the bytes of the first piece */
+} Parts;
+
+/* Whether this is the body and the subject of a usual message. */
+static int is_usual(const Path *self, PyObject *body, PyObject *subject, Piece *piece) {
+    return (subject == Py_None || PyBytes_CheckExact(subject)) && piece_of(body, piece) &&
+           piece->size < PyList_Size(self->headers);
+}
+
+/* Returns 1; 0: it cannot be had here; -1: an error is set. */
+static int get_parts(const Path *self, PyObject *topic, Piece body, Parts *parts) {
     PyObject *header = PyList_GetItem(self->headers, body.size); /* borrowed */
-    PyObject *head = PyObject_GetAttr(topic, str_head);
-    PyObject *id = head == NULL ? NULL : PyObject_GetAttr(topic, str_id);
+    PyObject *id = PyObject_GetAttr(topic, str_id);
+    parts->head = id == NULL ? NULL : PyObject_GetAttr(topic, str_head);
     int done = -1;
-    if (id != NULL) {
-        unsigned long long number = PyLong_AsUnsignedLongLong(id);
-        if (number != (unsigned long long)-1 || !PyErr_Occurred()) {
-            done = piece_of(head, &pieces[0]) && piece_of(header, &pieces[1]) &&
-                   is_free(self) && commit(log, pieces, number, sequence);
-        }
+    if (parts->head != NULL) {
+        parts->id = PyLong_AsUnsignedLongLong(id);
+        parts->pieces[2] = body;
+        if (!PyErr_Occurred())
+            done = piece_of(parts->head, &parts->pieces[0]) && piece_of(header, &parts->pieces[1]);
     }
     Py_XDECREF(id);
-    Py_XDECREF(head);
+    return done;
+}
+
+/* Commits a message on a topic. Returns 1, or 0 with nothing changed; -1: an error is set. */
+static int commit_on(Path *self, PyObject *topic, Piece body, uint64_t *sequence) {
+    Parts parts;
+    int done = get_parts(self, topic, body, &parts);
+    if (done > 0)
+        done = is_free(self) && commit((Log *)self->log, parts.pieces, parts.id, sequence);
+    Py_XDECREF(parts.head);
     return done;
 }
 
@@ -423,8 +442,7 @@ static PyObject *path_append(PyObject *object, PyObject *const *args, Py_ssize_t
     }
     PyObject *body = args[0], *subject = args[1];
     Piece piece;
-    if (self->log != NULL && (subject == Py_None || PyBytes_CheckExact(subject)) &&
-        piece_of(body, &piece) && piece.size < PyList_Size(self->headers)) {
+    if (self->log != NULL && is_usual(self, body, subject, &piece)) {
         PyObject *topic = find_topic(self, subject);
         uint64_t sequence = 0;
         int done = topic == NULL ? (PyErr_Occurred() ? -1 : 0)
@@ -448,41 +466,38 @@ typedef struct {
     uint64_t size, room; /* bytes of data that are used, and that there are */
 } Coded;
 
+/* Copies pieces behind what there is. Returns 1; -1: an error is set. */
+static int add_pieces(Coded *coded, const Piece *pieces) {
+    uint64_t size = coded->size;
+    for (int i = 0; i < 3; i++) size += (uint64_t)pieces[i].size;
+    if (size > coded->room) {
+        uint64_t room = 2 * coded->room + size - coded->size;
+        char *data = PyMem_Realloc(coded->data, room);
+        if (data == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        coded->data = data, coded->room = room;
+    }
+    for (int i = 0; i < 3; coded->size += (uint64_t)pieces[i].size, i++)
+        memcpy(coded->data + coded->size, pieces[i].bytes, (size_t)pieces[i].size);
+    return 1;
+}
+
 /* Adds a message to others. Returns 1; 0: it is not a usual one; -1: an error is set. */
 static int encode_one(Path *self, Coded *coded, PyObject *young, PyObject *body, PyObject *subject,
                       Py_ssize_t index) {
-    Piece pieces[3];
-    if ((subject != Py_None && !PyBytes_CheckExact(subject)) || !piece_of(body, &pieces[2]) ||
-        pieces[2].size >= PyList_Size(self->headers))
-        return 0;
+    Parts parts;
+    Piece piece;
+    if (!is_usual(self, body, subject, &piece)) return 0;
     PyObject *topic = PyDict_GetItemWithError(young, subject); /* borrowed */
     if (topic == NULL) return PyErr_Occurred() ? -1 : 0;
     Py_INCREF(topic);
     PyList_SetItem(coded->topics, index, topic); /* the list has it now */
-    PyObject *head = PyObject_GetAttr(topic, str_head);
-    PyObject *id = head == NULL ? NULL : PyObject_GetAttr(topic, str_id);
-    int done = -1;
-    if (id != NULL) {
-        uint64_t number = PyLong_AsUnsignedLongLong(id), size = 0;
-        PyObject *header = PyList_GetItem(self->headers, pieces[2].size); /* borrowed */
-        done = !PyErr_Occurred() ? piece_of(head, &pieces[0]) && piece_of(header, &pieces[1]) : -1;
-        for (int i = 0; done > 0 && i < 3; i++) size += (uint64_t)pieces[i].size;
-        if (done > 0 && coded->size + size > coded->room) {
-            uint64_t room = 2 * coded->room + size;
-            char *data = PyMem_Realloc(coded->data, room);
-            if (data == NULL)
-                PyErr_NoMemory(), done = -1;
-            else
-                coded->data = data, coded->room = room;
-        }
-        if (done > 0) {
-            for (int i = 0; i < 3; coded->size += (uint64_t)pieces[i].size, i++)
-                memcpy(coded->data + coded->size, pieces[i].bytes, (size_t)pieces[i].size);
-            coded->ends[index] = coded->size, coded->ids[index] = number;
-        }
-    }
-    Py_XDECREF(id);
-    Py_XDECREF(head);
+    int done = get_parts(self, topic, piece, &parts);
+    if (done > 0) done = add_pieces(coded, parts.pieces);
+    if (done > 0) coded->ends[index] = coded->size, coded->ids[index] = parts.id;
+    Py_XDECREF(parts.head);
     return done;
 }
 
