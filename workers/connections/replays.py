@@ -234,7 +234,7 @@ class Replays:
             pump.tell_missed(member, promise.missed, first, wants)
             pump.replay(member, first, until, wants, now)
         if promise.is_told:
-            pump.mark(member, now)
+            pump.mark(member, now, 0 if wants is None else until)
         return first
 
     def is_long(self, peer: Peer) -> bool:

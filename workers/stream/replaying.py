@@ -145,20 +145,24 @@ class Replaying(Judging):
         self.runnable[member] = None
         self._look_anew(member)
 
-    def mark(self, member: Member, now: int) -> None:
+    def mark(self, member: Member, now: int, until: int = 0) -> None:
         """Tell its peer when it has got what it is replayed; at once if nothing is.
 
         One that is not told yet is told with that: what it was about is sent by then, too.
+
+        Args:
+            until: below this message it wants something that it was not sent, though nothing of
+                that may be there any more; it is not told before it stands there.
         """
         if member.state is LOST:
             return
         if not member.blocked:
             self._block(member, self.front, 0, now)
         if member.replay is not None:
-            member.mark = member.replay.until
+            member.mark = max(member.replay.until, until)
         else:
             self.backlog.detach(member, self.front)
-            member.mark = member.sequence
+            member.mark = max(member.sequence, until)
         self.runnable[member] = None
 
     # Keyframes.

@@ -48,3 +48,29 @@ def test_what_is_lost_of_what_it_had_missed_is_told_before_the_mark() -> None:
     assert isinstance(marker, dict)
     assert (marker["first"], marker["last"], marker["count"]) == (2, 29, 28)
     assert (sink.taken.count(mark), after) == (1, b"")
+
+
+def test_a_mark_stands_where_what_was_missed_ends_though_nothing_of_it_is_there() -> None:
+    """Who is behind, with what it does not want, is not to come back for what is gone."""
+    worker = Worker()
+    pump = worker.pump
+    member, sink = worker.member(b"B", room=8)
+    for topic in (b"B", b"A", b"A"):
+        worker.log.publish(topic, b"a long payload")
+    worker.advance()
+    assert member.sequence < pump.front
+    until = pump.front
+    pump.subscribe(member, (b"A",))
+    missed = missed_by((b"A",), ())
+    assert missed is not None
+    pump.replay(member, until, until, missed, 0)
+    pump.mark(member, 0, until)
+    worker.log.publish(b"A", b"9")
+    worker.advance()
+    sink.room = 1 << 30
+    worker.serve(member)
+
+    fields = {"epoch": worker.log.reader.epoch, "at": until}
+    mark = encode_message((SINCE_TOPIC, msgpack.packb(fields)))
+    first, after = encode_message((b"B", b"a long payload")), encode_message((b"A", b"9"))
+    assert sink.taken == first + mark + after
