@@ -85,9 +85,11 @@ def test_who_comes_while_there_is_no_room_takes_little(stock: Stock, publisher: 
     with contextlib.ExitStack() as stack:
         stack.enter_context(Raw(intake, eager=encode_message([b"a", b"first"])))
         assert subscriber.recv_multipart() == [b"a", b"first"]
+        loop = loop_of(publisher)
+        # The subscriber may have it before the thread that has appended it has put it aside.
+        wait_until(lambda: not loop._waiting, "the first waits no more")
         poison(publisher)
         stack.enter_context(Raw(intake, eager=MESSAGES[0]))
-        loop = loop_of(publisher)
         wait_until(lambda: loop._waiting, "one waits")
         violation = b"\x02" + b"\xff" * 8
         for number in range(20):
