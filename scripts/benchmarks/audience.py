@@ -58,9 +58,13 @@ class Audience:
         """Connects and subscribes everyone; that all of it has been served is another matter."""
         self._child.ask(CALL_SECONDS, do="connect", endpoints=endpoints, dialect=self._dialect)
 
-    def await_probe(self) -> None:
-        """Begins to wait until every subscriber has seen a probe; `poll_probed` asks."""
-        self._child.tell(do="await-probe", allowed_seconds=CALL_SECONDS)
+    def await_probe(self, mark: str = "any") -> None:
+        """Begins to wait until every subscriber has seen a probe; `poll_probed` asks.
+
+        Args:
+            mark: "last": until each has seen the last one, behind which nothing is under way.
+        """
+        self._child.tell(do="await-probe", allowed_seconds=CALL_SECONDS, mark=mark)
 
     def poll_probed(self, timeout: float = POLL_SECONDS) -> Served | None:
         """When all have seen a probe, None if not all have yet.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.children import run_child
 from benchmarks.peers.base import create_peer
-from benchmarks.traffic import PROBE_MARK, PROBE_TOPIC, Traffic, topic_name
+from benchmarks.traffic import LAST_MARK, PROBE_MARK, PROBE_TOPIC, Traffic, topic_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def _serve(peer: Peer, traffic: Traffic, request: Message) -> Message:
     match request["do"]:
         case "probe":
             # As short as can be: of 256 KiB, some for each poll would be gigabytes to 5,000.
-            peer.send(PROBE_TOPIC, PROBE_MARK)
+            peer.send(PROBE_TOPIC, LAST_MARK if request["last"] else PROBE_MARK)
             return {}
         case "publish":
             return _publish(peer, request["count"], request["stretches"])

@@ -42,9 +42,9 @@ class HostedPeer:
             self.close()
             raise
 
-    def probe(self) -> None:
-        """Sends one message on the probe topic."""
-        self._child.ask(CALL_SECONDS, do="probe")
+    def probe(self, *, last: bool = False) -> None:
+        """Sends one message on the probe topic; the last one has a mark of its own."""
+        self._child.ask(CALL_SECONDS, do="probe", last=last)
 
     def publish(self, count: int, stretches: int = 1) -> None:
         """Begins to publish the first `count` messages; `published` waits for the end.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.children import require_descriptors, run_child
 from benchmarks.latency import arrival_times, summarise
-from benchmarks.traffic import PROBE_MARK, Traffic
+from benchmarks.traffic import LAST_MARK, PROBE_MARK, Traffic
 from benchmarks.wire import DIALECTS, Dialect
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ CONNECT_SECONDS = 10.0
 CONNECT_AT_ONCE = 1_000  # a storm, and below fanout's default limit of half-open connections
 SETTLE_SECONDS = 10.0  # a publisher that goes on for so long after a run has gone wrong
 EVENTS_AT_ONCE = 16_384
+MARKS = {"any": PROBE_MARK, "last": LAST_MARK}
 
 
 @dataclass
@@ -96,8 +97,11 @@ class Crowd:
         for connection in self.stalled:
             self._stalled_poller.register(connection, select.EPOLLRDHUP)
 
-    def await_probe(self, deadline: float) -> Message:
-        """Reads until every subscriber has seen a probe, or the deadline has passed."""
+    def await_probe(self, deadline: float, mark: bytes = PROBE_MARK) -> Message:
+        """Reads until every subscriber has seen a probe with this mark, or the deadline passes."""
+        if mark is LAST_MARK:
+            for subscriber in self.subscribers:
+                subscriber.subscribed = False
         waiting = sum(not subscriber.subscribed for subscriber in self.subscribers)
         served: list[int] = []
         while waiting and time.monotonic() < deadline:
@@ -107,8 +111,8 @@ class Crowd:
                 data = subscriber.tail + subscriber.opened(received)
                 if not received:
                     return {"subscribed": False}  # closed by the publisher
-                subscriber.tail = data[-len(PROBE_MARK) :]
-                if not subscriber.subscribed and PROBE_MARK in data:
+                subscriber.tail = data[-len(mark) :]
+                if not subscriber.subscribed and mark in data:
                     subscriber.subscribed = True
                     waiting -= 1
                     served.append(descriptor)
@@ -276,7 +280,7 @@ def main(channel: Channel, arguments: Sequence[str]) -> None:
                 channel.send(connected=len(crowd.subscribers))
             case "await-probe":
                 deadline = time.monotonic() + request["allowed_seconds"]
-                channel.send(**crowd.await_probe(deadline))
+                channel.send(**crowd.await_probe(deadline, MARKS[request["mark"]]))
             case "expect":
                 message_bytes = request["message_bytes"]
                 crowd.settle()

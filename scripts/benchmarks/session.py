@@ -58,6 +58,11 @@ class Session:
             self.peer.probe()
             while self._audience.poll_probed() is None:
                 self.peer.probe()
+            # A starved worker may have probes to send when nothing has come for a while.
+            self._audience.await_probe("last")
+            self.peer.probe(last=True)
+            while self._audience.poll_probed() is None:
+                pass
         except BaseException:
             self.close()
             raise

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PROBE_TOPIC = b"~probe~~"  # as long as every other topic, so that all messages are of one size
 PROBE_MARK = b"<are-you-there?>"  # in no other payload: who has seen it is subscribed
+LAST_MARK = b"<no-more-of-it!>"  # the same for the last of all probes, which everybody waits for
 FILLER = b"x"
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from benchmarks.children import Child, run_child
 from benchmarks.peers.base import BACKLOG, LOOPBACK, Peer
-from benchmarks.traffic import PROBE_MARK, Traffic
 from benchmarks.wire import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.channel import Channel
+    from benchmarks.traffic import Traffic
 
 KIB = 1024
 # As measured by the workload "limits": offer plenty, `send` takes what fits.
@@ -52,7 +52,8 @@ class LimitPeer(Peer):
 
     def send(self, topic: bytes, payload: bytes) -> None:
         # There are no messages: it sends as many bytes, and who has just connected sees the mark.
-        self._all(do="mark", size=DIALECTS["plain"].message_bytes(len(topic), len(payload)))
+        size = DIALECTS["plain"].message_bytes(len(topic), len(payload))
+        self._all(do="mark", size=size, mark=payload.decode())
 
     def publish(self, count: int) -> None:
         self._all(do="send", size=count * self._message_bytes)
@@ -83,8 +84,8 @@ class Sender:
         """Where it listens."""
         return f"{LOOPBACK}:{self._listener.getsockname()[1]}"
 
-    def mark(self, size: int) -> None:
-        """Accepts who has connected, and sends them all so many bytes with the mark in them."""
+    def mark(self, size: int, mark: bytes) -> None:
+        """Accepts who has connected, and sends them all so many bytes that begin with the mark."""
         while True:
             try:
                 subscriber, _ = self._listener.accept()
@@ -98,7 +99,7 @@ class Sender:
             subscriber.setblocking(False)
             self._subscribers[subscriber.fileno()] = subscriber
         for subscriber in self._subscribers.values():
-            subscriber.send(PROBE_MARK.ljust(size))
+            subscriber.send(mark.ljust(size))
 
     def send(self, size: int) -> None:
         """Sends so many bytes to each subscriber."""
@@ -126,7 +127,7 @@ def main(channel: Channel, arguments: Sequence[str]) -> None:
     while True:
         request = channel.receive()
         if request["do"] == "mark":
-            sender.mark(request["size"])
+            sender.mark(request["size"], request["mark"].encode())
         else:
             sender.send(request["size"])
         channel.send(done=True)

@@ -21,7 +21,7 @@ from benchmarks.session import (
     check_pace,
     first_count,
 )
-from benchmarks.traffic import PROBE_MARK, Traffic
+from benchmarks.traffic import LAST_MARK, PROBE_MARK, Traffic
 from fanout.options import Options
 
 if TYPE_CHECKING:
@@ -131,6 +131,36 @@ def test_who_has_seen_its_probe_is_read_again_only_when_all_have(sender: Sender)
     assert answer["subscribed"]
     assert answer["began_ns"] < before < answer["served_ns"] < time.monotonic_ns()
     assert _verdict(sender, MESSAGE_BYTES, MESSAGE_BYTES) == "", "both are read"
+
+
+def test_probes_that_come_late_are_not_counted(sender: Sender) -> None:
+    """A starved publisher may have been silent for any time: only the last one says it was all."""
+    deadline = time.monotonic() + SECONDS
+    for peer in sender.peers:
+        peer.sendall(PROBE_MARK)
+    assert sender.crowd.await_probe(deadline)["subscribed"]
+    assert not sender.crowd.await_probe(time.monotonic() + 0.05, LAST_MARK)["subscribed"]
+    for peer in sender.peers:
+        peer.sendall(PROBE_MARK + LAST_MARK)
+    assert sender.crowd.await_probe(deadline, LAST_MARK)["subscribed"]
+    assert _verdict(sender, MESSAGE_BYTES, MESSAGE_BYTES) == ""
+
+
+def test_a_session_begins_when_all_have_seen_the_last_probe() -> None:
+    calls = mock.Mock()
+    calls.poll_probed.side_effect = [None, True, None, True]
+    with (
+        mock.patch("benchmarks.session.HostedPeer", return_value=calls),
+        mock.patch("benchmarks.session.Audience", return_value=calls),
+    ):
+        Session(PEERS["limit"], FIREHOSE)
+    asked = [call for call in calls.mock_calls if "prob" in call[0]]
+    assert asked[-5:] == [
+        mock.call.poll_probed(),
+        mock.call.await_probe("last"),
+        mock.call.probe(last=True),
+        *[mock.call.poll_probed()] * 2,
+    ]
 
 
 @pytest.mark.parametrize(

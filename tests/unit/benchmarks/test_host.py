@@ -33,7 +33,7 @@ class Recorder(Peer):
 @pytest.mark.parametrize("payload_bytes", [32, 256 * 1024])
 def test_a_probe_is_short_whatever_the_messages_are(payload_bytes: int) -> None:
     peer = Recorder(Traffic(5000, payload_bytes))
-    _serve(peer, peer.traffic, {"do": "probe"})
+    _serve(peer, peer.traffic, {"do": "probe", "last": False})
     assert peer.sent == [(PROBE_TOPIC, PROBE_MARK)]
 
 
