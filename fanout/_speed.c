@@ -68,7 +68,10 @@ static int lock_init(PyObject *object, PyObject *args, PyObject *keywords) {
     static char *names[] = {"inner", "held", "number", NULL};
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOK", names, &inner, &held, &number))
         return -1;
-    if (self->held.obj != NULL) PyBuffer_Release(&self->held);
+    if (self->inner != NULL) {
+        PyErr_SetString(PyExc_TypeError, "a lock is made once");
+        return -1;
+    }
     if (get_words(held, &self->held, 1, "held") < 0) return -1;
     put(&self->inner, inner);
     self->number = number;
@@ -82,9 +85,15 @@ static void lock_dealloc(PyObject *object) {
     free_object(object);
 }
 
+/* Whether it was made as it should be, by `lock_init`; if not, an error is set. */
+static int is_made(const Lock *self) {
+    if (self->inner == NULL) PyErr_SetString(PyExc_TypeError, "a lock without an RLock");
+    return self->inner != NULL;
+}
+
 static PyObject *lock_acquire(PyObject *object, PyObject *args, PyObject *keywords) {
     Lock *self = (Lock *)object;
-    PyObject *acquire = PyObject_GetAttr(self->inner, str_acquire);
+    PyObject *acquire = is_made(self) ? PyObject_GetAttr(self->inner, str_acquire) : NULL;
     if (acquire == NULL) return NULL;
     PyObject *result = PyObject_Call(acquire, args, keywords);
     Py_DECREF(acquire);
@@ -96,6 +105,7 @@ static PyObject *lock_acquire(PyObject *object, PyObject *args, PyObject *keywor
    and replaced meanwhile, has no say in the word any more. */
 static PyObject *lock_release(PyObject *object, PyObject *unused) {
     Lock *self = (Lock *)object;
+    if (!is_made(self)) return NULL;
     uint64_t *held = self->held.buf;
     uint64_t before = *held;
     if (before == self->number) *held = 0;
@@ -105,7 +115,8 @@ static PyObject *lock_release(PyObject *object, PyObject *unused) {
 }
 
 static PyObject *lock_is_owned(PyObject *object, PyObject *unused) {
-    return PyObject_CallMethodObjArgs(((Lock *)object)->inner, str_is_owned, NULL);
+    Lock *self = (Lock *)object;
+    return is_made(self) ? PyObject_CallMethodObjArgs(self->inner, str_is_owned, NULL) : NULL;
 }
 
 static PyObject *lock_repr(PyObject *object) { return PyObject_Repr(((Lock *)object)->inner); }
@@ -205,7 +216,8 @@ static int commit(Log *log, const Piece *pieces, uint64_t topic_id, uint64_t *se
     uint64_t position = log->ends[(head - 1) & log->mask];
     uint64_t end = position;
     for (int i = 0; i < 3; i++) end += (uint64_t)pieces[i].size;
-    if (end > log->position_limit || head >= log->sequence_limit) return 0;
+    if (end > log->position_limit || head >= log->sequence_limit || end - position > log->size)
+        return 0;
     __atomic_store_n(log->poison, head + 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE); /* the flag is seen up before any byte */
     for (int i = 0; i < 3; i++)
@@ -236,7 +248,8 @@ static long long commit_many(Log *log, Piece data, const uint64_t *ends, const u
                              uint64_t count) {
     uint64_t head = *log->head;
     uint64_t start = log->ends[(head - 1) & log->mask];
-    if (start + (uint64_t)data.size > log->position_limit || head + count > log->sequence_limit)
+    if (start + (uint64_t)data.size > log->position_limit || head + count > log->sequence_limit ||
+        (uint64_t)data.size > log->size)
         return -1;
     __atomic_store_n(log->poison, head + count, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE); /* the flag is seen up before any byte */
@@ -408,11 +421,11 @@ static int is_usual(const Path *self, PyObject *body, PyObject *subject, Piece *
 
 /* Returns 1; 0: it cannot be had here; -1: an error is set. */
 static int get_parts(const Path *self, PyObject *topic, Piece body, Parts *parts) {
-    PyObject *header = PyList_GetItem(self->headers, body.size); /* borrowed */
     PyObject *id = PyObject_GetAttr(topic, str_id);
     parts->head = id == NULL ? NULL : PyObject_GetAttr(topic, str_head);
     int done = -1;
     if (parts->head != NULL) {
+        PyObject *header = PyList_GetItem(self->headers, body.size); /* borrowed */
         parts->id = PyLong_AsUnsignedLongLong(id);
         parts->pieces[2] = body;
         if (!PyErr_Occurred())
@@ -503,7 +516,7 @@ static int encode_one(Path *self, Coded *coded, PyObject *young, PyObject *body,
 
 static int encode_all(Path *self, Coded *coded, PyObject *messages, Py_ssize_t count) {
     PyObject *young = PyObject_GetAttr(self->table, str_young);
-    int done = young == NULL || !PyDict_Check(young) ? -1 : 1;
+    int done = young == NULL ? -1 : 1; /* what is no dict is an error of the first look-up */
     for (Py_ssize_t i = 0; done > 0 && i < count; i++)
         done = encode_one(self, coded, young, PyList_GetItem(messages, 2 * i),
                           PyList_GetItem(messages, 2 * i + 1), i);

@@ -232,6 +232,51 @@ def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
     assert path.encode([b"body", b"t"]) is None
 
 
+def test_what_was_not_made_as_it_should_be_is_an_error() -> None:
+    from fanout import _speed
+
+    kind: Any = _speed.Lock
+    lock, word = kind.__new__(kind), memoryview(bytearray(8)).cast("Q")
+    for use in (lock.acquire, lock.release, lock._is_owned):
+        with pytest.raises(TypeError, match="without an RLock"):
+            use()
+    with pytest.raises(ValueError, match="aligned"):
+        lock.__init__(threading.RLock(), word[:0], 1)
+    made = _speed.Lock(threading.RLock(), word, 1)
+    with pytest.raises(TypeError, match="made once"):
+        made.__init__(threading.RLock(), word, 2)  # type: ignore[misc]
+
+
+def test_what_is_larger_than_the_log_is_not_written_whatever_the_limits_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(path_type("compiled"), "append_plainly", lambda *_: NO_SPACE)
+    with Line(Layout(PAGE, 16, 1), path_type("compiled")) as line:
+        line.path.intern(b"t")
+        log: Any = line.path.log
+        log._position_limit = log._sequence_limit = 1 << 60
+        size = PAGE + 1
+
+        assert line.path.append(bytes(size), b"t") == NO_SPACE
+        assert log.append_coded(bytes(size), size.to_bytes(8, sys.byteorder), bytes(8)) == NO_SPACE
+        assert log.head == 0
+
+
+def test_a_lock_that_was_replaced_has_no_say_any_more(line: Line) -> None:
+    """Its thread may come back, and release it, while another send holds the new one."""
+    send_lock = line.path._lock
+    lost = send_lock.current
+    lost.acquire()
+    send_lock._replace(lost)
+    send_lock.current.acquire()
+
+    lost.release()
+    held = line.path._held[0]  # type: ignore[attr-defined]
+    send_lock.current.release()
+
+    assert (held, line.path._held[0]) == (2, 0)  # type: ignore[attr-defined]
+
+
 def test_nothing_is_kept_for_each_message(line: Line) -> None:
     body, topic = b"a body of its own", line.path.intern(b"t")
     before = [sys.getrefcount(one) for one in (body, topic, topic.head, None)]
