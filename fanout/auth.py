@@ -1,12 +1,14 @@
-"""Who may subscribe: what `security=` takes, and what checks are given and return.
+"""Who may subscribe, and as whom: what `security=` takes, and what checks are given and return.
 
-from fanout import Publisher, auth
+from fanout import Publisher, Subscriber, auth
 
 passwords = auth.Passwords({"desk7": "scrypt$16384$8$1$…"})  # made by auth.hash_password()
 publisher = Publisher("tcp://127.0.0.1:5556", security=auth.Plain(passwords))
 
 def check(request: auth.Request) -> auth.Verdict:
     return auth.Allow() if request.username in users else auth.Deny("unknown")
+
+subscriber = Subscriber("tcp://127.0.0.1:5556", security=auth.PlainClient("desk7", password))
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from fanout.security.certificates import (
     load_certificate,
     load_certificates,
 )
+from fanout.security.clients import ClientSecurity, CurveClient, PlainClient
 from fanout.security.curve import Curve
 from fanout.security.directory import Directory
 from fanout.security.endpoints import Null, Plain, Security
@@ -26,13 +29,16 @@ from fanout.security.verdicts import Allow, Deny, Later, Request, Verdict
 
 __all__ = [
     "Allow",
+    "ClientSecurity",
     "Curve",
+    "CurveClient",
     "Deny",
     "Directory",
     "Later",
     "Null",
     "Passwords",
     "Plain",
+    "PlainClient",
     "Request",
     "Security",
     "Verdict",

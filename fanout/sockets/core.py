@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fanout.sockets.dial import Dial, DialState
 from fanout.sockets.peer import Peer, earliest
 from fanout.sockets.problems import ProblemKind, Problems
-from fanout.subscriber.line import LostError
+from fanout.subscriber.blame import LostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

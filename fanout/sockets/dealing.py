@@ -9,7 +9,7 @@ from fanout.sockets.errors import NotNowError, RouterError
 from fanout.sockets.inbox import Inbox, size_of
 from fanout.sockets.peer import Outgoing
 from fanout.sockets.pipeline import Spreading
-from fanout.subscriber.line import LostError
+from fanout.subscriber.blame import LostError
 from fanout.zmtp import encode_message
 
 if TYPE_CHECKING:

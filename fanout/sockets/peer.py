@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING
 from fanout.sockets.inbox import Lane
 from fanout.sockets.level import Level
 from fanout.sockets.limits import PENDING_BYTES
+from fanout.subscriber.blame import LostError
 from fanout.subscriber.feed import Feed
-from fanout.subscriber.line import (
-    CONNECT_TIMEOUT_S,
-    LOST_AFTER_S,
-    PING_EACH_S,
-    LostError,
-)
+from fanout.subscriber.line import CONNECT_TIMEOUT_S, LOST_AFTER_S, PING_EACH_S
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
 from fanout.zmtp.metadata import IDENTITY, SOCKET_TYPE
 

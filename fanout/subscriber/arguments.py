@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from fanout.security.clients import ClientSecurity
     from fanout.subscriber.events import ReceiverEvent
     from fanout.subscriber.inbox import QueuePolicy
     from fanout.subscriber.message import Message
@@ -26,3 +27,4 @@ class SubscriberArguments(TypedDict, total=False):
     queue_policy: QueuePolicy
     max_message_bytes: int | str
     identity: Callable[[Message], Any] | None
+    security: ClientSecurity | Mapping[str, ClientSecurity | None] | None

@@ -71,6 +71,7 @@ class Subscriber(NotASubSocket):
             settings.topics,
             since=settings.since,
             last=settings.last,
+            mechanisms=settings.mechanisms,
             max_message_bytes=settings.max_message_bytes,
             identity=settings.identity,
         )

@@ -72,6 +72,8 @@ class Subscriber(NotASubSocket):
         identity: with endpoints of several publishers that send the same: called with each message,
             on the thread that reads, and returns its place in the order of all, or None if it has
             none. A message that is not above the last one is dropped, and counted as a double.
+        security: who it says that it is, `fanout.auth.PlainClient` or `CurveClient`; None = nobody.
+            For several endpoints also a mapping that has each of them.
 
     Raises:
         TypeError, ConfigError: an argument cannot work; nothing was started.

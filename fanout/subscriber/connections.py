@@ -20,6 +20,8 @@ from fanout.transport.endpoints import IpcEndpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fanout.subscriber.blame import LostError
+    from fanout.subscriber.boxing import Boxing
     from fanout.subscriber.core import Core
     from fanout.subscriber.message import Message
     from fanout.transport.endpoints import Endpoint
@@ -61,9 +63,34 @@ class Plug:
 
     endpoint: Endpoint
     sock: socket.socket | None = None
-    unsent: bytes = b""
+    unsent: bytearray = field(default_factory=bytearray)
     answers: int = 0  # bytes of `unsent` that are answers, or were when some of it was sent last
     others: list[Address] = field(default_factory=list)  # to be tried if this one fails
+    boxing: Boxing | None = None  # seals what is unsent; None: it goes out as it is
+    sealed: bytes = b""  # goes out before what is unsent
+
+    def has_unsent(self) -> bool:
+        """Whether something waits for the socket to have room."""
+        return bool(self.unsent or self.sealed)
+
+    def seal(self, boxing: Boxing | None) -> None:
+        """The handshake is done: what is unsent belongs to it, and what follows is sealed."""
+        self.boxing = boxing
+        if boxing is not None:
+            self.sealed, self.unsent = bytes(self.unsent), bytearray()
+
+    def send(self, sock: socket.socket) -> None:
+        """Send what the socket takes; of what is to be sealed only a part at a time.
+
+        Raises:
+            OSError: as `send` of the socket.
+        """
+        if self.boxing is None:
+            del self.unsent[: sock.send(self.unsent)]
+            return
+        if not self.sealed:
+            self.sealed = self.boxing.take(self.unsent)
+        self.sealed = self.sealed[sock.send(self.sealed) :]
 
 
 class Connections:
@@ -170,20 +197,22 @@ class Connections:
         except (BlockingIOError, InterruptedError):
             return []
         except OSError as error:
-            self._lose(number, error.strerror or str(error), now)
+            problem = error.strerror or str(error)
+            self._end(number, self._core.lines[number].ended(problem), now)
             return []
         if not data:
-            self._lose(number, "the publisher closed the connection", now)
+            self._end(number, self._core.lines[number].ended(), now)
             return []
         done = self._core.received(number, data, now)
         if done.begins:
             plug.others = []  # this is the right one
             self.violation = ""
+            plug.seal(self._core.lines[number].boxing)
             self._tell(ReceiverEventKind.CONNECTED, number, "connected")
             self._warn_if_unnumbered(number)
         if done.lost is not None:
             self.violation = done.lost.violation
-            self._lose(number, str(done.lost), now)
+            self._end(number, done.lost, now)
         else:
             self._answer(number, now, begins=done.begins)
         return done.messages
@@ -191,7 +220,7 @@ class Connections:
     def _answer(self, number: int, now: float, *, begins: bool) -> None:
         """Send what a read has brought about; not without limit to who does not take it."""
         plug = self._plugs[number]
-        if plug.unsent and not begins:
+        if plug.has_unsent() and not begins:
             answer = self._core.lines[number].data_to_send()
             plug.unsent += answer
             plug.answers += len(answer)
@@ -205,21 +234,21 @@ class Connections:
         line, plug = self._core.lines[number], self._plugs[number]
         if plug.sock is None or line.state is State.CONNECTING:
             return
-        was_unsent = bool(plug.unsent)
+        was_unsent = plug.has_unsent()
         plug.unsent += line.data_to_send()
-        if not plug.unsent:
+        if not plug.has_unsent():
             return
         try:
-            plug.unsent = plug.unsent[plug.sock.send(plug.unsent) :]
+            plug.send(plug.sock)
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as error:
             self._lose(number, error.strerror or str(error), now)
             return
-        if not plug.unsent:
+        if not plug.has_unsent():
             plug.answers = 0
-        if was_unsent or plug.unsent:
-            self._watcher.watch(plug.sock, number, read=not self.paused, write=bool(plug.unsent))
+        if was_unsent or plug.has_unsent():
+            self._watcher.watch(plug.sock, number, read=not self.paused, write=plug.has_unsent())
 
     def pause(self, paused: bool, now: float) -> None:
         """Read nothing, or read again: the publisher then does what its policy says."""
@@ -228,7 +257,7 @@ class Connections:
         for number, plug in enumerate(self._plugs):
             line = self._core.lines[number]
             if plug.sock is not None and line.state is not State.CONNECTING:
-                self._watcher.watch(plug.sock, number, read=not paused, write=bool(plug.unsent))
+                self._watcher.watch(plug.sock, number, read=not paused, write=plug.has_unsent())
 
     def give_up(self, reason: str, now: float) -> None:
         """Lose all connections, for a reason of our own."""
@@ -252,13 +281,20 @@ class Connections:
             self._watcher.resolve(number, endpoint.host, endpoint.port)
 
     def _unplug(self, plug: Plug) -> None:
-        sock, plug.sock, plug.unsent, plug.answers = plug.sock, None, b"", 0
+        sock, plug.sock, plug.answers = plug.sock, None, 0
+        plug.unsent, plug.boxing, plug.sealed = bytearray(), None, b""
         if sock is not None:
             self._watcher.forget(sock)
             with suppress(OSError):
                 sock.close()
 
-    def _lose(self, number: int, reason: str, now: float) -> None:
+    def _end(self, number: int, why: LostError, now: float) -> None:
+        """A line is lost by what its publisher has said, or not said."""
+        if why.refused:
+            self._plugs[number].others = []  # this is the right one, as it answers
+        self._lose(number, str(why), now, refused=why.refused)
+
+    def _lose(self, number: int, reason: str, now: float, *, refused: bool = False) -> None:
         line, plug = self._core.lines[number], self._plugs[number]
         was_up = line.is_up
         self._unplug(plug)
@@ -268,7 +304,8 @@ class Connections:
             self.connect(number, others, now)
             return
         self._core.lost(number, now, for_good=self._once and line.connections > 0)
-        self._tell(ReceiverEventKind.LOST if was_up else ReceiverEventKind.FAILED, number, reason)
+        failed = ReceiverEventKind.REFUSED if refused else ReceiverEventKind.FAILED
+        self._tell(ReceiverEventKind.LOST if was_up else failed, number, reason)
 
     def _warn_if_unnumbered(self, number: int) -> None:
         line = self._core.lines[number]

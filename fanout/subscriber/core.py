@@ -7,18 +7,20 @@ calls it, and after each call takes what is to be sent (`data_to_send`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from fanout.errors import ConfigError
 from fanout.subscriber.asks import Asks
-from fanout.subscriber.line import Line, LostError, State
+from fanout.subscriber.blame import LostError
+from fanout.subscriber.line import Line, State
 from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import RECONNECTED, Gap
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.past import StreamWithPast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from fanout.introduction import Introduction
     from fanout.subscriber.backoff import BackOff
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.message import Message
     from fanout.subscriber.parsing import Frames
     from fanout.subscriber.since import Position
+    from fanout.zmtp.mechanisms import Mechanism
 
 TOPICS_MAX = 1_000_000
 """Subscriptions of one subscriber: as many as a publisher of fanout's can be told to take from one
@@ -54,6 +57,7 @@ class Core:
         identity: see `Merger`.
         last: whether publishers are to send the last message of each topic. Only with one endpoint:
             of several each would send its own, in any order.
+        mechanisms: what makes our side of the handshake, for each line; () or None = NULL.
 
     Attributes:
         lines: by number.
@@ -71,10 +75,14 @@ class Core:
         max_message_bytes: int = MESSAGE_BYTES_MAX,
         identity: Callable[[Message], Any] | None = None,
         last: bool = False,
+        mechanisms: Sequence[Callable[[], Mechanism] | None] = (),
     ) -> None:
         topics, back_offs = set(topics), list(back_offs)
         last = last and len(back_offs) == 1 and identity is None
-        self.lines = [Line(one, max_message_bytes, last=last) for one in back_offs]
+        self.lines = [
+            Line(one, max_message_bytes, last=last, mechanism=mechanism)
+            for one, mechanism in zip(back_offs, mechanisms or repeat(None), strict=False)
+        ]
         self.streams = [StreamWithPast(topics, since) for _ in self.lines]
         self.bytes = 0
         self.taken_bytes = 0

@@ -15,6 +15,10 @@ class ReceiverEventKind(Enum):
     FAILED = "failed"
     """An attempt to connect has failed; there will be another."""
 
+    REFUSED = "refused"
+    """The publisher has another mechanism or key than was said, or denies this subscriber; there
+    will be another attempt, but first somebody has to change something, here or there."""
+
     LOST = "lost"
     """A connection has ended; there will be another."""
 

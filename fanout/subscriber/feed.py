@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from fanout.subscriber.parsing import Frames
     from fanout.zmtp import SessionEvent
+    from fanout.zmtp.mechanisms import Mechanism
 
 _PROPERTY = PROPERTY.decode().lower()
 
@@ -32,14 +33,18 @@ class Feed(Half):
         max_message_bytes: of one message, 64 added for each frame; a larger one ends the
             connection.
         role: of whom this is the half: any that receives messages.
+        mechanism: its side of the handshake, for this connection alone; None = NULL.
     """
 
     __slots__ = ("_parser", "_rest")
 
     def __init__(
-        self, max_message_bytes: int = MESSAGE_BYTES_MAX, role: Role = ROLES[b"SUB"]
+        self,
+        max_message_bytes: int = MESSAGE_BYTES_MAX,
+        role: Role = ROLES[b"SUB"],
+        mechanism: Mechanism | None = None,
     ) -> None:
-        super().__init__(role, max_message_bytes)
+        super().__init__(role, max_message_bytes, mechanism=mechanism)
         self._parser = MessageParser(max_message_bytes=max_message_bytes)
         self._rest = b""  # what came with the end of the handshake
 
@@ -70,6 +75,8 @@ class Feed(Half):
             data, self._rest = self._rest, b""  # nothing, unless it is ready now
         parser = self._parser
         try:
+            if self.opener is not None and data:
+                data = self.opener.open(data)
             parser.split(data, found)
             if parser.commands:
                 for body in parser.commands:
@@ -95,5 +102,7 @@ class Feed(Half):
 
     def _on_ready(self, events: list[SessionEvent]) -> None:
         del events
+        if self.opener is not None and self._output:
+            raise RemoteProtocolError("READY before our part of the handshake was out")
         self._parser.has_commands = self._speaks_commands
         self._rest = self._reader.take_rest()

@@ -13,6 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fanout.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC, VALUES_OFF
+from fanout.subscriber.blame import CLOSED_TEXT, LostError, why_ended, why_refused
+from fanout.subscriber.boxing import Boxing
 from fanout.subscriber.feed import Feed
 from fanout.subscriber.held import Held
 from fanout.subscriber.since import SINCE
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from fanout.introduction import Introduction
     from fanout.subscriber.backoff import BackOff
     from fanout.subscriber.parsing import Frames
+    from fanout.zmtp.mechanisms import Mechanism
 
 CONNECT_TIMEOUT_S = 10.0
 """From the first SYN to READY; a publisher that takes longer is tried anew."""
@@ -49,18 +52,6 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class LostError(Exception):
-    """This connection is over, for the reason in the text; the next one may work.
-
-    Attributes:
-        violation: why the publisher could not be understood; "" if it could.
-    """
-
-    def __init__(self, text: str, *, violation: str = "") -> None:
-        super().__init__(text)
-        self.violation = violation
-
-
 class Line:
     """A connection that comes back. Owned by one thread.
 
@@ -76,9 +67,17 @@ class Line:
         back_off: waits between attempts.
         max_message_bytes: of one message.
         last: whether it is to send the last message of each topic.
+        mechanism: makes our side of the handshake of one connection; None = NULL.
     """
 
-    def __init__(self, back_off: BackOff, max_message_bytes: int, *, last: bool = False) -> None:
+    def __init__(
+        self,
+        back_off: BackOff,
+        max_message_bytes: int,
+        *,
+        last: bool = False,
+        mechanism: Callable[[], Mechanism] | None = None,
+    ) -> None:
         self.state = State.IDLE
         self.connections = 0
         self.introduction: Introduction | None = None
@@ -88,9 +87,11 @@ class Line:
         self._confirming = 0  # PINGs with CONFIRM that are not answered
         self._confirms_later = False
         self._held = Held()  # what is to be said when it has
+        self._ours = ""  # the mechanism of this connection
         self._back_off = back_off
         self._last = last
         self._max_message_bytes = max_message_bytes
+        self._mechanism = mechanism
         self._feed = Feed(max_message_bytes)
         self._until: float | None = None  # when this state is over, in seconds
         self._heard = 0.0  # when the last bytes came
@@ -121,7 +122,9 @@ class Line:
     def connected(self, now: float) -> None:
         """There is a connection: the signature waits in `data_to_send`."""
         self.state = State.HANDSHAKE
-        self._feed = Feed(self._max_message_bytes)
+        mechanism = None if self._mechanism is None else self._mechanism()
+        self._feed = Feed(self._max_message_bytes, mechanism=mechanism)
+        self._ours = self._feed.our_mechanism
         self.introduction = None
         self.asked, self.is_asking = b"", False
         self._confirming, self._confirms_later = 0, False
@@ -178,10 +181,21 @@ class Line:
                     self._confirming -= 1
             elif isinstance(event, PingReceived):
                 self._ttl_s = event.ttl_s
+            elif isinstance(event, Violation) and event.refusal is not None:
+                raise why_refused(event, self._ours)
             elif isinstance(event, Violation):
                 text = f"not a publisher that can be understood: {event.reason}"
                 raise LostError(text, violation=event.reason)
         return begins
+
+    def ended(self, problem: str = CLOSED_TEXT) -> LostError:
+        """What it means that the publisher has closed the connection now."""
+        return why_ended(self._feed, problem)
+
+    @property
+    def boxing(self) -> Boxing | None:
+        """What seals that which goes out from now on; None: it goes out as it is."""
+        return None if self._feed.sealer is None else Boxing(self._feed.sealer)
 
     def _begin(self, wants: Collection[bytes], since: Callable[[Introduction], bytes]) -> None:
         """Say all that there is to say, in one piece."""

@@ -48,6 +48,7 @@ class Reading:
             max_message_bytes=settings.max_message_bytes,
             identity=settings.identity,
             last=settings.last,
+            mechanisms=settings.mechanisms,
         )
         self._polling = Polling(self._core, settings.endpoints, on_event=settings.tell)
         self._tell = settings.tell

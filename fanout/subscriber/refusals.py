@@ -45,6 +45,13 @@ PYZMQ_ATTRIBUTES = {
     "reconnect_ivl": _RETRIES,
     "reconnect_ivl_max": _RETRIES,
     "get_monitor_socket": "pass on_event=... to Subscriber()",
+    **dict.fromkeys(
+        ("curve_serverkey", "curve_publickey", "curve_secretkey"),
+        "it is security=auth.CurveClient(server_key, secret_key)",
+    ),
+    **dict.fromkeys(
+        ("plain_username", "plain_password"), "it is security=auth.PlainClient(user, password)"
+    ),
     "context": "there is none: a subscriber has one thread of its own, with asyncio none",
 }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from fanout.arguments import as_topic, check_callback, did_you_mean, read_size, shown
 from fanout.errors import ConfigError
+from fanout.security.clients import as_client
 from fanout.subscriber.arguments import SubscriberArguments
 from fanout.subscriber.core import TOPICS_MAX
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
@@ -16,14 +17,22 @@ from fanout.subscriber.inbox import QUEUE_BYTES, QueuePolicy
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.refusals import unknown_keyword
 from fanout.subscriber.since import since_of
-from fanout.transport.endpoints import ANY, Endpoint, TcpEndpoint, for_connecting, parse_endpoint
+from fanout.transport.endpoints import (
+    ANY,
+    Endpoint,
+    IpcEndpoint,
+    TcpEndpoint,
+    for_connecting,
+    parse_endpoint,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fanout.arguments import TopicLike
     from fanout.subscriber.message import Message
     from fanout.subscriber.since import Position
+    from fanout.zmtp.mechanisms import Mechanism
 
 _logger = logging.getLogger("fanout")
 
@@ -35,6 +44,7 @@ _POLICIES = get_args(QueuePolicy)
 _LEVELS = {
     ReceiverEventKind.CONNECTED: logging.INFO,
     ReceiverEventKind.FAILED: logging.INFO,
+    ReceiverEventKind.REFUSED: logging.WARNING,
     ReceiverEventKind.LOST: logging.WARNING,
     ReceiverEventKind.QUEUE_FULL: logging.WARNING,
     ReceiverEventKind.UNNUMBERED: logging.WARNING,
@@ -55,6 +65,9 @@ class Settings:
     identity: Callable[[Message], Any] | None
     tell: Callable[[ReceiverEvent], None]
     """Told of each event, on the thread that reads."""
+
+    mechanisms: tuple[Callable[[], Mechanism] | None, ...]
+    """What makes our side of the handshake, for each endpoint; None = NULL."""
 
 
 def settings_of(
@@ -85,8 +98,9 @@ def settings_of(
     prefixes = frozenset(topics_of(topics))
     if len(prefixes) > TOPICS_MAX:
         raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics, not {len(prefixes):,}")
+    endpoints = tuple(map(endpoint_of, texts))
     return Settings(
-        tuple(map(endpoint_of, texts)),
+        endpoints,
         prefixes,
         _size("queue_bytes", keywords.get("queue_bytes", QUEUE_BYTES), QUEUE_BYTES_MIN),
         queue_policy,
@@ -99,7 +113,37 @@ def settings_of(
         _flag("last", keywords.get("last", True)),
         _identity(keywords.get("identity")),
         telling(keywords.get("on_event")),
+        mechanisms_of(keywords.get("security"), texts, endpoints),
     )
+
+
+def mechanisms_of(
+    security: object, texts: Sequence[str], endpoints: Sequence[Endpoint]
+) -> tuple[Callable[[], Mechanism] | None, ...]:
+    """What makes our side of the handshake, for each endpoint.
+
+    Args:
+        security: for all, or for each by the text of the endpoint, as it is in `texts`.
+
+    Raises:
+        TypeError: it is none.
+        ConfigError: it cannot be used there, or is not said for each endpoint.
+    """
+    each = dict(security) if isinstance(security, Mapping) else dict.fromkeys(texts, security)
+    if each.keys() != set(texts):  # to take NULL for one that is misspelled would not be safe
+        wrong = ", ".join(sorted(shown(text) for text in each.keys() ^ set(texts)))
+        raise ConfigError(
+            "security by endpoint names each of them as it is given, with None for one that asks "
+            f"nobody: see {wrong}"
+        )
+    made: list[Callable[[], Mechanism] | None] = []
+    for text, endpoint in zip(texts, endpoints, strict=True):
+        client = as_client(each[text])
+        if client is not None:
+            is_local = isinstance(endpoint, IpcEndpoint) or endpoint.is_local
+            client.check_place(text, is_local=is_local)
+        made.append(None if client is None else client.begin)
+    return tuple(made)
 
 
 def _flag(name: str, value: object) -> bool:

@@ -52,6 +52,15 @@ class TcpEndpoint:
     host: str  # an address (IPv6 without brackets), an interface, a name, or "*"
     port: int  # 0 = a free one
 
+    @property
+    def is_local(self) -> bool:
+        """Whether who connects to it reaches this machine, and no other."""
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            return self.host.lower() == "localhost"
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"tcp://{host}:{self.port or ANY}"

@@ -97,6 +97,7 @@ class CurveServer:
 
     name = NAME
     as_server = True
+    awaits_verdict = False
 
     def __init__(
         self, keys: Sequence[KeyPair], primitives: Primitives, randomness: Randomness

@@ -23,7 +23,12 @@ from fanout.zmtp.boxes import (
     count_nonce,
 )
 from fanout.zmtp.curve import COOKIE_BYTES, HELLO_PADDING, HELLO_SECRET, NAME, VERSION
-from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
+from fanout.zmtp.errors import (
+    LocalProtocolError,
+    NoHandshakeError,
+    Refusal,
+    RemoteProtocolError,
+)
 from fanout.zmtp.mechanisms import (
     HANDSHAKE_FRAME_BYTES_MAX,
     HELLO,
@@ -89,6 +94,11 @@ class CurveClient:
         return f"<CurveClient: next comes {self._next.value}>"
 
     @property
+    def awaits_verdict(self) -> bool:
+        """Whether INITIATE was said, and nothing was answered."""
+        return self._next is _Step.READY
+
+    @property
     def frame_bytes_max(self) -> int:
         """Of the body of the next frame."""
         return HANDSHAKE_FRAME_BYTES_MAX
@@ -117,7 +127,10 @@ class CurveClient:
             if self._next is _Step.READY and name == commands.READY:
                 return self._on_ready(data)
         except ForgedError:
-            raise RemoteProtocolError(f"CURVE: a box of {name.decode()} does not open") from None
+            text = f"CURVE: a box of {name.decode()} does not open"
+            if name == WELCOME:
+                raise NoHandshakeError(text, Refusal.KEY) from None
+            raise RemoteProtocolError(text) from None
         raise RemoteProtocolError(f"CURVE: another frame in place of {self._next.value}")
 
     def allow(self) -> Progress:

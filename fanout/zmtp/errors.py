@@ -3,14 +3,17 @@
     ProtocolError
     ├── LocalProtocolError     ours: a call that the state or the protocol does not allow
     └── RemoteProtocolError    the peer's: bytes that end this one connection
-        └── OverLimitError     the same: what it wants is valid, and more than it may have
-            └── CommandOverLimitError   it was a command, and no message
+        ├── OverLimitError     the same: what it wants is valid, and more than it may have
+        │   └── CommandOverLimitError   it was a command, and no message
+        └── NoHandshakeError   nobody's: both sides are not set up for each other
 
 A session turns every `RemoteProtocolError` into a `Violation` event, so that its shell never sees
 one; only the parts below it (frame reader, greeting, metadata) raise it.
 """
 
 from __future__ import annotations
+
+from enum import Enum
 
 
 class ProtocolError(Exception):
@@ -31,3 +34,30 @@ class OverLimitError(RemoteProtocolError):
 
 class CommandOverLimitError(OverLimitError):
     """The limit is that of a command: no message is lost."""
+
+
+class Refusal(Enum):
+    """Why a handshake cannot succeed before one of both sides is set up in another way."""
+
+    MECHANISM = "mechanism"
+    """The peer has another one."""
+
+    KEY = "key"
+    """The peer has not the secret key that belongs to what we know of it."""
+
+    DENIED = "denied"
+    """The peer has said ERROR."""
+
+
+class NoHandshakeError(RemoteProtocolError):
+    """Both sides do not go together, and will not, however often they try.
+
+    Attributes:
+        refusal: why.
+        said: the mechanism of the peer, or what its ERROR says.
+    """
+
+    def __init__(self, text: str, refusal: Refusal, said: str = "") -> None:
+        super().__init__(text)
+        self.refusal = refusal
+        self.said = said

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from fanout.zmtp.errors import Refusal
     from fanout.zmtp.mechanisms import Credentials
 
 
@@ -98,6 +99,12 @@ class Violation:
 
     over_limit: bool = False
     """It wants more than it may have: it will ask for the same again when it is back."""
+
+    refusal: Refusal | None = None
+    """Why no handshake can succeed as both sides are set up; None: it is another kind of fault."""
+
+    said: str = ""
+    """What the peer has said of that: its mechanism, or its ERROR."""
 
 
 SessionEvent: TypeAlias = (

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fanout.zmtp.errors import RemoteProtocolError
+from fanout.zmtp.errors import NoHandshakeError, Refusal, RemoteProtocolError
 from fanout.zmtp.frames import MORE
 
 if TYPE_CHECKING:
@@ -172,7 +172,8 @@ class Greeting:
             raise RemoteProtocolError("ZMTP revision 0 is not supported")
         if revision < MAJOR[0] and self._mechanism != NULL:
             ours = self._mechanism.decode()
-            raise RemoteProtocolError(f"before ZMTP 3.0 there is no {ours}, which is served here")
+            text = f"before ZMTP 3.0 there is no {ours}, which is served here"
+            raise NoHandshakeError(text, Refusal.MECHANISM, NULL.decode())
         if revision == 1:
             self._output += bytes((self._role.number,)) + EMPTY_IDENTITY
             self._expect(GreetingStage.V2_TYPE, V2_GREETING_BYTES)
@@ -212,7 +213,8 @@ class Greeting:
             name = mechanism.rstrip(b"\x00")
             wanted = name.decode() if name in _MECHANISMS else "another mechanism"
             ours = self._mechanism.decode()
-            raise RemoteProtocolError(f"the peer wants {wanted}; this endpoint serves {ours}")
+            text = f"the peer wants {wanted}; this endpoint serves {ours}"
+            raise NoHandshakeError(text, Refusal.MECHANISM, wanted)
         major, minor = self._received[10], self._received[_MINOR_AT]
         self._done("3.1" if major > MAJOR[0] or minor >= MINOR[0] else "3.0")
 

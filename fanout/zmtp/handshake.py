@@ -11,11 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.zmtp import commands
-from fanout.zmtp.errors import LocalProtocolError, OverLimitError, RemoteProtocolError
+from fanout.zmtp.errors import (
+    LocalProtocolError,
+    NoHandshakeError,
+    OverLimitError,
+    RemoteProtocolError,
+)
 from fanout.zmtp.events import Ready, SessionEvent, VerdictWanted, Violation
 from fanout.zmtp.frames import MORE, SHORT_BODY_MAX, FrameReader
 from fanout.zmtp.greeting import NULL, Greeting, GreetingStage
-from fanout.zmtp.mechanisms import DENIED, HANDSHAKE_FRAME_BYTES_MAX
+from fanout.zmtp.mechanisms import DENIED, HANDSHAKE_FRAME_BYTES_MAX, refused_by
 from fanout.zmtp.metadata import IDENTITY, SOCKET_TYPE, parse_metadata, properties, ready
 from fanout.zmtp.states import SessionState, Step, advance
 
@@ -107,6 +112,11 @@ class Handshake:
         return (NULL if self._mechanism is None else self._mechanism.name).decode()
 
     @property
+    def awaits_verdict(self) -> bool:
+        """Whether the peer has all that it wants to know of us, and has not said what it thinks."""
+        return self._mechanism is not None and self._mechanism.awaits_verdict
+
+    @property
     def _speaks_commands(self) -> bool:
         return self.version in ("3.1", "3.0")
 
@@ -148,7 +158,7 @@ class Handshake:
         else:
             name, data = commands.split_command(body)
             if name == commands.ERROR:
-                raise RemoteProtocolError(f"the peer refused us: {commands.error_reason(data)}")
+                raise refused_by(data)
             if name != commands.READY:
                 raise RemoteProtocolError("a frame before READY")
             self.metadata = parse_metadata(data, self._role.peer_types)
@@ -210,4 +220,6 @@ class Handshake:
         self._greeting = None
         self._mechanism = self.opener = self.sealer = None
         self._reader = FrameReader(0)  # lets go of what was kept
+        if isinstance(error, NoHandshakeError):
+            return Violation(str(error), refusal=error.refusal, said=error.said)
         return Violation(str(error), isinstance(error, OverLimitError))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from fanout.zmtp import commands
-from fanout.zmtp.errors import RemoteProtocolError
+from fanout.zmtp.errors import NoHandshakeError, Refusal
 
 if TYPE_CHECKING:
     from fanout.zmtp.opener import Opener
@@ -93,6 +93,10 @@ class Mechanism(Protocol):
     """As in the greeting, where CURVE needs it: the one side judges the other."""
 
     @property
+    def awaits_verdict(self) -> bool:
+        """Whether the peer has all that it judges us by, and has not said what it thinks."""
+
+    @property
     def frame_bytes_max(self) -> int:
         """Of the body of the next frame: a larger one is refused before it has come."""
 
@@ -117,12 +121,19 @@ def split(body: bytes) -> tuple[bytes, bytes]:
     """Return name and data of a frame of a handshake.
 
     Raises:
-        RemoteProtocolError: it is no command; or an ERROR, whose reason is in the text.
+        RemoteProtocolError: it is no command. NoHandshakeError: an ERROR; its reason is in the
+            text.
     """
     if body.startswith(_LIBZMQ_ERROR):
         name, data = commands.ERROR, body[len(_LIBZMQ_ERROR) :]
     else:
         name, data = commands.split_command(body)
     if name == commands.ERROR:
-        raise RemoteProtocolError(f"the peer refused us: {commands.error_reason(data)}")
+        raise refused_by(data)
     return name, data
+
+
+def refused_by(error: bytes) -> NoHandshakeError:
+    """What an ERROR of the peer, of which this is the data, comes to."""
+    reason = commands.error_reason(error)
+    return NoHandshakeError(f"the peer refused us: {reason}", Refusal.DENIED, reason)

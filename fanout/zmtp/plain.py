@@ -50,6 +50,7 @@ class PlainServer:
 
     name = NAME
     as_server = True
+    awaits_verdict = False
 
     def __init__(self) -> None:
         self._next = _Step.HELLO
@@ -118,6 +119,11 @@ class PlainClient:
         self._hello = b"".join(bytes((len(one),)) + one for one in (username, password))
         self._next = _Step.WELCOME
         self._ours: Properties = bytes
+
+    @property
+    def awaits_verdict(self) -> bool:
+        """Whether HELLO was said, and nothing was answered."""
+        return self._next is _Step.WELCOME
 
     @property
     def frame_bytes_max(self) -> int:

@@ -102,7 +102,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "control": WORDS,
     "kernel": WORDS,
     "transport": WORDS,
-    "subscriber": WORDS | {"transport", "zmtp"},
+    "subscriber": WORDS | {"security", "transport", "zmtp"},
     "sockets": WORDS | {"subscriber", "transport", "zmtp"},
     "send": WORDS | {"compiled", "shm", "zmtp"},
     "ingress": WORDS | {"send", "shm", "transport", "zmtp"},

@@ -9,7 +9,7 @@ import pytest
 from fanout.sockets.dealing import Router
 from fanout.sockets.errors import NotNowError, RouterError
 from fanout.sockets.problems import ProblemKind
-from fanout.subscriber.line import LostError
+from fanout.subscriber.blame import LostError
 from fanout.zmtp import encode_message
 from tests.unit.sockets.peers import dispatched, made, peer_of
 

@@ -9,7 +9,7 @@ import pytest
 from fanout.sockets.dealing import Dealer, Router
 from fanout.sockets.peer import Outgoing, Peer
 from fanout.sockets.pipeline import Pull, Push
-from fanout.subscriber.line import LostError
+from fanout.subscriber.blame import LostError
 from fanout.zmtp import commands, encode_message
 from tests.unit.sockets.peers import LIMITS, begin, made, peer_of, written
 

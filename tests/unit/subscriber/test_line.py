@@ -8,12 +8,12 @@ import pytest
 
 from fanout.introduction import PROPERTY, Introduction
 from fanout.subscriber.backoff import BackOff
+from fanout.subscriber.blame import LostError
 from fanout.subscriber.line import (
     CONNECT_TIMEOUT_S,
     LOST_AFTER_S,
     PING_EACH_S,
     Line,
-    LostError,
     State,
 )
 from fanout.zmtp import encode_message

@@ -1,0 +1,254 @@
+"""The subscriber with PLAIN and CURVE, in both faces: who is served, who is refused and told why.
+
+Publishers are ours, and libzmq's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import zmq
+from zmq.auth import CURVE_ALLOW_ANY
+from zmq.auth.thread import ThreadAuthenticator
+
+import fanout.asyncio
+from fanout import ConfigError, Publisher, ReceiverEvent, ReceiverEventKind, Subscriber, auth
+from tests.helpers.curve import new_keys
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ANY = "tcp://127.0.0.1:*"
+OPTIONS: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20, "sequence_frame": True}
+S = DEADLINE_S
+SERVER, OURS = new_keys(), new_keys()
+PASSWORD, WRONG = "geheim42", "falsch42"
+REFUSED = ReceiverEventKind.REFUSED
+
+
+def by_password(request: auth.Request) -> bool:
+    return request.password == PASSWORD
+
+
+def by_key(request: auth.Request) -> auth.Verdict:
+    return auth.Allow("desk7") if request.public_key == OURS.public else auth.Deny("unknown")
+
+
+PLAIN, CURVE = auth.Plain(by_password), auth.Curve(SERVER.secret, by_key)
+AS_USER = auth.PlainClient("desk7", PASSWORD)
+AS_KEY = auth.CurveClient(SERVER.public, OURS.secret)
+BOTH = pytest.mark.parametrize(
+    ("security", "client"), [(PLAIN, AS_USER), (CURVE, AS_KEY)], ids=["plain", "curve"]
+)
+
+
+@BOTH
+def test_who_says_who_he_is_is_served(security: auth.Security, client: auth.ClientSecurity) -> None:
+    with (
+        Publisher(ANY, security=security, **OPTIONS) as publisher,
+        Subscriber(publisher.endpoints[0], "A", security=client) as subscriber,
+    ):
+        publisher.wait_for_subscribers(1, "A", timeout=S)
+        publisher.publish("A", b"x" * 100_000)
+        publisher.publish("B", b"")
+        publisher.send_multipart([b"A", b"", b"y"])
+        frames = [subscriber.recv(S).frames for _ in range(2)]
+        assert frames == [(b"A", b"x" * 100_000), (b"A", b"", b"y")]
+        subscriber.subscribe("B")
+        publisher.wait_for_subscribers(1, "B", timeout=S)
+        publisher.publish("B", b"later")
+        assert subscriber.recv(S).payload == b"later"
+        assert publisher.subscribers()[0].user == "desk7"
+
+
+@BOTH
+def test_asyncio_has_the_same(security: auth.Security, client: auth.ClientSecurity) -> None:
+    async def main(publisher: Publisher) -> None:
+        endpoint = publisher.endpoints[0]
+        async with fanout.asyncio.Subscriber(endpoint, "A", security=client) as subscriber:
+            await asyncio.to_thread(publisher.wait_for_subscribers, 1, "A", timeout=S)
+            publisher.publish("A", b"x")
+            assert (await subscriber.recv(S)).frames == (b"A", b"x")
+
+    with Publisher(ANY, security=security, **OPTIONS) as publisher:
+        asyncio.run(main(publisher))
+
+
+@contextmanager
+def libzmq(mechanism: str) -> Iterator[tuple[zmq.Socket[bytes], str]]:
+    """An XPUB of libzmq, and where it is."""
+    with zmq.Context() as context:
+        judge = ThreadAuthenticator(context)
+        judge.start()
+        try:
+            with context.socket(zmq.XPUB) as publisher:
+                publisher.set(zmq.RCVTIMEO, int(S * 1000))
+                publisher.linger = 0
+                if mechanism == "PLAIN":
+                    judge.configure_plain(domain="*", passwords={"desk7": PASSWORD})
+                    publisher.plain_server = True
+                else:
+                    judge.configure_curve(domain="*", location=CURVE_ALLOW_ANY)
+                    publisher.curve_server = True
+                    publisher.curve_secretkey = SERVER.secret.encode()
+                publisher.bind(ANY)
+                yield publisher, publisher.get_string(zmq.LAST_ENDPOINT)
+        finally:
+            judge.stop()
+
+
+@pytest.mark.parametrize(("mechanism", "client"), [("PLAIN", AS_USER), ("CURVE", AS_KEY)])
+def test_a_publisher_of_libzmq_serves_it(mechanism: str, client: auth.ClientSecurity) -> None:
+    with (
+        libzmq(mechanism) as (publisher, endpoint),
+        Subscriber(endpoint, ["A", "B"], security=client) as subscriber,
+    ):
+        assert {publisher.recv(), publisher.recv()} == {b"\x01A", b"\x01B"}
+        for size in (0, 222, 223, 255, 256, 100_000):
+            publisher.send_multipart([b"A", b"x" * size, b""])
+            assert subscriber.recv(S).frames == (b"A", b"x" * size, b"")
+        subscriber.unsubscribe("A")
+        assert publisher.recv() == b"\x00A"
+
+
+class Told:
+    """What a subscriber tells."""
+
+    def __init__(self) -> None:
+        self.events: list[ReceiverEvent] = []
+
+    def of(self, kind: ReceiverEventKind) -> list[ReceiverEvent]:
+        return [event for event in self.events if event.kind is kind]
+
+
+REFUSALS = [
+    (PLAIN, auth.PlainClient("desk7", WRONG), "denies user and password", True),
+    (CURVE, auth.CurveClient(SERVER.public), "denies the key", True),
+    (CURVE, auth.CurveClient(OURS.public, OURS.secret), "mostly the public key", True),
+    (CURVE, None, "has CURVE, and this subscriber NULL", True),
+    (None, AS_KEY, "has NULL, and this subscriber CURVE", True),
+    (CURVE, AS_USER, "has CURVE, and this subscriber PLAIN", True),
+    (auth.Plain(lambda _: auth.Later("soon")), AS_USER, "it is put off", False),
+]
+
+
+@pytest.mark.parametrize(("security", "client", "text", "is_refused"), REFUSALS)
+def test_who_is_not_served_is_told_why_and_tries_again(
+    security: auth.Security | None,
+    client: auth.ClientSecurity | None,
+    text: str,
+    is_refused: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG")
+    told = Told()
+    kind = REFUSED if is_refused else ReceiverEventKind.FAILED
+    with Publisher(ANY, security=security, **OPTIONS) as publisher:
+        endpoint = publisher.endpoints[0]
+        with Subscriber(endpoint, on_event=told.events.append, security=client) as subscriber:
+            wait_until(lambda: len(told.of(kind)) >= 2, "it has tried twice")
+            assert {event.kind for event in told.events} == {kind}
+            assert all(text in event.text for event in told.events)
+            assert subscriber.statistics().connections == 0
+            texts = [caplog.text, repr(subscriber), repr(client), str(told.events)]
+    assert not any(secret in one for secret in (WRONG, PASSWORD, OURS.secret) for one in texts)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "client", "text"),
+    [
+        ("PLAIN", auth.PlainClient("desk7", WRONG), "denies user and password"),
+        ("PLAIN", None, "both must have the same security"),
+        ("CURVE", None, "both must have the same security"),
+        ("CURVE", auth.CurveClient(OURS.public, OURS.secret), "mostly the public key"),
+    ],
+)
+def test_a_publisher_of_libzmq_refuses_it(
+    mechanism: str, client: auth.ClientSecurity | None, text: str
+) -> None:
+    told = Told()
+    with (
+        libzmq(mechanism) as (_, endpoint),
+        Subscriber(endpoint, on_event=told.events.append, security=client),
+    ):
+        wait_until(lambda: len(told.of(REFUSED)) >= 2, "it has tried twice")
+    assert all(text in event.text for event in told.of(REFUSED))
+
+
+def test_who_is_allowed_later_is_served_then() -> None:
+    users: set[str] = set()
+    told = Told()
+    check: Callable[[auth.Request], bool] = lambda request: request.username in users  # noqa: E731
+    with (
+        Publisher(ANY, security=auth.Plain(check), **OPTIONS) as publisher,
+        Subscriber(
+            publisher.endpoints[0], on_event=told.events.append, security=AS_USER
+        ) as subscriber,
+    ):
+        wait_until(lambda: told.of(REFUSED), "it is refused")
+        users.add("desk7")
+        publisher.wait_for_subscribers(1, timeout=S)
+        publisher.publish("A", b"")
+        assert subscriber.recv(S).topic == b"A"
+
+
+def is_up(subscriber: Subscriber, connections: int) -> bool:
+    return subscriber.statistics().connections == connections
+
+
+def test_curve_heals_and_misses_nothing() -> None:
+    """Its worker is killed: the connection cannot be taken over, but nothing is missing."""
+    with (
+        Publisher(ANY, security=CURVE, **OPTIONS) as publisher,
+        Subscriber(publisher.endpoints[0], security=AS_KEY) as subscriber,
+    ):
+        publisher.wait_for_subscribers(1, timeout=S)
+        for number in range(3):
+            for _ in range(50):
+                publisher.publish("A", b"")
+            if number < 2:
+                os.kill(publisher.statistics().workers[0].pid, signal.SIGKILL)
+                wait_until(partial(is_up, subscriber, number + 2), "it is back")
+        got = [subscriber.recv(S) for _ in range(150)]
+        assert [message.sequence for message in got] == list(range(150))
+        assert {message.gap for message in got} == {None}
+
+
+def test_a_long_list_of_topics_goes_in_boxes_too() -> None:
+    topics = [f"topic-{number:06}" for number in range(20_000)]
+    with (
+        Publisher(ANY, security=CURVE, **OPTIONS) as publisher,
+        Subscriber(publisher.endpoints[0], topics, security=AS_KEY) as subscriber,
+    ):
+        publisher.wait_for_subscribers(1, topics[-1], timeout=S)
+        publisher.publish(topics[0], b"first")
+        publisher.publish(topics[-1], b"last")
+        assert [subscriber.recv(S).payload for _ in range(2)] == [b"first", b"last"]
+
+
+def test_each_endpoint_has_its_own() -> None:
+    with Publisher(ANY, security=CURVE, **OPTIONS) as publisher:
+        secured, opened = publisher.endpoints[0], publisher.bind(ANY)
+        security = {secured: AS_KEY, opened: None}
+        with Subscriber([secured, opened], security=security) as subscriber:
+            publisher.wait_for_subscribers(2, timeout=S)
+            wait_until(lambda: subscriber.statistics().connected == 2, "both are up")
+            publisher.publish("A", b"")
+            assert subscriber.recv(S).topic == b"A"
+        with pytest.raises(ConfigError, match=f"names each of them.*see '{opened}'"):
+            Subscriber([secured, opened], security={secured: AS_KEY})
+
+
+def test_what_cannot_work_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match="on_network=True"):
+        Subscriber("tcp://feed.example:5556", security=AS_USER)
+    wrong: Any = CURVE
+    with pytest.raises(TypeError, match=r"must be fanout\.auth\.PlainClient"):
+        Subscriber("tcp://127.0.0.1:5556", security=wrong)
