@@ -1,4 +1,4 @@
-/* The append of one small message, compiled: what `SendPath.append` does, as one step.
+/* The usual sends, compiled: what `SendPath.append` does, as one step, and the verbs before it.
 
    The Python code is the reference, and is complete without this. Each function here names its twin;
    nothing is decided here that is not decided there. What is not the usual case (a topic that is not
@@ -20,10 +20,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#define CALL(function) ((PyCFunction)(void (*)(void))(function))
 #define WORD ((Py_ssize_t)sizeof(uint64_t))
+#define NUMBER 16                     /* bytes of `numbered_log.NUMBER` */
+#define PLACE_MASK ((1ull << 21) - 1) /* `value_layout.PLACE_BITS` */
 
 static PyObject *str_acquire, *str_release, *str_is_owned, *str_young, *str_head, *str_id;
-static PyObject *str_append_plainly, *str_wake, *str_messages, *str_publish_plainly;
+static PyObject *str_append_plainly, *str_wake, *str_messages, *str_path;
+static PyObject *str_publish_plainly, *str_send_plainly, *str_multipart_plainly;
 
 static uint64_t load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
@@ -61,39 +65,35 @@ typedef struct {
     uint64_t number;  /* of this lock among those that share the word; from 1 */
 } Lock;
 
-static int lock_init(PyObject *object, PyObject *args, PyObject *keywords) {
-    Lock *self = (Lock *)object;
+/* Made whole or not at all. */
+static PyObject *lock_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     PyObject *inner, *held;
     unsigned long long number;
     static char *names[] = {"inner", "held", "number", NULL};
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOK", names, &inner, &held, &number))
-        return -1;
-    if (self->inner != NULL) {
-        PyErr_SetString(PyExc_TypeError, "a lock is made once");
-        return -1;
+        return NULL;
+    Py_buffer buffer;
+    if (get_words(held, &buffer, 1, "held") < 0) return NULL;
+    Lock *self = (Lock *)PyType_GenericAlloc(type, 0);
+    if (self == NULL) {
+        PyBuffer_Release(&buffer);
+        return NULL;
     }
-    if (get_words(held, &self->held, 1, "held") < 0) return -1;
     put(&self->inner, inner);
-    self->number = number;
-    return 0;
+    self->held = buffer, self->number = number;
+    return (PyObject *)self;
 }
 
 static void lock_dealloc(PyObject *object) {
     Lock *self = (Lock *)object;
     Py_CLEAR(self->inner);
-    if (self->held.obj != NULL) PyBuffer_Release(&self->held);
+    PyBuffer_Release(&self->held);
     free_object(object);
-}
-
-/* Whether it was made as it should be, by `lock_init`; if not, an error is set. */
-static int is_made(const Lock *self) {
-    if (self->inner == NULL) PyErr_SetString(PyExc_TypeError, "a lock without an RLock");
-    return self->inner != NULL;
 }
 
 static PyObject *lock_acquire(PyObject *object, PyObject *args, PyObject *keywords) {
     Lock *self = (Lock *)object;
-    PyObject *acquire = is_made(self) ? PyObject_GetAttr(self->inner, str_acquire) : NULL;
+    PyObject *acquire = PyObject_GetAttr(self->inner, str_acquire);
     if (acquire == NULL) return NULL;
     PyObject *result = PyObject_Call(acquire, args, keywords);
     Py_DECREF(acquire);
@@ -105,7 +105,6 @@ static PyObject *lock_acquire(PyObject *object, PyObject *args, PyObject *keywor
    and replaced meanwhile, has no say in the word any more. */
 static PyObject *lock_release(PyObject *object, PyObject *unused) {
     Lock *self = (Lock *)object;
-    if (!is_made(self)) return NULL;
     uint64_t *held = self->held.buf;
     uint64_t before = *held;
     if (before == self->number) *held = 0;
@@ -115,25 +114,21 @@ static PyObject *lock_release(PyObject *object, PyObject *unused) {
 }
 
 static PyObject *lock_is_owned(PyObject *object, PyObject *unused) {
-    Lock *self = (Lock *)object;
-    return is_made(self) ? PyObject_CallMethodObjArgs(self->inner, str_is_owned, NULL) : NULL;
+    return PyObject_CallMethodObjArgs(((Lock *)object)->inner, str_is_owned, NULL);
 }
 
 static PyObject *lock_repr(PyObject *object) { return PyObject_Repr(((Lock *)object)->inner); }
 
 static PyMethodDef lock_methods[] = {
-    {"acquire", (PyCFunction)(void (*)(void))lock_acquire, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"acquire", CALL(lock_acquire), METH_VARARGS | METH_KEYWORDS, NULL},
     {"release", lock_release, METH_NOARGS, NULL},
     {"_is_owned", lock_is_owned, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot lock_slots[] = {
-    {Py_tp_doc, "An RLock that says in a word whether it is held."},
-    {Py_tp_init, lock_init},
-    {Py_tp_dealloc, lock_dealloc},
-    {Py_tp_repr, lock_repr},
-    {Py_tp_methods, lock_methods},
+    {Py_tp_new, lock_new},   {Py_tp_dealloc, lock_dealloc},
+    {Py_tp_repr, lock_repr}, {Py_tp_methods, lock_methods},
     {0, NULL},
 };
 
@@ -149,7 +144,9 @@ typedef struct {
     uint64_t *head, *poison, *sleepers, *ends, *topics; /* in the segment */
     char *data;                                         /* in the segment */
     uint64_t size, mask;                                /* bytes of data; entries less one */
+    uint64_t *last, places; /* in the segment: the last message of each place; 0 = none are kept */
     unsigned long long position_limit, sequence_limit;
+    unsigned long long epoch; /* which each message ends in, with its number; 0 = none does */
 } Log;
 
 static int log_share(Log *self, PyObject *words, unsigned long long *at) {
@@ -188,19 +185,24 @@ static PyObject *log_share_method(PyObject *object, PyObject *args, PyObject *ke
     Py_RETURN_NONE;
 }
 
+/* Twin: `ValuedLog.append` writes to what `ValueKeeper.last` is. */
+static PyObject *log_keep(PyObject *object, PyObject *args) {
+    Log *self = (Log *)object;
+    unsigned long long first, places;
+    if (!PyArg_ParseTuple(args, "KK", &first, &places)) return NULL;
+    uint64_t all = self->segment.obj == NULL ? 0 : (uint64_t)(self->segment.len / WORD);
+    if (first >= all || places == 0 || places > all - first) {
+        PyErr_SetString(PyExc_ValueError, "last values lie outside of the segment");
+        return NULL;
+    }
+    self->last = (uint64_t *)self->segment.buf + first, self->places = places;
+    Py_RETURN_NONE;
+}
+
 static void log_dealloc(PyObject *object) {
     Log *self = (Log *)object;
     if (self->segment.obj != NULL) PyBuffer_Release(&self->segment);
     free_object(object);
-}
-
-/* Copies bytes to a position of the log, around its end. Twin: `LogWriter._write`. */
-static uint64_t write_bytes(Log *log, uint64_t position, const char *bytes, uint64_t size) {
-    uint64_t offset = position % log->size, room = log->size - offset;
-    uint64_t first = size < room ? size : room;
-    memcpy(log->data + offset, bytes, first);
-    memcpy(log->data, bytes + first, size - first);
-    return position + size;
 }
 
 typedef struct {
@@ -208,105 +210,199 @@ typedef struct {
     Py_ssize_t size;
 } Piece;
 
-/* Commits one message of three pieces. Twin: `LogWriter.append`.
+enum { PIECES = 4 }; /* of a message: the frame of its topic, a header, a body, room for a number */
+
+static uint64_t size_of(const Piece *pieces) {
+    uint64_t size = 0;
+    for (int i = 0; i < PIECES; i++) size += (uint64_t)pieces[i].size;
+    return size;
+}
+
+/* Copies bytes to an offset of the log, around its end; returns the offset behind them.
+   Twin: `LogWriter._write`. */
+static uint64_t write_bytes(const Log *log, uint64_t offset, const void *bytes, uint64_t size) {
+    uint64_t room = log->size - offset, first = size < room ? size : room;
+    memcpy(log->data + offset, bytes, first);
+    if (first == size) return offset + size;
+    memcpy(log->data, (const char *)bytes + first, size - first);
+    return size - first;
+}
+
+/* Writes a message, and where it ends, to the place of this number; returns its end.
+   Twins: `LogWriter.append` between flag and HEAD, `NumberedLog._numbered`, `ValuedLog.append`. */
+static uint64_t write_message(const Log *log, uint64_t sequence, uint64_t position,
+                              const Piece *pieces, uint64_t topic_id) {
+    uint64_t offset = position % log->size, end = position + size_of(pieces);
+    for (int i = 0; i < PIECES; i++)
+        if (pieces[i].size != 0)
+            offset = write_bytes(log, offset, pieces[i].bytes, (uint64_t)pieces[i].size);
+    if (log->epoch != 0) {
+        unsigned char number[NUMBER];
+        for (int i = 0; i < 8; i++) {
+            number[7 - i] = (unsigned char)(log->epoch >> 8 * i);
+            number[15 - i] = (unsigned char)(sequence >> 8 * i);
+        }
+        write_bytes(log, (end - NUMBER) % log->size, number, NUMBER);
+    }
+    __atomic_store_n(log->ends + (sequence & log->mask), end, __ATOMIC_RELAXED);
+    __atomic_store_n(log->topics + (sequence & log->mask), topic_id, __ATOMIC_RELAXED);
+    if (log->last != NULL && (topic_id & PLACE_MASK) < log->places)
+        __atomic_store_n(log->last + (topic_id & PLACE_MASK), sequence, __ATOMIC_RELAXED);
+    return end;
+}
+
+/* Whether so many bytes and messages fit. Twin: `LogWriter.append`, at its beginning. */
+static int has_room(const Log *log, uint64_t head, uint64_t position, uint64_t size,
+                    uint64_t count) {
+    return size <= log->size && position + size <= log->position_limit &&
+           head + count <= log->sequence_limit && (log->epoch == 0 || size >= count * NUMBER);
+}
+
+static void raise_flag(const Log *log, uint64_t head) {
+    __atomic_store_n(log->poison, head, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* the flag is seen up before any byte */
+}
+
+/* Everything before it is seen before it, and it before the look at who sleeps. */
+static void store_head(const Log *log, uint64_t head) {
+    __atomic_store_n(log->head, head, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Commits one message. Twin: `LogWriter.append`.
    Returns 1; or 0 with nothing changed: there is no room, or the poison flag is up. */
-static int commit(Log *log, const Piece *pieces, uint64_t topic_id, uint64_t *sequence) {
+static int commit(const Log *log, const Piece *pieces, uint64_t topic_id, uint64_t *sequence) {
     uint64_t head = *log->head;
     if (*log->poison != head) return 0;
     uint64_t position = log->ends[(head - 1) & log->mask];
-    uint64_t end = position;
-    for (int i = 0; i < 3; i++) end += (uint64_t)pieces[i].size;
-    if (end > log->position_limit || head >= log->sequence_limit || end - position > log->size)
-        return 0;
-    __atomic_store_n(log->poison, head + 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE); /* the flag is seen up before any byte */
-    for (int i = 0; i < 3; i++)
-        position = write_bytes(log, position, pieces[i].bytes, (uint64_t)pieces[i].size);
-    __atomic_store_n(log->ends + (head & log->mask), end, __ATOMIC_RELAXED);
-    __atomic_store_n(log->topics + (head & log->mask), topic_id, __ATOMIC_RELAXED);
-    /* Everything before it is seen before it, and it before the look at who sleeps. */
-    __atomic_store_n(log->head, head + 1, __ATOMIC_SEQ_CST);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!has_room(log, head, position, size_of(pieces), 1)) return 0;
+    raise_flag(log, head + 1);
+    write_message(log, head, position, pieces, topic_id);
+    store_head(log, head + 1);
     *sequence = head;
     return 1;
 }
 
-/* A buffer of as many words as there are messages. */
-static int get_numbers(PyObject *given, Py_buffer *buffer, const char *what) {
-    if (PyObject_GetBuffer(given, buffer, PyBUF_SIMPLE) < 0) return -1;
-    if (buffer->len % WORD != 0 || (uintptr_t)buffer->buf % sizeof(uint64_t) != 0) {
-        PyErr_Format(PyExc_ValueError, "%s must be aligned words", what);
-        PyBuffer_Release(buffer);
-        return -1;
-    }
-    return 0;
+/* ---- Coded: a batch that is looked up; its bytes are still those of the user's objects. ---- */
+
+/* What a message is made of, and the objects that have its bytes. */
+typedef struct {
+    PyObject *topic, *head, *header, *body;
+    uint64_t id; /* of its topic */
+    Piece pieces[PIECES];
+} Parts;
+
+static void drop(Parts *parts) {
+    Py_CLEAR(parts->topic);
+    Py_CLEAR(parts->head);
+    Py_CLEAR(parts->header);
+    Py_CLEAR(parts->body);
+    memset(parts->pieces, 0, sizeof parts->pieces);
 }
 
-/* Commits messages that are back to back, all or none. Twin: `LogWriter._append_many`.
-   `ends` are those within `data`. Returns the sequence of the first, or -1: there is no room. */
-static long long commit_many(Log *log, Piece data, const uint64_t *ends, const uint64_t *ids,
-                             uint64_t count) {
-    uint64_t head = *log->head;
-    uint64_t start = log->ends[(head - 1) & log->mask];
-    if (start + (uint64_t)data.size > log->position_limit || head + count > log->sequence_limit ||
-        (uint64_t)data.size > log->size)
-        return -1;
-    __atomic_store_n(log->poison, head + count, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE); /* the flag is seen up before any byte */
-    write_bytes(log, start, data.bytes, (uint64_t)data.size);
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t slot = (head + i) & log->mask;
-        __atomic_store_n(log->ends + slot, start + ends[i], __ATOMIC_RELAXED);
-        __atomic_store_n(log->topics + slot, ids[i], __ATOMIC_RELAXED);
-    }
-    __atomic_store_n(log->head, head + count, __ATOMIC_SEQ_CST);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return (long long)head;
+/* Parts of as many messages as a usual batch has; kept, since memory that is given back after each
+   batch is mapped anew for the next one, page by page. They belong to whoever has taken them. */
+static Parts *spare; /* all empty; NULL = they are taken, or were not needed yet */
+
+enum { SPARE = 4096 }; /* messages: 416 KiB, of which as many are used as a batch has had */
+
+static Parts *take_parts(Py_ssize_t count) {
+    Parts *parts = spare;
+    if (count > SPARE) return PyMem_Calloc((size_t)count, sizeof(Parts));
+    spare = NULL;
+    return parts != NULL ? parts : PyMem_Calloc(SPARE, sizeof(Parts));
 }
 
-/* The caller holds the send lock, and has seen that the flag is down. */
-static PyObject *log_append_coded(PyObject *object, PyObject *args) {
-    Log *self = (Log *)object;
-    Piece data;
-    Py_buffer ends, ids;
-    PyObject *given_ends, *given_ids, *result = NULL;
-    if (!PyArg_ParseTuple(args, "y#OO", &data.bytes, &data.size, &given_ends, &given_ids))
-        return NULL;
-    if (get_numbers(given_ends, &ends, "ends") < 0) return NULL;
-    if (get_numbers(given_ids, &ids, "ids") == 0) {
-        uint64_t count = (uint64_t)(ends.len / WORD), last = 0;
-        const uint64_t *end = ends.buf;
-        int is_right = count > 0 && ids.len == ends.len && self->segment.obj != NULL;
-        for (uint64_t i = 0; is_right && i < count; last = end[i], i++) is_right = end[i] >= last;
-        if (!is_right || last != (uint64_t)data.size)
-            PyErr_SetString(PyExc_ValueError, "messages must end in their order, where data ends");
-        else
-            result = PyLong_FromLongLong(commit_many(self, data, end, ids.buf, count));
-        PyBuffer_Release(&ids);
+static void give_back(Parts *parts, Py_ssize_t count) {
+    if (count > SPARE || spare != NULL) PyMem_Free(parts);
+    else spare = parts;
+}
+
+typedef struct {
+    PyObject_HEAD
+    Py_ssize_t count, room;  /* messages it has, and may have */
+    unsigned long long size; /* bytes, of all messages */
+    Parts *all;
+    PyObject *end; /* has the last piece of each */
+} Coded;
+
+static PyObject *coded_type;
+
+static void coded_dealloc(PyObject *object) {
+    Coded *self = (Coded *)object;
+    for (Py_ssize_t i = 0; i < self->count; i++) drop(&self->all[i]);
+    if (self->all != NULL) give_back(self->all, self->room);
+    Py_CLEAR(self->end);
+    free_object(object);
+}
+
+/* Over the topics of its messages. */
+static PyObject *coded_iter(PyObject *object) {
+    Coded *self = (Coded *)object;
+    PyObject *topics = PyList_New(self->count), *result;
+    if (topics == NULL) return NULL;
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        Py_INCREF(self->all[i].topic);
+        PyList_SetItem(topics, i, self->all[i].topic); /* the list has it now */
     }
-    PyBuffer_Release(&ends);
+    result = PyObject_GetIter(topics);
+    Py_DECREF(topics);
     return result;
 }
 
+static PyMemberDef coded_members[] = {
+    {"size", T_ULONGLONG, offsetof(Coded, size), READONLY, NULL},
+    {"count", T_PYSSIZET, offsetof(Coded, count), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot coded_slots[] = {
+    {Py_tp_dealloc, coded_dealloc}, {Py_tp_iter, coded_iter}, {Py_tp_members, coded_members},
+    {0, NULL},
+};
+
+static PyType_Spec coded_spec = {
+    "fanout._speed.Coded", sizeof(Coded), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, coded_slots,
+};
+
+/* Commits messages, all or none; -1: there is no room. Twin: `LogWriter._append_many`.
+   The caller holds the send lock, and has seen that the flag is down. */
+static PyObject *log_append_coded(PyObject *object, PyObject *given) {
+    Log *log = (Log *)object;
+    if (!PyObject_TypeCheck(given, (PyTypeObject *)coded_type) || log->segment.obj == NULL) {
+        PyErr_SetString(PyExc_TypeError, "append_coded() takes what encode() returns");
+        return NULL;
+    }
+    const Coded *coded = (const Coded *)given;
+    uint64_t head = *log->head, count = (uint64_t)coded->count;
+    uint64_t position = log->ends[(head - 1) & log->mask];
+    if (!has_room(log, head, position, coded->size, count)) return PyLong_FromLong(-1);
+    raise_flag(log, head + count);
+    for (uint64_t i = 0; i < count; i++)
+        position =
+            write_message(log, head + i, position, coded->all[i].pieces, coded->all[i].id);
+    store_head(log, head + count);
+    return PyLong_FromUnsignedLongLong(head);
+}
+
 static PyMethodDef log_methods[] = {
-    {"append_coded", log_append_coded, METH_VARARGS,
-     "append_coded(data, ends, ids)\n--\n\nSee `LogWriter.append_joined`."},
-    {"share", (PyCFunction)(void (*)(void))log_share_method, METH_VARARGS | METH_KEYWORDS,
-     "Use this memory; places are words, counted from its start."},
+    {"append_coded", log_append_coded, METH_O,
+     "append_coded(coded)\n--\n\nSee `LogWriter.append_batch`."},
+    {"keep", log_keep, METH_VARARGS, "Note the last message of each place from now on."},
+    {"share", CALL(log_share_method), METH_VARARGS | METH_KEYWORDS, "Use this memory."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMemberDef log_members[] = {
     {"_position_limit", T_ULONGLONG, offsetof(Log, position_limit), 0, NULL},
     {"_sequence_limit", T_ULONGLONG, offsetof(Log, sequence_limit), 0, NULL},
+    {"_epoch", T_ULONGLONG, offsetof(Log, epoch), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot log_slots[] = {
-    {Py_tp_doc, "The memory of a log, and how far may be written."},
-    {Py_tp_dealloc, log_dealloc},
-    {Py_tp_methods, log_methods},
-    {Py_tp_members, log_members},
+    {Py_tp_dealloc, log_dealloc}, {Py_tp_methods, log_methods}, {Py_tp_members, log_members},
     {0, NULL},
 };
 
@@ -320,22 +416,25 @@ typedef struct {
     PyObject_HEAD
     PyObject *log;     /* a Log */
     PyObject *table;   /* a TopicTable */
-    PyObject *headers; /* of a last frame, by the size of its body */
+    PyObject *headers; /* of a body, by its size */
+    PyObject *end;     /* bytes behind each body: none, or room for a number */
+    PyObject *whole;   /* the type of a subject whose body is all of the message */
     Py_buffer gate, held;
     uint64_t open; /* what the gate says when it is open */
     char ask_each; /* there are more workers than the word of the sleepers has bytes */
 } Path;
 
-static PyObject *log_type;
+static PyObject *log_type, *path_type;
 
 static PyObject *path_share(PyObject *object, PyObject *args, PyObject *keywords) {
     Path *self = (Path *)object;
-    PyObject *log, *table, *headers, *gate, *held;
+    PyObject *log, *table, *headers, *end, *whole, *gate, *held;
     unsigned long long open;
     Py_buffer gate_buffer, held_buffer;
-    static char *names[] = {"log", "table", "headers", "gate", "held", "open", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "$OOOOOK", names, &log, &table, &headers,
-                                     &gate, &held, &open))
+    static char *names[] = {"log",   "table", "headers", "end", "whole",
+                            "gate", "held",  "open",    NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "$OOOSOOOK", names, &log, &table, &headers,
+                                     &end, &whole, &gate, &held, &open))
         return NULL;
     if (!PyObject_TypeCheck(log, (PyTypeObject *)log_type) || ((Log *)log)->segment.obj == NULL) {
         PyErr_SetString(PyExc_TypeError, "log must be a Log that shares memory");
@@ -354,6 +453,7 @@ static PyObject *path_share(PyObject *object, PyObject *args, PyObject *keywords
     if (self->held.obj != NULL) PyBuffer_Release(&self->held);
     self->gate = gate_buffer, self->held = held_buffer;
     put(&self->log, log), put(&self->table, table), put(&self->headers, headers);
+    put(&self->end, end), put(&self->whole, whole);
     self->open = open;
     Py_RETURN_NONE;
 }
@@ -364,6 +464,7 @@ static int path_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(self->log);
     Py_VISIT(self->table);
     Py_VISIT(self->headers);
+    Py_VISIT(self->whole);
     return 0;
 }
 
@@ -372,6 +473,8 @@ static int path_clear(PyObject *object) {
     Py_CLEAR(self->log);
     Py_CLEAR(self->table);
     Py_CLEAR(self->headers);
+    Py_CLEAR(self->end);
+    Py_CLEAR(self->whole);
     return 0;
 }
 
@@ -384,177 +487,119 @@ static void path_dealloc(PyObject *object) {
     free_object(object);
 }
 
-/* The topic of this name, if it was published lately: a new reference, NULL if not (or an error). */
-static PyObject *find_topic(Path *self, PyObject *name) {
-    PyObject *young = PyObject_GetAttr(self->table, str_young);
-    if (young == NULL) return NULL;
-    PyObject *topic = PyDict_GetItemWithError(young, name);
-    Py_XINCREF(topic);
-    Py_DECREF(young);
-    return topic;
-}
-
-static int piece_of(PyObject *bytes, Piece *piece) {
-    if (bytes == NULL || !PyBytes_Check(bytes)) return 0;
-    piece->bytes = PyBytes_AsString(bytes);
-    piece->size = PyBytes_Size(bytes);
-    return 1;
-}
-
 /* Whether anybody may append now, and need not wait for whoever does. */
 static int is_free(const Path *self) {
     return *(uint64_t *)self->held.buf == 0 && load(self->gate.buf) == self->open;
 }
 
-/* What a message is made of, as it travels; whoever has it releases `head`. */
-typedef struct {
-    Piece pieces[3]; /* the frame of its topic, the header of its body, its body */
-    uint64_t id;     /* of its topic */
-    PyObject *head;  /* has the bytes of the first piece */
-} Parts;
-
-/* Whether this is the body and the subject of a usual message. */
-static int is_usual(const Path *self, PyObject *body, PyObject *subject, Piece *piece) {
-    return (subject == Py_None || PyBytes_CheckExact(subject)) && piece_of(body, piece) &&
-           piece->size < PyList_Size(self->headers);
+/* A piece of these bytes; returns whether it is such an object. */
+static int piece_of(PyObject *bytes, Piece *piece) {
+    if (bytes == NULL || !PyBytes_Check(bytes)) return 0;
+    piece->bytes = PyBytes_AsString(bytes), piece->size = PyBytes_Size(bytes);
+    return 1;
 }
 
-/* Returns 1; 0: it cannot be had here; -1: an error is set. */
-static int get_parts(const Path *self, PyObject *topic, Piece body, Parts *parts) {
+/* Puts together a message of this body, which may be all of it. `parts` is empty; the caller drops
+   it, whatever is returned: 1; 0: it cannot be had here; -1: an error is set. */
+static int get_parts(const Path *self, PyObject *topic, PyObject *body, int is_whole,
+                     Parts *parts) {
+    Piece *pieces = parts->pieces;
+    if (!piece_of(body, &pieces[2])) return 0;
+    if (!is_whole && pieces[2].size >= PyList_Size(self->headers)) return 0;
+    put(&parts->topic, topic), put(&parts->body, body);
     PyObject *id = PyObject_GetAttr(topic, str_id);
-    parts->head = id == NULL ? NULL : PyObject_GetAttr(topic, str_head);
-    int done = -1;
-    if (parts->head != NULL) {
-        PyObject *header = PyList_GetItem(self->headers, body.size); /* borrowed */
-        parts->id = PyLong_AsUnsignedLongLong(id);
-        parts->pieces[2] = body;
-        if (!PyErr_Occurred())
-            done = piece_of(parts->head, &parts->pieces[0]) && piece_of(header, &parts->pieces[1]);
-    }
-    Py_XDECREF(id);
-    return done;
-}
-
-/* Commits a message on a topic. Returns 1, or 0 with nothing changed; -1: an error is set. */
-static int commit_on(Path *self, PyObject *topic, Piece body, uint64_t *sequence) {
-    Parts parts;
-    int done = get_parts(self, topic, body, &parts);
-    if (done > 0)
-        done = is_free(self) && commit((Log *)self->log, parts.pieces, parts.id, sequence);
-    Py_XDECREF(parts.head);
-    return done;
+    if (id == NULL) return -1;
+    parts->id = PyLong_AsUnsignedLongLong(id);
+    Py_DECREF(id);
+    if (parts->id == (uint64_t)-1 && PyErr_Occurred()) return -1;
+    if (is_whole) return 1;
+    parts->head = PyObject_GetAttr(topic, str_head);
+    if (parts->head == NULL) return -1;
+    put(&parts->header, PyList_GetItem(self->headers, pieces[2].size));
+    return piece_of(parts->head, &pieces[0]) && piece_of(parts->header, &pieces[1]) &&
+           piece_of(self->end, &pieces[3]);
 }
 
 /* Commits one message and wakes whom it concerns; the usual case of it, and the twin does the rest.
-   From `is_free()` to the commit there are loads and stores only, so that nothing comes between. */
-static PyObject *path_append(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+   From `is_free()` to the commit there are loads and stores only, so that nothing comes between.
+   Returns 1; 0 with nothing changed: it is the twin's; -1: an error is set. */
+static int append_usual(PyObject *object, PyObject *body, PyObject *subject, uint64_t *sequence) {
     Path *self = (Path *)object;
+    Parts parts;
+    memset(&parts, 0, sizeof parts);
+    int done = 0;
+    if (self->log == NULL) return 0;
+    if (subject == Py_None || PyBytes_CheckExact(subject)) {
+        PyObject *young = PyObject_GetAttr(self->table, str_young);
+        PyObject *topic = young == NULL ? NULL : PyDict_GetItemWithError(young, subject);
+        if (topic != NULL) done = get_parts(self, topic, body, 0, &parts);
+        else if (PyErr_Occurred()) done = -1;
+        Py_XDECREF(young);
+    } else if ((PyObject *)Py_TYPE(subject) == self->whole) {
+        done = get_parts(self, subject, body, 1, &parts);
+    }
+    const Log *log = (const Log *)self->log;
+    if (done > 0) done = is_free(self) && commit(log, parts.pieces, parts.id, sequence);
+    if (done > 0 && (load(log->sleepers) != 0 || self->ask_each)) {
+        PyObject *woken = PyObject_CallMethodObjArgs(object, str_wake, parts.topic, NULL);
+        if (woken == NULL) done = -1;
+        Py_XDECREF(woken);
+    }
+    drop(&parts);
+    return done;
+}
+
+static PyObject *path_append(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    uint64_t sequence = 0;
     if (count != 2) {
         PyErr_SetString(PyExc_TypeError, "append() takes a body and a subject");
         return NULL;
     }
-    PyObject *body = args[0], *subject = args[1];
-    Piece piece;
-    if (self->log != NULL && is_usual(self, body, subject, &piece)) {
-        PyObject *topic = find_topic(self, subject);
-        uint64_t sequence = 0;
-        int done = topic == NULL ? (PyErr_Occurred() ? -1 : 0)
-                                 : commit_on(self, topic, piece, &sequence);
-        if (done > 0 && (load(((Log *)self->log)->sleepers) != 0 || self->ask_each)) {
-            PyObject *woken = PyObject_CallMethodObjArgs(object, str_wake, topic, NULL);
-            if (woken == NULL) done = -1;
-            Py_XDECREF(woken);
-        }
-        Py_XDECREF(topic);
-        if (done != 0) return done < 0 ? NULL : PyLong_FromUnsignedLongLong(sequence);
-    }
-    return PyObject_CallMethodObjArgs(object, str_append_plainly, body, subject, NULL);
-}
-
-/* What `path_encode` makes: in `topics` the topic of each message, in the others its bytes. */
-typedef struct {
-    PyObject *topics;
-    char *data;
-    uint64_t *ends, *ids;
-    uint64_t size, room; /* bytes of data that are used, and that there are */
-} Coded;
-
-/* Copies pieces behind what there is. Returns 1; -1: an error is set. */
-static int add_pieces(Coded *coded, const Piece *pieces) {
-    uint64_t size = coded->size;
-    for (int i = 0; i < 3; i++) size += (uint64_t)pieces[i].size;
-    if (size > coded->room) {
-        uint64_t room = 2 * coded->room + size - coded->size;
-        char *data = PyMem_Realloc(coded->data, room);
-        if (data == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        coded->data = data, coded->room = room;
-    }
-    for (int i = 0; i < 3; coded->size += (uint64_t)pieces[i].size, i++)
-        memcpy(coded->data + coded->size, pieces[i].bytes, (size_t)pieces[i].size);
-    return 1;
+    int done = append_usual(object, args[0], args[1], &sequence);
+    if (done != 0) return done < 0 ? NULL : PyLong_FromUnsignedLongLong(sequence);
+    return PyObject_CallMethodObjArgs(object, str_append_plainly, args[0], args[1], NULL);
 }
 
 /* Adds a message to others. Returns 1; 0: it is not a usual one; -1: an error is set. */
-static int encode_one(Path *self, Coded *coded, PyObject *young, PyObject *body, PyObject *subject,
-                      Py_ssize_t index) {
-    Parts parts;
-    Piece piece;
-    if (!is_usual(self, body, subject, &piece)) return 0;
+static int encode_one(const Path *self, Coded *coded, PyObject *young, PyObject *body,
+                      PyObject *subject) {
+    if (subject != Py_None && !PyBytes_CheckExact(subject)) return 0;
     PyObject *topic = PyDict_GetItemWithError(young, subject); /* borrowed */
     if (topic == NULL) return PyErr_Occurred() ? -1 : 0;
-    Py_INCREF(topic);
-    PyList_SetItem(coded->topics, index, topic); /* the list has it now */
-    int done = get_parts(self, topic, piece, &parts);
-    if (done > 0) done = add_pieces(coded, parts.pieces);
-    if (done > 0) coded->ends[index] = coded->size, coded->ids[index] = parts.id;
-    Py_XDECREF(parts.head);
+    Parts *parts = &coded->all[coded->count++];
+    int done = get_parts(self, topic, body, 0, parts);
+    coded->size += size_of(parts->pieces);
     return done;
 }
 
-static int encode_all(Path *self, Coded *coded, PyObject *messages, Py_ssize_t count) {
-    PyObject *young = PyObject_GetAttr(self->table, str_young);
-    int done = young == NULL ? -1 : 1; /* what is no dict is an error of the first look-up */
-    for (Py_ssize_t i = 0; done > 0 && i < count; i++)
-        done = encode_one(self, coded, young, PyList_GetItem(messages, 2 * i),
-                          PyList_GetItem(messages, 2 * i + 1), i);
-    Py_XDECREF(young);
-    return done;
-}
-
-/* The messages of a batch back to back, with where they end, the ids of their topics, and these;
-   None if one of them is not a usual one: the twin encodes them. Twin: `Encoder.many`. */
+/* The messages of a batch, looked up; None if one of them is not a usual one, or last values are
+   kept, whose ids are for the time of the commit: the twin encodes them. Twin: `Encoder.many`. */
 static PyObject *path_encode(PyObject *object, PyObject *messages) {
     Path *self = (Path *)object;
     Py_ssize_t count = PyList_CheckExact(messages) ? PyList_Size(messages) / 2 : 0;
-    if (self->log == NULL || count == 0) Py_RETURN_NONE;
-    Coded coded = {PyList_New(count), NULL, NULL, NULL, 0, 0};
-    coded.ends = PyMem_Calloc((size_t)count, sizeof(uint64_t));
-    coded.ids = PyMem_Calloc((size_t)count, sizeof(uint64_t));
-    PyObject *result = NULL;
-    int done = -1;
-    if (coded.topics != NULL && coded.ends != NULL && coded.ids != NULL)
-        done = encode_all(self, &coded, messages, count);
-    else if (!PyErr_Occurred())
-        PyErr_NoMemory();
-    if (done > 0)
-        result = Py_BuildValue("y#y#y#O", coded.data, (Py_ssize_t)coded.size, coded.ends,
-                               count * WORD, coded.ids, count * WORD, coded.topics);
-    PyMem_Free(coded.data), PyMem_Free(coded.ends), PyMem_Free(coded.ids);
-    Py_XDECREF(coded.topics);
+    if (self->log == NULL || ((Log *)self->log)->last != NULL || count == 0) Py_RETURN_NONE;
+    PyObject *young = PyObject_GetAttr(self->table, str_young);
+    if (young == NULL) return NULL;
+    Coded *coded = (Coded *)PyType_GenericAlloc((PyTypeObject *)coded_type, 0);
+    int done = coded == NULL ? -1 : 1;
+    if (done > 0) coded->room = count, coded->all = take_parts(count), put(&coded->end, self->end);
+    if (done > 0 && coded->all == NULL) PyErr_NoMemory(), done = -1;
+    for (Py_ssize_t i = 0; done > 0 && i < count; i++)
+        done = encode_one(self, coded, young, PyList_GetItem(messages, 2 * i),
+                          PyList_GetItem(messages, 2 * i + 1));
+    Py_DECREF(young);
+    if (done > 0) return (PyObject *)coded;
+    Py_XDECREF((PyObject *)coded);
     if (done == 0) Py_RETURN_NONE;
-    return result;
+    return NULL;
 }
 
 static PyMethodDef path_methods[] = {
     {"encode", path_encode, METH_O,
      "encode(messages)\n--\n\nMessages of a batch as they travel; None = by an `Encoder`."},
-    {"append", (PyCFunction)(void (*)(void))path_append, METH_FASTCALL,
+    {"append", CALL(path_append), METH_FASTCALL,
      "append(body, subject)\n--\n\nSee `SendPath.append`."},
-    {"share", (PyCFunction)(void (*)(void))path_share, METH_VARARGS | METH_KEYWORDS,
-     "Append with these from now on."},
+    {"share", CALL(path_share), METH_VARARGS | METH_KEYWORDS, "Append with these from now on."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -564,13 +609,8 @@ static PyMemberDef path_members[] = {
 };
 
 static PyType_Slot path_slots[] = {
-    {Py_tp_doc, "Appends messages."},
-    {Py_tp_traverse, path_traverse},
-    {Py_tp_clear, path_clear},
-    {Py_tp_dealloc, path_dealloc},
-    {Py_tp_methods, path_methods},
-    {Py_tp_members, path_members},
-    {0, NULL},
+    {Py_tp_traverse, path_traverse}, {Py_tp_clear, path_clear},     {Py_tp_dealloc, path_dealloc},
+    {Py_tp_methods, path_methods},   {Py_tp_members, path_members}, {0, NULL},
 };
 
 static PyType_Spec path_spec = {
@@ -578,13 +618,13 @@ static PyType_Spec path_spec = {
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, path_slots,
 };
 
-/* ---- Adding: messages are added to a batch. Twin: `Messages.publish`. ---- */
+/* ---- Verbs: methods that are put into classes of users. ---- */
 
-/* What is not two plain arguments is the twin's. */
-static PyObject *add_plainly(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                             PyObject *names) {
+/* What is not the usual call of a verb is its twin's, which the class has by this name. */
+static PyObject *call_plainly(PyObject *self, PyObject *twin, PyObject *const *args,
+                              Py_ssize_t count, PyObject *names) {
     Py_ssize_t named = names == NULL ? 0 : PyTuple_Size(names);
-    PyObject *result = NULL, *call = PyObject_GetAttr(self, str_publish_plainly);
+    PyObject *result = NULL, *call = PyObject_GetAttr(self, twin);
     PyObject *positional = PyTuple_New(count), *keywords = named ? PyDict_New() : NULL;
     int failed = call == NULL || positional == NULL || (named && keywords == NULL);
     for (Py_ssize_t i = 0; !failed && i < count; i++) {
@@ -600,16 +640,17 @@ static PyObject *add_plainly(PyObject *self, PyObject *const *args, Py_ssize_t c
     return result;
 }
 
-/* Adds both, or neither. Outside of its block a batch has something else in the place of a list. */
-static PyObject *adding_publish(PyObject *self, PyObject *const *args, Py_ssize_t count,
+/* Twin: `Messages.publish`.
+   Adds both, or neither. Outside of its block a batch has something else in the place of a list. */
+static PyObject *batch_publish(PyObject *self, PyObject *const *args, Py_ssize_t count,
                                 PyObject *names) {
     if (count != 2 || names != NULL || !PyBytes_CheckExact(args[0]) || !PyBytes_CheckExact(args[1]))
-        return add_plainly(self, args, count, names);
+        return call_plainly(self, str_publish_plainly, args, count, names);
     PyObject *messages = PyObject_GetAttr(self, str_messages);
     if (messages == NULL) return NULL;
     if (!PyList_CheckExact(messages)) {
         Py_DECREF(messages);
-        return add_plainly(self, args, count, names);
+        return call_plainly(self, str_publish_plainly, args, count, names);
     }
     Py_ssize_t size = PyList_Size(messages);
     int failed = PyList_Append(messages, args[1]) < 0;
@@ -625,36 +666,101 @@ static PyObject *adding_publish(PyObject *self, PyObject *const *args, Py_ssize_
     Py_RETURN_NONE;
 }
 
-static PyMethodDef adding_methods[] = {
-    {"publish", (PyCFunction)(void (*)(void))adding_publish, METH_FASTCALL | METH_KEYWORDS,
-     "publish($self, topic, payload, *, keyframe=False, timeout=None)\n--\n\n"
-     "Add a message of two frames; see `Messages.publish`."},
+static PyObject *sender; /* the class that sends; what is derived from it may have other verbs */
+
+/* Appends by the path that the publisher has now, if there is a body; else the twin does it all. */
+static PyObject *append_by(PyObject *self, PyObject *body, PyObject *subject, PyObject *twin,
+                           PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    uint64_t sequence = 0;
+    int done = 0;
+    PyObject *path = body == NULL ? NULL : PyObject_GetAttr(self, str_path);
+    if (path != NULL && PyObject_TypeCheck(path, (PyTypeObject *)path_type))
+        done = append_usual(path, body, subject, &sequence);
+    Py_XDECREF(path);
+    if (done < 0 || (body != NULL && path == NULL)) return NULL;
+    if (done > 0) return PyLong_FromUnsignedLongLong(sequence);
+    return call_plainly(self, twin, args, count, names);
+}
+
+/* By `send()`, what is on no reserved topic whatever these are. Twin: `wire.ORDINARY`. */
+static int is_ordinary(PyObject *frame) {
+    return PyBytes_CheckExact(frame) && PyBytes_Size(frame) > 0 && PyBytes_AsString(frame)[0] != 0;
+}
+
+/* Twin: `Publisher.publish`. */
+static PyObject *verb_publish(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                              PyObject *names) {
+    int is_usual = count == 2 && names == NULL && PyBytes_CheckExact(args[0]) &&
+                   PyBytes_CheckExact(args[1]);
+    return append_by(self, is_usual ? args[1] : NULL, args[0], str_publish_plainly, args, count,
+                     names);
+}
+
+/* Twin: `Publisher.send`. */
+static PyObject *verb_send(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                           PyObject *names) {
+    int is_usual = count == 1 && names == NULL && is_ordinary(args[0]);
+    return append_by(self, is_usual ? args[0] : NULL, Py_None, str_send_plainly, args, count,
+                     names);
+}
+
+/* Twin: `Verbs.send_multipart`. */
+static PyObject *verb_multipart(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                                PyObject *names) {
+    PyObject *frames = count == 1 && names == NULL ? args[0] : Py_None;
+    PyObject *body = NULL, *subject = Py_None;
+    int is_list = PyList_CheckExact(frames), is_tuple = PyTuple_CheckExact(frames);
+    PyObject *(*item)(PyObject *, Py_ssize_t) = is_list ? PyList_GetItem : PyTuple_GetItem;
+    Py_ssize_t size = is_list ? PyList_Size(frames) : is_tuple ? PyTuple_Size(frames) : 0;
+    if ((PyObject *)Py_TYPE(self) != sender) size = 0;
+    if (size == 2 && PyBytes_CheckExact(item(frames, 0)) && PyBytes_CheckExact(item(frames, 1)))
+        body = item(frames, 1), subject = item(frames, 0);
+    if (size == 1 && is_ordinary(item(frames, 0))) body = item(frames, 0);
+    return append_by(self, body, subject, str_multipart_plainly, args, count, names);
+}
+
+enum { VERB = METH_FASTCALL | METH_KEYWORDS };
+
+static PyMethodDef verbs[] = {
+    {"publish", CALL(verb_publish), VERB, NULL},
+    {"send", CALL(verb_send), VERB, NULL},
+    {"send_multipart", CALL(verb_multipart), VERB, NULL},
+    {"publish", CALL(batch_publish), VERB, NULL},
+};
+
+/* Makes one of the verbs for a class, with the text that `inspect` reads its signature from. */
+static PyObject *make_verb(PyObject *module, PyObject *args) {
+    PyObject *type;
+    unsigned int which;
+    const char *text;
+    if (!PyArg_ParseTuple(args, "O!Is", &PyType_Type, &type, &which, &text)) return NULL;
+    char *kept = PyMem_Malloc(strlen(text) + 1); /* for as long as the process lives */
+    if (kept == NULL) return PyErr_NoMemory();
+    PyMethodDef *verb = &verbs[which % (sizeof verbs / sizeof verbs[0])];
+    verb->ml_doc = strcpy(kept, text);
+    if (verb->ml_meth == verbs[2].ml_meth) put(&sender, type);
+    return PyDescr_NewMethod((PyTypeObject *)type, verb);
+}
+
+static PyMethodDef module_methods[] = {
+    {"make_verb", make_verb, METH_VARARGS, "make_verb(type, which, text)\n--\n\nA method."},
     {NULL, NULL, 0, NULL},
-};
-
-static PyType_Slot adding_slots[] = {
-    {Py_tp_doc, "Messages are added to it."},
-    {Py_tp_methods, adding_methods},
-    {0, NULL},
-};
-
-static PyType_Spec adding_spec = {
-    "fanout._speed.Adding", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-    adding_slots,
 };
 
 /* ---- The module. ---- */
 
+static const struct {
+    PyObject **place;
+    const char *text;
+} names[] = {
+    {&str_acquire, "acquire"}, {&str_release, "release"}, {&str_is_owned, "_is_owned"},
+    {&str_young, "young"}, {&str_head, "head"}, {&str_id, "id"}, {&str_wake, "_wake_one"},
+    {&str_append_plainly, "append_plainly"}, {&str_messages, "_messages"}, {&str_path, "_path"},
+    {&str_publish_plainly, "_publish_plainly"}, {&str_send_plainly, "_send_plainly"},
+    {&str_multipart_plainly, "_send_multipart_plainly"},
+};
+
 static int intern_names(void) {
-    struct {
-        PyObject **place;
-        const char *text;
-    } names[] = {
-        {&str_acquire, "acquire"}, {&str_release, "release"}, {&str_is_owned, "_is_owned"},
-        {&str_young, "young"},     {&str_head, "head"},       {&str_id, "id"},
-        {&str_wake, "_wake_one"},  {&str_append_plainly, "append_plainly"},
-        {&str_messages, "_messages"}, {&str_publish_plainly, "publish_plainly"},
-    };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (*names[i].place == NULL) *names[i].place = PyUnicode_InternFromString(names[i].text);
         if (*names[i].place == NULL) return -1;
@@ -672,7 +778,7 @@ static int add_type(PyObject *module, PyType_Spec *spec, const char *name, PyObj
 }
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "fanout._speed", "The append of one message, compiled.", -1, NULL,
+    PyModuleDef_HEAD_INIT, "fanout._speed", "The usual sends, compiled.", -1, module_methods,
 };
 
 PyMODINIT_FUNC PyInit__speed(void) {
@@ -680,8 +786,8 @@ PyMODINIT_FUNC PyInit__speed(void) {
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || add_type(module, &lock_spec, "Lock", NULL) < 0 ||
         add_type(module, &log_spec, "Log", &log_type) < 0 ||
-        add_type(module, &path_spec, "Path", NULL) < 0 ||
-        add_type(module, &adding_spec, "Adding", NULL) < 0) {
+        add_type(module, &coded_spec, "Coded", &coded_type) < 0 ||
+        add_type(module, &path_spec, "Path", &path_type) < 0) {
         Py_XDECREF(module);
         return NULL;
     }

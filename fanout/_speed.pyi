@@ -1,6 +1,6 @@
 # What `_speed.c` has, for type checkers; what each is for is said there.
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 class Lock:
@@ -9,20 +9,19 @@ class Lock:
     def release(self) -> None: ...
     def _is_owned(self) -> bool: ...
 
-class Adding:
-    def publish(
-        self,
-        topic: object,
-        payload: object,
-        *,
-        keyframe: bool = False,
-        timeout: None = None,
-    ) -> None: ...
+class Coded:
+    size: int
+    count: int
+    def __iter__(self) -> Iterator[Any]: ...
+
+def make_verb(type: type, which: int, text: str) -> Any: ...
 
 class Log:
     _position_limit: int
     _sequence_limit: int
-    def append_coded(self, data: bytes, ends: bytes, ids: bytes) -> int: ...
+    _epoch: int
+    def append_coded(self, coded: Coded) -> int: ...
+    def keep(self, first: int, places: int) -> None: ...
     def share(
         self,
         words: memoryview,
@@ -40,15 +39,15 @@ class Log:
 class Path:
     _ask_each: bool
     def append(self, body: bytes, subject: object) -> int: ...
-    def encode(
-        self, messages: Sequence[object]
-    ) -> tuple[bytes, bytes, bytes, list[Any]] | None: ...
+    def encode(self, messages: Sequence[object]) -> Coded | None: ...
     def share(
         self,
         *,
         log: Log,
         table: object,
         headers: Sequence[bytes],
+        end: bytes,
+        whole: type,
         gate: memoryview,
         held: memoryview,
         open: int,

@@ -14,7 +14,7 @@ from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
 from fanout.send.last_verbs import LastVerbs
-from fanout.send.making import make_batch
+from fanout.send.making import make_batch, with_compiled_verbs
 from fanout.send.own_batches import OwnBatches
 from fanout.send.verbs import SECONDS, Verbs
 from fanout.send.wire import ORDINARY
@@ -38,6 +38,7 @@ _BLOCKING = (
 )
 
 
+@with_compiled_verbs
 class Publisher(LastVerbs, Audience, Intake, Answering):
     """Publishes messages to ZeroMQ SUB sockets through a pool of worker processes.
 
@@ -327,7 +328,6 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
             raise TypeError(_BLOCKING)
 
         __aexit__ = __aenter__
-    # Inside.
 
     def _encoding(self) -> Encoder:
         return self._engine.encoder

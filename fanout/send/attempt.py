@@ -55,8 +55,7 @@ def attempt_pairs(path: SendPath, encoder: Encoder, messages: Sequence[Wire | Su
     """
     coded = path.encode(messages)
     if coded is not None:
-        size, count = len(coded[0]), len(coded[3])
-        return Attempt(lambda: path.append_coded(coded), size, count)
+        return Attempt(lambda: path.append_coded(coded), coded.size, coded.count)
     bodies = cast("Sequence[bytes]", messages[::2])
     subjects = cast("Sequence[Subject]", messages[1::2])
     return attempt_batch(path, *encoder.many(bodies, subjects))

@@ -1,4 +1,4 @@
-"""The send path whose usual append is compiled, and one step; all else is that of `SendPath`.
+"""Send paths whose usual append is compiled, and one step; all else is that of `SendPath`.
 
 A message appended there is as if it had been appended under the send lock, without taking it: see
 `_speed.c`. Locks of this path say in a word whether they are held, which is looked at instead.
@@ -7,20 +7,21 @@ A message appended there is as if it had been appended under the send lock, with
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fanout import _speed
 from fanout.send.gate import OPEN
 from fanout.send.lock import SendLock, make_lock
+from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
-from fanout.send.wire import PAYLOAD_HEADERS
-from fanout.shm.compiled_log import CompiledLog
+from fanout.send.topics import Topic
+from fanout.send.wire import NUMBER_FRAME, PAYLOAD_HEADERS, more_headers
+from fanout.shm.compiled_log import CompiledLog, CompiledNumberedLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fanout.send.path import Coded, Demand
-    from fanout.send.topics import Topic
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
@@ -31,6 +32,7 @@ class CompiledPath(_speed.Path, SendPath):
 
     make_log = CompiledLog
     is_compiled = True
+    is_numbered = False
     append_plainly = SendPath.append
     log: CompiledLog
 
@@ -42,11 +44,17 @@ class CompiledPath(_speed.Path, SendPath):
         interest: Demand,
         max_topics: int,
     ) -> None:
-        SendPath.__init__(self, segment, bells, room, interest, max_topics)
+        super(_speed.Path, self).__init__(segment, bells, room, interest, max_topics)
+        self._share_all()
+
+    def _share_all(self) -> None:
+        """Have the compiled code work with what there is, once that is all there."""
         self.share(
             log=self.log,
             table=self.topics,
-            headers=PAYLOAD_HEADERS,
+            headers=more_headers() if self.is_numbered else PAYLOAD_HEADERS,
+            end=NUMBER_FRAME if self.is_numbered else b"",
+            whole=Topic,
             gate=self.gate.word,
             held=self._held,
             open=OPEN,
@@ -59,8 +67,16 @@ class CompiledPath(_speed.Path, SendPath):
 
     def append_coded(self, coded: Coded) -> int:
         """See `SendPath`."""
-        data, ends, ids, topics = coded
-        return self._append_with(lambda: self.log.append_coded(data, ends, ids), topics)
+        messages = cast("_speed.Coded", coded)  # no other path encodes
+        return self._append_with(lambda: self.log.append_coded(messages), coded)
 
     def _wake_one(self, topic: Topic) -> None:
         self._wake((topic,))
+
+
+class CompiledNumberedPath(CompiledPath, NumberedPath):
+    """As `NumberedPath`, in the same way."""
+
+    make_log = CompiledNumberedLog
+    is_numbered = True
+    append_plainly = NumberedPath.append

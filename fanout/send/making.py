@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 
     M = TypeVar("M", bound=Messages)
 
+T = TypeVar("T")
+
+# Verbs in `_speed.c`: their number there, and the signature, which is that of the twin.
+_VERBS = {
+    "publish": (0, "$self, topic, payload, *, keyframe=False, timeout=None"),
+    "send": (1, "$self, frame, flags=None, copy=None, track=None, *, timeout=None"),
+    "send_multipart": (
+        2,
+        "$self, frames, flags=None, copy=None, track=None, *, keyframe=False, timeout=None",
+    ),
+}
+_ADD = 3, "$self, topic, payload, *, keyframe=False, timeout=None"
+
 _compiled_types: dict[type[Messages], type[Messages]] = {}  # of each kind, once it was needed
 
 
@@ -40,17 +53,19 @@ def make_path(
         kept: prefixes of the topics whose last values are kept.
     """
     given = segment, bells, room, interest, max_topics
+    if kept and is_compiled():
+        from fanout.send.compiled_kept_path import CompiledKeptPath, CompiledNumberedKeptPath
+
+        return (CompiledNumberedKeptPath if numbered else CompiledKeptPath)(*given, kept)
     if kept:
         from fanout.send.kept_path import KeptPath, NumberedKeptPath
 
         return (NumberedKeptPath if numbered else KeptPath)(*given, kept)
-    if numbered:
-        return NumberedPath(*given)
     if is_compiled():
-        from fanout.send.compiled_path import CompiledPath
+        from fanout.send.compiled_path import CompiledNumberedPath, CompiledPath
 
-        return CompiledPath(*given)
-    return SendPath(*given)
+        return (CompiledNumberedPath if numbered else CompiledPath)(*given)
+    return (NumberedPath if numbered else SendPath)(*given)
 
 
 def make_batch(kind: type[M], rules: BatchRules, own: OwnBatches, commit: object) -> M:
@@ -68,7 +83,27 @@ def make_batch(kind: type[M], rules: BatchRules, own: OwnBatches, commit: object
 
 
 def _compile(kind: type[Messages]) -> type[Messages]:
-    from fanout._speed import Adding
-
     names = {"__slots__": (), "__module__": kind.__module__, "__doc__": kind.__doc__}
-    return type(kind.__name__, (Adding, kind), {**names, "publish_plainly": kind.publish})
+    made: type[Messages] = type(kind.__name__, (kind,), names)
+    _replace(made, "publish", *_ADD)
+    return made
+
+
+def with_compiled_verbs(kind: type[T]) -> type[T]:
+    """Decorates a publisher: compiled code makes the usual calls of its verbs, where it is there.
+
+    What is not usual is done by the method of before, which the class has as `_NAME_plainly`.
+    """
+    if is_compiled():
+        for name, (number, signature) in _VERBS.items():
+            _replace(kind, name, number, signature)
+    return kind
+
+
+def _replace(kind: type, name: str, number: int, signature: str) -> None:
+    from fanout._speed import make_verb
+
+    twin = getattr(kind, name)
+    text = f"{name}({signature})\n--\n\n{twin.__doc__}"
+    setattr(kind, f"_{name}_plainly", twin)
+    setattr(kind, name, make_verb(kind, number, text))

@@ -11,7 +11,7 @@ a variable that may not have been set yet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fanout.errors import NestedSendError, PoisonedError
 from fanout.send.gate import OPEN, Gate
@@ -25,7 +25,7 @@ from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.shm.worker_slot import NO_TAIL, Tails, sleepers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from fanout.send.topics import Subject
     from fanout.shm.doorbell import Doorbell
@@ -37,8 +37,19 @@ NUDGE_PART = 4  # a sleeping worker further behind than 1/4 of the log is woken 
 
 T = TypeVar("T")
 
-# Messages back to back; where each ends in them, and the id of its topic, as words; their topics.
-Coded: TypeAlias = tuple[bytes, bytes, bytes, "list[Topic]"]
+
+class Coded(Protocol):
+    """A batch that is looked up, so that it can be appended again and again.
+
+    Attributes:
+        size, count: bytes on the wire, and messages.
+    """
+
+    size: int
+    count: int
+
+    def __iter__(self) -> Iterator[Topic]:
+        """Over the topics of its messages."""
 
 
 class Demand(Protocol):
@@ -134,7 +145,7 @@ class SendPath:
         return sequence
 
     def encode(self, _messages: Sequence[object]) -> Coded | None:
-        """Messages of a batch as they travel, where that can be had faster than by an `Encoder`.
+        """Messages of a batch, looked up, where that is faster than by an `Encoder`.
 
         Args:
             _messages: body and subject of each, in turn.
@@ -165,7 +176,7 @@ class SendPath:
 
         return self._append_with(append, topics)
 
-    def _append_with(self, write: Callable[[], int], topics: Collection[Topic]) -> int:
+    def _append_with(self, write: Callable[[], int], topics: Iterable[Topic]) -> int:
         def checked() -> int:
             if self._state[0] != OPEN or self.log.following is None:
                 self._refuse()

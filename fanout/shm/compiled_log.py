@@ -8,6 +8,7 @@ from fanout import _speed
 from fanout.shm import layout as at
 from fanout.shm.layout import H_COMPILED, H_HEAD, H_POISON, H_SLEEPERS
 from fanout.shm.log import LogWriter
+from fanout.shm.numbered_log import NumberedLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ class CompiledLog(_speed.Log, LogWriter):
             entries=layout.entries,
             data_bytes=layout.data_bytes,
         )
-        LogWriter.__init__(self, segment, tails)
+        super(_speed.Log, self).__init__(segment, tails)
         segment.words[H_COMPILED] = 1
 
     @property
@@ -46,3 +47,7 @@ class CompiledLog(_speed.Log, LogWriter):
     @following.setter
     def following(self, note: tuple[int, int, int] | None) -> None:
         pass
+
+
+class CompiledNumberedLog(CompiledLog, NumberedLog):
+    """As `NumberedLog`, in the same way: the epoch that it notes is seen by the compiled code."""

@@ -13,10 +13,21 @@ needs_compiled = pytest.mark.skipif(not IS_BUILT, reason="there was no C compile
 BOTH = [pytest.param("pure"), pytest.param("compiled", marks=needs_compiled)]
 
 
-def path_type(name: str) -> type[SendPath]:
-    """The send path of this one of `BOTH`."""
-    if name == "pure":
-        return SendPath
-    from fanout.send.compiled_path import CompiledPath
+def path_type(name: str, *, numbered: bool = False, kept: bool = False) -> type[SendPath]:
+    """The send path of this one of `BOTH`.
 
-    return CompiledPath
+    Args:
+        numbered, kept: what its publisher was made with.
+    """
+    from fanout.send import kept_path, numbered_path
+
+    if name == "pure":
+        if kept:
+            return kept_path.NumberedKeptPath if numbered else kept_path.KeptPath
+        return numbered_path.NumberedPath if numbered else SendPath
+    from fanout.send import compiled_kept_path, compiled_path
+
+    if kept:
+        both = compiled_kept_path.CompiledKeptPath, compiled_kept_path.CompiledNumberedKeptPath
+        return both[numbered]
+    return (compiled_path.CompiledPath, compiled_path.CompiledNumberedPath)[numbered]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -15,8 +16,11 @@ from fanout.send.gate import BROKEN
 from fanout.send.topics import Topic
 from fanout.send.wire import COPY_ONCE_BYTES, Encoder
 from fanout.shm import layout as at
+from fanout.shm import value_layout as places
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
+from fanout.shm.numbered_log import NUMBER
+from fanout.shm.value_layout import ValueTable
 from fanout.shm.worker_slot import NO_TAIL, sleeper_byte
 from fanout.zmtp.frames import encode_message
 from tests.helpers.built import needs_compiled, path_type
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from fanout.send.topics import Subject
 
 LAYOUT = Layout(4 * PAGE, 64, 1)  # wraps often, in bytes and in messages
+KEPT = Layout(4 * PAGE, 64, 1, table=ValueTable(8, 2 * PAGE))  # fewer places than topics
 
 NAMES = [b"", b"a", b"topic", b"x" * 254, b"y" * 256, *(b"%d" % number for number in range(20))]
 names = st.sampled_from(NAMES)
@@ -39,12 +44,22 @@ subjects = st.one_of(names, st.none())
 
 
 class Both:
-    """The same send path twice, over two segments."""
+    """The same send path twice, over two segments.
 
-    def __init__(self) -> None:
-        self.lines = [Line(LAYOUT, path_type(name)) for name in ("pure", "compiled")]
+    Args:
+        numbered, kept: what their publisher was made with.
+    """
+
+    def __init__(self, *, numbered: bool, kept: bool) -> None:
+        self.numbered, self.kept = numbered, kept
+        self.lines = [
+            Line(KEPT if kept else LAYOUT, path_type(name, numbered=numbered, kept=kept))
+            for name in ("pure", "compiled")
+        ]
         self.encoders = [
-            Encoder(line.path.topics, line.path.intern, None, in_pieces=False)
+            Encoder(
+                line.path.topics, line.path.intern, None, in_pieces=False, numbered=self.numbered
+            )
             for line in self.lines
         ]
 
@@ -71,6 +86,7 @@ class Both:
             (layout.ends // at.WORD, layout.entries),
             (layout.topics // at.WORD, layout.entries),
             (layout.data // at.WORD, layout.data_bytes // at.WORD),
+            *[(layout.values // at.WORD, places.COLUMNS * layout.table.places)][: self.kept],
         ):
             assert first.words[start : start + count] == second.words[start : start + count]
 
@@ -82,9 +98,12 @@ class Both:
 class CompiledMachine(RuleBasedStateMachine):
     """What a publisher and its workers do, to both."""
 
+    numbered = False
+    kept = False
+
     def __init__(self) -> None:
         super().__init__()
-        self.both = Both()
+        self.both = Both(numbered=self.numbered, kept=self.kept)
         self.count = 0
 
     def teardown(self) -> None:
@@ -101,7 +120,8 @@ class CompiledMachine(RuleBasedStateMachine):
 
     @rule(size=sizes, name=names)
     def append_encoded(self, size: int, name: bytes) -> None:
-        wire = encode_message([name, self.body(size)])
+        last = [bytes(NUMBER.size)] * self.numbered
+        wire = encode_message([name, self.body(size), *last])
         self.both.do(lambda line: line.path.append(wire, Topic(7, name)))
 
     @rule(name=names)
@@ -163,9 +183,45 @@ class CompiledMachine(RuleBasedStateMachine):
         self.both.compare()
 
 
+class NumberedMachine(CompiledMachine):
+    """Of a publisher with `sequence_frame`."""
+
+    numbered = True
+
+
+class KeptMachine(CompiledMachine):
+    """Of one with `last_values`."""
+
+    kept = True
+
+
+class NumberedKeptMachine(KeptMachine):
+    """Of one with both, as `fanout serve` may have it."""
+
+    numbered = True
+
+
+SETTINGS = settings(max_examples=30, stateful_step_count=40, deadline=None)
+
+
 @needs_compiled
 class TestCompiled(CompiledMachine.TestCase):  # type: ignore[misc, valid-type]  # made at run time
-    settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+    settings = SETTINGS
+
+
+@needs_compiled
+class TestNumbered(NumberedMachine.TestCase):  # type: ignore[misc, valid-type]
+    settings = SETTINGS
+
+
+@needs_compiled
+class TestKept(KeptMachine.TestCase):  # type: ignore[misc, valid-type]
+    settings = SETTINGS
+
+
+@needs_compiled
+class TestNumberedKept(NumberedKeptMachine.TestCase):  # type: ignore[misc, valid-type]
+    settings = SETTINGS
 
 
 def _send(number: int, line: Line) -> int:
@@ -180,9 +236,11 @@ def _send(number: int, line: Line) -> int:
 
 
 @needs_compiled
-def test_both_write_around_the_end() -> None:
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_both_write_around_the_end(numbered: bool, kept: bool) -> None:
     """Many laps of the log, in bytes and in messages, whatever hypothesis finds."""
-    both = Both()
+    both = Both(numbered=numbered, kept=kept)
     for number in range(3000):
         both.do(partial(_send, number))
     assert both.lines[0].path.log.head == 3000

@@ -54,6 +54,7 @@ ABOUT_SEVERAL = {
     "coordinator/test_releasing.py": "the end of a coordinator, whatever a step of it raises",
     "coordinator/test_mutations.py": "supervision, and the checks of it",
     "coordinator/test_supervision_ends.py": "ends of workers: supervision.py, pace.py, exits.py",
+    "send/test_compiled_mistakes.py": "what compiled code is handed that is wrong: _speed.c",
     "send/test_path_enlarging.py": "more workers than at the start: path.py",
     "shm/test_order.py": "the order of stores and loads of all records",
     "shm/test_records.py": "header, slots, cards, clock and ends",
@@ -398,7 +399,7 @@ def _documentable() -> Iterator[tuple[str, object]]:
             yield name, value
         if inspect.isclass(value):
             for member, attribute in vars(value).items():
-                is_member = inspect.isfunction(attribute) or isinstance(
+                is_member = inspect.isroutine(attribute) or isinstance(
                     attribute, (property, classmethod, staticmethod)
                 )
                 if is_member and not member.startswith("_"):

@@ -151,7 +151,7 @@ def test_conflate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def verbs_of(owner: type) -> set[str]:
-    functions = dict(inspect.getmembers_static(owner, inspect.isfunction))
+    functions = dict(inspect.getmembers_static(owner, inspect.isroutine))
     return {name for name in functions if name == "publish" or name.startswith("send")}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanout.coordinator.interest import Interest
 from fanout.send.path import SendPath
+from fanout.shm import layout as at
 from fanout.shm.bells import Bell
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.reader import LogReader
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
 
     from fanout.shm.layout import Layout
 
+EPOCH = 0x0102030405060708  # of every one, so that two of them write the same
+
 
 class Line:
     """What one worker reads of what a send path appends; a context manager that closes it."""
 
     def __init__(self, layout: Layout = SMALL, make_path: type[SendPath] = SendPath) -> None:
         self.segment = Segment.create(layout)
+        self.segment.words[at.H_EPOCH] = EPOCH
         self.reader = LogReader(self.segment)
         self._bells = Doorbell(), Doorbell()
         bell = Bell(self.segment, 0, self._bells[0])

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fanout import Publisher
 from fanout.errors import NestedSendError, PoisonedError
 from fanout.send import lock as locks
 from fanout.send.batch import Batch
 from fanout.send.lock import holds_lock
-from fanout.send.making import make_path
+from fanout.send.making import _compile, make_path
+from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
+from fanout.shm.worker_slot import sleeper_byte
 from fanout.zmtp.frames import encode_message, split_message
 from tests.helpers.built import needs_compiled, path_type
 from tests.unit.send.line import Line
@@ -56,10 +59,11 @@ def test_what_is_usual_takes_no_python(line: Line, monkeypatch: pytest.MonkeyPat
     asked = is_plain(line, monkeypatch)
 
     sequences = [line.path.append(b"body", b"t"), line.path.append(b"body", None)]
+    sequences.append(line.path.append(encode_message([b"t", b"a", b"b"]), line.path.intern(b"t")))
     usual = asked()
-    line.path.append(b"body", line.path.intern(b"t"))
+    line.path.append(b"body", b"not known")
 
-    assert (sequences, usual, asked()) == ([0, 1], 0, 1)
+    assert (sequences, usual, asked()) == ([0, 1, 2], 0, 1)
 
 
 @holds_lock
@@ -130,7 +134,7 @@ def test_many_threads_at_once_lose_nothing_and_tear_nothing(line: Line) -> None:
             if count % 10:
                 line.path.append(body, b"t")
             else:  # these take the lock
-                line.path.append(encode_message([b"t", body]), line.path.intern(b"t"))
+                line.path.append_parts((encode_message([b"t", body]),), line.path.intern(b"t"))
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
@@ -179,102 +183,53 @@ def test_what_is_not_usual_in_a_batch_is_left_to_the_encoder(line: Line) -> None
     assert encode([bytearray(b"body"), b"t"]) is None
 
 
-def test_a_batch_that_does_not_fit_together_is_refused(line: Line) -> None:
-    append: Any = line.path.log.append_coded  # type: ignore[attr-defined]
-    word = (4).to_bytes(8, sys.byteorder)
-
-    for data, ends, ids in (
-        (b"abc", word, word),
-        (b"abcd", word + word[::-1], word * 2),
-        (b"abcd", word, b""),
-        (b"", b"", b""),
-        (b"abcd", word[:7], word[:7]),
-    ):
-        with pytest.raises(ValueError):
-            append(data, ends, ids)
-    assert line.path.log.head == 0
-
-
-def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
-    """A mistake of ours is an error, not a crash."""
-    from fanout import _speed
-
-    log: Any = _speed.Log()
-    path: Any = _speed.Path()
-    words = line.segment.words
-    right = {
-        "head": 0, "poison": 1, "sleepers": 2, "ends": 8, "topics": 16, "data": 24,
-        "entries": 8, "data_bytes": 64,
-    }  # fmt: skip
-    for name, value in (
-        ("entries", 0),
-        ("entries", 7),
-        ("data_bytes", 0),
-        ("data_bytes", len(words) * 8),
-        ("data", len(words)),
-        ("ends", len(words) - 4),
-        ("head", 1 << 63),
-    ):
-        with pytest.raises(ValueError, match="outside"):
-            log.share(words, **{**right, name: value})
-    with pytest.raises(ValueError, match="aligned"):
-        log.share(memoryview(bytearray(64))[1:], **right)
-    with pytest.raises(BufferError):
-        log.share(b"read only", **right)
-    with pytest.raises(TypeError, match="shares memory"):
-        path.share(log=log, table=None, headers=[], gate=words[:1], held=words[:1], open=1)
-    with pytest.raises(TypeError, match="a body and a subject"):
-        path.append(b"body")
-    with pytest.raises(AttributeError):
-        path.append(b"body", b"subject")  # it has no twin
-    with pytest.raises(ValueError):
-        log.append_coded(b"abcd", (4).to_bytes(8, sys.byteorder), bytes(8))
-    assert path.encode([b"body", b"t"]) is None
-
-
-def test_what_was_not_made_as_it_should_be_is_an_error() -> None:
-    from fanout import _speed
-
-    kind: Any = _speed.Lock
-    lock, word = kind.__new__(kind), memoryview(bytearray(8)).cast("Q")
-    for use in (lock.acquire, lock.release, lock._is_owned):
-        with pytest.raises(TypeError, match="without an RLock"):
-            use()
-    with pytest.raises(ValueError, match="aligned"):
-        lock.__init__(threading.RLock(), word[:0], 1)
-    made = _speed.Lock(threading.RLock(), word, 1)
-    with pytest.raises(TypeError, match="made once"):
-        made.__init__(threading.RLock(), word, 2)  # type: ignore[misc]
-
-
-def test_what_is_larger_than_the_log_is_not_written_whatever_the_limits_say(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("asleep", "many", "rung"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)])
+def test_who_sleeps_is_woken(
+    line: Line, monkeypatch: pytest.MonkeyPatch, asleep: int, many: int, rung: int
 ) -> None:
-    monkeypatch.setattr(path_type("compiled"), "append_plainly", lambda *_: NO_SPACE)
-    with Line(Layout(PAGE, 16, 1), path_type("compiled")) as line:
-        line.path.intern(b"t")
-        log: Any = line.path.log
-        log._position_limit = log._sequence_limit = 1 << 60
-        size = PAGE + 1
+    """Or each worker is asked, where there are more than the word of the sleepers has bytes."""
+    woken: list[bytes] = []
+    monkeypatch.setattr(
+        type(line.path), "_wake", lambda _path, topics: woken.extend(one.name for one in topics)
+    )
+    coded = line.path.encode([b"body", b"t"] * 3)
+    assert coded is not None
+    sleeper_byte(line.segment, 0)[0] = asleep
+    line.path._ask_each = bool(many)
 
-        assert line.path.append(bytes(size), b"t") == NO_SPACE
-        assert log.append_coded(bytes(size), size.to_bytes(8, sys.byteorder), bytes(8)) == NO_SPACE
-        assert log.head == 0
+    line.path.append(b"body", b"t")
+    line.path.append_coded(coded)
+
+    assert woken == [b"t"] * (2 * rung)
 
 
-def test_a_lock_that_was_replaced_has_no_say_any_more(line: Line) -> None:
-    """Its thread may come back, and release it, while another send holds the new one."""
-    send_lock = line.path._lock
-    lost = send_lock.current
-    lost.acquire()
-    send_lock._replace(lost)
-    send_lock.current.acquire()
+def test_a_batch_waits_for_room_as_long_as_it_likes(line: Line) -> None:
+    """Others encode meanwhile; each has its own messages."""
+    first, second = (line.path.encode([body, b"t"] * 100) for body in (b"first", b"second"))
+    assert first is not None
+    assert second is not None
+    assert ([one.name for one in first], first.count) == ([b"t"] * 100, 100)
+    size = len(encode_message([b"t", b"first"]))
+    assert (first.size, second.size) == (100 * size, 100 * (size + 1))
 
-    lost.release()
-    held = line.path._held[0]  # type: ignore[attr-defined]
-    send_lock.current.release()
+    line.path.append_coded(second)
+    del second
+    third = line.path.encode([b"third", b"t"])
+    assert third is not None
+    for _ in range(2):
+        line.path.append_coded(first)
+    line.path.append_coded(third)
 
-    assert (held, line.path._held[0]) == (2, 0)  # type: ignore[attr-defined]
+    bodies = [split_message(wire)[1] for wire in line.written()]
+    assert bodies == [b"second"] * 100 + [b"first"] * 200 + [b"third"]
+
+
+def test_a_large_batch_is_one_too(line: Line) -> None:
+    coded = line.path.encode([b"body", b"t"] * 10_000)
+    assert coded is not None
+
+    assert (line.path.append_coded(coded), line.path.log.head) == (0, 10_000)
+    assert set(line.written()) == {encode_message([b"t", b"body"])}
 
 
 def test_nothing_is_kept_for_each_message(line: Line) -> None:
@@ -293,15 +248,35 @@ def test_nothing_is_kept_for_each_message(line: Line) -> None:
     assert all(abs(one - other) < 50 for one, other in zip(before, after, strict=True))
 
 
-def test_adding_to_a_batch_looks_as_ever() -> None:
-    from fanout._speed import Adding
+@pytest.mark.parametrize("name", ["publish", "send", "send_multipart", "batch"])
+def test_verbs_look_as_ever(name: str) -> None:
+    compiled: Any = Publisher
+    if name == "batch":
+        name, compiled = "publish", _compile(Batch)
+    verb, twin = getattr(compiled, name), getattr(compiled, f"_{name}_plainly")
+    named, expected = inspect.signature(verb), inspect.signature(twin)
 
-    named = inspect.signature(Adding().publish)
-    twin = inspect.signature(Batch.publish.__get__(object()))
-
-    assert [(one.name, one.kind, one.default) for one in named.parameters.values()] == [
-        (one.name, one.kind, one.default) for one in twin.parameters.values()
+    assert type(verb).__name__ == "method_descriptor"
+    assert [(one.name, one.default) for one in named.parameters.values()] == [
+        (one.name, one.default) for one in expected.parameters.values()
     ]
+    assert inspect.getdoc(verb) == inspect.getdoc(twin)
+
+
+def test_what_is_derived_has_its_own_verbs() -> None:
+    said: list[bytes] = []
+
+    class Loud(Publisher):
+        __slots__ = ()
+
+        def publish(self, topic: Any, payload: Any, **named: Any) -> int:
+            said.append(topic)
+            return super().publish(topic, payload, **named)
+
+    with Loud(workers=1, log_bytes="1M") as loud:
+        sent = [loud.send_multipart([b"t", b"x"]), loud.publish(b"u", b"x"), loud.send(b"x")]
+
+    assert (said, sent) == ([b"t", b"u"], [0, 1, 2])
 
 
 @pytest.mark.parametrize("is_compiled", [True, False])
@@ -314,5 +289,5 @@ def test_which_path_it_is(
     given: Any = (line.segment, line.path.bells, line.path.room, line.path._interest, 16)
     path = make_path(*given, numbered=numbered, kept=())
 
-    assert path.is_compiled == (is_compiled and not numbered)
-    assert isinstance(path, SendPath)
+    assert path.is_compiled == is_compiled
+    assert isinstance(path, NumberedPath if numbered else SendPath)

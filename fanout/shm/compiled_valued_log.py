@@ -1,0 +1,26 @@
+"""A log that notes last values and that compiled code appends to as well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.shm import layout as at
+from fanout.shm.compiled_log import CompiledLog
+from fanout.shm.valued_log import NumberedValuedLog, ValuedLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanout.shm.segment import Segment
+
+
+class CompiledValuedLog(CompiledLog, ValuedLog):
+    """As `ValuedLog`."""
+
+    def __init__(self, segment: Segment, tails: Sequence[int] = ()) -> None:
+        super().__init__(segment, tails)
+        self.keep(segment.layout.values // at.WORD, len(self.values.last))
+
+
+class CompiledNumberedValuedLog(CompiledValuedLog, NumberedValuedLog):
+    """Both."""
