@@ -8,61 +8,31 @@ looked at in the end.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from tests.simulation.catching_up import MARK_HEAD
-from tests.simulation.peers import LEGACY_HELLO, PREFIXES, SUBSCRIBER_HELLO, command, wanting
-from tests.simulation.saying import Statement, random_statements
-from tests.simulation.takeovers.missing import Chosen, Missing
+from tests.simulation.peers import command
+from tests.simulation.takeovers.frames import COMMAND, frame_at
+from tests.simulation.takeovers.missing import Missing
 from tests.simulation.takeovers.published import NUMBER_BYTES
-from tests.simulation.telling import ALL, LOSSES, MARKER_HEAD
+from tests.simulation.takeovers.speaking import GREETING_BYTES, Speaking
+from tests.simulation.takeovers.timed import Timed
+from tests.simulation.telling import MARKER_HEAD
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
     from random import Random
 
     from tests.simulation.catching_up import CatchingUp
     from tests.simulation.kernel import Connection
     from tests.simulation.takeovers.missing import House
 
-_LONG, _COMMAND, _MORE = 2, 4, 1
-_GREETING_BYTES, _LEGACY_GREETING_BYTES = 64, 10
-_GAPS = {b"gap": LOSSES, b"gap=all": ALL}
+_LEGACY_GREETING_BYTES = 10
 EVERYTHING = 1 << 30
 
 
-class Timed:
-    """Remembers when a connection was handed what.
-
-    Args:
-        connection: of which this is the other side.
-        now: monotonic ns.
-    """
-
-    def __init__(self, connection: Connection, now: Callable[[], int]) -> None:
-        self._now = now
-        self._handed = 0
-        self._ends: list[int] = []
-        self._times: list[int] = []
-        self._send = connection.send
-        noted: Any = connection
-        noted.send = self.send
-
-    def send(self, data: bytes | memoryview) -> int:
-        count = self._send(data)
-        self._handed += count
-        self._ends.append(self._handed)
-        self._times.append(self._now())
-        return count
-
-    def time_of(self, end: int) -> int:
-        """When it had been handed so many bytes."""
-        return self._times[bisect_left(self._ends, end)]
-
-
-class Subscriber:
+class Subscriber(Speaking):
     """The far end of a connection, and its checker.
 
     Args:
@@ -72,13 +42,9 @@ class Subscriber:
         catching_up: what it has missed, if it asks for that; then it subscribes once.
 
     Attributes:
-        wants: as it has said so far.
-        is_leaving: whether it has ended its stream, or broken it off.
         is_stalled: whether it does not read.
         got: messages that it has got whole.
         read_bytes: all that it has read.
-        chosen: the policies that it has had.
-        missing: what it does not get.
     """
 
     def __init__(
@@ -93,28 +59,18 @@ class Subscriber:
         chatty: float,
         catching_up: CatchingUp | None = None,
     ) -> None:
+        super().__init__(
+            connection, house, rng, legacy=legacy, chatty=chatty, catching_up=catching_up
+        )
         self.number = number
-        self.connection = connection
         self.came_at = came_at
         self._timed = Timed(connection, house.now)
-        self.legacy = legacy
-        self.chosen = Chosen(house)
-        self.catching_up = catching_up
         self.missing = Missing(house, self.chosen, self.wanted_between, catching_up)
-        self._chatty = 0.0 if legacy else chatty
-        self.wants: set[bytes] = {b""} if legacy else set()
-        self.is_leaving = self.is_stalled = False
-        self.has_talked = False
-        self.was_hasty = False  # it has said something before its handshake was done
-        self.is_welcome = False  # the system has said that it is connected
-        self.unsaid = bytearray(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
+        self.is_stalled = False
         self.from_snapshot = 0  # of what it has got, last values
         self.goes_back = catching_up is not None  # it is sent what was published before
         self.got = self.read_bytes = self._end = 0
-        self.pings: deque[bytes] = deque()  # without an answer
-        self._pinged = self.owed_bytes = 0
         self._messages = house.publisher.messages
-        self._rng = rng
         self._since = [0]  # from which message on it wants what
         self._wanted: list[frozenset[bytes]] = [frozenset()]
         self._matched: list[int] = []  # the messages that it wants, of those
@@ -123,89 +79,7 @@ class Subscriber:
         self._next = 0  # nothing before this message is to come any more
         self._times: dict[bytes, tuple[int, int]] = {}  # when a topic came last, and the message
         self._stream = bytearray()
-        self._greeted = 0  # parts of the greeting that have come
-        if rng.random() < 2 * self._chatty:
-            text = rng.choice((*_GAPS,))
-            self.missing.level = _GAPS[text]
-            self.was_hasty = True
-            self._say(Statement(wanted=True, text=text))
-        if catching_up is not None:
-            self.was_hasty = self.has_talked = True
-            self._say(Statement(wanted=True, text=catching_up.since.text))
-            if catching_up.is_told:
-                self._say(Statement(wanted=True, text=b"since"))
-            self._subscribe(catching_up.prefix)
-
-    # What it says.
-
-    def talk(self) -> None:
-        """It says something at random, of which nothing may have come yet."""
-        rng = self._rng
-        if self.legacy:
-            return
-        self.was_hasty = self.was_hasty or not self.is_welcome
-        self.has_talked = True
-        for _ in range(rng.choice((1, 1, 2, 4))):
-            kind = rng.random()
-            prefix = rng.choice(PREFIXES)
-            if rng.random() < self._chatty:
-                self._say_some()
-            elif kind < 0.35 or (self.catching_up is not None and self.catching_up.until < 0):
-                self.ping()
-            elif kind < 0.8 and self.catching_up is None:
-                self._subscribe(prefix)
-            else:
-                self.unsaid += command(b"\x06CANCEL" + prefix)
-                self.wants.discard(prefix)
-
-    def _subscribe(self, prefix: bytes) -> None:
-        self.unsaid += command(b"\x09SUBSCRIBE" + prefix)
-        self.wants.add(prefix)
-
-    def _say_some(self) -> None:
-        """It says something of itself; seldom that it wants to be told of something else."""
-        may_change = self._rng.random() < 0.1
-        for one in random_statements(self._rng):
-            if one.text not in _GAPS or may_change:
-                self.missing.is_sure = self.missing.is_sure and one.text not in _GAPS
-                self._say(one)
-
-    def take_all_back(self) -> bool:
-        """It takes back all that it has chosen; whether there was something."""
-        chosen = [text for text in self.chosen.said.texts if text not in _GAPS]
-        if self.legacy or not self.is_welcome or not chosen:
-            return False
-        self.has_talked = True
-        for text in chosen:
-            self._say(Statement(wanted=False, text=text))
-        return True
-
-    def _say(self, statement: Statement) -> None:
-        self.chosen.say(statement)
-        self.unsaid += wanting(self._rng, *statement)
-
-    def ping(self) -> None:
-        """It asks for a sign of life, with a running number."""
-        self._pinged += 1
-        context = b"%d" % self._pinged
-        context = context.rjust(self._rng.choice((len(context), 4, 16)), b"0")
-        self.pings.append(context)
-        self.note_owed()
-        self.unsaid += command(b"\x04PING\0\0" + context)
-
-    def send(self, most: int) -> None:
-        """Up to so many bytes of what it says come to the other side."""
-        count = self.connection.say(bytes(self.unsaid[:most]))
-        del self.unsaid[:count]
-
-    def leave(self) -> None:
-        """It ends its stream, or breaks it off."""
-        self.is_leaving = True
-        self.unsaid.clear()
-        if self._rng.random() < 0.5:
-            self.connection.hang_up()
-        else:
-            self.connection.reset()
+        self._begin()
 
     # What the system says of it.
 
@@ -222,12 +96,6 @@ class Subscriber:
         """What it wants from this message on is to be found anew."""
         del self._matched[bisect_left(self._matched, head) :]
         self._looked = min(self._looked, head)
-
-    def note_owed(self) -> None:
-        """How much is to be said to it now, beside messages, at least."""
-        greeting = 0 if self._greeted == 2 else _GREETING_BYTES
-        owed = greeting + sum(len(context) + 7 for context in self.pings)
-        self.owed_bytes = max(owed, self.owed_bytes)
 
     # What it gets.
 
@@ -303,7 +171,7 @@ class Subscriber:
             return self._take_greeting()
         at = 0
         while True:
-            found = _frame_at(stream, at, legacy=self.legacy)
+            found = frame_at(stream, at, legacy=self.legacy)
             if found is None or found.end > len(stream):
                 return False
             at = found.end
@@ -312,7 +180,7 @@ class Subscriber:
         item = bytes(stream[:at])
         del stream[:at]
         self._end = self.read_bytes - len(stream)
-        if self.legacy or not item[0] & _COMMAND:
+        if self.legacy or not item[0] & COMMAND:
             self._take_message(item, found.body)
         elif self._greeted < 2:
             require(b"READY" in item[:9], f"no READY: {item!r}")
@@ -336,7 +204,7 @@ class Subscriber:
 
     def _take_greeting(self) -> bool:
         stream = self._stream
-        size = _LEGACY_GREETING_BYTES if self.legacy else _GREETING_BYTES
+        size = _LEGACY_GREETING_BYTES if self.legacy else GREETING_BYTES
         if len(stream) < size:
             return False
         require(stream[0] == 0xFF, f"no greeting: {bytes(stream[:size])!r}")
@@ -398,24 +266,3 @@ class Subscriber:
     def _next_wanted(self, head: int) -> int:
         found = self.wanted_between(self._next, head)
         return found[0] if found else head
-
-
-class _Frame(NamedTuple):
-    more: bool  # frames of the same message follow
-    body: int  # where it begins
-    end: int
-
-
-def _frame_at(stream: bytearray, at: int, *, legacy: bool) -> _Frame | None:
-    """The frame that begins here; None if that cannot be seen yet."""
-    head = stream[at : at + 10]
-    if len(head) < 2:
-        return None
-    is_long = head[0] == 255 if legacy else bool(head[0] & _LONG)
-    if is_long and len(head) < 10:
-        return None
-    size = int.from_bytes(head[1:9], "big") if is_long else head[0 if legacy else 1]
-    body = at + (9 if is_long else 1) + (legacy or not is_long)
-    if legacy:  # the flags come after the size, which counts them
-        return _Frame(bool(stream[body - 1] & _MORE), body, body - 1 + size)
-    return _Frame(bool(head[0] & _MORE), body, body + size)

@@ -1,0 +1,16 @@
+"""Ways to break takeovers on purpose, one for each way in which a stream can be lost.
+
+Each is a small, plausible mistake. `MISTAKES` maps its name to what replaces what.
+"""
+
+from tests.simulation.takeovers.mistakes import (
+    counting,
+    going_on,
+    knowing,
+    last_values,
+    missing,
+    recording,
+)
+from tests.simulation.takeovers.mistakes.known import MISTAKES
+
+__all__ = ["MISTAKES", "counting", "going_on", "knowing", "last_values", "missing", "recording"]
