@@ -148,6 +148,7 @@ class PublisherStatistics:
     subscriptions_refused: int  # of which a subscriber gets nothing, for its user may not have it
     from_snapshot: int  # of `matched`: last values that subscribers were sent when they came
     keyframes_lost: int  # times that of a topic no keyframe was left for who came: it got nothing
+    in_snapshot: int  # subscribers that are just being sent last values or keyframes
     value_topics: int  # topics that have a place for a last value
     value_bytes: int  # of last values that are not in the log any more, and of some that were
     values_evicted: int  # topics that lost their last value, for want of places or bytes

@@ -27,7 +27,8 @@ def totals_in(slot: WorkerSlot) -> Totals:
 class Figures:
     """Writes the slot: signs of life in each tick, and the totals whenever somebody asks.
 
-    Its mutable state: the CPU time at the last measurement, and when the next is due.
+    Its mutable state: the CPU time at the last measurement, when the next is due, and how many
+    subscribers the slot says to be in a snapshot.
 
     Attributes:
         progress: turns that did something for the messages, or found that there was nothing to do.
@@ -41,6 +42,7 @@ class Figures:
         self.progress = self._slot.progress
         self._cpu_ns = around.cpu_ns()
         self._next_second = 0  # monotonic ns
+        self._in_snapshot = self._slot.in_snapshot  # as its predecessor has left it
 
     def tick(self, now: int) -> None:
         """It is alive; and once a second: how much it works, and how large it is."""
@@ -68,6 +70,9 @@ class Figures:
         slot.from_snapshot = totals.from_snapshot
         if totals.keyframes_lost:  # mostly there are no keyframes at all
             slot.keyframes_lost = totals.keyframes_lost
+        in_snapshot = pump.in_snapshot
+        if in_snapshot != self._in_snapshot:  # mostly there are no last values at all
+            self._in_snapshot = slot.in_snapshot = in_snapshot
         slot.cohorts = pump.cohorts.in_use
         slot.front = pump.front
         slot.progress = self.progress

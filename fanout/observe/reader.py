@@ -258,6 +258,7 @@ class Reader:
             replayed=sum(row.replayed for row in workers),
             from_snapshot=sum(row.from_snapshot for row in workers),
             keyframes_lost=sum(row.keyframes_lost for row in workers),
+            in_snapshot=sum(row.in_snapshot for row in workers if row.pid),
             value_topics=self._header.value_topics,
             value_bytes=self._header.values_to - self._header.values_from,
             values_evicted=self._header.values_evicted,

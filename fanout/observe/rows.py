@@ -159,6 +159,7 @@ class WorkerRow:
     replayed: int
     from_snapshot: int
     keyframes_lost: int
+    in_snapshot: int
 
     @property
     def is_retired(self) -> bool:
@@ -199,6 +200,7 @@ class WorkerRow:
             replayed=slot.replayed,
             from_snapshot=slot.from_snapshot,
             keyframes_lost=slot.keyframes_lost,
+            in_snapshot=slot.in_snapshot,
         )
 
     def statistics(self) -> WorkerStatistics:

@@ -42,7 +42,7 @@ from dataclasses import dataclass
 from fanout.shm.value_layout import NO_TABLE, ValueTable
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 10
+LAYOUT_VERSION = 11
 WORD = 8
 LINE = 64
 PAGE = 4096
@@ -105,7 +105,8 @@ W_RESUME = 8  # sequence: another worker may have to go on from there, or NO_TAI
 W_RESUMING = 9  # the subscriber with whom it is just about to go on, or met a bug; 0 = with none
 W_SENDING = 10  # the S_HANDED of whom it is about to send to, or has sent to; 0 = of nobody
 W_FROM_SNAPSHOT = 11  # as W_REPLAYED
-W_KEYFRAMES_LOST = 12  # topics. The rest of line 1 is free.
+W_KEYFRAMES_LOST = 12  # topics
+W_IN_SNAPSHOT = 13  # subscribers. The rest of line 1 is free.
 W_CPU_NS = 16  # CPU time of its process
 W_RSS_BYTES = 17  # resident memory of its process, shared pages too
 W_COHORTS = 18  # different wants
@@ -130,8 +131,7 @@ WC_RESTARTS = 34  # how often it was replaced
 WC_STARTED = 35  # monotonic ns
 WC_AREA = 36  # which one its process writes to, from 1; 0 = none
 
-NO_TAIL = (1 << 64) - 1  # holds nothing back
-UNCOUNTED = NO_TAIL
+NO_TAIL = UNCOUNTED = (1 << 64) - 1  # holds nothing back; is not counted
 
 # Subscriber slot: 128 words, the owning worker's.
 SUBSCRIBER_SLOT_BYTES = 1_024

@@ -74,6 +74,7 @@ class WorkerSlot(Record):
     replayed = Word(at.W_REPLAYED, "messages that matched, and were published before")
     from_snapshot = Word(at.W_FROM_SNAPSHOT, "messages that matched, and were last values")
     keyframes_lost = Word(at.W_KEYFRAMES_LOST, "times that of a topic no keyframe was left to send")
+    in_snapshot = Word(at.W_IN_SNAPSHOT, "subscribers that are sent what was there when they came")
     matched_bytes = Word(at.W_MATCHED_BYTES, "bytes of the messages that matched")
     dropped_bytes = Word(at.W_DROPPED_BYTES, "of those that were lost")
     conflated_bytes = Word(at.W_CONFLATED_BYTES, "of those that were conflated")

@@ -114,6 +114,11 @@ class Pump(Restoring):
         member.snapshots.add(min(due, self.front), above, added, is_told=is_told)
         self.runnable[member] = None
 
+    @property
+    def in_snapshot(self) -> int:
+        """How many members are being sent what was there when they came: all these are behind."""
+        return sum([member.snapshots is not None for member in self.blocked])
+
     def serve(self, member: Member, now: int) -> None:
         """Continue with a blocked member whose socket is writable, for a few sends."""
         if member.state is not BLOCKED:

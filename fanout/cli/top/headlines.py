@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         WorkerFigures,
     )
     from fanout.cli.top.view import View
+    from fanout.statistics import PublisherStatistics
 
 KEYS = (
     ("< >", "sort by the column beside it"),
@@ -40,7 +41,7 @@ stopped, or has ended without saying so."""
 
 
 def headlines(it: PublisherFigures) -> list[str]:
-    """The publisher in three lines."""
+    """The publisher in three lines, and one more if it keeps last values."""
     totals, rates = it.statistics, it.rates
     used = it.log_used_bytes / it.log_bytes if it.log_bytes else 0.0
     return [
@@ -53,6 +54,21 @@ def headlines(it: PublisherFigures) -> list[str]:
         f"queued {short_count(totals.queued)} ({short_size(totals.queued_bytes)}), "
         f"lost {short_count(totals.dropped)}, evicted {short_count(totals.evicted)}, "
         f"refused {short_count(totals.refused)}",
+        *_values_line(totals),
+    ]
+
+
+def _values_line(totals: PublisherStatistics) -> list[str]:
+    """What there is for who comes late, if there is anything."""
+    if not (totals.value_topics or totals.replayed):
+        return []
+    return [
+        f"last values of {plural(totals.value_topics, 'topic')}, {short_size(totals.value_bytes)} "
+        f"kept, {short_count(totals.values_evicted)} evicted; "
+        f"sent {short_count(totals.from_snapshot)} of them, "
+        f"{short_count(totals.replayed)} replayed, "
+        f"{short_count(totals.keyframes_lost)} without a keyframe; "
+        f"{plural(totals.in_snapshot, 'subscriber')} in snapshot"
     ]
 
 

@@ -37,6 +37,7 @@ _BY_REASON = ("dropped_by", "dropped_bytes_by")  # several figures each
 _OF_WORKER = (
     *("index", "pid", "restarts", "subscribers", "cohorts"),
     *("matched", "sent", "sent_bytes", "dropped", "discarded", "unrecorded"),
+    *("replayed", "from_snapshot", "keyframes_lost", "in_snapshot"),
 )
 
 _OF_POLICY = tuple(one.name for one in fields(SlowPolicy) if one.name != "action")

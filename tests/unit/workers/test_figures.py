@@ -53,6 +53,23 @@ def test_a_replacement_counts_on_from_what_it_finds(around: Around) -> None:
     assert (slot.dropped, slot.discarded, slot.progress) == (30, 10, 1_001)
 
 
+def test_who_is_sent_what_was_there_before_is_counted_until_it_has_got_that(
+    around: Around,
+) -> None:
+    worker = Worker()
+    figures = Figures(around, worker.pump)
+    member, _sink = worker.member(b"A")
+    worker.pump.show(member, worker.pump.front, -1, [b"A"], {b"A"}, is_told=False, now=0)
+    figures.publish()
+    during = around.slot.in_snapshot
+    after_its_worker = Figures(around, Pump(around.log))
+
+    after_its_worker.publish()
+
+    assert (during, around.slot.in_snapshot) == (1, 0)
+    worker.log.segment.close()
+
+
 def test_cohorts_with_members_are_counted(around: Around) -> None:
     worker = Worker()
     figures = Figures(around, worker.pump)

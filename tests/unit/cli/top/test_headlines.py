@@ -9,6 +9,7 @@ import pytest
 from fanout.cli.top.columns import BY_NAME, COLUMNS
 from fanout.cli.top.headlines import KEYS, detail_lines, headlines, help_lines, status_line
 from fanout.cli.top.view import View, press
+from tests.helpers.fake_publisher import statistics
 from tests.helpers.frames import NASTY, frame_of, frame_of_ends
 
 VIEW = View(BY_NAME["queued"], descending=True)
@@ -53,6 +54,24 @@ def test_who_has_left_has_a_reason_instead() -> None:
 def test_a_name_does_not_speak_to_the_terminal() -> None:
     assert all(line.isprintable() for line in headlines(frame_of([], name=NASTY).publisher))
     assert headlines(frame_of([], name="").publisher)[0].startswith("publisher (process 10)")
+
+
+def test_last_values_have_a_line_if_there_are_some() -> None:
+    kept = statistics(
+        value_topics=1_200,
+        value_bytes=3 * 1024,
+        values_evicted=7,
+        from_snapshot=50,
+        replayed=60,
+        keyframes_lost=8,
+        in_snapshot=1,
+    )
+
+    assert len(headlines(frame_of([]).publisher)) == 3
+    assert headlines(frame_of([], statistics=kept).publisher)[3] == (
+        "last values of 1,200 topics, 3.0 KiB kept, 7 evicted; "
+        "sent 50 of them, 60 replayed, 8 without a keyframe; 1 subscriber in snapshot"
+    )
 
 
 @pytest.mark.parametrize(
