@@ -70,7 +70,10 @@ class Checkpoints:
         self._late = 0
         self._is_still = True  # nothing has moved: records that are behind can be renewed
         self._stale: list[Peer] = []
+        self._each_ns = tuning.behind_ns
         self._asked: list[tuple[int, int]] = []  # token, and the head when it was asked for
+        self._answering: list[int] = []  # tokens, while the slots are written for these
+        self._left: list[Peer] = []  # whose slots have still to be
 
     @property
     def are_due(self) -> bool:
@@ -121,27 +124,41 @@ class Checkpoints:
         """Somebody wants to see what has become of all that was published before `head`."""
         self._asked.append((token, head))
 
-    def answer(self, now: int) -> None:
+    def answer(self, now: int) -> bool:
         """Answer those whose messages the front has passed; once a turn.
+
+        Each slot is written after that. All of them may take several turns: thousands of members
+        would else wait for so many slots. Who is asked is told when the last one is written.
 
         Args:
             now: monotonic ns.
+
+        Returns:
+            Whether there was no time for all of it.
         """
-        if not self._asked:
-            return
-        front = self._pump.served
-        due = [token for token, head in self._asked if head <= front]
-        if due:
-            # All of them at once, however long it takes: else they and the totals disagree.
-            peers = tuple(self._peers.values())
-            for start in range(0, len(peers), PEERS_PER_LOOK):
-                self._write(peers[start : start + PEERS_PER_LOOK], now)
-                self._part.is_over()  # the sign of life
-            self._records.note_all()
-            self._figures.publish()
-            self._asked = self._asked[len(due) :]
-        for token in due:
+        if not self._answering and not self._begin_answer():
+            return False
+        part = self._part
+        part.begin(self._each_ns)
+        while self._left:
+            some, self._left = self._left[:PEERS_PER_LOOK], self._left[PEERS_PER_LOOK:]
+            self._write(some, now)
+            if self._left and part.is_over():
+                return True
+        self._records.note_all()
+        self._figures.publish()
+        for token in self._answering:
             self._channel.send(SnapshotDone(token))
+        self._answering.clear()
+        return False
+
+    def _begin_answer(self) -> bool:
+        """Whether somebody is to be answered now."""
+        front = self._pump.served
+        self._answering = [token for token, head in self._asked if head <= front]
+        self._asked = self._asked[len(self._answering) :]
+        self._left = list(self._peers.values()) if self._answering else []
+        return bool(self._answering)
 
     def _write(self, peers: Iterable[Peer], now: int) -> None:
         since, settle, here = self._pump.blocked.get, self._pump.settle, self._peers

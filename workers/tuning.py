@@ -19,6 +19,7 @@ class Tuning:
     # Time. A turn has some five parts: a healthy subscriber waits for one turn and one batch.
     part_ns: int = 8_000_000  # of one part of a turn: new messages, who is behind, limits, ends
     tick_ns: int = 2_000_000  # of each thing that is done in a tick, whose turn comes after them
+    behind_ns: int = 4_000_000  # of who is behind, while others wait for their turn in a round
     others_ns: int = 2_000_000  # of who is behind, when there is something new for who keeps up
     sort_ns: int = 32_000_000  # of sorting one batch: less would make sends small
     sends_per_look: int = 64  # at the clock; each takes some microseconds

@@ -284,7 +284,7 @@ class Worker:
         self.tail.publish()
         if self.desk.records.renew(part, self._tick_ns):
             self.tail.ring()
-        self.checkpoints.answer(now)
+        more = self.checkpoints.answer(now) or more
         ending = self._ending
         if ending is not None:
             part.begin()

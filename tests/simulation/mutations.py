@@ -470,9 +470,9 @@ def answer_without_settling(_original: Any, _self: ObservedPump, _member: Member
 
 
 @replaces(Checkpoints, "answer")
-def answer_before_the_front_is_there(original: Any, self: Checkpoints, now: int) -> None:
+def answer_before_the_front_is_there(original: Any, self: Checkpoints, now: int) -> bool:
     self._asked = [(token, 0) for token, _head in self._asked]
-    original(self, now)
+    return bool(original(self, now))
 
 
 @replaces(Pump, "serve")

@@ -386,6 +386,14 @@ class SimulatedWorker:
         self.real = Worker(
             world.options, surroundings, world.tuning, lambda *a: ObservedPump(self, *a)
         )
+        self.answer_is_cut = False  # slots were written for it in an earlier turn
+        answer = self.real.checkpoints.answer
+
+        def answered(now: int) -> bool:
+            self.answer_is_cut = answer(now)
+            return self.answer_is_cut
+
+        setattr(self.real.checkpoints, "answer", answered)  # noqa: B010 (else mypy complains)
         self.pump = self.real.pump
         self.slot = self.around.slot
         self.writable, self.readable = self.around.writable, self.around.readable

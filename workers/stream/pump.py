@@ -45,6 +45,7 @@ class Pump(Restoring):
     ) -> None:
         super().__init__(log, tuning, totals, part)
         self._serve_steps = tuning.serve_steps
+        self._behind_ns = tuning.behind_ns
         self._others_ns = tuning.others_ns
         self._control_bytes_max = tuning.control_bytes_max
 
@@ -200,17 +201,22 @@ class Pump(Restoring):
 
         Ends when the time is over, but not before one was served. Those who are steady have a time
         of their own, before the others; these have no more than a little as soon as there is
-        something new for the former.
+        something new for the former. While some still wait for their turn in a round, all who are
+        behind have less: the next round is for those as well who wait for nobody's.
         """
-        runnable, steady = self.runnable, self.steady
+        runnable, steady, part = self.runnable, self.steady, self._part
+        is_short = bool(self.waiting)
+        if is_short:
+            part.begin(self._behind_ns)
         if not steady:
             self._serve_some(islice(runnable, limit), now)
             return
         few, many = (steady, runnable) if len(steady) < len(runnable) else (runnable, steady)
         self._serve_some([member for member in few if member in many][:limit], now)
-        self._part.begin()
+        if not is_short:
+            part.begin()
         others = (member for member in runnable if member not in steady)
-        self._serve_some(islice(others, limit), now, self._part.in_time(self._others_ns))
+        self._serve_some(islice(others, limit), now, part.in_time(self._others_ns))
 
     def _serve_some(self, members: Iterable[Member], now: int, enough: int | None = None) -> None:
         """Continue with these.

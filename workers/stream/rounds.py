@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.totals import Totals
     from fanout.workers.stream.turn_part import TurnPart
 
-DIVIDED_PER_LOOK = 256  # members that go on by themselves, between two looks at the clock: 1 ms
+DIVIDED_PER_LOOK = 128  # members that go on by themselves, between two looks at the clock: 1 ms
 
 
 class Rounds(RoundSends):

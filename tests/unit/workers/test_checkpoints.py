@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.control.messages import SnapshotDone
+from fanout.workers import checkpoints
 from fanout.workers.checkpoints import LATE_MAX, RECORD_NS, Checkpoints
 from fanout.workers.figures import Figures
 from fanout.workers.stream.turn_part import without_clock
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fanout.workers.stream.member import Member
+    from fanout.workers.stream.turn_part import TurnPart
 
 
 class FakePeer:
@@ -62,7 +64,9 @@ class FakeRecords:
 class Written:
     """Checkpoints of some members, and what was written."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(
+        self, count: int, part: TurnPart | None = None, tuning: Tuning | None = None
+    ) -> None:
         self.around = Around(SMALL)
         self.worker = Worker()
         made = (FakePeer(*self.worker.member(b"")) for _ in range(count))
@@ -70,8 +74,8 @@ class Written:
         seen: Mapping[int, Any] = self.peers
         pump, channel = self.worker.pump, self.around.channel
         self.figures = Figures(self.around, pump)
-        tuning = Tuning(checkpoints_per_tick=2)
-        self.part = without_clock()
+        tuning = tuning or Tuning(checkpoints_per_tick=2)
+        self.part = part or without_clock()
         self.now = 0
         self.records = FakeRecords()
         records: Any = self.records
@@ -166,6 +170,37 @@ def test_who_asks_is_answered_when_the_front_is_there_and_all_slots_are_written(
     assert three.around.channel.sent == [SnapshotDone(7)]
     assert [peer.written for peer in three.peers.values()] == [[(1, 0)]] * 3
     assert (three.around.slot.matched, three.around.slot.sent) == (3, 3)
+
+
+def test_an_answer_takes_several_turns_if_there_is_no_time_for_all_slots_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who is asked meanwhile by another one begins anew then, and who has left is left out."""
+    monkeypatch.setattr(checkpoints, "PEERS_PER_LOOK", 1)
+    three = Written(3, Ticking().part(1), Tuning(behind_ns=1))
+    one, two, gone = three.peers.values()
+    three.checkpoints.ask(7, three.worker.log.reader.head())
+    more = [three.checkpoints.answer(0)]
+    three.checkpoints.ask(8, three.worker.log.reader.head())
+    written = [[len(peer.written) for peer in (one, two, gone)]]
+    told = [[*three.around.channel.sent]]
+    three.worker.log.publish(b"A", b"one")  # it is not waited for, nor is it in the way
+    del three.peers[gone.id]
+    for _ in range(4):
+        more.append(three.checkpoints.answer(0))
+        told.append([*three.around.channel.sent])
+    written.append([len(peer.written) for peer in (one, two, gone)])
+    three.around.close()
+
+    assert more == [True, True, False, True, False]
+    assert written == [[1, 0, 0], [2, 2, 0]]
+    assert told == [
+        [],
+        [],
+        [SnapshotDone(7)],
+        [SnapshotDone(7)],
+        [SnapshotDone(7), SnapshotDone(8)],
+    ]
 
 
 def test_slots_and_figures_wait_for_the_end_of_a_round(three: Written) -> None:

@@ -383,6 +383,27 @@ def test_who_keeps_up_goes_on_before_those_who_do_not() -> None:
     assert both[6][1].taken == message(0) + message(1), "it was ready for what came next"
 
 
+def test_who_is_behind_has_less_time_while_others_wait_in_a_round() -> None:
+    served = []
+    for waits in (False, True):
+        worker = Worker(tuning=Tuning(behind_ns=2, others_ns=2))
+        late = [worker.member(b"A", room=0) for _ in range(8)]
+        ready = [worker.member(b"A")[0] for _ in range(2)]
+        worker.log.publish(b"A", b"0")
+        worker.advance()
+        for member, sink in late:
+            sink.room = 1 << 40
+            worker.pump.writable(member)
+            worker.pump.steady[member] = None
+        worker.pump.waiting.update(ready[: 2 * waits])
+        worker.pump._part = part = Ticking().part(4)
+        part.begin()
+        worker.pump.serve_runnable(0, 100)
+        served.append(sum(bool(sink.taken) for _, sink in late))
+
+    assert served == [4, 2]
+
+
 def test_limits_are_enforced_for_as_long_as_there_is_time() -> None:
     worker = Worker(limit_bytes=30)
     both = [worker.member(b"A", room=0) for _ in range(5)]
