@@ -1,13 +1,18 @@
-"""The primitives of CURVE as libsodium has them, by the public bindings of PyNaCl.
+"""The primitives of CURVE as libsodium has them, by PyNaCl: its public bindings, but for batches.
 
 PyNaCl belongs to the extra `curve`: it is imported when it is first asked for, and not before.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fanout.security.in_place import sealing_in_place
 from fanout.zmtp.boxes import ForgedError
+from fanout.zmtp.layout import OneByOne
+
+if TYPE_CHECKING:
+    from fanout.zmtp.batches import Batch, Layout
 
 PYNACL_MIN = "1.6.2"  # with libsodium 1.0.20 and the fix of CVE-2025-69277
 
@@ -29,6 +34,7 @@ class Sodium:
         self._bindings: Any = bindings
         # All that PyNaCl raises by itself is one of these, its RuntimeError and ValueError too.
         self._error: Any = exceptions.CryptoError
+        self._in_place = sealing_in_place(self.seal)
 
     def public_of(self, secret: bytes) -> bytes:
         """The public key of a secret one."""
@@ -51,6 +57,10 @@ class Sodium:
         """Seal data with what two key pairs have in common."""
         box: bytes = self._bindings.crypto_box_afternm(data, nonce, key)
         return box
+
+    def batch(self, layout: Layout) -> Batch:
+        """What seals these frames, for one key after another."""
+        return OneByOne(layout, self.seal) if self._in_place is None else self._in_place(layout)
 
     def open(self, box: bytes, nonce: bytes, key: bytes) -> bytes:
         """Open what was sealed.

@@ -11,9 +11,12 @@ by both, and none twice by one, since it only counts up.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from fanout.zmtp.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from fanout.zmtp.batches import Batch, Layout
 
 KEY_BYTES = 32
 MAC_BYTES = 16
@@ -58,6 +61,9 @@ class Primitives(Protocol):
 
     def seal(self, data: bytes, nonce: bytes, key: bytes) -> bytes:
         """Seal data with what two key pairs have in common."""
+
+    def batch(self, layout: Layout) -> Batch:
+        """What seals these frames, for one key after another."""
 
     def open(self, box: bytes, nonce: bytes, key: bytes) -> bytes:
         """Open what was sealed.

@@ -8,23 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.zmtp.boxes import (
-    INNER_COMMAND,
-    INNER_MORE,
-    MESSAGE_HEAD,
-    SHORT_NONCE_MAX,
-    count_nonce,
-)
+from fanout.zmtp.boxes import MESSAGE_HEAD, SHORT_NONCE_MAX, count_nonce
 from fanout.zmtp.errors import LocalProtocolError
-from fanout.zmtp.frames import COMMAND, MORE, frame_header
+from fanout.zmtp.frames import frame_header
+from fanout.zmtp.layout import INNER
 
 if TYPE_CHECKING:
+    from fanout.zmtp.batches import Batch, Layout
     from fanout.zmtp.boxes import Primitives
-
-_INNER = {
-    flags: bytes(((INNER_MORE if flags & MORE else 0) | (INNER_COMMAND if flags & COMMAND else 0),))
-    for flags in (0, MORE, COMMAND, MORE | COMMAND)
-}
 
 
 class Sealer:
@@ -53,11 +44,28 @@ class Sealer:
         Raises:
             LocalProtocolError: all nonces were used: the connection must end. It takes centuries.
         """
-        if self._count >= SHORT_NONCE_MAX:
-            raise LocalProtocolError("all nonces of this connection were used")
-        self._count += 1
-        short, nonce = count_nonce(self._text, self._count)
-        box = self._primitives.seal(_INNER[flags] + data, nonce, self._key)
+        short, nonce = count_nonce(self._text, self._take(1))
+        box = self._primitives.seal(INNER[flags] + data, nonce, self._key)
         # Outside there are no flags: libzmq would take MORE there for MORE of the message.
         body = MESSAGE_HEAD + short + box
         return frame_header(len(body)) + body
+
+    def batch(self, layout: Layout) -> Batch:
+        """What `seal_all()` takes: it is for whoever has the same primitives, one after another."""
+        return self._primitives.batch(layout)
+
+    def seal_all(self, batch: Batch) -> memoryview:
+        """Seal all frames of a layout; returns what is sent, which the next call overwrites.
+
+        Raises:
+            LocalProtocolError: as `seal()`.
+        """
+        return batch.seal(self._text, self._take(len(batch.layout.ends)), self._key)
+
+    def _take(self, nonces: int) -> int:
+        """The counter of the first of so many nonces; they are used from now on, come what may."""
+        first = self._count + 1
+        if self._count + nonces > SHORT_NONCE_MAX:
+            raise LocalProtocolError("all nonces of this connection were used")
+        self._count += nonces
+        return first

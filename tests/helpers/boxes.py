@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fanout.zmtp.boxes import MAC_BYTES, SERVER_TEXT, Counting
+from fanout.zmtp.layout import OneByOne
 from fanout.zmtp.opener import Opener
 from fanout.zmtp.sealer import Sealer
+
+if TYPE_CHECKING:
+    from fanout.zmtp.batches import Layout
 
 KEY = b"k" * 32
 _MAC = b"M" * MAC_BYTES
@@ -27,6 +33,9 @@ class NoBoxes:
         assert nonce not in self.sealed, "a nonce for two texts"
         self.sealed[nonce] = data
         return _MAC + data
+
+    def batch(self, layout: Layout) -> OneByOne:
+        return OneByOne(layout, self.seal)
 
     def open(self, box: bytes, nonce: bytes, key: bytes) -> bytes:
         assert (key, box[:MAC_BYTES]) == (KEY, _MAC)
@@ -51,7 +60,7 @@ class Kernel:
         """So many bytes come before the first box."""
         self._raw = count
 
-    def send(self, data: bytes) -> int:
+    def send(self, data: bytes | memoryview) -> int:
         self.sends += 1
         taken = min(self.room, len(data))
         if not taken:

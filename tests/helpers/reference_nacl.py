@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import hmac
 import struct
+from typing import TYPE_CHECKING
 
 from fanout.zmtp.boxes import MAC_BYTES, ForgedError
+from fanout.zmtp.layout import OneByOne
+
+if TYPE_CHECKING:
+    from fanout.zmtp.batches import Layout
 
 _PRIME = (1 << 255) - 19
 _BASE = (9).to_bytes(32, "little")
@@ -45,6 +50,10 @@ class ReferenceNacl:
         stream = _xsalsa20(key, nonce, 32 + len(data))
         sealed = bytes(a ^ b for a, b in zip(data, stream[32:], strict=True))
         return _poly1305(stream[:32], sealed) + sealed
+
+    def batch(self, layout: Layout) -> OneByOne:
+        """What seals these frames."""
+        return OneByOne(layout, self.seal)
 
     def open(self, box: bytes, nonce: bytes, key: bytes) -> bytes:
         """Open what was sealed."""

@@ -18,7 +18,7 @@ from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.replays import Replays
 from fanout.workers.connections.said import summary
-from fanout.workers.connections.sealed import seal_with
+from fanout.workers.connections.sealed import Sealing
 from fanout.workers.connections.sessions import Sessions, limits_of
 from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.connections.unix_inbox import send_of
@@ -92,6 +92,7 @@ class Desk:
         self.peers: dict[int, Peer] = {}
         self.by_descriptor: dict[int, Peer] = {}
         self._newcomers: list[Peer] = []
+        self._sealing = Sealing()
         self._write_set = write_set
         self.watchers: tuple[Watcher, ...] = ()
         self.slow_reports = SlowReports(around.channel)
@@ -123,8 +124,7 @@ class Desk:
         if not descriptors:  # the system drops what it finds no number for
             self._give_back(message, Reason.NO_DESCRIPTOR, Reason.NO_DESCRIPTOR.text)
             return
-        now = self._around.now()
-        slot = self._around.subscriber_slot(message.slot)
+        now, slot = self._around.now(), self._around.subscriber_slot(message.slot)
         try:
             sock = self._around.prepare(descriptors[0])
         except OSError as error:
@@ -214,7 +214,7 @@ class Desk:
         data = session.data_to_send()
         if session.sealer is not None:
             raw = len(member.control) + len(data)
-            boxes = seal_with(session.sealer, raw, member.spoken_bytes)
+            boxes = self._sealing.under(session.sealer, raw, member.spoken_bytes)
             self._pump.throttles.put_under(member, boxes)
         if said.ready is not None:
             self.connected(peer, said.ready.version)

@@ -6,10 +6,11 @@ hands over the next bytes of a stream, cut anywhere, and goes on where the retur
     pending    the rest of the one box that the socket has taken in part: it goes out first
     skip       plain bytes of boxes that are out, which were not reported yet
     partial    the begin of a frame whose end has not been handed over yet; it is reported as done
+    waiting    boxes that the socket has not begun: they go out next, if what is handed over then
+               begins with the very bytes that they are of; else they are thrown away
 
-A box is sealed once and never again: what the socket takes of it is never sealed anew, and what
-it does not begin is thrown away with its nonce. So no nonce meets two plaintexts, whatever the pump
-does meanwhile.
+A box is sealed once and never again, and one that is thrown away takes its nonce with it. So no
+nonce meets two plaintexts, whatever the pump does meanwhile.
 
 As long as a box is pending, at least one byte of its frame is not reported. So the pump's place in
 the stream is in the middle of that message, which it then never leaves out; and it takes the
@@ -18,25 +19,76 @@ connection for blocked, so that nothing is left here that nobody asks for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from bisect import bisect_right
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
 
-from fanout.zmtp.frames import COMMAND, LONG, LONG_HEADER_BYTES, MORE, SHORT_HEADER_BYTES
+from fanout.zmtp.frames import LONG_HEADER_BYTES
+from fanout.zmtp.layout import frame_at, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.workers.stream.member import Send
+    from fanout.zmtp.batches import Batch
     from fanout.zmtp.sealer import Sealer
 
-SEAL_BYTES = 16 * 1024  # for one send(2), or one frame: more is thrown away if it is not taken
+SEAL_BYTES = 16 * 1024  # for one send(2), or one frame: so much may wait for each who is full
+SHARED_BYTES = 2 * SEAL_BYTES  # of plain frames: to cut what is longer costs nothing beside sealing
+LAYOUTS_KEPT = 8  # members in step need one; some are a little behind others
 TURN_BYTES = 64 * 1024  # for one in a turn: some 2 ms of CPU for small messages; then come others
+
+
+class Layouts:
+    """What was cut lately, for all who are sent the same. Its mutable state: that."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: deque[Batch] = deque(maxlen=LAYOUTS_KEPT)
+
+    def of(self, data: memoryview, sealer: Sealer) -> Batch | None:
+        """The frames that it begins with, for one send; None: there is no whole one."""
+        window = bytes(data[:SHARED_BYTES])
+        for batch in self._kept:
+            layout = batch.layout
+            if (
+                layout.box_ends[-1] >= SEAL_BYTES or len(layout.plain) == len(data)
+            ) and window.startswith(layout.plain):
+                return batch
+        cut = lay_out(data, SEAL_BYTES)
+        if cut is None:
+            return None
+        batch = sealer.batch(cut)
+        if len(cut.plain) <= SHARED_BYTES:
+            self._kept.appendleft(batch)
+        return batch
+
+
+class _Boxes(NamedTuple):
+    """Boxes in a row, at least one."""
+
+    plain: bytes  # the frames that they are of
+    ends: list[int]  # of each in that
+    box_ends: list[int]  # of each in `wire`
+    wire: bytes | memoryview
+
+    def behind(self, index: int) -> _Boxes | None:
+        """Those from here on, in memory of their own."""
+        if index == len(self.ends):
+            return None
+        at, box_at = (self.ends[index - 1], self.box_ends[index - 1]) if index else (0, 0)
+        ends, box_ends = self.ends[index:], self.box_ends[index:]
+        if index:
+            ends, box_ends = [end - at for end in ends], [end - box_at for end in box_ends]
+        return _Boxes(self.plain[at:], ends, box_ends, bytes(self.wire[box_at:]))
 
 
 class SealedSend:
     """Sends what comes after the handshake of one connection.
 
-    Its mutable state: what is pending, to be skipped, or partial, see above; and how much it may
-    still seal, which is nothing unless it is let.
+    Its mutable state: what is pending, to be skipped, partial, or waiting, see above; and how much
+    it may still seal, which is nothing unless it is let.
 
     Args:
         send: of the socket.
@@ -44,17 +96,23 @@ class SealedSend:
         raw: bytes of the handshake that will be handed over before the first frame; they go out as
             they are.
         wire_bytes: that the socket has taken before.
+        layouts: of all who may be sent the same; None = it shares none.
 
     Attributes:
         more: whether a call has ended since `let()` though the socket is not known to be full.
         wire_bytes: bytes that the socket has taken.
     """
 
-    __slots__ = ("_left", "_owed", "_partial", "_pending", "_raw", "_sealer", "_send", "_skip",
-                 "more", "wire_bytes")  # fmt: skip
+    __slots__ = ("_layouts", "_left", "_owed", "_partial", "_pending", "_raw", "_sealer", "_send",
+                 "_skip", "_waiting", "more", "wire_bytes")  # fmt: skip
 
     def __init__(
-        self, send: Callable[[bytes], int], sealer: Sealer, raw: int = 0, wire_bytes: int = 0
+        self,
+        send: Send,
+        sealer: Sealer,
+        raw: int = 0,
+        wire_bytes: int = 0,
+        layouts: Layouts | None = None,
     ) -> None:
         self._send = send
         self._sealer = sealer
@@ -62,7 +120,9 @@ class SealedSend:
         self._pending = b""
         self._owed = 0  # plain bytes of the pending box that are not reported yet
         self._skip = 0
-        self._partial = b""
+        self._partial = bytearray()
+        self._waiting: _Boxes | None = None
+        self._layouts = Layouts() if layouts is None else layouts
         self._left = 0
         self.more = False
         self.wire_bytes = wire_bytes
@@ -97,21 +157,20 @@ class SealedSend:
             if self._left <= 0:
                 self.more = True
                 break
-            boxes, sizes = self._seal(view[done:])
-            if not boxes:
+            boxes = self._next(view[done:])
+            if boxes is None:
                 self._partial += view[done:]
                 done = len(view)
                 break
-            wire = b"".join(boxes)
-            taken = self._try(wire)
-            self._left -= len(wire)
-            is_full = taken < len(wire)
-            done += self._account(boxes, sizes, taken)
+            taken, size = self._try(boxes.wire), len(boxes.wire)
+            self._left -= size
+            is_full = taken < size
+            done += self._account(boxes, taken)
         if not done and is_full:
             raise BlockingIOError
         return done
 
-    def _try(self, wire: bytes) -> int:
+    def _try(self, wire: bytes | memoryview) -> int:
         try:
             taken = self._send(wire)
         except BlockingIOError:
@@ -145,65 +204,64 @@ class SealedSend:
         self._owed -= reported
         return reported
 
-    def _seal(self, view: memoryview) -> tuple[list[bytes], list[int]]:
-        """Seal the frames that come next, for one send.
+    def _next(self, rest: memoryview) -> _Boxes | None:
+        """The boxes of the frames that come next: those that wait, if it is them, or new ones.
 
         Returns:
-            The boxes, and how many bytes of `view` each is for.
+            None: the next frame is not there as a whole.
         """
-        boxes: list[bytes] = []
-        sizes: list[int] = []
-        begin = size = 0
-        before = self._partial
-        while size < SEAL_BYTES and begin < len(view):
-            head = before + bytes(view[begin : begin + LONG_HEADER_BYTES])
-            place = _frame(head)
-            if place is None:
-                break
-            flags, start, end = place
-            last = begin + end - len(before)
-            if last > len(view):
-                break
-            body = (
-                (before + bytes(view[begin:last]))[start:] if before else view[begin + start : last]
-            )
-            box = self._sealer.seal(flags, bytes(body))
-            boxes.append(box)
-            sizes.append(last - begin)
-            size += len(box)
-            begin, before = last, b""
-        return boxes, sizes
+        waiting, self._waiting = self._waiting, None
+        data = self._joined(rest) if self._partial else rest
+        if data is None:
+            return None
+        if waiting is not None and bytes(data[: len(waiting.plain)]) == waiting.plain:
+            return waiting
+        batch = self._layouts.of(data, self._sealer)
+        if batch is None:
+            return None
+        layout = batch.layout
+        return _Boxes(layout.plain, layout.ends, layout.box_ends, self._sealer.seal_all(batch))
 
-    def _account(self, boxes: list[bytes], sizes: list[int], taken: int) -> int:
-        """The socket has taken so many bytes of these; what it has not begun is thrown away."""
-        done = 0
-        for box, plain in zip(boxes, sizes, strict=True):
-            if not taken:
-                break
-            self._partial = b""  # it was the begin of the first of them
-            if taken < len(box):
-                self._pending = box[taken:]
-                self._owed = plain
-                done += self._report(taken, plain)
-                break
-            taken -= len(box)
-            done += plain
-        return done
+    def _joined(self, rest: memoryview) -> memoryview | None:
+        """The frame that has begun, and some that follow it; None: it is not whole yet."""
+        partial = self._partial
+        head = bytes(partial[:LONG_HEADER_BYTES]) + bytes(rest[:LONG_HEADER_BYTES])
+        place = frame_at(memoryview(head), 0)
+        if place is None or place[2] > len(partial) + len(rest):
+            return None
+        return memoryview(bytes(partial) + bytes(rest[: place[2] + SEAL_BYTES]))
+
+    def _account(self, boxes: _Boxes, taken: int) -> int:
+        """The socket has taken so much of these; what it has not begun waits.
+
+        Returns:
+            How many bytes that were not reported yet are done.
+        """
+        if not taken:
+            self._waiting = boxes.behind(0)
+            return 0
+        reported = len(self._partial)
+        self._partial.clear()  # it was the begin of the first of them
+        if taken == len(boxes.wire):
+            return len(boxes.plain) - reported
+        whole = bisect_right(boxes.box_ends, taken)
+        done = boxes.ends[whole - 1] - reported if whole else 0
+        if whole and boxes.box_ends[whole - 1] == taken:
+            self._waiting = boxes.behind(whole)
+            return done
+        self._pending = bytes(boxes.wire[taken : boxes.box_ends[whole]])
+        self._owed = boxes.ends[whole] - (boxes.ends[whole - 1] if whole else reported)
+        self._waiting = boxes.behind(whole + 1)
+        begun = taken - (boxes.box_ends[whole - 1] if whole else 0)
+        return done + self._report(begun, self._owed)
 
 
-def seal_with(sealer: Sealer, raw: int, wire_bytes: int) -> Callable[[Send], SealedSend]:
-    """What is to be put before the `send` of a socket; see `SealedSend`."""
-    return lambda send: SealedSend(send, sealer, raw, wire_bytes)
+class Sealing:
+    """Puts boxes into what members are sent. Its mutable state: what all of them share."""
 
+    def __init__(self) -> None:
+        self._layouts = Layouts()
 
-def _frame(head: bytes) -> tuple[int, int, int] | None:
-    """Flags, and where the body of a frame starts and ends, by its header; None: more is needed."""
-    if len(head) < SHORT_HEADER_BYTES:
-        return None
-    flags = head[0] & (MORE | COMMAND)
-    if not head[0] & LONG:
-        return flags, SHORT_HEADER_BYTES, SHORT_HEADER_BYTES + head[1]
-    if len(head) < LONG_HEADER_BYTES:
-        return None
-    size = int.from_bytes(head[1:LONG_HEADER_BYTES], "big")
-    return flags, LONG_HEADER_BYTES, LONG_HEADER_BYTES + size
+    def under(self, sealer: Sealer, raw: int, wire_bytes: int) -> Callable[[Send], SealedSend]:
+        """What is to be put before the `send` of a socket; see `SealedSend`."""
+        return lambda send: SealedSend(send, sealer, raw, wire_bytes, self._layouts)

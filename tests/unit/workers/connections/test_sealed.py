@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from unittest import mock
+
 import pytest
 
-from fanout.workers.connections.sealed import SEAL_BYTES, TURN_BYTES, SealedSend
+from fanout.security.sodium import Sodium
+from fanout.workers.connections.sealed import SEAL_BYTES, TURN_BYTES, SealedSend, Sealing
 from fanout.zmtp import encode_message
-from fanout.zmtp.boxes import MESSAGE_OVERHEAD
+from fanout.zmtp.boxes import MESSAGE_OVERHEAD, SERVER_TEXT, Counting
+from fanout.zmtp.layout import lay_out
+from fanout.zmtp.opener import Opener
+from fanout.zmtp.sealer import Sealer
 from tests.helpers.boxes import Kernel
 
 MESSAGE = encode_message([b"topic", b"payload"])
@@ -39,7 +46,7 @@ def test_all_of_it_in_one_send() -> None:
     assert send.wire_bytes == (1 << 20) - kernel.room
 
 
-def test_a_full_socket_takes_nothing_and_nothing_is_kept() -> None:
+def test_what_a_full_socket_does_not_begin_waits_and_is_sealed_once() -> None:
     send, kernel = made(0)
     for _ in range(3):
         with pytest.raises(BlockingIOError):
@@ -48,7 +55,72 @@ def test_a_full_socket_takes_nothing_and_nothing_is_kept() -> None:
     kernel.room = 1 << 20
     assert send(MESSAGE) == len(MESSAGE)
     assert kernel.received() == MESSAGE
-    assert len(kernel.boxes.sealed) == 4 * 2, "what was thrown away has had its nonces"
+    assert len(kernel.boxes.sealed) == 2
+
+
+@pytest.mark.parametrize("room", [0, BOX])
+def test_what_waits_is_thrown_away_if_something_else_comes(room: int) -> None:
+    send, kernel = made(room)
+    other = encode_message([b"another", b"one"])
+    if room:
+        assert send(FIRST + SECOND) == len(FIRST)
+        other = encode_message([b"another payload"])
+    else:
+        with pytest.raises(BlockingIOError):
+            send(MESSAGE)
+    sealed = len(kernel.boxes.sealed)
+    kernel.room = 1 << 20
+    assert send(other) == len(other)
+    assert send(MESSAGE) == len(MESSAGE)
+    assert kernel.received() == (FIRST if room else b"") + other + MESSAGE
+    assert len(kernel.boxes.sealed) > sealed + 2, "what was thrown away has had its nonces"
+
+
+def test_what_waits_behind_a_cut_box_goes_out_after_it() -> None:
+    send, kernel = made(BOX - 1)
+    wire = MESSAGE * 3
+    done = send(wire)
+    sealed = len(kernel.boxes.sealed)
+    for _ in range(2):
+        with pytest.raises(BlockingIOError):
+            send(wire[done:])
+    kernel.room = 1 << 20
+    assert send(wire[done:]) == len(wire) - done
+    assert kernel.received() == wire
+    assert len(kernel.boxes.sealed) == sealed == 6
+
+
+def test_who_are_sent_the_same_have_it_cut_once() -> None:
+    sealing, sodium = Sealing(), Sodium()
+    wire = b"".join([encode_message([b"t", b"%d" % number * 30]) for number in range(200)])
+    keys = [bytes((number,)) * 32 for number in range(3)]
+    calls = []
+    with mock.patch("fanout.workers.connections.sealed.lay_out", wraps=lay_out) as cut:
+        for key in keys:
+            came: list[bytes] = []
+            sealer = Sealer(sodium, key, SERVER_TEXT, 1)
+            send = sealing.under(sealer, 0, 0)(partial(taken_by, came))
+            send.let()
+            assert send(wire) == len(wire)
+            opener = Opener(sodium, key, SERVER_TEXT, Counting(), 1 << 20)
+            assert opener.open(b"".join(came)) == wire
+            calls.append(cut.call_count)
+    assert calls == [calls[0]] * 3
+    assert calls[0] > 1
+
+
+def taken_by(came: list[bytes], data: bytes | memoryview) -> int:
+    came.append(bytes(data))
+    return len(data)
+
+
+def test_a_long_frame_in_many_parts() -> None:
+    wire = encode_message([b"x" * 300_000])
+    send, kernel = made(1 << 20)
+    for at in range(0, len(wire), 1000):
+        assert send(wire[at : at + 1000]) == len(wire[at : at + 1000])
+    assert kernel.received() == wire
+    assert send.is_empty
 
 
 def test_a_box_that_is_cut_is_finished_and_not_sealed_again() -> None:
@@ -188,7 +260,7 @@ def test_the_handshake_goes_out_as_it_is() -> None:
 
 
 def test_an_error_is_the_callers() -> None:
-    def broken(data: bytes) -> int:
+    def broken(data: bytes | memoryview) -> int:
         raise ConnectionResetError(data[:1])
 
     with pytest.raises(ConnectionResetError):
