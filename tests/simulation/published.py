@@ -44,13 +44,13 @@ class History:
         """Of the next message."""
         return self.starts[-1]
 
-    def add(self, messages: list[Published], wire: bytes, now: int = 0) -> None:
+    def add(self, messages: list[Published], wire: bytes, sizes: list[int], now: int) -> None:
         """The next messages.
 
         Args:
             wire: of all of them.
+            sizes: bytes of each on the wire.
         """
-        sizes = [len(message.wire) for message in messages]
         self.times += [now] * len(messages)
         self.messages += messages
         self.sizes += sizes

@@ -86,6 +86,11 @@ class Attempt:
         """Of all of them; it may be tried often until there is room."""
         return b"".join(self.wires)
 
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Bytes of each message on the wire; looked at as often."""
+        return [len(wire) for wire in self.wires]
+
 
 class World:
     """One run; everything in it follows from the seed."""
@@ -397,7 +402,7 @@ class World:
         before = writer.head
         self.writing = True
         self._interruptible = self.rng.random() < 0.02
-        history.add(attempt.messages, attempt.wire, self.now)
+        history.add(attempt.messages, attempt.wire, attempt.sizes, self.now)
         try:
             result = self._append(attempt)
         except Interrupted:
