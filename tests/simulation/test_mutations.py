@@ -129,7 +129,7 @@ TRIED_FIRST: dict[str, int] = {
     "take_what_is_bad_for_a_name": 14,
     "tell_another_reason": 6,
     "tell_nobody_of_gaps": 6,
-    "tell_nobody_that_the_past_is_gone": 10_001,
+    "tell_nobody_that_the_past_is_gone": 10_023,
     "tell_of_all_that_lay_between": 6,
     "tell_of_each_gap_twice": 6,
     "tell_of_gaps_too_early": 10_041,

@@ -210,8 +210,7 @@ class Judging(Rounds):
 
     def is_in_the_way(self, member: Member, now: int) -> bool:
         """Whether a blocked member is further behind than its policy has patience for."""
-        patience = member.policy.patience
-        return patience.exceeded_by(self.lags.of(member, patience, self.front, now)) is not None
+        return self.lags.exceeds(member, member.policy.patience, self.front, now)
 
     def behind(self, member: Member) -> int:
         """How far a blocked member is behind the front, in bytes of log."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.reasons import Reason
 from fanout.workers.policy.limits import NONE, Lag
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.values import Values
@@ -49,10 +50,21 @@ class Lags:
         return Lag(
             member.queued_bytes if limits.bytes != NONE else 0,
             member.queued if limits.messages != NONE else 0,
-            self._age(member, front, now) if waits and limits.age_ns != NONE else 0,
+            self._age(member, front, now, limits.age_ns) if waits and limits.age_ns != NONE else 0,
             self._log.start_of(front) - member.position,
             front - member.sequence,
         )
+
+    def exceeds(self, member: Member, limits: Limits, front: int, now: int) -> bool:
+        """Whether it is further behind than that, as far as is known.
+
+        Of a message that it may want, but is not where it is looked at once, nobody knows the age.
+        """
+        reason = limits.exceeded_by(self.of(member, limits, front, now))
+        if reason is not Reason.LAG_AGE or member.spill:
+            return reason is not None
+        within = self.within(member, front)
+        return within == front or self.first(member, front, within) < within
 
     def first(self, member: Member, front: int, within: int | None = None) -> int:
         """The next message that a settled member is to be sent, from its start on; or the front.
@@ -143,15 +155,16 @@ class Lags:
                 return sequence + 1
         return stop
 
-    def _age(self, member: Member, front: int, now: int) -> int:
+    def _age(self, member: Member, front: int, now: int, limit_ns: int) -> int:
         """Since when the oldest message waits: one that was begun, or the next one it wants.
 
-        It may wait for less long if it is not where it is looked at once, see `within()`.
+        It may wait for less long if that is within the limit, or if it is not where it is looked at
+        once, see `within()`.
         """
         if member.spill:
             return self._ages.age_of(member.spilled, now)
         age = self._ages.age_of(member.sequence, now)
-        if age <= member.policy.soft.age_ns:
+        if age <= limit_ns:
             return age
         first = self.first(member, front, self.within(member, front))
         return self._ages.age_of(first, now)

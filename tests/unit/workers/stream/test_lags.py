@@ -147,6 +147,25 @@ def test_how_old_what_waits_is_is_found_in_parts_and_nobody_is_called_slow_too_s
     assert (member.state is LOST) == (policy.action == "disconnect")
 
 
+@pytest.mark.parametrize("others", [10, COUNT], ids=["in sight", "out of sight"])
+@pytest.mark.usefixtures("looks")
+def test_who_is_in_the_way_is_not_found_by_the_age_of_what_it_does_not_want(others: int) -> None:
+    """Near its limit, but within it, where nobody is judged, and so nothing is passed."""
+    worker, member, _sink = behind(2)
+    worker.obey(member, SlowPolicy("drop_oldest", limit_age=1, soft=1.0))
+    publish(worker, others, b"B")
+    worker.pump.ages.note(worker.pump.front, 0)
+    worker.pump.backlog.jump(member, 1, worker.pump.front, Reason.LAG)
+    young = NS * 15 // 16
+    worker.log.publish(b"A", b"young")
+    worker.pump.advance(worker.log.reader.head(), young)
+
+    assert member.policy.patience.age_ns < young < member.policy.soft.age_ns
+    assert not worker.pump.is_in_the_way(member, young)
+    worker.pump.backlog.jump(member, member.sequence + others, worker.pump.front, Reason.LAG)
+    assert worker.pump.is_in_the_way(member, 2 * young), "then it is old itself"
+
+
 def test_what_somebody_far_behind_does_not_want_is_passed_in_parts(
     looks: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
