@@ -22,7 +22,7 @@ from fanout.security.clients import ClientSecurity, CurveClient, PlainClient
 from fanout.security.curve import Curve
 from fanout.security.directory import Directory
 from fanout.security.endpoints import Null, Plain, Security
-from fanout.security.key_file import load_secret_key
+from fanout.security.key_file import load_public_key, load_secret_key
 from fanout.security.password_file import load_passwords
 from fanout.security.passwords import Passwords, hash_password
 from fanout.security.verdicts import Allow, Deny, Later, Request, Verdict
@@ -47,5 +47,6 @@ __all__ = [
     "load_certificate",
     "load_certificates",
     "load_passwords",
+    "load_public_key",
     "load_secret_key",
 ]

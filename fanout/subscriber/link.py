@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from fanout.subscriber.message import Message
     from fanout.subscriber.since import Position
     from fanout.transport.endpoints import Endpoint
+    from fanout.zmtp.mechanisms import Mechanism
 
+_OVER = (ReceiverEventKind.LOST, ReceiverEventKind.FAILED, ReceiverEventKind.REFUSED)
 UNASKED_TEXT = (
     "the publisher does not number its messages (sequence_frame), so it cannot be asked for what "
     "was published before"
@@ -40,6 +42,7 @@ class Link:
         on_note: told, once for each change, why there is no connection, or that `since` is
             of no use to a publisher without numbers.
         since, last: what to begin with: see `Core`.
+        mechanism: makes our side of the handshake of one connection; None = NULL.
         once: end when a connection that was ready is lost, instead of connecting again.
 
     Attributes:
@@ -59,8 +62,9 @@ class Link:
         since: bytes | Position = b"",
         last: bool = False,
         once: bool = False,
+        mechanism: Callable[[], Mechanism] | None = None,
     ) -> None:
-        self._core = Core([back_off], topics, since=since, last=last)
+        self._core = Core([back_off], topics, since=since, last=last, mechanisms=[mechanism])
         self._polling = Polling(self._core, [target], on_event=self._on_event, once=once)
         self._polling.listen_to(output_fd, 0)  # 0 = no event but errors: the reader has left
         self._polling.listen_to(wake_fd, select.POLLIN)
@@ -105,7 +109,7 @@ class Link:
             if self._noted:
                 self._note("connected")
             self._noted = ""
-        elif event.kind in (ReceiverEventKind.LOST, ReceiverEventKind.FAILED):
+        elif event.kind in _OVER:
             is_end = self._once and self.connections
             self._note(event.text if is_end else f"{event.text}; trying again")
         elif event.kind is ReceiverEventKind.UNNUMBERED and self._asks:

@@ -19,11 +19,13 @@ from zmq.auth.thread import ThreadAuthenticator
 
 import fanout.asyncio
 from fanout import ConfigError, Publisher, ReceiverEvent, ReceiverEventKind, Subscriber, auth
+from tests.helpers.command import Command
 from tests.helpers.curve import new_keys
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 ANY = "tcp://127.0.0.1:*"
 OPTIONS: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20, "sequence_frame": True}
@@ -252,3 +254,34 @@ def test_what_cannot_work_is_refused_at_once() -> None:
     wrong: Any = CURVE
     with pytest.raises(TypeError, match=r"must be fanout\.auth\.PlainClient"):
         Subscriber("tcp://127.0.0.1:5556", security=wrong)
+
+
+def test_the_command_prints_what_is_encrypted_and_says_who_refuses_it(tmp_path: Path) -> None:
+    for name, key in (("server", SERVER.public), ("ours", OURS.secret), ("other", SERVER.secret)):
+        (tmp_path / name).write_text(key, encoding="ascii")
+    server = ("--curve-server-key-file", str(tmp_path / "server"))
+    with Publisher(ANY, security=CURVE, **OPTIONS) as publisher:
+        endpoint = publisher.endpoints[0]
+        ours = ("--curve-secret-key-file", str(tmp_path / "ours"))
+        with Command("sub", endpoint, "--count", "1", *server, *ours) as command:
+            publisher.wait_for_subscribers(1, timeout=S)
+            publisher.publish("A", b"x")
+            assert command.read_line() == b"A\tx\n"
+            assert command.wait() == 0
+        other = ("--curve-secret-key-file", str(tmp_path / "other"))
+        with Command("sub", endpoint, *server, *other) as command:
+            command.error_line(lambda line: "denies the key of this subscriber" in line)
+
+
+def test_the_command_says_user_and_password(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(PASSWORD + "\n", encoding="ascii")
+    user = ("--plain-user", "desk7", "--plain-password-file", str(tmp_path / "password"))
+    with Publisher(ANY, security=PLAIN, **OPTIONS) as publisher:
+        with Command("sub", publisher.endpoints[0], "--count", "1", *user) as command:
+            publisher.wait_for_subscribers(1, timeout=S)
+            publisher.publish("A", b"x")
+            assert command.read_line() == b"A\tx\n"
+            assert command.wait() == 0
+        with Command("sub", "tcp://feed.example:5556", *user) as command:
+            assert command.wait() == 2
+            assert "--plain-on-network" in command.error_lines[0]

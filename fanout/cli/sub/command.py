@@ -16,10 +16,11 @@ from fanout.cli.sub.gaps import GapNotes
 from fanout.cli.sub.latencies import Latencies
 from fanout.cli.sub.rates import Rates
 from fanout.cli.sub.rendering import FORMATS, READERS, as_json_message, as_raw
+from fanout.cli.sub.securing import add_security, in_options, security_of
 from fanout.errors import ConfigError
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
-from fanout.subscriber.settings import endpoint_of
+from fanout.subscriber.settings import endpoint_of, mechanisms_of
 from fanout.subscriber.since import since_of
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
         action="store_true",
         help="end when the connection does, instead of connecting again",
     )
+    add_security(parser)
     parser.set_defaults(run=run)
 
 
@@ -131,6 +133,9 @@ def run(arguments: argparse.Namespace) -> int:
     latencies = _latencies_of(arguments)
     render = _render_of(arguments, latencies)
     target = endpoint_of(arguments.endpoint)
+    with in_options():
+        security = security_of(arguments)
+        mechanisms = mechanisms_of(security, [arguments.endpoint], [target])
     since = _since(arguments.since)
     timeout: float | None = arguments.timeout
     output = sys.stdout.buffer
@@ -153,6 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
         since=since,
         last=arguments.last,
         once=arguments.until_eof,
+        mechanism=mechanisms[0],
     )
     try:
         printer.print_all(link, arguments.count)

@@ -1,0 +1,106 @@
+"""Who `fanout sub` says that it is: arguments, and what comes of them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanout.cli.arguments import UsageError
+from fanout.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from fanout.auth import ClientSecurity
+
+ON_NETWORK = "auth.PlainClient(…, on_network=True)"  # as `fanout.auth` advises it
+FILE_BYTES_MAX = 4096  # a password has up to 255 bytes; more is some other file
+
+
+def add_security(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    add = parser.add_argument
+    add("--plain-user", metavar="NAME", help="say that it is NAME (PLAIN, in clear text)")
+    add(
+        "--plain-password-file",
+        metavar="FILE",
+        help="with --plain-user: the password is the only line of FILE",
+    )
+    add(
+        "--plain-on-network",
+        action="store_true",
+        help="say that to other machines, too",
+    )
+    add(
+        "--curve-server-key-file",
+        metavar="FILE",
+        help="encrypted (CURVE, needs PyNaCl), from a publisher with the public key in FILE: 40 "
+        "characters of Z85, or a certificate as `fanout keys` and pyzmq make them",
+    )
+    add(
+        "--curve-secret-key-file",
+        metavar="FILE",
+        help="with the secret key in FILE, in the same forms (default: a new one, for publishers "
+        "that let in any key)",
+    )
+
+
+@contextmanager
+def in_options() -> Iterator[None]:
+    """What a refusal advises, in words of the command line.
+
+    Raises:
+        ConfigError: as it was raised.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        text = str(error).replace(ON_NETWORK, "--plain-on-network")
+        raise ConfigError(text.replace("server_key,", "--curve-server-key-file,")) from error
+
+
+def security_of(arguments: argparse.Namespace) -> ClientSecurity | None:
+    """What it says of itself; None = nothing.
+
+    Raises:
+        UsageError: the arguments do not go together. ConfigError: a file cannot be used.
+    """
+    user, password = arguments.plain_user, arguments.plain_password_file
+    server, secret = arguments.curve_server_key_file, arguments.curve_secret_key_file
+    if (user is None) != (password is None):
+        raise UsageError("--plain-user NAME and --plain-password-file FILE go together")
+    if arguments.plain_on_network and user is None:
+        raise UsageError("--plain-on-network goes with --plain-user NAME")
+    if secret is not None and server is None:
+        raise UsageError("--curve-secret-key-file goes with --curve-server-key-file FILE")
+    if user is not None and server is not None:
+        raise UsageError("a connection has one mechanism: --plain-… or --curve-…")
+    if server is not None:
+        from fanout.auth import CurveClient, load_public_key, load_secret_key  # seldom needed
+
+        ours = None if secret is None else load_secret_key(secret)
+        return CurveClient(load_public_key(server), ours)
+    if user is None:
+        return None
+    from fanout.auth import PlainClient  # seldom needed
+
+    return PlainClient(user, password_in(password), on_network=arguments.plain_on_network)
+
+
+def password_in(path: str) -> bytes:
+    """The only line of a file.
+
+    Raises:
+        ConfigError: it cannot be read, or has none, or more; the text has nothing of it.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    line = data.removesuffix(b"\n").removesuffix(b"\r")
+    if not line or b"\n" in line or len(data) > FILE_BYTES_MAX:
+        raise ConfigError(f"{path}: a password file has one line, with the password")
+    return line
