@@ -167,6 +167,19 @@ def await_bytes(sock: socket.socket, count: int) -> bool:
     return True
 
 
+def make_room(sock: socket.socket, size: int, awaited: int) -> None:
+    """Have room for so many bytes of the input of a TCP connection, unless its room was set.
+
+    To wait for so many makes that room (tcp_set_rcvlowat in net/ipv4/tcp.c, since Linux 4.18), and
+    it stays. SO_RCVBUF is limited by `rmem_max`, and would end the kernel's own tuning.
+
+    Args:
+        awaited: what it is to wait for, as of `await_bytes`, before and after.
+    """
+    await_bytes(sock, size)
+    await_bytes(sock, awaited)
+
+
 def has_ended(sock: socket.socket) -> bool:
     """Whether the peer says no more than what is there."""
     look = select.poll()

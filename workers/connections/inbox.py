@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 ROOM_PART = 4
 SMALL_BYTES = 512
 
+# Room in the kernel for the input of who has much to say, and not of anybody else. What is left of
+# a frame keeps the whole packet that it came in, 64 KiB by loopback, and the peer is told of no
+# room unless there is that for another packet: with the 128 KiB that a connection begins with, it
+# stands still until it asks again, after 0.2 s. So for two packets, and as much again for what the
+# kernel counts beside the bytes. (Autotuning gives it as well, after a while, and much more.)
+ROOM_BYTES = 4 * READ_BYTES_MAX
+
 _EVENTS = select.EPOLLIN | select.EPOLLRDHUP
 # EPOLLHUP and EPOLLERR are in any set. Our own end of a half-closed connection is one, too: it must
 # not be told of in each turn from then on.
@@ -65,6 +72,7 @@ class Inbox:
 
     __slots__ = (
         "_awaited",
+        "_has_room",
         "_is_deaf",
         "_missing",
         "_receive",
@@ -94,6 +102,7 @@ class Inbox:
         self._is_deaf = False  # nothing more is to be heard from it
         self._missing = 0  # bytes that what is left has still to get, at least
         self._was_cut = False  # there may be more than what was looked at
+        self._has_room = False  # for as much as it may have to say
         self.acted = self.noted = self.taken = self.looked = self.left = 0
         self.is_full = self.looks = False
 
@@ -185,6 +194,8 @@ class Inbox:
         if self.noted != self.acted:
             self._record.acted = self.noted = self.acted
         used, self.looked = self.looked, 0
+        if self._was_cut and not self._has_room:
+            self._make_room()
         self._discard(used)
         wanted = 1
         if self._missing and self.left and not (used and self._was_cut):
@@ -215,6 +226,11 @@ class Inbox:
     def _events(self) -> int:
         """Of which its set is to say something."""
         return _EVENTS
+
+    def _make_room(self) -> None:
+        """It has more to say than is read at once: have the kernel keep more of it from now on."""
+        self._has_room = True
+        kernel.make_room(self._socket, ROOM_BYTES, self._awaited)
 
     def _is_stuck(self) -> bool:
         """Whether a part is reported though it is all that there is: there is no room for more,

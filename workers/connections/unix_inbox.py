@@ -79,6 +79,9 @@ class UnixInbox(Inbox):
         record.taken = self.taken
         record.taking = 0
 
+    def _make_room(self) -> None:
+        self._has_room = True  # the peer's own, in which nothing is kept for the sake of a part
+
     def _is_stuck(self) -> bool:
         return kernel.has_ended(self._socket)
 

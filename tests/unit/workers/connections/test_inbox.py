@@ -14,6 +14,7 @@ from fanout.shm.stream_record import Kind
 from fanout.transport import kernel
 from fanout.workers.connections import reading
 from fanout.workers.connections.budgets import READ_BYTES_MAX
+from fanout.workers.connections.inbox import ROOM_BYTES
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import COMMAND, commands, frame_header
 from tests.helpers.taking_over import Killed, Subscriber, TakingOver, messages_in
@@ -349,3 +350,20 @@ def test_many_are_answered_in_a_turn_if_they_are_taken(
     living.one.read()
     assert pongs_in(living.one) == asked[:-1]
     living.turn_until(lambda: pongs_in(living.one) == asked)
+
+
+def test_only_who_says_much_at_once_gets_room_for_more(two: TakingOver) -> None:
+    """Without it a part of a frame that is left shuts the window, and the peer asks after 0.2 s."""
+    living = Living(two)
+    sock = living.worker.desk.peers[1].socket
+    before = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    topics = [b"%08d" % number for number in range(2_000)]
+    said = b"".join(commands.subscription(topic, as_command=True) for topic in topics)
+    living.say(said[:15_000])
+    living.turn_until(lambda: len(living.wants) > 700)
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == before < ROOM_BYTES
+    living.say(said[15_000:] + TORN[:5])
+    living.turn_until(lambda: len(living.wants) > len(topics))
+    living.turn()
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= ROOM_BYTES
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == len(TORN)
