@@ -10,6 +10,7 @@ than needed, or flags that mean nothing. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from fanout.send.topics import UNKNOWN
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fanout.send.topics import Topic
 
 SHORT_FRAMES_BYTES = 3 * (SHORT_HEADER_BYTES + SHORT_BODY_MAX)  # what three of them take at most
+RUN_MIN = 16  # messages of one size in a row that are found together: with fewer it does not pay
 
 
 @dataclass(slots=True)
@@ -86,8 +88,11 @@ class Splitter(StreamCutter[Found]):
         if self._size_max < 0:
             return offset
         begin = offset
+        # Once a read, behind what began before: it looks at all of it, and may find nothing.
+        if len(found.ends) < 2:
+            offset = self._cut_run(data, offset, found)
         length, size_max = len(data), self._size_max
-        shift = found.size - offset
+        shift = found.size - begin
         known, takes_any = self._admission.known, self._admission.takes_any
         add_end, add_topic = found.ends.append, found.topics.append
         try:
@@ -127,6 +132,43 @@ class Splitter(StreamCutter[Found]):
             found.pieces.append(data[begin:offset])
             found.size += offset - begin
         return offset
+
+    def _cut_run(self, data: bytes, offset: int, found: Found) -> int:
+        """Find messages in a row of two short frames that are as long as those of the first.
+
+        They stand at equal distances. So each of their four header bytes is one slice with a step,
+        and it is the same in all of them as far as they go on. Half the time of one by one.
+
+        Returns:
+            Where the first other one begins, or one on a topic that is not known.
+        """
+        length = len(data)
+        topic_size = data[offset + 1] if offset + 1 < length else 0
+        second = 2 + topic_size
+        if offset + second + 1 >= length:
+            return offset
+        step = second + 2 + data[offset + second + 1]
+        end = offset + (length - offset) // step * step
+        count = (end - offset) // step
+        if count < RUN_MIN or data[offset] != MORE or data[offset + second]:
+            return offset
+        for at in (0, 1, second, second + 1):
+            column = data[offset + at : end : step]
+            count = min(count, len(column) - len(column.lstrip(column[:1])))
+        if count < RUN_MIN:
+            return offset
+        run = memoryview(data)[offset : offset + count * step]
+        names = Struct(f"2x{topic_size}s{step - second}x").iter_unpack(run)
+        known = self._admission.known
+        try:
+            topics = [known[name] for (name,) in names]
+        except LookupError:  # a new one is among them
+            return offset
+        found.topics += topics
+        end = offset + count * step
+        shift = found.size - offset
+        found.ends.extend(range(shift + offset + step, shift + end + 1, step))
+        return end
 
     def _add(self, body: bytes) -> None:
         if not self._message:

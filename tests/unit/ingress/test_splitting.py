@@ -55,6 +55,36 @@ def test_messages_come_out_as_they_went_in_however_they_are_cut(size: int) -> No
     assert topics == [b"" if len(frames) == 1 else frames[0] for frames in MESSAGES]
 
 
+SAME = [[b"a%d" % (number % 7), b"%04d" % number] for number in range(100)]
+OTHERS = [
+    [b"a7", b"0000"],
+    [b"a1", b"longer"],
+    [b"a10", b"000"],
+    [b"a1", b"", b"00"],
+    [b"a1\0\x0400"],
+]
+
+
+@pytest.mark.parametrize("other", [[], *([other] for other in OTHERS)])
+@pytest.mark.parametrize("at", [0, 1, 15, 16, 17, 60, 99])
+@pytest.mark.parametrize("size", [13, 500, 100_000])
+def test_messages_of_one_size_in_a_row_are_found_as_one_by_one(
+    other: list[list[bytes]], at: int, size: int
+) -> None:
+    """Also with one between them that is as long, and is not like them."""
+    messages = [*SAME[:at], *other, *SAME[at:]]
+    stream = b"".join(map(encode_message, messages))
+    one, got, topics = splitter(), list[bytes](), list[bytes]()
+    one.split(b"".join(map(encode_message, SAME[:7])), Found())  # so that their topics are known
+    for start in range(0, len(stream), size):
+        found = Found()
+        one.split(stream[start : start + size], found)
+        got += wires(found)
+        topics += [topic.name for topic in found.topics]
+    assert got == [*map(encode_message, messages)]
+    assert topics == [b"" if len(frames) == 1 else frames[0] for frames in messages]
+
+
 def test_a_message_of_one_frame_has_no_topic_to_look_up() -> None:
     found = Found()
     splitter().split(encode_message([b"alone"]) + encode_message([b"x" * 256, b"1"]), found)
