@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
-from contextlib import contextmanager
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -285,3 +288,30 @@ def test_the_command_says_user_and_password(tmp_path: Path) -> None:
         with Command("sub", "tcp://feed.example:5556", *user) as command:
             assert command.wait() == 2
             assert "--plain-on-network" in command.error_lines[0]
+
+
+def test_a_storm_of_false_keys_keeps_nobody_out() -> None:
+    """Each costs a multiplication, and is closed without a word."""
+    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"CURVE".ljust(52, b"\0")
+    with Publisher(ANY, security=CURVE, **OPTIONS) as publisher:
+        host, _, port = publisher.endpoints[0].removeprefix("tcp://").rpartition(":")
+
+        def attack(_: int) -> bytes:
+            false = b"\x05HELLO\x01\x00" + bytes(72) + secrets.token_bytes(32)
+            false += (1).to_bytes(8, "big") + secrets.token_bytes(80)
+            answer = b""
+            with socket.create_connection((host, int(port)), timeout=S) as peer:
+                peer.sendall(greeting + b"\x04\xc8" + false)
+                with suppress(ConnectionResetError):
+                    while piece := peer.recv(4096):
+                        answer += piece
+            return answer
+
+        with ThreadPoolExecutor(16) as pool:
+            storm = pool.map(attack, range(500))
+            with Subscriber(publisher.endpoints[0], security=AS_KEY) as subscriber:
+                publisher.wait_for_subscribers(1, timeout=S)
+                publisher.publish("A", b"")
+                assert subscriber.recv(S).topic == b"A"
+            assert {len(answer) for answer in storm} == {len(greeting)}, "a greeting and no more"
+        wait_until(lambda: publisher.statistics().failed_handshakes == 500, "all are counted")

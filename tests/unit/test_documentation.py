@@ -202,3 +202,14 @@ def test_reasons_are_in_the_reference() -> None:
     text = section(read(REFERENCE / "events.md"), "Causes")
     shown = [cells(line) for line in text.splitlines() if line.startswith("| `")]
     assert shown[1:] == [[f"`{each.label}`", each.text, each.fault.value] for each in Reason]
+
+
+def test_each_threat_has_a_test_that_is_there() -> None:
+    page = read(ROOT / "docs" / "explain" / "security.md")
+    rows = [line for line in section(page, "Which test holds what").splitlines() if line[:1] == "|"]
+    assert len(rows) > 10
+    for row in rows[2:]:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row)
+        assert named, f"no test: {row}"
+        for path, name in named:
+            assert f"def {name}(" in read(ROOT / path), f"{path} has no {name}"
