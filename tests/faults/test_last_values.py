@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout import LastValues, PoisonedError, Publisher
+from fanout.send import making
 from tests.faults.subject import every_step, raiser
+from tests.helpers.built import needs_compiled
 from tests.helpers.interrupting import Steps
 
 if TYPE_CHECKING:
@@ -21,10 +23,27 @@ BIG = bytes(8_000)
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "numbered"])
-def publisher(request: pytest.FixtureRequest) -> Iterator[Publisher]:
+def publisher(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Publisher]:
+    """What a send does, in Python: it is interrupted at each step of it."""
+    monkeypatch.setattr(making, "is_compiled", lambda: False)
+    yield from publishers(numbered=request.param)
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "numbered"])
+def compiled_publisher(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Publisher]:
+    """The same where what a send does is compiled, which is one step."""
+    monkeypatch.setattr(making, "is_compiled", lambda: True)
+    yield from publishers(numbered=request.param)
+
+
+def publishers(*, numbered: bool) -> Iterator[Publisher]:
     kept = LastValues(max_topics=TOPICS, max_bytes="64K")
     with Publisher(
-        workers=1, log_bytes="64K", last_values=kept, sequence_frame=request.param
+        workers=1, log_bytes="64K", last_values=kept, sequence_frame=numbered
     ) as publisher:
         yield publisher
 
@@ -62,51 +81,68 @@ class Model:
             assert found.frames == frames
 
 
-def test_interrupted_anywhere(publisher: Publisher) -> None:
-    model = Model(publisher)
-    for number in range(5):
-        model.publish(b"cold%d" % number, b"x" * 100)
+class Sends:
+    """One message, a batch, and one that there is no room for, interrupted at a step."""
 
-    def one(number: int) -> Steps:
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self.model = Model(publisher)
+        for number in range(5):
+            self.model.publish(b"cold%d" % number, b"x" * 100)
+
+    def one(self, number: int) -> Steps:
         """Of the topics one is in the log, one only in the ring, and one has none yet."""
         steps = Steps(number, raiser(KeyboardInterrupt), opcodes=True)
         topic, body = (b"hot", b"cold1")[number % 2], b"%d" % number
-        model.interrupted(lambda: publisher.publish(topic, body), [(topic, body)], steps)
-        model.check()
+        self.model.interrupted(lambda: self.publisher.publish(topic, body), [(topic, body)], steps)
+        self.model.check()
         return steps
 
-    def batch(number: int) -> Steps:
+    def batch(self, number: int) -> Steps:
         steps = Steps(number, raiser(KeyboardInterrupt), opcodes=True)
         body = b"%d" % number
         messages = [(b"hot", body), (b"cold2", body, b"third"), (b"hot", b"again" + body)]
 
         def send() -> None:
-            with publisher.batch() as batch:
+            with self.publisher.batch() as batch:
                 for frames in messages:
                     batch.send_multipart(list(frames))
 
-        model.interrupted(send, messages, steps)
-        model.check()
+        self.model.interrupted(send, messages, steps)
+        self.model.check()
         return steps
 
-    def no_room(number: int) -> Steps:
+    def no_room(self, number: int) -> None:
         """Values are copied to the ring, and the ring is cleaned, before there is room."""
         steps = Steps(number, raiser(KeyboardInterrupt))
-        model.publish(b"cold3", b"%d" % number)
+        self.model.publish(b"cold3", b"%d" % number)
         for _ in range(5):
-            model.publish(b"hot", BIG)
+            self.model.publish(b"hot", BIG)
         for each in range(10):
-            model.interrupted(lambda: publisher.publish(b"hot", BIG), [(b"hot", BIG)], steps)
+            self.model.interrupted(
+                lambda: self.publisher.publish(b"hot", BIG), [(b"hot", BIG)], steps
+            )
             if steps.reached:
                 break
             assert each < 9
-        model.check()
-        return steps
+        self.model.check()
 
-    every_step(one)
-    every_step(batch)
+
+def test_interrupted_anywhere(publisher: Publisher) -> None:
+    sends = Sends(publisher)
+    every_step(sends.one)
+    every_step(sends.batch)
     for number in range(1, 400):
-        no_room(number)
+        sends.no_room(number)
+
+
+@needs_compiled
+def test_interrupted_around_the_compiled_part(compiled_publisher: Publisher) -> None:
+    assert compiled_publisher.statistics().compiled
+    sends = Sends(compiled_publisher)
+    every_step(sends.batch)
+    for number in range(1, 200):
+        sends.no_room(number)
 
 
 def test_forgetting_is_done_or_not(publisher: Publisher) -> None:

@@ -84,9 +84,9 @@ def take_the_age_of_the_one_before(original: Any, ages: Ages, sequence: int, now
 
 @replaces(Lags, "_age")
 def begin_to_count_the_age_when_it_is_next(
-    original: Any, lags: Lags, member: Member, front: int, now: int
+    original: Any, lags: Lags, member: Member, *known: int
 ) -> int:
-    return 0 if member.spill else original(lags, member, front, now)
+    return 0 if member.spill else original(lags, member, *known)
 
 
 @replaces(Bounded, "__init__")
