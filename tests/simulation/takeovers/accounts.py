@@ -39,7 +39,7 @@ def _require_counters(world: Society) -> None:
         last = slot.read(connection.subscriber)
         wanted = len(one.wanted_between(0, head)) + one.from_snapshot
         is_exact = one.chosen.is_exact and one.catching_up is None
-        if one.missing.was_held and not is_exact:
+        if one.missing.slack and not is_exact:
             slack = one.missing.slack  # it may have had to jump over what it was promised
             near = abs(wanted - last.matched) <= slack
             require(near, f"{one.number}: {last.matched} matched, of {wanted}, {slack} unsure")

@@ -56,7 +56,7 @@ def may_end(
     if Reason.of(closed.cause) is Reason.WORKER_RETIRED:  # it could not be moved for long
         if "in its handshake" in closed.reason:
             return not subscriber.is_welcome and age >= HANDSHAKE_PATIENCE
-        return subscriber.missing.was_held and "is being reported" in closed.reason
+        return subscriber.missing.is_held and "is being reported" in closed.reason
     if Reason.of(closed.cause) is not Reason.WORKER_LOST:
         return False
     if not subscriber.is_welcome:

@@ -55,8 +55,9 @@ class Hearing(Society):
 
     def has_waited(self, message: Subscriptions) -> None:
         """A report of a change could not go out at once."""
-        if message.subscriber in self.subscribers:
-            self.subscribers[message.subscriber].missing.hold(message.sequence)
+        subscriber = self.subscribers.get(message.subscriber)
+        if subscriber is not None:
+            subscriber.missing.hold(message.sequence, subscriber.reported_wants)
 
     def note_held(self, process: Process) -> None:
         """After a turn: of which of its subscribers the changes hold."""

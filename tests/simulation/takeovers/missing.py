@@ -17,7 +17,7 @@ from tests.simulation.telling import ALL, CONFLATED, LOSSES, NOTHING, marker_at
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from fanout.slow_policy import SlowPolicy
     from tests.simulation.catching_up import CatchingUp, Log
@@ -106,7 +106,6 @@ class Missing:
     Attributes:
         level: of what it wants to be told, if that was so from the beginning.
         is_sure: whether it has been so all the time.
-        was_held: whether the report of a change of its ever waited.
         held_until: what it gets and loses below this message may go by what it wanted before.
         lost, conflated: messages that it was told of, by what its markers say.
         count: messages that it misses, up to where it stands.
@@ -121,10 +120,11 @@ class Missing:
     ) -> None:
         self.level = NOTHING
         self.is_sure = True
-        self.was_held = False
         self.held_until = 0
-        self.slack = 0  # messages of which that is so: so many may be counted, or not be
+        # Messages that only what it wanted, or only what it wants, says: counted, or not.
+        self.slack = 0
         self._held_since: int | None = None
+        self._wanted_before: tuple[bytes, ...] = ()
         self.lost = self.conflated = self.count = 0
         self._house = house
         self._chosen = chosen
@@ -136,30 +136,43 @@ class Missing:
         """Whether the report of a change waits, or has waited and does not hold yet."""
         return self._held_since is not None
 
-    def hold(self, since: int) -> None:
+    def hold(self, since: int, wanted: Collection[bytes]) -> None:
         """The report of what it wants from this message on waits: nobody else knows of that.
+
+        Args:
+            wanted: as all others know it.
 
         It is served no more. If it has to jump, or is conflated, that goes by what it has wanted,
         and so do the counters, up to where the log is when its change holds.
         """
-        self.was_held = True
         self.held_until = _NEVER
         if self._held_since is None:
-            self._held_since = since
+            self._held_since, self._wanted_before = since, (*wanted,)
 
     def release(self, head: int) -> None:
         """Its change holds, and so many messages are published."""
         if self._held_since is not None:
-            self.slack += max(head - self._held_since, 0)
-            if self._catching_up is not None:  # of what it was promised it may get less
-                self.slack += self._catching_up.until - self._catching_up.first
+            self.slack += self._differing(self._held_since, head)
+            past = self._catching_up
+            if past is not None:  # of what it was promised it may get less
+                self.slack += len(self._wanted(past.first, past.until))
             self._held_since, self.held_until = None, head
 
     @property
     def slack_now(self) -> int:
         """Messages that may be counted by what it wanted before, or not be, by now."""
         since = self._held_since
-        return self.slack + (0 if since is None else max(self._house.publisher.head - since, 0))
+        head = self._house.publisher.head
+        return self.slack + (0 if since is None else self._differing(since, head))
+
+    def _differing(self, first: int, stop: int) -> int:
+        """How many of these it wants, and wanted not before, or the other way round."""
+        messages, before = self._house.publisher.messages, self._wanted_before
+        wanted = {*self._wanted(first, stop)}
+        return sum(
+            (one in wanted) != messages[one].topic.startswith(before)
+            for one in range(first, min(stop, len(messages)))
+        )
 
     def is_exact_at(self, number: int) -> bool:
         """Whether what it gets and loses from this message on goes by what it has said."""

@@ -92,6 +92,11 @@ class Subscriber(Speaking):
         self._since.append(since)
         self._wanted.append(self._wanted[-1].difference(cancelled).union(added))
 
+    @property
+    def reported_wants(self) -> frozenset[bytes]:
+        """What it wants, as the system has said last."""
+        return self._wanted[-1]
+
     def cut(self, head: int) -> None:
         """What it wants from this message on is to be found anew."""
         del self._matched[bisect_left(self._matched, head) :]
