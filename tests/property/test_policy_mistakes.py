@@ -1,6 +1,6 @@
 """The naive queue is able to fail: each rule of the policies, broken on purpose, is noticed.
 
-Each is a *mutation*, as in `tests/simulation/mutations.py`: a small, plausible mistake. The steps
+Each is a *mutation*, as in `tests/simulation/mutations/`: a small, plausible mistake. The steps
 are random ones with seeds, so that what is found is found again.
 """
 
