@@ -12,7 +12,7 @@ from fanout.workers.stream.known_topics import KnownTopics
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.pump import Pump
 from tests.simulation.mutations.known import replaces
-from tests.simulation.workers import ObservedPump
+from tests.simulation.observed_pump import ObservedPump
 
 if TYPE_CHECKING:
     from fanout.workers.stream.member import Member

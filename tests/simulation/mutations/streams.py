@@ -14,7 +14,7 @@ from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.sorting import Sorting
 from fanout.workers.tail import Tail
 from tests.simulation.mutations.known import replaces
-from tests.simulation.workers import ObservedPump
+from tests.simulation.observed_pump import ObservedPump
 
 
 @replaces(Members, "_block")
