@@ -13,6 +13,7 @@ from fanout.security.z85 import z85_decode, z85_encode
 from fanout.zmtp.boxes import KEY_BYTES
 
 if TYPE_CHECKING:
+    from fanout.security.awaited import Ending
     from fanout.security.endpoints import Check
 
 Z85_CHARACTERS = 40  # of a key
@@ -71,10 +72,15 @@ class Curve(Security):
     def secrets(self) -> list[bytes]:
         return list(self._secrets)
 
-    def judge(self, request: Request, seconds: float = CHECK_TIMEOUT) -> Verdict:
+    def judge(
+        self,
+        request: Request,
+        seconds: float = CHECK_TIMEOUT,
+        ending: Ending | None = None,
+    ) -> Verdict:
         if self._check is None:
             return Allow()
-        return as_verdict(found_by(self._check, request, seconds))
+        return as_verdict(found_by(self._check, request, seconds, ending))
 
     def check_place(self, endpoint: str, *, is_local: bool) -> None:
         del endpoint, is_local

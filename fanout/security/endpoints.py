@@ -11,6 +11,8 @@ from fanout.security.verdicts import CHECK_TIMEOUT, Request, Verdict, as_verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from fanout.security.awaited import Ending
+
     Check = Callable[[Request], Verdict | bool | Coroutine[Any, Any, Verdict | bool]]
 
 
@@ -28,14 +30,20 @@ class Security:
     protocol = "zmtp"
     asks = False
 
-    def judge(self, request: Request, seconds: float = CHECK_TIMEOUT) -> Verdict:
+    def judge(
+        self,
+        request: Request,
+        seconds: float = CHECK_TIMEOUT,
+        ending: Ending | None = None,
+    ) -> Verdict:
         """Say whether this one may subscribe; on a thread of its own, may take its time.
 
         Args:
             seconds: after which a check that is awaited is cancelled.
+            ending: cancels it before that; None = nobody does.
 
         Raises:
-            OverdueError: it was cancelled.
+            OverdueError: its time was over, and it was cancelled.
             Anything: whoever was asked has failed.
         """
         raise NotImplementedError
@@ -74,7 +82,8 @@ class Plain(Security):
         check: is called with each `Request`, on one of a few threads of its own, up to four at
             once; returns `Allow`, `Later` or `Deny`, or True or False. `Passwords` is one. What
             raises, or takes longer than 5 s, counts as `Later`. It may be a coroutine function,
-            too: each call is awaited on such a thread, by a loop of its own, and cancelled then.
+            too: each call is awaited on such a thread, by a loop of its own, and cancelled then, or
+            when the publisher closes.
         on_network: bind to addresses that other machines can reach, all the same.
 
     Raises:
@@ -93,8 +102,13 @@ class Plain(Security):
     def __repr__(self) -> str:
         return f"Plain({self._check!r}, on_network={self._on_network})"
 
-    def judge(self, request: Request, seconds: float = CHECK_TIMEOUT) -> Verdict:
-        return as_verdict(found_by(self._check, request, seconds))
+    def judge(
+        self,
+        request: Request,
+        seconds: float = CHECK_TIMEOUT,
+        ending: Ending | None = None,
+    ) -> Verdict:
+        return as_verdict(found_by(self._check, request, seconds, ending))
 
     def check_place(self, endpoint: str, *, is_local: bool) -> None:
         if is_local or self._on_network:

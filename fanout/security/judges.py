@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from fanout.security.awaited import OverdueError
+from fanout.security.awaited import Ending, OverdueError
 from fanout.security.fair_line import FairLine
 from fanout.security.verdicts import CHECK_TIMEOUT, OVERDUE, Later
 
@@ -52,6 +52,7 @@ class Judges:
         self._busy: dict[int, threading.Thread] = {}  # by subscriber
         self._threads: set[threading.Thread] = set()  # those that count
         self._hung: set[threading.Thread] = set()
+        self._ending = Ending()  # of checks that are awaited
         self._is_over = False
 
     @property
@@ -95,12 +96,16 @@ class Judges:
                 self._start()
 
     def end(self) -> None:
-        """Judge nobody any more; whoever is in a check ends after it, and is not waited for."""
+        """Judge nobody any more; whoever is in a check ends after it, and is not waited for.
+
+        A check that is awaited is cancelled.
+        """
         with self._changed:
             self._is_over = True
             self._waiting.clear()
             self._busy.clear()
             self._changed.notify_all()
+        self._ending.begin()
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="fanout-auth", daemon=True)
@@ -125,17 +130,20 @@ class Judges:
                     continue
                 security, request, done, until = one
                 self._busy[request.subscriber] = me
-            verdict, failure = _judged(security, request, until - time.monotonic())
+            left = until - time.monotonic()
+            verdict, failure = _judged(security, request, left, self._ending)
             with self._changed:
                 is_awaited = self._busy.pop(request.subscriber, None) is me
             if is_awaited:
                 done(request, verdict, failure)
 
 
-def _judged(security: Security, request: Request, seconds: float) -> tuple[Verdict, str]:
+def _judged(
+    security: Security, request: Request, seconds: float, ending: Ending
+) -> tuple[Verdict, str]:
     """The verdict, and what has failed. Not the text of an error: a secret may be in it."""
     try:
-        return security.judge(request, seconds), ""
+        return security.judge(request, seconds, ending), ""
     except OverdueError:
         return Later(OVERDUE), OVERDUE
     except BaseException as error:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 import fanout.asyncio
 from fanout import ConfigError, EventKind, Publisher, Reason, auth
+from fanout.security.verdicts import CHECK_TIMEOUT
 from fanout.zmtp.mechanisms import Credentials
 from tests.helpers.happenings import Happenings
 from tests.helpers.waiting import wait_until
@@ -206,6 +208,25 @@ def test_an_awaited_check_that_hangs_is_cancelled(make: Callable[..., Seen]) -> 
         publisher.wait_for_subscribers(1, timeout=30)
         [one] = publisher.subscribers()
         assert one.user == "desk7"
+
+
+def test_closing_cancels_a_check_that_is_awaited(make: Callable[..., Seen]) -> None:
+    times: list[float] = []
+
+    async def check(_request: auth.Request) -> bool:
+        times.append(time.monotonic())
+        try:
+            return await asyncio.Event().wait()
+        finally:
+            times.append(time.monotonic())
+
+    publisher, _ = opened(auth.Plain(check))
+    with publisher:
+        make("desk7").connect(publisher.endpoints[0])
+        wait_until(lambda: times, "it is asked")
+    wait_until(lambda: len(times) == 2, "it is cancelled")
+    began, ended = times
+    assert ended - began < CHECK_TIMEOUT, "it had all its time"
 
 
 def test_an_awaited_check_asks_in_the_loop_of_the_publisher(make: Callable[..., Seen]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
-from fanout.security.awaited import OverdueError, found_by
+from fanout.security.awaited import Ending, OverdueError, found_by
 from fanout.security.verdicts import Allow, Request
 
 REQUEST = Request(1, "127.0.0.1:5", "tcp://x", "PLAIN", "desk7", "geheim")
@@ -46,6 +47,28 @@ def test_what_takes_too_long_is_cancelled(seconds: float) -> None:
     with pytest.raises(OverdueError):
         found_by(check, REQUEST, seconds)
     assert seen == ["cancelled"]
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_an_ending_cancels_it_and_what_comes_later(has_begun: bool) -> None:
+    ending, seen = Ending(), []
+
+    async def check(_request: Request) -> None:
+        if not has_begun:
+            threading.Thread(target=ending.begin).start()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    if has_begun:
+        ending.begin()
+    with pytest.raises(asyncio.CancelledError):
+        found_by(check, REQUEST, LONG, ending)
+    assert seen == ["cancelled"]
+    assert not ending._awaited
+    ending.begin()  # nobody is there any more
 
 
 def test_what_it_has_begun_ends_with_it() -> None:

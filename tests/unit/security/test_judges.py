@@ -12,11 +12,12 @@ import pytest
 from fanout.security.endpoints import Plain
 from fanout.security.judges import HUNG_MAX, THREADS_MAX, Judges
 from fanout.security.verdicts import CHECK_TIMEOUT, OVERDUE, Allow, Later, Request
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fanout.security.awaited import Ending
     from fanout.security.verdicts import Verdict
 
 
@@ -209,13 +210,39 @@ def test_an_awaited_check_is_cancelled_in_its_time_and_its_thread_goes_on() -> N
     until(lambda: not judges._threads)
 
 
+def test_its_end_cancels_what_is_awaited() -> None:
+    judges, entered, ended = Judges(seconds=10 * DEADLINE_S), [], []
+
+    async def check(asked: Request) -> bool:
+        entered.append(asked.subscriber)
+        try:
+            return await asyncio.Event().wait()
+        finally:
+            ended.append(asked.subscriber)
+
+    def done(asked: Request, verdict: Verdict, failure: str) -> None:
+        raise AssertionError("nobody is to be told")
+
+    for subscriber in range(THREADS_MAX):
+        judges.submit(Plain(check), request(subscriber), done)
+    until(lambda: len(entered) == THREADS_MAX)
+    judges.end()
+    until(lambda: not judges._threads)
+    assert sorted(ended) == sorted(entered)
+
+
 def test_the_time_in_line_counts(court: Court) -> None:
     left: list[float] = []
 
     class Noting(Plain):
-        def judge(self, request: Request, seconds: float = CHECK_TIMEOUT) -> Verdict:
+        def judge(
+            self,
+            request: Request,
+            seconds: float = CHECK_TIMEOUT,
+            ending: Ending | None = None,
+        ) -> Verdict:
             left.append(seconds)
-            return super().judge(request, seconds)
+            return super().judge(request, seconds, ending)
 
     for subscriber in range(THREADS_MAX):
         court.submit(subscriber, "slow")
