@@ -84,7 +84,7 @@ class ClosedSubscriber:
     dropped_by: dict[str, int] = field(hash=False)
     dropped_bytes_by: dict[str, int] = field(hash=False)
     kernel_bytes: int  # handed to the kernel, not yet acknowledged by the peer; 0 if we closed it
-    exact: bool  # False = its worker was lost: some may be missing, or in `discarded` though sent
+    exact: bool  # False = some may be missing, or in `discarded` though sent: see the reference
     policy: SlowPolicy  # that it had in the end
     chosen_by: str  # who had chosen that: publisher, rule, subscriber or call
 

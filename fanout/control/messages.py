@@ -111,6 +111,7 @@ class Closed:
     dropped_log_bytes: int = 0
     exact: bool = True  # False = some of it may be missing, or in `discarded` although it was sent
     debt: int = 0  # ns that its address owes now, see `peer_budget`
+    uncounted: bool = False  # True = it was to be sent more of the past, which is in no figure
 
 
 @record

@@ -21,6 +21,7 @@ from fanout.shm.fence import keep_order
 from fanout.shm.header import Header
 from fanout.shm.last_known import last_known
 from fanout.shm.reader import LogReader
+from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.lives import Life
     from fanout.coordinator.roster import Accepted
     from fanout.shm.segment import Segment
+    from fanout.shm.subscriber_slot import Checkpoint
     from fanout.slow_policy import SlowPolicy
 
 
@@ -168,7 +170,7 @@ class Figures:
                 closed.dropped_messages_bytes,
                 *(closed.dropped_age_bytes, closed.dropped_log_bytes),
             ),
-            exact=closed.exact,
+            exact=closed.exact and not closed.uncounted,
             policy=self._policy if identity is None else identity.slow_policy,
             chosen_by=CHOSEN_BY[0] if identity is None else identity.chosen_by,
         )
@@ -194,6 +196,7 @@ def final_of(
     matched = max(last.matched, last.matched - last.queued) + later.matched
     matched_bytes = max(last.matched_bytes, last.matched_bytes - last.queued_bytes)
     matched_bytes += later.matched_bytes
+    is_replayed = _is_replayed(segment, connection, last)
     discarded = matched - sent - last.dropped - last.conflated
     discarded_bytes = matched_bytes - sent_bytes - last.dropped_bytes - last.conflated_bytes
     return Closed(
@@ -218,6 +221,16 @@ def final_of(
         dropped_age_bytes=last.dropped_age_bytes,
         dropped_log=last.dropped_log,
         dropped_log_bytes=last.dropped_log_bytes,
+        uncounted=is_replayed,
         # Of what it was to be sent after that checkpoint nobody knows what it was sent.
-        exact=later.complete and not later.doubt and not discarded and not slot.is_torn,
+        exact=later.complete and not (later.doubt or discarded or is_replayed or slot.is_torn),
     )
+
+
+def _is_replayed(segment: Segment, connection: Accepted, last: Checkpoint) -> bool:
+    """Whether it had not come to the end of a replay, of which nobody has counted the rest.
+
+    Who replays everything is among them, though that is counted when it is asked for.
+    """
+    record = StreamSlot(segment, connection.slot).read(connection.subscriber)
+    return record is not None and record.wanted_from > max(record.following, last.sequence)

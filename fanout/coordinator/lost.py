@@ -43,6 +43,8 @@ NO_TIME = "; what was published last is not counted, there was no time"
 GONE = "; what was published last is not counted, it is overwritten"
 UNSURE = "; what was published last is counted by its last subscriptions, they changed too often"
 
+UNCOUNTED = "; what it was still to be sent of the past is not counted"
+
 
 class Later(NamedTuple):
     """What has come for a subscriber after its last checkpoint; bytes as they lie in the log."""

@@ -39,6 +39,7 @@ from fanout.coordinator.actions import (
 )
 from fanout.coordinator.interest import PAIR_BYTES
 from fanout.coordinator.judgements import asked
+from fanout.coordinator.lost import UNCOUNTED
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
@@ -306,7 +307,12 @@ def end(
     *,
     exact: bool = True,
 ) -> list[Action]:
-    """Forget a connection; it is shut, after `hold` seconds, booked and told of."""
+    """Forget a connection; it is shut, after `hold` seconds, booked and told of.
+
+    Args:
+        exact: nobody has found a reason yet to doubt what was discarded.
+    """
+    exact = exact and not closed.uncounted
     if closed.debt or connection.is_over:
         state.roster.addresses.owes(connection.peer, closed.debt, now, over=connection.is_over)
     state.roster.remove(connection.subscriber)
@@ -326,7 +332,7 @@ def end(
     told = tell_of(
         _kind_of_end(connection, closed),
         connection,
-        closed.reason,
+        closed.reason + UNCOUNTED * closed.uncounted,
         closed.dropped,
         cause,
         closed.discarded,

@@ -126,7 +126,7 @@ class Wrecks:
             if later is None:
                 later = yield from loss.since_checkpoint(connection)
             last = self._final_of(connection, reports.cause_of_loss(self._state), later)
-            owed[connection.subscriber] = last.discarded, not later.doubt
+            owed[connection.subscriber] = last.discarded, not (later.doubt or last.uncounted)
             yield
         return owed
 

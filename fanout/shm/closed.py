@@ -60,7 +60,7 @@ class End:
     drops: tuple[int, ...] = NO_DROPS  # for each of `DROPPING` but the first; then bytes
     version: str = ""  # of ZMTP
     name: str = ""  # what it called itself
-    exact: bool = True  # False = some of it may be missing, or in `discarded` although it was sent
+    exact: bool = True  # False = some may be missing, or in `discarded` although it was sent
     policy: SlowPolicy = _DEFAULT  # what it had in the end
     chosen_by: str = CHOSEN_BY[0]  # who had chosen that
 

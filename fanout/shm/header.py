@@ -120,7 +120,7 @@ class Totals(Record):
     not_resumed = Word(_ACCOUNTS + 16, "subscribers that were closed since no worker could go on")
     moved = Word(_ACCOUNTS + 17, "times that one went on with another worker while both served")
     subscriptions_refused = Word(_ACCOUNTS + 18, "of who has no right to them")
-    inexact = Word(_ACCOUNTS + 13, "connections whose figures may be too small: see `End.exact`")
+    inexact = Word(_ACCOUNTS + 13, "connections of lost workers whose figures may be too small")
 
 
 def reason_counters(words: memoryview) -> memoryview:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,7 +44,7 @@ def blocking() -> Iterator[Blocking]:
     blocking.let_go.set()
 
 
-@contextmanager
+@contextlib.contextmanager
 def hanging(publisher: Publisher) -> Iterator[None]:
     """The coordinator's thread has no turn meanwhile."""
     begun, done = threading.Event(), threading.Event()
@@ -164,3 +164,31 @@ def test_an_asyncio_one_closes_although_the_executor_is_taken() -> None:
             await blocked
 
     assert asyncio.run(asyncio.wait_for(main(), DEADLINE_S)) == ()
+
+
+def test_it_says_that_more_was_to_come_for_who_sleeps_while_it_is_sent_what_it_missed() -> None:
+    """What a replay has not come to is not looked for when it ends: that takes too long."""
+    happenings = Happenings()
+    publisher = Publisher(
+        ENDPOINT, workers=1, log_bytes=8 << 20, kernel_queue_bytes=1 << 16, on_event=happenings
+    )
+    for number in range(8_000):
+        publisher.publish(b"AB"[number % 2 :][:1], bytes(480))
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            asked = b"\x00fanout.since=-3600s", b"A"
+            peer = RawPeer.version_3(publisher.endpoints[0], *asked, receive_buffer=4096)
+            stack.enter_context(peer)
+        wait_until(lambda: len(begun(publisher)) == 4, "four that have begun")
+
+        undelivered = publisher.close(0.2)
+
+    assert [one.exact for one in undelivered] == [False] * 4
+    assert all(0 < one.messages < 3_999 for one in undelivered)
+    ended = happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)
+    assert [(event.exact, event.discarded > 0) for event in ended] == [(False, True)] * 4
+
+
+def begun(publisher: Publisher) -> list[int]:
+    """Who has been sent something, and waits for more."""
+    return [one.id for one in publisher.subscribers() if one.sent and one.queued]

@@ -243,13 +243,13 @@ class Desk:
         if self.peers.pop(peer.id, None) is None:
             return
         member, ours = peer.member, peer.session.our_mechanism
+        is_counted = member.is_counted and not peer.is_going_back  # as long as it is there
         if cause is Reason.MECHANISM and ours != "NULL":
             text = f"hung up when it read that this endpoint serves {ours}"
         self._pump.remove(member)
         self._forget(peer)
-        evicted = cause not in _ENDED_BY_ITSELF
-        if cause in _VIOLATIONS and not peer.ready:
-            evicted = False  # it has never become a subscriber
+        was_one = peer.ready or cause not in _VIOLATIONS  # or it has never become a subscriber
+        evicted = was_one and cause not in _ENDED_BY_ITSELF
         kernel_bytes = 0 if evicted else peer.unacknowledged()
         now = self._around.now()
         peer.checkpoint(now)  # what comes from now on is not sent to it, wherever the tail is
@@ -262,9 +262,9 @@ class Desk:
                 *(peer.id, evicted, cause.number, text or cause.text),
                 *(member.matched, member.sent, member.dropped, member.queued, kernel_bytes),
                 *(member.matched_bytes, member.sent_bytes, member.dropped_bytes),
-                *(member.queued_bytes, member.conflated, member.conflated_bytes),
-                *member.drops,
+                *(member.queued_bytes, member.conflated, member.conflated_bytes, *member.drops),
                 debt=peer.budget.debt(now),
+                uncounted=not is_counted,
             )
         )
 

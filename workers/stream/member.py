@@ -228,6 +228,13 @@ class Member:
         return self.mark is not None or (self.gaps is not None and bool(self.gaps.pending))
 
     @property
+    def is_counted(self) -> bool:
+        """Whether all that it is to be sent is in its figures: of the past, what it has come to."""
+        if self.snapshots is not None:
+            return False
+        return self.replay is None or self.replay.counted >= self.replay.stop
+
+    @property
     def older_wants(self) -> int:
         """How many wants are kept in `older`, in all."""
         if not self.older:

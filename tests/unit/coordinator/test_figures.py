@@ -20,7 +20,7 @@ from fanout.shm.clock import Clock, Note
 from fanout.shm.closed import ClosedRing
 from fanout.shm.header import Header
 from fanout.shm.segment import Segment
-from fanout.shm.stream_record import StreamSlot
+from fanout.shm.stream_record import StreamRecord, StreamSlot
 from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
 from fanout.slow_policy import SlowPolicy
@@ -163,6 +163,34 @@ def test_who_never_became_a_subscriber_pushes_no_end_out(segment: Segment) -> No
     assert ledger.failed_handshakes == 1
     assert (header.ends_begun, header.ends_booked) == (1, 1), "it is booked all the same"
     assert Card(segment, stranger.slot).read() is None
+
+
+def test_an_end_of_which_not_all_was_counted_says_so_and_no_counter_is_wrong(
+    segment: Segment,
+) -> None:
+    """Of the past what it has come to is counted: so the law holds, without a lost worker."""
+    ledger = Ledger(segment.words)
+
+    figures_of(segment, ledger).ended(CONNECTION, changed(CLOSED, uncounted=True))
+
+    ((_number, end),) = ClosedRing(segment).since(0)
+    assert (end.exact, ledger.inexact) == (False, 0)
+
+
+@pytest.mark.parametrize(("until", "is_counted"), [(91, False), (90, True)])
+def test_a_dead_worker_had_not_counted_what_a_replay_had_not_come_to(
+    segment: Segment, until: int, is_counted: bool
+) -> None:
+    """Its last record says how far that goes, and its last checkpoint how far it has come."""
+    numbers = dict.fromkeys(StreamRecord._fields[:-1], 0)
+    numbers |= {"following": 10, "wanted_from": until}
+    record = StreamSlot(segment, CONNECTION.slot)
+    record.write(StreamRecord(**numbers, speech=b""))
+
+    final = final_of(segment, CONNECTION, Reason.WORKER_LOST, evicted=True)
+
+    assert final.uncounted is not is_counted
+    assert not final.exact
 
 
 def test_a_reader_sees_that_an_end_is_being_booked(segment: Segment) -> None:

@@ -421,3 +421,19 @@ def test_who_is_sent_away_by_call_is_so_by_its_worker_and_nothing_has_changed_ye
     assert plain.message.reason == Reason.DISCONNECTED_BY_CALL.text
     assert state.interest.count(b"A") == 1
     assert reports.disconnect(state, 99, "nobody") == []
+
+
+def test_an_end_of_which_not_all_was_counted_is_told_as_such() -> None:
+    state = served()
+    one = admit(state, b"A")
+    left = Reason.LEFT
+    message = Closed(one.subscriber, False, left.number, left.text, 9, 5, 1, 3, 0, uncounted=True)
+
+    actions = take(state, one, message)
+
+    (told,) = [action.event for action in actions if isinstance(action, do.Tell)]
+    (booked,) = [action for action in actions if isinstance(action, do.Book)]
+    assert (told.discarded, told.exact, booked.exact) == (3, False, False)
+    assert told.reason == (
+        "closed by the subscriber; what it was still to be sent of the past is not counted"
+    )

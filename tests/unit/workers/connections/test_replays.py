@@ -14,6 +14,7 @@ import msgpack
 import pytest
 
 from fanout._units import NS
+from fanout.reasons import Reason
 from fanout.reserved import GAP_TOPIC, SINCE_TOPIC
 from fanout.shm.clock import Clock, Note
 from fanout.shm.layout import PAGE, Layout
@@ -290,6 +291,78 @@ def test_it_is_counted(two: TakingOver) -> None:
 
     assert totals.replayed == 2 + 8
     assert totals.matched == totals.sent == 2 + 2 + 1 + 8 + 3
+
+
+@pytest.mark.parametrize(("topic", "is_counted"), [(b"A", False), (b"", True)])
+def test_the_end_of_one_that_does_not_read_says_whether_all_of_it_is_counted(
+    two: TakingOver, topic: bytes, is_counted: bool
+) -> None:
+    """Of who wants all, two positions say how much that is; of others it is looked for later."""
+    publish(two, 40, 3_000)
+    worker = two.workers[0]
+    one = two.connect([topic, since(two, 0)], worker)
+    two.turn(worker)
+    peer = worker.desk.peers[one.number]
+    assert peer.member.blocked
+
+    worker.desk.close(peer, Reason.PUBLISHER_CLOSED)
+    two.take_reports(worker)
+
+    (closed,) = two.closed
+    assert closed.uncounted is not is_counted
+    assert (closed.matched == 39) is is_counted
+    assert closed.matched == closed.sent + closed.discarded
+
+
+def test_the_end_of_one_that_is_about_to_get_it_says_that_it_is_not_counted(
+    two: TakingOver,
+) -> None:
+    """The report of its change has not got out: it has not begun."""
+    publish(two, 20)
+    worker = two.workers[0]
+    one = two.connect([b"nothing", since(two, 4)], worker)
+    one.session.subscribe(b"A")
+    one.say()
+    channel = two.around(worker).channel
+    channel.stuck = True
+    two.turn(worker)
+
+    worker.desk.close(worker.desk.peers[one.number], Reason.PUBLISHER_CLOSED)
+    channel.stuck = False
+    channel.flush()
+    two.take_reports(worker)
+
+    assert [closed.uncounted for closed in two.closed] == [True]
+
+
+def test_the_end_of_one_that_has_got_all_of_it_says_that_it_is_counted(two: TakingOver) -> None:
+    publish(two, 20)
+    asks(two, b"A", since(two, 0))
+    worker = two.workers[0]
+
+    worker.desk.close(worker.desk.peers[1], Reason.PUBLISHER_CLOSED)
+    two.take_reports(worker)
+
+    (closed,) = two.closed
+    assert not closed.uncounted
+    assert closed.matched == closed.sent == 9 + 2
+
+
+def test_last_values_that_are_still_to_come_are_in_no_figure_and_the_end_says_so() -> None:
+    with closing(TakingOver(VALUED, TUNING, workers=1)) as taking:
+        (worker,) = taking.workers
+        one = taking.connect([b"A"], worker)
+        publish(taking, 50, 3_000)
+        taking.turn(worker)
+        one.session.subscribe(b"B")
+        one.say()
+        taking.turn(worker)
+        assert worker.desk.peers[one.number].member.snapshots is not None
+
+        worker.desk.close(worker.desk.peers[one.number], Reason.PUBLISHER_CLOSED)
+        taking.take_reports(worker)
+
+        assert [one.uncounted for one in taking.closed] == [True]
 
 
 def test_what_it_is_about_to_get_is_never_lost_without_a_word() -> None:
