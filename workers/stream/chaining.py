@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     Want = Callable[[bytes], None]
 
 PLACES_AT_ONCE = 512  # looked at: less than 1 ms
-TOPICS_MAX = 500_000  # in all chains that are being sent, some 110 bytes each: 55 MB
+TOPICS_MAX = 500_000  # in all chains that are sent or found, some 110 bytes each: 55 MB
 TRIES_MAX = 100  # to look at a message that is being committed
 
 
 class Chaining:
-    """Finds them for all members; its mutable state: the keyframes found, and the topics in use.
+    """Finds them for all members; its mutable state: the keyframes found, and what is looked for.
 
     Args:
         pump: moves members.
@@ -54,7 +54,7 @@ class Chaining:
         self._hold = hold
         self._want = want
         self._keyframes = Keyframes(values.log)
-        self._in_use: WeakSet[Chain | Finding] = WeakSet()
+        self._findings: WeakSet[Finding] = WeakSet()
 
     def step(self, member: Member, snapshot: Snapshot) -> None:
         """Find some more of what is listed; when that is all, it is sent that next."""
@@ -67,9 +67,9 @@ class Chaining:
             finding.low, self._log.head()
         ):
             return
-        self._in_use.add(finding)  # that of another worker, too
+        self._findings.add(finding)  # that of another worker, too
         finding.comes = None
-        finding.room = TOPICS_MAX - sum([len(one.floors) for one in self._in_use])
+        finding.room = TOPICS_MAX - self._topics_in_use()
         assert snapshot.listing is not None
         places = snapshot.listing.places
         for place in islice(places, finding.at, finding.at + PLACES_AT_ONCE):
@@ -97,9 +97,12 @@ class Chaining:
         if first < until:
             self._pump.hold_from(member, first, until)
             snapshot.due = first
-        finding = Finding(first, until, due)
-        self._in_use.add(finding)
-        return finding
+        return Finding(first, until, due)
+
+    def _topics_in_use(self) -> int:
+        """In all chains that are being sent or found, by whomever they were begun."""
+        found = sum([len(one.floors) for one in self._findings])
+        return found + sum([len(one.floors) for one in self._pump.chains])
 
     def _look(self, place: int, member: Member, snapshot: Snapshot, finding: Finding) -> bool:
         """Look at one topic; returns whether what there is of it is known."""
@@ -156,9 +159,8 @@ class Chaining:
                 finding.lose(floors.pop(name))  # it has jumped meanwhile
                 self._want(name)
             if floors:
-                chain = Chain(floors, member.encoding)
-                self._in_use.add(chain)
                 snapshot.before = member.sent
+                chain = Chain(floors, member.encoding)
                 self._pump.chain(member, min(floors.values()), until, chain)
         if finding.lost:
             self._tell(member, finding)

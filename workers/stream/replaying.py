@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from fanout.reasons import Reason
 from fanout.shm.census import Amount, minimal
@@ -21,13 +22,17 @@ from fanout.workers.stream.member import LOST
 from fanout.workers.stream.replay import Replay
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.values import Values
+from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from fanout.shm.reader import LogReader
     from fanout.workers.policy.base import Policy, Verdict
     from fanout.workers.stream.judging import Targets
     from fanout.workers.stream.member import Member, Wants
+    from fanout.workers.stream.totals import Totals
+    from fanout.workers.stream.turn_part import TurnPart
     from fanout.zmtp.encoding import Encoding
 
 
@@ -57,7 +62,21 @@ def _is_anything(wants: Wants) -> bool:
 
 
 class Replaying(Judging):
-    """Puts what members have missed in front of what waits for them."""
+    """Puts what members have missed in front of what waits for them.
+
+    Attributes:
+        chains: all that are being sent, also those that another worker had begun.
+    """
+
+    def __init__(
+        self,
+        log: LogReader,
+        tuning: Tuning = TUNING,
+        totals: Totals | None = None,
+        part: TurnPart | None = None,
+    ) -> None:
+        super().__init__(log, tuning, totals, part)
+        self.chains: WeakSet[Chain] = WeakSet()
 
     def replayed_from(self, there: int) -> int:
         """The first message that somebody can have of the past now; what is before is too far back.
@@ -178,18 +197,31 @@ class Replaying(Judging):
         self._put_back(member, Replay(until, until, until), first)
 
     def end_hold(self, member: Member, until: int) -> int:
-        """It goes on with what it wanted; returns from which message on it was held, or `until`."""
+        """It goes on with what it wanted; returns from which message on it was held, or `until`.
+
+        That is message `until`, or before it what it has asked for meanwhile.
+        """
         low = member.sequence
-        if not member.older or member.older[0] != (until, None) or low >= until:
+        if low >= until:
             return until  # it has jumped
-        member.older.popleft()
-        member.place(until, 0, self._log.start_of(until))
+        stop, wants = member.older[0]
+        if wants is None:
+            member.older.popleft()
+            member.place(stop, 0, self._log.start_of(stop))
         return low
 
-    def chain(self, member: Member, first: int, until: int, wants: Cohort[Member]) -> None:
-        """Send it what is wanted by that, from message `first` on up to its cursor, `until`."""
-        member.older.appendleft((until, wants))
-        self._put_back(member, Replay(until, until, first), first)
+    def chain(self, member: Member, first: int, until: int, wants: Chain) -> None:
+        """Send it what is wanted by that of messages `first` up to, not including, `until`.
+
+        Its cursor is there, or before it at what it has asked for: both come in one order.
+        """
+        self.chains.add(wants)
+        cursor, asked = member.sequence, member.replay
+        member.older, losses = self._with(member, first, until, wants)
+        goes_on = until if asked is None else max(until, asked.until)
+        self._put_back(member, Replay(goes_on, min(cursor, until), first), min(first, cursor))
+        for start, stop in losses:
+            self._lose_replayed(member, wants, start, stop)
 
     def _put_back(self, member: Member, replay: Replay, first: int) -> None:
         member.replay = replay
@@ -247,7 +279,8 @@ class Replaying(Judging):
         """What it wants by either in this stretch; what is new by that is counted."""
         both: Wants = wants
         if isinstance(present, Values) or (
-            present is not None and (present.without or wants.without or isinstance(present, Chain))
+            present is not None
+            and (present.without or wants.without or Chain in (type(present), type(wants)))
         ):
             chosen = {*self._chosen(present, first, stop), *self._chosen(wants, first, stop)}
             both = Values(sorted(chosen), self._log)

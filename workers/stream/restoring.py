@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fanout.shm.census import minimal
 from fanout.shm.stream_record import Kind
 from fanout.workers.policy.drop_newest import DropNewest
+from fanout.workers.stream.chain import Chain
 from fanout.workers.stream.cohort import Cohort
 from fanout.workers.stream.more import (
     NOTHING_MORE,
@@ -194,6 +195,7 @@ class Restoring(Replaying):
             own.append((self.front, None))
         member.older.clear()
         member.older.extend(own)
+        self.chains.update([wants for _until, wants in own if isinstance(wants, Chain)])
         member.lossy_until = more.lossy_until
         member.untold_until = more.untold_until
         member.replay = replay_of(more)

@@ -17,7 +17,7 @@ import pytest
 from fanout.reserved import SNAPSHOT_TOPIC
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.value_layout import ValueTable
-from fanout.workers.stream import showing
+from fanout.workers.stream import chaining, showing
 from fanout.workers.tuning import Tuning
 from tests.helpers.taking_over import Killed, TakingOver, messages_in
 
@@ -148,3 +148,29 @@ def die(taking: TakingOver, rng: random.Random) -> None:
     orphans = taking.kill(worker)
     taking.start()
     taking.hand_over(orphans, rng.choice(taking.workers))
+
+
+def test_a_chain_that_another_worker_had_begun_counts_as_one_that_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chaining, "TOPICS_MAX", 1)
+    with closing(TakingOver(LAYOUT, TUNING, log_bytes=LAYOUT.data_bytes)) as taking:
+        killed, other = taking.workers
+        for topic in (b"kA", b"kB"):
+            taking.publish(topic, b"0:", is_keyframe=True)
+            for _ in range(40):
+                taking.publish(topic, b"0:" + bytes(2_000))
+        first = taking.connect([b"kA"], killed)
+        for _ in range(20):
+            taking.turn(killed)
+        assert killed.desk.peers[1].member.older, "it is in the middle"
+        taking.hand_over(taking.kill(killed), other)
+        taking.turn(other)
+        second = taking.connect([b"kB"], other)
+        taking.settle(other)
+
+        assert got(first)[0] == {b"kA": [0] * 41}
+        assert got(second)[0] == {}, "there was no room for one more"
+        third = taking.connect([b"kB"], other)
+        taking.settle(other)
+        assert got(third)[0] == {b"kB": [0] * 41}, "the first has got all of its own"

@@ -23,6 +23,7 @@ from fanout.workers.stream import chaining, keyframes
 from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.member import LOST
+from fanout.workers.stream.replaying import missed_by
 from fanout.zmtp.frames import encode_message
 from tests.unit.workers.stream.test_showing import PREFIXES, TOPICS, Feed, One, messages_in
 
@@ -84,6 +85,18 @@ class KeyedFeed(Feed):
             if topic.startswith(prefixes):
                 self.since.setdefault((one, topic), self.pump.front)
         super().subscribes(one, *prefixes, above=above, is_told=is_told)
+
+    def asks_for_what_it_missed(self, one: One, prefix: bytes, first: int) -> int:
+        """It subscribes to that as well, and is sent it from there on; returns up to where."""
+        before, front = frozenset(one.wants), self.pump.front
+        one.wants.add(prefix)
+        self.pump.change(one.member, one.wants, [prefix], [], 0)
+        missed = missed_by([prefix], before)
+        assert missed is not None
+        self.pump.replay(one.member, first, front, missed, 0)
+        wants = one.wants
+        self.pump.show(one.member, first, -1, [prefix], wants, is_told=False, now=0)
+        return front
 
 
 def sequences(one: One) -> dict[bytes, list[int]]:
@@ -362,6 +375,48 @@ def test_who_jumps_while_it_is_looked_for_is_looked_for_from_there(
     feed.settle()
     assert feed.asked == [b"xp0"]
     feed.segment.close()
+
+
+@pytest.mark.parametrize("first", [0, 30, 100])
+@pytest.mark.parametrize("is_later", [False, True])
+def test_who_asks_for_what_it_missed_while_keyframes_are_looked_for_gets_both_in_one_order(
+    first: int, is_later: bool, feed: KeyedFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyframes, "LOOKED_AT", 2)
+    monkeypatch.setattr(feed.pump, "_serve_steps", 1)
+    feed.publish(b"xp0")
+    for _ in range(9):
+        feed.publish(b"yq0")
+    key = feed.publish_key(b"xp0")
+    for number in range(100):
+        feed.publish((b"xp0", b"yq0", b"xq0")[number % 3])
+    one = feed.comes(b"xp0")
+    while one.member.snapshots is None or one.member.snapshots.pending[0].finding is None:
+        feed.turn()
+    assert one.member.sequence < feed.pump.front, "it is held"
+    if is_later:
+        for number in range(100):
+            feed.publish((b"xp0", b"yq0", b"xq0")[number % 3])
+        feed.turn()
+    feed.asks_for_what_it_missed(one, b"yq0", first)
+    for _ in range(3):
+        feed.publish(b"xp0")
+        feed.publish(b"yq0")
+    while feed.pump.runnable:
+        feed.turn()
+        feed.pump.enforce(0)
+    feed.settle()
+
+    expected = {
+        b"xp0": [number for number in feed.published[b"xp0"] if number >= key],
+        b"yq0": [number for number in feed.published[b"yq0"] if number >= first],
+    }
+    assert sequences(one) == expected
+    assert (feed.asked, feed.pump.totals.keyframes_lost) == ([], 0)
+    got = [int(body.partition(b":")[0]) for _topic, body in messages_in(one.sink.taken)]
+    assert [number for number in got if number >= key] == sorted(n for n in got if n >= key)
+    feed.pump.settle(one.member)
+    assert (one.member.matched, one.member.queued) == (len(got), 0)
 
 
 def test_who_wants_a_topic_no_more_is_sent_nothing_of_it(feed: KeyedFeed) -> None:
