@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from fanout.control.messages import Chose
 from fanout.workers.stream.effects import Lost
 from fanout.workers.stream.member import HELD, LOST
-from tests.simulation.model import Sums
 from tests.simulation.silence_checker import SilenceChecker
+from tests.simulation.sums import Sums
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:

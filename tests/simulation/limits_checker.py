@@ -10,10 +10,10 @@ from fanout.workers.stream.effects import Lost
 from fanout.workers.stream.member import LOST
 from fanout.workers.stream.values import Values
 from tests.simulation.counting_checker import CountingChecker
-from tests.simulation.model import COUNTED_REASONS, LAG_LOG, NOT_BEHIND
 from tests.simulation.peers import Kind
 from tests.simulation.policies import NONE, STEP_NS, Behind, is_over
 from tests.simulation.violated import Violated, require
+from tests.simulation.waiting import COUNTED_REASONS, LAG_LOG, NOT_BEHIND
 
 if TYPE_CHECKING:
     from fanout.workers.stream.effects import Effect

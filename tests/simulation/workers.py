@@ -15,8 +15,8 @@ from fanout.control.messages import (
     Subscriptions,
 )
 from fanout.workers.worker import Worker
-from tests.simulation.model import Sums
 from tests.simulation.observed_pump import ObservedPump
+from tests.simulation.sums import Sums
 from tests.simulation.surroundings import FakeChannel, SimulatedSurroundings
 from tests.simulation.violated import require
 
