@@ -87,6 +87,7 @@ class ClosedSubscriber:
     exact: bool  # False = some may be missing, or in `discarded` though sent: see the reference
     policy: SlowPolicy  # that it had in the end
     chosen_by: str  # who had chosen that: publisher, rule, subscriber or call
+    user: str = ""  # who it had proven to be, the first 64 bytes; "" = it need not
 
 
 class InTheWay(NamedTuple):

@@ -173,6 +173,7 @@ class Figures:
             exact=closed.exact and not closed.uncounted,
             policy=self._policy if identity is None else identity.slow_policy,
             chosen_by=CHOSEN_BY[0] if identity is None else identity.chosen_by,
+            user=connection.user,
         )
 
 

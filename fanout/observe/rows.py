@@ -124,6 +124,7 @@ def closed_of(end: End, now: int, clock: float) -> ClosedSubscriber:
         exact=end.exact,
         policy=end.policy,
         chosen_by=end.chosen_by,
+        user=end.user,
     )
 
 

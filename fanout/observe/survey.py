@@ -86,10 +86,10 @@ class Survey:
         return self._picked(self._cards.subscriptions())
 
     def texts(self) -> list[tuple[str, ...]]:
-        """What somebody may look for: id, name, address, endpoint, policy of each."""
+        """What somebody may look for: id, name, user, address, endpoint, policy."""
         pairs = zip(self.ids, self.identities(), strict=True)
         return [
-            (str(i), *((who.name, who.peer, who.endpoint, who.policy) if who else ()))
+            (str(i), *((who.name, who.user, who.peer, who.endpoint, who.policy) if who else ()))
             for i, who in pairs
         ]
 

@@ -63,6 +63,7 @@ class End:
     exact: bool = True  # False = some may be missing, or in `discarded` although it was sent
     policy: SlowPolicy = _DEFAULT  # what it had in the end
     chosen_by: str = CHOSEN_BY[0]  # who had chosen that
+    user: str = ""  # who it had proven to be, cut to NAME_BYTES
 
 
 class ClosedRing:
@@ -111,6 +112,7 @@ class ClosedRing:
         write_text(entry, at.E_PEER, at.PEER_BYTES, end.peer)
         write_text(entry, at.E_TEXT, at.TEXT_BYTES, end.text)
         write_text(entry, at.E_NAME, at.NAME_BYTES, end.name)
+        write_text(entry, at.E_USER, at.NAME_BYTES, end.user)
         entry[at.E_PROTOCOL] = number_of_version(end.version)
         chosen_by = CHOSEN_BY.index(end.chosen_by) << _HALF
         entry[at.E_POLICY] = POLICIES.index(end.policy.action) | chosen_by
@@ -175,6 +177,7 @@ def _end_of(values: list[int]) -> End | None:
         exact=not values[at.E_INEXACT],
         policy=policy,
         chosen_by=chosen,
+        user=read_text(values, at.E_USER, at.NAME_BYTES) if values[at.E_USER] else "",
     )
 
 

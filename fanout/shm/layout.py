@@ -42,7 +42,7 @@ from dataclasses import dataclass
 from fanout.shm.value_layout import NO_TABLE, ValueTable
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 11
+LAYOUT_VERSION = 12
 WORD = 8
 LINE = 64
 PAGE = 4096
@@ -201,9 +201,9 @@ K_HEAD = 1
 K_POSITION = 2
 K_NUMBER = 3  # of the note, from 1; stored last
 
-# Ring of ends of subscribers: entries of 56 words, the coordinator's.
+# Ring of ends of subscribers: entries of 64 words, the coordinator's.
 CLOSED_ENTRIES = 10_000
-CLOSED_ENTRY_BYTES = 448
+CLOSED_ENTRY_BYTES = 512
 E_NUMBER = 0  # of the end, from 1; 0 while the entry is being changed
 E_ID = 1
 E_WORKER = 2
@@ -231,6 +231,7 @@ E_PROTOCOL = 48  # ZMTP version in tenths, 0 = its handshake was never done
 E_POLICY = 49  # see `cards.POLICIES`; in the upper half who chose it, see `cards.CHOSEN_BY`
 E_LIMIT_BYTES = 50  # the first of the numbers of its policy, in the order of those on a card
 E_MAX_RATE = 55
+E_USER = 56  # who it had proven to be: NAME_BYTES of UTF-8, then zeros
 
 # Areas: what a lost worker's records point to stays until others have gone on with its subscribers,
 # and the next process has another one meanwhile. They take no memory until they are written to.
@@ -329,8 +330,7 @@ for _bytes in (WORKER_SLOT_BYTES, SUBSCRIBER_SLOT_BYTES, CARD_BYTES, CLOSED_ENTR
 assert H_SLEEPERS * WORD % LINE == 0, "a line of the coordinator would be shared"
 assert H_SLEEPERS + WORKERS_MAX // SLEEPERS_EACH <= H_EPOCH, "the sleepers have lines of their own"
 assert H_NAME + NAME_BYTES // WORD <= H_LEDGER, "the name would reach into the totals"
-assert H_REASONS + REASONS <= PAGE // WORD, "the header is one page"
-assert H_ACCOUNTS + ACCOUNTS <= PAGE // WORD, "the header is one page"
+assert H_REASONS + REASONS <= H_ACCOUNTS <= PAGE // WORD - ACCOUNTS, "the header is one page"
 assert W_DISCARDED_BYTES < WC_PID, "the first half of a worker's slot is the worker's"
 assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
 assert S_DROPS + DROPS <= S_OLDEST, "the drops have words of their own"
@@ -347,4 +347,4 @@ assert E_TEXT + TEXT_BYTES // WORD <= E_CONFLATED_BYTES, "the text has words of 
 assert E_DROPS + DROPS <= E_INEXACT < E_NAME, "the drops have words of their own"
 assert E_NAME + NAME_BYTES // WORD <= E_PROTOCOL < E_POLICY, "the name has words of its own"
 assert E_MAX_RATE - E_LIMIT_BYTES == C_MAX_RATE - C_LIMIT_BYTES, "the same numbers as on a card"
-assert E_MAX_RATE < CLOSED_ENTRY_BYTES // WORD, "it is 56 words"
+assert E_MAX_RATE < E_USER <= (CLOSED_ENTRY_BYTES - NAME_BYTES) // WORD, "it is 64 words"

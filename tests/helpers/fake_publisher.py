@@ -35,7 +35,7 @@ def subscriber(id: int = 1, peer: str = "10.0.0.1:7", lag_bytes: int = 0) -> Sub
     """Returns a subscriber that has done nothing yet."""
     names = [field.name for field in dataclasses.fields(SubscriberStatistics)]
     known = {"id": id, "peer": peer, "lag_bytes": lag_bytes, "subscriptions": 1}
-    told = {"endpoint": "tcp://10.0.0.9:5556", "version": "3.1", "name": ""}
+    told = {"endpoint": "tcp://10.0.0.9:5556", "version": "3.1", "name": "", "user": ""}
     values: dict[str, Any] = {
         **dict.fromkeys(names, 0),
         **known,

@@ -26,6 +26,7 @@ NASTY = "\x1b[31mdesk\x07\x7f\x9b\u202e"  # a name that would speak to a termina
 _BY_REASON = dict.fromkeys((reason.label for reason in DROPPING), 0)
 MORE: dict[str, Any] = {
     "name": NASTY,
+    "user": NASTY,
     "policy": SlowPolicy(),
     "chosen_by": "rule",
     "rate": 15,
@@ -37,7 +38,7 @@ MORE: dict[str, Any] = {
 def frame_of(
     ids: list[int], *, order: list[int] | None = None, first: int = 0, **publisher: Any
 ) -> Frame:
-    """A frame with these subscribers; every peer has a nasty name."""
+    """A frame with these subscribers; every name and user is nasty."""
     before = Reading(0, published=50, published_bytes=5_000, sent=100, dropped=1)
     after = Reading(NS, published=100, published_bytes=8_000, sent=300, dropped=3)
     fake = FakeSegment(1)
@@ -69,12 +70,13 @@ def frame_of(
 
 
 def frame_of_ends(ids: list[int], **changes: Any) -> Frame:
-    """A frame with the ends of these, the newest first; every peer and name is nasty.
+    """A frame with the ends of these, the newest first; every peer, name and user is nasty.
 
     They ended 60.5 s ago, after a second.
     """
     ends = [
-        replace(END, subscriber=one, peer=f"{NASTY}{one}", name=NASTY, **changes) for one in ids
+        replace(END, subscriber=one, peer=f"{NASTY}{one}", name=NASTY, user=NASTY, **changes)
+        for one in ids
     ]
     shown = [
         EndFigures(100 - place, closed_of(end, end.closed, 1_030.0))

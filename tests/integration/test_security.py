@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -266,7 +270,7 @@ def test_one_mechanism_for_each_endpoint(make: Callable[..., Seen]) -> None:
 
 def test_a_user_goes_on_with_another_worker(make: Callable[..., Seen]) -> None:
     """Nothing of PLAIN is needed after the handshake: its streams are taken over as any."""
-    publisher, _ = opened(auth.Plain(PASSWORDS), workers=2)
+    publisher, happenings = opened(auth.Plain(PASSWORDS), workers=2)
     with publisher:
         subscriber = make("desk7").connect(publisher.endpoints[0])
         publisher.wait_for_subscribers(1, timeout=30)
@@ -277,7 +281,23 @@ def test_a_user_goes_on_with_another_worker(make: Callable[..., Seen]) -> None:
         assert subscriber.socket.recv_multipart() == [b"topic", b"after"]
         wait_until(lambda: publisher.statistics().resumed == 1, "it goes on")
         [again] = publisher.subscribers()
+        assert _shown("subscribers") == [(one.id, "desk7")]
+        subscriber.socket.disconnect(publisher.endpoints[0])
+        # libzmq ends it when its program asks it for something.
+        gone = partial(happenings.of, EventKind.SUBSCRIBER_DISCONNECTED)
+        wait_until(lambda: subscriber.socket.poll(0) or gone(), "it has left")
+        [event] = gone()
+        [end] = publisher.closed_subscribers()
+        assert _shown("ended", "--closed") == [(one.id, "desk7")]
     assert (again.id, again.user) == (one.id, "desk7")
+    assert (end.id, end.user, event.user) == (one.id, "desk7", "desk7")
+
+
+def _shown(part: str, *arguments: str) -> list[tuple[int, str]]:
+    """Id and user of those that `fanout top` shows."""
+    command = [sys.executable, "-m", "fanout", "top", "--once", "--interval=0", "--json"]
+    told = subprocess.check_output([*command, f"--pid={os.getpid()}", *arguments], timeout=30)
+    return [(one["id"], one["user"]) for one in json.loads(told)[part]]
 
 
 class TestRefusals:

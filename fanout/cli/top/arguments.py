@@ -33,7 +33,7 @@ keys of the live table:
   < > r   sort by the next column to the left or right; the other way round
   up down pgup pgdn   select a subscriber
   enter   all figures of the selected one, and back
-  / f     filter: words that are in id, name, address, endpoint or policy; esc clears it
+  / f     filter: words that are in id, name, user, address, endpoint or policy; esc clears it
   c       those that have ended, the newest first, and back
   space   pause, and go on
   + -     look more often, less often

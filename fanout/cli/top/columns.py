@@ -120,6 +120,12 @@ COLUMNS = (
         width_max=24,
     ),
     Column(
+        *("user", "User", "U", lambda it: printable(it.statistics.user) or NOTHING),
+        _text("user"),
+        is_text=True,
+        width_max=24,
+    ),
+    Column(
         *("peer", "Address", "A", lambda it: printable(it.statistics.peer), _text("peer")),
         is_text=True,
         width_max=32,
@@ -168,8 +174,8 @@ DEFAULT_SORT = "queued"
 
 # Which columns a narrow window goes without, the first ones first.
 DROPPED_FIRST = (
-    *("worker", "subscriptions", "kernel_bytes", "policy", "rate_bytes", "name", "age", "lost"),
-    *("queued_bytes", "blocked", "rate", "queued"),
+    *("worker", "subscriptions", "kernel_bytes", "policy", "rate_bytes", "name", "user", "age"),
+    *("lost", "queued_bytes", "blocked", "rate", "queued"),
 )
 
 

@@ -41,6 +41,13 @@ END_COLUMNS = (
         is_text=True,
         width_max=24,
     ),
+    EndColumn(
+        "user",
+        "User",
+        lambda it, _now: printable(it.user) or NOTHING,
+        is_text=True,
+        width_max=24,
+    ),
     EndColumn("peer", "Address", lambda it, _now: printable(it.peer), is_text=True, width_max=32),
     EndColumn("worker", "Worker", lambda it, _now: str(it.worker), is_text=True),
     EndColumn("reason", "Why", lambda it, _now: printable(it.reason), is_text=True, width_max=48),
@@ -61,6 +68,6 @@ END_COLUMNS = (
 
 # Which of them a narrow window goes without, the first ones first.
 END_DROPPED_FIRST = (
-    *("worker", "kernel_bytes", "policy", "conflated", "name", "connected"),
+    *("worker", "kernel_bytes", "policy", "conflated", "name", "user", "connected"),
     *("sent", "discarded", "lost"),
 )

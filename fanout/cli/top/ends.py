@@ -62,4 +62,5 @@ class Ends:
 def _texts(it: EndFigures) -> tuple[str, ...]:
     """What somebody may look for."""
     one = it.statistics
-    return str(one.id), one.name, one.peer, one.cause.label, one.reason, one.policy.action
+    who = str(one.id), one.name, one.user, one.peer
+    return *who, one.cause.label, one.reason, one.policy.action

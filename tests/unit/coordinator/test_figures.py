@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,15 +122,17 @@ def test_a_card_follows_its_connection(segment: Segment) -> None:
 def test_an_end_frees_card_and_slot_and_is_booked(segment: Segment) -> None:
     ledger = Ledger(segment.words)
     figures = figures_of(segment, ledger)
-    figures.admitted(CONNECTION)
+    connection = replace(CONNECTION, user="ann")
+    figures.admitted(connection)
     identity = Card(segment, CONNECTION.slot).read()
     slot = SubscriberSlot(segment, CONNECTION.slot)
 
-    figures.ended(CONNECTION, CLOSED)
+    figures.ended(connection, CLOSED)
 
     ((number, end),) = ClosedRing(segment).since(0)
     assert identity is not None
     assert (number, end.subscriber, end.opened, end.peer) == (1, 7, identity.since, "peer:1")
+    assert end.user == "ann"
     assert (end.matched, end.sent, end.dropped, end.discarded) == (100, 60, 30, 10)
     assert (end.reason, end.text) == (Reason.SEND_TIMEOUT, "took nothing for too long")
     assert (end.policy, end.chosen_by, end.name) == (SlowPolicy("block"), "publisher", "")

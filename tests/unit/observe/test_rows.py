@@ -117,17 +117,14 @@ def test_an_end_says_when_it_was_and_adds_up() -> None:
         drops=(5, 1, 2, 50, 10, 20),
         version="3.1",
         name="desk7",
+        user="ann",
         exact=False,
     )
 
     closed = closed_of(end, NOW, 1_000.0)
 
-    assert (closed.id, closed.name, closed.version, closed.cause) == (
-        7,
-        "desk7",
-        "3.1",
-        Reason.LEFT,
-    )
+    who = closed.id, closed.name, closed.user, closed.version
+    assert (*who, closed.cause) == (7, "desk7", "ann", "3.1", Reason.LEFT)
     assert (closed.connected_s, closed.ended, closed.exact) == (7.0, 998.0, False)
     lost = closed.dropped + closed.conflated + closed.discarded
     assert closed.matched == closed.sent + lost == 100

@@ -62,7 +62,8 @@ def test_cards_of_those_who_have_left_are_forgotten(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_card_that_stays_half_written_is_nobody(fake: FakeSegment) -> None:
-    fake.fill([1, 2])
+    fake.fill([1])
+    fake.connect(2, 1, name="desk7", user="ann")
     Card(fake.segment, 0).words[at.C_VERSION] += 1
 
     survey = fake.reader().survey()
@@ -72,7 +73,7 @@ def test_a_card_that_stays_half_written_is_nobody(fake: FakeSegment) -> None:
     assert second is not None
     assert survey.texts() == [
         ("1",),
-        ("2", "", "10.0.0.1:2", "tcp://10.0.0.9:5556", "drop_oldest"),
+        ("2", "desk7", "ann", "10.0.0.1:2", "tcp://10.0.0.9:5556", "drop_oldest"),
     ]
 
 

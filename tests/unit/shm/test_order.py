@@ -148,7 +148,7 @@ def test_a_reader_looks_at_the_version_apart_from_the_words(
     assert read[record]()
     before, words, after = steps.split("|")
     assert before.endswith(".")
-    assert len(words) == {"slot": at.S_BANKS, "card": 56, "note": 4, "end": 56}[record]
+    assert len(words) == {"slot": at.S_BANKS, "card": 56, "note": 4, "end": 64}[record]
     assert after == "."
 
 

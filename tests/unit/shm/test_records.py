@@ -288,6 +288,7 @@ def test_an_end_is_read_with_all_its_figures(segment: Segment) -> None:
         exact=False,
         policy=SlowPolicy("conflate", 1, 2, 3.5, 0.25, 4.5, 5),
         chosen_by="call",
+        user="desk7@" + "x" * 58,
     )
     ring.add(end)
 

@@ -78,6 +78,7 @@ def test_every_column_sorts_by_what_it_shows(column: object) -> None:
         subscriptions=5,
         slow_policy=SlowPolicy("block"),
         name="desk7",
+        user="ann",
     )
     less = {"matched": 5, "sent": 5, "matched_bytes": 50, "sent_bytes": 50, "oldest": 99}
     more = {"matched": 9, "sent": 6, "matched_bytes": 99, "sent_bytes": 60, "dropped": 1}

@@ -68,6 +68,7 @@ def test_when_it_was_does_not_change_with_the_time_of_the_look(fake: FakeSegment
     [
         ("desk", [6]),
         ("10.0.0.1:5", [5]),
+        ("ann", [6]),
         ("SEND_timeout", [7]),
         ("took nothing", [7]),
         ("conflate", [5]),
@@ -77,7 +78,7 @@ def test_when_it_was_does_not_change_with_the_time_of_the_look(fake: FakeSegment
 )
 def test_a_filter_looks_at_who_and_why(fake: FakeSegment, text: str, found: list[int]) -> None:
     fake.end(5, policy=SlowPolicy("conflate"))
-    fake.end(6, name="Desk7")
+    fake.end(6, name="Desk7", user="Ann")
     fake.end(7, reason=Reason.SEND_TIMEOUT, text="took nothing for 5 s")
     assert ids(Ends(fake.reader()), text) == found
 

@@ -16,6 +16,7 @@ def test_everything_is_in_columns_and_nothing_speaks_to_the_terminal() -> None:
     first, second = lines[-2:]
     assert first.startswith("1   \\x1b[31mdesk")
     assert first.index("oldest") == second.index("oldest") == title.index("Policy")
+    assert first[title.index("User") :].startswith("\\x1b[31mdesk")
     assert all(line.isprintable() for line in lines)
 
 
@@ -32,8 +33,9 @@ def test_a_publisher_without_a_sign_of_life_is_said_to_hang() -> None:
 def test_those_who_ended_are_in_columns_too() -> None:
     *_others, title, first, second = lines_of(frame_of_ends([10, 1], text="\x1b[2Jgone"))
 
-    assert title.split()[:5] == ["Ago", "Id", "Name", "Address", "Worker"]
+    assert title.split()[:5] == ["Ago", "Id", "Name", "User", "Address"]
     assert first.split()[:3] == ["60", "s", "10"]
     assert second.index("\\x1b[2Jgone") == title.index("Why") == first.index("\\x1b[2Jgone")
     assert first.split()[-1] == "oldest"
+    assert first[title.index("User") :].startswith("\\x1b[31mdesk")
     assert all(line.isprintable() for line in (title, first, second))

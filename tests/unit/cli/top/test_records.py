@@ -40,6 +40,7 @@ def test_a_line_of_json_has_all_of_it() -> None:
     assert shown["workers"][0]["state"] == "ready"
     assert [one["id"] for one in shown["subscribers"]] == [4, 7]
     assert shown["subscribers"][0]["peer"] == f"{NASTY}4"
+    assert shown["subscribers"][0]["user"] == NASTY
     assert shown["subscribers"][0]["policy"] == "drop_oldest"
     assert shown["subscribers"][0]["dropped_by"]["lag"] == 0
 
@@ -60,7 +61,7 @@ def test_a_line_has_those_who_ended_in_the_place_of_subscribers_in_the_order_of_
     first, second = shown["ended"]
     assert (first["id"], first["number"], second["id"], second["number"]) == (4, 99, 7, 100)
     assert (first["cause"], first["reason"]) == ("left", "closed by the subscriber")
-    assert (first["ended"], first["connected_s"]) == (1_030.0, 1.0)
+    assert (first["ended"], first["connected_s"], first["user"]) == (1_030.0, 1.0, NASTY)
     assert first["dropped_by"] == {"lag": 1, "lag_messages": 1, "lag_age": 0, "lag_log": 1}
     assert first["policy"] == "drop_oldest"
 
