@@ -13,8 +13,8 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.simulation.coordinator import STEPS as COORDINATOR_STEPS
-from tests.simulation.coordinator import CoordinatorWorld
+from tests.simulation.coordinator.world import STEPS as COORDINATOR_STEPS
+from tests.simulation.coordinator.world import CoordinatorWorld
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.soonest import soonest
 from tests.simulation.takeovers.fate import KILL_POINTS

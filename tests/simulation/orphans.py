@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fanout.control.messages import Message
     from fanout.coordinator.actions import Action
     from fanout.coordinator.roster import Accepted
-    from tests.simulation.coordinator import CoordinatorWorld
+    from tests.simulation.coordinator.world import CoordinatorWorld
     from tests.simulation.processes import Peer, Process
 
 ENDPOINTS = ("tcp://127.0.0.1:1", "tcp://127.0.0.1:1", "ipc:///somewhere")

@@ -20,7 +20,7 @@ from fanout.coordinator.takeovers import Takeovers
 from fanout.coordinator.watching import Watch
 from fanout.records import changed
 from fanout.shm.worker_slot import NO_TAIL, WorkerState
-from tests.simulation.coordinator import CoordinatorWorld
+from tests.simulation.coordinator.world import CoordinatorWorld
 from tests.simulation.violated import Violated
 
 if TYPE_CHECKING:
