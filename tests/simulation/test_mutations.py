@@ -107,7 +107,7 @@ TRIED_FIRST: dict[str, int] = {
     "remember_topics_for_ever": 22,
     "report_no_loss": 6,
     "report_what_was_reported": 109,
-    "rest_for_no_time": 14,
+    "rest_for_no_time": 84,
     "reuse_one_byte_too_many": 1,
     "reuse_one_entry_too_many": 3,
     "say_flushed_too_early": 7,
