@@ -88,10 +88,11 @@ class ObservedPump(Pump):
         self._worker.world.checker.gone_back(self._worker, member, first, until)
         self._worker.check("replay")
 
-    def set_policy(self, member: Member, policy: Policy, now: int) -> None:
-        super().set_policy(member, policy, now)
+    def set_policy(self, member: Member, policy: Policy, now: int) -> int:
+        cost = super().set_policy(member, policy, now)
         self._worker.world.model_obeys(member.id)
         self._worker.check("set_policy")
+        return cost
 
     def tell_gaps(self, member: Member, *, losses: bool, conflated: bool) -> None:
         super().tell_gaps(member, losses=losses, conflated=conflated)

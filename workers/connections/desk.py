@@ -300,14 +300,14 @@ class Desk:
 
     def set_policy(self, message: SetPolicy) -> None:
         """Something else happens to a subscriber from now on; nothing if it is gone."""
-        peer = self.peers.get(message.subscriber)
+        peer, now = self.peers.get(message.subscriber), self._around.now()
         if peer is not None:
             fields: dict[str, Any] = dict(message.policy)
             entries = self._around.log.entries
             policy = policy_of(SlowPolicy(**fields), self._options.log_bytes, entries)
             if policy.min_interval_ns:
                 self._tail.protect_front()  # it gets a cursor of its own there
-            self._pump.set_policy(peer.member, policy, self._around.now())
+            peer.budget.spend(self._pump.set_policy(peer.member, policy, now), now)
             self.records.write(peer)
 
     def carry_out(self, effects: list[Effect], part: TurnPart) -> list[Effect]:

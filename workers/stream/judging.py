@@ -74,8 +74,8 @@ class Judging(Rounds):
 
     # What others do that changes who is to be looked at.
 
-    def set_policy(self, member: Member, policy: Policy, now: int) -> None:
-        """From now on this happens to the member when it is behind."""
+    def set_policy(self, member: Member, policy: Policy, now: int) -> int:
+        """This happens to the member from now on; returns what to look for that may take, in ns."""
         if member.finishing is not None:
             self.backlog.end_finishing(member, self.front)
         old, member.policy = member.policy, policy
@@ -87,6 +87,7 @@ class Judging(Rounds):
         member.watch = 0
         if member.blocked:
             self._look_anew(member)
+        return self.lags.cost_of(member, policy, self.front)
 
     def begin(self, member: Member, now: int, *, throttled: bool = True) -> None:
         """What its policy says of how a member is sent something holds from now on.

@@ -16,7 +16,7 @@ from fanout.workers.stream.values import Values
 if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
     from fanout.workers.policy.ages import Ages
-    from fanout.workers.policy.base import KeepNewest
+    from fanout.workers.policy.base import KeepNewest, Policy
     from fanout.workers.policy.limits import Limits
     from fanout.workers.stream.backlog import Backlog
     from fanout.workers.stream.cohort import Cohort
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # Messages that are looked through at once for where a member jumps to. The worker serves nobody
 # meanwhile, for 50 ms if they were not looked at before; peers choose policies, and when.
 LOOKED_MAX = 16_384
+# CPU time for each message that is looked through, where all that waits is at once. Measured with
+# 524,288 of 20 bytes: 0.7 us where one conflates that wants all, 0.8 to 1.9 us by prefixes.
+LOOK_NS = 1_000
 
 
 class Lags:
@@ -84,10 +87,24 @@ class Lags:
 
         Of who wants everything, or what was chosen, two positions say it.
         """
+        is_filtered = self._is_filtered(member, front)
+        return min(front, member.sequence + LOOKED_MAX) if is_filtered else front
+
+    def _is_filtered(self, member: Member, front: int) -> bool:
         for _start, _stop, wants in segments(member, member.sequence, front):
             if wants is not None and not (isinstance(wants, Values) or wants.everything):
-                return min(front, member.sequence + LOOKED_MAX)
-        return front
+                return True
+        return False
+
+    def cost_of(self, member: Member, policy: Policy, front: int) -> int:
+        """CPU time in ns that it may take to find what a policy leaves of what waits for a member.
+
+        While it is sent what it has missed that is not looked for.
+        """
+        if not member.blocked or member.replay is not None:
+            return 0
+        is_looked_for = policy.conflates or self._is_filtered(member, front)
+        return (front - member.sequence) * LOOK_NS if is_looked_for else 0
 
     def first_kept(self, member: Member, keep: KeepNewest, front: int, now: int) -> int:
         """The message that a settled member, which is between two, jumps to, to keep only this.

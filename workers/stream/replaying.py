@@ -308,10 +308,10 @@ class Replaying(Judging):
 
     # Its policy.
 
-    def set_policy(self, member: Member, policy: Policy, now: int) -> None:
+    def set_policy(self, member: Member, policy: Policy, now: int) -> int:
         if member.replay is not None:
             policy = self._while_replaying(policy)
-        super().set_policy(member, policy, now)
+        return super().set_policy(member, policy, now)
 
     def end_replay(self, member: Member) -> None:
         """It may have come to what it wants by itself: then its own policy holds."""

@@ -14,6 +14,7 @@ import msgpack
 import pytest
 
 from fanout._units import NS
+from fanout.peer_budget import PEER_BURST_NS
 from fanout.reasons import Reason
 from fanout.reserved import GAP_TOPIC
 from fanout.shm import fence
@@ -21,6 +22,7 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import SPEECH_BYTES, Kind
 from fanout.slow_policy import SlowPolicy
+from fanout.workers.stream import lags
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import commands
 from tests.helpers.chance import Publishing
@@ -279,6 +281,32 @@ def test_who_loses_what_comes_gets_all_of_the_only_message_that_waited(two: Taki
 
     messages = [payload for _, payload in messages_in(bytes(one.received))]
     assert messages == [bytes(60_000), b"next"]
+
+
+def test_who_changes_its_policy_with_much_waiting_pays_for_it(
+    two: TakingOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is looked through for that takes a worker as what it says does."""
+    monkeypatch.setattr(lags, "LOOK_NS", PEER_BURST_NS // 10)
+    worker = two.workers[0]
+    one = two.connect([b"A"], worker)
+    for number in range(40):
+        two.publish(b"AB"[number % 2 :][:1], bytes(3_000))
+    two.turn(worker)
+    peer = worker.desk.peers[one.number]
+    assert peer.member.blocked
+
+    for limit in (5, 4):
+        two.set_policy(one, SlowPolicy("drop_newest", limit_messages=limit))
+
+    one.session.subscribe(b"C")
+    one.say()
+    two.turn(worker)
+    assert b"C" in peer.wants
+    one.session.subscribe(b"D")
+    one.say()
+    two.turn(worker)
+    assert b"D" not in peer.wants, "it is left unread for a while"
 
 
 def test_what_one_has_said_of_itself_counts_on_and_is_taken_back(two: TakingOver) -> None:

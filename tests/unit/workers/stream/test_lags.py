@@ -10,6 +10,7 @@ from fanout._units import NS
 from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
+from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream import lags
 from fanout.workers.stream.member import LOST
 from tests.helpers.log import Worker
@@ -187,3 +188,27 @@ def test_what_somebody_far_behind_does_not_want_is_passed_in_parts(
     worker.serve(member)
     assert parts_of(sink.taken)[1:] == [6_002]
     assert (member.matched, member.sent) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "policy", "looked_through"),
+    [
+        (b"A", SlowPolicy("drop_newest", limit_messages=5), COUNT),
+        (b"", SlowPolicy("drop_newest", limit_messages=5), 0),
+        (b"", SlowPolicy("conflate"), COUNT),
+    ],
+)
+def test_what_a_change_of_policy_may_take_goes_by_what_waits(
+    prefix: bytes, policy: SlowPolicy, looked_through: int
+) -> None:
+    """Of who wants everything two positions say it, unless only the newest of each topic stay."""
+    worker = Worker(LARGE)
+    member, _ = worker.member(prefix, room=0)
+    new = policy_of(policy, worker.log.reader.size, LARGE.entries)
+    worker.obey(member, SlowPolicy("block"))
+    assert worker.pump.set_policy(member, new, 0) == 0, "it has everything"
+    worker.obey(member, SlowPolicy("block"))
+    publish(worker, COUNT)
+    assert member.blocked
+
+    assert worker.pump.set_policy(member, new, 0) == looked_through * lags.LOOK_NS
