@@ -1,0 +1,101 @@
+"""Workers are killed in the middle of chains of deltas: whoever gets them goes on where it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout import EventKind, LastValues, Publisher
+from fanout.coordinator.takeovers import MAY_HAVE_SENT
+from tests.helpers.happenings import Happenings
+from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1024 * 1024
+TOPICS = (b"book.A", b"book.B")
+DELTAS = 1_000  # of each topic: far more than the kernel holds of a stream
+DELTA = bytes(2_000)
+LIVE = 20
+KERNEL_BYTES = 16 * 1024
+
+
+def publish(publisher: Publisher, topic: bytes, number: int, *, keyframe: bool = False) -> None:
+    publisher.publish(topic, b"%d:" % number + DELTA, keyframe=keyframe, timeout=DEADLINE_S)
+
+
+def numbers(peer: RawPeer, count: int) -> list[int]:
+    """Of the next messages."""
+    return [int(peer.read_message()[1].partition(b":")[0]) for _ in range(count)]
+
+
+def is_settled(publisher: Publisher, count: int) -> bool:
+    """Whether of so many it is known whether they go on."""
+    totals = publisher.statistics()
+    return totals.resumed + totals.not_resumed >= count
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ipc"])
+def test_who_is_in_the_middle_of_a_chain_goes_on_when_its_worker_is_killed(
+    transport: str, tmp_path: Path
+) -> None:
+    """But for one of each lost worker on a Unix socket: that to which it was just sending."""
+    happenings = Happenings()
+    endpoint = "tcp://127.0.0.1:*" if transport == "tcp" else f"ipc://{tmp_path}/feed"
+    with (
+        Publisher(
+            endpoint,
+            workers=2,
+            log_bytes=32 * MIB,
+            replay_bytes=16 * MIB,
+            kernel_queue_bytes=KERNEL_BYTES,
+            last_values=LastValues(),
+            on_event=happenings,
+        ) as publisher,
+        ExitStack() as peers,
+    ):
+        publish(publisher, TOPICS[0], -1, keyframe=True)  # not the last one
+        for topic in TOPICS:
+            publish(publisher, topic, 0, keyframe=True)
+        for number in range(1, DELTAS + 1):
+            for topic in TOPICS:
+                publish(publisher, topic, number)
+        (where,) = publisher.endpoints
+        ones = [
+            peers.enter_context(RawPeer.version_3(where, topic, receive_buffer=KERNEL_BYTES))
+            for topic in (*TOPICS, b"book.")
+        ]
+        publisher.wait_for_subscribers(len(ones), timeout=DEADLINE_S)
+        begins = [[0, 1], [0, 1], [0, 0]]
+        assert [numbers(one, 2) for one in ones] == begins
+        served = {one.worker for one in publisher.subscribers()}
+        assert all(one.matched < DELTAS for one in publisher.subscribers()), "in the middle"
+        for worker in publisher.statistics().workers:
+            os.kill(worker.pid, signal.SIGKILL)
+        wait_until(
+            lambda: len(happenings.of(EventKind.WORKER_LOST)) >= len(served), "that they are missed"
+        )
+        for number in range(DELTAS + 1, DELTAS + 1 + LIVE):
+            for topic in TOPICS:
+                publish(publisher, topic, number)
+
+        last = DELTAS + LIVE
+        single, both = [*range(2, last + 1)], [*sorted([*range(1, last + 1)] * len(TOPICS))]
+        wait_until(lambda: is_settled(publisher, len(ones)), "that all have another worker")
+        evicted = happenings.of(EventKind.SUBSCRIBER_EVICTED)
+        closed = {event.subscriber for event in evicted}
+        for number, (one, left) in enumerate(zip(ones, (single, single, both), strict=True), 1):
+            if number not in closed:
+                assert numbers(one, len(left)) == left
+        assert {event.reason.partition("; ")[2] for event in evicted} <= {MAY_HAVE_SENT}
+        assert len(closed) <= (0 if transport == "tcp" else len(served))
+        assert publisher.drain(DEADLINE_S) == ()
+        totals = publisher.statistics()
+        assert (totals.keyframes_lost, totals.dropped) == (0, 0)
+        assert totals.matched == totals.sent + totals.discarded
