@@ -53,7 +53,7 @@ def one_round(rng: Random, runs: int = A_ROUND) -> None:
             log_bytes=1 << 20,
             max_inbound_bytes=INBOUND_BYTES,
             on_event=happenings,
-            security=auth.Curve(server.secret),
+            security=auth.Curve(server.secret, rng.choice((None, lambda _request: True))),
         ) as publisher,
     ):
         neighbour = CurveSeen(stock, server.public).connect(publisher.endpoints[0])

@@ -231,6 +231,13 @@ def initiate_twice(talk: Talk) -> End:
     return End("a frame that is no MESSAGE")
 
 
+def initiate_and_more(talk: Talk) -> End:
+    """It speaks before the verdict."""
+    more = talk.welcome().initiate, command(b"SUBSCRIBE", b""), b"\0\x20part"
+    talk.peer.send(talk.initiate + talk.rng.choice(more))
+    return End("frame (before the peer was judged|in place of a verdict)")
+
+
 def message_changed(talk: Talk) -> End:
     talk.serve().peer.send(changed(talk.rng, talk.subscription(), _BODY))
     return End("CURVE: .*MESSAGE")
@@ -333,8 +340,8 @@ BAD: tuple[Callable[[Talk], End], ...] = (
     greeting_changed,
     *(hello_changed, hello_of_no_key, hello_with_the_top_bit, hello_cut, hello_too_large),
     *(hello_twice, initiate_first, initiate_changed, initiate_resized, initiate_replayed),
-    *(cookie_reused, cookie_with_boxes_of_another, initiate_twice, message_changed),
-    *(message_resized, message_twice, messages_swapped, message_of_the_handshake),
+    *(cookie_reused, cookie_with_boxes_of_another, initiate_twice, initiate_and_more),
+    *(message_changed, message_resized, message_twice, messages_swapped, message_of_the_handshake),
     *(message_of_another_nonce, message_of_the_publisher, message_of_another, message_cut_out),
     *(message_too_short, message_too_large, in_clear),
 )
