@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fanout.coordinator.lost import Later
     from fanout.coordinator.roster import Accepted
-    from tests.simulation.orphans import Orphans
+    from tests.simulation.coordinator.orphans import Orphans
     from tests.simulation.processes import Flag, Peer, Process
 
 T = TypeVar("T")

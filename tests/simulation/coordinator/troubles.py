@@ -8,9 +8,9 @@ from fanout.coordinator import reports
 from fanout.coordinator.addresses import Refusal
 from fanout.reasons import Reason
 from tests.simulation.coordinator.checking import PREFIXES, Checking
+from tests.simulation.coordinator.orphans import ENDPOINTS
 from tests.simulation.coordinator.promises import CODES, LOOK
 from tests.simulation.coordinator.staff import HALF_OPEN, SLOTS, end_of
-from tests.simulation.orphans import ENDPOINTS
 from tests.simulation.processes import Flag, Peer, Process
 from tests.simulation.violated import require
 

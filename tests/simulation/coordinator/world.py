@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from tests.simulation.coordinator.orphans import Orphans
 from tests.simulation.coordinator.promises import BACK_OFF, FINISHING, LOOK
 from tests.simulation.coordinator.staff import SLOTS
 from tests.simulation.coordinator.troubles import Troubles
-from tests.simulation.orphans import Orphans
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
