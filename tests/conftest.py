@@ -163,13 +163,17 @@ def pytest_collection() -> Generator[None, object, object]:
 
     Else each process would take twice as long for that, in which hardly a line of ours runs.
     """
-    if sys.gettrace() is None:
-        return (yield)
-    for module in walk_packages(fanout.__path__, "fanout."):
-        if not module.name.endswith("__main__"):
-            import_module(module.name)
-    with untraced():
-        return (yield)
+    gc.disable()  # nearly all that is made now stays: it would be looked at again and again
+    try:
+        if sys.gettrace() is None:
+            return (yield)
+        for module in walk_packages(fanout.__path__, "fanout."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
+        with untraced():
+            return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
