@@ -173,17 +173,18 @@ def call_nobody_slow(_original: Any, _self: Pump, *_of: Any) -> None:
 
 
 @replaces(Pump, "set_policy")
-def forget_the_policy(_original: Any, _self: Pump, *_policy: Any) -> None:
-    return
+def forget_the_policy(_original: Any, _self: Pump, *_policy: Any) -> int:
+    return 0
 
 
 @replaces(Pump, "set_policy")
 def judge_by_the_policy_before(
     original: Any, self: Pump, member: Member, policy: Any, now: int
-) -> None:
+) -> int:
     watch = member.watch
-    original(self, member, policy, now)
+    cost: int = original(self, member, policy, now)
     member.watch = watch or member.watch
+    return cost
 
 
 @replaces(KnownTopics, "make_room")
@@ -204,10 +205,11 @@ def rest_for_no_time(original: Any, self: Rests, member: Member, _until: int) ->
 @replaces(Pump, "set_policy")
 def forget_what_was_lost_with_the_policy_before(
     original: Any, self: Pump, member: Member, policy: Any, now: int
-) -> None:
-    original(self, member, policy, now)
+) -> int:
+    cost: int = original(self, member, policy, now)
     member.dropped = member.dropped_bytes = 0
     member.drops = NO_DROPS
+    return cost
 
 
 @replaces(Member, "lose")
