@@ -198,26 +198,30 @@ class Replays:
         if promise is None and change is None:
             return 0
         # Its report may have waited: what has come since it was promised that, comes by itself.
-        looked_at, due = 0, self._tail.promised.get(peer, self._pump.front)
+        looked_at, is_replayed, due = 0, False, self._tail.promised.get(peer, self._pump.front)
         if promise is not None:
             due = self._go_back(peer, promise, now)
             is_all = promise.wants is None or promise.wants.everything
             looked_at = 0 if is_all else promise.until - due
+            is_replayed = promise.wants is not None and due < promise.until
         if change is not None:
-            self._show(peer, change, due, now)
+            self._show(peer, change, due, now, is_replayed=is_replayed)
         self.forget(peer)
         self._records.write(peer)
         return looked_at * LOOK_NS
 
-    def _show(self, peer: Peer, change: _Change, due: int, now: int) -> None:
+    def _show(self, peer: Peer, change: _Change, due: int, now: int, *, is_replayed: bool) -> None:
         """It is sent other last values from now on."""
         snapshots, added = peer.member.snapshots, change.added
         if snapshots is not None and change.cancelled:
             snapshots.cancel(change.cancelled)
         if change.is_shown:
-            above, wants = change.above, peer.wants
-            is_told = change.is_told
-            self._pump.show(peer.member, due, above, added, wants, is_told=is_told, now=now)
+            self._pump.show(
+                *(peer.member, due, change.above, added, peer.wants),
+                is_told=change.is_told,
+                now=now,
+                is_asked_for=is_replayed,
+            )
         elif snapshots is not None and added:
             snapshots.add_none(added)
 

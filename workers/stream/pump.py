@@ -97,6 +97,7 @@ class Pump(Restoring):
         *,
         is_told: bool,
         now: int,
+        is_asked_for: bool = False,
     ) -> None:
         """Send it the last values of what is new to it, as of message `due`.
 
@@ -105,6 +106,7 @@ class Pump(Restoring):
             added: what is new.
             wants: all that it wants, as it is at any time later.
             is_told: whether it is told where they begin and end.
+            is_asked_for: whether it is sent all of what is new from `due` on, as it has asked for.
         """
         if member.state is LOST:
             return
@@ -112,7 +114,8 @@ class Pump(Restoring):
             self._block(member, self.front, 0, now)
         if member.snapshots is None:
             member.snapshots = Snapshots(wants)
-        member.snapshots.add(min(due, self.front), above, added, is_told=is_told)
+        due, snapshots = min(due, self.front), member.snapshots
+        snapshots.add(due, above, added, is_told=is_told, is_asked_for=is_asked_for)
         self.runnable[member] = None
 
     @property

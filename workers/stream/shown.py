@@ -40,6 +40,7 @@ class Standing(NamedTuple):
     above: int
     is_alone: bool
     is_told: bool
+    is_asked_for: bool
     is_passed: bool
     is_begun: bool
     sent: int
@@ -80,8 +81,17 @@ def shown_of(snapshots: Snapshots, keep: Keep) -> Shown:
 def _standing(one: Snapshot, keep: Keep) -> Standing:
     load, finding = one.load, one.finding
     return Standing(
-        *(one.number, one.due, one.above, one.is_alone, one.is_told, one.is_passed, one.is_begun),
-        *(one.sent, one.evicted, one.stands_in, one.stands_at, one.later, one.is_found, one.before),
+        *(
+            one.number,
+            one.due,
+            one.above,
+            one.is_alone,
+            one.is_told,
+            one.is_asked_for,
+            one.is_passed,
+        ),
+        *(one.is_begun, one.sent, one.evicted, one.stands_in, one.stands_at, one.later),
+        *(one.is_found, one.before),
         *((_NOWHERE, 0) if load is None else (keep(load), len(load))),
         None if finding is None else finding.held,
         keep(one.alone) if one.alone else _NOWHERE,
@@ -110,6 +120,7 @@ def _snapshot(stands: Standing, prefixes: Collection[bytes], read: Read) -> Snap
         is_alone=stands.is_alone,
         is_told=stands.is_told,
     )
+    made.is_asked_for = stands.is_asked_for
     made.is_passed, made.is_begun = stands.is_passed, stands.is_begun
     made.sent, made.evicted = stands.sent, stands.evicted
     made.part = None if stands.part is None else (stands.part[0], stands.part[1])

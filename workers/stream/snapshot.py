@@ -39,6 +39,7 @@ class Snapshot:
         is_told: whether its peer wants to know when it begins and ends.
 
     Attributes:
+        is_asked_for: whether all that is new is sent from `due` on, whatever it begins with.
         is_begun: whether the peer was told, if it is to be.
         listing: None = it is to be made.
         at: which value of that is next.
@@ -57,7 +58,7 @@ class Snapshot:
 
     __slots__ = (
         *("above", "alone", "at", "before", "due", "evicted", "finding"),
-        *("is_alone", "is_begun", "is_found", "is_passed", "is_told"),
+        *("is_alone", "is_asked_for", "is_begun", "is_found", "is_passed", "is_told"),
         *("later", "limit", "listing", "load", "number", "part", "passed", "prefixes"),
         *("sent", "tries"),
     )
@@ -78,7 +79,7 @@ class Snapshot:
         self.prefixes = prefixes
         self.is_alone = is_alone
         self.is_told = is_told
-        self.is_passed = self.is_begun = False
+        self.is_asked_for = self.is_passed = self.is_begun = False
         self.listing: Listing | None = None
         self.at = 0
         self.limit = due
@@ -156,7 +157,15 @@ class Snapshots:
         for prefix in added:
             self._born[prefix] = self._number
 
-    def add(self, due: int, above: int, added: Collection[bytes], *, is_told: bool) -> None:
+    def add(
+        self,
+        due: int,
+        above: int,
+        added: Collection[bytes],
+        *,
+        is_told: bool,
+        is_asked_for: bool = False,
+    ) -> None:
         """It wants this, too, from message `due` on."""
         self.stored = None
         self._number += 1
@@ -164,6 +173,7 @@ class Snapshots:
             self._born[prefix] = self._number
         is_alone = len(self._subscriptions) == len(added) and not self._has_cancelled
         snapshot = Snapshot(self._number, due, above, added, is_alone=is_alone, is_told=is_told)
+        snapshot.is_asked_for = is_asked_for
         later = [one for one in self.pending if one.due > due]
         for _ in later:  # what it has missed may come before what it waits for
             self.pending.pop()

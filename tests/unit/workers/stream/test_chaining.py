@@ -95,7 +95,10 @@ class KeyedFeed(Feed):
         assert missed is not None
         self.pump.replay(one.member, first, front, missed, 0)
         wants = one.wants
-        self.pump.show(one.member, first, -1, [prefix], wants, is_told=False, now=0)
+        asked, told = first < front, False
+        self.pump.show(
+            *(one.member, first, -1, [prefix], wants), is_told=told, now=0, is_asked_for=asked
+        )
         return front
 
 
@@ -389,7 +392,10 @@ def test_who_asks_for_what_it_missed_while_keyframes_are_looked_for_gets_both_in
         feed.publish(b"yq0")
     key = feed.publish_key(b"xp0")
     for number in range(100):
-        feed.publish((b"xp0", b"yq0", b"xq0")[number % 3])
+        if number % 9:
+            feed.publish((b"xp0", b"yq0", b"xq0")[number % 3])
+        else:
+            feed.publish_key(b"yq0")
     one = feed.comes(b"xp0")
     while one.member.snapshots is None or one.member.snapshots.pending[0].finding is None:
         feed.turn()

@@ -39,7 +39,7 @@ def test_what_each_is_about_and_what_covers_it_is_handed_on() -> None:
     snapshots = Snapshots(wants)
     snapshots.add(1, -1, [b"A"], is_told=False)
     wants.update((b"AB", b"B"))
-    snapshots.add(2, -1, [b"AB", b"B"], is_told=False)
+    snapshots.add(2, -1, [b"AB", b"B"], is_told=False, is_asked_for=True)
     wants.discard(b"A")
     snapshots.cancel([b"A"])
     heir = handed_on(snapshots, wants)
@@ -50,6 +50,7 @@ def test_what_each_is_about_and_what_covers_it_is_handed_on() -> None:
         was = [snapshots.is_covered(one, topic) for one in snapshots.pending]
         assert [heir.is_covered(first, topic), heir.is_covered(second, topic)] == was
     assert heir.has_cancelled
+    assert [one.is_asked_for for one in heir.pending] == [False, True]
 
 
 def test_what_was_cancelled_since_it_was_written_down_is_cancelled() -> None:
