@@ -230,7 +230,7 @@ def _system_available() -> int | None:
 def _group_available() -> int | None:
     """Bytes left in this container's memory limit (cgroup v2), None if there is none."""
     try:
-        limit, used = (_group_file(name) for name in ("memory.max", "memory.current"))
+        limit, used = _group_file("memory.max"), _group_file("memory.current")
         return None if limit == "max" else int(limit) - int(used)
     except (OSError, ValueError):
         return None
