@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import suppress
 from random import Random
 
@@ -16,6 +17,9 @@ pytestmark = needs_compiled
 
 SIGNALS = 500
 LONGEST_S = 0.0004  # some 2,000 sends
+# Python drops what is raised where nobody can get it, as in a callback of the garbage collector:
+# then the sends go on until this is over.
+LOST_S = 0.5
 
 
 @pytest.mark.parametrize("name", ["multipart", "no_room", "batch"])
@@ -29,7 +33,7 @@ def test_interrupted_by_signals(compiled_subject: Subject, kind: str) -> None:
     subject, random = compiled_subject, Random(kind)
     log = subject.publisher._engine.path.log
     assert subject.publisher.statistics().compiled
-    first, interrupted = log.head, 0
+    first, lost = log.head, 0
 
     def send() -> None:
         """What it says is where it is to be, so that nobody has to note what was sent."""
@@ -50,15 +54,16 @@ def test_interrupted_by_signals(compiled_subject: Subject, kind: str) -> None:
             for _ in range(SIGNALS):
                 with suppress(KeyboardInterrupt):
                     signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, LONGEST_S))
-                    while True:
+                    until = time.monotonic() + LOST_S
+                    while time.monotonic() < until:
                         send()
-                interrupted += 1
+                    lost += 1
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
             signal.setitimer(signal.ITIMER_REAL, *limit)
 
-    assert interrupted == SIGNALS
+    assert lost < SIGNALS // 50, "hardly a send was interrupted"
     assert log.head - first > SIGNALS, "hardly anything was sent"
     subject.expected += [[b"known", b"%d" % number] for number in range(first, log.head)]
     subject.works_everywhere()

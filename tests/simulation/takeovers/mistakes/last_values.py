@@ -54,9 +54,9 @@ def forget_the_part_of_the_names(original: Any, *stands: Any) -> Snapshot:
 
 @replaces(Replays, "_show")
 def show_as_of_the_front(
-    original: Any, self: Replays, peer: Peer, change: Any, _due: int, now: int
+    original: Any, self: Replays, peer: Peer, change: Any, _due: int, now: int, **known: bool
 ) -> None:
-    original(self, peer, change, self._pump.front, now)
+    original(self, peer, change, self._pump.front, now, **known)
 
 
 @replaces(Records, "_add_more")
