@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from typing import Any, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fanout.arguments import read_size
+from fanout.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 OK = 0
 FAILURE = 1  # the world: an address in use, no memory, a subscriber missing
@@ -30,6 +35,25 @@ class ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Prints one line on standard error and exits with `USAGE`."""
         self.exit(USAGE, f"{self.prog}: {message} (see: {self.prog} --help)\n")
+
+
+@contextmanager
+def advising(options: Mapping[str, str]) -> Iterator[None]:
+    """Has a refusal advise options of the command line instead of arguments of Python.
+
+    Args:
+        options: what to say for what `fanout` says.
+
+    Raises:
+        ConfigError: as it was raised, in these words.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        text = str(error)
+        for ours, option in options.items():
+            text = text.replace(ours, option)
+        raise ConfigError(text) from error
 
 
 def byte_size(text: str) -> int:

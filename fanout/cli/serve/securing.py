@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fanout.cli.arguments import UsageError
-from fanout.errors import ConfigError
+from fanout.cli.arguments import UsageError, advising
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from fanout.auth import Security
 
-ON_NETWORK = "auth.Plain(…, on_network=True)"  # as `fanout.auth` advises it
+OPTIONS = {"auth.Plain(…, on_network=True)": "--plain-on-network"}  # as `fanout.auth` advises it
 
 
 def add_security(parser: argparse.ArgumentParser) -> None:
@@ -49,18 +47,9 @@ def add_security(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@contextmanager
-def in_options() -> Iterator[None]:
-    """What a refusal advises, in words of the command line.
-
-    Raises:
-        ConfigError: as it was raised.
-    """
-    try:
-        yield
-    except ConfigError as error:
-        text = str(error).replace(ON_NETWORK, "--plain-on-network")
-        raise ConfigError(text) from error
+def in_options() -> AbstractContextManager[None]:
+    """What a refusal advises, in words of the command line."""
+    return advising(OPTIONS)
 
 
 def security_of(arguments: argparse.Namespace) -> Security | None:

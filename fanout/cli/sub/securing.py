@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fanout.cli.arguments import UsageError
+from fanout.cli.arguments import UsageError, advising
 from fanout.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from fanout.auth import ClientSecurity
 
-ON_NETWORK = "auth.PlainClient(…, on_network=True)"  # as `fanout.auth` advises it
+# What `fanout.auth` advises, as options.
+OPTIONS = {
+    "auth.PlainClient(…, on_network=True)": "--plain-on-network",
+    "server_key,": "--curve-server-key-file,",
+}
 FILE_BYTES_MAX = 4096  # a password has up to 255 bytes; more is some other file
 
 
@@ -47,18 +50,9 @@ def add_security(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@contextmanager
-def in_options() -> Iterator[None]:
-    """What a refusal advises, in words of the command line.
-
-    Raises:
-        ConfigError: as it was raised.
-    """
-    try:
-        yield
-    except ConfigError as error:
-        text = str(error).replace(ON_NETWORK, "--plain-on-network")
-        raise ConfigError(text.replace("server_key,", "--curve-server-key-file,")) from error
+def in_options() -> AbstractContextManager[None]:
+    """What a refusal advises, in words of the command line."""
+    return advising(OPTIONS)
 
 
 def security_of(arguments: argparse.Namespace) -> ClientSecurity | None:
