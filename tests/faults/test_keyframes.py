@@ -16,6 +16,7 @@ from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 MIB = 1024 * 1024
@@ -28,6 +29,13 @@ KERNEL_BYTES = 16 * 1024
 
 def publish(publisher: Publisher, topic: bytes, number: int, *, keyframe: bool = False) -> None:
     publisher.publish(topic, b"%d:" % number + DELTA, keyframe=keyframe, timeout=DEADLINE_S)
+
+
+def publish_all(publisher: Publisher, several: Iterable[int], *, keyframe: bool = False) -> None:
+    """Each of these on every topic."""
+    for number in several:
+        for topic in TOPICS:
+            publish(publisher, topic, number, keyframe=keyframe)
 
 
 def numbers(peer: RawPeer, count: int) -> list[int]:
@@ -61,19 +69,15 @@ def test_who_is_in_the_middle_of_a_chain_goes_on_when_its_worker_is_killed(
         ExitStack() as peers,
     ):
         publish(publisher, TOPICS[0], -1, keyframe=True)  # not the last one
-        for topic in TOPICS:
-            publish(publisher, topic, 0, keyframe=True)
-        for number in range(1, DELTAS + 1):
-            for topic in TOPICS:
-                publish(publisher, topic, number)
+        publish_all(publisher, [0], keyframe=True)
+        publish_all(publisher, range(1, DELTAS + 1))
         (where,) = publisher.endpoints
         ones = [
             peers.enter_context(RawPeer.version_3(where, topic, receive_buffer=KERNEL_BYTES))
             for topic in (*TOPICS, b"book.")
         ]
         publisher.wait_for_subscribers(len(ones), timeout=DEADLINE_S)
-        begins = [[0, 1], [0, 1], [0, 0]]
-        assert [numbers(one, 2) for one in ones] == begins
+        assert [numbers(one, 2) for one in ones] == [[0, 1], [0, 1], [0, 0]]
         served = {one.worker for one in publisher.subscribers()}
         assert all(one.matched < DELTAS for one in publisher.subscribers()), "in the middle"
         for worker in publisher.statistics().workers:
@@ -81,9 +85,7 @@ def test_who_is_in_the_middle_of_a_chain_goes_on_when_its_worker_is_killed(
         wait_until(
             lambda: len(happenings.of(EventKind.WORKER_LOST)) >= len(served), "that they are missed"
         )
-        for number in range(DELTAS + 1, DELTAS + 1 + LIVE):
-            for topic in TOPICS:
-                publish(publisher, topic, number)
+        publish_all(publisher, range(DELTAS + 1, DELTAS + 1 + LIVE))
 
         last = DELTAS + LIVE
         single, both = [*range(2, last + 1)], [*sorted([*range(1, last + 1)] * len(TOPICS))]
