@@ -341,10 +341,8 @@ static PyObject *coded_iter(PyObject *object) {
     Coded *self = (Coded *)object;
     PyObject *topics = PyList_New(self->count), *result;
     if (topics == NULL) return NULL;
-    for (Py_ssize_t i = 0; i < self->count; i++) {
-        Py_INCREF(self->all[i].topic);
-        PyList_SetItem(topics, i, self->all[i].topic); /* the list has it now */
-    }
+    for (Py_ssize_t i = 0; i < self->count; i++)
+        PyList_SetItem(topics, i, Py_NewRef(self->all[i].topic)); /* the list has it now */
     result = PyObject_GetIter(topics);
     Py_DECREF(topics);
     return result;
@@ -366,6 +364,15 @@ static PyType_Spec coded_spec = {
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, coded_slots,
 };
 
+/* Asks a topic for its id, which is for the time of the commit; returns -1 if an error is set. */
+static int get_id(PyObject *topic, uint64_t *id) {
+    PyObject *number = PyObject_GetAttr(topic, str_id);
+    if (number == NULL) return -1;
+    *id = PyLong_AsUnsignedLongLong(number);
+    Py_DECREF(number);
+    return *id == (uint64_t)-1 && PyErr_Occurred() ? -1 : 0;
+}
+
 /* Commits messages, all or none; -1: there is no room. Twin: `LogWriter._append_many`.
    The caller holds the send lock, and has seen that the flag is down. */
 static PyObject *log_append_coded(PyObject *object, PyObject *given) {
@@ -378,12 +385,13 @@ static PyObject *log_append_coded(PyObject *object, PyObject *given) {
     uint64_t head = *log->head, count = (uint64_t)coded->count;
     uint64_t position = log->ends[(head - 1) & log->mask];
     if (!has_room(log, head, position, coded->size, count)) return PyLong_FromLong(-1);
+    for (Parts *parts = coded->all; parts < coded->all + count; parts++)
+        if (get_id(parts->topic, &parts->id) < 0) return NULL;
     raise_flag(log, head + count);
-    for (uint64_t i = 0; i < count; i++)
-        position =
-            write_message(log, head + i, position, coded->all[i].pieces, coded->all[i].id);
-    store_head(log, head + count);
-    return PyLong_FromUnsignedLongLong(head);
+    for (Parts *parts = coded->all; parts < coded->all + count; parts++)
+        position = write_message(log, head++, position, parts->pieces, parts->id);
+    store_head(log, head);
+    return PyLong_FromUnsignedLongLong(head - count);
 }
 
 static PyMethodDef log_methods[] = {
@@ -507,11 +515,6 @@ static int get_parts(const Path *self, PyObject *topic, PyObject *body, int is_w
     if (!piece_of(body, &pieces[2])) return 0;
     if (!is_whole && pieces[2].size >= PyList_Size(self->headers)) return 0;
     put(&parts->topic, topic), put(&parts->body, body);
-    PyObject *id = PyObject_GetAttr(topic, str_id);
-    if (id == NULL) return -1;
-    parts->id = PyLong_AsUnsignedLongLong(id);
-    Py_DECREF(id);
-    if (parts->id == (uint64_t)-1 && PyErr_Occurred()) return -1;
     if (is_whole) return 1;
     parts->head = PyObject_GetAttr(topic, str_head);
     if (parts->head == NULL) return -1;
@@ -539,6 +542,7 @@ static int append_usual(PyObject *object, PyObject *body, PyObject *subject, uin
         done = get_parts(self, subject, body, 1, &parts);
     }
     const Log *log = (const Log *)self->log;
+    if (done > 0 && get_id(parts.topic, &parts.id) < 0) done = -1;
     if (done > 0) done = is_free(self) && commit(log, parts.pieces, parts.id, sequence);
     if (done > 0 && (load(log->sleepers) != 0 || self->ask_each)) {
         PyObject *woken = PyObject_CallMethodObjArgs(object, str_wake, parts.topic, NULL);
@@ -572,12 +576,11 @@ static int encode_one(const Path *self, Coded *coded, PyObject *young, PyObject 
     return done;
 }
 
-/* The messages of a batch, looked up; None if one of them is not a usual one, or last values are
-   kept, whose ids are for the time of the commit: the twin encodes them. Twin: `Encoder.many`. */
+/* The messages of a batch, looked up; None if one of them is not usual. Twin: `Encoder.many`. */
 static PyObject *path_encode(PyObject *object, PyObject *messages) {
     Path *self = (Path *)object;
     Py_ssize_t count = PyList_CheckExact(messages) ? PyList_Size(messages) / 2 : 0;
-    if (self->log == NULL || ((Log *)self->log)->last != NULL || count == 0) Py_RETURN_NONE;
+    if (self->log == NULL || count == 0) Py_RETURN_NONE;
     PyObject *young = PyObject_GetAttr(self->table, str_young);
     if (young == NULL) return NULL;
     Coded *coded = (Coded *)PyType_GenericAlloc((PyTypeObject *)coded_type, 0);
@@ -627,10 +630,8 @@ static PyObject *call_plainly(PyObject *self, PyObject *twin, PyObject *const *a
     PyObject *result = NULL, *call = PyObject_GetAttr(self, twin);
     PyObject *positional = PyTuple_New(count), *keywords = named ? PyDict_New() : NULL;
     int failed = call == NULL || positional == NULL || (named && keywords == NULL);
-    for (Py_ssize_t i = 0; !failed && i < count; i++) {
-        Py_INCREF(args[i]);
-        failed = PyTuple_SetItem(positional, i, args[i]) < 0;
-    }
+    for (Py_ssize_t i = 0; !failed && i < count; i++)
+        failed = PyTuple_SetItem(positional, i, Py_NewRef(args[i])) < 0;
     for (Py_ssize_t i = 0; !failed && i < named; i++)
         failed = PyDict_SetItem(keywords, PyTuple_GetItem(names, i), args[count + i]) < 0;
     if (!failed) result = PyObject_Call(call, positional, keywords);

@@ -1,7 +1,4 @@
-"""As `compiled_path`, for a publisher that keeps last values; loaded only by who has one.
-
-Its batches are encoded by the `Encoder`: what a topic's id is there is known at the commit only.
-"""
+"""As `compiled_path`, for a publisher that keeps last values; loaded only by who has one."""
 
 from __future__ import annotations
 

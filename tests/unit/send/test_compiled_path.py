@@ -19,6 +19,7 @@ from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
+from fanout.shm.value_layout import ValueTable
 from fanout.shm.worker_slot import sleeper_byte
 from fanout.zmtp.frames import encode_message, split_message
 from tests.helpers.built import needs_compiled, path_type
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 pytestmark = needs_compiled
 
 THREADS, EACH = 4, 5_000
+KEPT = Layout(64 * PAGE, 4_096, 1, table=ValueTable(4, 4 * PAGE))
 LARGE = Layout(1024 * PAGE, 1 << 17, 1)  # all of them are less than a quarter of it
 
 
@@ -181,6 +183,30 @@ def test_what_is_not_usual_in_a_batch_is_left_to_the_encoder(line: Line) -> None
     assert encode([]) is None
     assert encode(()) is None
     assert encode([bytearray(b"body"), b"t"]) is None
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_batch_is_of_topics_as_they_are_when_it_is_committed(numbered: bool) -> None:
+    with Line(KEPT, path_type("compiled", numbered=numbered, kept=True)) as line:
+        path: Any = line.path
+        for topic in (b"stays", b"forgotten", b"moves"):
+            path.intern(topic)
+        assert path.make_room(1_000, 10)
+        path.append(b"before", b"forgotten")
+        coded = path.encode([b"a", b"stays", b"b", b"forgotten", b"c", b"moves"])
+        assert path.forget(b"forgotten")
+        for number in range(16):
+            path.intern(b"%d" % number)  # there are four places
+        first = path.append_coded(coded)
+        kept = [path.last(topic) for topic in (b"stays", b"forgotten", b"moves")]
+        ids = line.reader.topic_ids(first, first + 3)
+
+        assert (first, kept, ids) == (1, [None] * 3, [0] * 3), "all of them have lost their places"
+        path.append(b"d", b"15")
+        coded = path.encode([b"e", b"15", b"f", b"15"])
+        assert path.forget(b"15")
+        path.append_coded(coded)
+        assert path.last(b"15").frames[:2] == (b"15", b"f")
 
 
 @pytest.mark.parametrize(("asleep", "many", "rung"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)])
