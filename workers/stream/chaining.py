@@ -93,8 +93,6 @@ class Chaining:
         until, due = member.sequence, snapshot.due
         if snapshot.is_asked_for:  # it is sent that all, even if it has been meanwhile
             return Finding(due, due, due, is_asked_for=True)
-        if member.replay is not None:  # it asked for what comes then, whatever comes before
-            return Finding(until, until, due, is_asked_for=True)
         first = self._hold(member, until)
         if first < until:
             self._pump.hold_from(member, first, until)

@@ -189,12 +189,15 @@ class Replaying(Judging):
     def hold_from(self, member: Member, first: int, until: int) -> None:
         """Its cursor, at message `until`, goes back; it is not known yet what it wants from there.
 
-        The log keeps that.
+        The log keeps that. What it has asked for goes on from there on; of that all is counted, for
+        it was not further when it asked.
         """
         if member.gaps is not None and member.finishing is None:
             member.gaps.end_losses()
+        asked = member.replay
+        goes_on = until if asked is None else max(until, asked.until)
         member.older.appendleft((until, None))
-        self._put_back(member, Replay(until, until, until), first)
+        self._put_back(member, Replay(goes_on, until, until), first)
 
     def end_hold(self, member: Member, until: int) -> int:
         """It goes on with what it wanted; returns from which message on it was held, or `until`.

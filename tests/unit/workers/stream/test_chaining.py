@@ -425,6 +425,42 @@ def test_who_asks_for_what_it_missed_while_keyframes_are_looked_for_gets_both_in
     assert (one.member.matched, one.member.queued) == (len(got), 0)
 
 
+@pytest.mark.parametrize("first", [0, 30, 105])
+@pytest.mark.parametrize("prefixes", [[b"yq0"], [b"y", b"xq"]])
+def test_who_asks_for_what_it_missed_before_keyframes_are_looked_for_gets_both(
+    first: int, prefixes: list[bytes], feed: KeyedFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was behind when it subscribed, and is sent what it had missed when that is due."""
+    monkeypatch.setattr(keyframes, "LOOKED_AT", 7)
+    monkeypatch.setattr(feed.pump, "_serve_steps", 1)
+    feed.publish(b"xp0")
+    key = feed.publish_key(b"xp0")
+    for number in range(100):
+        feed.publish((b"xp0", b"yq0", b"xq0")[number % 3])
+    late = feed.comes(b"yp0", room=0)
+    waits = feed.publish(b"yp0")
+    feed.turn()
+    feed.subscribes(late, b"xp0")
+    for number in range(20):
+        feed.publish((b"xp0", b"yq0", b"xq0")[number % 3])
+    feed.turn()
+    for prefix in prefixes:
+        feed.asks_for_what_it_missed(late, prefix, first)
+    for _ in range(3):
+        feed.publish(b"xp0")
+        feed.publish(b"yq0")
+    feed.settle()
+
+    got = sequences(late)
+    assert got[b"xp0"] == [number for number in feed.published[b"xp0"] if number >= key]
+    assert got[b"yq0"] == [number for number in feed.published[b"yq0"] if number >= first]
+    assert got[b"yp0"] == [waits]
+    assert (feed.asked, feed.pump.totals.keyframes_lost) == ([], 0)
+    feed.pump.settle(late.member)
+    assert (late.member.matched, late.member.queued) == (sum(map(len, got.values())), 0)
+    assert late.member.replay is None
+
+
 def test_who_wants_a_topic_no_more_is_sent_nothing_of_it(feed: KeyedFeed) -> None:
     feed.publish_key(b"xp0")
     feed.publish_key(b"xp1")
