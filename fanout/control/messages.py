@@ -168,6 +168,7 @@ class SetPolicy:
     code: ClassVar[int] = 15
     subscriber: int
     policy: dict[str, int | float | str | bool]  # all fields of a `SlowPolicy`
+    is_its_own: bool = False  # by what it has said, for which it pays
 
 
 @record

@@ -140,7 +140,7 @@ class Choices:
         """The publisher's program has chosen this for it; None = nothing any more."""
         known = self._of(connection)
         known.called = policy
-        return self._decide(connection, known)
+        return self._decide(connection, known, is_its_own=False)
 
     def policy_of(self, subscriber: int) -> SlowPolicy:
         """Which one it has now."""
@@ -164,7 +164,10 @@ class Choices:
             )
         return known
 
-    def _decide(self, connection: Accepted, known: _Known) -> list[Action]:
+    def _decide(
+        self, connection: Accepted, known: _Known, *, is_its_own: bool = True
+    ) -> list[Action]:
+        """What is to be done; `is_its_own`: by what the subscriber has said, which costs it."""
         before = known.choice
         policy, chosen_by = self._default.policy, self._default.chosen_by
         for one, topics in zip(self._rules, known.topics, strict=True):
@@ -176,10 +179,12 @@ class Choices:
         elif known.settings:
             policy, chosen_by = chosen_on(policy, known.settings, self._most), "subscriber"
         known.choice = Choice(known.name, policy, chosen_by)
-        return _actions_for(connection, before, known.choice)
+        return _actions_for(connection, before, known.choice, is_its_own=is_its_own)
 
 
-def _actions_for(connection: Accepted, before: Choice, now: Choice) -> list[Action]:
+def _actions_for(
+    connection: Accepted, before: Choice, now: Choice, *, is_its_own: bool
+) -> list[Action]:
     """What is to be done when a choice has become another one."""
     if now == before:
         return []
@@ -187,7 +192,7 @@ def _actions_for(connection: Accepted, before: Choice, now: Choice) -> list[Acti
     if now.name != before.name:
         actions.append(tell_of(EventKind.SUBSCRIBER_NAMED, connection, now.name))
     if now.policy != before.policy:
-        message = SetPolicy(connection.subscriber, now.policy.as_dict())
+        message = SetPolicy(connection.subscriber, now.policy.as_dict(), is_its_own)
         actions.append(Say(connection.worker, message))
         text = f"{now.policy}, {_CHOSEN_BY[now.chosen_by]}"
         actions.append(tell_of(EventKind.POLICY_CHANGED, connection, text))

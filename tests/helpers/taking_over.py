@@ -292,10 +292,11 @@ class TakingOver:
                 return one
         raise AssertionError("no handshake")
 
-    def set_policy(self, one: Subscriber, policy: SlowPolicy) -> None:
+    def set_policy(self, one: Subscriber, policy: SlowPolicy, *, is_its_own: bool = False) -> None:
         """Something else happens to it from now on when it is behind."""
         one.policy = policy
-        self.served[one.number].desk.set_policy(SetPolicy(one.number, policy.as_dict()))
+        message = SetPolicy(one.number, policy.as_dict(), is_its_own)
+        self.served[one.number].desk.set_policy(message)
 
     def turn(self, worker: Worker, *, tick: bool = False) -> None:
         """A turn of a worker, and what it has reported."""

@@ -59,7 +59,7 @@ class PlayedCoordinator:
         """The publisher's program chooses this for it; returns what its worker is told."""
         wish = self._wishes[subscriber]
         wish.called = policy
-        return self._held(wish, self._choices.call(wish.connection, policy))
+        return self._held(wish, self._choices.call(wish.connection, policy), is_its_own=False)
 
     def chose(self, report: Chose) -> list[SetPolicy]:
         """Its worker has reported what it says of itself; returns what that one is told."""
@@ -70,14 +70,17 @@ class PlayedCoordinator:
         actions = self._choices.chose(wish.connection, report.name, report.settings)
         return self._held(wish, actions)
 
-    def _held(self, wish: _Wish, actions: list[Action]) -> list[SetPolicy]:
+    def _held(
+        self, wish: _Wish, actions: list[Action], *, is_its_own: bool = True
+    ) -> list[SetPolicy]:
         """The orders among these, held against those that there must be."""
         policy = wish.called
         if policy is None:
             policy = chosen_on(self._base, wish.said, self._most) if wish.said else self._base
         subscriber = wish.connection.subscriber
         orders = [one.message for one in actions if isinstance(one, Say)]
-        want = [SetPolicy(subscriber, policy.as_dict())] if policy != wish.policy else []
+        order = SetPolicy(subscriber, policy.as_dict(), is_its_own)
+        want = [order] if policy != wish.policy else []
         require(orders == want, f"its worker is told {orders}, not {want}")
         wish.policy = policy
         return want

@@ -46,7 +46,6 @@ _ENDED_BY_ITSELF = {
     *(Reason.PUBLISHER_CLOSED, Reason.LEFT, Reason.BROKEN),
     *(Reason.GONE_EARLY, Reason.MECHANISM, Reason.DENIED, Reason.PUT_OFF),
 }
-
 _VIOLATIONS = {Reason.VIOLATION, Reason.LIMIT}
 
 
@@ -307,7 +306,8 @@ class Desk:
             policy = policy_of(SlowPolicy(**fields), self._options.log_bytes, entries)
             if policy.min_interval_ns:
                 self._tail.protect_front()  # it gets a cursor of its own there
-            peer.budget.spend(self._pump.set_policy(peer.member, policy, now), now)
+            cost = self._pump.set_policy(peer.member, policy, now)
+            peer.budget.spend(cost * message.is_its_own, now)
             self.records.write(peer)
 
     def carry_out(self, effects: list[Effect], part: TurnPart) -> list[Effect]:

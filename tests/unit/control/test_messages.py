@@ -38,7 +38,7 @@ MESSAGES: list[Message] = [
     control.Chose(1, "desk7", {"action": "conflate", "limit_age": 2.5}),
     control.Declined(1, "in words"),
     control.KeyframeWanted([b"", b"topic"]),
-    control.SetPolicy(1, {"action": "block", "limit_bytes": 5}),
+    control.SetPolicy(1, {"action": "block", "limit_bytes": 5}, True),
     control.Evict(1, 14, "in words"),
     control.Snapshot(1),
     control.SnapshotDone(1),

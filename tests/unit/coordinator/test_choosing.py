@@ -51,6 +51,24 @@ def noted(actions: list[do.Action]) -> tuple[str, str]:
     return note.name, note.chosen_by
 
 
+def is_its_own(actions: list[do.Action]) -> list[bool]:
+    """Whether it pays for what its worker is told."""
+    messages = [action.message for action in actions if isinstance(action, do.Say)]
+    return [one.is_its_own for one in messages if isinstance(one, SetPolicy)]
+
+
+def test_who_says_something_pays_for_what_comes_of_it_and_for_no_call() -> None:
+    """By a rule, too: which one fits goes by what it is called and wants."""
+    made = choices(SlowRule(SlowPolicy("conflate"), topic=b"slow"), most=SlowPolicy("block"))
+    one = connection()
+
+    assert is_its_own(made.chose(one, "", {"limit_messages": 5})) == [True]
+    assert is_its_own(made.chose(one, "", {})) == [True]
+    assert is_its_own(made.subscribed(one, [b"slow"], [])) == [True]
+    assert is_its_own(made.call(one, SlowPolicy("block"))) == [False]
+    assert is_its_own(made.call(one, None)) == [False]
+
+
 def test_nothing_is_done_for_who_has_what_the_publisher_says() -> None:
     made = choices()
     one = connection()

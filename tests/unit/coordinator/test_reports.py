@@ -343,7 +343,8 @@ def test_what_a_subscriber_chooses_is_decided_and_its_worker_told() -> None:
 
     policy = SlowPolicy(limit_age=2.0)
     assert actions[0] == do.NoteChoice(one, "desk7", policy, "subscriber")
-    assert do.Say(one.worker, SetPolicy(one.subscriber, policy.as_dict())) in actions
+    message = SetPolicy(one.subscriber, policy.as_dict(), is_its_own=True)
+    assert do.Say(one.worker, message) in actions
     assert kinds(actions) == [EventKind.SUBSCRIBER_NAMED, EventKind.POLICY_CHANGED]
 
 

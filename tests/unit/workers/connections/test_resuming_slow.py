@@ -283,10 +283,11 @@ def test_who_loses_what_comes_gets_all_of_the_only_message_that_waited(two: Taki
     assert messages == [bytes(60_000), b"next"]
 
 
+@pytest.mark.parametrize("is_its_own", [True, False], ids=["it", "the program"])
 def test_who_changes_its_policy_with_much_waiting_pays_for_it(
-    two: TakingOver, monkeypatch: pytest.MonkeyPatch
+    two: TakingOver, monkeypatch: pytest.MonkeyPatch, is_its_own: bool
 ) -> None:
-    """What is looked through for that takes a worker as what it says does."""
+    """What is looked through for that takes a worker as what it says does; what we say, we pay."""
     monkeypatch.setattr(lags, "LOOK_NS", PEER_BURST_NS // 10)
     worker = two.workers[0]
     one = two.connect([b"A"], worker)
@@ -297,7 +298,8 @@ def test_who_changes_its_policy_with_much_waiting_pays_for_it(
     assert peer.member.blocked
 
     for limit in (5, 4):
-        two.set_policy(one, SlowPolicy("drop_newest", limit_messages=limit))
+        policy = SlowPolicy("drop_newest", limit_messages=limit)
+        two.set_policy(one, policy, is_its_own=is_its_own)
 
     one.session.subscribe(b"C")
     one.say()
@@ -306,7 +308,7 @@ def test_who_changes_its_policy_with_much_waiting_pays_for_it(
     one.session.subscribe(b"D")
     one.say()
     two.turn(worker)
-    assert b"D" not in peer.wants, "it is left unread for a while"
+    assert (b"D" in peer.wants) is not is_its_own, "it is left unread for a while"
 
 
 def test_what_one_has_said_of_itself_counts_on_and_is_taken_back(two: TakingOver) -> None:
