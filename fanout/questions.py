@@ -15,7 +15,7 @@ from fanout.observe.blockers import BLOCK, in_the_way
 from fanout.statistics import Undelivered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fanout.observe.blockers import Blocker
     from fanout.observe.reader import Reader
@@ -128,7 +128,8 @@ class Questions:
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:
         """Every subscriber whose handshake is done, by id."""
         self._writer.refresh(REFRESH_TIMEOUT)
-        return self._look_at_subscribers()
+        found = self._in_slices(self._reader.subscribers)
+        return tuple(sorted(found, key=attrgetter("id")))
 
     def statistics(self) -> PublisherStatistics:
         """Totals, with the figures of connected subscribers in them."""
@@ -181,11 +182,11 @@ class Questions:
         if not self._is_drained(target):
             all_answered = self._writer.refresh(REFRESH_TIMEOUT)
             owed = {} if all_answered else self._writer.owed()
-            for one in self._look_at_subscribers():
-                counted, exact = owed.get(one.id, (0, True))
-                messages = max(one.queued, counted)
-                if messages or not exact:
-                    queued.append(Undelivered(one.id, one.peer, messages, 0, exact))
+            for who, figures in sorted(self._in_slices(self._reader.rows)):
+                counted, exact = owed.get(who.subscriber, (0, True))
+                messages, exact = max(figures.queued, counted), exact and not figures.uncounted
+                if who.version and (messages or not exact):
+                    queued.append(Undelivered(who.subscriber, who.peer, messages, 0, exact))
         lost = self._writer.take_lost()
         named = {one.subscriber for one in lost}  # who was lost since we looked
         return (*lost, *(one for one in queued if one.subscriber not in named))
@@ -193,17 +194,16 @@ class Questions:
     def _is_drained(self, target: int) -> bool:
         return all(flushed >= target for flushed in self._reader.flushed())
 
-    def _look_at_subscribers(self) -> tuple[SubscriberStatistics, ...]:
-        """All of them, a slice at a time: who connects need not wait until all are read.
+    def _in_slices(self, look: Callable[[list[int]], Iterable[T]]) -> list[T]:
+        """What is found of all connections, some slots at a time: who connects need not wait.
 
         Who comes meanwhile may be missing. Nobody is there twice: a connection keeps its slot.
         """
         used = self._reader.used()
-        found: list[SubscriberStatistics] = []
+        found: list[T] = []
         for first in range(0, len(used), SLICE):
-            look = partial(self._reader.subscribers, used[first : first + SLICE])
-            found += self._writer.call(look)
-        return tuple(sorted(found, key=attrgetter("id")))
+            found += self._writer.call(partial(look, used[first : first + SLICE]))
+        return found
 
     def _ask(self, look: Callable[[], T]) -> T:
         self._writer.refresh(REFRESH_TIMEOUT)

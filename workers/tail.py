@@ -89,7 +89,8 @@ class Tail(Generic[K]):
             flushed = pump.flushed()
         if self.replays:
             self._bound_replays()
-            tail = min(tail, *self.replays.values())
+            oldest = min(self.replays.values())
+            tail, flushed = min(tail, oldest), min(flushed, oldest)
         slot.flushed = flushed
         if not fences.STORES_STAY_IN_ORDER:
             self._fence()  # what was read below the tail must have been read

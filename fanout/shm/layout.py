@@ -42,7 +42,7 @@ from dataclasses import dataclass
 from fanout.shm.value_layout import NO_TABLE, ValueTable
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 12
+LAYOUT_VERSION = 13
 WORD = 8
 LINE = 64
 PAGE = 4096
@@ -158,13 +158,13 @@ S_OLDEST = 22  # the oldest message that is queued, if any is
 S_KERNEL_BYTES = 23  # that the kernel had not sent, or that were not acknowledged, when asked last
 S_RATE = 24  # messages sent in the last second
 S_RATE_BYTES = 25
-S_BANK = 26  # records ever written; its lowest bit names the bank of the last one, 0 = none yet
-S_ACTED = 27  # bytes of its input on which all is done, if its record does not say more
+S_UNCOUNTED = 26  # 1 = it is to be sent more of the past, which is in no figure
+S_BANK = 27  # records ever written; its lowest bit names the bank of the last one, 0 = none yet
+S_ACTED = 28  # bytes of its input on which all is done, if its record does not say more
 # On a Unix socket, whose bytes the kernel does not count: see `own_counts`.
-S_HANDED = 28  # which slot it is, and bytes that it has taken; UNCOUNTED = its end has begun
-S_TAKEN = 29  # bytes of its input that were taken from it, or UNCOUNTED = some are being taken
-S_TAKING = 30  # 0; or these are to be taken, less those that are looked at and not taken then
-# Word 31 is free.
+S_HANDED = 29  # which slot it is, and bytes that it has taken; UNCOUNTED = its end has begun
+S_TAKEN = 30  # bytes of its input that were taken from it, or UNCOUNTED = some are being taken
+S_TAKING = 31  # 0; or these are to be taken, less those that are looked at and not taken then
 S_BANKS = 32  # two of them: from where another worker can go on with the stream
 BANK_WORDS = 48  # in the order of `stream_record.StreamRecord`
 SPEECH_BYTES = 136  # of each, at its end: what is to be said that is not in the log

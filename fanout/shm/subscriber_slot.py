@@ -47,6 +47,7 @@ class Checkpoint(NamedTuple):
     kernel_bytes: int = 0  # not acknowledged by the peer, when the kernel was last asked
     rate: int = 0  # messages sent in the last second
     rate_bytes: int = 0
+    uncounted: int = 0  # 1 = it is to be sent more of the past, which is in no figure
 
     @property
     def queued(self) -> int:
@@ -71,7 +72,7 @@ _EACH = at.SUBSCRIBER_SLOT_BYTES // at.WORD
 _packed = array("Q", NOTHING)
 _nothing = array("Q", NOTHING)
 _pack_into = struct.Struct(f"{len(NOTHING)}Q").pack_into
-assert at.S_RATE_BYTES == _STOP - 1, "the fields of a checkpoint are the words of a slot"
+assert at.S_UNCOUNTED == _STOP - 1, "the fields of a checkpoint are the words of a slot"
 
 
 class SubscriberSlot(Record):

@@ -173,7 +173,10 @@ class Peer:
             blocked_since: monotonic ns of its last progress, 0 if it is ready.
         """
         member = self.member
-        seen = member.checkpoint(blocked_since, self._kernel_bytes, self.rate, self.rate_bytes)
+        seen = member.checkpoint(
+            *(blocked_since, self._kernel_bytes, self.rate, self.rate_bytes),
+            is_going_back=self.is_going_back,
+        )
         self.slot.checkpoint(seen)
         return seen
 

@@ -296,13 +296,20 @@ class Member:
         )
 
     def checkpoint(
-        self, blocked_since: int, kernel_bytes: int = 0, rate: int = 0, rate_bytes: int = 0
+        self,
+        blocked_since: int,
+        kernel_bytes: int = 0,
+        rate: int = 0,
+        rate_bytes: int = 0,
+        *,
+        is_going_back: bool = False,
     ) -> Checkpoint:
         """Where its stream stands and what it was counted; exact once it is settled.
 
         Args:
             blocked_since: monotonic ns of its last progress, 0 if it is ready.
             kernel_bytes, rate, rate_bytes: of its connection; see `Checkpoint`.
+            is_going_back: it was promised what it has missed, and that is not begun.
         """
         # All subscribers are asked, ten times a second: without a call for each figure.
         cohort, sent_bytes = self.cohort, self.sent_bytes
@@ -311,6 +318,7 @@ class Member:
             matched += cohort.matched - self.joined_at
             matched_bytes += cohort.matched_bytes - self.joined_at_bytes
         drops = self.drops
+        has_more = self.replay is not None or self.snapshots is not None
         fields = (
             self.position,
             self.sequence,
@@ -336,5 +344,6 @@ class Member:
             kernel_bytes,
             rate,
             rate_bytes,
+            int(is_going_back or (has_more and not self.is_counted)),
         )
         return tuple.__new__(Checkpoint, fields)  # as Checkpoint(*fields), in half the time

@@ -15,6 +15,7 @@ from fanout.workers.stream.cohort import EVERYTHING
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Effect, Lost, Recovered, Stalled
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
+from fanout.workers.stream.segments import first_unsent
 from fanout.workers.stream.totals import Totals
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from fanout.workers.tuning import Tuning
 
 position_of = attrgetter("position")
-
 OLDER_WANTS_MAX = 500_000  # copies of wants of a member that changes them and takes nothing: 30 MB
 QUIET_NS = 250_000_000  # without a change, after which a member shares a cohort again
 CALMED_PER_TICK = 5_000  # short prefixes of members that do: some 10 ms
@@ -231,11 +231,11 @@ class Members:
         return backlog.tail
 
     def flushed(self) -> int:
-        """The message below which everything was handed to the sockets."""
+        """The message below which everything was handed to the sockets; last values, too."""
         if not self.blocked:
             return self.backlog.tail
-        spilled = (member.spilled for member in self.blocked if member.spill)
-        return min(self.backlog.tail, min(spilled, default=self.front))
+        unsent = (first_unsent(one) for one in self.blocked if one.spill or one.snapshots)
+        return min(self.backlog.tail, min(unsent, default=self.front))
 
     def settle(self, member: Member, *, stay: bool = False) -> None:
         """Bring counters and cursor of a member up to date; `stay`: the front does, in any case."""

@@ -21,3 +21,15 @@ def segments(member: Member, first: int, front: int) -> Iterator[Segment]:
             first = until
     if first < front:
         yield first, front, member.cohort
+
+
+def first_unsent(member: Member) -> int:
+    """The message below which a member has everything, of what does not come at its cursor.
+
+    That is the rest of a message, or last values: all that there was below a message, whichever it
+    is sent.
+    """
+    if member.snapshots is None:
+        return member.spilled
+    due = max(0, member.snapshots.pending[0].due - 1)
+    return min(due, member.spilled) if member.spill else due

@@ -64,7 +64,7 @@ def test_a_checkpoint_lies_between_two_stores_of_its_version(written: Written) -
     before, words, after = written(lambda memory: SubscriberSlot(memory, 0).checkpoint(NOTHING))
 
     assert (before, after) == (version, version)
-    assert words == set(range(SLOT + at.S_POSITION, SLOT + at.S_RATE_BYTES + 1))
+    assert words == set(range(SLOT + at.S_POSITION, SLOT + at.S_UNCOUNTED + 1))
 
 
 def test_a_slot_has_its_owner_when_its_counters_are_zero(written: Written) -> None:

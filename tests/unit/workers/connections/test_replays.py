@@ -365,6 +365,46 @@ def test_last_values_that_are_still_to_come_are_in_no_figure_and_the_end_says_so
         assert [one.uncounted for one in taking.closed] == [True]
 
 
+def test_its_figures_say_that_more_is_to_come_also_between_two_chunks(two: TakingOver) -> None:
+    """There nothing waits for it that anybody has counted; and everything published waits."""
+    publish(two, 2)
+    for _ in range(400):
+        assert two.publish(b"C", bytes(100))
+    publish(two, 2)
+    worker = two.workers[0]
+    one = two.connect([b"nothing", since(two, 0)], worker)
+    two.settle(worker)
+    peer = worker.desk.peers[one.number]
+    one.session.subscribe(b"A")
+    one.say()
+    seen = []
+    for _ in range(50):
+        two.turn(worker)
+        worker.pump.settle(peer.member)
+        figures = peer.checkpoint(0)
+        seen.append((figures.queued, figures.uncounted))
+        is_waited_for = worker.pump.flushed() < two.log.log.head()
+        assert is_waited_for or not (figures.queued or figures.uncounted)
+
+    assert (0, 1) in seen
+    assert seen[-1] == (0, 0)
+
+
+def test_its_figures_say_that_more_is_to_come_before_that_is_begun(two: TakingOver) -> None:
+    publish(two, 20)
+    worker = two.workers[0]
+    one = two.connect([b"nothing", since(two, 4)], worker)
+    peer, channel = worker.desk.peers[one.number], two.around(worker).channel
+    one.session.subscribe(b"A")
+    one.say()
+    channel.stuck = True
+    two.turn(worker)
+
+    worker.pump.settle(peer.member)
+    assert peer.checkpoint(0).uncounted == 1
+    assert two.around(worker).slot.flushed < two.log.log.head(), "drain() waits for that"
+
+
 def test_what_it_is_about_to_get_is_never_lost_without_a_word() -> None:
     """Its worker dies between the report of its change and the record of what it is to get."""
     with closing(TakingOver(LAYOUT, TUNING)) as taking:
