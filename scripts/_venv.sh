@@ -55,9 +55,10 @@ _has_pip() {
     "$1" -m pip --version >/dev/null 2>&1
 }
 
-# pip 22.3 and newer can; then the environment needs none of its own, which takes 6 s to install.
+# pip 22.3 and newer can; then the environment needs none of its own, which takes 6 s to install. It
+# takes the path of an interpreter, not its name.
 _can_install_into_others() {
-    "$1" -m pip --python "$1" --version >/dev/null 2>&1
+    "$1" -m pip --python "$("$1" -c 'import sys; print(sys.executable)')" --version >/dev/null 2>&1
 }
 
 _pip() {
@@ -82,6 +83,41 @@ print(hashlib.sha256(repr((sys.argv[1:], sys.version, project)).encode()).hexdig
 PYTHON
 }
 
+# What `pip install --editable .[EXTRA,...]` does, by two at once: the project is built while what it
+# needs is downloaded and unpacked, which takes the longest. What is said by the one that builds
+# follows what the other says. Only what is used is compiled, when it is: all of it takes a third of
+# the installation.
+_pip_install() {
+    local scratch building failed=0
+    scratch="$(mktemp -d)" || return
+    _requirements "$@" >"$scratch/requirements" || return
+    _pip install --quiet --no-compile --no-deps --disable-pip-version-check \
+        --editable "$REPOSITORY" >"$scratch/said" 2>&1 &
+    building=$!
+    # shellcheck disable=SC2064  # who is interrupted is in no function any more
+    trap "kill $building 2>/dev/null; rm -rf '$scratch'" EXIT
+    _pip install --quiet --no-compile --requirement "$scratch/requirements" || failed=1
+    wait "$building" || failed=1
+    cat "$scratch/said" >&2
+    rm -rf "$scratch"
+    trap - EXIT
+    return "$failed"
+}
+
+# One line for each of what fanout and these extras need.
+_requirements() {
+    "$VENV/bin/python" - "$REPOSITORY/pyproject.toml" "$@" <<'PYTHON'
+import pathlib
+import sys
+import tomllib
+
+path, *extras = sys.argv[1:]
+project = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))["project"]
+needed = [project["dependencies"], *(project["optional-dependencies"][one] for one in extras)]
+print(*dict.fromkeys(sum(needed, [])), sep="\n")
+PYTHON
+}
+
 _install_missing() {
     local fingerprint extra missing=()
     fingerprint="$(_fingerprint)"
@@ -92,8 +128,7 @@ _install_missing() {
     local names
     names="$(IFS=,; printf '%s' "$*")"
     printf 'installing fanout-zmq%s into %s\n' "${names:+[$names]}" "$VENV" >&2
-    # Only what is used is compiled, when it is: all of it takes a third of the installation.
-    _pip install --quiet --no-compile --editable "$REPOSITORY${names:+[$names]}" \
+    _pip_install "$@" \
         || _fail "pip could not install fanout-zmq[$names]; the reason is above (PIP_* variables are honoured)"
     _find_without_hook || _fail "fanout could not be linked into $VENV; the reason is above"
     for extra in core "$@"; do
