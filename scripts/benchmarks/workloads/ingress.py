@@ -20,7 +20,7 @@ from benchmarks.ingress_costs import (
 from benchmarks.peers import PeerKind
 from benchmarks.peers.base import LOOPBACK
 from benchmarks.resources import ProcessTree
-from benchmarks.traffic import PROBE_TOPIC, Traffic
+from benchmarks.traffic import LAST_MARK, PROBE_TOPIC, Traffic
 from benchmarks.workloads.base import MICRO, MILLION, Case, Metric, Sample, Settings, Workload
 
 if TYPE_CHECKING:
@@ -122,12 +122,19 @@ class Ingress(Workload):
 
 
 def await_subscribed(audience: Audience, intake: int, traffic: Traffic) -> None:
-    """Send probes, as one more producer, until every subscriber has seen one."""
+    """Send probes, as one more producer, until every subscriber has seen one, and then the last.
+
+    None is under way behind that one: it would be counted with the messages.
+    """
     audience.await_probe()
     with closing(RawProducer(intake)) as prober:
         prober.send(PROBE_TOPIC, traffic.probe_payload)
         while audience.poll_probed() is None:
             prober.send(PROBE_TOPIC, traffic.probe_payload)
+        audience.await_probe("last")
+        prober.send(PROBE_TOPIC, LAST_MARK)
+        while audience.poll_probed() is None:
+            pass
 
 
 def await_arrival(audience: Audience) -> Arrival:
