@@ -1,8 +1,8 @@
 """The thread that reads producers and publishes what they send. Shell.
 
-Who has something is read in turn, one read each, so that nobody gets more than his share, however
-much he sends. What a read brought is appended by one commit. If there is no room for it, it is
-kept, and no producer is read until there is.
+Who has something is read in turn, one read each of what takes as long, so that nobody gets more
+than his share, however much he sends. What a read brought is appended by one commit. If there is no
+room for it, it is kept, and no producer is read until there is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from fanout.errors import BrokenError, PoisonedError
 from fanout.ingress.door import Door
 from fanout.ingress.poller import Poller
+from fanout.ingress.shares import next_share
 from fanout.ingress.sources import Piece
 from fanout.ingress.splitting import Found
 from fanout.reasons import Reason
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from fanout.ingress.sources import Connection, Source
     from fanout.statistics import IngestStatistics
 
-READ_BYTES = (
-    32 * 1024
-)  # a turn: some 0.1 ms of the interpreter, in which nobody publishes beside it
 HANDSHAKE_BYTES = 1024  # what is read of who is not ready: what it sends behind that is kept
 LAST_BYTES = 1024 * 1024  # what is published of each in the end: more than sockets hold by default
 LEFT = "closed by the producer"
@@ -198,10 +196,10 @@ class Loop:
         """
         if not connection.is_open:
             return 0
-        intake = connection.intake
+        intake, share = connection.intake, connection.share
         connection.mark = intake.mark
         try:
-            connection.taken, intake.rest = intake.rest or connection.sock.recv(READ_BYTES), b""
+            connection.taken, intake.rest = intake.rest or connection.sock.recv(share), b""
         except OSError as error:
             self._door.read_failed(connection, error)
             return 0
@@ -209,6 +207,7 @@ class Loop:
         if not data:
             self._door.end(connection, Reason.LEFT, LEFT)
             return 0
+        began_ns = time.thread_time_ns()
         found = Found()
         intake.receive(data, found)
         pieces = deque(Piece(connection, attempt) for attempt in self._portions.of(found))
@@ -217,6 +216,8 @@ class Loop:
         self._door.answer(connection)
         if connection.is_open:
             self._door.weigh(connection)
+        took_ns = time.thread_time_ns() - began_ns
+        connection.share = next_share(share, len(data), took_ns)
         return len(data)
 
     def _publish_waiting(self) -> None:

@@ -6,6 +6,7 @@ frame more, as if it had been published here.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fanout.ingress.splitting import Found
     from fanout.ingress.terms import Terms
     from fanout.send.path import SendPath
+    from fanout.shm.log import Buffer
 
 
 class Portions(NamedTuple):
@@ -35,7 +37,7 @@ class Portions(NamedTuple):
 
     def of(self, found: Found) -> Iterator[Attempt]:
         """All that was found, in order."""
-        data = found.pieces[0] if len(found.pieces) == 1 else b"".join(found.pieces)
+        data: Buffer = found.pieces[0] if len(found.pieces) == 1 else b"".join(found.pieces)
         ends, topics = found.ends, found.topics
         numbered, limit, count_limit, *_ = self.terms
         more = len(NUMBER_FRAME) if numbered else 0
@@ -51,12 +53,12 @@ class Portions(NamedTuple):
                 yield attempt_batch(self.path, wires, its_topics)
             else:
                 if begin:
-                    its_ends = [one - begin for one in its_ends]
+                    its_ends = array("Q", [one - begin for one in its_ends])
                 yield attempt_joined(self.path, data[begin:end], its_ends, its_topics)
             first, begin = last, end
 
 
-def _fitting(ends: list[int], first: int, limit: int, more: int) -> int:
+def _fitting(ends: array[int], first: int, limit: int, more: int) -> int:
     """Up to which message, from `first` on, they end within the limit; one of them does.
 
     Args:
@@ -71,7 +73,7 @@ def _fitting(ends: list[int], first: int, limit: int, more: int) -> int:
     return max(first + 1, first + bisect_right(range(first, len(ends)), limit, key=end_of))
 
 
-def with_number(wire: bytes) -> bytes:
+def with_number(wire: Buffer) -> bytes:
     """A whole message with one frame more, which has room for its number."""
     offset = 0
     while wire[offset] & MORE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fanout.ingress.shares import FIRST_BYTES
 from fanout.send.attempt import NO_SPACE
 from fanout.statistics import IngestStatistics, ProducerStatistics
 from fanout.zmtp.cutting import Mark
@@ -74,6 +75,7 @@ class Connection:
     begun: int = 0  # bytes of a message that is not whole
     taken: bytes = b""  # what was read and not made into pieces yet
     mark: Mark = START  # where its stream was before that
+    share: int = FIRST_BYTES  # that are read next time
     unsent: bytes = b""  # what its socket did not take yet, of READY and PONGs
     messages: int = 0  # published
     bytes: int = 0  # of these, on the wire as they are in the log

@@ -9,6 +9,7 @@ than needed, or flags that mean nothing. Pure.
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ from fanout.zmtp.lost_long import lost_long_size
 if TYPE_CHECKING:
     from fanout.ingress.admission import Admission
     from fanout.send.topics import Topic
+    from fanout.shm.log import Buffer
 
 SHORT_FRAMES_BYTES = 3 * (SHORT_HEADER_BYTES + SHORT_BODY_MAX)  # what three of them take at most
 RUN_MIN = 16  # messages of one size in a row that are found together: with fewer it does not pay
@@ -39,9 +41,9 @@ RUN_MIN = 16  # messages of one size in a row that are found together: with fewe
 class Found:
     """Whole messages back to back, in the order in which they came."""
 
-    pieces: list[bytes] = field(default_factory=list)  # together all of them
+    pieces: list[Buffer] = field(default_factory=list)  # together all of them
     size: int = 0  # bytes of these
-    ends: list[int] = field(default_factory=list)  # of each message, in all of that
+    ends: array[int] = field(default_factory=lambda: array("Q"))  # of each message, in all of that
     topics: list[Topic] = field(default_factory=list)
 
 
@@ -83,10 +85,18 @@ class Splitter(StreamCutter[Found]):
         return len(self._message) + len(self._rest) + len(self._gathered or b"")
 
     def _cut_fast(self, data: bytes, offset: int, found: Found) -> int:
-        """Find messages of up to three short frames, of which the second may be long."""
+        """Find messages of up to three short frames, of which the second of two may be long."""
         self._admission.refresh()
         if self._size_max < 0:
             return offset
+        end = self._find(data, offset, found)
+        if end > offset:
+            found.pieces.append(memoryview(data)[offset:end])
+            found.size += end - offset
+        return end
+
+    def _find(self, data: bytes, offset: int, found: Found) -> int:
+        """Add ends and topics of these; returns where the first other message begins."""
         begin = offset
         # Once a read, behind what began before: it looks at all of it, and may find nothing.
         if len(found.ends) < 2:
@@ -128,9 +138,6 @@ class Splitter(StreamCutter[Found]):
                 add_topic(topic)
         except LookupError:  # the read ends in here, or the topic is new
             pass
-        if offset > begin:
-            found.pieces.append(data[begin:offset])
-            found.size += offset - begin
         return offset
 
     def _cut_run(self, data: bytes, offset: int, found: Found) -> int:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, cast
 from fanout.shm.log import NO_SPACE
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Sequence
 
     from fanout.send.path import SendPath
     from fanout.send.topics import Subject, Topic
     from fanout.send.wire import Encoder, Wire
+    from fanout.shm.log import Buffer
 
 
 @dataclass(slots=True)  # not frozen: that would cost each message half a microsecond
@@ -61,9 +63,7 @@ def attempt_pairs(path: SendPath, encoder: Encoder, messages: Sequence[Wire | Su
     return attempt_batch(path, *encoder.many(bodies, subjects))
 
 
-def attempt_joined(
-    path: SendPath, data: bytes, ends: Sequence[int], topics: Sequence[Topic]
-) -> Attempt:
+def attempt_joined(path: SendPath, data: Buffer, ends: array[int], topics: list[Topic]) -> Attempt:
     """As `attempt_batch`, for messages that are back to back already; see `LogWriter`."""
     return Attempt(lambda: path.append_joined(data, ends, topics), len(data), len(ends))
 

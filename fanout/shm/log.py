@@ -14,7 +14,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.shm import fence as fences
 from fanout.shm import layout as at
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from fanout.shm.segment import Segment
+
+Buffer: TypeAlias = "bytes | memoryview"
+Words: TypeAlias = "Sequence[int] | memoryview"  # the latter has them as words
 
 NO_SPACE = -1
 REFRESH_PART = MESSAGE_PART  # the limits hold for 1/4 of the log at most: then look at the tails
@@ -224,16 +227,17 @@ class LogWriter:
         next(positions)
         return self._append_many(b"".join(wires), positions, topic_ids)
 
-    def append_joined(self, data: bytes, ends: Sequence[int], topic_ids: Sequence[int]) -> int:
+    def append_joined(self, data: Buffer, ends: array[int], topic_ids: Words) -> int:
         """As `append_batch`, for messages that are back to back already.
 
         Args:
+            data: bytes, or a view of some.
             ends: where each of them ends in `data`; the last one where that ends.
         """
         start = self.start_of(self.head)
         return self._append_many(data, map(start.__add__, ends), topic_ids)
 
-    def _append_many(self, data: bytes, positions: Iterable[int], topic_ids: Sequence[int]) -> int:
+    def _append_many(self, data: Buffer, positions: Iterable[int], topic_ids: Words) -> int:
         """Commit messages that end at these positions of the log."""
         sequence = self.head
         start = self.start_of(sequence)
@@ -242,13 +246,13 @@ class LogWriter:
             return NO_SPACE
         self._raise_flag(sequence + count)
         self._write(start, data)
-        self._write_index(self._ends, sequence, array("Q", positions))
-        self._write_index(self._topics, sequence, array("Q", topic_ids))
+        self._write_index(self._ends, sequence, words_of(positions))
+        self._write_index(self._topics, sequence, words_of(topic_ids))
         self._note(sequence, topic_ids)
         self._commit(sequence + count)
         return sequence
 
-    def _note(self, sequence: int, topic_ids: Sequence[int]) -> None:
+    def _note(self, sequence: int, topic_ids: Words) -> None:
         """These are about to be committed, from that message on."""
 
     def _raise_flag(self, head: int) -> None:
@@ -268,7 +272,7 @@ class LogWriter:
         self._words[H_HEAD] = head
         self._fence()
 
-    def _write(self, position: int, data: bytes) -> None:
+    def _write(self, position: int, data: Buffer) -> None:
         offset = position % self._size
         room = self._size - offset
         first = self._base + offset
@@ -279,10 +283,14 @@ class LogWriter:
         self._map[first : first + room] = view[:room]
         self._map[self._base : self._base + len(data) - room] = view[room:]
 
-    def _write_index(self, area: memoryview, sequence: int, values: array[int]) -> None:
+    def _write_index(self, area: memoryview, sequence: int, values: memoryview) -> None:
         slot = sequence & self._mask
         room = len(area) - slot
-        view = memoryview(values)
-        area[slot : slot + len(values)] = view[:room]
+        area[slot : slot + len(values)] = values[:room]
         if len(values) > room:
-            area[: len(values) - room] = view[room:]
+            area[: len(values) - room] = values[room:]
+
+
+def words_of(values: Iterable[int]) -> memoryview:
+    """Numbers as words; what is a view has them already."""
+    return values if isinstance(values, memoryview) else memoryview(array("Q", values))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import pytest
@@ -139,6 +141,19 @@ class CompiledMachine(RuleBasedStateMachine):
         }
         self.both.do(lambda line: (attempts[line].size, attempts[line].count))
         self.both.do(lambda line: attempts[line].append())
+
+    @precondition(lambda self: not self.numbered)  # there each message gets a frame more first
+    @rule(messages=st.lists(st.tuples(sizes, names), min_size=1, max_size=20))
+    def append_joined(self, messages: list[tuple[int, bytes]]) -> None:
+        wires = [encode_message([name, self.body(size)]) for size, name in messages]
+        ends = array("Q", accumulate(map(len, wires)))
+        data = memoryview(b"".join(wires))
+
+        def append(line: Line) -> int:
+            topics = [line.path.intern(name) for _, name in messages]
+            return line.path.append_joined(data, ends, topics)
+
+        self.both.do(append)
 
     @rule(data=st.data())
     def read(self, data: st.DataObject) -> None:
