@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.children import run_child
-from benchmarks.peers.base import BACKLOG, LOOPBACK
-from benchmarks.traffic import topic_name
+from benchmarks.peers import PEERS
+from benchmarks.peers.base import BACKLOG, LOOPBACK, create_peer
+from benchmarks.peers.broker import BrokerPeer
+from benchmarks.traffic import Traffic, topic_name
 from benchmarks.wire import ZMTP_GREETING
 from fanout.zmtp import encode_message
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from fanout import Publisher
 
 TOPIC = topic_name(0)
+BROKERS = ("redis", "nats")  # producers publish there themselves
 READY = b"\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH"
 AT_ONCE = 500  # messages in one send() of a raw producer
 MANY = 1000  # messages after which who relays by hand looks whether it is to end
@@ -34,10 +39,21 @@ BESIDE_SECONDS = 0.001  # between two calls of `publish()`, or two looks of a pa
 
 
 class RawProducer:
-    """A connection that says it is a PUSH socket; it sends bytes, and reads nothing but READY."""
+    """A connection that says what a PUSH socket says, or what a broker is to be told.
 
-    def __init__(self, port: int) -> None:
+    It sends bytes, and reads nothing but READY.
+    """
+
+    def __init__(self, port: int, hub: str) -> None:
         self._socket = socket.create_connection((LOOPBACK, port), CONNECT_SECONDS)
+        self._broker = broker(hub) if hub in BROKERS else None
+        if self._broker is not None:
+            self._broker.introduce(self._socket)
+        else:
+            self._greet()
+        self._socket.settimeout(PATIENCE_SECONDS)
+
+    def _greet(self) -> None:
         self._socket.sendall(ZMTP_GREETING + READY)
         answer = b""
         while b"READY" not in answer:
@@ -45,11 +61,13 @@ class RawProducer:
             if not data:
                 raise ConnectionError(f"the connection was closed after {answer!r}")
             answer += data
-        self._socket.settimeout(PATIENCE_SECONDS)
 
     def send(self, topic: bytes, payload: bytes, count: int = 1) -> None:
         """Send the same message so many times; waits while nobody reads."""
-        message = encode_message([topic, payload])
+        if self._broker is not None:
+            message = self._broker.publication(topic, payload)
+        else:
+            message = encode_message([topic, payload])
         chunk = message * min(count, AT_ONCE)
         for _ in range(count // AT_ONCE):
             self._socket.sendall(chunk)
@@ -58,6 +76,15 @@ class RawProducer:
     def close(self) -> None:
         """End the connection."""
         self._socket.close()
+        if self._broker is not None:
+            self._broker.close()
+
+
+def broker(name: str) -> BrokerPeer:
+    """One that is not started."""
+    peer = create_peer(PEERS[name].location, Traffic(0, 0), {})
+    assert isinstance(peer, BrokerPeer)
+    return peer
 
 
 def by_fanout(channel: Channel) -> None:
@@ -107,18 +134,26 @@ def by_hand(channel: Channel) -> None:
                 continue
 
 
-def raw_producer(channel: Channel, port: int, count: int, size: int) -> None:
+def by_broker(channel: Channel, name: str) -> None:
+    """Have a broker publish what comes."""
+    with closing(broker(name)) as peer:
+        port = int(peer.start()[0].rpartition(":")[2])
+        channel.send(ports=[port, port])
+        channel.receive()  # until the harness is done
+
+
+def raw_producer(channel: Channel, hub: str, port: int, count: int, size: int) -> None:
     """Send from bytes that are ready."""
-    producer = RawProducer(port)
+    producer = RawProducer(port, hub)
     channel.send(ready=True)
     channel.receive()
     producer.send(TOPIC, b"x" * size, count)
     channel.receive()  # what is under way would be lost with the connection
 
 
-def paced_producer(channel: Channel, port: int, count: int, size: int) -> None:
+def paced_producer(channel: Channel, hub: str, port: int, count: int, size: int) -> None:
     """Send `PACE` messages a second, as evenly as a process is woken."""
-    producer = RawProducer(port)
+    producer = RawProducer(port, hub)
     channel.send(ready=True)
     channel.receive()
     began, sent = time.monotonic(), 0
@@ -130,7 +165,7 @@ def paced_producer(channel: Channel, port: int, count: int, size: int) -> None:
     channel.receive()
 
 
-def stock_producer(channel: Channel, port: int, count: int, size: int) -> None:
+def stock_producer(channel: Channel, _hub: str, port: int, count: int, size: int) -> None:
     """Send with a PUSH socket."""
     import zmq
 
@@ -148,8 +183,12 @@ def stock_producer(channel: Channel, port: int, count: int, size: int) -> None:
         channel.receive()
 
 
-HUBS: dict[str, Callable[[Channel], None]] = {"fanout": by_fanout, "PULL and PUB": by_hand}
-PRODUCERS: dict[str, Callable[[Channel, int, int, int], None]] = {
+HUBS: dict[str, Callable[[Channel], None]] = {
+    "fanout": by_fanout,
+    "PULL and PUB": by_hand,
+    **{name: partial(by_broker, name=name) for name in BROKERS},
+}
+PRODUCERS: dict[str, Callable[[Channel, str, int, int, int], None]] = {
     "raw": raw_producer,
     "pyzmq": stock_producer,
     PACED: paced_producer,
@@ -162,7 +201,8 @@ def main(channel: Channel, arguments: Sequence[str]) -> None:
     if name in HUBS:
         HUBS[name](channel)
     else:
-        PRODUCERS[name](channel, *map(int, rest))
+        hub, *numbers = rest
+        PRODUCERS[name](channel, hub, *map(int, numbers))
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ from benchmarks.audience import RUN_SECONDS, Arrival, Audience
 from benchmarks.children import Child
 from benchmarks.ingress_costs import (
     BESIDE_SECONDS,
+    BROKERS,
     HUBS,
     PACE,
     PACED,
     PRODUCERS,
     RawProducer,
 )
-from benchmarks.peers import PeerKind
+from benchmarks.peers import PEERS, PeerKind
 from benchmarks.peers.base import LOOPBACK
 from benchmarks.resources import ProcessTree
 from benchmarks.traffic import LAST_MARK, PROBE_TOPIC, Traffic
@@ -33,6 +34,8 @@ COUNT, QUICK_COUNT = 250_000, 25_000  # messages of each producer: a second of a
 PATIENCE_SECONDS = 60.0
 MODULE = "benchmarks.ingress_costs"
 NANO = 1e-9
+# Producers that not all can have: a stock one speaks ZMTP, and only fanout publishes beside it.
+HUBS_OF = {PACED: ("fanout",), "pyzmq": ("fanout", "PULL and PUB")}
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Ingress(Workload):
     """
 
     name = "ingress"
-    summary = "four producers feed one publisher beside 10 subscribers; by hand: PULL and PUB"
+    summary = "four producers feed 10 subscribers: fanout, PULL and PUB by hand, redis, nats"
     metrics = (
         Metric("messages_per_second", "M messages/s in", 1 / MILLION),
         Metric("deliveries_per_second", "M deliveries/s", 1 / MILLION),
@@ -64,7 +67,9 @@ class Ingress(Workload):
     def kinds(self, settings: Settings) -> Sequence[PeerKind]:
         del settings  # they are no publishers that could be chosen
         return [
-            PeerKind(name, "zmtp", name, "", "fanout.ingress" if name == "fanout" else "zmq")
+            PEERS[name]
+            if name in BROKERS
+            else PeerKind(name, "zmtp", name, "", "fanout.ingress" if name == "fanout" else "zmq")
             for name in HUBS
         ]
 
@@ -73,7 +78,7 @@ class Ingress(Workload):
             Load(
                 f"{SENDERS} {producers} producers, {size:,} B, {subscribers:,} subscribers",
                 Traffic(subscribers, size),
-                peers=("fanout",) if producers == PACED else None,
+                peers=HUBS_OF.get(producers),
                 producers=producers,
             )
             for producers in PRODUCERS
@@ -91,8 +96,9 @@ class Ingress(Workload):
             port, intake = hub.answer(PATIENCE_SECONDS)["ports"]
             audience = stack.enter_context(closing(Audience(case.traffic, peer.dialect)))
             audience.connect([f"{LOOPBACK}:{port}"])
-            await_subscribed(audience, intake, case.traffic)
-            arguments = (case.producers, str(intake), str(each), str(case.traffic.payload_bytes))
+            await_subscribed(audience, peer.name, intake, case.traffic)
+            size = str(case.traffic.payload_bytes)
+            arguments = (case.producers, peer.name, str(intake), str(each), size)
             senders = [stack.enter_context(Child(MODULE, *arguments)) for _ in range(SENDERS)]
             for sender in senders:
                 sender.answer(PATIENCE_SECONDS)
@@ -121,13 +127,13 @@ class Ingress(Workload):
         return Sample(values)
 
 
-def await_subscribed(audience: Audience, intake: int, traffic: Traffic) -> None:
+def await_subscribed(audience: Audience, hub: str, intake: int, traffic: Traffic) -> None:
     """Send probes, as one more producer, until every subscriber has seen one, and then the last.
 
     None is under way behind that one: it would be counted with the messages.
     """
     audience.await_probe()
-    with closing(RawProducer(intake)) as prober:
+    with closing(RawProducer(intake, hub)) as prober:
         prober.send(PROBE_TOPIC, traffic.probe_payload)
         while audience.poll_probed() is None:
             prober.send(PROBE_TOPIC, traffic.probe_payload)
