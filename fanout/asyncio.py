@@ -18,6 +18,7 @@ from fanout import engine as engines
 from fanout.arguments import as_timeout, check_callback
 from fanout.awaited_answering import AwaitedAnswering
 from fanout.awaited_audience import AwaitedAudience
+from fanout.awaited_binding import AwaitedBinding
 from fanout.awaited_intake import AwaitedIntake
 from fanout.event_iterators import AwaitedEvents
 from fanout.loop_callback import LoopCallback
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.refusals import NotHere
     from fanout.security.endpoints import Security
+    from fanout.security.tls import Tls
     from fanout.send.path import SendPath
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
 _AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publisher.start()"
 
 
-class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnswering):
+class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedBinding, AwaitedIntake, AwaitedAnswering):
     """As `fanout.Publisher`; belongs to the event loop that starts it.
 
     It is started by `async with Publisher(...)` or by `await Publisher.start(...)`, which take the
@@ -74,6 +76,7 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
         *,
         on_event: Callable[[Event], None] | None = None,
         security: Security | None = None,
+        tls: Tls | None = None,
         options: Options | None = None,
         **keywords: Unpack[OptionArguments],
     ) -> None:
@@ -84,7 +87,7 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
         self._endpoint = endpoint
         self._on_event = on_event
         self._options = options
-        self._security = security
+        self._security = security, tls
         self._keywords = keywords
         self._is_started = False
 
@@ -103,11 +106,14 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
         *,
         on_event: Callable[[Event], None] | None = None,
         security: Security | None = None,
+        tls: Tls | None = None,
         options: Options | None = None,
         **keywords: Unpack[OptionArguments],
     ) -> Publisher:
         """A publisher that is started; `close()` it."""
-        publisher = cls(endpoint, on_event=on_event, security=security, options=options, **keywords)
+        publisher = cls(
+            endpoint, on_event=on_event, security=security, tls=tls, options=options, **keywords
+        )
         await publisher._start()
         return publisher
 
@@ -182,23 +188,6 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
         engine.gate.check()
         rules, own = engine.batches, self._own
         return make_batch(Batch, rules, own, lambda attempt: queue.send(attempt, timeout))
-
-    # Endpoints.
-
-    async def bind(self, endpoint: str, *, security: Security | None = None) -> str:
-        """Listen on one more endpoint; returns it as it is bound."""
-        engine = self._running()
-        return await in_thread(lambda: engine.bind(endpoint, security), undo=engine.unbind)
-
-    async def unbind(self, endpoint: str) -> None:
-        """Stop listening on an endpoint; its subscribers stay. Once begun it is done."""
-        engine = self._running()
-        await in_thread(lambda: engine.unbind(endpoint))
-
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        """The bound endpoints with their real ports."""
-        return self._running().endpoints
 
     # Queries.
 
@@ -285,7 +274,7 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedIntake, AwaitedAnsweri
             on_event = LoopCallback(on_event, asyncio.get_running_loop())
         self._engine = await in_thread(
             lambda: engines.start(
-                self._endpoint, on_event, self._keywords, self._options, self._security
+                self._endpoint, on_event, self._keywords, self._options, *self._security
             ),
             undo=lambda engine: engine.close(0.0),
         )

@@ -25,6 +25,7 @@ from fanout.security.endpoints import Null, Plain, Security
 from fanout.security.key_file import load_public_key, load_secret_key
 from fanout.security.password_file import load_passwords
 from fanout.security.passwords import Passwords, hash_password
+from fanout.security.tls import Tls
 from fanout.security.verdicts import Allow, Deny, Later, Request, Verdict
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "PlainClient",
     "Request",
     "Security",
+    "Tls",
     "Verdict",
     "create_certificates",
     "hash_password",

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from fanout.events import Event
     from fanout.options import Options
     from fanout.security.endpoints import Security
+    from fanout.security.tls import Tls
     from fanout.send.attempt import Attempt
     from fanout.statistics import InTheWay, Undelivered
     from fanout.transport.listener import Listener
@@ -168,7 +169,9 @@ class Engine:
             *(self._coordinator.tell, self._announcer.complain),
         )
 
-    def start(self, endpoints: Iterable[str], security: Security | None = None) -> None:
+    def start(
+        self, endpoints: Iterable[str], security: Security | None = None, tls: Tls | None = None
+    ) -> None:
         """Listen, start the coordinator and the workers, and serve; once.
 
         What cannot be bound is found before any process is started. Who connects meanwhile waits
@@ -182,7 +185,7 @@ class Engine:
                 listeners: list[Listener] = []
                 for each in endpoints:
                     with own_endpoints_named(each, lambda: [one.endpoint for one in listeners]):
-                        listeners.append(self._coordinator.reception.open(each, security))
+                        listeners.append(self._coordinator.reception.open(each, security, tls))
                     undo.callback(listeners[-1].close)
                 self._coordinator.start()
                 for listener in listeners:
@@ -236,11 +239,11 @@ class Engine:
 
     # Endpoints.
 
-    def bind(self, endpoint: str, security: Security | None = None) -> str:
+    def bind(self, endpoint: str, security: Security | None = None, tls: Tls | None = None) -> str:
         """Listen on one more endpoint; returns it as it is bound. Raises as `Publisher.bind()`."""
         self.gate.check_use()
         with own_endpoints_named(endpoint, lambda: self.endpoints):
-            return self._coordinator.reception.bind(endpoint, security)
+            return self._coordinator.reception.bind(endpoint, security, tls)
 
     def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint; its subscribers stay. Raises as `Publisher.unbind()`."""
@@ -328,6 +331,7 @@ def start(
     options: Mapping[str, Any],
     base: Options | None = None,
     security: Security | None = None,
+    tls: Tls | None = None,
 ) -> Engine:
     """An engine that runs, from what users pass; see `fanout.Publisher` for what it raises."""
     check_machine()
@@ -335,10 +339,11 @@ def start(
     checked = make_options(options, base)
     check_callback(on_event)
     endpoints = as_endpoints(endpoint)
-    if security is not None and not endpoints:
-        raise ConfigError("security is of an endpoint, and none is given: say it to bind()")
+    for name, given in (("security", security), ("tls", tls)):
+        if given is not None and not endpoints:
+            raise ConfigError(f"{name} is of an endpoint, and none is given: say it to bind()")
     for each in endpoints:
-        parse_endpoint(each)  # before anything is started
+        parse_endpoint(each, may_encrypt=True)  # before anything is started
     engine = Engine(checked, on_event)
-    engine.start(endpoints, security)
+    engine.start(endpoints, security, tls)
     return engine

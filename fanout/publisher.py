@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 from fanout.answering import Answering
 from fanout.arguments import as_timeout
 from fanout.audience import Audience
+from fanout.binding import Binding
 from fanout.engine import start
 from fanout.intake import Intake
 from fanout.refusals import refuse_linger
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.refusals import NotHere
     from fanout.security.endpoints import Security
+    from fanout.security.tls import Tls
     from fanout.send.path import SendPath
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
@@ -39,7 +41,7 @@ _BLOCKING = (
 
 
 @with_compiled_verbs
-class Publisher(LastVerbs, Audience, Intake, Answering):
+class Publisher(LastVerbs, Binding, Audience, Intake, Answering):
     """Publishes messages to ZeroMQ SUB sockets through a pool of worker processes.
 
     Every method may be called from any thread. Messages are delivered in the order of their
@@ -52,6 +54,7 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
             What it raises is logged; it holds nobody up, and events that it is too slow for are
             counted (`EVENTS_LOST`).
         security: what `endpoint` asks of subscribers, see `fanout.auth`; None = nothing.
+        tls: what encrypts it, if it is `tls://`, `fanout.auth.Tls`; None = it is another one.
         options: what is not among the keywords; None = the defaults.
         keywords: options by name, see `fanout.options.Options`; sizes as text as well, "64M".
 
@@ -71,10 +74,11 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
         *,
         on_event: Callable[[Event], None] | None = None,
         security: Security | None = None,
+        tls: Tls | None = None,
         options: Options | None = None,
         **keywords: Unpack[OptionArguments],
     ) -> None:
-        self._engine = engine = start(endpoint, on_event, keywords, options, security)
+        self._engine = engine = start(endpoint, on_event, keywords, options, security, tls)
         self._path: SendPath | OwnBatches = engine.path
         self._own = OwnBatches(engine.path.append, threading.get_ident, self._switch)
 
@@ -169,32 +173,6 @@ class Publisher(LastVerbs, Audience, Intake, Answering):
         engine, own = self._engine, self._own
         engine.gate.check()
         return make_batch(Batch, engine.batches, own, lambda attempt: engine.send(attempt, timeout))
-
-    # Endpoints.
-
-    def bind(self, endpoint: str, *, security: Security | None = None) -> str:
-        """Listen on one more endpoint; returns it as it is bound, with the real port.
-
-        Args:
-            security: what it asks of subscribers, see `fanout.auth`; None = nothing.
-
-        Raises:
-            TypeError, ConfigError, BindError, ClosedError: nothing has changed.
-        """
-        return self._engine.bind(endpoint, security)
-
-    def unbind(self, endpoint: str) -> None:
-        """Stop listening on an endpoint, named as in `endpoints`; its subscribers stay.
-
-        Raises:
-            ConfigError: it is not bound. ClosedError. Nothing has changed.
-        """
-        self._engine.unbind(endpoint)
-
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        """The bound endpoints with their real ports, in the order of binding."""
-        return self._engine.endpoints
 
     # Queries.
 

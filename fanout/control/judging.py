@@ -7,6 +7,23 @@ from typing import ClassVar
 
 from fanout.records import record
 
+_TLS = "+tls"
+
+
+def with_tls(protocol: str) -> str:
+    """The name of a protocol that is spoken by TLS."""
+    return protocol + _TLS
+
+
+def is_by_tls(protocol: str) -> bool:
+    """Whether a protocol, with a number or without, is spoken by TLS."""
+    return protocol.partition("#")[0].endswith(_TLS)
+
+
+def inside_of_tls(protocol: str) -> str:
+    """The protocol that is spoken inside."""
+    return protocol.partition(_TLS)[0]
+
 
 class Judgement(IntEnum):
     """What a worker is told."""
@@ -41,11 +58,11 @@ class Judged:
 
 @record
 class Secure:
-    """To a worker, before the first connection of this protocol: its secret keys, newest first."""
+    """To a worker, before the first connection of this protocol: what is secret of it."""
 
     code: ClassVar[int] = 30
     protocol: str
-    secrets: list[bytes]
+    secrets: list[bytes]  # of CURVE: keys, newest first; by TLS: see `fanout.security.tls`
 
     def __repr__(self) -> str:
         return f"Secure({self.protocol!r})"

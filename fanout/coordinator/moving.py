@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 AGAIN = 0.05  # seconds until a worker is asked again that could not give a connection up just then
 REST = 0.5  # seconds in which nobody more is asked, so that who asks for figures is answered
-SEALED = "it is encrypted (CURVE), and only its worker has the key"
+SEALED = "it is encrypted, and only its worker has the key"
 PATIENCE = 2.0  # seconds in which it is asked; what passes by itself is over long before
 
 

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING
 from fanout.control.judging import Secure
 from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.addresses import Refusal
+from fanout.coordinator.asked import Asked
 from fanout.coordinator.moment import Moment, allowed_descriptors
 from fanout.descriptors import duplicate, standard_taken
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
-from fanout.security.endpoints import as_security
 from fanout.security.judges import Judges
 from fanout.transport.kernel import prepare_listener
 from fanout.transport.listener import Listener, peer_name
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.state import State
     from fanout.options import Options
     from fanout.security.endpoints import Security
+    from fanout.security.tls import Tls
 
 ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in slices
 OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
@@ -111,7 +112,7 @@ class Reception:
         """Resolved endpoints, in the order of their binding."""
         return tuple(self._listeners)
 
-    def bind(self, endpoint: str, security: Security | None = None) -> str:
+    def bind(self, endpoint: str, security: Security | None = None, tls: Tls | None = None) -> str:
         """Listen on an endpoint; returns it with the real port. Any thread.
 
         The address is looked up and bound by the calling thread: a resolver may take its time.
@@ -120,16 +121,18 @@ class Reception:
             TypeError, ConfigError, BindError, ClosedError: nothing has changed.
             TimeoutError as from `Calls.call()`, anything that interrupts: it is undone.
         """
-        return self.add(self.open(endpoint, security))
+        return self.add(self.open(endpoint, security, tls))
 
-    def open(self, endpoint: str, security: Security | None = None) -> Listener:
+    def open(
+        self, endpoint: str, security: Security | None = None, tls: Tls | None = None
+    ) -> Listener:
         """Listen on an endpoint, for who will `add()` it; any thread.
 
         Raises:
             TypeError, ConfigError, BindError: nothing has changed.
         """
-        options, security = self._options, as_security(security)
-        if options.require_security and not security.asks:
+        options, asked = self._options, Asked.of(endpoint, security, tls)
+        if options.require_security and not asked.asks:
             raise ConfigError(
                 f"require_security: {endpoint!r} asks nobody who he is; give it security=, as "
                 "auth.Plain(…), which ingest() and answer() cannot have"
@@ -139,19 +142,19 @@ class Reception:
             queue_bytes=options.kernel_queue_bytes,
             user_timeout_s=options.tcp_user_timeout,
         )
-        listener = open_listener(endpoint, options.backlog, prepare)
+        listener = open_listener(endpoint, options.backlog, prepare, may_encrypt=True)
         try:
-            security.check_place(listener.endpoint, is_local=listener.is_local)
+            asked.check_place(listener.endpoint, is_local=listener.is_local)
         except BaseException:
             listener.close()
             raise
-        listener.protocol = security.protocol
-        secrets = security.secrets()
+        listener.protocol = asked.protocol
+        secrets = asked.secrets
         if secrets:  # keys of its own: no other endpoint has this protocol
             listener.protocol += f"#{next(self._numbers)}"
             self._state.secure[listener.protocol] = Secure(listener.protocol, secrets)
-        if security.asks:
-            self._asking[listener] = security
+        if asked.security.asks:
+            self._asking[listener] = asked.security
         return listener
 
     def add(self, listener: Listener) -> str:

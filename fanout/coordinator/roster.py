@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fanout.control.judging import is_by_tls
 from fanout.coordinator.addresses import Addresses, Refusal, left_of
 from fanout.peer_budget import PEER_BURST_NS
 from fanout.reasons import Reason
@@ -55,7 +56,7 @@ class Accepted:
     @property
     def is_sealed(self) -> bool:
         """Whether all that it is sent is encrypted, with a key that only its worker has."""
-        return self.mechanism == "CURVE"
+        return self.mechanism == "CURVE" or is_by_tls(self.protocol)
 
     def owed(self, now: float) -> int:
         """What its address owes if it ends now, and its worker does not say that: ns of a worker.

@@ -76,7 +76,7 @@ class Plain(Security):
     """User and password, in clear text (RFC 24). Immutable; the check is called by threads.
 
     Everything, the password included, can be read and changed by whoever is on the way, and nobody
-    proves to the subscriber who the publisher is: it is for loopback and `ipc://`.
+    proves to the subscriber who the publisher is: it is for loopback and `ipc://`, or for `tls://`.
 
     Args:
         check: is called with each `Request`, on one of a few threads of its own, up to four at
@@ -115,7 +115,8 @@ class Plain(Security):
             return
         raise ConfigError(
             f"PLAIN sends passwords in clear text, and other machines can reach {endpoint}: bind "
-            "to loopback or ipc://, or say auth.Plain(…, on_network=True) if the network is yours"
+            "to loopback or ipc://, or to tls:// with tls=auth.Tls(…), or say "
+            "auth.Plain(…, on_network=True) if the network is yours"
         )
 
 

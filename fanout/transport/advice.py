@@ -38,9 +38,9 @@ def own_endpoints_named(endpoint: str, bound: Callable[[], Iterable[str]]) -> It
         yield
     except BindError as error:
         if error.errno == errno.EADDRINUSE:
-            wanted = parse_endpoint(endpoint)
+            wanted = parse_endpoint(endpoint, may_encrypt=True)
             for each in bound():
-                if _is_same(parse_endpoint(each), wanted):
+                if _is_same(parse_endpoint(each, may_encrypt=True), wanted):
                     text = f"this publisher itself listens on {each} (see its `endpoints`)"
                     raise BindError(endpoint, text, error.errno) from error
         raise

@@ -5,15 +5,17 @@
     tcp://eth0:5556         a network interface        tcp://localhost:*    a name; a free port
     ipc:///run/feed.sock    a socket file              ipc://feed.sock      a relative path
     ipc://@feed             an abstract name           ipc://*              a fresh socket file
+    tls://…                 as tcp://, encrypted, where that is served
 
-As in libzmq, except that a port must be a number of 0 to 65535: libzmq binds `:99999` to 34463.
+As in libzmq, which has no `tls://`, except that a port must be a number of 0 to 65535: libzmq binds
+`:99999` to 34463.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fanout.arguments import shown
 from fanout.errors import ConfigError
@@ -38,6 +40,7 @@ _NOT_SERVED = {
     "vsock": "vsock:// is not served",
     "http": "http:// is not a ZeroMQ transport",
     "https": "https:// is not a ZeroMQ transport",
+    "tls": "tls:// is what a publisher binds its feed to, and not served here",
 }
 
 # Host names (RFC 1123) with the underscore that many carry, and names of Linux interfaces.
@@ -51,6 +54,7 @@ class TcpEndpoint:
 
     host: str  # an address (IPv6 without brackets), an interface, a name, or "*"
     port: int  # 0 = a free one
+    is_encrypted: bool = False  # tls://
 
     @property
     def is_local(self) -> bool:
@@ -63,7 +67,7 @@ class TcpEndpoint:
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port or ANY}"
+        return f"{'tls' if self.is_encrypted else 'tcp'}://{host}:{self.port or ANY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,13 @@ class IpcEndpoint:
 Endpoint = TcpEndpoint | IpcEndpoint
 
 
-def parse_endpoint(endpoint: str) -> Endpoint:
+def parse_endpoint(endpoint: str, *, may_encrypt: bool = False) -> Endpoint:
     """Parse the text of an endpoint; nothing is looked up or opened.
 
     Addresses are normalized: `tcp://[0::1]:0` and `tcp://[::1]:*` are equal.
+
+    Args:
+        may_encrypt: take `tls://`, too.
 
     Raises:
         ConfigError: the text names the endpoint, what is wrong with it, and a good one.
@@ -103,6 +110,8 @@ def parse_endpoint(endpoint: str) -> Endpoint:
     scheme, separator, rest = endpoint.partition("://")
     if separator and scheme == "tcp":
         return _parse_tcp(endpoint, rest)
+    if separator and scheme == "tls" and may_encrypt:
+        return replace(_parse_tcp(endpoint, rest), is_encrypted=True)
     if separator and scheme == "ipc":
         return _parse_ipc(endpoint, rest)
     raise _scheme_error(endpoint, scheme if separator else "")

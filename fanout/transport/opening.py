@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def open_listener(
-    endpoint: str, backlog: int, prepare: Callable[[socket.socket], None] = lambda _socket: None
+    endpoint: str,
+    backlog: int,
+    prepare: Callable[[socket.socket], None] = lambda _socket: None,
+    *,
+    may_encrypt: bool = False,
 ) -> Listener:
     """Bind `endpoint` and listen.
 
@@ -28,12 +32,13 @@ def open_listener(
         endpoint: as `fanout.transport.endpoints` describes it.
         backlog: length of the queue of connections not yet accepted; the kernel caps it.
         prepare: is called with a TCP socket before it listens: its connections get its options.
+        may_encrypt: take `tls://`, too: who accepts sees to the rest.
 
     Raises:
         ConfigError: the endpoint is no endpoint; nothing was opened.
         BindError: it cannot be bound, and what to do about it; nothing is left open or on disk.
     """
-    parsed = parse_endpoint(endpoint)
+    parsed = parse_endpoint(endpoint, may_encrypt=may_encrypt)
     if isinstance(parsed, TcpEndpoint):
         return open_tcp(endpoint, parsed, backlog, prepare)
     return open_ipc(endpoint, parsed, backlog)

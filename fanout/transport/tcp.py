@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fanout.descriptors import standard_taken
 from fanout.errors import BindError
 from fanout.system_calls import dispensable, explain
 from fanout.transport.advice import tcp_advice
-from fanout.transport.endpoints import ANY, TcpEndpoint
+from fanout.transport.endpoints import ANY
 from fanout.transport.listener import Listener, host_of, never_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fanout.transport.endpoints import TcpEndpoint
 
 
 def open_tcp(
@@ -44,7 +47,7 @@ def open_tcp(
         listening.listen(backlog)
         never_block(listening)
         bound = listening.getsockname()
-        return Listener(listening, str(TcpEndpoint(host_of(bound), bound[1])))
+        return Listener(listening, str(replace(parsed, host=host_of(bound), port=bound[1])))
     except BaseException as error:  # the user may interrupt it at any line
         if listening is not None:
             listening.close()

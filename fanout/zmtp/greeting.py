@@ -37,6 +37,7 @@ _MECHANISM_AT = slice(12, 32)
 _MECHANISM_BYTES = 20
 _FILLER = bytes(31)
 _REST = MINOR + NULL.ljust(_MECHANISM_BYTES, b"\x00") + bytes(1) + _FILLER
+_TLS_HANDSHAKE = 0x16  # the first byte of each TLS connection; of ZMTP 1.0, a length
 _V1_IDENTITY_BYTES_MAX = 256  # with its flags byte; RFC 13: an identity has up to 255
 
 
@@ -155,6 +156,8 @@ class Greeting:
         first = self._received[0]
         if first == SIGNATURE[0]:
             self._expect(GreetingStage.SIGNATURE, len(SIGNATURE))
+        elif first == _TLS_HANDSHAKE and not self._allow_zmtp_1:
+            raise RemoteProtocolError("the peer speaks TLS, which this endpoint does not")
         else:
             self._expect_v1_identity(1, first)
 

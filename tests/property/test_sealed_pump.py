@@ -1,25 +1,36 @@
 """A sealed member of a real pump: partial writes, jumps, spills, words in between, other policies.
 
-What the peer opens are whole messages in order, with commands between them, and no nonce has two
-texts (the boxes see to that). The socket says that it has room again only after it was full, as
-edge-triggered events do: so who has not got everything must be runnable, or wait for that.
+What the peer opens are whole messages in order, with commands between them; no nonce has two texts,
+and each record comes once (the boxes and the records here see to that). The socket says that it has
+room again only after it was full, as edge-triggered events do: so who has not got everything must
+be runnable, or wait for that.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, cast
 from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections import sealed as sealed_sending
+from fanout.workers.connections import tls as tls_sending
 from fanout.workers.connections.sealed import SealedSend
+from fanout.workers.connections.tls import TlsSend
 from fanout.workers.stream.member import LOST, Member
 from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import COMMAND, MORE, FrameReader
 from tests.helpers.boxes import Kernel
 from tests.helpers.log import Worker
+from tests.helpers.records import Kernel as RecordKernel
+
+if TYPE_CHECKING:
+    from fanout.security.records import Records
+    from fanout.workers.stream.member import Send
 
 PONG = bytes.fromhex("0406 04 504f4e47 41")
 TUNING = Tuning(serve_steps=2, chunk_messages=4, span_bytes=700, census_messages=2)
@@ -44,14 +55,16 @@ acts = st.lists(
 )
 
 
-class Edged(Kernel):
+class Edged:
     """A socket that tells once that it has room again, after it was full."""
 
-    is_full = False
+    def __init__(self, kernel: Kernel | RecordKernel) -> None:
+        self.kernel = kernel
+        self.is_full = False
 
     def send(self, data: bytes | memoryview) -> int:
         try:
-            taken = super().send(bytes(data))
+            taken = self.kernel.send(bytes(data))
         except BlockingIOError:
             self.is_full = True
             raise
@@ -60,21 +73,34 @@ class Edged(Kernel):
 
 
 class Audience:
-    """One sealed member, and a plain one with the same wants."""
+    """One sealed member, by CURVE or by TLS, and a plain one with the same wants."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_by_tls: bool = False) -> None:
         self.worker = Worker(tuning=TUNING)
         self.pump = self.worker.pump
-        self.kernel = Edged()
-        self.member = Member(99, self.kernel.send, self.worker.policy)
+        self.kernel = RecordKernel() if is_by_tls else Kernel()
+        self.edged = Edged(self.kernel)
+        self.member = Member(99, self.edged.send, self.worker.policy)
         self.pump.subscribe(self.member, [b"A"])
-        self.pump.throttles.put_under(
-            self.member, lambda send: SealedSend(send, self.kernel.sealer, 0, 0)
-        )
+        self.pump.throttles.put_under(self.member, self._sealed)
         self.plain, self.sink = self.worker.member(b"A")
         self.published: dict[bytes, tuple[bytes, int]] = {}
         self.size = self.said = self.now = 0
         self.wire = b""
+
+    def _sealed(self, send: Send) -> SealedSend | TlsSend:
+        kernel = self.kernel
+        if isinstance(kernel, Kernel):
+            return SealedSend(send, kernel.sealer, 0, 0)
+        return TlsSend(send, cast("Records", kernel.records))
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether all that was reported as done is out."""
+        sealed = self.member.sealed
+        if isinstance(sealed, SealedSend):
+            return sealed.is_empty
+        return sealed is not None and not sealed.kept_bytes
 
     def act(self, kind: str, number: int, size: int) -> None:
         self.now += 1_000_000
@@ -99,15 +125,17 @@ class Audience:
         self.worker.advance(self.now)
         assert self.kernel.wire == before, "nothing is sealed in a round"
         self.kernel.room += room
-        if self.kernel.is_full and self.kernel.room:
-            self.kernel.is_full = False
+        if self.edged.is_full and self.kernel.room:
+            self.edged.is_full = False
             self.pump.writable(self.member)
         self.pump.wake(self.now)
         self.pump.serve_runnable(self.now, 100)
         self.pump.enforce(self.now)
         self.wire += self.kernel.received()
-        waits = not self.member.blocked or self.kernel.is_full or self.member in self.pump.runnable
+        waits = not self.member.blocked or self.edged.is_full or self.member in self.pump.runnable
+        waits = waits or (self.member in self.pump.rests and self.is_clear)
         assert waits or self.member.state is LOST, "nobody would ever go on with it"
+        assert self.member.blocked or self.is_clear, "nobody would ever send what is kept"
 
     def opened(self) -> tuple[list[int], int]:
         """Numbers of the messages that came, and how many words between them."""
@@ -129,13 +157,25 @@ class Audience:
         return numbers, words
 
 
+def small() -> ExitStack:
+    """Bounds that are met often, and records that end anywhere."""
+    patched = ExitStack()
+    patched.enter_context(mock.patch.object(sealed_sending, "TURN_BYTES", 600))
+    patched.enter_context(mock.patch.object(tls_sending, "TURN_BYTES", 600))
+    patched.enter_context(mock.patch.object(tls_sending, "RECORD_BYTES", 100))
+    return patched
+
+
+@pytest.mark.parametrize("is_by_tls", [False, True])
 @settings(max_examples=300, deadline=None)
-@given(acts)
+@given(taken=acts)
 def test_whole_messages_in_their_order_and_nobody_is_forgotten(
     taken: list[tuple[str, int, int]],
+    *,
+    is_by_tls: bool,
 ) -> None:
-    audience = Audience()
-    with mock.patch.object(sealed_sending, "TURN_BYTES", 600):  # so that it is met often
+    audience = Audience(is_by_tls=is_by_tls)
+    with small():
         for act in taken:
             audience.act(*act)
         for _ in range(400):
@@ -151,9 +191,24 @@ def test_whole_messages_in_their_order_and_nobody_is_forgotten(
     assert words == audience.said
     assert len(numbers) == member.sent
     assert member.sent + member.dropped + member.conflated == member.matched
-    sealed = member.sealed
-    assert isinstance(sealed, SealedSend)
-    assert sealed.is_empty
+    assert audience.is_clear
+
+
+def test_what_is_kept_goes_out_though_its_member_rests() -> None:
+    audience = Audience(is_by_tls=True)
+    rests = SlowPolicy("conflate", min_interval=10.0)
+    audience.worker.obey(audience.member, rests, audience.now)
+    audience.act("publish", 0, 400)
+    for _ in range(3):
+        audience.now += 1_000_000
+        audience.turn(40)
+    sealed = audience.member.sealed
+    assert sealed is not None
+    assert audience.member in audience.pump.rests
+    assert sealed.kept_bytes > 0
+    audience.turn(1 << 20)
+    assert sealed.kept_bytes == 0
+    assert audience.opened()[0] == [0]
 
 
 def test_plain_ones_come_first() -> None:
@@ -162,7 +217,9 @@ def test_plain_ones_come_first() -> None:
     for _ in range(3):
         audience.worker.log.publish(b"A", b"x" * 15_000)
     order: list[int] = []
-    plain_send, sealed_send = audience.plain.send, audience.kernel.send
+    kernel = audience.kernel
+    assert isinstance(kernel, Kernel)
+    sealer, plain_send, sealed_send = kernel.sealer, audience.plain.send, kernel.send
 
     def noted(number: int, send: object) -> object:
         def noting(data: bytes) -> int:
@@ -175,7 +232,7 @@ def test_plain_ones_come_first() -> None:
     audience.plain.send = noted(1, plain_send)  # type: ignore[assignment]
     audience.pump.throttles.put_under(
         audience.member,
-        lambda _send: SealedSend(noted(2, sealed_send), audience.kernel.sealer),  # type: ignore[arg-type]
+        lambda _send: SealedSend(noted(2, sealed_send), sealer),  # type: ignore[arg-type]
     )
     audience.worker.advance()
     audience.pump.serve_runnable(0, 100)

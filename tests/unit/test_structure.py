@@ -78,13 +78,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "desks": ("fanout.desks",),
     "producer": ("fanout.producer", "fanout.awaited_producer"),
     "publisher": (
-        *("fanout", "fanout.answering", "fanout.audience", "fanout.intake"),
+        *("fanout", "fanout.answering", "fanout.audience", "fanout.binding", "fanout.intake"),
         "fanout.publisher",
     ),
     "asyncio": (
         "fanout.asyncio",
         "fanout.awaited_answering",
         "fanout.awaited_audience",
+        "fanout.awaited_binding",
         "fanout.awaited_intake",
     ),  # which uses nothing of the blocking one
     "cli": ("fanout.__main__", "fanout.cli"),
@@ -113,7 +114,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policy": WORDS,
     "stream": WORDS | {"policy", "shm", "tuning", "zmtp"},
     "surroundings": WORDS | {"control", "kernel", "security", "shm", "stream", "zmtp"},
-    "connections": WORDS | {"control", "kernel", "policy", "shm", "stream", "surroundings", "zmtp"},
+    "connections": WORDS
+    | {"control", "kernel", "policy", "security", "shm", "stream", "surroundings", "zmtp"},
     "workers": WORDS
     | {"connections", "control", "policy", "shm", "stream", "surroundings", "tuning"},
     "observe": WORDS | {"shm"},

@@ -10,10 +10,12 @@ import select
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fanout.control.judging import AuthRequest, Judgement
-from fanout.control.messages import Closed, Connected, Slow
+from fanout.control.messages import Connected, Slow
 from fanout.introduction import Introduction
 from fanout.reasons import Reason
 from fanout.slow_policy import SlowPolicy
+from fanout.workers.connections.adopting import NotAdoptedError, opened
+from fanout.workers.connections.parting import closed, given_back, is_evicted
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.replays import Replays
@@ -41,12 +43,6 @@ if TYPE_CHECKING:
     from fanout.workers.stream.turn_part import TurnPart
     from fanout.workers.surroundings import Surroundings
     from fanout.workers.tail import Tail
-
-_ENDED_BY_ITSELF = {
-    *(Reason.PUBLISHER_CLOSED, Reason.LEFT, Reason.BROKEN),
-    *(Reason.GONE_EARLY, Reason.MECHANISM, Reason.DENIED, Reason.PUT_OFF),
-}
-_VIOLATIONS = {Reason.VIOLATION, Reason.LIMIT}
 
 
 class Watcher(Protocol):
@@ -120,16 +116,12 @@ class Desk:
 
         It is spoken to by `greet()`, after it was read from.
         """
-        if not descriptors:  # the system drops what it finds no number for
-            self._give_back(message, Reason.NO_DESCRIPTOR, Reason.NO_DESCRIPTOR.text)
+        try:
+            sock, records = opened(message, descriptors, self._around, self.sessions)
+        except NotAdoptedError as error:
+            self._channel.send(given_back(message, error.cause, str(error)))
             return
         now, slot = self._around.now(), self._around.subscriber_slot(message.slot)
-        try:
-            sock = self._around.prepare(descriptors[0])
-        except OSError as error:
-            text = f"{Reason.GONE_EARLY.text}: {error.strerror}"
-            self._give_back(message, Reason.GONE_EARLY, text)
-            return
         session = self.sessions.make(message.protocol)
         record = self._around.stream_slot(message.slot)
         slot.take(message.subscriber)  # before it is looked at what this one was handed
@@ -138,6 +130,10 @@ class Desk:
             record=record,
             send=send_of(sock, self._around.slot, record),
         )
+        if records is not None:
+            from fanout.workers.connections.tls import put_under  # by who has use for it
+
+            put_under(peer, records, self._pump, lambda: self._go_on_below(peer))
         if self._policy.min_interval_ns:
             self._tail.protect_front()  # it gets a cursor of its own there
         self._pump.begin(peer.member, now)
@@ -171,8 +167,16 @@ class Desk:
         if self._newcomers:
             newcomers, self._newcomers = self._newcomers, []
             for peer in newcomers:
-                if peer.id in self.peers:
+                if peer.id in self.peers and peer.inbox.is_open:
                     self.say(peer, now)
+
+    def _go_on_below(self, peer: Peer) -> None:
+        """TLS has something to say by itself, or is done with its handshake: then ZMTP begins."""
+        now = self._around.now()
+        self._tail.protect_front()
+        self._pump.nudge(peer.member, now)
+        if peer.inbox.is_open:
+            self.say(peer, now)
 
     def connected(self, peer: Peer, version: str) -> None:
         """The handshake of this peer is done; there is no record of it yet."""
@@ -243,27 +247,26 @@ class Desk:
             return
         member, ours = peer.member, peer.session.our_mechanism
         is_counted = member.is_counted and not peer.is_going_back  # as long as it is there
+        now = self._around.now()
+        if member.sealed is not None and not peer.ready:
+            self._pump.serve(member, now)  # so that it hears of it, as who has no TLS
         if cause is Reason.MECHANISM and ours != "NULL":
             text = f"hung up when it read that this endpoint serves {ours}"
         self._pump.remove(member)
         self._forget(peer)
-        was_one = peer.ready or cause not in _VIOLATIONS  # or it has never become a subscriber
-        evicted = was_one and cause not in _ENDED_BY_ITSELF
+        evicted = is_evicted(cause, was_ready=peer.ready)
         kernel_bytes = 0 if evicted else peer.unacknowledged()
-        now = self._around.now()
         peer.checkpoint(now)  # what comes from now on is not sent to it, wherever the tail is
         peer.inbox.let_go()
         # Who wants too much comes back at once if it is closed: when, is up to the coordinator.
         peer.close(leave_open=cause is Reason.LIMIT)
         self._note_gone(peer)
         self._channel.send(
-            Closed(
-                *(peer.id, evicted, cause.number, text or cause.text),
-                *(member.matched, member.sent, member.dropped, member.queued, kernel_bytes),
-                *(member.matched_bytes, member.sent_bytes, member.dropped_bytes),
-                *(member.queued_bytes, member.conflated, member.conflated_bytes, *member.drops),
-                debt=peer.budget.debt(now),
-                uncounted=not is_counted,
+            closed(
+                *(peer, cause, text, now),
+                evicted=evicted,
+                kernel_bytes=kernel_bytes,
+                is_counted=is_counted,
             )
         )
 
@@ -340,11 +343,3 @@ class Desk:
         recovered, stalled = isinstance(effect, Recovered), isinstance(effect, Stalled)
         text = "has caught up" if isinstance(effect, Recovered) else effect.text
         self.slow_reports.add(Slow(member.id, recovered, member.dropped, text, stalled))
-
-    def _give_back(self, message: Adopt, cause: Reason, text: str) -> None:
-        """It was never served."""
-        evicted = cause not in _ENDED_BY_ITSELF
-        figures = (0, 0, 0, 0, 0)
-        self._channel.send(
-            Closed(message.subscriber, evicted, cause.number, text, *figures, debt=message.debt)
-        )

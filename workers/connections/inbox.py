@@ -130,6 +130,11 @@ class Inbox:
             self._set.modify(self._socket, _HANGUP)
 
     @property
+    def is_open(self) -> bool:
+        """Whether anything can be said to this peer."""
+        return True
+
+    @property
     def has_news(self) -> bool:
         """Whether there is something that nobody has looked at, or had the time to act upon."""
         return self.is_full or kernel.unread_in_kernel(self._socket) > self.left

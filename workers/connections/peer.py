@@ -192,7 +192,7 @@ class Peer:
         """
         passed, member = now - self._rated_at, self.member
         if member.blocked or passed >= NS:
-            self._kernel_bytes = unsent(self.socket)
+            self._kernel_bytes = unsent(self.socket) + self._kept_bytes
         if passed >= NS:
             sent, size = self._rated
             self._rated = member.sent, member.sent_bytes
@@ -206,17 +206,27 @@ class Peer:
 
     def unacknowledged(self) -> int:
         """Bytes of its stream among these: without the end of file, and the last question."""
-        count = self.unsent_in_kernel() - self._end_bytes
+        count = self.unsent_in_kernel() + self._kept_bytes - self._end_bytes
         if self.question is not None:
             count -= self.question.unanswered(kernel.acknowledged(self.socket))
         return max(0, count)
 
     def finish_sending(self) -> None:
         """Send end of file after what is queued in the kernel; reading still works."""
+        self._say_last()
         self.record.end()
         with contextlib.suppress(OSError):  # it is gone already
             self.socket.shutdown(socket.SHUT_WR)
             self._end_bytes = int(self.socket.family != socket.AF_UNIX)
+
+    def _say_last(self) -> None:
+        if self.member.sealed is not None:
+            self.member.sealed.finish()
+
+    @property
+    def _kept_bytes(self) -> int:
+        """Of what its socket was to take; it counts as if the kernel had it."""
+        return 0 if self.member.sealed is None else self.member.sealed.kept_bytes
 
     def close(self, *, leave_open: bool = False) -> None:
         """End the connection for every process that holds a duplicate.
@@ -227,6 +237,7 @@ class Peer:
             leave_open: leave its end to the coordinator, who has a duplicate.
         """
         if not leave_open:
+            self._say_last()
             self.record.end()
             with contextlib.suppress(OSError):  # it is gone already
                 self.socket.shutdown(socket.SHUT_RDWR)

@@ -11,7 +11,6 @@ Who says more than its budget allows is *spared*: its input is left for a while.
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 from fanout._units import NS
@@ -32,10 +31,11 @@ from fanout.workers.connections.half_closed import HalfClosed
 from fanout.workers.connections.parts import Parts
 from fanout.workers.connections.permits import Permits
 from fanout.workers.connections.readable import Readable
-from fanout.workers.connections.said import Reported, summary
+from fanout.workers.connections.said import Reported, cause_of, summary
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.members import OLDER_WANTS_MAX
 from fanout.zmtp import PingReceived
+from fanout.zmtp.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     import select
@@ -216,11 +216,8 @@ class ReadSide:
         inbox = peer.inbox
         try:
             data = inbox.see(peer.budget.read_bytes)
-        except OSError as error:
-            if error.errno == errno.ECONNRESET and peer.session.knows_our_mechanism_only:
-                self._desk.close(peer, Reason.MECHANISM)  # it has not read all that we said
-            else:
-                self._desk.close(peer, *broken(error, "reading failed"))
+        except (OSError, RemoteProtocolError) as error:
+            self._desk.close(peer, *cause_of(error, peer.session))
             return 0
         if data is None:
             return 0

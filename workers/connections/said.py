@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanout.reasons import Reason
+from fanout.workers.stream.effects import broken
 from fanout.zmtp import (
     Cancelled,
     PingReceived,
@@ -19,7 +22,8 @@ from fanout.zmtp import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fanout.zmtp import SessionEvent
+    from fanout.zmtp import Session, SessionEvent
+    from fanout.zmtp.errors import RemoteProtocolError
 
 
 class Said(NamedTuple):
@@ -77,3 +81,12 @@ def summary(events: Iterable[SessionEvent]) -> Said:
         elif isinstance(event, VerdictWanted):
             wanted = event
     return Said(list(added), list(cancelled), reserved, ready, ping, ponged, violation, wanted)
+
+
+def cause_of(error: OSError | RemoteProtocolError, session: Session) -> tuple[Reason, str]:
+    """Why a connection ends that could not be read from, or was broken below its session."""
+    if not isinstance(error, OSError):
+        return Reason.VIOLATION, str(error)
+    if error.errno == errno.ECONNRESET and session.knows_our_mechanism_only:
+        return Reason.MECHANISM, ""  # it has not read all that we said
+    return broken(error, "reading failed")

@@ -141,6 +141,18 @@ class SealedSend:
         """Whether nothing is kept here: all that was reported is out."""
         return not (self._pending or self._skip or self._partial or self._raw)
 
+    @property
+    def kept_bytes(self) -> int:
+        """Nothing: of what is kept here, a byte at least was not reported."""
+        return 0
+
+    def flush(self) -> bool:
+        """What is kept goes out with what comes next."""
+        return True
+
+    def finish(self) -> None:
+        """CURVE has no word for it."""
+
     def __call__(self, data: bytes | memoryview) -> int:
         """Send what comes next in the stream; returns how many bytes of it are done.
 

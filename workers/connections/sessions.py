@@ -6,15 +6,18 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from fanout.control.judging import inside_of_tls, is_by_tls
 from fanout.introduction import PROPERTY, Introduction
 from fanout.reserved import RESERVED
 from fanout.zmtp import Session, SessionLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from ssl import SSLContext
 
     from fanout.control.judging import Secure
     from fanout.options import Options
+    from fanout.security.records import Records
 
 SessionMaker: TypeAlias = Callable[[SessionLimits], Session]
 
@@ -41,7 +44,7 @@ def limits_of(options: Options) -> SessionLimits:
 
 
 class Sessions:
-    """Makes the sessions of a worker. Its mutable state: the protocols that have keys.
+    """Makes the sessions of a worker. Its mutable state: the protocols that have keys, and these.
 
     Args:
         makers: of the others.
@@ -55,6 +58,8 @@ class Sessions:
         introduction: Callable[[], Introduction],
     ) -> None:
         self._makers = makers
+        self._tls: dict[str, list[bytes]] = {}
+        self._contexts: dict[str, SSLContext] = {}
         self._with_keys: dict[str, SessionMaker] = {}
         self._limits = limits
         self._introduction = introduction
@@ -66,23 +71,49 @@ class Sessions:
         session.introduce = self._introduce
         return session
 
+    def records(self, protocol: str) -> Records | None:
+        """TLS for a new connection of this protocol; None = it has none.
+
+        Raises:
+            ConfigError, OSError: it cannot be had now.
+        """
+        if not is_by_tls(protocol):
+            return None
+        from fanout.security.records import Records  # some ms: where nobody has it, it is not
+        from fanout.security.tls import context_of  # loaded
+
+        context = self._contexts.get(protocol)
+        if context is None:
+            context = self._contexts[protocol] = context_of(self._tls.pop(protocol))
+        return Records(context)
+
     def secure(self, message: Secure) -> None:
         """From now on there are connections of this protocol, and these are its keys."""
-        self._with_keys[message.protocol] = _maker_with_keys(message.secrets)
+        protocol = message.protocol
+        _leave_no_core()
+        if is_by_tls(protocol):
+            self._tls[protocol] = message.secrets
+            self._with_keys[protocol] = self._makers[inside_of_tls(protocol)]
+        else:
+            self._with_keys[protocol] = _maker_with_keys(message.secrets)
 
     def _introduce(self) -> dict[bytes, bytes]:
         return {PROPERTY: self._introduction().to_bytes()}
 
 
-def _maker_with_keys(secrets: list[bytes]) -> SessionMaker:
-    """What makes sessions with CURVE; from here on this process leaves no core file."""
+def _leave_no_core() -> None:
+    """From here on this process has keys, and leaves no core file."""
     import resource
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _maker_with_keys(secrets: list[bytes]) -> SessionMaker:
+    """What makes sessions with CURVE."""
     from fanout.security.sodium import Sodium  # some 10 ms: where nobody has it, it is not loaded
     from fanout.zmtp.boxes import KeyPair
     from fanout.zmtp.curve import CurveServer
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sodium = Sodium()
     keys = [KeyPair(sodium.public_of(secret), secret) for secret in secrets]
     return lambda limits: Session(limits, mechanism=CurveServer(keys, sodium, os.urandom))

@@ -339,7 +339,8 @@ class Judging(Rounds):
 
 def _has_begun(member: Member) -> bool:
     """Whether one that rests gets something all the same: what it has missed, or the rest of it."""
-    return bool(member.spill) or member.replay is not None
+    kept = 0 if member.sealed is None else member.sealed.kept_bytes
+    return bool(kept or member.spill) or member.replay is not None
 
 
 def _left(limit: int, lag: int) -> int:

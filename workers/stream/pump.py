@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.member import Member
+    from fanout.workers.stream.sealed import Sealed
     from fanout.workers.stream.totals import Totals
     from fanout.workers.stream.turn_part import TurnPart
 
@@ -72,6 +73,14 @@ class Pump(Restoring):
         member.control += data
         if member in self.rests:
             self.runnable[member] = None
+
+    def nudge(self, member: Member, now: int) -> None:
+        """What stands before its socket has something to say by itself, or can go on."""
+        if member.state is LOST:
+            return
+        if not member.blocked:
+            self._block(member, self.front, 0, now)
+        self.runnable[member] = None
 
     def tell_gaps(self, member: Member, *, losses: bool, conflated: bool) -> None:
         """Tell its peer from now on of what it does not get, or not any more.
@@ -132,6 +141,19 @@ class Pump(Restoring):
         if sealed is None:
             self._go_on(member, now)
             return
+        self._go_on_sealed(member, sealed, now)
+
+    def _go_on_sealed(self, member: Member, sealed: Sealed, now: int) -> None:
+        before = sealed.wire_bytes
+        try:
+            is_clear = sealed.flush()
+        except OSError as error:
+            self._lose(member, *broken(error))
+            return
+        if sealed.wire_bytes != before:
+            self._progressed(member, now)
+        if not is_clear:
+            return
         sealed.let()
         self._go_on(member, now)
         sealed.stop()
@@ -167,10 +189,12 @@ class Pump(Restoring):
             if member.policy.min_interval_ns and not self._hurries:
                 self.rest(member, now + member.policy.min_interval_ns)
                 return
-            if step is Step.DONE:
+            sealed = member.sealed
+            if step is Step.DONE and (sealed is None or not sealed.kept_bytes):
                 self._unblock(member)
                 return
-            step = Step.MORE
+            if step is Step.PASSED:
+                step = Step.MORE
         if sent or member.spoken_bytes != spoken:
             self._progressed(member, now)
         if step is Step.MORE:

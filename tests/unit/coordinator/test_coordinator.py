@@ -84,9 +84,9 @@ def test_an_address_is_looked_up_by_who_binds_it() -> None:
     seen = []
     look = open_listener
 
-    def spy(*arguments: Any) -> Listener:
+    def spy(*arguments: Any, **keywords: Any) -> Listener:
         seen.append(threading.current_thread())
-        return look(*arguments)
+        return look(*arguments, **keywords)
 
     with Publisher(workers=1) as publisher, mock.patch.object(receptions, "open_listener", spy):
         publisher.bind("tcp://127.0.0.1:*")

@@ -354,7 +354,7 @@ def test_who_is_sealed_is_not_even_asked_for() -> None:
     with Bench(2) as bench:
         subscriber = connect(bench)
         bench.state.roster.connections[subscriber].mechanism = "CURVE"
-        with pytest.raises(NotMovedError, match=r"encrypted \(CURVE\)"):
+        with pytest.raises(NotMovedError, match="it is encrypted"):
             bench.coordinator._pool.moving.begin(subscriber, 1, "")
         bench.turn()
 

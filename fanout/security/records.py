@@ -1,0 +1,144 @@
+"""TLS without I/O: records that came in, plain bytes out; plain bytes in, records out.
+
+The protocol is that of OpenSSL, by `ssl` of the standard library, between two buffers in memory. So
+nothing here waits, a plain piece becomes records once and is never looked at again, and whoever
+has the socket sends these when it takes them.
+
+Of a peer's handshake no more than a bound is taken. After it there is no second one: renegotiation
+is off, and so is whatever would have a session begin with what a client has kept from another.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from ssl import (
+    MemoryBIO,
+    SSLCertVerificationError,
+    SSLError,
+    SSLWantReadError,
+    SSLZeroReturnError,
+)
+from typing import TYPE_CHECKING
+
+from fanout.zmtp.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+RECORD_BYTES = 16 * 1024  # plain bytes of one record, by the protocol (RFC 8446, 5.1)
+HANDSHAKE_BYTES_MAX = 128 * 1024  # OpenSSL takes chains of certificates up to 100 KiB
+_NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL"}
+_ALERTS = {
+    "TLSV1_ALERT_UNKNOWN_CA": "the peer does not trust our certificate (unknown CA)",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the peer does not take our certificate",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the peer does not take our certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the peer says that our certificate has expired",
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the peer has shown no certificate",
+}
+
+
+class Records:
+    """One side of one TLS connection; owned by one thread.
+
+    Its mutable state: that of OpenSSL, what is to be sent by itself, and how much of a handshake
+    has come.
+
+    Args:
+        context: of this side.
+        server_name: of the other side, for a client: its certificate must have it. None = we are
+            the server.
+
+    Attributes:
+        is_ready: whether the handshake is done, so that `seal()` may be called.
+        has_ended: whether the peer has said that it will send nothing more.
+    """
+
+    __slots__ = ("_came", "_incoming", "_outgoing", "_tls", "has_ended", "is_ready")
+
+    def __init__(self, context: SSLContext, server_name: str | None = None) -> None:
+        self._incoming, self._outgoing = MemoryBIO(), MemoryBIO()
+        self._tls = context.wrap_bio(
+            *(self._incoming, self._outgoing),
+            server_side=server_name is None,
+            server_hostname=server_name,
+        )
+        self._came = 0
+        self.is_ready = self.has_ended = False
+
+    def begin(self) -> None:
+        """Have the first words of a client in what is to be sent."""
+        with suppress(SSLWantReadError):
+            self._tls.do_handshake()
+
+    def receive(self, data: bytes) -> bytes:
+        """Take what has come, cut anywhere; returns the plain bytes that are whole by that.
+
+        See `take_output()` afterwards, in any case.
+
+        Raises:
+            RemoteProtocolError: the peer speaks no TLS, or was refused, or refuses us, or something
+                was changed on the way; nothing more can be received. The text has nothing of it.
+        """
+        if not self.is_ready:
+            self._came += len(data)
+            if self._came > HANDSHAKE_BYTES_MAX:
+                raise RemoteProtocolError(
+                    f"TLS: a handshake of more than {HANDSHAKE_BYTES_MAX:,} bytes"
+                )
+        self._incoming.write(data)
+        try:
+            if not self.is_ready:
+                self._tls.do_handshake()
+                self.is_ready = True
+            return self._read()
+        except SSLWantReadError:
+            return b""
+        except SSLError as error:
+            raise RemoteProtocolError(f"TLS: {_said(error)}") from None
+
+    def _read(self) -> bytes:
+        pieces = []
+        while True:
+            try:
+                piece = self._tls.read(RECORD_BYTES)
+            except SSLWantReadError:
+                break
+            except SSLZeroReturnError:
+                piece = b""
+            if not piece:
+                self.has_ended = True
+                break
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def seal(self, data: bytes | memoryview) -> bytes:
+        """Make a record of these bytes, at most `RECORD_BYTES`; it has to be sent, and only once.
+
+        What was to be sent by itself comes before it.
+
+        Raises:
+            OSError: the connection is of no use any more.
+        """
+        done = self._tls.write(data)
+        assert done == len(data), "a buffer in memory takes all of a record"
+        return self._outgoing.read()
+
+    def take_output(self) -> bytes:
+        """What is to be sent by itself, before anything else: of a handshake, or an alert."""
+        return self._outgoing.read()
+
+    def end(self) -> None:
+        """Have it said that nothing more will be sent; to be sent like all else."""
+        if self.is_ready:
+            with suppress(SSLError):  # it waits for the peer to say the same, who need not
+                self._tls.unwrap()
+
+
+def _said(error: SSLError) -> str:
+    """Why, in words that OpenSSL has in its tables."""
+    reason = error.reason or ""
+    if isinstance(error, SSLCertVerificationError):
+        return f"the certificate of the peer is refused: {error.verify_message}"
+    if reason in _NO_TLS:
+        return "the peer speaks none"
+    return _ALERTS.get(reason) or reason.lower().replace("_", " ") or "the connection is broken"

@@ -1,0 +1,174 @@
+"""What encrypts a `tls://` endpoint: certificate and key, and who may connect by a certificate.
+
+The encryption is done by workers, which are processes of their own, and an `ssl.SSLContext` cannot
+leave the process that it was made in. So an endpoint is given what one is made from: that is handed
+to the workers over their control channels, as secret keys of CURVE are, and each makes its own.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from fanout.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARTS_BYTES_MAX = 64 * 1024  # of all of it: it goes to a worker in one message
+_OTHERS = 0o007  # of the mode of a file: groups such as `ssl-cert` are meant to read keys
+
+
+class Tls:
+    """What a publisher needs for a `tls://` endpoint. Immutable, usable from any thread.
+
+    TLS 1.2 and 1.3, as the OpenSSL of this Python has them, without renegotiation, tickets and
+    early data. It is read once, when this is made: for a new certificate bind anew with another.
+
+    Args:
+        certificate: a file in PEM, or what is in one as bytes: that of the publisher, and those
+            that it is signed by after it.
+        private_key: the same with its key; None = it is beside the certificate.
+        client_ca: the same with the certificates by which those of subscribers must be signed: who
+            shows none is refused. None = subscribers are asked for none.
+        password: of the private key, if that is encrypted.
+
+    Raises:
+        ConfigError: one cannot be read, or is of no use; the text has nothing of what is in it.
+        TypeError: an argument is of a wrong type.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(
+        self,
+        certificate: str | os.PathLike[str] | bytes,
+        private_key: str | os.PathLike[str] | bytes | None = None,
+        *,
+        client_ca: str | os.PathLike[str] | bytes | None = None,
+        password: str | bytes | None = None,
+    ) -> None:
+        chain = _content("certificate", certificate)
+        key = b"" if private_key is None else _content("private_key", private_key, is_secret=True)
+        authority = b"" if client_ca is None else _content("client_ca", client_ca)
+        if client_ca is not None and not authority.strip():
+            raise ConfigError("client_ca has no certificate: with it, nobody could connect")
+        word = password.encode() if isinstance(password, str) else password or b""
+        if not isinstance(word, bytes):
+            raise TypeError(f"password must be str or bytes, not {type(word).__name__}")
+        self._parts = [chain, key, authority, word]
+        if sum(map(len, self._parts)) > PARTS_BYTES_MAX:
+            raise ConfigError(
+                f"certificates and key have up to {PARTS_BYTES_MAX:,} bytes together: give the "
+                "authorities that are needed, and no bundle of all"
+            )
+        context_of(self._parts)
+
+    def __repr__(self) -> str:
+        return f"Tls(<certificate>, <secret>{', client_ca=…' if self.asks else ''})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("auth.Tls has a private key: it is not pickled")
+
+    @property
+    def asks(self) -> bool:
+        """Whether subscribers have to show a certificate."""
+        return bool(self._parts[2])
+
+    def secrets(self) -> list[bytes]:
+        """What workers need for it; see `context_of()`."""
+        return list(self._parts)
+
+
+def as_tls(value: object) -> Tls | None:
+    """What encrypts an endpoint; None = nothing.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if value is None or isinstance(value, Tls):
+        return value
+    if isinstance(value, ssl.SSLContext):
+        raise TypeError(
+            "tls cannot be an ssl.SSLContext: that stays in this process, and workers encrypt; "
+            "give what it was made from, fanout.auth.Tls(certificate, private_key)"
+        )
+    raise TypeError(f"tls must be fanout.auth.Tls(…), not {type(value).__name__}")
+
+
+def context_of(parts: list[bytes]) -> ssl.SSLContext:
+    """A server's context: what a process needs for its connections.
+
+    Args:
+        parts: chain, private key, authorities of clients, and password, each empty if there is
+            none.
+
+    Raises:
+        ConfigError: they are of no use; the text has nothing of them. OSError: the system has no
+            memory, or no descriptor.
+    """
+    chain, key, authority, password = parts
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION
+    context.num_tickets = 0
+    try:
+        with _file_of(chain + b"\n" + key) as path:
+            # Without a password to give OpenSSL would ask for one at the terminal.
+            context.load_cert_chain(path, password=lambda: password)
+    except ssl.SSLError as error:
+        raise ConfigError(_refusal(error, parts)) from None
+    if authority:
+        try:
+            context.load_verify_locations(cadata=authority.decode("ascii"))
+        except (ssl.SSLError, ValueError):
+            raise ConfigError("client_ca has no certificates in PEM") from None
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _content(name: str, value: object, *, is_secret: bool = False) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(
+            f"{name} must be the path of a file in PEM, or bytes, not {type(value).__name__}"
+        )
+    try:
+        with Path(value).open("rb") as file:
+            data = file.read(PARTS_BYTES_MAX + 1)
+            mode = os.fstat(file.fileno()).st_mode
+    except (OSError, ValueError) as error:
+        text = error.strerror if isinstance(error, OSError) else "no path"
+        raise ConfigError(f"{name}: {os.fspath(value)!r}: {text}") from None
+    if is_secret and mode & _OTHERS:
+        warnings.warn(f"{value}: anybody can read this private key: chmod 600", stacklevel=3)
+    return data
+
+
+@contextmanager
+def _file_of(data: bytes) -> Iterator[str]:
+    """The path of a file with this, which is on no disk; OpenSSL reads certificates from files."""
+    descriptor = os.memfd_create("fanout", os.MFD_CLOEXEC)
+    with open(descriptor, "wb", buffering=0) as file:
+        file.write(data)
+        yield f"/proc/self/fd/{descriptor}"
+
+
+def _refusal(error: ssl.SSLError, parts: list[bytes]) -> str:
+    chain, key, _, password = parts
+    reason = error.reason or ""
+    if reason == "KEY_VALUES_MISMATCH":
+        return "the private key does not belong to the certificate"
+    if b"ENCRYPTED" in chain + key:  # in both forms that there are, in clear text
+        wanted = "another password" if password else "password=…"
+        return f"the private key is encrypted, and cannot be read: it needs {wanted}"
+    words = reason.lower().replace("_", " ")
+    return (
+        "certificate and private key cannot be used: they must be in PEM, the publisher's own "
+        f"certificate first{f' (OpenSSL: {words})' if words else ''}"
+    )

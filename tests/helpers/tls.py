@@ -1,0 +1,157 @@
+"""Peers that speak TLS: raw ones, and a relay for stock sockets, as stunnel is one."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from typing import TYPE_CHECKING, Self
+
+from fanout import auth
+from tests.helpers.certificates import AUTHORITY, CLIENT, CLIENT_KEY, SERVER, SERVER_KEY
+from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import DEADLINE_S
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+NAME = "localhost"  # in the certificate of the server, with 127.0.0.1 and ::1
+_PIECE = 64 * 1024
+
+
+def server_tls(*, client_ca: bytes | None = None) -> auth.Tls:
+    """What the publisher of a test has."""
+    return auth.Tls(SERVER, SERVER_KEY, client_ca=client_ca)
+
+
+def client_context(directory: Path | None = None, authority: bytes = AUTHORITY) -> ssl.SSLContext:
+    """What a peer has.
+
+    Args:
+        directory: where its own certificate may be put for a moment; None = it shows none.
+        authority: by whom the publisher's has to be signed.
+    """
+    context = ssl.create_default_context(cadata=authority.decode())
+    if directory is not None:
+        path = directory / "client.pem"
+        path.write_bytes(CLIENT + CLIENT_KEY)
+        context.load_cert_chain(path)
+        path.unlink()
+    return context
+
+
+class TlsPeer(RawPeer):
+    """A raw peer inside of TLS; see `RawPeer`."""
+
+    context: ssl.SSLContext | None = None  # of those to come; None = the usual one
+    may_be_cut = True  # an end that is not said in TLS looks like one that is
+
+    def __init__(self, endpoint: str, receive_buffer: int = 0, read_ahead: int = 0) -> None:
+        super().__init__(endpoint.replace("tls://", "tcp://"), receive_buffer, read_ahead)
+        self.plain = self.socket  # for who wants to write what is no record
+        context = self.context or client_context()
+        try:
+            self.socket = context.wrap_socket(
+                self.socket.dup(),
+                server_hostname=NAME,
+                suppress_ragged_eofs=self.may_be_cut,
+            )
+        except BaseException:
+            self.plain.close()
+            raise
+
+    @property
+    def tls(self) -> ssl.SSLSocket:
+        assert isinstance(self.socket, ssl.SSLSocket)
+        return self.socket
+
+    def close(self) -> None:
+        self.plain.close()
+        super().close()
+
+
+class Relay:
+    """Takes plain connections and carries each on by TLS, with a loop on a thread of its own.
+
+    Args:
+        endpoint: `tls://` of a publisher.
+
+    Attributes:
+        endpoint: where plain sockets connect to.
+    """
+
+    endpoint: str
+
+    def __init__(self, endpoint: str, context: ssl.SSLContext | None = None) -> None:
+        host, _, port = endpoint.removeprefix("tls://").rpartition(":")
+        self._target = host.strip("[]"), int(port)
+        self._context = context or client_context()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._ready = threading.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(DEADLINE_S)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(DEADLINE_S)
+
+    def _run(self) -> None:
+        loop = self._loop
+        server = loop.run_until_complete(asyncio.start_server(self._carry, "127.0.0.1", 0))
+        host, port = server.sockets[0].getsockname()
+        self.endpoint = f"tcp://{host}:{port}"
+        self._ready.set()
+        loop.run_forever()
+        server.close()
+        loop.run_until_complete(self._end())
+        loop.close()
+
+    async def _end(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(10):  # transports close in some rounds of the loop
+            await asyncio.sleep(0)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        ends, ways = [writer], []
+        try:
+            there = await asyncio.open_connection(
+                *self._target, ssl=self._context, server_hostname=NAME
+            )
+            ends.append(there[1])
+            ways = [
+                asyncio.ensure_future(_copy(reader, there[1])),
+                asyncio.ensure_future(_copy(there[0], writer)),
+            ]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            pass  # it was refused: so the plain side ends, too
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            for end in ends:
+                end.transport.abort()
+            self._tasks.discard(task)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(_PIECE):
+        writer.write(piece)
+        await writer.drain()

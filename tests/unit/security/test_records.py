@@ -1,0 +1,196 @@
+"""TLS without I/O: two sides that are handed each other's bytes, and those that are no TLS."""
+
+from __future__ import annotations
+
+import ssl
+from random import Random
+
+import pytest
+
+from fanout.security.records import HANDSHAKE_BYTES_MAX, RECORD_BYTES, Records
+from fanout.security.tls import context_of
+from fanout.zmtp.errors import RemoteProtocolError
+from tests.helpers.certificates import AUTHORITY, OTHER_AUTHORITY, SERVER, SERVER_KEY
+from tests.helpers.tls import NAME, client_context
+
+PARTS = [SERVER, SERVER_KEY, b"", b""]
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+def made(
+    authority: bytes = AUTHORITY, client_ca: bytes = b"", version: ssl.TLSVersion | None = None
+) -> tuple[Records, Records]:
+    """A client and a server; the client has said its first words."""
+    context = client_context(authority=authority)
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    client = Records(context, NAME)
+    client.begin()
+    return client, Records(context_of([SERVER, SERVER_KEY, client_ca, b""]))
+
+
+def shake(client: Records, server: Records, step: int = 1 << 20) -> None:
+    """Hand over what they say, so many bytes at a time, until both have nothing to say."""
+    while True:
+        said, answered = client.take_output(), server.take_output()
+        if not said and not answered:
+            return
+        for side, data in ((server, said), (client, answered)):
+            for at in range(0, len(data), step):
+                assert side.receive(data[at : at + step]) == b""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_what_is_sealed_on_one_side_comes_out_on_the_other(
+    step: int, version: ssl.TLSVersion
+) -> None:
+    client, server = made(version=version)
+    shake(client, server, step)
+    assert client.is_ready
+    assert server.is_ready
+    plain = Random(0).randbytes(3 * RECORD_BYTES + 5)
+    for sender, receiver in ((server, client), (client, server)):
+        wire = b"".join(
+            sender.seal(memoryview(plain)[at : at + RECORD_BYTES])
+            for at in range(0, len(plain), RECORD_BYTES)
+        )
+        came = [receiver.receive(wire[at : at + step]) for at in range(0, len(wire), step)]
+        assert b"".join(came) == plain
+        assert not receiver.take_output()
+    assert not server.has_ended
+
+
+def test_a_record_of_the_most_is_little_larger_than_what_is_in_it() -> None:
+    client, server = made()
+    shake(client, server)
+    wire = server.seal(bytes(RECORD_BYTES))
+    assert RECORD_BYTES < len(wire) < RECORD_BYTES + 64
+    assert client.receive(wire) == bytes(RECORD_BYTES)
+
+
+def test_the_first_words_of_a_client_may_come_with_the_end_of_its_handshake() -> None:
+    client, server = made()
+    server.receive(client.take_output())
+    client.receive(server.take_output())
+    wire = client.take_output() + client.seal(b"hello")
+    assert server.receive(wire) == b"hello"
+
+
+def test_nothing_is_kept_from_a_session_for_another_one() -> None:
+    """No tickets are sent, so that nothing can be resumed, and no early data be replayed."""
+    client, server = made(version=ssl.TLSVersion.TLSv1_3)
+    shake(client, server)
+    assert client._tls.session is None or not client._tls.session.has_ticket
+
+
+@pytest.mark.parametrize("offset", range(0, 200, 7))
+def test_what_was_changed_on_the_way_ends_it(offset: int) -> None:
+    client, server = made()
+    shake(client, server)
+    wire = bytearray(client.seal(b"x" * 150))
+    wire[offset % len(wire)] ^= 0x40
+    try:
+        came = server.receive(bytes(wire))
+    except RemoteProtocolError as error:
+        assert str(error).startswith("TLS: ")  # noqa: PT017 - or it waits for a longer record
+        with pytest.raises(RemoteProtocolError):
+            server.receive(client.seal(b"y"))
+    else:
+        assert came == b""
+
+
+def test_what_is_repeated_ends_it() -> None:
+    client, server = made()
+    shake(client, server)
+    wire = client.seal(b"once")
+    assert server.receive(wire) == b"once"
+    with pytest.raises(RemoteProtocolError, match="TLS: "):
+        server.receive(wire)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        bytes.fromhex("ff00000000000000017f") + b"\x03",  # the greeting of ZMTP
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\0" * 11,
+    ],
+)
+def test_who_speaks_none(said: bytes) -> None:
+    _, server = made()
+    with pytest.raises(RemoteProtocolError, match="TLS: the peer speaks none"):
+        server.receive(said)
+
+
+def test_who_does_not_trust_us_says_so() -> None:
+    client, server = made(authority=OTHER_AUTHORITY)
+    server.receive(client.take_output())
+    with pytest.raises(RemoteProtocolError, match="the certificate of the peer is refused"):
+        client.receive(server.take_output())
+    with pytest.raises(RemoteProtocolError, match="TLS: the peer does not trust our certificate"):
+        server.receive(client.take_output())
+
+
+def test_who_has_to_show_a_certificate_and_does_not_is_told() -> None:
+    client, server = made(client_ca=AUTHORITY)
+    server.receive(client.take_output())
+    client.receive(server.take_output())
+    with pytest.raises(RemoteProtocolError, match="TLS: the peer has shown no certificate"):
+        server.receive(client.take_output())
+    assert not server.is_ready
+    with pytest.raises(RemoteProtocolError, match="certificate"):
+        client.receive(server.take_output())
+
+
+def test_a_handshake_is_bounded() -> None:
+    counted = Records(context_of(PARTS))
+    counted._came = HANDSHAKE_BYTES_MAX
+    with pytest.raises(RemoteProtocolError, match="a handshake of more than"):
+        counted.receive(b"\x16")
+
+
+def test_the_end_is_told_apart_from_silence() -> None:
+    client, server = made()
+    shake(client, server)
+    wire = client.seal(b"last")
+    client.end()
+    assert server.receive(wire) == b"last"
+    ended = [server.has_ended]
+    server.receive(client.take_output())
+    assert [*ended, server.has_ended] == [False, True]
+    assert client.receive(server.seal(b"still here")) == b"still here"  # it has ended its own side
+
+
+def test_before_the_handshake_there_is_no_end_to_be_told() -> None:
+    _, server = made()
+    server.end()
+    assert server.take_output() == b""
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_old_versions_are_refused() -> None:
+    context = client_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    client = Records(context, NAME)
+    client.begin()
+    with pytest.raises(RemoteProtocolError, match="TLS: unsupported protocol"):
+        Records(context_of(PARTS)).receive(client.take_output())
+
+
+def test_any_bytes_are_a_violation_or_wait_for_more() -> None:
+    rng = Random(7)
+    for _ in range(300):
+        client, server = made()
+        hello = bytearray(client.take_output())
+        if rng.random() < 0.5:
+            shaken = rng.randrange(len(hello))
+            hello[shaken] ^= 1 << rng.randrange(8)
+        else:
+            hello = bytearray(rng.randbytes(rng.randrange(600)))
+        try:
+            assert server.receive(bytes(hello)) == b""
+        except RemoteProtocolError as error:
+            assert str(error).startswith("TLS: ")  # noqa: PT017 - most of them, but not all

@@ -1,0 +1,148 @@
+"""What a `tls://` endpoint is given: what is taken for it, and what is said of the rest."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fanout.errors import ConfigError
+from fanout.security.tls import PARTS_BYTES_MAX, Tls, as_tls, context_of
+from tests.helpers.certificates import (
+    AUTHORITY,
+    CLIENT_KEY,
+    ENCRYPTED_KEY,
+    PASSWORD,
+    SERVER,
+    SERVER_KEY,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WORD = PASSWORD.decode()
+
+
+def secrets_in(text: str) -> list[str]:
+    """Lines of private keys, and the password, as far as they are in a text."""
+    lines = [*SERVER_KEY.decode().splitlines(), *ENCRYPTED_KEY.decode().splitlines(), _WORD]
+    return [one for one in lines if len(one) > 8 and not one.startswith("-----") and one in text]
+
+
+def test_from_files_and_from_bytes(tmp_path: Path) -> None:
+    chain, key, both = tmp_path / "chain.pem", tmp_path / "key.pem", tmp_path / "both.pem"
+    chain.write_bytes(SERVER)
+    key.touch(0o600)
+    key.write_bytes(SERVER_KEY)
+    both.write_bytes(SERVER + SERVER_KEY)
+    for made in (Tls(chain, key), Tls(str(chain), str(key)), Tls(SERVER, SERVER_KEY)):
+        assert made.secrets() == [SERVER, SERVER_KEY, b"", b""]
+        assert not made.asks
+    for made in (Tls(both), Tls(SERVER + SERVER_KEY)):
+        assert context_of(made.secrets()).verify_mode == ssl.CERT_NONE
+
+
+def test_who_has_to_show_a_certificate() -> None:
+    made = Tls(SERVER, SERVER_KEY, client_ca=AUTHORITY)
+    assert made.asks
+    assert context_of(made.secrets()).verify_mode == ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize("password", [PASSWORD, _WORD])
+def test_a_key_that_is_encrypted(password: str | bytes) -> None:
+    assert Tls(SERVER, ENCRYPTED_KEY, password=password).secrets()[3] == PASSWORD
+
+
+def test_without_its_password_nobody_is_asked_at_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """OpenSSL would ask at /dev/tty, and wait."""
+    with pytest.raises(ConfigError, match="encrypted, and cannot be read: it needs password=") as a:
+        Tls(SERVER, ENCRYPTED_KEY)
+    with pytest.raises(ConfigError, match="it needs another password") as b:
+        Tls(SERVER, ENCRYPTED_KEY, password="other")
+    assert not secrets_in(f"{a.value} {b.value}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((SERVER, CLIENT_KEY), "the private key does not belong to the certificate"),
+        ((SERVER_KEY, SERVER_KEY), "certificate and private key cannot be used"),
+        ((SERVER, None), "certificate and private key cannot be used"),
+        ((b"", b""), "certificate and private key cannot be used"),
+        ((b"\x30\x82", SERVER_KEY), "must be in PEM"),
+        (("/nowhere/a.pem", SERVER_KEY), "certificate: '/nowhere/a.pem': No such file"),
+        ((SERVER, "/nowhere/a.key"), "private_key: '/nowhere/a.key': No such file"),
+        ((SERVER, "a\0b"), "private_key: .*: no path"),
+        ((SERVER, SERVER_KEY + b"#" * PARTS_BYTES_MAX), "have up to 65,536 bytes together"),
+    ],
+)
+def test_what_cannot_be_used(arguments: tuple[Any, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=text) as error:
+        Tls(*arguments)
+    assert not secrets_in(str(error.value))
+
+
+@pytest.mark.parametrize("authority", [b"no certificate", b"", SERVER_KEY, b"\xff\xfe"])
+def test_authorities_that_are_none(authority: bytes) -> None:
+    with pytest.raises(ConfigError, match="client_ca has no certificate"):
+        Tls(SERVER, SERVER_KEY, client_ca=authority)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords"),
+    [((1,), {}), ((SERVER, 1), {}), ((SERVER, SERVER_KEY), {"client_ca": 1})],
+)
+def test_of_another_type(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"must be the path of a file in PEM, or bytes, not int"):
+        Tls(*arguments, **keywords)
+    with pytest.raises(TypeError, match="password must be str or bytes, not int"):
+        Tls(SERVER, SERVER_KEY, password=1)  # type: ignore[arg-type]
+
+
+def test_a_key_that_anybody_can_read_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    path.write_bytes(SERVER_KEY)
+    path.chmod(0o644)
+    with pytest.warns(UserWarning, match="anybody can read this private key") as told:
+        Tls(SERVER, path)
+    assert told[0].filename == __file__
+    path.chmod(0o640)
+    Tls(SERVER, path)
+
+
+def test_nothing_secret_is_shown_or_pickled() -> None:
+    made = Tls(SERVER, ENCRYPTED_KEY, password=PASSWORD, client_ca=AUTHORITY)
+    assert not secrets_in(repr(made))
+    with pytest.raises(TypeError, match="private key"):
+        pickle.dumps(made)
+
+
+def test_nothing_is_left_open() -> None:
+    before = os.listdir("/proc/self/fd")
+    context_of([SERVER, SERVER_KEY, AUTHORITY, b""])
+    with pytest.raises(ConfigError):
+        context_of([SERVER, CLIENT_KEY, b"", b""])
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_what_is_taken_for_it() -> None:
+    made = Tls(SERVER, SERVER_KEY)
+    assert as_tls(None) is None
+    assert as_tls(made) is made
+    with pytest.raises(TypeError, match=r"cannot be an ssl\.SSLContext: .* fanout\.auth\.Tls"):
+        as_tls(ssl.create_default_context())
+    with pytest.raises(TypeError, match=r"tls must be fanout\.auth\.Tls\(…\), not str"):
+        as_tls("certificate.pem")
+
+
+def test_old_versions_and_what_is_kept_between_sessions_are_off() -> None:
+    context = context_of([SERVER, SERVER_KEY, b"", b""])
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.num_tickets == 0
+    wanted = ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION
+    assert context.options & wanted == wanted

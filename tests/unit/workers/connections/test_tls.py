@@ -1,0 +1,123 @@
+"""Sending in records, case by case: what is reported as done, and what is kept."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from fanout.security.records import RECORD_BYTES, Records
+from fanout.workers.connections.tls import TURN_BYTES, TlsSend
+from tests.helpers.records import HEAD_BYTES, Kernel
+
+DATA = b"0123456789" * 10
+
+
+def made(room: int) -> tuple[TlsSend, Kernel]:
+    kernel = Kernel(room)
+    send = TlsSend(kernel.send, cast("Records", kernel.records))
+    send.let()
+    return send, kernel
+
+
+def test_all_of_it_in_one_record_and_one_send() -> None:
+    send, kernel = made(1 << 20)
+    assert send(DATA) == len(DATA)
+    assert (kernel.sends, kernel.records.sealed) == (1, 1)
+    assert kernel.received() == DATA
+    assert send.kept_bytes == 0
+    assert not send.more
+    assert send.wire_bytes == len(DATA) + HEAD_BYTES
+
+
+def test_what_is_not_taken_of_a_record_is_done_and_kept() -> None:
+    send, kernel = made(30)
+    assert send(DATA) == len(DATA)
+    assert send.kept_bytes == len(DATA) + HEAD_BYTES - 30
+    with pytest.raises(BlockingIOError):
+        send(b"next")
+    assert kernel.records.sealed == 1
+    kernel.room = 10
+    assert not send.flush()
+    assert send.kept_bytes == len(DATA) + HEAD_BYTES - 40
+    kernel.room = 1 << 20
+    assert send(b"next") == 4
+    assert kernel.received() == DATA + b"next"
+    assert send.kept_bytes == 0
+
+
+def test_a_full_socket_has_one_record_made_and_no_more() -> None:
+    send, kernel = made(0)
+    assert send(bytes(3 * RECORD_BYTES)) == RECORD_BYTES
+    assert send.kept_bytes == RECORD_BYTES + HEAD_BYTES
+    for _ in range(3):
+        with pytest.raises(BlockingIOError):
+            send(bytes(10))
+    assert kernel.records.sealed == 1
+    assert not send.more, "it is the socket that is waited for"
+
+
+def test_so_much_in_a_turn_and_no_more() -> None:
+    send, kernel = made(1 << 30)
+    data = bytes(2 * TURN_BYTES)
+    done = send(data)
+    assert TURN_BYTES - RECORD_BYTES < done <= TURN_BYTES
+    assert send.more
+    assert send.kept_bytes == 0
+    with pytest.raises(BlockingIOError):
+        send(data[done:])
+    send.let()
+    assert send(data[done:]) > 0
+    send.stop()
+    with pytest.raises(BlockingIOError):
+        send(b"x")
+    assert send.more
+    assert len(kernel.received()) == kernel.records.sealed * RECORD_BYTES
+
+
+def test_nothing_is_sent_before_the_handshake_is_done_but_what_that_says() -> None:
+    send, kernel = made(1 << 20)
+    kernel.records.is_ready = False
+    with pytest.raises(BlockingIOError):
+        send(DATA)
+    assert not send.more, "it is the peer that is waited for"
+    kernel.records.said = b"a certificate"
+    kernel.room = 5
+    assert not send.flush()
+    assert send.kept_bytes == 8
+    kernel.room = 8
+    assert send.flush()
+    assert kernel.wire == b"a certificate"
+
+
+def test_what_tls_says_by_itself_goes_between_two_records() -> None:
+    send, kernel = made(20)
+    assert send(DATA) == len(DATA)
+    kernel.records.end()
+    kernel.room = 1 << 20
+    assert send(b"next") == 4
+    assert kernel.received() == DATA + b"next"
+
+
+def test_the_last_words_are_said_if_the_socket_takes_them() -> None:
+    send, kernel = made(1 << 20)
+    send(DATA)
+    send.finish()
+    assert kernel.received() == DATA
+    assert kernel.wire == b""
+    assert send.wire_bytes == len(DATA) + 2 * HEAD_BYTES
+
+
+def test_a_broken_connection_is_told_of_but_by_the_last_words() -> None:
+    def broken(_data: Any) -> int:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    _, kernel = made(0)
+    send = TlsSend(broken, cast("Records", kernel.records))
+    send.let()
+    with pytest.raises(ConnectionResetError):
+        send(DATA)
+    kernel.records.said = b"x"
+    with pytest.raises(ConnectionResetError):
+        send.flush()
+    send.finish()
