@@ -20,6 +20,8 @@ each prefix: what they read is replaced, or changed in one step.
 from __future__ import annotations
 
 from collections import Counter, deque
+from itertools import compress, repeat
+from operator import is_not, not_
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -251,13 +253,11 @@ class PrefixTable(Generic[V]):
         short = self._root.short
         prefixes = list(prefixes)
         found = list(map(short.get, prefixes))
-        new = found.count(None)
-        if new < len(found):
-            pairs = zip(prefixes, found, strict=True)
-            names += [name for name, there in pairs if there is not None] if new else prefixes
-            values += [there for there in found if there is not None]
-            pairs = zip(prefixes, found, strict=True)
-            prefixes = [name for name, there in pairs if there is None] if new else []
+        are_there = list(map(is_not, found, repeat(None)))
+        if True in are_there:
+            names += compress(prefixes, are_there)
+            values += [one for one in found if one is not None]
+            prefixes = list(compress(prefixes, map(not_, are_there)))
         if prefixes:
             short.update(dict.fromkeys(prefixes, value))  # one step: no other thread sees a part
             self._size += len(prefixes)

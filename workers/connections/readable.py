@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from fanout.workers.connections.peer import Peer
 
-READS_PER_TURN = 16  # sockets read in a turn
+READS_PER_TURN = 32  # sockets read in a turn
 
 
 class Readable:

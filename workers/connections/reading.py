@@ -24,6 +24,7 @@ from fanout.workers.connections.budgets import (
     IDLE_APPLY_NS,
     READ_NS,
     REPORT_NS,
+    TALK_PART,
     Share,
     report_cost,
 )
@@ -186,6 +187,8 @@ class ReadSide:
             left -= cost
             if peer in self._changes:
                 left -= apply_ns * sum(map(weight, self._changes[peer]))
+            else:
+                left -= cost // TALK_PART
             if left <= 0:
                 return True
         return False

@@ -61,7 +61,10 @@ def summary(events: Iterable[SessionEvent]) -> Said:
             added[event.prefix] = None
             cancelled.pop(event.prefix, None)
         elif isinstance(event, SubscribedAll):
-            added.update(dict.fromkeys(event.prefixes))
+            if len(added) < len(event.prefixes):  # as mostly: all go in at once, and once
+                added = dict.fromkeys((*added, *event.prefixes))
+            else:
+                added.update(dict.fromkeys(event.prefixes))
             if cancelled:
                 for prefix in event.prefixes:
                     cancelled.pop(prefix, None)

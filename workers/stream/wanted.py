@@ -94,8 +94,9 @@ class Wanted(Generic[M]):
             self.take_out(len(names))
         table = self._by_prefix
         left: list[bytes] = []
-        for name, place in zip(*table.put_new(names, (cohort,)), strict=True):
-            if isinstance(place, list):
+        names_there, places = table.put_new(names, (cohort,))
+        for name, place in zip(names_there, places, strict=True):
+            if type(place) is list:  # of most, in a storm
                 place.append(cohort)
                 if len(place) > FEW:
                     table.replace(name, _prefix_of(place))

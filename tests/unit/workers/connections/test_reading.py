@@ -318,33 +318,33 @@ def test_while_there_is_something_to_send_reading_takes_its_share_and_no_more() 
 
 
 def test_no_more_changes_are_read_than_there_is_time_to_apply() -> None:
-    desk = Desk([b"A"], peers=8)
+    desk = Desk([b"A"], peers=24)
     desk.shake_hands()
     desk.around.cpu_ns = lambda: 0  # type: ignore[method-assign]
     for peer in desk.peers:
         peer.budget.read_bytes = budgets.READ_BYTES_MAX
 
     def changes(now: int, size: int, *, busy: bool) -> int:
-        """How many were applied of eight lists of ten prefixes."""
+        """How many were applied of 24 lists of ten prefixes."""
         for session, far in desk.ends:
             for number in range(10):
                 session.subscribe(b"%d.%d" % (now, number) + bytes(size))
             far.send(session.data_to_send())
         applied: list[int] = []
-        while not applied or sum(applied) < 8:
+        while not applied or sum(applied) < 24:
             before = len(desk.called("pump.change"))
             desk.side.turn(now, busy=busy)
             applied.append(len(desk.called("pump.change")) - before)
         return applied[0]
 
-    assert [changes(1, 10, busy=True), changes(2, 2_000, busy=True)] == [8, 5]
-    assert changes(3, 2_000, busy=False) == 8
+    assert [changes(1, 10, busy=True), changes(2, 2_000, busy=True)] == [24, 16]
+    assert changes(3, 2_000, busy=False) == 19
     desk.close()
 
 
 def test_a_turn_of_a_storm_takes_as_many_lists_as_there_is_time_to_apply() -> None:
     """In turns that were shorter by half, each subscriber there was sent twice as many pieces."""
-    desk = Desk([b"A"], peers=16)
+    desk = Desk([b"A"], peers=32)
     desk.shake_hands()
     desk.around.cpu_ns = lambda: 0  # type: ignore[method-assign]
 
@@ -355,7 +355,21 @@ def test_a_turn_of_a_storm_takes_as_many_lists_as_there_is_time_to_apply() -> No
     before = len(desk.called("pump.change"))
     desk.side.turn(1, busy=True)
 
-    assert len(desk.called("pump.change")) - before == 16
+    assert len(desk.called("pump.change")) - before == 32
+    desk.close()
+
+
+def test_talk_takes_two_thirds_of_what_changes_may_take_of_a_turn() -> None:
+    desk = Desk([b"A"], peers=12)
+    desk.shake_hands()
+    clock = itertools.count(0, budgets.TURN_NS // 12)  # it is asked twice for each read but one
+    desk.around.cpu_ns = lambda: next(clock)  # type: ignore[method-assign]
+    for end in range(12):
+        half_a_frame(desk, end)
+
+    assert desk.side.turn(1, busy=True), "there is more"
+
+    assert sum(peer.last_received == 1 for peer in desk.peers) == 5, "else it would be 7"
     desk.close()
 
 
