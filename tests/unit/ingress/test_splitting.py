@@ -75,10 +75,13 @@ OTHERS = [
     [b"a1", b"", b"00"],
     [b"a1\0\x0400"],
     [b"a1\0\x04", b"xx"],
+    [b"a1", b"0000", b"more of it"],
 ]
 
 
-@pytest.mark.parametrize("other", [[], *([other] for other in OTHERS)])
+# All of the four columns of their headers must be looked at: the last is like the others but in
+# the first of them, the one before it in the third.
+@pytest.mark.parametrize("other", [[], *([other] for other in OTHERS), [[b"a1"], [b"0000"]]])
 @pytest.mark.parametrize("at", [0, 1, 15, 16, 17, 60, 99])
 @pytest.mark.parametrize("size", [13, 500, 100_000])
 def test_messages_of_one_size_in_a_row_are_found_as_one_by_one(
