@@ -34,8 +34,8 @@ COUNT, QUICK_COUNT = 250_000, 25_000  # messages of each producer: a second of a
 PATIENCE_SECONDS = 60.0
 MODULE = "benchmarks.ingress_costs"
 NANO = 1e-9
-# Of the time that paced producers take: a pause is longer than it is meant to be, and a call that is
-# made when they are through costs what it costs beside nobody.
+# Of the time that paced producers take: a pause is longer than it is meant to be, and a call that
+# is made when they are through costs what it costs beside nobody.
 CALLS_SHARE = 0.7
 # Producers that not all can have: a stock one speaks ZMTP, and only fanout publishes beside it.
 HUBS_OF = {PACED: ("fanout",), "pyzmq": ("fanout", "PULL and PUB")}
