@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from fanout.shm.layout import PAGE, Layout
@@ -13,6 +14,7 @@ from fanout.slow_policy import SlowPolicy
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.pump import Pump
+from fanout.workers.stream.turn_part import TurnPart
 from fanout.workers.tuning import TUNING, Tuning
 from fanout.zmtp.frames import encode_message
 
@@ -55,17 +57,26 @@ class Sink:
         return count
 
 
+def always_late() -> TurnPart:
+    """A part of a turn whose time is over whenever somebody looks at the clock."""
+    return TurnPart(count(step=1 << 40).__next__)
+
+
 class Worker:
     """A pump over a log, with members that have sinks."""
 
     def __init__(
-        self, layout: Layout = SMALL, limit_bytes: int = 1 << 30, tuning: Tuning = TUNING
+        self,
+        layout: Layout = SMALL,
+        limit_bytes: int = 1 << 30,
+        tuning: Tuning = TUNING,
+        part: TurnPart | None = None,
     ) -> None:
         self.log = Log(layout)
         self.policy = policy_of(
             SlowPolicy(limit_bytes=limit_bytes), self.log.reader.size, layout.entries
         )
-        self.pump = Pump(self.log.reader, tuning)
+        self.pump = Pump(self.log.reader, tuning, part=part)
         self._next_id = 1
 
     def member(

@@ -179,7 +179,9 @@ class LimitsChecker(CountingChecker):
             if jumped:
                 model.drop(jumped, front, now, of_log=action != "drop_oldest")
             self._note_finishing(worker, member, model)
-            model.lose_what_does_not_fit(len(reasons) - len(jumped))
+            newest = len(reasons) - len(jumped)
+            if newest or model.doomed is not None:  # else it may not be known yet what fits
+                model.lose_what_does_not_fit(newest)
         self.drops += lost
         require(member.slow, "a loss that nobody is told of")
         self._note_finishing(worker, member, model)

@@ -35,7 +35,8 @@ class Backlog(Losing):
     """Serves blocked members from their own cursors.
 
     Attributes:
-        conflate: leaves the newest of each topic of what waits for a member; set by the pump.
+        conflate: leaves the newest of each topic of what waits for a member, and says whether it
+            had the time to find these; set by the pump.
         show: sends a member the last values that are due; set if there are any.
     """
 
@@ -49,7 +50,7 @@ class Backlog(Losing):
         super().__init__(log, cohorts, totals, tuning)
         self._span_bytes = tuning.span_bytes
         self.chunks = Chunks(log, cohorts, tuning)
-        self.conflate: Callable[[Member, int], None] = lambda _member, _front: None
+        self.conflate: Callable[[Member, int], bool] = lambda _member, _front: True
         self.show: Callable[[Member], Step] | None = None
 
     def step(self, member: Member, front: int) -> Step:
@@ -70,11 +71,13 @@ class Backlog(Losing):
             assert self.show is not None
             return self.show(member)
         if member.conflating and not (member.older and type(member.older[0][1]) is Values):
-            self.conflate(member, front)
-            if member.older:
+            is_thin = self.conflate(member, front)
+            if member.older and is_thin:
                 self.turned(member)
             if member.spill:
                 return self._send_spill(member)
+            if not is_thin:
+                return Step.LATER
             if member.gaps is not None and self._has_marker(member, front):
                 return self._send_control(member)
         until, cohort = member.older[0] if member.older else (front, member.cohort)

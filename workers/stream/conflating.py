@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanout.workers.stream.gaps import CONFLATED, Gap
 from fanout.workers.stream.segments import segments
+from fanout.workers.stream.sifting import Siftings
 from fanout.workers.stream.values import Values
 from fanout.zmtp.frames import first_frame
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.backlog import Backlog
     from fanout.workers.stream.cohort import Cohort
-    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.member import Member, Wants
     from fanout.workers.stream.newest import Newest
     from fanout.workers.stream.totals import Totals
+    from fanout.workers.stream.turn_part import TurnPart
 
 
 class Conflating:
@@ -33,24 +35,40 @@ class Conflating:
         newest: the newest message of each topic.
         totals: where what is left out is counted once more.
         piece: messages of the log that are sorted together.
+        part: bounds what is done at once.
     """
 
     def __init__(
-        self, backlog: Backlog, log: LogReader, newest: Newest, totals: Totals, piece: int
+        self,
+        backlog: Backlog,
+        log: LogReader,
+        newest: Newest,
+        totals: Totals,
+        piece: int,
+        part: TurnPart,
     ) -> None:
         self._backlog = backlog
         self._log = log
         self._newest = newest
         self._totals = totals
         self._piece = piece
+        self._part = part
+        self._siftings = Siftings(self._named, piece, part)
 
-    def conflate(self, member: Member, front: int) -> None:
-        """Of what waits for the member, but for what it has begun to get, keep the newest."""
+    def conflate(self, member: Member, front: int) -> bool:
+        """Of what waits for the member, but for what it has begun to get, keep the newest.
+
+        Returns:
+            Whether there was time to find these. If not, nothing has changed but that some of them
+            are known: it is to be asked again.
+        """
         backlog = self._backlog
         backlog.detach(member, front)
         first = member.sequence
         if first >= front:
-            return
+            return True
+        if not self._is_found(member, first, front):
+            return False
         if member.snapshots is not None:
             member.snapshots.pass_until(front)
         if member.replay is not None:
@@ -64,28 +82,31 @@ class Conflating:
         member.older.append((front, values))
         start = values.sequences[0] if values.sequences else front
         member.place(start, 0, self._log.start_of(start))
+        return True
+
+    def sweep(self) -> None:
+        """Let go of what nobody asks for any more; once a turn."""
+        self._siftings.sweep()
+
+    def _is_found(self, member: Member, first: int, front: int) -> bool:
+        """Look for what is the newest, for as long as there is time; whether all was found."""
+        cohort = _all_along(member)
+        if cohort is not None:
+            return self._newest.go_on(cohort, first, front, self._backlog.tail, self._part)
+        return self._siftings.go_on(member, first, front)
 
     def _values(self, member: Member, first: int, front: int) -> Values:
-        older = member.older
-        left = older[0][1] if len(older) == 1 else None
-        if isinstance(left, Values):
-            # What is left of its last pass are the newest up to then, from its cursor on.
-            wants_the_same = left.are_newest
-        else:  # as it does for what was published before
-            wants_the_same = not older or _are_same(left, member.cohort)
-        if member.cohort is not None and wants_the_same:
-            return self._newest.wanted(member.cohort, first, front, self._backlog.tail)
-        found = {name: sequence for sequence, name in self._each(member, first, front)}
-        return Values(sorted(found.values()), self._log)
+        cohort = _all_along(member)
+        if cohort is not None:
+            return self._newest.wanted(cohort, first, front, self._backlog.tail)
+        return Values(self._siftings.take(member, first, front), self._log)
 
-    def _each(self, member: Member, first: int, front: int) -> list[tuple[int, bytes]]:
-        """All that waits for a member, one by one: it had different wants meanwhile."""
-        found = []
-        for start, stop, cohort in segments(member, first, front):
-            if cohort is not None:
-                wanted = self._wanted(start, stop, cohort)
-                found += [(one, first_frame(self._log.piece(one))) for one in wanted]
-        return found
+    def _named(self, cohort: Wants, first: int, stop: int) -> list[tuple[bytes, int]]:
+        """The topics of what is wanted of these messages, and which they are."""
+        if cohort is None:
+            return []
+        piece = self._log.piece
+        return [(first_frame(piece(one)), one) for one in self._wanted(first, stop, cohort)]
 
     def _edges(self, member: Member, values: Values, first: int, front: int) -> tuple[int, int]:
         """The first and the last that wait for a member and are not among these; there is one.
@@ -128,6 +149,18 @@ class Conflating:
         member.conflated_bytes += size
         self._totals.conflated += messages
         self._totals.conflated_bytes += size
+
+
+def _all_along(member: Member) -> Cohort[Member] | None:
+    """What it wants of all that waits for it, if that is one thing: then others know it, too."""
+    older = member.older
+    left = older[0][1] if len(older) == 1 else None
+    if isinstance(left, Values):
+        # What is left of its last pass are the newest up to then, from its cursor on.
+        wants_the_same = left.are_newest
+    else:  # as it does for what was published before
+        wants_the_same = not older or _are_same(left, member.cohort)
+    return member.cohort if wants_the_same else None
 
 
 def _are_same(one: Cohort[Member] | None, other: Cohort[Member] | None) -> bool:

@@ -11,6 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
+from fanout.slow_policy import LOG_PART
 from fanout.workers.policy.ages import Ages
 from fanout.workers.policy.base import FinishThenJump, KeepNewest, KeepOfLog, Part, Thin
 from fanout.workers.policy.dues import Dues
@@ -20,9 +21,7 @@ from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.lags import Lags
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
 from fanout.workers.stream.newest import Newest
-from fanout.workers.stream.rests import Rests
-from fanout.workers.stream.rounds import Rounds
-from fanout.workers.stream.throttling import Throttles
+from fanout.workers.stream.resting import Resting
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
@@ -38,14 +37,17 @@ if TYPE_CHECKING:
     Targets = dict[KeepOfLog, int]
 
 VERDICTS_MAX = 2  # on one member at once: by the log, and by what is left then
+# Who is thinned at half of the log may be so much more of it behind before all that waits for it is
+# looked through; beyond that it loses what the log cannot keep without being thinned.
+THIN_PART = 8
 STUCK_PART = 16  # who is over a limit and loses nothing by it is looked at again after 1/16 of it
 
 
-class Judging(Rounds):
+class Judging(Resting):
     """Asks the policies of the members of one worker.
 
-    Its mutable state, beside that of `Rounds`: who is to be looked at when, those who became
-    blocked since the last look, notes of when messages came, and who is sent only so much a second.
+    Its mutable state, beside that of `Resting`: who is to be looked at when, those who became
+    blocked since the last look, and notes of when messages came.
     """
 
     def __init__(
@@ -59,13 +61,10 @@ class Judging(Rounds):
         self.ages = Ages()
         newest = Newest(log, self.backlog.topic, tuning)
         piece = tuning.census_messages
-        conflating = Conflating(self.backlog, log, newest, self.totals, piece)
-        self.backlog.conflate = conflating.conflate
-        self.lags = Lags(log, self.backlog, self.ages, piece)
-        self.throttles = Throttles()
-        self.rests = Rests()
+        self._conflating = Conflating(self.backlog, log, newest, self.totals, piece, self._part)
+        self.backlog.conflate = self._conflating.conflate
+        self.lags = Lags(log, self.backlog, self.ages, piece, self._part)
         self.jumped: list[Member] = []  # members whose streams go on otherwise than before
-        self._hurries = False
         self._watches = count(1)
         self._anew: deque[tuple[int, Member]] = deque()
         self._by_sequence: Dues[Member] = Dues()
@@ -103,50 +102,6 @@ class Judging(Rounds):
         if policy.min_interval_ns and member.state is READY:
             self._block(member, self.front, 0, 0)
             self.runnable[member] = None
-
-    def wake(self, now: int) -> None:
-        """Go on with those who were not sent anything for a while, and may be now."""
-        throttles, rests = self.throttles, self.rests
-        throttles.now = now
-        if throttles.due:
-            for member in throttles.wake():
-                if member in self.blocked:
-                    self.runnable[member] = None
-        if rests.due or rests.rested:
-            for member in rests.wake(now, self.front):
-                self._progressed(member, now)
-                self.runnable[member] = None
-
-    @property
-    def next_wake(self) -> int | None:
-        """When `wake()` has something to do next; None = at no time that is known."""
-        if not self.throttles.due and not self.rests.due:  # as mostly, and each turn asks
-            return None
-        due = [one for one in (self.throttles.next_due, self.rests.next_due) if one is not None]
-        return min(due, default=None)
-
-    def waits(self, member: Member) -> bool:
-        """Whether it is us who do not send this member anything for a while."""
-        return member in self.rests or self.throttles.waits(member)
-
-    def rest(self, member: Member, until: int) -> None:
-        """A blocked member has everything, and is sent nothing before that."""
-        self.runnable.pop(member, None)
-        self._progressed(member, 0)
-        self._recover(member)
-        self.rests.add(member, until)
-
-    def hurry(self, now: int) -> None:
-        """It all ends: nobody rests any more."""
-        self._hurries = True
-        for member in self.rests:
-            self._progressed(member, now)
-            self.runnable[member] = None
-        self.rests.clear()
-
-    def remove(self, member: Member) -> None:
-        self.rests.end(member)
-        super().remove(member)
 
     def advance(self, head: int, now: int) -> bool:
         """Send the next batch below `head` to all ready members; True if there is more.
@@ -234,10 +189,12 @@ class Judging(Rounds):
     def _tidy(self) -> None:
         for dues in self._dues:
             dues.sweep(len(self.blocked))
-        if self._by_time:
+        if self._by_time or self._anew:
             self.ages.forget(self.backlog.tail)
         else:
             self.ages.clear()
+        self.lags.looks.sweep()
+        self._conflating.sweep()
 
     def _judge(self, member: Member, now: int, targets: Targets) -> None:
         """Ask the policy of a member, if it is over a limit, and do as it says."""
@@ -262,7 +219,7 @@ class Judging(Rounds):
             lag = self._lag(member, now)
         self._report_slow(member, lag)
         for _ in range(VERDICTS_MAX):
-            if policy.limits.exceeded_by(lag) is not None:
+            if policy.limits.exceeded_by(lag) is not None and not member.watch:
                 self.jumped.append(member)
                 self._carry_out(member, policy.judge(lag), now, targets)
                 lag = self._lag(member, now)
@@ -286,18 +243,37 @@ class Judging(Rounds):
             target = self.lags.first_kept(member, verdict, front, now)
             self._jump(member, target, verdict.reason)
         elif isinstance(verdict, FinishThenJump):
-            if len(member.older) >= self._older_max:
+            if len(member.older) >= self._older_max and member.state is not LOST:
                 text = f"its policy has changed {len(member.older) // 2} times, and it took nothing"
                 self._lose(member, Reason.RESTLESS, text)
-            stop = self.lags.first_over(member, member.policy.limits, front)
-            backlog.finish(member, stop, front, verdict.reason)
+            self._finish(member, verdict.reason)
         elif isinstance(verdict, Thin):
-            backlog.conflate(member, front)
-            if member.policy.limits.exceeded_by(self._lag(member, now)) is Reason.LAG_LOG:
+            is_thin = backlog.conflate(member, front)
+            is_far = member.policy.limits.exceeded_by(self._lag(member, now)) is Reason.LAG_LOG
+            if is_far and (is_thin or self._cannot_wait(member)):
                 self._carry_out(member, verdict.of_log, now, targets)
+            if not is_thin and not member.watch:
+                self._look_anew(member)
         elif isinstance(verdict, Part) and member.state is not LOST:
             lag = self._lag(member, now)
             self._lose(member, Reason.TOO_SLOW, describe(lag, verdict.reason))
+
+    def _finish(self, member: Member, reason: Reason) -> None:
+        """It loses what is too much for it, once it is known how much that is."""
+        lags, front = self.lags, self.front
+        self.backlog.settle(member, front)
+        if not lags.looks.go_on(member, front):
+            self._look_anew(member)
+            return
+        stop = lags.first_over(member, member.policy.limits, front)
+        self.backlog.finish(member, stop, front, reason, lags.looks.counts(member))
+        lags.looks.end(member)
+
+    def _cannot_wait(self, member: Member) -> bool:
+        """Whether it is too far behind to be thinned first, which takes several turns."""
+        log, more = self._log, 1 / LOG_PART + 1 / THIN_PART
+        is_far = self.behind(member) > log.size * more
+        return is_far or self.front - member.sequence > log.entries * more
 
     def _jump(self, member: Member, target: int, reason: Reason) -> None:
         """As far as it is looked at once; if it is to jump further, it is judged again."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.workers.policy.limits import NONE, Lag
+from fanout.workers.stream.looks import Looks, is_filtered, pieces
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.values import Values
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from fanout.workers.stream.backlog import Backlog
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
+    from fanout.workers.stream.turn_part import TurnPart
 
 # Messages that are looked through at once for where a member jumps to. The worker serves nobody
 # meanwhile, for 50 ms if they were not looked at before; peers choose policies, and when.
 LOOKED_MAX = 16_384
-# CPU time for each message that is looked through, where all that waits is at once. Measured with
-# 524,288 of 20 bytes: 0.7 us where one conflates that wants all, 0.8 to 1.9 us by prefixes.
+# CPU time for each message that is looked through, where all that waits is. Measured with 524,288
+# of 20 bytes: 0.7 us where one conflates that wants all, 0.8 to 1.9 us by prefixes.
 LOOK_NS = 1_000
 
 
@@ -38,13 +40,25 @@ class Lags:
         backlog: counts what a cohort wants of them.
         ages: when they came.
         piece: messages that are counted at once.
+        part: bounds what is done at once.
+
+    Attributes:
+        looks: what was counted so far for those of whom all is to be known.
     """
 
-    def __init__(self, log: LogReader, backlog: Backlog, ages: Ages, piece: int) -> None:
+    def __init__(
+        self,
+        log: LogReader,
+        backlog: Backlog,
+        ages: Ages,
+        piece: int,
+        part: TurnPart,
+    ) -> None:
         self._log = log
         self._backlog = backlog
         self._ages = ages
         self._piece = piece
+        self.looks = Looks(backlog.count, piece, part)
 
     def of(self, member: Member, limits: Limits, front: int, now: int) -> Lag:
         """How far a member is behind; what there is no limit for is not looked up."""
@@ -91,10 +105,8 @@ class Lags:
         return min(front, member.sequence + LOOKED_MAX) if is_filtered else front
 
     def _is_filtered(self, member: Member, front: int) -> bool:
-        for _start, _stop, wants in segments(member, member.sequence, front):
-            if wants is not None and not (isinstance(wants, Values) or wants.everything):
-                return True
-        return False
+        wanted = segments(member, member.sequence, front)
+        return any(is_filtered(wants) for _start, _stop, wants in wanted)
 
     def cost_of(self, member: Member, policy: Policy, front: int) -> int:
         """CPU time in ns that it may take to find what a policy leaves of what waits for a member.
@@ -138,19 +150,18 @@ class Lags:
 
     def _first_after(self, member: Member, messages: int, size: int, front: int) -> int:
         """The first message with so many messages and bytes before it that the member wants."""
-        for start, until, cohort in segments(member, member.sequence, front):
-            first, stop = start, min(until, front)
-            while first < stop and (messages > 0 or size > 0):
-                end = min(stop, first - first % self._piece + self._piece)
-                found = self._backlog.count(cohort, first, end)
-                if found.messages >= messages and found.bytes >= size:
-                    assert cohort is not None
-                    return self._first_in(cohort, first, end, messages, size)
-                messages -= found.messages
-                size -= found.bytes
-                first = end
+        if messages <= 0 and size <= 0:
+            return min(member.sequence, front)
+        count = self.looks.counts(member)
+        for first, end, cohort in pieces(member, member.sequence, front, self._piece):
+            found = count(cohort, first, end)
+            if found.messages >= messages and found.bytes >= size:
+                assert cohort is not None
+                return self._first_in(cohort, first, end, messages, size)
+            messages -= found.messages
+            size -= found.bytes
             if messages <= 0 and size <= 0:
-                return first
+                return end
         return front
 
     def _first_in(

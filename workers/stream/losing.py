@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fanout.shm.census import NOTHING, Amount
 from fanout.workers.stream.chain import Chain
 from fanout.workers.stream.edges import Edges
+from fanout.workers.stream.looks import pieces_of
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.spills import Spills
 from fanout.workers.stream.stretches import Stretches
@@ -52,6 +53,7 @@ class Losing:
         self._cohorts = cohorts
         self._totals = totals
         self._stretches = Stretches(log, self.topic, tuning.census_messages, tuning.censuses_kept)
+        self._piece = tuning.census_messages
         self._telling = Telling(Edges(log, self.topic), self.count)
         self.spills = Spills(log, tuning.spill_logs * log.size)
         self.turned: Callable[[Member], None] = lambda _member: None
@@ -84,17 +86,25 @@ class Losing:
         member.spilled = member.sequence
         member.place(member.sequence + 1, 0, stop)
 
-    def finish(self, member: Member, stop: int, front: int, reason: Reason) -> None:
+    def finish(
+        self,
+        member: Member,
+        stop: int,
+        front: int,
+        reason: Reason,
+        count: Callable[[Wants, int, int], Amount] | None = None,
+    ) -> None:
         """From message `stop` on the member loses what comes, until it has got all that is below.
 
         Args:
             reason: one of `DROPPING`, by which it is counted.
+            count: knows what it wants of what waits for it; None = that is counted now.
         """
         self.settle(member, front)
         if member.finishing is not None:
             return
         member.finishing, older = reason, member.older
-        lost = self._lost_from(member, stop, front, reason)
+        lost = self._lost_from(member, stop, front, reason, count or self.count)
         kept = [(until, wants) for until, wants in older if until < stop]
         cut = [wants for until, wants in older if until >= stop]
         here = cut[0] if cut else member.cohort and member.cohort.keep()
@@ -105,14 +115,26 @@ class Losing:
     def lose_since(self, member: Member, first: int, front: int) -> None:
         """A member that finishes has lost what came from message `first` on, by its wants."""
         assert member.finishing is not None
-        lost = self._lost_from(member, first, front, member.finishing)
+        lost = self._lost_from(member, first, front, member.finishing, self.count)
         self._lose(member, lost, member.finishing)
 
-    def _lost_from(self, member: Member, first: int, front: int, reason: Reason) -> Amount:
+    def _lost_from(
+        self,
+        member: Member,
+        first: int,
+        front: int,
+        reason: Reason,
+        count: Callable[[Wants, int, int], Amount],
+    ) -> Amount:
+        """What it wants from there on; it is told of it, by what it wanted when."""
         lost = NOTHING
         for start, until, wants in segments(member, first, front):
-            some = self.count(wants, start, until)
-            self._telling.note(member, wants, start, until, some, reason)
+            some, low, high = NOTHING, until, start  # and between which messages that is
+            for begin, end, _wants in pieces_of(wants, start, until, self._piece):
+                found = count(wants, begin, end)
+                if found.messages:
+                    some, low, high = some.plus(found), min(low, begin), end
+            self._telling.note(member, wants, start, until, some, reason, (low, high))
             lost = lost.plus(some)
         return lost
 

@@ -8,9 +8,11 @@ and worker while anybody conflates, and then what is sent; not a step for each m
 
 from __future__ import annotations
 
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
 
+from fanout.workers.stream.catching_up import CatchingUp
 from fanout.workers.stream.values import Values
 from fanout.workers.tuning import TUNING, Tuning
 
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.cohort import Cohort
+    from fanout.workers.stream.turn_part import TurnPart
 
 M = TypeVar("M")
 
-PIECE = 65_536  # messages that are entered at once: some milliseconds
+PIECE = 8_192  # messages that are entered at once: some milliseconds
+TOPICS_PIECE = 4_096  # of which it is looked at once whether somebody wants them: the same
+FORGOTTEN_MAX = 32_768  # topics that are let go at once; more of them than are entered
 
 
 class Newest:
@@ -46,7 +51,34 @@ class Newest:
         self._topics: list[bytes] = []
         self._known: set[bytes] = set()
         self._generation = 0
+        self._catching_up: CatchingUp | None = None  # while there is more to enter
         self._made: dict[tuple[int, Cohort[object]], Values] = {}
+
+    def go_on(self, cohort: Cohort[M], first: int, front: int, tail: int, part: TurnPart) -> bool:
+        """Have less to do in `wanted()`, which does the rest at once.
+
+        Args:
+            part: bounds what is done at once.
+
+        Returns:
+            Whether nothing is left but to collect what is wanted.
+        """
+        self._begin(first, tail)
+        under_way = self._catching_up = self._catching_up or CatchingUp(front)
+        under_way.begin(front)
+        while self._stop < front:
+            is_enough = under_way.is_enough(self._enter_some(front, tail))
+            if is_enough and self._stop < front and part.is_over():
+                return False
+        self._catching_up = None
+        if cohort.everything or b"" in cohort.key:
+            return True
+        while True:
+            seen = self._match_some(cohort)
+            if seen == len(self._topics):
+                return True
+            if part.is_over():
+                return False
 
     def wanted(self, cohort: Cohort[M], first: int, front: int, tail: int) -> Values:
         """The newest of each topic that a cohort wants, of the messages from `first` on.
@@ -89,41 +121,56 @@ class Newest:
 
     def _topics_of(self, cohort: Cohort[M]) -> dict[bytes, None]:
         """Those of the topics seen that a cohort wants; each is matched once."""
+        while self._match_some(cohort) < len(self._topics):
+            pass
+        assert cohort.topics is not None
+        return cohort.topics[2]
+
+    def _match_some(self, cohort: Cohort[M]) -> int:
+        """Match one piece more; returns how many of the topics seen are matched then."""
         generation, seen, topics = cohort.topics or (self._generation, 0, {})
         if generation != self._generation:
             seen, topics = 0, {}
-        if seen < len(self._topics):
-            topics.update(dict.fromkeys(filter(cohort.wants, self._topics[seen:])))
-        cohort.topics = self._generation, len(self._topics), topics
-        return topics
+        some = self._topics[seen : seen + TOPICS_PIECE]
+        topics.update(dict.fromkeys(filter(cohort.wants, some)))
+        cohort.topics = self._generation, seen + len(some), topics
+        return seen + len(some)
 
     def _advance(self, first: int, front: int, tail: int) -> None:
         """Enter what has come since the last time, or all there is if that is not enough."""
+        self._begin(first, tail)
+        while self._stop < front:
+            self._enter_some(front, tail)
+
+    def _begin(self, first: int, tail: int) -> None:
+        """Begin anew if what is there begins too late, or has ended too early."""
         if first < self._first or self._stop < tail:
             self._newest.clear()
             self._made.clear()
             self._first = self._stop = tail
-        if self._stop == front:
-            return
+
+    def _enter_some(self, front: int, tail: int) -> int:
+        """Enter one piece; returns how many messages that are."""
         self._made.clear()
         self._forget(tail)
-        while self._stop < front:
-            stop = min(front, self._stop + PIECE)
-            self._enter(self._stop, stop)
-            self._stop = stop
+        begin = self._stop
+        self._stop = min(front, begin + PIECE)
+        self._enter(begin, self._stop)
+        return self._stop - begin
 
     def _forget(self, tail: int) -> None:
-        """What may be overwritten is of no use any more, nor are too many topics."""
-        if tail <= self._first:
-            return
+        """What may be overwritten is of no use any more, nor are too many topics.
+
+        What is left of the former is behind the cursors of all, and goes later.
+        """
         old = []
-        for name, sequence in self._newest.items():
+        for name, sequence in islice(self._newest.items(), FORGOTTEN_MAX):
             if sequence >= tail:
                 break
             old.append(name)
         for name in old:
             del self._newest[name]
-        self._first = tail
+        self._first = max(self._first, tail)
         if len(self._topics) > max(self._topics_max, 2 * len(self._newest)):
             self._topics, self._known = list(self._newest), set(self._newest)
             self._generation += 1

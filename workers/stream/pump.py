@@ -197,7 +197,7 @@ class Pump(Restoring):
                 step = Step.MORE
         if sent or member.spoken_bytes != spoken:
             self._progressed(member, now)
-        if step is Step.MORE:
+        if step is Step.MORE or step is Step.LATER:
             self.runnable[member] = None
 
     def _has_finished(self, member: Member) -> bool:

@@ -14,6 +14,7 @@ class Step(enum.Enum):
 
     MORE = "more"  # there is more to send, and the socket took all of this
     FULL = "full"  # the socket took less than it was given
+    LATER = "later"  # what to send next is being looked for, and there was no time for all of it
     PASSED = "passed"  # the newest of each topic were sent, and the next time is not yet
     DONE = "done"  # the member has everything up to the front
 

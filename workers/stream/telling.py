@@ -32,15 +32,27 @@ class Telling:
         self._count = count
 
     def note(
-        self, member: Member, cohort: Wants, start: int, stop: int, lost: Amount, reason: Reason
+        self,
+        member: Member,
+        cohort: Wants,
+        start: int,
+        stop: int,
+        lost: Amount,
+        reason: Reason,
+        within: tuple[int, int] | None = None,
     ) -> None:
-        """It loses so much between these messages; its cursor passes them, or comes to them yet."""
+        """It loses so much between these messages; its cursor passes them, or comes to them yet.
+
+        Args:
+            within: between which of them they all are, near the first and the last; None = it is
+                not known, they are looked for in all of these.
+        """
         if member.gaps is not None and lost.messages:
             assert cohort is not None
             if isinstance(cohort, Values):
                 first, last = cohort.edges(start, stop)
             else:
-                first, last = self._edges.of(cohort, start, stop)
+                first, last = self._edges.of(cohort, *(within or (start, stop)))
             cursor = stop if start == member.sequence else member.sequence
             member.gaps.note(Gap(first, last, lost.messages, reason.label), cursor)
 

@@ -139,8 +139,8 @@ def conflate_without_counting(_original: Any, _self: Conflating, *_what: Any) ->
 
 
 @replaces(Conflating, "conflate")
-def conflate_nothing(_original: Any, _self: Conflating, _member: Member, _front: int) -> None:
-    return
+def conflate_nothing(_original: Any, _self: Conflating, _member: Member, _front: int) -> bool:
+    return True
 
 
 @replaces(Conflating, "_values")

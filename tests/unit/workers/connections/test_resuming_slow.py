@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import random
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgpack
@@ -22,7 +23,8 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import SPEECH_BYTES, Kind
 from fanout.slow_policy import SlowPolicy
-from fanout.workers.stream import lags
+from fanout.workers.stream import lags, newest
+from fanout.workers.stream.turn_part import TurnPart
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import commands
 from tests.helpers.chance import Publishing
@@ -124,6 +126,19 @@ def test_slow_ones_go_on_whatever_happened_before_their_worker_died(
 ) -> None:
     with closing(TakingOver(LAYOUT, TUNING)) as taking:
         live_and_die(taking, POLICIES[what], told=told, seed=seed)
+
+
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("what", POLICIES)
+def test_they_do_while_what_waits_for_them_is_looked_through_a_piece_at_a_time(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found of a part of it is in no record, and nothing was done by it."""
+    monkeypatch.setattr(newest, "PIECE", 2)
+    monkeypatch.setattr(TurnPart, "is_over", lambda _self: True)
+    tuning = replace(TUNING, census_messages=2)
+    with closing(TakingOver(LAYOUT, tuning)) as taking:
+        live_and_die(taking, POLICIES[what], told=True, seed=5)
 
 
 def connect_some(

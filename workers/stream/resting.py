@@ -1,0 +1,83 @@
+"""Resting: members that are not sent anything for a while, and when they are again. Pure.
+
+They have a rate of which they have had their share, or an interval between what they are sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.workers.stream.rests import Rests
+from fanout.workers.stream.rounds import Rounds
+from fanout.workers.stream.throttling import Throttles
+from fanout.workers.tuning import TUNING, Tuning
+
+if TYPE_CHECKING:
+    from fanout.shm.reader import LogReader
+    from fanout.workers.stream.member import Member
+    from fanout.workers.stream.totals import Totals
+    from fanout.workers.stream.turn_part import TurnPart
+
+
+class Resting(Rounds):
+    """Wakes them.
+
+    Its mutable state, beside that of `Rounds`: who is sent only so much a second, who rests until
+    when, and whether nobody does any more.
+    """
+
+    def __init__(
+        self,
+        log: LogReader,
+        tuning: Tuning = TUNING,
+        totals: Totals | None = None,
+        part: TurnPart | None = None,
+    ) -> None:
+        super().__init__(log, tuning, totals, part)
+        self.throttles = Throttles()
+        self.rests = Rests()
+        self._hurries = False
+
+    def wake(self, now: int) -> None:
+        """Go on with those who were not sent anything for a while, and may be now."""
+        throttles, rests = self.throttles, self.rests
+        throttles.now = now
+        if throttles.due:
+            for member in throttles.wake():
+                if member in self.blocked:
+                    self.runnable[member] = None
+        if rests.due or rests.rested:
+            for member in rests.wake(now, self.front):
+                self._progressed(member, now)
+                self.runnable[member] = None
+
+    @property
+    def next_wake(self) -> int | None:
+        """When `wake()` has something to do next; None = at no time that is known."""
+        if not self.throttles.due and not self.rests.due:  # as mostly, and each turn asks
+            return None
+        due = [one for one in (self.throttles.next_due, self.rests.next_due) if one is not None]
+        return min(due, default=None)
+
+    def waits(self, member: Member) -> bool:
+        """Whether it is us who do not send this member anything for a while."""
+        return member in self.rests or self.throttles.waits(member)
+
+    def rest(self, member: Member, until: int) -> None:
+        """A blocked member has everything, and is sent nothing before that."""
+        self.runnable.pop(member, None)
+        self._progressed(member, 0)
+        self._recover(member)
+        self.rests.add(member, until)
+
+    def hurry(self, now: int) -> None:
+        """It all ends: nobody rests any more."""
+        self._hurries = True
+        for member in self.rests:
+            self._progressed(member, now)
+            self.runnable[member] = None
+        self.rests.clear()
+
+    def remove(self, member: Member) -> None:
+        self.rests.end(member)
+        super().remove(member)
