@@ -18,7 +18,7 @@ from fanout.statistics import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fanout.auth import Security
+    from fanout.auth import Security, Tls
 
 Message = tuple[bytes, ...]
 
@@ -75,6 +75,7 @@ class FakePublisher:
         self.subscriber_count = 0
         self.calls: list[str] = []
         self._bound: list[str] = []
+        self.encrypted: list[tuple[str, Tls | None]] = []
         self.securities: list[Security | None] = []  # for each that is bound
         self.allowed: Sequence[bytes] | None = None  # of the topics of producers
 
@@ -86,8 +87,11 @@ class FakePublisher:
     def endpoints(self) -> tuple[str, ...]:
         return tuple(self._bound)
 
-    def bind(self, endpoint: str, *, security: Security | None = None) -> str:
+    def bind(
+        self, endpoint: str, *, security: Security | None = None, tls: Tls | None = None
+    ) -> str:
         self.securities.append(security)
+        self.encrypted.append((endpoint, tls))
         self._bound.append(endpoint)
         return endpoint
 

@@ -25,7 +25,7 @@ from fanout.cli.serve.intake import Feeder, InputChunks, InputError, Intake, Ope
 from fanout.cli.serve.lines import Figures, summary_line, undelivered_lines
 from fanout.cli.serve.screen import Screen, open_screen
 from fanout.cli.serve.screen_writer import ScreenWriter
-from fanout.cli.serve.securing import in_options, security_of
+from fanout.cli.serve.securing import in_options, security_of, tls_for, tls_of
 from fanout.cli.stopping import Stopper
 from fanout.cli.units import plural
 from fanout.errors import FanoutError
@@ -36,7 +36,7 @@ from fanout.transport.endpoints import parse_endpoint
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from fanout.auth import Security
+    from fanout.auth import Security, Tls
     from fanout.statistics import PublisherStatistics, SubscriberStatistics, Undelivered
 
 DESCRIPTORS_MAX = 1_048_576
@@ -60,7 +60,9 @@ class ServedPublisher(Protocol):
 
     @property
     def endpoints(self) -> tuple[str, ...]: ...
-    def bind(self, endpoint: str, *, security: Security | None = None) -> object: ...
+    def bind(
+        self, endpoint: str, *, security: Security | None = None, tls: Tls | None = None
+    ) -> object: ...
     def ingest(self, endpoint: str, *, allowed_topics: Sequence[bytes] | None = None) -> str: ...
     def answer(self, endpoint: str) -> str: ...
     def batch(self) -> AbstractContextManager[OpenBatch]: ...
@@ -120,10 +122,12 @@ def serve(
     """
     if arguments.allowed_topics and not arguments.ingest:
         raise args.UsageError("--allowed-topics goes with --ingest ENDPOINT")
-    given, security = publisher_options(arguments), security_of(arguments)
+    given, secured = publisher_options(arguments), (security_of(arguments), tls_of(arguments))
     options = Options(**given)
-    for endpoint in (*arguments.bind, *arguments.ingest, *arguments.answer):
-        parse_endpoint(endpoint)  # a wrong one is refused before anything is started
+    for endpoint in arguments.bind:
+        parse_endpoint(endpoint, may_encrypt=True)  # a wrong one is refused before all else
+    for endpoint in (*arguments.ingest, *arguments.answer):
+        parse_endpoint(endpoint)
     parser = _parser(arguments, options.max_message_bytes - FRAMING_BYTES)
     _raise_descriptor_limit()
     screen = open_screen()  # it may hide the cursor: from here on it must be closed
@@ -138,7 +142,7 @@ def serve(
         try:
             publisher = open_publisher(given, writer.event)
             run = _Run(publisher, options, parser, writer, screen, stopper, strict=arguments.strict)
-            status = run.whole(arguments, security, input_fd)
+            status = run.whole(arguments, *secured, input_fd)
         except FanoutError:
             if not stopper.is_at_once:
                 raise
@@ -179,11 +183,17 @@ class _Run:
             strict=strict,
         )
 
-    def whole(self, arguments: argparse.Namespace, security: Security | None, input_fd: int) -> int:
+    def whole(
+        self,
+        arguments: argparse.Namespace,
+        security: Security | None,
+        tls: Tls | None,
+        input_fd: int,
+    ) -> int:
         """Binds, publishes, drains and closes; returns the exit status."""
         for endpoint in arguments.bind:
             with in_options():
-                self._publisher.bind(endpoint, security=security)
+                self._publisher.bind(endpoint, security=security, tls=tls_for(endpoint, tls))
         for endpoint in self._publisher.endpoints:
             self._screen.line(f"publishing on {endpoint}")
         self._writer.start(self._figures)

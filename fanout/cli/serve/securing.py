@@ -10,9 +10,14 @@ if TYPE_CHECKING:
     import argparse
     from contextlib import AbstractContextManager
 
-    from fanout.auth import Security
+    from fanout.auth import Security, Tls
 
-OPTIONS = {"auth.Plain(…, on_network=True)": "--plain-on-network"}  # as `fanout.auth` advises it
+OPTIONS = {  # as `fanout.auth` advises them
+    "auth.Plain(…, on_network=True)": "--plain-on-network",
+    "tls=auth.Tls(…)": "--tls-certificate FILE",
+    "it needs password=…": "give one that is not",
+}
+TLS = "tls://"
 
 
 def add_security(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +49,23 @@ def add_security(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="serve only who has a key with a certificate, *.key, in DIR, with "
         "--curve-secret-key-file; the certificates may come and go",
+    )
+    parser.add_argument(
+        "--tls-certificate",
+        metavar="FILE",
+        help="what encrypts tls:// endpoints: a certificate in PEM, and those that it is signed by "
+        "after it",
+    )
+    parser.add_argument(
+        "--tls-key",
+        metavar="FILE",
+        help="its private key in PEM (default: it is beside the certificate)",
+    )
+    parser.add_argument(
+        "--tls-client-ca",
+        metavar="FILE",
+        help="serve only who shows a certificate that is signed by one of these, on tls:// "
+        "endpoints",
     )
 
 
@@ -78,3 +100,30 @@ def security_of(arguments: argparse.Namespace) -> Security | None:
 
     passwords = load_passwords(arguments.plain_passwords)
     return Plain(passwords, on_network=arguments.plain_on_network)
+
+
+def tls_of(arguments: argparse.Namespace) -> Tls | None:
+    """What encrypts `tls://` endpoints; None = there are none.
+
+    Raises:
+        UsageError: the arguments do not go together. ConfigError: a file cannot be used.
+    """
+    certificate = arguments.tls_certificate
+    key, authority = arguments.tls_key, arguments.tls_client_ca
+    for option, value in (("--tls-key", key), ("--tls-client-ca", authority)):
+        if value is not None and certificate is None:
+            raise UsageError(f"{option} goes with --tls-certificate FILE")
+    is_used = any(endpoint.startswith(TLS) for endpoint in arguments.bind)
+    if is_used != (certificate is not None):
+        raise UsageError("--tls-certificate FILE goes with --bind tls://…, and the other way round")
+    if certificate is None:
+        return None
+    from fanout.auth import Tls  # seldom needed
+
+    with in_options():
+        return Tls(certificate, key, client_ca=authority)
+
+
+def tls_for(endpoint: str, tls: Tls | None) -> Tls | None:
+    """What encrypts this one of the endpoints."""
+    return tls if endpoint.startswith(TLS) else None

@@ -22,7 +22,9 @@ from fanout.events import Event, EventKind
 from fanout.security.curve import Curve
 from fanout.security.endpoints import Plain
 from fanout.security.passwords import hash_password
+from fanout.security.tls import Tls
 from fanout.statistics import Undelivered
+from tests.helpers.certificates import SERVER, SERVER_KEY
 from tests.helpers.fake_publisher import FakePublisher
 
 if TYPE_CHECKING:
@@ -345,10 +347,25 @@ def test_producers_may_publish_on_some_topics(start: Callable[..., Serving]) -> 
         start(*topics).run()
 
 
+def test_tls_is_for_the_endpoints_that_have_it(
+    start: Callable[..., Serving], tmp_path: Path
+) -> None:
+    both = tmp_path / "both.pem"
+    both.touch(0o600)
+    both.write_bytes(SERVER + SERVER_KEY)
+    serving = start("--bind", "tls://127.0.0.1:*", "--tls-certificate", str(both))
+    serving.end_input()
+    serving.run()
+    (first, none), (second, tls) = serving.publisher.encrypted
+    assert (first.partition(":")[0], none) == ("tcp", None)
+    assert second == "tls://127.0.0.1:*"
+    assert isinstance(tls, Tls)
+
+
 def test_an_endpoint_in_use_stops_the_publisher(start: Callable[..., Serving]) -> None:
     serving = start()
 
-    def bind(endpoint: str, *, security: object = None) -> str:
+    def bind(endpoint: str, *, security: object = None, tls: object = None) -> str:
         raise BindError(endpoint, "address in use")
 
     serving.publisher.bind = bind  # type: ignore[method-assign]
