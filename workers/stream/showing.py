@@ -160,14 +160,17 @@ class Showing:
         """The next values that are still to be sent."""
         listing, limit = snapshot.listing, _limit_of(member, snapshot)
         assert listing is not None
+        assert member.snapshots is not None
         is_shared = snapshot.is_alone and member.encoding is None
-        is_shared = is_shared and not (snapshot.alone or snapshot.later)
+        # What one has cancelled, others are sent.
+        is_shared = is_shared and not (
+            snapshot.alone or snapshot.later or member.snapshots.has_cancelled
+        )
         known = listing.loads.get(snapshot.at) if is_shared else None
         if isinstance(known, Load) and known.limit == limit:
             return known
         load = self._join(listing.places, listing.sequences, snapshot.at, member, snapshot)
-        assert member.snapshots is not None
-        if is_shared and not member.snapshots.has_cancelled:
+        if is_shared:
             if len(listing.loads) >= LOADS_KEPT:
                 del listing.loads[next(iter(listing.loads))]
             listing.loads[snapshot.at] = load

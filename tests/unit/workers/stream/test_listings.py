@@ -1,0 +1,95 @@
+"""Listings are shared by whoever wants the same, however much that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.workers.stream import listings
+from tests.unit.workers.stream.test_showing import TOPICS, Feed, One
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.workers.stream.listing import Listing
+
+LIST = TOPICS[: listings.FEW_PREFIXES + 4]
+
+
+@pytest.fixture
+def feed() -> Iterator[Feed]:
+    feed = Feed()
+    for topic in TOPICS:
+        feed.publish(topic)
+    yield feed
+    feed.segment.close()
+
+
+def listing_of(feed: Feed, one: One) -> Listing:
+    """That of one who takes nothing yet."""
+    while True:
+        assert one.member.snapshots is not None
+        listing = one.member.snapshots.pending[0].listing
+        if listing is not None and listing.is_ready:
+            return listing
+        feed.pump.runnable[one.member] = None
+        feed.turn()
+
+
+def topics_of(one: One) -> list[bytes]:
+    return [topic for topic, _sequence in one.got()[0]]
+
+
+@pytest.mark.parametrize("wanted", [LIST, LIST[:3]])
+def test_who_wants_the_same_shares_the_list(feed: Feed, wanted: list[bytes]) -> None:
+    first, second = (feed.comes(*wanted, room=0) for _ in range(2))
+
+    assert listing_of(feed, first) is listing_of(feed, second)
+
+    feed.settle()
+    assert topics_of(first) == topics_of(second) == wanted, "in the order of their publication"
+
+
+def test_long_lists_that_were_said_otherwise_are_not_compared(feed: Feed) -> None:
+    first, second = feed.comes(*LIST, room=0), feed.comes(*reversed(LIST), room=0)
+
+    assert listing_of(feed, first) is not listing_of(feed, second)
+
+    feed.settle()
+    assert topics_of(first) == topics_of(second) == LIST
+
+
+def test_prefixes_that_only_look_alike_when_joined_are_others(feed: Feed) -> None:
+    alike = [LIST[0] + LIST[1], *LIST[2:]], [LIST[0], LIST[1] + LIST[2], *LIST[3:]]
+    first, second = (feed.comes(*wanted, room=0) for wanted in alike)
+
+    assert listing_of(feed, first) is not listing_of(feed, second)
+
+    feed.settle()
+    assert topics_of(first) == LIST[2:]
+    assert topics_of(second) == [LIST[0], *LIST[3:]]
+
+
+def test_lists_beyond_the_limit_are_not_compared(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings, "SHARED_PREFIXES", len(LIST) - 1)
+    first, second = (feed.comes(*LIST, room=0) for _ in range(2))
+
+    assert listing_of(feed, first) is not listing_of(feed, second)
+
+
+def test_who_has_cancelled_some_is_not_sent_what_was_joined_for_others(feed: Feed) -> None:
+    first, second = (feed.comes(*LIST, room=0) for _ in range(2))
+    assert listing_of(feed, first) is listing_of(feed, second)
+    feed.cancels(second, LIST[5])
+    first.sink.room = 1 << 40
+    feed.pump.runnable = {first.member: None}
+    while first.member.blocked:
+        feed.pump.serve_runnable(0, 100)
+
+    feed.settle()
+
+    assert topics_of(first) == LIST
+    assert topics_of(second) == [topic for topic in LIST if topic != LIST[5]]
