@@ -137,11 +137,12 @@ def test_topics_are_forgotten_before_they_are_looked_for() -> None:
 
 def test_what_is_longer_than_needed_goes_into_the_log_as_we_encode_it() -> None:
     long = b"\x03" + (1).to_bytes(8, "big") + b"a" + b"\x02" + (1).to_bytes(8, "big") + b"1"
+    long_at_last = b"\x01\x01a\x02" + (1).to_bytes(8, "big") + b"1"
     with_odd_flags = b"\xf9\x01a\xf0\x011"
     found = Found()
     one = splitter()
-    one.split(STREAM[0] + long + with_odd_flags + STREAM[1], found)
-    assert wires(found) == [STREAM[0], STREAM[0], STREAM[0], STREAM[1]]
+    one.split(STREAM[0] + long + long_at_last + with_odd_flags + STREAM[1], found)
+    assert wires(found) == [STREAM[0]] * 4 + [STREAM[1]]
 
 
 @pytest.mark.parametrize("size", [1, 1000])
