@@ -24,12 +24,14 @@ class Tuning:
     sort_ns: int = 32_000_000  # of sorting one batch: less would make sends small
     sends_per_look: int = 64  # at the clock; each takes some microseconds
     bytes_per_send: int = 8 * KIB  # so many more may take as long as one more send
+    bytes_per_look: int = 2 * MIB  # sent to who is behind: half a millisecond
     appends_per_look: int = 65_536  # at the clock, in sorting: some three milliseconds
 
     # Sends.
     span_bytes: int = MIB  # offered to one send: more than a socket takes, so that it is filled
     serve_steps: int = 4  # sends to one blocked member before others get their turn
     writable_per_turn: int = 256  # sockets with room again that are served in a turn
+    swept_members: int = 2_048  # that are sorted by their places in the log at once: a millisecond
 
     # Batches of new messages that have to be sorted.
     batch_bytes: int = 8 * MIB  # of log in one: copied once, then cut

@@ -42,6 +42,8 @@ def random_tuning(rng: Random) -> Tuning:
         parked_after_ns=0,
         appends_per_look=rng.choice((1, 20)),
         sends_per_look=rng.choice((1, 1, 2)),
+        bytes_per_look=400,
+        swept_members=3,
         chunk_messages=rng.choice((2, 7, 100)),
         chunk_bytes=rng.choice((100, 3_000, 30_000)),
         chunks_kept=rng.choice((1, 8)),

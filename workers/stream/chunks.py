@@ -85,9 +85,12 @@ class Chunk:
                 if cohort.wants(name):
                     found += indexes
         else:
+            tables, longest = self._by_prefix, self._longest
             for prefix in cohort.key:
-                # No topic has a prefix longer than itself; a table for its length is not free.
-                if len(prefix) <= self._longest:
+                length = len(prefix)
+                if length in tables:  # as mostly, and there may be many prefixes
+                    found += tables[length].get(prefix, ())
+                elif length <= longest:  # no topic has a longer prefix; a table is not free
                     found += self._having(prefix)
         if not cohort.is_minimal:
             found = list(set(found))
@@ -95,17 +98,19 @@ class Chunk:
         return found
 
     def _having(self, prefix: bytes) -> Sequence[int]:
-        """Indexes of the messages whose topics begin with this, in no order."""
+        """Indexes of the messages whose topics begin with this, in no order.
+
+        There is no table for its length yet.
+        """
+        # Peers choose how many lengths there are, and each table has all topics once more.
+        if len(self._by_prefix) >= self._tables:
+            return self._among_sorted(prefix)
+        table: dict[bytes, list[int]] = {}
         length = len(prefix)
-        table = self._by_prefix.get(length)
-        if table is None:
-            # Peers choose how many lengths there are, and each table has all topics once more.
-            if len(self._by_prefix) >= self._tables:
-                return self._among_sorted(prefix)
-            table = self._by_prefix[length] = {}
-            for name, indexes in self._by_name.items():
-                if len(name) >= length:
-                    table.setdefault(name[:length], []).extend(indexes)
+        for name, indexes in self._by_name.items():
+            if len(name) >= length:
+                table.setdefault(name[:length], []).extend(indexes)
+        self._by_prefix[length] = table
         return table.get(prefix, ())
 
     def _among_sorted(self, prefix: bytes) -> list[int]:

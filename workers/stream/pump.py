@@ -11,7 +11,7 @@ others, if it is steady.
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import filterfalse, islice
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
@@ -21,7 +21,7 @@ from fanout.workers.stream.member import BLOCKED, LOST
 from fanout.workers.stream.members import position_of
 from fanout.workers.stream.restoring import Restoring
 from fanout.workers.stream.snapshot import Snapshots
-from fanout.workers.stream.steps import Step
+from fanout.workers.stream.steps import Step, is_plain
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ class Pump(Restoring):
         self._behind_ns = tuning.behind_ns
         self._others_ns = tuning.others_ns
         self._control_bytes_max = tuning.control_bytes_max
+        self._bytes_per_look = tuning.bytes_per_look
+        self._bytes_per_serve = tuning.bytes_per_look // tuning.sends_per_look
+        self._unseen_bytes = 0  # sent since the last look at the clock, or what takes as long
+        self._swept_members = tuning.swept_members
+        self._steady_left: list[Member] = []
+        self._others_left: list[Member] = []
 
     def speak(self, member: Member, data: bytes, now: int) -> None:
         """Send the member something that is not in the log, between two messages."""
@@ -137,6 +143,10 @@ class Pump(Restoring):
         if member.state is not BLOCKED:
             return
         self.throttles.now = now
+        if is_plain(member):
+            self._catch_up(member, now)
+            return
+        self._unseen_bytes = self._bytes_per_look
         sealed = member.sealed
         if sealed is None:
             self._go_on(member, now)
@@ -158,6 +168,31 @@ class Pump(Restoring):
         self._go_on(member, now)
         sealed.stop()
         if sealed.more and member.blocked:
+            self.runnable[member] = None
+
+    def _catch_up(self, member: Member, now: int) -> None:
+        """As `_go_on()`, which would do the same with one that is plain, in less time."""
+        before = member.sent_bytes
+        try:
+            step = self.backlog.catch_up(member, self.front, self._serve_steps)
+        except OSError as error:
+            step = Step.FULL
+            self._lose(member, *broken(error))
+        sent = member.sent_bytes - before
+        self.totals.sent_bytes += sent
+        if member.cohort is self.cohorts.everything:
+            self._unseen_bytes += sent + self._bytes_per_serve
+        else:  # to pick out of the log what it wants may take long, whatever is sent of that
+            self._unseen_bytes = self._bytes_per_look
+        if member.state is not BLOCKED:
+            return
+        if step is Step.DONE:
+            if not self._begins_to_rest(member, now):
+                self._unblock(member)
+            return
+        if sent:
+            self._progressed(member, now)
+        if step is Step.MORE:
             self.runnable[member] = None
 
     def _go_on(self, member: Member, now: int) -> None:
@@ -186,8 +221,7 @@ class Pump(Restoring):
         if member.replay is not None:
             self.end_replay(member)
         if step is Step.DONE or step is Step.PASSED:
-            if member.policy.min_interval_ns and not self._hurries:
-                self.rest(member, now + member.policy.min_interval_ns)
+            if self._begins_to_rest(member, now):
                 return
             sealed = member.sealed
             if step is Step.DONE and (sealed is None or not sealed.kept_bytes):
@@ -199,6 +233,14 @@ class Pump(Restoring):
             self._progressed(member, now)
         if step is Step.MORE or step is Step.LATER:
             self.runnable[member] = None
+
+    def _begins_to_rest(self, member: Member, now: int) -> bool:
+        """It has everything: whether it is sent nothing for a while, as its policy says."""
+        interval_ns = member.policy.min_interval_ns
+        if not interval_ns or self._hurries:
+            return False
+        self.rest(member, now + interval_ns)
+        return True
 
     def _has_finished(self, member: Member) -> bool:
         """Whether it has got what it was to finish with, and still loses what comes.
@@ -226,35 +268,64 @@ class Pump(Restoring):
     def serve_runnable(self, now: int, limit: int) -> None:
         """Continue with members whose sockets have room; neighbours in the log share its work.
 
-        Ends when the time is over, but not before one was served. Those who are steady have a time
-        of their own, before the others; these have no more than a little as soon as there is
+        They are served in sweeps through the log, each of those who can go on when it begins and
+        have waited longest. Ends with a sweep or when the time is over, but not before one was
+        served; who is left of a sweep has his turn in the next call. Those who are steady have a
+        time of their own, before the others; these have no more than a little as soon as there is
         something new for the former. While some still wait for their turn in a round, all who are
         behind have less: the next round is for those as well who wait for nobody's.
+
+        Args:
+            limit: no more than so many of either.
         """
         runnable, steady, part = self.runnable, self.steady, self._part
         is_short = bool(self.waiting)
         if is_short:
             part.begin(self._behind_ns)
         if not steady:
-            self._serve_some(islice(runnable, limit), now)
+            self._serve_some(self._others_left, runnable, now, limit)
             return
-        few, many = (steady, runnable) if len(steady) < len(runnable) else (runnable, steady)
-        self._serve_some([member for member in few if member in many][:limit], now)
+        few, many = runnable, steady
+        if len(steady) < min(len(runnable), self._swept_members):  # a few, who all have their turn
+            few, many = steady, runnable
+        self._serve_some(self._steady_left, filter(many.__contains__, few), now, limit)
         if not is_short:
             part.begin()
-        others = (member for member in runnable if member not in steady)
-        self._serve_some(islice(others, limit), now, part.in_time(self._others_ns))
+        others = filterfalse(steady.__contains__, runnable)
+        self._serve_some(self._others_left, others, now, limit, part.in_time(self._others_ns))
 
-    def _serve_some(self, members: Iterable[Member], now: int, enough: int | None = None) -> None:
-        """Continue with these.
+    def _serve_some(
+        self,
+        left: list[Member],
+        found: Iterable[Member],
+        now: int,
+        limit: int,
+        enough: int | None = None,
+    ) -> None:
+        """Continue with those who are left of a sweep, or begin one.
 
         Args:
+            left: these, and who cannot go on any more; the last one is the next.
+            found: who is in the sweep that begins.
             enough: until when, if there is something new for others.
         """
-        part = self._part
-        for member in sorted(members, key=position_of):
-            del self.runnable[member]
+        runnable, part = self.runnable, self._part
+        served = self._unseen_bytes = 0
+        while served < limit:
+            if not left and not served:
+                left += sorted(islice(found, self._swept_members), key=position_of)
+                left.reverse()
+            if not left:
+                return
+            member = left.pop()
+            if member not in runnable:
+                continue
+            del runnable[member]
             self.serve(member, now)
+            served += 1
+            if self._unseen_bytes < self._bytes_per_look:
+                continue
+            self._unseen_bytes = 0
             if enough is not None and self._log.head() != self.front:
                 if part.is_past(enough):
                     return

@@ -19,6 +19,23 @@ class Step(enum.Enum):
     DONE = "done"  # the member has everything up to the front
 
 
+def is_plain(member: Member) -> bool:
+    """Whether a blocked member is sent what its cohort wants up to the front, and nothing else."""
+    return not (
+        member.older
+        or member.spill
+        or member.control
+        or member.conflating
+        or member.gaps is not None
+        or member.mark is not None
+        or member.snapshots is not None
+        or member.replay is not None
+        or member.finishing is not None
+        or member.sealed is not None
+        or member.cohort is None
+    )
+
+
 def send(member: Member, data: bytes | memoryview) -> int:
     """Bytes of messages that its socket took; the pump adds them to the totals."""
     try:
