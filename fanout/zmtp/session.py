@@ -43,6 +43,12 @@ _SUBSCRIBE_BYTE = 1
 _CANCEL_BYTE = 0
 _SUBSCRIBE_MESSAGE = bytes((_SUBSCRIBE_BYTE,))
 RUN_MIN = 8  # subscriptions in a row that are told of in one event
+LISTED_BYTES = 32  # for each SUBSCRIBE in what looks like a list of them: with short topics
+
+
+def are_subscriptions(data: bytes) -> bool:
+    """Whether this looks like a list of SUBSCRIBE commands: which costs little, for its length."""
+    return data.count(_SUBSCRIBE_HEAD) * LISTED_BYTES >= len(data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,9 @@ BUSY_BURST_NS = TURN_MAX_NS  # saved up at most, and owed
 # How much is read from one peer at once.
 READ_BYTES_MIN = 1024
 READ_BYTES_FIRST = 16 * 1024  # of frames without anything in them, some milliseconds
+# Of a list of subscriptions, from the first on, unless its peer has taken too long before. What is
+# such a list is guessed by what most of it is: the rest may be frames as above, half as many more.
+LIST_BYTES = 32 * 1024
 READ_BYTES_MAX = 64 * 1024  # some thousand subscriptions: each read is a turn and a report
 READ_AIM_NS = MS  # it should take no longer: that is the step in which the others are kept
 
@@ -120,7 +123,7 @@ class Budget:
         """To read so many bytes at once has taken so many ns."""
         if cost > 2 * READ_AIM_NS:
             self.read_bytes = max(READ_BYTES_MIN, self.read_bytes // 2)
-        elif size == self.read_bytes and cost < READ_AIM_NS // 2:
+        elif size >= self.read_bytes and cost < READ_AIM_NS // 2:
             self.read_bytes = min(READ_BYTES_MAX, self.read_bytes * 2)
 
     def is_to_be_named(self, now: int) -> bool:

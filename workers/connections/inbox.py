@@ -20,8 +20,9 @@ import socket
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.transport import kernel
-from fanout.workers.connections.budgets import READ_BYTES_MAX
+from fanout.workers.connections.budgets import LIST_BYTES, READ_BYTES_FIRST, READ_BYTES_MAX
 from fanout.zmtp import SessionState
+from fanout.zmtp.session import are_subscriptions
 
 if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamSlot
@@ -140,24 +141,34 @@ class Inbox:
         return self.is_full or kernel.unread_in_kernel(self._socket) > self.left
 
     def see(self, size: int) -> bytes | None:
-        """What has come, at most so many bytes; empty = end of file, None = nothing yet.
+        """What has come, at most so many bytes, or LIST_BYTES; empty = it ends, None = nothing yet.
 
         Raises:
             OSError: the connection broke.
         """
         try:
             if self.looks:
-                if size < self._awaited:
-                    size = self._awaited
-                data = self._receive(size, _PEEK)
-                self._was_cut = len(data) == size
-                return data
+                return self._see_all(size if size > self._awaited else self._awaited)
             if self._is_tracked:
                 size = min(size, self._session.missing)  # what follows is looked at
             data = self._receive(size)
         except BlockingIOError:
             return None
         self.taken += len(data)
+        return data
+
+    def _see_all(self, size: int) -> bytes:
+        """What is there and stays there, at most so many bytes; more of a list of subscriptions.
+
+        In two parts a list is put into the matching twice, and what follows from it done twice.
+        """
+        most = LIST_BYTES if READ_BYTES_FIRST <= size < LIST_BYTES else size
+        data = self._receive(most, _PEEK)
+        if len(data) >= size and not self._has_room:
+            self._make_room()
+        if len(data) > size and not are_subscriptions(data):
+            most, data = size, data[:size]
+        self._was_cut = len(data) == most
         return data
 
     def look(self, data: bytes, room: int) -> list[SessionEvent]:
@@ -199,8 +210,6 @@ class Inbox:
         if self.noted != self.acted:
             self._record.acted = self.noted = self.acted
         used, self.looked = self.looked, 0
-        if self._was_cut and not self._has_room:
-            self._make_room()
         self._discard(used)
         wanted = 1
         if self._missing and self.left and not (used and self._was_cut):

@@ -359,6 +359,51 @@ def test_a_turn_of_a_storm_takes_as_many_lists_as_there_is_time_to_apply() -> No
     desk.close()
 
 
+def say_list(desk: Desk) -> int:
+    """A list of a thousand topics, longer than what is read at first; returns its bytes."""
+    for number in range(1_000):
+        desk.session.subscribe(b"t%07d" % number)
+    said = desk.session.data_to_send()
+    assert desk.ends[0][1].send(said) == len(said) > budgets.READ_BYTES_FIRST
+    return len(said)
+
+
+def test_a_list_is_read_at_once_though_it_is_longer_than_what_is_read_at_first(desk: Desk) -> None:
+    desk.shake_hands()
+    before = len(desk.called("pump.change"))
+    say_list(desk)
+
+    desk.side.turn(1)
+
+    assert len(desk.called("pump.change")) - before == 1
+    assert len(desk.peer.session.subscriptions) == 1_001
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\x00\x00", b"\x04\x15\x09SUBSCRIBE" + bytes(11) + b"\x00\x00" * 50]
+)
+def test_no_more_than_ever_is_read_of_what_looks_like_no_list(desk: Desk, frame: bytes) -> None:
+    desk.shake_hands()
+    taken = desk.peer.inbox.taken
+    said = frame * (budgets.LIST_BYTES // len(frame))
+    assert desk.ends[0][1].send(said) == len(said)
+
+    desk.side.turn(1)
+
+    assert 0 < desk.peer.inbox.taken - taken <= budgets.READ_BYTES_FIRST
+
+
+def test_whose_reading_has_taken_long_has_no_more_of_a_list_read_at_once(desk: Desk) -> None:
+    desk.shake_hands()
+    desk.peer.budget.learn(1, 10 * budgets.READ_AIM_NS)
+    taken = desk.peer.inbox.taken
+    say_list(desk)
+
+    desk.side.turn(1)
+
+    assert 0 < desk.peer.inbox.taken - taken <= budgets.READ_BYTES_FIRST // 2
+
+
 def test_talk_takes_two_thirds_of_what_changes_may_take_of_a_turn() -> None:
     desk = Desk([b"A"], peers=12)
     desk.shake_hands()
