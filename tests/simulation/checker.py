@@ -116,7 +116,7 @@ class Checker(SilenceChecker):
         want += (model.matched_bytes, model.counted_bytes()[0])
         want += (model.dropped_bytes, model.queued_bytes)
         want += (model.conflated, model.conflated_bytes)
-        want += model.drops
+        want += model.by_reason.drops
         require(got == want, f"closed ({report.reason}): {got}, not {want}")
         self.deliveries += report.sent
         worker.past.add(model, ended=True)

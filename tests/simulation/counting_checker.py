@@ -91,7 +91,7 @@ class CountingChecker:
         same = (
             (member.matched, model.matched, "matched"),
             (member.dropped, model.dropped, "dropped"),
-            (member.drops, model.drops, "dropped by reason"),
+            (member.drops, model.by_reason.drops, "dropped by reason"),
             (member.conflated, model.conflated, "conflated"),
             (member.conflated_bytes, model.conflated_bytes, "bytes conflated"),
             (member.dropped_bytes, model.dropped_bytes, "bytes dropped"),

@@ -145,7 +145,7 @@ class LimitsChecker(CountingChecker):
         """
         reasons = []
         for reason in sorted(LIMIT_OF, key=[LAG_LOG].count, reverse=True):
-            count = dropped_by(member, reason) - model.dropped_by[reason]
+            count = dropped_by(member, reason) - model.by_reason.messages[reason]
             if not count:
                 continue
             over = any(

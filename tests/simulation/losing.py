@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.simulation.peers import Kind
 from tests.simulation.violated import require
-from tests.simulation.waiting import COUNTED_REASONS, Waiting
+from tests.simulation.waiting import Waiting
 
 
 class Losing(Waiting):
@@ -34,7 +34,6 @@ class Losing(Waiting):
         for sequence, reason in zip(doomed, reasons, strict=True):
             self.queue.remove(sequence)
             self._lose(sequence, reason)
-        self._note_reasons()
 
     def superseded(self, first: int) -> list[int]:
         """What waits from message `first` on, and has a newer one on its topic behind it."""
@@ -62,7 +61,6 @@ class Losing(Waiting):
         self.touch()
         for _ in range(count):
             self._lose(self.doomed.popleft(), self.doomed_by)
-        self._note_reasons()
 
     def lose_what_does_not_fit(self, count: int) -> None:
         """It begins to finish, and the system counted so many of the newest as lost by that."""
@@ -81,16 +79,10 @@ class Losing(Waiting):
         self.touch()
         for sequence in [self.queue.pop() for _ in range(count)][::-1]:
             self._lose(sequence, self.doomed_by)
-        self._note_reasons()
 
     def _lose(self, sequence: int, reason: str) -> None:
         size = len(self.message(sequence).wire)
         self.dropped += 1
         self.dropped_bytes += size
-        self.dropped_by[reason] += 1
-        self._dropped_bytes_by[reason] += size
+        self.by_reason.add(reason, size)
         self.telling.lose(sequence, reason)
-
-    def _note_reasons(self) -> None:
-        counts = self.dropped_by, self._dropped_bytes_by
-        self.drops = tuple(each[reason] for each in counts for reason in COUNTED_REASONS[1:])

@@ -26,6 +26,27 @@ COMMAND = 4
 NOT_BEHIND = Behind(0, 0, 0, 0, 0)
 
 
+class ByReason:
+    """What one subscriber has lost, by reason.
+
+    Attributes:
+        messages: how many.
+        drops: the same for all reasons but the first, and then their bytes.
+    """
+
+    def __init__(self) -> None:
+        self.messages: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
+        self.drops = (0,) * (2 * len(COUNTED_REASONS) - 2)
+
+    def add(self, reason: str, size: int) -> None:
+        """It has lost one message of so many bytes."""
+        self.messages[reason] += 1
+        self._bytes[reason] += size
+        counts = self.messages, self._bytes
+        self.drops = tuple(each[reason] for each in counts for reason in COUNTED_REASONS[1:])
+
+
 class Waiting:
     """One subscriber's stream: what is queued for it, and what was counted.
 
@@ -38,8 +59,7 @@ class Waiting:
         doomed: messages that matched while it finishes what was queued: they are lost, and the
             system counts them as that when it comes to it. None = it does not finish.
         doomed_by: the reason why they are.
-        dropped_by: messages lost, by reason.
-        drops: the same for all reasons but the first, and then their bytes.
+        by_reason: what it has lost.
         reports: what it says of itself.
         telling: what it is still to be told of what it does not get.
         coming: policies that it will have, which its worker has been sent.
@@ -75,9 +95,7 @@ class Waiting:
         self.matched = self.sent = self.dropped = self.dropped_bytes = 0
         self.conflated = self.conflated_bytes = 0
         self.pass_until = 0  # what was below this was thinned, and is being sent
-        self.dropped_by: Counter[str] = Counter()
-        self._dropped_bytes_by: Counter[str] = Counter()
-        self.drops = (0,) * (2 * len(COUNTED_REASONS) - 2)
+        self.by_reason = ByReason()
         self.reports = reports
         self.telling = Telling(epoch)
         self.coming: deque[SlowPolicy] = deque()
@@ -101,8 +119,7 @@ class Waiting:
         self._ruled_since = 0
         self._history = history
         self._scanned = 0
-        self._greeted = False
-        self._in_marker = False  # whether what is partly taken is one
+        self._greeted = self._in_marker = False  # whether what is partly taken is a marker
 
     @property
     def in_message(self) -> bool:
