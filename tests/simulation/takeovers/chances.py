@@ -12,7 +12,7 @@ from fanout.shm.value_layout import H_VALUE_TOPICS, NO_TABLE
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.tuning import Tuning
 from tests.simulation.policies import random_policy
-from tests.simulation.takeovers.fate import NAMED, UNIX_STORES
+from tests.simulation.takeovers.fate import NAMED, RARE, UNIX_STORES
 from tests.simulation.takeovers.memory import new_memory
 from tests.simulation.takeovers.shown import TABLE
 
@@ -40,6 +40,7 @@ SIZES = ((0, 9), (9, 60, 300), (60, 3_000, 9_000), (9_000,))  # of payloads
 LATE_FROM = 10_000  # seeds from here on have subscribers that catch up
 BACK_FROM = 20_000  # from here on others, that take back all they have said of themselves
 SHOWN_FROM = 30_000  # from here on others, that are sent last values
+RARE_FROM = 40_000  # from here on workers die where they seldom are
 
 
 class Chances:
@@ -50,7 +51,8 @@ class Chances:
         self.rng = rng = Random(seed)
         self.own = own = Random(~seed)  # another one, that the others come as they came before it
         self.now = 10_000 * MILLISECOND
-        self.favourite = NAMED[seed % len(NAMED)]  # so that each kill point has its seeds
+        named = RARE if seed >= RARE_FROM else NAMED
+        self.favourite = named[seed % len(named)]  # so that each kill point has its seeds
         self.kills: Counter[str] = Counter()
         self.resumed = self.moved = self.deliveries = 0
         self.reasons: Counter[str] = Counter()
@@ -67,15 +69,15 @@ class Chances:
         # Of those who connect, that they ask for what they have missed.
         self.late = self.past.choice((0.5, 1.0)) if LATE_FROM <= seed < BACK_FROM else 0.0
         self.refuses = own.random() < 0.1  # a sandbox does not let anybody count what is looked at
-        self.unsure: set[int] = set()  # of them nobody knows how much they were sent
-        self.untold: set[int] = set()  # nor of these how much was taken of what they have said
         self.short = rng.choice((0.0, 0.0, 0.0, 0.3))  # chance that there is no memory
         self.policy = rng.choice((*POLICIES, random_policy(rng), random_policy(rng)))
         self.chatty = rng.choice((0.0, 0.0, 0.1, 0.3))  # how often they say something of themselves
         self.takes_back = BACK_FROM <= seed < SHOWN_FROM
-        self.shows = seed >= SHOWN_FROM
+        self.shows = SHOWN_FROM <= seed < RARE_FROM
         if self.takes_back:  # and their reports wait for one another
             self.chatty, self.packets = max(self.chatty, 0.3), 1
+        if seed >= RARE_FROM and "an area" in self.favourite:  # where they have something anew
+            self.policy = SlowPolicy("drop_newest", limit_messages=3)
         if self.shows:
             self.policy, self.chatty = SlowPolicy("block"), 0.0
         self.options = _options(rng, self.count, self.policy)

@@ -6,7 +6,7 @@ from tests.simulation.catching_up import CatchingUp, random_since
 from tests.simulation.kernel import Connection
 from tests.simulation.peers import PREFIXES
 from tests.simulation.policies import random_policy
-from tests.simulation.takeovers.chances import POLICIES, SLOTS
+from tests.simulation.takeovers.chances import POLICIES, RARE_FROM, SLOTS
 from tests.simulation.takeovers.hearing import Hearing
 from tests.simulation.takeovers.shown import ShownSubscriber
 from tests.simulation.takeovers.subscriber import Subscriber
@@ -82,4 +82,10 @@ class Coming(Hearing):
     def _move(self) -> None:
         subscriber = self._some()
         if subscriber is not None:
-            self.coordinator.move(subscriber.number, self.rng.randrange(self.seats))
+            self.coordinator.move(subscriber.number, self._target())
+
+    def _target(self) -> int:
+        """A worker to which somebody is moved; it need not serve, but where that matters."""
+        if self.seed >= RARE_FROM and self.coordinator.processes:
+            return self.rng.choice(list(self.coordinator.processes))
+        return self.rng.randrange(self.seats)

@@ -30,6 +30,7 @@ from fanout.errors import NotMovedError
 from fanout.shm.header import Header
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.zmtp.errors import ProtocolError
+from tests.simulation.takeovers.fate import OF_COORDINATOR, OTHER_WORDS
 from tests.simulation.takeovers.memory import Memory
 from tests.simulation.violated import Violated, require
 
@@ -229,6 +230,7 @@ class Coordinator:
                     self.processes[worker] = self._world.start(worker)
                     self._carry_out(self.state.supervision.started(worker))
                 case do.Kill(worker):
+                    self.processes[worker].is_condemned = True
                     self.processes[worker].fate.end()
                     self._world.died(self.processes[worker])
                 case do.Release(worker, moved):
@@ -268,9 +270,10 @@ class Coordinator:
             raise OSError("too many open files")
         return world.machine.duplicate(descriptor, self)
 
-    def _step(self, _name: str) -> None:
+    def _step(self, name: str) -> None:
         """Before each of its stores."""
-        self._world.beside_the_coordinator()
+        known = name if name in OF_COORDINATOR else OTHER_WORDS
+        self._world.beside_the_coordinator(known)
 
 
 def _final_of(segment: Any, connection: Accepted, cause: Reason, later: Later) -> Any:

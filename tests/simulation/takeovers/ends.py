@@ -12,6 +12,7 @@ from tests.simulation.violated import require
 
 if TYPE_CHECKING:
     from fanout.control.messages import Closed
+    from tests.simulation.takeovers.excuses import Excuses
     from tests.simulation.takeovers.subscriber import Subscriber
 
 
@@ -36,20 +37,15 @@ def may_end(
     closed: Closed,
     *,
     age: float,
-    is_unsure: bool,
-    is_untold: bool,
-    refusals: int,
-    own_ends: int,
+    excuses: Excuses,
 ) -> bool:
     """Whether what was told is a reason for which this one may be closed.
 
     Args:
         age: seconds since it came.
-        is_unsure: nobody knows how much it was sent.
-        is_untold: nobody knows how much of what it has said was taken.
-        refusals: how often there was no memory.
-        own_ends: how often a worker has ended without being killed.
+        excuses: what has happened to it.
     """
+    number = subscriber.number
     if Reason.of(closed.cause) is Reason.TOO_SLOW:
         missing = subscriber.missing
         return not missing.is_exact_at(subscriber.place) or missing.may_part(subscriber.place)
@@ -64,21 +60,19 @@ def may_end(
     text = closed.reason
     is_unix = isinstance(subscriber.connection, UnixConnection)
     if MAY_HAVE_SENT in text:
-        return is_unix and is_unsure
+        return is_unix and number in excuses.unsure
     if "it was about to get what it missed" in text:
         return subscriber.goes_back
-    if is_unix and "are not counted" in text and is_untold:
+    if is_unix and "are not counted" in text and number in excuses.untold:
         return True
     if "had written no record" in text:  # it came together with the end of its handshake
-        return subscriber.was_hasty
+        return number in excuses.unheard
     if "no memory" in text or "begun for it is gone" in text:
-        return refusals > 0
+        return number in excuses.short
     # Who is closed has thrown away what it has said, and is ended then.
     is_ended = "it was ending" in text or "was not acted upon" in text
     if is_ended and subscriber.missing.may_part(subscriber.place):
         return True
-    return ("workers in a row" in text and own_ends >= 3) or (
-        "was not acted upon" in text
-        # It came together with the end of the handshake, or was that.
-        and (subscriber.was_hasty or not subscriber.has_talked)
-    )
+    if "workers in a row" in text:
+        return excuses.may_end_workers(number)
+    return "was not acted upon" in text and number in excuses.unheard

@@ -43,6 +43,11 @@ _GIVING_UP = (
     *("a bank", "a bank, half of it", "S_BANK", "S_VERSION", "a checkpoint", "watch", "close"),
     *("figures", "ask", "report", "report, done"),
 )
+# The coordinator dies with the publisher, when nobody is served any more; but workers die while it
+# is between two of its stores.
+OTHER_WORDS = "other words"
+OF_COORDINATOR = ("H_HOLD", "H_HOLDS", "W_TAIL", "W_RESUME", OTHER_WORDS)
+BESIDE = "beside the coordinator"
 TAKING_OVER, GIVING_UP = "taking over", "giving up"
 BETWEEN_TURNS = "between turns"
 NAMED = (
@@ -50,7 +55,18 @@ NAMED = (
     *(f"{TAKING_OVER}: {name}" for name in _TAKING_OVER),
     *(f"{GIVING_UP}: {name}" for name in _GIVING_UP),
 )
-KILL_POINTS = (*NAMED, BETWEEN_TURNS)  # each must be met by the seeds that are run always
+# So seldom passed that they have seeds of their own, see `RARE_FROM`.
+RARE = (
+    *("W_RESUMING", f"{TAKING_OVER}: S_TAKING", f"{TAKING_OVER}: set an option"),
+    *(f"{TAKING_OVER}: an area", f"{TAKING_OVER}: an area, half of it"),
+    *(f"{GIVING_UP}: an area", f"{GIVING_UP}: an area, half of it"),
+    *(f"{GIVING_UP}: a checkpoint, half of it", f"{GIVING_UP}: W_RESUME"),
+)
+# Each must be met by the seeds that are run always.
+KILL_POINTS = (
+    *(*NAMED, *RARE, BETWEEN_TURNS),
+    *(f"{BESIDE}: {name}" for name in OF_COORDINATOR),
+)
 NAMED_PART = 0.7  # of kills: at a point of a given name; else after some number of points
 POINTS_MAX = 400
 

@@ -32,7 +32,7 @@ class Faults(Coming):
     def _bring_about(self, name: str, process: Process) -> None:
         """Have a process come to a point of this name, as far as others can."""
         served = self.coordinator.served_by(process.index)
-        if name.startswith(TAKING_OVER):
+        if name.startswith(TAKING_OVER) or name == "W_RESUMING":
             others = [one for one in self.coordinator.processes.values() if one is not process]
             for other in others[: self.rng.randint(1, 2)]:
                 if name.endswith("close"):
@@ -41,7 +41,7 @@ class Faults(Coming):
                 self._kill(other)
         elif name.startswith(GIVING_UP):
             for subscriber in served:
-                self.coordinator.move(subscriber, self.rng.randrange(self.seats))
+                self.coordinator.move(subscriber, self._target())
         elif name in ("close", "shut down"):
             for subscriber in served[:1]:
                 self.subscribers[subscriber].leave()

@@ -25,11 +25,15 @@ class Hearing(Society):
     def died(self, process: Process) -> None:
         """The system does what it does for who is dead."""
         process.fate.is_alive = False
+        excuses = self.excuses
         for number, subscriber in self.subscribers.items():
-            if subscriber.connection is process.sends_to:
-                self.unsure.add(number)
-            if subscriber.connection is process.takes_from and self.refuses:
-                self.untold.add(number)
+            connection = subscriber.connection
+            if connection is process.sends_to:
+                excuses.unsure.add(number)
+            if connection is process.takes_from and self.refuses:
+                excuses.untold.add(number)
+            if connection in process.unheard:
+                excuses.unheard.add(number)
         for messages in process.channel.coming:
             for _message, descriptors in messages:
                 for descriptor in descriptors:
@@ -39,7 +43,19 @@ class Hearing(Society):
 
     def ended(self, process: Process) -> None:
         """The coordinator has seen the end of a process."""
-        self._own_ends += process.code != SIGKILL
+        if process.code == SIGKILL and not process.is_condemned:
+            return
+        suspects = self.coordinator.served_by(process.index)
+        if process.goes_on_with is not None:  # it is known who it was
+            suspects = [one for one in suspects if one == process.goes_on_with]
+        self.excuses.ended_by_itself(suspects, self.coordinator.clock)
+
+    def goes_on(self, number: int) -> None:
+        """A worker goes on with somebody."""
+        require(not self.excuses.ends_workers(number), f"{number} has ended too many workers")
+        self.excuses.went_on(number)
+        if number in self.subscribers:
+            self.subscribers[number].missing.finishing.went_on()
 
     def reported(self, message: Subscriptions) -> None:
         """A change has left its worker."""
@@ -65,6 +81,12 @@ class Hearing(Society):
             if number in self.subscribers:
                 self.subscribers[number].missing.release(self.publisher.head)
 
+    def note_heard(self, process: Process) -> None:
+        """After a turn in which all could be reported: what was taken is acted upon, if whole."""
+        ones = self.subscribers.values()
+        parts = {one.connection for one in ones if not one.is_taken_whole}
+        process.unheard &= parts
+
     def heard(self, message: Message) -> None:
         """The coordinator reads this."""
         if isinstance(message, Connected) and message.subscriber in self.subscribers:
@@ -87,10 +109,7 @@ class Hearing(Society):
         is_allowed = may_end(
             *(subscriber, closed),
             age=self.coordinator.clock - subscriber.came_at,
-            is_unsure=number in self.unsure,
-            is_untold=number in self.untold,
-            refusals=self._refusals,
-            own_ends=self._own_ends,
+            excuses=self.excuses,
         )
         require(is_allowed, f"{number} is closed: {closed.reason}")
 
@@ -103,6 +122,4 @@ class Hearing(Society):
 
     def is_memory_refused(self) -> bool:
         """The system has none for what is to be written to an area now."""
-        is_refused = not self.is_calm and self.rng.random() < self.short
-        self._refusals += is_refused
-        return is_refused
+        return not self.is_calm and self.rng.random() < self.short

@@ -121,6 +121,8 @@ class Socket:
             owner.takes_from = self.connection
         self._point(what)
         data = self.connection.recv(size, flags)
+        if not flags and data:  # nothing of this was looked at before
+            owner.unheard.add(self.connection)
         self._point(f"{what}, done")
         return data
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 _SLOT = at.SUBSCRIBER_SLOT_BYTES // at.WORD
 _FIGURES = "figures"
+_COORDINATORS = ("H_HOLD", "H_HOLDS")
 # Of a worker, each a kill point of its own; the others are figures.
-_OWN = ("W_TAIL", "W_RESUME", "W_FLUSHED", "W_SLEEPING", "W_WANTED_SEEN", "W_SENDING")
+_OWN = ("W_TAIL", "W_RESUME", "W_FLUSHED", "W_SLEEPING", "W_WANTED_SEEN", "W_SENDING", "W_RESUMING")
 
 
 def new_memory(layout: Layout) -> Segment:
@@ -34,9 +35,11 @@ def new_memory(layout: Layout) -> Segment:
 
 @cache
 def _names(layout: Layout, workers: int) -> list[str]:
-    """What each word is called, of those that workers write."""
+    """What each word is called, of those that workers write, and the coordinator."""
     known = vars(at)
     names = [_FIGURES] * (layout.cards // at.WORD)
+    for name in _COORDINATORS:
+        names[known[name]] = name
     each = at.WORKER_SLOT_BYTES // at.WORD
     for worker in range(workers):
         first = layout.worker_slots // at.WORD + worker * each

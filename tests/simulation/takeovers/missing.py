@@ -8,6 +8,7 @@ told of all of it. Where nothing is conflated, markers and messages follow from 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.simulation.catching_up import EXPIRED, OTHER_RUN
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fanout.slow_policy import SlowPolicy
     from tests.simulation.catching_up import CatchingUp, Log
     from tests.simulation.policies import Rules
+    from tests.simulation.takeovers.finishing import Finishing
     from tests.simulation.takeovers.published import Publisher
 
 EPOCH = 1
@@ -101,6 +103,7 @@ class Missing:
 
     Args:
         wanted: which messages it wants, from one up to, not including, another.
+        finishing: what it may lose by `drop_newest`.
         catching_up: what it is sent of the time before.
 
     Attributes:
@@ -116,8 +119,10 @@ class Missing:
         house: House,
         chosen: Chosen,
         wanted: Callable[[int, int], list[int]],
+        finishing: Finishing,
         catching_up: CatchingUp | None = None,
     ) -> None:
+        self.finishing = finishing
         self.level = NOTHING
         self.is_sure = True
         self.held_until = 0
@@ -178,18 +183,26 @@ class Missing:
         """Whether what it gets and loses from this message on goes by what it has said."""
         return number >= self.held_until
 
-    def skip(self, skipped: Iterable[int], before: int, *, plain: bool) -> None:
+    def skip(
+        self, skipped: Iterable[int], before: int, *, plain: bool, end: float = math.inf
+    ) -> None:
         """It does not get these, since it gets a later one, or is at rest.
 
         Args:
             before: what it got last, -1 if nothing: it counted as long as it was not whole.
             plain: whether its messages are as they lie in the log.
+            end: of what it gets now, in bytes of its stream.
         """
+        finishing, is_begun, is_sure = self.finishing, False, True
         for number in skipped:
             self.count += 1
-            if self.is_exact_at(number):
-                why = self._may_miss(number, before, plain=plain)
-                require(why, f"it misses {number}: {self._chosen.known}")
+            if not self.is_exact_at(number) or self._may_miss(number, before, plain=plain):
+                finishing.waited(number)
+                is_sure = is_sure and is_begun  # it need not have got the last one that fitted
+                continue
+            is_begun = is_begun or self._may_lose(number, plain=plain)
+            why = is_begun and (not is_sure or finishing.may_go_on(number, end))
+            require(why, f"it misses {number}: {self._chosen.known}")
 
     def require_told(self, before: int) -> None:
         """Of all that is missing before this message it was told."""
@@ -287,14 +300,20 @@ class Missing:
             is_bounded = rules.action == "drop_oldest"
             if is_over(behind if is_bounded else of_log, rules.kept):
                 return True
-            if rules.action == "drop_newest":
-                return True
             if rules.action == "conflate":
                 topic = messages[number].topic
                 newer = self._wanted(number + 1, len(messages))
                 if any(messages[one].topic == topic for one in newer):
                     return True
         return False
+
+    def _may_lose(self, number: int, *, plain: bool) -> bool:
+        """Whether it may be the first that it loses since it came when it was over its limits."""
+        may_begin = self.finishing.may_begin
+        return any(
+            rules.action == "drop_newest" and may_begin(number, rules, plain=plain)
+            for rules in self._chosen.rules
+        )
 
     def _behind(self, number: int) -> Behind:
         """How far one is behind who was not sent this message."""

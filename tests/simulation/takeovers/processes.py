@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from fanout.control.messages import Started, Subscriptions
+from fanout.control.messages import Started
+from fanout.shm import layout as at
 from fanout.shm.header import Header
 from fanout.shm.reader import LogReader
 from fanout.shm.stream_record import StreamSlot
@@ -22,27 +22,26 @@ from fanout.zmtp.errors import ProtocolError
 from tests.simulation.takeovers.fate import GIVING_UP, TAKING_OVER, Fate, Killed
 from tests.simulation.takeovers.machine import PollSet, Socket
 from tests.simulation.takeovers.memory import Area, Memory
+from tests.simulation.takeovers.pipe import Pipe
 from tests.simulation.takeovers.shown import kept_values
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanout.control.messages import Message
     from fanout.shm.kept_values import KeptValues
     from fanout.shm.spill_area import SpillArea
+    from fanout.shm.stream_record import StreamRecord
     from fanout.workers.stream.member import Member
     from tests.simulation.kernel import Connection
     from tests.simulation.takeovers.world import TakeoverWorld
 
-Packet = list[Any]  # messages that travel together
 # What comes of reading garbage; of another error it is a mistake in this simulation that is told.
 MISREAD = (
     *(ValueError, ArithmeticError, LookupError, AssertionError, RuntimeError),
     *(struct.error, ProtocolError),
 )
 LONG_NS = 1_000_000_000  # more than any part of a turn may take
-CUT_CHANCE = 0.4  # that what waits for the coordinator does not fit into one packet
 
 
 class Loop:
@@ -58,80 +57,6 @@ class Loop:
         """The world says when there is a tick."""
 
     add_reader = remove_reader = add_writer = remove_writer = lambda *_: None
-
-
-class Pipe:
-    """The worker's end of its channel. What has left it is not lost with the process.
-
-    Attributes:
-        sent: packets that the coordinator has not read yet.
-        coming: packets for the worker.
-    """
-
-    closed = False
-    socket = None
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self._waiting: list[Message] = []
-        self.posted = 0
-        self.sent: deque[list[Message]] = deque()
-        self.coming: deque[list[tuple[Message, list[int]]]] = deque()
-
-    @property
-    def waiting(self) -> list[Subscriptions]:
-        """Reports of changes that have not left it."""
-        return [one for one in self._waiting if isinstance(one, Subscriptions)]
-
-    @property
-    def pending(self) -> int:
-        return len(self._waiting)
-
-    @property
-    def departed(self) -> int:
-        return self.posted - len(self._waiting)
-
-    def send(self, message: Message) -> None:
-        self.post(message)
-        self.flush()
-
-    def post(self, message: Message) -> None:
-        self.posted += 1
-        self._waiting.append(message)
-        if isinstance(message, Subscriptions):
-            self._process.world.promised(message)
-
-    def flush(self) -> bool:
-        """As many packets as there is room for; how much fits into one is up to chance."""
-        process = self._process
-        world = process.world
-        while self._waiting:
-            if len(self.sent) >= world.packets and not world.is_calm:
-                for message in self._waiting:
-                    if isinstance(message, Subscriptions):
-                        world.has_waited(message)
-                return False
-            process.point("report")
-            waiting = self._waiting
-            is_cut = len(waiting) > 1 and not world.is_calm and world.own.random() < CUT_CHANCE
-            count = world.own.randrange(1, len(waiting)) if is_cut else len(waiting)
-            packet, self._waiting = waiting[:count], waiting[count:]
-            self.sent.append(packet)
-            for message in packet:
-                if isinstance(message, Subscriptions):
-                    world.reported(message)
-            process.point("report, done")
-        return True
-
-    def receive(self) -> list[tuple[Message, list[int]]]:
-        world, received = self._process.world, []
-        while self.coming and (world.is_calm or world.rng.random() < world.prompt):
-            self._process.point("hear")
-            for message, descriptors in self.coming.popleft():
-                for descriptor in descriptors:
-                    world.machine.owner[descriptor] = self._process
-                received.append((message, descriptors))
-        return received
 
 
 class Clock:
@@ -161,6 +86,18 @@ def _waits(member: Member, head: int) -> bool:
     return member.sequence < head or has_gaps
 
 
+class NotedSlot(StreamSlot):
+    """Says of whom a record is valid now; its writer has died before, or passed that."""
+
+    def __init__(self, memory: Any, index: int, noted: Callable[[int], None]) -> None:
+        super().__init__(memory, index)
+        self._noted = noted
+
+    def write(self, record: StreamRecord) -> None:
+        super().write(record)
+        self._noted(self.words[at.S_ID])
+
+
 class Process:
     """The process of a worker; it is its surroundings, too.
 
@@ -170,6 +107,9 @@ class Process:
         code: that it ends with.
         sends_to: to whom it is sending, until it has written down how much that was.
         takes_from: whose input it is taking, or has taken last.
+        unheard: whose input it has taken before it has acted upon that.
+        goes_on_with: with whom it is just going on, as it says in a word of its own.
+        is_condemned: whether we have killed it.
     """
 
     doorbell = -1
@@ -182,6 +122,10 @@ class Process:
         self.is_stopped = self.is_busy = False
         self.sends_to: Connection | None = None
         self.takes_from: Connection | None = None
+        self.unheard: set[Connection] = set()
+        self.goes_on_with: int | None = None
+        self.is_condemned = False
+        self._is_short = False  # there was no memory for all that is to be in the next record
         self.code = -9
         self.ends = 0
         self.loop = Loop()
@@ -201,9 +145,20 @@ class Process:
         surroundings: Any = self
         self.worker = Worker(world.options, surroundings, world.tuning)
         orders: Any = self.worker._orders
+        self._note_who(orders.resuming)
         self._name_points(orders.resuming, "_resume", TAKING_OVER)
         self._name_points(orders._releasing, "release", GIVING_UP)
         self.channel.send(Started(1))
+
+    def _note_who(self, resuming: Any) -> None:
+        """Know with whom it is going on; before that it has written it down."""
+        go_on = resuming._resume
+
+        def noted(one: Any, now: int) -> None:
+            self.goes_on_with = one.message.subscriber
+            go_on(one, now)
+
+        resuming._resume = noted
 
     def _name_points(self, owner: Any, method: str, context: str) -> None:
         """Have points in the middle of this named so."""
@@ -228,6 +183,8 @@ class Process:
             self.sends_to = None
         elif name == "S_TAKING":
             self.takes_from = None
+        elif name == "W_RESUMING":
+            self.goes_on_with = None
 
     # What the world has it do.
 
@@ -237,16 +194,16 @@ class Process:
 
     def turn(self) -> None:
         self.loop.is_asked = False
-        self._run(self.worker.turn)
+        self._run(self.worker.turn, reads=True)
 
     def sending_turn(self) -> None:
         self._run(self.worker.sending_turn)
 
     def tick(self) -> None:
         """What its timer does, with the turns that it takes until all is done that a tick does."""
-        self._run(self.worker.tick)
+        self._run(self.worker.tick, reads=True)
         while self.worker.chores.are_left and self.works and not self.is_busy:
-            self._run(self.worker.turn)
+            self._run(self.worker.turn, reads=True)
 
     def not_held(self) -> list[int]:
         """Those it serves of whom no report waits, and none is to be acted upon."""
@@ -262,15 +219,19 @@ class Process:
         is_busy = any(one not in rested or _waits(one, head) for one in pump.blocked)
         return has_events or is_busy or (pump.needs_log and pump.front < head)
 
-    def _run(self, work: Callable[[], object]) -> None:
+    def _run(self, work: Callable[[], object], *, reads: bool = False) -> None:
         if self.is_busy or not self.works:
             return
         self.is_busy = True
+        reads = reads and not self.channel.pending
+        self.channel.was_full = False
         try:
             work()
             if self.worker._done.is_set():
                 self._leave()
             self.world.note_held(self)
+            if reads and not self.channel.was_full and self.unheard:
+                self.world.note_heard(self)
         except Killed:
             self.world.died(self)
         except Violated:
@@ -327,11 +288,20 @@ class Process:
         return SubscriberSlot(self._memory, index)
 
     def stream_slot(self, index: int) -> StreamSlot:
-        return StreamSlot(self._memory, index)
+        return NotedSlot(self._memory, index, self._note_record)
 
     def spill_area(self) -> SpillArea:
-        is_alive, is_refused = lambda: self.fate.is_alive, self.world.is_memory_refused
-        return Area(self._memory, self.slot.area, self.point, is_alive, is_refused)
+        here = self._memory, self.slot.area, self.point
+        return Area(*here, lambda: self.fate.is_alive, self._is_refused)
+
+    def _is_refused(self) -> bool:
+        is_refused = self.world.is_memory_refused()
+        self._is_short = self._is_short or is_refused
+        return is_refused
+
+    def _note_record(self, subscriber: int) -> None:
+        self.world.excuses.recorded(subscriber, is_short=self._is_short)
+        self._is_short = False
 
     def ring_publisher(self) -> None:
         """It tries again by itself."""

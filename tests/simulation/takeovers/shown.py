@@ -73,7 +73,7 @@ class ShownSubscriber(Subscriber):
         self._marks: list[dict[str, Any]] = []
         self._values: dict[bytes, int] = {}
         self._last_value = -1
-        self.was_hasty = self.has_talked = self.goes_back = True
+        self.goes_back = True
         if self._is_told:
             self._say(Statement(wanted=True, text=b"snapshot"))
         if not self.legacy:

@@ -9,6 +9,8 @@ from fanout.shm.layout import Layout
 from tests.simulation.catching_up import Log
 from tests.simulation.policies import Rules
 from tests.simulation.takeovers.chances import LOG_BYTES, MILLISECOND, SIZES, Chances
+from tests.simulation.takeovers.excuses import Excuses
+from tests.simulation.takeovers.fate import BESIDE
 from tests.simulation.takeovers.machine import Machine
 from tests.simulation.takeovers.missing import House
 from tests.simulation.takeovers.published import Publisher
@@ -29,6 +31,7 @@ class Society(Chances):
 
     Attributes:
         coordinator: is set by who makes it.
+        excuses: for connections that end.
     """
 
     coordinator: Coordinator
@@ -41,7 +44,8 @@ class Society(Chances):
         self.house = self._house()
         self.subscribers: dict[int, Subscriber] = {}
         self._busy = [rng.choice((1, 1, 6)) for _ in range(self.seats)]  # how often it has a turn
-        self._own_ends = self._refusals = self._not_resumed = 0
+        self._not_resumed = 0
+        self.excuses = Excuses()
         self._is_between = self._is_publishing = False
         self._hanging: list[Process] = []
 
@@ -151,11 +155,13 @@ class Society(Chances):
             self._drain()
         self._is_between = False
 
-    def beside_the_coordinator(self) -> None:
-        """The coordinator is between two stores."""
+    def beside_the_coordinator(self, name: str) -> None:
+        """The coordinator is about to store this; a worker may die meanwhile."""
         if self.is_calm or self.rng.random() >= 10 * self.eager:
             return
+        before = self.kills.total()
         self.rng.choice((self._publish, self._turn))()
+        self.kills[f"{BESIDE}: {name}"] += self.kills.total() > before
 
     def _beside_the_publisher(self) -> None:
         """The publisher is between two looks."""

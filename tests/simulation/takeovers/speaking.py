@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.peers import LEGACY_HELLO, PREFIXES, SUBSCRIBER_HELLO, command, wanting
 from tests.simulation.saying import Statement, random_statements
+from tests.simulation.takeovers.frames import frame_at
 from tests.simulation.takeovers.missing import Chosen
 from tests.simulation.telling import ALL, LOSSES
 
@@ -32,7 +33,7 @@ class Speaking:
     Attributes:
         wants: as it has said so far.
         is_leaving: whether it has ended its stream, or broken it off.
-        was_hasty: it has said something before its handshake was done.
+        said: what it has said, as far as it has come to the other side.
         is_welcome: the system has said that it is connected.
         pings: without an answer.
         chosen: the policies that it has had.
@@ -57,7 +58,8 @@ class Speaking:
         self.catching_up = catching_up
         self._chatty = 0.0 if legacy else chatty
         self.wants: set[bytes] = {b""} if legacy else set()
-        self.is_leaving = self.has_talked = self.was_hasty = self.is_welcome = False
+        self.is_leaving = self.is_welcome = False
+        self.said = bytearray()
         self.unsaid = bytearray(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
         self.pings: deque[bytes] = deque()
         self._pinged = self.owed_bytes = 0
@@ -70,10 +72,8 @@ class Speaking:
         if rng.random() < 2 * self._chatty:
             text = rng.choice((*GAPS,))
             self.missing.level = GAPS[text]
-            self.was_hasty = True
             self._say(Statement(wanted=True, text=text))
         if catching_up is not None:
-            self.was_hasty = self.has_talked = True
             self._say(Statement(wanted=True, text=catching_up.since.text))
             if catching_up.is_told:
                 self._say(Statement(wanted=True, text=b"since"))
@@ -84,8 +84,6 @@ class Speaking:
         rng = self._rng
         if self.legacy:
             return
-        self.was_hasty = self.was_hasty or not self.is_welcome
-        self.has_talked = True
         for _ in range(rng.choice((1, 1, 2, 4))):
             kind = rng.random()
             prefix = rng.choice(PREFIXES)
@@ -116,7 +114,6 @@ class Speaking:
         chosen = [text for text in self.chosen.said.texts if text not in GAPS]
         if self.legacy or not self.is_welcome or not chosen:
             return False
-        self.has_talked = True
         for text in chosen:
             self._say(Statement(wanted=False, text=text))
         return True
@@ -137,7 +134,20 @@ class Speaking:
     def send(self, most: int) -> None:
         """Up to so many bytes of what it says come to the other side."""
         count = self.connection.say(bytes(self.unsaid[:most]))
+        self.said += self.unsaid[:count]
         del self.unsaid[:count]
+
+    @property
+    def is_taken_whole(self) -> bool:
+        """Whether what was taken of what it has said ends with a frame."""
+        taken = len(self.said) - self.connection.inq
+        at = len(LEGACY_HELLO if self.legacy else SUBSCRIBER_HELLO)
+        while at < taken:
+            found = frame_at(self.said, at, legacy=False)
+            if found is None:
+                return False
+            at = found.end
+        return at == taken
 
     def leave(self) -> None:
         """It ends its stream, or breaks it off."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.catching_up import MARK_HEAD
 from tests.simulation.peers import command
+from tests.simulation.takeovers.finishing import Finishing
 from tests.simulation.takeovers.frames import COMMAND, frame_at
 from tests.simulation.takeovers.missing import Missing
 from tests.simulation.takeovers.published import NUMBER_BYTES
@@ -64,8 +65,9 @@ class Subscriber(Speaking):
         )
         self.number = number
         self.came_at = came_at
-        self._timed = Timed(connection, house.now)
-        self.missing = Missing(house, self.chosen, self.wanted_between, catching_up)
+        self._timed = Timed(connection, house.now, lambda: house.publisher.head)
+        finishing = Finishing(self._timed, house.publisher)
+        self.missing = Missing(house, self.chosen, self.wanted_between, finishing, catching_up)
         self.is_stalled = False
         self.from_snapshot = 0  # of what it has got, last values
         self.goes_back = catching_up is not None  # it is sent what was published before
@@ -204,7 +206,7 @@ class Subscriber(Speaking):
     def _stand_at(self, place: int) -> None:
         """Nothing from before this message comes any more."""
         missed = self.wanted_between(self._next, place)
-        self.missing.skip(missed, self._last, plain=True)
+        self.missing.skip(missed, self._last, plain=True, end=self._end)
         self._next = place
 
     def _take_greeting(self) -> bool:
@@ -249,8 +251,9 @@ class Subscriber(Speaking):
         is_excused = not self.missing.is_exact_at(number)
         require(is_wanted or is_excused, f"message {number}, which it does not want")
         skipped = wanted[:-1] if is_wanted else wanted
-        self.missing.skip(skipped, self._last, plain=not self.legacy)
+        self.missing.skip(skipped, self._last, plain=not self.legacy, end=self._end)
         self.missing.require_told(number)
+        self.missing.finishing.got(number, self._end)
         self._note_topic(number)
         self._next, self._last = number + 1, number
         self.got += 1

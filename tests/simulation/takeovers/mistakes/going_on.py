@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.transport import kernel
 from fanout.transport.kernel import Counts
+from fanout.workers.connections.resuming import Resuming
 from fanout.workers.stream.restoring import Restoring
 from tests.simulation.takeovers.mistakes.known import replaces
 
@@ -44,6 +45,13 @@ def search_only_above_ones_own_tail(
         return original(self, member, *arguments, **more)
     finally:
         del broken._change_cohort
+
+
+@replaces(Resuming, "take")
+def go_on_before_ones_front_is_there(original: Any, self: Resuming, *arguments: Any) -> None:
+    original(self, *arguments)
+    for one in self.waiting:
+        one.head = 0
 
 
 @replaces(kernel, "stream_counts")

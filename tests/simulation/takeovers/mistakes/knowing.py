@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanout.control.splitting import split_wants
+from fanout.coordinator import supervision
 from fanout.coordinator.areas import Areas
 from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.roster import Roster
+from fanout.coordinator.takeovers import Takeovers
 from fanout.shm import last_known
 from fanout.shm.stream_record import Kind
 from fanout.workers.connections.inbox import Inbox
@@ -153,6 +155,30 @@ def free_at_once_what_others_go_on_by(_original: Any, _self: Records, _peer: Pee
 def point_to_nothing_without_memory(original: Any, self: Records, peer: Peer, record: Any) -> Any:
     found, pointed_to = original(self, peer, record)
     return (record, pointed_to) if found.kind == Kind.NO_ROOM else (found, pointed_to)
+
+
+@replaces(Records, "_add_more")
+def remember_that_there_was_no_memory(original: Any, self: Records, peer: Peer, record: Any) -> Any:
+    """Whoever was without once has no record any more."""
+    last = peer.record.read(peer.id)
+    if last is not None and last.kind == Kind.NO_ROOM:
+        return self._point_to_nothing(peer, record)
+    return original(self, peer, record)
+
+
+# Who is to blame for the end of a worker.
+
+
+@replaces(supervision, "is_from_outside")
+def blame_them_for_each_end(_original: Any, _code: int | None) -> bool:
+    """Also for that by a signal from outside."""
+    return False
+
+
+@replaces(Takeovers, "_is_suspect")
+def blame_nobody(_original: Any, *_arguments: Any) -> bool:
+    """Who ends one worker after another goes on with the next one."""
+    return False
 
 
 @replaces(last_known, "_is_newer")
