@@ -204,12 +204,26 @@ def test_reasons_are_in_the_reference() -> None:
     assert shown[1:] == [[f"`{each.label}`", each.text, each.fault.value] for each in Reason]
 
 
-def test_each_threat_has_a_test_that_is_there() -> None:
-    page = read(ROOT / "docs" / "explain" / "security.md")
-    rows = [line for line in section(page, "Which test holds what").splitlines() if line[:1] == "|"]
-    assert len(rows) > 10
-    for row in rows[2:]:
-        named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row)
-        assert named, f"no test: {row}"
+def _require_named(rows: list[str], pattern: str) -> None:
+    """Each row names a function, by its file, that is there."""
+    for row in rows:
+        named = re.findall(rf"`(tests/[\w/]+\.py)::({pattern}\w+)`", row)
+        assert named, f"none: {row}"
         for path, name in named:
             assert f"def {name}(" in read(ROOT / path), f"{path} has no {name}"
+
+
+def _rows(page: str, title: str) -> list[str]:
+    return [line for line in section(page, title).splitlines() if line[:1] == "|"][2:]
+
+
+def test_each_threat_has_a_test_that_is_there() -> None:
+    rows = _rows(read(ROOT / "docs" / "explain" / "security.md"), "Which test holds what")
+    assert len(rows) > 8
+    _require_named(rows, "test_")
+
+
+def test_what_the_prototype_was_broken_by_is_noticed_by_what_is_there() -> None:
+    rows = _rows(read(INVARIANTS), "What the prototype was broken by")
+    assert len(rows) == 10
+    _require_named(rows, "")
