@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanout.workers.stream.lags import LOOKED_MAX
 from fanout.workers.stream.replaying import missed_by
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ LOOK_NS = 300  # of CPU time for each message that is looked through for who doe
 LOG_PART = 2  # of its index that is replayed at most
 # Messages that are looked through at once: for the newest so many, or of those that wait for who
 # asks for more. With more of them strangers could hold all others up.
-COUNTED_MAX = LOOKED_MAX
+COUNTED_MAX = 16_384
 PIECE = 4_096  # of these, at once
 
 
