@@ -43,6 +43,7 @@ class Tuning:
     appends_remembered: int = 2_097_152  # places of all these together where messages go: 16 MiB
     shared_prefixes: int = 4  # of a cohort, up to which it shares the picks of its prefixes,
     shared_from: int = 32  # if more such cohorts than this want one of them; else its own cost less
+    crowd_messages: int = 1_024  # of a round, up to which who shares these waits for nobody
     owned_from: int = 64  # short wants of a member from which on it may have a cohort of its own
     large_change: int = 4  # a change of 1/4 of all wants costs little less than to begin anew
     parked_after: int = 4096  # messages picked for a cohort without anybody ready

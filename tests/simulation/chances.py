@@ -38,6 +38,7 @@ def random_tuning(rng: Random) -> Tuning:
         shared_from=rng.choice((0, 0, 1)),
         owned_from=rng.choice((0, 0, 64)),
         large_change=rng.choice((0, 0, 4)),
+        crowd_messages=3,
         parked_after=rng.choice((0, 30)),
         parked_after_ns=0,
         appends_per_look=rng.choice((1, 20)),

@@ -9,6 +9,8 @@ where the round began. Whoever wants to do something else with him first gives h
 There may be more members than there is time for, and then they are not equal. Those who are not
 *steady* do not wait: they go on by themselves, as if their sockets had been full, so that the front
 moves on for those who are. Else some who have come to read nothing would set the pace for all.
+Crowds do not wait either, steady or not, while a round has few messages: else thousands who have
+one feed in common make whoever has another one wait until each of them was sent a few bytes.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ class Rounds(RoundSends):
         super().__init__(log, tuning, totals, part)
         self._span_bytes = tuning.span_bytes
         self._batch_bytes = tuning.batch_bytes
+        self._crowd_messages = tuning.crowd_messages
         self._pace = Pace(tuning)
         self._round: Iterable[None] | None = None
         self._is_divided = False  # in that round: who waits is steady, or nobody is
@@ -155,23 +158,39 @@ class Rounds(RoundSends):
         self.totals.matched_bytes += sorting.clear(self._now)
 
     def _divide(self) -> bool:
-        """There was not time for all: have those go on by themselves who are not steady.
+        """There was not time for all: have those go on by themselves who are not to wait.
 
-        Who is may turn out while the round goes on; as long as nobody is, all wait for each other.
+        Who is steady may turn out while the round goes on; as long as nobody is, all but the crowds
+        wait for each other.
 
         Returns:
             Whether that is done: if not, the time is over, and there are more of them.
         """
-        steady = self.steady
-        if not steady:
-            return True
-        others: list[Member] = []
-        if self._subscribed > len(steady):
-            others = [member for member in self.waiting if member not in steady]
-        for done, member in enumerate(sorted(others, key=attrgetter("id")), 1):
+        has_steady = bool(self.steady)
+        others = sorted(self._not_to_wait(), key=attrgetter("id"))
+        for done, member in enumerate(others, 1):
             self._block(member, self._round_first, 0, self._now)
             self.runnable[member] = None
             if not done % DIVIDED_PER_LOOK and self._part.is_over():
                 return False
-        self._is_divided = True
+        self._is_divided = has_steady
         return True
+
+    def _not_to_wait(self) -> list[Member]:
+        """Those who wait for the rest of the round and are not steady, or belong to a crowd.
+
+        To pick again what a crowd is sent takes little: such cohorts have few prefixes.
+        """
+        steady = self.steady if self._subscribed > len(self.steady) else None
+        is_crowded = self.front - self._round_first <= self._crowd_messages
+        if not (steady or is_crowded):
+            return []
+        return [
+            member
+            for member in self.waiting
+            if (steady and member not in steady) or (is_crowded and _is_of_crowd(member))
+        ]
+
+
+def _is_of_crowd(member: Member) -> bool:
+    return member.cohort is not None and not member.cohort.direct

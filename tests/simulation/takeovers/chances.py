@@ -120,6 +120,7 @@ def _tuning(rng: Random) -> Tuning:
         batches_per_turn=rng.choice((1, 16)),
         topics_remembered=rng.choice((110, 10_000)),
         shared_from=rng.choice((0, 1)),
+        crowd_messages=3,
         chunk_messages=rng.choice((2, 100)),
         chunk_bytes=rng.choice((100, 30_000)),
         checkpoints_per_tick=rng.choice((1, 1_024)),

@@ -33,9 +33,18 @@ class Rounds(Worker):
     """A worker that has time for EACH sends at once, with three times as many members."""
 
     def __init__(
-        self, prefixes: tuple[bytes, ...], shared_prefixes: int, shared_from: int = 0
+        self,
+        prefixes: tuple[bytes, ...],
+        shared_prefixes: int,
+        shared_from: int = 0,
+        crowd_messages: int = 0,
     ) -> None:
-        super().__init__(tuning=Tuning(shared_prefixes=shared_prefixes, shared_from=shared_from))
+        tuning = Tuning(
+            shared_prefixes=shared_prefixes,
+            shared_from=shared_from,
+            crowd_messages=crowd_messages,
+        )
+        super().__init__(tuning=tuning)
         self.part = self.pump._part = Ticking().part(1)
         # Where there is a "#" in them, no two want the same.
         wants = [[one.replace(b"#", b"#%d" % n) for one in prefixes] for n in range(3 * EACH)]
@@ -345,6 +354,29 @@ def test_large_messages_leave_time_for_fewer_sends_between_two_looks() -> None:
 
     assert worker.pump.advance(1, 0)
     assert 0 < sum(bool(sink.taken) for sink in sinks) <= EACH // 6
+
+
+@pytest.mark.parametrize("messages", [1, 2])
+def test_nobody_waits_for_a_crowd_unless_there_is_much_to_send(messages: int) -> None:
+    worker = Rounds((b"A",), 4, crowd_messages=1)
+    pump = worker.pump
+    other, sink = worker.member(b"B")
+    pump.steady.update(dict.fromkeys([*worker.members, other]))
+    for number in range(1, messages):
+        worker.log.publish(b"A", b"%d" % number)
+    worker.go()
+    worker.log.publish(b"B", b"b")
+    for _ in range(3):
+        worker.go()
+
+    assert sink.taken == encode_message([b"B", b"b"])
+    assert [bool(each.taken) for each in worker.sinks].count(True) == (1, 3)[messages - 1] * EACH
+    assert len(pump.blocked) == (2 * EACH if messages == 1 else 0)
+    worker.finish()
+    expected = b"".join(map(message, range(messages)))
+    assert {each.taken for each in worker.sinks} == {expected}
+    assert [figures(worker, one) for one in worker.members] == [(messages, messages, 0)] * 3 * EACH
+    assert not pump.blocked
 
 
 @WANTS
