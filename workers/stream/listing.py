@@ -66,9 +66,10 @@ class Listing:
     ) -> None:
         self._names = names
         self._values = values
-        # In parts no name comes twice, and all come in one order, for whoever goes on.
+        # No name comes twice: a newer message may have come in between. In parts all come in one
+        # order, for whoever goes on.
         is_parted = most or part != ALL_NAMES
-        self._prefixes = sorted(minimal(prefixes)) if is_parted else prefixes
+        self._prefixes = sorted(minimal(prefixes)) if is_parted else minimal(prefixes)
         self._passed = max(above, passed)  # of this part
         self.part = part
         self._is_begun = is_begun
@@ -199,8 +200,7 @@ class Listing:
         """Put all that was found in order, a few at a time; these are the names up to `stop`.
 
         The runs are cut where samples of them say that about as many are before as at any other
-        cut, and what lies between two cuts is put in order by itself. Names of two prefixes are in
-        there twice, and the same value is between the same cuts.
+        cut, and what lies between two cuts is put in order by itself.
         """
         self._end_run()
         self.part = self.part[0], stop

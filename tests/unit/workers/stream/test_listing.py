@@ -15,6 +15,7 @@ from tests.unit.workers.stream.test_showing import TOPICS, Feed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MANY = [b"zz%03d" % number for number in range(listing.MANY)]  # that are no topics
 # All that topics begin with, more, and less.
 PREFIXES = sorted({topic[:size] for topic in TOPICS for size in range(1, 4)} | {b"zz", b"xp00"})
 
@@ -50,16 +51,29 @@ def test_whole_topics_are_found_as_others_are(seed: int, monkeypatch: pytest.Mon
     feed.segment.close()
 
 
+def test_what_is_published_while_it_is_looked_for_is_listed_once(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "LOOKED_AT", 1)
+    for topic in TOPICS[:3]:
+        feed.publish(topic)
+    found = Listing(TopicNames(feed.values), feed.values, [b"x", TOPICS[0], TOPICS[1]])
+    while not found.is_ready:
+        found.advance()
+        feed.publish(TOPICS[0])
+    assert len(found) == len(set(found.places)) == 3
+
+
 def test_names_are_looked_through_once_until_there_are_others(feed: Feed) -> None:
     names = TopicNames(feed.values)
     feed.publish(TOPICS[0])
-    assert listed(feed, names, [TOPICS[0]] * listing.MANY) == [0]
+    assert listed(feed, names, [TOPICS[0], *MANY]) == [0]
     known = names._alone
     assert known == frozenset({TOPICS[0]})
-    listed(feed, names, [TOPICS[0]] * listing.MANY)
+    listed(feed, names, [TOPICS[0], *MANY])
     assert names._alone is known
     feed.publish(TOPICS[1])
-    assert listed(feed, names, [TOPICS[1]] * listing.MANY) == [1]
+    assert listed(feed, names, [TOPICS[1], *MANY]) == [1]
 
 
 def test_who_asks_for_few_does_not_have_all_looked_through(feed: Feed) -> None:
