@@ -177,12 +177,13 @@ class ValueKeeper(KeptValues):
     def forget(self, place: int, topic_id: int) -> None:
         """The topic there has no value any more; what was published by another id is none.
 
-        In this order: nothing that is taken back later finds it again.
+        In this order: who looks at the id first, and finds that there were never keyframes, finds
+        no value of a time when there were.
         """
-        self._name(place, topic_id)
-        self.kept[place] = NO_VALUE
-        keep_order()
         self.last[place] = NO_VALUE
+        keep_order()
+        self.kept[place] = NO_VALUE
+        self._name(place, topic_id)
         keep_order()
 
     def note_keyframe(self, place: int, topic_id: int) -> None:

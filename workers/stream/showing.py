@@ -202,8 +202,8 @@ class Showing:
         size, stop = 0, min(len(places), first + LOOKED_AT)
         for index in range(first, stop):
             place = places[index]
-            sequence = last[place]
-            if ids is not None and ids[place] >= KEYFRAME:
+            topic_id, sequence = 0 if ids is None else ids[place], last[place]  # in this order
+            if topic_id >= KEYFRAME:
                 if place not in snapshot.alone:
                     continue
                 if limit <= sequence < self._log.head() and self.chaining is not None:
