@@ -1,9 +1,9 @@
 """Replay one seed, or look for one that fails: `python -m tests.simulation --seed N --runs M`.
 
 With `--coordinator` it is the coordinator that is simulated, with `--takeovers` workers that are
-killed between any two steps, and those that go on; else workers and the log. With `--mutations` it
-is looked for the seed that shows each mistake soonest, for `test_mutations.py`, or with
-`--takeovers` for `test_takeovers.py`.
+killed between any two steps, and those that go on, with `--shown` workers that show newcomers last
+values and keyframes; else workers and the log. With `--mutations` it is looked for the seed that
+shows each mistake soonest, for `test_mutations.py`, `test_takeovers.py` or `test_shown.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING
 from tests.simulation.coordinator.world import STEPS as COORDINATOR_STEPS
 from tests.simulation.coordinator.world import CoordinatorWorld
 from tests.simulation.mutations import MUTATIONS
+from tests.simulation.shown.mistakes import MISTAKES as SHOWN_MISTAKES
+from tests.simulation.shown.world import STEPS as SHOWN_STEPS
+from tests.simulation.shown.world import ShownWorld
 from tests.simulation.soonest import soonest
 from tests.simulation.takeovers.fate import KILL_POINTS
 from tests.simulation.takeovers.mistakes import MISTAKES
@@ -38,10 +41,11 @@ def main() -> int:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--coordinator", action="store_true", help="simulate the coordinator")
     which.add_argument("--takeovers", action="store_true", help="simulate takeovers")
+    which.add_argument("--shown", action="store_true", help="simulate newcomers that are shown it")
     parser.add_argument("--mutations", action="store_true", help="find seeds that show them soon")
     arguments = parser.parse_args()
     world = "coordinator" if arguments.coordinator else "workers"
-    world = "takeovers" if arguments.takeovers else world
+    world = "takeovers" if arguments.takeovers else "shown" if arguments.shown else world
     seeds = range(arguments.seed, arguments.seed + arguments.runs)
     if arguments.mutations:
         return find_the_soonest(world, seeds)
@@ -66,7 +70,7 @@ def main() -> int:
 
 def find_the_soonest(world: str, seeds: Iterable[int]) -> int:
     """Print for each mistake the seed among these that shows it soonest; 1 if one has none."""
-    mistakes = MISTAKES if world == "takeovers" else MUTATIONS
+    mistakes = {"takeovers": MISTAKES, "shown": SHOWN_MISTAKES}.get(world, MUTATIONS)
     run = RUNS[world]
     found = {
         name: soonest(one, lambda seed: run(seed, None), seeds) for name, one in mistakes.items()
@@ -86,13 +90,23 @@ def _run_takeovers(seed: int, steps: int | None) -> Counter[str]:
     return world.kills + Counter(deliveries=world.deliveries, takeovers=world.resumed)
 
 
+def _run_shown(seed: int, steps: int | None) -> Counter[str]:
+    world = ShownWorld(seed).run(steps or SHOWN_STEPS)
+    return Counter(shown=world.shown, asked=world.asked)
+
+
 def _run_workers(seed: int, steps: int | None) -> Counter[str]:
     checker = World(seed).run(steps or STEPS)
     return Counter(deliveries=checker.deliveries, drops=checker.drops)
 
 
 # One run of a seed, which returns how much there was to check.
-RUNS = {"coordinator": _run_coordinator, "takeovers": _run_takeovers, "workers": _run_workers}
+RUNS = {
+    "coordinator": _run_coordinator,
+    "takeovers": _run_takeovers,
+    "shown": _run_shown,
+    "workers": _run_workers,
+}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,121 @@
+"""Ways to break what is shown to newcomers, one for each rule; see `tests/simulation/mutations.py`.
+
+`MISTAKES` maps the name of each to what replaces what.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fanout.send.kept_topics import KeptTopics
+from fanout.shm.kept_values import KeptValues
+from fanout.shm.value_keeper import ValueKeeper
+from fanout.workers.connections.keyframe_requests import KeyframeRequests
+from fanout.workers.stream import showing
+from fanout.workers.stream.chaining import Chaining
+from fanout.workers.stream.chunks import Chunk
+from fanout.workers.stream.finding import Finding
+from fanout.workers.stream.keyframes import Keyframes
+from fanout.workers.stream.replaying import Replaying
+from fanout.workers.stream.showing import Showing
+from fanout.workers.stream.snapshot import Snapshots
+from tests.helpers.replacing import replacing
+from tests.simulation.shown.memory import SteppedValuedWriter
+
+if TYPE_CHECKING:
+    from tests.helpers.replacing import Mutation
+
+MISTAKES: dict[str, Mutation] = {}
+replaces = replacing(MISTAKES)
+
+# Keyframes.
+
+
+@replaces(Keyframes, "last_before")
+def begin_with_the_last_but_one(original: Any, found: Any, topic: int, stop: int) -> Any:
+    last = original(found, topic, stop)
+    before = None if last is None else original(found, topic, last)
+    return last if before is None else before
+
+
+@replaces(Replaying, "chain")
+def leave_the_keyframe_out(
+    original: Any, pump: Any, member: Any, first: int, until: int, wants: Any
+) -> None:
+    wants.floors = {name: floor + 1 for name, floor in wants.floors.items()}
+    original(pump, member, first, until, wants)
+
+
+@replaces(Chunk, "_pick_chain")
+def send_what_came_before_the_keyframe(original: Any, chunk: Any, floors: Any) -> Any:
+    return original(chunk, dict.fromkeys(floors, 0))
+
+
+@replaces(Replaying, "end_hold")
+def forget_that_it_has_jumped(original: Any, pump: Any, member: Any, until: int) -> int:
+    low: int = original(pump, member, until)
+    return min(low, 0)
+
+
+@replaces(Finding, "lose")
+def tell_of_no_keyframe_that_is_gone(_original: Any, _finding: Any, _sequence: int) -> None:
+    pass
+
+
+@replaces(Chaining, "_tell")
+def count_the_lost_twice(original: Any, chaining: Any, member: Any, finding: Any) -> None:
+    original(chaining, member, finding)
+    chaining._pump.totals.keyframes_lost += finding.lost
+
+
+@replaces(KeptValues, "is_keyframe")
+def take_deltas_for_keyframes(_original: Any, _values: Any, _place: int, _sequence: int) -> bool:
+    return True
+
+
+@replaces(KeyframeRequests, "ask")
+def ask_for_none(_original: Any, _requests: Any, _topic: bytes) -> None:
+    pass
+
+
+# Last values.
+
+
+@replaces(Snapshots, "is_covered")
+def repeat_what_is_covered(
+    original: Any, snapshots: Any, snapshot: Any, topic: bytes, **_more: Any
+) -> bool:
+    del original, snapshots, snapshot, topic
+    return False
+
+
+@replaces(showing, "_limit_of")
+def show_what_comes_by_itself(original: Any, member: Any, snapshot: Any) -> int:
+    limit: int = original(member, snapshot)
+    return limit + 5
+
+
+@replaces(SteppedValuedWriter, "_note")
+def note_no_batch(_original: Any, _log: Any, _sequence: int, _ids: Any) -> None:
+    pass
+
+
+@replaces(ValueKeeper, "take_back")
+def remember_what_was_never_committed(_original: Any, _keeper: Any, _head: int, _ids: Any) -> None:
+    pass
+
+
+@replaces(ValueKeeper, "put")
+def keep_nothing(_original: Any, _keeper: Any, *_value: Any, **_more: Any) -> None:
+    pass
+
+
+@replaces(KeptTopics, "forget")
+def forget_nothing(_original: Any, _topics: Any, _topic: Any) -> None:
+    pass
+
+
+@replaces(Showing, "_tell")
+def mark_no_end(original: Any, shown: Any, member: Any, snapshot: Any, *, is_end: bool) -> None:
+    if not is_end:
+        original(shown, member, snapshot, is_end=is_end)

@@ -1,0 +1,238 @@
+"""The world of one seed: a publisher that keeps last values, workers that show them, newcomers.
+
+What is real is all that is under test: turns of workers, the log, the keeper of values. Between any
+two stores of the publisher a worker may have its turn, and between any two looks of a worker the
+publisher may; what may be overwritten is garbage at once.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from fanout.control.messages import Adopt, Closed, KeyframeWanted, Subscriptions
+from fanout.shm.layout import H_FLOOR
+from fanout.workers.stream import chaining, keyframes, listing, showing
+from fanout.workers.tuning import Tuning
+from tests.simulation.peers import SUBSCRIBER_HELLO, Kind, command
+from tests.simulation.shown.model import Viewer
+from tests.simulation.shown.observing import observe
+from tests.simulation.shown.publishing import KEYED, SUBSCRIBERS_MAX, ShownPublishing
+from tests.simulation.shown.stream import Stream
+from tests.simulation.shown.worker import ShownWorker
+from tests.simulation.sockets import FakeSocket
+from tests.simulation.violated import Violated, require
+
+if TYPE_CHECKING:
+    from fanout.control.messages import Message as Report
+
+STEPS = 400
+PREFIXES = (b"", b"x", b"xk", b"yk1", b"xv", b"y", b"xk0", b"zz")
+SETTLING_TURNS = 5_000
+# How much is done at once: a number in the module that does it, and the least that it may be.
+AT_ONCE: tuple[tuple[Any, str, int], ...] = (
+    (chaining, "PLACES_AT_ONCE", 1),
+    (keyframes, "LOOKED_AT", 1),
+    (listing, "LOOKED_AT", 8),
+    (showing, "VALUES_AT_ONCE", 1),
+)
+
+
+class ShownWorld(ShownPublishing):
+    """One run; everything in it follows from the seed.
+
+    Attributes:
+        shown: messages of the past that were sent.
+        lost: how often somebody had no keyframe to begin with.
+        asked: keyframes that were asked for.
+        undecided: topics of which somebody might have got something else as well.
+        viewers, streams: of each subscriber, what it must get, and what it gets.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        rng = self.rng
+        self.tuning = Tuning(
+            serve_steps=rng.choice((1, 2, 4)),
+            span_bytes=rng.choice((100, 3_000)),
+            chunk_messages=rng.choice((2, 7, 100)),
+            census_messages=rng.choice((4, 64)),
+            shared_from=0,
+            control_bytes_max=2_000,
+        )
+        self.viewers: dict[int, Viewer] = {}
+        self.streams: dict[int, Stream] = {}
+        self.sockets: dict[int, FakeSocket] = {}
+        self.shown = self.lost = self.asked = self.undecided = 0
+        self._next_id = 1
+        self._free = list(range(SUBSCRIBERS_MAX))
+        self._slot_of: dict[int, int] = {}
+        self._has_ended = False
+        at_once = [rng.choice((1, 3, 7, 10_000)) * least for _module, _name, least in AT_ONCE]
+        self._at_once = [(*which[:2], most) for which, most in zip(AT_ONCE, at_once, strict=True)]
+
+    def run(self, steps: int = STEPS) -> ShownWorld:
+        """Live for so many steps, then let everybody catch up.
+
+        Raises:
+            Violated, AssertionError: somebody is not sent what it must get.
+        """
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            observe(self, stack)
+            for module, name, most in self._at_once:
+                stack.enter_context(mock.patch.object(module, name, most))
+            self._live(steps)
+        return self
+
+    def close(self) -> None:
+        """Give the memory back."""
+        for worker in self.workers:
+            worker.around.close()
+        self.readable.close()
+        self.segment.close()
+
+    # What happens.
+
+    def _live(self, steps: int) -> None:
+        for index in range(self.options.workers):
+            self.workers.append(ShownWorker(index, self))
+        for topic in KEYED:
+            self._publish_one(topic, is_keyframe=True)
+        actions = (
+            (self._publish, 40),
+            (self._turn, 40),
+            (self._drain, 40),
+            (self._connect, 8),
+            (self._subscribe, 4),
+            (self._stall, 3),
+            (self._disconnect, 1),
+            (self._forget, 10),
+            (self._tick, 4),
+        )
+        which, weights = zip(*actions, strict=True)
+        for action in self.rng.choices(which, weights, k=steps):
+            action()
+        self._catch_up()
+
+    def _turn(self) -> None:
+        worker = self.rng.choice(self.workers)
+        worker.run(worker.real.turn if self.rng.random() < 0.8 else worker.real.sending_turn)
+        self.look()
+
+    def _tick(self) -> None:
+        self.now += 200_000_000
+        for worker in self.workers:
+            worker.run(worker.real.tick)
+        self.look()
+
+    def _drain(self) -> None:
+        for sock in self.sockets.values():
+            if not sock.stalled and self.rng.random() < 0.6:
+                sock.drain(self.rng.choice((10, 1_000, 100_000)))
+
+    def _stall(self) -> None:
+        if self.sockets:
+            sock = self.rng.choice(list(self.sockets.values()))
+            sock.stalled = not sock.stalled
+
+    def _connect(self) -> None:
+        if not self._free:
+            return
+        worker, subscriber = self.rng.choice(self.workers), self._next_id
+        self._next_id += 1
+        sock = FakeSocket(subscriber, self.rng, lambda: self.writer_step(worker))
+        sock.lossy = sock.faulty = 0.0
+        is_told, is_marked = self.rng.random() < 0.6, self.rng.random() < 0.5
+        said = SUBSCRIBER_HELLO
+        for wish, is_wanted in ((b"gap", is_told), (b"snapshot", is_marked)):
+            said += command(b"\x09SUBSCRIBE\0fanout." + wish) if is_wanted else b""
+        for prefix in self.rng.sample(PREFIXES, self.rng.choice((1, 1, 3))):
+            said += command(b"\x09SUBSCRIBE" + prefix)
+        sock.say(said)
+        self.sockets[subscriber] = sock
+        viewer = self.viewers[subscriber] = Viewer(self.feed, is_told=is_told, is_marked=is_marked)
+        self.streams[subscriber] = Stream(viewer.take)
+        kind = self.rng.choice((Kind.PLAIN, Kind.PLAIN, Kind.NUMBERED, Kind.ALONE))
+        slot = self._slot_of[subscriber] = self._free.pop()
+        adopt = Adopt(subscriber, slot, kind.value)
+        worker.run(lambda: worker.real.desk.adopt(adopt, [subscriber]))
+
+    def _subscribe(self) -> None:
+        if self.sockets:
+            sock = self.rng.choice(list(self.sockets.values()))
+            sock.say(command(b"\x09SUBSCRIBE" + self.rng.choice(PREFIXES)))
+
+    def _disconnect(self) -> None:
+        if self.sockets:
+            sock = self.rng.choice(list(self.sockets.values()))
+            sock.broken = sock.ended = True
+
+    def reported(self, report: Report) -> None:
+        """A worker says something."""
+        if isinstance(report, Subscriptions) and report.added:
+            self.viewers[report.subscriber].subscribe(report.sequence, report.added)
+        elif isinstance(report, KeyframeWanted):
+            self.asked += 1
+        elif isinstance(report, Closed):
+            require(self.sockets[report.subscriber].broken, f"it was closed: {report.reason}")
+            self._has_ended = True
+            del self.sockets[report.subscriber], self.streams[report.subscriber]
+            del self.viewers[report.subscriber]
+            self._free.append(self._slot_of.pop(report.subscriber))
+
+    @property
+    def there(self) -> int:
+        """What was published before this message may be overwritten."""
+        return self.readable.words[H_FLOOR]
+
+    def look(self) -> None:
+        """Hold what was sent against what must be."""
+        for subscriber, stream in self.streams.items():
+            sock = self.sockets[subscriber]
+            stream.feed(sock.accepted)
+            sock.accepted.clear()
+
+    # The end.
+
+    def _catch_up(self) -> None:
+        self.settling = True
+        for sock in self.sockets.values():
+            sock.capacity, sock.partial, sock.stalled = 1 << 60, 0.0, False
+            sock.drain(1 << 60)
+        for _ in range(3):
+            for worker in self.workers:
+                worker.real.rest.end_nap()
+                self._settle(worker)
+            self._tick()
+        self.look()
+        for viewer in self.viewers.values():
+            viewer.end()
+            self.shown += viewer.received
+            self.lost += viewer.lost
+            self.undecided += viewer.undecided
+        self._require_right_figures()
+
+    def _settle(self, worker: ShownWorker) -> None:
+        worker.run(worker.real.turn)
+        for _ in range(SETTLING_TURNS):
+            if not worker.has_more and not worker.around.readable.any_ready():
+                return
+            worker.real.reads.read_spared(1 << 62)
+            worker.run(worker.real.turn)
+        raise Violated("a worker that does not come to rest")
+
+    def _require_right_figures(self) -> None:
+        """What was counted is what they got, and did not get."""
+        if self._has_ended:
+            return
+        totals = [worker.real.pump.totals for worker in self.workers]
+        missing = sum(viewer.missing for viewer in self.viewers.values())
+        dropped = sum(one.dropped for one in totals)
+        require(dropped == missing, f"{dropped} dropped, {missing} are missing")
+        lost = sum(one.keyframes_lost for one in totals)
+        require(lost == self.lost, f"{lost} keyframes lost, not {self.lost}")
+        require(bool(lost) == bool(self.asked), f"{lost} lost, {self.asked} asked for")
+        shown = sum(one.from_snapshot + one.replayed for one in totals)
+        require(shown == self.shown + dropped, f"{shown} were shown, {self.shown} came")
