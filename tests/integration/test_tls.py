@@ -415,14 +415,14 @@ def test_it_is_not_moved() -> None:
     publisher, happenings = opened(workers=2)
     with publisher, served(publisher, b"") as peer:
         [one] = publisher.subscribers()
-        with pytest.raises(NotMovedError, match="encrypted"):
+        with pytest.raises(NotMovedError, match="it is encrypted"):
             publisher.move(one.id, 1 - one.worker)
         publisher.publish(b"t", b"p")
         assert peer.read_message() == [b"t", b"p"]
         publisher.restart_workers()
         [event] = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
         assert event.cause is Reason.WORKER_RETIRED
-        assert "encrypted" in event.reason
+        assert "it is encrypted" in event.reason
         publisher.wait_for_workers(timeout=DEADLINE_S)
 
 
