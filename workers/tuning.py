@@ -31,7 +31,6 @@ class Tuning:
     span_bytes: int = MIB  # offered to one send: more than a socket takes, so that it is filled
     serve_steps: int = 4  # sends to one blocked member before others get their turn
     writable_per_turn: int = 256  # sockets with room again that are served in a turn
-    swept_members: int = 2_048  # that are sorted by their places in the log at once: a millisecond
 
     # Batches of new messages that have to be sorted.
     batch_bytes: int = 8 * MIB  # of log in one: copied once, then cut

@@ -52,9 +52,6 @@ class Pump(Restoring):
         self._bytes_per_look = tuning.bytes_per_look
         self._bytes_per_serve = tuning.bytes_per_look // tuning.sends_per_look
         self._unseen_bytes = 0  # sent since the last look at the clock, or what takes as long
-        self._swept_members = tuning.swept_members
-        self._steady_left: list[Member] = []
-        self._others_left: list[Member] = []
 
     def speak(self, member: Member, data: bytes, now: int) -> None:
         """Send the member something that is not in the log, between two messages."""
@@ -268,61 +265,38 @@ class Pump(Restoring):
     def serve_runnable(self, now: int, limit: int) -> None:
         """Continue with members whose sockets have room; neighbours in the log share its work.
 
-        They are served in sweeps through the log, each of those who can go on when it begins and
-        have waited longest. Ends with a sweep or when the time is over, but not before one was
-        served; who is left of a sweep has his turn in the next call. Those who are steady have a
-        time of their own, before the others; these have no more than a little as soon as there is
-        something new for the former. While some still wait for their turn in a round, all who are
-        behind have less: the next round is for those as well who wait for nobody's.
-
-        Args:
-            limit: no more than so many of either.
+        Those furthest behind go first: so they come to where others are, and what is picked out of
+        the log is found once for all of them. Ends when the time is over, but not before one was
+        served. Those who are steady have a time of their own, before the others; these have no more
+        than a little as soon as there is something new for the former. While some still wait for
+        their turn in a round, all who are behind have less: the next round is for those as well who
+        wait for nobody's.
         """
         runnable, steady, part = self.runnable, self.steady, self._part
         is_short = bool(self.waiting)
         if is_short:
             part.begin(self._behind_ns)
         if not steady:
-            self._serve_some(self._others_left, runnable, now, limit)
+            self._serve_some(islice(runnable, limit), now)
             return
-        few, many = runnable, steady
-        if len(steady) < min(len(runnable), self._swept_members):  # a few, who all have their turn
-            few, many = steady, runnable
-        self._serve_some(self._steady_left, filter(many.__contains__, few), now, limit)
+        few, many = (steady, runnable) if len(steady) < len(runnable) else (runnable, steady)
+        self._serve_some(islice(filter(many.__contains__, few), limit), now)
         if not is_short:
             part.begin()
-        others = filterfalse(steady.__contains__, runnable)
-        self._serve_some(self._others_left, others, now, limit, part.in_time(self._others_ns))
+        others = islice(filterfalse(steady.__contains__, runnable), limit)
+        self._serve_some(others, now, part.in_time(self._others_ns))
 
-    def _serve_some(
-        self,
-        left: list[Member],
-        found: Iterable[Member],
-        now: int,
-        limit: int,
-        enough: int | None = None,
-    ) -> None:
-        """Continue with those who are left of a sweep, or begin one.
+    def _serve_some(self, members: Iterable[Member], now: int, enough: int | None = None) -> None:
+        """Continue with these.
 
         Args:
-            left: these, and who cannot go on any more; the last one is the next.
-            found: who is in the sweep that begins.
             enough: until when, if there is something new for others.
         """
-        runnable, part = self.runnable, self._part
-        served = self._unseen_bytes = 0
-        while served < limit:
-            if not left and not served:
-                left += sorted(islice(found, self._swept_members), key=position_of)
-                left.reverse()
-            if not left:
-                return
-            member = left.pop()
-            if member not in runnable:
-                continue
-            del runnable[member]
+        part = self._part
+        self._unseen_bytes = 0
+        for member in sorted(members, key=position_of):
+            del self.runnable[member]
             self.serve(member, now)
-            served += 1
             if self._unseen_bytes < self._bytes_per_look:
                 continue
             self._unseen_bytes = 0

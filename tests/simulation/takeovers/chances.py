@@ -111,7 +111,7 @@ def _tuning(rng: Random) -> Tuning:
     return Tuning(
         span_bytes=rng.choice((100, 3_000, 30_000)),
         serve_steps=rng.choice((1, 4)),
-        bytes_per_look=400,
+        bytes_per_look=0,
         writable_per_turn=rng.choice((1, 16)),
         batch_bytes=rng.choice((100, 30_000)),
         batch_messages_min=batch,

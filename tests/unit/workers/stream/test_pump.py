@@ -232,49 +232,6 @@ def test_what_is_sent_to_many_alike_is_learnt_as_such(topics: list[bytes], disti
     assert (learnt, sends) == (distinct, 3)
 
 
-def test_each_has_a_turn_before_any_has_two_wherever_they_stand() -> None:
-    """Those who take little never get past the last one, and can go on again at once."""
-    worker = Worker(tuning=ONE_STEP)
-    worker.pump._part = part = Ticking().part(2)
-    both = [worker.member(b"A", room=0) for _ in range(5)]
-    worker.log.publish(b"A", b"one")
-    worker.advance()
-    both[0][1].room = len(A1) - 1  # so it is in front of the others
-    worker.serve(both[0][0])
-    orders = []
-    for _ in range(6):
-        for member, sink in both:
-            sink.room += not sink.room  # one byte
-            worker.pump.writable(member)
-        before = [len(sink.taken) for _, sink in both]
-        part.begin()
-        worker.pump.serve_runnable(0, 100)
-        went_on = zip(both, before, strict=True)
-        orders.append([at for at, ((_, one), size) in enumerate(went_on) if len(one.taken) > size])
-
-    assert orders == [[1, 2], [3, 4], [0], [1, 2], [3, 4], []]
-
-
-@pytest.mark.parametrize("is_steady", [False, True])
-def test_who_cannot_go_on_any_more_keeps_nobody_from_doing_so(is_steady: bool) -> None:
-    worker = Worker(tuning=ONE_STEP)
-    worker.pump._part = part = Ticking().part(1)
-    both = [worker.member(b"A", room=0) for _ in range(3)]
-    worker.pump.steady.update(dict.fromkeys([member for member, _ in both] if is_steady else []))
-    worker.log.publish(b"A", b"one")
-    worker.advance()
-    for member, sink in both:
-        sink.room = 1 << 40
-        worker.pump.writable(member)
-    part.begin()
-    worker.pump.serve_runnable(0, 2)  # the second one is to have his turn in the next call
-    worker.pump.remove(both[1][0])
-    part.begin()
-    worker.pump.serve_runnable(0, 2)
-
-    assert [sink.taken for _, sink in both] == [A1, b"", A1]
-
-
 @pytest.mark.parametrize(("topic", "served"), [(b"", 3), (b"A", 1)])
 def test_the_clock_is_looked_at_when_as_much_was_sent_as_takes_long(
     topic: bytes, served: int
