@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from fanout.transport import kernel
-from tests.simulation.takeovers.chances import BACK_FROM, LATE_FROM, SHOWN_FROM, SLOTS
+from tests.simulation.takeovers.chances import BACK_FROM, LATE_FROM, RARE_FROM, SHOWN_FROM, SLOTS
 from tests.simulation.takeovers.coordinator import Coordinator
 from tests.simulation.takeovers.fate import GIVING_UP
 from tests.simulation.takeovers.processes import Process
@@ -16,7 +16,7 @@ from tests.simulation.takeovers.shown import shown_at_once
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BACK_FROM", "LATE_FROM", "SHOWN_FROM", "STEPS", "TakeoverWorld"]
+__all__ = ["BACK_FROM", "LATE_FROM", "RARE_FROM", "SHOWN_FROM", "STEPS", "TakeoverWorld"]
 
 STEPS = 130
 
