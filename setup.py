@@ -45,12 +45,7 @@ class LinkedSdist(sdist):
 setup(
     cmdclass={"sdist": LinkedSdist},
     ext_modules=[
-        Extension(
-            "fanout._speed",
-            ["fanout/_speed.c", "fanout/_cut.c"],
-            py_limited_api=True,
-            optional=True,
-        )
+        Extension("fanout._speed", ["fanout/_speed.c"], py_limited_api=True, optional=True)
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
     long_description=description(),

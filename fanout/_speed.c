@@ -782,13 +782,10 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, "fanout._speed", "The usual sends, compiled.", -1, module_methods,
 };
 
-extern PyMethodDef fanout_cutting[]; /* in `_cut.c` */
-
 PyMODINIT_FUNC PyInit__speed(void) {
     if (intern_names() < 0) return NULL;
     PyObject *module = PyModule_Create(&definition);
-    if (module == NULL || PyModule_AddFunctions(module, fanout_cutting) < 0 ||
-        add_type(module, &lock_spec, "Lock", NULL) < 0 ||
+    if (module == NULL || add_type(module, &lock_spec, "Lock", NULL) < 0 ||
         add_type(module, &log_spec, "Log", &log_type) < 0 ||
         add_type(module, &coded_spec, "Coded", &coded_type) < 0 ||
         add_type(module, &path_spec, "Path", &path_type) < 0) {

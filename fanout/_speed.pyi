@@ -1,4 +1,4 @@
-# What `_speed.c` and `_cut.c` have, for type checkers; what each is for is said there.
+# What `_speed.c` has, for type checkers; what each is for is said there.
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,17 +15,6 @@ class Coded:
     def __iter__(self) -> Iterator[Any]: ...
 
 def make_verb(type: type, which: int, text: str) -> Any: ...
-def cut(
-    data: bytes,
-    offset: int,
-    shift: int,
-    size_max: int,
-    known: dict[bytes, Any],
-    alone: object | None,
-    topics: list[Any],
-) -> tuple[int, bytes]: ...
-def ids_of(topics: list[Any]) -> bytes: ...
-def moved(words: memoryview, by: int) -> bytes: ...
 
 class Log:
     _position_limit: int

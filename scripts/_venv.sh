@@ -77,7 +77,7 @@ import hashlib
 import pathlib
 import sys
 
-files = "pyproject.toml", "setup.py", "fanout/_speed.c", "fanout/_cut.c"
+files = "pyproject.toml", "setup.py", "fanout/_speed.c"
 project = [pathlib.Path(sys.argv[1], name).read_bytes() for name in files]
 print(hashlib.sha256(repr((sys.argv[1:], sys.version, project)).encode()).hexdigest())
 PYTHON

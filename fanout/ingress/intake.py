@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.compiled import is_compiled
 from fanout.ingress.admission import ForbiddenTopicError
 from fanout.ingress.splitting import Splitter
 from fanout.zmtp import RemoteProtocolError, SessionState, Violation
@@ -43,7 +42,7 @@ class Intake(Half):
         self, admission: Admission, max_message_bytes: int, max_command_bytes: int
     ) -> None:
         super().__init__(ROLES[b"PULL"], max_command_bytes)
-        self._splitter = splitter_type()(admission, max_message_bytes, max_command_bytes)
+        self._splitter = Splitter(admission, max_message_bytes, max_command_bytes)
         self.rest = b""
         self.violation: RemoteProtocolError | None = None
         self.has_lost_message = False
@@ -99,12 +98,3 @@ class Intake(Half):
     def _fail(self, error: RemoteProtocolError) -> Violation:
         self.violation = error
         return super()._fail(error)
-
-
-def splitter_type() -> type[Splitter]:
-    """What splits: the compiled one, where it is there."""
-    if not is_compiled():
-        return Splitter
-    from fanout.ingress.compiled_splitting import CompiledSplitter
-
-    return CompiledSplitter

@@ -6,7 +6,6 @@ frame more, as if it had been published here.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,12 +52,12 @@ class Portions(NamedTuple):
                 yield attempt_batch(self.path, wires, its_topics)
             else:
                 if begin:
-                    its_ends = array("Q", [one - begin for one in its_ends])
+                    its_ends = [one - begin for one in its_ends]
                 yield attempt_joined(self.path, data[begin:end], its_ends, its_topics)
             first, begin = last, end
 
 
-def _fitting(ends: array[int], first: int, limit: int, more: int) -> int:
+def _fitting(ends: list[int], first: int, limit: int, more: int) -> int:
     """Up to which message, from `first` on, they end within the limit; one of them does.
 
     Args:

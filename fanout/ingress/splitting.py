@@ -9,7 +9,6 @@ than needed, or flags that mean nothing. Pure.
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -43,7 +42,7 @@ class Found:
 
     pieces: list[Buffer] = field(default_factory=list)  # together all of them
     size: int = 0  # bytes of these
-    ends: array[int] = field(default_factory=lambda: array("Q"))  # of each message, in all of that
+    ends: list[int] = field(default_factory=list)  # of each message, in all of that
     topics: list[Topic] = field(default_factory=list)
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 from fanout.shm.log import NO_SPACE
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable, Sequence
 
     from fanout.send.path import SendPath
@@ -63,7 +62,9 @@ def attempt_pairs(path: SendPath, encoder: Encoder, messages: Sequence[Wire | Su
     return attempt_batch(path, *encoder.many(bodies, subjects))
 
 
-def attempt_joined(path: SendPath, data: Buffer, ends: array[int], topics: list[Topic]) -> Attempt:
+def attempt_joined(
+    path: SendPath, data: Buffer, ends: Sequence[int], topics: Sequence[Topic]
+) -> Attempt:
     """As `attempt_batch`, for messages that are back to back already; see `LogWriter`."""
     return Attempt(lambda: path.append_joined(data, ends, topics), len(data), len(ends))
 

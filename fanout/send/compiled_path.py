@@ -10,7 +10,6 @@ from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from fanout import _speed
-from fanout._speed import ids_of
 from fanout.send.gate import OPEN
 from fanout.send.lock import SendLock, make_lock
 from fanout.send.numbered_path import NumberedPath
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from fanout.send.path import Coded, Demand
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
-    from fanout.shm.log import Words
     from fanout.shm.segment import Segment
 
 
@@ -71,9 +69,6 @@ class CompiledPath(_speed.Path, SendPath):
         """See `SendPath`."""
         messages = cast("_speed.Coded", coded)  # no other path encodes
         return self._append_with(lambda: self.log.append_coded(messages), coded)
-
-    def _ids_of(self, topics: list[Topic]) -> Words:
-        return memoryview(ids_of(topics)).cast("Q")
 
     def _wake_one(self, topic: Topic) -> None:
         self._wake((topic,))

@@ -25,12 +25,11 @@ from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.shm.worker_slot import NO_TAIL, Tails, sleepers
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from fanout.send.topics import Subject
     from fanout.shm.doorbell import Doorbell
-    from fanout.shm.log import Buffer, Words
+    from fanout.shm.log import Buffer
     from fanout.shm.segment import Segment
 
 ROOM_POLL = 0.01  # seconds; the net under the room doorbell, should a ring be missed
@@ -170,16 +169,13 @@ class SendPath:
         ids = [topic.id for topic in topics]
         return self._append_with(lambda: self.log.append_batch(wires, ids), topics)
 
-    def append_joined(self, data: Buffer, ends: array[int], topics: list[Topic]) -> int:
+    def append_joined(self, data: Buffer, ends: Sequence[int], topics: Sequence[Topic]) -> int:
         """As `append_batch`, for messages that are back to back already; see `LogWriter`."""
 
         def append() -> int:  # ids under the lock: a topic may have another one by then
-            return self.log.append_joined(data, ends, self._ids_of(topics))
+            return self.log.append_joined(data, ends, [topic.id for topic in topics])
 
         return self._append_with(append, topics)
-
-    def _ids_of(self, topics: list[Topic]) -> Words:
-        return [topic.id for topic in topics]
 
     def _append_with(self, write: Callable[[], int], topics: Iterable[Topic]) -> int:
         def checked() -> int:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout import _speed
-from fanout._speed import moved
 from fanout.shm import layout as at
 from fanout.shm.layout import H_COMPILED, H_HEAD, H_POISON, H_SLEEPERS
 from fanout.shm.log import LogWriter
 from fanout.shm.numbered_log import NumberedLog
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Sequence
 
-    from fanout.shm.log import Buffer, Words
     from fanout.shm.segment import Segment
 
 
@@ -50,11 +47,6 @@ class CompiledLog(_speed.Log, LogWriter):
     @following.setter
     def following(self, note: tuple[int, int, int] | None) -> None:
         pass
-
-    def append_joined(self, data: Buffer, ends: array[int], topic_ids: Words) -> int:
-        """See `LogWriter`."""
-        positions = moved(memoryview(ends), self.start_of(self.head))
-        return self._append_many(data, memoryview(positions).cast("Q"), topic_ids)
 
 
 class CompiledNumberedLog(CompiledLog, NumberedLog):

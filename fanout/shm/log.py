@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
 
 Buffer: TypeAlias = "bytes | memoryview"
-Words: TypeAlias = "Sequence[int] | memoryview"  # the latter has them as words
 
 NO_SPACE = -1
 REFRESH_PART = MESSAGE_PART  # the limits hold for 1/4 of the log at most: then look at the tails
@@ -227,7 +226,7 @@ class LogWriter:
         next(positions)
         return self._append_many(b"".join(wires), positions, topic_ids)
 
-    def append_joined(self, data: Buffer, ends: array[int], topic_ids: Words) -> int:
+    def append_joined(self, data: Buffer, ends: Sequence[int], topic_ids: Sequence[int]) -> int:
         """As `append_batch`, for messages that are back to back already.
 
         Args:
@@ -237,7 +236,7 @@ class LogWriter:
         start = self.start_of(self.head)
         return self._append_many(data, map(start.__add__, ends), topic_ids)
 
-    def _append_many(self, data: Buffer, positions: Iterable[int], topic_ids: Words) -> int:
+    def _append_many(self, data: Buffer, positions: Iterable[int], topic_ids: Sequence[int]) -> int:
         """Commit messages that end at these positions of the log."""
         sequence = self.head
         start = self.start_of(sequence)
@@ -246,13 +245,13 @@ class LogWriter:
             return NO_SPACE
         self._raise_flag(sequence + count)
         self._write(start, data)
-        self._write_index(self._ends, sequence, words_of(positions))
-        self._write_index(self._topics, sequence, words_of(topic_ids))
+        self._write_index(self._ends, sequence, array("Q", positions))
+        self._write_index(self._topics, sequence, array("Q", topic_ids))
         self._note(sequence, topic_ids)
         self._commit(sequence + count)
         return sequence
 
-    def _note(self, sequence: int, topic_ids: Words) -> None:
+    def _note(self, sequence: int, topic_ids: Sequence[int]) -> None:
         """These are about to be committed, from that message on."""
 
     def _raise_flag(self, head: int) -> None:
@@ -283,14 +282,10 @@ class LogWriter:
         self._map[first : first + room] = view[:room]
         self._map[self._base : self._base + len(data) - room] = view[room:]
 
-    def _write_index(self, area: memoryview, sequence: int, values: memoryview) -> None:
+    def _write_index(self, area: memoryview, sequence: int, values: array[int]) -> None:
         slot = sequence & self._mask
         room = len(area) - slot
-        area[slot : slot + len(values)] = values[:room]
+        view = memoryview(values)
+        area[slot : slot + len(values)] = view[:room]
         if len(values) > room:
-            area[: len(values) - room] = values[room:]
-
-
-def words_of(values: Iterable[int]) -> memoryview:
-    """Numbers as words; what is a view has them already."""
-    return values if isinstance(values, memoryview) else memoryview(array("Q", values))
+            area[: len(values) - room] = view[room:]

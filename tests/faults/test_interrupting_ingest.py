@@ -16,11 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout import Publisher
-from fanout.ingress import intake as intakes
-from fanout.send import making
 from fanout.zmtp import encode_message
 from fanout.zmtp.commands import ping
-from tests.helpers.built import BOTH
 from tests.helpers.interrupting import PACKAGE, untraced
 from tests.helpers.producing import Raw
 from tests.helpers.programs import descriptors
@@ -85,12 +82,7 @@ class Lines:
 
 # A connection that nobody has yet is closed with its last reference, which Python tells of.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-@pytest.mark.parametrize("kind", BOTH)
-def test_the_thread_is_interrupted_at_every_line(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (making, intakes):
-        monkeypatch.setattr(module, "is_compiled", lambda: kind == "compiled")
+def test_the_thread_is_interrupted_at_every_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda _: None)  # it is meant
     lines = Lines(MemoryError)
     with untraced(), Publisher(workers=1, log_bytes=1 << 22) as publisher:

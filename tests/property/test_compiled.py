@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -146,7 +145,7 @@ class CompiledMachine(RuleBasedStateMachine):
     @rule(messages=st.lists(st.tuples(sizes, names), min_size=1, max_size=20))
     def append_joined(self, messages: list[tuple[int, bytes]]) -> None:
         wires = [encode_message([name, self.body(size)]) for size, name in messages]
-        ends = array("Q", accumulate(map(len, wires)))
+        ends = list(accumulate(map(len, wires)))
         data = memoryview(b"".join(wires))
 
         def append(line: Line) -> int:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.ingress import intake as intakes
 from fanout.ingress.admission import Admission
 from fanout.ingress.intake import Intake
 from fanout.ingress.splitting import Found
 from fanout.send.topics import TopicTable
 from fanout.zmtp import SessionState, Violation, encode_message, split_message
-from tests.helpers.built import IS_BUILT
 from tests.helpers.raw import command, frame, greeting_3
 
 READY_PUSH = command(b"READY", b"\x0bSocket-Type\x00\x00\x00\x04PUSH")
@@ -27,15 +24,9 @@ messages = st.lists(st.lists(bodies, min_size=1, max_size=6), max_size=30)
 cuts = st.lists(st.integers(1, 400), min_size=1, max_size=50)
 
 
-KINDS = ["pure", "compiled"] if IS_BUILT else ["pure"]
-kinds = st.sampled_from(KINDS)
-
-
-def ready(kind: str = KINDS[-1], *allowed: bytes) -> Intake:
+def ready() -> Intake:
     table = TopicTable(16)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intakes, "is_compiled", lambda: kind == "compiled")
-        intake = Intake(Admission(table, table.intern, allowed or None), LIMIT, 256)
+    intake = Intake(Admission(table, table.intern, None), LIMIT, 256)
     assert intake.receive_data(greeting_3(1) + READY_PUSH)
     assert intake.is_ready
     return intake
@@ -73,10 +64,10 @@ def naive(sent: list[list[bytes]]) -> list[list[bytes]]:
     return taken
 
 
-@given(messages, cuts, kinds)
-def test_whole_messages_in_any_cut(sent: list[list[bytes]], sizes: list[int], kind: str) -> None:
+@given(messages, cuts)
+def test_whole_messages_in_any_cut(sent: list[list[bytes]], sizes: list[int]) -> None:
     data = b"".join(map(encode_message, sent))
-    wires, names = received(ready(kind), data, sizes)
+    wires, names = received(ready(), data, sizes)
     taken = naive(sent)
     assert [split_message(wire) for wire in wires] == taken
     assert names == [b"" if len(frames) == 1 else frames[0] for frames in taken]
@@ -120,32 +111,9 @@ def test_the_form_of_frames_does_not_matter(
     assert wires == [encode_message(frames) for frames in naive(sent)]
 
 
-frames_of_any_kind = st.lists(
-    st.one_of(
-        st.builds(frame, bodies, st.integers(0, 255)),
-        st.lists(bodies, min_size=1, max_size=4).map(encode_message),
-        st.binary(max_size=4),
-    ),
-    max_size=40,
-)
-
-
-@given(frames_of_any_kind, cuts, st.sampled_from([(), (b"a",), (b"", b"\x00")]))
-def test_both_kinds_find_the_same(
-    sent: list[bytes], sizes: list[int], allowed: tuple[bytes, ...]
-) -> None:
-    """Compiled and Python, whatever is sent, however it is cut, up to what is left in the end."""
-    answers = []
-    for kind in KINDS:
-        intake = ready(kind, *allowed)
-        found = received(intake, b"".join(sent), sizes)
-        answers.append((found, intake.mark, intake.part_bytes, str(intake.violation)))
-    assert answers[0] == answers[-1]
-
-
-@given(st.binary(max_size=600), cuts, kinds)
-def test_any_bytes_are_messages_or_a_violation(data: bytes, sizes: list[int], kind: str) -> None:
-    intake = ready(kind)
+@given(st.binary(max_size=600), cuts)
+def test_any_bytes_are_messages_or_a_violation(data: bytes, sizes: list[int]) -> None:
+    intake = ready()
     wires, _ = received(intake, data, sizes)
     for wire in wires:
         assert encode_message(split_message(wire)) == wire

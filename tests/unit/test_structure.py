@@ -106,7 +106,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "subscriber": WORDS | {"security", "transport", "zmtp"},
     "sockets": WORDS | {"subscriber", "transport", "zmtp"},
     "send": WORDS | {"compiled", "shm", "zmtp"},
-    "ingress": WORDS | {"compiled", "send", "shm", "transport", "zmtp"},
+    "ingress": WORDS | {"send", "shm", "transport", "zmtp"},
     "desks": WORDS | {"send", "shm", "transport"},
     "answers": WORDS | {"desks", "send", "shm", "sockets", "subscriber", "zmtp"},
     "coordinator": WORDS | {"control", "kernel", "security", "shm", "transport", "zmtp"},

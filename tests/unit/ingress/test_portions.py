@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, cast
 
@@ -48,8 +47,7 @@ def found_of(wires: list[bytes], pieces: int = 1) -> Found:
     parts = [data[i * cut : (i + 1) * cut] for i in range(pieces - 1)] + [
         data[(pieces - 1) * cut :]
     ]
-    ends = array("Q", accumulate(map(len, wires)))
-    return Found(list(parts), len(data), ends, [TOPIC] * len(wires))
+    return Found([*parts], len(data), list(accumulate(map(len, wires))), [TOPIC] * len(wires))
 
 
 def appended(wires: list[bytes], limit: int, count: int, *, numbers: bool) -> list[list[bytes]]:

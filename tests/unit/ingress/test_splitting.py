@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.ingress import intake
 from fanout.ingress.admission import Admission, ForbiddenTopicError
 from fanout.ingress.splitting import Found, Splitter
 from fanout.reserved import RESERVED
@@ -13,7 +12,6 @@ from fanout.zmtp import encode_message
 from fanout.zmtp.commands import ping
 from fanout.zmtp.cutting import FRAMES_MAX
 from fanout.zmtp.errors import OverLimitError, RemoteProtocolError
-from tests.helpers.built import BOTH
 
 LIMIT = 4096
 
@@ -23,18 +21,8 @@ def admission(*allowed: bytes, topics: int = 64) -> Admission:
     return Admission(table, table.intern, allowed or None)
 
 
-@pytest.fixture(params=BOTH, autouse=True)
-def _kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test is done with both kinds of splitter."""
-    monkeypatch.setattr(intake, "is_compiled", lambda: request.param == "compiled")
-
-
 def splitter(*allowed: bytes) -> Splitter:
-    return splitter_of(admission(*allowed), LIMIT, 64)
-
-
-def splitter_of(own: Admission, max_message_bytes: int, max_command_bytes: int) -> Splitter:
-    return intake.splitter_type()(own, max_message_bytes, max_command_bytes)
+    return Splitter(admission(*allowed), LIMIT, 64)
 
 
 def wires(found: Found) -> list[bytes]:
@@ -118,7 +106,7 @@ def test_one_topic_has_one_id() -> None:
 
 def test_topics_are_forgotten_with_those_of_the_publisher() -> None:
     own = admission(topics=4)
-    one = splitter_of(own, LIMIT, 64)
+    one = Splitter(own, LIMIT, 64)
     for number in range(100):
         one.split(encode_message([b"%d" % number, b"x"]), Found())
         assert len(own.known) <= 4
@@ -126,7 +114,7 @@ def test_topics_are_forgotten_with_those_of_the_publisher() -> None:
 
 def test_topics_are_forgotten_before_they_are_looked_for() -> None:
     table = TopicTable(4)
-    one = splitter_of(Admission(table, table.intern, None), LIMIT, 64)
+    one = Splitter(Admission(table, table.intern, None), LIMIT, 64)
     first, second = Found(), Found()
     one.split(STREAM[0], first)
     for number in range(100):
@@ -163,7 +151,7 @@ def test_commands_come_between_messages_and_frames(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 1000])
 def test_a_long_command_that_is_not_said_to_be_long_is_one(size: int) -> None:
     """As libzmq 4.3.3 and 4.3.4 send it: see `lost_long_size`."""
-    one, got = splitter_of(admission(), LIMIT, 300), list[bytes]()
+    one, got = Splitter(admission(), LIMIT, 300), list[bytes]()
     body = b"\x09SUBSCRIBE" + b"t" * 250
     data = b"\x04" + len(body).to_bytes(8, "big") + body + STREAM[0] + b"\x04\x00" + STREAM[1]
     for start in range(0, len(data), size):
@@ -195,7 +183,7 @@ def test_what_has_begun_is_known() -> None:
 @pytest.mark.parametrize("cut", [1, 100, 10_000])
 def test_a_long_frame_is_gathered_as_it_comes(cut: int) -> None:
     size = 200_000 if cut > 1 else 70_000
-    one, got = splitter_of(admission(), 1 << 20, 64), list[bytes]()
+    one, got = Splitter(admission(), 1 << 20, 64), list[bytes]()
     data = encode_message([b"a", b"x" * size, b"z"]) + STREAM[0]
     for start in range(0, len(data), cut):
         found = Found()
@@ -227,7 +215,7 @@ def test_a_long_message_is_refused_by_its_header() -> None:
 
 
 def test_a_message_has_so_many_frames_at_most() -> None:
-    one = splitter_of(admission(), 1 << 20, 64)
+    one = Splitter(admission(), 1 << 20, 64)
     found = Found()
     one.split(b"\x01\x00" * (FRAMES_MAX - 1) + b"\x00\x00", found)
     assert len(found.ends) == 1

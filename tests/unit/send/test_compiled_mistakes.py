@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fanout.send.topics import Topic
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
 from tests.helpers.built import needs_compiled, path_type
@@ -77,26 +76,6 @@ def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
         with pytest.raises(ValueError, match="outside"):
             (log if first == 0 else of_line).keep(first, places)
     assert path.encode([b"body", b"t"]) is None
-
-
-def test_what_looks_for_messages_can_be_handed_nothing_wrong() -> None:
-    from fanout import _speed
-
-    cut: Any = _speed.cut
-    for offset in (-1, 4):
-        with pytest.raises(ValueError, match="within"):
-            cut(b"abc", offset, 0, 100, {}, None, [])
-    for known, topics in (([], []), ({}, ())):
-        with pytest.raises(TypeError):
-            cut(b"\0\1a", 0, 0, 100, known, None, topics)
-    with pytest.raises(TypeError):
-        cut(memoryview(b"\0\1a"), 0, 0, 100, {}, None, [])
-    ids_of: Any = _speed.ids_of
-    for wrong, error in (((), TypeError), ([1], AttributeError), ([Topic(-1, b"")], OverflowError)):
-        with pytest.raises(error):
-            ids_of(wrong)
-    with pytest.raises(ValueError, match="no words"):
-        _speed.moved(memoryview(b"1234567"), 1)
 
 
 def test_a_lock_is_made_whole_or_not_at_all() -> None:
