@@ -25,6 +25,7 @@ FOUND = (156, 263, 285)
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
     "begin_with_the_last_but_one": 7,
+    "believe_what_may_be_overwritten": 57,
     "count_the_lost_twice": 29,
     "forget_nothing": 7,
     "forget_that_it_has_jumped": 29,
