@@ -95,7 +95,10 @@ FOUND = (
 )
 
 # Seeds that are there for kill points that are seldom passed.
-SELDOM = (40_009, 40_012, 40_024, 40_032, 40_043, 40_076, 40_083, 40_469)
+SELDOM = (
+    *(40_009, 40_012, 40_024, 40_032, 40_043, 40_076, 40_083, 40_280, 40_406, 40_469, 40_487),
+    *(40_532, 40_703),
+)
 MORE = range(RARE_FROM, RARE_FROM + 6_000)  # which are looked through for those that are left
 
 # Of `SEEDS`, and those: in one or the other of them somebody dies at each kill point, even the
@@ -103,7 +106,7 @@ MORE = range(RARE_FROM, RARE_FROM + 6_000)  # which are looked through for those
 # through.
 DEADLY = (
     *(0, 2, 4, 5, 8, 20, 25, 27, 30, 35, 37, 41, 42, 45, 48, 58, 59, 61, 62, 68, 70, 75, 81, 86),
-    *(97, 105, 108, 117, 118, 133, 147, 154, 209, 212, 218, 236, 240, 242, 255, 282, 301, 304),
+    *(91, 97, 105, 108, 117, 118, 133, 147, 154, 209, 212, 218, 236, 240, 242, 255, 282, 301, 304),
     *(408, 433, 438, 489, *SELDOM),
 )
 
