@@ -25,6 +25,9 @@ class PublishingSocket(Protocol):
         """End it, and all connections."""
 
 
+ANSWER_MS = 10_000  # that its peers have to answer a PING: one that runs late is no dead one
+
+
 class LibzmqPublisher:
     """A PUB socket of pyzmq in a context of its own, with queues that drop nothing.
 
@@ -39,6 +42,7 @@ class LibzmqPublisher:
         self._socket = self._context.socket(zmq.PUB)
         self._socket.set(zmq.SNDHWM, 0)
         self._socket.set(zmq.HEARTBEAT_IVL, heartbeat_ms)
+        self._socket.set(zmq.HEARTBEAT_TIMEOUT, ANSWER_MS)
 
     def bind(self, endpoint: str) -> str:
         """Listen; a port that was just left is tried again until it is free."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
+BASE = str(Path(sys.base_prefix, "bin", f"python{OURS}"))  # of which our environment was made
 DEPENDENCIES = ("multiprocess", "dill", "msgpack", "psutil")
 
 
@@ -36,6 +37,10 @@ def _runs(python: str, *arguments: str) -> bool:
     return subprocess.run([python, *arguments], capture_output=True, check=False).returncode == 0
 
 
+def _has_pip(python: str) -> bool:
+    return shutil.which(python) is not None and _runs(python, "-c", "import pip")
+
+
 def untouched_environment() -> dict[str, str]:
     """Environment variables without what would lead to this tree, or measure another.
 
@@ -54,7 +59,9 @@ class Environment:
         base = interpreters()[version]
         making = [base, "-m", "venv", "--without-pip", str(folder)]
         subprocess.run(making, env=untouched_environment(), check=True)
-        self._with_pip = base if _runs(base, "-c", "import pip") else sys.executable
+        # The tests' own environment may have been made without pip, as this one.
+        with_pip = (one for one in (base, BASE) if _has_pip(one))
+        self._with_pip = next(with_pip, sys.executable)
         (self.site,) = folder.glob("lib/python*/site-packages")
         self.is_ours = version == OURS
 

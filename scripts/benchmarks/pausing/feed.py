@@ -112,7 +112,8 @@ def _serve(peer: Peer, feed: Feed, request: Message) -> Message:
             peer.spread()
             return {}
         case "state":
-            return {"number": feed.number}
+            feed.turn()
+            return {"number": feed.number, "at_s": time.monotonic()}
         case other:
             raise ValueError(f"no request {other!r}")
     lost_ns = time.monotonic_ns()

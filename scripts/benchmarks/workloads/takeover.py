@@ -103,11 +103,13 @@ class Feeding:
 
     def _lose_process(self) -> int:
         """As a supervisor does that starts it again at once; what it did not publish is missing."""
-        number, began = self._feed.ask(START_S, do="state")["number"], time.monotonic()
+        state = self._feed.ask(START_S, do="state")  # it goes on while it answers
         os.kill(self._feed.pid, signal.SIGKILL)
         lost_ns = time.monotonic_ns()
         self._feed.close()
-        self._feed = self._start(number + int((time.monotonic() - began) * self._rate))
+        self._feed = self._start(
+            state["number"] + int((time.monotonic() - state["at_s"]) * self._rate)
+        )
         self._feed.answer(START_S)
         return lost_ns
 
