@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from contextlib import suppress
 from random import Random
@@ -17,8 +18,9 @@ pytestmark = needs_compiled
 
 SIGNALS = 500
 LONGEST_S = 0.0004  # some 2,000 sends
-# Python drops what is raised where nobody can get it, as in a callback of the garbage collector:
-# then the sends go on until this is over.
+# Python drops what is raised where nobody can get it, as in a callback of a weak reference to what
+# the garbage collector takes, and tells `sys.unraisablehook`: then the sends go on until this is
+# over.
 LOST_S = 0.5
 
 
@@ -28,12 +30,16 @@ def test_interrupted_at_each_step(compiled_subject: Subject, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["publish", "batch"])
-def test_interrupted_by_signals(compiled_subject: Subject, kind: str) -> None:
+def test_interrupted_by_signals(
+    compiled_subject: Subject, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each message is sent whole or not at all, and once, wherever a signal comes."""
     subject, random = compiled_subject, Random(kind)
     log = subject.publisher._engine.path.log
     assert subject.publisher.statistics().compiled
     first, lost = log.head, 0
+    dropped: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda about: dropped.append(about.exc_type))
 
     def send() -> None:
         """What it says is where it is to be, so that nobody has to note what was sent."""
@@ -63,6 +69,7 @@ def test_interrupted_by_signals(compiled_subject: Subject, kind: str) -> None:
             signal.signal(signal.SIGALRM, before)
             signal.setitimer(signal.ITIMER_REAL, *limit)
 
+    assert set(dropped) <= {KeyboardInterrupt}
     assert lost < SIGNALS // 50, "hardly a send was interrupted"
     assert log.head - first > SIGNALS, "hardly anything was sent"
     subject.expected += [[b"known", b"%d" % number] for number in range(first, log.head)]
