@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from contextlib import contextmanager
@@ -65,7 +66,8 @@ class Steps:
     """Calls `act` before the n-th step of fanout's code in this thread, in the block it guards.
 
     What `act` raises is raised there, as if that step had been interrupted. Python ends tracing
-    then, so there is one interruption for each block.
+    then, so there is one interruption for each block. No garbage is collected in it: else a step
+    may be one of a finalizer of what another test has left, where Python drops what is raised.
 
     Args:
         number: of the step, from 1.
@@ -82,9 +84,12 @@ class Steps:
         self._act = act
         self._event = "opcode" if opcodes else "line"
         self._before: Any = None
+        self._collects = False
 
     def __enter__(self) -> Self:
         self._before = sys.gettrace()
+        self._collects = gc.isenabled()
+        gc.disable()
         if self._event == "opcode":
             # Python 3.12 looks only in settrace() whether any frame wants events for instructions.
             sys._getframe().f_trace_opcodes = True
@@ -98,6 +103,8 @@ class Steps:
         traceback: TracebackType | None,
     ) -> None:
         sys.settrace(self._before)
+        if self._collects:
+            gc.enable()
 
     def _on_call(self, frame: FrameType, event: str, argument: object) -> Any:
         if not frame.f_code.co_filename.startswith(PACKAGE):
