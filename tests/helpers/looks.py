@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from tests.helpers.log import Worker
+
 
 def counting_looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many were looked through each time that somebody's were counted, or picked."""
@@ -27,4 +29,21 @@ def counting_looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Stretches, "count", counting)
     monkeypatch.setattr(Stretches, "picks", picking)
+    return found
+
+
+def looked_each_time(worker: Worker, looks: list[int], now: int, most: int) -> list[int]:
+    """Have who is behind judged as often as it is to be; how much was looked through each time.
+
+    Args:
+        looks: of `counting_looks`.
+        most: times, or it would go on for ever.
+    """
+    found = []
+    more = True
+    while more:
+        del looks[:]
+        more = worker.pump.enforce(now)
+        found.append(sum(looks))
+        assert len(found) <= most
     return found

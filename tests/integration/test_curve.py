@@ -8,7 +8,6 @@ import pickle
 import signal
 import socket
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,7 @@ from fanout import ConfigError, EventKind, NotMovedError, Publisher, Reason, Slo
 from fanout.workers.connections.sealed import TURN_BYTES
 from tests.helpers.curve import CurveSeen, Keys, new_keys
 from tests.helpers.happenings import Happenings
+from tests.helpers.showing import shown_by
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -372,13 +372,8 @@ class TestKeys:
             served(publisher, make())
             make(new_keys().public).connect(publisher.endpoints[0])
             happenings.wait_for(EventKind.HANDSHAKE_FAILED)
-            pid = publisher.statistics().workers[0].pid
-            texts = [str(happenings.events), repr(publisher), repr(security)]
-            segment = bytes(publisher._engine._coordinator.segment.words)
-            files = [Path(f"/proc/{pid}/{name}") for name in ("cmdline", "environ")]
-            texts += [file.read_text("latin-1") for file in files]
-            limits = Path(f"/proc/{pid}/limits").read_text()
-            assert "Max core file size        0                    0" in limits
+            texts, segment = shown_by(publisher)
+            texts += [str(happenings.events), repr(security)]
         texts += [caplog.text, *capfd.readouterr()]
         raw = auth.Curve(SERVER.secret).secrets()[0]
         for secret in (SERVER.secret, OLD_SERVER.secret, repr(raw), raw.hex()):

@@ -9,7 +9,6 @@ import signal
 import socket
 import ssl
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,10 +28,13 @@ from fanout.asyncio import Publisher as AwaitedPublisher
 from tests.helpers.certificates import AUTHORITY, OTHER_AUTHORITY, SERVER_KEY
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import SIGNATURE, RawPeer, command, greeting_3
+from tests.helpers.showing import shown_by
 from tests.helpers.tls import Relay, TlsPeer, client_context, server_tls
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.helpers.stock import Stock
 
 SMALL: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20}
@@ -488,13 +490,8 @@ def test_the_private_key_is_nowhere(
     tls = server_tls()
     publisher, happenings = opened(tls=tls)
     with publisher, served(publisher, b""):
-        pid = publisher.statistics().workers[0].pid
-        texts = [str(happenings.events), repr(publisher), repr(tls)]
-        segment = bytes(publisher._engine._coordinator.segment.words)
-        files = [Path(f"/proc/{pid}/{name}") for name in ("cmdline", "environ")]
-        texts += [file.read_text("latin-1") for file in files]
-        limits = Path(f"/proc/{pid}/limits").read_text()
-        assert "Max core file size        0                    0" in limits
+        texts, segment = shown_by(publisher)
+        texts += [str(happenings.events), repr(tls)]
     texts += [caplog.text, *capfd.readouterr()]
     lines = [one for one in SERVER_KEY.splitlines() if b"-----" not in one]
     assert len(lines) == 3

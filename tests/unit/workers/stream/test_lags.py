@@ -14,7 +14,7 @@ from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream import lags
 from fanout.workers.stream.member import LOST
 from tests.helpers.log import Worker
-from tests.helpers.looks import counting_looks
+from tests.helpers.looks import counting_looks, looked_each_time
 from tests.property.test_gaps import parts_of
 
 if TYPE_CHECKING:
@@ -57,14 +57,7 @@ def steps(
 ) -> list[int]:
     """Have it judged as often as it is to be, a part of a turn each time; how much each took."""
     monkeypatch.setattr(worker.pump._part, "is_over", lambda: True)
-    found = []
-    more = True
-    while more:
-        del looks[:]
-        more = worker.pump.enforce(now)
-        found.append(sum(looks))
-        assert len(found) <= COUNT
-    return found
+    return looked_each_time(worker, looks, now, COUNT)
 
 
 @pytest.mark.parametrize(

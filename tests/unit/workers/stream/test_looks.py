@@ -18,7 +18,7 @@ from fanout.workers.stream.catching_up import AT_MOST, CatchingUp
 from fanout.workers.stream.cohort import Cohort
 from fanout.workers.tuning import TUNING
 from tests.helpers.log import Worker, always_late
-from tests.helpers.looks import counting_looks
+from tests.helpers.looks import counting_looks, looked_each_time
 from tests.property.test_gaps import parts_of
 
 if TYPE_CHECKING:
@@ -64,18 +64,6 @@ def publish(worker: Worker, count: int) -> None:
         number = worker.log.reader.head()
         worker.log.publish(b"AB"[number % 2 :][:1], b"%d" % number)
     worker.advance()
-
-
-def steps(worker: Worker, looks: list[int], now: int = 0) -> list[int]:
-    """Have it judged as often as it is to be; how much was looked through each time."""
-    found = []
-    more = True
-    while more:
-        del looks[:]
-        more = worker.pump.enforce(now)
-        found.append(sum(looks))
-        assert len(found) <= COUNT
-    return found
 
 
 def received(worker: Worker, member: Member, sink: Sink) -> tuple[list[int], list[dict[str, Any]]]:
@@ -145,7 +133,7 @@ def test_whatever_happens_meanwhile_it_gets_or_is_told_of_all_that_it_wanted(
     MEANWHILE[what](worker, member, sink)
     changed = worker.pump.front
     publish(worker, 100)
-    steps(worker, looks)
+    looked_each_time(worker, looks, 0, COUNT)
     if what == "it is held":
         changed = worker.pump.front  # what it has lost by then is what it wanted before
         worker.pump.release(member, [b"B"], changed, 0)
@@ -181,7 +169,7 @@ def test_what_is_known_of_when_messages_came_is_kept_until_it_is_judged(looks: l
     worker, member, _sink = behind()
     worker.obey(member, SlowPolicy("drop_newest", limit_age=0.5))
     worker.pump.enforce(0)
-    steps(worker, looks, 2 * NS)
+    looked_each_time(worker, looks, 2 * NS, COUNT)
 
     assert member.finishing is Reason.LAG_AGE
     assert (member.queued, member.dropped) == (COUNT // 2, 0)
