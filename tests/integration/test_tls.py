@@ -334,7 +334,7 @@ class TestWhoIsRefused:
             half.send(b"\x16\x03\x01\x02\x00\x01")
             with TlsPeer(publisher.endpoints[0]) as shaken:  # TLS is done, and ZMTP is not
                 wait_until(lambda: publisher.statistics().failed_handshakes == 3, "all are late")
-                events = happenings.of(EventKind.HANDSHAKE_FAILED)
+                events = happenings.wait_for(EventKind.HANDSHAKE_FAILED)  # told after the figures
                 assert {one.cause for one in events} == {Reason.HANDSHAKE_TIMEOUT}
                 for peer in (silent, half, shaken):
                     peer.read_to_end()
