@@ -139,7 +139,7 @@ class Engine:
         self.desks = self._make_desks(segment)
         more = partial(enlarge, bells, self._coordinator, path, header)
         checks = gate.check_use, gate.check
-        self.access = AccessCalls(self._coordinator, gate.check_use)
+        self.access = AccessCalls(self._coordinator.act, gate.check_use)
         self.workforce = Workforce(self._coordinator, more, WORKERS_MAX, *checks)
         self._questions = Questions(
             Reader(segment),

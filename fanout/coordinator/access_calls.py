@@ -12,7 +12,8 @@ from fanout.security.verdicts import as_prefixes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fanout.coordinator.coordinator import Coordinator
+    from fanout.coordinator.actions import Action
+    from fanout.coordinator.state import State
 
 PERMIT_TIMEOUT = 30.0  # seconds; it takes some ms, unless a worker hangs or is lost meanwhile
 
@@ -21,11 +22,14 @@ class AccessCalls:
     """Has the coordinator do it.
 
     Args:
+        act: has its thread do what is decided there; returns whether there was anything to do.
         check: raises if this publisher cannot be used here, or any more.
     """
 
-    def __init__(self, coordinator: Coordinator, check: Callable[[], None]) -> None:
-        self._coordinator = coordinator
+    def __init__(
+        self, act: Callable[[Callable[[State], list[Action]]], bool], check: Callable[[], None]
+    ) -> None:
+        self._act = act
         self._check = check
 
     def disconnect(
@@ -35,16 +39,15 @@ class AccessCalls:
         given = [name for name in (subscriber, user, key) if name is not None]
         if len(given) != 1:
             raise TypeError("disconnect() takes one of a subscriber, user= and key=")
-        act = self._coordinator.act
         if subscriber is not None:
             check_dismissal(subscriber, reason)
             self._check()
-            return act(lambda state: reports.disconnect(state, subscriber, reason))
+            return self._act(lambda state: reports.disconnect(state, subscriber, reason))
         check_reason(reason)
         name = None if user is None else _as_name(user, "user")
         shown_key = None if key is None else _as_name(key, "key")
         self._check()
-        return act(lambda state: permits.send_away(state, name, shown_key, reason))
+        return self._act(lambda state: permits.send_away(state, name, shown_key, reason))
 
     def permit(self, user: str, prefixes: Iterable[str | bytes] | None) -> None:
         """See `fanout.Publisher.permit()`."""
@@ -52,7 +55,7 @@ class AccessCalls:
         rule = None if prefixes is None else as_prefixes(prefixes)
         self._check()
         done = threading.Event()
-        self._coordinator.act(lambda state: permits.permit(state, name, rule, done))
+        self._act(lambda state: permits.permit(state, name, rule, done))
         if not done.wait(PERMIT_TIMEOUT):
             raise TimeoutError(
                 f"not all workers have said within {PERMIT_TIMEOUT:g} s that they go by what "

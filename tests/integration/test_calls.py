@@ -15,6 +15,8 @@ import pytest
 
 import fanout.asyncio
 from fanout import Publisher
+from fanout.send import making
+from tests.unit.test_structure import modules, room_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,6 +73,36 @@ class Calls:
             self.of[code.co_qualname] += 1
 
 
+class Walk:
+    """The rooms that a payload enters, in order; a context manager.
+
+    A function of another room is called with it, or with the message that has it in it.
+    """
+
+    def __init__(self, payload: bytes) -> None:
+        self.rooms: list[str] = []
+        self._payload = payload
+        self._names = {str(path.resolve()): name for name, path in modules().items()}
+
+    def __enter__(self) -> Walk:
+        sys.setprofile(self._note)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        sys.setprofile(None)
+
+    def _room(self, frame: FrameType | None) -> str | None:
+        module = self._names.get(frame.f_code.co_filename) if frame is not None else None
+        return None if module is None else room_of(module)
+
+    def _note(self, frame: FrameType, what: str, _argument: object) -> None:
+        room = self._room(frame)
+        if what == "call" and room not in (None, self._room(frame.f_back)):
+            given = frame.f_locals.values()  # nothing but arguments is there yet
+            if any(isinstance(one, bytes) and self._payload in one for one in given):
+                self.rooms.append(str(room))
+
+
 @pytest.fixture(scope="module")
 def publisher() -> Iterator[Publisher]:
     with Publisher(**SMALL) as made:
@@ -112,3 +144,31 @@ def test_a_message_of_a_batch_is_one_call(publisher: Publisher, add: Callable[[A
         return calls.count
 
     assert calls_for(60) - calls_for(10) <= 50 * 2, "send() has a look at its frame"
+
+
+PAYLOAD = b"walks through publish()"
+
+
+def test_a_payload_enters_no_room_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Python; compiled code does all of it in one call."""
+    monkeypatch.setattr(making, "is_compiled", lambda: False)
+    with Publisher(**SMALL) as made:
+        publish = getattr(made, "_publish_plainly", made.publish)
+        publish(b"t", b"makes it known")
+        with Walk(PAYLOAD) as walk:
+            publish(b"t", PAYLOAD)
+
+    assert walk.rooms == ["publisher", "send", "shm"]
+
+
+def test_nor_with_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "is_compiled", lambda: False)
+
+    async def main() -> Walk:
+        async with fanout.asyncio.Publisher(**SMALL) as made:
+            await made.publish(b"t", b"makes it known")
+            with Walk(PAYLOAD) as walk:
+                await made.publish(b"t", PAYLOAD)
+            return walk
+
+    assert asyncio.run(main()).rooms == ["asyncio", "send", "shm"]

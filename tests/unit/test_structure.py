@@ -198,6 +198,65 @@ def test_nobody_imports_what_it_may_not() -> None:
     assert violations == []
 
 
+# Who knows the whole of them: nobody but who makes them. All others get the parts that they need,
+# or say by a protocol of their own what that is.
+MADE_BY = {
+    "fanout.coordinator.coordinator": {"fanout.engine"},
+    "fanout.workers.worker": {"fanout.workers.main"},
+    "fanout.publisher": {"fanout", "fanout.cli.serve.command"},
+    "fanout.asyncio": set(),
+}
+
+
+@pytest.mark.parametrize("whole", MADE_BY)
+def test_nobody_is_handed_a_whole(whole: str) -> None:
+    """Imports for types tell of it; what is handed to others is never `self`."""
+    assert whole in modules()
+    assert {name for name, others in arrows().items() if whole in others} == MADE_BY[whole]
+
+
+def handed_on(tree: ast.AST) -> list[int]:
+    """Lines where an object hands itself to something else than a method that its class has."""
+    of_classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            of_classes.update(alias.asname or alias.name for alias in node.names)
+    lines = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        given = [each.value if isinstance(each, ast.Starred) else each for each in given]
+        is_its_own = (
+            isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id in of_classes
+        )
+        if not is_its_own and any(isinstance(one, ast.Name) and one.id == "self" for one in given):
+            lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize("whole", ["fanout.coordinator.coordinator", "fanout.workers.worker"])
+def test_none_hands_itself_on(whole: str) -> None:
+    tree = ast.parse(modules()[whole].read_text(encoding="utf-8"))
+    assert handed_on(tree) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("f(self)", [1]),
+        ("f(1,\n*self, key=self)", [1]),
+        ("self.part.take(self)", [1]),
+        ("class Verbs: ...\nVerbs.publish(self, 1)", []),
+        ("f(self.part)", []),
+    ],
+)
+def test_who_hands_itself_on_is_found(text: str, lines: list[int]) -> None:
+    assert handed_on(ast.parse(text)) == lines
+
+
 def test_nothing_is_allowed_that_nobody_does() -> None:
     """An allowance that is not used any more would hide the next mistake."""
     used = {(room_of(a), room_of(b)) for a, others in arrows().items() for b in others}
