@@ -133,7 +133,7 @@ def test_the_description_is_readable_without_its_neighbours(wheel: Path) -> None
 
 
 def test_the_sdist_is_the_repository(unpacked: Path) -> None:
-    folders = ("fanout", "workers", "tests", "docs", "scripts", ".ci")
+    folders = ("fanout", "workers", "tests", "docs", "scripts", "examples", ".ci", ".github")
     patterns = [f"{folder}/**/*" for folder in folders]
     patterns += ["*.md", "pyproject.toml", "setup.py", "LICENSE", ".gitignore"]
     assert sources_of(unpacked, *patterns) == sources_of(ROOT, *patterns)
@@ -166,15 +166,20 @@ def test_the_tests_in_the_sdist_run(unpacked: Path) -> None:
     assert loaded == len(sources_of(ROOT, "tests/**/*.py")), "not all were loaded"
 
 
-def programs(folder: Path) -> tuple[Path, Path]:
-    """A program on its own, and one with a folder `workers` beside it, without `__init__.py`."""
-    alone, beside = folder / "alone" / "program.py", folder / "beside" / "program.py"
-    for path in (alone, beside):
+def programs(folder: Path) -> tuple[Path, Path, Path]:
+    """A program on its own, one with a folder `workers` beside it, and one with a package.
+
+    The folder has no `__init__.py`, the package has one.
+    """
+    alone, beside, packed = (folder / name / "program.py" for name in ("alone", "beside", "packed"))
+    for path in (alone, beside, packed):
         path.parent.mkdir()
         path.write_text(PROGRAM)
-    (beside.parent / "workers").mkdir()
-    (beside.parent / "workers" / "main.py").write_text("whose = 'beside'\n")
-    return alone, beside
+    for path in (beside, packed):
+        (path.parent / "workers").mkdir()
+        (path.parent / "workers" / "main.py").write_text(f"whose = {path.parent.name!r}\n")
+    (packed.parent / "workers" / "__init__.py").write_text("")
+    return alone, beside, packed
 
 
 @pytest.mark.parametrize("version", sorted(interpreters()))
@@ -182,9 +187,10 @@ def test_users_have_workers_beside_their_program(
     version: str, environment_of: Callable[[str], Environment], tmp_path: Path
 ) -> None:
     environment = environment_of(version)
-    alone, beside = programs(tmp_path)
+    alone, beside, packed = programs(tmp_path)
     assert environment.run(str(alone), directory=alone.parent) == "workers\n"
     assert environment.run(str(beside), directory=beside.parent) == "beside\n"
+    assert environment.run(str(packed), directory=packed.parent) == "packed\n"
 
 
 @pytest.mark.parametrize("version", sorted(interpreters()))
@@ -193,7 +199,7 @@ def test_users_have_workers_installed(
 ) -> None:
     """By a distribution that has them at top level, and takes them with it when it goes."""
     environment = environment_of(version)
-    alone, _ = programs(tmp_path)
+    alone, *_ = programs(tmp_path)
     theirs = {"workers/__init__.py": "", "workers/main.py": "whose = 'installed'\n"}
     environment.install(make_wheel(tmp_path, "workers", theirs))
     assert environment.run(str(alone), directory=alone.parent) == "installed\n"
