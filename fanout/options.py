@@ -127,7 +127,7 @@ class Options:
     idle machine."""
 
     max_subscribers: int = number(16_384, 1, 1_000_000)
-    """Connections at once; 1,344 bytes of shared memory each. Further ones are refused, counted."""
+    """Connections at once; 1,472 bytes of shared memory each. Further ones are refused, counted."""
 
     max_half_open: int = number(4_096, 1, 1_000_000)
     """Connections that have not finished the handshake; the next one is refused, counted. As long

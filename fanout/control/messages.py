@@ -59,7 +59,7 @@ class Adopt:
     descriptors: ClassVar[int] = 1
     subscriber: int
     slot: int
-    protocol: str  # what its listener speaks: "zmtp"
+    protocol: str  # what its listener speaks: "zmtp", "zmtp+plain", "zmtp+curve#1" and the like
     debt: int = 0  # ns that are missing of its budget, see `peer_budget`
 
 

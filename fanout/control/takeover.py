@@ -32,7 +32,7 @@ class Resume:
     descriptors: ClassVar[int] = 1
     subscriber: int
     slot: int
-    protocol: str  # what its listener speaks: "zmtp"
+    protocol: str  # what its listener speaks: "zmtp" or "zmtp+plain"; others have a key
     version: str  # of that, as it was found out in the handshake
     policy: dict[str, int | float | str | bool]  # all fields of a `SlowPolicy`
     debt: int = 0  # ns that are missing of its budget, see `peer_budget`

@@ -6,7 +6,7 @@
     encode_message ...  messages on the wire                     frames.py
     Encoding, ZMTP_1    what a peer reads in place of them       encoding.py, legacy.py
 
-Standard library only; no socket, no clock, no thread. "Rule R1" to "R10" in comments are those of
+Standard library only; no socket, no clock, no thread. "Rule R1" to "R11" in comments are those of
 docs/design/connections.md, which says why each is there.
 """
 

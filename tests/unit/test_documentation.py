@@ -108,6 +108,14 @@ def test_the_readme_is_short_and_names_files_by_their_whole_path() -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_the_readme_names_every_package() -> None:
+    table = section(read(ROOT / "README.md"), "Where to find what")
+    packages = {path.parent.name for path in (ROOT / "fanout").glob("*/__init__.py")} - {"workers"}
+    assert len(packages) > 10
+    assert {name for name in packages if f"`fanout/{name}/`" not in table} == set()
+    assert "`workers/`" in table
+
+
 def test_commands_of_contributing_name_what_is_there() -> None:
     text = read(ROOT / "CONTRIBUTING.md")
     for command in [cells(line)[1] for line in section(text, "Run").splitlines() if "| `" in line]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.shm import layout
+from fanout.shm import layout, value_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,12 @@ USES_EXTRAS = {
     "fanout/cli/top/screen.py": "fanout.cli.top.screen",
 }
 
-NUMBERS_OF_WORDS = {name for name in vars(layout) if re.match(r"(H|WC?|S|C|K|E)_", name)}
+NUMBERS_OF_WORDS = {
+    name
+    for each in (layout, value_layout)
+    for name in vars(each)
+    if re.match(r"(H|WC?|S|C|K|E)_", name)
+}
 
 # Public names are imported when they are asked for; `tests/unit/test_public_names.py` holds what it
 # says to type checkers against what it does.
@@ -42,6 +47,7 @@ IMPORTS_BY_NAME = {"fanout/__init__.py"}
 # Unit tests that are about no single file, and what they are about.
 ABOUT_SEVERAL = {
     "test_documentation.py": "docs/",
+    "test_limits.py": "docs/reference/options.md: limits that are not options",
     "test_holdings.py": "what tests leave behind: tests/helpers/programs.py",
     "test_public_names.py": "fanout/__init__.py",
     "test_repository.py": "the repository",
@@ -63,7 +69,7 @@ ABOUT_SEVERAL = {
     "workers/stream/test_marks.py": "marks and gaps: backlog.py and telling.py",
     "zmtp/test_corpus.py": "streams that were recorded",
     "zmtp/test_long_runs.py": "runs of frames that are alike: frames.py and session.py",
-    "zmtp/test_rules.py": "docs/design/connections.md, R1 to R10",
+    "zmtp/test_rules.py": "docs/design/connections.md, R1 to R11",
     "shm/test_floor.py": "log.py and a worker's tail: how both meet",
 }
 
@@ -264,9 +270,8 @@ def words_of_shared_memory(source: Source) -> Iterator[str]:
     """Their numbers are for `fanout/shm/` alone; others use the attributes of the records."""
     if source.path.startswith("fanout/shm/"):
         return
-    numbers = {f"fanout.shm.layout.{name}" for name in NUMBERS_OF_WORDS}
     for line, name in source.imports():
-        if name in numbers:
+        if name.startswith("fanout.shm.") and name.rpartition(".")[2] in NUMBERS_OF_WORDS:
             yield f"{line}: {name}"
     for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr in NUMBERS_OF_WORDS:
@@ -314,6 +319,7 @@ RULES: list[Rule] = [  # the rule, the files it is for, a text that breaks it
     (relative_imports, PRODUCT, "from .errors import FanoutError"),
     (words_of_shared_memory, PRODUCT, "from fanout.shm.layout import H_HEAD"),
     (words_of_shared_memory, PRODUCT, "from fanout.shm import layout as at\nwords[at.W_TAIL]"),
+    (words_of_shared_memory, PRODUCT, "from fanout.shm.value_layout import H_VALUES_FROM"),
     (imports_by_name, PRODUCT, "import importlib\nimportlib.import_module('fanout.engine')"),
     (imports_by_name, PRODUCT, "from importlib import import_module"),
     (imports_by_name, PRODUCT, "__import__('fanout.engine')"),

@@ -72,8 +72,16 @@ def test_the_documentation_says_what_is_taken() -> None:
     docs = Path(__file__).parents[3] / "docs"
     each = f"{at.SUBSCRIBER_SLOT_BYTES + at.CARD_BYTES:,} bytes"
     defaults = Layout.for_options(Options().log_bytes, Options().max_subscribers).mapped_bytes
-    sizes = (docs / "howto/sizes.md").read_text("utf-8")
+    in_all = f"{round(defaults / (1 << 20))} MiB"
 
-    assert f"{each} of shared memory" in (docs / "reference/options.md").read_text("utf-8")
-    assert f"{each} for each of\n`max_subscribers`" in sizes
-    assert f"take {round(defaults / (1 << 20))} MiB in all" in sizes
+    def says(page: str, text: str) -> bool:
+        return text in (docs / page).read_text("utf-8")
+
+    assert says("reference/options.md", f"{each} of shared memory")
+    assert says("../fanout/options.py", f"{each} of shared memory")
+    assert says("howto/sizes.md", f"{each} for each of\n`max_subscribers`")
+    assert says("howto/sizes.md", f"take {in_all} in all")
+    assert says("howto/containers.md", f"{in_all} with the defaults")
+    assert says("howto/several-processes.md", f"{in_all} with the defaults")
+    assert says("design/decisions.md", f"{each} for each possible subscriber")
+    assert says("design/shared-memory.md", f"This is layout {at.LAYOUT_VERSION}.")
