@@ -42,9 +42,9 @@ class EventQueue:
         self._wakers: deque[Callable[[], object]] = deque()
         self._is_full = False
         self._lost = 0  # ever
-        self._marked = 0  # of those: said of in what waits
+        self._marked = 0  # `_lost` as the last mark in the queue tells of it
         self._reading = threading.RLock()  # of the readers among themselves
-        self._told = 0  # of those lost
+        self._told = 0  # `_lost` as the reader was told of it last
         self._is_over = False
 
     # Who puts.

@@ -95,7 +95,7 @@ class Questions:
         self._nudge = nudge
         self._check_gate = check_gate
         self._looked = -math.inf
-        self._blocking: Blocker | None = None  # as of then
+        self._blocking: Blocker | None = None  # who was in the way at `_looked`
 
     def wait_for_subscribers(self, count: int, topic: bytes | None, timeout: float | None) -> None:
         """See `Publisher.wait_for_subscribers()`."""

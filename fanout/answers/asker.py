@@ -37,8 +37,8 @@ class Asker:
         self.errors = 0
         self.bytes = 0
         self._credits = Credits(QUESTIONS_PER_S, QUESTIONS_BURST, now), shared
-        self._left = 0  # bytes that it had not taken
-        self._moved = now  # when that was another number
+        self._left = 0  # bytes of answers that it had not taken at the last look
+        self._moved = now  # when `_left` changed last, or a question was answered
 
     def is_due(self, now: float) -> bool:
         """Whether its next question may be answered."""

@@ -27,7 +27,7 @@ class Credits:
         self._per_s = per_s
         self._burst = burst
         self._left = burst
-        self._at = now  # as of then
+        self._at = now  # the time at which `_left` was right
 
     def left(self, now: float) -> float:
         """How many there are; below 0: more were spent than there were."""

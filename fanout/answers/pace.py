@@ -25,9 +25,9 @@ class Pace:
     def __init__(self, clock: Callable[[], float], sleep: Callable[[float], object]) -> None:
         self._clock = clock
         self._sleep = sleep
-        self._begun = 0.0  # the question
-        self._since = 0.0  # work goes on
-        self._worked = 0.0  # before that, since the last rest
+        self._begun = 0.0  # when the question at hand was begun
+        self._since = 0.0  # until when its work is in `_worked`
+        self._worked = 0.0  # seconds since the last rest
         self._until = 0.0
 
     def begin(self) -> None:

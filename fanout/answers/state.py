@@ -104,14 +104,14 @@ class State:
                 told = self._value_at(place)
             except UnsettledError:
                 continue
-            # Else another one has its place by now.
+            # If the name is another one, the place was given to another topic meanwhile.
             return told if told is not None and told.topic == topic else None
         raise UnsettledError("a send was interrupted, and recover() was not called")
 
     def _place_of(self, topic: bytes) -> int | None:
         if self._topics is None:
             return None
-        # It may move from one table to another while they are looked through; not so twice.
+        # It may move from one generation to another during the search, but not twice.
         found = self._topics.find(topic) or self._topics.find(topic)
         return None if found is None else found.place
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 LOOK = 1.0  # seconds between looks
 WINDOW = 5.0  # seconds over which a load is measured
-HOT_PART = 0.2  # of the greatest load: a difference that is too much, if it is so
-HOT_FOR = 3.0  # for so many seconds
-CALM_PART = 0.1  # of the greatest load: a difference that is little enough
-AIM_PART = 0.03  # the same: one to be come to, or each guess that was too high led to more moves
+HOT_PART = 0.2  # of the greatest load: moves begin when the difference is larger than this
+HOT_FOR = 3.0  # seconds for which it must have been so
+CALM_PART = 0.1  # of the greatest load: moves end when the measured difference is smaller
+AIM_PART = 0.03  # of it: what moves aim at; below CALM_PART, or a guess too high brings more moves
 LOAD_MIN = 0.1  # of a core: if the busiest has less to do, all are well
-GAIN_PART = 0.75  # of a difference; what costs more leaves one that is hardly smaller
+GAIN_PART = 0.75  # of the difference: who costs more stays, or that would hardly become smaller
 MOVES_EACH = 20  # in a look
 REST = 30.0  # seconds in which nobody is moved twice
 QUIET = 10.0  # seconds without a move after workers or many connections came or went
@@ -117,7 +117,7 @@ class Balance:
         most, least = max(loads.values()), min(loads.values())
         part = 0.0 if most < LOAD_MIN else (most - least) / most
         if self._is_active:
-            # What is not measured yet is guessed, and mostly too high: it is no end before it is.
+            # The effect of the last moves is guessed, mostly too high, until it is measured: wait.
             self._is_active = part > CALM_PART or bool(self._pending)
         elif part <= HOT_PART:
             self._hot_since = None
@@ -171,7 +171,7 @@ class Balance:
             enough = AIM_PART
             one = _take_nearest(candidates[source], difference / 2, difference, costs[source])
             if one is None:
-                if not chosen:  # nobody by whom it would become better: look again later
+                if not chosen:  # no move would make it better: look again later
                     self.disturb(now)
                 break
             load = one.weight * costs[source]

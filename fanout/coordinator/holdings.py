@@ -20,7 +20,7 @@ class Holdings:
     """
 
     def __init__(self) -> None:
-        self._address: dict[int, str] = {}  # of a subscriber
+        self._address: dict[int, str] = {}  # subscriber -> address
         self._of: dict[str, dict[int, int]] = {}  # address -> subscriber -> bytes
         self._totals: dict[str, int] = {}
 

@@ -174,7 +174,7 @@ class Loss:
         if tail == NO_TAIL:
             changes = self._changes.of(connection.subscriber)
             if any(change.sequence > last.counted for change in changes):
-                return NOTHING_LATER._replace(complete=False)  # it wanted something meanwhile
+                return NOTHING_LATER._replace(complete=False)  # wants have changed since
             return NOTHING_LATER
         first = max(last.counted, connection.wanted_since)
         kept = min(max(first, tail), self._head)
@@ -197,7 +197,7 @@ class Loss:
         except OverwrittenError:
             return Later(0, 0, GONE, complete=False)
         known = self._changes.are_known(connection.subscriber, first)
-        known = known and not connection.over_limit  # what it wanted is forgotten
+        known = known and not connection.over_limit  # of those it is not kept what they wanted
         sent = NOTHING if last.blocked_since else passed
         matched = matched.plus(passed)
         return Later(

@@ -267,7 +267,7 @@ def _closed(state: State, message: Closed, now: float) -> list[Action]:
     connection = state.roster.connections.get(message.subscriber)
     if connection is None:
         return []
-    if connection.cut is not None:  # that was before whatever it has died of
+    if connection.cut is not None:  # it was sent away before: that is why it has ended
         message = changed(message, evicted=True, cause=connection.cut.cause)
         message = changed(message, reason=connection.cut.reason)
     return end(state, connection, message, now, hold_of(state, connection, cause, now))

@@ -58,11 +58,11 @@ class Succession:
         self._worker: int | None = None
         self._queue: deque[int] = deque()
         self._moves: list[Move] = []
-        self._why: dict[int, str] = {}  # they could not be moved, by subscriber
-        self._newcomers: set[int] = set()  # they were in their handshake when they were asked for
-        self._closed: set[int] = set()  # its sealed ones, which cannot be moved
-        self._count = 0  # connections that it had when one has gone last
-        self._since = 0.0  # when that was
+        self._why: dict[int, str] = {}  # subscriber -> why it could not be moved
+        self._newcomers: set[int] = set()  # subscribers in their handshake when they were to move
+        self._closed: set[int] = set()  # encrypted subscribers, closed since they cannot be moved
+        self._count = 0  # the fewest connections that the worker has had meanwhile
+        self._since = 0.0  # when they became so few
         self._again_at = 0.0
 
     @property

@@ -54,7 +54,7 @@ class Orphan:
     since: float  # seconds, from when on no worker serves it
     target: int | None = None  # the worker that is to go on with it, if it serves
     quiet: bool = False  # its worker has given it up, and its record says all
-    debt: int | None = None  # that its worker has said when it gave it up
+    debt: int | None = None  # what its address owes, as its worker said when it gave it up
     source: int | None = None  # the worker that was asked to give it up
     refusals: Counter[int] = field(default_factory=Counter)  # by worker: it had no room for it
     again_at: float = 0.0  # seconds; when it is to be handed on

@@ -76,7 +76,7 @@ class Telling:
         count = len(self._changes) if now == math.inf else CHANGES_PER_LOOK
         whose = list(islice(self._changes, count))
         told = [event for who in whose for event in self._changes.pop(who).events()]
-        if now != math.inf:  # in the end nobody is left
+        if now != math.inf:  # at the end of the publisher nobody is connected any more
             told += self._dropping.look(now)
         return told + self._thinning.due(now)
 
@@ -93,7 +93,7 @@ class _Change:
     __slots__ = ("added", "cancelled", "connection", "count", "others")
 
     def __init__(self) -> None:
-        self.connection: Accepted | None = None  # whose subscriptions have changed; else None
+        self.connection: Accepted | None = None  # None: its subscriptions have not changed
         self.count = self.added = self.cancelled = 0
         self.others: dict[EventKind, Event] = {}
 

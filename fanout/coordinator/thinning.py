@@ -49,7 +49,7 @@ _BY_WORD = {
     Reason.RESTLESS,
 }
 
-# Of these a summary says what all have lost; of the others, `dropped` is what the last one has.
+# Summaries of these add up `dropped` over all; those of other kinds have that of the last one.
 _ENDS = {
     EventKind.HANDSHAKE_FAILED,
     EventKind.SUBSCRIBER_DISCONNECTED,
@@ -168,7 +168,7 @@ class _Period:
         if subscriber is None or subscriber in self.known:
             return 0
         if known >= KNOWN_MAX:
-            self.left = 0  # nobody can say any more who is new: the summary has all
+            self.left = 0  # too many to remember: from here on only the summary tells of them
             return 0
         self.known.add(subscriber)
         return 1

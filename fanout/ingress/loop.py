@@ -69,7 +69,7 @@ class Loop:
         self._is_refused = False  # the publisher takes nothing, room or not
         self._ends_at: float | None = None
         self._has_ended = False
-        # Ended twice: should it be interrupted at its end, the other one ends the rest.
+        # Wrapped twice: if `_end` is interrupted (no memory), the outer one runs it again.
         ended = _ending(self._end)
         run = ended(ended(self._run))
         self.thread = threading.Thread(target=run, name="fanout-ingest", daemon=True)

@@ -63,7 +63,7 @@ def _fitting(ends: list[int], first: int, limit: int, more: int) -> int:
     Args:
         more: bytes that each of them gets.
     """
-    if not more and ends[-1] <= limit:  # as mostly
+    if not more and ends[-1] <= limit:  # the usual case: all fit into one
         return len(ends)
 
     def end_of(index: int) -> int:

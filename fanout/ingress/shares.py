@@ -23,6 +23,6 @@ def next_share(share: int, got: int, took_ns: int) -> int:
         took_ns: CPU time that these have taken, but for the system call that brought them.
     """
     if got < share and took_ns <= TURN_NS:
-        return share  # nothing can be told: he has sent no more
+        return share  # the producer had no more: that says nothing of how long a full read takes
     wanted = got * TURN_NS // max(took_ns, 1)
     return max(LEAST_BYTES, min(wanted, share * GROWTH, MOST_BYTES))

@@ -210,7 +210,7 @@ class Reader:
 
         That is never beyond what connections need that nobody serves at present.
         """
-        # Twice, since they go from a worker to the coordinator and from it to another one.
+        # Read before and after: a connection may go from a worker to the hold, or back, in between.
         before = self._header.hold
         flushed = [slot.flushed for slot in self._worker_slots()]
         needed = min(before, self._header.hold)

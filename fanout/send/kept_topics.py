@@ -154,7 +154,7 @@ class KeptTopics(TopicTable):
                 is_warm = topic in (self.young.get(name), self._old.get(name))
                 if self._owners[topic.place] is topic and not is_warm:
                     return topic.place
-                del self._cold[name]  # what was interrupted has left it there
+                del self._cold[name]  # left behind by an interrupted call
             self._turn_over()
         return 1  # not reached: by now all that have one are cold
 

@@ -93,7 +93,8 @@ class SendPath:
         self._sleepers = sleepers(segment)
         self._tails = Tails(segment, len(bells))
         self._size = segment.layout.data_bytes
-        self._ask_each = len(bells) > SLEEPERS_EACH  # the sleepers word has a byte for so many
+        # That word has a byte for each of so many workers; with more of them, ask every bell.
+        self._ask_each = len(bells) > SLEEPERS_EACH
         self._guard = PoisonGuard(self.log)
         self._interest = interest
 

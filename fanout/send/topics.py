@@ -57,7 +57,7 @@ class TopicTable:
         self._next_id = NOT_INTERNED + 1
 
     def __len__(self) -> int:
-        return len(self.young) + len(self._old) - 2  # None is in both
+        return len(self.young) + len(self._old) - 2  # the key None, of single frames, is in both
 
     def intern(self, name: bytes) -> Topic:
         """The topic of this name, new if it is not known (any more)."""

@@ -156,7 +156,7 @@ class Encoder:
         """
         young = self._topics.young
         try:
-            topics = [young[subject] for subject in subjects]  # a Topic is not found
+            topics = [young[subject] for subject in subjects]  # a `Topic` is no key: LookupError
             heads = [topic.head for topic in topics]
             known = self._headers
             headers = [known[size] for size in map(len, bodies)]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
 
 ENTRY = struct.Struct("=QQQ")  # sequence, place, bytes that follow; read back as bytes
-LOOKS = 4  # at a value that moves while it is looked at: it is copied once in a lap of the log
+LOOKS = 4  # tries to read a value that moves meanwhile: it moves once in a lap of the log
 
 
 def entry_bytes(size: int) -> int:

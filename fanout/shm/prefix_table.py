@@ -220,7 +220,7 @@ class PrefixTable(Generic[V]):
             step = min(2 * step, STEP_MAX)
         else:
             level.remove(prefix[at:])
-        for above, key in reversed(path):  # a level for less than two is none
+        for above, key in reversed(path):  # a level with one entry is folded into the one above
             alone = level.alone()
             if alone is None:
                 return

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 PLACES_PER_STEP = 4_096  # looked through at once: 0.1 to 0.3 ms
 STEPS_MAX = 16  # of one pass; with more places each step takes longer
 PASSES = 4  # in a lap of the log
-BEHIND = 3 / 8  # of the log, behind which a value is copied, when its pass begins
-CLEANED = 4  # bytes of the ring are looked at for each one that comes
+BEHIND = 3 / 8  # of the log: a pass copies the values that are further back when it begins
+CLEANED = 4  # bytes of the ring that are looked at for each byte that is added
 PLACE_MASK = (1 << PLACE_BITS) - 1
 
 

@@ -56,7 +56,7 @@ class Rep(Addressed):
     def __init__(self, limits: Limits, problems: Problems) -> None:
         super().__init__(limits, problems)
         self.inbox: Inbox[Debt] = Inbox(limits)
-        self._owed: list[_Waiting] = []  # the last counts; others were given up
+        self._owed: list[_Waiting] = []  # the last is to be answered; those before were given up
 
     # Any thread.
 

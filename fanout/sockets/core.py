@@ -45,9 +45,9 @@ class Core:
         self.peers: dict[Peer, Dial | None] = {}
         self.joined = 0
         self.is_closing = False
-        self._accepted = 0  # of the peers
+        self._accepted = 0  # peers that connected to us, of those that there are
         self._begun = 0  # bytes of messages that are not whole
-        self._sent = 0  # by those that are gone
+        self._sent = 0  # messages sent to peers that are gone
         self._limits = limits
         self._problems = problems
         self._back_off = back_off

@@ -52,7 +52,7 @@ class Inbox(Generic[T]):
         self.is_stalled = False
         self._waiting: list[tuple[int, int, int, T]] = []  # a heap: round, number, size, item
         self._numbers = count()
-        self._last_round = 0  # that was given to anybody
+        self._last_round = 0  # the highest round that a message has
         self._resume = 0  # messages that wait when who puts looks again
         self._level = Level(limits.inbox_messages, limits.inbox_bytes, self._sizes)
 
@@ -81,7 +81,7 @@ class Inbox(Generic[T]):
             self.is_stalled = self._level.is_full()
         elif self._level.is_half_empty():
             self.is_stalled = False
-        elif waits <= self._resume:  # those that were taken were the small ones
+        elif waits <= self._resume:  # half are taken, but not half of the bytes: look again later
             self._resume = waits // 2
         return self.is_stalled
 

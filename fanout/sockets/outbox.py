@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 COUNTED_AT_ONCE = 1024  # messages, in some 0.1 ms
-FEWER_EACH = 32  # of more, a 32nd must be gone: counting so many 32 times is what all that costs
+FEWER_EACH = 32  # a longer queue is counted again when 1/32 of it is gone: 32 counts in all
 
 
 class Outbox:

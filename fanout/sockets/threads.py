@@ -213,7 +213,7 @@ class ThreadActor(Actor):
     def _serve(self, ready: list[tuple[int, int]]) -> None:
         now = time.monotonic()
         self._turns += 1
-        first = self._turns % len(ready) if ready else 0  # nobody is always the last one
+        first = self._turns % len(ready) if ready else 0  # another one begins in each turn
         for descriptor, events in ready[first:] + ready[:first]:
             plug = self._plugs.get(descriptor)
             if plug is not None:

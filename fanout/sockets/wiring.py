@@ -257,7 +257,7 @@ class Wiring:
             self._lose(plug, str(problem), now, refused=True)
             return
         self.flush(plug, now)
-        if self._core.is_full() or self._is_paused:  # the latter: it was a handshake
+        if self._core.is_full() or self._is_paused:  # paused: this was a handshake
             self._pause(True, now)
 
     def flush(self, plug: Plug, now: float) -> None:

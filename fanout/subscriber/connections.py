@@ -205,7 +205,7 @@ class Connections:
             return []
         done = self._core.received(number, data, now)
         if done.begins:
-            plug.others = []  # this is the right one
+            plug.others = []  # it answers: no other address need be tried
             self.violation = ""
             plug.seal(self._core.lines[number].boxing)
             self._tell(ReceiverEventKind.CONNECTED, number, "connected")
@@ -291,7 +291,7 @@ class Connections:
     def _end(self, number: int, why: LostError, now: float) -> None:
         """A line is lost by what its publisher has said, or not said."""
         if why.refused:
-            self._plugs[number].others = []  # this is the right one, as it answers
+            self._plugs[number].others = []  # it answers: no other address need be tried
         self._lose(number, str(why), now, refused=why.refused)
 
     def _lose(self, number: int, reason: str, now: float, *, refused: bool = False) -> None:

@@ -54,7 +54,7 @@ class Inbox:
         self.dropped = 0
         self.conflated = 0
         self._limit = limit_bytes
-        self._end = 0  # how many there were, with those that wait, without those taken out again
+        self._end = 0  # messages ever put, less those that were dropped
         self._batches: deque[tuple[int, int]] = deque()  # the end after each, and its bytes
         self._bytes = 0  # of those
         self._is_full = False
@@ -108,7 +108,7 @@ class Inbox:
         """Have `on_room` called when there is room again; at once if there is already."""
         self._resume = len(self.messages) // RESUME_PART
         self.is_stalled = True
-        if len(self.messages) <= self._resume:  # the last one was taken before it said so
+        if len(self.messages) <= self._resume:  # they were taken before `is_stalled` was set
             self.taken()
 
     def put(self, messages: list[Message], size: int) -> None:

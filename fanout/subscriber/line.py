@@ -34,9 +34,9 @@ CONNECT_TIMEOUT_S = 10.0
 PING_EACH_S = 5.0  # of silence; a third of what is taken for lost, so that two may be late
 LOST_AFTER_S = 15.0  # without a byte, of a publisher that answers PINGs
 SILENT = "the publisher has been silent for too long"
-ASKED = b"since"  # in a PING behind subscriptions: who answers it has taken these
-BEFORE = b"before"  # the same, before a subscription is said that is asked for more
-CONFIRM = b"topics"  # the same, where nothing was asked for
+ASKED = b"since"  # context of a PING behind subscriptions: its PONG says that they were taken
+BEFORE = b"before"  # the same; when it is answered, a further subscription is said
+CONFIRM = b"topics"  # as ASKED, behind subscriptions that ask for nothing of the past
 GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
 
 
@@ -86,7 +86,7 @@ class Line:
         self._next_ask: tuple[bytes, bytes] | None = None  # where it begins, and a prefix
         self._confirming = 0  # PINGs with CONFIRM that are not answered
         self._confirms_later = False
-        self._held = Held()  # what is to be said when it has
+        self._held = Held()  # subscriptions that are said when the PING at hand is answered
         self._ours = ""  # the mechanism of this connection
         self._back_off = back_off
         self._last = last

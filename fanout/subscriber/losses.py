@@ -34,7 +34,7 @@ class Losses:
         self.missing = 0
         self.conflated = 0
         self.holes = 0
-        self._uncounted = (0, 0, 0)  # missing, conflated and holes that are in `gap`
+        self._uncounted = (0, 0, 0)  # missing, conflated, holes of `gap`, which may be retracted
 
     def add(self, gap: Gap) -> None:
         """This is missing before the next message, too."""

@@ -62,7 +62,7 @@ class Run:
         self._key_of = key_of
         self._epoch = epoch
         self._losses = losses
-        self._early = Early()  # what was given of those above `last`
+        self._early = Early()  # messages above `last` that were handed out already
         self._restart: Gap | None = None  # to be told by the next message
         self._knows_restart = False
 
@@ -88,7 +88,7 @@ class Run:
         member = self.members.pop(number)
         lost = member.held
         member.held = deque()
-        if self._epoch is None and lost:  # nobody brings that again
+        if self._epoch is None and lost:  # without numbers nobody can ask for it again
             self._give_rest(lost, out)
         if any(one.joined for one in self.members.values()):
             self.settle(now, out)

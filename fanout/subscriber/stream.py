@@ -339,12 +339,12 @@ class Stream:
         if self._seen is None or epoch != self._seen[0]:
             return
         if reason == RESTARTED:
-            # Else that was seen by what it said of itself.
+            # Otherwise the handshake has told of the restart already.
             if self.back is not None and not self.back.is_again:
                 self.losses.add(Gap(RESTARTED, epoch=epoch))
             return
         if self._numbered and self._epoch == epoch and self._early is None and not self._is_loose:
-            self._miss(first)  # what is missing before that is told by nobody
+            self._miss(first)  # no marker tells of what is missing before that one
         self._told = max(self._told, last + 1)
         is_known = reason != EXPIRED or marker.count > 0
         self.losses.add(Gap(reason, marker.count if is_known else None, first, last, epoch))

@@ -209,7 +209,7 @@ class Session(Half):
 
     def _subscribe_all(self, prefixes: list[bytes], events: list[SessionEvent]) -> None:
         """As `_subscribe` one after another; all at once if there are many, and room for all."""
-        if not prefixes:  # as mostly, but at the beginning
+        if not prefixes:  # the usual case once its list is there
             return
         limits, mine = self._limits, self.subscriptions
         new = dict.fromkeys(prefixes)

@@ -124,7 +124,7 @@ class Desk:
         now, slot = self._around.now(), self._around.subscriber_slot(message.slot)
         session = self.sessions.make(message.protocol)
         record = self._around.stream_slot(message.slot)
-        slot.take(message.subscriber)  # before it is looked at what this one was handed
+        slot.take(message.subscriber)  # before `send_of` looks at what this one was handed
         peer = Peer(
             *(message.subscriber, slot, sock, session, self._policy, now, message.debt),
             record=record,
@@ -246,7 +246,7 @@ class Desk:
         if self.peers.pop(peer.id, None) is None:
             return
         member, ours = peer.member, peer.session.our_mechanism
-        is_counted = member.is_counted and not peer.is_going_back  # as long as it is there
+        is_counted = member.is_counted and not peer.is_going_back  # asked before it is removed
         now = self._around.now()
         if member.sealed is not None and not peer.ready:
             self._pump.serve(member, now)  # so that it hears of it, as who has no TLS
@@ -256,7 +256,7 @@ class Desk:
         self._forget(peer)
         evicted = is_evicted(cause, was_ready=peer.ready)
         kernel_bytes = 0 if evicted else peer.unacknowledged()
-        peer.checkpoint(now)  # what comes from now on is not sent to it, wherever the tail is
+        peer.checkpoint(now)  # its final figures: nothing is sent to it from now on
         peer.inbox.let_go()
         # Who wants too much comes back at once if it is closed: when, is up to the coordinator.
         peer.close(leave_open=cause is Reason.LIMIT)

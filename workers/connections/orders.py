@@ -41,7 +41,7 @@ class Orders:
             if not resuming.after(message.subscriber, partial(desk.set_policy, message)):
                 desk.set_policy(message)
         elif isinstance(message, Judged):
-            desk.judged(message)  # of one in its handshake: with that nobody else goes on
+            desk.judged(message)  # about one in its handshake, which is never taken over
         elif isinstance(message, Secure):
             desk.sessions.secure(message)
         elif isinstance(message, Permit):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
 
-PART_NS = 30_000_000_000  # what is on its way comes within that; and hardly anybody has no room
+PART_NS = 30_000_000_000  # the rest of a frame comes within that, or its sender has no room
 
 
 class Parts:

@@ -75,6 +75,6 @@ class Readable:
         """Read again from peers that were spared for long enough."""
         for peer in [peer for peer in self.spared if peer.unread_until <= now]:
             if peer.inbox.is_full and peer.member.control:
-                continue  # until it has taken the answers
+                continue  # it is read again when it has taken the answers to its PINGs
             del self.spared[peer]
             self.watch(peer)

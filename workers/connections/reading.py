@@ -145,10 +145,10 @@ class ReadSide:
             promised.clear()
         polled = self._readable.polled
         more = True if polled else self._readable.poll()
-        if not polled:  # as mostly, while there is much to send
+        if not polled:  # the usual case while there is much to send
             self.has_changed = False
             return more
-        # Such turns do not stop the watch; what they took is none of this one's.
+        # Turns that return above leave the watch running: what they took is not for reading.
         others = min(passed, self._stopwatch.lap())
         left = self._share.left(now, busy, others)
         self._spent = 0
@@ -177,7 +177,7 @@ class ReadSide:
                 member.older
                 and (member.older_wants > OLDER_WANTS_MAX // 2 or self._desk.replays.is_long(peer))
             ):
-                # Until it has taken some of what it wanted, or missed.
+                # It has much left to get: read on when it has taken some of it.
                 self._readable.spare(peer, now + SPARED_MIN_NS)
                 continue
             size = self._read(peer, now)
@@ -278,7 +278,7 @@ class ReadSide:
         looks = peer.inbox.looks
         if looks and len(events) == 1:
             event = events[0]
-            if type(event) is PingReceived:  # as nearly all that is said later on
+            if type(event) is PingReceived:  # nearly all that is said after the handshake
                 self._deadlines.pinged(peer, int(event.ttl_s * NS), now)
                 return
         said = summary(events)

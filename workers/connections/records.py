@@ -117,11 +117,11 @@ class Records:
         if peer.is_going_back:
             record = record._replace(kind=Kind.GOING_BACK, needed=NO_TAIL)
         needed = record.needed
-        if needed < self._resume:  # its tail is there already
+        if needed < self._resume:  # the tail keeps that part of the log already
             self._resume = self._slot.resume = needed
         peer.record.write(record)
         peer.inbox.noted = acted
-        peer.pointed_to = pointed_to  # what the record before pointed to may go
+        peer.pointed_to = pointed_to  # frees what only the record before pointed to
         peer.recorded = needed
 
     def holds_for_change(self, peer: Peer) -> bool:
@@ -152,7 +152,7 @@ class Records:
                 kept.append(copy)
                 where = copy.stored
                 record = record._replace(copy=where.offset, copy_bytes=where.size)
-            elif is_shown:  # where that message is, or was, nobody knows
+            elif is_shown:  # perhaps of a last value: then it is at no position of the log
                 return self._point_to_nothing(peer, record)
         too_long = record.speech if len(record.speech) > SPEECH_BYTES else b""
         rests_until = self._pump.rests.until(member)
@@ -198,7 +198,7 @@ class Records:
             return 0, 0
         if values.stored is None:
             values.stored = self._store(values.packed())
-        kept.append(values.stored)  # it may be stored anew
+        kept.append(values.stored)  # this record's own: `values.stored` may be replaced later
         return values.stored.offset, values.stored.size
 
     def _store(self, data: bytes) -> Stored:

@@ -36,8 +36,8 @@ class _Promise(NamedTuple):
     """What somebody is to be sent of what was published before."""
 
     wants: Cohort[Member] | None  # None = nothing: what it subscribes to it has had
-    first: int  # from this message on it is there
-    missed: int  # and from this on, it was not got
+    first: int  # from this message on the log has all of it
+    missed: int  # from this message on the subscriber has not got it
     until: int
     is_other_run: bool
     is_told: bool  # when it has been sent all
@@ -143,7 +143,7 @@ class Replays:
         is_same_run = since is not None and since.epoch == self._log.epoch
         above = since.sequence if since is not None and is_same_run else -1
         self._changes[peer] = _Change(added, cancelled, is_shown, above, wishes.marks)
-        if added:  # what is cancelled, whoever goes on sees
+        if added:  # whoever takes it over sees by itself what was cancelled
             peer.is_going_back = True
 
     def _first_of(self, since: Since, until: int, *, is_other_run: bool) -> int:
@@ -166,7 +166,7 @@ class Replays:
             if found >= messages:
                 return backlog.picks(wants, low, stop)[-messages][0]
             if found:
-                found_from = low  # who wants nothing of all that need not look for it again
+                found_from = low  # the lowest stretch with something for it
             messages -= found
             stop = low
         return found_from

@@ -92,7 +92,7 @@ class Resuming:
         self._wants: dict[int, list[Wants]] = {}
         self._rights: dict[int, Rights] = {}
         self._asks: dict[int, list[bytes]] = {}
-        self._changes: dict[int, tuple[Permit, int]] = {}  # and from which message on; by that
+        self._changes: dict[int, tuple[Permit, int]] = {}  # subscriber -> change, first message
         self.waiting: deque[_Waiting] = deque()
 
     def want(self, message: Wants) -> None:
@@ -252,7 +252,7 @@ class Resuming:
         if message.slow or message.stalled:
             self._desk.slow_reports.go_on(peer.id)
         self._deadlines.connected(peer, now)
-        peer.recorded = record.needed  # that is held
+        peer.recorded = record.needed  # from there on the coordinator holds the log
         self._write_down(peer)
         self._permits.go_on(peer, one.rights, now)
 

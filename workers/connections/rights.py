@@ -83,7 +83,7 @@ class Rights:
     ) -> None:
         self._allowed = Allowed(allowed)
         self._asked = asked
-        self._known: set[bytes] = set()  # what it asks for, as far as it is in the following
+        self._known: set[bytes] = set()  # what it asks for, so far as it is taken in below
         self._reasons: dict[bytes, int] = {}
         self.wants: set[bytes] = set(wants)
         self.denied = b""

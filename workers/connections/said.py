@@ -61,7 +61,7 @@ def summary(events: Iterable[SessionEvent]) -> Said:
             added[event.prefix] = None
             cancelled.pop(event.prefix, None)
         elif isinstance(event, SubscribedAll):
-            if len(added) < len(event.prefixes):  # as mostly: all go in at once, and once
+            if len(added) < len(event.prefixes):  # mostly: all of a list at once
                 added = dict.fromkeys((*added, *event.prefixes))
             else:
                 added.update(dict.fromkeys(event.prefixes))

@@ -43,7 +43,7 @@ class SlowReports:
         """Report it now if the coordinator reads, and later if not."""
         waiting = self._waiting.setdefault(report.subscriber, [])
         if waiting and not report.recovered and waiting[-1].recovered:
-            self._sum_up(waiting)  # it is in trouble again: that is said anew
+            self._sum_up(waiting)  # slow once more: sum up the time before
         waiting.append(report)
         self.flush()
 

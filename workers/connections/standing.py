@@ -35,7 +35,7 @@ SOON_NS = 250_000_000  # ns between two at one that has just come: longer than m
 LOOKS_PER_TICK = 256  # half a millisecond; with ten ticks a second, 2,560 are looked at in time
 SOON_PER_TICK = 128  # of these, at those who have just come: there may be thousands of them
 KEPT_UP_MIN = 2  # looks in a row
-KEPT_UP_LONG = 10  # looks in a row, a second apart, after which nothing else is asked for
+KEPT_UP_LONG = 10  # looks in a row, a second apart, that count without GIVEN_BYTES
 # By how much more a host lets us send while nobody reads. Linux by less, but for pieces of a few
 # hundred bytes, one by one: then it cannot be told from reading for some hundred KB.
 GIVEN_BYTES = 64 * 1024

@@ -61,7 +61,7 @@ class Chaining:
         finding = snapshot.finding
         if finding is None:
             finding = snapshot.finding = self._begin(member, snapshot)
-        # Where it has jumped to, if it has: what is before that is not kept for it any more.
+        # If it has jumped: the log is kept for it only from where it is now.
         finding.low = max(finding.first, min(member.sequence, finding.until))
         if finding.low < finding.until and not self._keyframes.advance(
             finding.low, self._log.head()
@@ -119,7 +119,7 @@ class Chaining:
         assert snapshots is not None
         if snapshots.has_cancelled and snapshots.is_covered(snapshot, name):
             return True
-        # Of what came since then it was sent the newest: nothing older may come after that.
+        # A pass of `conflate` has sent it the newest since `due`: nothing older may follow.
         is_passed = snapshot.is_passed and last >= finding.due
         keyframe = None
         if low < until and not is_passed:
@@ -156,7 +156,7 @@ class Chaining:
         if finding.first < until:
             low = self._pump.end_hold(member, until)
             for name in [name for name, floor in floors.items() if floor < low]:
-                finding.lose(floors.pop(name))  # it has jumped meanwhile
+                finding.lose(floors.pop(name))  # it has jumped beyond the keyframe meanwhile
                 self._want(name)
             if floors:
                 snapshot.before = member.sent

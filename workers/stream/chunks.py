@@ -88,7 +88,7 @@ class Chunk:
             tables, longest = self._by_prefix, self._longest
             for prefix in cohort.key:
                 length = len(prefix)
-                if length in tables:  # as mostly, and there may be many prefixes
+                if length in tables:  # the usual case, and there may be many prefixes
                     found += tables[length].get(prefix, ())
                 elif length <= longest:  # no topic has a longer prefix; a table is not free
                     found += self._having(prefix)

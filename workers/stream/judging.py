@@ -82,7 +82,7 @@ class Judging(Resting):
             self.rests.end(member)
             self._progressed(member, now)
         self.begin(member, now, throttled=policy.max_rate != old.max_rate)
-        self.writable(member)  # it may have been waiting
+        self.writable(member)  # it may have waited for `max_rate` or `min_interval`
         member.watch = 0
         if member.blocked:
             self._look_anew(member)
@@ -210,7 +210,7 @@ class Judging(Resting):
         if lag.age_ns > policy.soft.age_ns:  # that of what it wants may have been out of sight
             is_far = is_far or self.lags.within(member, self.front) < self.front
         if not is_held and is_far and not member.offset:
-            # What it does not want does not wait for it.
+            # It may be far back only for what it does not want: that does not wait for it.
             self.jumped.append(member)
             within = self.lags.within(member, self.front)
             self._jump(member, self.lags.first(member, self.front, within), Reason.LAG)

@@ -37,8 +37,8 @@ class Keyframes:
         self._sequences = array("Q")
         self._ids = array("Q")
         self._before = array("q")
-        self._latest: dict[int, int] = {}  # by the id of the topic, the numbers of its last one
-        self._first: dict[int, int] = {}  # and of its first one
+        self._latest: dict[int, int] = {}  # id of a topic -> number of its last keyframe
+        self._first: dict[int, int] = {}  # id of a topic -> number of its first keyframe
 
     def __len__(self) -> int:
         return len(self._sequences)

@@ -89,7 +89,7 @@ class Lags:
         Args:
             within: that is the answer if it is not before that, where it may be, or behind it.
         """
-        if member.offset or member.replay is not None:  # nobody knows how much of it is wanted
+        if member.offset or member.replay is not None:  # what of it is wanted is not counted
             return member.sequence
         if member.queued <= bool(member.spill):
             return front

@@ -66,8 +66,8 @@ class Listing:
     ) -> None:
         self._names = names
         self._values = values
-        # No name comes twice: a newer message may have come in between. In parts all come in one
-        # order, for whoever goes on.
+        # Minimal, or a name could come twice, with a newer message the second time. Sorted if it is
+        # made in parts: whoever takes the member over goes on in the same order.
         is_parted = most or part != ALL_NAMES
         self._prefixes = sorted(minimal(prefixes)) if is_parted else minimal(prefixes)
         self._passed = max(above, passed)  # of this part

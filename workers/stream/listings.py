@@ -46,7 +46,7 @@ class Listings:
             limit: what is published from that message on comes by itself.
         """
         if snapshot.listing is not None and snapshot.limit != limit:
-            snapshot.look_anew()  # it has jumped
+            snapshot.look_anew()  # the member has jumped: other values are the last ones there
         listing = snapshot.listing
         if listing is None:
             snapshot.limit = limit

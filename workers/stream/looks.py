@@ -90,7 +90,7 @@ class Looks:
                 return False
             look = self._looks[member] = Look(front)
         look.catching_up.begin(front)
-        is_first = True  # that one is another each time that its cursor has moved
+        is_first = True  # the first piece begins at the cursor, so it differs at each call
         for first, stop, wants in pieces(member, member.sequence, front, self._piece):
             if is_filtered(wants) and look.at(wants, first, stop) is None:
                 look.note(wants, first, stop, self._count(wants, first, stop))

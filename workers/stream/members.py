@@ -320,7 +320,7 @@ class Members:
         """Messages below `sequence` are for the member's present cohort, whatever it is later."""
         self.backlog.settle(member, self.front)
         if member.finishing is not None or member.position >= self._log.start_of(sequence):
-            return  # there is nothing below it
+            return  # nothing below `sequence` is to be sent to it
         if len(member.older) >= self._older_max or member.older_wants > OLDER_WANTS_MAX:
             text = f"changed its subscriptions {len(member.older)} times and took nothing"
             self._lose(member, Reason.RESTLESS, text)

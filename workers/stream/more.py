@@ -130,7 +130,7 @@ def _segment(
         return until, CHOSEN, *keep(wants), wants.are_newest and until > known_from
     if isinstance(wants, Chain):
         return until, CHAINED, *keep(wants), False
-    if until <= known_from:  # nobody else knows what it is to get up to there
+    if until <= known_from:  # what it is to get up to there only this worker knows
         return until, WANTED, *keep(wants), False
     return until, AS_EVER, 0, 0, False
 
@@ -174,7 +174,7 @@ def segments_of(
     first, wanted = member.sequence, list(member.older)
     for until, what, offset, size, are_newest in more.segments:
         if until < first or (until == first and what != CHOSEN):
-            continue  # but a pass of which all was begun has still to end
+            continue  # it has got all of that; but a pass of `conflate` is still to be ended
         if what == AS_EVER:
             for _start, stop, wants in segments(member, first, until):
                 is_present = wants is member.cohort

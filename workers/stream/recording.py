@@ -44,7 +44,7 @@ def record_of(
     """
     counted = member.figures() if seen is None else (*seen[3:7], *seen[8:20])
     sequence, offset = member.sequence, member.offset
-    if not member.blocked:  # as nearly all: it is at the front, between two messages
+    if not member.blocked:  # nearly all: at the front, between two messages
         kind, needed = _GOES_ON, sequence
         if member.cohort is None and not will_want:
             kind, needed = _WANTS_NOTHING, NO_TAIL

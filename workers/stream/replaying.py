@@ -120,7 +120,7 @@ class Replaying(Judging):
             return first
         others = (one for _low, _high, one in segments(member, member.sequence, until) if one)
         if wants.everything and all(one.everything for one in others):
-            return first  # two positions say it
+            return first  # who wants all is counted by two positions: that takes no time
         return until - most
 
     def replay(
@@ -141,7 +141,7 @@ class Replaying(Judging):
         if member.replay is not None:
             self.backlog.count_replayed(member, self.front)
         if member.spill and first == member.spilled:
-            first += 1  # of that it is being sent the rest
+            first += 1  # the rest of that message is being sent already
         if first >= until:
             return
         if member.gaps is not None and member.finishing is None:
@@ -206,7 +206,7 @@ class Replaying(Judging):
         """
         low = member.sequence
         if low >= until:
-            return until  # it has jumped
+            return until  # it has jumped beyond it
         stop, wants = member.older[0]
         if wants is None:
             member.older.popleft()

@@ -54,7 +54,7 @@ class Resting(Rounds):
     @property
     def next_wake(self) -> int | None:
         """When `wake()` has something to do next; None = at no time that is known."""
-        if not self.throttles.due and not self.rests.due:  # as mostly, and each turn asks
+        if not self.throttles.due and not self.rests.due:  # the usual case, and each turn asks
             return None
         due = [one for one in (self.throttles.next_due, self.rests.next_due) if one is not None]
         return min(due, default=None)

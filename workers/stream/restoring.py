@@ -134,7 +134,7 @@ class Restoring(Replaying):
         self.end_replay(member)
         member.policy = policy if member.replay is None else self._while_replaying(policy)
         if member.finishing is not None and not isinstance(policy, DropNewest):
-            self.backlog.end_finishing(member, self.front)  # it has had another one
+            self.backlog.end_finishing(member, self.front)  # its policy was `drop_newest` before
         self.begin(member, now)
         if policy.min_interval_ns and rests_until > now:
             self.rest(member, min(rests_until, now + policy.min_interval_ns))

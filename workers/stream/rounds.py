@@ -131,7 +131,7 @@ class Rounds(RoundSends):
             if ready or self.sorting.direct or self.sorting.prefixes:
                 return self._send_round(first, stop, start, end)
             self._pace.learn(stop - first, end - start, 0, 0, 0)
-            return ()  # as mostly for who wants a few of very many topics
+            return ()  # the usual case for who wants a few of very many topics
         if len(ready) * (1 + (end - start) // self._bytes_per_send) <= self._sends_per_look:
             # It is over before the first look at the clock. So nothing has to be come back to: with
             # a generator, a message to a single member takes twice as long.

@@ -51,7 +51,7 @@ class Witness:
 
     def __init__(self) -> None:
         self._looked = 0
-        self._gaps: deque[tuple[int, int]] = deque(maxlen=GAPS_KEPT)  # when it ended, what is void
+        self._gaps: deque[tuple[int, int]] = deque(maxlen=GAPS_KEPT)  # end, ns that do not count
 
     def look(self, now: int) -> None:
         """Somebody looks; monotonic ns, as all times here."""
@@ -144,7 +144,7 @@ class Silence:
         until = now - self._quarter_ns
         found = []
         for member, since in reversed(self._pump.blocked.items()):  # the last progress first
-            if not since or since > until:  # it is held, and its time has not begun; or it is well
+            if not since or since > until:  # held, with no time yet; or silent for less
                 continue
             if since <= self._suspected_until:
                 break

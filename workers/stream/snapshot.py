@@ -175,7 +175,7 @@ class Snapshots:
         snapshot = Snapshot(self._number, due, above, added, is_alone=is_alone, is_told=is_told)
         snapshot.is_asked_for = is_asked_for
         later = [one for one in self.pending if one.due > due]
-        for _ in later:  # what it has missed may come before what it waits for
+        for _ in later:  # this one may be of the past, and due before others that wait
             self.pending.pop()
         self.pending.append(snapshot)
         self.pending.extend(later)
@@ -193,8 +193,8 @@ class Snapshots:
         numbers = [one.number for one in self.pending]
         for prefix in cancelled:
             since = self._born.pop(prefix, 0)
-            # Of what comes and goes with no snapshot in between nothing is remembered: that is no
-            # end of it, while one waits.
+            # Only those that were there before a waiting snapshot are remembered: what came and
+            # went after it covers nothing of it.
             if any(since < number for number in numbers):
                 self._ended.setdefault(prefix, []).append((since, self._number))
 

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     ]
 
 SPARSE_PART = 4  # when less than 1/4 of the messages are wanted, only those are cut out
-FEW_PIECES = 2  # so many are cut out one by one, too
+FEW_PIECES = 2  # up to so many messages are cut out alone, whatever their part is
 MATCHES_PER_LOOK = 32  # at the clock; each takes some microseconds
-LOOKS_PER_APPEND = 16  # to find out whose picks an append fills costs as much as so many
-LOOKS_PER_MATCH = 64  # and to match a message again, after which each that it fills costs one
+LOOKS_PER_APPEND = 16  # look-ups that cost as much as to find whose picks an append fills
+LOOKS_PER_MATCH = 64  # the same for a match of one message; each append of it costs one more
 
 _filled_by = attrgetter("__self__")  # an append: the list that it appends to
 

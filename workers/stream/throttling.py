@@ -67,7 +67,7 @@ class Throttles:
     def __init__(self) -> None:
         self.now = 0
         self.due: list[tuple[int, int, Member, Throttle]] = []
-        self._numbers = count()  # decides between equals
+        self._numbers = count()  # orders entries that are due at the same time
 
     def set(self, member: Member, limit: int) -> None:
         """The member is sent at most so many bytes a second from now on, 0 = what it takes."""
