@@ -67,6 +67,7 @@ TRIED_FIRST: dict[str, int] = {
     "let_its_own_policy_wait": 10_015,
     "look_at_the_hold_once": 163,
     "look_on_where_the_lost_one_was": 3,
+    "lose_what_comes_when_nothing_waits": 74,
     "lose_what_is_ordered_for_who_comes": 33,
     "point_to_nothing_without_memory": 22,
     "read_the_kernel_once": 35,
@@ -84,13 +85,15 @@ TRIED_FIRST: dict[str, int] = {
     "take_without_writing_down_how_much": 17,
     "tell_again_that_they_begin": 30_006,
     "tell_nobody_that_it_has_taken_all_back": 20_113,
+    "write_down_for_ever_that_one_takes": 45,
     "write_into_the_bank_that_is_chosen": 1,
+    "write_no_record_of_what_it_is_sent": 10_000,
     "write_no_record_of_who_goes_on": 18,
 }
 
 # Seeds beyond those that have shown something once, or show a mistake that none of them does.
 FOUND = (
-    *(608, 688, 712, 880, 1_483, 1_644, 1_771, 1_970, 9_427, 9_839),
+    *(608, 688, 712, 880, 1_483, 1_644, 1_771, 1_970, 8_196, 9_427, 9_839),
     *(12_725, 14_110, 15_061, 15_173, 20_056, 20_074, 20_113, 30_114, 30_478, 30_690, 30_769),
 )
 

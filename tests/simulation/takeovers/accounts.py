@@ -39,10 +39,10 @@ def _require_counters(world: Society) -> None:
         last = slot.read(connection.subscriber)
         wanted = len(one.wanted_between(0, head)) + one.from_snapshot
         is_exact = one.chosen.is_exact and one.catching_up is None
-        if one.missing.slack and not is_exact:
-            slack = one.missing.slack  # it may have had to jump over what it was promised
-            near = abs(wanted - last.matched) <= slack
-            require(near, f"{one.number}: {last.matched} matched, of {wanted}, {slack} unsure")
+        if not is_exact:
+            least, most = wanted - one.missing.less, wanted + one.missing.holding.more
+            near = least <= last.matched <= most
+            require(near, f"{one.number}: {last.matched} matched, of {least} to {most}")
             wanted = last.matched
         got = last.matched, last.sent, last.dropped + last.conflated, last.stream_bytes
         want = wanted, one.got, wanted - one.got, one.read_bytes

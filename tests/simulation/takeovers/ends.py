@@ -27,7 +27,7 @@ def require_final(one: Subscriber, closed: Closed) -> None:
         require(closed.sent == one.got, f"{who}: {closed.sent} sent, it got {one.got}")
         missed = len(one.wanted_between(0, one.place)) + one.from_snapshot - one.got
         require(
-            gone + one.missing.slack_now >= missed,
+            gone + one.missing.less >= missed,
             f"{who}: {gone} are gone, and it misses {missed}",
         )
 
@@ -47,12 +47,11 @@ def may_end(
     """
     number = subscriber.number
     if Reason.of(closed.cause) is Reason.TOO_SLOW:
-        missing = subscriber.missing
-        return not missing.is_exact_at(subscriber.place) or missing.may_part(subscriber.place)
+        return subscriber.missing.may_part(subscriber.place)
     if Reason.of(closed.cause) is Reason.WORKER_RETIRED:  # it could not be moved for long
         if "in its handshake" in closed.reason:
             return not subscriber.is_welcome and age >= HANDSHAKE_PATIENCE
-        return subscriber.missing.is_held and "is being reported" in closed.reason
+        return subscriber.missing.holding.is_held and "is being reported" in closed.reason
     if Reason.of(closed.cause) is not Reason.WORKER_LOST:
         return False
     if not subscriber.is_welcome:
@@ -62,7 +61,7 @@ def may_end(
     if MAY_HAVE_SENT in text:
         return is_unix and number in excuses.unsure
     if "it was about to get what it missed" in text:
-        return subscriber.goes_back
+        return number in excuses.going_back
     if is_unix and "are not counted" in text and number in excuses.untold:
         return True
     if "had written no record" in text:  # it came together with the end of its handshake

@@ -26,6 +26,7 @@ class Hearing(Society):
         """The system does what it does for who is dead."""
         process.fate.is_alive = False
         excuses = self.excuses
+        excuses.going_back |= process.going_back
         for number, subscriber in self.subscribers.items():
             connection = subscriber.connection
             if connection is process.sends_to:
@@ -34,6 +35,9 @@ class Hearing(Society):
                 excuses.untold.add(number)
             if connection in process.unheard:
                 excuses.unheard.add(number)
+        for number in process.served:
+            if number in self.subscribers:  # others know what was reported, and no more
+                self.subscribers[number].missing.release()
         for messages in process.channel.coming:
             for _message, descriptors in messages:
                 for descriptor in descriptors:
@@ -73,13 +77,13 @@ class Hearing(Society):
         """A report of a change could not go out at once."""
         subscriber = self.subscribers.get(message.subscriber)
         if subscriber is not None:
-            subscriber.missing.hold(message.sequence, subscriber.reported_wants)
+            subscriber.missing.holding.hold(message.sequence, subscriber.reported_wants)
 
     def note_held(self, process: Process) -> None:
         """After a turn: of which of its subscribers the changes hold."""
         for number in process.not_held():
             if number in self.subscribers:
-                self.subscribers[number].missing.release(self.publisher.head)
+                self.subscribers[number].missing.release()
 
     def note_heard(self, process: Process) -> None:
         """After a turn in which all could be reported: what was taken is acted upon, if whole."""

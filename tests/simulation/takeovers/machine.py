@@ -105,9 +105,12 @@ class Socket:
     def fileno(self) -> int:
         return self._descriptor
 
+    @property
+    def _owner(self) -> Any:
+        return self._machine.owner[self._descriptor]
+
     def send(self, data: bytes | memoryview) -> int:
-        owner: Any = self._machine.owner[self._descriptor]
-        owner.sends_to = self.connection
+        self._owner.sends_to = self.connection
         self._point("send")
         self._machine.step(self.connection)
         count = self.connection.send(data)
@@ -116,17 +119,15 @@ class Socket:
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         what = "peek" if flags & socket.MSG_PEEK else "take"
-        if what == "take":
-            owner: Any = self._machine.owner[self._descriptor]
-            owner.takes_from = self.connection
         self._point(what)
         data = self.connection.recv(size, flags)
         if not flags and data:  # nothing of this was looked at before
-            owner.unheard.add(self.connection)
+            self._owner.unheard.add(self.connection)
         self._point(f"{what}, done")
         return data
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        self._owner.takes_from = self.connection
         data = self.recv(size or len(buffer), flags)
         buffer[: len(data)] = data
         return len(data)

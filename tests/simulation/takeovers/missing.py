@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.simulation.catching_up import EXPIRED, OTHER_RUN
 from tests.simulation.policies import NONE, Behind, is_over
 from tests.simulation.saying import Said, Statement, chosen_on
+from tests.simulation.takeovers.holding import Holding
 from tests.simulation.telling import ALL, CONFLATED, LOSSES, NOTHING, marker_at
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
 
     from fanout.slow_policy import SlowPolicy
     from tests.simulation.catching_up import CatchingUp, Log
     from tests.simulation.policies import Rules
     from tests.simulation.takeovers.finishing import Finishing
+    from tests.simulation.takeovers.holding import Wanted
     from tests.simulation.takeovers.published import Publisher
 
 EPOCH = 1
 FIELDS = {"epoch", "first", "last", "count", "reason"}
-_NEVER = 1 << 60
+LOSE_BEHIND = ("conflate", "drop_newest")  # who get something of the midst of what they lose
 LAGS = ("lag", "lag_messages", "lag_age", "lag_log")
 
 
@@ -109,7 +111,7 @@ class Missing:
     Attributes:
         level: of what it wants to be told, if that was so from the beginning.
         is_sure: whether it has been so all the time.
-        held_until: what it gets and loses below this message may go by what it wanted before.
+        holding: what may go by what it wanted before.
         lost, conflated: messages that it was told of, by what its markers say.
         count: messages that it misses, up to where it stands.
     """
@@ -125,63 +127,35 @@ class Missing:
         self.finishing = finishing
         self.level = NOTHING
         self.is_sure = True
-        self.held_until = 0
-        # Messages that only what it wanted, or only what it wants, says: counted, or not.
-        self.slack = 0
-        self._held_since: int | None = None
-        self._wanted_before: tuple[bytes, ...] = ()
+        self.holding = Holding(house.publisher.messages, wanted)
+        self._less = 0  # of what it was promised, not counted
         self.lost = self.conflated = self.count = 0
         self._house = house
         self._chosen = chosen
         self._wanted = wanted
         self._catching_up = catching_up
 
-    @property
-    def is_held(self) -> bool:
-        """Whether the report of a change waits, or has waited and does not hold yet."""
-        return self._held_since is not None
-
-    def hold(self, since: int, wanted: Collection[bytes]) -> None:
-        """The report of what it wants from this message on waits: nobody else knows of that.
-
-        Args:
-            wanted: as all others know it.
-
-        It is served no more. If it has to jump, or is conflated, that goes by what it has wanted,
-        and so do the counters, up to where the log is when its change holds.
-        """
-        self.held_until = _NEVER
-        if self._held_since is None:
-            self._held_since, self._wanted_before = since, (*wanted,)
-
-    def release(self, head: int) -> None:
-        """Its change holds, and so many messages are published."""
-        if self._held_since is not None:
-            self.slack += self._differing(self._held_since, head)
-            past = self._catching_up
-            if past is not None:  # of what it was promised it may get less
-                self.slack += len(self._wanted(past.first, past.until))
-            self._held_since, self.held_until = None, head
+    def release(self) -> None:
+        """Its change holds."""
+        past = self._catching_up
+        if self.holding.is_held and past is not None:  # of what it was promised it may get less
+            self._less += len(self._wanted(past.first, past.until))
+        self.holding.release()
 
     @property
-    def slack_now(self) -> int:
-        """Messages that may be counted by what it wanted before, or not be, by now."""
-        since = self._held_since
-        head = self._house.publisher.head
-        return self.slack + (0 if since is None else self._differing(since, head))
+    def less(self) -> int:
+        """Messages that it wants, and that may not be counted."""
+        return self.holding.less + self._less
 
-    def _differing(self, first: int, stop: int) -> int:
-        """How many of these it wants, and wanted not before, or the other way round."""
-        messages, before = self._house.publisher.messages, self._wanted_before
-        wanted = {*self._wanted(first, stop)}
-        return sum(
-            (one in wanted) != messages[one].topic.startswith(before)
-            for one in range(first, min(stop, len(messages)))
-        )
+    def got(self, number: int, end: int) -> None:
+        """It gets this message, which ends there in its stream."""
+        self.finishing.got(number, end)
+        is_jump = self._catching_up is None and self._chosen.actions.isdisjoint(LOSE_BEHIND)
+        self.holding.got(number, is_jump=is_jump)
 
     def is_exact_at(self, number: int) -> bool:
         """Whether what it gets and loses from this message on goes by what it has said."""
-        return number >= self.held_until
+        return number >= self.holding.until
 
     def skip(
         self, skipped: Iterable[int], before: int, *, plain: bool, end: float = math.inf
@@ -196,7 +170,7 @@ class Missing:
         finishing, is_begun, is_sure = self.finishing, False, True
         for number in skipped:
             self.count += 1
-            if not self.is_exact_at(number) or self._may_miss(number, before, plain=plain):
+            if self._may_miss(number, before, plain=plain):
                 finishing.waited(number)
                 is_sure = is_sure and is_begun  # it need not have got the last one that fitted
                 continue
@@ -208,7 +182,7 @@ class Missing:
         """Of all that is missing before this message it was told."""
         if self.level == NOTHING or not self.is_sure or not self.is_exact_at(before):
             return
-        told = self.lost + self.conflated + self.slack
+        told = self.lost + self.conflated + self.less
         untold = self._catching_up.untold if self._catching_up is not None else ""
         require(not untold, f"at {before} it was not told of {untold}")
         if self.level == ALL or "conflate" not in self._chosen.actions:
@@ -233,10 +207,10 @@ class Missing:
             assert self._catching_up is not None
             self._catching_up.take_marker(marker, got)
             return place
-        wanted = self._wanted(first, last + 1)
+        wanted = self._may_want(first, last + 1)
         right = bool(wanted) and (first, last) == (wanted[0], wanted[-1])
         right = right and 0 < count <= len(wanted)
-        require(right or not self.is_exact_at(first), f"{marker}, it wants {wanted[:9]}")
+        require(right, f"{marker}, it wants {wanted[:9]}")
         if marker["reason"] == CONFLATED:
             require(not self.is_sure or self.level == ALL, f"not to be told: {marker}")
             require("conflate" in self._chosen.actions, f"no policy does that: {marker}")
@@ -263,7 +237,10 @@ class Missing:
 
     def may_part(self, place: int) -> bool:
         """Whether it is so far behind, from here on, that it may be closed for that."""
-        behind = self._behind(place)
+        return any(self._may_part(place, wanted) for wanted in self.holding.views())
+
+    def _may_part(self, place: int, wanted: Wanted) -> bool:
+        behind = self._behind(place, wanted)
         catching_up = self._catching_up
         if catching_up is not None and self._wanted(place, catching_up.until):
             of_log = behind._replace(bytes=0, messages=0, age=0)
@@ -285,8 +262,15 @@ class Missing:
 
     def _may_miss(self, number: int, before: int, *, plain: bool) -> bool:
         """Whether one of its policies may have been the reason."""
+        loses_by_before = "drop_newest" in self._chosen.actions
+        if loses_by_before and self.holding.may_go_by_before(number):
+            return True  # others that it wanted then may have come before it
+        views = self.holding.views()
+        return any(self._may_miss_by(number, before, one, plain=plain) for one in views)
+
+    def _may_miss_by(self, number: int, before: int, wanted: Wanted, *, plain: bool) -> bool:
         messages = self._house.publisher.messages
-        behind = self._behind(number)
+        behind = self._behind(number, wanted)
         if before >= 0:
             size = behind.bytes + len(messages[before].wire)
             behind = behind._replace(bytes=size, messages=behind.messages + 1)
@@ -301,8 +285,10 @@ class Missing:
             if is_over(behind if is_bounded else of_log, rules.kept):
                 return True
             if rules.action == "conflate":
+                if not wanted(number, number + 1):
+                    return True  # it was conflated by what it wanted before
                 topic = messages[number].topic
-                newer = self._wanted(number + 1, len(messages))
+                newer = wanted(number + 1, len(messages))
                 if any(messages[one].topic == topic for one in newer):
                     return True
         return False
@@ -315,11 +301,18 @@ class Missing:
             for rules in self._chosen.rules
         )
 
-    def _behind(self, number: int) -> Behind:
-        """How far one is behind who was not sent this message."""
+    def _may_want(self, first: int, stop: int) -> list[int]:
+        """Of these messages, what it wants, or has wanted when it was held."""
+        wanted: set[int] = set()
+        for view in self.holding.views():
+            wanted.update(view(first, stop))
+        return sorted(wanted)
+
+    def _behind(self, number: int, by: Wanted) -> Behind:
+        """How far one is behind who was not sent this message, by what it wants."""
         publisher = self._house.publisher
         head = publisher.head
-        wanted = self._wanted(number, head)
+        wanted = by(number, head)
         size = sum(len(publisher.messages[one].wire) for one in wanted)
         age = self._house.now() - publisher.times[wanted[0]] if wanted else 0
         log_bytes = publisher.start_of(head) - publisher.start_of(number)

@@ -106,7 +106,9 @@ class Process:
         is_stopped: whether it does nothing, and lives.
         code: that it ends with.
         sends_to: to whom it is sending, until it has written down how much that was.
-        takes_from: whose input it is taking, or has taken last.
+        takes_from: of whose input it takes what it has looked at, until it has written down that
+            this is over.
+        going_back: who is promised what was published before, until it is known what that is.
         unheard: whose input it has taken before it has acted upon that.
         goes_on_with: with whom it is just going on, as it says in a word of its own.
         is_condemned: whether we have killed it.
@@ -122,6 +124,8 @@ class Process:
         self.is_stopped = self.is_busy = False
         self.sends_to: Connection | None = None
         self.takes_from: Connection | None = None
+        self.going_back: set[int] = set()
+        self._is_known: int | None = None  # of whom the next record says what it gets
         self.unheard: set[Connection] = set()
         self.goes_on_with: int | None = None
         self.is_condemned = False
@@ -146,6 +150,7 @@ class Process:
         self.worker = Worker(world.options, surroundings, world.tuning)
         orders: Any = self.worker._orders
         self._note_who(orders.resuming)
+        self._note_who_goes_back(self.worker.desk.replays)
         self._name_points(orders.resuming, "_resume", TAKING_OVER)
         self._name_points(orders._releasing, "release", GIVING_UP)
         self.channel.send(Started(1))
@@ -159,6 +164,26 @@ class Process:
             go_on(one, now)
 
         resuming._resume = noted
+
+    def _note_who_goes_back(self, replays: Any) -> None:
+        """Know who was promised something, and when a record of what it gets is valid."""
+        promise, keep = replays.promise, replays.keep
+
+        def promised(peer: Any, said: Any, added: Any, cancelled: Any) -> int:
+            until: int = promise(peer, said, added, cancelled)
+            subscriber = self.world.subscribers.get(peer.id)
+            if added and subscriber is not None and subscriber.goes_back:
+                self.going_back.add(peer.id)
+            return until
+
+        def kept(peer: Any, now: int) -> int:
+            self._is_known = peer.id
+            cost: int = keep(peer, now)
+            self._is_known = None
+            self.going_back.discard(peer.id)
+            return cost
+
+        replays.promise, replays.keep = promised, kept
 
     def _name_points(self, owner: Any, method: str, context: str) -> None:
         """Have points in the middle of this named so."""
@@ -204,6 +229,11 @@ class Process:
         self._run(self.worker.tick, reads=True)
         while self.worker.chores.are_left and self.works and not self.is_busy:
             self._run(self.worker.turn, reads=True)
+
+    @property
+    def served(self) -> list[int]:
+        """Those it serves."""
+        return list(self.worker.desk.peers)
 
     def not_held(self) -> list[int]:
         """Those it serves of whom no report waits, and none is to be acted upon."""
@@ -300,6 +330,8 @@ class Process:
         return is_refused
 
     def _note_record(self, subscriber: int) -> None:
+        if subscriber == self._is_known:
+            self.going_back.discard(subscriber)
         self.world.excuses.recorded(subscriber, is_short=self._is_short)
         self._is_short = False
 

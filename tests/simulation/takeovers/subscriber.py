@@ -100,6 +100,11 @@ class Subscriber(Speaking):
         return self._wanted[-1]
 
     def cut(self, head: int) -> None:
+        """What it wants from this message on is another thing now, or these are other messages."""
+        self.missing.holding.cut(head)
+        self._find_anew(head)
+
+    def _find_anew(self, head: int) -> None:
         """What it wants from this message on is to be found anew."""
         del self._matched[bisect_left(self._matched, head) :]
         self._looked = min(self._looked, head)
@@ -201,7 +206,7 @@ class Subscriber(Speaking):
         catching_up = self.catching_up
         if catching_up is not None and len(self._since) > 1:
             self._since[1] = max(self._since[1], catching_up.first)
-            self.cut(0)
+            self._find_anew(0)
 
     def _stand_at(self, place: int) -> None:
         """Nothing from before this message comes any more."""
@@ -248,12 +253,12 @@ class Subscriber(Speaking):
         require(number >= self._next, f"message {number} after {self._next - 1}")
         wanted = self.wanted_between(self._next, number + 1)
         is_wanted = wanted[-1:] == [number]
-        is_excused = not self.missing.is_exact_at(number)
+        is_excused = self.missing.holding.has_wanted(number)
         require(is_wanted or is_excused, f"message {number}, which it does not want")
         skipped = wanted[:-1] if is_wanted else wanted
         self.missing.skip(skipped, self._last, plain=not self.legacy, end=self._end)
         self.missing.require_told(number)
-        self.missing.finishing.got(number, self._end)
+        self.missing.got(number, self._end)
         self._note_topic(number)
         self._next, self._last = number + 1, number
         self.got += 1

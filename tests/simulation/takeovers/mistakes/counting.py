@@ -91,6 +91,14 @@ def take_without_writing_down_how_much(original: Any, self: UnixInbox, count: in
     self._record.taken = taken
 
 
+@replaces(UnixInbox, "_discard")
+def write_down_for_ever_that_one_takes(original: Any, self: UnixInbox, count: int) -> None:
+    """Where nobody counts what is looked at, none of these goes on."""
+    original(self, count)
+    if count and kernel.looked_at(self._socket) is None:
+        self._record.taking = self.taken
+
+
 @replaces(resuming, "own_counts")
 def believe_what_was_taken_before(_original: Any, _sock: Any, record: StreamSlot) -> Counts | None:
     written = own_counts.handed(record)

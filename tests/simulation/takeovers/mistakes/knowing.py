@@ -21,6 +21,7 @@ from fanout.workers.connections.self_service import SelfService
 from fanout.workers.stream import restoring
 from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.losing import Losing
+from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.restoring import Restoring
 from tests.simulation.takeovers.mistakes.known import replaces
 
@@ -85,6 +86,12 @@ def forget_which_messages_are_left(_original: Any, *_arguments: Any) -> None:
 @replaces(Losing, "lose_since")
 def count_no_losses_since_the_record(_original: Any, *_arguments: Any) -> None:
     """Who loses what comes has lost it, and nobody says so."""
+
+
+@replaces(Pump, "_has_finished")
+def lose_what_comes_when_nothing_waits(_original: Any, _self: Pump, _member: Member) -> bool:
+    """Who loses what comes, and has got all that it was to get, does so until its next turn."""
+    return False
 
 
 @replaces(Gaps, "note")

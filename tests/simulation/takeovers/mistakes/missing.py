@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fanout.workers.connections.replays import Replays
 from fanout.workers.stream import restoring
 from fanout.workers.stream.losing import Losing
 from fanout.workers.stream.replaying import Replaying
 from tests.simulation.takeovers.mistakes.known import replaces
 
 if TYPE_CHECKING:
+    from fanout.workers.connections.peer import Peer
     from fanout.workers.stream.member import Member
 
 
@@ -40,3 +42,14 @@ def begin_a_message_late(
 @replaces(Losing, "count_replayed")
 def count_nothing_that_it_jumps_over(_original: Any, *_arguments: Any) -> None:
     """It has matched less than it has lost."""
+
+
+@replaces(Replays, "keep")
+def write_no_record_of_what_it_is_sent(original: Any, self: Replays, peer: Peer, now: int) -> int:
+    """Whoever is to go on with it believes for longer that nobody knows what it was promised."""
+    records: Any = self._records
+    records.write = lambda *_, **__: None
+    try:
+        return int(original(self, peer, now))
+    finally:
+        del records.write
