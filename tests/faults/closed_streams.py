@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fanout import Publisher
+from tests.helpers.waiting import DEADLINE_S
 
 SPEECH = b"a library says: out of memory, or something else of some length" * 20
 
@@ -50,15 +51,15 @@ def main() -> None:
     before = held()
     publisher = Publisher(["tcp://127.0.0.1:*", "ipc://*"], workers=2, log_bytes=1 << 20)
     tell("endpoints", "\n".join(publisher.endpoints))
-    publisher.wait_for_subscribers(4, timeout=20)
+    publisher.wait_for_subscribers(4, timeout=DEADLINE_S)
     publisher.publish(b"t", b"first")
-    publisher.drain(20)
+    publisher.drain(DEADLINE_S)
     pids = [worker.pid for worker in publisher.statistics().workers]
     tell("pids", " ".join(map(str, [os.getpid(), *pids])))
     signal.sigwait({signal.SIGUSR1})
     statistics = publisher.statistics()
     publisher.publish(b"t", b"last")
-    left = publisher.close(20)
+    left = publisher.close(DEADLINE_S)
     del publisher  # the mapping of the log, and its descriptor, go with it
     stopping.set()
     talking.join()

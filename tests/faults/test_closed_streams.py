@@ -91,7 +91,7 @@ def run():
     with Publisher("tcp://127.0.0.1:*", on_event=on_event, **options) as publisher:
         os.kill(publisher.statistics().workers[0].pid, signal.SIGKILL)
         with happened:
-            assert happened.wait_for(lambda: len(started) == 9, 20)
+            assert happened.wait_for(lambda: len(started) == 9, 60)
         assert [worker.restarts for worker in publisher.statistics().workers] == [1, 0]
 os.close(0); os.close(1)
 threads = [threading.Thread(target=run) for _ in range(3)]

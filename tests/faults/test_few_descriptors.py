@@ -37,7 +37,7 @@ def test_each_limit_that_is_too_low_says_what_to_do() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=DEADLINE_S,
+        timeout=2 * DEADLINE_S,
         check=False,
     )
 

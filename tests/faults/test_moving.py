@@ -44,7 +44,7 @@ def test_streams_go_on_at_full_rate_when_they_are_moved_and_workers_are_killed()
         faults.publish_until(lambda: faults.has_lost(1))
         faults.end()
         totals = publisher.statistics()
-        told = faults.happenings.of(EventKind.SUBSCRIBER_MOVED)
+        told = faults.happenings.wait_for(EventKind.SUBSCRIBER_MOVED, totals.moved)
         assert moved == 20
         assert totals.moved == len(told) >= 20
         assert totals.not_resumed == 0

@@ -29,6 +29,7 @@ def test_who_have_all_come_to_one_worker_are_spread(monkeypatch: pytest.MonkeyPa
         roster = publisher._engine._coordinator.state.roster
         faults.publish_until(lambda: roster.count(1) >= 2)
         faults.end()
-        told = [event.reason for event in faults.happenings.of(EventKind.SUBSCRIBER_MOVED)]
-        assert sum(reason.endswith(rebalancing.WHY) for reason in told) >= 2
-        assert publisher.statistics().not_resumed == 0
+        totals = publisher.statistics()
+        told = faults.happenings.wait_for(EventKind.SUBSCRIBER_MOVED, totals.moved)
+        assert sum(event.reason.endswith(rebalancing.WHY) for event in told) >= 2
+        assert totals.not_resumed == 0

@@ -35,7 +35,7 @@ except fanout.FanoutError as error:
     sys.exit(f"{{type(error).__name__}}: {{error}}")
 with publisher, RawPeer.version_3(publisher.bind("ipc://*"), b"A") as other:
     with RawPeer.version_3(publisher.endpoints[0], b"A") as peer:
-        publisher.wait_for_subscribers(2, timeout=20)
+        publisher.wait_for_subscribers(2, timeout=60)
         publisher.publish(b"A", b"1")
         print(peer.read_message(), other.read_message(), publisher.statistics().sent)
 assert publisher.close() == ()

@@ -44,7 +44,7 @@ def test_streams_go_on_at_full_rate_when_all_workers_are_replaced_and_resized() 
         after = publisher.statistics().workers
         assert [worker.index for worker in after] == [0, 1]
         assert not before & {worker.pid for worker in after}
-        assert len(faults.happenings.of(EventKind.WORKER_RETIRED)) == 3
+        assert len(faults.happenings.wait_for(EventKind.WORKER_RETIRED, 3)) == 3
 
         publisher.resize(3)
         faults.publish_until(serving(publisher, 3))
@@ -79,7 +79,7 @@ def test_a_worker_is_killed_while_the_others_are_replaced() -> None:
 
 def test_who_is_in_its_handshake_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once that is done it is moved, and gets what comes; one that is in its way is closed."""
-    monkeypatch.setattr(succession, "GRACE", 0.1)
+    monkeypatch.setattr(succession, "GRACE", 1.0)
     happenings = Happenings()
     with Publisher(
         "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings
@@ -124,7 +124,7 @@ def test_who_says_nothing_is_closed_by_its_worker_though_that_is_to_end() -> Non
 
 def test_who_cannot_be_moved_is_closed_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is in its handshake. One that has said something of itself goes on, with its name."""
-    monkeypatch.setattr(succession, "GRACE", 0.5)
+    monkeypatch.setattr(succession, "GRACE", 2.0)
     monkeypatch.setattr(succession, "HANDSHAKE_PATIENCE", 0.5)
     happenings = Happenings()
     with Publisher(

@@ -31,17 +31,24 @@ BIG = b"x" * 1_000_000
 
 @contextmanager
 def blocked() -> Iterator[tuple[Dealer, Dealer, int]]:
-    """One that cannot send more, since the other takes nothing; and how many it has handed over."""
+    """One that cannot send more, since the other takes nothing; and how many it has handed over.
+
+    On a busy machine a send may wait in vain because their threads have no turn: so nothing must
+    have gone on between two such sends, and the other must have what it may hold.
+    """
     limits = Limits(outbox_messages=2, inbox_messages=1)
     with Dealer(limits=limits) as a, Dealer(limits=limits) as b:
         a.connect(b.bind("ipc://*"))
-        sent = 0
+        sent, before = 0, (-1, -1)
         while True:
             try:
-                a.send(BIG, 0.3 if sent > 3 else DEADLINE_S)
+                a.send(BIG, 0.2 if sent > 3 else DEADLINE_S)
+                sent += 1
             except TimeoutError:
-                break
-            sent += 1
+                now = a.statistics().sent, b.statistics().received
+                if now == before and b.statistics().inbox:
+                    break
+                before = now
         yield a, b, sent
         a.stop()
         b.stop()

@@ -10,10 +10,11 @@ import psutil
 import pytest
 
 from fanout import EventKind, Publisher, StartupError
-from fanout.coordinator import spawn
+from fanout.coordinator import spawn, watching
 from fanout.exits import Exit
 from tests.helpers.happenings import Happenings
 from tests.helpers.inside import run_at_the_next_timer
+from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,7 +151,7 @@ def test_a_worker_has_a_name_and_prints_its_stacks_when_asked(
         pids = [worker.pid for worker in publisher.statistics().workers]
         names = [psutil.Process(pid).name() for pid in pids]
         os.kill(pids[0], signal.SIGUSR1)
-        assert publisher.drain(20) == ()
+        assert publisher.drain(DEADLINE_S) == ()
         assert [worker.restarts for worker in publisher.statistics().workers] == [0, 0]
 
     assert names == ["fanout-worker-0", "fanout-worker-1"]
@@ -171,6 +172,7 @@ def stuck_in_a_loop():
 def test_a_worker_that_hangs_prints_where_and_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(watching, "ABORT_GRACE", DEADLINE_S)  # it ends by itself as soon as it can
     trigger = run_at_the_next_timer(HANGS, tmp_path, monkeypatch)
     happenings = Happenings()
 

@@ -8,13 +8,14 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.helpers.waiting import DEADLINE_S
+
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
     from types import TracebackType
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_S = 30.0
 
 
 class Command:

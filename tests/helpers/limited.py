@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LOOK_EVERY_S = 1.0
-PRINTING_S = 5.0  # within it a process that is asked to has printed its stacks
+PRINTING_S = 20.0  # within it a process that is asked to has printed its stacks
 LEAVING_S = 60.0  # within it whatever the tests have started is gone, after their end
 
 _never = threading.Event()

@@ -81,9 +81,12 @@ class Monitor:
         self.events: list[int] = []
 
     def wait_for(self, event: int) -> None:
-        """Read events until this one."""
+        """Read events until this one, which comes in time also if others keep coming."""
+        deadline = time.monotonic() + DEADLINE_S
         while not self.events or self.events[-1] != event:
-            assert self._source.poll(int(DEADLINE_S * 1000)), f"no {event}, but {self.events}"
+            left_s = deadline - time.monotonic()
+            came = left_s > 0 and self._source.poll(int(left_s * 1000))
+            assert came, f"no {event!r} within {DEADLINE_S} s, but {self.events}"
             self._read()
 
     def read_all(self) -> list[int]:

@@ -16,6 +16,7 @@ import zmq
 
 from fanout import Again, BindError, ClosedError, Event, EventKind, MessageTooLarge
 from fanout.asyncio import Publisher
+from tests.helpers.filling import ROOM_S, Progress, progress_of
 from tests.helpers.nursery import SWITCH
 from tests.helpers.raw import RawPeer
 from tests.helpers.stock import Stock
@@ -271,17 +272,20 @@ def test_waiting_for_subscribers_that_do_not_come_says_how_many_there_were() -> 
 
 
 async def fill(publisher: Publisher) -> int:
-    """Publish until there is no room any more; returns how many messages were taken."""
+    """As `tests.helpers.filling.fill`, of messages that begin with their number."""
     count = 0
+    before: Progress | None = None
     while True:
         try:
-            await publisher.publish(b"t", b"%6d" % count + bytes(8 * KIB), timeout=FULL_AFTER_S)
+            await publisher.publish(b"t", b"%6d" % count + bytes(8 * KIB), timeout=ROOM_S)
+            count += 1
         except Again:
-            return count
-        count += 1
+            now = progress_of(await publisher.subscribers())
+            if now == before:
+                return count
+            before = now
 
 
-FULL_AFTER_S = 1.0  # the kernel fills what is left of a window after 0.2 s, and again after 0.4
 BLOCKING: dict[str, Any] = {
     "workers": 1,
     "log_bytes": 64 * KIB,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.helpers.stock import Socket, Stock
 
 ENDPOINT = "tcp://127.0.0.1:*"
-CLOSE_MAX = 5.0  # seconds; of close(0.0), on a busy machine
+CLOSE_MAX = DEADLINE_S  # of close(0.0), on a busy machine: who is blocked is so for ever
 
 
 class Blocked:
@@ -96,7 +96,7 @@ def test_a_callback_that_never_comes_back_does_not_keep_the_log(blocked: Blocked
     made[0].close(0.0)
     made.clear()
 
-    assert holdings()[0] == descriptors
+    wait_until(lambda: holdings()[0] == descriptors, "the end of all descriptors")
     assert holdings()[1] <= processes
     wait_until(lambda: len(holdings()[2] - threads) == 1, "the end of all threads but that one")
 
@@ -131,6 +131,9 @@ def test_events_beyond_the_bound_are_counted(
                 lambda count=number + 1: publisher.statistics().disconnected == count,  # type: ignore[misc]
                 "its end",
             )
+        # The last ones are announced after they are counted, and lost as well.
+        queue = publisher._engine._announcer._queue
+        wait_until(lambda: queue._lost == 26, "all others are lost")
         blocked.let_go()
         wait_until(lambda: len(blocked.events) == 6, "the events")
         told = blocked.events[-1]
@@ -157,11 +160,12 @@ def test_a_callback_may_ask_for_exact_figures_and_bind() -> None:
     ):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         count = 0
+        deadline = time.monotonic() + DEADLINE_S
         while not asked.is_set():
             publisher.publish(b"a", bytes(4096))
             count += 1
-            assert count < 100_000
             if count % 1000 == 0:
+                assert time.monotonic() < deadline, "nobody is slow"
                 asked.wait(0.1)
         endpoints, published, matched = answers
         assert endpoints == 2

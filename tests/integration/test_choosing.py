@@ -12,7 +12,7 @@ import fanout.asyncio
 from fanout import ClosedError, ConfigError, EventKind, Publisher, SlowPolicy, SlowRule
 from fanout.observe.publishers import publishers
 from tests.helpers.happenings import Happenings
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,10 +43,10 @@ def wait_for_policy(policy: SlowPolicy, chosen_by: str, name: str = "") -> None:
     """Wait until the only subscriber has this policy, as its card says."""
 
     def has_it() -> bool:
-        if not rows():
-            return False
-        who = identity()
-        return (who.slow_policy, who.chosen_by, who.name) == (policy, chosen_by, name)
+        for row in rows():
+            who = row.identity
+            return (who.slow_policy, who.chosen_by, who.name) == (policy, chosen_by, name)
+        return False
 
     wait_until(has_it, f"{policy} by {chosen_by}")
 
@@ -69,7 +69,7 @@ def test_a_stock_subscriber_chooses_for_itself_and_takes_it_back(stock: Stock) -
         wait_for_policy(SlowPolicy(), "publisher")
         last = "drop_oldest, as of the publisher"  # told within half a second
         changed = EventKind.POLICY_CHANGED
-        wait_until(lambda: happenings.of(changed)[-1].reason == last, "the event")
+        wait_until(lambda: [e.reason for e in happenings.of(changed)][-1:] == [last], "the event")
         assert identity().subscriptions == 1  # reserved ones are none
 
 
@@ -80,7 +80,7 @@ def test_what_it_says_of_itself_is_no_subscription_and_is_sent_nothing(stock: St
 
         assert not publisher.has_subscribers()
         subscriber.subscribe(b"\0")
-        publisher.wait_for_subscribers(1, b"\0", timeout=10)
+        publisher.wait_for_subscribers(1, b"\0", timeout=DEADLINE_S)
         for topic in (SAY, SAY + b"name=x", SAY + b"gap"):
             verbs: list[Callable[[], object]] = [
                 lambda topic=topic: publisher.publish(topic, b""),  # type: ignore[misc]
@@ -119,7 +119,7 @@ def test_no_self_service(stock: Stock) -> None:
         subscriber = stock.connect(publisher.endpoints[0], b"", SAY + b"name=x")
         (declined,) = happenings.wait_for(EventKind.CHOICE_DECLINED)
         assert "self_service=False" in declined.reason
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         publisher.publish(b"t", b"served all the same")
         assert subscriber.recv_multipart() == [b"t", b"served all the same"]
         assert (identity().name, identity().chosen_by) == ("", "publisher")
@@ -152,7 +152,7 @@ def test_a_call_of_the_asyncio_publisher(stock: Stock) -> None:
     async def run() -> None:
         async with fanout.asyncio.Publisher(ANY, **OPTIONS) as publisher:
             subscriber = stock.connect(publisher.endpoints[0], b"")
-            await publisher.wait_for_subscribers(1, timeout=10)
+            await publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             await publisher.set_slow_policy(identity().subscriber, "conflate")
             await asyncio.to_thread(wait_for_policy, SlowPolicy("conflate"), "call")
             with pytest.raises(ConfigError, match="is reserved"):

@@ -69,11 +69,11 @@ def test_beside_a_callback_that_blocks_it_delivers_and_ends(blocking: Blocking) 
         for _ in range(100):
             publisher.publish(b"a", b"1")
         assert blocking.began.wait(DEADLINE_S)
+        received = [peer.read_message() for _ in range(100)]  # a busy machine may take its time
 
         assert publisher.close(0.5) == ()
         assert not blocking.let_go.is_set()
         assert not os.path.exists(f"/proc/{pid}")
-        received = [peer.read_message() for _ in range(100)]
         assert received == [[b"a", b"1"]] * 100
         assert peer.read_to_end() == b""
 
@@ -117,13 +117,13 @@ def test_where_nothing_has_ended_it_does_not_say_that_all_was_delivered(
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         with hanging(publisher):
             publisher.publish(b"a", b"1")
+            assert peer.read_message() == [b"a", b"1"]  # its worker does not need the coordinator
             with monkeypatch.context() as patch:
                 patch.setattr(coordinators, "END_GRACE", 0.1)
                 with pytest.raises(TimeoutError, match=r"has not ended .* 1 subscribers are"):
                     publisher.close(0.1)
             assert publisher.closed
         assert publisher.close() == (), "it goes on, and is waited for"
-        assert peer.read_message() == [b"a", b"1"]
         assert peer.read_to_end() == b""
 
 

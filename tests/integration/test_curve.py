@@ -92,7 +92,7 @@ def test_messages_of_any_form(make: Callable[..., CurveSeen]) -> None:
     messages += [[b"", b""], [b""], [b"T", *([b""] * 50), b"end"]]
     publisher, _ = opened(log_bytes=8 << 20)
     with publisher:
-        beating = {zmq.HEARTBEAT_IVL: 20, zmq.HEARTBEAT_TIMEOUT: 5_000}
+        beating = {zmq.HEARTBEAT_IVL: 20, zmq.HEARTBEAT_TIMEOUT: 60_000}
         subscribers = [served(publisher, make(options=beating)), served(publisher, make())]
         for message in messages:
             publisher.send_multipart(message)
@@ -119,12 +119,15 @@ def test_what_one_wants_changes(make: Callable[..., CurveSeen]) -> None:
         assert subscriber.socket.recv_multipart() == [b"B2", b""]
 
 
+HEARD_S = 2.5  # for which a busy machine may hold up either side, and it is not taken for dead
+
+
 def test_heartbeats_of_both_sides_for_a_while(make: Callable[..., CurveSeen]) -> None:
-    publisher, happenings = opened(heartbeat_interval=0.1, heartbeat_timeout=1.0)
+    publisher, happenings = opened(heartbeat_interval=0.1, heartbeat_timeout=HEARD_S)
     with publisher:
-        beating = {zmq.HEARTBEAT_IVL: 30, zmq.HEARTBEAT_TIMEOUT: 1_000, zmq.HEARTBEAT_TTL: 1_000}
-        subscriber = served(publisher, make(options=beating))
-        until = time.monotonic() + 2.5
+        times = dict.fromkeys((zmq.HEARTBEAT_TIMEOUT, zmq.HEARTBEAT_TTL), int(HEARD_S * 1000))
+        subscriber = served(publisher, make(options={zmq.HEARTBEAT_IVL: 30, **times}))
+        until = time.monotonic() + HEARD_S + 1.0
         number = 0
         while time.monotonic() < until:
             publisher.publish(b"n", b"%d" % number)
@@ -297,7 +300,7 @@ class TestWhatCannotGoOn:
             assert "encrypted: its worker had the key" in event.reason
             assert publisher.statistics().not_resumed == 1
             assert publisher.statistics().resumed == 0
-        assert back < 5.0  # 0.2 s on an idle machine
+        assert back < 20.0  # 0.2 s on an idle machine
 
     def test_a_move_is_refused_and_says_why(self, make: Callable[..., CurveSeen]) -> None:
         publisher, _ = opened(workers=2)
@@ -325,10 +328,11 @@ class TestWhatCannotGoOn:
             publisher.publish(b"topic", b"after")
             for subscriber in (sealed, served_plain):
                 assert subscriber.socket.recv_multipart() == [b"topic", b"after"]
-            closed = happenings.of(EventKind.SUBSCRIBER_EVICTED)
+            count = publisher.statistics().not_resumed
+            closed = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, max(count, 1))
             assert {event.cause for event in closed} == {Reason.WORKER_RETIRED}
             assert all("it is encrypted" in event.reason for event in closed)
-            assert publisher.statistics().not_resumed == len(closed) >= 1
+            assert len(closed) == count
             assert served_plain.saw(SUCCEEDED) == 1
 
 

@@ -34,6 +34,7 @@ from fanout.statistics import (
     WorkerStatistics,
 )
 from tests.helpers.pages import CODE, PAGES, REFERENCE, ROOT, blocks, code_words, prose, rows
+from tests.helpers.waiting import DEADLINE_S
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.takeovers.mistakes import MISTAKES
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-EXAMPLE_TIMEOUT_S = 50  # below the timeout of a test; an example takes about a second
+EXAMPLE_TIMEOUT_S = 2 * DEADLINE_S  # below the timeout of a test; it takes about a second
 
 # Of all that -X dev turns on, the checks of memory are for what is written in C, and take a quarter
 # of the time.

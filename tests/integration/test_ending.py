@@ -6,6 +6,7 @@ import gc
 import math
 import threading
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from fanout import Undelivered
+    from fanout import SubscriberStatistics, Undelivered
 
 COUNT = 500
 PAYLOAD = bytes(1000)
@@ -48,7 +49,7 @@ def read_all(peer: RawPeer) -> list[int]:
 
 def test_drain_waits_for_delivery() -> None:
     with start() as publisher, stalled(publisher) as peer:
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         publish(publisher)
         (undelivered,) = publisher.drain(timeout=0.05)
         (slow,) = publisher.subscribers()
@@ -56,7 +57,9 @@ def test_drain_waits_for_delivery() -> None:
         assert undelivered.peer == slow.peer
         assert 0 < slow.queued <= undelivered.messages < COUNT
         results: list[tuple[Undelivered, ...]] = []
-        draining = threading.Thread(target=lambda: results.append(publisher.drain(timeout=20)))
+        draining = threading.Thread(
+            target=lambda: results.append(publisher.drain(timeout=DEADLINE_S))
+        )
         draining.start()
         assert read_all(peer) == list(range(COUNT))
         draining.join(DEADLINE_S)
@@ -75,10 +78,12 @@ def test_drain_without_subscribers_is_at_once() -> None:
 def test_close_delivers_what_is_queued() -> None:
     publisher = start()
     with stalled(publisher) as peer, RawPeer.version_3(publisher.endpoints[0], b"") as other:
-        publisher.wait_for_subscribers(2, timeout=10)
+        publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
         publish(publisher)
         results: list[tuple[Undelivered, ...]] = []
-        closing = threading.Thread(target=lambda: results.append(publisher.close(timeout=20)))
+        closing = threading.Thread(
+            target=lambda: results.append(publisher.close(timeout=DEADLINE_S))
+        )
         closing.start()
         assert read_all(peer) == read_all(other) == list(range(COUNT))
         assert peer.read_to_end() == other.read_to_end() == b""
@@ -87,14 +92,20 @@ def test_close_delivers_what_is_queued() -> None:
     assert publisher.closed
 
 
+def blocked(publisher: Publisher) -> list[SubscriberStatistics]:
+    """Those that stand still, if what the others have read is known."""
+    queued = [one for one in publisher.subscribers() if one.queued]
+    return queued if all(one.blocked_s for one in queued) and len(queued) == 1 else []
+
+
 def test_close_names_those_that_did_not_take_it() -> None:
     happenings = Happenings()
     publisher = start(on_event=happenings)
     with stalled(publisher) as peer, RawPeer.version_3(publisher.endpoints[0], b"") as other:
-        publisher.wait_for_subscribers(2, timeout=10)
+        publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
         publish(publisher)
         assert read_all(other) == list(range(COUNT))
-        (slow,) = (one for one in publisher.subscribers() if one.blocked_s)
+        (slow,) = wait_until(partial(blocked, publisher), "one of them is stalled")
         result = publisher.close(timeout=0.2)
         (undelivered,) = result
         assert (undelivered.subscriber, undelivered.peer) == (slow.id, slow.peer)
@@ -109,7 +120,7 @@ def test_close_names_those_that_did_not_take_it() -> None:
 def test_stop_ends_at_once_and_says_what_was_queued() -> None:
     publisher = start(drain_timeout=60)
     with stalled(publisher) as peer:
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         publish(publisher)
         wait_until(lambda: publisher.subscribers()[0].blocked_s, "it is stalled")
         (undelivered,) = publisher.stop()
@@ -134,14 +145,14 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         with start() as publisher:
             publisher.bind(f"ipc://{tmp_path}/feed.sock")
             with RawPeer.version_3(publisher.endpoints[1], b"") as peer:
-                publisher.wait_for_subscribers(1, timeout=10)
+                publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
                 publisher.publish(b"t", b"")
                 peer.read_message()
         del publisher
     gc.collect()
     assert list(tmp_path.iterdir()) == []
     assert set(Path("/dev/shm").iterdir()) <= shared
-    assert process.num_fds() == descriptors
+    wait_until(lambda: process.num_fds() == descriptors, "the end of all descriptors")
     assert set(threading.enumerate()) <= set(threads)  # one of an earlier test may end meanwhile
     assert set(process.children(recursive=True)) <= set(children)
 

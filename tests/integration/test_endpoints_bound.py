@@ -10,7 +10,7 @@ import pytest
 
 from fanout import BindError, ConfigError, Publisher
 from tests.helpers.raw import RawPeer
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ def check(publisher: Publisher, stock: Stock, endpoint: str) -> None:
     """A stock subscriber at the endpoint is served."""
     topic = os.urandom(8)
     subscriber = stock.connect(endpoint, topic)
-    publisher.wait_for_subscribers(1, topic=topic, timeout=10)
+    publisher.wait_for_subscribers(1, topic=topic, timeout=DEADLINE_S)
     publisher.publish(topic, b"")
     assert subscriber.recv_multipart() == [topic, b""]
     subscriber.close()
@@ -41,7 +41,7 @@ def test_free_ports_on_all_kinds_of_hosts(
     if host != "[::1]":
         check(shared, stock, f"tcp://127.0.0.1:{number}")
     else:
-        with socket.create_connection(("::1", number), 10) as connection:
+        with socket.create_connection(("::1", number), DEADLINE_S) as connection:
             assert connection.recv(10)[0] == 0xFF
 
 
@@ -51,7 +51,7 @@ def test_several_endpoints_at_once(tmp_path: Path, stock: Stock) -> None:
         assert len(set(publisher.endpoints)) == 4
         assert publisher.endpoints[2] == f"ipc://{tmp_path}/a"
         subscribers = [stock.connect(endpoint, b"A") for endpoint in publisher.endpoints]
-        publisher.wait_for_subscribers(4, timeout=10)
+        publisher.wait_for_subscribers(4, timeout=DEADLINE_S)
         publisher.publish(b"A", b"to all")
         for subscriber in subscribers:
             assert subscriber.recv_multipart() == [b"A", b"to all"]
@@ -73,12 +73,12 @@ def test_bind_and_unbind_later(stock: Stock) -> None:
         assert bound(publisher) == [first, second]
         assert first in repr(publisher)
         with RawPeer.version_3(first, b"A") as stays:
-            publisher.wait_for_subscribers(1, timeout=10)
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             publisher.unbind(first)
             assert bound(publisher) == [second]
             host, _, port = first.removeprefix("tcp://").rpartition(":")
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection((host, int(port)), 10)
+                socket.create_connection((host, int(port)), DEADLINE_S)
             publisher.publish(b"A", b"still served")
             assert stays.read_message() == [b"A", b"still served"]
         with pytest.raises(ConfigError, match="is not bound; bound are: " + second):
@@ -133,7 +133,7 @@ def test_an_abstract_name_has_no_file(
     check(publisher, stock, endpoint)
     assert list(tmp_path.iterdir()) == []
     with RawPeer.version_3(endpoint, b"A"):
-        publisher.wait_for_subscribers(1, topic=b"A", timeout=10)
+        publisher.wait_for_subscribers(1, topic=b"A", timeout=DEADLINE_S)
         assert publisher.subscribers()[-1].peer == f"ipc:{os.getpid()}"
 
 
@@ -160,13 +160,13 @@ def test_a_stream_goes_on_while_endpoints_come_and_go() -> None:
         Publisher("tcp://127.0.0.1:*", workers=2, slow_policy="block") as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"") as stays,
     ):
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         sent = 0
         for _ in range(10):
             publisher.unbind(publisher.endpoints[0])
             endpoint = publisher.bind("tcp://127.0.0.1:*")
             with RawPeer.version_3(endpoint, b"") as newcomer:
-                publisher.wait_for_subscribers(2, timeout=10)
+                publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
                 numbers = [b"%d" % n for n in range(sent, sent + 200)]
                 for number in numbers:
                     publisher.publish(b"n", number)

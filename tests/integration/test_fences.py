@@ -19,16 +19,16 @@ from fanout.shm import fence
 assert not fence.STORES_STAY_IN_ORDER
 with Publisher("tcp://127.0.0.1:*", workers=2, log_bytes=1 << 20, slow_policy="block") as publisher:
     print(publisher.endpoints[0])
-    publisher.wait_for_subscribers(3, timeout=20)
+    publisher.wait_for_subscribers(3, timeout=60)
     for number in range(20):  # one by one: the workers sleep meanwhile, and are woken
         publisher.publish(b"n", b"%d" % number)
-        assert publisher.drain(20) == ()
+        assert publisher.drain(60) == ()
     for number in range(20, 20_000):  # and a flood, many times around the log
         publisher.publish(b"n", b"%d" % number)
     with publisher.batch() as batch:
         batch.publish(b"n", b"20000")
         batch.publish(b"n", b"20001")
-    assert publisher.drain(20) == ()
+    assert publisher.drain(60) == ()
 """
 
 

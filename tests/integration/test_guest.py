@@ -47,7 +47,7 @@ def test_eight_threads_publish_in_the_order_of_the_sequence_numbers() -> None:
         RawPeer.version_3(publisher.endpoints[0], b"", read_ahead=65536) as everything,
         RawPeer.version_3(publisher.endpoints[0], b"t1", read_ahead=65536) as some,
     ):
-        publisher.wait_for_subscribers(2, topic=b"t1", timeout=10)
+        publisher.wait_for_subscribers(2, topic=b"t1", timeout=DEADLINE_S)
         threads = [threading.Thread(target=publish, args=(n,)) for n in range(THREADS)]
         for thread in threads:
             thread.start()
@@ -67,8 +67,8 @@ def test_several_publishers_in_one_process(stock: Stock) -> None:
     ):
         both = stock.connect(one.endpoints[0], b"")
         both.connect(other.endpoints[0])
-        one.wait_for_subscribers(1, timeout=10)
-        other.wait_for_subscribers(1, timeout=10)
+        one.wait_for_subscribers(1, timeout=DEADLINE_S)
+        other.wait_for_subscribers(1, timeout=DEADLINE_S)
         one.publish(b"a", b"one")
         assert both.recv_multipart() == [b"a", b"one"]
         other.publish(b"a", b"other")
@@ -89,7 +89,7 @@ def test_a_callback_that_raises_does_no_harm(caplog: pytest.LogCaptureFixture) -
         Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=fail) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"a") as peer,
     ):
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         publisher.publish(b"a", b"1")
         assert peer.read_message() == [b"a", b"1"]
     assert called.is_set()
@@ -167,7 +167,7 @@ def test_workers_outlive_the_users_ctrl_c() -> None:
         Publisher("tcp://127.0.0.1:*", workers=2, log_bytes=1 << 20) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"a") as peer,
     ):
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         for worker in publisher.statistics().workers:
             os.kill(worker.pid, signal.SIGINT)
             os.kill(worker.pid, signal.SIGTERM)
@@ -181,7 +181,7 @@ def test_a_forked_child_is_told_and_harms_nothing() -> None:
         Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"a") as peer,
     ):
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads, from 3.12
             child = os.fork()

@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import time
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PING = command(b"PING", b"\0\0")
+ANSWERED_S = 1.5  # within which one that speaks answers; a busy machine may hold it up for a while
+SILENT_NS = 2_500_000_000  # longer than that, and than all that is waited for after a PING
 LOG_BYTES = 1 << 20
 SO_ATTACH_FILTER = 26  # the `socket` module has no name for it
 
@@ -41,7 +44,7 @@ def publisher(happenings: Happenings) -> Iterator[Publisher]:
         workers=2,
         log_bytes=LOG_BYTES,
         heartbeat_interval=0.3,
-        heartbeat_timeout=0.3,
+        heartbeat_timeout=ANSWERED_S,
         on_event=happenings,
     ) as made:
         yield made
@@ -74,7 +77,7 @@ def test_who_reads_on_gets_everything_and_no_more_pings(
 ) -> None:
     with half_closed(publisher) as peer:
         began, first = time.monotonic_ns(), 0
-        while time.monotonic_ns() - began < 2 * ANSWER_NS:
+        while time.monotonic_ns() - began < SILENT_NS:
             expect_next(publisher, peer, first, first + 20)
             first += 20
             assert not peer.is_readable(0.05)
@@ -90,12 +93,12 @@ def test_one_that_had_answered_pings_is_not_evicted_for_its_silence(
 ) -> None:
     with RawPeer.version_3(publisher.endpoints[0], b"A") as peer:
         peer.expect(PING)
-        peer.send(command(b"PONG") + command(b"PING", b"\0\x03"))  # and it has a time to live
+        peer.send(command(b"PONG") + command(b"PING", b"\0\x0f"))  # and it has a time to live
         peer.expect(command(b"PONG"))
         peer.socket.shutdown(socket.SHUT_WR)
         peer.expect(PING)
         began = time.monotonic_ns()
-        while time.monotonic_ns() - began < 2 * ANSWER_NS:
+        while time.monotonic_ns() - began < SILENT_NS:
             assert not peer.is_readable(0.1), "asked again, or closed"
         expect_next(publisher, peer, 0, 5)
         assert not happenings.of(EventKind.SUBSCRIBER_EVICTED)
@@ -105,6 +108,7 @@ def test_a_socket_of_libzmq_that_closes_is_gone_at_once(
     publisher: Publisher, happenings: Happenings
 ) -> None:
     context = zmq.Context()
+    took: list[int] = []
     try:
         for count in range(1, 21):
             with context.socket(zmq.SUB) as sub:
@@ -113,11 +117,11 @@ def test_a_socket_of_libzmq_that_closes_is_gone_at_once(
                 publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             began = time.monotonic_ns()
             wait_until(lambda: not publisher.subscribers(), "the end of it")
-            took = time.monotonic_ns() - began
-            assert took < ANSWER_NS, "it was waited for"
+            took.append(time.monotonic_ns() - began)
             happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED, count)
     finally:
         context.destroy(linger=0)
+    assert median(took) < ANSWER_NS, "they were waited for; a busy machine holds up one or two"
     gone = happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)
     assert {one.cause for one in gone} == {Reason.LEFT}
     unread = {one.kernel_bytes for one in publisher.closed_subscribers()}

@@ -125,7 +125,7 @@ def test_a_thousand_that_never_read_neither_harm_who_does_nor_have_the_worker_ki
             "tcp://127.0.0.1:*",
             workers=1,
             kernel_queue_bytes=4096,
-            worker_timeout=1.0,
+            worker_timeout=3.0,
             tcp_user_timeout=600,  # on a slow machine this takes longer than by default
             on_event=happenings,
         ) as publisher,

@@ -9,6 +9,7 @@ import pytest
 
 from fanout import Publisher
 from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import DEADLINE_S
 
 
 def link_local() -> str:
@@ -26,7 +27,7 @@ def test_the_interface_stays_with_the_address() -> None:
         (endpoint,) = publisher.endpoints
         assert endpoint.startswith(f"tcp://[{address}]:")
         with RawPeer.version_3(endpoint, b"A") as peer:
-            publisher.wait_for_subscribers(1, timeout=10)
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             (subscriber,) = publisher.subscribers()
             port = peer.socket.getsockname()[1]
             assert subscriber.peer == f"[{address}]:{port}"

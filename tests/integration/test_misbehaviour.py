@@ -11,7 +11,7 @@ import pytest
 from fanout import EventKind, Publisher, Reason
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import READY_SUB, RawPeer, command, frame, greeting_3
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def strict(request: pytest.FixtureRequest, happenings: Happenings) -> Iterator[P
         ) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"A") as healthy,
     ):
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         yield publisher
         publisher.publish(b"A", b"after")
         assert healthy.read_message() == [b"A", b"after"]
@@ -75,7 +75,7 @@ def test_a_broken_limit_ends_the_connection(
 ) -> None:
     with RawPeer.version_3(strict.endpoints[0], b"B") as peer:
         name = f"127.0.0.1:{peer.socket.getsockname()[1]}"
-        strict.wait_for_subscribers(1, topic=b"B", timeout=10)
+        strict.wait_for_subscribers(1, topic=b"B", timeout=DEADLINE_S)
         peer.send(nonsense)
         peer.read_to_end()
         (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
@@ -107,7 +107,7 @@ def test_who_comes_back_with_too_much_is_held(strict: Publisher) -> None:
         first.send(too_many)
         first.read_to_end()
     with RawPeer.version_3(strict.endpoints[0], b"B") as second:
-        strict.wait_for_subscribers(1, topic=b"B", timeout=10)
+        strict.wait_for_subscribers(1, topic=b"B", timeout=DEADLINE_S)
         second.send(too_many)
         wait_until(lambda: strict.statistics().evicted == 2, "it is no subscriber any more")
         assert not strict.has_subscribers(b"B")
@@ -122,7 +122,7 @@ def test_exactly_at_the_limits_all_is_well(strict: Publisher) -> None:
         peer.send(command(b"SUBSCRIBE", b"B" * 300) + frame(bytes(1000)))
         for _ in range(50):  # it may always change its mind
             peer.send(command(b"CANCEL", b"1") + command(b"SUBSCRIBE", b"1"))
-        strict.wait_for_subscribers(1, topic=b"B" * 300, timeout=10)
+        strict.wait_for_subscribers(1, topic=b"B" * 300, timeout=DEADLINE_S)
         strict.publish(b"B" * 300, b"")
         assert peer.read_message() == [b"B" * 300, b""]
         assert strict.subscribers()[-1].subscriptions == 10
@@ -139,7 +139,7 @@ def test_half_open_connections_are_limited(strict: Publisher, happenings: Happen
         peer.close()
     wait_until(lambda: strict.statistics().failed_handshakes == 4, "they are gone")
     with RawPeer.version_3(strict.endpoints[0], b"B"):
-        strict.wait_for_subscribers(1, topic=b"B", timeout=10)
+        strict.wait_for_subscribers(1, topic=b"B", timeout=DEADLINE_S)
 
 
 def test_no_zmtp_1_unless_it_is_allowed(strict: Publisher) -> None:
@@ -164,7 +164,7 @@ def test_everything_in_one_segment_is_fine(strict: Publisher) -> None:
         peer.expect(greeting_3(1))
         peer.expect_ready()
         peer.expect(command(b"PONG", b"now"))
-        strict.wait_for_subscribers(1, topic=b"BC", timeout=10)
+        strict.wait_for_subscribers(1, topic=b"BC", timeout=DEADLINE_S)
         strict.publish(b"B", b"cancelled")
         strict.publish(b"BC", b"")
         assert peer.read_message() == [b"BC", b""]
@@ -222,7 +222,7 @@ def test_the_ttl_of_a_ping_is_kept(happenings: Happenings) -> None:
         "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=happenings
     ) as publisher:
         taken = []
-        for _ in range(5):  # a busy machine may hold up one or two
+        for _ in range(9):  # a busy machine may hold up some
             with RawPeer.version_3(publisher.endpoints[0], b"A") as peer:
                 began = time.monotonic()
                 peer.send(command(b"PING", b"\x00\x03"))  # 0.3 s

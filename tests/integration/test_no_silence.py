@@ -46,8 +46,8 @@ def strict(happenings: Happenings) -> Publisher:
         kernel_queue_bytes=4096,
         max_subscribers=5,
         max_subscriptions=3,
-        send_timeout=0.5,
-        handshake_timeout=0.5,
+        send_timeout=3.0,  # long before, the log has gone round: it has lost something by then
+        handshake_timeout=3.0,  # those that shake hands do it in time, on a busy machine too
         heartbeat_interval=0,
         on_event=happenings,
     )
@@ -100,7 +100,7 @@ def test_events_and_counters_agree() -> None:
         slow, rude, healthy, leaver = join(b"t", 4096), join(b"r"), join(b"h"), join(b"l")
         half_open = stack.enter_context(RawPeer(endpoint))
         for topic in (b"t", b"r", b"h", b"l"):
-            publisher.wait_for_subscribers(1, topic=topic, timeout=10)
+            publisher.wait_for_subscribers(1, topic=topic, timeout=DEADLINE_S)
         names = [name_of(peer) for peer in (slow, rude, healthy, leaver, half_open)]
 
         be_refused(endpoint, happenings)

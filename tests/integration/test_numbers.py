@@ -10,6 +10,7 @@ import fanout.asyncio
 from fanout import Publisher
 from fanout.introduction import introduction_of
 from tests.helpers.raw import RawPeer
+from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from tests.helpers.stock import Socket, Stock
@@ -37,7 +38,7 @@ def test_every_verb_of_the_blocking_publisher(stock: Stock) -> None:
     for _ in range(2):  # another publisher is another epoch
         with Publisher(ANY, **OPTIONS) as publisher:
             subscriber = stock.connect(publisher.endpoints[0], b"")
-            publisher.wait_for_subscribers(1, timeout=10)
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             sent = [
                 publisher.publish(b"t", b"1"),
                 publisher.publish("t", bytearray(b"2"), timeout=1),
@@ -68,7 +69,7 @@ def test_every_verb_of_the_asyncio_publisher(stock: Stock) -> None:
     async def run() -> None:
         async with fanout.asyncio.Publisher(ANY, **OPTIONS) as publisher:
             subscriber = stock.connect(publisher.endpoints[0], b"")
-            await publisher.wait_for_subscribers(1, timeout=10)
+            await publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             await publisher.publish(b"t", b"1")
             await publisher.publish(b"t", LARGE)
             await publisher.send(b"alone")
@@ -97,7 +98,7 @@ def test_the_handshake_says_what_the_publisher_is_and_whether_it_numbers_message
                 assert introduction.head == 1
                 assert introduction.sequence is numbered
                 if numbered:
-                    publisher.wait_for_subscribers(1, timeout=10)
+                    publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
                     publisher.publish(b"t", b"1")
                     number = struct.pack(">QQ", introduction.epoch, 1)
                     assert peer.read_message() == [b"t", b"1", number]

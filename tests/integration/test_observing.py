@@ -37,7 +37,7 @@ for line in sys.stdin:
     what, _, count = line.partition(" ")
     answer = None
     if what == "publish":
-        publisher.wait_for_subscribers(int(count), timeout=20)
+        publisher.wait_for_subscribers(int(count), timeout=60)
         for number in range(100):
             publisher.publish(b"topic", b"payload %d" % number)
     elif what == "ask\\n":

@@ -22,6 +22,7 @@ from fanout import (
     Publisher,
     Subscriber,
 )
+from fanout.sockets.face import last_problem_of
 from tests.helpers.programs import ROOT
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -103,8 +104,9 @@ def test_the_end_of_a_with_logs_what_was_dropped_and_why(
         intake = publisher.ingest("tcp://127.0.0.1:*")
     with Producer(intake, queue_bytes="64K") as producer:
         producer.publish(b"a", b"x" * 65_000, timeout=0)
+        wait_until(lambda: last_problem_of(producer._push), "it is refused")
         with pytest.raises(Again, match=r"not connected \(Connection refused\)"):
-            producer.publish(b"a", b"x" * 1000, timeout=1.0)
+            producer.publish(b"a", b"x" * 1000, timeout=0.05)
         whole = producer.close
         monkeypatch.setattr(Producer, "close", lambda _self: whole(0.05))
     assert f"1 messages for {intake} were not sent" in caplog.text
@@ -175,7 +177,7 @@ def test_close_tells_what_was_not_sent(stock: Stock) -> None:
         producer = Producer(publisher.ingest("tcp://127.0.0.1:*"), queue_bytes="1M")
         with contextlib.suppress(Again):
             while True:
-                producer.publish(b"a", b"x" * 10_000, timeout=0.5)
+                producer.publish(b"a", b"x" * 10_000, timeout=2.0)
         assert producer.close(0.05) > 0
         publisher.stop()
 

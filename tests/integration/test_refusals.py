@@ -20,6 +20,7 @@ from fanout import Event, EventKind, Publisher, Reason
 from fanout.refusals import PYZMQ_ATTRIBUTES
 from fanout.zmtp.greeting import SIGNATURE
 from tests.helpers.happenings import Happenings
+from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -208,7 +209,7 @@ BUFFERS: list[Any] = [
 def test_any_buffer_is_a_frame_and_a_topic(stock: Stock) -> None:
     with Publisher("tcp://127.0.0.1:*", **SMALL) as made:
         subscriber = stock.connect(made.endpoints[0], b"")
-        made.wait_for_subscribers(1, timeout=10)
+        made.wait_for_subscribers(1, timeout=DEADLINE_S)
         for buffer in BUFFERS:
             made.publish(buffer, buffer)
             made.send(buffer)

@@ -14,7 +14,7 @@ import zmq
 import fanout.asyncio
 from fanout import EventKind, LastValues, Publisher, Reason, auth
 from tests.helpers.happenings import Happenings
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,7 +229,7 @@ def test_who_is_moved_keeps_its_rights(connect: Callable[..., Any]) -> None:
             expected = b"secret" if number % 2 else b"md.1"
             assert subscriber.recv_multipart() == [expected, b"%d" % number]
         publisher.restart_workers()
-        publisher.wait_for_workers(60)
+        publisher.wait_for_workers(DEADLINE_S)
         publisher.permit("desk7", ["news"])
         publisher.publish(b"secret", b"")
         publisher.publish(b"news", b"")
@@ -250,7 +250,7 @@ def test_a_worker_that_is_lost_while_rights_change(connect: Callable[..., Any]) 
                 publisher.publish(topic, b"%d" % number)
             for subscriber in subscribers:
                 assert subscriber.recv_multipart() == [allowed, b"%d" % number]
-            publisher.wait_for_workers(60)
+            publisher.wait_for_workers(DEADLINE_S)
 
 
 def test_last_values_and_what_was_missed_are_within_the_rights(
@@ -267,7 +267,7 @@ def test_last_values_and_what_was_missed_are_within_the_rights(
             [b"md.eu.1", b"news", b"newsletter", b"md.eu.2"]
         )
         again = connect(publisher, "desk7", b"\x00fanout.since=-1000", b"")
-        publisher.wait_for_subscribers(2, timeout=30)
+        publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
         publisher.publish(b"news.last", b"")
         assert set(topics_of(again, b"news.last")) <= {
             *(b"md.eu.1", b"news", b"newsletter", b"md.eu.2", b"news.end")
@@ -299,7 +299,7 @@ class TestSendingAway:
         with publisher:
             gone = [connect(publisher, "desk7") for _ in range(4)]
             boss = connect(publisher, "boss")
-            publisher.wait_for_subscribers(5, timeout=30)
+            publisher.wait_for_subscribers(5, timeout=DEADLINE_S)
             assert publisher.disconnect(user="desk7", reason="left the firm")
             events = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, 4)
             assert {one.cause for one in events} == {Reason.DISCONNECTED_BY_CALL}
@@ -314,7 +314,7 @@ class TestSendingAway:
             assert [one.user for one in publisher.subscribers()] == ["boss"]
             publisher.permit("desk7", None)
             back = connect(publisher, "desk7")
-            publisher.wait_for_subscribers(2, timeout=30)
+            publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
             publisher.publish(b"news", b"again")
             assert back.recv_multipart() == [b"news", b"again"]
 
@@ -334,7 +334,7 @@ class TestSendingAway:
             while not seen.endswith(b"WELCOME"):
                 seen += peer.recv(4096)
             peer.sendall(b"\x04" + bytes([len(ready)]) + ready + b"\x00\x05\x01news")
-            publisher.wait_for_subscribers(1, timeout=30)
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             for number in range(100):
                 publisher.publish(b"news", b"%d" % number + bytes(10_000))
             wait_until(lambda: publisher.subscribers()[0].sent > 20, "the kernel holds a lot")
@@ -375,13 +375,13 @@ class TestAllow:
         with publisher:
             for count in (1, 2):
                 connect(publisher, "desk7")
-                publisher.wait_for_subscribers(count, timeout=30)
+                publisher.wait_for_subscribers(count, timeout=DEADLINE_S)
             connect(publisher, "desk7")
             event = happenings.wait_for(EventKind.HANDSHAKE_FAILED)[0]
             assert event.cause is Reason.PUT_OFF
             assert "may have no more (max_connections)" in event.reason
             connect(publisher, "desk8")
-            publisher.wait_for_subscribers(3, timeout=30)
+            publisher.wait_for_subscribers(3, timeout=DEADLINE_S)
             publisher.disconnect(publisher.subscribers()[0].id)
             happenings.wait_for(EventKind.SUBSCRIBER_CONNECTED, 4)
 
@@ -408,7 +408,7 @@ def test_asyncio_has_the_same(connect: Callable[..., Any]) -> None:
             "tcp://127.0.0.1:*", security=auth.Plain(check), **SMALL
         ) as publisher:
             subscriber = connect(publisher.endpoints[0], "desk7", b"news", b"md.eu.")
-            await publisher.wait_for_subscribers(1, timeout=30)
+            await publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             await publisher.permit("desk7", ["md."])
             await publisher.publish(b"news", b"")
             await publisher.publish(b"md.eu.1", b"")

@@ -24,7 +24,7 @@ from fanout import ConfigError, EventKind, Publisher, Reason, auth
 from fanout.security.verdicts import CHECK_TIMEOUT
 from fanout.zmtp.mechanisms import Credentials
 from tests.helpers.happenings import Happenings
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +93,7 @@ def test_a_user_is_served_and_named(make: Callable[..., Seen]) -> None:
     publisher, happenings = opened(auth.Plain(PASSWORDS))
     with publisher:
         subscriber = make("desk7").connect(publisher.endpoints[0])
-        publisher.wait_for_subscribers(1, timeout=30)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         publisher.publish(b"topic", b"payload")
         assert subscriber.socket.recv_multipart() == [b"topic", b"payload"]
         [one] = publisher.subscribers()
@@ -116,7 +116,7 @@ def test_who_is_refused_stops_for_good(
         # It would be back after 20 ms. Others come and are served meanwhile, for longer than that.
         for count in range(1, 6):
             make("desk7").connect(publisher.endpoints[0])
-            publisher.wait_for_subscribers(count, timeout=30)
+            publisher.wait_for_subscribers(count, timeout=DEADLINE_S)
         assert publisher.statistics().accepted == 6
         assert publisher.statistics().failed_handshakes == 1
     assert not subscriber.saw(zmq.Event.HANDSHAKE_SUCCEEDED)
@@ -182,8 +182,8 @@ def test_a_check_that_hangs_keeps_nobody_from_closing(make: Callable[..., Seen])
         check.mood = "lets in"
         come_back(publisher, subscriber)
         check.mood = "hangs"
-        make("desk8").connect(publisher.endpoints[0])
         asked = check.asked
+        make("desk8").connect(publisher.endpoints[0])
         wait_until(lambda: check.asked > asked, "another one is asked")
     check.let_go.set()
     wait_until(
@@ -209,7 +209,7 @@ def test_an_awaited_check_that_hangs_is_cancelled(make: Callable[..., Seen]) -> 
         assert "longer than 5 s" in event.reason
         wait_until(lambda: cancelled, "it is cancelled")
         make("desk7").connect(publisher.endpoints[0])
-        publisher.wait_for_subscribers(1, timeout=30)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         [one] = publisher.subscribers()
         assert one.user == "desk7"
 
@@ -251,7 +251,7 @@ def test_an_awaited_check_asks_in_the_loop_of_the_publisher(make: Callable[..., 
             "tcp://127.0.0.1:*", security=auth.Plain(check), **SMALL
         ) as publisher:
             make("desk7").connect(publisher.endpoints[0])
-            await publisher.wait_for_subscribers(1, timeout=30)
+            await publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
             [one] = await publisher.subscribers()
             return one.user
 
@@ -263,7 +263,7 @@ def test_one_mechanism_for_each_endpoint(make: Callable[..., Seen]) -> None:
         secured = publisher.bind("tcp://127.0.0.1:*", security=auth.Plain(PASSWORDS))
         make(None).connect(publisher.endpoints[0])
         make("desk7").connect(secured)
-        publisher.wait_for_subscribers(2, timeout=30)
+        publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
         users = {one.endpoint: one.user for one in publisher.subscribers()}
         assert users == {publisher.endpoints[0]: "", secured: "desk7"}
 
@@ -273,7 +273,7 @@ def test_a_user_goes_on_with_another_worker(make: Callable[..., Seen]) -> None:
     publisher, happenings = opened(auth.Plain(PASSWORDS), workers=2)
     with publisher:
         subscriber = make("desk7").connect(publisher.endpoints[0])
-        publisher.wait_for_subscribers(1, timeout=30)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         [one] = publisher.subscribers()
         worker = publisher.statistics().workers[one.worker].pid
         psutil.Process(worker).kill()
@@ -296,7 +296,9 @@ def test_a_user_goes_on_with_another_worker(make: Callable[..., Seen]) -> None:
 def _shown(part: str, *arguments: str) -> list[tuple[int, str]]:
     """Id and user of those that `fanout top` shows."""
     command = [sys.executable, "-m", "fanout", "top", "--once", "--interval=0", "--json"]
-    told = subprocess.check_output([*command, f"--pid={os.getpid()}", *arguments], timeout=30)
+    told = subprocess.check_output(
+        [*command, f"--pid={os.getpid()}", *arguments], timeout=DEADLINE_S
+    )
     return [(one["id"], one["user"]) for one in json.loads(told)[part]]
 
 
@@ -351,7 +353,7 @@ def test_asyncio_has_the_same(make: Callable[..., Seen]) -> None:
             bound = await publisher.bind("tcp://127.0.0.1:*", security=plain)
             make("desk7").connect(publisher.endpoints[0])
             make("desk7").connect(bound)
-            await publisher.wait_for_subscribers(2, timeout=30)
+            await publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
             first, second = await publisher.subscribers()
             return first.user, second.user
 
@@ -363,7 +365,7 @@ def test_a_stranger_who_speaks_before_it_was_judged_is_closed() -> None:
     publisher, happenings = opened(auth.Plain(check))
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01PLAIN" + bytes(47)
     hello = b"\x04\x0d\x05HELLO\x05desk7\x00"
-    with publisher, socket.create_connection(_address(publisher.endpoints[0]), 30) as peer:
+    with publisher, socket.create_connection(_address(publisher.endpoints[0]), DEADLINE_S) as peer:
         peer.sendall(greeting + hello)
         wait_until(lambda: check.asked == 1, "it is asked")
         peer.sendall(hello)
@@ -382,7 +384,7 @@ def test_a_password_is_nowhere(
     with publisher:
         make("desk7").connect(publisher.endpoints[0])
         make("desk8").connect(publisher.endpoints[0])
-        publisher.wait_for_subscribers(1, timeout=30)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         happenings.wait_for(EventKind.HANDSHAKE_FAILED)
         texts = [str(happenings.events), repr(publisher), repr(publisher.options)]
         pid = publisher.statistics().workers[0].pid
@@ -415,7 +417,7 @@ def hello(user: bytes, password: bytes) -> bytes:
 
 def answer_to(publisher: Publisher, user: bytes, password: bytes) -> bytes:
     """What a raw peer is told after the greeting, up to the first frame."""
-    with socket.create_connection(_address(publisher.endpoints[0]), 30) as peer:
+    with socket.create_connection(_address(publisher.endpoints[0]), DEADLINE_S) as peer:
         peer.sendall(hello(user, password))
         data = b""
         while len(data) < 64 + 10:
@@ -465,7 +467,7 @@ def test_what_a_check_quotes_breaks_nothing(make: Callable[..., Seen]) -> None:
         assert "TypeError in" in event.reason
         assert "test_security.py" in event.reason, "it says where in the check"
         make("desk7").connect(publisher.endpoints[0])
-        publisher.wait_for_subscribers(1, timeout=30)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
 
 
 def test_who_comes_and_goes_keeps_nobody_waiting(make: Callable[..., Seen]) -> None:
@@ -481,7 +483,7 @@ def test_who_comes_and_goes_keeps_nobody_waiting(make: Callable[..., Seen]) -> N
     publisher, happenings = opened(auth.Plain(check))
     with publisher:
         for _ in range(200):
-            with socket.create_connection(_address(publisher.endpoints[0]), 30) as peer:
+            with socket.create_connection(_address(publisher.endpoints[0]), DEADLINE_S) as peer:
                 peer.sendall(hello(b"flood", b"x"))
                 peer.recv(64)
         happenings.wait_for(EventKind.HANDSHAKE_FAILED)
@@ -502,5 +504,5 @@ def test_an_endpoint_is_unbound_while_somebody_is_judged(make: Callable[..., See
         wait_until(lambda: check.asked == 1, "it is asked")
         publisher.unbind(endpoint)
         check.let_go.set()
-        publisher.wait_for_subscribers(1, timeout=30)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         assert publisher.subscribers()[0].user == "desk7"

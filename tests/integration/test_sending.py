@@ -12,6 +12,7 @@ import pytest
 
 from fanout import Batch, ClosedError, MessageTooLarge, Publisher
 from tests.helpers.stock import Stock
+from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ def listening(shared: Publisher) -> Iterator[Socket]:
     """Takes everything of the shared publisher, in test after test."""
     stock = Stock()
     subscriber = stock.connect(shared.endpoints[0], b"")
-    shared.wait_for_subscribers(1, timeout=10)
+    shared.wait_for_subscribers(1, timeout=DEADLINE_S)
     yield subscriber
     stock.close()
 
@@ -33,7 +34,7 @@ def listening(shared: Publisher) -> Iterator[Socket]:
 def subscriber(publisher: Publisher, stock: Stock) -> Socket:
     """Takes everything."""
     subscriber = stock.connect(publisher.endpoints[0], b"")
-    publisher.wait_for_subscribers(1, timeout=10)
+    publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
     return subscriber
 
 
@@ -69,7 +70,7 @@ def test_publish_takes_bytes_like_arguments(
 
 def test_a_text_topic_is_utf_8(publisher: Publisher, stock: Stock) -> None:
     subscriber = stock.connect(publisher.endpoints[0], "grün".encode())
-    publisher.wait_for_subscribers(1, topic="grüner", timeout=10)
+    publisher.wait_for_subscribers(1, topic="grüner", timeout=DEADLINE_S)
     assert publisher.has_subscribers("grün")
     publisher.publish("grüner", b"")
     assert subscriber.recv_multipart() == ["grüner".encode(), b""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -15,7 +16,7 @@ from fanout import Again, EventKind, Publisher, Reason, SlowPolicy, SubscriberSt
 from fanout.questions import BLOCKERS_EACH
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def stalled(publisher: Publisher, topic: bytes = b"") -> RawPeer:
 
 def publish_until(publisher: Publisher, condition: Callable[[], object]) -> int:
     """Publish numbered messages until the condition holds; returns how many."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + DEADLINE_S
     published = 0
     while not condition():
         assert time.monotonic() < deadline
@@ -83,7 +84,7 @@ def test_drop_oldest_loses_the_oldest_and_counts_them(topic: bytes) -> None:
         start(slow_limit_bytes=1 << 18, on_event=happenings) as publisher,
         stalled(publisher, topic) as peer,
     ):
-        publisher.wait_for_subscribers(1, topic=topic or None, timeout=10)
+        publisher.wait_for_subscribers(1, topic=topic or None, timeout=DEADLINE_S)
         published = publish_until(publisher, lambda: happenings.of(EventKind.SUBSCRIBER_SLOW))
         # It is about to lose something; now it loses more than the log holds.
         for _ in range(2000):
@@ -124,7 +125,7 @@ def test_block_loses_nothing(topic: bytes) -> None:
     total = 4000
     with start(slow_policy="block", send_timeout=60) as publisher, ExitStack() as stack:
         reader = stack.enter_context(stalled(publisher, topic))
-        publisher.wait_for_subscribers(1, topic=topic or None, timeout=10)
+        publisher.wait_for_subscribers(1, topic=topic or None, timeout=DEADLINE_S)
         with pytest.raises(Again, match="nothing was sent"):
             publish_to_the_limit(publisher)
         published = publisher.statistics().published
@@ -160,14 +161,14 @@ def test_of_several_who_block_each_is_named_until_it_is_let_go() -> None:
         peers = {}
         for count in range(1, 5):
             peer = stack.enter_context(stalled(publisher))
-            publisher.wait_for_subscribers(count, timeout=10)
+            publisher.wait_for_subscribers(count, timeout=DEADLINE_S)
             peers[max(one.id for one in publisher.subscribers())] = peer
         declined = min(peers)  # as if it had asked for `block` and not got it
         publisher.set_slow_policy(declined, "drop_newest")
         named: list[int] = []
         with pytest.raises(Again):
             publish_to_the_limit(publisher)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + DEADLINE_S
         while len(named) < 3:
             assert time.monotonic() < deadline, f"{named} of {peers.keys()} were named"
             with pytest.raises(Again) as caught:
@@ -186,7 +187,7 @@ def test_of_several_who_block_each_is_named_until_it_is_let_go() -> None:
             else:
                 peers[who].close()
         assert set(named) == peers.keys() - {declined}
-        publisher.send(bytes(1 << 17), timeout=20)
+        publisher.send(bytes(1 << 17), timeout=DEADLINE_S)
 
 
 def has_action(publisher: Publisher, subscriber: int, action: str) -> bool:
@@ -201,10 +202,10 @@ def test_block_waits_for_subscribers_that_match_only() -> None:
         stalled(publisher, b"other") as silent,
         stalled(publisher, b"t") as reader,
     ):
-        publisher.wait_for_subscribers(1, topic=b"t", timeout=10)
-        publisher.wait_for_subscribers(1, topic=b"other", timeout=10)
+        publisher.wait_for_subscribers(1, topic=b"t", timeout=DEADLINE_S)
+        publisher.wait_for_subscribers(1, topic=b"other", timeout=DEADLINE_S)
         for number in range(5000):
-            publisher.publish(b"t%d" % (number % 2), b"%d." % number + PAYLOAD, timeout=20)
+            publisher.publish(b"t%d" % (number % 2), b"%d." % number + PAYLOAD, timeout=DEADLINE_S)
             assert number_of(reader.read_message()) == number
         publisher.publish(b"other", b"")
         assert silent.read_message() == [b"other", b""]
@@ -212,9 +213,9 @@ def test_block_waits_for_subscribers_that_match_only() -> None:
 
 def test_block_goes_on_when_the_slowest_is_evicted() -> None:
     with start(slow_policy="block", send_timeout=0.3) as publisher, stalled(publisher):
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         for number in range(3000):
-            publisher.publish(b"t", b"%d." % number + PAYLOAD, timeout=20)
+            publisher.publish(b"t", b"%d." % number + PAYLOAD, timeout=DEADLINE_S)
         assert publisher.statistics().evicted == 1
         assert publisher.subscribers() == ()
 
@@ -228,11 +229,11 @@ def test_one_that_never_reads_is_evicted_and_twenty_others_lose_nothing() -> Non
     with small as publisher, ExitStack() as stack:
         silent = stack.enter_context(stalled(publisher))
         name = f"127.0.0.1:{silent.socket.getsockname()[1]}"
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         healthy = [
             stack.enter_context(RawPeer.version_3(publisher.endpoints[0], b"")) for _ in range(20)
         ]
-        publisher.wait_for_subscribers(21, timeout=10)
+        publisher.wait_for_subscribers(21, timeout=DEADLINE_S)
         published = 0
         named: tuple[str, ...] = ()
         while not happenings.of(EventKind.SUBSCRIBER_EVICTED):
@@ -266,10 +267,10 @@ def test_who_stands_still_while_the_log_has_all_it_wants_is_reported_and_loses_n
     """Its program is in a debugger, or collects garbage; the feed is slow enough."""
     happenings = Happenings()
     with start(send_timeout=0.3, on_event=happenings) as publisher, stalled(publisher) as peer:
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         published = publish_until(publisher, lambda: publisher.subscribers()[0].blocked_s)
         (event,) = happenings.wait_for(EventKind.SUBSCRIBER_STALLED)
-        assert event.reason.startswith("has taken nothing for 0.")
+        assert re.fullmatch(r"has taken nothing for \d+\.\d s", event.reason)
         assert event.peer == f"127.0.0.1:{peer.socket.getsockname()[1]}"
         wait_until(lambda: publisher.subscribers()[0].blocked_s > 3 * 0.3, "three timeouts passed")
 
@@ -284,10 +285,10 @@ def test_who_stands_still_while_the_log_has_all_it_wants_is_reported_and_loses_n
 def test_who_stands_still_for_longer_is_evicted_and_told_what_it_lost() -> None:
     happenings = Happenings()
     with (
-        start(send_timeout=0.2, stall_timeout=0.6, on_event=happenings) as publisher,
+        start(send_timeout=0.5, stall_timeout=2.0, on_event=happenings) as publisher,
         stalled(publisher),
     ):
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         publish_until(publisher, lambda: publisher.subscribers()[0].blocked_s)
         (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
         assert evicted.cause is Reason.STALL_TIMEOUT
@@ -297,7 +298,7 @@ def test_who_stands_still_for_longer_is_evicted_and_told_what_it_lost() -> None:
 
 def test_a_slow_subscriber_may_change_its_subscriptions() -> None:
     with start(slow_limit_bytes=1 << 18) as publisher, stalled(publisher, b"t0") as peer:
-        publisher.wait_for_subscribers(1, topic=b"t0", timeout=10)
+        publisher.wait_for_subscribers(1, topic=b"t0", timeout=DEADLINE_S)
         published = publish_until(
             publisher, lambda: any(one.blocked_s for one in publisher.subscribers())
         )
@@ -307,7 +308,7 @@ def test_a_slow_subscriber_may_change_its_subscriptions() -> None:
             "the front is the head",
         )
         peer.send(b"\x04\x0c\x09SUBSCRIBEt1" + b"\x04\x09\x06CANCELt0")
-        publisher.wait_for_subscribers(1, topic=b"t1", timeout=10)
+        publisher.wait_for_subscribers(1, topic=b"t1", timeout=DEADLINE_S)
         wait_until(lambda: not publisher.has_subscribers(b"t0"), "the cancellation is seen")
         for number in range(published, published + 50):
             publisher.publish(b"t%d" % (number % 2), b"%d." % number + PAYLOAD)
@@ -324,7 +325,7 @@ def test_a_stock_subscriber_is_told_of_exactly_what_it_has_lost(stock: Stock) ->
     with start(slow_limit_bytes=1 << 17) as publisher:  # of its own: half of all there is
         small = {zmq.RCVHWM: 1, zmq.RCVBUF: 4096}
         subscriber = stock.connect(publisher.endpoints[0], GAP, b"t1", options=small)
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         (before,) = publisher.subscribers()
         published = publish_until(publisher, lambda: publisher.subscribers()[0].dropped > 50)
         last = publisher.publish(b"t1", b"%d.last" % published)

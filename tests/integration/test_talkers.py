@@ -10,7 +10,7 @@ import zmq
 
 from fanout import Event, EventKind, Publisher, Reason
 from tests.helpers.raw import RawPeer, command
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -37,7 +37,7 @@ def test_a_list_of_ten_thousand_topics_is_in_force_without_being_put_off(stock: 
         for index in range(TOPICS):
             subscriber.setsockopt(zmq.SUBSCRIBE, b"topic.%05d" % index)
         last = b"topic.%05d" % (TOPICS - 1)
-        publisher.wait_for_subscribers(1, last, timeout=30)
+        publisher.wait_for_subscribers(1, last, timeout=DEADLINE_S)
         publisher.send_multipart([last, b"here"])
         assert subscriber.recv_multipart() == [last, b"here"]
         (row,) = publisher.subscribers()
@@ -93,7 +93,7 @@ def test_who_talks_without_end_is_named_and_who_listens_gets_everything(
     events: list[Event] = []
     with publishing(events) as publisher:
         healthy = stock.connect(publisher.endpoints[0], b"healthy")
-        publisher.wait_for_subscribers(1, b"healthy", timeout=30)
+        publisher.wait_for_subscribers(1, b"healthy", timeout=DEADLINE_S)
         (listening,) = publisher.subscribers()
         talker = Talker(publisher, words * 500)
 

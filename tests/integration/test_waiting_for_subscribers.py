@@ -28,8 +28,8 @@ def test_it_counts_subscribers_that_a_message_would_reach(
     stock.connect(endpoint, b"GBP")
     stock.connect(endpoint, b"")
     stock.connect(endpoint)  # subscribes to nothing
-    publisher.wait_for_subscribers(3, timeout=10)
-    publisher.wait_for_subscribers(2, topic=b"EURUSD", timeout=10)
+    publisher.wait_for_subscribers(3, timeout=DEADLINE_S)
+    publisher.wait_for_subscribers(2, topic=b"EURUSD", timeout=DEADLINE_S)
     for topic, count in ((None, 3), (b"EURUSD", 2), ("GBP", 2), (b"GB", 1), (b"", 1)):
         publisher.wait_for_subscribers(count, topic=topic, timeout=0)
         with pytest.raises(TimeoutError, match=rf"\b{count} of {count + 1} subscribers"):
@@ -54,7 +54,7 @@ def test_what_is_published_after_it_reaches_them_all(publisher: Publisher, stock
     for number in range(30):
         topic = b"t%d" % number
         subscriber = stock.connect(publisher.endpoints[0], topic)
-        publisher.wait_for_subscribers(1, topic=topic, timeout=10)
+        publisher.wait_for_subscribers(1, topic=topic, timeout=DEADLINE_S)
         publisher.publish(topic, b"at once")
         assert subscriber.recv_multipart() == [topic, b"at once"]
         subscriber.close()
@@ -62,12 +62,12 @@ def test_what_is_published_after_it_reaches_them_all(publisher: Publisher, stock
 
 def test_they_are_not_counted_any_more_when_they_leave(publisher: Publisher) -> None:
     with RawPeer.version_3(publisher.endpoints[0], b"A") as peer:
-        publisher.wait_for_subscribers(1, topic=b"A", timeout=10)
+        publisher.wait_for_subscribers(1, topic=b"A", timeout=DEADLINE_S)
         peer.send(b"\x04\x08\x06CANCELA")
         wait_until(lambda: not publisher.has_subscribers(), "the cancellation is seen")
         assert [one.subscriptions for one in publisher.subscribers()] == [0]
         peer.send(b"\x04\x0b\x09SUBSCRIBEA")
-        publisher.wait_for_subscribers(1, topic=b"A", timeout=10)
+        publisher.wait_for_subscribers(1, topic=b"A", timeout=DEADLINE_S)
     wait_until(lambda: not publisher.has_subscribers(), "the end is seen")
     wait_until(lambda: publisher.subscribers() == (), "it is gone")
 
@@ -76,11 +76,11 @@ def test_the_last_unsubscribe_of_a_stock_socket_ends_a_duplicate_subscription(
     publisher: Publisher, stock: Stock
 ) -> None:
     subscriber = stock.connect(publisher.endpoints[0], b"A", b"A", b"A", b"B")
-    publisher.wait_for_subscribers(1, topic=b"B", timeout=10)
+    publisher.wait_for_subscribers(1, topic=b"B", timeout=DEADLINE_S)
     subscriber.unsubscribe(b"A")
     subscriber.unsubscribe(b"A")
     subscriber.subscribe(b"C")  # the others were before it
-    publisher.wait_for_subscribers(1, topic=b"C", timeout=10)
+    publisher.wait_for_subscribers(1, topic=b"C", timeout=DEADLINE_S)
     assert publisher.has_subscribers(b"A")
     subscriber.unsubscribe(b"A")  # for this one only libzmq sends a CANCEL
     wait_until(lambda: not publisher.has_subscribers(b"A"), "the cancellation is seen")
@@ -111,8 +111,8 @@ def test_statistics_are_exact(stock: Stock) -> None:
             RawPeer.version_3(endpoint, b"") as everything,
             RawPeer.version_3(endpoint, b"a", b"a1", b"b7", minor=0) as some,
         ):
-            publisher.wait_for_subscribers(2, timeout=10)
-            publisher.wait_for_subscribers(2, topic=b"b7", timeout=10)
+            publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
+            publisher.wait_for_subscribers(2, topic=b"b7", timeout=DEADLINE_S)
             for number in range(1000):
                 publisher.publish(b"%c%d" % (b"abcd"[number % 4], number % 10), b"x")
             wanted = [n for n in range(1000) if n % 4 == 0 or (n % 4 == 1 and n % 10 == 7)]
@@ -155,7 +155,7 @@ def test_statistics_include_all_that_was_published_before_they_were_asked_for(
     publisher: Publisher,
 ) -> None:
     with RawPeer.version_3(publisher.endpoints[0], b"a"):
-        publisher.wait_for_subscribers(1, timeout=10)
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         for number in range(1, 200):
             with publisher.batch() as batch:
                 for _ in range(20):
@@ -171,7 +171,7 @@ def test_more_than_the_limits_allow_are_refused_and_counted() -> None:
     ) as publisher:
         endpoint = publisher.endpoints[0]
         with RawPeer.version_3(endpoint, b"A") as one, RawPeer.version_3(endpoint, b"A"):
-            publisher.wait_for_subscribers(2, timeout=10)
+            publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
             with RawPeer(endpoint) as third:
                 assert third.read_to_end() == b""
             refused = happenings.wait_for(EventKind.CONNECTION_REFUSED)[0]
@@ -180,7 +180,7 @@ def test_more_than_the_limits_allow_are_refused_and_counted() -> None:
             one.close()
             wait_until(lambda: len(publisher.subscribers()) == 1, "one has left")
             with RawPeer.version_3(endpoint, b"A"):
-                publisher.wait_for_subscribers(2, timeout=10)
+                publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
 
 
 @pytest.mark.unmeasured
@@ -210,7 +210,7 @@ def test_it_keeps_its_promise_in_a_flood(publisher: Publisher) -> None:
         for prefix in (b"flood", b"flood1", b"flood", b"flood2"):
             peer = stack.enter_context(RawPeer.version_3(endpoint, prefix))
             readers.append((peer, threading.Thread(target=read, args=(peer,))))
-        publisher.wait_for_subscribers(4, timeout=10)
+        publisher.wait_for_subscribers(4, timeout=DEADLINE_S)
         threads = [threading.Thread(target=flood), *(thread for _, thread in readers)]
         for thread in threads:
             thread.start()
@@ -222,7 +222,7 @@ def test_it_keeps_its_promise_in_a_flood(publisher: Publisher) -> None:
                         newcomers.enter_context(RawPeer.version_3(endpoint, topic, minor=minor))
                         for minor in (0, 1, 1, 1)
                     ]
-                    publisher.wait_for_subscribers(4, topic=topic, timeout=10)
+                    publisher.wait_for_subscribers(4, topic=topic, timeout=DEADLINE_S)
                     publisher.publish(topic, b"at once")
                     assert [peer.read_message() for peer in peers] == [[topic, b"at once"]] * 4
         finally:

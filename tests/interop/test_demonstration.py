@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-DEADLINE_S = 50.0
+from tests.helpers.programs import ROOT
+from tests.helpers.waiting import DEADLINE_S
+
+SCRIPTS = ROOT / "scripts"
 
 
 def test_healthy_subscribers_get_everything() -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import zmq
 import zmq.auth
 
-from tests.helpers.command import DEADLINE_S, Command
+from tests.helpers.command import Command
 from tests.helpers.curve import CurveSeen, Keys, new_keys
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

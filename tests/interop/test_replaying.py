@@ -11,6 +11,7 @@ import pytest
 import zmq
 
 from fanout import Publisher
+from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,11 +42,11 @@ def catch_up(
     """What a socket with these subscriptions gets before what is published when it is there."""
     end = END + b"%d" % next(_ends)
     with context.socket(zmq.SUB) as subscriber:
-        subscriber.setsockopt(zmq.RCVTIMEO, 10_000)
+        subscriber.setsockopt(zmq.RCVTIMEO, int(DEADLINE_S * 1000))
         for topic in (*topics, end):
             subscriber.subscribe(topic)
         subscriber.connect(publisher.endpoints[0])
-        publisher.wait_for_subscribers(1, end, timeout=10)
+        publisher.wait_for_subscribers(1, end, timeout=DEADLINE_S)
         publisher.publish(end, b"")
         found: list[list[bytes]] = []
         while not found or found[-1][0] != end:

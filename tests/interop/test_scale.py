@@ -45,6 +45,8 @@ def test_two_thousand_subscribers_at_once(count: int) -> None:
         workers=2,
         slow_policy="block",
         heartbeat_interval=0,
+        send_timeout=600,  # all are read by one process, which a busy machine may hold up
+        handshake_timeout=600,
         max_half_open=WANTED,
     ) as publisher:
         port = publisher.endpoints[0].rpartition(":")[2]

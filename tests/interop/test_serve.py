@@ -17,8 +17,8 @@ import msgpack
 import pytest
 import zmq
 
-from tests.helpers.command import DEADLINE_S, ROOT, Command
-from tests.helpers.waiting import wait_until
+from tests.helpers.command import ROOT, Command
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

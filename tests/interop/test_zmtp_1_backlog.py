@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fanout import Publisher
 from tests.helpers.raw import SIGNATURE, RawPeer
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 SIZES = (0, 1, 252, 253, 254, 255, 256, 4000)
 
@@ -14,7 +14,7 @@ def connect(publisher: Publisher) -> RawPeer:
     peer = RawPeer(publisher.endpoints[0], receive_buffer=4096)
     peer.send(b"\x01\x00")
     peer.expect(SIGNATURE)
-    publisher.wait_for_subscribers(1, timeout=10)
+    publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
     return peer
 
 

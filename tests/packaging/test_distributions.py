@@ -31,11 +31,11 @@ import socket
 import fanout
 publisher = fanout.Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20)
 host, _, port = publisher.endpoints[0].removeprefix("tcp://").partition(":")
-peer = socket.create_connection((host, int(port)), 20)
+peer = socket.create_connection((host, int(port)), 60)
 greeting = b"\\xff" + bytes(8) + b"\\x7f\\x03\\x00" + b"NULL".ljust(52, b"\\0")
 ready = b"\\x04\\x19\\x05READY\\x0bSocket-Type\\x00\\x00\\x00\\x03SUB"
 peer.sendall(greeting + ready + b"\\x00\\x02\\x01a")
-publisher.wait_for_subscribers(1, topic=b"a", timeout=20)
+publisher.wait_for_subscribers(1, topic=b"a", timeout=60)
 publisher.publish(b"a", b"delivered")
 received = b""
 while not received.endswith(b"delivered"):

@@ -68,7 +68,7 @@ inside, go, made = threading.Event(), threading.Event(), []
 def make():
     with standard_taken():
         inside.set()
-        go.wait(10)
+        go.wait(60)
         made.append(os.eventfd(0))
 thread = threading.Thread(target=make)
 with standard_taken():
@@ -84,7 +84,7 @@ with standard_taken():
     if child == 0:
         thread = threading.Thread(target=lambda: standard_taken().__enter__(), daemon=True)
         thread.start()
-        thread.join(10)
+        thread.join(60)
         os._exit(thread.is_alive())
 check(os.waitpid(child, 0)[1] == 0, "it waits for a thread that it has not got")
 """,
@@ -102,7 +102,7 @@ def test_standard_numbers(case: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -95,9 +95,10 @@ class Session:
             children = [stack.enter_context(child) for child in self._start(port)]
             self._await_all(publisher)
             self._publish(publisher, self._seconds)
-            self._read_all(children, tell=False)
+            self._read_to_the_end(publisher, children)
             for _ in range(TOPICS):  # whoever has lost the last ones is told so
                 self._publish_next(publisher)
+            self._read_to_the_end(publisher, children)
             heard = self._read_all(children, tell=True)
             self._judge(publisher, heard)
         return self._found
@@ -188,6 +189,16 @@ class Session:
         for text in law(total, total.queued, total.queued_bytes):
             self._complain("the publisher", text)
         return behind
+
+    def _read_to_the_end(self, publisher: Publisher, children: Sequence[Child]) -> None:
+        """All read until nothing waits for anybody.
+
+        On a busy machine more may come after a while in which nothing came.
+        """
+        until = time.monotonic() + READ_S
+        self._read_all(children, tell=False)
+        while publisher.drain(0.0) and time.monotonic() < until:
+            self._read_all(children, tell=False)
 
     @staticmethod
     def _read_all(children: Sequence[Child], *, tell: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SMALL = Limits(outbox_messages=2)
 STALLED = Limits(inbox_messages=1)
 BIG = b"x" * 1_000_000
+TURNS = 10  # of the loop, in which neither side goes on: then the other takes no more
 
 
 def full(kind: type[Push | Dealer]) -> Callable[[Path], Any]:
@@ -99,6 +100,16 @@ class Backlog:
         """Whether the sender takes another one."""
         return self._sender.statistics().outbox < SMALL.outbox_messages
 
+    async def stands_still(self) -> bool:
+        """Whether nothing goes out in many turns of the loop, in each of which something could."""
+        before = self._unsent_bytes()
+        for _ in range(TURNS):
+            await asyncio.sleep(0.001)
+        return self._unsent_bytes() == before
+
+    def _unsent_bytes(self) -> int:
+        return sum(peer.unsent_bytes for peer in self._sender._actor.core.peers)
+
     async def make_room(self) -> None:
         while not self.has_room() and self.waiting:
             await self._read_one()
@@ -118,11 +129,11 @@ async def router_send(folder: Path) -> AsyncIterator[Talk]:
         dealer.connect(await router.bind(f"ipc://{folder}/socket"))
         await router.wait_for_peers(1, DEADLINE_S)
         backlog = Backlog(router, dealer)
-        while backlog.waiting < 3 or router.try_send([b"a", BIG]):
-            backlog.waiting += 1
-            if backlog.waiting <= 3:
-                await router.send([b"a", BIG])
-            await asyncio.sleep(0.01)
+        while True:
+            if router.try_send([b"a", BIG]):
+                backlog.waiting += 1
+            elif await backlog.stands_still():
+                break
 
         async def settle(came: bool) -> None:
             del came
@@ -147,8 +158,10 @@ async def rep_send(folder: Path) -> AsyncIterator[Talk]:
         while True:
             await dealer.send([b"", b"question"])
             assert await last(rep) == b"question"
-            await asyncio.sleep(0.01)
-            if not rep.try_send(BIG):
+            while not (has_room := rep.try_send(BIG)):
+                if await backlog.stands_still():
+                    break
+            if not has_room:
                 break
             backlog.waiting += 1
 

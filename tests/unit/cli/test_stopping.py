@@ -7,8 +7,7 @@ import signal
 import threading
 
 from fanout.cli.stopping import REPEAT_S, Stopper
-
-DEADLINE_S = 20.0
+from tests.helpers.waiting import DEADLINE_S
 
 
 def never(status: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.coordinator.interest import Interest
+from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,12 +32,12 @@ def test_an_answer_is_not_from_the_middle_of_a_change() -> None:
     def added() -> Iterator[bytes]:
         yield b"AB"
         reader.start()
-        assert asking.wait(10)
+        assert asking.wait(DEADLINE_S)
         assert not answers, "answered while the change was being made"
         yield b"ABC"
 
     interest.update(2, 1, added(), [])
-    reader.join(10)
+    reader.join(DEADLINE_S)
 
     assert answers == [2]
 

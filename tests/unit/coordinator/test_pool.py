@@ -19,6 +19,7 @@ from fanout.events import EventKind
 from fanout.reasons import Reason
 from fanout.shm.header import Header
 from fanout.shm.worker_slot import NO_TAIL, WorkerState
+from tests.helpers.waiting import DEADLINE_S
 from tests.simulation.processes import Flag
 from tests.unit.coordinator.bench import KILLED, Bench, closed
 from tests.unit.coordinator.test_supervision import only
@@ -38,7 +39,7 @@ def is_open(descriptor: int) -> bool:
 
 def has_ended(sock: socket.socket) -> bool:
     """Whether the other side has ended this connection."""
-    sock.settimeout(2)
+    sock.settimeout(DEADLINE_S)
     try:
         return sock.recv(1) == b""
     except ConnectionResetError:

@@ -10,6 +10,7 @@ import pytest
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
 from tests.helpers.built import needs_compiled, path_type
+from tests.helpers.waiting import DEADLINE_S
 from tests.unit.send.line import Line
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def test_who_does_not_hold_a_lock_cannot_release_it() -> None:
     lock = _speed.Lock(threading.RLock(), word, 3)
     holder = threading.Thread(target=lock.acquire)
     holder.start()
-    holder.join(10)
+    holder.join(DEADLINE_S)
 
     with pytest.raises(RuntimeError):
         lock.release()

@@ -23,6 +23,7 @@ from fanout.shm.value_layout import ValueTable
 from fanout.shm.worker_slot import sleeper_byte
 from fanout.zmtp.frames import encode_message, split_message
 from tests.helpers.built import needs_compiled, path_type
+from tests.helpers.waiting import DEADLINE_S
 from tests.unit.send.line import Line
 
 if TYPE_CHECKING:
@@ -93,19 +94,19 @@ def test_a_lock_that_another_thread_holds_is_waited_for(line: Line) -> None:
     def hold_it() -> None:
         lock.acquire()
         held.set()
-        leave.wait(10)
+        leave.wait(DEADLINE_S)
         lock.release()
 
     holder = threading.Thread(target=hold_it)
     holder.start()
-    held.wait(10)
+    held.wait(DEADLINE_S)
     sent: list[int] = []
     sender = threading.Thread(target=lambda: sent.append(line.path.append(b"late", b"t")))
     sender.start()
     before = (line.path.log.head, list(sent))
     leave.set()
-    sender.join(10)
-    holder.join(10)
+    sender.join(DEADLINE_S)
+    holder.join(DEADLINE_S)
 
     assert (before, sent) == ((0, []), [0])
 

@@ -11,6 +11,7 @@ from fanout.errors import ForkedError, NestedSendError, PoisonedError
 from fanout.send import lock as locks
 from fanout.send.gate import FORKED, Gate
 from fanout.send.lock import SendLock, holds_lock
+from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,11 +130,11 @@ def test_a_lock_that_somebody_holds_for_long_is_not_lost() -> None:
 
     def stay() -> None:
         inside.set()
-        leave.wait(10)
+        leave.wait(DEADLINE_S)
 
     thread = threading.Thread(target=lambda: send(lock, stay))
     thread.start()
-    inside.wait(10)
+    inside.wait(DEADLINE_S)
     before = lock.current
     threading.Timer(0.1, leave.set).start()  # far more looks than it takes to call a lock lost
 
@@ -162,7 +163,7 @@ class Slow:
         if self._is_first:
             self._is_first = False
             self.taken.set()
-            self.go_on.wait(10)
+            self.go_on.wait(DEADLINE_S)
         return taken
 
     def release(self) -> None:
@@ -177,7 +178,7 @@ def test_a_lock_is_not_lost_whose_thread_is_slow_to_see_that_it_has_it() -> None
     lock.current = slow = Slow()
     thread = threading.Thread(target=lambda: send(lock))
     thread.start()
-    slow.taken.wait(10)
+    slow.taken.wait(DEADLINE_S)
     threading.Timer(0.1, slow.go_on.set).start()  # far more looks than it takes to call it lost
 
     taken = lock.acquire_slowly(mending=True)

@@ -44,7 +44,7 @@ def test_another_process_rings() -> None:
     os.set_inheritable(bell.fd, True)
     code = f"from fanout.shm.doorbell import Doorbell; Doorbell({bell.fd}).ring()"
 
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=30, pass_fds=(bell.fd,))
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, pass_fds=(bell.fd,))
 
     assert bell.wait(0)
     bell.close()

@@ -25,7 +25,7 @@ LOOK = "from fanout.shm import fence; print(fence.STORES_STAY_IN_ORDER)"
 def test_a_switch_has_every_machine_use_fences(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FANOUT_FENCES", value)
     done = subprocess.run(
-        [sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
 
     expected = os.uname().machine == "x86_64" and not value

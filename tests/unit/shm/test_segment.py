@@ -36,7 +36,7 @@ def test_a_second_process_reads_what_was_published_and_cannot_write() -> None:
     path = f"/proc/{os.getpid()}/fd/{log.segment.fd}"
 
     done = subprocess.run(
-        [sys.executable, "-c", READER, path], capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", READER, path], capture_output=True, text=True, timeout=60
     )
 
     assert done.returncode == 9, done.stderr

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fanout.transport.listener import Listener
 
 BACKLOG = 16
-ACCEPT_TIMEOUT_S = 10.0
+ACCEPT_TIMEOUT_S = 60.0
 
 
 def connect(listener: Listener) -> tuple[socket.socket, socket.socket]:

@@ -16,7 +16,7 @@ IMPORT = "import os, resource, signal, sys\nfrom fanout.workers import own_proce
 
 def run(source: str, **more: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", IMPORT + source]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, **more)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, **more)  # type: ignore[call-overload,no-any-return]
 
 
 def test_sleeps_end_on_time() -> None:
@@ -71,7 +71,7 @@ os.abort()
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=30,
+        timeout=60,
     )
 
     assert (done.stdout.strip(), done.returncode) == ("nothing", -signal.SIGABRT)

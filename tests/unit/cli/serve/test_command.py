@@ -26,12 +26,11 @@ from fanout.security.tls import Tls
 from fanout.statistics import Undelivered
 from tests.helpers.certificates import SERVER, SERVER_KEY
 from tests.helpers.fake_publisher import FakePublisher
+from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-DEADLINE_S = 20.0
 
 
 class Serving:

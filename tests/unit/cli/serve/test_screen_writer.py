@@ -10,8 +10,7 @@ from fanout.cli.serve.lines import Figures
 from fanout.cli.serve.screen_writer import ScreenWriter
 from fanout.errors import ClosedError
 from tests.helpers.fake_publisher import statistics
-
-DEADLINE_S = 20.0
+from tests.helpers.waiting import DEADLINE_S
 
 
 class WaitingScreen:
