@@ -118,12 +118,13 @@ def end_thread(publisher: Publisher) -> None:
 def run(publisher: Publisher, lines: Lines) -> None:
     """One life of a thread, with an interruption."""
     head = publisher._engine.path.log.head
+    intake = ""
     with lines.active(), suppress(Exception):
         intake = publisher.ingest("ipc://*")
     loop = publisher._engine.ingress._loop
     assert loop is not None
     sources, is_sent = list(loop.sources.values()), False
-    if sources:
+    if sources and intake:  # a thread that was interrupted may still be about to close them
         is_sent = produce(intake, loop, sources[0])
         with suppress(Exception):
             publisher.stop_ingest(intake)

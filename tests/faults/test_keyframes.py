@@ -90,7 +90,8 @@ def test_who_is_in_the_middle_of_a_chain_goes_on_when_its_worker_is_killed(
         last = DELTAS + LIVE
         single, both = [*range(2, last + 1)], [*sorted([*range(1, last + 1)] * len(TOPICS))]
         wait_until(lambda: is_settled(publisher, len(ones)), "that all have another worker")
-        evicted = happenings.of(EventKind.SUBSCRIBER_EVICTED)
+        lost = publisher.statistics().not_resumed
+        evicted = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, lost)
         closed = {event.subscriber for event in evicted}
         for number, (one, left) in enumerate(zip(ones, (single, single, both), strict=True), 1):
             if number not in closed:

@@ -109,9 +109,10 @@ def test_what_a_worker_said_before_its_end_counts_however_much_it_is(
             happenings.wait_for(EventKind.WORKER_LOST)
         publisher.stop()
 
-    left = happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)
+    left = happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED)
     assert [event.cause for event in left] == [Reason.LEFT]
-    assert len(happenings.of(EventKind.SUBSCRIBER_SLOW)) == 2 * RECEIVE_MESSAGES
+    slow = happenings.wait_for(EventKind.SUBSCRIBER_SLOW, 2 * RECEIVE_MESSAGES)
+    assert len(slow) == 2 * RECEIVE_MESSAGES
     assert happenings.of(EventKind.SUBSCRIBER_EVICTED) == []
 
 

@@ -144,8 +144,8 @@ def test_ipc_subscribers_go_on_beside_those_of_tcp_but_for_one_of_each_lost_work
             one.say_the_rest()
         faults.audience.wait_for(faults.published)
         ended = [one for one in faults.audience.subscribers if one.has_ended]
-        evicted = faults.happenings.of(EventKind.SUBSCRIBER_EVICTED)
         totals = publisher.statistics()
+        evicted = faults.happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, totals.evicted)
 
     assert faults.audience.wrong == []
     assert {event.reason.partition("; ")[2] for event in evicted} <= {MAY_HAVE_SENT}

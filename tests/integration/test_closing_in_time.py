@@ -185,7 +185,7 @@ def test_it_says_that_more_was_to_come_for_who_sleeps_while_it_is_sent_what_it_m
 
     assert [one.exact for one in undelivered] == [False] * 4
     assert all(0 < one.messages < 3_999 for one in undelivered)
-    ended = happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)
+    ended = happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED, 4)
     assert [(event.exact, event.discarded > 0) for event in ended] == [(False, True)] * 4
 
 

@@ -114,7 +114,7 @@ def test_close_names_those_that_did_not_take_it() -> None:
         assert publisher.close() == publisher.stop() == result
         assert other.read_to_end() == b""
         peer.read_to_end()
-    assert len(happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)) == 2
+    assert len(happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED, 2)) == 2
 
 
 def test_stop_ends_at_once_and_says_what_was_queued() -> None:
