@@ -251,7 +251,7 @@ def test_who_is_allowed_is_served(
     credentials: Credentials,
 ) -> None:
     door = open_door(mechanism)
-    beating = {zmq.HEARTBEAT_IVL: 50, zmq.HEARTBEAT_TIMEOUT: ANSWERED_MS}
+    beating: dict[int, Any] = {zmq.HEARTBEAT_IVL: 50, zmq.HEARTBEAT_TIMEOUT: ANSWERED_MS}
     peer, monitor = subscribe(door, {**options, **beating})
     door.until(lambda: door.session is not None and door.session.subscriptions == {b"A"})
     assert door.asked == [credentials]

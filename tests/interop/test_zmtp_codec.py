@@ -113,7 +113,11 @@ def test_messages(context: zmq.Context[zmq.Socket[bytes]]) -> None:
 
 def test_heartbeat_of_libzmq_is_answered(context: zmq.Context[zmq.Socket[bytes]]) -> None:
     """It would close the connection a second after the first lost PONG."""
-    times = {zmq.HEARTBEAT_IVL: 50, zmq.HEARTBEAT_TIMEOUT: 1000, zmq.HEARTBEAT_TTL: 1500}
+    times: dict[int, int] = {
+        zmq.HEARTBEAT_IVL: 50,
+        zmq.HEARTBEAT_TIMEOUT: 1000,
+        zmq.HEARTBEAT_TTL: 1500,
+    }
     peer, shell = serve(context, zmq.SUB, times)
     over = time.monotonic() + 1.5
     with peer, shell.connection:
