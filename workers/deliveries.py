@@ -81,10 +81,8 @@ class Deliveries:
     def serve(self, now: int) -> None:
         """Continue with those who are behind and have room again."""
         pump, limit = self._pump, self._writable_per_turn
-        for descriptor, _events in self._write_set.poll(0, limit):
-            peer = self._by_descriptor.get(descriptor)
-            if peer is not None:
-                pump.writable(peer.member)
+        peers = map(self._by_descriptor.get, [one for one, _ in self._write_set.poll(0, limit)])
+        pump.have_room([peer.member for peer in peers if peer is not None])
         pump.wake(now)
         if pump.runnable:
             self._part.begin()

@@ -30,6 +30,7 @@ class Tuning:
     # Sends.
     span_bytes: int = MIB  # offered to one send: more than a socket takes, so that it is filled
     serve_steps: int = 4  # sends to one blocked member before others get their turn
+    abreast: int = 8  # members that are sent the same before it is noted: 1 to 2 ms
     writable_per_turn: int = 256  # sockets with room again that are served in a turn
 
     # Batches of new messages that have to be sorted.

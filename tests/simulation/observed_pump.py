@@ -9,7 +9,7 @@ from fanout.workers.stream.pump import Pump
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from fanout.reasons import Reason
     from fanout.workers.policy.base import Policy
@@ -71,6 +71,10 @@ class ObservedPump(Pump):
         self._is_serving = True
         super().serve(member, now)
         self._is_serving = False
+        self._worker.check("serve")
+
+    def serve_abreast(self, members: Sequence[Member], start: int, stop: int, now: int) -> None:
+        super().serve_abreast(members, start, stop, now)
         self._worker.check("serve")
 
     def enforce(self, now: int) -> bool:

@@ -25,7 +25,7 @@ from fanout.workers.stream.resting import Resting
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fanout.shm.reader import LogReader
     from fanout.workers.policy.base import Policy, Verdict
@@ -113,6 +113,14 @@ class Judging(Resting):
         if self._by_time.entries:
             self.ages.note(head, now)
         return self._advance(head, now)
+
+    def have_room(self, members: Sequence[Member]) -> None:
+        """The sockets of these have room again."""
+        if self.rests:
+            for member in members:
+                self.writable(member)
+        else:  # as mostly
+            self.runnable.update(dict.fromkeys([one for one in members if one.blocked]))
 
     def writable(self, member: Member) -> None:
         """The socket of this member has room again."""

@@ -15,6 +15,7 @@ from itertools import filterfalse, islice
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
+from fanout.workers.stream.abreast import fill, in_groups
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.member import BLOCKED, LOST
@@ -25,7 +26,7 @@ from fanout.workers.stream.steps import Step, is_plain
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.member import Member
@@ -46,6 +47,7 @@ class Pump(Restoring):
     ) -> None:
         super().__init__(log, tuning, totals, part)
         self._serve_steps = tuning.serve_steps
+        self._abreast = tuning.abreast
         self._behind_ns = tuning.behind_ns
         self._others_ns = tuning.others_ns
         self._control_bytes_max = tuning.control_bytes_max
@@ -192,6 +194,29 @@ class Pump(Restoring):
         if step is Step.MORE:
             self.runnable[member] = None
 
+    def serve_abreast(self, members: Sequence[Member], start: int, stop: int, now: int) -> None:
+        """As `serve()` for each of these, who are abreast at position `start`, before `stop`."""
+        blocked, done = self.blocked, []
+        errors: list[tuple[Member, OSError]] = []
+        span = self._log.span(start, min(stop, start + self._span_bytes))
+        size, sent = len(span), 0
+        for member, count in zip(members, fill(members, span, errors), strict=True):
+            if count <= 0:
+                continue
+            member.position = start + count
+            member.sent_bytes += count
+            sent += count
+            del blocked[member]  # see `_progressed()`
+            blocked[member] = now
+            if count == size:
+                done.append(member)
+        self.totals.sent_bytes += sent
+        self._unseen_bytes += sent + self._bytes_per_serve * len(members)
+        for member, error in errors:
+            self._lose(member, *broken(error))
+        for member in done:  # there may be more for them
+            self.serve(member, now)
+
     def _go_on(self, member: Member, now: int) -> None:
         if member.conflating and member in self.rests:
             self._say(member)
@@ -292,11 +317,17 @@ class Pump(Restoring):
         Args:
             enough: until when, if there is something new for others.
         """
-        part = self._part
+        part, runnable, stop = self._part, self.runnable, self._log.start_of(self.front)
+        self.throttles.now = now
         self._unseen_bytes = 0
-        for member in sorted(members, key=position_of):
-            del self.runnable[member]
-            self.serve(member, now)
+        waiting = sorted(members, key=position_of)
+        for place, group in in_groups(waiting, self.cohorts.everything, stop, self._abreast):
+            for member in group:
+                del runnable[member]
+            if place < 0:
+                self.serve(group[0], now)
+            else:
+                self.serve_abreast(group, place, stop, now)
             if self._unseen_bytes < self._bytes_per_look:
                 continue
             self._unseen_bytes = 0

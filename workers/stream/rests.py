@@ -37,6 +37,9 @@ class Rests:
     def __contains__(self, member: object) -> bool:
         return member in self._until or member in self.rested
 
+    def __bool__(self) -> bool:
+        return bool(self._until or self.rested)
+
     def __iter__(self) -> Iterator[Member]:
         return chain(self._until, self.rested)
 

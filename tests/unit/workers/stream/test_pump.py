@@ -237,7 +237,8 @@ def test_the_clock_is_looked_at_when_as_much_was_sent_as_takes_long(
     topic: bytes, served: int
 ) -> None:
     """But each time if what is sent has to be looked for."""
-    looks = Tuning(bytes_per_look=3 * (len(A1) + 1), sends_per_look=3 * (len(A1) + 1))
+    each = len(A1) + 1
+    looks = Tuning(bytes_per_look=3 * each, sends_per_look=3 * each, abreast=1)
     worker = Worker(tuning=looks)
     worker.pump._part = part = Ticking().part(1)
     both = [worker.member(topic, room=0) for _ in range(5)]
