@@ -84,6 +84,10 @@ class Conflating:
         member.place(start, 0, self._log.start_of(start))
         return True
 
+    def end(self, member: Member) -> None:
+        """It does not ask any more."""
+        self._siftings.end(member)
+
     def sweep(self) -> None:
         """Let go of what nobody asks for any more; once a turn."""
         self._siftings.sweep()

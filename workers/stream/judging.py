@@ -227,12 +227,26 @@ class Judging(Resting):
             lag = self._lag(member, now)
         self._report_slow(member, lag)
         for _ in range(VERDICTS_MAX):
-            if policy.limits.exceeded_by(lag) is not None and not member.watch:
-                self.jumped.append(member)
-                self._carry_out(member, policy.judge(lag), now, targets)
-                lag = self._lag(member, now)
+            if policy.limits.exceeded_by(lag) is None or member.watch:
+                break
+            self.jumped.append(member)
+            verdict = policy.judge(lag)
+            self._carry_out(member, verdict, now, targets)
+            lag = self._lag(member, now)
+            if isinstance(verdict, Thin):  # the newest are the newest, however many they are
+                break
         if member.state is not LOST and not member.watch:
+            self._look_no_more(member)
             self._watch(member, lag, now)
+
+    def _look_no_more(self, member: Member) -> None:
+        """Nothing is to be looked for because of a limit: let others have its place there.
+
+        It may have had another policy when that was begun, or have taken what was too much.
+        """
+        self.lags.looks.end(member)
+        if not member.conflating:
+            self._conflating.end(member)
 
     def _lag(self, member: Member, now: int) -> Lag:
         lag = self.lags.of(member, member.policy.soft, self.front, now)

@@ -109,6 +109,11 @@ class Siftings:
             self._current = None
         return sorted([sequence for sequence in one.newest.values() if sequence >= first])
 
+    def end(self, member: Member) -> None:
+        """It does not ask any more: if it was its turn, it is that of the next one who asks."""
+        if self._current is not None and self._current.member is member:
+            self._current = None
+
     def sweep(self) -> None:
         """Let go of what is found for one that does not ask any more; once a turn."""
         one = self._current

@@ -191,6 +191,38 @@ def test_no_more_than_so_many_are_counted_for_at_once(
     assert max(looks) <= 4 * PIECE
 
 
+NO_MORE: dict[str, Callable[[Worker, Member, Sink], object]] = {
+    "it may have all": MEANWHILE["it may have all"],
+    "it has taken what was too much": lambda worker, member, _sink: worker.pump.backlog.jump(
+        member, 2 * COUNT - 10, worker.pump.front, Reason.LAG
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NO_MORE)
+@pytest.mark.usefixtures("looks")
+def test_who_is_over_no_limit_any_more_holds_up_nobody(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is behind for as long as it likes, and others have limits of their own."""
+    monkeypatch.setattr(rules, "MEMBERS_MAX", 1)
+    worker, member, sink = behind()
+    other = comes(worker)[0]
+    publish(worker, COUNT)
+    worker.obey(member, FEW)
+    for _ in range(4):
+        assert worker.pump.enforce(0)
+    NO_MORE[what](worker, member, sink)
+    worker.obey(other, FEW)
+    for _ in range(COUNT):
+        if not worker.pump.enforce(0):
+            break
+
+    assert member.finishing is None
+    assert member.blocked
+    assert other.queued == LIMIT
+
+
 @pytest.mark.usefixtures("looks")
 def test_nothing_is_kept_of_who_has_gone() -> None:
     worker, member, _sink = behind()

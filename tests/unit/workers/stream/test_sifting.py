@@ -218,6 +218,18 @@ def test_who_is_over_a_limit_is_thinned_in_pieces(looked: list[int]) -> None:
 
 
 @pytest.mark.usefixtures("looked")
+def test_who_is_over_a_limit_with_the_newest_alone_is_thinned_once() -> None:
+    """Else it would be looked for again and again, and would hold up all others."""
+    worker, member, _sink = behind(b"t1", policy=SlowPolicy("conflate", limit_messages=10))
+    turns = 0
+    while worker.pump.enforce(0):
+        turns += 1
+        assert turns <= COUNT
+    assert member.queued == TOPICS + 1
+    assert worker.pump._conflating._siftings._current is None
+
+
+@pytest.mark.usefixtures("looked")
 def test_it_is_done_for_one_after_the_other_and_who_has_gone_holds_up_nobody() -> None:
     worker, member, _sink = behind(b"t1")
     other, room = worker.member(b"t0", room=0)
@@ -235,6 +247,29 @@ def test_it_is_done_for_one_after_the_other_and_who_has_gone_holds_up_nobody() -
     worker.pump.enforce(0)
     for _ in range(100):
         worker.pump.serve(other, 0)
+    assert len(numbers_of(room)) == TOPICS
+
+
+@pytest.mark.parametrize(
+    "policy", [SlowPolicy("block"), SlowPolicy("conflate", limit_messages=2000)]
+)
+@pytest.mark.usefixtures("looked")
+def test_who_is_not_conflated_any_more_loses_its_turn_at_once(policy: SlowPolicy) -> None:
+    """Others would be sent nothing meanwhile, and looked at again and again."""
+    worker, member, _sink = behind(b"t1")
+    other, room = worker.member(b"t0", room=0)
+    worker.obey(other, CONFLATE)
+    publish(worker, 300)
+    worker.pump.subscribe(other, [b"t1"])
+    publish(worker, 300)
+    worker.pump.serve(member, 0)
+    worker.obey(member, policy)
+    while worker.pump.enforce(0):
+        continue
+    room.room = 1 << 30
+    for _ in range(100):
+        worker.pump.serve(other, 0)
+
     assert len(numbers_of(room)) == TOPICS
 
 
