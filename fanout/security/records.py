@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 RECORD_BYTES = 16 * 1024  # plain bytes of one record, by the protocol (RFC 8446, 5.1)
 HANDSHAKE_BYTES_MAX = 128 * 1024  # OpenSSL takes chains of certificates up to 100 KiB
+# That wait to be sent by themselves. In a handshake those are a few, with a chain of up to 64 KiB.
+# But a peer may ask for new keys, or another handshake, as often as it likes, which is answered
+# each time; who does not read what he has asked for must not fill our memory by that.
+SAID_BYTES_MAX = 128 * 1024
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL"}
 _ALERTS = {
     "TLSV1_ALERT_UNKNOWN_CA": "the peer does not trust our certificate (unknown CA)",
@@ -77,7 +81,8 @@ class Records:
 
         Raises:
             RemoteProtocolError: the peer speaks no TLS, or was refused, or refuses us, or something
-                was changed on the way; nothing more can be received. The text has nothing of it.
+                was changed on the way, or it has asked for too much; nothing more can be received.
+                The text has nothing of it.
         """
         if not self.is_ready:
             self._came += len(data)
@@ -90,11 +95,14 @@ class Records:
             if not self.is_ready:
                 self._tls.do_handshake()
                 self.is_ready = True
-            return self._read()
+            plain = self._read()
         except SSLWantReadError:
-            return b""
+            plain = b""
         except SSLError as error:
             raise RemoteProtocolError(f"TLS: {_said(error)}") from None
+        if self._outgoing.pending > SAID_BYTES_MAX:
+            raise RemoteProtocolError("TLS: the peer goes on asking, and does not read the answers")
+        return plain
 
     def _read(self) -> bytes:
         pieces = []

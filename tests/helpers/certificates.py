@@ -1,7 +1,8 @@
 """Certificates of tests: of no use to anybody else. They end in a hundred years.
 
 Made by `openssl`: an authority, and what it has signed for `localhost`, 127.0.0.1 and ::1, and for
-a client; and an authority that has signed nothing of these.
+a client; an authority that has signed nothing of these; and one that another one has signed, with
+what it has signed for a desk.
 """
 
 from __future__ import annotations
@@ -69,6 +70,37 @@ CLIENT_KEY = b"""\
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgNjDu+QOAXKFSjIdk
 YL0apeGPzvGkU3ILX+VGYBHtB16hRANCAARkNwYEwUkgxlnYT4AjeFKhM6TQ4M2J
 7wHQajAtsYXREs1oS0bccZY9WhKFBqdt7m/WgWdxaQRg7Xounj+DG7pm
+-----END PRIVATE KEY-----
+"""
+DEPARTMENT = b"""\
+-----BEGIN CERTIFICATE-----
+MIIBpTCCAUugAwIBAgIUC5Ws1ZnfQ5A87a5eAZFlmtu9LDMwCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRZmFub3V0IHRlc3RzIHJvb3QwIBcNMjYxMTI3MTczMjE2WhgP
+MjEyNjExMDMxNzMyMTZaMCIxIDAeBgNVBAMMF2Zhbm91dCB0ZXN0cyBkZXBhcnRt
+ZW50MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEKOK6Ky1eLAETh82vWSi9UzQH
+1coV2wmCyqu/LV4Qjm1EpV8eE27FO5ziMQ1yWMl7cvYTkacakIUXSC1X1KBcvqNj
+MGEwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8EBAMCAQYwHQYDVR0OBBYEFOOj
+VHEAit4nS1XLSzyBgosS1HijMB8GA1UdIwQYMBaAFCP30Lqo6l5/gAVnj6vw/ZmF
+5KckMAoGCCqGSM49BAMCA0gAMEUCIB9QxMMDvI+/rHaMQlLQ3n8EwnbHAjThTqsm
+Ad9Wzt9PAiEAlzRCrVqMZHkwcIK4LGBQJM9kHqJ0zQqkzqf4XefsOzI=
+-----END CERTIFICATE-----
+"""
+DESK = b"""\
+-----BEGIN CERTIFICATE-----
+MIIBLDCB1AIUUoKGlF8Q20TRGH+Ihatl29ChWOkwCgYIKoZIzj0EAwIwIjEgMB4G
+A1UEAwwXZmFub3V0IHRlc3RzIGRlcGFydG1lbnQwIBcNMjYxMTI3MTczMjE3WhgP
+MjEyNjExMDMxNzMyMTdaMA8xDTALBgNVBAMMBGRlc2swWTATBgcqhkjOPQIBBggq
+hkjOPQMBBwNCAARqv1tcVlKK/F09t8ChTip3Ux+79btlIIEEyIlgkQckwlCmogDf
+TF3SbSHjJb/RzzLiqHJeqIpCQIdEw6VWaGznMAoGCCqGSM49BAMCA0cAMEQCIHSx
+Y2+co2PbY4R1VlYWtRGoXpxekhTgKIjnwr3UKoV9AiBMFe9hHV5yxvFh38jhJ2Zt
+xYkqEVaioa3b1VIiER8Amg==
+-----END CERTIFICATE-----
+"""
+DESK_KEY = b"""\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgtrtHltOfY4LkwVq2
+SMqBs+xu7mGz88r3IqlkRHc622ShRANCAARqv1tcVlKK/F09t8ChTip3Ux+79btl
+IIEEyIlgkQckwlCmogDfTF3SbSHjJb/RzzLiqHJeqIpCQIdEw6VWaGzn
 -----END PRIVATE KEY-----
 """
 # The key of the server, encrypted with this.

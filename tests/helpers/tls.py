@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _ssl
 import asyncio
+import ctypes
 import ssl
 import threading
 from typing import TYPE_CHECKING, Self
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "localhost"  # in the certificate of the server, with 127.0.0.1 and ::1
 _PIECE = 64 * 1024
+_ANSWERED = 1  # SSL_KEY_UPDATE_REQUESTED
 
 
 def server_tls(*, client_ca: bytes | None = None) -> auth.Tls:
@@ -25,20 +28,35 @@ def server_tls(*, client_ca: bytes | None = None) -> auth.Tls:
     return auth.Tls(SERVER, SERVER_KEY, client_ca=client_ca)
 
 
-def client_context(directory: Path | None = None, authority: bytes = AUTHORITY) -> ssl.SSLContext:
+def client_context(
+    directory: Path | None = None, authority: bytes = AUTHORITY, own: bytes = CLIENT + CLIENT_KEY
+) -> ssl.SSLContext:
     """What a peer has.
 
     Args:
         directory: where its own certificate may be put for a moment; None = it shows none.
         authority: by whom the publisher's has to be signed.
+        own: that certificate, with its key.
     """
     context = ssl.create_default_context(cadata=authority.decode())
     if directory is not None:
         path = directory / "client.pem"
-        path.write_bytes(CLIENT + CLIENT_KEY)
+        path.write_bytes(own)
         context.load_cert_chain(path)
         path.unlink()
     return context
+
+
+def ask_for_new_keys(side: ssl.SSLObject | ssl.SSLSocket) -> None:
+    """Have a side of TLS 1.3 say KeyUpdate, and ask for one; Python has no word for it."""
+    inner = side._sslobj  # type: ignore[union-attr]
+    # Its head, a reference to the socket, and then OpenSSL's own object.
+    place = id(inner) + object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)
+    library = ctypes.CDLL(_ssl.__file__)
+    library.SSL_key_update.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    asked = library.SSL_key_update(ctypes.c_void_p.from_address(place), _ANSWERED)
+    assert asked == 1
+    side.do_handshake()
 
 
 class TlsPeer(RawPeer):

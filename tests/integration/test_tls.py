@@ -25,7 +25,14 @@ from fanout import (
     auth,
 )
 from fanout.asyncio import Publisher as AwaitedPublisher
-from tests.helpers.certificates import AUTHORITY, OTHER_AUTHORITY, SERVER_KEY
+from tests.helpers.certificates import (
+    AUTHORITY,
+    DEPARTMENT,
+    DESK,
+    DESK_KEY,
+    OTHER_AUTHORITY,
+    SERVER_KEY,
+)
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import SIGNATURE, RawPeer, command, greeting_3
 from tests.helpers.showing import shown_by
@@ -268,6 +275,16 @@ class TestClientCertificates:
             publisher.publish(b"t", b"p")
             assert peer.read_message() == [b"t", b"p"]
 
+    def test_who_has_signed_it_may_be_signed_by_another_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who trusts one department need not trust all others of that authority."""
+        monkeypatch.setattr(TlsPeer, "context", client_context(tmp_path, own=DESK + DESK_KEY))
+        publisher, _ = opened(tls=server_tls(client_ca=DEPARTMENT))
+        with publisher, served(publisher, b"") as peer:
+            publisher.publish(b"t", b"p")
+            assert peer.read_message() == [b"t", b"p"]
+
     @pytest.mark.parametrize("authority", [AUTHORITY, OTHER_AUTHORITY])
     def test_who_has_none_or_another_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: bytes
@@ -471,6 +488,17 @@ class TestBinding:
             taken = publisher.endpoints[0]
             with pytest.raises(BindError, match=f"this publisher itself listens on {taken}"):
                 publisher.bind(taken, tls=server_tls())
+
+
+def test_a_new_certificate_has_the_same_port_and_who_is_there_stays() -> None:
+    publisher, _ = opened()
+    with publisher, served(publisher, b"") as before:
+        [endpoint] = publisher.endpoints
+        publisher.unbind(endpoint)
+        assert publisher.bind(endpoint, tls=server_tls()) == endpoint
+        with served(publisher, b"") as after:
+            publisher.publish(b"t", b"p")
+            assert [one.read_message() for one in (before, after)] == [[b"t", b"p"]] * 2
 
 
 def test_by_the_awaited_face() -> None:

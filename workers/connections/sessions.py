@@ -84,7 +84,8 @@ class Sessions:
 
         context = self._contexts.get(protocol)
         if context is None:
-            context = self._contexts[protocol] = context_of(self._tls.pop(protocol))
+            context = self._contexts[protocol] = context_of(self._tls[protocol])
+            del self._tls[protocol]  # not before: that may fail now, and work for the next one
         return Records(context)
 
     def secure(self, message: Secure) -> None:

@@ -75,12 +75,14 @@ class TlsSend:
         Raises:
             OSError: the connection broke.
         """
-        said = self._records.take_output()
-        if said:
-            self._pending += said
-        if self._pending:
+        while True:
+            # What is said meanwhile stays where it is counted.
+            self._pending = self._pending or self._records.take_output()
+            if not self._pending:
+                return True
             self._pending = self._pending[self._try(self._pending) :]
-        return not self._pending
+            if self._pending:
+                return False
 
     def __call__(self, data: bytes | memoryview) -> int:
         """Send what comes next in the stream; returns how many bytes of it are done.

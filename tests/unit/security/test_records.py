@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ssl
+from itertools import count
 from random import Random
 
 import pytest
 
-from fanout.security.records import HANDSHAKE_BYTES_MAX, RECORD_BYTES, Records
-from fanout.security.tls import context_of
+from fanout.security.records import HANDSHAKE_BYTES_MAX, RECORD_BYTES, SAID_BYTES_MAX, Records
+from fanout.security.tls import GROUP, context_of
 from fanout.zmtp.errors import RemoteProtocolError
 from tests.helpers.certificates import AUTHORITY, OTHER_AUTHORITY, SERVER, SERVER_KEY
-from tests.helpers.tls import NAME, client_context
+from tests.helpers.tls import NAME, ask_for_new_keys, client_context
 
 PARTS = [SERVER, SERVER_KEY, b"", b""]
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -22,6 +23,7 @@ def made(
 ) -> tuple[Records, Records]:
     """A client and a server; the client has said its first words."""
     context = client_context(authority=authority)
+    context.set_ecdh_curve(GROUP)  # what it would be asked for: so it is done in one round
     if version is not None:
         context.minimum_version = context.maximum_version = version
     client = Records(context, NAME)
@@ -150,6 +152,32 @@ def test_a_handshake_is_bounded() -> None:
         counted.receive(b"\x16")
 
 
+def test_who_asks_for_answers_and_reads_them_may_go_on() -> None:
+    client, server = made(version=ssl.TLSVersion.TLSv1_3)
+    shake(client, server)
+    for number in range(100):
+        ask_for_new_keys(client._tls)
+        assert server.receive(client.take_output()) == b""
+        assert client.receive(server.take_output()) == b""
+        assert client.receive(server.seal(b"%d" % number)) == b"%d" % number
+        assert server.receive(client.seal(b"x")) == b"x"
+
+
+def test_who_asks_for_answers_and_reads_none_is_refused_before_they_are_many() -> None:
+    client, server = made(version=ssl.TLSVersion.TLSv1_3)
+    shake(client, server)
+    asked = count()
+
+    def ask_on() -> None:
+        while next(asked) < SAID_BYTES_MAX // 20:
+            ask_for_new_keys(client._tls)
+            server.receive(client.take_output())
+
+    with pytest.raises(RemoteProtocolError, match="does not read the answers"):
+        ask_on()
+    assert next(asked) > 1_000
+
+
 def test_the_end_is_told_apart_from_silence() -> None:
     client, server = made()
     shake(client, server)
@@ -177,6 +205,18 @@ def test_old_versions_are_refused() -> None:
     client = Records(context, NAME)
     client.begin()
     with pytest.raises(RemoteProtocolError, match="TLS: unsupported protocol"):
+        Records(context_of(PARTS)).receive(client.take_output())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("group", ["ffdhe8192", "secp384r1"])
+def test_who_would_have_us_work_for_long_is_refused(version: ssl.TLSVersion, group: str) -> None:
+    context = client_context()
+    context.minimum_version = context.maximum_version = version
+    context.set_ecdh_curve(group)
+    client = Records(context, NAME)
+    client.begin()
+    with pytest.raises(RemoteProtocolError, match="TLS: "):
         Records(context_of(PARTS)).receive(client.take_output())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import ssl
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout.errors import ConfigError
+from fanout.security import tls
 from fanout.security.tls import PARTS_BYTES_MAX, Tls, as_tls, context_of
+from fanout.system_calls import RefusedError
 from tests.helpers.certificates import (
     AUTHORITY,
     CLIENT_KEY,
@@ -37,6 +40,7 @@ def test_from_files_and_from_bytes(tmp_path: Path) -> None:
     chain.write_bytes(SERVER)
     key.touch(0o600)
     key.write_bytes(SERVER_KEY)
+    both.touch(0o600)
     both.write_bytes(SERVER + SERVER_KEY)
     for made in (Tls(chain, key), Tls(str(chain), str(key)), Tls(SERVER, SERVER_KEY)):
         assert made.secrets() == [SERVER, SERVER_KEY, b"", b""]
@@ -113,6 +117,10 @@ def test_a_key_that_anybody_can_read_is_told_of(tmp_path: Path) -> None:
     assert told[0].filename == __file__
     path.chmod(0o640)
     Tls(SERVER, path)
+    path.write_bytes(SERVER + SERVER_KEY)
+    path.chmod(0o644)
+    with pytest.warns(UserWarning, match="anybody can read this private key"):
+        Tls(path)
 
 
 def test_nothing_secret_is_shown_or_pickled() -> None:
@@ -146,3 +154,27 @@ def test_old_versions_and_what_is_kept_between_sessions_are_off() -> None:
     assert context.num_tickets == 0
     wanted = ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION
     assert context.options & wanted == wanted
+
+
+def test_a_password_that_openssl_has_no_room_for() -> None:
+    with pytest.raises(ConfigError, match="password has up to 1,024 bytes"):
+        Tls(SERVER, ENCRYPTED_KEY, password="x" * 1_025)
+
+
+def test_where_the_system_lacks_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(tls, "_DESCRIPTORS", "/nowhere")
+        with pytest.raises(ConfigError, match="mount /proc"):
+            Tls(SERVER, SERVER_KEY)
+
+    def refused(*_given: object) -> int:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "memfd_create", refused)
+    with pytest.raises(RefusedError, match="refuses the call memfd_create"):
+        Tls(SERVER, SERVER_KEY)
+
+
+def test_names_between_authorities_may_be_of_any_language() -> None:
+    named = "Főtanúsítvány\n".encode() + AUTHORITY
+    assert Tls(SERVER, SERVER_KEY, client_ca=named).asks

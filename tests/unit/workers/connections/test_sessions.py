@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from fanout.control.judging import Secure
 from fanout.introduction import Introduction
 from fanout.workers.connections.sessions import SESSIONS, Sessions
+from tests.helpers.certificates import SERVER, SERVER_KEY
 from tests.helpers.limits import LIMITS
 
 
@@ -35,3 +38,25 @@ def test_with_keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert limits == [(resource.RLIMIT_CORE, (0, 0))]
     with pytest.raises(KeyError):
         sessions.make("zmtp+curve#2")
+
+
+def test_what_cannot_be_had_now_is_tried_again_for_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The system may have no descriptor, or no memory, when the first connection by TLS comes."""
+    monkeypatch.setattr(resource, "setrlimit", lambda *_both: None)
+    sessions = made()
+    sessions.secure(Secure("zmtp+tls#1", [SERVER, SERVER_KEY, b"", b""]))
+    assert sessions.records("zmtp") is None
+
+    def exhausted(*_given: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "memfd_create", exhausted)
+        for _ in range(2):
+            with pytest.raises(OSError, match="Too many open files"):
+                sessions.records("zmtp+tls#1")
+    first, second = sessions.records("zmtp+tls#1"), sessions.records("zmtp+tls#1")
+    assert first is not None
+    assert first is not second

@@ -99,6 +99,18 @@ def test_what_tls_says_by_itself_goes_between_two_records() -> None:
     assert kernel.received() == DATA + b"next"
 
 
+def test_what_tls_says_while_the_socket_is_full_stays_where_it_is_bounded() -> None:
+    send, kernel = made(20)
+    assert send(DATA) == len(DATA)
+    kept = send.kept_bytes
+    kernel.records.said = b"answers"
+    assert not send.flush()
+    assert (send.kept_bytes, kernel.records.said) == (kept, b"answers")
+    kernel.room = 1 << 20
+    assert send.flush()
+    assert kernel.wire.endswith(DATA + b"answers")
+
+
 def test_the_last_words_are_said_if_the_socket_takes_them() -> None:
     send, kernel = made(1 << 20)
     send(DATA)
