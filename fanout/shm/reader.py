@@ -66,8 +66,13 @@ class LogReader:
 
         `high`, usually a head, is the result for a position at or behind its start.
         """
-        ends, mask = self._ends, self._mask
-        return bisect_right(range(low, high), position, key=lambda s: ends[s & mask]) + low
+        ends, begin, length = self._ends, low & self._mask, high - low
+        room = self.entries - begin
+        if length <= room:
+            return low + bisect_right(ends, position, begin, begin + length) - begin
+        if position < ends[self._mask]:  # where the index goes on with its first entry
+            return low + bisect_right(ends, position, begin, self._mask) - begin
+        return low + room + bisect_right(ends, position, 0, length - room)
 
     def boundaries(self, first: int, stop: int) -> list[int]:
         """Start positions of messages `first` to `stop`: `stop - first + 1` numbers."""
