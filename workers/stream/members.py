@@ -234,8 +234,8 @@ class Members:
         """The message below which everything was handed to the sockets; last values, too."""
         if not self.blocked:
             return self.backlog.tail
-        unsent = (first_unsent(one) for one in self.blocked if one.spill or one.snapshots)
-        return min(self.backlog.tail, min(unsent, default=self.front))
+        behind = [one for one in self.blocked if one.spill or one.snapshots]
+        return min(self.backlog.tail, min(map(first_unsent, behind), default=self.front))
 
     def settle(self, member: Member, *, stay: bool = False) -> None:
         """Bring counters and cursor of a member up to date; `stay`: the front does, in any case."""
