@@ -108,6 +108,16 @@ class KeptPath(SendPath):
         if self._guard.poisoned:
             raise self._guard.error()
 
+    def _recover_now(self) -> None:
+        self.gate.check()
+        self.topics.settle()
+        super()._recover_now()
+
+    def _settle(self) -> None:
+        if self._lock.current._is_owned() and not self.gate.forked:
+            self.topics.settle()
+        super()._settle()
+
     def _look_for_room(self, needed_bytes: int, count: int) -> bool:
         """The values in the log may be in the way, and are then copied at once."""
         look = super()._look_for_room

@@ -76,6 +76,7 @@ class KeptTopics(TopicTable):
         # Those of older generations, longest ago first.
         self._cold: dict[Subject, KeptTopic] = {}
         self._owners: list[KeptTopic | None] = [None]
+        self._naming: tuple[KeptTopic, int] | None = None  # it is about to have this id
 
     def __len__(self) -> int:
         return super().__len__() + len(self._cold)
@@ -112,10 +113,13 @@ class KeptTopics(TopicTable):
 
     def forget(self, topic: KeptTopic) -> None:
         """It has no value any more, until it is published again."""
-        identifier = self._next_id << PLACE_BITS | topic.place
-        self._next_id += 1
-        self._values.forget(topic.place, identifier)
-        topic.id = identifier
+        self._values.forget(topic.place, self._name(topic))
+        self._end_naming()
+
+    def settle(self) -> None:
+        """After an interruption: what was begun is made whole, or is as if it had not begun."""
+        self._values.settle()
+        self._end_naming()
 
     def _numbered(self, name: bytes) -> Topic:
         topic = Topic(self._next_id << PLACE_BITS, name)
@@ -128,22 +132,40 @@ class KeptTopics(TopicTable):
         Interrupted anywhere, whoever has a place is found among the cold ones, or has no id.
         """
         place = self._free_place()
-        former = self._owners[place] if place < len(self._owners) else None
         topic = KeptTopic(name, place)
         self._cold[name] = topic
-        identifier = self._next_id << PLACE_BITS | place
-        self._next_id += 1
+        identifier = self._name(topic)
+        former = self._owner(place)
         if former is not None:
             former.id = NOT_INTERNED  # before anybody else has its place
         self._values.give(place, identifier)
-        if place < len(self._owners):
-            self._owners[place] = topic
-        else:
-            self._owners.append(topic)
-        topic.id = identifier
-        if former is not None and former.name != name:
-            self._cold.pop(former.name, None)
+        self._end_naming()
         return topic
+
+    def _name(self, topic: KeptTopic) -> int:
+        """A new id that it is about to have: when its place has it."""
+        identifier = self._next_id << PLACE_BITS | topic.place
+        self._next_id += 1
+        self._naming = topic, identifier
+        return identifier
+
+    def _end_naming(self) -> None:
+        if self._naming is None:
+            return
+        topic, identifier = self._naming
+        if self._values.ids[topic.place] == identifier:
+            former = self._owner(topic.place)
+            if former is None:
+                self._owners.append(topic)
+            else:
+                self._owners[topic.place] = topic
+            topic.id = identifier
+            if former is not None and former.name != topic.name:
+                self._cold.pop(former.name, None)
+        self._naming = None
+
+    def _owner(self, place: int) -> KeptTopic | None:
+        return self._owners[place] if place < len(self._owners) else None
 
     def _free_place(self) -> int:
         if len(self._owners) <= self._places:

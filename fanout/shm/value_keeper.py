@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fanout.shm import layout as at
 from fanout.shm import value_layout as places
@@ -28,7 +28,7 @@ from fanout.shm.kept_values import ENTRY, KeptValues, entry_bytes
 from fanout.shm.value_layout import EVICTED, KEYFRAME, NO_VALUE, PLACE_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from fanout.shm.segment import Segment
 
@@ -38,6 +38,17 @@ PASSES = 4  # in a lap of the log
 BEHIND = 3 / 8  # of the log: a pass copies the values that are further back when it begins
 CLEANED = 4  # bytes of the ring that are looked at for each byte that is added
 PLACE_MASK = (1 << PLACE_BITS) - 1
+
+# Where a word is, its index there, and what is stored there.
+_Store: TypeAlias = "tuple[memoryview[int], int, int]"
+
+
+class _Marking(NamedTuple):
+    """What a send marks, to be taken back if it does not commit."""
+
+    head: int
+    keyed: int  # how many topics were marked before
+    marked: list[tuple[int, int]]  # places, and the ids of their topics
 
 
 class ValueKeeper(KeptValues):
@@ -59,7 +70,8 @@ class ValueKeeper(KeptValues):
         self.steps = 1
         self._goal = 0
         self._next = 1
-        self._marked: list[tuple[int, int]] | None = None  # by the send that is under way
+        self._stores: tuple[_Store, ...] = ()  # under way: all of them are made, or none
+        self._marking: _Marking | None = None  # by the send that is under way
         for column in (self.last, self.kept):
             column[:] = array("Q", [NO_VALUE]) * len(column)
 
@@ -154,8 +166,8 @@ class ValueKeeper(KeptValues):
         return is_last and sequence >= self.expired
 
     def _evict(self, place: int) -> None:
-        self.kept[place] = EVICTED
-        self._words[places.H_VALUES_EVICTED] += 1
+        evicted = self._words[places.H_VALUES_EVICTED] + 1
+        self._store((self.kept, place, EVICTED), (self._words, places.H_VALUES_EVICTED, evicted))
 
     # The columns.
 
@@ -164,15 +176,14 @@ class ValueKeeper(KeptValues):
 
         In this order: nobody takes the value of one for that of the other.
         """
+        words, evicted, known = self._words, places.H_VALUES_EVICTED, places.H_VALUES_KNOWN
+        stores = [(self.last, place, NO_VALUE), *self._named(place, topic_id)]
+        stores.append((self.kept, place, NO_VALUE))
         if self.last[place] != NO_VALUE:
-            self._words[places.H_VALUES_EVICTED] += 1
-        self.last[place] = NO_VALUE
-        keep_order()
-        self._name(place, topic_id)
-        self.kept[place] = NO_VALUE
-        keep_order()
-        if place > self._words[places.H_VALUES_KNOWN]:
-            self._words[places.H_VALUES_KNOWN] = place
+            stores.insert(0, (words, evicted, words[evicted] + 1))
+        if place > words[known]:
+            stores.append((words, known, place))
+        self._store(*stores)
 
     def forget(self, place: int, topic_id: int) -> None:
         """The topic there has no value any more; what was published by another id is none.
@@ -180,11 +191,19 @@ class ValueKeeper(KeptValues):
         In this order: who looks at the id first, and finds that there were never keyframes, finds
         no value of a time when there were.
         """
-        self.last[place] = NO_VALUE
-        keep_order()
-        self.kept[place] = NO_VALUE
-        self._name(place, topic_id)
-        keep_order()
+        self._store(
+            (self.last, place, NO_VALUE),
+            (self.kept, place, NO_VALUE),
+            *self._named(place, topic_id),
+        )
+
+    def settle(self) -> None:
+        """After an interruption: what was begun is made whole, or is as if it had not begun.
+
+        Interrupted itself, it is to be called again.
+        """
+        self._make_stores()
+        self._end_marking()
 
     def note_keyframe(self, place: int, topic_id: int) -> None:
         """A message of this topic, which has the place, is about to be a keyframe.
@@ -192,8 +211,8 @@ class ValueKeeper(KeptValues):
         Before it is one: so who looks may find that there is none, and never one that is unknown.
         """
         if self.ids[place] == topic_id:
-            if self._marked is not None:
-                self._marked.append((place, topic_id))
+            if self._marking is not None:
+                self._marking.marked.append((place, topic_id))
             self._words[places.H_VALUES_KEYED] += 1
             self.ids[place] = topic_id | KEYFRAME
 
@@ -202,21 +221,38 @@ class ValueKeeper(KeptValues):
 
         Of a topic that is marked, and has no keyframe, who subscribes is sent nothing.
         """
-        head, keyed = self.log.head(), self._words[places.H_VALUES_KEYED]
-        self._marked = []
+        self._marking = _Marking(self.log.head(), self._words[places.H_VALUES_KEYED], [])
         try:
             return append()
         finally:
-            marked, self._marked = self._marked, None
-            if marked and self.log.head() == head:  # there was no room, or it was interrupted
-                for place, topic_id in marked:
-                    self.ids[place] = topic_id
-                self._words[places.H_VALUES_KEYED] = keyed
+            self._end_marking()
 
-    def _name(self, place: int, topic_id: int) -> None:
+    def _end_marking(self) -> None:
+        marking = self._marking
+        if marking is None:
+            return
+        if marking.marked and self.log.head() == marking.head:  # no room, or it was interrupted
+            for place, topic_id in marking.marked:
+                self.ids[place] = topic_id
+            self._words[places.H_VALUES_KEYED] = marking.keyed
+        self._marking = None
+
+    def _named(self, place: int, topic_id: int) -> Iterator[_Store]:
+        """The stores by which a topic has another id, or a place another topic."""
         if self.ids[place] >= KEYFRAME:
-            self._words[places.H_VALUES_KEYED] -= 1
-        self.ids[place] = topic_id
+            yield self._words, places.H_VALUES_KEYED, self._words[places.H_VALUES_KEYED] - 1
+        yield self.ids, place, topic_id
+
+    def _store(self, *stores: _Store) -> None:
+        """Make these in this order; if it is interrupted, `settle()` makes all of them."""
+        self._stores = stores
+        self._make_stores()
+
+    def _make_stores(self) -> None:
+        for column, index, value in self._stores:
+            column[index] = value
+            keep_order()
+        self._stores = ()
 
     def note(self, sequence: int, topic_ids: Iterable[int]) -> None:
         """These messages are about to be committed."""

@@ -122,6 +122,7 @@ class ShownPublishing:
             result = self._append(wire, topic, is_keyframe=is_keyframe, is_value=is_value)
         except Interrupted:
             self._interruptible = False
+            self.table.settle()
             self.guard.settle()
             result = before
         finally:

@@ -129,5 +129,28 @@ def test_interrupted_anywhere_no_place_is_lost_or_had_twice(values: ValueKeeper)
     assert owners(table) == [1, 2, 3, 4, 5, 6]
 
 
+def test_interrupted_anywhere_what_is_lost_is_counted_once(values: ValueKeeper) -> None:
+    """The value of whose place is given away, and that a topic with keyframes is gone."""
+    table = KeptTopics(4, values, [b"t"])
+    reached = []
+    for number in range(1, 600):
+        name = b"t%d" % number
+        steps = Steps(number, _interrupt, opcodes=True)
+        try:
+            with steps:
+                table.intern(name)
+        except KeyboardInterrupt:
+            table.settle()
+        reached.append(steps.reached)
+        topic = table.intern(name)
+        assert isinstance(topic, KeptTopic)
+        values.note(number, [topic.id])
+        values.note_keyframe(topic.place, topic.id)
+        words = values._words
+        assert words[places.H_VALUES_EVICTED] == max(0, number - PLACES)
+        assert words[places.H_VALUES_KEYED] == min(number, PLACES)
+    assert {*reached} == {False, True}
+
+
 def _interrupt() -> None:
     raise KeyboardInterrupt

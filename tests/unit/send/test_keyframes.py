@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,58 @@ def test_interrupted_anywhere_it_is_marked_if_it_is_committed(publish: Way) -> N
                 break
     assert is_over
     assert {*committed[:-1]} == {False, True}
+
+
+def test_interrupted_anywhere_a_topic_is_forgotten_or_it_is_not() -> None:
+    """Else it is published by one id, and the table has another: none is found again."""
+    forgotten = []
+    with Line(LAYOUT, KeptPath) as line:
+        path: Any = line.path
+        values = path.log.values
+        for step in range(1, 2_000):
+            assert path.make_room(100, 4)
+            assert in_a_batch(line, b"t", b"x").append() != NO_SPACE
+            before, is_over = values.ids[1], False
+            assert before >= KEYFRAME
+            try:
+                with Steps(step, _interrupt, opcodes=True):
+                    path.forget(b"t")
+                is_over = True
+            except KeyboardInterrupt:
+                pass
+            is_forgotten = path.last(b"t") is None
+            forgotten.append(is_forgotten)
+            assert path.topics.find(b"t").id == values.ids[1] & ~KEYFRAME
+            assert is_forgotten == (values.ids[1] != before) == (not values.has_keyframes)
+            if is_over:
+                break
+    assert is_over
+    assert {*forgotten[:-1]} == {False, True}
+
+
+def test_what_was_interrupted_twice_is_settled_by_recover() -> None:
+    """The second time in settling it: then the lock stays, and another thread must recover."""
+    with Line(LAYOUT, KeptPath) as line:
+        path: Any = line.path
+        assert path.make_room(100, 4)
+        assert in_a_batch(line, b"t", b"x").append() != NO_SPACE
+        topic = path.topics.find(b"t")
+        settle, names = path.topics.settle, path.log.values._make_stores
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        path.topics.settle = path.log.values._make_stores = interrupted
+        with pytest.raises(KeyboardInterrupt):
+            path.forget(b"t")
+        path.topics.settle, path.log.values._make_stores = settle, names
+        before = topic.id
+        thread = threading.Thread(target=path.recover)
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()
+        assert topic.id == path.log.values.ids[1] != before
+        assert path.last(b"t") is None
 
 
 def _interrupt() -> None:
