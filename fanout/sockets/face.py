@@ -138,7 +138,8 @@ class SubscribingFace(ReceivingFace):
 
         Raises:
             TypeError: it is no topic.
-            ClosedError, ForkedError: nothing has changed.
+            ConfigError: a million changes are not made yet.
+            ClosedError, ForkedError: nothing has changed, whatever was raised.
         """
         prefix = as_topic(topic)
         self._actor.order(lambda: self._role.subscribe(prefix))

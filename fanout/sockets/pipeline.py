@@ -10,6 +10,7 @@ from fanout.sockets.outbox import Outbox
 from fanout.sockets.peer import Outgoing
 from fanout.sockets.role import Role
 from fanout.sockets.spreading import Ring
+from fanout.subscriber.prefixes import Prefixes
 from fanout.zmtp import encode_message
 
 if TYPE_CHECKING:
@@ -115,15 +116,13 @@ class Sub(Pull):
 
     def __init__(self, limits: Limits, problems: Problems) -> None:
         super().__init__(limits, problems)
-        self.wants: set[bytes] = set()
-        self._prefixes: tuple[bytes, ...] = ()
+        self.wants = Prefixes()
         self._peers: set[Peer] = set()
 
     def subscribe(self, prefix: bytes) -> None:
         """Tell all peers, those that are there and those to come; once each."""
         if prefix not in self.wants:
             self.wants.add(prefix)
-            self._prefixes = tuple(self.wants)
             for peer in self._peers:
                 peer.feed.subscribe_to(prefix)
 
@@ -131,7 +130,6 @@ class Sub(Pull):
         """Tell all peers; what they have sent already is dropped, unless it waits here."""
         if prefix in self.wants:
             self.wants.remove(prefix)
-            self._prefixes = tuple(self.wants)
             for peer in self._peers:
                 peer.feed.cancel(prefix)
 
@@ -143,6 +141,7 @@ class Sub(Pull):
         self._peers.discard(peer)
 
     def received(self, peer: Peer, found: Sequence[Frames]) -> None:
-        wanted = [frames for frames in found if frames[0].startswith(self._prefixes)]
+        prefixes = self.wants.together
+        wanted = [frames for frames in found if frames[0].startswith(prefixes)]
         self.discarded += len(found) - len(wanted)
         super().received(peer, wanted)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fanout.sockets.actor import Actor
 from fanout.sockets.errors import NotNowError
 from fanout.subscriber.connections import addresses_of
+from fanout.subscriber.orders import Orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,7 @@ class ThreadActor(Actor):
     ) -> None:
         super().__init__(make_role, limits, self)
         self.items, self.room, self.changes = Gate(), Gate(), Gate()
-        self._orders: deque[Callable[[], object]] = deque()
+        self._orders = Orders()
         self._poll = select.poll()
         self._plugs: dict[int, Plug] = {}  # by their descriptors
         self._is_asleep = False
@@ -120,9 +121,10 @@ class ThreadActor(Actor):
 
         Raises:
             ClosedError, ForkedError: it is not done.
+            ConfigError: it is not, for too many wait.
         """
         self.check()
-        self._orders.append(order)
+        self._orders.add(order)
         self.ring()
 
     def attempt(self, gate: Gate, attempt: Callable[[], T], timeout: float | None, what: str) -> T:
@@ -166,7 +168,7 @@ class ThreadActor(Actor):
             return
         deadline = None if timeout is None else time.monotonic() + timeout
         self.refuse()
-        self._orders.append(lambda: self.begin_closing(deadline))
+        self._orders.put(lambda: self.begin_closing(deadline))
         self.ring()
 
     def join(self) -> None:
@@ -192,8 +194,8 @@ class ThreadActor(Actor):
                 gate.open()
 
     def _turn(self) -> None:
-        while self._orders:
-            self._orders.popleft()()
+        if self._orders:
+            self._orders.carry_out()
             self.wiring.changed()
         now = time.monotonic()
         self.step(now)
@@ -256,9 +258,9 @@ class ThreadActor(Actor):
                 found = addresses_of(host, port)
             except (OSError, UnicodeError) as error:
                 text = getattr(error, "strerror", None) or str(error)
-                self._orders.append(lambda: self.wiring.failed(dial, text, time.monotonic()))
+                self._orders.put(lambda: self.wiring.failed(dial, text, time.monotonic()))
             else:
-                self._orders.append(lambda: self.wiring.connect(dial, found, time.monotonic()))
+                self._orders.put(lambda: self.wiring.connect(dial, found, time.monotonic()))
             self.ring()
 
         threading.Thread(target=look_up, name="fanout-look-up", daemon=True).start()

@@ -11,7 +11,7 @@ it; the rest of the subscriptions first.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,29 +57,27 @@ class Asks:
     """Those of one subscriber that are not said yet, or were interrupted. Owned by one thread."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Ask] = deque()
+        self._waiting: OrderedDict[bytes, Ask] = OrderedDict()  # by their prefixes
 
     def __contains__(self, prefix: bytes) -> bool:
-        return any(ask.prefix == prefix for ask in self._waiting)
+        return prefix in self._waiting
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, prefix: bytes, start: bytes | Position) -> None:
         """This is to be asked for, after those that wait."""
-        self._waiting.append(Ask(prefix, start))
+        self._waiting[prefix] = Ask(prefix, start)
 
     def put_back(self, ask: Ask) -> None:
         """It was interrupted: it is the next."""
-        self._waiting.appendleft(ask)
+        self._waiting[ask.prefix] = ask
+        self._waiting.move_to_end(ask.prefix, last=False)
 
     def leave(self, prefix: bytes) -> bool:
         """It is not wanted any more; False if it does not wait."""
-        left = [ask for ask in self._waiting if ask.prefix != prefix]
-        is_left = len(left) < len(self._waiting)
-        self._waiting = deque(left)
-        return is_left
+        return self._waiting.pop(prefix, None) is not None
 
     def take(self) -> Ask | None:
         """The next one, which does not wait any more; None: there is none."""
-        return self._waiting.popleft() if self._waiting else None
+        return self._waiting.popitem(last=False)[1] if self._waiting else None

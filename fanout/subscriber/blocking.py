@@ -184,7 +184,7 @@ class Subscriber(NotASubSocket):
         Raises:
             TypeError: it is no topic, or `since` no place to begin.
             ConfigError: `since` says nothing, or cannot be had over several endpoints; or there are
-                a million topics.
+                a million topics, or as many changes that are not made yet.
             ClosedError, ForkedError: nothing has changed, whatever was raised.
         """
         prefix, start = as_topic(topic), later_since(since, one_line=self._reading.is_one_line)

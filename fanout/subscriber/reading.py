@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 from fanout.errors import ClosedError, FanoutError, ForkedError
@@ -17,6 +16,7 @@ from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind, ReceiverStatistics
 from fanout.subscriber.inbox import Inbox
+from fanout.subscriber.orders import Orders
 from fanout.subscriber.polling import Polling
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Reading:
         )
         self._polling = Polling(self._core, settings.endpoints, on_event=settings.tell)
         self._tell = settings.tell
-        self._orders: deque[Callable[[], None]] = deque()
+        self._orders = Orders()
         self._news = threading.Condition()
         self._waiters = 0
         self._why: Callable[[], FanoutError] | None = None  # nothing more can be taken
@@ -76,10 +76,10 @@ class Reading:
         """Have the thread do something with the core, soon.
 
         Raises:
-            ClosedError: it is closed; nothing is done.
+            ClosedError: it is closed. ConfigError: too many wait. Nothing is done.
         """
         self.check()
-        self._orders.append(lambda: order(self._core))
+        self._orders.add(lambda: order(self._core))
         self._polling.wake()
 
     def check(self) -> None:
@@ -179,8 +179,8 @@ class Reading:
             self._polling.close()
 
     def _turn(self) -> None:
-        while self._orders:
-            self._orders.popleft()()
+        if self._orders.carry_out():
+            self._polling.wake()
         inbox, before = self.inbox, self._core.taken_bytes
         messages = self._polling.turn()
         if messages and not self.is_closed:

@@ -36,6 +36,7 @@ from fanout.subscriber.message import (
     last_message,
 )
 from fanout.subscriber.plain import plain_messages
+from fanout.subscriber.prefixes import Prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,12 +63,11 @@ class Stream:
     """
 
     def __init__(self, wants: Iterable[bytes], start: bytes | at.Position = b"") -> None:
-        self.wants = set(wants)
+        self.wants = Prefixes(wants)
         self.unwanted = 0
         self.doubles = 0
         self.losses = Losses()
         self.back: Ask | None = None
-        self._prefixes = tuple(self.wants)
         self._numbered = False
         self._seen: tuple[int | None, int] | None = None  # epoch and head at the last handshake
         self._epoch: int | None = None  # of the last message that had a number
@@ -97,7 +97,6 @@ class Stream:
         if prefix in self.wants:
             return False
         self.wants.add(prefix)
-        self._prefixes = tuple(self.wants)
         if not prefix and self.back is None:
             self._is_loose = True  # what was published before that is not missing
         return True
@@ -107,7 +106,6 @@ class Stream:
         if prefix not in self.wants:
             return False
         self.wants.remove(prefix)
-        self._prefixes = tuple(self.wants)
         return True
 
     def since(self, introduction: Introduction) -> bytes:
@@ -251,7 +249,7 @@ class Stream:
             kind = ReplayedMessage
         self._next = sequences[-1] + 1
         messages: list[Message] = []
-        add, new, prefixes = messages.append, object.__new__, self._prefixes
+        add, new, prefixes = messages.append, object.__new__, self.wants.together
         for frames in found:
             if wants_all or frames[0].startswith(prefixes):
                 message = new(kind)
@@ -262,7 +260,7 @@ class Stream:
 
     def _take_others(self, found: Sequence[Frames]) -> list[Message] | None:
         """Take them if none is of the reserved topics; None if one is."""
-        messages = plain_messages(found, self._prefixes)
+        messages = plain_messages(found, self.wants.together)
         if messages is not None:
             self.unwanted += len(found) - len(messages)
         return messages
@@ -322,7 +320,7 @@ class Stream:
 
     def _made(self, frames: Frames, message: Message) -> Message | None:
         """A message if it is wanted, with what is missing before it."""
-        if not frames[0].startswith(self._prefixes):
+        if not frames[0].startswith(self.wants.together):
             self.unwanted += 1
             return None
         message._wire = frames
