@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.workers.stream.ends import Ends
 from fanout.workers.stream.gaps import CONFLATED, Gap
-from fanout.workers.stream.segments import segments
 from fanout.workers.stream.sifting import Siftings
 from fanout.workers.stream.values import Values
 from fanout.zmtp.frames import first_frame
@@ -54,6 +54,7 @@ class Conflating:
         self._piece = piece
         self._part = part
         self._siftings = Siftings(self._named, piece, part)
+        self._ends = Ends(backlog.count, self._wanted, piece, part)
 
     def conflate(self, member: Member, front: int) -> bool:
         """Of what waits for the member, but for what it has begun to get, keep the newest.
@@ -67,17 +68,27 @@ class Conflating:
         first = member.sequence
         if first >= front:
             return True
-        if not self._is_found(member, first, front):
+        is_told = member.gaps is not None and member.gaps.conflated
+        cohort = _all_along(member)
+        is_found = (not is_told or self._ends.may_look(member)) and (
+            self._siftings.go_on(member, first, front)
+            if cohort is None
+            else self._newest.go_on(cohort, first, front, backlog.tail, self._part)
+        )
+        if not is_found:
             return False
-        if member.snapshots is not None:
-            member.snapshots.pass_until(front)
         if member.replay is not None:
             backlog.count_replayed(member, front)
-        waiting = member.queued - bool(member.spill)
-        values = self._values(member, first, front)
-        left_out = waiting - len(values.sequences)
+        values = self._values(member, cohort, first, front)
+        left_out = member.queued - bool(member.spill) - len(values.sequences)
         if left_out:
-            self._leave_out(member, values, first, front, left_out)
+            ends = self._ends.find(member, values, first, front) if is_told else (0, 0)
+            if ends is None:
+                return False
+            self._leave_out(member, values, left_out, ends, front)
+        self._siftings.end(member)
+        if member.snapshots is not None:
+            member.snapshots.pass_until(front)
         member.older.clear()
         member.older.append((front, values))
         start = values.sequences[0] if values.sequences else front
@@ -87,54 +98,28 @@ class Conflating:
     def end(self, member: Member) -> None:
         """It does not ask any more."""
         self._siftings.end(member)
+        self._ends.end(member)
 
     def sweep(self) -> None:
         """Let go of what nobody asks for any more; once a turn."""
         self._siftings.sweep()
+        self._ends.sweep()
 
-    def _is_found(self, member: Member, first: int, front: int) -> bool:
-        """Look for what is the newest, for as long as there is time; whether all was found."""
-        cohort = _all_along(member)
-        if cohort is not None:
-            return self._newest.go_on(cohort, first, front, self._backlog.tail, self._part)
-        return self._siftings.go_on(member, first, front)
-
-    def _values(self, member: Member, first: int, front: int) -> Values:
-        cohort = _all_along(member)
+    def _values(
+        self, member: Member, cohort: Cohort[Member] | None, first: int, front: int
+    ) -> Values:
         if cohort is not None:
             return self._newest.wanted(cohort, first, front, self._backlog.tail)
-        return Values(self._siftings.take(member, first, front), self._log)
+        return Values(self._siftings.found(member, first, front), self._log)
 
     def _named(self, cohort: Wants, first: int, stop: int) -> list[tuple[bytes, int]]:
         """The topics of what is wanted of these messages, and which they are."""
-        if cohort is None:
-            return []
         piece = self._log.piece
         return [(first_frame(piece(one)), one) for one in self._wanted(first, stop, cohort)]
 
-    def _edges(self, member: Member, values: Values, first: int, front: int) -> tuple[int, int]:
-        """The first and the last that wait for a member and are not among these; there is one.
-
-        It is looked for from both ends, in one part after the other: what is passed on the way is
-        sent, or is in the same part of the log, which is sorted once for all.
-        """
-        kept, piece = set(values.sequences), self._piece
-        parts = [
-            (max(low, start), min(low + piece, stop), cohort)
-            for start, stop, cohort in segments(member, first, front)
-            if cohort is not None
-            for low in range(start - start % piece, stop, piece)
-        ]
-        lows = (one for part in parts for one in self._wanted(*part) if one not in kept)
-        highs = (
-            one
-            for part in reversed(parts)
-            for one in reversed(self._wanted(*part))
-            if one not in kept
-        )
-        return next(lows), next(highs)
-
-    def _wanted(self, first: int, stop: int, cohort: Cohort[Member] | Values) -> Sequence[int]:
+    def _wanted(self, first: int, stop: int, cohort: Wants) -> Sequence[int]:
+        if cohort is None:
+            return ()
         if isinstance(cohort, Values):
             return cohort.between(first, stop)
         if cohort.everything:
@@ -142,13 +127,13 @@ class Conflating:
         return [one for one, _size in self._backlog.picks(cohort, first, stop)]
 
     def _leave_out(
-        self, member: Member, values: Values, first: int, front: int, messages: int
+        self, member: Member, values: Values, messages: int, ends: tuple[int, int], front: int
     ) -> None:
         """Count what the newest of each topic have taken the place of."""
-        size = member.queued_bytes - len(member.spill) - values.amount(first, front).bytes
+        kept = values.amount(member.sequence, front)
+        size = member.queued_bytes - len(member.spill) - kept.bytes
         if member.gaps is not None and member.gaps.conflated:
-            gone = self._edges(member, values, first, front)
-            member.gaps.note(Gap(*gone, messages, CONFLATED), values.sequences[0])
+            member.gaps.note(Gap(*ends, messages, CONFLATED), values.sequences[0])
         member.conflated += messages
         member.conflated_bytes += size
         self._totals.conflated += messages

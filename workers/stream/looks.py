@@ -42,13 +42,15 @@ class Look:
 
     Attributes:
         catching_up: with what comes meanwhile.
+        idle: turns since it was asked for, where that is counted.
     """
 
-    __slots__ = ("_known", "catching_up")
+    __slots__ = ("_known", "catching_up", "idle")
 
     def __init__(self, front: int) -> None:
         self._known: dict[int, tuple[int, Wants, Amount]] = {}
         self.catching_up = CatchingUp(front)
+        self.idle = 0
 
     def at(self, wants: Wants, first: int, stop: int) -> Amount | None:
         """What is wanted of these messages, if that is known."""

@@ -95,7 +95,7 @@ class Siftings:
                     return False
         return True
 
-    def take(self, member: Member, first: int, front: int) -> list[int]:
+    def found(self, member: Member, first: int, front: int) -> list[int]:
         """Those that are the newest, in order; what is not known yet is looked for at once."""
         one = self._current
         if one is None or one.member is not member:
@@ -105,8 +105,6 @@ class Siftings:
             one.newest.clear()
         for start, until, wants in segments(member, at, front):
             one.newest.update(self._named(wants, start, until))
-        if one is self._current:
-            self._current = None
         return sorted([sequence for sequence in one.newest.values() if sequence >= first])
 
     def end(self, member: Member) -> None:

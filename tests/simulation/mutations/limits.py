@@ -145,7 +145,7 @@ def conflate_nothing(_original: Any, _self: Conflating, _member: Member, _front:
 
 @replaces(Conflating, "_values")
 def forget_what_it_wanted_before(
-    _original: Any, self: Conflating, member: Member, first: int, front: int
+    _original: Any, self: Conflating, member: Member, _cohort: Any, first: int, front: int
 ) -> Values:
     if member.cohort is None:
         return Values((), self._log)
