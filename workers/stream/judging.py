@@ -325,6 +325,7 @@ class Judging(Resting):
         left = min(
             _left(limits.messages, lag.messages), _left(limits.log_messages, lag.log_messages)
         )
+        left = min(left, self.lags.uncounted_most(member))
         if left != NONE:
             self._by_sequence.add(front + left, member)
         left = min(_left(limits.bytes, lag.bytes), _left(limits.log_bytes, lag.log_bytes))

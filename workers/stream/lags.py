@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # Messages that are looked through at once for where a member jumps to. The worker serves nobody
 # meanwhile, for some 10 ms if they were not looked at before; peers choose policies, and when.
 LOOKED_MAX = 4_096
+# Messages that may come for who loses what comes, and does not want all, until they are counted: to
+# look through more of them at once would hold up others, and it may be served only after long.
+LOSING_MAX = 16_384
 # CPU time for each message that is looked through, where all that waits is. Measured with 524,288
 # of 20 bytes: 0.7 us where one conflates that wants all, 0.8 to 1.9 us by prefixes.
 LOOK_NS = 1_000
@@ -107,6 +110,11 @@ class Lags:
     def _is_filtered(self, member: Member, front: int) -> bool:
         wanted = segments(member, member.sequence, front)
         return any(is_filtered(wants) for _start, _stop, wants in wanted)
+
+    def uncounted_most(self, member: Member) -> int:
+        """How many messages may come before it is to be settled, so that its losses are counted."""
+        is_counted = member.finishing is not None and is_filtered(member.cohort)
+        return LOSING_MAX if is_counted else NONE
 
     def cost_of(self, member: Member, policy: Policy, front: int) -> int:
         """CPU time in ns that it may take to find what a policy leaves of what waits for a member.

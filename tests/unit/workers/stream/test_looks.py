@@ -256,3 +256,29 @@ def test_what_is_looked_through_in_any_case_is_twice_what_came_and_has_a_bound()
     assert one.is_enough(1)
     one.begin(110 + AT_MOST)
     assert one.is_enough(AT_MOST)
+
+
+def test_what_is_lost_as_it_comes_is_counted_before_it_is_much(
+    looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all of it is looked through at once, when its socket has room after long."""
+    monkeypatch.setattr(lags, "LOSING_MAX", 4 * PIECE)
+    worker = Worker(LARGE, tuning=replace(TUNING, census_messages=PIECE))
+    member, sink = comes(worker)
+    worker.obey(member, SlowPolicy("drop_newest", limit_bytes=2_000))
+    while member.finishing is None:
+        publish(worker, 10)
+        worker.pump.enforce(0)
+    found = []
+    while worker.pump.front < COUNT:
+        publish(worker, 10)
+        del looks[:]
+        worker.pump.enforce(0)
+        found.append(sum(looks))
+    del looks[:]
+    worker.pump.settle(member)
+    assert 4 * PIECE < max(*found, sum(looks)) < 5 * PIECE
+    kept = member.queued
+    numbers, (gap,) = received(worker, member, sink)
+    assert numbers[:kept] == [*range(0, 2 * kept, 2)]
+    assert (gap["first"], gap["last"], gap["count"]) == (2 * kept, COUNT - 2, COUNT // 2 - kept)
