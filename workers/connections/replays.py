@@ -243,13 +243,14 @@ class Replays:
     def is_long(self, peer: Peer) -> bool:
         """Whether it would take long to begin another one for it now: what is left is counted then.
 
-        The worker serves nobody meanwhile, so what it says next is read when less is left.
+        The worker serves nobody meanwhile, so what it says next is read when less is left. Of one
+        that is held, and may want all from there on, too: what it asked for would be cut.
         """
         member = peer.member
         if member.replay is None or self._pump.front - member.sequence <= COUNTED_MAX:
             return False
         _until, wants = member.older[0]
-        return wants is not None and not wants.everything
+        return wants is None or not wants.everything
 
     def forget(self, peer: Peer) -> None:
         """It is gone; or it goes back, and its member needs the log from there on by itself."""

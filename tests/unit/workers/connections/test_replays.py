@@ -21,6 +21,7 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.value_layout import ValueTable
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections import replays
+from fanout.workers.stream import keyframes
 from fanout.workers.tuning import Tuning
 from tests.helpers.chance import Publishing
 from tests.helpers.taking_over import TakingOver, messages_in
@@ -176,6 +177,35 @@ def test_who_is_far_behind_and_asks_for_more_gets_the_newest_of_it_and_is_told(
     assert (gap["reason"], gap["first"], gap["last"], gap["count"]) == ("expired", 3, 79, 0)
     assert [number for number in numbers if number % 2 == 0] == [*range(0, 100, 2)]
     assert [number for number in numbers if number % 2] == [*range(81, 100, 2)]
+
+
+def test_who_asks_for_more_while_keyframes_are_found_for_it_gets_all_of_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It stands far back meanwhile, so that the log keeps these, and is not behind by itself."""
+    monkeypatch.setattr(replays, "COUNTED_MAX", 20)
+    monkeypatch.setattr(keyframes, "LOOKED_AT", 4)
+    with closing(TakingOver(VALUED, TUNING, workers=1, log_bytes=VALUED.data_bytes)) as taking:
+        (worker,) = taking.workers
+        assert taking.publish(b"k", b"0:", is_keyframe=True)
+        publish(taking, 100)
+        one = taking.connect([b"k", GAP], worker)
+        (peer,) = worker.desk.peers.values()
+        assert peer.member.older[0] == (101, None), "it is held"
+        one.session.subscribe(since(taking, 0))
+        one.session.subscribe(b"B")
+        one.say()
+        turns = 0
+        while b"B" not in peer.session.subscriptions:
+            taking.turn(worker, tick=True)
+            one.read()
+            turns += 1
+            assert turns < 1_000
+        taking.settle(worker)
+        numbers, told = got(one)
+
+        assert told == []
+        assert numbers == [0, *range(1, 101, 2)]
 
 
 def test_the_clock_says_what_was_published_in_which_time(two: TakingOver) -> None:
