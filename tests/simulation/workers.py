@@ -18,11 +18,10 @@ from fanout.workers.worker import Worker
 from tests.simulation.observed_pump import ObservedPump
 from tests.simulation.sums import Sums
 from tests.simulation.surroundings import FakeChannel, SimulatedSurroundings
+from tests.simulation.turning import Turning
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fanout.control.messages import Message
     from fanout.reasons import Reason
     from fanout.workers.connections.peer import Peer
@@ -62,7 +61,7 @@ class Looks:
             self._last, self._left = now, 0
 
 
-class SimulatedWorker:
+class SimulatedWorker(Turning):
     """The real worker in simulated surroundings.
 
     Attributes:
@@ -76,7 +75,6 @@ class SimulatedWorker:
     def __init__(self, index: int, world: World) -> None:
         self.world = world
         self.index = index
-        self.busy = False
         self.past = Sums()
         self.changes: dict[int, tuple[int, set[bytes]]] = {}
         self.ticks: list[int] = []
@@ -111,13 +109,13 @@ class SimulatedWorker:
 
     def run_turn(self) -> None:
         """One turn, unless it is in one."""
-        self._run(self.real.turn)
+        self.do(self.real.turn)
         if not self.busy:
             self.world.checker.turn_ended(self)
 
     def run_sending_turn(self) -> None:
         """What the doorbell and sockets that have room again do, unless it is in a turn."""
-        self._run(self.real.sending_turn)
+        self.do(self.real.sending_turn)
         if not self.busy:
             self.world.checker.turn_ended(self, is_read=not self.around.loop.asked)
 
@@ -127,9 +125,9 @@ class SimulatedWorker:
             return
         self._note_tick(self.world.now)
         front = self.pump.front
-        self._run(self.real.tick)
+        self.do(self.real.tick)
         while self.real.chores.are_left and not self.busy:
-            self._run(self.real.turn)
+            self.do(self.real.turn)
         self.looks.note(self.world.now, self.real.silence)
         self.world.checker.ticked(self, front)
 
@@ -143,7 +141,7 @@ class SimulatedWorker:
     def adopt(self, subscriber: int, slot: int, protocol: str) -> None:
         """Take over a connection."""
         adopt = Adopt(subscriber, slot, protocol)
-        self._run(lambda: self.real.desk.adopt(adopt, [subscriber]))
+        self.do(lambda: self.real.desk.adopt(adopt, [subscriber]))
 
     def ask(self) -> None:
         """Somebody wants to see what has become of all that is published now."""
@@ -155,17 +153,6 @@ class SimulatedWorker:
 
     def close(self) -> None:
         self.around.close()
-
-    def _run(self, work: Callable[[], None]) -> None:
-        if self.busy:
-            return
-        self.busy = True
-        try:
-            if work == self.real.turn:
-                work = self.around.loop.take_turn() or work
-            work()
-        finally:
-            self.busy = False
 
     def _on_report(self, message: Message) -> None:
         if isinstance(message, Chose | Declined):

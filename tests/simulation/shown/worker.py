@@ -8,6 +8,7 @@ from fanout.workers.worker import Worker
 from fanout.zmtp.errors import ProtocolError
 from tests.simulation.shown.memory import SteppedValues
 from tests.simulation.surroundings import FakeChannel, SimulatedSurroundings
+from tests.simulation.turning import Turning
 from tests.simulation.violated import Violated
 
 if TYPE_CHECKING:
@@ -16,12 +17,11 @@ if TYPE_CHECKING:
     from tests.simulation.shown.world import ShownWorld
 
 
-class ShownWorker:
+class ShownWorker(Turning):
     """One of them."""
 
     def __init__(self, index: int, world: ShownWorld) -> None:
         self.index = index
-        self.busy = False
         self.channel = FakeChannel(world.reported, lambda _report: None)
         around: Any = SimulatedSurroundings(self, world, self.channel)  # type: ignore[arg-type]
         around.kept_values = SteppedValues(world.readable, lambda: world.writer_step(self))
@@ -34,15 +34,8 @@ class ShownWorker:
         return bool(self.around.loop.asked or self.around.writable.any_ready())
 
     def run(self, work: Callable[[], None]) -> None:
-        """Do a part of a turn, unless it is in one."""
-        if self.busy:
-            return
-        self.busy = True
+        """Do a part of a turn, unless it is in one; that it fails is a violation."""
         try:
-            if work == self.real.turn:
-                work = self.around.loop.take_turn() or work
-            work()
+            self.do(work)
         except (ArithmeticError, AttributeError, LookupError, ProtocolError, ValueError) as error:
             raise Violated(f"a worker fails: {error!r}") from error
-        finally:
-            self.busy = False
