@@ -26,6 +26,7 @@ from fanout.security.key_file import load_public_key, load_secret_key
 from fanout.security.password_file import load_passwords
 from fanout.security.passwords import Passwords, hash_password
 from fanout.security.tls import Tls
+from fanout.security.tls_client import TlsClient
 from fanout.security.verdicts import Allow, Deny, Later, Request, Verdict
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Request",
     "Security",
     "Tls",
+    "TlsClient",
     "Verdict",
     "create_certificates",
     "hash_password",

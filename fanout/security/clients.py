@@ -30,11 +30,12 @@ class ClientSecurity:
         """Our side of the handshake of one connection."""
         raise NotImplementedError
 
-    def check_place(self, endpoint: str, *, is_local: bool) -> None:
+    def check_place(self, endpoint: str, *, is_local: bool, by_tls: bool = False) -> None:
         """Refuse to be used there.
 
         Args:
             is_local: only this machine can be reached by it.
+            by_tls: all of it is encrypted, and said to the right one alone.
 
         Raises:
             ConfigError: it is not safe, or cannot work; the text says what to do.
@@ -46,7 +47,7 @@ class PlainClient(ClientSecurity):
     """User and password, in clear text (RFC 24), for a publisher that has `auth.Plain`. Immutable.
 
     They are said to whoever answers at the endpoint, and can be read on the way: it is for loopback
-    and `ipc://`.
+    and `ipc://`, or for `tls://`.
 
     Args:
         user, password: 0 to 255 bytes each; `str` as UTF-8.
@@ -71,13 +72,13 @@ class PlainClient(ClientSecurity):
     def begin(self) -> Mechanism:
         return PlainHandshake(self._user, self._password)
 
-    def check_place(self, endpoint: str, *, is_local: bool) -> None:
-        if is_local or self._on_network:
+    def check_place(self, endpoint: str, *, is_local: bool, by_tls: bool = False) -> None:
+        if is_local or by_tls or self._on_network:
             return
         raise ConfigError(
             f"PLAIN sends the password in clear text to whoever answers at {endpoint}: connect to "
-            "loopback or ipc://, or say auth.PlainClient(…, on_network=True) if the network is "
-            "yours"
+            "loopback or ipc://, or to tls://, or say auth.PlainClient(…, on_network=True) if the "
+            "network is yours"
         )
 
 
@@ -120,8 +121,14 @@ class CurveClient(ClientSecurity):
         keys = KeyPair(primitives.public_of(self._secret), self._secret)
         return CurveHandshake(self._server, keys, primitives, secrets.token_bytes)
 
-    def check_place(self, endpoint: str, *, is_local: bool) -> None:
+    def check_place(self, endpoint: str, *, is_local: bool, by_tls: bool = False) -> None:
         del is_local
+        if by_tls:
+            raise ConfigError(
+                f"{endpoint} is encrypted by TLS: CURVE inside would encrypt all of it twice, and "
+                "no publisher of fanout's has both; give PlainClient(…), or tls=TlsClient(…) with "
+                "a certificate"
+            )
         try:
             self.begin()
         except LocalProtocolError:

@@ -20,6 +20,7 @@ from ssl import (
 )
 from typing import TYPE_CHECKING
 
+from fanout.security.tls_error import TlsError
 from fanout.zmtp.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Records:
         except SSLWantReadError:
             plain = b""
         except SSLError as error:
-            raise RemoteProtocolError(f"TLS: {_said(error)}") from None
+            raise _failure(error) from None
         if self._outgoing.pending > SAID_BYTES_MAX:
             raise RemoteProtocolError("TLS: the peer goes on asking, and does not read the answers")
         return plain
@@ -131,6 +132,17 @@ class Records:
         assert done == len(data), "a buffer in memory takes all of a record"
         return self._outgoing.read()
 
+    def take(self, plain: bytearray) -> bytes:
+        """Make a record of the first bytes, which are removed; see `seal()`."""
+        piece = bytes(plain[:RECORD_BYTES])
+        del plain[:RECORD_BYTES]
+        return self.seal(piece)
+
+    @property
+    def has_output(self) -> bool:
+        """Whether something is to be sent by itself."""
+        return self._outgoing.pending > 0
+
     def take_output(self) -> bytes:
         """What is to be sent by itself, before anything else: of a handshake, or an alert."""
         return self._outgoing.read()
@@ -140,6 +152,14 @@ class Records:
         if self.is_ready:
             with suppress(SSLError):  # it waits for the peer to say the same, who need not
                 self._tls.unwrap()
+
+
+def _failure(error: SSLError) -> TlsError:
+    reason, text = error.reason or "", f"TLS: {_said(error)}"
+    if isinstance(error, SSLCertVerificationError):
+        code, why = error.verify_code, error.verify_message
+        return TlsError(text, reason, verify_code=code, verify_text=why)
+    return TlsError(text, reason, is_none=reason in _NO_TLS)
 
 
 def _said(error: SSLError) -> str:

@@ -61,17 +61,12 @@ class Tls:
         client_ca: str | os.PathLike[str] | bytes | None = None,
         password: str | bytes | None = None,
     ) -> None:
-        chain = _content("certificate", certificate)
-        key = b"" if private_key is None else _content("private_key", private_key, is_secret=True)
-        authority = b"" if client_ca is None else _content("client_ca", client_ca)
+        chain = content_of("certificate", certificate)
+        key = b"" if private_key is None else content_of("private_key", private_key, is_secret=True)
+        authority = b"" if client_ca is None else content_of("client_ca", client_ca)
         if client_ca is not None and not authority.strip():
             raise ConfigError("client_ca has no certificate: with it, nobody could connect")
-        word = password.encode() if isinstance(password, str) else password or b""
-        if not isinstance(word, bytes):
-            raise TypeError(f"password must be str or bytes, not {type(word).__name__}")
-        if len(word) > PASSWORD_BYTES_MAX:
-            raise ConfigError(f"password has up to {PASSWORD_BYTES_MAX:,} bytes")
-        self._parts = [chain, key, authority, word]
+        self._parts = [chain, key, authority, password_of(password)]
         if sum(map(len, self._parts)) > PARTS_BYTES_MAX:
             raise ConfigError(
                 f"certificates and key have up to {PARTS_BYTES_MAX:,} bytes together: give the "
@@ -124,32 +119,93 @@ def context_of(parts: list[bytes]) -> ssl.SSLContext:
     """
     chain, key, authority, password = parts
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION
+    restrict(context)
     context.num_tickets = 0
     if ssl.OPENSSL_VERSION_INFO < _SLOW_BEFORE:
         context.set_ecdh_curve(GROUP)
+    load_own(context, chain, key, password, whose="publisher")
+    if authority:
+        trust(context, "client_ca", authority)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def restrict(context: ssl.SSLContext) -> None:
+    """Leave out of TLS what nobody here has use for, on either side."""
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION
+
+
+def load_own(
+    context: ssl.SSLContext, chain: bytes, key: bytes, password: bytes, *, whose: str
+) -> None:
+    """Have a side show this certificate.
+
+    Args:
+        chain, key, password: as they are in `context_of()`.
+        whose: which side it is, for a refusal.
+
+    Raises:
+        ConfigError: they are of no use; the text has nothing of them. OSError: as `context_of()`.
+    """
     try:
         with _file_of(chain + b"\n" + key) as path:
             # Without a password to give OpenSSL would ask for one at the terminal.
             context.load_cert_chain(path, password=lambda: password)
     except ssl.SSLError as error:
-        raise ConfigError(_refusal(error, parts)) from None
+        is_encrypted = b"ENCRYPTED" in chain + key  # in both forms that there are, in clear text
+        raise ConfigError(
+            _refusal(error.reason or "", whose, is_encrypted=is_encrypted, has_word=bool(password))
+        ) from None
     except FileNotFoundError:
         raise ConfigError("OpenSSL reads certificates from files alone: mount /proc") from None
-    if authority:
-        try:
-            # Between the certificates may be names of any language.
-            context.load_verify_locations(cadata=authority.decode("ascii", "ignore"))
-        except (ssl.SSLError, ValueError):
-            raise ConfigError("client_ca has no certificates in PEM") from None
-        context.verify_mode = ssl.CERT_REQUIRED
-        # Who is signed by one of these may come, though somebody else has signed that one.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
 
 
-def _content(name: str, value: object, *, is_secret: bool = False) -> bytes:
+def trust(context: ssl.SSLContext, name: str, authorities: bytes) -> None:
+    """Have a side take certificates that are signed by one of these.
+
+    Args:
+        name: of the argument, for a refusal.
+
+    Raises:
+        ConfigError: there is none in it.
+    """
+    try:
+        # Between the certificates may be names of any language.
+        context.load_verify_locations(cadata=authorities.decode("ascii", "ignore"))
+    except (ssl.SSLError, ValueError):
+        raise ConfigError(f"{name} has no certificates in PEM") from None
+    # Who is signed by one of these is trusted, though somebody else has signed that one.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+
+
+def password_of(value: object) -> bytes:
+    """The password of a private key, as bytes; empty = it has none.
+
+    Raises:
+        TypeError, ConfigError: it is none.
+    """
+    word = value.encode() if isinstance(value, str) else value or b""
+    if not isinstance(word, bytes):
+        raise TypeError(f"password must be str or bytes, not {type(word).__name__}")
+    if len(word) > PASSWORD_BYTES_MAX:
+        raise ConfigError(f"password has up to {PASSWORD_BYTES_MAX:,} bytes")
+    return word
+
+
+def content_of(
+    name: str, value: object, bytes_max: int = PARTS_BYTES_MAX, *, is_secret: bool = False
+) -> bytes:
+    """What is in a file, or is given as it is.
+
+    Args:
+        name: of the argument, for a refusal.
+        bytes_max: more of a file is not read; it is one byte more then.
+        is_secret: a warning tells if others can read the file.
+
+    Raises:
+        ConfigError: the file cannot be read. TypeError: it is no path, and no bytes.
+    """
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str | os.PathLike):
@@ -158,7 +214,7 @@ def _content(name: str, value: object, *, is_secret: bool = False) -> bytes:
         )
     try:
         with Path(value).open("rb") as file:
-            data = file.read(PARTS_BYTES_MAX + 1)
+            data = file.read(bytes_max + 1)
             mode = os.fstat(file.fileno()).st_mode
     except (OSError, ValueError) as error:
         text = error.strerror if isinstance(error, OSError) else "no path"
@@ -178,16 +234,14 @@ def _file_of(data: bytes) -> Iterator[str]:
         yield f"{_DESCRIPTORS}/{descriptor}"
 
 
-def _refusal(error: ssl.SSLError, parts: list[bytes]) -> str:
-    chain, key, _, password = parts
-    reason = error.reason or ""
+def _refusal(reason: str, whose: str, *, is_encrypted: bool, has_word: bool) -> str:
     if reason == "KEY_VALUES_MISMATCH":
         return "the private key does not belong to the certificate"
-    if b"ENCRYPTED" in chain + key:  # in both forms that there are, in clear text
-        wanted = "another password" if password else "password=…"
+    if is_encrypted:
+        wanted = "another password" if has_word else "password=…"
         return f"the private key is encrypted, and cannot be read: it needs {wanted}"
     words = reason.lower().replace("_", " ")
     return (
-        "certificate and private key cannot be used: they must be in PEM, the publisher's own "
+        f"certificate and private key cannot be used: they must be in PEM, the {whose}'s own "
         f"certificate first{f' (OpenSSL: {words})' if words else ''}"
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fanout.sockets.plug import Plug
     from fanout.sockets.problems import Problems
     from fanout.sockets.role import Role
-    from fanout.subscriber.connections import Address
+    from fanout.subscriber.plug import Address
 
 T = TypeVar("T")
 

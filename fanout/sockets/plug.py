@@ -10,7 +10,7 @@ from fanout.system_calls import dispensable
 if TYPE_CHECKING:
     from fanout.sockets.dial import Dial
     from fanout.sockets.peer import Peer
-    from fanout.subscriber.connections import Address
+    from fanout.subscriber.plug import Address
     from fanout.transport.listener import Listener
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fanout.sockets.core import Core
     from fanout.sockets.dial import Dial
     from fanout.sockets.peer import Peer
-    from fanout.subscriber.connections import Address
+    from fanout.subscriber.plug import Address
     from fanout.transport.listener import Listener
 
 ACCEPT_MAX = 64  # connections in a row: those that are there are to be served, too

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fanout.security.clients import ClientSecurity
+    from fanout.security.tls_client import TlsClient
     from fanout.subscriber.events import ReceiverEvent
     from fanout.subscriber.inbox import QueuePolicy
     from fanout.subscriber.message import Message
@@ -28,3 +29,4 @@ class SubscriberArguments(TypedDict, total=False):
     max_message_bytes: int | str
     identity: Callable[[Message], Any] | None
     security: ClientSecurity | Mapping[str, ClientSecurity | None] | None
+    tls: TlsClient | Mapping[str, TlsClient | None] | None

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from fanout.arguments import TopicLike
     from fanout.subscriber.arguments import SubscriberArguments
-    from fanout.subscriber.connections import Address
     from fanout.subscriber.events import ReceiverStatistics
     from fanout.subscriber.message import Message
+    from fanout.subscriber.plug import Address
     from fanout.subscriber.since import Position
 
 READ_BYTES = 64 * 1024  # parsed in one callback: half a millisecond in which the loop does no other
@@ -78,7 +78,10 @@ class Subscriber(NotASubSocket):
         self._inbox = Inbox(settings.queue_bytes, settings.queue_policy)
         self._inbox.on_room = self._on_room
         self._connections = Connections(
-            self._core, settings.endpoints, self, on_event=self._tell, read_bytes=READ_BYTES
+            *(self._core, settings.endpoints, self),
+            on_event=self._tell,
+            read_bytes=READ_BYTES,
+            wrappings=settings.wrappings,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -50,9 +50,10 @@ class Subscriber(NotASubSocket):
     own reads; every method may be called from any other.
 
     Args:
-        endpoint: where to connect to, "tcp://10.0.0.7:5556" or "ipc:///run/feed", or several: then
-            messages of all are received. Those that lead to one publisher with numbers are one
-            stream: each message comes once, and what one connection loses the others bring.
+        endpoint: where to connect to, "tcp://10.0.0.7:5556", "tls://feed.example:5556" or
+            "ipc:///run/feed", or several: then messages of all are received. Those that lead to one
+            publisher with numbers are one stream: each message comes once, and what one connection
+            loses the others bring.
         topics: prefixes of the topics to subscribe to, one or several; `str` is encoded as UTF-8.
             b"" is everything.
         since: from where on it wants what was published before it came: "-10s", "-1000", or the
@@ -74,6 +75,8 @@ class Subscriber(NotASubSocket):
             none. A message that is not above the last one is dropped, and counted as a double.
         security: who it says that it is, `fanout.auth.PlainClient` or `CurveClient`; None = nobody.
             For several endpoints also a mapping that has each of them.
+        tls: for `tls://`, whom it trusts, and which certificate it shows: `fanout.auth.TlsClient`,
+            or such a mapping; None = whom this machine trusts, and none.
 
     Raises:
         TypeError, ConfigError: an argument cannot work; nothing was started.

@@ -8,25 +8,27 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Protocol
 
+from fanout.subscriber.blame import CUT_SHORT_TEXT, why_no_tls
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
 from fanout.subscriber.line import State
+from fanout.subscriber.plug import Plug
 from fanout.system_calls import RefusedError
 from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import IpcEndpoint
+from fanout.zmtp import RemoteProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fanout.security.records import Records
     from fanout.subscriber.blame import LostError
-    from fanout.subscriber.boxing import Boxing
     from fanout.subscriber.core import Core
     from fanout.subscriber.message import Message
+    from fanout.subscriber.plug import Address
     from fanout.transport.endpoints import Endpoint
-
-Address = tuple[int, object]  # family, and address as the system takes it
 
 ADDRESSES_MAX = 16  # of one host, tried in one attempt: each may take 10 s
 ANSWERS_BYTES_MAX = 64 * 1024
@@ -57,42 +59,6 @@ def addresses_of(host: str, port: int) -> list[Address]:
     return [(family, address) for family, _, _, _, address in found[:ADDRESSES_MAX]]
 
 
-@dataclass(slots=True)
-class Plug:
-    """The socket of one line, if there is one."""
-
-    endpoint: Endpoint
-    sock: socket.socket | None = None
-    unsent: bytearray = field(default_factory=bytearray)
-    answers: int = 0  # bytes of `unsent` that are answers, or were when some of it was sent last
-    others: list[Address] = field(default_factory=list)  # to be tried if this one fails
-    boxing: Boxing | None = None  # seals what is unsent; None: it goes out as it is
-    sealed: bytes = b""  # goes out before what is unsent
-
-    def has_unsent(self) -> bool:
-        """Whether something waits for the socket to have room."""
-        return bool(self.unsent or self.sealed)
-
-    def seal(self, boxing: Boxing | None) -> None:
-        """The handshake is done: what is unsent belongs to it, and what follows is sealed."""
-        self.boxing = boxing
-        if boxing is not None:
-            self.sealed, self.unsent = bytes(self.unsent), bytearray()
-
-    def send(self, sock: socket.socket) -> None:
-        """Send what the socket takes; of what is to be sealed only a part at a time.
-
-        Raises:
-            OSError: as `send` of the socket.
-        """
-        if self.boxing is None:
-            del self.unsent[: sock.send(self.unsent)]
-            return
-        if not self.sealed:
-            self.sealed = self.boxing.take(self.unsent)
-        self.sealed = self.sealed[sock.send(self.sealed) :]
-
-
 class Connections:
     """All sockets of one subscriber. Owned by one thread.
 
@@ -102,6 +68,7 @@ class Connections:
         watcher: waits.
         on_event: told of what happens to connections.
         once: a line that was up and is lost does not come back.
+        wrappings: what makes TLS for each connection, for each line; () or None = it has none.
 
     Attributes:
         paused: nothing is read, by `pause`.
@@ -117,12 +84,16 @@ class Connections:
         on_event: Callable[[ReceiverEvent], None],
         read_bytes: int,
         once: bool = False,
+        wrappings: Sequence[Callable[[], Records] | None] = (),
     ) -> None:
         self.paused = False
         self.violation = ""
         self._core = core
         self._watcher = watcher
-        self._plugs = [Plug(endpoint) for endpoint in endpoints]
+        self._plugs = [
+            Plug(endpoint, wrapping)
+            for endpoint, wrapping in zip(endpoints, wrappings or repeat(None), strict=False)
+        ]
         self._on_event = on_event
         self._read_bytes = read_bytes
         self._once = once
@@ -181,6 +152,7 @@ class Connections:
             self._lose(number, os.strerror(code), now)
             return
         line.connected(now)
+        plug.begin()
         self._watcher.watch(plug.sock, number, read=not self.paused, write=False)
         self.flush(number, now)
 
@@ -192,16 +164,8 @@ class Connections:
         if self._core.lines[number].state is State.CONNECTING:
             self.writable(number, now)  # an error is told to who waits for reading as well
             return []
-        try:
-            data = plug.sock.recv(self._read_bytes)
-        except (BlockingIOError, InterruptedError):
-            return []
-        except OSError as error:
-            problem = error.strerror or str(error)
-            self._end(number, self._core.lines[number].ended(problem), now)
-            return []
+        data = self._received(number, plug, plug.sock, now)
         if not data:
-            self._end(number, self._core.lines[number].ended(), now)
             return []
         done = self._core.received(number, data, now)
         if done.begins:
@@ -216,6 +180,27 @@ class Connections:
         else:
             self._answer(number, now, begins=done.begins)
         return done.messages
+
+    def _received(self, number: int, plug: Plug, sock: socket.socket, now: float) -> bytes | None:
+        """What a line can read; empty or None: nothing, perhaps as the connection is over."""
+        line = self._core.lines[number]
+        is_wrapping = plug.is_wrapping
+        try:
+            data = plug.receive(sock, self._read_bytes)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except RemoteProtocolError as error:
+            self.violation = str(error)
+            self._end(number, why_no_tls(error, plug.endpoint), now)
+            return None
+        except OSError as error:
+            self._end(number, line.ended(error.strerror or str(error)), now)
+            return None
+        if data is None:
+            self.flush(number, now)  # TLS may have something to say, or let us say what waits
+        elif not data:
+            self._end(number, line.ended(CUT_SHORT_TEXT) if is_wrapping else line.ended(), now)
+        return data
 
     def _answer(self, number: int, now: float, *, begins: bool) -> None:
         """Send what a read has brought about; not without limit to who does not take it."""
@@ -243,12 +228,27 @@ class Connections:
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as error:
-            self._lose(number, error.strerror or str(error), now)
+            self._cut_off(number, plug, plug.sock, error, now)
             return
         if not plug.has_unsent():
             plug.answers = 0
         if was_unsent or plug.has_unsent():
             self._watcher.watch(plug.sock, number, read=not self.paused, write=plug.has_unsent())
+
+    def _cut_off(
+        self, number: int, plug: Plug, sock: socket.socket, error: OSError, now: float
+    ) -> None:
+        """A line cannot be written to; what TLS has said before that may tell why."""
+        if plug.records is not None:
+            try:
+                plug.receive(sock, self._read_bytes)
+            except RemoteProtocolError as told:
+                self.violation = str(told)
+                self._end(number, why_no_tls(told, plug.endpoint), now)
+                return
+            except OSError:
+                pass  # it has said nothing
+        self._lose(number, error.strerror or str(error), now)
 
     def pause(self, paused: bool, now: float) -> None:
         """Read nothing, or read again: the publisher then does what its policy says."""
@@ -281,8 +281,7 @@ class Connections:
             self._watcher.resolve(number, endpoint.host, endpoint.port)
 
     def _unplug(self, plug: Plug) -> None:
-        sock, plug.sock, plug.answers = plug.sock, None, 0
-        plug.unsent, plug.boxing, plug.sealed = bytearray(), None, b""
+        sock = plug.pull()
         if sock is not None:
             self._watcher.forget(sock)
             with suppress(OSError):

@@ -13,6 +13,7 @@ from fanout.subscriber.polling import Polling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from fanout.security.records import Records
     from fanout.subscriber.backoff import BackOff
     from fanout.subscriber.events import ReceiverEvent
     from fanout.subscriber.message import Message
@@ -43,6 +44,7 @@ class Link:
             of no use to a publisher without numbers.
         since, last: what to begin with: see `Core`.
         mechanism: makes our side of the handshake of one connection; None = NULL.
+        wrapping: makes TLS for one connection; None = it has none.
         once: end when a connection that was ready is lost, instead of connecting again.
 
     Attributes:
@@ -63,9 +65,12 @@ class Link:
         last: bool = False,
         once: bool = False,
         mechanism: Callable[[], Mechanism] | None = None,
+        wrapping: Callable[[], Records] | None = None,
     ) -> None:
         self._core = Core([back_off], topics, since=since, last=last, mechanisms=[mechanism])
-        self._polling = Polling(self._core, [target], on_event=self._on_event, once=once)
+        self._polling = Polling(
+            *(self._core, [target]), on_event=self._on_event, once=once, wrappings=[wrapping]
+        )
         self._polling.listen_to(output_fd, 0)  # 0 = no event but errors: the reader has left
         self._polling.listen_to(wake_fd, select.POLLIN)
         self._once = once

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+    from fanout.security.records import Records
     from fanout.subscriber.core import Core
     from fanout.subscriber.events import ReceiverEvent
     from fanout.subscriber.message import Message
@@ -26,7 +27,7 @@ class Polling:
     """Owned by one thread, but for `wake`.
 
     Args:
-        core, endpoints, on_event, once: see `Connections`.
+        core, endpoints, on_event, once, wrappings: see `Connections`.
 
     Attributes:
         connections: to be paused, and closed.
@@ -40,6 +41,7 @@ class Polling:
         *,
         on_event: Callable[[ReceiverEvent], None],
         once: bool = False,
+        wrappings: Sequence[Callable[[], Records] | None] = (),
     ) -> None:
         self.woken: set[int] = set()
         self._core = core
@@ -48,7 +50,11 @@ class Polling:
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll.register(self._wake_fd, select.POLLIN)
         self.connections = Connections(
-            core, endpoints, self, on_event=on_event, read_bytes=READ_BYTES, once=once
+            *(core, endpoints, self),
+            on_event=on_event,
+            read_bytes=READ_BYTES,
+            once=once,
+            wrappings=wrappings,
         )
 
     def listen_to(self, descriptor: int, events: int) -> None:

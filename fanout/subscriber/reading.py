@@ -50,7 +50,11 @@ class Reading:
             last=settings.last,
             mechanisms=settings.mechanisms,
         )
-        self._polling = Polling(self._core, settings.endpoints, on_event=settings.tell)
+        self._polling = Polling(
+            *(self._core, settings.endpoints),
+            on_event=settings.tell,
+            wrappings=settings.wrappings,
+        )
         self._tell = settings.tell
         self._orders = Orders()
         self._news = threading.Condition()

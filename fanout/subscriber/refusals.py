@@ -60,6 +60,7 @@ _KEYWORDS = {
     **dict.fromkeys(("endpoints", "address", "addresses", "addr", "url", "host"), _CONNECTS),
     **dict.fromkeys(("topic", "prefix", "prefixes"), "it is topics=..., or the second argument"),
     "timeout": _TIMEOUT,
+    **dict.fromkeys(("ssl", "ssl_context", "cafile", "ca"), "it is tls=auth.TlsClient(ca=...)"),
 }
 
 

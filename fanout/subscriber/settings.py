@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fanout.arguments import TopicLike
+    from fanout.security.records import Records
     from fanout.subscriber.message import Message
     from fanout.subscriber.since import Position
     from fanout.zmtp.mechanisms import Mechanism
@@ -69,6 +70,9 @@ class Settings:
     mechanisms: tuple[Callable[[], Mechanism] | None, ...]
     """What makes our side of the handshake, for each endpoint; None = NULL."""
 
+    wrappings: tuple[Callable[[], Records] | None, ...]
+    """What makes TLS for each connection, for each endpoint; None = it has none."""
+
 
 def settings_of(
     endpoint: str | Iterable[str],
@@ -98,7 +102,7 @@ def settings_of(
     prefixes = frozenset(topics_of(topics))
     if len(prefixes) > TOPICS_MAX:
         raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics, not {len(prefixes):,}")
-    endpoints = tuple(map(endpoint_of, texts))
+    endpoints = tuple(endpoint_of(text, may_encrypt=True) for text in texts)
     return Settings(
         endpoints,
         prefixes,
@@ -114,6 +118,7 @@ def settings_of(
         _identity(keywords.get("identity")),
         telling(keywords.get("on_event")),
         mechanisms_of(keywords.get("security"), texts, endpoints),
+        wrappings_of(keywords.get("tls"), texts, endpoints),
     )
 
 
@@ -129,21 +134,67 @@ def mechanisms_of(
         TypeError: it is none.
         ConfigError: it cannot be used there, or is not said for each endpoint.
     """
-    each = dict(security) if isinstance(security, Mapping) else dict.fromkeys(texts, security)
-    if each.keys() != set(texts):  # to take NULL for one that is misspelled would not be safe
-        wrong = ", ".join(sorted(shown(text) for text in each.keys() ^ set(texts)))
-        raise ConfigError(
-            "security by endpoint names each of them as it is given, with None for one that asks "
-            f"nobody: see {wrong}"
-        )
+    each = _by_endpoint("security", security, texts, "one that asks nobody")
     made: list[Callable[[], Mechanism] | None] = []
     for text, endpoint in zip(texts, endpoints, strict=True):
         client = as_client(each[text])
         if client is not None:
             is_local = isinstance(endpoint, IpcEndpoint) or endpoint.is_local
-            client.check_place(text, is_local=is_local)
+            client.check_place(text, is_local=is_local, by_tls=endpoint.is_encrypted)
         made.append(None if client is None else client.begin)
     return tuple(made)
+
+
+def wrappings_of(
+    tls: object, texts: Sequence[str], endpoints: Sequence[Endpoint]
+) -> tuple[Callable[[], Records] | None, ...]:
+    """What makes TLS for each connection, for each endpoint.
+
+    Args:
+        tls: for all that are `tls://`, or for each by the text of the endpoint; None there = with
+            what this machine trusts.
+
+    Raises:
+        TypeError: it is none.
+        ConfigError: it cannot be used there, or is not said for each endpoint.
+    """
+    if tls is None and not any(endpoint.is_encrypted for endpoint in endpoints):
+        return (None,) * len(endpoints)
+    from fanout.security.tls_client import as_tls_client  # some ms: seldom needed
+
+    each = _by_endpoint("tls", tls, texts, "one that is not tls://")
+    clients = {id(given): as_tls_client(given) for given in each.values()}
+    made: list[Callable[[], Records] | None] = []
+    for text, endpoint in zip(texts, endpoints, strict=True):
+        if isinstance(endpoint, TcpEndpoint) and endpoint.is_encrypted:
+            made.append(clients[id(each[text])].wrapping(endpoint.host))
+            continue
+        made.append(None)
+        if each[text] is not None and (isinstance(tls, Mapping) or len(texts) == 1):
+            raise ConfigError(f"tls is for endpoints that begin with tls://, and not for {text!r}")
+    if not any(made):
+        raise ConfigError("tls is for endpoints that begin with tls://, and there is none")
+    return tuple(made)
+
+
+def _by_endpoint(name: str, given: object, texts: Sequence[str], without: str) -> dict[str, object]:
+    """What is given for each endpoint.
+
+    Args:
+        given: for all, or for each by its text.
+        without: which endpoints have None.
+
+    Raises:
+        ConfigError: it is not said for each.
+    """
+    each = dict(given) if isinstance(given, Mapping) else dict.fromkeys(texts, given)
+    if each.keys() != set(texts):  # to take NULL for one that is misspelled would not be safe
+        wrong = ", ".join(sorted(shown(text) for text in each.keys() ^ set(texts)))
+        raise ConfigError(
+            f"{name} by endpoint names each of them as it is given, with None for {without}: see "
+            f"{wrong}"
+        )
+    return each
 
 
 def _flag(name: str, value: object) -> bool:
@@ -152,8 +203,11 @@ def _flag(name: str, value: object) -> bool:
     raise ConfigError(f"{name} must be True or False, not {shown(value)}")
 
 
-def endpoint_of(text: str) -> Endpoint:
+def endpoint_of(text: str, *, may_encrypt: bool = False) -> Endpoint:
     """Read an endpoint that can be connected to.
+
+    Args:
+        may_encrypt: take `tls://`, too.
 
     Raises:
         ConfigError: not an endpoint, or one that only makes sense for binding.
@@ -161,7 +215,7 @@ def endpoint_of(text: str) -> Endpoint:
     if not isinstance(text, str):
         raise TypeError(f"an endpoint must be a str, not {type(text).__name__}")
     try:
-        target = parse_endpoint(text)
+        target = parse_endpoint(text, may_encrypt=may_encrypt)
     except ConfigError as error:
         raise ConfigError(for_connecting(str(error))) from None
     if isinstance(target, TcpEndpoint):

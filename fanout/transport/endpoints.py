@@ -16,6 +16,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from fanout.arguments import shown
 from fanout.errors import ConfigError
@@ -40,7 +41,7 @@ _NOT_SERVED = {
     "vsock": "vsock:// is not served",
     "http": "http:// is not a ZeroMQ transport",
     "https": "https:// is not a ZeroMQ transport",
-    "tls": "tls:// is what a publisher binds its feed to, and not served here",
+    "tls": "tls:// is for a publisher's feed and its subscribers, and not served here",
 }
 
 # Host names (RFC 1123) with the underscore that many carry, and names of Linux interfaces.
@@ -75,6 +76,7 @@ class IpcEndpoint:
     """A Unix socket endpoint; `str()` of it is its text, which parses to the same again."""
 
     path: str  # of the socket file; "@name" is an abstract name; "*" = a fresh file
+    is_encrypted: ClassVar = False
 
     def __str__(self) -> str:
         return f"ipc://{self.path}"

@@ -94,17 +94,25 @@ class Relay:
 
     Args:
         endpoint: `tls://` of a publisher.
+        front: takes TLS by this, and carries each on in clear text; None = the other way round.
 
     Attributes:
-        endpoint: where plain sockets connect to.
+        endpoint: where sockets connect to.
     """
 
     endpoint: str
 
-    def __init__(self, endpoint: str, context: ssl.SSLContext | None = None) -> None:
-        host, _, port = endpoint.removeprefix("tls://").rpartition(":")
+    def __init__(
+        self,
+        endpoint: str,
+        context: ssl.SSLContext | None = None,
+        *,
+        front: ssl.SSLContext | None = None,
+    ) -> None:
+        host, _, port = endpoint.partition("://")[2].rpartition(":")
         self._target = host.strip("[]"), int(port)
-        self._context = context or client_context()
+        self._context = None if front is not None else context or client_context()
+        self._front = front
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._ready = threading.Event()
@@ -126,9 +134,11 @@ class Relay:
 
     def _run(self) -> None:
         loop = self._loop
-        server = loop.run_until_complete(asyncio.start_server(self._carry, "127.0.0.1", 0))
+        server = loop.run_until_complete(
+            asyncio.start_server(self._carry, "127.0.0.1", 0, ssl=self._front)
+        )
         host, port = server.sockets[0].getsockname()
-        self.endpoint = f"tcp://{host}:{port}"
+        self.endpoint = f"{'tcp' if self._front is None else 'tls'}://{host}:{port}"
         self._ready.set()
         loop.run_forever()
         server.close()
@@ -150,7 +160,9 @@ class Relay:
         ends, ways = [writer], []
         try:
             there = await asyncio.open_connection(
-                *self._target, ssl=self._context, server_hostname=NAME
+                *self._target,
+                ssl=self._context,
+                server_hostname=NAME if self._context is not None else None,
             )
             ends.append(there[1])
             ways = [

@@ -16,11 +16,11 @@ from fanout.cli.sub.gaps import GapNotes
 from fanout.cli.sub.latencies import Latencies
 from fanout.cli.sub.rates import Rates
 from fanout.cli.sub.rendering import FORMATS, READERS, as_json_message, as_raw
-from fanout.cli.sub.securing import add_security, in_options, security_of
+from fanout.cli.sub.securing import add_security, in_options, in_words, security_of, tls_of
 from fanout.errors import ConfigError
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
-from fanout.subscriber.settings import endpoint_of, mechanisms_of
+from fanout.subscriber.settings import endpoint_of, mechanisms_of, wrappings_of
 from fanout.subscriber.since import since_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("endpoint", metavar="ENDPOINT", help="tcp://host:port or ipc://path")
+    add("endpoint", metavar="ENDPOINT", help="tcp://host:port, tls://host:port or ipc://path")
     add(
         "topics",
         metavar="TOPIC",
@@ -132,16 +132,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise args.UsageError("standard output is closed")
     latencies = _latencies_of(arguments)
     render = _render_of(arguments, latencies)
-    target = endpoint_of(arguments.endpoint)
+    target = endpoint_of(arguments.endpoint, may_encrypt=True)
     with in_options():
-        security = security_of(arguments)
-        mechanisms = mechanisms_of(security, [arguments.endpoint], [target])
+        there = [arguments.endpoint], [target]
+        [mechanism] = mechanisms_of(security_of(arguments), *there)
+        [wrapping] = wrappings_of(tls_of(arguments), *there)
     since = _since(arguments.since)
     timeout: float | None = arguments.timeout
     output = sys.stdout.buffer
 
     def note(text: str) -> None:
-        args.complain("fanout sub", f"{arguments.endpoint}: {text}")
+        args.complain("fanout sub", f"{arguments.endpoint}: {in_words(text)}")
 
     rates = None
     if arguments.rate:
@@ -158,7 +159,8 @@ def run(arguments: argparse.Namespace) -> int:
         since=since,
         last=arguments.last,
         once=arguments.until_eof,
-        mechanism=mechanisms[0],
+        mechanism=mechanism,
+        wrapping=wrapping,
     )
     try:
         printer.print_all(link, arguments.count)

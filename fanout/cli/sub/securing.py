@@ -12,13 +12,21 @@ if TYPE_CHECKING:
     import argparse
     from contextlib import AbstractContextManager
 
-    from fanout.auth import ClientSecurity
+    from fanout.auth import ClientSecurity, TlsClient
 
-# What `fanout.auth` advises, as options.
+# What `fanout.auth` and events advise, as options.
 OPTIONS = {
     "auth.PlainClient(…, on_network=True)": "--plain-on-network",
     "server_key,": "--curve-server-key-file,",
+    "it needs password=…": "give one that is not",
+    "server_name of auth.TlsClient(…)": "--tls-server-name",
+    "tls=TlsClient(…) with a certificate": "--tls-certificate FILE",
+    "PlainClient(…)": "--plain-user NAME",
+    "its ca must have": "--tls-ca must have",
+    "say which by server_name": "say which by --tls-server-name",
+    "give this subscriber one, and its private key": "give one by --tls-certificate and --tls-key",
 }
+TLS = "tls://"
 FILE_BYTES_MAX = 4096  # a password has up to 255 bytes; more is some other file
 
 
@@ -47,6 +55,24 @@ def add_security(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="with the secret key in FILE, in the same forms (default: a new one, for publishers "
         "that let in any key)",
+    )
+    add(
+        "--tls-ca",
+        metavar="FILE",
+        help="with tls://: the publisher's certificate must be signed by one of those in FILE, in "
+        "PEM, or be in it (default: what this machine trusts)",
+    )
+    add(
+        "--tls-certificate",
+        metavar="FILE",
+        help="with tls://: show this certificate, in PEM, and those that it is signed by after it",
+    )
+    add("--tls-key", metavar="FILE", help="its private key (default: it is beside the certificate)")
+    add(
+        "--tls-server-name",
+        metavar="NAME",
+        help="with tls://: the name that the publisher's certificate must have (default: the host "
+        "of ENDPOINT)",
     )
 
 
@@ -81,6 +107,42 @@ def security_of(arguments: argparse.Namespace) -> ClientSecurity | None:
     from fanout.auth import PlainClient  # seldom needed
 
     return PlainClient(user, password_in(password), on_network=arguments.plain_on_network)
+
+
+def tls_of(arguments: argparse.Namespace) -> TlsClient | None:
+    """Whom it trusts on `tls://`, and what it shows there; None = nothing is said of it.
+
+    Raises:
+        UsageError: the arguments do not go together. ConfigError: a file cannot be used.
+    """
+    given = {
+        "--tls-ca": arguments.tls_ca,
+        "--tls-certificate": arguments.tls_certificate,
+        "--tls-key": arguments.tls_key,
+        "--tls-server-name": arguments.tls_server_name,
+    }
+    said = [option for option, value in given.items() if value is not None]
+    if said and not arguments.endpoint.startswith(TLS):
+        raise UsageError(f"{said[0]} goes with an ENDPOINT that begins with {TLS}")
+    if arguments.tls_key is not None and arguments.tls_certificate is None:
+        raise UsageError("--tls-key FILE goes with --tls-certificate FILE")
+    if not said:
+        return None
+    from fanout.auth import TlsClient  # seldom needed
+
+    return TlsClient(
+        ca=arguments.tls_ca,
+        certificate=arguments.tls_certificate,
+        private_key=arguments.tls_key,
+        server_name=arguments.tls_server_name,
+    )
+
+
+def in_words(text: str) -> str:
+    """What an event advises, in words of the command line."""
+    for ours, option in OPTIONS.items():
+        text = text.replace(ours, option)
+    return text
 
 
 def password_in(path: str) -> bytes:

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.security.clients import CurveClient, PlainClient
-from fanout.subscriber.blame import CLOSED_TEXT, LostError, why_ended, why_refused
+from fanout.security.tls_error import TlsError
+from fanout.subscriber.blame import (
+    CLOSED_TEXT,
+    LostError,
+    why_ended,
+    why_no_tls,
+    why_refused,
+)
 from fanout.subscriber.feed import Feed
-from fanout.zmtp import Session, Violation
+from fanout.transport.endpoints import TcpEndpoint
+from fanout.zmtp import RemoteProtocolError, Session, Violation
 from fanout.zmtp.errors import Refusal
 from fanout.zmtp.plain import PlainServer
 from tests.helpers.curve import new_keys
@@ -82,3 +90,30 @@ def test_who_hangs_up_on_our_mechanism_has_another_one() -> None:
 def test_without_security_it_is_only_closed() -> None:
     assert str(ended(Feed())) == CLOSED_TEXT
     assert str(why_ended(Feed(), "Connection reset by peer")) == "Connection reset by peer"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            TlsError("TLS: x", verify_code=62, verify_text="Hostname mismatch"),
+            "not have the name that this subscriber expects at tls://feed.example:1 (Hostname mism",
+        ),
+        (TlsError("TLS: x", verify_code=64), "connect by a name that it has"),
+        (TlsError("TLS: x", verify_code=18, verify_text="self-signed"), "trusts (self-signed): "),
+        (TlsError("TLS: x", verify_code=20), "its ca must have who has signed it"),
+        (TlsError("TLS: x", verify_code=10), "of the publisher has expired: it needs another"),
+        (TlsError("TLS: x", verify_code=9), "is not valid yet: it needs another"),
+        (TlsError("TLS: x", verify_code=24, verify_text="invalid CA"), "is refused: invalid CA"),
+        (TlsError("TLS: x", is_none=True), "speaks no TLS: connect to tcp://"),
+        (TlsError("TLS: x", "TLSV13_ALERT_CERTIFICATE_REQUIRED"), "give this subscriber one"),
+        (TlsError("TLS: x", "TLSV1_ALERT_UNKNOWN_CA"), "in the publisher's client_ca"),
+        (TlsError("TLS: x", "SSLV3_ALERT_BAD_CERTIFICATE"), "does not take the certificate of"),
+        (TlsError("TLS: bad mac", "BAD"), "TLS with the publisher has failed (TLS: bad mac)"),
+        (RemoteProtocolError("TLS: too much"), "TLS: too much"),
+    ],
+)
+def test_who_has_to_change_something_of_tls(error: RemoteProtocolError, text: str) -> None:
+    lost = why_no_tls(error, TcpEndpoint("feed.example", 1, is_encrypted=True))
+    assert text in str(lost)
+    assert (lost.refused, lost.violation) == (True, str(error))

@@ -8,15 +8,17 @@ import pytest
 
 from fanout.cli.arguments import UsageError
 from fanout.cli.main import build_parser
-from fanout.cli.sub.securing import in_options, password_in, security_of
+from fanout.cli.sub.securing import in_options, in_words, password_in, security_of, tls_of
 from fanout.errors import ConfigError
 from fanout.security.certificates import create_certificates, read_certificate
 from fanout.security.clients import CurveClient, PlainClient
+from tests.helpers.certificates import AUTHORITY, CLIENT, CLIENT_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fanout.security.clients import ClientSecurity
+    from fanout.security.tls_client import TlsClient
 
 KEY = ("--curve-server-key-file", "x")
 
@@ -80,3 +82,44 @@ def test_keys_in_files(tmp_path: Path) -> None:
 def test_what_does_not_go_together(arguments: tuple[str, ...], text: str) -> None:
     with pytest.raises(UsageError, match=text):
         said_by(*arguments)
+
+
+def tls_by(*arguments: str, endpoint: str = "tls://x:1") -> TlsClient | None:
+    """What these arguments have it trust and show."""
+    with in_options():
+        return tls_of(build_parser(["sub"]).parse_args(["sub", endpoint, *arguments]))
+
+
+def test_tls_in_files(tmp_path: Path) -> None:
+    ca, chain, key = (tmp_path / name for name in ("ca", "chain", "key"))
+    ca.write_bytes(AUTHORITY)
+    chain.write_bytes(CLIENT)
+    key.touch(0o600)
+    key.write_bytes(CLIENT_KEY)
+    assert tls_by() is None
+    assert tls_by(endpoint="tcp://x:1") is None
+    made = tls_by(
+        *("--tls-ca", str(ca), "--tls-certificate", str(chain), "--tls-key", str(key)),
+        *("--tls-server-name", "feed.example"),
+    )
+    assert repr(made) == "TlsClient(<certificate>, <secret>, server_name='feed.example')"
+    with pytest.raises(ConfigError, match=r"no certificate can be for ''.*--tls-server-name is"):
+        tls_by("--tls-server-name", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "endpoint", "text"),
+    [
+        (("--tls-ca", "x"), "tcp://x:1", "--tls-ca goes with an ENDPOINT that begins with tls://"),
+        (("--tls-key", "x"), "tls://x:1", "--tls-key FILE goes with --tls-certificate FILE"),
+        (("--tls-server-name", "x"), "ipc://x", "--tls-server-name goes with"),
+    ],
+)
+def test_what_tls_does_not_go_with(arguments: tuple[str, ...], endpoint: str, text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        tls_by(*arguments, endpoint=endpoint)
+
+
+def test_what_events_advise_is_said_in_options() -> None:
+    assert in_words("(x): its ca must have who") == "(x): --tls-ca must have who"
+    assert in_words("or say which by server_name").endswith("by --tls-server-name")
