@@ -45,7 +45,13 @@ class LinkedSdist(sdist):
 setup(
     cmdclass={"sdist": LinkedSdist},
     ext_modules=[
-        Extension("fanout._speed", ["fanout/_speed.c"], py_limited_api=True, optional=True)
+        Extension(
+            "fanout._speed",
+            ["fanout/_speed.c", "fanout/_speed_verbs.c"],
+            depends=["fanout/_speed.h"],
+            py_limited_api=True,
+            optional=True,
+        )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
     long_description=description(),

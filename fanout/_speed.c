@@ -1,4 +1,5 @@
-/* The usual sends, compiled: what `SendPath.append` does, as one step, and the verbs before it.
+/* The usual sends, compiled: what `SendPath.append` does, as one step. The verbs before it are in
+   `_speed_verbs.c`.
 
    The Python code is the reference, and is complete without this. Each function here names its twin;
    nothing is decided here that is not decided there. What is not the usual case (a topic that is not
@@ -12,22 +13,14 @@
    Shared memory. All words are native, aligned and stored whole. The order of stores is that of
    `LogWriter.append`: poison, bytes, index, HEAD; then the look at who sleeps, behind a barrier. */
 
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030B0000
-#include <Python.h>
-#include <structmember.h>
+#include "_speed.h"
 
-#include <stdint.h>
-#include <string.h>
-
-#define CALL(function) ((PyCFunction)(void (*)(void))(function))
 #define WORD ((Py_ssize_t)sizeof(uint64_t))
 #define NUMBER 16                     /* bytes of `numbered_log.NUMBER` */
 #define PLACE_MASK ((1ull << 21) - 1) /* `value_layout.PLACE_BITS` */
 
 static PyObject *str_acquire, *str_release, *str_is_owned, *str_young, *str_head, *str_id;
-static PyObject *str_append_plainly, *str_wake, *str_messages, *str_path;
-static PyObject *str_publish_plainly, *str_send_plainly, *str_multipart_plainly;
+static PyObject *str_append_plainly, *str_wake, *str_more, *str_coded_plainly, *str_wake_all;
 
 static uint64_t load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
@@ -41,15 +34,8 @@ static int get_words(PyObject *given, Py_buffer *buffer, Py_ssize_t words, const
     return 0;
 }
 
-static void put(PyObject **place, PyObject *value) {
-    PyObject *old = *place;
-    Py_XINCREF(value);
-    *place = value;
-    Py_XDECREF(old);
-}
-
 /* Frees an object of a type of this module. */
-static void free_object(PyObject *self) {
+void free_object(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
@@ -283,6 +269,37 @@ static int commit(const Log *log, const Piece *pieces, uint64_t topic_id, uint64
     return 1;
 }
 
+/* ---- Attributes in `__slots__`, found by their place: a look-up of the name takes longer. ---- */
+
+/* Where objects of a type, or of what is derived from it, have this attribute; 0 = not known. */
+Py_ssize_t place_of(PyObject *type, const char *name) {
+    for (; type != NULL; type = PyType_GetSlot((PyTypeObject *)type, Py_tp_base)) {
+        const PyMemberDef *one = PyType_GetSlot((PyTypeObject *)type, Py_tp_members);
+        for (; one != NULL && one->name != NULL; one++)
+            if (one->type == T_OBJECT_EX && strcmp(one->name, name) == 0) return one->offset;
+    }
+    return 0;
+}
+
+/* The attribute at this place, which is one for objects of its type; a new reference. */
+PyObject *get_at(PyObject *object, Py_ssize_t place, PyObject *name) {
+    PyObject *value = place > 0 ? *(PyObject **)((char *)object + place) : NULL;
+    return value != NULL ? Py_NewRef(value) : PyObject_GetAttr(object, name);
+}
+
+static PyObject *plain;                 /* the type of topics whose id is stored, not asked for */
+static Py_ssize_t head_place, id_place; /* in such an object */
+
+static void note_plain(PyObject *type) {
+    put(&plain, type);
+    head_place = place_of(type, "head"), id_place = place_of(type, "id");
+}
+
+/* An attribute of a topic; a new reference. */
+static PyObject *get_of(PyObject *topic, Py_ssize_t place, PyObject *name) {
+    return get_at(topic, (PyObject *)Py_TYPE(topic) == plain ? place : 0, name);
+}
+
 /* ---- Coded: a batch that is looked up; its bytes are still those of the user's objects. ---- */
 
 /* What a message is made of, and the objects that have its bytes. */
@@ -366,32 +383,40 @@ static PyType_Spec coded_spec = {
 
 /* Asks a topic for its id, which is for the time of the commit; returns -1 if an error is set. */
 static int get_id(PyObject *topic, uint64_t *id) {
-    PyObject *number = PyObject_GetAttr(topic, str_id);
+    PyObject *number = get_of(topic, id_place, str_id);
     if (number == NULL) return -1;
     *id = PyLong_AsUnsignedLongLong(number);
     Py_DECREF(number);
     return *id == (uint64_t)-1 && PyErr_Occurred() ? -1 : 0;
 }
 
-/* Commits messages, all or none; -1: there is no room. Twin: `LogWriter._append_many`.
-   The caller holds the send lock, and has seen that the flag is down. */
-static PyObject *log_append_coded(PyObject *object, PyObject *given) {
-    Log *log = (Log *)object;
-    if (!PyObject_TypeCheck(given, (PyTypeObject *)coded_type) || log->segment.obj == NULL) {
-        PyErr_SetString(PyExc_TypeError, "append_coded() takes what encode() returns");
-        return NULL;
-    }
-    const Coded *coded = (const Coded *)given;
+/* Commits messages, all or none. Twin: `LogWriter._append_many`. The flag is down.
+   Returns 1; 0: there is no room; -1: an error is set. */
+static int commit_coded(const Log *log, const Coded *coded, uint64_t *first) {
     uint64_t head = *log->head, count = (uint64_t)coded->count;
     uint64_t position = log->ends[(head - 1) & log->mask];
-    if (!has_room(log, head, position, coded->size, count)) return PyLong_FromLong(-1);
+    if (!has_room(log, head, position, coded->size, count)) return 0;
     for (Parts *parts = coded->all; parts < coded->all + count; parts++)
-        if (get_id(parts->topic, &parts->id) < 0) return NULL;
+        if (get_id(parts->topic, &parts->id) < 0) return -1;
+    *first = head;
     raise_flag(log, head + count);
     for (Parts *parts = coded->all; parts < coded->all + count; parts++)
         position = write_message(log, head++, position, parts->pieces, parts->id);
     store_head(log, head);
-    return PyLong_FromUnsignedLongLong(head - count);
+    return 1;
+}
+
+/* The caller holds the send lock, and has seen that the flag is down; -1: there is no room. */
+static PyObject *log_append_coded(PyObject *object, PyObject *given) {
+    Log *log = (Log *)object;
+    uint64_t first = 0;
+    if (!PyObject_TypeCheck(given, (PyTypeObject *)coded_type) || log->segment.obj == NULL) {
+        PyErr_SetString(PyExc_TypeError, "append_coded() takes what encode() returns");
+        return NULL;
+    }
+    int done = commit_coded(log, (const Coded *)given, &first);
+    if (done <= 0) return done < 0 ? NULL : PyLong_FromLong(-1);
+    return PyLong_FromUnsignedLongLong(first);
 }
 
 static PyMethodDef log_methods[] = {
@@ -424,15 +449,16 @@ typedef struct {
     PyObject_HEAD
     PyObject *log;     /* a Log */
     PyObject *table;   /* a TopicTable */
+    Py_ssize_t young;  /* the place of its younger generation */
     PyObject *headers; /* of a body, by its size */
     PyObject *end;     /* bytes behind each body: none, or room for a number */
-    PyObject *whole;   /* the type of a subject whose body is all of the message */
     Py_buffer gate, held;
     uint64_t open; /* what the gate says when it is open */
     char ask_each; /* there are more workers than the word of the sleepers has bytes */
 } Path;
 
-static PyObject *log_type, *path_type;
+static PyObject *log_type;
+PyObject *path_type;
 
 static PyObject *path_share(PyObject *object, PyObject *args, PyObject *keywords) {
     Path *self = (Path *)object;
@@ -441,8 +467,8 @@ static PyObject *path_share(PyObject *object, PyObject *args, PyObject *keywords
     Py_buffer gate_buffer, held_buffer;
     static char *names[] = {"log",   "table", "headers", "end", "whole",
                             "gate", "held",  "open",    NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "$OOOSOOOK", names, &log, &table, &headers,
-                                     &end, &whole, &gate, &held, &open))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "$OOOSO!OOK", names, &log, &table, &headers,
+                                     &end, &PyType_Type, &whole, &gate, &held, &open))
         return NULL;
     if (!PyObject_TypeCheck(log, (PyTypeObject *)log_type) || ((Log *)log)->segment.obj == NULL) {
         PyErr_SetString(PyExc_TypeError, "log must be a Log that shares memory");
@@ -461,7 +487,9 @@ static PyObject *path_share(PyObject *object, PyObject *args, PyObject *keywords
     if (self->held.obj != NULL) PyBuffer_Release(&self->held);
     self->gate = gate_buffer, self->held = held_buffer;
     put(&self->log, log), put(&self->table, table), put(&self->headers, headers);
-    put(&self->end, end), put(&self->whole, whole);
+    put(&self->end, end);
+    self->young = place_of((PyObject *)Py_TYPE(table), "young");
+    note_plain(whole);
     self->open = open;
     Py_RETURN_NONE;
 }
@@ -472,7 +500,6 @@ static int path_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(self->log);
     Py_VISIT(self->table);
     Py_VISIT(self->headers);
-    Py_VISIT(self->whole);
     return 0;
 }
 
@@ -482,7 +509,6 @@ static int path_clear(PyObject *object) {
     Py_CLEAR(self->table);
     Py_CLEAR(self->headers);
     Py_CLEAR(self->end);
-    Py_CLEAR(self->whole);
     return 0;
 }
 
@@ -516,7 +542,7 @@ static int get_parts(const Path *self, PyObject *topic, PyObject *body, int is_w
     if (!is_whole && pieces[2].size >= PyList_Size(self->headers)) return 0;
     put(&parts->topic, topic), put(&parts->body, body);
     if (is_whole) return 1;
-    parts->head = PyObject_GetAttr(topic, str_head);
+    parts->head = get_of(topic, head_place, str_head);
     if (parts->head == NULL) return -1;
     put(&parts->header, PyList_GetItem(self->headers, pieces[2].size));
     return piece_of(parts->head, &pieces[0]) && piece_of(parts->header, &pieces[1]) &&
@@ -526,19 +552,19 @@ static int get_parts(const Path *self, PyObject *topic, PyObject *body, int is_w
 /* Commits one message and wakes whom it concerns; the usual case of it, and the twin does the rest.
    From `is_free()` to the commit there are loads and stores only, so that nothing comes between.
    Returns 1; 0 with nothing changed: it is the twin's; -1: an error is set. */
-static int append_usual(PyObject *object, PyObject *body, PyObject *subject, uint64_t *sequence) {
+int append_usual(PyObject *object, PyObject *body, PyObject *subject, uint64_t *sequence) {
     Path *self = (Path *)object;
     Parts parts;
     memset(&parts, 0, sizeof parts);
     int done = 0;
     if (self->log == NULL) return 0;
     if (subject == Py_None || PyBytes_CheckExact(subject)) {
-        PyObject *young = PyObject_GetAttr(self->table, str_young);
+        PyObject *young = get_at(self->table, self->young, str_young);
         PyObject *topic = young == NULL ? NULL : PyDict_GetItemWithError(young, subject);
         if (topic != NULL) done = get_parts(self, topic, body, 0, &parts);
         else if (PyErr_Occurred()) done = -1;
         Py_XDECREF(young);
-    } else if ((PyObject *)Py_TYPE(subject) == self->whole) {
+    } else if ((PyObject *)Py_TYPE(subject) == plain) {
         done = get_parts(self, subject, body, 1, &parts);
     }
     const Log *log = (const Log *)self->log;
@@ -567,11 +593,12 @@ static PyObject *path_append(PyObject *object, PyObject *const *args, Py_ssize_t
 /* Adds a message to others. Returns 1; 0: it is not a usual one; -1: an error is set. */
 static int encode_one(const Path *self, Coded *coded, PyObject *young, PyObject *body,
                       PyObject *subject) {
-    if (subject != Py_None && !PyBytes_CheckExact(subject)) return 0;
-    PyObject *topic = PyDict_GetItemWithError(young, subject); /* borrowed */
+    int is_whole = (PyObject *)Py_TYPE(subject) == plain;
+    if (!is_whole && subject != Py_None && !PyBytes_CheckExact(subject)) return 0;
+    PyObject *topic = is_whole ? subject : PyDict_GetItemWithError(young, subject); /* borrowed */
     if (topic == NULL) return PyErr_Occurred() ? -1 : 0;
     Parts *parts = &coded->all[coded->count++];
-    int done = get_parts(self, topic, body, 0, parts);
+    int done = get_parts(self, topic, body, is_whole, parts);
     coded->size += size_of(parts->pieces);
     return done;
 }
@@ -581,7 +608,7 @@ static PyObject *path_encode(PyObject *object, PyObject *messages) {
     Path *self = (Path *)object;
     Py_ssize_t count = PyList_CheckExact(messages) ? PyList_Size(messages) / 2 : 0;
     if (self->log == NULL || count == 0) Py_RETURN_NONE;
-    PyObject *young = PyObject_GetAttr(self->table, str_young);
+    PyObject *young = get_at(self->table, self->young, str_young);
     if (young == NULL) return NULL;
     Coded *coded = (Coded *)PyType_GenericAlloc((PyTypeObject *)coded_type, 0);
     int done = coded == NULL ? -1 : 1;
@@ -597,7 +624,86 @@ static PyObject *path_encode(PyObject *object, PyObject *messages) {
     return NULL;
 }
 
+/* How many bytes these frames behind that of the topic have as they travel; 0: they are not usual. */
+static Py_ssize_t size_of_frames(const Path *self, const Frames *frames, PyObject *more) {
+    Py_ssize_t size = 0, limit = PyList_Size(self->headers);
+    for (Py_ssize_t i = 1; i < frames->count; i++) {
+        PyObject *frame = frames->item(frames->all, i);
+        if (!PyBytes_CheckExact(frame) || PyBytes_Size(frame) >= limit) return 0;
+        PyObject *headers = i + 1 < frames->count ? more : self->headers;
+        size += PyBytes_Size(frame) + PyBytes_Size(PyList_GetItem(headers, PyBytes_Size(frame)));
+        if (size >= limit) return 0;
+    }
+    return size;
+}
+
+static char *add_bytes(char *place, PyObject *bytes) {
+    Py_ssize_t size = PyBytes_Size(bytes);
+    memcpy(place, PyBytes_AsString(bytes), (size_t)size);
+    return place + size;
+}
+
+/* Bytes of frames that `size_of_frames` has looked at, behind those of the topic. */
+static PyObject *join(const Path *self, const Frames *frames, PyObject *more, PyObject *head) {
+    Py_ssize_t size = size_of_frames(self, frames, more);
+    if (size == 0) return NULL;
+    size += PyBytes_Size(head) + PyBytes_Size(self->end);
+    PyObject *wire = PyBytes_FromStringAndSize(NULL, size);
+    if (wire == NULL) return NULL;
+    char *place = add_bytes(PyBytes_AsString(wire), head);
+    for (Py_ssize_t i = 1; i < frames->count; i++) {
+        PyObject *frame = frames->item(frames->all, i);
+        PyObject *headers = i + 1 < frames->count ? more : self->headers;
+        place = add_bytes(place, PyList_GetItem(headers, PyBytes_Size(frame)));
+        place = add_bytes(place, frame);
+    }
+    add_bytes(place, self->end);
+    return wire;
+}
+
+/* A message of three frames and more as it travels, and its topic; both are new references.
+   NULL without an error: it is not a usual one. Twin: `Encoder.frames`. */
+PyObject *join_frames(PyObject *object, PyObject *given, PyObject **topic) {
+    Path *self = (Path *)object;
+    if (self->log == NULL) return NULL;
+    PyObject *more = PyObject_GetAttr(object, str_more); /* before any look at the frames */
+    PyObject *young = more == NULL ? NULL : get_at(self->table, self->young, str_young);
+    PyObject *known = NULL, *head = NULL, *wire = NULL;
+    Frames frames = frames_of(given);
+    if (young != NULL && frames.count > 2 && PyBytes_CheckExact(frames.item(given, 0)) &&
+        PyList_Check(more) && PyList_Size(more) >= PyList_Size(self->headers))
+        known = PyDict_GetItemWithError(young, frames.item(given, 0)); /* borrowed */
+    if (known != NULL && (PyObject *)Py_TYPE(known) == plain)
+        head = get_of(known, head_place, str_head);
+    if (head != NULL && PyBytes_Check(head)) wire = join(self, &frames, more, head);
+    if (wire != NULL) *topic = Py_NewRef(known);
+    Py_XDECREF(head);
+    Py_XDECREF(young);
+    Py_XDECREF(more);
+    return wire;
+}
+
+/* As `path_append`, for a batch. Twin: `CompiledPath.append_coded_plainly`. */
+static PyObject *path_append_coded(PyObject *object, PyObject *given) {
+    Path *self = (Path *)object;
+    const Log *log = (const Log *)self->log;
+    uint64_t first = 0;
+    if (log == NULL || !PyObject_TypeCheck(given, (PyTypeObject *)coded_type) || !is_free(self) ||
+        *log->poison != *log->head)
+        return PyObject_CallMethodObjArgs(object, str_coded_plainly, given, NULL);
+    int done = commit_coded(log, (const Coded *)given, &first);
+    if (done <= 0) return done < 0 ? NULL : PyLong_FromLong(-1);
+    if (load(log->sleepers) != 0 || self->ask_each) {
+        PyObject *woken = PyObject_CallMethodObjArgs(object, str_wake_all, given, NULL);
+        if (woken == NULL) return NULL;
+        Py_DECREF(woken);
+    }
+    return PyLong_FromUnsignedLongLong(first);
+}
+
 static PyMethodDef path_methods[] = {
+    {"append_coded", path_append_coded, METH_O,
+     "append_coded(coded)\n--\n\nSee `SendPath.append_coded`."},
     {"encode", path_encode, METH_O,
      "encode(messages)\n--\n\nMessages of a batch as they travel; None = by an `Encoder`."},
     {"append", CALL(path_append), METH_FASTCALL,
@@ -621,155 +727,24 @@ static PyType_Spec path_spec = {
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, path_slots,
 };
 
-/* ---- Verbs: methods that are put into classes of users. ---- */
-
-/* What is not the usual call of a verb is its twin's, which the class has by this name. */
-static PyObject *call_plainly(PyObject *self, PyObject *twin, PyObject *const *args,
-                              Py_ssize_t count, PyObject *names) {
-    Py_ssize_t named = names == NULL ? 0 : PyTuple_Size(names);
-    PyObject *result = NULL, *call = PyObject_GetAttr(self, twin);
-    PyObject *positional = PyTuple_New(count), *keywords = named ? PyDict_New() : NULL;
-    int failed = call == NULL || positional == NULL || (named && keywords == NULL);
-    for (Py_ssize_t i = 0; !failed && i < count; i++)
-        failed = PyTuple_SetItem(positional, i, Py_NewRef(args[i])) < 0;
-    for (Py_ssize_t i = 0; !failed && i < named; i++)
-        failed = PyDict_SetItem(keywords, PyTuple_GetItem(names, i), args[count + i]) < 0;
-    if (!failed) result = PyObject_Call(call, positional, keywords);
-    Py_XDECREF(keywords);
-    Py_XDECREF(positional);
-    Py_XDECREF(call);
-    return result;
-}
-
-/* Twin: `Messages.publish`.
-   Adds both, or neither. Outside of its block a batch has something else in the place of a list. */
-static PyObject *batch_publish(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                                PyObject *names) {
-    if (count != 2 || names != NULL || !PyBytes_CheckExact(args[0]) || !PyBytes_CheckExact(args[1]))
-        return call_plainly(self, str_publish_plainly, args, count, names);
-    PyObject *messages = PyObject_GetAttr(self, str_messages);
-    if (messages == NULL) return NULL;
-    if (!PyList_CheckExact(messages)) {
-        Py_DECREF(messages);
-        return call_plainly(self, str_publish_plainly, args, count, names);
-    }
-    Py_ssize_t size = PyList_Size(messages);
-    int failed = PyList_Append(messages, args[1]) < 0;
-    if (!failed && PyList_Append(messages, args[0]) < 0) {
-        failed = 1;
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        PyList_SetSlice(messages, size, size + 1, NULL);
-        PyErr_Restore(type, value, traceback);
-    }
-    Py_DECREF(messages);
-    if (failed) return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *sender; /* the class that sends; what is derived from it may have other verbs */
-
-/* Appends by the path that the publisher has now, if there is a body; else the twin does it all. */
-static PyObject *append_by(PyObject *self, PyObject *body, PyObject *subject, PyObject *twin,
-                           PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    uint64_t sequence = 0;
-    int done = 0;
-    PyObject *path = body == NULL ? NULL : PyObject_GetAttr(self, str_path);
-    if (path != NULL && PyObject_TypeCheck(path, (PyTypeObject *)path_type))
-        done = append_usual(path, body, subject, &sequence);
-    Py_XDECREF(path);
-    if (done < 0 || (body != NULL && path == NULL)) return NULL;
-    if (done > 0) return PyLong_FromUnsignedLongLong(sequence);
-    return call_plainly(self, twin, args, count, names);
-}
-
-/* By `send()`, what is on no reserved topic whatever these are. Twin: `wire.ORDINARY`. */
-static int is_ordinary(PyObject *frame) {
-    return PyBytes_CheckExact(frame) && PyBytes_Size(frame) > 0 && PyBytes_AsString(frame)[0] != 0;
-}
-
-/* Twin: `Publisher.publish`. */
-static PyObject *verb_publish(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                              PyObject *names) {
-    int is_usual = count == 2 && names == NULL && PyBytes_CheckExact(args[0]) &&
-                   PyBytes_CheckExact(args[1]);
-    return append_by(self, is_usual ? args[1] : NULL, args[0], str_publish_plainly, args, count,
-                     names);
-}
-
-/* Twin: `Publisher.send`. */
-static PyObject *verb_send(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                           PyObject *names) {
-    int is_usual = count == 1 && names == NULL && is_ordinary(args[0]);
-    return append_by(self, is_usual ? args[0] : NULL, Py_None, str_send_plainly, args, count,
-                     names);
-}
-
-/* Twin: `Verbs.send_multipart`. */
-static PyObject *verb_multipart(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                                PyObject *names) {
-    PyObject *frames = count == 1 && names == NULL ? args[0] : Py_None;
-    PyObject *body = NULL, *subject = Py_None;
-    int is_list = PyList_CheckExact(frames), is_tuple = PyTuple_CheckExact(frames);
-    PyObject *(*item)(PyObject *, Py_ssize_t) = is_list ? PyList_GetItem : PyTuple_GetItem;
-    Py_ssize_t size = is_list ? PyList_Size(frames) : is_tuple ? PyTuple_Size(frames) : 0;
-    if ((PyObject *)Py_TYPE(self) != sender) size = 0;
-    if (size == 2 && PyBytes_CheckExact(item(frames, 0)) && PyBytes_CheckExact(item(frames, 1)))
-        body = item(frames, 1), subject = item(frames, 0);
-    if (size == 1 && is_ordinary(item(frames, 0))) body = item(frames, 0);
-    return append_by(self, body, subject, str_multipart_plainly, args, count, names);
-}
-
-enum { VERB = METH_FASTCALL | METH_KEYWORDS };
-
-static PyMethodDef verbs[] = {
-    {"publish", CALL(verb_publish), VERB, NULL},
-    {"send", CALL(verb_send), VERB, NULL},
-    {"send_multipart", CALL(verb_multipart), VERB, NULL},
-    {"publish", CALL(batch_publish), VERB, NULL},
-};
-
-/* Makes one of the verbs for a class, with the text that `inspect` reads its signature from. */
-static PyObject *make_verb(PyObject *module, PyObject *args) {
-    PyObject *type;
-    unsigned int which;
-    const char *text;
-    if (!PyArg_ParseTuple(args, "O!Is", &PyType_Type, &type, &which, &text)) return NULL;
-    char *kept = PyMem_Malloc(strlen(text) + 1); /* for as long as the process lives */
-    if (kept == NULL) return PyErr_NoMemory();
-    PyMethodDef *verb = &verbs[which % (sizeof verbs / sizeof verbs[0])];
-    verb->ml_doc = strcpy(kept, text);
-    if (verb->ml_meth == verbs[2].ml_meth) put(&sender, type);
-    return PyDescr_NewMethod((PyTypeObject *)type, verb);
-}
-
-static PyMethodDef module_methods[] = {
-    {"make_verb", make_verb, METH_VARARGS, "make_verb(type, which, text)\n--\n\nA method."},
-    {NULL, NULL, 0, NULL},
-};
-
 /* ---- The module. ---- */
 
-static const struct {
-    PyObject **place;
-    const char *text;
-} names[] = {
+static const Name names[] = {
     {&str_acquire, "acquire"}, {&str_release, "release"}, {&str_is_owned, "_is_owned"},
     {&str_young, "young"}, {&str_head, "head"}, {&str_id, "id"}, {&str_wake, "_wake_one"},
-    {&str_append_plainly, "append_plainly"}, {&str_messages, "_messages"}, {&str_path, "_path"},
-    {&str_publish_plainly, "_publish_plainly"}, {&str_send_plainly, "_send_plainly"},
-    {&str_multipart_plainly, "_send_multipart_plainly"},
+    {&str_append_plainly, "append_plainly"}, {&str_more, "_more_headers"},
+    {&str_coded_plainly, "append_coded_plainly"}, {&str_wake_all, "_wake_all"},
 };
 
-static int intern_names(void) {
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (*names[i].place == NULL) *names[i].place = PyUnicode_InternFromString(names[i].text);
-        if (*names[i].place == NULL) return -1;
+int intern_names(const Name *all, size_t count) {
+    for (const Name *name = all; name < all + count; name++) {
+        if (*name->place == NULL) *name->place = PyUnicode_InternFromString(name->text);
+        if (*name->place == NULL) return -1;
     }
     return 0;
 }
 
-static int add_type(PyObject *module, PyType_Spec *spec, const char *name, PyObject **kept) {
+int add_type(PyObject *module, PyType_Spec *spec, const char *name, PyObject **kept) {
     PyObject *type = PyType_FromSpec(spec);
     if (type == NULL) return -1;
     if (kept != NULL) put(kept, type);
@@ -779,13 +754,14 @@ static int add_type(PyObject *module, PyType_Spec *spec, const char *name, PyObj
 }
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "fanout._speed", "The usual sends, compiled.", -1, module_methods,
+    PyModuleDef_HEAD_INIT, "fanout._speed", "The usual sends, compiled.", -1, NULL,
 };
 
 PyMODINIT_FUNC PyInit__speed(void) {
-    if (intern_names() < 0) return NULL;
+    if (intern_names(names, COUNT_OF(names)) < 0) return NULL;
     PyObject *module = PyModule_Create(&definition);
-    if (module == NULL || add_type(module, &lock_spec, "Lock", NULL) < 0 ||
+    if (module == NULL || add_verbs(module) < 0 ||
+        add_type(module, &lock_spec, "Lock", NULL) < 0 ||
         add_type(module, &log_spec, "Log", &log_type) < 0 ||
         add_type(module, &coded_spec, "Coded", &coded_type) < 0 ||
         add_type(module, &path_spec, "Path", &path_type) < 0) {

@@ -27,7 +27,7 @@ from fanout.refusals import refuse_linger
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.awaited_batch import Batch
 from fanout.send.last_verbs import AwaitedLastVerbs
-from fanout.send.making import make_batch
+from fanout.send.making import make_batch, with_awaited_verbs
 from fanout.send.own_batches import OwnBatches
 from fanout.send.queue import SendQueue
 from fanout.send.verbs import SECONDS, Verbs
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 _AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publisher.start()"
 
 
+@with_awaited_verbs
 class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedBinding, AwaitedIntake, AwaitedAnswering):
     """As `fanout.Publisher`; belongs to the event loop that starts it.
 
@@ -67,7 +68,7 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedBinding, AwaitedIntake
 
     __slots__ = (
         *("__weakref__", "_endpoint", "_is_started", "_keywords", "_on_event"),
-        *("_options", "_own", "_queue", "_security", "_sends"),
+        *("_options", "_own", "_path", "_queue", "_security", "_sends"),
     )
 
     def __init__(
@@ -84,6 +85,7 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedBinding, AwaitedIntake
         self._queue: SendQueue | None = None
         self._own: OwnBatches | None = None
         self._sends: SendQueue | OwnBatches | None = None  # the former, unless a batch is open
+        self._path: SendPath | None = None  # for compiled verbs; None = by `_sends`
         self._endpoint = endpoint
         self._on_event = on_event
         self._options = options
@@ -272,17 +274,20 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedBinding, AwaitedIntake
         on_event = self._on_event
         if on_event is not None:
             on_event = LoopCallback(on_event, asyncio.get_running_loop())
-        self._engine = await in_thread(
-            lambda: engines.start(
-                self._endpoint, on_event, self._keywords, self._options, *self._security
-            ),
-            undo=lambda engine: engine.close(0.0),
+        self._use(
+            await in_thread(
+                lambda: engines.start(
+                    self._endpoint, on_event, self._keywords, self._options, *self._security
+                ),
+                undo=lambda engine: engine.close(0.0),
+            )
         )
-        self._sends = self._queue = queue = SendQueue(self._engine.path, self._engine.in_the_way)
+
+    def _use(self, engine: Engine) -> None:
+        self._engine, self._path = engine, engine.path
+        self._sends = self._queue = queue = SendQueue(engine.path, engine.in_the_way, self._wait)
         self._own = OwnBatches(
-            lambda body, subject: queue.append(body, subject),
-            _task,
-            self._switch,
+            lambda body, subject: queue.append(body, subject), _task, self._switch
         )
 
     def _started(self) -> SendQueue:
@@ -299,6 +304,12 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedBinding, AwaitedIntake
     def _switch(self, is_open: bool) -> None:
         """Send by the open batches while there are some."""
         self._sends = self._own if is_open else self._queue
+        self._wait(self._queue is None or self._queue.waits)
+
+    def _wait(self, is_waiting: bool) -> None:
+        """Append nothing at once while tasks wait, or batches are open, but as `_sends` does."""
+        is_usual = not is_waiting and self._sends is self._queue
+        self._path = self._running().path if is_usual else None
 
     async def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
         wire, topic = message

@@ -77,8 +77,9 @@ import hashlib
 import pathlib
 import sys
 
-files = "pyproject.toml", "setup.py", "fanout/_speed.c"
-project = [pathlib.Path(sys.argv[1], name).read_bytes() for name in files]
+folder = pathlib.Path(sys.argv[1])
+files = folder / "pyproject.toml", folder / "setup.py", *sorted(folder.glob("fanout/_speed*.[ch]"))
+project = [path.read_bytes() for path in files]
 print(hashlib.sha256(repr((sys.argv[1:], sys.version, project)).encode()).hexdigest())
 PYTHON
 }

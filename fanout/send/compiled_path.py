@@ -6,6 +6,7 @@ A message appended there is as if it had been appended under the send lock, with
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
@@ -65,13 +66,21 @@ class CompiledPath(_speed.Path, SendPath):
         numbers = count(1)
         return SendLock(self.gate, lambda: _speed.Lock(make_lock(), held, next(numbers)))
 
-    def append_coded(self, coded: Coded) -> int:
-        """See `SendPath`."""
+    @cached_property
+    def _more_headers(self) -> list[bytes]:
+        """Of frames in the middle of a message; asked for by who publishes such messages."""
+        return more_headers()
+
+    def append_coded_plainly(self, coded: Coded) -> int:
+        """What `append_coded` does, where that is not free to do it."""
         messages = cast("_speed.Coded", coded)  # no other path encodes
         return self._append_with(lambda: self.log.append_coded(messages), coded)
 
     def _wake_one(self, topic: Topic) -> None:
         self._wake((topic,))
+
+    def _wake_all(self, coded: Coded) -> None:
+        self._wake(set(coded))
 
 
 class CompiledNumberedPath(CompiledPath, NumberedPath):

@@ -31,7 +31,14 @@ _VERBS = {
         "$self, frames, flags=None, copy=None, track=None, *, keyframe=False, timeout=None",
     ),
 }
-_ADD = 3, "$self, topic, payload, *, keyframe=False, timeout=None"
+_ADDS = {
+    "publish": (3, "$self, topic, payload, *, keyframe=False, timeout=None"),
+    "send": (4, "$self, frame, flags=None, copy=None, track=None, *, timeout=None"),
+    "send_multipart": (
+        5,
+        "$self, frames, flags=None, copy=None, track=None, *, keyframe=False, timeout=None",
+    ),
+}
 
 _compiled_types: dict[type[Messages], type[Messages]] = {}  # of each kind, once it was needed
 
@@ -85,7 +92,8 @@ def make_batch(kind: type[M], rules: BatchRules, own: OwnBatches, commit: object
 def _compile(kind: type[Messages]) -> type[Messages]:
     names = {"__slots__": (), "__module__": kind.__module__, "__doc__": kind.__doc__}
     made: type[Messages] = type(kind.__name__, (kind,), names)
-    _replace(made, "publish", *_ADD)
+    for name, (number, signature) in _ADDS.items():
+        _replace(made, name, number, signature)
     return made
 
 
@@ -97,6 +105,20 @@ def with_compiled_verbs(kind: type[T]) -> type[T]:
     if is_compiled():
         for name, (number, signature) in _VERBS.items():
             _replace(kind, name, number, signature)
+    return kind
+
+
+def with_awaited_verbs(kind: type[T]) -> type[T]:
+    """As `with_compiled_verbs`, of a publisher for asyncio.
+
+    What such a verb returns is no `types.CoroutineType`, but does all that one does. Whoever asks
+    for the method without calling it at once gets the twin, whose coroutines are what they were.
+    """
+    if is_compiled():
+        from fanout._speed import make_awaited_verb
+
+        for name, (number, _signature) in _VERBS.items():
+            setattr(kind, name, make_awaited_verb(kind, number, getattr(kind, name)))
     return kind
 
 

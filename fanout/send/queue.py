@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,21 @@ class SendQueue:
 
     Args:
         in_the_way: for whom they wait, as far as is known.
+        switch: a method of the publisher's, which is told whether tasks wait, when that may have
+            changed; it is referred to weakly, for the publisher refers to this.
 
     Attributes:
         append: that of the path, for what is appended at once; never does while a task waits.
     """
 
-    def __init__(self, path: SendPath, in_the_way: Callable[[], InTheWay | None]) -> None:
+    def __init__(
+        self,
+        path: SendPath,
+        in_the_way: Callable[[], InTheWay | None],
+        switch: Callable[[bool], None] | None = None,
+    ) -> None:
         self.append: Callable[[bytes, Subject], int] = path.append
+        self._switch = None if switch is None else weakref.WeakMethod(switch)
         self._path = path
         self._in_the_way = in_the_way
         self._turn = asyncio.Lock()
@@ -55,7 +64,7 @@ class SendQueue:
                 return sequence
         waiting = asyncio.timeout(seconds)
         self._waiting += 1
-        self.append = _others_wait
+        self._tell()
         try:
             async with waiting:
                 return await self._send_in_turn(attempt)
@@ -65,8 +74,19 @@ class SendQueue:
             raise
         finally:
             self._waiting -= 1
-            if not self._waiting:
-                self.append = self._path.append
+            self._tell()
+
+    @property
+    def waits(self) -> bool:
+        """Whether a task waits."""
+        return self._waiting > 0
+
+    def _tell(self) -> None:
+        """Have others append at once, or wait too."""
+        self.append = _others_wait if self._waiting else self._path.append
+        switch = None if self._switch is None else self._switch()
+        if switch is not None:
+            switch(self.waits)
 
     async def _send_in_turn(self, attempt: Attempt) -> int:
         path = self._path

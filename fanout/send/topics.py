@@ -50,6 +50,8 @@ class TopicTable:
         young: the younger generation by name; None is found too, which is `UNKNOWN`.
     """
 
+    __slots__ = ("_half", "_next_id", "_old", "young")
+
     def __init__(self, limit: int) -> None:
         self._half = max(limit // 2, 1)
         self.young: dict[Subject, Topic] = {None: UNKNOWN}

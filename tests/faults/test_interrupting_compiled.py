@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+import fanout.asyncio
 from tests.faults.subject import Subject, send_batch
 from tests.helpers.built import needs_compiled
 from tests.helpers.interrupting import untraced
@@ -22,21 +23,41 @@ LONGEST_S = 0.0004  # some 2,000 sends
 # the garbage collector takes, and tells `sys.unraisablehook`: then the sends go on until this is
 # over.
 LOST_S = 0.5
+MESSAGE = 100  # bytes; more than any that is sent here
 
 
-@pytest.mark.parametrize("name", ["multipart", "no_room", "batch"])
+def finish(publisher: fanout.asyncio.Publisher, message: list[bytes]) -> None:
+    """Send it as a task does, to the end; without a loop, where an interruption would end more."""
+
+    async def send() -> None:
+        await publisher.publish(message[0], message[1])
+
+    running = send()
+    try:
+        running.send(None)
+    except StopIteration:
+        return
+    finally:
+        running.close()
+    raise AssertionError("it waits for room")
+
+
+@pytest.mark.parametrize("name", ["new_topic", "no_room", "batch"])
 def test_interrupted_at_each_step(compiled_subject: Subject, name: str) -> None:
     compiled_subject.is_interrupted_anywhere(name, KeyboardInterrupt, opcodes=True)
 
 
-@pytest.mark.parametrize("kind", ["publish", "batch"])
+@pytest.mark.parametrize("kind", ["publish", "frames", "batch", "awaited"])
 def test_interrupted_by_signals(
     compiled_subject: Subject, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each message is sent whole or not at all, and once, wherever a signal comes."""
     subject, random = compiled_subject, Random(kind)
-    log = subject.publisher._engine.path.log
+    path = subject.publisher._engine.path
+    log = path.log
     assert subject.publisher.statistics().compiled
+    awaited = fanout.asyncio.Publisher()
+    awaited._use(subject.publisher._engine)
     first, lost, interrupts = log.head, 0, 0
     dropped: list[type[BaseException]] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda about: dropped.append(about.exc_type))
@@ -47,6 +68,13 @@ def test_interrupted_by_signals(
         if kind == "batch":
             batch = [[b"known", b"%d" % head], [b"known", b"%d" % (head + 1)]]
             send_batch(subject.publisher, batch)
+        elif kind == "frames":
+            subject.publisher.send_multipart([b"known", b"%d" % head, b""])
+        elif kind == "awaited":
+            if path.make_room(MESSAGE):
+                finish(awaited, [b"known", b"%d" % head])
+            else:
+                path.wait_for_room(LOST_S)
         else:
             subject.publisher.publish(b"known", b"%d" % head)
 
@@ -72,5 +100,7 @@ def test_interrupted_by_signals(
 
     assert set(dropped) <= {KeyboardInterrupt}
     assert lost < interrupts // 50, "hardly a send was interrupted"
-    subject.expected += [[b"known", b"%d" % number] for number in range(first, log.head)]
+    awaited._engine = None  # it is not its own
+    more = [b""] if kind == "frames" else []
+    subject.expected += [[b"known", b"%d" % number, *more] for number in range(first, log.head)]
     subject.works_everywhere()

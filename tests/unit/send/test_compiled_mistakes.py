@@ -68,6 +68,8 @@ def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
         path.append(b"body")
     with pytest.raises(AttributeError):
         path.append(b"body", b"subject")  # it has no twin
+    with pytest.raises(AttributeError):
+        path.append_coded([b"body"])
     with pytest.raises(TypeError, match="what encode"):
         log.append_coded([b"abcd"])
     with pytest.raises(TypeError, match="what encode"):
@@ -77,6 +79,17 @@ def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
         with pytest.raises(ValueError, match="outside"):
             (log if first == 0 else of_line).keep(first, places)
     assert path.encode([b"body", b"t"]) is None
+
+
+def test_verbs_are_made_of_nothing_wrong() -> None:
+    from fanout import _speed
+
+    for make in (_speed.make_verb, _speed.make_awaited_verb):
+        for given in ((), (int,), ("int", 0, "text"), (int, "0", "text")):
+            with pytest.raises(TypeError):
+                make(*given)
+    with pytest.raises(TypeError, match="not callable"):
+        _speed.make_awaited_verb(int, 0, "no function")()
 
 
 def test_a_lock_is_made_whole_or_not_at_all() -> None:
@@ -89,7 +102,7 @@ def test_a_lock_is_made_whole_or_not_at_all() -> None:
             kind.__new__(kind, *given)
     with pytest.raises(ValueError, match="aligned"):
         kind(threading.RLock(), word[:0], 1)
-    for unmade in (_speed.Coded, kind):
+    for unmade in (_speed.Coded, _speed.Sending, _speed.Verb, kind):
         with pytest.raises(TypeError):
             unmade()
 

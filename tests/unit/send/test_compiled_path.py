@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout import Publisher
-from fanout.errors import NestedSendError, PoisonedError
+from fanout.errors import ClosedError, NestedSendError, PoisonedError
 from fanout.send import lock as locks
 from fanout.send.batch import Batch
+from fanout.send.gate import CLOSED
 from fanout.send.lock import holds_lock
 from fanout.send.making import _compile, make_path
 from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
-from fanout.shm.layout import PAGE, Layout
+from fanout.shm.layout import H_POISON, PAGE, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.value_layout import ValueTable
 from fanout.shm.worker_slot import sleeper_byte
@@ -180,7 +181,6 @@ def test_what_is_not_usual_in_a_batch_is_left_to_the_encoder(line: Line) -> None
 
     assert encode([b"body", b"new"]) is None
     assert encode([b"body", b"t", bytes(1 << 20), b"t"]) is None
-    assert encode([b"wire", line.path.intern(b"t")]) is None
     assert encode([]) is None
     assert encode(()) is None
     assert encode([bytearray(b"body"), b"t"]) is None
@@ -251,6 +251,32 @@ def test_a_batch_waits_for_room_as_long_as_it_likes(line: Line) -> None:
     assert bodies == [b"second"] * 100 + [b"first"] * 200 + [b"third"]
 
 
+@pytest.mark.parametrize("why", ["locked", "poisoned", "closed"])
+def test_a_batch_that_is_not_free_to_go_is_the_twins(line: Line, why: str) -> None:
+    coded = line.path.encode([b"body", b"t"])
+    assert coded is not None
+    lock = line.path._lock.current
+    errors: dict[str, type[Exception]] = {
+        "locked": NestedSendError,
+        "poisoned": PoisonedError,
+        "closed": ClosedError,
+    }
+
+    @holds_lock
+    def refused() -> None:
+        if why == "locked":
+            lock.acquire()
+        elif why == "poisoned":
+            line.segment.words[H_POISON] = 1
+        else:
+            line.path.gate.shut(CLOSED)
+        with pytest.raises(errors[why]):
+            line.path.append_coded(coded)
+
+    refused()
+    assert line.written() == []
+
+
 def test_a_large_batch_is_one_too(line: Line) -> None:
     coded = line.path.encode([b"body", b"t"] * 10_000)
     assert coded is not None
@@ -275,11 +301,10 @@ def test_nothing_is_kept_for_each_message(line: Line) -> None:
     assert all(abs(one - other) < 50 for one, other in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize("name", ["publish", "send", "send_multipart", "batch"])
-def test_verbs_look_as_ever(name: str) -> None:
-    compiled: Any = Publisher
-    if name == "batch":
-        name, compiled = "publish", _compile(Batch)
+@pytest.mark.parametrize("name", ["publish", "send", "send_multipart"])
+@pytest.mark.parametrize("kind", [Publisher, Batch])
+def test_verbs_look_as_ever(kind: type, name: str) -> None:
+    compiled: Any = Publisher if kind is Publisher else _compile(Batch)
     verb, twin = getattr(compiled, name), getattr(compiled, f"_{name}_plainly")
     named, expected = inspect.signature(verb), inspect.signature(twin)
 

@@ -1,0 +1,68 @@
+"""Publishers over a line: their verbs and their batches, with nobody behind them."""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, cast
+
+import fanout.asyncio
+from fanout import Publisher
+from fanout.send.batch import BatchRules
+from fanout.send.own_batches import OwnBatches
+from fanout.send.wire import Encoder
+
+if TYPE_CHECKING:
+    from fanout.engine import Engine
+    from fanout.send.attempt import Attempt
+    from tests.unit.send.line import Line
+
+COUNT_LIMIT = 16  # messages of a batch
+
+
+class LineEngine:
+    """What verbs need of an engine, for a line; nothing waits for room.
+
+    Args:
+        numbered: whether the path of the line is.
+    """
+
+    def __init__(self, line: Line, *, numbered: bool = False) -> None:
+        self.path = path = line.path
+        self.gate = path.gate
+        limit = line.segment.layout.data_bytes // 4
+        self.encoder = Encoder(path.topics, path.intern, limit, in_pieces=True, numbered=numbered)
+        whole = Encoder(path.topics, path.intern, None, in_pieces=False, numbered=numbered)
+        self.batches = BatchRules(path, whole, limit, COUNT_LIMIT)
+
+    def send(self, attempt: Attempt, _timeout: float | None) -> int:
+        """As it is without room: NO_SPACE."""
+        return attempt.append()
+
+    def in_the_way(self) -> None:
+        """Nobody is."""
+
+    def warn_if_unclosed(self, _publisher: object) -> None:
+        """It needs no end."""
+
+
+def blocking_face(engine: LineEngine) -> Publisher:
+    face = Publisher.__new__(Publisher)
+    face._engine = cast("Engine", engine)
+    face._path = engine.path
+    face._own = OwnBatches(engine.path.append, get_ident, face._switch)
+    return face
+
+
+def awaited_face(engine: LineEngine) -> fanout.asyncio.Publisher:
+    face = fanout.asyncio.Publisher()
+    face._use(cast("Engine", engine))
+    return face
+
+
+def result_of(awaitable: Any) -> Any:
+    """What it returns without having waited for anything."""
+    try:
+        awaitable.send(None)
+    except StopIteration as ended:
+        return ended.value
+    raise AssertionError("it waits")
