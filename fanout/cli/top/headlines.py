@@ -24,7 +24,7 @@ KEYS = (
     ("r", "sort the other way round"),
     ("up down", "select a subscriber; page up, page down, home, end"),
     ("enter", "all figures of the selected one, and back"),
-    ("/ f", "filter: words that are in id, name, address, endpoint or policy"),
+    ("/ f", "filter: words that are in id, name, user, address, endpoint or policy"),
     ("esc", "back: out of this, of the figures, of the filter, of the selection"),
     ("c", "those that have ended, the newest first, and back"),
     ("space", "pause, and go on"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fanout.cli.top.arguments import EPILOG
 from fanout.cli.top.columns import BY_NAME, COLUMNS
 from fanout.cli.top.headlines import KEYS, detail_lines, headlines, help_lines, status_line
 from fanout.cli.top.view import View, press
@@ -107,3 +108,13 @@ def test_an_end_in_detail_says_when_and_why_and_what_was_lost_by_reason() -> Non
     assert lines["ended"] == "60 s ago"
     assert lines["dropped_by"] == "lag 1, lag_messages 1, lag_log 1"
     assert (lines["number"], lines["exact"]) == ("100", "True")
+
+
+def test_the_help_on_the_screen_says_what_the_help_of_the_command_does() -> None:
+    """Of each key that is in both; one more word may follow there."""
+    said = [" ".join(line.split()) for line in EPILOG.splitlines()]
+    for key, text in KEYS:
+        of_it = [line for line in said if line.startswith(f"{key} ")]
+        if of_it and key not in ("< >", "up down"):
+            assert of_it[0].startswith(f"{key} {text}"), key
+    assert f"/ f {dict(KEYS)['/ f']}; esc clears it" in said
