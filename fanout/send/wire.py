@@ -2,6 +2,9 @@
 
 A message is encoded once, in the calling thread, and copied once, into the log. What is small is
 joined to one piece before; a large payload stays a piece of its own, to be copied only once.
+
+The usual message has a short way: `SendPath.append`, and its twins, join the parts that are made
+here and by `Topic`, in one call. Tests hold them to the bytes that `Encoder` makes.
 """
 
 from __future__ import annotations
