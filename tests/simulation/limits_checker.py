@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.workers.stream.effects import Lost
-from fanout.workers.stream.member import LOST
+from fanout.workers.stream.member import BLOCKED, LOST
 from fanout.workers.stream.values import Values
 from tests.simulation.counting_checker import CountingChecker
 from tests.simulation.peers import Kind
@@ -234,6 +234,13 @@ class LimitsChecker(CountingChecker):
         soft = model.rules.soft
         is_slow = is_over(own._replace(age=0), soft)
         require(member.slow or not is_slow, f"{own} behind, and not called slow")
+
+    def served(self, member: Member) -> None:
+        """It was served: it loses what comes only while something waits for it."""
+        if member.finishing is None or member.state is not BLOCKED or member.control:
+            return
+        queue = self._world.models[member.id].queue
+        require(bool(queue), f"subscriber {member.id} has everything, and loses what comes")
 
     def _thinned(
         self, worker: SimulatedWorker, member: Member, model: SubscriberModel, first: int

@@ -72,6 +72,7 @@ class ObservedPump(Pump):
         super().serve(member, now)
         self._is_serving = False
         self._worker.check("serve")
+        self._worker.check_served(member)
 
     def serve_abreast(self, members: Sequence[Member], start: int, stop: int, now: int) -> None:
         super().serve_abreast(members, start, stop, now)

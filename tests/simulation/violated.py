@@ -7,6 +7,10 @@ class Violated(AssertionError):
     """An invariant does not hold."""
 
 
+class StuckError(Violated):
+    """Something is left for ever."""
+
+
 def require(condition: bool, text: str) -> None:
     """Raise if an invariant does not hold."""
     if not condition:

@@ -203,6 +203,9 @@ class SimulatedWorker(Turning):
     def check_given_up(self, member: Member, reason: Reason) -> None:
         self.world.checker.given_up(self, member, reason)
 
+    def check_served(self, member: Member) -> None:
+        self.world.checker.served(member)
+
     def check_settled(self, member: Member) -> None:
         self.world.checker.settled(self, member)
 

@@ -117,6 +117,12 @@ def go_on_with_what_came_while_it_finished(
     member.finishing = finishing
 
 
+@replaces(Pump, "_has_finished")
+def lose_what_comes_when_nothing_waits(_original: Any, _self: Pump, _member: Member) -> bool:
+    """Who has got all that it was to finish with goes on losing what comes until its next turn."""
+    return False
+
+
 @replaces(Disconnect, "judge")
 def close_nobody(_original: Any, _self: Disconnect, _lag: Lag) -> Wait:
     return Wait()

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # What comes of reading garbage; of another error it is a mistake in this simulation that is told.
 MISREAD = (
-    *(ValueError, ArithmeticError, LookupError, AssertionError, RuntimeError),
+    *(ValueError, ArithmeticError, LookupError, AssertionError, RuntimeError, StopIteration),
     *(struct.error, ProtocolError),
 )
 LONG_NS = 1_000_000_000  # more than any part of a turn may take

@@ -9,7 +9,7 @@ from tests.simulation.takeovers.accounts import require_accounts
 from tests.simulation.takeovers.chances import MILLISECOND
 from tests.simulation.takeovers.faults import Faults
 from tests.simulation.takeovers.society import EVERYTHING
-from tests.simulation.violated import Violated
+from tests.simulation.violated import StuckError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class Settling(Faults):
             self._calm_round(tick=number % 8 == 7)
             if number % 4 == 3 and not left():
                 return
-        raise Violated(f"it does not come to rest: {left()}")
+        raise StuckError(f"it does not come to rest: {left()}")
 
     def _calm_round(self, *, tick: bool) -> None:
         self.now += 20 * MILLISECOND

@@ -1,0 +1,76 @@
+"""What each checker of takeovers notices alone, of that by which the prototype was broken.
+
+The table in `docs/design/invariants.md` says so of each. The payload sees all of them. The law sees
+none: figures that are recomputed hold, whatever was sent.
+"""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+
+from tests.simulation.takeovers.mistakes import MISTAKES
+from tests.simulation.takeovers.views import VIEWS, noticed_by
+
+SEEDS_MAX = 300
+
+# The first seed of which the payload shows a mistake.
+BY_PAYLOAD = {
+    "begin_a_byte_early": 4,
+    "say_without_a_record_to_who_is_ready": 52,
+    "say_without_a_record_to_who_is_blocked": 31,
+    "take_before_one_acts": 1,
+    "go_on_before_ones_front_is_there": 107,
+    "search_only_above_ones_own_tail": 8,
+    "hold_nothing": 86,
+    "keep_nothing_for_records": 35,
+    "read_the_kernel_once": 24,
+    "choose_a_bank_before_it_is_written": 222,
+}
+# And of which it is shown that somebody is closed who need not be; others close nobody.
+BY_ENDS = {
+    "begin_a_byte_early": 0,
+    "say_without_a_record_to_who_is_ready": 1,
+    "say_without_a_record_to_who_is_blocked": 145,
+    "go_on_before_ones_front_is_there": 11,
+    "hold_nothing": 5,
+    "keep_nothing_for_records": 5,
+    "read_the_kernel_once": 13,
+    "choose_a_bank_before_it_is_written": 105,
+}
+BY_LAW = {"count_no_losses_since_the_record": 16}
+
+
+def seed_seen_by(view: str, name: str, first: int) -> int | None:
+    """One by which this view alone shows a mistake, if there is one."""
+    owner, attribute, broken = MISTAKES[name]
+    with mock.patch.object(owner, attribute, broken):
+        found = (seed for seed in (first, *range(SEEDS_MAX)) if noticed_by(view, seed))
+        return next(found, None)
+
+
+@pytest.mark.parametrize("name", BY_PAYLOAD)
+def test_the_payload_shows_it_where_the_law_holds(name: str) -> None:
+    seed = seed_seen_by("payload", name, BY_PAYLOAD[name])
+
+    assert seed is not None, "no byte differs"
+    owner, attribute, broken = MISTAKES[name]
+    with mock.patch.object(owner, attribute, broken):
+        assert noticed_by("law", seed) == []
+
+
+@pytest.mark.parametrize("name", BY_ENDS)
+def test_somebody_is_closed_by_it_who_need_not_be(name: str) -> None:
+    assert seed_seen_by("ends", name, BY_ENDS[name]) is not None
+
+
+@pytest.mark.parametrize("name", BY_LAW)
+def test_the_law_alone_shows_what_is_not_counted(name: str) -> None:
+    assert seed_seen_by("law", name, BY_LAW[name]) is not None
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_is_wrong_without_a_mistake(view: str) -> None:
+    for seed in {*BY_PAYLOAD.values(), *BY_ENDS.values(), *BY_LAW.values()}:
+        assert noticed_by(view, seed) == [], seed
