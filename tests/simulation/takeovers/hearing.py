@@ -77,7 +77,7 @@ class Hearing(Society):
         """A report of a change could not go out at once."""
         subscriber = self.subscribers.get(message.subscriber)
         if subscriber is not None:
-            subscriber.missing.holding.hold(message.sequence, subscriber.reported_wants)
+            subscriber.missing.hold(message.sequence, subscriber.reported_wants)
 
     def note_held(self, process: Process) -> None:
         """After a turn: of which of its subscribers the changes hold."""

@@ -19,7 +19,7 @@ from tests.simulation.telling import ALL, CONFLATED, LOSSES, NOTHING, marker_at
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from fanout.slow_policy import SlowPolicy
     from tests.simulation.catching_up import CatchingUp, Log
@@ -128,27 +128,41 @@ class Missing:
         self.level = NOTHING
         self.is_sure = True
         self.holding = Holding(house.publisher.messages, wanted)
-        self._less = 0  # of what it was promised, not counted
+        self._is_promised = False  # what it missed, in a report that waits
+        self._let_go_at = 0  # message up to which it has waited for what it was promised
+        self._first = math.inf  # message that it gets
         self.lost = self.conflated = self.count = 0
         self._house = house
         self._chosen = chosen
         self._wanted = wanted
         self._catching_up = catching_up
 
-    def release(self) -> None:
-        """Its change holds."""
+    def hold(self, since: int, before: Collection[bytes]) -> None:
+        """See `Holding`."""
         past = self._catching_up
-        if self.holding.is_held and past is not None:  # of what it was promised it may get less
-            self._less += len(self._wanted(past.first, past.until))
+        self._is_promised = self._is_promised or (past is not None and past.until < 0)
+        self.holding.hold(since, before)
+
+    def release(self) -> None:
+        """See `Holding`."""
+        if self._is_promised and self.holding.is_held:
+            self._let_go_at, self._is_promised = self._house.publisher.head, False
         self.holding.release()
 
     @property
     def less(self) -> int:
         """Messages that it wants, and that may not be counted."""
-        return self.holding.less + self._less
+        past, head = self._catching_up, self._let_go_at
+        if past is None or not head or (self.level > NOTHING and self.is_sure):
+            return self.holding.less
+        # It may have been promised less while that waited, and nobody tells it.
+        missed = self._wanted(past.first, past.until)
+        gone = [one for one in missed if one < self._first and past.is_let_go(one, head)]
+        return self.holding.less + len(gone)
 
     def got(self, number: int, end: int) -> None:
         """It gets this message, which ends there in its stream."""
+        self._first = min(self._first, number)
         self.finishing.got(number, end)
         is_jump = self._catching_up is None and self._chosen.actions.isdisjoint(LOSE_BEHIND)
         self.holding.got(number, is_jump=is_jump)
