@@ -116,7 +116,7 @@ def parse_endpoint(endpoint: str, *, may_encrypt: bool = False) -> Endpoint:
         return replace(_parse_tcp(endpoint, rest), is_encrypted=True)
     if separator and scheme == "ipc":
         return _parse_ipc(endpoint, rest)
-    raise _scheme_error(endpoint, scheme if separator else "")
+    raise _scheme_error(endpoint, scheme if separator else "", may_encrypt=may_encrypt)
 
 
 def for_connecting(refusal: str) -> str:
@@ -203,18 +203,19 @@ def _parse_ipc(endpoint: str, path: str) -> IpcEndpoint:
     return IpcEndpoint(path)
 
 
-def _scheme_error(endpoint: str, scheme: str) -> ConfigError:
+def _scheme_error(endpoint: str, scheme: str, *, may_encrypt: bool) -> ConfigError:
     examples = f"{_TCP_EXAMPLES}, or {_IPC_EXAMPLES}"
     wanted = scheme.strip().lower()
-    if wanted in ("tcp", "ipc"):
-        return _error(endpoint, f"it must begin with exactly {wanted}://", examples)
-    if wanted in _NOT_SERVED:
-        return _error(endpoint, f"{_NOT_SERVED[wanted]}; only tcp:// and ipc:// are", examples)
-    if not scheme:
-        return _error(endpoint, "it must begin with tcp:// or ipc://", examples)
-    return _error(
-        endpoint, f"unknown transport {shown(scheme)}; tcp:// and ipc:// are served", examples
-    )
+    first = "tcp://, tls://" if may_encrypt else "tcp://"
+    if wanted in ("tcp", "ipc") or (wanted == "tls" and may_encrypt):
+        problem = f"it must begin with exactly {wanted}://"
+    elif wanted in _NOT_SERVED:
+        problem = f"{_NOT_SERVED[wanted]}; only {first} and ipc:// are"
+    elif not scheme:
+        problem = f"it must begin with {first} or ipc://"
+    else:
+        problem = f"unknown transport {shown(scheme)}; {first} and ipc:// are served"
+    return _error(endpoint, problem, examples)
 
 
 def _error(endpoint: str, problem: str, examples: str) -> ConfigError:

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 FILE_LINES_MAX = 350  # one idea for each file
 FUNCTION_LINES_MAX = 50  # what fits on a screen; the docstring is not counted
+COMPILED_LINES_MAX = 800  # of a file in C
 
 CORE_DEPENDENCIES = {"multiprocess", "msgpack", "psutil"}
 
@@ -351,6 +352,13 @@ def test_rule_finds_its_violation(
     rule: Callable[[Source], Iterator[str]], _patterns: tuple[str, ...], bad: str
 ) -> None:
     assert list(rule(Source("bad.py", bad)))
+
+
+def test_the_compiled_part_stays_small() -> None:
+    """It is the usual case alone, and each function has a twin in Python."""
+    lines = {path.name: path.read_text("utf-8").count("\n") for path in ROOT.glob("fanout/**/*.c")}
+    assert "_speed.c" in lines
+    assert {name: count for name, count in lines.items() if count > COMPILED_LINES_MAX} == {}
 
 
 def test_test_folders_are_packages() -> None:

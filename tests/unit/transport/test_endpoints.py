@@ -122,6 +122,22 @@ def test_refused_with_the_reason_and_a_good_example(text: str, problem: str) -> 
     assert "good ones are 'tcp://127.0.0.1:5556'" in message or "'ipc:///run/feed.sock'" in message
 
 
+@pytest.mark.parametrize(
+    ("text", "encrypted", "plain"),
+    [
+        ("TLS://127.0.0.1:1", "must begin with exactly tls://", "not served here; only tcp:// and"),
+        ("127.0.0.1:5556", "must begin with tcp://, tls:// or ipc://", "with tcp:// or ipc://"),
+        ("ws://127.0.0.1:80", "only tcp://, tls:// and ipc:// are", "only tcp:// and ipc:// are"),
+        ("smoke://x", "; tcp://, tls:// and ipc:// are served", "; tcp:// and ipc:// are served"),
+    ],
+)
+def test_what_is_served_there_is_named(text: str, encrypted: str, plain: str) -> None:
+    for may_encrypt, problem in ((True, encrypted), (False, plain)):
+        with pytest.raises(ConfigError) as raised:
+            parse_endpoint(text, may_encrypt=may_encrypt)
+        assert problem in str(raised.value)
+
+
 @pytest.mark.parametrize("value", [None, b"tcp://127.0.0.1:1", 5556, ("tcp://*:1",)])
 def test_other_types_are_refused_by_name(value: Any) -> None:
     with pytest.raises(TypeError, match=f"endpoint must be a str, not {type(value).__name__}"):
