@@ -6,10 +6,15 @@ from importlib.util import find_spec
 
 import pytest
 
+from fanout.compiled import is_compiled
 from fanout.send.path import SendPath
 
 IS_BUILT = find_spec("fanout._speed") is not None
 needs_compiled = pytest.mark.skipif(not IS_BUILT, reason="there was no C compiler to build it with")
+# The verbs of classes are one or the other for a whole process; what a path does is asked of both.
+needs_compiled_verbs = pytest.mark.skipif(
+    not is_compiled(), reason="verbs are Python: no compiler, or FANOUT_PURE=1"
+)
 BOTH = [pytest.param("pure"), pytest.param("compiled", marks=needs_compiled)]
 
 

@@ -23,7 +23,7 @@ from fanout.shm.log import NO_SPACE
 from fanout.shm.value_layout import ValueTable
 from fanout.shm.worker_slot import sleeper_byte
 from fanout.zmtp.frames import encode_message, split_message
-from tests.helpers.built import needs_compiled, path_type
+from tests.helpers.built import needs_compiled, needs_compiled_verbs, path_type
 from tests.helpers.waiting import DEADLINE_S
 from tests.unit.send.line import Line
 
@@ -301,6 +301,7 @@ def test_nothing_is_kept_for_each_message(line: Line) -> None:
     assert all(abs(one - other) < 50 for one, other in zip(before, after, strict=True))
 
 
+@needs_compiled_verbs
 @pytest.mark.parametrize("name", ["publish", "send", "send_multipart"])
 @pytest.mark.parametrize("kind", [Publisher, Batch])
 def test_verbs_look_as_ever(kind: type, name: str) -> None:

@@ -19,7 +19,7 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.zmtp.frames import encode_message
-from tests.helpers.built import needs_compiled, path_type
+from tests.helpers.built import needs_compiled_verbs, path_type
 from tests.helpers.waiting import DEADLINE_S
 from tests.unit.send.faces import LineEngine, awaited_face, blocking_face, result_of
 from tests.unit.send.line import Line
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from fanout import Publisher
 
-pytestmark = needs_compiled
+pytestmark = needs_compiled_verbs
 
 LARGE = Layout(64 * PAGE, 4_096, 1)
 FRAMES: dict[str, list[bytes]] = {
