@@ -25,6 +25,16 @@ def inside_of_tls(protocol: str) -> str:
     return protocol.partition(_TLS)[0]
 
 
+def is_certified(parts: list[bytes], inside: str) -> bool:
+    """Whether it is judged by certificates who may subscribe.
+
+    Args:
+        parts: of TLS, as in `Secure`.
+        inside: the protocol that is spoken inside: another mechanism judges by what it says.
+    """
+    return inside == "zmtp" and bool(parts[2])
+
+
 class Judgement(IntEnum):
     """What a worker is told."""
 
@@ -40,7 +50,8 @@ class AuthRequest:
     code: ClassVar[int] = 21
     subscriber: int
     mechanism: str
-    credentials: list[bytes]  # of PLAIN: user and password; of CURVE: the public key
+    # Of PLAIN: user and password; of CURVE: the public key; of TLS: user and certificate.
+    credentials: list[bytes]
 
     def __repr__(self) -> str:
         return f"AuthRequest({self.subscriber}, {self.mechanism!r})"

@@ -46,12 +46,24 @@ class Asked(NamedTuple):
                 f"{endpoint!r} is encrypted by TLS: CURVE inside would encrypt all of it twice; "
                 "give Plain(…), or client_ca to auth.Tls(…)"
             )
+        if found.asks and given is not None and given.has_check:
+            raise ConfigError(
+                f"{endpoint!r} has two checks: auth.Tls(check=…) is for endpoints whose security "
+                "asks nobody, and Plain(…) has its own"
+            )
         return cls(found, given)
 
     @property
     def asks(self) -> bool:
         """Whether nobody is served of whom nothing is known."""
         return self.security.asks or (self.tls is not None and self.tls.asks)
+
+    @property
+    def judge(self) -> Security | None:
+        """Who says of each that comes whether it may subscribe; None = all may."""
+        if self.security.asks:
+            return self.security
+        return None if self.tls is None else self.tls.judge
 
     @property
     def protocol(self) -> str:

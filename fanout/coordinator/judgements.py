@@ -23,6 +23,7 @@ from fanout.security.verdicts import (
     shown_user,
 )
 from fanout.security.z85 import z85_encode
+from fanout.zmtp.mechanisms import TLS
 
 if TYPE_CHECKING:
     from fanout.coordinator.actions import Action
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from fanout.coordinator.state import State
     from fanout.security.verdicts import Verdict
 
-_FIELDS = {"PLAIN": 2, "CURVE": 1}  # of credentials: user and password; the public key
+# Of credentials: user and password; the public key; user and certificate.
+_FIELDS = {"PLAIN": 2, "CURVE": 1, TLS: 2}
 
 
 def asked(state: State, message: AuthRequest, now: float) -> list[Action]:
@@ -49,6 +51,9 @@ def asked(state: State, message: AuthRequest, now: float) -> list[Action]:
     who = connection.subscriber, connection.peer, connection.endpoint, message.mechanism
     if message.mechanism == "CURVE":
         return [Judge(security, Request(*who, public_key=z85_encode(fields[0])))]
+    if message.mechanism == TLS:
+        name = fields[0].decode("utf-8", "surrogateescape")
+        return [Judge(security, Request(*who, name, certificate=fields[1]))]
     user, password = (one.decode("utf-8", "surrogateescape") for one in fields)
     return [Judge(security, Request(*who, user, password))]
 

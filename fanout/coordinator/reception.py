@@ -153,8 +153,9 @@ class Reception:
         if secrets:  # keys of its own: no other endpoint has this protocol
             listener.protocol += f"#{next(self._numbers)}"
             self._state.secure[listener.protocol] = Secure(listener.protocol, secrets)
-        if asked.security.asks:
-            self._asking[listener] = asked.security
+        judge = asked.judge
+        if judge is not None:
+            self._asking[listener] = judge
         return listener
 
     def add(self, listener: Listener) -> str:

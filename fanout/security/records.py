@@ -18,7 +18,7 @@ from ssl import (
     SSLWantReadError,
     SSLZeroReturnError,
 )
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanout.security.tls_error import TlsError
 from fanout.zmtp.errors import RemoteProtocolError
@@ -142,6 +142,11 @@ class Records:
     def has_output(self) -> bool:
         """Whether something is to be sent by itself."""
         return self._outgoing.pending > 0
+
+    def certificate(self) -> tuple[dict[str, Any], bytes]:
+        """What the peer has shown, if it had to: as `ssl` tells it, and in DER."""
+        told, der = self._tls.getpeercert(), self._tls.getpeercert(binary_form=True)
+        return dict(told or {}), der or b""
 
     def take_output(self) -> bytes:
         """What is to be sent by itself, before anything else: of a handshake, or an alert."""

@@ -20,6 +20,9 @@ from fanout.system_calls import needed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fanout.security.certified import Certified
+    from fanout.security.endpoints import Check
+
 PARTS_BYTES_MAX = 64 * 1024  # of all of it: it goes to a worker in one message
 PASSWORD_BYTES_MAX = 1024  # OpenSSL has no room for more
 _OTHERS = 0o007  # of the mode of a file: groups such as `ssl-cert` are meant to read keys
@@ -43,7 +46,11 @@ class Tls:
             that it is signed by after it.
         private_key: the same with its key; None = it is beside the certificate.
         client_ca: the same with the certificates by which those of subscribers must be signed: who
-            shows none is refused. None = subscribers are asked for none.
+            shows none is refused; its common name is its user. None = subscribers are asked for
+            none.
+        check: with `client_ca`, says of each who may subscribe, and what, as that of `Plain` does;
+            its request has `username` and `certificate`. None = all may. With a mechanism inside
+            that asks, as `Plain`, that one says it, and there is none here.
         password: of the private key, if that is encrypted.
 
     Raises:
@@ -51,7 +58,7 @@ class Tls:
         TypeError: an argument is of a wrong type. OSError: the system refuses what that needs.
     """
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_check", "_parts")
 
     def __init__(
         self,
@@ -59,8 +66,16 @@ class Tls:
         private_key: str | os.PathLike[str] | bytes | None = None,
         *,
         client_ca: str | os.PathLike[str] | bytes | None = None,
+        check: Check | None = None,
         password: str | bytes | None = None,
     ) -> None:
+        if check is not None and client_ca is None:
+            raise ConfigError("check judges by certificates: it goes with client_ca")
+        self._check = check
+        if check is not None:
+            from fanout.security.endpoints import checked  # workers load this, and judge nobody
+
+            checked(check, "auth.Tls")
         chain = content_of("certificate", certificate)
         key = b"" if private_key is None else content_of("private_key", private_key, is_secret=True)
         authority = b"" if client_ca is None else content_of("client_ca", client_ca)
@@ -84,6 +99,21 @@ class Tls:
     def asks(self) -> bool:
         """Whether subscribers have to show a certificate."""
         return bool(self._parts[2])
+
+    @property
+    def judge(self) -> Certified | None:
+        """Who says of each that shows a certificate whether it may subscribe; None = none is shown.
+
+        For what has no other mechanism inside.
+        """
+        from fanout.security.certified import Certified  # as above
+
+        return Certified(self._check) if self.asks else None
+
+    @property
+    def has_check(self) -> bool:
+        """Whether its program says who may subscribe."""
+        return self._check is not None
 
     def secrets(self) -> list[bytes]:
         """What workers need for it; see `context_of()`."""

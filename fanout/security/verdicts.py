@@ -36,16 +36,20 @@ class Request:
     """What it has connected to, as in `endpoints`."""
 
     mechanism: str
-    """ "PLAIN" or "CURVE"."""
+    """ "PLAIN", "CURVE", or "TLS" for who has shown a certificate to `auth.Tls(client_ca=…)`."""
 
     username: str = ""
-    """PLAIN: 0 to 255 bytes."""
+    """PLAIN: 0 to 255 bytes. TLS: the common name in the certificate, or else an alternative one;
+    "" if it has none."""
 
     password: str = field(default="", repr=False)
     """PLAIN: 0 to 255 bytes."""
 
     public_key: str = ""
     """CURVE: the subscriber's key, 40 characters of Z85; it has proven that it has the secret."""
+
+    certificate: bytes = field(default=b"", repr=False)
+    """TLS: what the subscriber has shown, in DER; it has proven that it has the private key."""
 
     @property
     def user(self) -> str:

@@ -56,7 +56,7 @@ class Handshake:
         # None when both greetings are through.
         self._greeting: Greeting | None = Greeting(
             *(role, self._output),
-            allow_zmtp_1=allow_zmtp_1,
+            allow_zmtp_1=allow_zmtp_1 and mechanism is None,
             mechanism=NULL if mechanism is None else mechanism.name,
             as_server=mechanism is not None and mechanism.as_server,
         )
@@ -133,6 +133,8 @@ class Handshake:
             return
         self.state = advance(self.state, Step.GREETED)
         if self._mechanism is not None:
+            if not self._speaks_commands:
+                raise RemoteProtocolError("ZMTP 2.0, which has no mechanisms: one is needed here")
             self._output += self._mechanism.begin(self._properties)
         elif greeting.peer_type is None:
             self._output += ready(self._role.socket_type, self.introduce())

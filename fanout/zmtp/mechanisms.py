@@ -1,6 +1,7 @@
 """Security mechanisms: what stands between the greetings and traffic, where that is more than NULL.
 
-    NULL    each side says READY; that is in `handshake.py`, and has no object of its own
+    NULL    each side says READY; that is in `handshake.py`, and has no object of its own, but
+            for who is judged by what is known from below: judged_null.py
     PLAIN   user and password in clear text                      plain.py       RFC 24
     CURVE   keys, and everything after the handshake in boxes    curve.py       RFC 25, 26
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fanout.zmtp.opener import Opener
     from fanout.zmtp.sealer import Sealer
 
+TLS = "TLS"  # of who is known by the certificate that he has shown below: NULL on the wire
 HELLO = b"HELLO"
 WELCOME = b"WELCOME"
 INITIATE = b"INITIATE"
@@ -43,10 +45,10 @@ class Credentials:
     """Who a peer says, or has proven, that it is. What is secret of it is not in its repr."""
 
     mechanism: str
-    """ "PLAIN" or "CURVE"."""
+    """ "PLAIN", "CURVE", or "TLS" for who has shown a certificate below it all."""
 
     username: bytes = b""
-    """PLAIN: 0 to 255 bytes."""
+    """PLAIN, and TLS, where the certificate has it: 0 to 255 bytes."""
 
     password: bytes = field(default=b"", repr=False)
     """PLAIN: 0 to 255 bytes."""
@@ -54,10 +56,15 @@ class Credentials:
     public_key: bytes = b""
     """CURVE: the peer's long-term key, 32 bytes; it has proven that it has the secret one."""
 
+    certificate: bytes = field(default=b"", repr=False)
+    """TLS: the peer's, in DER; it has proven that it has the private key."""
+
     @property
     def fields(self) -> list[bytes]:
         """Those that the mechanism has."""
-        return [self.public_key] if self.public_key else [self.username, self.password]
+        if self.public_key:
+            return [self.public_key]
+        return [self.username, self.certificate or self.password]
 
 
 class Progress(NamedTuple):

@@ -21,16 +21,22 @@ from fanout import (
     NotMovedError,
     Publisher,
     Reason,
+    ReceiverEvent,
+    ReceiverEventKind,
     SlowPolicy,
+    Subscriber,
     auth,
 )
 from fanout.asyncio import Publisher as AwaitedPublisher
 from tests.helpers.certificates import (
     AUTHORITY,
+    CLIENT,
+    CLIENT_KEY,
     DEPARTMENT,
     DESK,
     DESK_KEY,
     OTHER_AUTHORITY,
+    SERVER,
     SERVER_KEY,
 )
 from tests.helpers.happenings import Happenings
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from tests.helpers.stock import Stock
 
 SMALL: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20}
+AS_CLIENT = auth.TlsClient(ca=AUTHORITY, certificate=CLIENT, private_key=CLIENT_KEY)
 PASSWORDS = {"desk7": "geheim"}
 
 
@@ -300,6 +307,114 @@ class TestClientCertificates:
             text = "the certificate of the peer is refused" if has_one else "shown no certificate"
             assert text in event.reason
             assert not publisher.subscribers()
+
+
+class TestUsers:
+    """Who has shown a certificate is known by the name in it."""
+
+    def test_the_common_name_is_the_user(self) -> None:
+        publisher, happenings = opened(tls=server_tls(client_ca=AUTHORITY))
+        with publisher:
+            with Subscriber(publisher.endpoints[0], "A", tls=AS_CLIENT):
+                publisher.wait_for_subscribers(1, "A", timeout=DEADLINE_S)
+                [one] = publisher.subscribers()
+                assert one.user == "client"
+            [event] = happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED)
+            assert event.user == "client"
+            [end] = publisher.closed_subscribers()
+            assert end.user == "client"
+            [event] = happenings.of(EventKind.SUBSCRIBER_CONNECTED)
+            assert event.reason == "ZMTP 3.1, TLS"
+
+    def test_a_stock_subscriber_behind_a_relay_has_its_name(
+        self, tmp_path: Path, stock: Stock
+    ) -> None:
+        publisher, _ = opened(tls=server_tls(client_ca=AUTHORITY), require_security=True)
+        relay = Relay(publisher.endpoints[0], client_context(tmp_path))
+        with publisher, relay:
+            subscriber = stock.connect(relay.endpoint, b"A")
+            publisher.wait_for_subscribers(1, b"A", timeout=DEADLINE_S)
+            publisher.publish(b"A", b"p")
+            assert subscriber.recv_multipart() == [b"A", b"p"]
+            assert [one.user for one in publisher.subscribers()] == ["client"]
+
+    def test_rights_by_a_check(self) -> None:
+        def check(request: auth.Request) -> auth.Verdict:
+            assert request.mechanism == "TLS"
+            assert request.certificate == ssl.PEM_cert_to_DER_cert(CLIENT.decode())
+            return auth.Allow(subscribe=["A"])
+
+        tls = auth.Tls(SERVER, SERVER_KEY, client_ca=AUTHORITY, check=check)
+        publisher, _ = opened(tls=tls)
+        with publisher, Subscriber(publisher.endpoints[0], tls=AS_CLIENT) as subscriber:
+            publisher.wait_for_subscribers(1, "A", timeout=DEADLINE_S)
+            publisher.publish("B", b"not its")
+            publisher.publish("A", b"its")
+            assert subscriber.recv(DEADLINE_S).topic == b"A"
+            publisher.permit("client", ["B"])
+            publisher.publish("A", b"not its any more")
+            publisher.publish("B", b"its now")
+            assert subscriber.recv(DEADLINE_S).topic == b"B"
+
+    def test_who_is_denied_is_told_so_and_others_are_served(self) -> None:
+        told: list[ReceiverEvent] = []
+        tls = auth.Tls(
+            SERVER, SERVER_KEY, client_ca=AUTHORITY, check=lambda one: one.username == "server"
+        )
+        publisher, happenings = opened(tls=tls)
+        endpoint = publisher.endpoints[0]
+        other = auth.TlsClient(ca=AUTHORITY, certificate=SERVER, private_key=SERVER_KEY)
+        with (
+            publisher,
+            Subscriber(endpoint, tls=AS_CLIENT, on_event=told.append),
+            Subscriber(endpoint, tls=other) as served,
+        ):
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            wait_until(lambda: told, "it is told")
+            assert told[0].kind is ReceiverEventKind.REFUSED
+            assert "denies this subscriber (ERROR 400)" in told[0].text
+            [event, *_] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+            assert event.cause is Reason.DENIED
+            assert "user 'client'" in event.reason
+            publisher.publish("A", b"")
+            assert served.recv(DEADLINE_S).topic == b"A"
+            assert [one.user for one in publisher.subscribers()] == ["server"]
+
+    def test_who_is_cut_off_does_not_come_again(self) -> None:
+        told: list[ReceiverEvent] = []
+        publisher, _ = opened(tls=server_tls(client_ca=AUTHORITY))
+        with publisher, Subscriber(publisher.endpoints[0], tls=AS_CLIENT, on_event=told.append):
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            assert publisher.disconnect(user="client")
+            wait_until(
+                lambda: ReceiverEventKind.REFUSED in {one.kind for one in told}, "it is refused"
+            )
+            assert not publisher.subscribers()
+
+    def test_the_user_of_a_mechanism_inside_counts(self) -> None:
+        tls = server_tls(client_ca=AUTHORITY)
+        publisher, _ = opened(auth.Plain(check), tls=tls)
+        user = auth.PlainClient("desk7", "geheim")
+        with publisher, Subscriber(publisher.endpoints[0], tls=AS_CLIENT, security=user):
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            assert [one.user for one in publisher.subscribers()] == ["desk7"]
+
+    def test_two_checks_are_one_too_many(self) -> None:
+        tls = auth.Tls(SERVER, SERVER_KEY, client_ca=AUTHORITY, check=check)
+        with Publisher(**SMALL) as publisher, pytest.raises(ConfigError, match="has two checks"):
+            publisher.bind("tls://127.0.0.1:*", security=auth.Plain(check), tls=tls)
+
+    @pytest.mark.parametrize("said", [b"\x01\x00\x01\x01A", greeting_3(1)[:10] + b"\x01\x02\0\0"])
+    def test_who_speaks_an_old_version_is_not_let_by(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+    ) -> None:
+        monkeypatch.setattr(TlsPeer, "context", client_context(tmp_path))
+        publisher, happenings = opened(tls=server_tls(client_ca=AUTHORITY), allow_zmtp_1=True)
+        with publisher, TlsPeer(publisher.endpoints[0]) as peer:
+            peer.send(said)
+            peer.read_to_end()
+            [event] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+            assert event.cause is Reason.VIOLATION
 
 
 class TestWhoIsRefused:

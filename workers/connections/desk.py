@@ -122,7 +122,7 @@ class Desk:
             self._channel.send(given_back(message, error.cause, str(error)))
             return
         now, slot = self._around.now(), self._around.subscriber_slot(message.slot)
-        session = self.sessions.make(message.protocol)
+        session = self.sessions.make(message.protocol, records)
         record = self._around.stream_slot(message.slot)
         slot.take(message.subscriber)  # before `send_of` looks at what this one was handed
         peer = Peer(

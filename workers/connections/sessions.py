@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from fanout.control.judging import inside_of_tls, is_by_tls
+from fanout.control.judging import inside_of_tls, is_by_tls, is_certified
 from fanout.introduction import PROPERTY, Introduction
 from fanout.reserved import RESERVED
 from fanout.zmtp import Session, SessionLimits
@@ -61,13 +61,21 @@ class Sessions:
         self._tls: dict[str, list[bytes]] = {}
         self._contexts: dict[str, SSLContext] = {}
         self._with_keys: dict[str, SessionMaker] = {}
+        self._certified: set[str] = set()  # protocols by whose certificates peers are known
         self._limits = limits
         self._introduction = introduction
 
-    def make(self, protocol: str) -> Session:
-        """A new session of this protocol."""
-        maker = self._with_keys.get(protocol) or self._makers[protocol]
-        session = maker(self._limits)
+    def make(self, protocol: str, records: Records | None = None) -> Session:
+        """A new session of this protocol.
+
+        Args:
+            records: by which it is spoken; None = by none.
+        """
+        if records is not None and protocol in self._certified:
+            session = _certified(records, self._limits)
+        else:
+            maker = self._with_keys.get(protocol) or self._makers[protocol]
+            session = maker(self._limits)
         session.introduce = self._introduce
         return session
 
@@ -94,12 +102,25 @@ class Sessions:
         _leave_no_core()
         if is_by_tls(protocol):
             self._tls[protocol] = message.secrets
-            self._with_keys[protocol] = self._makers[inside_of_tls(protocol)]
+            inside = inside_of_tls(protocol)
+            self._with_keys[protocol] = self._makers[inside]
+            if is_certified(message.secrets, inside):
+                self._certified.add(protocol)
         else:
             self._with_keys[protocol] = _maker_with_keys(message.secrets)
 
     def _introduce(self) -> dict[bytes, bytes]:
         return {PROPERTY: self._introduction().to_bytes()}
+
+
+def _certified(records: Records, limits: SessionLimits) -> Session:
+    """A session with who is known by the certificate that he has shown."""
+    from fanout.security.certificate_names import (
+        credentials_by,  # where nobody has it, it need not be
+    )
+    from fanout.zmtp.judged_null import JudgedNull  # loaded
+
+    return Session(limits, mechanism=JudgedNull(lambda: credentials_by(*records.certificate())))
 
 
 def _leave_no_core() -> None:

@@ -55,6 +55,18 @@ def test_whoever_is_there_is_asked() -> None:
     )
 
 
+def test_of_tls_the_name_and_the_certificate_are_told() -> None:
+    state = served()
+    connection = admit(state, connected=False)
+    state.judging.admitted(connection.subscriber, SECURITY)
+    message = AuthRequest(connection.subscriber, "TLS", [b"desk7", b"DER"])
+    [action] = reports.take(state, 0, message, NOW)
+    assert isinstance(action, do.Judge)
+    assert action.request == Request(
+        *(connection.subscriber, "peer:1", "tcp://x", "TLS", "desk7"), certificate=b"DER"
+    )
+
+
 def test_of_curve_the_key_is_told_and_is_the_name() -> None:
     state = served()
     connection = admit(state, connected=False)

@@ -55,6 +55,19 @@ def test_who_has_to_show_a_certificate() -> None:
     assert context_of(made.secrets()).verify_mode == ssl.CERT_REQUIRED
 
 
+def test_who_judges_by_certificates() -> None:
+    assert Tls(SERVER, SERVER_KEY).judge is None
+    made = Tls(SERVER, SERVER_KEY, client_ca=AUTHORITY)
+    assert made.judge is not None
+    assert not made.has_check
+    assert Tls(SERVER, SERVER_KEY, client_ca=AUTHORITY, check=lambda _: True).has_check
+    with pytest.raises(ConfigError, match="it goes with client_ca"):
+        Tls(SERVER, SERVER_KEY, check=lambda _: True)
+    wrong: Any = "desk7"
+    with pytest.raises(TypeError, match=r"auth\.Tls takes a function"):
+        Tls(SERVER, SERVER_KEY, client_ca=AUTHORITY, check=wrong)
+
+
 @pytest.mark.parametrize("password", [PASSWORD, _WORD])
 def test_a_key_that_is_encrypted(password: str | bytes) -> None:
     assert Tls(SERVER, ENCRYPTED_KEY, password=password).secrets()[3] == PASSWORD
