@@ -100,3 +100,17 @@ def test_who_gets_some_of_what_is_left_may_lose_what_is_behind_that() -> None:
     holding.got(3, is_jump=False)
 
     assert holding.less == 2, "what it gets is counted"
+
+
+def test_what_came_beside_it_is_what_was_wanted_in_the_same_time() -> None:
+    wants = Wants("ABAB")
+    wants.since(0, b"A")
+    holding = held(wants)
+    holding.hold(1, {b"A"})
+    wants.since(1, b"B")
+    holding.release()
+    wants.messages.append(Message(b"A"))
+
+    assert holding.wanted_beside(0) == []
+    assert holding.wanted_beside(3) == [2]
+    assert holding.wanted_beside(4) == [], "its change held by then"

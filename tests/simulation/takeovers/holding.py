@@ -102,9 +102,14 @@ class Holding:
         """Messages that may not be counted though it wants them, and does not get them."""
         return len(self._told_apart(had=False) - self._got)
 
-    def may_go_by_before(self, number: int) -> bool:
-        """Whether it may have been held when this message came, and have wanted another thing."""
-        return any(one.since <= number < one.stop for one in self._all())
+    def wanted_beside(self, number: int) -> list[int]:
+        """What else it has wanted of what came while it was held, if this message came then."""
+        found: list[int] = []
+        for one in self._all():
+            if one.since <= number < one.stop:
+                numbers = range(one.since, min(one.stop, len(self._messages)))
+                found += [other for other in numbers if self._begins(other, one)]
+        return found
 
     def has_wanted(self, number: int) -> bool:
         """Whether it has wanted this message when it was held."""

@@ -276,11 +276,11 @@ class Missing:
 
     def _may_miss(self, number: int, before: int, *, plain: bool) -> bool:
         """Whether one of its policies may have been the reason."""
-        loses_by_before = "drop_newest" in self._chosen.actions
-        if loses_by_before and self.holding.may_go_by_before(number):
-            return True  # others that it wanted then may have come before it
         views = self.holding.views()
-        return any(self._may_miss_by(number, before, one, plain=plain) for one in views)
+        if any(self._may_miss_by(number, before, one, plain=plain) for one in views):
+            return True
+        # What it wanted then did not fit, and so nothing came any more.
+        return any(self._may_lose(one, plain=plain) for one in self.holding.wanted_beside(number))
 
     def _may_miss_by(self, number: int, before: int, wanted: Wanted, *, plain: bool) -> bool:
         messages = self._house.publisher.messages
