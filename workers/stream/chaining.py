@@ -132,18 +132,21 @@ class Chaining:
                 snapshot.alone.add(place)
         elif last >= self._log.head() and finding.tries < TRIES_MAX:
             return False
-        elif last < until or not self._comes(topic_id, finding):
+        elif last < until or not self._comes(topic_id, member, finding):
             finding.lose(max(finding.due - 1, 0) if is_passed else last)
             self._want(name)
         return True
 
-    def _comes(self, topic_id: int, finding: Finding) -> bool:
-        """Whether what is published of a topic from then on begins with a keyframe."""
+    def _comes(self, topic_id: int, member: Member, finding: Finding) -> bool:
+        """Whether what it is sent of a topic from then on begins with a keyframe.
+
+        It may have had to jump beyond: then the log is not kept for it from there on.
+        """
         if finding.is_asked_for or not finding.until:
             return True
         if finding.comes is None:
-            stop = min(self._log.head(), finding.until + LOOKED_AT)
-            ids = self._log.topic_ids(finding.until, stop)
+            first = max(finding.until, member.sequence)
+            ids = self._log.topic_ids(first, min(self._log.head(), first + LOOKED_AT))
             finding.comes = {one & ~KEYFRAME: one >= KEYFRAME for one in reversed(ids)}
         return finding.comes.get(topic_id, False)
 

@@ -88,7 +88,7 @@ class Conflating:
             self._leave_out(member, values, left_out, ends, front)
         self._siftings.end(member)
         if member.snapshots is not None:
-            member.snapshots.pass_until(front)
+            member.snapshots.pass_until(first, front)
         member.older.clear()
         member.older.append((front, values))
         start = values.sequences[0] if values.sequences else front

@@ -130,7 +130,7 @@ class Pump(Restoring):
             member.snapshots = Snapshots(wants)
         due, snapshots = min(due, self.front), member.snapshots
         snapshots.add(due, above, added, is_told=is_told, is_asked_for=is_asked_for)
-        self.runnable[member] = None
+        self.rouse(member, now)
 
     @property
     def in_snapshot(self) -> int:

@@ -182,7 +182,7 @@ class Replaying(Judging):
         else:
             self.backlog.detach(member, self.front)
             member.mark = max(member.sequence, until)
-        self.runnable[member] = None
+        self.rouse(member, now)
 
     # Keyframes.
 

@@ -70,6 +70,12 @@ class Resting(Rounds):
         self._recover(member)
         self.rests.add(member, until)
 
+    def rouse(self, member: Member, now: int) -> None:
+        """It is to be sent something that was not published now: at once, if it has rested."""
+        if self.rests.rouse(member):
+            self._progressed(member, now)
+        self.runnable[member] = None
+
     def hurry(self, now: int) -> None:
         """It all ends: nobody rests any more."""
         self._hurries = True

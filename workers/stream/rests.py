@@ -63,6 +63,12 @@ class Rests:
         self._until.pop(member, None)
         self.rested.pop(member, None)
 
+    def rouse(self, member: Member) -> bool:
+        """Something has come for it that was not published now; whether its time was over."""
+        is_over = member in self.rested
+        self.rested.pop(member, None)
+        return is_over
+
     @property
     def next_due(self) -> int | None:
         """When the first of them has rested, None if nobody rests."""
@@ -84,7 +90,7 @@ class Rests:
         while (due := self.next_due) is not None and due <= now:
             member = heappop(self.due)[2]
             del self._until[member]
-            if member.sequence < front or member.is_to_be_told:
+            if member.sequence < front or member.is_to_be_told or member.snapshots is not None:
                 woken.append(member)
             else:
                 self.rested[member] = None

@@ -206,7 +206,8 @@ class Showing:
             if topic_id >= KEYFRAME:
                 if place not in snapshot.alone:
                     continue
-                if limit <= sequence < self._log.head() and self.chaining is not None:
+                comes = limit <= sequence < self._log.head()
+                if self.chaining is not None and (comes or self._is_delta(place, sequence, limit)):
                     self.chaining.missed(member, snapshot, place)
                     continue
             if sequence >= limit:
@@ -232,6 +233,14 @@ class Showing:
         marked = [marks[index] for index in at]
         what = limit, stop, sequences, marked, *_joined(member, wires, sequences)
         return Load(*what, at=at, later=later, evicted=evicted)
+
+    def _is_delta(self, place: int, sequence: int, limit: int) -> bool:
+        """Whether what was a lone keyframe is none any more: its member has jumped over what came.
+
+        One that is not kept is none, and is counted as that.
+        """
+        is_there = sequence < limit and self._wire(place, sequence) is not None
+        return is_there and not self._values.is_keyframe(place, sequence)
 
     def _wire(self, place: int, sequence: int) -> bytes | None:
         wire = self._pieces.get(sequence)

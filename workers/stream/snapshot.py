@@ -97,10 +97,13 @@ class Snapshot:
 
     @property
     def stands_at(self) -> int:
-        """What is not newer than this message was sent, of its part, or is not to be."""
+        """What is not newer than this message was sent, of its part, or is not to be.
+
+        What comes by itself is listed as well: if its member jumps over that, it is to be sent.
+        """
         if self.listing is None or not self.at:
             return self.passed
-        return self.listing.sequences[self.at - 1]
+        return min(self.listing.sequences[self.at - 1], self.limit - 1)
 
     @property
     def stands_in(self) -> Part | None:
@@ -108,6 +111,14 @@ class Snapshot:
         if self.part is None or self.listing is None or not self.listing.is_ready:
             return self.part
         return self.listing.part
+
+    def pass_at(self, cursor: int) -> None:
+        """Its member is sent the newest of what comes from where it is due on, or from there on."""
+        self.is_passed = True
+        if self.finding is not None:
+            self.finding.due = max(self.finding.due, cursor)
+        else:
+            self.due = max(self.due, cursor)
 
     def look_anew(self) -> None:
         """What is left of it is to be found anew."""
@@ -180,10 +191,15 @@ class Snapshots:
         self.pending.append(snapshot)
         self.pending.extend(later)
 
-    def pass_until(self, front: int) -> None:
-        """It is sent the newest of each topic up to there, beyond what is due on the way."""
+    def pass_until(self, first: int, front: int) -> None:
+        """It is sent the newest of each topic up to there, beyond what is due on the way.
+
+        Args:
+            first: its cursor. What was due before that is due there: it had to jump.
+        """
         for one in self.pending:
-            one.is_passed = one.is_passed or one.due < front
+            if one.due < front and not one.is_passed:
+                one.pass_at(first)
 
     def cancel(self, cancelled: Iterable[bytes]) -> None:
         """It wants this no more."""

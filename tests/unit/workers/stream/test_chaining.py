@@ -321,6 +321,30 @@ def test_one_that_is_kept_and_gone_before_it_is_sent_is_told_of(is_forgotten: bo
     feed.segment.close()
 
 
+def test_a_delta_that_was_jumped_over_is_not_sent_for_a_keyframe_that_was_alone() -> None:
+    feed = KeyedFeed(SMALL)
+    feed.policy = SlowPolicy("drop_oldest")
+    feed.publish_key(b"xp0")
+    for _ in range(1_500):
+        feed.publish(b"yp0")
+    one = feed.comes(b"xp0", room=0)
+    one.member.gaps = Gaps(1, conflated=False)
+    for _ in range(9):
+        feed.turn()
+    assert one.member.snapshots is not None
+    assert one.member.snapshots.pending[0].alone, "it was found, and waits for its socket"
+    delta = feed.publish(b"xp0")
+    for _ in range(feed.reader.entries * 5 // 8):
+        feed.publish(b"yp0", 1)
+        feed.turn()
+    feed.pump.enforce(0)
+    assert (one.member.dropped, one.member.sequence > delta) == (1, True)
+    feed.settle()
+    assert (sequences(one), feed.asked) == ({}, [b"xp0"])
+    assert [gap["reason"] for gap in marks(one, GAP_TOPIC)] == ["lag_log", "keyframe"]
+    feed.segment.close()
+
+
 def test_of_what_comes_by_itself_it_is_told_up_to_where_that_begins() -> None:
     feed = KeyedFeed(SMALL)
     feed.publish_key(b"xp0")

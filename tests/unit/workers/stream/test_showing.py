@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgpack
 import pytest
 
+from fanout._units import NS
 from fanout.reserved import SNAPSHOT_TOPIC
 from fanout.shm.kept_values import KeptValues
 from fanout.shm.layout import PAGE, Layout
@@ -70,6 +71,11 @@ class One:
             else:
                 messages.append((topic, int(body.partition(b":")[0])))
         return messages, marks
+
+    def got_whole(self) -> list[bytes]:
+        """The messages that it has got whole, all of one size."""
+        taken, size = self.sink.taken, 29
+        return [bytes(taken[at : at + size]) for at in range(0, len(taken) - size + 1, size)]
 
 
 class Feed:
@@ -145,6 +151,12 @@ class Feed:
     def turn(self) -> None:
         self.pump.advance(self.reader.head(), 0)
         self.pump.serve_runnable(0, 100)
+
+    def settle_but(self, one: One) -> None:
+        """Somebody takes what its socket has room for."""
+        self.pump.runnable[one.member] = None
+        while self.pump.runnable:
+            self.turn()
 
     def settle(self) -> None:
         """Everybody takes all that there is."""
@@ -337,8 +349,9 @@ def test_it_is_told_where_they_begin_and_end(feed: Feed) -> None:
 
     begin, end = one.got()[1]
     epoch = feed.reader.epoch
-    assert begin == {"epoch": epoch, "at": 20, "count": 0, "evicted": 0, "end": False, "after": 0}
-    assert end == {"epoch": epoch, "at": 20, "count": 10, "evicted": 0, "end": True, "after": 10}
+    both = {"epoch": epoch, "at": 20, "evicted": 0}
+    assert begin == {**both, "count": 0, "end": False, "after": 0}
+    assert end == {**both, "count": 10, "end": True, "after": 10}
 
 
 def test_what_is_evicted_is_counted_in_the_mark(feed: Feed) -> None:
@@ -356,6 +369,49 @@ def test_what_is_evicted_is_counted_in_the_mark(feed: Feed) -> None:
 
     assert len(one.got()[0]) == len(TOPICS) - 1
     assert one.got()[1][-1]["evicted"] == 1
+
+
+def test_who_jumps_over_what_was_to_come_by_itself_gets_it_as_a_last_value(feed: Feed) -> None:
+    feed.policy = SlowPolicy("drop_oldest")
+    for topic in TOPICS:
+        feed.publish(topic)
+    one = feed.comes(b"x", room=0)
+    newer = feed.publish(TOPICS[0])
+    for _ in range(4):
+        feed.turn()
+    one.sink.room = 9 * 29 - 1  # all that there is, but for the last byte
+    feed.settle_but(one)
+    assert len(one.got_whole()) == 8, "it is in the middle of the last one"
+    for _ in range(300):
+        feed.publish(b"yp0")
+        feed.turn()
+    feed.pump.enforce(0)
+    assert one.member.dropped == 1
+    feed.settle()
+    assert one.got()[0][-1] == (TOPICS[0], newer)
+
+
+@pytest.mark.parametrize("has_rested", [False, True])
+def test_who_rests_is_sent_last_values_though_nothing_is_published(
+    feed: Feed, has_rested: bool
+) -> None:
+    feed.policy = SlowPolicy("conflate", min_interval=1.0)
+    for topic in TOPICS:
+        feed.publish(topic)
+    one = feed.comes(b"x")
+    feed.pump.set_policy(one.member, one.member.policy, 0)
+    feed.settle()
+    assert one.member in feed.pump.rests
+    if has_rested:
+        feed.pump.wake(2 * NS)
+    feed.subscribes(one, b"y")
+    if not has_rested:
+        feed.turn()
+        assert len(one.got()[0]) == 10, "it rests"
+        feed.pump.wake(2 * NS)
+    for _ in range(9):
+        feed.turn()
+    assert len(one.got()[0]) == 20
 
 
 def test_a_value_that_is_forgotten_meanwhile_is_not_sent(feed: Feed) -> None:

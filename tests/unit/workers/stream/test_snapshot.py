@@ -1,0 +1,40 @@
+"""Snapshots of one member: where they stand when it is sent the newest of each topic only."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanout.workers.stream.finding import Finding
+from fanout.workers.stream.snapshot import Snapshot, Snapshots
+
+FRONT = 50
+
+
+def asked_for(due: int) -> tuple[Snapshots, Snapshot]:
+    snapshots = Snapshots({b"x"})
+    snapshots.add(due, -1, [b"x"], is_told=False)
+    return snapshots, snapshots.pending[0]
+
+
+@pytest.mark.parametrize(("due", "is_due_at"), [(10, 30), (30, 30), (40, 40)])
+def test_who_has_jumped_and_gets_the_newest_gets_last_values_as_of_where_it_goes_on(
+    due: int, is_due_at: int
+) -> None:
+    snapshots, one = asked_for(due)
+    snapshots.pass_until(30, FRONT)
+    assert (one.is_passed, one.due) == (True, is_due_at)
+    snapshots.pass_until(45, FRONT + 10)
+    assert one.due == is_due_at, "what it has got since then may be newer"
+
+
+def test_what_is_due_at_the_end_of_a_pass_is_as_ever() -> None:
+    snapshots, one = asked_for(FRONT)
+    snapshots.pass_until(30, FRONT)
+    assert (one.is_passed, one.due) == (False, FRONT)
+
+
+def test_while_keyframes_are_looked_for_it_is_remembered_where_it_goes_on() -> None:
+    snapshots, one = asked_for(10)
+    one.finding = Finding(10, 30, 10)
+    snapshots.pass_until(30, FRONT)
+    assert (one.is_passed, one.due, one.finding.due) == (True, 10, 30)
