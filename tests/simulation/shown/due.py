@@ -3,13 +3,16 @@
 It depends on what there is of a topic when a worker looks for that, between two times that the
 simulation knows. If the publisher changed that very topic just then, more than one answer is right,
 for which of its stores came first only the worker knows: these are *undecided*, and are counted.
+
+Who jumps by its policy while it is sent last values is sent the rest of them as of where it goes
+on, but for what is older than what it was sent: that is the next *stage*.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.simulation.violated import require
+from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,18 +25,39 @@ class Outcome(NamedTuple):
 
     Args:
         chain: it is sent these, from the last keyframe on.
-        value: or this message alone; -1 = it is not.
+        values: and then these; mostly one, and nothing before it.
         lost: how often it is counted that there is no keyframe.
+        is_alone: of a topic with keyframes it is to be sent the last one as a value.
     """
 
     chain: tuple[int, ...] = ()
-    value: int = -1
+    values: tuple[int, ...] = ()
     lost: int = 0
+    is_alone: bool = False
 
     @property
     def messages(self) -> tuple[int, ...]:
         """What it is sent."""
-        return self.chain or ((self.value,) if self.value >= 0 else ())
+        return self.chain + self.values
+
+    def and_then(self, *values: int, lost: int = 0) -> Outcome:
+        """The same, and in the next stage that."""
+        is_alone = self.is_alone and not lost
+        return Outcome(self.chain, self.values + values, self.lost + lost, is_alone)
+
+
+class Stage(NamedTuple):
+    """Of what is sent of last values.
+
+    Args:
+        as_of: what was published before this message.
+        got: how many messages of the past it had been sent then.
+        begun: by the clock of the feed.
+    """
+
+    as_of: int
+    got: int
+    begun: int
 
 
 NOTHING = Outcome()
@@ -45,10 +69,11 @@ class Due:
 
     Attributes:
         at: from this message on these topics are sent by themselves.
-        as_of: the message before which it is sent that; None = it has not begun.
         got: what it was sent of the past, in order.
         begun, found, ended: when it began, when the keyframes were found, and when it was sent all;
             by the clock of the feed, -1 = not yet.
+        passed: it is sent the newest of what comes from this message on; None = it is sent all.
+        until: the message at which keyframes were looked for.
         lows: from which message on keyframes were looked for, and where it has jumped meanwhile.
         lost: how often it was counted that there is no keyframe.
     """
@@ -56,15 +81,66 @@ class Due:
     def __init__(self, feed: Feed, at: int) -> None:
         self._feed = feed
         self.at = at
-        self.as_of: int | None = None
         self.got: list[int] = []
         self.begun = self.found = self.ended = -1
+        self.passed: int | None = None
         self.lows: list[int] = []
         self.lost = 0
+        self.until = 0
+        self._cursors: list[int] = []  # where it stood meanwhile
+        self._was_passed = False  # when keyframes were looked for
+        self._chained: int | None = None  # how many messages it had got when last values came
+        self._stages: list[Stage] = []
         self._jumps: list[tuple[int, int, int]] = []
 
+    @property
+    def as_of(self) -> int | None:
+        """It is sent what was published before this message; None = it has not begun."""
+        return self._stages[-1].as_of if self._stages else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is to be sent, or is being sent."""
+        return self.ended < 0
+
+    def stand_at(self, cursor: int) -> None:
+        """It is sent last values there: mostly it has been there before."""
+        if self.found >= 0 and self._chained is None:
+            self._chained = len(self.got)
+        as_of = cursor if self.passed is None else self.passed
+        if as_of == self.as_of:
+            return
+        time = self._feed.tick()
+        if self.begun < 0:
+            self.begun = time
+        elif not self.got and self.found < 0:
+            self._stages.clear()  # nothing was sent of that
+        self._stages.append(Stage(as_of, len(self.got), time))
+
+    def hold(self, first: int, until: int) -> None:
+        """At message `until` keyframes are looked for, from the other one on."""
+        self.until = until
+        self._cursors = [until]
+        self.lows.append(first)
+
+    def find(self) -> None:
+        """It is known what there is of topics with keyframes."""
+        self.found = self._feed.tick()
+        self._was_passed = self.passed is not None
+
+    def pass_by(self, first: int, front: int) -> None:
+        """It is sent the newest of what waits for it between these messages."""
+        due = self.at if self.as_of is None else self.as_of
+        if self.is_open and self.passed is None and due < front:
+            self.passed = max(due, first)
+
+    def go_on_at(self, target: int) -> None:
+        """It has to jump beyond where keyframes are looked for."""
+        if self.found < 0:
+            self._cursors.append(target)
+
     def jump(self, target: int, lost: int, *, has_begun: bool) -> None:
-        """It loses what is before this message.
+        """While it is sent what was published before, it loses what is before this message.
 
         Args:
             lost: how many that are, as was counted.
@@ -82,6 +158,15 @@ class Due:
         Returns:
             Those messages, and of how many topics there was more than one right answer.
         """
+        try:
+            return self._judge(topics, has_jumped=False)
+        except Violated:
+            if not self._jumps:
+                raise
+        # Of what it got nothing of it may have jumped over all.
+        return self._judge(topics, has_jumped=True)
+
+    def _judge(self, topics: list[bytes], *, has_jumped: bool) -> tuple[list[int], int]:
         chain, values, lost, undecided = list[int](), list[int](), [0, 0], 0
         feed, got = self._feed, set(self.got)
         for topic in topics:
@@ -89,17 +174,17 @@ class Due:
             allowed = set(self._outcomes(topic))
             fitting = [one for one in allowed if one.messages == mine]
             if self._jumps:
-                fitting = fitting or [
-                    one for one in allowed if one.chain and set(mine) < {*one.chain}
-                ]
-            where = f"of {topic!r} as of {self.as_of}"
+                part = [one for one in allowed if one.chain and set(mine) < {*one.chain}]
+                part.sort(reverse=True)  # as it was found last
+                fitting = [*part, *fitting] if has_jumped else fitting or part
+            where = f"of {topic!r} as of {[one.as_of for one in self._stages]}"
             require(bool(fitting), f"it got {[*mine]} {where}, not one of {sorted(allowed)}")
             got.difference_update(mine)
-            undecided += len(allowed) > 1
+            undecided += len({(one.messages, one.lost) for one in allowed}) > 1
             each = [one.lost for one in fitting]
             lost = [lost[0] + min(each), lost[1] + max(each)]
             chain += fitting[0].chain
-            values += [fitting[0].value] if fitting[0].value >= 0 else []
+            values += fitting[0].values
         require(not got, f"it got {sorted(got)}, of which there was nothing as of {self.as_of}")
         few, many = lost
         right = few <= self.lost <= many
@@ -122,59 +207,108 @@ class Due:
     # What it must get of a topic.
 
     def _outcomes(self, topic: bytes) -> Iterator[Outcome]:
+        found = {*self._first(topic)}
+        if len(self._stages) > 1:
+            highest = self._highest_of_stages()
+            found = {self._cut(one, highest[1]) for one in found}
+            for number in range(1, len(self._stages)):
+                low, high = highest[number], highest[number + 1]
+                found = {
+                    then for one in found for then in self._next(topic, one, number, low, high)
+                }
+        yield from found
+
+    def _highest_of_stages(self) -> list[int]:
+        """The last value that it got before each stage; of the last one, more than there is."""
+        values = self.got[self._chained or 0 :]
+        ends = [one.got - (self._chained or 0) for one in self._stages[1:]]
+        highest = [-1, *(max(values[:end], default=-1) for end in ends)]
+        return [*highest, len(self._feed.messages)]
+
+    def _cut(self, outcome: Outcome, most: int) -> Outcome:
+        """As far as it was sent before it had to jump."""
+        kept = tuple(one for one in outcome.values if one <= most)
+        return outcome._replace(values=kept)
+
+    def _next(
+        self, topic: bytes, outcome: Outcome, number: int, low: int, high: int
+    ) -> Iterator[Outcome]:
+        """What it is sent in a later stage, of what is above `low` and not above `high`."""
+        stage = self._stages[number]
+        ends = [one.begun for one in self._stages[number + 1 :]]
+        for state in self._feed.states(topic, stage.begun, min(ends, default=self.ended)):
+            every = self._feed.of(topic, state.begin, state.stop)
+            last = every[-1] if every else -1
+            is_of_use = last < stage.as_of
+            if outcome.is_alone:
+                is_of_use = is_of_use and self._feed.messages[last].is_keyframe
+            if not low < last <= high or state.is_keyed != outcome.is_alone:
+                yield outcome
+            elif not is_of_use:
+                yield outcome.and_then(lost=1) if outcome.is_alone else outcome
+            else:
+                yield outcome.and_then(last)
+                if not state.is_kept:  # perhaps the log has it
+                    yield outcome.and_then(lost=1) if outcome.is_alone else outcome
+
+    def _first(self, topic: bytes) -> Iterator[Outcome]:
         # Where nobody has any, it is not looked for keyframes, but sent at once what is there.
         is_found = self.found >= 0
-        stop, since = (self.found, self.found) if is_found else (self.ended, self.begun)
+        ended = self._stages[1].begun if len(self._stages) > 1 else self.ended
+        stop, since = (self.found, self.found) if is_found else (ended, self.begun)
         for state in self._feed.states(topic, self.begun, stop):
-            for outcome in self._outcomes_in(topic, state):
-                if outcome.value < 0:
+            for outcome in self._in_state(topic, state):
+                if not outcome.values:
                     yield outcome
                     continue
-                for then in self._feed.states(topic, since, self.ended):
-                    value, is_keyed = outcome.value, state.is_keyed
-                    yield from self._of_value(topic, value, then, is_keyed=is_keyed)
+                for then in self._feed.states(topic, since, ended):
+                    yield from self._of_value(topic, outcome, then)
 
-    def _outcomes_in(self, topic: bytes, state: State) -> Iterator[Outcome]:
+    def _in_state(self, topic: bytes, state: State) -> Iterator[Outcome]:
         """What is found of it in a state."""
-        feed, as_of = self._feed, self.as_of
-        assert as_of is not None
+        feed, as_of = self._feed, self._stages[0].as_of
         every = feed.of(topic, state.begin, state.stop)
         past = [one for one in every if one < as_of]
         if not every or not (past or state.is_keyed):
             yield NOTHING
         elif not state.is_keyed:
-            yield Outcome(value=past[-1]) if len(past) == len(every) else NOTHING
+            yield Outcome(values=(past[-1],)) if len(past) == len(every) else NOTHING
         elif self.found < 0:  # there was no topic with keyframes when it was looked
             yield NOTHING
         else:
-            yield from self._of_keyed(every, past, as_of)
+            yield from self._of_keyed(every)
 
-    def _of_keyed(self, every: list[int], past: list[int], as_of: int) -> Iterator[Outcome]:
-        feed = self._feed
+    def _of_keyed(self, every: list[int]) -> Iterator[Outcome]:
+        feed, until, last = self._feed, self.until, every[-1]
+        past = [one for one in every if one < until]
         keys = [one for one in past if feed.messages[one].is_keyframe]
-        lows = self.lows or [as_of]
-        if keys and keys[-1] >= lows[0]:
+        lows = self.lows or [until]
+        # Of what comes it was sent the newest: nothing older comes after that.
+        is_passed = self._was_passed and last >= self._stages[0].as_of
+        if keys and keys[-1] >= lows[0] and not is_passed:
             if keys[-1] >= lows[-1]:
                 yield Outcome(chain=tuple(one for one in past if one >= keys[-1]))
                 return
             yield LOST  # it was found, and then it has jumped
-        if every[-1] < as_of:
-            is_alone = feed.messages[every[-1]].is_keyframe
-            yield Outcome(value=every[-1]) if is_alone else LOST
+        if last < until and feed.messages[last].is_keyframe:
+            yield NOTHING if is_passed else Outcome(values=(last,), is_alone=True)
+        elif last < until:
+            yield LOST
         else:
-            first = next(one for one in every if one >= as_of)
-            yield LOST if as_of and not feed.messages[first].is_keyframe else NOTHING
+            for cursor in self._cursors:
+                first = next((one for one in every if one >= cursor), None)
+                comes = first is not None and feed.messages[first].is_keyframe
+                yield NOTHING if comes or not until else LOST
 
-    def _of_value(
-        self, topic: bytes, value: int, state: State, *, is_keyed: bool
-    ) -> Iterator[Outcome]:
+    def _of_value(self, topic: bytes, outcome: Outcome, state: State) -> Iterator[Outcome]:
         """What it is sent of one message that was found, if its topic is in this state then."""
         every = self._feed.of(topic, state.begin, state.stop)
-        is_there = bool(every) and every[-1] == value and state.is_keyed == is_keyed
+        is_there = bool(every) and every[-1] == outcome.values[-1]
+        is_there = is_there and state.is_keyed == outcome.is_alone
         if is_there:
-            yield Outcome(value=value)
+            yield outcome
         if is_there and state.is_kept:
             return
         # It was its only keyframe, and is not there any more; or perhaps the log has it.
-        is_lost = is_keyed and bool(every)
+        is_lost = outcome.is_alone and bool(every)
         yield LOST if is_lost else NOTHING

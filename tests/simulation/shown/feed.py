@@ -63,16 +63,18 @@ class Feed:
     entries: int
     messages: list[Message] = field(default_factory=list)
     starts: list[int] = field(default_factory=lambda: [0])
+    times: list[int] = field(default_factory=list)
     clock: int = 0
     _changes: dict[bytes, list[Change]] = field(default_factory=dict)
     _under_way: tuple[bytes, tuple[State, ...], int] | None = None
 
     # What the publisher does.
 
-    def begin(self, message: Message, size: int, *, is_value: bool) -> None:
+    def begin(self, message: Message, size: int, now: int, *, is_value: bool) -> None:
         """The next message is about to be committed."""
         head = len(self.messages)
         self.messages.append(message)
+        self.times.append(now)
         self.starts.append(self.starts[-1] + size)
         if is_value:
             now = self._now(message.topic)
@@ -83,7 +85,7 @@ class Feed:
         """It was, or there is nothing from this message on."""
         is_committed = head == len(self.messages)
         topic = self.messages[-1].topic
-        del self.messages[head:], self.starts[head + 1 :]
+        del self.messages[head:], self.times[head:], self.starts[head + 1 :]
         if not is_value:
             return
         state = self._now(topic)

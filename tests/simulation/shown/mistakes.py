@@ -17,8 +17,10 @@ from fanout.workers.stream.chunks import Chunk
 from fanout.workers.stream.finding import Finding
 from fanout.workers.stream.keyframes import Keyframes
 from fanout.workers.stream.replaying import Replaying
+from fanout.workers.stream.rests import Rests
 from fanout.workers.stream.showing import Showing
-from fanout.workers.stream.snapshot import Snapshots
+from fanout.workers.stream.snapshot import Snapshot, Snapshots
+from fanout.workers.tail import Tail
 from tests.helpers.replacing import replacing
 from tests.simulation.shown.memory import SteppedValuedWriter
 
@@ -36,6 +38,17 @@ def begin_with_the_last_but_one(original: Any, found: Any, topic: int, stop: int
     last = original(found, topic, stop)
     before = None if last is None else original(found, topic, last)
     return last if before is None else before
+
+
+@replaces(Keyframes, "_put_before")
+def look_no_further_back_than_before(_original: Any, _found: Any, _more: Any) -> None:
+    pass
+
+
+@replaces(Tail, "go_back")
+def go_back_without_protection(_original: Any, tail: Any, who: Any, first: int) -> int:
+    first = tail.replays[who] = max(first, tail._header.floor)
+    return first
 
 
 @replaces(Replaying, "chain")
@@ -131,3 +144,33 @@ def forget_nothing(_original: Any, _topics: Any, _topic: Any) -> None:
 def mark_no_end(original: Any, shown: Any, member: Any, snapshot: Any, *, is_end: bool) -> None:
     if not is_end:
         original(shown, member, snapshot, is_end=is_end)
+
+
+# Where policies take something.
+
+
+@replaces(showing, "_limit_of")
+def show_what_there_was_before_a_jump(original: Any, member: Any, snapshot: Any) -> int:
+    limit: int = original(member, snapshot)
+    return limit if snapshot.finding else min(limit, snapshot.due)
+
+
+@replaces(Snapshot, "look_anew")
+def begin_again_after_a_jump(original: Any, snapshot: Any) -> None:
+    original(snapshot)
+    snapshot.passed = -1
+
+
+@replaces(Snapshots, "pass_until")
+def show_older_ones_after_the_newest(_original: Any, _all: Any, _first: int, _front: int) -> None:
+    pass
+
+
+@replaces(Snapshot, "pass_at")
+def forget_a_jump_when_a_pass_begins(_original: Any, snapshot: Any, _cursor: int) -> None:
+    snapshot.is_passed = True
+
+
+@replaces(Rests, "rouse")
+def let_who_has_rested_rest_on(_original: Any, _rests: Any, _member: Any) -> bool:
+    return False

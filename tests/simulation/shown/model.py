@@ -2,7 +2,8 @@
 
 Whoever subscribes gets of each topic that is new to it, as of the message from which on it wants
 it: the last keyframe and all since then, or the last message if there was never a keyframe; then
-all that comes. In order, none twice, none missing but what it is told of.
+all that comes, but for what its policy takes. In order, none twice, none missing but what it is
+told of.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import msgpack
 
 from fanout.reserved import GAP_TOPIC, SNAPSHOT_TOPIC
 from tests.simulation.shown.due import Due
+from tests.simulation.shown.live import Live
+from tests.simulation.shown.told import Told
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.simulation.policies import Rules
     from tests.simulation.shown.feed import Feed
 
 BEHIND_MAX = 5 / 8  # of the log; who is sent the past, and is further behind, loses the oldest
@@ -28,29 +32,37 @@ class Viewer:
     """One subscriber.
 
     Args:
-        is_told: whether it wants to be told of gaps.
+        rules: of its policy, to begin with.
+        level: of what is missing, of what it is to be told.
         is_marked: whether it wants to know where a snapshot begins and ends.
+        is_plain: it reads what is in the log.
 
     Attributes:
+        live: what it gets by itself, and what its policy takes of that.
         received: how many messages of the past.
-        missing: messages that it has lost.
+        missing: of these, that it has lost.
         lost: how often it had no keyframe to begin with.
         undecided: topics of which it might have got something else as well.
     """
 
-    def __init__(self, feed: Feed, *, is_told: bool, is_marked: bool) -> None:
+    def __init__(
+        self, feed: Feed, rules: Rules, *, level: int, is_marked: bool, is_plain: bool
+    ) -> None:
         self._feed = feed
-        self.is_told = is_told
         self.is_marked = is_marked
+        self.live = Live(feed, self._is_wanted, rules, is_plain=is_plain)
+        self._told = Told(feed, level)
         self._wants: dict[bytes, int] = {}  # by prefix, the number of what was due by that
         self._dues: list[Due] = []
         self._closed = 0  # of these, that it has got
-        self._next = 0  # what it wants by itself below this message it has got
         self._is_rest = False  # whether what comes next was begun before its snapshot
-        self._told: list[tuple[int, int]] = []
-        self._is_told_of_keyframes = False
         self._snapshot: int | None = None  # messages of the past since it began
         self.received = self.missing = self.lost = self.undecided = 0
+
+    @property
+    def dropped(self) -> int:
+        """All that it has lost."""
+        return len(self.live.dropped) + self.missing
 
     # What the system says.
 
@@ -60,21 +72,29 @@ class Viewer:
             self._wants.setdefault(prefix, len(self._dues))
         self._dues.append(Due(self._feed, at))
 
-    def begin(self, as_of: int, *, has_rest: bool) -> None:
-        """Its next snapshot is made, of what was published before this message."""
+    def show(self, cursor: int, *, is_first: bool, has_rest: bool) -> None:
+        """It is sent a piece of its next snapshot, at this message.
+
+        Args:
+            is_first: nothing of it was sent before.
+            has_rest: what comes next was begun before.
+        """
         begun = sum(one.as_of is not None for one in self._dues)
+        if not is_first:
+            self._stand_at(self._dues.index(self._showing), cursor)
+            return
         require(begun < len(self._dues), "it is sent a snapshot, and has not subscribed")
-        due = self._dues[begun]
-        self._stand_at(begun, due.at, as_of)
-        due.begun = self._feed.tick()
+        self._stand_at(begun, cursor)
         self._is_rest = has_rest
 
-    def _stand_at(self, number: int, first: int, as_of: int) -> None:
+    def _stand_at(self, number: int, cursor: int) -> None:
         """It is sent what was published before that, for there was nothing to wait for since."""
-        between = [self._due_of(one.topic) for one in self._feed.messages[first:as_of]]
-        is_right = as_of >= first and number not in between
-        require(is_right, f"as of {as_of}, not {first}")
-        self._dues[number].as_of = as_of
+        due = self._dues[number]
+        first = due.at if due.as_of is None else due.as_of
+        between = [one for one in self.live.waiting(first, cursor) if self._is_of(one, number)]
+        is_right = cursor >= first and not between
+        require(is_right, f"as of {cursor}, not {first}, before {between}")
+        due.stand_at(cursor)
 
     def hold(self, first: int, until: int, floors: Sequence[int]) -> None:
         """Keyframes are looked for from this message on, up to that one.
@@ -83,15 +103,14 @@ class Viewer:
             floors: from which message on the log was there before and after that was promised.
         """
         due = self._showing
-        assert due.as_of is not None
-        self._stand_at(self._dues.index(due), due.as_of, until)
+        self._stand_at(self._dues.index(due), until)
         right = first in [self._feed.asked_from(until, floor) for floor in floors]
         require(right and first >= min(floors[-1], until), f"they are looked for from {first} on")
-        due.lows.append(first)
+        due.hold(first, until)
 
     def find(self) -> None:
         """It is known what there is of topics with keyframes."""
-        self._showing.found = self._feed.tick()
+        self._showing.find()
 
     def lose(self, topics: int) -> None:
         """It is counted that there is no keyframe of so many."""
@@ -99,19 +118,51 @@ class Viewer:
         self._showing.lost += topics
 
     def jump(self, first: int, target: int, front: int, lost: int, *, has_begun: bool) -> None:
-        """It goes on at message `target`, for it was too far behind at `first`."""
+        """It goes on at message `target`, for it was too far behind at `first` in the past."""
         feed, due = self._feed, self._showing
-        assert due.as_of is not None
+        until = due.until
         require(feed.is_behind(first, front, BEHIND_MAX), f"it jumps from {first} at {front}")
         part = BEHIND_MAX * KEPT_PART
         kept = target
         while kept > first and not feed.is_behind(kept - 1, front, part):
             kept -= 1
-        is_least = kept == target or target == due.as_of
-        require(target <= due.as_of, f"it jumps to {target}, beyond {due.as_of}")
-        is_enough = target == due.as_of or not feed.is_behind(target, front, part)
+        is_least = kept == target or target == until
+        require(target <= until, f"it jumps to {target}, beyond {until}")
+        is_enough = target == until or not feed.is_behind(target, front, part)
         require(is_least and is_enough, f"it jumps to {target} at {front}")
         due.jump(target, lost, has_begun=has_begun and not self._is_rest)
+
+    def drop(
+        self,
+        first: int,
+        target: int,
+        front: int,
+        reason: str,
+        now: int,
+        *,
+        begun: int | None,
+        lost: int,
+    ) -> None:
+        """Its policy has it go on at message `target`, instead of `first`; see `Live.jump`."""
+        gone = self.live.jump(first, target, front, reason, now, begun=begun)
+        require(len(gone) == lost, f"it loses {gone} by {reason}, counted were {lost}")
+        self._told.lose(gone)
+        for due in self._dues:
+            due.go_on_at(target)
+
+    def conflate(self, first: int, front: int, count: int) -> None:
+        """Of what waits for it between these, the newest of each topic are left."""
+        gone = self.live.conflate(first, front)
+        require(len(gone) == count, f"{gone} have newer ones, counted were {count}")
+        self._told.conflate(gone)
+        cursor = next(iter(self.live.waiting(first, front)), front)
+        for due in self._dues:
+            due.pass_by(first, front)
+            due.go_on_at(cursor)
+
+    def end_finishing(self, front: int) -> None:
+        """It gets again what comes from there on."""
+        self._told.lose(self.live.end_finishing(front))
 
     def end_snapshot(self) -> None:
         """It was sent all of it."""
@@ -119,8 +170,8 @@ class Viewer:
 
     @property
     def _showing(self) -> Due:
-        due = next((one for one in self._dues if one.as_of is not None and one.ended < 0), None)
-        require(due is not None, "it is sent no snapshot now")
+        due = next((one for one in self._dues if one.as_of is not None and one.is_open), None)
+        require(due is not None, "a snapshot that has not begun")
         assert due is not None
         return due
 
@@ -130,7 +181,10 @@ class Viewer:
         """A whole message."""
         is_rest, self._is_rest = self._is_rest, False
         if topic == GAP_TOPIC:
-            self._take_marker(msgpack.unpackb(body))
+            marker = msgpack.unpackb(body)
+            is_known = marker["reason"] != "keyframe" or self.lost > 0
+            require(is_known, "it is told that there are no keyframes, and has lost none")
+            self._told.take_marker(marker)
         elif topic == SNAPSHOT_TOPIC:
             self._take_mark(msgpack.unpackb(body))
         else:
@@ -148,11 +202,23 @@ class Viewer:
         """It has got all that there is."""
         self._pass(len(self._feed.messages))
         self._close(len(self._dues))
+        require(self._closed == len(self._dues), f"only {self._closed} snapshots are sent")
         require(self._snapshot is None, "it is not told that its snapshot has ended")
+        self._told.require_told(len(self._feed.messages))
+        told = self._told.losses
+        right = not self._told.level or told == self.dropped
+        require(right, f"it is told of {told}, and has lost {self.dropped}")
 
     def _due_of(self, topic: bytes) -> int | None:
         numbers = (number for one, number in self._wants.items() if topic.startswith(one))
         return min(numbers, default=None)
+
+    def _is_wanted(self, sequence: int) -> bool:
+        number = self._due_of(self._feed.messages[sequence].topic)
+        return number is not None and sequence >= self._dues[number].at
+
+    def _is_of(self, sequence: int, number: int) -> bool:
+        return self._due_of(self._feed.messages[sequence].topic) == number
 
     def _is_covered(self, number: int) -> bool:
         """Whether nothing is new by what was due then."""
@@ -161,11 +227,12 @@ class Viewer:
         return all(prefix.startswith(before) for prefix in new)
 
     def _take_live(self, due: Due, sequence: int) -> None:
-        known = sequence >= max(self._next, due.at)
+        known = sequence >= max(self.live.next, due.at)
         require(known, f"{sequence} comes once more, too late, or before it was wanted")
+        self._told.require_told(sequence)
         self._pass(sequence)
         self._close(sum(one.at <= sequence for one in self._dues))
-        self._next = sequence + 1
+        self.live.take(sequence)
 
     def _take_past(self, number: int, sequence: int) -> None:
         due = self._dues[number]
@@ -179,16 +246,16 @@ class Viewer:
 
     def _pass(self, stop: int) -> None:
         """It comes to this message: what it wants below it is missing."""
-        for sequence in range(self._next, stop):
-            number = self._due_of(self._feed.messages[sequence].topic)
-            wanted = number is not None and sequence >= self._dues[number].at
-            require(not wanted, f"{sequence} is missing")
-        self._next = max(self._next, stop)
+        missing = self.live.waiting(0, stop)
+        require(not missing, f"{missing} are missing")
+        self.live.next = max(self.live.next, stop)
 
     def _close(self, stop: int) -> None:
         """Of what was due, the first so many it has got."""
         while self._closed < stop:
             due, number = self._dues[self._closed], self._closed
+            if due.passed is not None and due.is_open:
+                return  # the newest of what comes may come before
             self._closed += 1
             topics = [topic for topic in self._feed.topics if self._due_of(topic) == number]
             if due.as_of is None:
@@ -199,28 +266,10 @@ class Viewer:
             missing, undecided = due.judge(topics)
             self.missing += len(missing)
             self.undecided += undecided
-            if self.is_told:
-                untold = [one for one in missing if not self._is_told_of(one)]
-                require(not untold, f"{untold} are missing, and it was not told")
-                told = self._is_told_of_keyframes or not due.lost
-                require(told, f"it is not told that there are no keyframes before {due.at}")
-
-    # What it is told.
-
-    def _is_told_of(self, sequence: int) -> bool:
-        return any(first <= sequence <= last for first, last in self._told)
-
-    def _take_marker(self, marker: dict[str, object]) -> None:
-        first, last = marker["first"], marker["last"]
-        assert isinstance(first, int)
-        assert isinstance(last, int)
-        require(0 <= first <= last < len(self._feed.messages), f"a gap of {first} to {last}")
-        require(self.is_told, "it is told of a gap, and has not asked for that")
-        if marker["reason"] == "keyframe":
-            require(self.lost > 0, "it is told that there are no keyframes, and has lost none")
-            self._is_told_of_keyframes = True
-        else:
-            self._told.append((first, last))
+            # Who finishes is told when it has.
+            self._told.require_told_of(missing, is_late=self.live.is_finishing)
+            told = self._told.of_keyframes or not (due.lost and self._told.level)
+            require(told, f"it is not told that there are no keyframes before {due.at}")
 
     def _take_mark(self, mark: dict[str, object]) -> None:
         require(self.is_marked, "it is told of a snapshot, and has not asked for that")

@@ -11,6 +11,8 @@ from unittest import mock
 from fanout.reasons import Reason
 from fanout.workers.connections.replays import Replays
 from fanout.workers.stream.chaining import Chaining
+from fanout.workers.stream.conflating import Conflating
+from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.losing import Losing
 from fanout.workers.stream.showing import Showing
 from tests.simulation.violated import require
@@ -34,6 +36,10 @@ def observe(world: ShownWorld, stack: ExitStack) -> None:
         (Chaining, "_end", _find),
         (Chaining, "_tell", _lose),
         (Losing, "jump", _jump),
+        (Losing, "finish", _finish),
+        (Losing, "end_finishing", _end_finishing),
+        (Conflating, "conflate", _conflate),
+        (Judging, "set_policy", _set_policy),
     ):
         observed = _observed(world, getattr(owner, name), observer)
         stack.enter_context(mock.patch.object(owner, name, observed))
@@ -50,11 +56,12 @@ def _observed(
 
 def _step(world: ShownWorld, original: Any, showing: Any, member: Any) -> Any:
     snapshot = member.snapshots.pending[0]
-    if not snapshot.is_begun:
+    is_first = not snapshot.is_begun
+    if is_first or snapshot.finding is None:  # else it is held elsewhere
         world.look()
-        as_of = snapshot.due if snapshot.is_passed else member.sequence
         has_rest = world.streams[member.id].is_in_message
-        world.viewers[member.id].begin(as_of, has_rest=has_rest)
+        viewer = world.viewers[member.id]
+        viewer.show(member.sequence, is_first=is_first, has_rest=has_rest)
     return original(showing, member)
 
 
@@ -67,6 +74,7 @@ def _hold(world: ShownWorld, original: Any, replays: Any, peer: Any, until: int)
     before = world.there
     first: int = original(replays, peer, until)
     world.viewers[peer.id].hold(first, until, (before, world.there))
+    world.rush()
     return first
 
 
@@ -85,11 +93,54 @@ def _jump(
     world: ShownWorld, original: Any, losing: Any, member: Any, target: int, *rest: Any
 ) -> int:
     front, reason = rest
-    first, has_begun = member.sequence, bool(member.offset or member.spill)
+    losing.settle(member, front)
+    first, begun, is_past = member.sequence, _begun(member), member.replay is not None
+    was_finishing, viewer = member.finishing is not None, world.viewers[member.id]
     world.look()
     lost: int = original(losing, member, target, *rest)
-    if reason is Reason.LAG_LOG:
-        world.viewers[member.id].jump(first, target, front, lost, has_begun=has_begun)
-    else:
+    if is_past and reason is Reason.LAG_LOG:
+        viewer.jump(first, target, front, lost, has_begun=begun is not None)
+    elif is_past:
         require(not lost, f"it loses {lost} by {reason}")
+    else:
+        viewer.drop(first, target, front, reason.label, world.now, begun=begun, lost=lost)
+    if was_finishing and member.finishing is None:
+        viewer.end_finishing(front)
     return lost
+
+
+def _begun(member: Any) -> int | None:
+    """The message of which it has got a part."""
+    if member.spill:
+        return int(member.spilled)
+    return int(member.sequence) if member.offset else None
+
+
+def _finish(
+    world: ShownWorld, original: Any, losing: Any, member: Any, stop: int, *more: Any
+) -> None:
+    was_finishing = member.finishing is not None
+    original(losing, member, stop, *more)
+    if not was_finishing:
+        world.viewers[member.id].live.finish(stop)
+
+
+def _end_finishing(world: ShownWorld, original: Any, losing: Any, member: Any, front: int) -> None:
+    original(losing, member, front)
+    world.viewers[member.id].end_finishing(front)
+
+
+def _conflate(world: ShownWorld, original: Any, conflating: Any, member: Any, front: int) -> bool:
+    conflating._backlog.detach(member, front)
+    first, before = member.sequence, member.conflated
+    world.look()
+    is_done: bool = original(conflating, member, front)
+    if is_done and first < front:
+        world.viewers[member.id].conflate(first, front, member.conflated - before)
+    return is_done
+
+
+def _set_policy(world: ShownWorld, original: Any, judging: Any, member: Any, *more: Any) -> int:
+    cost: int = original(judging, member, *more)
+    world.obeys(member.id)
+    return cost

@@ -32,6 +32,8 @@ SUBSCRIBERS_MAX = 6
 TOPICS = [b"%c%c%d" % (a, b, n) for a in b"xy" for b in b"kv" for n in range(3)]
 KEYED = [topic for topic in TOPICS if topic[1:2] == b"k"]
 NEVER = 86_400.0  # seconds
+POLICIES_FROM = 10_000  # seeds from here on have subscribers with other policies than to block
+RUSH = 6  # times that the publisher fills the log while somebody goes back
 
 
 class Interrupted(BaseException):
@@ -43,6 +45,10 @@ class ShownPublishing:
 
     def __init__(self, seed: int) -> None:
         self.rng = rng = Random(seed)
+        self.fate = Random(
+            f"{seed}"
+        )  # decides about policies, and does not change what else happens
+        self.has_policies = seed >= POLICIES_FROM
         self.now = 10_000_000_000
         log_bytes = rng.choice((64, 64, 256)) * 1024
         entries = 1 << rng.choice((6, 8, 12))
@@ -117,7 +123,8 @@ class ShownPublishing:
             if is_value:
                 self.table.intern(topic)
             history.add([Published(frames, wire)], wire, [len(wire)], self.now)
-            self.feed.begin(Message(frames[0], is_keyframe), len(wire), is_value=is_value)
+            message = Message(frames[0], is_keyframe)
+            self.feed.begin(message, len(wire), self.now, is_value=is_value)
             self._interruptible = rng.random() < self._rude
             result = self._append(wire, topic, is_keyframe=is_keyframe, is_value=is_value)
         except Interrupted:
@@ -163,6 +170,12 @@ class ShownPublishing:
             return read_tails(self.slots, self._reader_step)
 
         self.writer.refresh(again(), again)
+
+    def rush(self) -> None:
+        """Somebody goes back: the publisher may fill all that it does not protect."""
+        if self.has_policies and not (self.writing or self.settling) and self.fate.random() < 0.2:
+            for _ in range(RUSH):
+                self._publish()
 
     def _forget(self) -> None:
         topic = self.rng.choice(TOPICS)

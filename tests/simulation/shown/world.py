@@ -7,29 +7,39 @@ publisher may; what may be overwritten is garbage at once.
 
 from __future__ import annotations
 
+import gc
+from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from fanout.control.messages import Adopt, Closed, KeyframeWanted, Subscriptions
+from fanout.control.messages import Adopt, Closed, KeyframeWanted, SetPolicy, Subscriptions
 from fanout.shm.layout import H_FLOOR
+from fanout.slow_policy import SlowPolicy
 from fanout.workers.stream import chaining, keyframes, listing, showing
 from fanout.workers.tuning import Tuning
 from tests.simulation.peers import SUBSCRIBER_HELLO, Kind, command
+from tests.simulation.policies import Rules, of_options
 from tests.simulation.shown.model import Viewer
 from tests.simulation.shown.observing import observe
 from tests.simulation.shown.publishing import KEYED, SUBSCRIBERS_MAX, ShownPublishing
 from tests.simulation.shown.stream import Stream
 from tests.simulation.shown.worker import ShownWorker
 from tests.simulation.sockets import FakeSocket
+from tests.simulation.telling import ALL, LOSSES, NOTHING
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
     from fanout.control.messages import Message as Report
 
 STEPS = 400
 PREFIXES = (b"", b"x", b"xk", b"yk1", b"xv", b"y", b"xk0", b"zz")
 SETTLING_TURNS = 5_000
+ROUNDS = 6  # of 0.2 s, after which nobody rests any more
+WISHES = {LOSSES: (b"gap",), ALL: (b"gap=all",)}  # how one asks to be told
 # How much is done at once: a number in the module that does it, and the least that it may be.
 AT_ONCE: tuple[tuple[Any, str, int], ...] = (
     (chaining, "PLACES_AT_ONCE", 1),
@@ -47,6 +57,7 @@ class ShownWorld(ShownPublishing):
         lost: how often somebody had no keyframe to begin with.
         asked: keyframes that were asked for.
         undecided: topics of which somebody might have got something else as well.
+        dropped, conflated: messages that policies took.
         viewers, streams: of each subscriber, what it must get, and what it gets.
     """
 
@@ -65,6 +76,8 @@ class ShownWorld(ShownPublishing):
         self.streams: dict[int, Stream] = {}
         self.sockets: dict[int, FakeSocket] = {}
         self.shown = self.lost = self.asked = self.undecided = 0
+        self.dropped = self.conflated = 0
+        self._coming: dict[int, deque[SlowPolicy]] = {}  # that the workers were told of
         self._next_id = 1
         self._free = list(range(SUBSCRIBERS_MAX))
         self._slot_of: dict[int, int] = {}
@@ -80,6 +93,9 @@ class ShownWorld(ShownPublishing):
         """
         with ExitStack() as stack:
             stack.callback(self.close)
+            if gc.isenabled():  # when a list is let go of decides who shares it
+                stack.callback(gc.enable)
+                gc.disable()
             observe(self, stack)
             for module, name, most in self._at_once:
                 stack.enter_context(mock.patch.object(module, name, most))
@@ -100,7 +116,7 @@ class ShownWorld(ShownPublishing):
             self.workers.append(ShownWorker(index, self))
         for topic in KEYED:
             self._publish_one(topic, is_keyframe=True)
-        actions = (
+        actions: list[tuple[Callable[[], None], int]] = [
             (self._publish, 40),
             (self._turn, 40),
             (self._drain, 40),
@@ -110,7 +126,9 @@ class ShownWorld(ShownPublishing):
             (self._disconnect, 1),
             (self._forget, 10),
             (self._tick, 4),
-        )
+        ]
+        if self.has_policies:
+            actions += [(self._choose, 6), (self._disconnect, 2), (self._stall, 6)]
         which, weights = zip(*actions, strict=True)
         for action in self.rng.choices(which, weights, k=steps):
             action()
@@ -144,20 +162,30 @@ class ShownWorld(ShownPublishing):
         self._next_id += 1
         sock = FakeSocket(subscriber, self.rng, lambda: self.writer_step(worker))
         sock.lossy = sock.faulty = 0.0
-        is_told, is_marked = self.rng.random() < 0.6, self.rng.random() < 0.5
+        level = LOSSES if self.rng.random() < 0.6 else NOTHING
+        if level and self.has_policies and self.fate.random() < 0.4:
+            level = ALL
+        is_marked = self.rng.random() < 0.5
         said = SUBSCRIBER_HELLO
-        for wish, is_wanted in ((b"gap", is_told), (b"snapshot", is_marked)):
-            said += command(b"\x09SUBSCRIBE\0fanout." + wish) if is_wanted else b""
+        for wish in (*WISHES.get(level, ()), *((b"snapshot",) if is_marked else ())):
+            said += command(b"\x09SUBSCRIBE\0fanout." + wish)
         for prefix in self.rng.sample(PREFIXES, self.rng.choice((1, 1, 3))):
             said += command(b"\x09SUBSCRIBE" + prefix)
         sock.say(said)
         self.sockets[subscriber] = sock
-        viewer = self.viewers[subscriber] = Viewer(self.feed, is_told=is_told, is_marked=is_marked)
-        self.streams[subscriber] = Stream(viewer.take)
         kind = self.rng.choice((Kind.PLAIN, Kind.PLAIN, Kind.NUMBERED, Kind.ALONE))
+        viewer = self.viewers[subscriber] = Viewer(
+            *(self.feed, self._rules(of_options(self.options))),
+            level=level,
+            is_marked=is_marked,
+            is_plain=kind is Kind.PLAIN,
+        )
+        self.streams[subscriber] = Stream(viewer.take)
         slot = self._slot_of[subscriber] = self._free.pop()
         adopt = Adopt(subscriber, slot, kind.value)
         worker.run(lambda: worker.real.desk.adopt(adopt, [subscriber]))
+        if self.has_policies and self.fate.random() < 0.8:
+            self._choose_for(subscriber)
 
     def _subscribe(self) -> None:
         if self.sockets:
@@ -168,6 +196,27 @@ class ShownWorld(ShownPublishing):
         if self.sockets:
             sock = self.rng.choice(list(self.sockets.values()))
             sock.broken = sock.ended = True
+
+    # Policies.
+
+    def _rules(self, policy: SlowPolicy) -> Rules:
+        return Rules(policy, self.feed.log_bytes, self.feed.entries)
+
+    def _choose(self) -> None:
+        if self.sockets:
+            self._choose_for(self.fate.choice(list(self.sockets)))
+
+    def _choose_for(self, subscriber: int) -> None:
+        """The publisher's program gives it another policy."""
+        for worker in self.workers:
+            if subscriber in worker.real.desk.peers:
+                policy = _random_policy(self.fate)
+                self._coming.setdefault(subscriber, deque()).append(policy)
+                worker.channel.inbound.append((SetPolicy(subscriber, policy.as_dict()), []))
+
+    def obeys(self, subscriber: int) -> None:
+        """The next policy of a subscriber is in force."""
+        self.viewers[subscriber].live.rules = self._rules(self._coming[subscriber].popleft())
 
     def reported(self, report: Report) -> None:
         """A worker says something."""
@@ -180,6 +229,7 @@ class ShownWorld(ShownPublishing):
             self._has_ended = True
             del self.sockets[report.subscriber], self.streams[report.subscriber]
             del self.viewers[report.subscriber]
+            self._coming.pop(report.subscriber, None)
             self._free.append(self._slot_of.pop(report.subscriber))
 
     @property
@@ -201,7 +251,7 @@ class ShownWorld(ShownPublishing):
         for sock in self.sockets.values():
             sock.capacity, sock.partial, sock.stalled = 1 << 60, 0.0, False
             sock.drain(1 << 60)
-        for _ in range(3):
+        for _ in range(ROUNDS):
             for worker in self.workers:
                 worker.real.rest.end_nap()
                 self._settle(worker)
@@ -212,6 +262,8 @@ class ShownWorld(ShownPublishing):
             self.shown += viewer.received
             self.lost += viewer.lost
             self.undecided += viewer.undecided
+            self.dropped += viewer.dropped
+            self.conflated += len(viewer.live.conflated)
         self._require_right_figures()
 
     def _settle(self, worker: ShownWorker) -> None:
@@ -225,14 +277,31 @@ class ShownWorld(ShownPublishing):
 
     def _require_right_figures(self) -> None:
         """What was counted is what they got, and did not get."""
+        for worker in self.workers:
+            for peer in worker.real.desk.peers.values():
+                member, viewer = peer.member, self.viewers[peer.id]
+                dropped, conflated = viewer.dropped, len(viewer.live.conflated)
+                want = f"{dropped} are missing, and {conflated} were replaced"
+                got = member.dropped, member.conflated
+                require(got == (dropped, conflated), f"{got} were counted, {want}")
         if self._has_ended:
             return
         totals = [worker.real.pump.totals for worker in self.workers]
         missing = sum(viewer.missing for viewer in self.viewers.values())
-        dropped = sum(one.dropped for one in totals)
-        require(dropped == missing, f"{dropped} dropped, {missing} are missing")
         lost = sum(one.keyframes_lost for one in totals)
         require(lost == self.lost, f"{lost} keyframes lost, not {self.lost}")
         require(bool(lost) == bool(self.asked), f"{lost} lost, {self.asked} asked for")
         shown = sum(one.from_snapshot + one.replayed for one in totals)
-        require(shown == self.shown + dropped, f"{shown} were shown, {self.shown} came")
+        require(shown == self.shown + missing, f"{shown} were shown, {self.shown} came")
+
+
+def _random_policy(fate: Random) -> SlowPolicy:
+    action: Any = fate.choice(("drop_oldest", "drop_newest", "conflate", "conflate", "block"))
+    has_limits = fate.random() < 0.6
+    return SlowPolicy(
+        action,
+        fate.choice((0, 0, 300, 3_000)) if has_limits else 0,
+        fate.choice((0, 1, 3, 20)) if has_limits else 0,
+        fate.choice((0.0, 0.0, 0.3)) if has_limits else 0.0,
+        min_interval=fate.choice((0.0, 0.0, 0.3)) if action == "conflate" else 0.0,
+    )
