@@ -133,6 +133,8 @@ class Chaining:
         elif last >= self._log.head() and finding.tries < TRIES_MAX:
             return False
         elif last < until or not self._comes(topic_id, member, finding):
+            if values.last[place] != last and finding.tries < TRIES_MAX:
+                return False  # it has changed meanwhile, or was never committed
             finding.lose(max(finding.due - 1, 0) if is_passed else last)
             self._want(name)
         return True
