@@ -21,32 +21,31 @@ UNDECIDED_PART = 1 / 6
 # it came between two of the prefixes, and a delta that was shown for a topic that was forgotten.
 # Then of those with policies: who had rested and subscribed was not served before something was
 # published; a pass began where one had not jumped to; one who jumped over what was listed to come
-# by itself was not sent it; keyframes were looked for where the log was not kept; and one waited
-# for its turn to be thinned by asking for it without end.
-FOUND = (156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_069)
+# by itself was not sent it; keyframes were looked for where the log was not kept; and one was told
+# of what it had lost in the middle of a message.
+FOUND = (156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_302)
 
 # The seeds that show them soonest; `python -m tests.simulation --shown --mutations --runs 60` finds
 # others.
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
-    "begin_again_after_a_jump": 10_088,
+    "begin_again_after_a_jump": 10_070,
     "begin_with_the_last_but_one": 7,
     "believe_what_may_be_overwritten": 57,
     "count_the_lost_twice": 29,
-    "forget_a_jump_when_a_pass_begins": 10_033,
+    "forget_a_jump_when_a_pass_begins": 10_026,
     "forget_nothing": 7,
     "forget_that_it_has_jumped": 29,
-    "go_back_without_protection": 10_026,
+    "go_back_without_protection": 10_037,
     "keep_nothing": 25,
     "leave_the_keyframe_out": 0,
-    "let_who_has_rested_rest_on": 10_302,
     "look_no_further_back_than_before": 10_006,
     "mark_no_end": 7,
     "note_no_batch": 7,
     "remember_what_was_never_committed": 24,
     "repeat_what_is_covered": 7,
     "send_what_came_before_the_keyframe": 7,
-    "show_older_ones_after_the_newest": 10_000,
+    "show_older_ones_after_the_newest": 10_001,
     "show_what_comes_by_itself": 7,
     "show_what_there_was_before_a_jump": 10_006,
     "take_deltas_for_keyframes": 7,
@@ -78,7 +77,7 @@ def test_newcomers_get_what_policies_leave_for_seeds_from(first: int) -> None:
     worlds = [run(seed) for seed in range(first, first + RUNS)]
     shown = sum(world.shown for world in worlds)
 
-    assert shown > 150, "the simulation shows nothing"
+    assert shown > 100, "the simulation shows nothing"
     assert sum(world.dropped for world in worlds) > 200, "nobody loses anything"
     assert sum(world.conflated for world in worlds) > 200, "nothing has a newer one"
     assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
@@ -93,7 +92,8 @@ def test_newcomers_get_what_they_must_for_seeds_that_have_shown_something(seed: 
 def test_the_simulation_catches(name: str) -> None:
     owner, attribute, broken = MISTAKES[name]
     with mock.patch.object(owner, attribute, broken):
-        for seed in (TRIED_FIRST.get(name, 0), *range(SEEDS_MAX)):
+        others = *range(SEEDS_MAX), *range(POLICIES_FROM, POLICIES_FROM + SEEDS_MAX)
+        for seed in (TRIED_FIRST.get(name, 0), *others):
             try:
                 ShownWorld(seed).run()
             except Violated:

@@ -64,7 +64,7 @@ class Backlog(Losing):
         if member.control:
             return self._send_control(member)
         if member.gaps is not None and self._has_marker(member, front):
-            return self._send_control(member)
+            return self._send_spill(member) if member.spill else self._send_control(member)
         if member.mark is not None and self._is_at_mark(member, front):
             return self._send_spill(member) if member.spill else self._send_control(member)
         if member.snapshots is not None and self._has_snapshot(member, front):
@@ -133,11 +133,15 @@ class Backlog(Losing):
         return self._send_control(member) if member.control else Step.DONE
 
     def _has_marker(self, member: Member, front: int) -> bool:
-        """Whether its peer is to be told of a gap now: then that is what it is sent next."""
+        """Whether its peer is to be told of a gap: that is what it is sent next, behind a rest."""
         assert member.gaps is not None
         if member.gaps.pending:
             self.settle(member, front)  # else its message may be gone from the log
-            member.control = member.gaps.take(self._telling.due_until(member), member.encoding)
+            due = self._telling.due_until(member)
+            if member.offset and member.gaps.is_due(due):  # what is missing is on both sides of it
+                self.detach(member, front)
+                return True
+            member.control = member.gaps.take(due, member.encoding)
             if member.control:
                 self.turned(member)
         return bool(member.control)

@@ -111,6 +111,10 @@ class Gaps:
         for gap in self.pending:
             gap.whole = gap.whole or gap.reason != CONFLATED
 
+    def is_due(self, cursor: int) -> bool:
+        """Whether `take()` would tell of any."""
+        return any(gap.last < cursor or gap.kind for gap in self.pending)
+
     def take(self, cursor: int, encoding: Encoding | None) -> bytes:
         """The markers of all gaps behind the cursor, as its peer reads them; they are told then.
 

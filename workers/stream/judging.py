@@ -67,7 +67,6 @@ class Judging(Resting):
         self.jumped: list[Member] = []  # members whose streams go on otherwise than before
         self._watches = count(1)
         self._anew: deque[tuple[int, Member]] = deque()
-        self._later: list[tuple[int, Member]] = []  # anew, but not in this look at them
         self._by_sequence: Dues[Member] = Dues()
         self._by_position: Dues[Member] = Dues()
         self._by_time: Dues[Member] = Dues()
@@ -166,8 +165,6 @@ class Judging(Resting):
             if self._part.is_over():
                 more = True
                 break
-        self._anew += self._later
-        self._later.clear()
         if targets:
             self.move_tail()
         if self.backlog.spills.are_too_many:
@@ -277,9 +274,8 @@ class Judging(Resting):
             is_far = member.policy.limits.exceeded_by(self._lag(member, now)) is Reason.LAG_LOG
             if is_far and (is_thin or self._cannot_wait(member)):
                 self._carry_out(member, verdict.of_log, now, targets)
-            if not is_thin and not member.watch:  # it may be another one's turn to be thinned
-                member.watch = next(self._watches)
-                self._later.append((member.watch, member))
+            if not is_thin and not member.watch:
+                self._look_anew(member)
         elif isinstance(verdict, Part) and member.state is not LOST:
             lag = self._lag(member, now)
             self._lose(member, Reason.TOO_SLOW, describe(lag, verdict.reason))

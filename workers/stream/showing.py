@@ -206,8 +206,7 @@ class Showing:
             if topic_id >= KEYFRAME:
                 if place not in snapshot.alone:
                     continue
-                comes = limit <= sequence < self._log.head()
-                if self.chaining is not None and (comes or self._is_delta(place, sequence, limit)):
+                if self.chaining is not None and self._is_missed(place, sequence, limit):
                     self.chaining.missed(member, snapshot, place)
                     continue
             if sequence >= limit:
@@ -234,13 +233,16 @@ class Showing:
         what = limit, stop, sequences, marked, *_joined(member, wires, sequences)
         return Load(*what, at=at, later=later, evicted=evicted)
 
-    def _is_delta(self, place: int, sequence: int, limit: int) -> bool:
-        """Whether what was a lone keyframe is none any more: its member has jumped over what came.
+    def _is_missed(self, place: int, sequence: int, limit: int) -> bool:
+        """Whether what was a lone keyframe is none any more, but for one that is not kept.
 
-        One that is not kept is none, and is counted as that.
+        What came after it comes by itself; or it is a delta, over which its member has jumped.
         """
-        is_there = sequence < limit and self._wire(place, sequence) is not None
-        return is_there and not self._values.is_keyframe(place, sequence)
+        if sequence >= limit:
+            return sequence < self._log.head()
+        if self._wire(place, sequence) is None:
+            return False
+        return not self._values.is_keyframe(place, sequence)
 
     def _wire(self, place: int, sequence: int) -> bytes | None:
         wire = self._pieces.get(sequence)

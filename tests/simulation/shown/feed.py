@@ -77,8 +77,8 @@ class Feed:
         self.times.append(now)
         self.starts.append(self.starts[-1] + size)
         if is_value:
-            now = self._now(message.topic)
-            marked = now._replace(is_keyed=now.is_keyed or message.is_keyframe)
+            state = self._now(message.topic)
+            marked = state._replace(is_keyed=state.is_keyed or message.is_keyframe)
             self._begin(message.topic, marked, marked._replace(stop=head + 1))
 
     def end(self, head: int, *, is_value: bool) -> None:

@@ -17,7 +17,6 @@ from fanout.workers.stream.chunks import Chunk
 from fanout.workers.stream.finding import Finding
 from fanout.workers.stream.keyframes import Keyframes
 from fanout.workers.stream.replaying import Replaying
-from fanout.workers.stream.rests import Rests
 from fanout.workers.stream.showing import Showing
 from fanout.workers.stream.snapshot import Snapshot, Snapshots
 from fanout.workers.tail import Tail
@@ -169,8 +168,3 @@ def show_older_ones_after_the_newest(_original: Any, _all: Any, _first: int, _fr
 @replaces(Snapshot, "pass_at")
 def forget_a_jump_when_a_pass_begins(_original: Any, snapshot: Any, _cursor: int) -> None:
     snapshot.is_passed = True
-
-
-@replaces(Rests, "rouse")
-def let_who_has_rested_rest_on(_original: Any, _rests: Any, _member: Any) -> bool:
-    return False

@@ -286,3 +286,20 @@ def test_what_is_missing_in_one_place_is_in_one_marker_however_it_came_to_be() -
 
     assert found_in(sink) == [(0, 4, 3)]
     assert (member.matched, member.dropped) == (3, 3)
+
+
+def test_no_marker_comes_in_the_middle_of_a_message_wherever_its_losses_are() -> None:
+    """It may lose what comes while it is sent what was published before it."""
+    worker = Worker()
+    member, sink = worker.member(b"A", room=5)
+    worker.pump.tell_gaps(member, losses=True, conflated=False)
+    publish(worker, 4)
+    assert member.gaps is not None
+    assert (member.sequence, member.offset) == (0, 5)
+    gap = Gap(0, 9, 3, "lag")
+    gap.whole = True
+    member.gaps.pending.append(gap)
+    sink.room = 1 << 30
+    worker.serve(member)
+
+    assert found_in(sink) == [b"A", (0, 9, 3), b"A"]
