@@ -25,6 +25,7 @@ from fanout import (
     ReceiverEventKind,
     SlowPolicy,
     Subscriber,
+    Undelivered,
     auth,
 )
 from fanout.asyncio import Publisher as AwaitedPublisher
@@ -527,6 +528,23 @@ def test_all_that_was_published_arrives_before_the_end() -> None:
     closing.join(DEADLINE_S)
     assert not closing.is_alive()
     peer.close()
+
+
+def test_what_is_encrypted_and_not_in_the_kernel_yet_is_not_drained() -> None:
+    publisher, _ = opened(kernel_queue_bytes=16 * 1024)
+    with publisher, served(publisher, b"", receive_buffer=4096) as peer:
+        left: tuple[Undelivered, ...] = ()
+        count = 0
+        while not left:
+            publisher.publish(b"A", bytes(500))
+            count += 1
+            assert count < 100_000
+            left = publisher.drain(3.0)
+        [one] = left
+        assert (one.messages, one.exact) == (0, False)
+        for _ in range(count):
+            peer.read_message()
+        assert publisher.drain(DEADLINE_S) == ()
 
 
 def test_a_worker_that_dies_costs_the_connection() -> None:

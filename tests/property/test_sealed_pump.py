@@ -211,6 +211,24 @@ def test_what_is_kept_goes_out_though_its_member_rests() -> None:
     assert audience.opened()[0] == [0]
 
 
+def test_what_is_kept_is_not_handed_over_yet() -> None:
+    """Or `drain()` would say that the kernel has it."""
+    audience = Audience(is_by_tls=True)
+    pump, member = audience.pump, audience.member
+    audience.act("publish", 0, 400)
+    for _ in range(3):
+        audience.now += 1_000_000
+        audience.turn(40)
+    sealed = member.sealed
+    assert sealed is not None
+    assert sealed.kept_bytes > 0
+    assert not member.queued
+    assert pump.flushed() == 0
+    audience.turn(1 << 20)
+    assert not sealed.kept_bytes
+    assert pump.flushed() == 1
+
+
 def test_plain_ones_come_first() -> None:
     audience = Audience()
     audience.kernel.room = 1 << 30

@@ -175,7 +175,7 @@ class Peer:
         member = self.member
         seen = member.checkpoint(
             *(blocked_since, self._kernel_bytes, self.rate, self.rate_bytes),
-            is_going_back=self.is_going_back,
+            is_going_back=self.is_going_back or self._kept_bytes > 0,
         )
         self.slot.checkpoint(seen)
         return seen

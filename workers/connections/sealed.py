@@ -101,10 +101,11 @@ class SealedSend:
     Attributes:
         more: whether a call has ended since `let()` though the socket is not known to be full.
         wire_bytes: bytes that the socket has taken.
+        kept_from: see `Sealed`; of what is kept here, the cursor is in the middle.
     """
 
     __slots__ = ("_layouts", "_left", "_owed", "_partial", "_pending", "_raw", "_sealer", "_send",
-                 "_skip", "_waiting", "more", "wire_bytes")  # fmt: skip
+                 "_skip", "_waiting", "kept_from", "more", "wire_bytes")  # fmt: skip
 
     def __init__(
         self,
@@ -126,6 +127,7 @@ class SealedSend:
         self._left = 0
         self.more = False
         self.wire_bytes = wire_bytes
+        self.kept_from: int | None = None
 
     def let(self) -> None:
         """It may do as much as one may in a turn."""

@@ -40,9 +40,10 @@ class TlsSend:
     Attributes:
         more: whether a call has ended since `let()` though the socket is not known to be full.
         wire_bytes: bytes that the socket has taken.
+        kept_from: see `Sealed`.
     """
 
-    __slots__ = ("_left", "_pending", "_records", "_send", "more", "wire_bytes")
+    __slots__ = ("_left", "_pending", "_records", "_send", "kept_from", "more", "wire_bytes")
 
     def __init__(self, send: Send, records: Records) -> None:
         self._send = send
@@ -51,6 +52,7 @@ class TlsSend:
         self._left = 0
         self.more = False
         self.wire_bytes = 0
+        self.kept_from: int | None = None
 
     @property
     def kept_bytes(self) -> int:

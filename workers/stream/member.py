@@ -309,7 +309,8 @@ class Member:
         Args:
             blocked_since: monotonic ns of its last progress, 0 if it is ready.
             kernel_bytes, rate, rate_bytes: of its connection; see `Checkpoint`.
-            is_going_back: it was promised what it has missed, and that is not begun.
+            is_going_back: it was promised what it has missed, and that is not begun; or something
+                is kept that it is to be sent.
         """
         # All subscribers are asked, ten times a second: without a call for each figure.
         cohort, sent_bytes = self.cohort, self.sent_bytes

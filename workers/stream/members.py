@@ -15,7 +15,7 @@ from fanout.workers.stream.cohort import EVERYTHING
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Effect, Lost, Recovered, Stalled
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
-from fanout.workers.stream.segments import first_unsent
+from fanout.workers.stream.segments import handed_over
 from fanout.workers.stream.totals import Totals
 
 if TYPE_CHECKING:
@@ -231,11 +231,10 @@ class Members:
         return backlog.tail
 
     def flushed(self) -> int:
-        """The message below which everything was handed to the sockets; last values, too."""
+        """The message below which all was handed to the sockets; last values and records, too."""
         if not self.blocked:
             return self.backlog.tail
-        behind = [one for one in self.blocked if one.spill or one.snapshots]
-        return min(self.backlog.tail, min(map(first_unsent, behind), default=self.front))
+        return min(self.backlog.tail, handed_over(self.blocked, self.front))
 
     def settle(self, member: Member, *, stay: bool = False) -> None:
         """Bring counters and cursor of a member up to date; `stay`: the front does, in any case."""

@@ -163,9 +163,12 @@ class Pump(Restoring):
             self._progressed(member, now)
         if not is_clear:
             return
+        first, sent = member.sequence, member.sent_bytes
         sealed.let()
         self._go_on(member, now)
         sealed.stop()
+        is_kept = sealed.kept_bytes and member.sent_bytes != sent
+        sealed.kept_from = first if is_kept else None
         if sealed.more and member.blocked:
             self.runnable[member] = None
 

@@ -17,10 +17,13 @@ class Sealed(Protocol):
     Attributes:
         more: whether it has more to do for which it was not let.
         wire_bytes: bytes that the socket has taken.
+        kept_from: a message below which it keeps nothing, None = it keeps nothing of any; set by
+            the pump.
     """
 
     more: bool
     wire_bytes: int
+    kept_from: int | None
 
     @property
     def kept_bytes(self) -> int:
