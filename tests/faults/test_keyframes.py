@@ -24,7 +24,7 @@ TOPICS = (b"book.A", b"book.B")
 DELTAS = 1_000  # of each topic: far more than the kernel holds of a stream
 DELTA = bytes(2_000)
 LIVE = 20
-KERNEL_BYTES = 16 * 1024
+KERNEL_BYTES = 64 * 1024  # less, and a busy machine takes a minute to pass all of it on
 
 
 def publish(publisher: Publisher, topic: bytes, number: int, *, keyframe: bool = False) -> None:
@@ -79,7 +79,7 @@ def test_who_is_in_the_middle_of_a_chain_goes_on_when_its_worker_is_killed(
         publisher.wait_for_subscribers(len(ones), timeout=DEADLINE_S)
         assert [numbers(one, 2) for one in ones] == [[0, 1], [0, 1], [0, 0]]
         served = {one.worker for one in publisher.subscribers()}
-        assert all(one.matched < DELTAS for one in publisher.subscribers()), "in the middle"
+        assert all(one.sent < DELTAS for one in publisher.subscribers()), "in the middle"
         for worker in publisher.statistics().workers:
             os.kill(worker.pid, signal.SIGKILL)
         wait_until(
