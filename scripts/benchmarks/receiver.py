@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
+    from benchmarks.by_tls import RecordCount
     from benchmarks.channel import Channel, Message
 
     Opens: TypeAlias = Callable[[bytes], bytes]
@@ -44,6 +45,7 @@ class Subscriber:
     socket: socket.socket
     missing: int = 0  # bytes still expected; negative: too many came
     opened: Opens = bytes  # what has come, as it was before it was encrypted
+    records: RecordCount | None = None  # counts what comes by TLS
     tail: bytes = b""  # the last bytes seen while the probe is awaited
     subscribed: bool = False
     closed: bool = False
@@ -72,6 +74,7 @@ class Crowd:
         self._connect_began_ns = 0
         self._by_descriptor: dict[int, Subscriber] = {}
         self._buffer = bytearray(READ_BYTES)
+        self._discard_all = self._discard
 
     def connect(self, endpoints: Sequence[str], dialect: str) -> None:
         """Connects every subscriber, in turn over the endpoints, and subscribes."""
@@ -80,20 +83,24 @@ class Crowd:
         requests = list(map(spoken.subscribe, wanted))  # not while the clock runs
         require_descriptors(len(wanted))
         self._connect_began_ns = time.monotonic_ns()
-        connections: list[tuple[socket.socket, Opens]] = []
+        connections: list[tuple[socket.socket, Opens, RecordCount | None]] = []
         for first in range(0, len(requests), CONNECT_AT_ONCE):
             group = slice(first, first + CONNECT_AT_ONCE)
             if spoken.is_secured:
                 connections += _connect_secured(endpoints, first, wanted[group])
+            elif spoken.is_by_tls:
+                connections += _connect_by_tls(endpoints, first, spoken, requests[group])
             else:
                 plain = _connect_group(endpoints, first, spoken, requests[group])
-                connections += [(connection, bytes) for connection in plain]
-        for connection, opens in connections[: self.traffic.subscribers]:
-            subscriber = Subscriber(connection, opened=opens)
+                connections += [(connection, bytes, None) for connection in plain]
+        for connection, opens, records in connections[: self.traffic.subscribers]:
+            subscriber = Subscriber(connection, opened=opens, records=records)
             self.subscribers.append(subscriber)
             self._by_descriptor[connection.fileno()] = subscriber
             self._poller.register(connection, select.EPOLLIN)
-        self.stalled = [one for one, _ in connections[self.traffic.subscribers :]]
+        self.stalled = [one for one, _, _ in connections[self.traffic.subscribers :]]
+        if spoken.is_by_tls:
+            self._discard_all = self._discard_records
         for connection in self.stalled:
             self._stalled_poller.register(connection, select.EPOLLRDHUP)
 
@@ -131,7 +138,7 @@ class Crowd:
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             arrival = Arrival()
-            self._discard(QUIET_SECONDS, arrival)
+            self._discard_all(QUIET_SECONDS, arrival)
             if not arrival.reads:
                 return
 
@@ -149,7 +156,7 @@ class Crowd:
     def count(self, deadline: float, traced: bool) -> Arrival:
         """Discards and counts until every subscriber has its bytes, or the deadline passes."""
         arrival = Arrival()
-        discard = self._discard_traced if traced else self._discard
+        discard = self._discard_traced if traced else self._discard_all
         unfinished = sum(1 for subscriber in self.subscribers if subscriber.missing > 0)
         while unfinished and time.monotonic() < deadline:
             unfinished -= discard(QUIET_SECONDS, arrival)
@@ -172,6 +179,30 @@ class Crowd:
             if size >= before > 0:
                 finished += 1
             elif not size:
+                subscriber.closed = True
+                finished += before > 0
+                self._poller.unregister(descriptor)
+        if 0 < total < SMALL_READ_BYTES * len(events):
+            time.sleep(NAP_SECONDS)
+        return finished
+
+    def _discard_records(self, timeout: float, arrival: Arrival) -> int:
+        """As `_discard`, by TLS: what is in whole records counts, and no overhead of them."""
+        finished = total = 0
+        events = self._poller.poll(timeout, EVENTS_AT_ONCE)
+        arrival.reads += len(events)
+        view = memoryview(self._buffer)
+        for descriptor, _ in events:
+            subscriber = self._by_descriptor[descriptor]
+            assert subscriber.records is not None
+            came = subscriber.socket.recv_into(self._buffer)
+            size = subscriber.records.take(view[:came])
+            total += came
+            before = subscriber.missing
+            subscriber.missing = before - size
+            if size >= before > 0:
+                finished += 1
+            elif not came:
                 subscriber.closed = True
                 finished += before > 0
                 self._poller.unregister(descriptor)
@@ -233,16 +264,33 @@ def _connect_group(
     return connections
 
 
+def _connect_by_tls(
+    endpoints: Sequence[str], first: int, spoken: Dialect, requests: Sequence[bytes]
+) -> list[tuple[socket.socket, Opens, RecordCount | None]]:
+    """The same by TLS, one after the other."""
+    from benchmarks.by_tls import connect_by_tls, connector  # only where it is measured
+
+    begin = connector()
+    connections: list[tuple[socket.socket, Opens, RecordCount | None]] = []
+    for index, request in enumerate(requests, first):
+        host, _, port = endpoints[index % len(endpoints)].rpartition(":")
+        there = host, int(port)
+        connections.append(connect_by_tls(there, begin(), spoken, request, CONNECT_SECONDS))
+        connections[-1][0].setblocking(False)
+    return connections
+
+
 def _connect_secured(
     endpoints: Sequence[str], first: int, wanted: Sequence[Sequence[bytes]]
-) -> list[tuple[socket.socket, Opens]]:
+) -> list[tuple[socket.socket, Opens, RecordCount | None]]:
     """The same by CURVE, one after the other."""
     from benchmarks.secured import connect_secured  # PyNaCl, only where it is measured
 
-    connections = []
+    connections: list[tuple[socket.socket, Opens, RecordCount | None]] = []
     for index, topics in enumerate(wanted, first):
         host, _, port = endpoints[index % len(endpoints)].rpartition(":")
-        connections.append(connect_secured((host, int(port)), topics, CONNECT_SECONDS))
+        connection, opens = connect_secured((host, int(port)), topics, CONNECT_SECONDS)
+        connections.append((connection, opens, None))
         connections[-1][0].setblocking(False)
     return connections
 

@@ -5,7 +5,7 @@ A receiver greets, waits for one word of the answer, subscribes, and then only l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.traffic import PROBE_TOPIC
@@ -21,6 +21,27 @@ ZMTP_READY = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB"
 SERVER_PUBLIC = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 SERVER_SECRET = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"
 CLIENT_SECRET = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
+# The same of TLS.
+CERTIFICATE = b"""\
+-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUCHDfYoU86A+GwUp2DA8IT6rsgwEwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNzE3MTUzNFoYDzIxMjYxMTAz
+MTcxNTM0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARx25JEU3hA/GGatveVD1HWPkm4tLYFFEvZXBR1a0ESYouKdixZ9Nrg
+SBOUQuXxj6JAPIb0LYyGXbTzw2k2b8xho28wbTAdBgNVHQ4EFgQUaAb2Uf2bL/Ne
+G24lANwGcWajcCUwHwYDVR0jBBgwFoAUaAb2Uf2bL/NeG24lANwGcWajcCUwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIhAPV6TqRdRi670cXdoHwUot28J5bF+ybrMdeQn/ID/bx0AiBo
+VGeDTCkFxEoR/QcP2ZyRCQdIeKuj+/+PsUEMnDSjKQ==
+-----END CERTIFICATE-----
+"""
+CERTIFICATE_KEY = b"""\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgmwDDUSnTJtesxSLs
+pZrRovIGczUwTcAd9juhX0NVcKuhRANCAARx25JEU3hA/GGatveVD1HWPkm4tLYF
+FEvZXBR1a0ESYouKdixZ9NrgSBOUQuXxj6JAPIb0LYyGXbTzw2k2b8xh
+-----END PRIVATE KEY-----
+"""
 SHORT_FRAME = 255  # bytes of body that fit a frame with a one-byte size
 NATS_CONNECT = b'CONNECT {"verbose":false,"pedantic":false}\r\n'
 WEBSOCKET_UPGRADE = (
@@ -40,6 +61,7 @@ class Dialect:
     welcome: bytes = b""  # what the answer has in it when the subscriber may go on
     chatter_bytes: int = 0  # one keep-alive of the peer that may come among the messages
     is_secured: bool = False  # the handshake is that of CURVE, and all after it is in boxes
+    is_by_tls: bool = False  # all of it is in records, whose bytes do not count
 
 
 def zmtp_subscribe(topic: bytes) -> bytes:
@@ -100,13 +122,15 @@ def _subscribe_nothing(topics: Sequence[bytes]) -> bytes:
     return b""
 
 
+_ZMTP = Dialect(
+    _zmtp_subscribe_all,
+    _zmtp_message_bytes,
+    hello=ZMTP_GREETING + ZMTP_READY,
+    welcome=b"READY",
+)
 DIALECTS = {
-    "zmtp": Dialect(
-        _zmtp_subscribe_all,
-        _zmtp_message_bytes,
-        hello=ZMTP_GREETING + ZMTP_READY,
-        welcome=b"READY",
-    ),
+    "zmtp": _ZMTP,
+    "tls": replace(_ZMTP, is_by_tls=True),
     "curve": Dialect(_subscribe_nothing, _curve_message_bytes, is_secured=True),
     "nats": Dialect(
         _nats_subscribe,

@@ -68,6 +68,15 @@ _KINDS = (
         options=(("curve", 1),),
     ),
     PeerKind(
+        "fanout-tls",
+        "tls",
+        "fanout, publish() for each message, encrypted by TLS",
+        "benchmarks.peers.fanout:FanoutPeer",
+        needs_module="fanout.publisher",
+        has_workers=True,
+        options=(("tls", 1),),
+    ),
+    PeerKind(
         "libzmq-curve-1io",
         "curve",
         "libzmq PUB by pyzmq, one I/O thread, XPUB_NODROP, encrypted by CURVE",

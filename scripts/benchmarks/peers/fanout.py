@@ -7,11 +7,11 @@ import os
 import signal
 from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.peers.base import LOOPBACK, Peer
 from benchmarks.traffic import PROBE_TOPIC
-from benchmarks.wire import DIALECTS, SERVER_SECRET
+from benchmarks.wire import CERTIFICATE, CERTIFICATE_KEY, DIALECTS, SERVER_SECRET
 from fanout import FanoutError, Publisher, auth
 from fanout.observe.attach import attach
 from fanout.options import Options
@@ -47,13 +47,18 @@ class FanoutPeer(Peer):
         kernel_bytes: int = Options.kernel_queue_bytes,
         port: int = 0,
         curve: int = 0,
+        tls: int = 0,
     ) -> None:
         super().__init__(traffic)
         message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), traffic.payload_bytes)
         self._batch = messages_per_batch(batch, message_bytes)
+        by_tls: dict[str, Any] = {}  # versions that are compared with this one may not have it
+        if tls:
+            by_tls["tls"] = auth.Tls(CERTIFICATE, CERTIFICATE_KEY)
         self._publisher = Publisher(
-            f"tcp://{LOOPBACK}:{port or '*'}",
+            f"{'tls' if tls else 'tcp'}://{LOOPBACK}:{port or '*'}",
             security=auth.Curve(SERVER_SECRET) if curve else None,
+            **by_tls,
             workers=workers,
             worker_nice=worker_nice,
             slow_policy="conflate" if conflate else "block" if block else "drop_oldest",
@@ -66,7 +71,7 @@ class FanoutPeer(Peer):
         )
 
     def start(self) -> list[str]:
-        return [endpoint.removeprefix("tcp://") for endpoint in self._publisher.endpoints]
+        return [endpoint.partition("://")[2] for endpoint in self._publisher.endpoints]
 
     def send(self, topic: bytes, payload: bytes) -> None:
         self._publisher.publish(topic, payload)

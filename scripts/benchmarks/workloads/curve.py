@@ -1,4 +1,4 @@
-"""CURVE: every subscriber wants every message, encrypted for each of them."""
+"""CURVE, and TLS beside it: every subscriber wants every message, encrypted for each of them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Curve(Workload):
     """Deliveries a second, all subscribers together."""
 
     name = "curve"
-    summary = "the firehose, encrypted by CURVE for each subscriber"
+    summary = "the firehose, encrypted for each subscriber by CURVE, or by TLS"
     metrics = RUN_METRICS
-    peers = ("fanout-curve", "libzmq-curve-1io", "libzmq-curve-2io", "fanout")
+    peers = ("fanout-curve", "libzmq-curve-1io", "libzmq-curve-2io", "fanout-tls", "fanout")
 
     def cases(self, settings: Settings) -> Sequence[Case]:
         sizes = settings.sizes or (QUICK_SIZES if settings.quick else SIZES)

@@ -196,6 +196,7 @@ FIREHOSE = Traffic(3, 64)
         ("fanout-batch", FIREHOSE),
         ("libzmq-curve-1io", FIREHOSE),
         ("fanout-curve", FIREHOSE),
+        ("fanout-tls", FIREHOSE),
     ],
 )
 def test_a_whole_session_counts_every_delivery(name: str, traffic: Traffic) -> None:

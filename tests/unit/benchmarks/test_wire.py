@@ -48,6 +48,7 @@ def _curve(payload: bytes) -> bytes:
 ENCODERS = {
     "zmtp": _zmtp,
     "curve": _curve,
+    "tls": _zmtp,
     "nats": _nats,
     "redis": _redis,
     "websocket": _websocket,
