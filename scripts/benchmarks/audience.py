@@ -24,6 +24,7 @@ POLL_SECONDS = 0.02
 class Arrival:
     """What came in, and when; `invalid` says why it does not count."""
 
+    began_ns: int  # from when on it was waited for
     last_ns: int
     cpu_seconds: float
     invalid: str
@@ -54,9 +55,14 @@ class Audience:
         self._dialect = dialect
         self._child = Child("benchmarks.receiver", json.dumps(asdict(traffic)))
 
-    def connect(self, endpoints: Sequence[str]) -> None:
-        """Connects and subscribes everyone; that all of it has been served is another matter."""
-        self._child.ask(CALL_SECONDS, do="connect", endpoints=endpoints, dialect=self._dialect)
+    def connect(self, endpoints: Sequence[str], *, subscribes: bool = True) -> None:
+        """Connects and subscribes everyone; that all of it has been served is another matter.
+
+        Args:
+            subscribes: now, and not with `expect`.
+        """
+        how = {"dialect": self._dialect, "subscribes": subscribes}
+        self._child.ask(CALL_SECONDS, do="connect", endpoints=endpoints, **how)
 
     def await_probe(self, mark: str = "any") -> None:
         """Begins to wait until every subscriber has seen a probe; `poll_probed` asks.
@@ -80,8 +86,15 @@ class Audience:
             raise TimeoutError(f"not every subscriber was served within {CALL_SECONDS:g} s")
         return Served(answer["began_ns"], answer["served_ns"])
 
-    def expect(self, counts: Sequence[int], *, traced: bool = False) -> None:
-        """From now on subscriber i waits for exactly `counts[i]` messages."""
+    def expect(
+        self, counts: Sequence[int], *, traced: bool = False, subscribes: bool = False
+    ) -> None:
+        """From now on subscriber i waits for exactly `counts[i]` messages.
+
+        Args:
+            traced: for `latencies`.
+            subscribes: all subscribe when that begins, who have not.
+        """
         dialect = DIALECTS[self._dialect]
         size = dialect.message_bytes(len(PROBE_TOPIC), self._traffic.payload_bytes)
         self._child.ask(
@@ -91,6 +104,7 @@ class Audience:
             message_bytes=size,
             chatter=dialect.chatter_bytes,
             traced=traced,
+            subscribes=self._dialect if subscribes else "",
             allowed_seconds=RUN_SECONDS,
         )
 
@@ -100,7 +114,19 @@ class Audience:
             answer = self._child.answer(timeout)
         except TimeoutError:
             return None
-        return Arrival(answer["last_ns"], answer["cpu_seconds"], answer["invalid"])
+        names = ("began_ns", "last_ns", "cpu_seconds", "invalid")
+        return Arrival(*(answer[name] for name in names))
+
+    def await_arrival(self) -> Arrival:
+        """The end of what `expect` began.
+
+        Raises:
+            TimeoutError: the process of the subscribers does not answer.
+        """
+        arrival = self.poll_arrival(2 * RUN_SECONDS)
+        if arrival is None:
+            raise TimeoutError("the subscribers' process does not answer")
+        return arrival
 
     def latencies(self, sent_ns: Sequence[int], first: int = 0) -> Latencies:
         """After a traced run: how long the messages from `first` on took, given when sent."""

@@ -76,11 +76,13 @@ class Crowd:
         self._buffer = bytearray(READ_BYTES)
         self._discard_all = self._discard
 
-    def connect(self, endpoints: Sequence[str], dialect: str) -> None:
-        """Connects every subscriber, in turn over the endpoints, and subscribes."""
+    def connect(self, endpoints: Sequence[str], dialect: str, *, subscribes: bool = True) -> None:
+        """Connects every subscriber, in turn over the endpoints, and subscribes, or not yet."""
         spoken = DIALECTS[dialect]
         wanted = [*self.traffic.subscriptions, *([()] * self.traffic.stalled)]
         requests = list(map(spoken.subscribe, wanted))  # not while the clock runs
+        if not subscribes:
+            requests = [b""] * len(wanted)
         require_descriptors(len(wanted))
         self._connect_began_ns = time.monotonic_ns()
         connections: list[tuple[socket.socket, Opens, RecordCount | None]] = []
@@ -146,6 +148,12 @@ class Crowd:
     def sockets(self) -> list[socket.socket]:
         """All connections, those of stalled subscribers too."""
         return [*(subscriber.socket for subscriber in self.subscribers), *self.stalled]
+
+    def subscribe(self, dialect: str) -> None:
+        """Have every subscriber want what it is to want."""
+        requests = map(DIALECTS[dialect].subscribe, self.traffic.subscriptions)
+        for subscriber, request in zip(self.subscribers, requests, strict=True):
+            subscriber.socket.sendall(request)
 
     def expect(self, sizes: Sequence[int]) -> None:
         """From now on each subscriber waits for so many bytes."""
@@ -305,11 +313,14 @@ def _await_welcome(connection: socket.socket, welcome: bytes) -> None:
 
 
 def _run(crowd: Crowd, request: Message) -> Message:
-    cpu = time.process_time()
+    cpu, began_ns = time.process_time(), time.monotonic_ns()
+    if request["subscribes"]:
+        crowd.subscribe(request["subscribes"])
     arrival = crowd.count(time.monotonic() + request["allowed_seconds"], request["traced"])
     cpu = time.process_time() - cpu
     crowd.settle()
     return {
+        "began_ns": began_ns,
         "last_ns": arrival.last_ns,
         "cpu_seconds": cpu,
         "invalid": crowd.verdict(request["chatter"]),
@@ -324,7 +335,8 @@ def main(channel: Channel, arguments: Sequence[str]) -> None:
         request = channel.receive()
         match request["do"]:
             case "connect":
-                crowd.connect(request["endpoints"], request["dialect"])
+                how = request["endpoints"], request["dialect"]
+                crowd.connect(*how, subscribes=request["subscribes"])
                 channel.send(connected=len(crowd.subscribers))
             case "await-probe":
                 deadline = time.monotonic() + request["allowed_seconds"]

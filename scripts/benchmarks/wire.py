@@ -104,6 +104,14 @@ def _redis_subscribe(topics: Sequence[bytes]) -> bytes:
     return resp_command(*wanted)
 
 
+def _redis_subscribe_and_ask(topics: Sequence[bytes]) -> bytes:
+    """In RESP3 a connection that has subscribed may ask, too: for the values of the same topics."""
+    names = [*topics, PROBE_TOPIC]
+    return resp_command(b"HELLO", b"3") + b"".join(
+        resp_command(verb, *names) for verb in (b"SUBSCRIBE", b"MGET")
+    )
+
+
 def _redis_message_bytes(topic: int, payload: int) -> int:
     return len(resp_command(b"message", bytes(topic), bytes(payload)))
 
@@ -140,6 +148,7 @@ DIALECTS = {
         chatter_bytes=len(b"PING\r\n"),
     ),
     "redis": Dialect(_redis_subscribe, _redis_message_bytes),
+    "redis-values": Dialect(_redis_subscribe_and_ask, _redis_message_bytes),
     "websocket": Dialect(
         _subscribe_nothing,
         _websocket_message_bytes,

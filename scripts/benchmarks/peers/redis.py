@@ -10,6 +10,7 @@ from benchmarks.wire import resp_command
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping
     from pathlib import Path
 
 SETTINGS = {
@@ -35,3 +36,7 @@ class RedisPeer(BrokerPeer):
 
     def introduce(self, feed: socket.socket) -> None:
         feed.sendall(resp_command(b"CLIENT", b"REPLY", b"OFF"))
+
+    def keep(self, values: Mapping[bytes, bytes]) -> None:
+        """Set keys, for who asks for them later."""
+        self._write(b"".join(resp_command(b"SET", *pair) for pair in values.items()))

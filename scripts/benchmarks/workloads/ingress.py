@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.audience import RUN_SECONDS, Arrival, Audience
+from benchmarks.audience import Audience
 from benchmarks.children import Child
 from benchmarks.ingress_costs import (
     BESIDE_SECONDS,
@@ -114,7 +114,7 @@ class Ingress(Workload):
             if is_paced:
                 request = {"publish": calls, "size": case.traffic.payload_bytes}
                 costs = hub.ask(PATIENCE_SECONDS, **request)["costs"]
-            arrival = await_arrival(audience)
+            arrival = audience.await_arrival()
             cpu = processes.precise_cpu_seconds() - cpu
         if arrival.invalid:
             return Sample(invalid=arrival.invalid)
@@ -144,15 +144,3 @@ def await_subscribed(audience: Audience, hub: str, intake: int, traffic: Traffic
         prober.send(PROBE_TOPIC, LAST_MARK)
         while audience.poll_probed() is None:
             pass
-
-
-def await_arrival(audience: Audience) -> Arrival:
-    """The end of a run.
-
-    Raises:
-        TimeoutError: the process of the subscribers does not answer.
-    """
-    arrival = audience.poll_arrival(2 * RUN_SECONDS)
-    if arrival is None:
-        raise TimeoutError("the subscribers' process does not answer")
-    return arrival

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from benchmarks.audience import Audience
 from benchmarks.children import Child
-from benchmarks.peers import PeerKind
+from benchmarks.peers import PEERS, PeerKind
 from benchmarks.peers.base import LOOPBACK
 from benchmarks.session import InvalidRun
 from benchmarks.traffic import Traffic
-from benchmarks.value_costs import LOOPS, MAKERS, TOPICS
+from benchmarks.value_costs import LOOPS, MAKERS, REDIS, TOPICS
 from benchmarks.verbs import PAYLOAD
+from benchmarks.wire import DIALECTS
 from benchmarks.workloads.base import MILLI, Case, Metric, Sample, Settings, Workload
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ THOUSAND = 1000  # calls whose time is shown
 PATIENCE_SECONDS = 60.0
 PROBE_SECONDS = 0.005  # between two probes: how exact the times are
 MODULE = "benchmarks.value_costs"
+SHARING = "subscribe to everything, beside the same bytes published"
 NANO = 1e-9
 
 
@@ -35,7 +37,11 @@ class LastValues(Workload):
     With values of fanout it has all when it has that of the probe, which was published last, for
     they come oldest first. By hand values come to others too, and in no order: there it has all
     when it sees a probe that was sent after all of them. Without values it has what it wants when
-    it sees one of the probes that are published all the time: as in a storm.
+    it sees one of the probes that are published all the time: as in a storm. From redis it asks for
+    the values itself, on the same connection, behind its subscriptions.
+
+    Of those who want everything it is the time until they have all values, beside that in which
+    they get the same bytes when they are published: without connecting, in both.
     """
 
     name = "last-values"
@@ -45,27 +51,36 @@ class LastValues(Workload):
         Metric("seconds_without", "ms without", 1 / MILLI, higher_is_better=False),
         Metric("ratio", "with : without", higher_is_better=False),
     )
-    peers = tuple(MAKERS)
+    peers = (*MAKERS, REDIS)
 
     def kinds(self, settings: Settings) -> Sequence[PeerKind]:
         del settings  # they are no publishers that could be chosen
         return [
-            PeerKind(name, "zmtp", name, "", "fanout.last_values" if name == "fanout" else "zmq")
-            for name in MAKERS
+            *(
+                PeerKind(
+                    name, "zmtp", name, "", "fanout.last_values" if name == "fanout" else "zmq"
+                )
+                for name in MAKERS
+            ),
+            PEERS[REDIS],
         ]
 
     def cases(self, settings: Settings) -> Sequence[Case]:
         size = len(PAYLOAD)
         default = QUICK_ARRIVING if settings.quick else ARRIVING
         return [
-            Case(f"publish, {THOUSAND:,} calls of {size} B", Traffic(0, size)),
+            Case(f"publish, {THOUSAND:,} calls of {size} B", Traffic(0, size), tuple(MAKERS)),
             Case(f"batch, {THOUSAND:,} messages of {size} B", Traffic(0, size), ("fanout",)),
             *(
                 Case(
                     f"{arriving:,} arrive with {len(TOPICS):,} topics each",
                     Traffic(arriving, size, len(TOPICS), len(TOPICS), watchlists=1),
-                    None if arriving <= BY_HAND_MOST else ("fanout",),
+                    None if arriving <= BY_HAND_MOST else ("fanout", REDIS),
                 )
+                for arriving in settings.subscribers or default
+            ),
+            *(
+                Case(f"{arriving:,} {SHARING}", Traffic(arriving, size), ("fanout",))
                 for arriving in settings.subscribers or default
             ),
         ]
@@ -80,6 +95,8 @@ class LastValues(Workload):
                 {"seconds_with": figures["seconds"] * THOUSAND, "ratio": figures["ratio"]}
             )
         try:
+            if case.label.endswith(SHARING):
+                return shared_sample(peer, case.traffic)
             without, seconds = (
                 seconds_until_served(peer, case.traffic, keeps=keeps) for keeps in (False, True)
             )
@@ -100,10 +117,13 @@ def seconds_until_served(peer: PeerKind, traffic: Traffic, *, keeps: bool) -> fl
     with ExitStack() as stack:
         server = stack.enter_context(Child(MODULE, "serve", peer.name, str(int(keeps))))
         port = server.answer(PATIENCE_SECONDS)["port"]
-        audience = stack.enter_context(closing(Audience(traffic, peer.dialect)))
+        dialect = f"{peer.dialect}-values"
+        if not keeps or dialect not in DIALECTS:
+            dialect = peer.dialect
+        audience = stack.enter_context(closing(Audience(traffic, dialect)))
         audience.connect([f"{LOOPBACK}:{port}"])
         audience.await_probe()
-        is_told = keeps and peer.name == "fanout"
+        is_told = keeps and peer.name in ("fanout", REDIS)
         wanted = traffic.subscribers * (len(TOPICS) + is_told) if keeps else 0
         while (served := audience.poll_probed(PROBE_SECONDS)) is None:
             if not is_told:
@@ -112,3 +132,27 @@ def seconds_until_served(peer: PeerKind, traffic: Traffic, *, keeps: bool) -> fl
     if values != wanted:
         raise InvalidRun(f"{values:,} values were sent, not {wanted:,}")
     return (served.ended_ns - served.began_ns) * NANO
+
+
+def shared_sample(peer: PeerKind, traffic: Traffic) -> Sample:
+    """Until all have the values who are connected and want the same; and until all get as much.
+
+    Raises:
+        TimeoutError: not all of them have.
+    """
+    counts = [len(TOPICS) + 1] * traffic.subscribers  # that of the probe, too
+    with ExitStack() as stack:
+        server = stack.enter_context(Child(MODULE, "serve", peer.name, "1"))
+        port = server.answer(PATIENCE_SECONDS)["port"]
+        audience = stack.enter_context(closing(Audience(traffic, peer.dialect)))
+        audience.connect([f"{LOOPBACK}:{port}"], subscribes=False)
+        audience.expect(counts, subscribes=True)
+        values = audience.await_arrival()
+        audience.expect(counts)
+        began_ns = server.ask(PATIENCE_SECONDS, do="all")["began_ns"]
+        published = audience.await_arrival()
+    invalid = values.invalid or published.invalid
+    seconds = (values.last_ns - values.began_ns) * NANO
+    without = (published.last_ns - began_ns) * NANO
+    figures = {"seconds_with": seconds, "seconds_without": without, "ratio": seconds / without}
+    return Sample({} if invalid else figures, invalid)

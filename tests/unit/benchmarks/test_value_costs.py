@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.value_costs import MAKERS
+from benchmarks.peers import PEERS, base
+from benchmarks.value_costs import MAKERS, REDIS
 from benchmarks.workloads import WORKLOADS, Sample, Settings, last_values
 
 SETTINGS = Settings(subscribers=(3,))
@@ -20,8 +21,10 @@ def sample_of(peer: str, beginning: str, monkeypatch: pytest.MonkeyPatch) -> Sam
 
 def test_by_hand_is_left_out_where_it_has_no_batches_or_would_take_too_long() -> None:
     cases = WORKLOADS["last-values"].cases(Settings())
-    assert [case.peers for case in cases] == [None, ("fanout",), None, ("fanout",)]
-    assert [case.traffic.subscribers for case in cases[2:]] == [100, 1000]
+    by_hand, own = "XPUB and dict", ("fanout",)
+    assert [case.peers for case in cases[:2]] == [("fanout", by_hand), own]
+    assert [case.peers for case in cases[2:]] == [None, ("fanout", REDIS), own, own]
+    assert [case.traffic.subscribers for case in cases[2:]] == [100, 1000, 100, 1000]
 
 
 @pytest.mark.parametrize(
@@ -33,9 +36,24 @@ def test_calls_are_compared(peer: str, loop: str, monkeypatch: pytest.MonkeyPatc
     assert sample.values["ratio"] > 0
 
 
-@pytest.mark.parametrize("peer", MAKERS)
+@pytest.mark.parametrize("peer", [*MAKERS, *([REDIS] if not PEERS[REDIS].absent else [])])
 def test_newcomers_get_all_values(peer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = sample_of(peer, "3 arrive", monkeypatch)
     assert sample.invalid == ""
     values = sample.values
     assert values["ratio"] == values["seconds_with"] / values["seconds_without"]
+
+
+def test_values_of_who_wants_everything_are_beside_the_same_bytes_published(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sample = sample_of("fanout", "3 subscribe", monkeypatch)
+    assert sample.invalid == ""
+    values = sample.values
+    assert values["ratio"] == values["seconds_with"] / values["seconds_without"]
+
+
+def test_redis_is_said_not_to_be_there_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base.shutil, "which", lambda _program: None)
+    [kind] = [kind for kind in WORKLOADS["last-values"].kinds(SETTINGS) if kind.name == REDIS]
+    assert kind.absent == "program redis-server is not installed"

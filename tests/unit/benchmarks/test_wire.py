@@ -51,6 +51,7 @@ ENCODERS = {
     "tls": _zmtp,
     "nats": _nats,
     "redis": _redis,
+    "redis-values": _redis,
     "websocket": _websocket,
     "plain": _zmtp,
 }
