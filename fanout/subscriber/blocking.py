@@ -59,7 +59,8 @@ class Subscriber(NotASubSocket):
         since: from where on it wants what was published before it came: "-10s", "-1000", or the
             position of the last message that it has, (epoch, sequence) or "EPOCH:SEQUENCE".
         last: whether it wants the last message of each topic first, of a publisher that keeps them
-            (`last_values`). With several endpoints it gets none.
+            (`last_values`). Of several endpoints that lead to one publisher one brings them; with
+            `identity`, or from several without numbers, it gets none.
         on_event: called with every `ReceiverEvent`, on the thread that reads: it must be quick.
             What it raises is logged.
         queue_bytes: what may wait for the program, each message with 176 bytes more; a size such

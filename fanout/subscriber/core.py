@@ -11,6 +11,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from fanout.errors import ConfigError
+from fanout.reserved import RESERVED
 from fanout.subscriber.asks import Asks
 from fanout.subscriber.blame import LostError
 from fanout.subscriber.line import Line, State
@@ -55,8 +56,8 @@ class Core:
         since: where they begin: a position, or what is asked for at first; b"" = with what comes.
         max_message_bytes: of one message, 64 added for each frame.
         identity: see `Merger`.
-        last: whether publishers are to send the last message of each topic. Only with one endpoint:
-            of several each would send its own, in any order.
+        last: whether publishers are to send the last message of each topic. Over several lines one
+            of them brings these; none if there is no telling which lines bring the same.
         mechanisms: what makes our side of the handshake, for each line; () or None = NULL.
 
     Attributes:
@@ -78,12 +79,13 @@ class Core:
         mechanisms: Sequence[Callable[[], Mechanism] | None] = (),
     ) -> None:
         topics, back_offs = set(topics), list(back_offs)
-        last = last and len(back_offs) == 1 and identity is None
+        last = last and identity is None
         self.lines = [
             Line(one, max_message_bytes, last=last, mechanism=mechanism)
             for one, mechanism in zip(back_offs, mechanisms or repeat(None), strict=False)
         ]
         self.streams = [StreamWithPast(topics, since) for _ in self.lines]
+        self._last = last
         self.bytes = 0
         self.taken_bytes = 0
         self._asks = Asks()
@@ -132,12 +134,17 @@ class Core:
     def _since(self, number: int, said: Introduction) -> bytes:
         """What a publisher is to be asked for: nothing if another line brings it."""
         stream, merger = self.streams[number], self._merger
+        line = self.lines[number]
+        is_first = merger is None or (said.sequence and not merger.is_led(said.epoch))
+        line.shows = self._last and is_first
         if merger is not None and said.sequence:
-            if merger.is_led(said.epoch):
+            if not is_first:
                 return b""
             run = merger.run_of(said.epoch)
             if run is not None and run.last is not None:
                 stream.go_to(said.epoch, run.last)
+            elif run is not None and run.lacks_values:
+                stream.go_back(None)  # of these all is to come anew
             elif run is not None:
                 stream.go_back(run.origin)
         return stream.since(said)
@@ -146,16 +153,22 @@ class Core:
         line, stream = self.lines[number], self.streams[number]
         former = stream.epoch
         stream.begin(line.introduction, asked=bool(line.asked))
+        stream.values_due = sum(_is_shown(line, prefix) for prefix in stream.wants)
         if self._merger is not None:
             if self._merger.begin(number, line.introduction, former, stream.known):
                 line.confirm()
-            self._merger.order(number, is_unordered=stream.is_unordered)
+            self._order(self._merger, number)
+
+    def _order(self, merger: Merger, number: int) -> None:
+        stream = self.streams[number]
+        how = {"is_unordered": stream.is_unordered, "is_showing": stream.is_showing}
+        merger.order(number, **how)
 
     def _merged(
         self, merger: Merger, number: int, messages: list[Message], now: float
     ) -> list[Message]:
         given = merger.take(number, messages, now) if messages else []
-        merger.order(number, is_unordered=self.streams[number].is_unordered)
+        self._order(merger, number)
         if not self.lines[number].is_confirming:
             merger.confirm(number)
         self.taken_bytes += sum(message.size for message in given)
@@ -223,10 +236,15 @@ class Core:
         merger = self._merger
         leads = set() if merger is None else merger.leads()
         for number, (line, stream) in enumerate(zip(self.lines, self.streams, strict=True)):
+            if merger is not None:
+                line.show(self._last and number in leads)
             stream.want(prefix)
             line.subscribe(prefix)
-            if merger is not None and number not in leads:
-                line.confirm()
+            stream.values_due += _is_shown(line, prefix)
+            if merger is not None:
+                self._order(merger, number)
+                if number not in leads:
+                    line.confirm()
         if merger is not None and not prefix:
             merger.change()
 
@@ -295,3 +313,10 @@ class Core:
     def connections(self) -> int:
         """How many handshakes were completed, on all lines."""
         return sum(line.connections for line in self.lines)
+
+
+def _is_shown(line: Line, prefix: bytes) -> bool:
+    """Whether last values come over a line of what is subscribed to by this."""
+    said = line.introduction
+    has_any = line.is_up and line.shows and said is not None and said.last
+    return has_any and not prefix.startswith(RESERVED)

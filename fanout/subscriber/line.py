@@ -62,6 +62,8 @@ class Line:
         version: of ZMTP, as the publisher speaks it; None until known.
         asked: what it was asked for when this connection began; b"" = nothing.
         is_asking: it has not taken all of that yet.
+        shows: it sends last values of what is subscribed to from now on; its owner may change that
+            when asked what a publisher is to be asked for.
 
     Args:
         back_off: waits between attempts.
@@ -83,13 +85,13 @@ class Line:
         self.introduction: Introduction | None = None
         self.asked = b""
         self.is_asking = False
+        self.shows = last
         self._next_ask: tuple[bytes, bytes] | None = None  # where it begins, and a prefix
         self._confirming = 0  # PINGs with CONFIRM that are not answered
         self._confirms_later = False
         self._held = Held()  # subscriptions that are said when the PING at hand is answered
         self._ours = ""  # the mechanism of this connection
         self._back_off = back_off
-        self._last = last
         self._max_message_bytes = max_message_bytes
         self._mechanism = mechanism
         self._feed = Feed(max_message_bytes)
@@ -206,10 +208,10 @@ class Line:
         self._back_off.succeeded()
         if self.introduction is not None:
             self._feed.subscribe(GAP_CHOICES)
+            asked = since(self.introduction)
+            self.asked = asked if self._feed.speaks_pings else b""
             if self.introduction.last:
-                self._feed.subscribe([SNAPSHOT_TOPIC if self._last else VALUES_OFF])
-            if self._feed.speaks_pings:
-                self.asked = since(self.introduction)
+                self._feed.subscribe([SNAPSHOT_TOPIC if self.shows else VALUES_OFF])
         if self.asked:  # counts more than what the program may have said of that by itself
             said = {prefix for prefix in wants if prefix.startswith(SINCE)}
             self._feed.subscribe([*sorted(said), self.asked])
@@ -275,6 +277,13 @@ class Line:
         else:
             self._confirming += 1
             self._feed.ping(CONFIRM)
+
+    def show(self, is_wanted: bool) -> None:
+        """Have it send last values of what is subscribed to from now on, or not any more."""
+        if is_wanted != self.shows and self.introduction is not None and self.introduction.last:
+            self.shows = is_wanted
+            (self.cancel if is_wanted else self.subscribe)(VALUES_OFF)
+            (self.subscribe if is_wanted else self.cancel)(SNAPSHOT_TOPIC)
 
     def subscribe(self, prefix: bytes) -> None:
         """Say so, if there is anybody to be told."""

@@ -90,6 +90,21 @@ def begins_last(frames: Frames, before: bool) -> bool:
         return False
 
 
+def values_shown(frames: Frames, most: int) -> int:
+    """Of how many subscriptions a message says that all their last values were sent.
+
+    Args:
+        most: of these, by one that does not say of how many.
+    """
+    if frames[0] != SNAPSHOT_TOPIC or begins_last(frames, before=False):
+        return 0
+    try:
+        said: Any = msgpack.unpackb(frames[1])
+        return max(0, int(said.get("subscriptions", most)))
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+        return most
+
+
 def marker_of(frames: Frames) -> Marker | None:
     """Read a message of a reserved topic; None: it is no marker, or none that can be understood."""
     if frames[0] != GAP_TOPIC or len(frames) != 2 or len(frames[1]) > MARKER_BYTES_MAX:

@@ -15,6 +15,7 @@ class Member:
     Attributes:
         joined: all that is wanted has come up to where it stands.
         is_asking: it brings what was missed, in any order: nobody else brings anything then.
+        is_showing: it brings last values, or will: nobody else brings anything before these.
         is_told: it is to confirm first that it knows what is subscribed to.
         skipped: key of the last message that was left to others; None = none yet.
         gap: what may be missing before its next message, whatever it says itself.
@@ -24,13 +25,14 @@ class Member:
     """
 
     __slots__ = ("at", "can_heal", "gap", "held", "held_bytes", "held_since", "is_asking",
-                 "is_told", "joined", "number", "skipped")  # fmt: skip
+                 "is_showing", "is_told", "joined", "number", "skipped")  # fmt: skip
 
     def __init__(self, number: int, *, can_heal: bool) -> None:
         self.number = number
         self.can_heal = can_heal
         self.joined = False
         self.is_asking = False
+        self.is_showing = False
         self.is_told = True
         self.skipped: Any = None
         self.gap = False

@@ -98,11 +98,11 @@ class Merger:
         )
         return not member.is_told
 
-    def order(self, number: int, *, is_unordered: bool) -> None:
-        """A line brings what was missed in any order, or does so no more."""
+    def order(self, number: int, *, is_unordered: bool, is_showing: bool = False) -> None:
+        """A line brings what was missed in any order, or last values; or does so no more."""
         run = self._run_of.get(number)
         if run is not None:
-            run.order(number, is_asking=is_unordered)
+            run.order(number, is_asking=is_unordered, is_showing=is_showing)
 
     def confirm(self, number: int) -> None:
         """A line knows all that is subscribed to."""

@@ -9,18 +9,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.reserved import RESERVED
-from fanout.subscriber.losses import end_of
+from fanout.subscriber.losses import end_of, values_shown
 from fanout.subscriber.message import ReplayedMessage
 from fanout.subscriber.stream import NUMBER, Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fanout.subscriber.asks import Ask
     from fanout.subscriber.message import Message
     from fanout.subscriber.parsing import Frames
+    from fanout.subscriber.since import Position
 
 
 class StreamWithPast(Stream):
-    """What one publisher sends us, with what was published of one subscription before."""
+    """What one publisher sends us, with what was published of one subscription before.
+
+    Attributes:
+        values_due: subscriptions of which last values are still to come, as long as the publisher
+            has not said that these were all.
+    """
+
+    def __init__(self, wants: Iterable[bytes], start: bytes | Position = b"") -> None:
+        super().__init__(wants, start)
+        self.values_due = 0
+
+    @property
+    def is_showing(self) -> bool:
+        """Whether last values come, or will."""
+        return self.values_due > 0 or self._is_last
 
     def go_further_back(self, ask: Ask) -> None:
         """Subscribe to something of which all is to come from further back, until a mark."""
@@ -54,6 +71,7 @@ class StreamWithPast(Stream):
         return self._made(frames, ReplayedMessage())
 
     def _take_marker(self, frames: Frames) -> None:
+        self.values_due = max(0, self.values_due - values_shown(frames, self.values_due))
         end = end_of(frames)
         if end is None or self.back is None or end[0] != self.epoch:
             super()._take_marker(frames)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from fanout.subscriber.early import Early
+from fanout.subscriber.giving import Giving
 from fanout.subscriber.message import CONFLATED, RECONNECTED, RESTARTED, Gap
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ HELD_BYTES_MAX = 4 * 1024 * 1024  # of one line that is held back
 BATCH_MIN = 4  # messages that are worth a look at both ends, before they are taken one by one
 
 
-class Run:
+class Run(Giving):
     """Lines that bring the same messages.
 
     Args:
@@ -44,27 +44,22 @@ class Run:
 
     Attributes:
         members: those that are up, by the number of the line.
-        last: key of the last message that was given in order; None = none was.
-        doubles: messages that had come before.
         origin: epoch and number from which on all was to come, when the first line was up; None:
             that was up to the publisher. As long as nothing has come, all lines begin there.
         has_begun: it is known.
+        lacks_values: nothing has come but last values, and not all of them.
         wants_all: everything is subscribed to: then numbers tell how many are missing.
     """
 
     def __init__(self, key_of: Callable[[Message], Any], epoch: int | None, losses: Losses) -> None:
+        super().__init__(losses)
         self.members: dict[int, Member] = {}
-        self.last: Any = None
-        self.doubles = 0
         self.origin: tuple[int, int] | None = None
         self.has_begun = False
         self.wants_all = False
+        self.lacks_values = False
         self._key_of = key_of
         self._epoch = epoch
-        self._losses = losses
-        self._early = Early()  # messages above `last` that were handed out already
-        self._restart: Gap | None = None  # to be told by the next message
-        self._knows_restart = False
 
     # Lines come and go.
 
@@ -79,13 +74,15 @@ class Run:
             self._restart, self._knows_restart = Gap(RESTARTED, epoch=self._epoch), True
         is_first = not any(one.joined for one in self.members.values())
         self.members[member.number] = member
+        member.gap, self.lacks_values = self.lacks_values, False
         member.joined = is_first or self._epoch is None
         member.is_told = member.joined
-        member.gap = self._epoch is None and is_new and self.last is not None
+        member.gap |= self._epoch is None and is_new and self.last is not None
 
     def end(self, number: int, now: float, out: list[Message]) -> list[int]:
         """A line is lost; returns those that are to connect again, to ask for what is missing."""
         member = self.members.pop(number)
+        self.lacks_values = self.last is None and (member.is_showing or self.lacks_values)
         lost = member.held
         member.held = deque()
         if self._epoch is None and lost:  # without numbers nobody can ask for it again
@@ -125,7 +122,7 @@ class Run:
         joined = [one for one in self.members.values() if one.joined]
         if not joined:
             return None
-        best = next((one for one in joined if one.is_asking), None)
+        best = next((one for one in joined if one.is_asking or one.is_showing), None)
         if best is None:
             free = [one for one in joined if not one.held] or joined
             best = max(free, key=lambda one: (one.at is not None, one.at))
@@ -162,6 +159,7 @@ class Run:
             self._epoch is None
             or not member.joined
             or member.is_asking
+            or member.is_showing
             or member.held
             or member.gap
             or self._early
@@ -176,6 +174,9 @@ class Run:
 
     def _take(self, member: Member, message: Message, now: float, out: list[Message]) -> None:
         key = self._key_of(message)
+        if message.kind == "last":
+            self._give_value(message, key, out, is_wanted=member.joined)
+            return
         if key is None:
             self._give(message, out)
             return
@@ -205,18 +206,16 @@ class Run:
             member.held_since = now
             self._hold(member, message)
 
-    def _is_double(self, message: Message, key: Any) -> bool:
-        """Whether it was given before; counts it."""
-        is_early = key in self._early
-        if is_early:
-            self._early.keep(message.gap)
-        is_double = is_early or (self.last is not None and bool(key <= self.last))
-        self.doubles += is_double
-        return is_double
+    def order(self, number: int, *, is_asking: bool, is_showing: bool) -> None:
+        """A line brings what was missed in any order, or what it has brought is whole.
 
-    def order(self, number: int, *, is_asking: bool) -> None:
-        """A line brings what was missed in any order, or what it has brought is whole."""
+        Args:
+            is_showing: it brings last values, or will.
+        """
         member = self.members[number]
+        if member.is_showing and not is_showing:
+            self._shown.clear()  # these were all
+        member.is_showing = is_showing
         if member.is_asking and not is_asking and member.at is not None:
             self.last = member.at if self.last is None else max(self.last, member.at)
             self._early.passed(self.last)
@@ -224,7 +223,8 @@ class Run:
 
     def _joins(self, member: Member, key: Any) -> bool:
         """Whether a line that is not joined is, from this message of it on."""
-        if not member.is_told or any(one.is_asking for one in self.members.values()):
+        others = self.members.values()
+        if not member.is_told or any(one.is_asking or one.is_showing for one in others):
             return False
         last = self.last
         is_next = last is not None and (
@@ -323,22 +323,3 @@ class Run:
         if self._epoch is None or gap is None or gap.last is None:
             return False
         return self.last is not None and bool(self.last >= gap.last)
-
-    def _give_at(self, message: Message, key: Any, out: list[Message]) -> None:
-        self.last = key
-        self._early.passed(key)
-        self._give(message, out)
-
-    def _give(self, message: Message, out: list[Message]) -> None:
-        restart = self._restart
-        if restart is not None:
-            self._restart = None
-            if message.gap is None or message.gap.reason != RESTARTED:
-                message = message.after(restart)
-        message = self._early.told(message)
-        gap = message.gap
-        if gap is not None:
-            self._knows_restart = self._knows_restart or gap.reason == RESTARTED
-            self._losses.add(gap)
-            self._losses.told()
-        out.append(message)

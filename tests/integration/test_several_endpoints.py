@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import fanout.asyncio
-from fanout import Message, Publisher, Subscriber
+from fanout import LastValues, Message, Publisher, Subscriber
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 OPTIONS: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20, "sequence_frame": True}
@@ -103,3 +103,44 @@ def test_two_publishers_of_the_same_messages_and_one_ends() -> None:
             got = [subscriber.recv(S) for _ in range(2 * COUNT)]
             assert [*map(key, got)] == [*range(2 * COUNT)]
             assert subscriber.statistics().doubles > 0
+
+
+def kinds_and_payloads(subscriber: Subscriber, count: int) -> list[tuple[str, bytes]]:
+    return [(one.kind, one.payload) for one in (subscriber.recv(S) for _ in range(count))]
+
+
+VALUED: dict[str, Any] = {**OPTIONS, "last_values": LastValues()}
+
+
+def test_last_values_come_over_one_of_two_endpoints_and_once() -> None:
+    with Publisher(two_endpoints(), **VALUED) as publisher:
+        for number in range(100):
+            publisher.publish(b"A%d" % (number % 50), b"%d" % number)
+            publisher.publish(b"B%d" % (number % 50), b"%d" % number)
+        values = [("last", b"%d" % number) for number in range(50, 100)]
+        with Subscriber(publisher.endpoints, "A") as subscriber:
+            assert kinds_and_payloads(subscriber, 50) == values
+            publisher.wait_for_subscribers(2, b"A", timeout=S)
+            publisher.publish(b"A1", b"now")
+            assert kinds_and_payloads(subscriber, 1) == [("live", b"now")]
+            subscriber.subscribe("B")
+            assert kinds_and_payloads(subscriber, 50) == values
+            publisher.wait_for_subscribers(2, b"B", timeout=S)
+            for number in range(COUNT):
+                publisher.publish(b"A1" if number % 2 else b"B1", b"%d" % number)
+                if number % 20 == 0:
+                    cut(subscriber, number // 20 % 2)
+            got = [subscriber.recv(S) for _ in range(COUNT)]
+            assert [one.payload for one in got] == [b"%d" % number for number in range(COUNT)]
+            assert {one.gap for one in got} == {None}
+            assert {one.kind for one in got} <= {"live", "replayed"}
+            assert (subscriber.statistics().missing, subscriber.statistics().unknown_gaps) == (0, 0)
+
+
+def test_each_of_two_publishers_brings_its_last_values() -> None:
+    with Publisher(ANY, **VALUED) as first, Publisher(ANY, **VALUED) as second:
+        first.publish(b"A", b"first")
+        second.publish(b"A", b"second")
+        with Subscriber([*first.endpoints, *second.endpoints], "A") as subscriber:
+            got = kinds_and_payloads(subscriber, 2)
+            assert sorted(got) == [("last", b"first"), ("last", b"second")]

@@ -148,6 +148,7 @@ class Showing:
             "at": _limit_of(member, snapshot),
             "count": snapshot.sent,
             "evicted": snapshot.evicted,
+            "subscriptions": len(snapshot.prefixes),
             "end": is_end,
         }
         mark = encode_message((SNAPSHOT_TOPIC, msgpack.packb(fields)))

@@ -273,6 +273,9 @@ class Viewer:
 
     def _take_mark(self, mark: dict[str, object]) -> None:
         require(self.is_marked, "it is told of a snapshot, and has not asked for that")
+        begun = sum(one.as_of is not None for one in self._dues)
+        new = sum(number == begun - 1 for number in self._wants.values())
+        require(mark["subscriptions"] == new, f"{new} subscriptions are new: {mark}")
         if not mark["end"]:
             require(self._snapshot is None, "a snapshot begins in another one")
             self._snapshot = 0

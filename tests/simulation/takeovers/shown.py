@@ -146,7 +146,8 @@ class ShownSubscriber(Subscriber):
         # What it does not want does not wait for it.
         is_same = mark["at"] > self.due and not self.wanted_between(self.due, mark["at"])
         at = mark["at"] if is_same else self.due
-        want = {"at": at, "count": self.from_snapshot, "evicted": 0, "end": is_end}
+        want = {"at": at, "count": self.from_snapshot, "evicted": 0, "subscriptions": 1}
+        want["end"] = is_end
         require({**mark, "epoch": 0} == {"epoch": 0, **want}, f"{mark}, and it is {want}")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from benchmarks.peers import PEERS, base
+from benchmarks.peers import PEERS
 from benchmarks.value_costs import MAKERS, REDIS
 from benchmarks.workloads import WORKLOADS, Sample, Settings, last_values
 
@@ -54,6 +56,6 @@ def test_values_of_who_wants_everything_are_beside_the_same_bytes_published(
 
 
 def test_redis_is_said_not_to_be_there_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base.shutil, "which", lambda _program: None)
+    monkeypatch.setattr(shutil, "which", lambda _program: None)
     [kind] = [kind for kind in WORKLOADS["last-values"].kinds(SETTINGS) if kind.name == REDIS]
     assert kind.absent == "program redis-server is not installed"
