@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from fanout.workers.stream.totals import Totals
     from fanout.workers.stream.turn_part import TurnPart
 
+    Late = dict[Member, None]
+
 
 class Pump(Restoring):
     """Sends to the members of one worker."""
@@ -53,6 +55,7 @@ class Pump(Restoring):
         self._control_bytes_max = tuning.control_bytes_max
         self._bytes_per_look = tuning.bytes_per_look
         self._bytes_per_serve = tuning.bytes_per_look // tuning.sends_per_look
+        self._late: Late = {}  # what to send these was looked for in the last turn
         self._unseen_bytes = 0  # sent since the last look at the clock, or what takes as long
 
     def speak(self, member: Member, data: bytes, now: int) -> None:
@@ -146,11 +149,10 @@ class Pump(Restoring):
             self._catch_up(member, now)
             return
         self._unseen_bytes = self._bytes_per_look
-        sealed = member.sealed
-        if sealed is None:
+        if member.sealed is None:
             self._go_on(member, now)
-            return
-        self._go_on_sealed(member, sealed, now)
+        else:
+            self._go_on_sealed(member, member.sealed, now)
 
     def _go_on_sealed(self, member: Member, sealed: Sealed, now: int) -> None:
         before = sealed.wire_bytes
@@ -256,6 +258,8 @@ class Pump(Restoring):
                 step = Step.MORE
         if sent or member.spoken_bytes != spoken:
             self._progressed(member, now)
+        if step is Step.LATER:
+            self._late[member] = None
         if step is Step.MORE or step is Step.LATER:
             self.runnable[member] = None
 
@@ -268,10 +272,7 @@ class Pump(Restoring):
         return True
 
     def _has_finished(self, member: Member) -> bool:
-        """Whether it has got what it was to finish with, and still loses what comes.
-
-        What is published when nothing waits for it any more is not lost.
-        """
+        """Whether it has got what it was to finish with: what comes then is not lost any more."""
         if member.finishing is None:
             return False
         self.backlog.settle(member, self.front)
@@ -294,36 +295,42 @@ class Pump(Restoring):
         """Continue with members whose sockets have room; neighbours in the log share its work.
 
         Those furthest behind go first: so they come to where others are, and what is picked out of
-        the log is found once for all of them. Ends when the time is over, but not before one was
-        served. Those who are steady have a time of their own, before the others; these have no more
-        than a little as soon as there is something new for the former. While some still wait for
-        their turn in a round, all who are behind have less: the next round is for those as well who
-        wait for nobody's.
+        the log is found once for all. But who took time and was sent nothing goes last the next
+        time. Ends when the time is over, but not before one was served. Those who are steady have
+        a time of their own, before the others; these have no more than a little as soon as there
+        is something new for the former. While some wait for their turn in a round, all who are
+        behind have less: the next round is for those as well who wait for nobody's.
         """
         runnable, steady, part = self.runnable, self.steady, self._part
+        late, self._late = self._late, {}
         is_short = bool(self.waiting)
         if is_short:
             part.begin(self._behind_ns)
         if not steady:
-            self._serve_some(islice(runnable, limit), now)
+            self._serve_some(islice(runnable, limit), late, now)
             return
         few, many = (steady, runnable) if len(steady) < len(runnable) else (runnable, steady)
-        self._serve_some(islice(filter(many.__contains__, few), limit), now)
+        self._serve_some(islice(filter(many.__contains__, few), limit), late, now)
         if not is_short:
             part.begin()
         others = islice(filterfalse(steady.__contains__, runnable), limit)
-        self._serve_some(others, now, part.in_time(self._others_ns))
+        self._serve_some(others, late, now, part.in_time(self._others_ns))
 
-    def _serve_some(self, members: Iterable[Member], now: int, enough: int | None = None) -> None:
+    def _serve_some(
+        self, members: Iterable[Member], late: Late, now: int, enough: int | None = None
+    ) -> None:
         """Continue with these.
 
         Args:
+            late: those who go last.
             enough: until when, if there is something new for others.
         """
         part, runnable, stop = self._part, self.runnable, self._log.start_of(self.front)
         self.throttles.now = now
         self._unseen_bytes = 0
         waiting = sorted(members, key=position_of)
+        if late:
+            waiting.sort(key=late.__contains__)
         for place, group in in_groups(waiting, self.cohorts.everything, stop, self._abreast):
             for member in group:
                 del runnable[member]

@@ -283,3 +283,23 @@ def test_who_does_not_ask_again_loses_its_turn(monkeypatch: pytest.MonkeyPatch) 
         worker.pump.enforce(0)
 
     assert worker.pump._conflating._siftings._current is None
+
+
+def test_who_is_looked_for_takes_every_second_turn_only(looked: list[int]) -> None:
+    """It is furthest behind, and each piece takes all the time that there is."""
+    worker, member, sink = behind(b"t1")
+    others = [worker.member(b"t1", room=0) for _ in range(3)]
+    publish(worker, 4)
+    sink.room = 1 << 30
+    pump = worker.pump
+    pump.runnable[member] = None
+    for other, its_sink in others:
+        its_sink.room = 1 << 30
+        pump.writable(other)
+    served = []
+    for _ in range(6):
+        del looked[:]
+        pump.serve_runnable(0, 10)
+        served.append((bool(looked), sum(bool(its_sink.taken) for _, its_sink in others)))
+
+    assert served == [(True, 0), (False, 1), (True, 1), (False, 2), (True, 2), (False, 3)]
