@@ -33,7 +33,7 @@ TRIED_FIRST: dict[str, int] = {
     "begin_with_the_last_but_one": 7,
     "believe_what_may_be_overwritten": 57,
     "count_the_lost_twice": 29,
-    "forget_a_jump_when_a_pass_begins": 10_026,
+    "forget_a_jump_when_a_pass_begins": 10_033,
     "forget_nothing": 7,
     "forget_that_it_has_jumped": 29,
     "go_back_without_protection": 10_037,

@@ -119,8 +119,8 @@ def test_the_connections_of_a_lost_worker_are_ended() -> None:
         bench.worker.exit(1)
         bench.turn()
 
-        assert has_ended(sock)
         assert not is_open(duplicate)
+        assert has_ended(sock)
         assert bench.state.ledger.evicted == 1
         assert bench.interest.count(None) == 0
 
