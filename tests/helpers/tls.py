@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "localhost"  # in the certificate of the server, with 127.0.0.1 and ::1
 _PIECE = 64 * 1024
+_ROUNDS = 10  # of a loop, in some of which transports close
 _ANSWERED = 1  # SSL_KEY_UPDATE_REQUESTED
 
 
@@ -117,6 +118,7 @@ class Relay:
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._ready = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ends: set[asyncio.StreamWriter] = set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -135,7 +137,7 @@ class Relay:
     def _run(self) -> None:
         loop = self._loop
         server = loop.run_until_complete(
-            asyncio.start_server(self._carry, "127.0.0.1", 0, ssl=self._front)
+            asyncio.start_server(self._come, "127.0.0.1", 0, ssl=self._front)
         )
         host, port = server.sockets[0].getsockname()
         self.endpoint = f"{'tcp' if self._front is None else 'tls'}://{host}:{port}"
@@ -146,17 +148,22 @@ class Relay:
         loop.close()
 
     async def _end(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for _ in range(10):  # transports close in some rounds of the loop
+        """Also of those who came in the last moment, and of whom nothing was begun."""
+        for _ in range(_ROUNDS):
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for end in self._ends:
+                end.transport.abort()
             await asyncio.sleep(0)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._ends.add(writer)
+        task = self._loop.create_task(self._carry(reader, writer))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends, ways = [writer], []
         try:
             there = await asyncio.open_connection(
@@ -178,7 +185,7 @@ class Relay:
             await asyncio.gather(*ways, return_exceptions=True)
             for end in ends:
                 end.transport.abort()
-            self._tasks.discard(task)
+            self._ends.discard(writer)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
