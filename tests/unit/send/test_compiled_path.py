@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 import threading
@@ -287,6 +288,7 @@ def test_a_large_batch_is_one_too(line: Line) -> None:
 
 def test_nothing_is_kept_for_each_message(line: Line) -> None:
     body, topic = b"a body of its own", line.path.intern(b"t")
+    gc.collect()  # else what earlier tests have left goes meanwhile, and its references to None
     before = [sys.getrefcount(one) for one in (body, topic, topic.head, None)]
 
     for _ in range(1000):
@@ -297,8 +299,10 @@ def test_nothing_is_kept_for_each_message(line: Line) -> None:
         line.path.encode([body, b"t", body, b"not known"])
     del coded
 
+    gc.collect()
     after = [sys.getrefcount(one) for one in (body, topic, topic.head, None)]
-    assert all(abs(one - other) < 50 for one, other in zip(before, after, strict=True))
+    changes = [one - two for one, two in zip(after, before, strict=True)]
+    assert all(abs(one) < 500 for one in changes), changes  # what is kept is kept each time
 
 
 @needs_compiled_verbs

@@ -170,6 +170,7 @@ def test_nothing_is_kept_of_frames(
     frames = [b"t", b"a body of its own", b"another of its own"]
     topic = blocking._engine.path.intern(b"t")
     looked_at = [*frames[1:], frames, topic, topic.head, blocking, awaited, None]
+    gc.collect()  # else what earlier tests have left goes meanwhile, and its references to None
     before = [sys.getrefcount(one) for one in looked_at]
 
     for _ in range(1000):
@@ -184,8 +185,9 @@ def test_nothing_is_kept_of_frames(
             batch.send(frames[1])
     del batch
 
-    after = [sys.getrefcount(one) for one in looked_at]
-    assert all(abs(one - other) < 50 for one, other in zip(before, after, strict=True))
+    gc.collect()
+    changes = [sys.getrefcount(one) - two for one, two in zip(looked_at, before, strict=True)]
+    assert all(abs(one) < 500 for one in changes), changes  # what is kept is kept each time
 
 
 # What a verb of asyncio returns.
