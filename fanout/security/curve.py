@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from fanout.errors import ConfigError
-from fanout.security.awaited import found_by
-from fanout.security.endpoints import Security, checked
+from fanout.security.endpoints import Checking, checked
 from fanout.security.sodium import PYNACL_MIN, Sodium, is_recent
-from fanout.security.verdicts import CHECK_TIMEOUT, Allow, Request, Verdict, as_verdict
 from fanout.security.z85 import z85_decode, z85_encode
 from fanout.zmtp.boxes import KEY_BYTES
 
 if TYPE_CHECKING:
-    from fanout.security.awaited import Ending
     from fanout.security.endpoints import Check
 
 Z85_CHARACTERS = 40  # of a key
 
 
-class Curve(Security):
+class Curve(Checking):
     """Keys on both sides, and everything encrypted (RFC 26). Immutable; threads call the check.
 
     Subscribers know the public key of the publisher, and get nothing from anybody else. Each has a
@@ -37,10 +34,9 @@ class Curve(Security):
             `check` cannot be called.
     """
 
-    __slots__ = ("_check", "_secrets")
+    __slots__ = ("_secrets",)
     mechanism = "CURVE"
     protocol = "zmtp+curve"
-    asks = True
 
     def __init__(
         self,
@@ -71,16 +67,6 @@ class Curve(Security):
 
     def secrets(self) -> list[bytes]:
         return list(self._secrets)
-
-    def judge(
-        self,
-        request: Request,
-        seconds: float = CHECK_TIMEOUT,
-        ending: Ending | None = None,
-    ) -> Verdict:
-        if self._check is None:
-            return Allow()
-        return as_verdict(found_by(self._check, request, seconds, ending))
 
     def check_place(self, endpoint: str, *, is_local: bool) -> None:
         del endpoint, is_local

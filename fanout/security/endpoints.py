@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.errors import ConfigError
 from fanout.security.awaited import found_by
-from fanout.security.verdicts import CHECK_TIMEOUT, Request, Verdict, as_verdict
+from fanout.security.verdicts import CHECK_TIMEOUT, Allow, Request, Verdict, as_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -72,7 +72,28 @@ class Null(Security):
         return "Null()"
 
 
-class Plain(Security):
+class Checking(Security):
+    """What all of these have that may ask a check of who connects: `Plain`, `Curve`, `Certified`.
+
+    Their makers set the check; None = everybody may subscribe.
+    """
+
+    __slots__ = ("_check",)
+    asks = True
+    _check: Check | None
+
+    def judge(
+        self,
+        request: Request,
+        seconds: float = CHECK_TIMEOUT,
+        ending: Ending | None = None,
+    ) -> Verdict:
+        if self._check is None:
+            return Allow()
+        return as_verdict(found_by(self._check, request, seconds, ending))
+
+
+class Plain(Checking):
     """User and password, in clear text (RFC 24). Immutable; the check is called by threads.
 
     Everything, the password included, can be read and changed by whoever is on the way, and nobody
@@ -90,10 +111,9 @@ class Plain(Security):
         TypeError: `check` cannot be called.
     """
 
-    __slots__ = ("_check", "_on_network")
+    __slots__ = ("_on_network",)
     mechanism = "PLAIN"
     protocol = "zmtp+plain"
-    asks = True
 
     def __init__(self, check: Check, *, on_network: bool = False) -> None:
         self._check = checked(check, "auth.Plain")
@@ -101,14 +121,6 @@ class Plain(Security):
 
     def __repr__(self) -> str:
         return f"Plain({self._check!r}, on_network={self._on_network})"
-
-    def judge(
-        self,
-        request: Request,
-        seconds: float = CHECK_TIMEOUT,
-        ending: Ending | None = None,
-    ) -> Verdict:
-        return as_verdict(found_by(self._check, request, seconds, ending))
 
     def check_place(self, endpoint: str, *, is_local: bool) -> None:
         if is_local or self._on_network:
