@@ -47,7 +47,7 @@ setup(
     ext_modules=[
         Extension(
             "fanout._speed",
-            ["fanout/_speed.c", "fanout/_speed_verbs.c"],
+            ["fanout/_speed_module.c", "fanout/_speed.c", "fanout/_speed_verbs.c"],
             depends=["fanout/_speed.h"],
             py_limited_api=True,
             optional=True,

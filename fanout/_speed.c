@@ -1,5 +1,4 @@
-/* The usual sends, compiled: what `SendPath.append` does, as one step. The verbs before it are in
-   `_speed_verbs.c`.
+/* The usual sends, compiled: what `SendPath.append` does, as one step.
 
    The Python code is the reference, and is complete without this. Each function here names its twin;
    nothing is decided here that is not decided there. What is not the usual case (a topic that is not
@@ -727,7 +726,7 @@ static PyType_Spec path_spec = {
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, path_slots,
 };
 
-/* ---- The module. ---- */
+/* ---- What the module has of it. ---- */
 
 static const Name names[] = {
     {&str_acquire, "acquire"}, {&str_release, "release"}, {&str_is_owned, "_is_owned"},
@@ -753,20 +752,10 @@ int add_type(PyObject *module, PyType_Spec *spec, const char *name, PyObject **k
     return failed;
 }
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "fanout._speed", "The usual sends, compiled.", -1, NULL,
-};
-
-PyMODINIT_FUNC PyInit__speed(void) {
-    if (intern_names(names, COUNT_OF(names)) < 0) return NULL;
-    PyObject *module = PyModule_Create(&definition);
-    if (module == NULL || add_verbs(module) < 0 ||
-        add_type(module, &lock_spec, "Lock", NULL) < 0 ||
-        add_type(module, &log_spec, "Log", &log_type) < 0 ||
-        add_type(module, &coded_spec, "Coded", &coded_type) < 0 ||
-        add_type(module, &path_spec, "Path", &path_type) < 0) {
-        Py_XDECREF(module);
-        return NULL;
-    }
-    return module;
+int add_paths(PyObject *module) {
+    if (intern_names(names, COUNT_OF(names)) < 0) return -1;
+    if (add_type(module, &lock_spec, "Lock", NULL) < 0) return -1;
+    if (add_type(module, &log_spec, "Log", &log_type) < 0) return -1;
+    if (add_type(module, &coded_spec, "Coded", &coded_type) < 0) return -1;
+    return add_type(module, &path_spec, "Path", &path_type);
 }

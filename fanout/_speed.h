@@ -1,4 +1,4 @@
-/* What the two files of the compiled part have in common. */
+/* What the files of the compiled part have in common. */
 
 #ifndef FANOUT_SPEED_H
 #define FANOUT_SPEED_H
@@ -52,6 +52,7 @@ PyObject *join_frames(PyObject *path, PyObject *frames, PyObject **topic);
 Py_ssize_t place_of(PyObject *type, const char *name);
 PyObject *get_at(PyObject *object, Py_ssize_t place, PyObject *name);
 int intern_names(const Name *all, size_t count);
+int add_paths(PyObject *module);
 int add_type(PyObject *module, PyType_Spec *spec, const char *name, PyObject **kept);
 
 /* In `_speed_verbs.c`. */

@@ -510,7 +510,7 @@ static PyType_Spec verb_spec = {
     verb_slots,
 };
 
-/* ---- The module. ---- */
+/* ---- What the module has of it. ---- */
 
 static PyMethodDef functions[] = {
     {"make_verb", make_verb, METH_VARARGS, "make_verb(type, which, text)\n--\n\nA method."},
