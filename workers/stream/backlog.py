@@ -93,32 +93,15 @@ class Backlog(Losing):
         """Send a plain member up to so many pieces, as so many steps would, in less time."""
         cohort = member.cohort
         assert cohort is not None
-        if cohort.everything:
-            return self._send_spans(member, front, steps)
         step = Step.MORE
         for _ in range(steps):
-            step = self._send_picks(member, cohort, front, front)
+            if cohort.everything:
+                step = self._send_span(member, front)
+            else:
+                step = self._send_picks(member, cohort, front, front)
             if step is not Step.MORE:
                 break
         return step
-
-    def _send_spans(self, member: Member, front: int, steps: int) -> Step:
-        """Most bytes for those who are behind go through this: it calls nobody it need not."""
-        log, most, start = self._log, self._span_bytes, member.position
-        end = log.start_of(front)
-        for _ in range(steps):
-            if start >= end:
-                return self._send_span(member, front)
-            span = log.span(start, end if end - start <= most else start + most)
-            try:
-                count = member.send(span)
-            except BlockingIOError:
-                return Step.FULL
-            member.sent_bytes += count
-            start = member.position = start + count
-            if count < len(span):
-                return Step.FULL
-        return Step.MORE
 
     def _has_snapshot(self, member: Member, front: int) -> bool:
         """Whether its cursor is where one is due."""
