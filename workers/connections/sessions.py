@@ -115,10 +115,9 @@ class Sessions:
 
 def _certified(records: Records, limits: SessionLimits) -> Session:
     """A session with who is known by the certificate that he has shown."""
-    from fanout.security.certificate_names import (
-        credentials_by,  # where nobody has it, it need not be
-    )
-    from fanout.zmtp.judged_null import JudgedNull  # loaded
+    # Loaded only where peers are known by certificates.
+    from fanout.security.certificate_names import credentials_by
+    from fanout.zmtp.judged_null import JudgedNull
 
     return Session(limits, mechanism=JudgedNull(lambda: credentials_by(*records.certificate())))
 
