@@ -96,8 +96,8 @@ class Both:
             line.__exit__(None, None, None)
 
 
-class CompiledMachine(RuleBasedStateMachine):
-    """What a publisher and its workers do, to both."""
+class PathMachine(RuleBasedStateMachine):
+    """What happens to send paths whatever is sent by them, to both."""
 
     numbered = False
     kept = False
@@ -114,6 +114,49 @@ class CompiledMachine(RuleBasedStateMachine):
         self.count += 1
         return (self.count.to_bytes(3, "big") * (size // 3 + 1))[:size]
 
+    @rule(name=names)
+    def intern(self, name: bytes) -> None:
+        self.both.do(lambda line: line.path.intern(name).id)
+
+    @rule(data=st.data())
+    def read(self, data: st.DataObject) -> None:
+        head = self.both.lines[0].path.log.head
+        tail = data.draw(st.one_of(st.integers(max(0, head - 30), head), st.just(NO_TAIL)))
+        self.both.do(lambda line: line.read_up_to(tail))
+
+    @rule(size=st.integers(0, PAGE), count=st.integers(1, 16))
+    def make_room(self, size: int, count: int) -> None:
+        self.both.do(lambda line: line.path.make_room(size, count))
+
+    @rule()
+    def interrupt(self) -> None:
+        """As a send does that is interrupted before its commit, and again while it settles."""
+
+        def poison(line: Line) -> None:
+            line.segment.words[at.H_POISON] = line.path.log.head + 1
+            line.path.log.load()
+
+        self.both.do(poison)
+
+    @precondition(lambda self: self.both.lines[0].path.poisoned)
+    @rule()
+    def recover(self) -> None:
+        self.both.do(lambda line: line.path.recover())
+
+    @rule(is_broken=st.booleans())
+    def break_or_mend(self, is_broken: bool) -> None:
+        self.both.do(
+            lambda line: line.path.gate.shut(BROKEN) if is_broken else line.path.gate.mend()
+        )
+
+    @invariant()
+    def same(self) -> None:
+        self.both.compare()
+
+
+class CompiledMachine(PathMachine):
+    """What a publisher and its workers do, to both."""
+
     @rule(size=sizes, subject=subjects)
     def append(self, size: int, subject: Subject) -> None:
         body = self.body(size)
@@ -124,10 +167,6 @@ class CompiledMachine(RuleBasedStateMachine):
         last = [bytes(NUMBER.size)] * self.numbered
         wire = encode_message([name, self.body(size), *last])
         self.both.do(lambda line: line.path.append(wire, Topic(7, name)))
-
-    @rule(name=names)
-    def intern(self, name: bytes) -> None:
-        self.both.do(lambda line: line.path.intern(name).id)
 
     @rule(messages=st.lists(st.tuples(sizes, subjects), min_size=1, max_size=20))
     def append_batch(self, messages: list[tuple[int, Subject]]) -> None:
@@ -154,47 +193,12 @@ class CompiledMachine(RuleBasedStateMachine):
 
         self.both.do(append)
 
-    @rule(data=st.data())
-    def read(self, data: st.DataObject) -> None:
-        head = self.both.lines[0].path.log.head
-        tail = data.draw(st.one_of(st.integers(max(0, head - 30), head), st.just(NO_TAIL)))
-        self.both.do(lambda line: line.read_up_to(tail))
-
-    @rule(size=st.integers(0, PAGE), count=st.integers(1, 16))
-    def make_room(self, size: int, count: int) -> None:
-        self.both.do(lambda line: line.path.make_room(size, count))
-
     @rule(is_asleep=st.booleans())
     def sleep(self, is_asleep: bool) -> None:
         def set_byte(line: Line) -> None:
             sleeper_byte(line.segment, 0)[0] = is_asleep
 
         self.both.do(set_byte)
-
-    @rule()
-    def interrupt(self) -> None:
-        """As a send does that is interrupted before its commit, and again while it settles."""
-
-        def poison(line: Line) -> None:
-            line.segment.words[at.H_POISON] = line.path.log.head + 1
-            line.path.log.load()
-
-        self.both.do(poison)
-
-    @precondition(lambda self: self.both.lines[0].path.poisoned)
-    @rule()
-    def recover(self) -> None:
-        self.both.do(lambda line: line.path.recover())
-
-    @rule(is_broken=st.booleans())
-    def break_or_mend(self, is_broken: bool) -> None:
-        self.both.do(
-            lambda line: line.path.gate.shut(BROKEN) if is_broken else line.path.gate.mend()
-        )
-
-    @invariant()
-    def same(self) -> None:
-        self.both.compare()
 
 
 class NumberedMachine(CompiledMachine):

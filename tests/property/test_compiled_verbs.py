@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import rule
 
 from fanout.errors import FanoutError
-from fanout.send.gate import BROKEN
-from fanout.shm import layout as at
-from fanout.shm.layout import PAGE
-from fanout.shm.worker_slot import NO_TAIL
 from tests.helpers.built import needs_compiled
-from tests.property.test_compiled import Both, names, sizes
+from tests.property.test_compiled import SETTINGS, PathMachine, names, sizes
 from tests.unit.send.faces import LineEngine, awaited_face, blocking_face, result_of
 
 if TYPE_CHECKING:
@@ -38,26 +33,14 @@ def finished(sent: Any) -> object:
     return sent if isinstance(sent, int) else result_of(sent)
 
 
-class VerbsMachine(RuleBasedStateMachine):
+class VerbsMachine(PathMachine):
     """What users call, and what workers do meanwhile, twice."""
-
-    numbered = False
-    kept = False
 
     def __init__(self) -> None:
         super().__init__()
-        self.both = Both(numbered=self.numbered, kept=self.kept)
         self.faces = {
             line: Faces(LineEngine(line, numbered=self.numbered)) for line in self.both.lines
         }
-        self.count = 0
-
-    def teardown(self) -> None:
-        self.both.close()
-
-    def body(self, size: int) -> bytes:
-        self.count += 1
-        return (self.count.to_bytes(3, "big") * (size // 3 + 1))[:size]
 
     def do(self, what: Callable[[Faces], object]) -> None:
         """Done to both, with the same result, whether or not that is an error."""
@@ -106,44 +89,6 @@ class VerbsMachine(RuleBasedStateMachine):
 
         self.do(publish)
 
-    @rule(name=names)
-    def intern(self, name: bytes) -> None:
-        self.both.do(lambda line: line.path.intern(name).id)
-
-    @rule(data=st.data())
-    def read(self, data: st.DataObject) -> None:
-        head = self.both.lines[0].path.log.head
-        tail = data.draw(st.one_of(st.integers(max(0, head - 30), head), st.just(NO_TAIL)))
-        self.both.do(lambda line: line.read_up_to(tail))
-
-    @rule(size=st.integers(0, PAGE), count=st.integers(1, 16))
-    def make_room(self, size: int, count: int) -> None:
-        self.both.do(lambda line: line.path.make_room(size, count))
-
-    @rule()
-    def interrupt(self) -> None:
-        def poison(faces: Faces) -> None:
-            path = faces.engine.path
-            path._segment.words[at.H_POISON] = path.log.head + 1
-            path.log.load()
-
-        self.do(poison)
-
-    @precondition(lambda self: self.both.lines[0].path.poisoned)
-    @rule()
-    def recover(self) -> None:
-        self.both.do(lambda line: line.path.recover())
-
-    @rule(is_broken=st.booleans())
-    def break_or_mend(self, is_broken: bool) -> None:
-        self.both.do(
-            lambda line: line.path.gate.shut(BROKEN) if is_broken else line.path.gate.mend()
-        )
-
-    @invariant()
-    def same(self) -> None:
-        self.both.compare()
-
 
 class NumberedVerbsMachine(VerbsMachine):
     """Of a publisher with `sequence_frame`."""
@@ -155,9 +100,6 @@ class KeptVerbsMachine(VerbsMachine):
     """Of one with `last_values`."""
 
     kept = True
-
-
-SETTINGS = settings(max_examples=30, stateful_step_count=40, deadline=None)
 
 
 @needs_compiled
