@@ -6,13 +6,10 @@ Publishers are ours, and libzmq's.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +21,7 @@ import fanout.asyncio
 from fanout import ConfigError, Publisher, ReceiverEvent, ReceiverEventKind, Subscriber, auth
 from tests.helpers.command import Command
 from tests.helpers.curve import new_keys
+from tests.helpers.healing import get_the_first_and_the_last, heal_and_miss_nothing
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -214,16 +212,7 @@ def test_curve_heals_and_misses_nothing() -> None:
         Publisher(ANY, security=CURVE, **OPTIONS) as publisher,
         Subscriber(publisher.endpoints[0], security=AS_KEY) as subscriber,
     ):
-        publisher.wait_for_subscribers(1, timeout=S)
-        for number in range(3):
-            for _ in range(50):
-                publisher.publish("A", b"")
-            if number < 2:
-                os.kill(publisher.statistics().workers[0].pid, signal.SIGKILL)
-                wait_until(partial(is_up, subscriber, number + 2), "it is back")
-        got = [subscriber.recv(S) for _ in range(150)]
-        assert [message.sequence for message in got] == list(range(150))
-        assert {message.gap for message in got} == {None}
+        heal_and_miss_nothing(publisher, subscriber, is_up)
 
 
 def test_a_long_list_of_topics_goes_in_boxes_too() -> None:
@@ -232,10 +221,7 @@ def test_a_long_list_of_topics_goes_in_boxes_too() -> None:
         Publisher(ANY, security=CURVE, **OPTIONS) as publisher,
         Subscriber(publisher.endpoints[0], topics, security=AS_KEY) as subscriber,
     ):
-        publisher.wait_for_subscribers(1, topics[-1], timeout=S)
-        publisher.publish(topics[0], b"first")
-        publisher.publish(topics[-1], b"last")
-        assert [subscriber.recv(S).payload for _ in range(2)] == [b"first", b"last"]
+        get_the_first_and_the_last(publisher, subscriber, topics)
 
 
 def test_each_endpoint_has_its_own() -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +25,7 @@ from tests.helpers.certificates import (
     SERVER_KEY,
 )
 from tests.helpers.command import Command
+from tests.helpers.healing import get_the_first_and_the_last, heal_and_miss_nothing
 from tests.helpers.tls import Relay, server_tls
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -190,16 +188,7 @@ def test_it_heals_and_misses_nothing() -> None:
         opened() as publisher,
         Subscriber(publisher.endpoints[0], tls=TRUSTS) as subscriber,
     ):
-        publisher.wait_for_subscribers(1, timeout=S)
-        for number in range(3):
-            for _ in range(50):
-                publisher.publish("A", b"")
-            if number < 2:
-                os.kill(publisher.statistics().workers[0].pid, signal.SIGKILL)
-                wait_until(partial(is_up, subscriber, number + 2), "it is back")
-        got = [subscriber.recv(S) for _ in range(150)]
-        assert [message.sequence for message in got] == list(range(150))
-        assert {message.gap for message in got} == {None}
+        heal_and_miss_nothing(publisher, subscriber, is_up)
 
 
 def test_a_long_list_of_topics() -> None:
@@ -208,10 +197,7 @@ def test_a_long_list_of_topics() -> None:
         opened() as publisher,
         Subscriber(publisher.endpoints[0], topics, tls=TRUSTS) as subscriber,
     ):
-        publisher.wait_for_subscribers(1, topics[-1], timeout=S)
-        publisher.publish(topics[0], b"first")
-        publisher.publish(topics[-1], b"last")
-        assert [subscriber.recv(S).payload for _ in range(2)] == [b"first", b"last"]
+        get_the_first_and_the_last(publisher, subscriber, topics)
 
 
 def test_a_program_that_is_too_slow_holds_the_publisher_back() -> None:
