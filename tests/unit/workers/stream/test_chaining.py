@@ -292,10 +292,8 @@ def test_who_is_further_behind_than_one_before_it_gets_its_own(feed: KeyedFeed) 
     assert not feed.asked
 
 
-@pytest.mark.parametrize("is_forgotten", [False, True])
-def test_one_that_is_kept_and_gone_before_it_is_sent_is_told_of(is_forgotten: bool) -> None:
-    feed = KeyedFeed(SMALL)
-    key = feed.publish_key(b"xp0")
+def with_one_alone(feed: KeyedFeed) -> One:
+    """A newcomer whose socket is full, and for whom a keyframe far back was found."""
     for _ in range(1_500):
         feed.publish(b"yp0")
     one = feed.comes(b"xp0", room=0)
@@ -304,6 +302,14 @@ def test_one_that_is_kept_and_gone_before_it_is_sent_is_told_of(is_forgotten: bo
         feed.turn()
     assert one.member.snapshots is not None
     assert one.member.snapshots.pending[0].alone, "it was found, and waits for its socket"
+    return one
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_one_that_is_kept_and_gone_before_it_is_sent_is_told_of(is_forgotten: bool) -> None:
+    feed = KeyedFeed(SMALL)
+    key = feed.publish_key(b"xp0")
+    one = with_one_alone(feed)
     if is_forgotten:
         place = TOPICS.index(b"xp0") + 1
         feed.log.values.forget(place, 7_000 << PLACE_BITS | place)
@@ -325,14 +331,7 @@ def test_a_delta_that_was_jumped_over_is_not_sent_for_a_keyframe_that_was_alone(
     feed = KeyedFeed(SMALL)
     feed.policy = SlowPolicy("drop_oldest")
     feed.publish_key(b"xp0")
-    for _ in range(1_500):
-        feed.publish(b"yp0")
-    one = feed.comes(b"xp0", room=0)
-    one.member.gaps = Gaps(1, conflated=False)
-    for _ in range(9):
-        feed.turn()
-    assert one.member.snapshots is not None
-    assert one.member.snapshots.pending[0].alone, "it was found, and waits for its socket"
+    one = with_one_alone(feed)
     delta = feed.publish(b"xp0")
     for _ in range(feed.reader.entries * 5 // 8):
         feed.publish(b"yp0", 1)

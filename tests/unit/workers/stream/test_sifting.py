@@ -72,6 +72,17 @@ def behind(*others: bytes, policy: SlowPolicy = CONFLATE) -> tuple[Worker, Membe
     return worker, member, sink
 
 
+def two_behind() -> tuple[Worker, Member, Member, Sink]:
+    """And both have wanted other topics since then; the second one with its sink."""
+    worker, member, _sink = behind(b"t1")
+    other, room = worker.member(b"t0", room=0)
+    worker.obey(other, CONFLATE)
+    publish(worker, 300)
+    worker.pump.subscribe(other, [b"t1"])
+    publish(worker, 300)
+    return worker, member, other, room
+
+
 def topic(number: int) -> bytes:
     """Each comes again, but for the first one."""
     return b"t%d%03d" % (number % 2, number % TOPICS) if number else b"t0first"
@@ -231,12 +242,7 @@ def test_who_is_over_a_limit_with_the_newest_alone_is_thinned_once() -> None:
 
 @pytest.mark.usefixtures("looked")
 def test_it_is_done_for_one_after_the_other_and_who_has_gone_holds_up_nobody() -> None:
-    worker, member, _sink = behind(b"t1")
-    other, room = worker.member(b"t0", room=0)
-    worker.obey(other, CONFLATE)
-    publish(worker, 300)
-    worker.pump.subscribe(other, [b"t1"])
-    publish(worker, 300)
+    worker, member, other, room = two_behind()
     room.room = 1 << 30
     for _ in range(3):
         worker.pump.serve(member, 0)
@@ -256,12 +262,7 @@ def test_it_is_done_for_one_after_the_other_and_who_has_gone_holds_up_nobody() -
 @pytest.mark.usefixtures("looked")
 def test_who_is_not_conflated_any_more_loses_its_turn_at_once(policy: SlowPolicy) -> None:
     """Others would be sent nothing meanwhile, and looked at again and again."""
-    worker, member, _sink = behind(b"t1")
-    other, room = worker.member(b"t0", room=0)
-    worker.obey(other, CONFLATE)
-    publish(worker, 300)
-    worker.pump.subscribe(other, [b"t1"])
-    publish(worker, 300)
+    worker, member, other, room = two_behind()
     worker.pump.serve(member, 0)
     worker.obey(member, policy)
     while worker.pump.enforce(0):
