@@ -206,30 +206,35 @@ class Backlog(Losing):
         if not picked:
             self._move(member, stop, 0)
             return Step.MORE
-        pieces = [chunk.pieces[index] for index in picked]
-        in_log = pieces
+        in_log = pieces = list(map(chunk.pieces.__getitem__, picked))
         if cohort.encoding is not None:
             encode, base = cohort.encoding.encode, chunk.first
             numbers = (base + index for index in picked)
             pieces = list(map(encode, pieces, numbers))
-        ends = list(accumulate(map(len, pieces)))
-        fitting = max(1, bisect_right(ends, self._span_bytes))
-        if fitting < len(picked):
-            stop = chunk.first + picked[fitting]
-        count = send(member, memoryview(b"".join(pieces[:fitting]))[member.offset :])
-        done = member.offset + count
-        whole = bisect_right(ends, done, hi=fitting)
+        data, fitting, offset = b"".join(pieces), len(picked), member.offset
+        if len(data) > self._span_bytes:
+            ends = list(accumulate(map(len, pieces)))
+            fitting = max(1, bisect_right(ends, self._span_bytes))
+            if fitting < len(picked):
+                stop = chunk.first + picked[fitting]
+                data = data[: ends[fitting - 1]]
+        done = offset + send(member, memoryview(data)[offset:] if offset else data)
+        if done == len(data) and in_log is pieces:  # the usual case: where each ends is no matter
+            whole, rest = fitting, 0
+        else:
+            ends = list(accumulate(map(len, pieces)))
+            whole = bisect_right(ends, done, hi=fitting)
+            rest = done - (ends[whole - 1] if whole else 0)
         member.sent += whole
         self._totals.sent += whole
-        offset = done - (ends[whole - 1] if whole else 0)
         if in_log is not pieces:  # the first one was counted when it was begun
-            begun = slice(member.offset > 0, whole + (offset > 0))
+            begun = slice(offset > 0, whole + (rest > 0))
             added = sum(map(len, pieces[begun])) - sum(map(len, in_log[begun]))
             self.correct(member, 0, added)
         if whole == fitting:
             self._move(member, stop, 0)
             return Step.MORE
-        self._move(member, chunk.first + picked[whole], offset)
+        self._move(member, chunk.first + picked[whole], rest)
         return Step.FULL
 
     def _count_picked(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fanout.workers.tuning import TUNING, Tuning
 
+WORTH_PART = 4  # sends of less than 1/4 of what is aimed at are not made smaller, to end sooner
 CAREFUL_BATCHES = 16  # after one that took too long: what is cut off then was found in vain
 CAREFUL_PART = 8  # such batches grow by 1/8
 SHARED_SENDS = 4  # of the same bytes, from which on a send may have twice as many: in the cache
@@ -54,3 +55,8 @@ class Pace:
         """There was no time to sort more than so many."""
         self.messages = taken
         self._careful = CAREFUL_BATCHES
+
+    def shorten(self, taken: int, sends: int, sent_bytes: int) -> None:
+        """To send so many messages took too long: it came to so many sends and bytes."""
+        if sent_bytes * WORTH_PART > self._aim * sends:
+            self.cut(max(1, taken // 2))

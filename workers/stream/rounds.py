@@ -6,9 +6,11 @@ of it. Thousands of members take longer than a turn may: then the round is inter
 in the next turn. Who has not had his turn by then *waits*: he is ready, but his stream still stands
 where the round began. Whoever wants to do something else with him first gives him a cursor there.
 
-There may be more members than there is time for, and then they are not equal. Those who are not
-*steady* do not wait: they go on by themselves, as if their sockets had been full, so that the front
-moves on for those who are. Else some who have come to read nothing would set the pace for all.
+There may be more members than there is time for, and then they are not equal. Once a round has had
+some parts of turns, those who are not *steady* do not wait any more: they go on by themselves, as
+if their sockets had been full, so that the front moves on for those who are. Else some who have
+come to read nothing would set the pace for all. But not before: who goes on by himself picks what
+he wants out of the log again, which with a long list of his own takes several times as long.
 Crowds do not wait either, steady or not, while a round has few messages: else thousands who have
 one feed in common make whoever has another one wait until each of them was sent a few bytes.
 """
@@ -56,9 +58,12 @@ class Rounds(RoundSends):
         self._span_bytes = tuning.span_bytes
         self._batch_bytes = tuning.batch_bytes
         self._crowd_messages = tuning.crowd_messages
+        self._round_parts = tuning.round_parts
         self._pace = Pace(tuning)
         self._round: Iterable[None] | None = None
+        self._parts = 0  # of turns that it has had
         self._is_divided = False  # in that round: who waits is steady, or nobody is
+        self._is_too_long = False  # that round: some had to go on by themselves
         self.steady: dict[Member, None] = {}
 
     @property
@@ -78,8 +83,11 @@ class Rounds(RoundSends):
             if self.front >= head:
                 return False
             self._round = self._begin(head)
-        elif not (self._is_divided or self._divide()):
-            return True
+            self._parts, self._is_too_long = 1, False
+        else:
+            if not (self._is_divided or self._divide()):
+                return True
+            self._parts += 1
         for _interruption in self._round:
             return True
         self._round = None
@@ -155,33 +163,36 @@ class Rounds(RoundSends):
         shared = (yield from self._send_shares(shares)) if shares else (0, 0, 0)
         loads, sends, sent_bytes = shared[0] + own[0], shared[1] + own[1], shared[2] + own[2]
         self._pace.learn(stop - first, end - start, loads, sends, sent_bytes)
+        if self._is_too_long:
+            self._pace.shorten(stop - first, sends, sent_bytes)
         self.totals.matched_bytes += sorting.clear(self._now)
 
     def _divide(self) -> bool:
         """There was not time for all: have those go on by themselves who are not to wait.
 
         Who is steady may turn out while the round goes on; as long as nobody is, all but the crowds
-        wait for each other.
+        wait for each other, and so do all for some parts of turns.
 
         Returns:
             Whether that is done: if not, the time is over, and there are more of them.
         """
-        has_steady = bool(self.steady)
-        others = sorted(self._not_to_wait(), key=attrgetter("id"))
+        is_long = bool(self.steady) and self._parts >= self._round_parts
+        others = sorted(self._not_to_wait(is_long=is_long), key=attrgetter("id"))
+        self._is_too_long |= is_long and bool(others)
         for done, member in enumerate(others, 1):
             self._block(member, self._round_first, 0, self._now)
             self.runnable[member] = None
             if not done % DIVIDED_PER_LOOK and self._part.is_over():
                 return False
-        self._is_divided = has_steady
+        self._is_divided = is_long
         return True
 
-    def _not_to_wait(self) -> list[Member]:
-        """Those who wait for the rest of the round and are not steady, or belong to a crowd.
+    def _not_to_wait(self, *, is_long: bool) -> list[Member]:
+        """Those who wait for the rest of a long round and are not steady, or belong to a crowd.
 
         To pick again what a crowd is sent takes little: such cohorts have few prefixes.
         """
-        steady = self.steady if self._subscribed > len(self.steady) else None
+        steady = self.steady if is_long and self._subscribed > len(self.steady) else None
         is_crowded = self.front - self._round_first <= self._crowd_messages
         if not (steady or is_crowded):
             return []

@@ -64,3 +64,17 @@ def test_a_batch_that_was_cut_grows_in_small_steps_for_a_while() -> None:
         grown.append(pace.messages)
 
     assert grown == [901] * CAREFUL_BATCHES + [1600]
+
+
+@pytest.mark.parametrize(("each", "messages"), [(SEND_BYTES_AIM, 500), (1_000, 1_000)])
+def test_a_batch_that_took_too_long_to_send_is_halved_unless_its_sends_are_small(
+    each: int, messages: int
+) -> None:
+    pace = Pace()
+    pace.messages = 1_000
+    pace.shorten(1_000, 10, 10 * each)
+    halved = pace.messages
+    pace.learn(pace.messages, 1 << 20, 10, 10, 10 * 100)
+
+    assert halved == messages
+    assert pace.messages == (2_000 if messages == 1_000 else 500 + 1 + 500 // 8)

@@ -38,11 +38,14 @@ class Rounds(Worker):
         shared_prefixes: int,
         shared_from: int = 0,
         crowd_messages: int = 0,
+        round_parts: int = 1,
     ) -> None:
         tuning = Tuning(
             shared_prefixes=shared_prefixes,
             shared_from=shared_from,
             crowd_messages=crowd_messages,
+            round_parts=round_parts,
+            batch_send_bytes=4 * len(message(0)) - 1,
         )
         super().__init__(tuning=tuning)
         self.part = self.pump._part = Ticking().part(1)
@@ -306,6 +309,41 @@ def test_who_keeps_up_does_not_wait_for_those_who_do_not(
     assert [figures(worker, member) for member in worker.members] == [(2, 2, 0)] * 3 * EACH
     assert pump.totals.sent == pump.totals.matched == 6 * EACH
     assert not pump.blocked
+
+
+@WANTS
+def test_a_round_has_some_parts_of_turns_before_anybody_goes_on_alone(
+    prefixes: tuple[bytes, ...], shared_prefixes: int
+) -> None:
+    worker = Rounds(prefixes, shared_prefixes, round_parts=2)
+    worker.pump.steady[worker.members[-1]] = None
+    blocked, sent = [], []
+    for _ in range(3):
+        worker.go()
+        blocked.append(len(worker.pump.blocked))
+        sent.append([bool(sink.taken) for sink in worker.sinks].count(True))
+
+    assert (blocked, sent) == ([0, 0, EACH - 1], [EACH, 2 * EACH, 2 * EACH + 1])
+    worker.finish()
+    assert {sink.taken for sink in worker.sinks} == {message(0)}
+
+
+@pytest.mark.parametrize(
+    ("round_parts", "steady", "messages"), [(1, 1, 4), (2, 1, 4), (3, 1, 8), (1, 3 * EACH, 8)]
+)
+def test_after_a_round_that_some_could_not_wait_for_the_next_is_shorter(
+    round_parts: int, steady: int, messages: int
+) -> None:
+    worker = Rounds((b"A", b"#"), 0, round_parts=round_parts)
+    pump, taken = worker.pump, 8
+    pump.steady.update(dict.fromkeys(worker.members[:steady]))
+    for number in range(1, taken):
+        worker.log.publish(b"A", b"%d" % number)
+    pump._pace.messages = taken
+    while worker.go():
+        continue
+
+    assert pump._pace.messages == messages
 
 
 @WANTS
