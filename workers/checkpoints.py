@@ -136,7 +136,7 @@ class Checkpoints:
         Returns:
             Whether there was no time for all of it.
         """
-        if not self._answering and not self._begin_answer():
+        if not (self._answering or (self._asked and self._begin_answer())):
             return False
         part = self._part
         part.begin(self._each_ns)

@@ -81,8 +81,10 @@ class Deliveries:
     def serve(self, now: int) -> None:
         """Continue with those who are behind and have room again."""
         pump, limit = self._pump, self._writable_per_turn
-        peers = map(self._by_descriptor.get, [one for one, _ in self._write_set.poll(0, limit)])
-        pump.have_room([peer.member for peer in peers if peer is not None])
+        ready = [one for one, _ in self._write_set.poll(0, limit)]
+        peers = [peer for peer in map(self._by_descriptor.get, ready) if peer is not None]
+        if peers:  # else it was the doorbell, or nothing
+            pump.have_room([peer.member for peer in peers])
         pump.wake(now)
         if pump.runnable:
             self._part.begin()

@@ -34,16 +34,21 @@ class Naps:
         self._front = self._position = self._since = 0
         self._rate = self._byte_rate = 0.0
 
-    def learn(self, front: int, position: int, now: int) -> None:
-        """A turn has brought the front to this message, at this position, at `now` in ns."""
+    def learn(self, front: int, position: int, now: int) -> bool:
+        """A turn has brought the front to this message, at this position, at `now` in ns.
+
+        Returns:
+            Whether that is a flood: if not, nobody naps.
+        """
         elapsed = now - self._since
         if elapsed >= WINDOW_NS:
             self._rate = (front - self._front) * NS / elapsed
             self._byte_rate = (position - self._position) * NS / elapsed
             self._front, self._position, self._since = front, position, now
+        return self._rate > FLOOD_RATE
 
     def pause(self, work_ns: int, waiting_bytes: int, share: float) -> float:
-        """Seconds to let pass now, 0.0 = none.
+        """Seconds to let pass now, in a flood; 0.0 = none.
 
         Not longer than it takes until there is enough for a large send.
 
@@ -52,8 +57,6 @@ class Naps:
             waiting_bytes: in the log, above the front.
             share: of the log's bytes that one send carries, above 0.0, up to 1.0.
         """
-        if self._rate <= FLOOD_RATE:
-            return 0.0
         by_rate = NAP * min(max(self._rate / NAP_RATE, 1), NAPS_MAX)
         by_work = NAP_WORK * work_ns / NS
         missing = min(SEND_BYTES / share, self._most_bytes) - waiting_bytes

@@ -78,10 +78,14 @@ class Rest:
             hurry: somebody waits for the next turn.
             blocked: so do members whose sockets are full, for room in them.
         """
-        now = self._now()
         began, self._round_began = self._round_began or began, 0
+        log, now = self._log, self._now()
         if not self._nap_ends:
-            self._nap_ends = now + int(self._pause(front, began, now, share) * NS)
+            position = log.start_of(front)
+            if not self._naps.learn(front, position, began):
+                return False  # as mostly
+            waiting = log.start_of(log.head()) - position
+            self._nap_ends = now + int(self._naps.pause(now - began, waiting, share) * NS)
         if hurry or not self.is_napping(now):
             self._nap_ends = 0
             return False
@@ -95,12 +99,6 @@ class Rest:
         if not self.is_napping(self._now()):
             self._nap_ends = 0
         return True
-
-    def _pause(self, front: int, began: int, now: int, share: float) -> float:
-        position = self._log.start_of(front)
-        self._naps.learn(front, position, began)
-        waiting = self._log.start_of(self._log.head()) - position
-        return self._naps.pause(now - began, waiting, share)
 
     def sleep(self, front: int) -> bool:
         """Ask to be woken by the next commit; False if there has been one meanwhile."""

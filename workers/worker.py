@@ -176,15 +176,15 @@ class Worker:
         if self._has_failed:
             return
         now = self._around.now()
-        more = True
+        more, late, resuming = True, self.checkpoints.are_late, self._orders.resuming
         if hurry or not self.rest.is_napping(now):  # else the new messages wait for its end
             self.rest.end_nap()
-            more = self._deliveries.advance(now, one=self.checkpoints.are_late)
-        if self.checkpoints.are_late:
+            more = self._deliveries.advance(now, one=late)
+        if late:
             self._part.begin(self._tick_ns)
             self.checkpoints.end_round(now)
-        if self._orders.resuming.are_due:
-            self._orders.resuming.go_on(now)
+        if resuming.are_due:
+            resuming.go_on(now)
         self._deliveries.serve(now)
         unsettled = self._settle_turn(now)
         if self._done.is_set():
@@ -192,7 +192,7 @@ class Worker:
         self._wake_later(now)
         if self.pump.waiting:
             self.rest.put_off(now)
-        unsettled = unsettled or self._orders.resuming.are_due
+        unsettled = unsettled or resuming.are_due
         if unsettled or self.pump.runnable or not self._rest(now, more, hurry):
             self._schedule_turn()
 

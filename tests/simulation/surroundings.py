@@ -109,6 +109,9 @@ class SimulatedNaps(Naps):
         super().__init__(log_bytes)
         self._world = world
 
+    def learn(self, *_what: Any) -> bool:
+        return True
+
     def pause(self, *_what: Any) -> float:
         rng = self._world.rng
         if self._world.settling or rng.random() >= NAP_CHANCE:

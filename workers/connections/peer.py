@@ -173,9 +173,13 @@ class Peer:
             blocked_since: monotonic ns of its last progress, 0 if it is ready.
         """
         member = self.member
+        is_kept = member.sealed is not None and member.sealed.kept_bytes > 0
         seen = member.checkpoint(
-            *(blocked_since, self._kernel_bytes, self.rate, self.rate_bytes),
-            is_going_back=self.is_going_back or self._kept_bytes > 0,
+            blocked_since,
+            self._kernel_bytes,
+            self.rate,
+            self.rate_bytes,
+            is_going_back=self.is_going_back or is_kept,
         )
         self.slot.checkpoint(seen)
         return seen

@@ -218,9 +218,17 @@ class Member:
     @property
     def matched_bytes(self) -> int:
         """Their bytes: as they lie in the log, or with an encoding, as it was sent those it was."""
-        if self.cohort is None:
-            return self.matched_bytes_before
-        return self.matched_bytes_before + self.cohort.matched_bytes - self.joined_at_bytes
+        return self._matched_in_all()[1]
+
+    def _matched_in_all(self) -> tuple[int, int]:
+        """Both; for the cohort of most without further calls."""
+        cohort, matched, size = self.cohort, self.matched_before, self.matched_bytes_before
+        if cohort is None:
+            return matched, size
+        matched, size = matched - self.joined_at, size - self.joined_at_bytes
+        if cohort.everything:
+            return matched + cohort.counted, size + cohort.counted_bytes
+        return matched + cohort.matched, size + cohort.matched_bytes
 
     @property
     def is_to_be_told(self) -> bool:
@@ -284,11 +292,8 @@ class Member:
 
     def figures(self) -> tuple[int, ...]:
         """What a record has of a checkpoint of this instant, in the order of that."""
-        cohort, sent_bytes = self.cohort, self.sent_bytes
-        matched, matched_bytes = self.matched_before, self.matched_bytes_before
-        if cohort is not None:
-            matched += cohort.matched - self.joined_at
-            matched_bytes += cohort.matched_bytes - self.joined_at_bytes
+        sent_bytes = self.sent_bytes
+        matched, matched_bytes = self._matched_in_all()
         return (
             *(matched, self.sent, sent_bytes, self.dropped),
             *(sent_bytes + self.spoken_bytes, self.counted, matched_bytes, self.dropped_bytes),
@@ -313,12 +318,8 @@ class Member:
                 is kept that it is to be sent.
         """
         # All subscribers are asked, ten times a second: without a call for each figure.
-        cohort, sent_bytes = self.cohort, self.sent_bytes
-        matched, matched_bytes = self.matched_before, self.matched_bytes_before
-        if cohort is not None:
-            matched += cohort.matched - self.joined_at
-            matched_bytes += cohort.matched_bytes - self.joined_at_bytes
-        drops = self.drops
+        sent_bytes = self.sent_bytes
+        matched, matched_bytes = self._matched_in_all()
         has_more = self.replay is not None or self.snapshots is not None
         fields = (
             self.position,
@@ -335,12 +336,7 @@ class Member:
             self.dropped_bytes,
             self.conflated,
             self.conflated_bytes,
-            drops[0],
-            drops[1],
-            drops[2],
-            drops[3],
-            drops[4],
-            drops[5],
+            *self.drops,
             self.spilled if self.spill else self.sequence,
             kernel_bytes,
             rate,

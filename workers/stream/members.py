@@ -215,20 +215,19 @@ class Members:
 
     def move_tail(self) -> int:
         """Look for the oldest message that a member may still have to be sent, and note it."""
-        lowest = position = self._log.start_of(self.served)
+        backlog, served = self.backlog, self.served
         if self.blocked:
             last = self._last
             # Cursors only move forward: while the last one stands still, it is the last.
             if last is None or last not in self.blocked or last.position != self._last_position:
                 last = self._last = min(self.blocked, key=position_of)
                 self._last_position = last.position
-            lowest = min(position, self._last_position)
-        backlog = self.backlog
-        if lowest >= position:
-            backlog.tail = self.served
-        elif lowest >= self._log.start_of(backlog.tail + 1):
-            backlog.tail = self._log.sequence_at(lowest, backlog.tail, self.front)
-        return backlog.tail
+            if (lowest := self._last_position) < self._log.start_of(served):
+                if lowest >= self._log.start_of(backlog.tail + 1):
+                    backlog.tail = self._log.sequence_at(lowest, backlog.tail, self.front)
+                return backlog.tail
+        backlog.tail = served
+        return served
 
     def flushed(self) -> int:
         """The message below which all was handed to the sockets; last values and records, too."""
@@ -301,9 +300,11 @@ class Members:
 
     def _count_ready(self, member: Member) -> None:
         """A ready member that takes everything was sent all that matched; the totals have it."""
-        if not member.blocked and member.cohort is not None and member.cohort.everything:
+        cohort = member.cohort
+        if not member.blocked and cohort is not None and cohort.everything:
+            matched = member.matched_before + cohort.counted - member.joined_at
             waits_for = self.front - self._round_first if member in self.waiting else 0
-            member.sent = member.matched - member.dropped - member.conflated - waits_for
+            member.sent = matched - member.dropped - member.conflated - waits_for
 
     # Their cohorts.
 

@@ -76,6 +76,9 @@ class Clock:
 class NoNaps(Naps):
     """Messages never accumulate."""
 
+    def learn(self, *_what: Any) -> bool:
+        return True
+
     def pause(self, *_what: Any) -> float:
         return 0.0
 

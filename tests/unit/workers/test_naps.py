@@ -29,8 +29,14 @@ def naps_at(rate: float, message_bytes: int = 100, log_bytes: int = LOG_BYTES) -
     return naps
 
 
-def test_below_a_flood_nobody_naps() -> None:
-    assert naps_at(FLOOD_RATE).pause(NS, 0, 1.0) == 0.0
+@pytest.mark.parametrize(("rate", "is_flood"), [(FLOOD_RATE, False), (FLOOD_RATE * 1.01, True)])
+def test_from_some_rate_on_it_is_a_flood(rate: float, is_flood: bool) -> None:
+    naps = Naps(LOG_BYTES)
+    count = int(rate * WINDOW_NS / NS)
+
+    assert not naps.learn(0, 0, NS)
+    assert naps.learn(count, count * 100, NS + WINDOW_NS) is is_flood
+    assert naps.learn(count, count * 100, NS + WINDOW_NS + 1) is is_flood, "for a window"
 
 
 def test_naps_grow_with_the_rate() -> None:
@@ -50,9 +56,7 @@ def test_a_burst_is_no_flood_however_close_its_turns_are() -> None:
     naps = naps_at(1_000)
     now = NS + WINDOW_NS
     for turn in range(1, 40):
-        naps.learn(10 + turn * 10, 1_000, now + turn * 50_000)
-
-        assert naps.pause(NS, 0, 1.0) == 0.0
+        assert not naps.learn(10 + turn * 10, 1_000, now + turn * 50_000)
 
 
 def test_turns_without_messages_do_not_make_a_flood_of_those_with() -> None:
@@ -60,19 +64,16 @@ def test_turns_without_messages_do_not_make_a_flood_of_those_with() -> None:
     front = 0
     for number in range(200):
         tick = NS + number * 10_000_000
-        naps.learn(front, front * 100, tick)
+        assert not naps.learn(front, front * 100, tick)
         front += 100
-        naps.learn(front, front * 100, tick + 30_000)
-
-        assert naps.pause(NS, 0, 1.0) == 0.0
+        assert not naps.learn(front, front * 100, tick + 30_000)
 
 
 def test_after_a_flood_and_a_rest_it_is_over() -> None:
     naps = naps_at(1_000_000)
     front = int(1_000_000 * WINDOW_NS / NS)
-    naps.learn(front + 1, (front + 1) * 100, 2 * NS)
 
-    assert naps.pause(NS, 0, 1.0) == 0.0
+    assert not naps.learn(front + 1, (front + 1) * 100, 2 * NS)
 
 
 def test_a_nap_ends_when_there_is_enough_to_send() -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 class Sleepy(Naps):
     """Naps whenever it may."""
 
+    def learn(self, *_what: int) -> bool:
+        return True
+
     def pause(self, *_what: float) -> float:
         return 0.005
 
