@@ -143,6 +143,12 @@ class Reason(enum.Enum):
     DENIED = 25, "denied", "was refused (security)", Fault.SUBSCRIBER
     PUT_OFF = 26, "put_off", "could not be judged now (security)", Fault.PUBLISHER
 
+    KEY = (
+        28,
+        "key",
+        "has keys that do not fit those of this endpoint (security)",
+        Fault.SUBSCRIBER,
+    )
     EXPIRED = 27, "expired", "may not be connected for longer (expires)", Fault.NOBODY
 
     # Dropping.
@@ -195,5 +201,9 @@ NUMBERS_MAX = 63  # there is a counter for each number in the header of the shar
 # Why messages are dropped: each subscriber has a counter for each of these, the first by what the
 # others leave of all that it lost. They are in the order of their words in the shared memory.
 DROPPING = (Reason.LAG, Reason.LAG_MESSAGES, Reason.LAG_AGE, Reason.LAG_LOG)
+
+# Who is closed for these comes back at once, for the same again: the coordinator, which knows how
+# often its address has, ends the connection, and no worker does.
+COME_BACK = frozenset((Reason.LIMIT, Reason.KEY))
 
 _BY_NUMBER = {reason.number: reason for reason in Reason}

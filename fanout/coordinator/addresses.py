@@ -34,6 +34,10 @@ BURST_TIMES = 2  # or so often what may stay: all come back at once, and once mo
 HOLD_FIRST = 1.0  # seconds that the second offence in a row is held; doubles with each
 HOLD_MAX = 60.0  # seconds
 FORGIVEN_AFTER = 300.0  # seconds without an offence
+# Seconds that who has keys that do not fit is held, from the second time on. libzmq is back 0.1 s
+# after it was closed, and each time a worker multiplies on a curve (0.1 ms): so it does a fiftieth
+# of that, and whose keys are mended waits no longer.
+REFUSAL_HOLD = 5.0
 
 
 class Refusal(NamedTuple):
@@ -68,6 +72,7 @@ class _Address:
     at: float = 0.0
     offences: int = 0  # in a row
     offended: float = 0.0  # when it last did
+    mistaken: float | None = None  # when one of its connections had keys that do not fit
     debt: int = 0  # ns of a worker, at the time `at`
     over: int = 0
     over_at: float = 0.0
@@ -181,11 +186,7 @@ class Addresses:
         A subscriber that is closed comes back at once and asks for the same again. One that is
         held believes to be connected, and costs a descriptor. The first offence is not held.
         """
-        name = address_of(peer)
-        address = self._present.get(name) or self._remembered.get(name)
-        if address is None:
-            address = _Address(at=now)
-            self._remember(name, address)
+        address = self._known(peer, now)
         if now - address.offended >= FORGIVEN_AFTER:
             address.offences = 0
         address.offended = now
@@ -194,6 +195,25 @@ class Addresses:
             return 0.0
         doublings = min(address.offences - 2, int(HOLD_MAX))
         return min(HOLD_FIRST * 2.0**doublings, HOLD_MAX)
+
+    def mistaken(self, peer: str, now: float) -> float:
+        """A connection of this peer had keys that do not fit; seconds to hold it before its end.
+
+        The first is not held, so that who has just set up a subscriber is told at once.
+        """
+        address = self._known(peer, now)
+        before, address.mistaken = address.mistaken, now
+        is_first = before is None or now - before >= FORGIVEN_AFTER
+        return 0.0 if is_first else REFUSAL_HOLD
+
+    def _known(self, peer: str, now: float) -> _Address:
+        """The entry of a peer's address, which may have left meanwhile, or been forgotten."""
+        name = address_of(peer)
+        address = self._present.get(name) or self._remembered.get(name)
+        if address is None:
+            address = _Address(at=now)
+            self._remember(name, address)
+        return address
 
     def _inherit(self, address: _Address, now: float) -> int:
         """What is owed for one connection that went over its budget, and not for it any more."""

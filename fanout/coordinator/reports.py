@@ -276,9 +276,10 @@ def _closed(state: State, message: Closed, now: float) -> list[Action]:
 def hold_of(state: State, connection: Accepted, cause: Reason, now: float) -> float:
     """Seconds for which a connection that ends for this cause is kept from coming back."""
     # Its worker has not shut it down: that is up to us.
+    addresses = state.roster.addresses
     if cause is Reason.LIMIT and not connection.made_room:
-        return state.roster.addresses.offended(connection.peer, now)
-    return 0.0
+        return addresses.offended(connection.peer, now)
+    return addresses.mistaken(connection.peer, now) if cause is Reason.KEY else 0.0
 
 
 def _slow(state: State, message: Slow) -> list[Action]:

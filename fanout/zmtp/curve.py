@@ -36,7 +36,12 @@ from fanout.zmtp.boxes import (
     ForgedError,
     count_nonce,
 )
-from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
+from fanout.zmtp.errors import (
+    LocalProtocolError,
+    NoHandshakeError,
+    Refusal,
+    RemoteProtocolError,
+)
 from fanout.zmtp.mechanisms import (
     HANDSHAKE_FRAME_BYTES_MAX,
     HELLO,
@@ -129,7 +134,8 @@ class CurveServer:
         """HELLO, then INITIATE; after that comes the verdict.
 
         Raises:
-            RemoteProtocolError: it is anything else, or was not made with the right keys.
+            RemoteProtocolError: it is anything else. NoHandshakeError: it was not made with the
+                right keys; a stock client comes back at once, and has us multiply again.
         """
         name, data = split(body)
         try:
@@ -138,7 +144,7 @@ class CurveServer:
             if self._transient is not None and name == INITIATE:
                 return self._on_initiate(data, self._transient)
         except ForgedError:
-            raise RemoteProtocolError(f"CURVE: a box of {name.decode()} does not open") from None
+            raise _unproven(f"a box of {name.decode()} does not open") from None
         raise RemoteProtocolError(f"CURVE: another frame in place of {self._next.value}")
 
     def allow(self) -> Progress:
@@ -199,7 +205,7 @@ class CurveServer:
         cookie, data = data[:COOKIE_BYTES], data[COOKIE_BYTES:]
         short, box = data[:SHORT_NONCE_BYTES], data[SHORT_NONCE_BYTES:]
         if not hmac.compare_digest(cookie, transient.cookie):
-            raise RemoteProtocolError("CURVE: INITIATE has another cookie")
+            raise _unproven("INITIATE has another cookie")
         self._counting.next(short, "INITIATE")
         plain = self._primitives.open(box, INITIATE_TEXT + short, self._key)
         client, plain = plain[:KEY_BYTES], plain[KEY_BYTES:]
@@ -208,7 +214,11 @@ class CurveServer:
         key = self._primitives.shared(client, transient.secret)
         vouched = self._primitives.open(sealed, VOUCH_TEXT + tail, key)
         if not hmac.compare_digest(vouched, transient.client + transient.server):
-            raise RemoteProtocolError("CURVE: INITIATE vouches for another connection")
+            raise _unproven("INITIATE vouches for another connection")
         self._transient = None
         self._next = _Step.VERDICT
         return Progress(credentials=Credentials("CURVE", public_key=client), metadata=metadata)
+
+
+def _unproven(what: str) -> NoHandshakeError:
+    return NoHandshakeError(f"CURVE: {what}", Refusal.KEY)

@@ -43,7 +43,7 @@ class Refusal(Enum):
     """The peer has another one."""
 
     KEY = "key"
-    """The peer has not the secret key that belongs to what we know of it."""
+    """The peer has not proven a key, or one of both sides knows another key of the other."""
 
     DENIED = "denied"
     """The peer has said ERROR."""

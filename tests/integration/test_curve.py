@@ -14,6 +14,7 @@ import pytest
 import zmq
 
 from fanout import ConfigError, EventKind, NotMovedError, Publisher, Reason, SlowPolicy, auth
+from fanout.coordinator import addresses
 from fanout.workers.connections.sealed import TURN_BYTES
 from tests.helpers.curve import CurveSeen, Keys, new_keys
 from tests.helpers.happenings import Happenings
@@ -138,17 +139,31 @@ def test_heartbeats_of_both_sides_for_a_while(make: Callable[..., CurveSeen]) ->
 
 
 class TestWhoIsRefused:
-    def test_for_another_server_key_it_comes_back_and_gets_nothing(
-        self, make: Callable[..., CurveSeen]
+    def test_for_another_server_key_it_comes_twice_and_is_held(
+        self, make: Callable[..., CurveSeen], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(addresses, "REFUSAL_HOLD", 10 * DEADLINE_S)
         publisher, happenings = opened()
         with publisher:
             subscriber = make(OLD_SERVER.public).connect(publisher.endpoints[0])
-            event, _ = happenings.wait_for(EventKind.HANDSHAKE_FAILED, 2)[:2]
+            first, second = happenings.wait_for(EventKind.HANDSHAKE_FAILED, 2)
             assert not publisher.subscribers()
-        assert event.cause is Reason.VIOLATION
-        assert "a box of HELLO does not open" in event.reason
+            for _ in range(5):  # it would be back after 20 ms
+                served(publisher, make())
+            assert publisher.statistics().accepted == 7
+        assert first.cause is second.cause is Reason.KEY
+        assert "a box of HELLO does not open" in first.reason
         assert not subscriber.saw(SUCCEEDED)
+
+    def test_who_was_held_comes_back(
+        self, make: Callable[..., CurveSeen], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(addresses, "REFUSAL_HOLD", 0.05)
+        publisher, happenings = opened()
+        with publisher:
+            make(OLD_SERVER.public).connect(publisher.endpoints[0])
+            happenings.wait_for(EventKind.HANDSHAKE_FAILED, 4)
+            assert publisher.statistics().accepted >= 4
 
     def test_who_speaks_null_stops_for_good(self, make: Callable[..., CurveSeen]) -> None:
         publisher, happenings = opened()

@@ -72,6 +72,10 @@ LIMITS: dict[str, tuple[str, ...]] = {  # how the row begins, and what stands in
     "pause of a worker": (f"up to {times(naps.NAP_MAX)}, above {naps.FLOOD_RATE:,} messages/s",),
     "connections accepted in one turn": (f"{reception.ACCEPTS_PER_TURN}",),
     "connections that are held": (f"{reception.HELD_MAX:,}",),
+    "how long who has [keys that do not fit": (
+        f"{times(addresses.REFUSAL_HOLD)}, from the second time in "
+        f"{times(addresses.FORGIVEN_AFTER)} on",
+    ),
     "addresses without a connection": (f"{addresses.REMEMBERED_MAX:,}",),
     "pause after the system": (times(reception.PAUSE),),
     "subscribers read in one turn": (

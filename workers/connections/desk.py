@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fanout.control.judging import AuthRequest, Judgement
 from fanout.control.messages import Connected, Slow
 from fanout.introduction import Introduction
-from fanout.reasons import Reason
+from fanout.reasons import COME_BACK, Reason
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections.adopting import NotAdoptedError, opened
 from fanout.workers.connections.parting import closed, given_back, is_evicted
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.replays import Replays
-from fanout.workers.connections.said import summary
+from fanout.workers.connections.said import fault_of, summary
 from fanout.workers.connections.sealed import Sealing
 from fanout.workers.connections.sessions import Sessions, limits_of
 from fanout.workers.connections.slowness import SlowReports
@@ -211,8 +211,7 @@ class Desk:
         session, member = peer.session, peer.member
         said = summary(session.allow())
         if said.violation is not None:
-            cause = Reason.VIOLATION
-            self.close(peer, cause, f"{cause.text}: {said.violation.reason}")
+            self.close(peer, *fault_of(said.violation))
             return
         data = session.data_to_send()
         if session.sealer is not None:
@@ -258,8 +257,7 @@ class Desk:
         kernel_bytes = 0 if evicted else peer.unacknowledged()
         peer.checkpoint(now)  # its final figures: nothing is sent to it from now on
         peer.inbox.let_go()
-        # Who wants too much comes back at once if it is closed: when, is up to the coordinator.
-        peer.close(leave_open=cause is Reason.LIMIT)
+        peer.close(leave_open=cause in COME_BACK)
         self._note_gone(peer)
         self._channel.send(
             closed(

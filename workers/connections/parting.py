@@ -16,7 +16,7 @@ _ENDED_BY_ITSELF = {
     *(Reason.GONE_EARLY, Reason.MECHANISM, Reason.DENIED, Reason.PUT_OFF),
 }
 
-_VIOLATIONS = {Reason.VIOLATION, Reason.LIMIT}
+_VIOLATIONS = {Reason.VIOLATION, Reason.LIMIT, Reason.KEY}
 
 
 def is_evicted(cause: Reason, *, was_ready: bool = True) -> bool:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from fanout._units import NS
 from fanout.control.messages import Throttled
 from fanout.control.splitting import split_subscriptions
-from fanout.reasons import Reason
 from fanout.shm.layout import SPEECH_BYTES
 from fanout.shm.prefix_table import weight
 from fanout.workers.connections.budgets import (
@@ -32,7 +31,7 @@ from fanout.workers.connections.half_closed import HalfClosed
 from fanout.workers.connections.parts import Parts
 from fanout.workers.connections.permits import Permits
 from fanout.workers.connections.readable import Readable
-from fanout.workers.connections.said import Reported, cause_of, summary
+from fanout.workers.connections.said import Reported, cause_of, fault_of, summary
 from fanout.workers.stream.effects import broken
 from fanout.workers.stream.members import OLDER_WANTS_MAX
 from fanout.zmtp import PingReceived
@@ -290,8 +289,7 @@ class ReadSide:
         if said.ready is not None and not is_changed:
             self._desk.records.write(peer)
         if said.violation is not None:
-            cause = Reason.LIMIT if said.violation.over_limit else Reason.VIOLATION
-            self._desk.close(peer, cause, f"{cause.text}: {said.violation.reason}")
+            self._desk.close(peer, *fault_of(said.violation))
             return
         if said.reserved:
             reports, gaps = self.self_service.take(peer.id, said.reserved)

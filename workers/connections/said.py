@@ -18,6 +18,7 @@ from fanout.zmtp import (
     VerdictWanted,
     Violation,
 )
+from fanout.zmtp.errors import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,6 +85,15 @@ def summary(events: Iterable[SessionEvent]) -> Said:
         elif isinstance(event, VerdictWanted):
             wanted = event
     return Said(list(added), list(cancelled), reserved, ready, ping, ponged, violation, wanted)
+
+
+def fault_of(violation: Violation) -> tuple[Reason, str]:
+    """Why a connection ends whose peer has said what it may not."""
+    if violation.over_limit:
+        cause = Reason.LIMIT
+    else:
+        cause = Reason.KEY if violation.refusal is Refusal.KEY else Reason.VIOLATION
+    return cause, f"{cause.text}: {violation.reason}"
 
 
 def cause_of(error: OSError | RemoteProtocolError, session: Session) -> tuple[Reason, str]:

@@ -9,6 +9,7 @@ from fanout.coordinator.addresses import (
     FORGIVEN_AFTER,
     HOLD_FIRST,
     HOLD_MAX,
+    REFUSAL_HOLD,
     REMEMBERED_MAX,
     Addresses,
     AddressLimits,
@@ -134,6 +135,19 @@ def test_an_offender_is_held_longer_each_time_and_forgiven_after_some_quiet() ->
     assert addresses.offended(f"{HERE}:1", 110.0 + FORGIVEN_AFTER) == 0.0
 
 
+def test_who_has_keys_that_do_not_fit_is_held_from_the_second_time_on() -> None:
+    addresses = Addresses()
+
+    held = [addresses.mistaken(f"{HERE}:{port}", 10.0 + port) for port in range(9)]
+
+    assert held == [0.0] + [REFUSAL_HOLD] * 8
+    assert addresses.mistaken(f"{THERE}:1", 20.0) == 0.0
+    assert addresses.offended(f"{HERE}:1", 20.0) == 0.0, "that is something else"
+    assert addresses.mistaken(f"{HERE}:1", 18.0 + FORGIVEN_AFTER) == 0.0
+    assert addresses.mistaken("127.0.0.1:1", 0.0) == 0.0
+    assert addresses.mistaken("127.0.0.1:2", 0.0) == REFUSAL_HOLD, "whoever comes from here, too"
+
+
 @pytest.mark.unmeasured
 def test_what_strangers_leave_behind_has_a_bound() -> None:
     addresses = Addresses()
@@ -142,6 +156,7 @@ def test_what_strangers_leave_behind_has_a_bound() -> None:
         addresses.entered(peer, 0.0)
         addresses.left(peer, half_open=True)
         addresses.offended(f"[2001:db8:{number:x}::1]:1", 0.0)
+        addresses.mistaken(f"[2001:db9:{number:x}::1]:1", 0.0)
 
     assert len(addresses) == REMEMBERED_MAX
 

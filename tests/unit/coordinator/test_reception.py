@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from fanout.coordinator import reception as receptions
-from fanout.coordinator.addresses import HOLD_FIRST
+from fanout.coordinator.addresses import HOLD_FIRST, REFUSAL_HOLD
 from fanout.events import EventKind
 from fanout.reasons import Reason
+from fanout.records import changed
 from tests.unit.coordinator.bench import Bench, closed
 
 if TYPE_CHECKING:
@@ -40,6 +41,17 @@ def offend(bench: Bench) -> socket.socket:
     return sock
 
 
+def mistake(bench: Bench) -> socket.socket:
+    """Somebody connects with keys that do not fit; its worker leaves the end to the coordinator."""
+    connect = bench.listen()
+    sock = connect()
+    bench.turn()
+    (subscriber,) = bench.state.roster.connections
+    bench.worker.say(changed(closed(subscriber, Reason.KEY), evicted=False))
+    bench.turn()
+    return sock
+
+
 def strangers(number: int) -> Iterator[str]:
     yield from (f"203.0.113.7:{port}" for port in range(number))
 
@@ -55,6 +67,22 @@ def test_who_wants_too_much_again_is_held_and_then_closed() -> None:
         bench.pass_time(HOLD_FIRST)
         assert not is_open(third)
         assert bench.state.ledger.evicted == 3
+
+
+def test_who_has_keys_that_do_not_fit_is_held_and_takes_no_place() -> None:
+    with Bench(options={"max_half_open": 1}) as bench:
+        assert not is_open(mistake(bench)), "who has just been set up is told at once"
+        second, third = mistake(bench), mistake(bench)
+
+        assert not bench.state.roster.connections
+        assert not bench.state.roster.half_open
+        assert bench.state.ledger.failed_handshakes == 3
+        bench.pass_time(REFUSAL_HOLD - 1.0)
+        assert is_open(second)
+        assert is_open(third)
+        bench.pass_time(1.0)
+        assert not is_open(second)
+        assert not is_open(third)
 
 
 def test_only_some_are_held(monkeypatch: pytest.MonkeyPatch) -> None:

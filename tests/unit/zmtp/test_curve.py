@@ -15,6 +15,7 @@ from fanout.zmtp import (
 )
 from fanout.zmtp.boxes import INITIATE_TEXT, VOUCH_TEXT, KeyPair
 from fanout.zmtp.curve import CurveServer
+from fanout.zmtp.errors import Refusal
 from fanout.zmtp.mechanisms import Credentials
 from tests.unit.zmtp import curve_vector as vector
 from tests.unit.zmtp.secured import NACL, captured_server, flipped, given, pair, session
@@ -106,6 +107,7 @@ class TestHello:
         half = captured_server([pair(1), pair(2)])
         outcome = drive(half, [vector.GREETING, vector.HELLO])
         assert outcome.violation == "CURVE: a box of HELLO does not open"
+        assert outcome.refusal is Refusal.KEY
         assert outcome.output == vector.OUR_GREETING
 
     def test_a_key_from_before_is_served_on(self) -> None:
@@ -125,6 +127,7 @@ class TestHello:
         hello = vector.HELLO[:114] + bytes(8) + vector.HELLO[122:]
         outcome = drive(half, [vector.GREETING, hello])
         assert outcome.violation == "CURVE: the counter in HELLO does not rise"
+        assert outcome.refusal is None
 
     def test_a_longer_one_need_not_come(self) -> None:
         half = captured_server()

@@ -11,6 +11,7 @@ from tests.helpers.limits import LIMITS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from fanout.zmtp.errors import Refusal
 
 EitherHalf = Session | SubscriberSession
 
@@ -68,6 +69,12 @@ class Outcome:
         """Why the session closed, `None` if it did not."""
         last = self.events[-1] if self.events else None
         return last.reason if isinstance(last, Violation) else None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why no handshake can succeed, `None` if that is not so."""
+        last = self.events[-1] if self.events else None
+        return last.refusal if isinstance(last, Violation) else None
 
 
 def drive(half: EitherHalf, chunks: Iterable[bytes]) -> Outcome:
