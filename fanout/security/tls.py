@@ -88,6 +88,7 @@ class Tls:
                 "authorities that are needed, and no bundle of all"
             )
         context_of(self._parts)
+        warn_of_time(chain, "subscribers that check it refuse this publisher")
 
     def __repr__(self) -> str:
         return f"Tls(<certificate>, <secret>{', client_ca=…' if self.asks else ''})"
@@ -207,6 +208,23 @@ def trust(context: ssl.SSLContext, name: str, authorities: bytes) -> None:
         raise ConfigError(f"{name} has no certificates in PEM") from None
     # Who is signed by one of these is trusted, though somebody else has signed that one.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+
+
+def warn_of_time(chain: bytes, consequence: str) -> None:
+    """Warn that one of these certificates is not valid now; for the constructor of a user's object.
+
+    Args:
+        chain: in PEM.
+        consequence: of that.
+    """
+    # Workers load this module, and warn nobody.
+    from datetime import UTC, datetime
+
+    from fanout.security.validity import objection
+
+    text = objection(chain, datetime.now(UTC))
+    if text:
+        warnings.warn(f"{text}: {consequence}", stacklevel=3)
 
 
 def password_of(value: object) -> bytes:

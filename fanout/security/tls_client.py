@@ -20,6 +20,7 @@ from fanout.security.tls import (
     password_of,
     restrict,
     trust,
+    warn_of_time,
 )
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class TlsClient:
                     f"certificate and private_key have up to {PARTS_BYTES_MAX:,} bytes together"
                 )
             load_own(context, chain, key, password_of(password), whose="subscriber")
+            warn_of_time(chain, "publishers with client_ca refuse this subscriber")
         self._context = context
         self._name = server_name
         self._shows = certificate is not None

@@ -177,6 +177,8 @@ class Connections:
         if done.lost is not None:
             self.violation = done.lost.violation
             self._end(number, done.lost, now)
+        elif plug.has_ended:  # with the end of what it has sent: nothing more will be to be read
+            self._end(number, self._core.lines[number].ended(), now)
         else:
             self._answer(number, now, begins=done.begins)
         return done.messages
@@ -197,6 +199,7 @@ class Connections:
             self._end(number, line.ended(error.strerror or str(error)), now)
             return None
         if data is None:
+            line.not_silent(now)
             self.flush(number, now)  # TLS may have something to say, or let us say what waits
         elif not data:
             self._end(number, line.ended(CUT_SHORT_TEXT) if is_wrapping else line.ended(), now)

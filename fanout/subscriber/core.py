@@ -198,7 +198,7 @@ class Core:
     def resume(self, now: float) -> None:
         """Nothing was read up to now, for want of room here."""
         for line in self.lines:
-            line.paused(now)
+            line.not_silent(now)
         if self._merger is not None:
             self._merger.resume(now)
 

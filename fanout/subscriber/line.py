@@ -303,8 +303,8 @@ class Line:
         """Return and forget what must go out now; to be sent whole and in order."""
         return self._feed.data_to_send()
 
-    def paused(self, now: float) -> None:
-        """Nothing was read up to now, for want of room here: that was not its silence."""
+    def not_silent(self, now: float) -> None:
+        """What has come is not whole yet; or nothing was read up to now, for want of room here."""
         self._heard = now
 
     def tick(self, now: float) -> None:

@@ -47,6 +47,11 @@ class Plug:
         """Whether the handshake of TLS is under way."""
         return self.records is not None and not self.records.is_ready
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the publisher has said by TLS that it will send nothing more."""
+        return self.records is not None and self.records.has_ended
+
     def has_unsent(self) -> bool:
         """Whether something waits for the socket to have room."""
         if self.records is None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tests.helpers.command import ROOT
+from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from fanout import Publisher
@@ -19,3 +25,18 @@ def shown_by(publisher: Publisher) -> tuple[list[str], bytes]:
     limits = (process / "limits").read_text()
     assert "Max core file size        0                    0" in limits
     return [repr(publisher), *texts], bytes(publisher._engine._coordinator.segment.words)
+
+
+def top_of(name: str) -> Any:
+    """What `fanout top` shows of the publisher with this name."""
+    shown = ("top", "--once", "--json", "--interval", "0", "--name", name)
+    done = subprocess.run(
+        [sys.executable, "-m", "fanout", *shown],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import _ssl
 import asyncio
-import ctypes
 import ssl
 import threading
 from typing import TYPE_CHECKING, Self
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from fanout import auth
 from tests.helpers.certificates import AUTHORITY, CLIENT, CLIENT_KEY, SERVER, SERVER_KEY
 from tests.helpers.raw import RawPeer
+from tests.helpers.tls_server import have_it
 from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
@@ -49,15 +48,8 @@ def client_context(
 
 
 def ask_for_new_keys(side: ssl.SSLObject | ssl.SSLSocket) -> None:
-    """Have a side of TLS 1.3 say KeyUpdate, and ask for one; Python has no word for it."""
-    inner = side._sslobj  # type: ignore[union-attr]
-    # Its head, a reference to the socket, and then OpenSSL's own object.
-    place = id(inner) + object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)
-    library = ctypes.CDLL(_ssl.__file__)
-    library.SSL_key_update.argtypes = [ctypes.c_void_p, ctypes.c_int]
-    asked = library.SSL_key_update(ctypes.c_void_p.from_address(place), _ANSWERED)
-    assert asked == 1
-    side.do_handshake()
+    """Have a side of TLS 1.3 say KeyUpdate, and ask for one."""
+    have_it("SSL_key_update", side, _ANSWERED)
 
 
 class TlsPeer(RawPeer):

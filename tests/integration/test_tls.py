@@ -42,7 +42,7 @@ from tests.helpers.certificates import (
 )
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import SIGNATURE, RawPeer, command, greeting_3
-from tests.helpers.showing import shown_by
+from tests.helpers.showing import shown_by, top_of
 from tests.helpers.tls import Relay, TlsPeer, client_context, server_tls
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -326,6 +326,14 @@ class TestUsers:
             assert end.user == "client"
             [event] = happenings.of(EventKind.SUBSCRIBER_CONNECTED)
             assert event.reason == "ZMTP 3.1, TLS"
+
+    def test_top_shows_who_it_is(self) -> None:
+        name = f"tls-{os.getpid()}"
+        publisher, _ = opened(tls=server_tls(client_ca=AUTHORITY), name=name)
+        with publisher, Subscriber(publisher.endpoints[0], tls=AS_CLIENT):
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            [one] = top_of(name)["subscribers"]
+            assert (one["user"], one["endpoint"]) == ("client", publisher.endpoints[0])
 
     def test_a_stock_subscriber_behind_a_relay_has_its_name(
         self, tmp_path: Path, stock: Stock

@@ -9,12 +9,15 @@ from random import Random
 import pytest
 
 from fanout.security.records import HANDSHAKE_BYTES_MAX, RECORD_BYTES, SAID_BYTES_MAX, Records
-from fanout.security.tls import GROUP, context_of
+from fanout.security.tls import GROUP, _file_of, context_of
+from fanout.security.tls_client import TlsClient
 from fanout.zmtp.errors import RemoteProtocolError
 from tests.helpers.certificates import AUTHORITY, OTHER_AUTHORITY, SERVER, SERVER_KEY
 from tests.helpers.tls import NAME, ask_for_new_keys, client_context
+from tests.helpers.tls_server import have_it
 
 PARTS = [SERVER, SERVER_KEY, b"", b""]
+ALERT = 21  # the kind of a record
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
@@ -218,6 +221,53 @@ def test_who_would_have_us_work_for_long_is_refused(version: ssl.TLSVersion, gro
     client.begin()
     with pytest.raises(RemoteProtocolError, match="TLS: "):
         Records(context_of(PARTS)).receive(client.take_output())
+
+
+def test_a_server_that_wants_another_handshake_gets_none() -> None:
+    """By TLS 1.2 it may ask at any time; the answer is a warning, and what has come counts."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with _file_of(SERVER + SERVER_KEY) as path:
+        context.load_cert_chain(path)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    client = TlsClient(ca=AUTHORITY).wrapping(NAME)()
+    client.begin()
+    server = Records(context)
+    shake(client, server)
+    wire = server.seal(b"before")
+    have_it("SSL_renegotiate", server._tls)
+    assert client.receive(wire + server.take_output()) == b"before"
+    assert client.take_output()[0] == ALERT
+    assert client.is_ready
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_any_bytes_of_a_server_are_a_violation_or_wait_for_more(version: ssl.TLSVersion) -> None:
+    """Of one whose certificate is trusted, so that all of its words are looked at."""
+    rng, context, wrapping = (
+        Random(7),
+        context_of(PARTS),
+        TlsClient(ca=AUTHORITY).wrapping(NAME),
+    )
+    context.maximum_version = version
+    refused = 0
+    for _ in range(300):
+        client, server = wrapping(), Records(context)
+        client.begin()
+        try:
+            for _ in range(3):
+                server.receive(client.take_output())
+                said = bytearray(server.take_output())
+                if said and rng.random() < 0.7:
+                    at, end = sorted(rng.randrange(len(said)) for _ in range(2))
+                    said[at:end] = rng.choice(
+                        (b"", said[at:end] * 2, rng.randbytes(end - at), said[end:])
+                    )
+                client.receive(bytes(said))
+        except RemoteProtocolError as error:
+            refused += 1
+            assert str(error).startswith("TLS: ")  # noqa: PT017 - most of them, but not all
+        assert len(client.take_output()) < SAID_BYTES_MAX
+    assert refused > 100
 
 
 def test_any_bytes_are_a_violation_or_wait_for_more() -> None:

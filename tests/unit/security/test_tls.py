@@ -17,7 +17,11 @@ from fanout.system_calls import RefusedError
 from tests.helpers.certificates import (
     AUTHORITY,
     CLIENT_KEY,
+    EARLY,
+    EARLY_KEY,
     ENCRYPTED_KEY,
+    EXPIRED,
+    EXPIRED_KEY,
     PASSWORD,
     SERVER,
     SERVER_KEY,
@@ -119,6 +123,17 @@ def test_of_another_type(arguments: tuple[Any, ...], keywords: dict[str, Any]) -
         Tls(*arguments, **keywords)
     with pytest.raises(TypeError, match="password must be str or bytes, not int"):
         Tls(SERVER, SERVER_KEY, password=1)  # type: ignore[arg-type]
+
+
+def test_a_certificate_that_is_not_valid_now_is_told_of() -> None:
+    for chain, key, text in (
+        (EXPIRED, EXPIRED_KEY, "has expired, on 2025-01-01 00:00 UTC: subscribers that check it"),
+        (EARLY, EARLY_KEY, "is not valid before 2120-01-01"),
+    ):
+        with pytest.warns(UserWarning, match=text) as told:
+            made = Tls(chain, key)
+        assert told[0].filename == __file__
+        context_of(made.secrets())  # workers do not say it again
 
 
 def test_a_key_that_anybody_can_read_is_told_of(tmp_path: Path) -> None:

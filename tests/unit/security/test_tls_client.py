@@ -18,6 +18,8 @@ from tests.helpers.certificates import (
     CLIENT,
     CLIENT_KEY,
     ENCRYPTED_KEY,
+    EXPIRED,
+    EXPIRED_KEY,
     OTHER_AUTHORITY,
     PASSWORD,
     SERVER,
@@ -145,6 +147,12 @@ def test_what_is_of_no_use(given: dict[str, Any], kind: type[Exception], text: s
 def test_a_host_that_no_certificate_can_have() -> None:
     with pytest.raises(ConfigError, match=r"server_name of auth\.TlsClient"):
         TlsClient(ca=AUTHORITY).wrapping("a..b")
+
+
+def test_a_certificate_that_is_not_valid_now_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="has expired.*client_ca refuse this subscriber") as told:
+        TlsClient(certificate=EXPIRED, private_key=EXPIRED_KEY)
+    assert told[0].filename == __file__
 
 
 def test_a_key_that_all_can_read_is_warned_of(tmp_path: Path) -> None:

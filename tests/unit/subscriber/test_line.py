@@ -184,7 +184,7 @@ def test_one_of_zmtp_3_0_is_not_asked_but_may_say_how_long_it_will_be_silent() -
 
 def test_what_was_not_read_for_want_of_room_is_no_silence() -> None:
     line = up()
-    line.paused(150.0)
+    line.not_silent(150.0)
     line.tick(150.0 + LOST_AFTER_S - 0.1)
 
 
