@@ -28,6 +28,7 @@ class Arrival:
     last_ns: int
     cpu_seconds: float
     invalid: str
+    left_bytes: int  # that were expected and have not come, of all together
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,19 @@ class Audience:
         return Served(answer["began_ns"], answer["served_ns"])
 
     def expect(
-        self, counts: Sequence[int], *, traced: bool = False, subscribes: bool = False
+        self,
+        counts: Sequence[int],
+        *,
+        traced: bool = False,
+        subscribes: bool = False,
+        allowed_seconds: float = RUN_SECONDS,
     ) -> None:
         """From now on subscriber i waits for exactly `counts[i]` messages.
 
         Args:
             traced: for `latencies`.
             subscribes: all subscribe when that begins, who have not.
+            allowed_seconds: for so long.
         """
         dialect = DIALECTS[self._dialect]
         size = dialect.message_bytes(len(PROBE_TOPIC), self._traffic.payload_bytes)
@@ -105,7 +112,7 @@ class Audience:
             chatter=dialect.chatter_bytes,
             traced=traced,
             subscribes=self._dialect if subscribes else "",
-            allowed_seconds=RUN_SECONDS,
+            allowed_seconds=allowed_seconds,
         )
 
     def poll_arrival(self, timeout: float) -> Arrival | None:
@@ -114,7 +121,7 @@ class Audience:
             answer = self._child.answer(timeout)
         except TimeoutError:
             return None
-        names = ("began_ns", "last_ns", "cpu_seconds", "invalid")
+        names = ("began_ns", "last_ns", "cpu_seconds", "invalid", "left_bytes")
         return Arrival(*(answer[name] for name in names))
 
     def await_arrival(self) -> Arrival:

@@ -318,12 +318,14 @@ def _run(crowd: Crowd, request: Message) -> Message:
         crowd.subscribe(request["subscribes"])
     arrival = crowd.count(time.monotonic() + request["allowed_seconds"], request["traced"])
     cpu = time.process_time() - cpu
+    left = sum(subscriber.missing for subscriber in crowd.subscribers)
     crowd.settle()
     return {
         "began_ns": began_ns,
         "last_ns": arrival.last_ns,
         "cpu_seconds": cpu,
         "invalid": crowd.verdict(request["chatter"]),
+        "left_bytes": left,
     }
 
 

@@ -25,12 +25,14 @@ HEARTBEAT_SECONDS = Options.heartbeat_interval
 # A batch is written to the log as a whole: a sixteenth of it (64 MiB by default) leaves room for
 # the next while the last ones are being sent, and is far below the quarter that a batch may take.
 BATCH_BYTES = 4 * 1024 * 1024
+SEALED_LIMIT_BYTES = 256 * 1024  # what waits for a sealed subscriber then is out within a second
 
 
 class FanoutPeer(Peer):
     """A Publisher; at most `batch` messages for each commit, 0 = publish() one by one.
 
     By default without heartbeats, as libzmq has none: a PING would be bytes too many in a count.
+    With `sealed_port` others may come there, by CURVE.
     """
 
     def __init__(
@@ -48,17 +50,24 @@ class FanoutPeer(Peer):
         port: int = 0,
         curve: int = 0,
         tls: int = 0,
+        sealed_port: int = 0,
     ) -> None:
         super().__init__(traffic)
         message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), traffic.payload_bytes)
         self._batch = messages_per_batch(batch, message_bytes)
-        by_tls: dict[str, Any] = {}  # versions that are compared with this one may not have it
+        others: dict[str, Any] = {}  # versions that are compared with this one may not have them
+        sealed = f"tcp://{LOOPBACK}:{sealed_port}"
+        if sealed_port:  # who comes there loses what is too much, and holds nobody up
+            from fanout import SlowPolicy, SlowRule  # as above
+
+            losing = SlowPolicy("drop_oldest", limit_bytes=SEALED_LIMIT_BYTES)
+            others["slow_rules"] = [SlowRule(losing, endpoint=sealed)]
         if tls:
-            by_tls["tls"] = auth.Tls(CERTIFICATE, CERTIFICATE_KEY)
+            others["tls"] = auth.Tls(CERTIFICATE, CERTIFICATE_KEY)
         self._publisher = Publisher(
             f"{'tls' if tls else 'tcp'}://{LOOPBACK}:{port or '*'}",
             security=auth.Curve(SERVER_SECRET) if curve else None,
-            **by_tls,
+            **others,
             workers=workers,
             worker_nice=worker_nice,
             slow_policy="conflate" if conflate else "block" if block else "drop_oldest",
@@ -69,9 +78,11 @@ class FanoutPeer(Peer):
             tcp_user_timeout=max(send_timeout, 30),
             heartbeat_interval=HEARTBEAT_SECONDS if heartbeats else 0,
         )
+        if sealed_port:
+            self._publisher.bind(sealed, security=auth.Curve(SERVER_SECRET))
 
     def start(self) -> list[str]:
-        return [endpoint.partition("://")[2] for endpoint in self._publisher.endpoints]
+        return [self._publisher.endpoints[0].partition("://")[2]]
 
     def send(self, topic: bytes, payload: bytes) -> None:
         self._publisher.publish(topic, payload)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.workloads.base import Case, Metric, Sample, Settings, Workload
 from benchmarks.workloads.conflate import Conflate
 from benchmarks.workloads.curve import Curve
+from benchmarks.workloads.curve_beside import CurveBeside
 from benchmarks.workloads.firehose import Firehose
 from benchmarks.workloads.idle import Idle
 from benchmarks.workloads.ingress import Ingress
@@ -27,6 +28,7 @@ __all__ = ["WORKLOADS", "Case", "Metric", "Sample", "Settings", "Workload"]
 _ALL: tuple[Workload, ...] = (
     Firehose(),
     Curve(),
+    CurveBeside(),
     PublishCost(),
     Idle(),
     Watchlists(),

@@ -19,7 +19,8 @@ from benchmarks.stock import Stock
 from benchmarks.traffic import PROBE_TOPIC
 from benchmarks.verbs import CALLS, VERBS
 from benchmarks.wire import DIALECTS
-from benchmarks.workloads import WORKLOADS, Settings, conflate
+from benchmarks.workloads import WORKLOADS, Settings, conflate, curve_beside
+from benchmarks.workloads.curve_beside import Lap
 from benchmarks.workloads.idle import above_the_first
 from benchmarks.workloads.isolation import BURST, BURSTS, LIMIT_BYTES, figures_of
 from fanout import Batch, Publisher
@@ -98,6 +99,18 @@ def test_isolation_has_medians_of_the_laps_and_the_most_of_all() -> None:
     assert (figures["p50_0"], figures["p99_0"], figures["max_0"]) == (2.0, 20.0, 100.0)
     assert figures["p99_growth"] == pytest.approx(1.2)
     assert {metric.name for metric in WORKLOADS["isolation"].metrics} == {*figures}
+
+
+def test_plain_beside_sealed_has_medians_and_what_they_are_of_a_fair_share() -> None:
+    alone = [Lap(10.0, 1.0, 4.0), Lap(30.0, 3.0, 6.0), Lap(20.0, 2.0, 5.0)]
+    beside = [Lap(12.0, 2.0, 8.0), Lap(9.0, 2.0, 9.0), Lap(6.0, 2.0, 10.0)]
+    figures = curve_beside.figures_of(alone, beside, [1.0, 7.0, 2.0])
+
+    assert (figures["rate_alone"], figures["rate_beside"], figures["rate_sealed"]) == (20, 9, 2)
+    assert figures["share"] == pytest.approx(0.9)
+    assert figures["p99_growth"] == pytest.approx(1.8)
+    assert {metric.name for metric in WORKLOADS["curve-beside"].metrics} == {*figures}
+    assert _subscribers("curve-beside", Settings()) == [100]
 
 
 def test_conflate_has_the_same_bytes_at_another_rate_and_lists_of_topics() -> None:
