@@ -15,7 +15,7 @@ from interoperation.building import Left, build, cache_folder, command_of
 from interoperation.foreign import Failed
 from interoperation.registry import ENGINES, Engine
 from interoperation.report import Row, missing_of, table
-from interoperation.scenarios import SCENARIOS
+from interoperation.scenarios import NEEDS, SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,15 +79,26 @@ def _run(engine: Engine, scenarios: Sequence[str]) -> Row:
         print(f"{engine.name}: left out: {error}", flush=True)
         return row
     for scenario in scenarios:
-        row.failures[scenario] = attempt(engine, scenario)
-        print(f"{engine.name} {scenario}: {row.failures[scenario] or 'ok'}", flush=True)
+        if why := lacking(engine, scenario):
+            row.lacking[scenario] = why
+            continue
+        row.failures[scenario], note = attempt(engine, scenario)
+        text = row.failures[scenario] or f"ok{f': {note}' if note else ''}"
+        print(f"{engine.name} {scenario}: {text}", flush=True)
     return row
 
 
-def attempt(engine: Engine, scenario: str) -> str:
-    """Runs one scenario; returns what went wrong, "" if nothing did."""
+def lacking(engine: Engine, scenario: str) -> str:
+    """Why an engine cannot do this, "" if it can."""
+    mechanism = NEEDS.get(scenario, "")
+    has = engine.lacks.get(mechanism)
+    return f"no {mechanism}: {has}" if has else ""
+
+
+def attempt(engine: Engine, scenario: str) -> tuple[str, str]:
+    """Runs one scenario; returns what went wrong, "" if nothing did, and what is to be said."""
     try:
-        SCENARIOS[scenario](command_of(engine))
+        note = SCENARIOS[scenario](command_of(engine))
     except (Failed, FanoutError) as error:
-        return str(error)
-    return ""
+        return str(error), ""
+    return "", note or ""

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ class Failed(Exception):
 class Foreign:
     """Drives one program of `engines`; see the README there for what it understands."""
 
-    def __init__(self, command: Sequence[str], endpoint: str) -> None:
+    def __init__(self, command: Sequence[str], endpoint: str, *words: str) -> None:
         self._process = subprocess.Popen(
-            [*command, endpoint],
+            [*command, endpoint, *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -34,6 +35,7 @@ class Foreign:
         )
         self._lines: list[str] = []  # what was printed and is no message
         self._messages: list[str] = []
+        self._events: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -50,6 +52,8 @@ class Foreign:
                 kind, _, rest = line.rstrip("\n").partition(" ")
                 if kind == "message":
                     self._messages.append(rest)
+                elif kind == "event":
+                    self._events[rest] += 1
                 else:
                     self._lines.append(line.rstrip("\n"))
                 self._changed.notify_all()
@@ -73,6 +77,11 @@ class Foreign:
         with self._changed:
             taken, self._messages = self._messages, []
             return taken
+
+    def events(self) -> Counter[str]:
+        """What its monitor has told, and how often."""
+        with self._changed:
+            return self._events.copy()
 
     def said(self) -> str:
         """What it printed that is no message, at the end."""

@@ -25,6 +25,7 @@ class Engine:
     needs: tuple[str, ...] = ()  # programs
     python: str = ""  # the version of an interpreter that its wheels are for
     known: dict[str, str] = field(default_factory=dict)  # scenario -> what the engine itself does
+    lacks: dict[str, str] = field(default_factory=dict)  # mechanism -> what it has in its place
 
 
 def _pyzmq(version: str, libzmq: str, python: str) -> Engine:
@@ -47,6 +48,7 @@ _CARGO = (("cargo", "build", "--quiet", "--release"),)
 _ALL = (
     _pyzmq("16.0.4", "4.1.6", "3.6"),
     _pyzmq("17.1.3", "4.2.5", "3.6"),
+    _pyzmq("18.0.2", "4.3.1", "3.7"),
     _pyzmq("19.0.2", "4.3.2", "3.7"),
     _pyzmq("22.3.0", "4.3.4", "3.8"),
     _pyzmq("25.1.2", "4.3.4", "3.11"),
@@ -67,6 +69,7 @@ _ALL = (
         needs=("go",),
         build=(("go", "build", "-o", "subscriber", "."),),
         run=("{build}/subscriber",),
+        lacks={"CURVE": "it has NULL and PLAIN"},
     ),
     Engine(
         name="rust-zeromq",
@@ -75,6 +78,7 @@ _ALL = (
         needs=("cargo",),
         build=_CARGO,
         run=("{build}/target/release/subscriber",),
+        lacks={"PLAIN": "it has NULL alone", "CURVE": "it has NULL alone"},
     ),
     Engine(
         name="rust-rzmq",

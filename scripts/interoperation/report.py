@@ -21,6 +21,7 @@ class Row:
     engine: str
     left_out: str = ""  # why nothing was run
     failures: dict[str, str] = field(default_factory=dict)  # scenario -> what went wrong; "" = ok
+    lacking: dict[str, str] = field(default_factory=dict)  # scenario -> why it cannot be run
 
     def verdict(self, scenario: str) -> str:
         """One word for the table."""
@@ -55,6 +56,8 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         if row.left_out:
             lines.append(f"left out: {ENGINES[row.engine].title}: {row.left_out}")
+        for scenario, text in row.lacking.items():
+            lines.append(f"left out: {row.engine} {scenario}: {text}")
         for scenario, text in row.failures.items():
             if text:
                 known = ENGINES[row.engine].known.get(scenario)

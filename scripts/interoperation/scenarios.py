@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING
 from fanout import EventKind, Publisher
 from interoperation.foreign import Failed, Foreign
 from interoperation.messages import describe, number_of, numbered, of_all_shapes, wrong
+from interoperation.securing import (
+    curve,
+    curve_denied,
+    curve_null,
+    curve_wrong_server,
+    plain,
+    plain_null,
+    plain_wrong,
+)
+from interoperation.steps import RETRY_S, SECONDS, expect, subscribe, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from fanout import Event
+    from interoperation.steps import Command
 
-SECONDS = 30.0  # for what takes less than one on an idle machine
-RETRY_S = 0.05
 HEARTBEAT_S = 0.3
 IDLE_S = 5 * HEARTBEAT_S
 SMALL_MESSAGES = 20_000
@@ -25,28 +34,11 @@ SLOW_LOG_BYTES = 8 << 20
 PAUSE_S = 1.5  # below `send_timeout`: nobody may be evicted
 MIB = 1 << 20
 
-Command = list[str]
-
-
-def _until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise Failed(f"{what} did not come about within {SECONDS:g} s")
-        time.sleep(RETRY_S)
-
-
-def _subscribe(publisher: Publisher, subscriber: Foreign, *prefixes: str) -> None:
-    for prefix in prefixes:
-        subscriber.tell(f"subscribe {prefix}")
-        topic = prefix.encode()
-        _until(lambda topic=topic: publisher.has_subscribers(topic), f"subscribing {prefix!r}")  # type: ignore[misc]
-
 
 def _cancel(publisher: Publisher, subscriber: Foreign, prefix: str) -> None:
     subscriber.tell(f"cancel {prefix}")
     topic = prefix.encode() or b"no topic that is subscribed"
-    _until(lambda: not publisher.has_subscribers(topic), f"cancelling {prefix!r}")
+    until(lambda: not publisher.has_subscribers(topic), f"cancelling {prefix!r}")
 
 
 def _publish(publisher: Publisher, topics: str) -> list[str]:
@@ -60,26 +52,20 @@ def _publish(publisher: Publisher, topics: str) -> list[str]:
     return expected
 
 
-def _expect(subscriber: Foreign, expected: Sequence[str]) -> None:
-    received = subscriber.wait_for(expected[-1], SECONDS)
-    if text := wrong(received, expected):
-        raise Failed(text)
-
-
 def subscriptions(command: Command) -> None:
     """Prefixes, several of them, a cancelled one, and the empty one."""
     with (
         Publisher("tcp://127.0.0.1:*") as publisher,
         Foreign(command, publisher.endpoints[0]) as it,
     ):
-        _subscribe(publisher, it, "a", "bc")
-        _expect(it, _publish(publisher, "A1 b BC2 c A3 d BC"))
+        subscribe(publisher, it, "a", "bc")
+        expect(it, _publish(publisher, "A1 b BC2 c A3 d BC"))
         _cancel(publisher, it, "a")
-        _expect(it, _publish(publisher, "a4 BC5 a6 BC7"))
-        _subscribe(publisher, it, "")
-        _expect(it, _publish(publisher, "X1 BC8 A9 Z"))
+        expect(it, _publish(publisher, "a4 BC5 a6 BC7"))
+        subscribe(publisher, it, "")
+        expect(it, _publish(publisher, "X1 BC8 A9 Z"))
         _cancel(publisher, it, "")
-        _expect(it, _publish(publisher, "x2 BC9 a9 BC"))
+        expect(it, _publish(publisher, "x2 BC9 a9 BC"))
 
 
 def messages(command: Command) -> None:
@@ -88,18 +74,18 @@ def messages(command: Command) -> None:
         Publisher("tcp://127.0.0.1:*", slow_policy="block") as publisher,
         Foreign(command, publisher.endpoints[0]) as it,
     ):
-        _subscribe(publisher, it, "n")
+        subscribe(publisher, it, "n")
         expected = []
         for message in of_all_shapes():
             publisher.send_multipart(message)
             expected.append(describe(message))
-        _expect(it, expected)
+        expect(it, expected)
         expected = []
         for number in range(SMALL_MESSAGES):
             message = numbered(number, 50)
             publisher.send_multipart(message)
             expected.append(describe(message))
-        _expect(it, expected)
+        expect(it, expected)
 
 
 def heartbeats(command: Command) -> None:
@@ -108,7 +94,7 @@ def heartbeats(command: Command) -> None:
         Publisher("tcp://127.0.0.1:*", heartbeat_interval=HEARTBEAT_S) as publisher,
         Foreign(command, publisher.endpoints[0]) as it,
     ):
-        _subscribe(publisher, it, "n")
+        subscribe(publisher, it, "n")
         connected = [one.id for one in publisher.subscribers()]
         time.sleep(IDLE_S)
         expected = []
@@ -133,13 +119,13 @@ def restart(command: Command) -> None:
         endpoint = publisher.endpoints[0]
         it = Foreign(command, endpoint)
         with it:
-            _subscribe(publisher, it, "a", "bc")
-            _expect(it, _publish(publisher, "A1 BC2"))
+            subscribe(publisher, it, "a", "bc")
+            expect(it, _publish(publisher, "A1 BC2"))
             publisher.close()
             with Publisher(endpoint) as again:
-                _until(lambda: again.has_subscribers(b"a"), "coming back for 'a'")
-                _until(lambda: again.has_subscribers(b"bc"), "coming back for 'bc'")
-                _expect(it, _publish(again, "A3 b BC4"))
+                until(lambda: again.has_subscribers(b"a"), "coming back for 'a'")
+                until(lambda: again.has_subscribers(b"bc"), "coming back for 'bc'")
+                expect(it, _publish(again, "A3 b BC4"))
 
 
 def slow_drop_oldest(command: Command) -> None:
@@ -148,7 +134,7 @@ def slow_drop_oldest(command: Command) -> None:
         Publisher("tcp://127.0.0.1:*", log_bytes=SLOW_LOG_BYTES) as publisher,
         Foreign(command, publisher.endpoints[0]) as it,
     ):
-        _subscribe(publisher, it, "n")
+        subscribe(publisher, it, "n")
         it.tell("stop")
         described = [""] * SLOW_MESSAGES
         for number in range(SLOW_MESSAGES):
@@ -175,7 +161,7 @@ def slow_block(command: Command) -> None:
         Publisher("tcp://127.0.0.1:*", log_bytes=SLOW_LOG_BYTES, slow_policy="block") as publisher,
         Foreign(command, publisher.endpoints[0]) as it,
     ):
-        _subscribe(publisher, it, "n")
+        subscribe(publisher, it, "n")
         it.tell("stop")
         going = threading.Timer(PAUSE_S, it.tell, ("go",))
         going.start()
@@ -184,7 +170,7 @@ def slow_block(command: Command) -> None:
             message = numbered(number, SLOW_BYTES)
             publisher.send_multipart(message)
             expected.append(describe(message))
-        _expect(it, expected)
+        expect(it, expected)
         going.join()
 
 
@@ -195,22 +181,31 @@ def end(command: Command) -> None:
         Publisher("tcp://127.0.0.1:*", on_event=happened.append) as publisher,
         Foreign(command, publisher.endpoints[0]) as it,
     ):
-        _subscribe(publisher, it, "a")
-        _expect(it, _publish(publisher, "A1"))
+        subscribe(publisher, it, "a")
+        expect(it, _publish(publisher, "A1"))
         status = it.end()
         if status:
             raise Failed(f"exit status {status}; it said: {it.said()}")
-        _until(lambda: not publisher.subscribers(), "leaving")
+        until(lambda: not publisher.subscribers(), "leaving")
         left = EventKind.SUBSCRIBER_DISCONNECTED
-        _until(lambda: any(event.kind is left for event in happened), "an event of its leaving")
+        until(lambda: any(event.kind is left for event in happened), "an event of its leaving")
         if publisher.statistics().evicted:
             raise Failed(f"it was evicted: {happened[-1]}")
 
 
-SCENARIOS: dict[str, Callable[[Command], None]] = {
+# What comes of one is said beside "ok", if there is something to say.
+SCENARIOS: dict[str, Callable[[Command], str | None]] = {
     scenario.__name__.replace("_", "-"): scenario
     for scenario in (
         *(subscriptions, messages, heartbeats, restart),
         *(slow_drop_oldest, slow_block, end),
+        *(plain, plain_wrong, plain_null),
+        *(curve, curve_denied, curve_wrong_server, curve_null),
     )
+}
+
+# Who has no such mechanism cannot do it. As a peer without one he can be refused for that.
+NEEDS = {
+    **dict.fromkeys(("plain", "plain-wrong"), "PLAIN"),
+    **dict.fromkeys(("curve", "curve-denied", "curve-wrong-server"), "CURVE"),
 }

@@ -27,6 +27,22 @@ def test_messages_are_taken_up_to_the_last() -> None:
         assert it.take() == []
 
 
+def test_events_of_its_monitor_are_counted() -> None:
+    with Foreign(COMMAND, "tcp://127.0.0.1:1") as it:
+        for line in ("event connected", "event connected", "message a"):
+            it.tell(line)
+        assert it.wait_for("a", 20) == ["a"]
+        assert it.events() == {"connected": 2}
+        assert it.said() == "nothing"
+
+
+def test_words_are_handed_over() -> None:
+    program = "import sys; print('ready', *sys.argv[1:], sep='\\n', flush=True); input()"
+    with Foreign([sys.executable, "-c", program], "tcp://x", "a=b c") as it:
+        assert it.end() == 0
+        assert it.said() == "tcp://x; a=b c"
+
+
 def test_what_is_no_message_is_kept_to_be_shown() -> None:
     with Foreign(COMMAND, "tcp://127.0.0.1:1") as it:
         it.tell("error no route")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from interoperation.cli import lacking
 from interoperation.registry import ENGINES, SOURCES, Engine
-from interoperation.scenarios import SCENARIOS
+from interoperation.scenarios import NEEDS, SCENARIOS
 
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
@@ -19,6 +20,14 @@ def test_an_engine_has_a_source_and_a_way_to_run(engine: Engine) -> None:
 def test_what_is_known_of_an_engine_is_about_a_scenario() -> None:
     known = {scenario for engine in ENGINES.values() for scenario in engine.known}
     assert known <= SCENARIOS.keys()
+
+
+def test_what_an_engine_lacks_is_a_mechanism_that_some_scenario_needs() -> None:
+    lacked = {mechanism for engine in ENGINES.values() for mechanism in engine.lacks}
+    assert lacked <= {*NEEDS.values()} == {"PLAIN", "CURVE"}
+    assert NEEDS.keys() <= SCENARIOS.keys()
+    assert lacking(ENGINES["go"], "curve") == "no CURVE: it has NULL and PLAIN"
+    assert lacking(ENGINES["go"], "plain") == lacking(ENGINES["go"], "curve-null") == ""
 
 
 def test_every_source_belongs_to_an_engine() -> None:

@@ -26,6 +26,14 @@ def test_what_ran_what_failed_and_what_was_left_out() -> None:
     assert [row.has_failed for row in rows] == [True, False]
 
 
+def test_what_an_engine_cannot_do_is_left_out_with_the_reason() -> None:
+    row = Row("go", failures={"plain": ""}, lacking={"curve": "no CURVE"})
+    text = table([row])
+    assert (row.verdict("plain"), row.verdict("curve")) == ("ok", "-")
+    assert "left out: go curve: no CURVE" in text
+    assert not row.has_failed
+
+
 def test_who_is_required_must_not_be_left_out() -> None:
     rows = [Row("go"), Row("node", left_out="npm not installed")]
     assert missing_of(rows, ["go"]) == []

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-zeromq/zmq4"
+	"github.com/go-zeromq/zmq4/security/plain"
 )
 
 const retry = 50 * time.Millisecond
@@ -38,8 +39,22 @@ func read(subscriber zmq4.Socket, gate *sync.Mutex) {
 	}
 }
 
+// It has PLAIN, no CURVE, and no heartbeats.
+func options(words []string) []zmq4.Option {
+	options := []zmq4.Option{zmq4.WithAutomaticReconnect(true)}
+	said := map[string]string{}
+	for _, word := range words {
+		name, value, _ := strings.Cut(word, "=")
+		said[name] = value
+	}
+	if user, ok := said["plain_user"]; ok {
+		options = append(options, zmq4.WithSecurity(plain.Security(user, said["plain_password"])))
+	}
+	return options
+}
+
 func main() {
-	subscriber := zmq4.NewSub(context.Background(), zmq4.WithAutomaticReconnect(true))
+	subscriber := zmq4.NewSub(context.Background(), options(os.Args[2:])...)
 	if err := subscriber.Dial(os.Args[1]); err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)

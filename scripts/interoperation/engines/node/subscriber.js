@@ -18,7 +18,33 @@ function describe(frame) {
   return `${frame.length}:${adler32(frame)}:${frame.subarray(0, 16).toString("hex")}`
 }
 
-const subscriber = new zmq.Subscriber()
+const OPTIONS = {
+  plain_user: "plainUsername",
+  plain_password: "plainPassword",
+  curve_server: "curveServerKey",
+  curve_public: "curvePublicKey",
+  curve_secret: "curveSecretKey",
+  heartbeats: "heartbeatInterval",
+}
+const EVENTS = {
+  connect: "connected",
+  disconnect: "disconnected",
+  handshake: "handshake_succeeded",
+  "handshake:error:protocol": "handshake_failed_protocol",
+  "handshake:error:auth": "handshake_failed_auth",
+  "handshake:error:other": "handshake_failed_no_detail",
+}
+
+const options = {}
+for (const word of process.argv.slice(3)) {
+  const at = word.indexOf("=")
+  const value = word.slice(at + 1)
+  options[OPTIONS[word.slice(0, at)]] = word.startsWith("heartbeats=") ? Number(value) : value
+}
+const subscriber = new zmq.Subscriber(options)
+for (const kind of Object.keys(EVENTS)) {
+  subscriber.events.on(kind, () => console.log(`event ${EVENTS[kind]}`))
+}
 let ended = false
 let going = Promise.resolve()
 let go = () => {}

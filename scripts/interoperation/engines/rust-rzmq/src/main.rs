@@ -12,11 +12,36 @@ fn describe(frame: &[u8]) -> String {
     format!(" {}:{:x}:{}", frame.len(), (b << 16) | a, head)
 }
 
+fn z85(text: &str) -> Vec<u8> {
+    let alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+    let digits: Vec<u32> = text.chars().map(|c| alphabet.find(c).unwrap_or_default() as u32).collect();
+    digits.chunks(5).flat_map(|five| five.iter().fold(0u32, |sum, d| sum.wrapping_mul(85).wrapping_add(*d)).to_be_bytes()).collect()
+}
+
+async fn secure(subscriber: &rzmq::Socket, word: &str) -> Result<(), ZmqError> {
+    let (name, value) = word.split_once('=').unwrap_or((word, ""));
+    match name {
+        "plain_user" => subscriber.set_option_raw(options::PLAIN_USERNAME, value.as_bytes()).await,
+        "plain_password" => subscriber.set_option_raw(options::PLAIN_PASSWORD, value.as_bytes()).await,
+        "curve_server" => subscriber.set_option_raw(options::CURVE_SERVER_KEY, &z85(value)).await,
+        "curve_public" => subscriber.set_option_raw(options::CURVE_PUBLIC_KEY, &z85(value)).await,
+        "curve_secret" => subscriber.set_option_raw(options::CURVE_SECRET_KEY, &z85(value)).await,
+        "heartbeats" => {
+            let every: i32 = value.parse().expect("milliseconds");
+            subscriber.set_option_raw(options::HEARTBEAT_IVL, &every.to_ne_bytes()).await
+        }
+        _ => panic!("what is {word}?"),
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), ZmqError> {
     let endpoint = std::env::args().nth(1).expect("an endpoint");
     let context = Context::new()?;
     let subscriber = context.socket(SocketType::Sub)?;
+    for word in std::env::args().skip(2) {
+        secure(&subscriber, &word).await?;
+    }
     subscriber.connect(&endpoint).await?;
     println!("ready");
     let mut commands = BufReader::new(tokio::io::stdin()).lines();
