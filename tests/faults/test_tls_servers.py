@@ -19,6 +19,7 @@ import fanout.asyncio
 from fanout import ReceiverEvent, ReceiverEventKind, Subscriber, auth
 from fanout.security.records import SAID_BYTES_MAX
 from fanout.subscriber import connections, line
+from fanout.transport import connecting
 from fanout.zmtp import encode_message
 from tests.helpers.certificates import (
     AUTHORITY,
@@ -226,7 +227,7 @@ class TestTraffic:
     def test_new_keys_again_and_again_for_who_reads_no_answers(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        connect = connections.connected_to
+        connect = connecting.connected_to
 
         def narrow(family: int, address: object) -> socket.socket:
             made = connect(family, address)
