@@ -129,7 +129,7 @@ class Chaining:
             finding.room -= 1
         elif last < until and values.is_keyframe(place, last):
             if not is_passed:
-                snapshot.alone.add(place)
+                finding.alone.append(place)
         elif last >= self._log.head() and finding.tries < TRIES_MAX:
             return False
         elif last < until or not self._comes(topic_id, member, finding):
@@ -157,6 +157,8 @@ class Chaining:
         floors, until = finding.floors, finding.until
         # Its values are as of where it is, beyond where they were due if it has jumped.
         snapshot.is_found = True
+        for place in finding.alone:
+            snapshot.alone.add(place)
         snapshot.finding, snapshot.due = None, finding.due if snapshot.is_passed else until
         if finding.first < until:
             low = self._pump.end_hold(member, until)

@@ -61,6 +61,7 @@ class Finding:
         at: which value of the listing is next.
         room: how many topics more may be found now.
         floors: by topic, the keyframe that it begins with.
+        alone: places of topics of which there is nothing but a keyframe.
         comes: of topics that come by themselves, whether the first message is a keyframe; None =
             that is to be looked for.
         lost: topics of which there is none.
@@ -68,8 +69,8 @@ class Finding:
     """
 
     __slots__ = (
-        *("at", "comes", "due", "first", "floors", "highest", "is_asked_for", "low"),
-        *("__weakref__", "lost", "lowest", "room", "tries", "until"),
+        *("alone", "at", "comes", "due", "first", "floors", "highest", "is_asked_for"),
+        *("__weakref__", "lost", "low", "lowest", "room", "tries", "until"),
     )
 
     def __init__(self, first: int, until: int, due: int, *, is_asked_for: bool = False) -> None:
@@ -81,6 +82,7 @@ class Finding:
         self.tries = 0
         self.room = 0
         self.floors: dict[bytes, int] = {}
+        self.alone: list[int] = []
         self.comes: dict[int, bool] | None = None
         self.lost = 0
         self.lowest = until
@@ -90,6 +92,10 @@ class Finding:
     def held(self) -> tuple[int, int, int, bool]:
         """From what another worker begins it anew: nothing is sent before it ends."""
         return self.first, self.until, self.due, self.is_asked_for
+
+    def anew(self) -> Finding:
+        """The same with nothing found yet: what was is of a list that is not the one any more."""
+        return Finding(*self.held[:3], is_asked_for=self.is_asked_for)
 
     def lose(self, sequence: int) -> None:
         """One more topic; this is its last message, or one that comes by itself."""

@@ -124,6 +124,8 @@ class Snapshot:
         """What is left of it is to be found anew."""
         self.part, self.passed = self.stands_in, self.stands_at
         self.listing, self.at = None, 0
+        if self.finding is not None:
+            self.finding = self.finding.anew()
 
 
 class Snapshots:

@@ -38,3 +38,18 @@ def test_while_keyframes_are_looked_for_it_is_remembered_where_it_goes_on() -> N
     one.finding = Finding(10, 30, 10)
     snapshots.pass_until(30, FRONT)
     assert (one.is_passed, one.due, one.finding.due) == (True, 10, 30)
+
+
+def test_what_was_found_of_keyframes_is_found_anew_when_what_is_listed_is() -> None:
+    """Else some topics would be looked at twice, and others never."""
+    _snapshots, one = asked_for(10)
+    one.finding = Finding(10, 30, 20, is_asked_for=True)
+    one.finding.at = 2
+    one.finding.lose(7)
+    one.finding.alone.append(5)
+    one.finding.floors[b"x"] = 11
+    one.look_anew()
+
+    found = one.finding
+    assert found.held == (10, 30, 20, True)
+    assert (found.at, found.lost, found.alone, found.floors) == (0, 0, [], {})
