@@ -10,12 +10,13 @@ on, but for what is older than what it was sent: that is the next *stage*.
 
 from __future__ import annotations
 
+from itertools import chain, islice, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.simulation.shown.feed import Feed, State
 
@@ -60,6 +61,7 @@ class Stage(NamedTuple):
     begun: int
 
 
+CHOICES_MAX = 20_000  # of what may have been right of all topics together
 NOTHING = Outcome()
 LOST = Outcome(lost=1)
 
@@ -158,41 +160,48 @@ class Due:
         Returns:
             Those messages, and of how many topics there was more than one right answer.
         """
-        try:
-            return self._judge(topics, has_jumped=False)
-        except Violated:
-            if not self._jumps:
-                raise
-        # Of what it got nothing of it may have jumped over all.
-        return self._judge(topics, has_jumped=True)
-
-    def _judge(self, topics: list[bytes], *, has_jumped: bool) -> tuple[list[int], int]:
-        chain, values, lost, undecided = list[int](), list[int](), [0, 0], 0
-        feed, got = self._feed, set(self.got)
-        for topic in topics:
-            mine = tuple(one for one in self.got if feed.messages[one].topic == topic)
-            allowed = set(self._outcomes(topic))
-            fitting = [one for one in allowed if one.messages == mine]
-            if self._jumps:
-                part = [one for one in allowed if one.chain and set(mine) < {*one.chain}]
-                part.sort(reverse=True)  # as it was found last
-                fitting = [*part, *fitting] if has_jumped else fitting or part
-            where = f"of {topic!r} as of {[one.as_of for one in self._stages]}"
-            require(bool(fitting), f"it got {[*mine]} {where}, not one of {sorted(allowed)}")
-            got.difference_update(mine)
-            undecided += len({(one.messages, one.lost) for one in allowed}) > 1
-            each = [one.lost for one in fitting]
-            lost = [lost[0] + min(each), lost[1] + max(each)]
-            chain += fitting[0].chain
-            values += fitting[0].values
+        found = [self._fitting(topic) for topic in topics]
+        got = set(self.got).difference(*(self._got_of(topic) for topic in topics))
         require(not got, f"it got {sorted(got)}, of which there was nothing as of {self.as_of}")
-        few, many = lost
-        right = few <= self.lost <= many
-        require(right, f"no keyframes of {few} to {many} topics, counted were {self.lost}")
-        missing = self._missing(sorted(chain))
-        kept = [one for one in sorted(chain) if one not in missing]
-        require(self.got == kept + sorted(values), f"it got {self.got} in a wrong order")
-        return sorted(missing), undecided
+        problem: Violated | None = None
+        # What is right of one topic may depend on what was of another: they are looked at together.
+        for chosen in islice(product(*(fitting for fitting, _is_open in found)), CHOICES_MAX):
+            try:
+                missing = self._missing_if(chosen)
+            except Violated as error:
+                problem = problem or error
+            else:
+                return missing, sum(is_open for _fitting, is_open in found)
+        assert problem is not None
+        raise problem
+
+    def _fitting(self, topic: bytes) -> tuple[list[Outcome], bool]:
+        """What of all that is right of a topic it may have got, and whether that is open."""
+        mine, allowed = self._got_of(topic), {*self._outcomes(topic)}
+        fitting = [one for one in allowed if one.messages == mine]
+        if self._jumps:  # of what it got nothing of it may have jumped over all
+            fitting += [one for one in allowed if one.chain and {*mine} < {*one.chain}]
+        where = f"of {topic!r} as of {[one.as_of for one in self._stages]}"
+        require(bool(fitting), f"it got {[*mine]} {where}, not one of {sorted(allowed)}")
+        # That it is alone is of no interest any more.
+        fitting = [one._replace(is_alone=False) for one in fitting]
+        is_open = len({(one.messages, one.lost) for one in allowed}) > 1
+        return sorted({*fitting}), is_open
+
+    def _got_of(self, topic: bytes) -> tuple[int, ...]:
+        messages = self._feed.messages
+        return tuple(one for one in self.got if messages[one].topic == topic)
+
+    def _missing_if(self, chosen: Sequence[Outcome]) -> list[int]:
+        """This is right of each topic; returns what it has lost of it."""
+        lost = sum(one.lost for one in chosen)
+        require(lost == self.lost, f"no keyframes of {lost} topics, counted were {self.lost}")
+        keys = sorted(chain.from_iterable(one.chain for one in chosen))
+        values = sorted(chain.from_iterable(one.values for one in chosen))
+        missing = self._missing(keys)
+        kept = [one for one in keys if one not in missing]
+        require(self.got == kept + values, f"it got {self.got} in a wrong order")
+        return sorted(missing)
 
     def _missing(self, chain: list[int]) -> set[int]:
         """What it was to jump over of that, and nothing else."""

@@ -119,7 +119,7 @@ class Viewer:
 
     def jump(self, first: int, target: int, front: int, lost: int, *, has_begun: bool) -> None:
         """It goes on at message `target`, for it was too far behind at `first` in the past."""
-        feed, due = self._feed, self._showing
+        feed, due = self._feed, self._in_the_past
         until = due.until
         require(feed.is_behind(first, front, BEHIND_MAX), f"it jumps from {first} at {front}")
         part = BEHIND_MAX * KEPT_PART
@@ -130,7 +130,10 @@ class Viewer:
         require(target <= until, f"it jumps to {target}, beyond {until}")
         is_enough = target == until or not feed.is_behind(target, front, part)
         require(is_least and is_enough, f"it jumps to {target} at {front}")
-        due.jump(target, lost, has_begun=has_begun and not self._is_rest)
+        if due.is_open:
+            due.jump(target, lost, has_begun=has_begun and not self._is_rest)
+        else:
+            require(not lost, f"it loses {lost} by that, and had been sent all")
 
     def drop(
         self,
@@ -174,6 +177,17 @@ class Viewer:
         require(due is not None, "a snapshot that has not begun")
         assert due is not None
         return due
+
+    @property
+    def _in_the_past(self) -> Due:
+        """Of what it is sent; or was, if all that is left to pass is what it gets none of.
+
+        Who is sent the newest of what comes is sent last values where that begins, though what was
+        found of topics with keyframes may end behind that.
+        """
+        if any(one.as_of is not None and one.is_open for one in self._dues):
+            return self._showing
+        return next(one for one in reversed(self._dues) if one.ended >= 0)
 
     # What it gets.
 

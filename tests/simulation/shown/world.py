@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from fanout.control.messages import Adopt, Closed, KeyframeWanted, SetPolicy, Subscriptions
+from fanout.shm.census import minimal
 from fanout.shm.layout import H_FLOOR
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.stream import chaining, keyframes, listing, showing
@@ -97,6 +98,9 @@ class ShownWorld(ShownPublishing):
                 stack.callback(gc.enable)
                 gc.disable()
             observe(self, stack)
+            # In which order a worker looks at them is up to the run, not to the process.
+            in_order = mock.patch.object(listing, "minimal", lambda them: sorted(minimal(them)))
+            stack.enter_context(in_order)
             for module, name, most in self._at_once:
                 stack.enter_context(mock.patch.object(module, name, most))
             self._live(steps)
