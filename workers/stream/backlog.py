@@ -71,11 +71,12 @@ class Backlog(Losing):
             assert self.show is not None
             return self.show(member)
         if member.conflating and not (member.older and type(member.older[0][1]) is Values):
+            self.detach(member, front)
+            if member.spill:  # its socket may take no more of it: it is nobody's turn until then
+                return self._send_spill(member)
             is_thin = self.conflate(member, front)
             if member.older and is_thin:
                 self.turned(member)
-            if member.spill:
-                return self._send_spill(member)
             if not is_thin:
                 return Step.LATER
             if member.gaps is not None and self._has_marker(member, front):

@@ -274,6 +274,47 @@ def test_who_is_not_conflated_any_more_loses_its_turn_at_once(policy: SlowPolicy
     assert len(numbers_of(room)) == TOPICS
 
 
+@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.usefixtures("looked")
+def test_who_has_a_part_of_a_message_and_no_room_for_the_rest_holds_up_nobody(
+    is_told: bool,
+) -> None:
+    worker, member, other, room = two_behind()
+    pump = worker.pump
+    sink: Sink = member.send  # type: ignore[assignment]
+    for one in member, other:
+        pump.tell_gaps(one, losses=is_told, conflated=is_told)
+    worker.obey(member, SlowPolicy("block"))
+    sink.room = 3
+    worker.serve(member)
+    assert len(sink.taken) == 3
+    worker.obey(member, CONFLATE)
+    pump.serve(member, 0)
+    room.room = 1 << 30
+    for _ in range(200):
+        pump.serve(other, 0)
+    assert len(numbers_of(room)) == TOPICS
+
+    sink.room = 1 << 30
+    worker.serve(member)
+    assert not member.blocked
+    assert member.matched == member.sent + member.conflated
+
+
+@pytest.mark.usefixtures("looked")
+def test_who_has_no_room_for_an_answer_holds_up_nobody() -> None:
+    worker, member, other, room = two_behind()
+    pump = worker.pump
+    pump.serve(member, 0)
+    assert pump._conflating._siftings._current is not None
+    pump.speak(member, b"an answer to a PING", 0)
+    pump.serve(member, 0)
+    room.room = 1 << 30
+    for _ in range(200):
+        pump.serve(other, 0)
+    assert len(numbers_of(room)) == TOPICS
+
+
 @pytest.mark.usefixtures("looked")
 def test_who_does_not_ask_again_loses_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sifting, "IDLE_MAX", 3)
