@@ -26,7 +26,7 @@ class Ask:
     """One subscription, and from where on it is wanted.
 
     Attributes:
-        start: a position, or what is asked for without one.
+        start: a position, or what is asked for without one; b"" = nothing is any more.
         covered: what was subscribed to when it was said: that does not come again.
         following: number of the next message that may come of it alone; 0 = none has come.
         is_again: it was asked for before, over another connection.

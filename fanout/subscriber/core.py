@@ -92,6 +92,8 @@ class Core:
         self._merger: Merger | None = None
         if len(self.lines) > 1 or identity is not None:
             self._merger = Merger(len(self.lines), wants_all=b"" in topics, identity=identity)
+            for stream in self.streams:
+                stream.is_alone = False
 
     @property
     def wants(self) -> set[bytes]:
@@ -147,13 +149,30 @@ class Core:
                 stream.go_back(None)  # of these all is to come anew
             elif run is not None:
                 stream.go_back(run.origin)
-        return stream.since(said)
+        asked = stream.since(said)
+        return self._without_lacking(stream, said, asked) if merger is None and asked else asked
+
+    def _without_lacking(self, stream: StreamWithPast, said: Introduction, asked: bytes) -> bytes:
+        """What to ask for, if not all last values had come when the connection was lost.
+
+        What is asked for says that all is there up to then. So what these are of is subscribed to
+        anew behind that, as if for the first time; or at once, if that is all.
+        """
+        lacking = stream.lacking(asked) if said.last and said.epoch == stream.epoch else []
+        if lacking and len(lacking) == len(stream.wants):
+            stream.go_back((said.epoch, said.head))
+            return b""
+        for prefix in lacking:
+            stream.leave(prefix)
+            self._asks.add(prefix, b"")
+        return asked
 
     def _begin(self, number: int) -> None:
         line, stream = self.lines[number], self.streams[number]
         former = stream.epoch
         stream.begin(line.introduction, asked=bool(line.asked))
-        stream.values_due = sum(_is_shown(line, prefix) for prefix in stream.wants)
+        said = sorted(stream.wants) if _is_shown(line, b"") else ()  # as the line has said them
+        stream.expect_anew((one for one in said if not one.startswith(RESERVED)), line.asked)
         if self._merger is not None:
             if self._merger.begin(number, line.introduction, former, stream.known):
                 line.confirm()
@@ -240,7 +259,8 @@ class Core:
                 line.show(self._last and number in leads)
             stream.want(prefix)
             line.subscribe(prefix)
-            stream.values_due += _is_shown(line, prefix)
+            if _is_shown(line, prefix):
+                stream.expect(prefix, b"")
             if merger is not None:
                 self._order(merger, number)
                 if number not in leads:
@@ -253,7 +273,7 @@ class Core:
         if self._asks.leave(prefix):
             return
         for line, stream in zip(self.lines, self.streams, strict=True):
-            if stream.leave(prefix):
+            if stream.cancel(prefix):
                 line.cancel(prefix)
                 if self._merger is not None and not prefix:
                     self._merger.change()
@@ -265,13 +285,16 @@ class Core:
             ask = self._asks.take()
             if ask is None:
                 return
-            if line.can_ask:
+            is_asked = bool(ask.start) and line.can_ask
+            if _is_shown(line, ask.prefix):
+                stream.expect(ask.prefix, b"")
+            if is_asked:
                 stream.go_further_back(ask)
                 line.ask(ask.said, ask.prefix)
                 continue
             stream.want(ask.prefix)
             line.subscribe(ask.prefix)
-            if isinstance(ask.start, tuple):  # what is after that nobody sends
+            if isinstance(ask.start, tuple) or not ask.start:  # what is after that nobody sends
                 stream.losses.add(Gap(RECONNECTED, epoch=stream.epoch))
 
     def silent(self, now: float) -> list[tuple[int, LostError]]:

@@ -6,9 +6,11 @@ on where it was; until a mark says that all is one stream again.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from fanout.reserved import RESERVED
+from fanout.reserved import RESERVED, SNAPSHOT_TOPIC
+from fanout.subscriber.early import Came
 from fanout.subscriber.losses import end_of, values_shown
 from fanout.subscriber.message import ReplayedMessage
 from fanout.subscriber.stream import NUMBER, Stream
@@ -26,18 +28,52 @@ class StreamWithPast(Stream):
     """What one publisher sends us, with what was published of one subscription before.
 
     Attributes:
-        values_due: subscriptions of which last values are still to come, as long as the publisher
-            has not said that these were all.
+        is_alone: it is all that the program gets, so that it has to know which last values came.
     """
 
     def __init__(self, wants: Iterable[bytes], start: bytes | Position = b"") -> None:
         super().__init__(wants, start)
-        self.values_due = 0
+        self.is_alone = True
+        # Of which subscriptions last values are still to come, in the order in which they were
+        # said, and what was asked for with each.
+        self._due: dict[bytes, bytes] = {}
+        self._shown = Came()  # since there were some
+        self._shown_of: int | None = None  # epoch of these
 
     @property
     def is_showing(self) -> bool:
         """Whether last values come, or will."""
-        return self.values_due > 0 or self._is_last
+        return bool(self._due) or self._is_last
+
+    def expect_anew(self, prefixes: Iterable[bytes], asked: bytes) -> None:
+        """A connection has begun that brings last values of these; nobody else does any more."""
+        self._due = dict.fromkeys(prefixes, asked)
+        if self._shown_of != self.epoch:
+            self._shown.clear()
+            self._shown_of = self.epoch
+
+    def expect(self, prefix: bytes, asked: bytes) -> None:
+        """Last values come of this, too."""
+        self._due[prefix] = asked
+
+    def lacking(self, asked: bytes) -> list[bytes]:
+        """Subscriptions of which some would never come if a new connection is asked for that.
+
+        Only what was asked for the same before would come as it would have then; and who is asked
+        for all there is sends last values, too.
+        """
+        if self.known is not None and not self.known[1]:
+            return []
+        return [prefix for prefix, before in self._due.items() if before != asked]
+
+    def leave(self, prefix: bytes) -> bool:
+        self._due.pop(prefix, None)
+        return super().leave(prefix)
+
+    def cancel(self, prefix: bytes) -> bool:
+        """As `leave`; if it is subscribed to again, all of it comes again."""
+        self._shown.clear()
+        return self.leave(prefix)
 
     def go_further_back(self, ask: Ask) -> None:
         """Subscribe to something of which all is to come from further back, until a mark."""
@@ -55,6 +91,8 @@ class StreamWithPast(Stream):
 
     def _settled(self, frames: Frames) -> Message | None:
         back, topic = self.back, frames[0]
+        if self._is_last and self.is_alone and not topic.startswith(RESERVED):
+            return self._take_value(frames)
         if (
             back is None
             or self._is_last
@@ -70,8 +108,23 @@ class StreamWithPast(Stream):
         back.following = sequence + 1
         return self._made(frames, ReplayedMessage())
 
+    def _take_value(self, frames: Frames) -> Message | None:
+        """A last value; a connection before may have been lost in the middle of these."""
+        if self._numbered and len(frames) > 1 and len(frames[-1]) == NUMBER.size:
+            sequence = NUMBER.unpack(frames[-1])[1]
+            if sequence in self._shown:
+                self.doubles += 1
+                return None
+            if not self._shown.is_full:
+                self._shown.add(sequence)
+        return super()._settled(frames)
+
     def _take_marker(self, frames: Frames) -> None:
-        self.values_due = max(0, self.values_due - values_shown(frames, self.values_due))
+        shown = values_shown(frames, len(self._due))
+        for prefix in [*islice(self._due, shown)]:
+            del self._due[prefix]
+        if not self._due and frames[0] == SNAPSHOT_TOPIC:
+            self._shown.clear()
         end = end_of(frames)
         if end is None or self.back is None or end[0] != self.epoch:
             super()._take_marker(frames)

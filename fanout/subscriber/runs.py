@@ -83,6 +83,8 @@ class Run(Giving):
         """A line is lost; returns those that are to connect again, to ask for what is missing."""
         member = self.members.pop(number)
         self.lacks_values = self.last is None and (member.is_showing or self.lacks_values)
+        if member.is_showing and member.joined and self.last is not None:
+            self._early.keep(Gap(RECONNECTED, epoch=self._epoch))  # nobody brings what is left
         lost = member.held
         member.held = deque()
         if self._epoch is None and lost:  # without numbers nobody can ask for it again

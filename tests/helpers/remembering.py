@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import msgpack
 
 from fanout.introduction import PROPERTY, Introduction
+from fanout.reserved import VALUES_OFF
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
 from fanout.zmtp import (
+    Cancelled,
     PingReceived,
     ReservedSubscription,
     Session,
@@ -49,19 +51,24 @@ class Served:
     told: list[dict[str, object]] = field(default_factory=list)  # markers to come
     tells_ends: bool = False
     mark: int | None = None  # to come before this message
+    shown: list[bytes] = field(default_factory=list)  # last values to come, with their marks
+    is_off: bool = False  # it wants none of these
 
 
 class Remembering:
     """The publisher, and a subscriber of it, with one line or several.
 
     Attributes:
+        shows: it keeps the last message of each topic, and sends it to who subscribes.
         got: what the subscriber gave to the program.
         owed: epoch and number of all messages that had to come, or to be told of.
         gone: of those that were lost once on their way, or are not remembered any more.
     """
 
+    shows = False
+
     def __init__(self, wants: set[bytes], lines: int = 1) -> None:
-        self.core = Core([BackOff(lambda: 0.5) for _ in range(lines)], wants)
+        self.core = Core([BackOff(lambda: 0.5) for _ in range(lines)], wants, last=self.shows)
         self.got: list[Message] = []
         self.owed: list[tuple[int, int]] = []
         self.gone: set[tuple[int, int]] = set()
@@ -80,7 +87,7 @@ class Remembering:
             line.connected(0.0)
             session = Session(LIMITS_HERE)
             head = len(self.topics)
-            said = Introduction(self.epoch, head, sequence=True, replay=1 << 20)
+            said = Introduction(self.epoch, head, sequence=True, replay=1 << 20, last=self.shows)
             session.introduce = lambda: {PROPERTY: said.to_bytes()}
             self._served[number] = Served(session)
             while not line.is_up:  # the handshake
@@ -145,6 +152,8 @@ class Remembering:
             wire = b""
             for _ in range(min(count, len(served.pending))):
                 wire += self._next_message(number)
+            wire += b"".join(served.shown)
+            served.shown.clear()
             self._say(number, wire + self._mark_of(served), places)
 
     def subscribe(self, prefix: bytes) -> None:
@@ -196,11 +205,11 @@ class Remembering:
         for marker in served.told:
             wire += encode_message([b"\x00fanout.gap", msgpack.packb(marker)])
         served.told.clear()
-        wire += self._mark_of(served)
+        wire += self._mark_of(served) + b"".join(served.shown)
+        served.shown.clear()
         number = min(served.pending)
         served.pending.remove(number)
-        body = struct.pack(">QQ", self.epoch, number)
-        return wire + encode_message([self.topics[number], b"x", body])
+        return wire + self._wire(number)
 
     def _mark_of(self, served: Served) -> bytes:
         """That all has come which was missed, if it has."""
@@ -224,6 +233,10 @@ class Remembering:
                 (served.since.append if event.wanted else served.since.remove)(event.prefix)
             elif isinstance(event, ReservedSubscription):
                 served.tells_ends |= event.prefix == b"\x00fanout.since"
+                if event.prefix == VALUES_OFF:
+                    served.is_off = event.wanted
+            elif isinstance(event, Cancelled):
+                served.wants.discard(event.prefix)
             elif isinstance(event, Subscribed):
                 added.append(event.prefix)
             elif isinstance(event, SubscribedAll):
@@ -236,6 +249,8 @@ class Remembering:
         before = tuple(served.wants)
         served.wants.update(added)
         self._heard[number].update(added)
+        if self.shows and not served.is_off:
+            self._show(served, before, tuple(added))
         if served.since:
             self._go_back(served, before, tuple(added))
 
@@ -252,6 +267,35 @@ class Remembering:
                 served.pending.add(number)
         if served.tells_ends:
             served.mark = len(self.topics)
+
+    def _show(self, served: Served, before: tuple[bytes, ...], added: tuple[bytes, ...]) -> None:
+        """The last message of each topic that is new by that, as of where it goes on."""
+        said = SINCE.fullmatch(served.since[-1]) if served.since else None
+        above = int(said[2]) if said is not None and int(said[1], 16) == self.epoch else -1
+        due = max(above + 1, self._floor) if said is not None else len(self.topics)
+        last = {topic: place for place, topic in enumerate(self.topics)}
+        values = [
+            place
+            for topic, place in last.items()
+            if above < place < due and topic.startswith(added) and not topic.startswith(before)
+        ]
+        served.shown.append(self._shown_mark(len(added), is_end=False))
+        served.shown += [self._wire(place) for place in sorted(values)]
+        served.shown.append(self._shown_mark(len(added), is_end=True))
+
+    def _shown_mark(self, subscriptions: int, *, is_end: bool) -> bytes:
+        said = {"epoch": self.epoch, "subscriptions": subscriptions, "end": is_end}
+        return encode_message([b"\x00fanout.snapshot", msgpack.packb(said)])
+
+    def _wire(self, place: int) -> bytes:
+        body = struct.pack(">QQ", self.epoch, place)
+        return encode_message([self.topics[place], b"x", body])
+
+    def show(self, count: int, number: int = 0) -> None:
+        """Send so many of what is left of last values, with what says where they begin and end."""
+        served = self._served[number]
+        some, served.shown = served.shown[:count], served.shown[count:]
+        self._say(number, b"".join(some), [])
 
     def _say(self, number: int, wire: bytes, places: list[int]) -> None:
         for chunk in cut(wire, places):

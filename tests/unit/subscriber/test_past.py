@@ -1,0 +1,192 @@
+"""A connection that is lost in the middle of last values: the rest comes over the next one."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.helpers.remembering import Remembering
+
+TOPICS = [b"A%d" % number for number in range(4)]
+ALL_SHOWN = len(TOPICS) + 2  # with what says where they begin, and end
+
+
+class Showing(Remembering):
+    """It sends last values."""
+
+    shows = True
+
+
+def came(feed: Showing, topic: bytes) -> list[int]:
+    """What has come of a topic: each once, in order."""
+    found = [one.sequence or 0 for one in feed.got if one.topic == topic]
+    assert all(before < after for before, after in pairwise(found))
+    return found
+
+
+def reasons(feed: Showing) -> set[str]:
+    return {one.gap.reason for one in feed.got if one.gap is not None}
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+@pytest.mark.parametrize("shown", range(ALL_SHOWN + 1))
+@pytest.mark.parametrize("wants", [{b"A"}, {*TOPICS}, {b""}])
+def test_all_of_the_first_ones_come_though_the_connection_is_lost_in_the_middle(
+    wants: set[bytes], shown: int, is_changed: bool
+) -> None:
+    feed = Showing(wants)
+    feed.publish([*TOPICS, *TOPICS])
+    feed.connect([])
+    feed.show(shown)
+    feed.hang_up(0)
+    if is_changed:
+        feed.publish([TOPICS[1]] * 2)
+    feed.finish()
+
+    last = {topic: number for number, topic in enumerate(feed.topics)}
+    assert {topic: came(feed, topic)[-1:] for topic in TOPICS} == {
+        topic: [last[topic]] for topic in TOPICS
+    }
+    assert not feed.core.streams[0]._shown, "it takes no memory any more"
+    is_whole = shown == ALL_SHOWN
+    assert reasons(feed) == ({"reconnected"} if is_changed and not is_whole else set())
+    if is_whole and is_changed:
+        assert came(feed, TOPICS[1]) == [5, 8, 9], "it was asked for what came since then"
+
+
+@pytest.mark.parametrize("cuts", [1, 2])
+@pytest.mark.parametrize("shown", range(ALL_SHOWN + 1))
+def test_those_of_a_later_subscription_come_and_nothing_of_others_is_missing(
+    shown: int, cuts: int
+) -> None:
+    feed = Showing({b"B"})
+    feed.publish([*TOPICS, b"B"])
+    feed.connect([])
+    feed.publish([b"B"])
+    feed.send(9, [])
+    feed.subscribe(b"A")
+    for _ in range(cuts):
+        feed.connect([])
+        feed.hear([])
+        feed.hear([])
+        feed.show(shown)
+        feed.hang_up(0)
+        feed.publish([b"B", TOPICS[1], b"B"])
+    feed.finish()
+
+    assert came(feed, b"B") == [number for number, one in enumerate(feed.topics) if one == b"B"]
+    last = {topic: number for number, topic in enumerate(feed.topics)}
+    for topic in TOPICS:
+        assert came(feed, topic)[-1] == last[topic]
+    assert reasons(feed) == (set() if shown == ALL_SHOWN else {"reconnected"})
+    assert not feed.core.streams[0].is_showing
+
+
+def test_who_cancels_meanwhile_waits_for_nothing() -> None:
+    feed = Showing({b"B"})
+    feed.publish([*TOPICS, b"B"])
+    feed.connect([])
+    feed.send(9, [])
+    feed.subscribe(b"A")
+    assert feed.core.streams[0].is_showing
+    feed.core.unsubscribe(b"A")
+    assert not feed.core.streams[0].is_showing
+
+
+@pytest.mark.parametrize("shown", range(ALL_SHOWN + 1))
+def test_who_cancels_and_subscribes_again_gets_all_again(shown: int) -> None:
+    feed = Showing({b"B"})
+    feed.publish([*TOPICS, b"B"])
+    feed.connect([])
+    feed.send(9, [])
+    feed.subscribe(b"A")
+    feed.hear([])
+    feed.show(shown)
+    del feed.got[:], feed._served[0].shown[:]
+    feed.core.unsubscribe(b"A")
+    feed.hear([])
+    feed.subscribe(b"A")
+    feed.finish()
+    assert [one.sequence for one in feed.got if one.kind == "last"] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_another_run_is_asked_for_all_there_is_and_has_numbers_of_its_own(is_there: bool) -> None:
+    feed = Showing({b"A"})
+    feed.publish(TOPICS)
+    feed.connect([])
+    feed.show(3)
+    feed.start_anew()
+    feed.publish([*TOPICS, *TOPICS])
+    if not is_there:
+        feed.forget(0)
+    feed.connect([])
+    feed.show(9)
+    feed.send(9, [])
+    of_this = [one.sequence for one in feed.got if one.epoch == 2]
+    assert of_this == ([0, 1, 2, 3, 4, 5, 6, 7] if is_there else [4, 5, 6, 7])
+
+
+@pytest.mark.parametrize("was", [4, 0])
+def test_numbers_of_another_run_are_no_doubles(was: int) -> None:
+    feed = Showing({b"A"})
+    feed.publish([b"B"] * was + TOPICS)
+    feed.connect([])
+    feed.show(3)
+    feed.start_anew()
+    feed.publish([b"B"] * 4 + TOPICS)
+    feed.forget(0)
+    feed.finish()
+    assert [one.sequence for one in feed.got if one.epoch == 2] == [4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("is_published", [False, True])
+def test_where_nothing_had_been_published_all_is_asked_for(is_published: bool) -> None:
+    feed = Showing({b"A"})
+    feed.connect([])
+    feed.hang_up(0)
+    feed.publish(TOPICS[:1] * 2 * is_published)
+    feed.finish()
+    assert came(feed, TOPICS[0]) == [0, 1] * is_published
+    assert reasons(feed) == set()
+
+
+@pytest.mark.parametrize("shown", range(ALL_SHOWN + 1))
+def test_what_was_asked_for_with_them_is_asked_for_again(shown: int) -> None:
+    """By a position: what was published after it is to come, whenever the connection is lost."""
+    feed = Showing({b"B"})
+    feed.publish([b"A0", b"B", b"A1", b"A0", b"B"])
+    feed.connect([])
+    feed.send(9, [])
+    feed.subscribe_since(b"A", 2)
+    for _ in range(2):
+        feed.hear([])
+    feed.show(shown)
+    feed.hang_up(0)
+    feed.finish()
+
+    assert [came(feed, topic) for topic in (b"A0", b"A1")] == [[3], [2]]
+    assert reasons(feed) == set()
+
+
+@pytest.mark.parametrize("shown", range(ALL_SHOWN + 1))
+def test_over_several_lines_it_is_told_if_the_rest_of_later_ones_does_not_come(shown: int) -> None:
+    feed = Showing({b"B"}, 2)
+    feed.publish([*TOPICS, b"B"])
+    for number in (0, 1):
+        feed.connect([], number)
+    feed.publish([b"B"])
+    for number in (0, 1):
+        feed.send(9, [], number)
+    feed.subscribe(b"A")
+    for number in (0, 1):
+        feed.hear([], number)
+    lead = 0 if feed._served[0].shown else 1
+    feed.show(shown, lead)
+    feed.hang_up(0, lead)
+    feed.publish([b"B"])
+    feed.finish()
+
+    assert came(feed, b"B") == [number for number, one in enumerate(feed.topics) if one == b"B"]
+    assert reasons(feed) == (set() if shown == ALL_SHOWN else {"reconnected"})
