@@ -9,6 +9,7 @@ out.
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING
 
 import msgpack
@@ -211,25 +212,52 @@ class Snapshots:
         numbers = [one.number for one in self.pending]
         for prefix in cancelled:
             since = self._born.pop(prefix, 0)
-            # Only those that were there before a waiting snapshot are remembered: what came and
-            # went after it covers nothing of it.
-            if any(since < number for number in numbers):
+            # Only those that were there before a waiting snapshot, or are what it is about, are
+            # remembered: what came and went after it covers nothing of it.
+            if any(since <= number for number in numbers):
                 self._ended.setdefault(prefix, []).append((since, self._number))
 
     def is_covered(self, snapshot: Snapshot, topic: bytes) -> bool:
-        """Whether another subscription was there before, or nothing wants the topic any more."""
-        wants, born, ended = self._subscriptions, self._born, self._ended
-        number, is_wanted = snapshot.number, False
+        """Whether another subscription was there before, or it is not wanted by this one any more.
+
+        If it is cancelled, others that were covered by it go on with it, as long as one of them is
+        there; who comes when none is gets it anew, by a snapshot of its own.
+        """
+        wants, born, number = self._subscriptions, self._born, snapshot.number
+        if self._has_cancelled:
+            return self._is_covered_or_cancelled(number, topic)
+        is_wanted = False
         for size in self._sizes_up_to(len(topic)):
             prefix = topic[:size]
             if prefix in wants:
                 is_wanted = True
                 if born.get(prefix, 0) < number:
                     return True
+        return not is_wanted
+
+    def _is_covered_or_cancelled(self, number: int, topic: bytes) -> bool:
+        wants, born, ended = self._subscriptions, self._born, self._ended
+        spans = list[tuple[int, float]]()  # from when up to when each has wanted it
+        is_wanted = False
+        for size in self._sizes_up_to(len(topic)):
+            prefix = topic[:size]
+            if prefix in wants:
+                since = born.get(prefix, 0)
+                if since < number:
+                    return True
+                is_wanted = is_wanted or since == number
+                spans.append((since, inf))
             for since, until in ended.get(prefix, ()):
                 if since < number <= until:
                     return True
-        return not is_wanted
+                spans.append((since, until))
+        if is_wanted:
+            return False
+        last: float = number
+        for since, end in sorted(spans):
+            if number <= since <= last:
+                last = max(last, end)
+        return last < inf
 
     def _sizes_up_to(self, size: int) -> Iterable[int]:
         """Lengths that subscriptions may have; of many it takes long to find that out."""

@@ -53,3 +53,40 @@ def test_what_was_found_of_keyframes_is_found_anew_when_what_is_listed_is() -> N
     found = one.finding
     assert found.held == (10, 30, 20, True)
     assert (found.at, found.lost, found.alone, found.floors) == (0, 0, [], {})
+
+
+def changed(*changes: bytes) -> tuple[Snapshots, dict[int, Snapshot]]:
+    """Who has subscribed to these, one after the other, and cancelled those that begin with `-`."""
+    wants: set[bytes] = set()
+    snapshots = Snapshots(wants)
+    for change in changes:
+        prefix = change.removeprefix(b"-")
+        if prefix is change:
+            wants.add(prefix)
+            snapshots.add(FRONT, -1, [prefix], is_told=False)
+        else:
+            wants.remove(prefix)
+            snapshots.cancel([prefix])
+    return snapshots, {one.number: one for one in snapshots.pending}
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown_by"),
+    [
+        ([b"x", b"xa"], [1]),
+        ([b"x", b"-x"], []),
+        ([b"x", b"-x", b"xa"], [2]),  # it has not got it, and is to get it once
+        ([b"x", b"-x", b"x"], [2]),
+        ([b"x", b"xa", b"-x"], [1]),  # the second one goes on with what the first had to bring
+        ([b"x", b"xa", b"-x", b"-xa"], []),
+        ([b"x", b"xa", b"-x", b"xab"], [1]),
+        ([b"x", b"xa", b"-x", b"xab", b"-xa"], [1]),
+        ([b"x", b"xa", b"-x", b"xab", b"-xa", b"-xab", b"xa"], [4]),
+    ],
+)
+def test_a_topic_is_shown_once_whatever_is_cancelled_meanwhile(
+    changes: list[bytes], shown_by: list[int]
+) -> None:
+    snapshots, pending = changed(*changes)
+    shown = [number for number, one in pending.items() if not snapshots.is_covered(one, b"xabc")]
+    assert shown == shown_by
