@@ -166,10 +166,7 @@ class Snapshots:
 
     def add_none(self, added: Collection[bytes]) -> None:
         """It wants this, too, and no last values of it: what waits for it is sent all the same."""
-        self.stored = None
-        self._number += 1
-        for prefix in added:
-            self._born[prefix] = self._number
+        self._begin(added)
 
     def add(
         self,
@@ -181,10 +178,7 @@ class Snapshots:
         is_asked_for: bool = False,
     ) -> None:
         """It wants this, too, from message `due` on."""
-        self.stored = None
-        self._number += 1
-        for prefix in added:
-            self._born[prefix] = self._number
+        self._begin(added)
         is_alone = len(self._subscriptions) == len(added) and not self._has_cancelled
         snapshot = Snapshot(self._number, due, above, added, is_alone=is_alone, is_told=is_told)
         snapshot.is_asked_for = is_asked_for
@@ -209,13 +203,26 @@ class Snapshots:
         self.stored = None
         self._changes += 1
         self._has_cancelled = True
-        numbers = [one.number for one in self.pending]
         for prefix in cancelled:
-            since = self._born.pop(prefix, 0)
-            # Only those that were there before a waiting snapshot, or are what it is about, are
-            # remembered: what came and went after it covers nothing of it.
-            if any(since <= number for number in numbers):
-                self._ended.setdefault(prefix, []).append((since, self._number))
+            self._remember(prefix)
+
+    def _begin(self, added: Collection[bytes]) -> None:
+        self.stored = None
+        again = [prefix for prefix in added if prefix in self._born]
+        if again:  # it was cancelled and subscribed to again at once
+            self.cancel(again)
+        self._number += 1
+        for prefix in added:
+            self._born[prefix] = self._number
+
+    def _remember(self, prefix: bytes) -> None:
+        """Until when this was wanted, if that says something of what is to be sent.
+
+        What came and went after the snapshots that wait covers nothing of these.
+        """
+        since = self._born.pop(prefix, 0)
+        if any(since <= one.number for one in self.pending):
+            self._ended.setdefault(prefix, []).append((since, self._number))
 
     def is_covered(self, snapshot: Snapshot, topic: bytes) -> bool:
         """Whether another subscription was there before, or it is not wanted by this one any more.

@@ -82,6 +82,8 @@ def changed(*changes: bytes) -> tuple[Snapshots, dict[int, Snapshot]]:
         ([b"x", b"xa", b"-x", b"xab"], [1]),
         ([b"x", b"xa", b"-x", b"xab", b"-xa"], [1]),
         ([b"x", b"xa", b"-x", b"xab", b"-xa", b"-xab", b"xa"], [4]),
+        ([b"x", b"x"], [2]),  # cancelled and subscribed to again at once
+        ([b"x", b"xa", b"x"], [1]),
     ],
 )
 def test_a_topic_is_shown_once_whatever_is_cancelled_meanwhile(
