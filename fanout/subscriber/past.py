@@ -9,14 +9,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from fanout.reserved import RESERVED, SNAPSHOT_TOPIC
+from fanout.reserved import RESERVED
 from fanout.subscriber.early import Came
 from fanout.subscriber.losses import end_of, values_shown
 from fanout.subscriber.message import ReplayedMessage
 from fanout.subscriber.stream import NUMBER, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fanout.subscriber.asks import Ask
     from fanout.subscriber.message import Message
@@ -37,13 +37,20 @@ class StreamWithPast(Stream):
         # Of which subscriptions last values are still to come, in the order in which they were
         # said, and what was asked for with each.
         self._due: dict[bytes, bytes] = {}
-        self._shown = Came()  # since there were some
+        self._shown = Came()  # as long as they would come again over another connection
         self._shown_of: int | None = None  # epoch of these
 
     @property
     def is_showing(self) -> bool:
         """Whether last values come, or will."""
         return bool(self._due) or self._is_last
+
+    def take(self, found: Sequence[Frames]) -> list[Message]:
+        before = self.position
+        messages = super().take(found)
+        if self._shown and not self.is_showing and self.position != before:
+            self._shown.clear()
+        return messages
 
     def expect_anew(self, prefixes: Iterable[bytes], asked: bytes) -> None:
         """A connection has begun that brings last values of these; nobody else does any more."""
@@ -112,7 +119,7 @@ class StreamWithPast(Stream):
         """A last value; a connection before may have been lost in the middle of these."""
         if self._numbered and len(frames) > 1 and len(frames[-1]) == NUMBER.size:
             sequence = NUMBER.unpack(frames[-1])[1]
-            if sequence in self._shown:
+            if sequence in self._shown or (self._early and sequence in self._early):
                 self.doubles += 1
                 return None
             if not self._shown.is_full:
@@ -123,8 +130,6 @@ class StreamWithPast(Stream):
         shown = values_shown(frames, len(self._due))
         for prefix in [*islice(self._due, shown)]:
             del self._due[prefix]
-        if not self._due and frames[0] == SNAPSHOT_TOPIC:
-            self._shown.clear()
         end = end_of(frames)
         if end is None or self.back is None or end[0] != self.epoch:
             super()._take_marker(frames)

@@ -293,12 +293,19 @@ class Remembering:
 
     def show(self, count: int, number: int = 0) -> None:
         """Send so many of what is left of last values, with what says where they begin and end."""
-        served = self._served[number]
-        some, served.shown = served.shown[:count], served.shown[count:]
-        self._say(number, b"".join(some), [])
+        served = self._served.get(number)
+        if served is not None:
+            some, served.shown = served.shown[:count], served.shown[count:]
+            self._say(number, b"".join(some), [])
 
     def _say(self, number: int, wire: bytes, places: list[int]) -> None:
         for chunk in cut(wire, places):
             done = self.core.received(number, chunk, 0.0)
             assert done.lost is None
             self.got += done.messages
+
+
+class Showing(Remembering):
+    """It keeps the last message of each topic, and sends it to who subscribes."""
+
+    shows = True

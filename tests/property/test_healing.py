@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.remembering import Remembering
+from tests.helpers.remembering import Remembering, Showing
 
 if TYPE_CHECKING:
     from fanout.subscriber.message import Gap
@@ -27,6 +27,7 @@ ends = st.one_of(
     *[st.tuples(st.just("hang_up"), st.integers(0, 199))] * 5, st.just(("start_anew",))
 )
 connecting = st.tuples(st.just("connect"), places)
+showing = st.tuples(st.just("show"), st.integers(0, 6))
 later = st.tuples(st.just("subscribe_since"), st.sampled_from((b"", *TOPICS)), st.integers(0, 9))
 
 
@@ -56,10 +57,10 @@ def was_told(number: tuple[int, int], gaps: list[Gap]) -> bool:
 
 
 def lived(
-    wants: set[bytes], script: list[tuple[Any, ...]]
+    wants: set[bytes], script: list[tuple[Any, ...]], kind: type[Remembering] = Remembering
 ) -> tuple[Remembering, list[tuple[int, int]]]:
     """A feed to whose subscriber this has happened, and what came, by epoch and number: once."""
-    feed = Remembering(wants)
+    feed = kind(wants)
     feed.connect([])
     for name, *arguments in script:
         getattr(feed, name)(*arguments)
@@ -109,6 +110,28 @@ def test_a_later_subscription_gets_what_was_published_before_once(
     for one in missing:
         assert was_told(one, gaps) or any(restart > one[0] for restart in restarts)
     for topic in TOPICS:
+        of_it = [one for one, message in zip(came, feed.got, strict=True) if message.topic == topic]
+        for before, after in pairwise(of_it):
+            assert before < after or was_told(after, gaps), "out of order"
+
+
+@settings(max_examples=150)
+@given(st.sampled_from([{b"A"}, {b"AB", b"B"}, {b""}]), lives(showing, showing, later))
+def test_last_values_come_once_and_the_newest_of_each_topic_in_the_end(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    """Whenever the connection is lost; what is missing of what was published is told."""
+    feed, came = lived(wants, script, Showing)
+    stream = feed.core.streams[0]
+    assert not stream.is_showing
+    gaps = [message.gap for message in feed.got if message.gap is not None]
+    is_told = any(gap.reason in ("reconnected", "epoch") for gap in gaps)
+    missing = {*feed.owed} - {*came}
+    assert is_told or missing <= feed.gone
+    for topic in TOPICS:
+        last = max((place for place, one in enumerate(feed.topics) if one == topic), default=None)
+        if last is not None and topic.startswith((*wants,)):
+            assert {(feed.epoch, last)} & ({*came} | feed.gone), f"{topic!r} stands still"
         of_it = [one for one, message in zip(came, feed.got, strict=True) if message.topic == topic]
         for before, after in pairwise(of_it):
             assert before < after or was_told(after, gaps), "out of order"
